@@ -1,0 +1,70 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Proxy.Backends;
+
+namespace Proxy.Admin;
+
+/// <summary>A ready OHIF configuration, for the address that the request came to.</summary>
+internal static class OhifEndpoints
+{
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    public static void MapOhif(this IEndpointRouteBuilder app)
+    {
+        app.MapGet("/ohif/app-config.js", (HttpContext context, BackendSet backends) =>
+            NoStore(context, $"window.config = {AppConfig(AddressOf(context), backends).ToJsonString(Indented)};\n", "text/javascript; charset=utf-8"));
+        app.MapGet("/ohif/dicomweb.json", (HttpContext context) =>
+            NoStore(context, new JsonObject { ["servers"] = new JsonObject { ["dicomWeb"] = new JsonArray(Configuration("proxy", "All PACS", AddressOf(context) + "/dicomweb")) } }.ToJsonString(Indented), "application/json"));
+    }
+
+    /// <summary>The whole <c>window.config</c>: all PACS as one data source by default, each alone as a further one.</summary>
+    private static JsonObject AppConfig(string address, BackendSet backends) => new()
+    {
+        ["routerBasename"] = null,
+        ["extensions"] = new JsonArray(),
+        ["modes"] = new JsonArray(),
+        ["showStudyList"] = true,
+        ["maxNumberOfWebWorkers"] = 3,
+        ["showWarningMessageForCrossOrigin"] = true,
+        ["showCPUFallbackMessage"] = true,
+        ["showLoadingIndicator"] = true,
+        ["strictZSpacingForVolumeViewport"] = true,
+        ["maxNumRequests"] = new JsonObject { ["interaction"] = 100, ["thumbnail"] = 75, ["prefetch"] = 25 },
+        ["defaultDataSourceName"] = "proxy",
+        ["dataSources"] = new JsonArray([
+            Source("proxy", "All PACS", address + "/dicomweb"),
+            .. backends.All.Select(b => Source(b.Name, b.Name, $"{address}/backends/{b.Name}/dicomweb"))]),
+    };
+
+    private static JsonObject Source(string name, string friendlyName, string root) => new()
+    {
+        ["namespace"] = "@ohif/extension-default.dataSourcesModule.dicomweb",
+        ["sourceName"] = name,
+        ["configuration"] = Configuration(name, friendlyName, root),
+    };
+
+    private static JsonObject Configuration(string name, string friendlyName, string root) => new()
+    {
+        ["friendlyName"] = friendlyName,
+        ["name"] = name,
+        ["qidoRoot"] = root,
+        ["wadoRoot"] = root,
+        ["wadoUriRoot"] = root,
+        ["qidoSupportsIncludeField"] = true,
+        ["imageRendering"] = "wadors",
+        ["thumbnailRendering"] = "wadors",
+        ["enableStudyLazyLoad"] = true,
+        ["supportsFuzzyMatching"] = false,
+        ["supportsWildcard"] = true,
+        ["omitQuotationForMultipartRequest"] = true,
+        ["bulkDataURI"] = new JsonObject { ["enabled"] = true },
+    };
+
+    private static string AddressOf(HttpContext context) => $"{context.Request.Scheme}://{context.Request.Host}{context.Request.PathBase}";
+
+    private static IResult NoStore(HttpContext context, string text, string type)
+    {
+        context.Response.Headers.CacheControl = "no-store";
+        return TypedResults.Text(text, type);
+    }
+}

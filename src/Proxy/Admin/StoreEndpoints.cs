@@ -1,0 +1,72 @@
+using System.Buffers;
+using Proxy.Backends;
+using Proxy.Dicom;
+using Proxy.Operations;
+using Proxy.Store;
+using Proxy.Wire;
+
+namespace Proxy.Admin;
+
+/// <summary>The metadata store as JSON: studies, their series lists, and single instances.</summary>
+internal static class StoreEndpoints
+{
+    private const int MaxStudies = 1000;
+
+    public static void MapStore(this IEndpointRouteBuilder app)
+    {
+        app.MapGet("/store/studies", (DicomMetadataStore store) => TypedResults.Json(store.StudyInstanceUids.Order().Take(MaxStudies).Select(store.GetStudy).OfType<Study>().Select(s => Show(s, withInstances: false))));
+        app.MapGet("/store/studies/{study}", (HttpContext context, DicomMetadataStore store) =>
+            !context.TryReadUids(out var study, out _, out _, out var problem) ? problem
+            : store.GetStudy(study!.Value) is { } found ? TypedResults.Json(Show(found, withInstances: true))
+            : Unknown("study"));
+        app.MapGet("/store/studies/{study}/series/{series}", (HttpContext context, DicomMetadataStore store, BackendSet backends) =>
+            !context.TryReadUids(out var study, out var series, out _, out var problem) ? problem
+            : store.GetStudy(study!.Value)?.HoldersOf(series!.Value, backends.PreferenceOf).FirstOrDefault() is { } owner ? TypedResults.Json(Show(owner.FindSeries(series!.Value)!, owner.Backend))
+            : Unknown("series"));
+        app.MapGet("/store/studies/{study}/series/{series}/instances/{instance}", (HttpContext context, DicomMetadataStore store) =>
+            !context.TryReadUids(out var study, out var series, out var instance, out var problem) ? problem
+            : Answer(context, store.GetInstance(new(study!.Value, series!.Value, instance!.Value))));
+        app.MapGet("/store/instance", (HttpContext context, DicomMetadataStore store, string? imageId) =>
+            !ImageId.TryParse(imageId, out _) ? Problems.BadParameter("imageId", "an image id: wadors:, wadouri: or dicomweb: and the address of an instance's frame")
+            : Answer(context, store.GetInstanceFromImageId(imageId!)));
+    }
+
+    private static object Show(Study study, bool withInstances) => new Dictionary<string, object>
+    {
+        ["StudyInstanceUID"] = study.Uid.ToString(),
+        ["seriesLists"] = study.SeriesLists.Values.Where(l => l.HoldsStudy).Select(list => new Dictionary<string, object>
+        {
+            ["backend"] = list.Backend,
+            ["madeInClient"] = list.MadeInClient,
+            ["series"] = list.Series.Values.OrderBy(s => s.Uid).Select(s => Show(s, withInstances)),
+        }),
+    };
+
+    private static Dictionary<string, object> Show(Series series, bool withInstances)
+    {
+        var shown = new Dictionary<string, object>
+        {
+            ["SeriesInstanceUID"] = series.Uid.ToString(),
+            ["NumberOfSeriesRelatedInstances"] = series.Count,
+            ["madeInClient"] = series.MadeInClient,
+            ["hasMetadata"] = series.Metadata is not null,
+        };
+        if (withInstances) shown["instances"] = (series.Metadata ?? series.InstanceRows)?.Uids.Select(uid => new { SOPInstanceUID = uid.ToString() }).ToArray() ?? [];
+        return shown;
+    }
+
+    private static Dictionary<string, object> Show(Series series, string backend) => new(Show(series, withInstances: true)) { ["backend"] = backend };
+
+    private static IResult Unknown(string what) => Problems.NotFound($"The store does not know this {what}.");
+
+    /// <summary>A dataset as a client sees it; URLs lead to the root that federates all backends.</summary>
+    private static IResult Answer(HttpContext context, Instance? instance)
+    {
+        if (instance is null) return Unknown("instance");
+        context.Response.Headers["X-Backend"] = instance.Backend;
+        context.Response.SetPrivate();
+        var json = new ArrayBufferWriter<byte>(instance.Json.Length + 256);
+        DicomJsonWriter.Write(json, instance.Json.Span, context.GetRootAddress(new BackendScope("", [])));
+        return TypedResults.Bytes(json.WrittenMemory, MediaType.DicomJson);
+    }
+}

@@ -1,0 +1,59 @@
+'use strict';
+// Everything a PACS or a patient's name says is set as text, never as markup.
+const at = id => document.getElementById(id);
+const base = location.origin + location.pathname.replace(/\/$/, '');
+const value = (row, tag) => { const v = row[tag]?.Value?.[0]; return v?.Alphabetic ?? v ?? ''; };
+const cell = (row, text, name) => { const td = row.insertCell(); td.textContent = text ?? ''; if (name) td.className = name; };
+const json = async path => { const answer = await fetch(base + path, { headers: { Accept: 'application/json' } }); return { answer, body: await answer.json() }; };
+
+async function showBackends() {
+  const { body } = await json('/health/ready');
+  const rows = at('backends');
+  rows.replaceChildren();
+  for (const [name, state] of Object.entries(body.backends)) {
+    const row = rows.insertRow();
+    cell(row, name);
+    cell(row, state.state, state.state);
+    cell(row, state.since ? new Date(state.since).toLocaleTimeString() : '');
+    const count = row.insertCell();
+    count.className = 'number';
+    json(`/backends/${name}/dicomweb/studies`).then(({ answer, body }) => { count.textContent = answer.ok ? body.length : '–'; });
+    cell(row, state.asked, 'number');
+    cell(row, state.failed, 'number');
+    cell(row, state.lastFailure);
+  }
+  const mega = bytes => (bytes / 1e6).toFixed(1) + ' MB';
+  at('kept').textContent = `${body.store.studies} studies in the metadata store (${mega(body.store.bytes)}), ${body.memory.entries} bodies in memory (${mega(body.memory.bytes)} of ${mega(body.memory.maxBytes)})`;
+}
+
+async function showStudies() {
+  const { answer, body } = await json('/dicomweb/studies?limit=100');
+  at('warning').textContent = answer.headers.get('Warning') ?? (answer.ok ? '' : body.detail);
+  const rows = at('studies');
+  rows.replaceChildren();
+  if (!answer.ok) return;
+  for (const study of body) {
+    const row = rows.insertRow();
+    cell(row, value(study, '00080020').replace(/(\d{4})(\d\d)(\d\d)/, '$1-$2-$3'));
+    cell(row, value(study, '00100010'));
+    cell(row, value(study, '00081030'));
+    cell(row, (study['00080061']?.Value ?? []).join(' '));
+    cell(row, value(study, '00201206'), 'number');
+    cell(row, value(study, '00201208'), 'number');
+  }
+}
+
+at('root').textContent = base + '/dicomweb';
+for (const path of ['/dicomweb/studies', '/store/studies', '/health/ready', '/ohif/app-config.js', '/ohif/dicomweb.json']) {
+  const link = document.createElement('a');
+  link.href = link.textContent = base + path;
+  at('try').appendChild(document.createElement('li')).appendChild(link);
+}
+at('ohif').textContent = JSON.stringify({
+  namespace: '@ohif/extension-default.dataSourcesModule.dicomweb', sourceName: 'proxy',
+  configuration: {
+    friendlyName: 'All PACS', name: 'proxy', qidoRoot: base + '/dicomweb', wadoRoot: base + '/dicomweb', wadoUriRoot: base + '/dicomweb',
+    imageRendering: 'wadors', thumbnailRendering: 'wadors', enableStudyLazyLoad: true, supportsWildcard: true, omitQuotationForMultipartRequest: true,
+  },
+}, null, 2);
+showStudies().then(showBackends);

@@ -1,0 +1,77 @@
+using System.Runtime.CompilerServices;
+using Proxy.Dicom;
+using Proxy.Wire;
+
+namespace Proxy.Backends;
+
+/// <summary>A backend's 200, with its body as it arrives: unpacked, timed, and what its type promises or an error.</summary>
+public sealed class BackendResponse : IAsyncDisposable
+{
+    /// <summary>The most JSON that one answer may hold, in bytes.</summary>
+    private const long MaxJsonBytes = 1L << 30;
+
+    private readonly BackendLinks _links;
+    private readonly Stream _body;
+
+    private BackendResponse(MediaType? contentType, long? length, Stream body, BackendLinks links)
+    {
+        ContentType = contentType;
+        Length = length;
+        _body = body;
+        _links = links;
+    }
+
+    /// <summary>Read leniently from the raw header; null when there is none.</summary>
+    public MediaType? ContentType { get; }
+
+    /// <summary>Bytes of the body, when they were declared and it is not packed.</summary>
+    public long? Length { get; }
+
+    /// <summary>The body, timed and unpacked.</summary>
+    public Stream Body => _body;
+
+    internal static async Task<BackendResponse> OpenAsync(HttpResponseMessage response, BackendOptions backend, TimeProvider time, CancellationToken cancellation)
+    {
+        var headers = response.Content.Headers.NonValidated;
+        var length = ReadLength(headers);
+        Stream body = new TimedStream(await response.Content.ReadAsStreamAsync(cancellation), backend.Timeout, time, cancellation);
+        var encoding = headers.TryGetValues("Content-Encoding", out var encodings) ? encodings.ToString().Trim() : "";
+        if (encoding.Equals("gzip", StringComparison.OrdinalIgnoreCase)) (body, length) = (new GzipStream(body), null);
+        else if (encoding is not "" && !encoding.Equals("identity", StringComparison.OrdinalIgnoreCase)) throw new MalformedAnswerException("The answer is packed in a way that was not asked for.");
+        var type = headers.TryGetValues("Content-Type", out var types) ? MediaType.Parse(types.ToString()) : null;
+        return new(type, length, body, new BackendLinks(backend.Name, backend.Address, response.RequestMessage!.RequestUri!));
+    }
+
+    /// <summary>Reads the datasets of a DICOM JSON answer, their URLs already the proxy's.</summary>
+    /// <exception cref="MalformedAnswerException">It is not DICOM JSON, whole to its last bracket.</exception>
+    public async IAsyncEnumerable<Dataset> ReadDatasetsAsync([EnumeratorCancellation] CancellationToken cancellation)
+    {
+        // A log-in page comes as 200 text/html.
+        if (ContentType is not { Type: MediaType.DicomJson or "application/json" }) throw new MalformedAnswerException("The answer's type is not DICOM JSON.");
+        var bytes = 0L;
+        await foreach (var dataset in DicomJsonReader.ReadAsync(_body, cancellation))
+        {
+            if ((bytes += dataset.Json.Length) > MaxJsonBytes) throw new MalformedAnswerException("The answer is larger than is read.");
+            yield return _links.Rewrite(dataset);
+        }
+    }
+
+    /// <summary>Reads the parts of a multipart answer.</summary>
+    /// <exception cref="MalformedAnswerException">It is not multipart.</exception>
+    public MultipartReader OpenMultipart() =>
+        ContentType is { } type && type.Is(MediaType.MultipartRelated)
+            ? new MultipartReader(_body, type.Find("boundary"))
+            : throw new MalformedAnswerException("The answer's type is not multipart/related.");
+
+    public ValueTask DisposeAsync() => _body.DisposeAsync();
+
+    /// <summary>Two lengths that differ, or one that is no number, make the framing a guess (RFC 9112 §6.3).</summary>
+    private static long? ReadLength(System.Net.Http.Headers.HttpHeadersNonValidated headers)
+    {
+        if (!headers.TryGetValues("Content-Length", out var lengths)) return null;
+        var values = lengths.SelectMany(v => v.Split(',', StringSplitOptions.TrimEntries)).Distinct().ToList();
+        return values.Count == 1 && long.TryParse(values[0], System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var length)
+            ? length
+            : throw new MalformedAnswerException("The answer's lengths contradict each other.");
+    }
+}

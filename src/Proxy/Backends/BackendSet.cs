@@ -1,0 +1,22 @@
+using System.Collections.Immutable;
+
+namespace Proxy.Backends;
+
+/// <summary>The configured backends, as they are now: one immutable set, swapped whole when the settings reload.</summary>
+public sealed class BackendSet(IReadOnlyList<BackendOptions> backends)
+{
+    private ImmutableDictionary<string, BackendOptions> _byName = Index(backends);
+
+    /// <summary>All backends, the preferred first.</summary>
+    public IReadOnlyList<BackendOptions> All => [.. _byName.Values.OrderBy(b => b.Preference).ThenBy(b => b.Name, StringComparer.Ordinal)];
+
+    public BackendOptions? Find(string name) => Volatile.Read(ref _byName).GetValueOrDefault(name);
+
+    /// <summary>The order of backends that hold the same thing; one that is configured no more comes last.</summary>
+    public int PreferenceOf(string name) => Find(name)?.Preference ?? int.MaxValue;
+
+    public void Set(IReadOnlyList<BackendOptions> backends) => Volatile.Write(ref _byName, Index(backends));
+
+    private static ImmutableDictionary<string, BackendOptions> Index(IReadOnlyList<BackendOptions> backends) =>
+        backends.ToImmutableDictionary(b => b.Name, StringComparer.OrdinalIgnoreCase);
+}

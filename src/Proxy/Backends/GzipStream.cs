@@ -1,0 +1,77 @@
+using System.Buffers.Binary;
+using System.IO.Compression;
+using System.IO.Hashing;
+using Proxy.Wire;
+
+namespace Proxy.Backends;
+
+/// <summary>Unpacks a gzip body and holds it to its trailer (RFC 1952 §2.3.1): checksum and length.</summary>
+/// <remarks>The framework's stream takes a body that was cut for one that ended.</remarks>
+internal sealed class GzipStream(Stream packed) : ReadOnlyStream
+{
+    private readonly GZipStream _inner = new(new TailStream(packed), CompressionMode.Decompress);
+    private readonly Crc32 _checksum = new();
+    private uint _length;
+    private bool _isChecked;
+
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        int count;
+        try
+        {
+            count = await _inner.ReadAsync(buffer, cancellationToken);
+        }
+        catch (InvalidDataException e)
+        {
+            throw new MalformedAnswerException("The answer is not gzip.", e);
+        }
+        _checksum.Append(buffer.Span[..count]);
+        _length += (uint)count;
+        if (count == 0 && buffer.Length > 0 && !_isChecked) Check();
+        return count;
+    }
+
+    private void Check()
+    {
+        var tail = ((TailStream)_inner.BaseStream).Tail;
+        if (BinaryPrimitives.ReadUInt32LittleEndian(tail) != _checksum.GetCurrentHashAsUInt32() || BinaryPrimitives.ReadUInt32LittleEndian(tail[4..]) != _length)
+            throw new MalformedAnswerException("A packed answer does not match its trailer.");
+        _isChecked = true;
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing) _inner.Dispose();
+        base.Dispose(disposing);
+    }
+
+    /// <summary>Remembers the last eight bytes that passed.</summary>
+    private sealed class TailStream(Stream inner) : ReadOnlyStream
+    {
+        private readonly byte[] _tail = new byte[8];
+
+        public ReadOnlySpan<byte> Tail => _tail;
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            var count = await inner.ReadAsync(buffer, cancellationToken);
+            var read = buffer.Span[..count];
+            if (count >= 8)
+            {
+                read[^8..].CopyTo(_tail);
+            }
+            else
+            {
+                _tail.AsSpan(count).CopyTo(_tail);
+                read.CopyTo(_tail.AsSpan(8 - count));
+            }
+            return count;
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing) inner.Dispose();
+            base.Dispose(disposing);
+        }
+    }
+}

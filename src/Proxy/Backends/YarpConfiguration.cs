@@ -1,0 +1,70 @@
+using System.Globalization;
+using Microsoft.Extensions.Primitives;
+
+namespace Proxy.Backends;
+
+/// <summary>Shows YARP each backend as a cluster, in YARP's own schema, and follows the settings when they reload.</summary>
+/// <remarks>
+/// <code>
+/// Backends:east:Address            →  Clusters:east:Destinations:address:Address
+/// Backends:east:HealthCheck:…      →  Clusters:east:HealthCheck:…           (and the other parts that YARP documents)
+/// Backends:east:Forward = true     →  Routes:east, everything under /backends/east/dicomweb that has no endpoint of ours
+/// </code>
+/// </remarks>
+internal sealed class YarpConfiguration : ConfigurationProvider, IConfigurationSource
+{
+    /// <summary>What a client may send on to a backend; the rest, cookies and credentials among it, stays here.</summary>
+    private const string ForwardedHeaders = "Accept;Accept-Charset;Content-Type;Content-Length;Content-Encoding;If-Match;If-None-Match;If-Modified-Since;Range";
+
+    private readonly IConfiguration _settings;
+
+    public YarpConfiguration(IConfiguration settings)
+    {
+        _settings = settings;
+        ChangeToken.OnChange(settings.GetReloadToken, () =>
+        {
+            Load();
+            OnReload();
+        });
+    }
+
+    public IConfigurationProvider Build(IConfigurationBuilder builder) => this;
+
+    public override void Load()
+    {
+        var data = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase);
+        foreach (var backend in _settings.GetSection("Backends").GetChildren())
+        {
+            var cluster = $"Clusters:{backend.Key}";
+            if (backend["Address"] is { } address) data[$"{cluster}:Destinations:address:Address"] = address;
+            foreach (var key in BackendOptions.YarpKeys)
+            {
+                foreach (var (path, value) in backend.GetSection(key).AsEnumerable(makePathsRelative: true))
+                {
+                    if (value is not null) data[path.Length == 0 ? $"{cluster}:{key}" : $"{cluster}:{key}:{path}"] = value;
+                }
+            }
+            // Part of what the handler is made from: a change makes YARP build a new one.
+            data[$"{cluster}:Metadata:MaxConcurrentRequests"] = backend["MaxConcurrentRequests"];
+            data[$"{cluster}:Metadata:Timeout"] = backend["Timeout"];
+            if (bool.TryParse(backend["Forward"], out var forward) && forward) AddRoute(data, backend.Key);
+        }
+        Data = data;
+    }
+
+    private static void AddRoute(Dictionary<string, string?> data, string name)
+    {
+        var route = $"Routes:{name}";
+        var prefix = $"/backends/{name}/dicomweb";
+        data[$"{route}:ClusterId"] = name;
+        data[$"{route}:Order"] = 1000.ToString(CultureInfo.InvariantCulture);
+        data[$"{route}:Match:Path"] = prefix + "/{**rest}";
+        (string Key, string Value)[] transforms =
+        [
+            ("PathRemovePrefix", prefix), ("RequestHeadersAllowed", ForwardedHeaders), ("X-Forwarded", "Off"),
+            ("ResponseHeaderRemove", "Set-Cookie"), ("ResponseHeaderRemove", "Server"),
+        ];
+        for (var i = 0; i < transforms.Length; i++) data[$"{route}:Transforms:{i}:{transforms[i].Key}"] = transforms[i].Value;
+        data[$"{route}:Transforms:3:When"] = data[$"{route}:Transforms:4:When"] = "Always";
+    }
+}

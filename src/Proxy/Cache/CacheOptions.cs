@@ -1,0 +1,25 @@
+using Proxy.Operations;
+
+namespace Proxy.Cache;
+
+/// <summary>What is kept, and for how long it is believed.</summary>
+/// <param name="MemoryMaxBytes">Everything that the memory tier holds: frames, bulk data, ready answers. An eighth of it is set aside for the metadata store.</param>
+/// <param name="MetadataFreshness">After this time a backend is asked whether what is kept of a study still holds.</param>
+public sealed record CacheOptions(long MemoryMaxBytes, TimeSpan MetadataFreshness)
+{
+    public static CacheOptions Read(SettingsReader settings)
+    {
+        settings.RefuseOthers("Cache", "Memory", "Metadata");
+        settings.RefuseOthers("Cache:Memory", "MaxBytes");
+        settings.RefuseOthers("Cache:Metadata", "Freshness");
+        return new(
+            settings.ReadNumber("Cache:Memory:MaxBytes", 1L << 30, 1L << 20),
+            settings.ReadDuration("Cache:Metadata:Freshness", TimeSpan.FromMinutes(1), TimeSpan.Zero, TimeSpan.FromDays(365)));
+    }
+
+    /// <summary>The share of the budget that the metadata store may hold, in bytes.</summary>
+    public long StoreMaxBytes => MemoryMaxBytes / 8;
+
+    /// <summary>The share of the budget that the memory tier may hold, in bytes.</summary>
+    public long TierMaxBytes => MemoryMaxBytes - StoreMaxBytes;
+}

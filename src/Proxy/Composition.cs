@@ -1,0 +1,113 @@
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Primitives;
+using Proxy.Backends;
+using Proxy.Cache;
+using Proxy.Operations;
+using Proxy.Retrieve;
+using Proxy.Search;
+using Proxy.Security;
+using Proxy.Store;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace Proxy;
+
+/// <summary>What <c>Program.cs</c> names, a paragraph each.</summary>
+internal static class Composition
+{
+    public static void AddServer(this WebApplicationBuilder builder)
+    {
+        if (!Listening.IsSet(builder.Configuration)) builder.WebHost.UseUrls(Listening.ByDefault);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestHeadersTotalSize = RequestGuard.ServerHeaderBytes;
+            kestrel.Limits.MaxRequestLineSize = RequestGuard.MaxHeaderBytes;
+        });
+        builder.Services.AddSingleton(TimeProvider.System);
+    }
+
+    public static void AddSettings(this IServiceCollection services, Settings settings)
+    {
+        services.AddSingleton(new BackendSet(settings.Backends));
+        services.AddSingleton(new Reloadable<SearchOptions>(settings.Search));
+        services.AddSingleton(new Reloadable<CacheOptions>(settings.Cache));
+        services.AddSingleton(new Reloadable<SecurityOptions>(settings.Security));
+    }
+
+    public static void AddBackends(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddReverseProxy().LoadFromConfig(new ConfigurationBuilder().Add(new YarpConfiguration(configuration)).Build());
+        services.AddSingleton<IForwarderHttpClientFactory, BackendHttpClientFactory>();
+        services.AddSingleton<BackendStates>();
+        services.AddSingleton<BackendClient>();
+    }
+
+    public static void AddStore(this IServiceCollection services, CacheOptions options)
+    {
+        services.AddSingleton(s => new DicomMetadataStore(
+            s.GetRequiredService<BackendSet>().PreferenceOf, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<DicomMetadataStore>>(), options.StoreMaxBytes));
+        services.AddSingleton(s => new MemoryTier(options.TierMaxBytes, s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<EntryCache>();
+    }
+
+    public static void AddDicomWeb(this IServiceCollection services)
+    {
+        services.AddSingleton<SeriesListReader>();
+        services.AddSingleton<FederatedSearch>();
+        services.AddSingleton<SeriesReader>();
+        services.AddSingleton<FrameReader>();
+    }
+
+    public static void AddSecurity(this IServiceCollection services) => services.AddCors();
+
+    /// <summary>What every request passes, in this order.</summary>
+    public static void UseGuards(this WebApplication app)
+    {
+        var security = app.Services.GetRequiredService<Reloadable<SecurityOptions>>();
+        app.UseMiddleware<RequestGuard>();
+        app.UseForwarded(security.Value);
+        app.UseCors(policy => Origins.Allow(policy, security));
+        app.UseStatusCodePages(context => ProblemFor(context.HttpContext).ExecuteAsync(context.HttpContext));
+    }
+
+    /// <summary>The same resources at both roots: all backends as one PACS, and each alone.</summary>
+    public static void MapDicomWeb(this WebApplication app)
+    {
+        foreach (var path in (string[])["/dicomweb", $"/backends/{{{RequestScope.BackendName}}}/dicomweb"])
+        {
+            var root = app.MapGroup(path).AddEndpointFilter(RequestScope.FilterAsync);
+            root.MapSearch();
+            root.MapMetadata();
+            root.MapFrames();
+            root.MapBulkData();
+        }
+    }
+
+    /// <summary>Takes changed settings while running; ones with an error are not taken at all, and the log says why.</summary>
+    public static void FollowSettings(this WebApplication app)
+    {
+        var log = app.Services.GetRequiredService<ILogger<WebApplication>>();
+        ChangeToken.OnChange(((IConfiguration)app.Configuration).GetReloadToken, () =>
+        {
+            var settings = Settings.Read(app.Configuration, out var errors);
+            if (errors.Count > 0)
+            {
+                log.SettingsRefused(string.Join("; ", errors));
+                return;
+            }
+            app.Services.GetRequiredService<BackendSet>().Set(settings.Backends);
+            app.Services.GetRequiredService<Reloadable<SearchOptions>>().Set(settings.Search);
+            app.Services.GetRequiredService<Reloadable<CacheOptions>>().Set(settings.Cache);
+            app.Services.GetRequiredService<Reloadable<SecurityOptions>>().Set(settings.Security);
+            app.Services.GetRequiredService<MemoryTier>().Resize(settings.Cache.TierMaxBytes);
+            log.SettingsTaken(string.Join(", ", settings.Backends.Select(b => b.Name)));
+        });
+    }
+
+    private static IResult ProblemFor(HttpContext context) => context.Response.StatusCode switch
+    {
+        405 => Problems.MethodNotAllowed(),
+        400 => Problems.BadParameter("request", "not understood"),
+        _ => Problems.NotFound(context.Features.Get<IEndpointFeature>()?.Endpoint is null ? "There is nothing at this address." : "Not found."),
+    };
+}

@@ -1,0 +1,99 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+
+namespace Proxy.Dicom;
+
+/// <summary>One DICOM JSON object (PS3.18 Annex F) in the bytes that it came in, with an index of its attributes.</summary>
+/// <remarks>
+/// Nothing is decoded before it is asked for and nothing is written anew: numbers keep their text, strings their escapes.
+/// <code>
+/// {"00080005":{"vr":"CS","Value":["ISO_IR 192"]},"00080018":{"vr":"UI",…},…}
+///             ^ Start                          ^ End
+/// </code>
+/// </remarks>
+public sealed class Dataset(ReadOnlyMemory<byte> json, ImmutableArray<Dataset.Attribute> attributes, ImmutableArray<Dataset.Link> links)
+{
+    /// <summary>Where the value object of an attribute stands in <see cref="Json"/>.</summary>
+    public readonly record struct Attribute(Tag Tag, int Start, int End);
+
+    /// <summary>Where the text of a URL stands in <see cref="Json"/>, at whatever depth, without its quotes.</summary>
+    /// <param name="IsBulkData">A BulkDataURI (PS3.18 F.2.6); else a Retrieve URL (0008,1190).</param>
+    public readonly record struct Link(int Start, int End, bool IsBulkData);
+
+    /// <summary>The whole object, from <c>{</c> to <c>}</c>.</summary>
+    public ReadOnlyMemory<byte> Json { get; } = json;
+
+    /// <summary>The attributes of the dataset itself, not of items inside sequences, in the order of the text.</summary>
+    public ImmutableArray<Attribute> Attributes { get; } = attributes;
+
+    /// <summary>Every URL that the backend wrote into the dataset.</summary>
+    public ImmutableArray<Link> Links { get; } = links;
+
+    /// <summary>The value object of an attribute, such as <c>{"vr":"CS","Value":["CT"]}</c>; empty when it is not there.</summary>
+    public ReadOnlySpan<byte> FindAttribute(Tag tag)
+    {
+        foreach (var attribute in Attributes)
+        {
+            if (attribute.Tag == tag) return Json.Span[attribute.Start..attribute.End];
+        }
+        return default;
+    }
+
+    public bool Has(Tag tag) => Attributes.Any(a => a.Tag == tag);
+
+    /// <summary>The first value as text; a number as it is written, a person name by its alphabetic part; null when empty.</summary>
+    public string? FindString(Tag tag) => FindStrings(tag).FirstOrDefault(v => v is not null);
+
+    public Uid? FindUid(Tag tag) => Uid.TryParse(FindString(tag)?.TrimEnd('\0', ' '), out var uid) ? uid : null;
+
+    public int? FindInt(Tag tag) =>
+        int.TryParse(FindString(tag), System.Globalization.NumberStyles.Integer, System.Globalization.CultureInfo.InvariantCulture, out var value) ? value : null;
+
+    /// <summary>All values as text; null for an empty one (PS3.18 F.2.5).</summary>
+    public ImmutableArray<string?> FindStrings(Tag tag)
+    {
+        var attribute = FindAttribute(tag);
+        if (attribute.IsEmpty) return [];
+        var reader = new Utf8JsonReader(attribute);
+        reader.Read();
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            var isValue = reader.ValueTextEquals("Value"u8);
+            reader.Read();
+            if (isValue && reader.TokenType == JsonTokenType.StartArray) return ReadValues(ref reader);
+            reader.Skip();
+        }
+        return [];
+    }
+
+    private static ImmutableArray<string?> ReadValues(ref Utf8JsonReader reader)
+    {
+        var values = ImmutableArray.CreateBuilder<string?>();
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray) values.Add(ReadValue(ref reader));
+        return values.ToImmutable();
+    }
+
+    private static string? ReadValue(ref Utf8JsonReader reader)
+    {
+        switch (reader.TokenType)
+        {
+            case JsonTokenType.String:
+                return reader.GetString();
+            case JsonTokenType.Number:
+                return System.Text.Encoding.ASCII.GetString(reader.ValueSpan);
+            case JsonTokenType.StartObject:
+                string? name = null;
+                while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+                {
+                    var isAlphabetic = reader.ValueTextEquals("Alphabetic"u8);
+                    reader.Read();
+                    if (isAlphabetic && reader.TokenType == JsonTokenType.String) name = reader.GetString();
+                    else reader.Skip();
+                }
+                return name;
+            default:
+                reader.Skip();
+                return null;
+        }
+    }
+}

@@ -1,0 +1,60 @@
+using System.Globalization;
+using System.Web;
+
+namespace Proxy.Dicom;
+
+/// <summary>What a viewer calls an image: a loader's scheme and the address that its frame is fetched from.</summary>
+/// <remarks>
+/// The forms that OHIF and Cornerstone make, absolute or relative, percent-encoded or not:
+/// <code>
+/// wadors:{root}/studies/{study}/series/{series}/instances/{instance}/frames/{frame}
+/// wadouri:{root}?requestType=WADO&amp;studyUID=…&amp;seriesUID=…&amp;objectUID=…[&amp;frame=n]     (also dicomweb:)
+/// </code>
+/// The frame is 1 where none is named.
+/// </remarks>
+public readonly record struct ImageId(InstancePath Instance, int Frame)
+{
+    public static bool TryParse(string? text, out ImageId imageId)
+    {
+        imageId = default;
+        if (string.IsNullOrEmpty(text)) return false;
+        if (text.Contains("%2F", StringComparison.OrdinalIgnoreCase) || text.Contains("%3A", StringComparison.OrdinalIgnoreCase))
+            text = Uri.UnescapeDataString(text);
+        var query = text.IndexOf('?', StringComparison.Ordinal);
+        return query >= 0 && text.AsSpan(query).Contains("objectUID=", StringComparison.OrdinalIgnoreCase)
+            ? TryParseQuery(text[(query + 1)..], out imageId)
+            : TryParsePath(query < 0 ? text : text[..query], out imageId);
+    }
+
+    private static bool TryParsePath(string path, out ImageId imageId)
+    {
+        imageId = default;
+        var start = path.LastIndexOf("/studies/", StringComparison.Ordinal);
+        if (start < 0) return false;
+        var parts = path[(start + 1)..].TrimEnd('/').Split('/');
+        if (parts.Length is not (6 or 8) || parts[2] != "series" || parts[4] != "instances") return false;
+        var frame = 1;
+        if (parts.Length == 8 && (parts[6] != "frames" || !TryParseFrame(parts[7], out frame))) return false;
+        return TryMake(parts[1], parts[3], parts[5], frame, out imageId);
+    }
+
+    private static bool TryParseQuery(string query, out ImageId imageId)
+    {
+        imageId = default;
+        var values = HttpUtility.ParseQueryString(query);
+        var frame = 1;
+        if (values["frame"] is { } text && !TryParseFrame(text, out frame)) return false;
+        return TryMake(values["studyUID"], values["seriesUID"], values["objectUID"], frame, out imageId);
+    }
+
+    private static bool TryParseFrame(string text, out int frame) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out frame) && frame > 0;
+
+    private static bool TryMake(string? study, string? series, string? instance, int frame, out ImageId imageId)
+    {
+        imageId = default;
+        if (!Uid.TryParse(study, out var s) || !Uid.TryParse(series, out var e) || !Uid.TryParse(instance, out var i)) return false;
+        imageId = new(new(s, e, i), frame);
+        return true;
+    }
+}

@@ -1,0 +1,109 @@
+using System.Collections.Immutable;
+using System.Text;
+
+namespace Proxy.Dicom;
+
+/// <summary>A media type with its parameters, read the way DICOMweb peers really write it.</summary>
+/// <remarks>
+/// The framework's parsers refuse what viewers and archives send: an unquoted <c>type=application/octet-stream</c>
+/// (PS3.18 §8.7.1 even asks for it), an unquoted boundary with <c>:</c> or <c>/</c>, and Orthanc's
+/// <c>type="application/octet-stream; transfer-syntax=1.2…"</c> with the second parameter inside the quotes.
+/// Token and quoted string mean the same here; parameter names and types are compared without case.
+/// </remarks>
+public sealed record MediaType(string Type, ImmutableArray<KeyValuePair<string, string>> Parameters)
+{
+    public const string DicomJson = "application/dicom+json";
+    public const string OctetStream = "application/octet-stream";
+    public const string MultipartRelated = "multipart/related";
+
+    /// <summary>Reads one <c>Content-Type</c>; null when there is no <c>type/subtype</c> in it.</summary>
+    public static MediaType? Parse(string? text) => text is null ? null : new Cursor(text, list: false).ReadMediaType();
+
+    /// <summary>Reads a list as it stands in <c>Accept</c>. An element that makes no sense is left out (PS3.18 §8.7.7).</summary>
+    public static ImmutableArray<MediaType> ParseList(string? text)
+    {
+        if (string.IsNullOrWhiteSpace(text)) return [];
+        var cursor = new Cursor(text, list: true);
+        var types = ImmutableArray.CreateBuilder<MediaType>();
+        while (!cursor.AtEnd)
+        {
+            if (cursor.ReadMediaType() is { } type) types.Add(type);
+            cursor.SkipElement();
+        }
+        return types.ToImmutable();
+    }
+
+    public string? Find(string name)
+    {
+        foreach (var (key, value) in Parameters)
+        {
+            if (key.Equals(name, StringComparison.OrdinalIgnoreCase)) return value;
+        }
+        return null;
+    }
+
+    public bool Is(string type) => Type.Equals(type, StringComparison.OrdinalIgnoreCase);
+
+    private sealed class Cursor(string text, bool list)
+    {
+        private int _at;
+
+        public bool AtEnd => _at >= text.Length;
+
+        public MediaType? ReadMediaType()
+        {
+            var type = ReadUntilSeparator().Trim();
+            var slash = type.IndexOf('/', StringComparison.Ordinal);
+            var parameters = ImmutableArray.CreateBuilder<KeyValuePair<string, string>>();
+            while (!AtEnd && text[_at] == ';')
+            {
+                _at++;
+                ReadParameter(parameters);
+            }
+            return slash <= 0 || slash == type.Length - 1 ? null : new(type.ToLowerInvariant(), parameters.ToImmutable());
+        }
+
+        public void SkipElement()
+        {
+            while (!AtEnd && text[_at++] != ',') { }
+        }
+
+        private void ReadParameter(ImmutableArray<KeyValuePair<string, string>>.Builder parameters)
+        {
+            var start = _at;
+            while (!AtEnd && text[_at] is not ('=' or ';') && !(list && text[_at] == ',')) _at++;
+            var name = text[start.._at].Trim().ToLowerInvariant();
+            if (AtEnd || text[_at] != '=') return;
+            _at++;
+            while (!AtEnd && text[_at] is ' ' or '\t') _at++;
+            var value = !AtEnd && text[_at] == '"' ? ReadQuoted() : ReadUntilSeparator().Trim();
+            var inner = name == "type" ? value.IndexOf(';', StringComparison.Ordinal) : -1;
+            if (inner >= 0)
+            {
+                foreach (var hidden in new Cursor("x/x" + value[inner..], list: false).ReadMediaType()!.Parameters) parameters.Add(hidden);
+                value = value[..inner].Trim();
+            }
+            if (name.Length > 0) parameters.Add(new(name, value));
+        }
+
+        private string ReadUntilSeparator()
+        {
+            var start = _at;
+            while (!AtEnd && text[_at] != ';' && !(list && text[_at] == ',')) _at++;
+            return text[start.._at];
+        }
+
+        private string ReadQuoted()
+        {
+            var value = new StringBuilder();
+            for (_at++; !AtEnd && text[_at] != '"'; _at++)
+            {
+                if (text[_at] == '\\' && _at + 1 < text.Length) _at++;
+                value.Append(text[_at]);
+            }
+            _at = Math.Min(_at + 1, text.Length);
+            while (!AtEnd && text[_at] != ';' && !(list && text[_at] == ',')) _at++;
+            return value.ToString();
+        }
+    }
+}

@@ -1,0 +1,68 @@
+using System.Globalization;
+
+namespace Proxy.Dicom;
+
+/// <summary>The name of an attribute: group and element (PS3.5 §7.1), eight hexadecimal digits in DICOM JSON.</summary>
+public readonly record struct Tag(uint Value) : IComparable<Tag>
+{
+    public static readonly Tag SpecificCharacterSet = new(0x00080005);
+    public static readonly Tag SopInstanceUid = new(0x00080018);
+    public static readonly Tag StudyDate = new(0x00080020);
+    public static readonly Tag StudyTime = new(0x00080030);
+    public static readonly Tag InstanceAvailability = new(0x00080056);
+    public static readonly Tag Modality = new(0x00080060);
+    public static readonly Tag ModalitiesInStudy = new(0x00080061);
+    public static readonly Tag RetrieveUrl = new(0x00081190);
+    public static readonly Tag PatientName = new(0x00100010);
+    public static readonly Tag PatientId = new(0x00100020);
+    public static readonly Tag StudyInstanceUid = new(0x0020000D);
+    public static readonly Tag SeriesInstanceUid = new(0x0020000E);
+    public static readonly Tag SeriesNumber = new(0x00200011);
+    public static readonly Tag InstanceNumber = new(0x00200013);
+    public static readonly Tag NumberOfStudyRelatedSeries = new(0x00201206);
+    public static readonly Tag NumberOfStudyRelatedInstances = new(0x00201208);
+    public static readonly Tag NumberOfSeriesRelatedInstances = new(0x00201209);
+    public static readonly Tag NumberOfFrames = new(0x00280008);
+
+    public static bool TryParse(ReadOnlySpan<char> text, out Tag tag)
+    {
+        tag = default;
+        if (text.Length != 8 || !uint.TryParse(text, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value)) return false;
+        tag = new(value);
+        return true;
+    }
+
+    /// <summary>Reads the member name of a DICOM JSON object: eight hexadecimal digits (PS3.18 F.2.2), either case.</summary>
+    public static bool TryParse(ReadOnlySpan<byte> text, out Tag tag)
+    {
+        tag = default;
+        if (text.Length != 8) return false;
+        uint value = 0;
+        foreach (var c in text)
+        {
+            var digit = c switch
+            {
+                >= (byte)'0' and <= (byte)'9' => c - '0',
+                >= (byte)'A' and <= (byte)'F' => c - 'A' + 10,
+                >= (byte)'a' and <= (byte)'f' => c - 'a' + 10,
+                _ => -1,
+            };
+            if (digit < 0) return false;
+            value = (value << 4) | (uint)digit;
+        }
+        tag = new(value);
+        return true;
+    }
+
+    public int CompareTo(Tag other) => Value.CompareTo(other.Value);
+
+    public override string ToString() => Value.ToString("X8", CultureInfo.InvariantCulture);
+
+    public static bool operator <(Tag left, Tag right) => left.Value < right.Value;
+
+    public static bool operator >(Tag left, Tag right) => left.Value > right.Value;
+
+    public static bool operator <=(Tag left, Tag right) => left.Value <= right.Value;
+
+    public static bool operator >=(Tag left, Tag right) => left.Value >= right.Value;
+}

@@ -1,0 +1,23 @@
+namespace Proxy.Operations;
+
+/// <summary>Every line that the product logs. Backends and UIDs may be named, patients and what they are asked by never.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(1, LogLevel.Error, "A subscriber to {Event} failed")]
+    public static partial void SubscriberFailed(this ILogger logger, Exception exception, string @event);
+
+    [LoggerMessage(2, LogLevel.Warning, "Backend {Backend} did not answer {Path}: {Error}, {Detail}")]
+    public static partial void BackendFailed(this ILogger logger, string backend, string path, string error, string detail);
+
+    [LoggerMessage(3, LogLevel.Error, "The changed settings are not taken, the old ones stay: {Errors}")]
+    public static partial void SettingsRefused(this ILogger logger, string errors);
+
+    [LoggerMessage(4, LogLevel.Information, "Settings read again: backends {Backends}")]
+    public static partial void SettingsTaken(this ILogger logger, string backends);
+
+    [LoggerMessage(5, LogLevel.Error, "A request failed by a fault of the proxy")]
+    public static partial void RequestFailed(this ILogger logger, Exception exception);
+
+    [LoggerMessage(6, LogLevel.Warning, "Backend {Backend}: {Count} rows without a valid UID were left out")]
+    public static partial void RowsLeftOut(this ILogger logger, string backend, int count);
+}

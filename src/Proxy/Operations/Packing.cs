@@ -1,0 +1,50 @@
+using System.IO.Compression;
+
+namespace Proxy.Operations;
+
+/// <summary>Sends text packed when the client takes gzip, which every browser does, over plain HTTP too.</summary>
+internal static class Packing
+{
+    /// <summary>Below this packing saves no packet.</summary>
+    private const int LeastBytes = 1024;
+
+    /// <summary>Level 4 of zlib: metadata packs nearly as small as at 6 in half the time.</summary>
+    private static readonly ZLibCompressionOptions Options = new() { CompressionLevel = 4 };
+
+    public static bool TakesGzip(this HttpRequest request)
+    {
+        foreach (var value in request.Headers.AcceptEncoding)
+        {
+            foreach (var range in (value ?? "").AsSpan().Split(','))
+            {
+                var coding = value.AsSpan()[range].Trim();
+                if (!coding.StartsWith("gzip", StringComparison.OrdinalIgnoreCase)) continue;
+                var weight = coding[4..].Trim();
+                if (weight.IsEmpty || weight[0] == ';' && !weight.EndsWith("q=0") && !weight.EndsWith("q=0.0") && !weight.EndsWith("q=0.000")) return true;
+            }
+        }
+        return false;
+    }
+
+    public static byte[] Gzip(IEnumerable<ReadOnlyMemory<byte>> pieces)
+    {
+        using var packed = new MemoryStream();
+        using (var gzip = new GZipStream(packed, Options, leaveOpen: true))
+        {
+            foreach (var piece in pieces) gzip.Write(piece.Span);
+        }
+        return packed.ToArray();
+    }
+
+    /// <summary>Writes a body that is not worth keeping in its packed form.</summary>
+    public static async Task WriteAsync(HttpContext context, ReadOnlyMemory<byte> body)
+    {
+        if (body.Length >= LeastBytes && context.Request.TakesGzip())
+        {
+            body = Gzip([body]);
+            context.Response.Headers.ContentEncoding = "gzip";
+        }
+        context.Response.ContentLength = body.Length;
+        await context.Response.Body.WriteAsync(body, context.RequestAborted);
+    }
+}

@@ -1,0 +1,40 @@
+namespace Proxy.Operations;
+
+/// <summary>Every answer that is no success, as a problem document (RFC 9457). They name rules and parameters, never data.</summary>
+public static class Problems
+{
+    public static IResult BadParameter(string parameter, string rule) => Make(400, "The request is not valid", $"{parameter}: {rule}", ("parameter", parameter));
+
+    public static IResult NotFound(string detail) => Make(404, "Not found", detail);
+
+    public static IResult MethodNotAllowed() => Make(405, "Method not allowed", "This address does not answer this method.");
+
+    public static IResult NotAcceptable(string detail) => Make(406, "Not acceptable", detail, ("parameter", "Accept"));
+
+    public static IResult HeadersTooLarge(int most) => Make(431, "Request header fields too large", $"headers: at most {most} bytes together", ("parameter", "headers"));
+
+    public static IResult OwnFault() => Make(500, "A fault of the proxy", "The request could not be answered; the log says why.");
+
+    /// <summary>No backend gave a usable answer: at least one gave a bad one.</summary>
+    public static IResult BadGateway(string detail) => Make(502, "The PACS gave no usable answer", detail);
+
+    /// <summary>No backend could be reached.</summary>
+    public static IResult Unavailable(string detail) => Make(503, "No PACS can be reached", detail);
+
+    /// <summary>No backend answered in time.</summary>
+    public static IResult TooLate(string detail) => Make(504, "No PACS answered in time", detail);
+
+    private static Problem Make(int status, string title, string detail, params (string Key, object? Value)[] more) =>
+        new(status, TypedResults.Problem(detail, null, status, title, null, more.Select(m => KeyValuePair.Create(m.Key, m.Value))));
+
+    /// <summary>A problem is nobody's to keep.</summary>
+    private sealed class Problem(int status, IResult inner) : IResult
+    {
+        public Task ExecuteAsync(HttpContext httpContext)
+        {
+            httpContext.Response.Headers.CacheControl = "no-store";
+            if (status == 503) httpContext.Response.Headers.RetryAfter = "5";
+            return inner.ExecuteAsync(httpContext);
+        }
+    }
+}

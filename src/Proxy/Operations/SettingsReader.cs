@@ -1,0 +1,65 @@
+using System.Globalization;
+
+namespace Proxy.Operations;
+
+/// <summary>Reads settings and collects what is wrong with them, all of it, so that one start shows every error.</summary>
+public sealed class SettingsReader(IConfiguration configuration)
+{
+    private readonly List<string> _errors = [];
+
+    /// <summary>Each names the key, the value and what is allowed.</summary>
+    public IReadOnlyList<string> Errors => _errors;
+
+    public IConfiguration Configuration { get; } = configuration;
+
+    public void Fail(string key, string? value, string allowed) => _errors.Add($"{key} = {(value is null ? "(not set)" : $"\"{value}\"")}: {allowed}");
+
+    public string? FindText(string key) => Configuration[key] is { Length: > 0 } text ? text : null;
+
+    public IEnumerable<string> ReadNames(string key) => Configuration.GetSection(key).GetChildren().Select(c => c.Key);
+
+    public string[] ReadList(string key) => [.. Configuration.GetSection(key).GetChildren().Select(c => c.Value ?? "")];
+
+    public TimeSpan ReadDuration(string key, TimeSpan byDefault, TimeSpan least, TimeSpan most)
+    {
+        if (FindText(key) is not { } text) return byDefault;
+        if (TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most) return value;
+        Fail(key, text, $"a duration hh:mm:ss from {least} to {most}");
+        return byDefault;
+    }
+
+    public long ReadNumber(string key, long byDefault, long least, long most = long.MaxValue)
+    {
+        if (FindText(key) is not { } text) return byDefault;
+        if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most) return value;
+        Fail(key, text, most == long.MaxValue ? $"a whole number from {least}" : $"a whole number from {least} to {most}");
+        return byDefault;
+    }
+
+    public bool ReadFlag(string key, bool byDefault)
+    {
+        if (FindText(key) is not { } text) return byDefault;
+        if (bool.TryParse(text, out var value)) return value;
+        Fail(key, text, "true or false");
+        return byDefault;
+    }
+
+    public T ReadChoice<T>(string key, T byDefault) where T : struct, Enum
+    {
+        if (FindText(key) is not { } text) return byDefault;
+        if (Enum.TryParse<T>(text, ignoreCase: true, out var value) && Enum.IsDefined(value) && !char.IsDigit(text[0])) return value;
+        Fail(key, text, "one of " + string.Join(", ", Enum.GetNames<T>()));
+        return byDefault;
+    }
+
+    /// <summary>Names that are written but mean nothing: most likely misspelt.</summary>
+    public void RefuseOthers(string key, params ReadOnlySpan<string> allowed)
+    {
+        foreach (var name in ReadNames(key))
+        {
+            var isKnown = false;
+            foreach (var one in allowed) isKnown |= one.Equals(name, StringComparison.OrdinalIgnoreCase);
+            if (!isKnown) Fail($"{key}:{name}", Configuration[$"{key}:{name}"], "not a setting; allowed are " + string.Join(", ", allowed.ToArray()));
+        }
+    }
+}

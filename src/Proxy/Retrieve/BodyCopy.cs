@@ -1,0 +1,92 @@
+using System.Buffers;
+using Proxy.Cache;
+using Proxy.Operations;
+using Proxy.Wire;
+
+namespace Proxy.Retrieve;
+
+/// <summary>Moves a body: from a backend into a fill, from the cache or a fill to a client.</summary>
+internal static class BodyCopy
+{
+    private const int BufferBytes = 64 * 1024;
+
+    /// <summary>So much is looked at before a client hears that something comes: a small body is whole by then, or a clear error.</summary>
+    private const int HeldBytes = 64 * 1024;
+
+    /// <summary>A backend that pauses for longer is not waited for: what is there leaves.</summary>
+    private static readonly TimeSpan HeldFor = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>The one part of a multipart body.</summary>
+    /// <exception cref="MalformedAnswerException">It is not as long as declared, there is another, or the closing delimiter is missing.</exception>
+    public static async Task<EntryHead> PartToFillAsync(MultipartReader multipart, EntryHead head, Fill fill, CancellationToken cancellation)
+    {
+        var length = await ToFillAsync(multipart.ReadBodyAsync, head, fill, cancellation);
+        if (await multipart.ReadPartAsync(cancellation) is not null) throw new MalformedAnswerException("More parts came than were asked for.");
+        return head with { Length = length };
+    }
+
+    /// <summary>A body that is no multipart. Its declared length is the one proof that it is whole.</summary>
+    /// <exception cref="MalformedAnswerException">It declares no length, or is not as long.</exception>
+    public static async Task<EntryHead> SingleToFillAsync(Stream body, EntryHead head, Fill fill, CancellationToken cancellation)
+    {
+        if (head.Length is null) throw new MalformedAnswerException("A body of one part declares no length, so nothing proves that it is whole.");
+        var buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
+        try
+        {
+            await ToFillAsync(async stopped => buffer.AsMemory(0, await body.ReadAsync(buffer, stopped)), head, fill, cancellation);
+            return head;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private static async Task<long> ToFillAsync(Func<CancellationToken, ValueTask<ReadOnlyMemory<byte>>> read, EntryHead head, Fill fill, CancellationToken cancellation)
+    {
+        fill.Begin(head);
+        var length = 0L;
+        var isOpen = false;
+        while (true)
+        {
+            var reading = read(cancellation);
+            ReadOnlyMemory<byte> piece;
+            if (isOpen || reading.IsCompleted)
+            {
+                piece = await reading;
+            }
+            else
+            {
+                var pending = reading.AsTask();
+                await Task.WhenAny(pending, Task.Delay(HeldFor, TimeProvider.System, cancellation));
+                if (!pending.IsCompleted && length > 0) Open();
+                piece = await pending;
+            }
+            if (piece.IsEmpty) break;
+            length += piece.Length;
+            await fill.WriteAsync(piece, cancellation);
+            if (!isOpen && length >= HeldBytes) Open();
+        }
+        if (head.Length is { } declared && declared != length) throw new MalformedAnswerException("A body is not as long as it says.");
+        return length;
+
+        void Open()
+        {
+            isOpen = true;
+            fill.Open();
+        }
+    }
+
+    /// <summary>Writes a body to the client; from a fill, piece by piece as it comes.</summary>
+    /// <exception cref="BrokenBodyException">The backend broke off: the client's connection has to, too.</exception>
+    public static async Task ToClientAsync(HttpContext context, BodyResult body)
+    {
+        var output = context.Response.BodyWriter;
+        if (body.Entry is { } entry)
+        {
+            foreach (var piece in entry.Pieces) await output.WriteAsync(piece, context.RequestAborted);
+            return;
+        }
+        for (ReadOnlyMemory<byte> piece; !(piece = await body.Reader!.ReadAsync(context.RequestAborted)).IsEmpty;) await output.WriteAsync(piece, context.RequestAborted);
+    }
+}

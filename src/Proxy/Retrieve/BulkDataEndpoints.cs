@@ -1,0 +1,83 @@
+using System.IO.Hashing;
+using System.Text;
+using Proxy.Backends;
+using Proxy.Cache;
+using Proxy.Dicom;
+using Proxy.Operations;
+using Proxy.Wire;
+
+namespace Proxy.Retrieve;
+
+/// <summary>Bulk data, by the URLs that the proxy handed out in metadata (PS3.18 §10.4.1.1.5).</summary>
+/// <remarks>The backend's name stands in the URL: a place that one backend named means nothing to another.</remarks>
+internal static class BulkDataEndpoints
+{
+    private static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Head];
+
+    public static void MapBulkData(this IEndpointRouteBuilder root)
+    {
+        foreach (var resource in (string[])["", "/studies/{study}", "/studies/{study}/series/{series}", "/studies/{study}/series/{series}/instances/{instance}"])
+            root.MapMethods(resource + "/bulkdata/{holder}/{**place}", Methods, AnswerAsync);
+    }
+
+    private static async Task<IResult> AnswerAsync(HttpContext context, BackendSet backends, BackendClient client, EntryCache cache, TimeProvider time, string holder, string? place)
+    {
+        var scope = context.GetScope();
+        if (!context.TryReadUids(out var study, out var series, out var instance, out var problem)) return problem;
+        if (!scope.Has(holder) || backends.Find(holder) is not { } backend) return Problems.NotFound("No backend of that name gives bulk data here.");
+        if (string.IsNullOrEmpty(place)) return Problems.NotFound("The backend named a place outside its DICOMweb root, which is not followed.");
+        var below = place + context.Request.QueryString.Value;
+        if (!BackendLinks.IsRest(below)) return Problems.BadParameter("place", "a path of plain segments, as metadata gives it");
+
+        var resource = instance is { } i ? $"{new InstancePath(study!.Value, series!.Value, i)}/" : series is { } e ? $"{new SeriesPath(study!.Value, e)}/" : study is { } s ? $"{new StudyPath(s)}/" : "";
+        var key = new BulkDataKey(backend.Name, resource + below);
+        var started = time.GetTimestamp();
+        var lookup = cache.Get(key, (fill, stopped) => client.AskAsync(
+            backend, key.Place, $"multipart/related; type=\"{MediaType.OctetStream}\", {MediaType.OctetStream};q=0.5, */*;q=0.1", (response, c) => CopyAsync(response, fill, c), stopped));
+        var answer = lookup.Entry is { } kept ? new(kept.Head) : await FrameReader.HeadOrLeaveAsync(lookup.Reader!, context.RequestAborted);
+        using var body = new BodyResult(lookup.Entry, lookup.Reader, answer.Value, lookup.Entry is not null ? CacheStatus.Hit : lookup.IsCollapsed ? CacheStatus.Collapsed : CacheStatus.Miss, []);
+        if (answer.Failure is { } failure) return ((BackendFailure[])[failure]).ToProblem();
+        if (!answer.IsFound) return Problems.NotFound("The backend has no such bulk data.");
+
+        var response = context.Response;
+        response.SetCacheStatus(body.Status);
+        response.SetPrivate();
+        response.Headers.Vary = "Accept";
+        if (body.Entry is not null) response.SetAge(Store.Ages.Of(body.Entry.Stored, time.GetUtcNow()));
+        else response.SetServerTiming(time.GetElapsedTime(started));
+        var isMultipart = Accept.Parse(context.Request.Headers.Accept) is [var best, ..] && best.Is(MediaType.MultipartRelated);
+        var tag = XxHash64.HashToUInt64(Encoding.UTF8.GetBytes($"{key} {isMultipart}"));
+        if (context.IsNotModified($"\"{tag:x16}\"")) return Results.Empty;
+        await WriteAsync(context, body, answer.Value, isMultipart ? new($"bulkdata-{tag:x16}") : null);
+        return Results.Empty;
+    }
+
+    private static async Task WriteAsync(HttpContext context, BodyResult body, EntryHead head, MultipartWriter? writer)
+    {
+        var response = context.Response;
+        var type = head.TransferSyntax is null ? head.MediaType : $"{head.MediaType}; transfer-syntax={head.TransferSyntax}";
+        var opening = writer?.PartHead(isFirst: true, type, head.Length) ?? [];
+        var end = writer?.End() ?? [];
+        response.ContentType = writer is null ? type : $"multipart/related; type=\"{head.MediaType}\"; boundary={writer.Boundary}";
+        if (head.Length is { } length) response.ContentLength = opening.Length + length + end.Length;
+        await response.BodyWriter.WriteAsync(opening, context.RequestAborted);
+        await BodyCopy.ToClientAsync(context, body);
+        await response.BodyWriter.WriteAsync(end, context.RequestAborted);
+    }
+
+    private static async Task<EntryHead> CopyAsync(BackendResponse response, Fill fill, CancellationToken cancellation)
+    {
+        var type = response.ContentType ?? new MediaType(MediaType.OctetStream, []);
+        if (type.Is(MediaType.MultipartRelated)) return await CopyPartAsync(response, fill, cancellation);
+        if (type.Is("text/html")) throw new MalformedAnswerException("The answer is a page, not bulk data.");
+        return await BodyCopy.SingleToFillAsync(response.Body, new(type.Type, type.Find("transfer-syntax"), response.Length), fill, cancellation);
+    }
+
+    private static async Task<EntryHead> CopyPartAsync(BackendResponse response, Fill fill, CancellationToken cancellation)
+    {
+        using var multipart = response.OpenMultipart();
+        var part = await multipart.ReadPartAsync(cancellation) ?? throw new MalformedAnswerException("A multipart answer has no part.");
+        var type = part.ContentType?.Type ?? response.ContentType!.Find("type") ?? MediaType.OctetStream;
+        return await BodyCopy.PartToFillAsync(multipart, new(type, part.ContentType?.Find("transfer-syntax"), part.Length), fill, cancellation);
+    }
+}

@@ -1,0 +1,115 @@
+using Proxy.Backends;
+using Proxy.Cache;
+using Proxy.Dicom;
+using Proxy.Operations;
+using Proxy.Search;
+using Proxy.Store;
+using Proxy.Wire;
+
+namespace Proxy.Retrieve;
+
+/// <summary>One body for a client: kept, or on its way. Neither: who failed; nobody failed: it is nowhere.</summary>
+public sealed record BodyResult(Entry? Entry, Fill.Reader? Reader, EntryHead? Head, CacheStatus Status, IReadOnlyList<BackendFailure> Failures) : IDisposable
+{
+    public static BodyResult None(IReadOnlyList<BackendFailure> failures) => new(null, null, null, CacheStatus.Miss, failures);
+
+    public void Dispose() => Reader?.Dispose();
+}
+
+/// <summary>Gives frames: from the cache, else from the backend that the series belongs to.</summary>
+/// <remarks>
+/// A frame that was asked for "as stored" also answers whoever wants just the transfer syntax it is stored in
+/// (PS3.18 §8.7.3.5.2); the other way round it does not.
+/// </remarks>
+public sealed class FrameReader(BackendClient client, BackendSet backends, SeriesListReader lists, SeriesReader series, DicomMetadataStore store, EntryCache cache)
+{
+    public async Task<BodyResult> ReadAsync(BackendScope scope, FramePath path, IReadOnlyList<FrameFormat> formats, CancellationToken cancellation)
+    {
+        var (holders, failures) = await FindHoldersAsync(scope, path.Instance.SeriesPath, cancellation);
+        foreach (var holder in holders)
+        {
+            if (FindKept(holder, path, formats) is { } kept) return new(kept, null, kept.Head, CacheStatus.Hit, []);
+        }
+        foreach (var holder in holders)
+        {
+            if (backends.Find(holder) is not { } backend) continue;
+            var format = formats[0];
+            var lookup = cache.Get(new FrameKey(holder, path, format), (fill, stopped) => AskAsync(backend, path, format, fill, stopped));
+            if (lookup.Entry is { } entry) return new(entry, null, entry.Head, CacheStatus.Hit, []);
+            var answer = await HeadOrLeaveAsync(lookup.Reader!, cancellation);
+            if (answer.IsFound) return new(null, lookup.Reader, answer.Value, lookup.IsCollapsed ? CacheStatus.Collapsed : CacheStatus.Miss, []);
+            lookup.Reader!.Dispose();
+            if (answer.Failure is { } failure) failures.Add(failure);
+        }
+        return BodyResult.None(failures);
+    }
+
+    /// <summary>The backends that hold a series, the owner first. Pixels never change under their UID, so an old list is as good as a new one.</summary>
+    public async Task<(IReadOnlyList<string> Holders, List<BackendFailure> Failures)> FindHoldersAsync(BackendScope scope, SeriesPath path, CancellationToken cancellation)
+    {
+        var known = Names(store.GetStudy(path.Study));
+        if (known.Count > 0) return (known, []);
+        var places = await lists.LocateAsync(scope, path.Study, isHurried: true, asksAnew: false, cancellation);
+        return (Names(places.Study), [.. places.Failures]);
+
+        List<string> Names(Study? study) => [.. series.HoldersOf(study, scope, path.Series).Select(l => l.Backend)];
+    }
+
+    /// <summary>A client that leaves while it waits leaves the fill too.</summary>
+    internal static async Task<BackendAnswer<EntryHead>> HeadOrLeaveAsync(Fill.Reader reader, CancellationToken cancellation)
+    {
+        try
+        {
+            return await reader.ReadHeadAsync(cancellation);
+        }
+        catch
+        {
+            reader.Dispose();
+            throw;
+        }
+    }
+
+    private Entry? FindKept(string backend, FramePath path, IReadOnlyList<FrameFormat> formats)
+    {
+        foreach (var format in formats)
+        {
+            if (cache.TryFind(new FrameKey(backend, path, format), out var entry)) return entry;
+            if (format != FrameFormat.AsStored && cache.TryFind(new FrameKey(backend, path, FrameFormat.AsStored), out entry)
+                && format.IsMetBy(entry.Head.MediaType, entry.Head.TransferSyntax)) return entry;
+        }
+        return null;
+    }
+
+    private Task<BackendAnswer<EntryHead>> AskAsync(BackendOptions backend, FramePath path, FrameFormat format, Fill fill, CancellationToken cancellation) =>
+        client.AskAsync(
+            backend, path.ToString(), $"multipart/related; type=\"{format.MediaType}\"; transfer-syntax={format.TransferSyntax}",
+            (response, stopped) => CopyAsync(response, format, fill, stopped), cancellation,
+            // Archives answer 400 to a frame past the last one; what is asked for here is well formed.
+            status => (int)status is 404 or 410 || (int)status is 400 && format.TransferSyntax == FrameFormat.Any);
+
+    /// <summary>The one frame of an answer into the fill, up to the proof that it is whole.</summary>
+    private static async Task<EntryHead> CopyAsync(BackendResponse response, FrameFormat format, Fill fill, CancellationToken cancellation)
+    {
+        if (response.ContentType is { } single && !single.Is(MediaType.MultipartRelated)) return await CopySingleAsync(response, single, format, fill, cancellation);
+        using var multipart = response.OpenMultipart();
+        var part = await multipart.ReadPartAsync(cancellation) ?? throw new MalformedAnswerException("A multipart answer has no part.");
+        var head = HeadOf(part.ContentType ?? response.ContentType!, response.ContentType!, part.Length, format);
+        return await BodyCopy.PartToFillAsync(multipart, head, fill, cancellation);
+    }
+
+    private static Task<EntryHead> CopySingleAsync(BackendResponse response, MediaType type, FrameFormat format, Fill fill, CancellationToken cancellation) =>
+        type.Type.StartsWith("text/", StringComparison.Ordinal) || type.Type.Contains("json", StringComparison.Ordinal)
+            ? throw new MalformedAnswerException("The answer's type is not pixel data.")
+            : BodyCopy.SingleToFillAsync(response.Body, HeadOf(type, type, response.Length, format), fill, cancellation);
+
+    /// <summary>The part's own word goes before the whole's; a frame in another transfer syntax than was asked for is none.</summary>
+    private static EntryHead HeadOf(MediaType part, MediaType whole, long? length, FrameFormat format)
+    {
+        var type = part.Is(MediaType.MultipartRelated) ? part.Find("type") ?? MediaType.OctetStream : part.Type;
+        var transferSyntax = part.Find("transfer-syntax") ?? whole.Find("transfer-syntax");
+        if (transferSyntax is not null && !Uid.TryParse(transferSyntax, out _)) throw new MalformedAnswerException("A frame's transfer syntax is no UID.");
+        if (transferSyntax is not null && format.TransferSyntax != FrameFormat.Any && transferSyntax != format.TransferSyntax)
+            throw new MalformedAnswerException("A frame came in another transfer syntax than was asked for.");
+        return new(type, transferSyntax ?? (format.TransferSyntax == FrameFormat.Any ? null : format.TransferSyntax), length);
+    }
+}

@@ -1,0 +1,126 @@
+using System.Buffers;
+using Proxy.Backends;
+using Proxy.Cache;
+using Proxy.Dicom;
+using Proxy.Operations;
+using Proxy.Search;
+using Proxy.Store;
+using Proxy.Wire;
+
+namespace Proxy.Retrieve;
+
+/// <summary>WADO-RS metadata of a study, a series or an instance (PS3.18 §10.4.1.1.2).</summary>
+internal static class MetadataEndpoints
+{
+    private static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Head];
+
+    /// <summary>A ready body: what depends on the client's address and on nothing else.</summary>
+    private sealed record BodyKey(UInt128 Metadata, Uid? Instance, string Root);
+
+    public static void MapMetadata(this IEndpointRouteBuilder root)
+    {
+        root.MapMethods("/studies/{study}/metadata", Methods, AnswerStudyAsync);
+        root.MapMethods("/studies/{study}/series/{series}/metadata", Methods, AnswerSeriesAsync);
+        root.MapMethods("/studies/{study}/series/{series}/instances/{instance}/metadata", Methods, AnswerSeriesAsync);
+    }
+
+    private static async Task<IResult> AnswerSeriesAsync(HttpContext context, SeriesReader reader, MemoryTier memory, TimeProvider time)
+    {
+        if (TryRead(context, out var scope, out var study, out var series, out var instance) is { } problem) return problem;
+        var started = time.GetTimestamp();
+        var result = await reader.ReadAsync(scope, new(study, series!.Value), context.Request.AsksAnew(), context.RequestAborted);
+        if (result.Metadata is not { } metadata) return NotFound(result.Failures);
+        if (instance is { } one && !metadata.Has(one)) return Problems.NotFound("The series has no such instance.");
+
+        SetHeaders(context, result.Status, Ages.Of(result.Asked, time.GetUtcNow()), time.GetElapsedTime(started), result.Failures);
+        if (context.IsNotModified($"W/\"{metadata.Hash:x}{(instance is null ? "" : "-" + instance)}\"")) return Results.Empty;
+        context.Response.ContentType = MediaType.DicomJson;
+        var root = context.GetRootAddress(scope);
+        if (context.Request.TakesGzip())
+        {
+            var key = new BodyKey(metadata.Hash, instance, System.Text.Encoding.UTF8.GetString(root));
+            if (!memory.TryFind<byte[]>(key, out var packed))
+            {
+                packed = Packing.Gzip(Write(metadata, instance, root));
+                memory.Add(key, packed, packed.Length);
+            }
+            context.Response.Headers.ContentEncoding = "gzip";
+            context.Response.ContentLength = packed.Length;
+            await context.Response.Body.WriteAsync(packed, context.RequestAborted);
+            return Results.Empty;
+        }
+        foreach (var piece in Write(metadata, instance, root)) await context.Response.Body.WriteAsync(piece, context.RequestAborted);
+        return Results.Empty;
+    }
+
+    /// <summary>Every series of the study, each from its owner; one that cannot be had makes the whole a failure, for a short answer would look whole.</summary>
+    private static async Task<IResult> AnswerStudyAsync(HttpContext context, SeriesReader reader, SeriesListReader lists, TimeProvider time)
+    {
+        if (TryRead(context, out var scope, out var study, out _, out _) is { } problem) return problem;
+        var started = time.GetTimestamp();
+        var asksAnew = context.Request.AsksAnew();
+        var places = await lists.LocateAsync(scope, study, isHurried: false, asksAnew, context.RequestAborted);
+        var uids = places.Study?.SeriesLists.Values.Where(l => scope.Has(l.Backend)).SelectMany(l => l.Series.Keys).Distinct().Order().ToList() ?? [];
+        if (uids.Count == 0) return NotFound(places.Failures);
+
+        var results = await Task.WhenAll(uids.Select(uid => reader.ReadAsync(scope, new(study, uid), asksAnew, context.RequestAborted)));
+        var lacking = results.Where(r => r.Metadata is null).ToList();
+        if (lacking.Any(r => r.Failures.Count > 0)) return lacking.SelectMany(r => r.Failures).DistinctBy(f => f.Backend).ToList().ToProblem();
+        var series = results.Where(r => r.Metadata is not null).ToList();
+        if (series.Count == 0) return NotFound([]);
+
+        SetHeaders(context, series.Max(r => r.Status), series.Max(r => Ages.Of(r.Asked, time.GetUtcNow())), time.GetElapsedTime(started), places.Failures);
+        if (context.IsNotModified($"W/\"{series.Aggregate(UInt128.Zero, (hash, r) => unchecked(hash * 31 + r.Metadata!.Hash)):x}\"")) return Results.Empty;
+        context.Response.ContentType = MediaType.DicomJson;
+        var root = context.GetRootAddress(scope);
+        var output = context.Response.Body;
+        await using var gzip = context.Request.TakesGzip() ? new System.IO.Compression.GZipStream(output, System.IO.Compression.CompressionLevel.Fastest, leaveOpen: true) : null;
+        if (gzip is not null) context.Response.Headers.ContentEncoding = "gzip";
+        for (var i = 0; i < series.Count; i++)
+        {
+            await (gzip ?? output).WriteAsync(i == 0 ? "["u8.ToArray() : ","u8.ToArray(), context.RequestAborted);
+            foreach (var piece in series[i].Metadata!.ReadText()) await (gzip ?? output).WriteAsync(Rooted(piece, root), context.RequestAborted);
+        }
+        await (gzip ?? output).WriteAsync("]"u8.ToArray(), context.RequestAborted);
+        return Results.Empty;
+    }
+
+    private static IResult? TryRead(HttpContext context, out BackendScope scope, out Uid study, out Uid? series, out Uid? instance)
+    {
+        scope = context.GetScope();
+        var isValid = context.TryReadUids(out var uid, out series, out instance, out var problem);
+        study = uid ?? default;
+        if (!isValid) return problem;
+        return Accept.TakesDicomJson(Accept.Parse(context.Request.Headers.Accept)) ? null : Problems.NotAcceptable("Metadata is given as application/dicom+json.");
+    }
+
+    private static IResult NotFound(IReadOnlyList<BackendFailure> failures) =>
+        failures.Count > 0 ? failures.ToProblem() : Problems.NotFound("No backend holds it.");
+
+    private static void SetHeaders(HttpContext context, CacheStatus status, TimeSpan age, TimeSpan elapsed, IReadOnlyList<BackendFailure> failures)
+    {
+        var response = context.Response;
+        response.SetCacheStatus(status);
+        response.SetAge(age);
+        response.SetPrivate();
+        if (status == CacheStatus.Miss) response.SetServerTiming(elapsed);
+        if (status == CacheStatus.Stale) response.AddWarning("No backend could confirm what is kept");
+        foreach (var failure in failures) response.AddWarning($"{failure.Backend} did not answer: {failure.Error}, {failure.Detail}");
+        response.Headers.Vary = "Accept, Accept-Encoding";
+    }
+
+    private static IEnumerable<ReadOnlyMemory<byte>> Write(PackedInstances metadata, Uid? instance, byte[] root)
+    {
+        yield return "["u8.ToArray();
+        if (instance is { } one) yield return Rooted(metadata.FindJson(one)!.Value, root);
+        else foreach (var piece in metadata.ReadText()) yield return Rooted(piece, root);
+        yield return "]"u8.ToArray();
+    }
+
+    private static ReadOnlyMemory<byte> Rooted(ReadOnlyMemory<byte> kept, byte[] root)
+    {
+        var output = new ArrayBufferWriter<byte>(kept.Length + kept.Length / 32 + 256);
+        DicomJsonWriter.Write(output, kept.Span, root);
+        return output.WrittenMemory;
+    }
+}

@@ -1,0 +1,62 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+using System.Text.Encodings.Web;
+using Proxy.Dicom;
+
+namespace Proxy.Search;
+
+/// <summary>One study, series or instance as the client sees it, from what every backend said of it.</summary>
+/// <param name="Uid">What the row is about.</param>
+/// <param name="Dataset">The row of the preferred backend.</param>
+/// <param name="Holders">Who has it, the preferred first.</param>
+/// <param name="Changes">What the merging replaces or adds, as value objects.</param>
+public sealed record MergedRow(Uid Uid, Dataset Dataset, ImmutableArray<string> Holders, ImmutableDictionary<Tag, byte[]?> Changes)
+{
+    private static readonly string[] Availabilities = ["ONLINE", "NEARLINE", "OFFLINE", "UNAVAILABLE"];
+
+    /// <summary>
+    /// Merges what several backends said of one thing, the preferred first: its attributes stand, an empty one never
+    /// beats a filled one, modalities are the union and the availability is the best.
+    /// </summary>
+    public static MergedRow Merge(Uid uid, IReadOnlyList<(string Backend, Dataset Row)> rows)
+    {
+        var preferred = rows[0].Row;
+        var changes = ImmutableDictionary.CreateBuilder<Tag, byte[]?>();
+        foreach (var (_, other) in rows.Skip(1))
+        {
+            foreach (var attribute in other.Attributes)
+            {
+                if (changes.ContainsKey(attribute.Tag) || IsFilled(preferred.FindAttribute(attribute.Tag)) || !IsFilled(other.FindAttribute(attribute.Tag))) continue;
+                changes[attribute.Tag] = other.FindAttribute(attribute.Tag).ToArray();
+            }
+        }
+        if (rows.Count > 1)
+        {
+            SetUnion(changes, Tag.ModalitiesInStudy, "CS", rows.SelectMany(r => r.Row.FindStrings(Tag.ModalitiesInStudy)));
+            var best = rows.Select(r => Array.IndexOf(Availabilities, r.Row.FindString(Tag.InstanceAvailability))).Where(i => i >= 0).DefaultIfEmpty(-1).Min();
+            if (best >= 0) changes[Tag.InstanceAvailability] = Value("CS", Availabilities[best]);
+        }
+        return new(uid, preferred, [.. rows.Select(r => r.Backend)], changes.ToImmutable());
+    }
+
+    public MergedRow With(Tag tag, byte[] value) => this with { Changes = Changes.SetItem(tag, value) };
+
+    /// <summary>The value object of a number, such as <c>{"vr":"IS","Value":[3]}</c>.</summary>
+    public static byte[] Number(int value) => Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{{\"vr\":\"IS\",\"Value\":[{value}]}}"));
+
+    /// <summary>A Retrieve URL below the root that the client uses.</summary>
+    public static byte[] RetrieveUrl(string path) => Encoding.UTF8.GetBytes($"{{\"vr\":\"UR\",\"Value\":[\"\uFFFF/{path}\"]}}");
+
+    private static byte[] Value(string vr, params IEnumerable<string> values) =>
+        Encoding.UTF8.GetBytes($"{{\"vr\":\"{vr}\",\"Value\":[{string.Join(',', values.Select(v => $"\"{JavaScriptEncoder.Default.Encode(v)}\""))}]}}");
+
+    private static void SetUnion(ImmutableDictionary<Tag, byte[]?>.Builder changes, Tag tag, string vr, IEnumerable<string?> values)
+    {
+        var union = values.OfType<string>().Where(v => v.Length > 0).Distinct().ToList();
+        if (union.Count > 0) changes[tag] = Value(vr, union);
+    }
+
+    private static bool IsFilled(ReadOnlySpan<byte> attribute) =>
+        attribute.IndexOf("\"Value\""u8) >= 0 || attribute.IndexOf("\"InlineBinary\""u8) >= 0 || attribute.IndexOf("\"BulkDataURI\""u8) >= 0;
+}

@@ -1,0 +1,44 @@
+using System.Net;
+using Proxy.Operations;
+
+namespace Proxy.Security;
+
+/// <summary>Who a user has to be.</summary>
+public enum AuthenticationKind
+{
+    /// <summary>Everybody who reaches the address may see everything.</summary>
+    None,
+}
+
+/// <summary>Who may use the proxy, and from where.</summary>
+/// <param name="Authentication">How users are known.</param>
+/// <param name="AllowAnonymous">Listen beyond loopback although users are not known.</param>
+/// <param name="AllowedOrigins">Pages of other origins that may read answers, besides those of this machine.</param>
+/// <param name="KnownProxies">Addresses whose <c>Forwarded</c> and <c>X-Forwarded-*</c> are believed.</param>
+public sealed record SecurityOptions(AuthenticationKind Authentication, bool AllowAnonymous, IReadOnlyList<string> AllowedOrigins, IReadOnlyList<IPNetwork> KnownProxies)
+{
+    public static SecurityOptions Read(SettingsReader settings)
+    {
+        settings.RefuseOthers("Security", "Authentication", "AllowAnonymous", "AllowedOrigins", "KnownProxies");
+        return new(
+            settings.ReadChoice("Security:Authentication", AuthenticationKind.None),
+            settings.ReadFlag("Security:AllowAnonymous", false),
+            [.. settings.ReadList("Security:AllowedOrigins").Select(o => ReadOrigin(settings, o))],
+            [.. settings.ReadList("Security:KnownProxies").Select(n => ReadNetwork(settings, n))]);
+    }
+
+    private static string ReadOrigin(SettingsReader settings, string text)
+    {
+        var isOrigin = Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && uri.GetLeftPart(UriPartial.Authority) == text.TrimEnd('/');
+        if (!isOrigin) settings.Fail("Security:AllowedOrigins", text, "origins such as https://viewer.example: scheme, host, port, and no more");
+        return text.TrimEnd('/');
+    }
+
+    private static IPNetwork ReadNetwork(SettingsReader settings, string text)
+    {
+        if (IPNetwork.TryParse(text, out var network)) return network;
+        if (IPAddress.TryParse(text, out var address)) return new(address, address.GetAddressBytes().Length * 8);
+        settings.Fail("Security:KnownProxies", text, "addresses or networks such as 10.0.0.7 or 10.0.0.0/24");
+        return default;
+    }
+}

@@ -1,0 +1,38 @@
+using Proxy.Backends;
+using Proxy.Cache;
+using Proxy.Operations;
+using Proxy.Search;
+using Proxy.Security;
+
+namespace Proxy;
+
+/// <summary>All settings, read and checked at once.</summary>
+internal sealed record Settings(IReadOnlyList<BackendOptions> Backends, SearchOptions Search, CacheOptions Cache, SecurityOptions Security)
+{
+    public static Settings Read(IConfiguration configuration, out IReadOnlyList<string> errors)
+    {
+        var reader = new SettingsReader(configuration);
+        var settings = new Settings(BackendOptions.ReadAll(reader), SearchOptions.Read(reader), CacheOptions.Read(reader), SecurityOptions.Read(reader));
+        if (!settings.Security.AllowAnonymous)
+        {
+            foreach (var address in Listening.FindOpenAddresses(configuration))
+                reader.Fail("urls", address, "patients' images would be open to whoever reaches this address: listen on loopback, or set Security:AllowAnonymous to true");
+        }
+        errors = reader.Errors;
+        return settings;
+    }
+
+    /// <summary>Adds <c>config/*.json</c>: they go before the environment and the command line and behind appsettings.json.</summary>
+    public static void AddFiles(IConfigurationBuilder configuration, string root)
+    {
+        var folder = Path.Combine(root, "config");
+        if (!Directory.Exists(folder)) return;
+        var at = configuration.Sources.ToList().FindLastIndex(s => s is Microsoft.Extensions.Configuration.Json.JsonConfigurationSource) + 1;
+        foreach (var file in Directory.EnumerateFiles(folder, "*.json").Order(StringComparer.Ordinal))
+        {
+            var source = new Microsoft.Extensions.Configuration.Json.JsonConfigurationSource { Path = file, ReloadOnChange = true };
+            source.ResolveFileProvider();
+            configuration.Sources.Insert(at++, source);
+        }
+    }
+}

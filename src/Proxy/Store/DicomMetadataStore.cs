@@ -1,0 +1,264 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using Proxy.Dicom;
+using Proxy.Operations;
+
+namespace Proxy.Store;
+
+/// <summary>What is known about studies, by backend: OHIF's DicomMetadataStore, for many clients at once.</summary>
+/// <remarks>
+/// <para>
+/// A reader takes a <see cref="Study"/> and keeps it as long as it likes: it never changes. A writer makes a new one and
+/// swaps it in; writers to one study wait for each other, readers for nobody.
+/// </para>
+/// <para>
+/// The studies that nobody looked at for longest leave when <paramref name="maxBytes"/> is passed. What left is asked
+/// for again.
+/// </para>
+/// </remarks>
+/// <param name="preferenceOf">The order of backends that hold the same series: the lower wins.</param>
+/// <param name="time">The clock that answers are dated by.</param>
+/// <param name="log">Where a subscriber's exception goes.</param>
+/// <param name="maxBytes">The most memory that studies may hold, in bytes.</param>
+public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvider time, ILogger<DicomMetadataStore> log, long maxBytes)
+{
+    private readonly ConcurrentDictionary<Uid, Entry> _studies = new();
+    private readonly Lock _evicting = new();
+    private ImmutableArray<(string Name, Action<StoreEvent> Handler)> _subscribers = [];
+    private long _bytes;
+    private long _uses;
+
+    /// <summary>The one mutable holder of a study.</summary>
+    private sealed class Entry(Uid uid)
+    {
+        public Study Study = new(uid);
+        public long LastUse;
+        public bool IsEvicted;
+    }
+
+    public long Bytes => Interlocked.Read(ref _bytes);
+
+    public int Count => _studies.Count;
+
+    public IEnumerable<Uid> StudyInstanceUids => _studies.Keys;
+
+    /// <summary>Files the row that a search in <paramref name="backend"/> gave of a study. Fires nothing, as in OHIF.</summary>
+    public void AddStudy(string backend, Dataset row)
+    {
+        if (row.FindUid(Tag.StudyInstanceUid) is not { } uid) return;
+        var now = time.GetUtcNow();
+        Update(uid, study => study.With(study.ListOf(backend) with { StudyRow = row, StudyRowAsked = now }));
+    }
+
+    /// <summary>Files summaries of series of one study and fires <see cref="StoreEvent.SeriesAdded"/> for those that are new.</summary>
+    /// <param name="backend">Who said it.</param>
+    /// <param name="study">The study that was asked about; a summary need not name it.</param>
+    /// <param name="summaries">One row a series.</param>
+    /// <param name="areAll">These are all series that the backend holds: others are gone.</param>
+    /// <param name="madeInClient">They were fetched ahead: no event.</param>
+    public void AddSeriesMetadata(string backend, Uid study, IReadOnlyCollection<Dataset> summaries, bool areAll = false, bool madeInClient = false)
+    {
+        var rows = new Dictionary<Uid, Dataset>();
+        foreach (var summary in summaries)
+        {
+            if (summary.FindUid(Tag.SeriesInstanceUid) is { } uid) rows[uid] = summary;
+        }
+        var now = time.GetUtcNow();
+        var (before, _) = Update(study, current =>
+        {
+            var list = current.ListOf(backend);
+            var series = areAll ? list.Series.RemoveRange(list.Series.Keys.Where(uid => !rows.ContainsKey(uid))) : list.Series;
+            foreach (var (uid, row) in rows)
+            {
+                var known = series.GetValueOrDefault(uid);
+                series = series.SetItem(uid, (known ?? new Series(uid) { MadeInClient = madeInClient }) with { Summary = row });
+            }
+            return current.With(list with { Series = series, Asked = areAll ? now : list.Asked });
+        });
+        if (!madeInClient) Fire(StoreEvent.SeriesAdded, study, null, backend, rows.Keys.Where(uid => before.ListOf(backend).FindSeries(uid)?.Summary is null));
+    }
+
+    /// <summary>
+    /// Files instances by their own study and series, whatever else comes in the same call. Of an instance that is here
+    /// already the newer dataset stands; <see cref="StoreEvent.InstancesAdded"/> names only those that are new.
+    /// </summary>
+    public void AddInstances(string backend, IReadOnlyCollection<Dataset> instances, bool madeInClient = false)
+    {
+        foreach (var (path, newer) in GroupBySeries(instances))
+        {
+            SetMetadata(backend, path, known => known?.Metadata?.With(newer) ?? Pack(newer), madeInClient);
+        }
+    }
+
+    /// <summary>Files a whole answer to "all instances of this series": those that it does not name are gone.</summary>
+    public void AddInstances(string backend, SeriesPath path, PackedInstances instances, bool madeInClient = false) =>
+        SetMetadata(backend, path, _ => instances, madeInClient);
+
+    /// <summary>Files the rows that a search for instances gave. They are no metadata, so nothing fires.</summary>
+    public void AddInstanceRows(string backend, IReadOnlyCollection<Dataset> rows)
+    {
+        foreach (var (path, newer) in GroupBySeries(rows))
+        {
+            Update(path.Study, study =>
+            {
+                var list = study.ListOf(backend);
+                var series = list.FindSeries(path.Series) ?? new Series(path.Series);
+                return study.With(list.With(series with { InstanceRows = series.InstanceRows?.With(newer) ?? Pack(newer) }));
+            });
+        }
+    }
+
+    /// <summary>Notes that a backend confirmed what is kept of a series.</summary>
+    public void Confirm(string backend, SeriesPath path)
+    {
+        var now = time.GetUtcNow();
+        Update(path.Study, study => study.ListOf(backend).FindSeries(path.Series) is { } series
+            ? study.With(study.ListOf(backend).With(series with { MetadataAsked = now }))
+            : study);
+    }
+
+    /// <summary>Forgets what a backend said of a series, because it no longer has it.</summary>
+    public void RemoveSeries(string backend, SeriesPath path) => Update(path.Study, study =>
+    {
+        var list = study.ListOf(backend);
+        return study.With(list with { Series = list.Series.Remove(path.Series) });
+    });
+
+    /// <summary>A study as it is known now; null when it is not.</summary>
+    public Study? GetStudy(Uid studyInstanceUid)
+    {
+        if (!_studies.TryGetValue(studyInstanceUid, out var entry)) return null;
+        Volatile.Write(ref entry.LastUse, Interlocked.Increment(ref _uses));
+        return Volatile.Read(ref entry.Study);
+    }
+
+    /// <summary>A series in its owner's list; null when no backend named it.</summary>
+    public Series? GetSeries(SeriesPath path) =>
+        GetStudy(path.Study)?.HoldersOf(path.Series, preferenceOf).FirstOrDefault()?.FindSeries(path.Series);
+
+    /// <summary>An instance, from the first backend in the order of <see cref="Study.HoldersOf"/> that named it.</summary>
+    public Instance? GetInstance(InstancePath path) =>
+        GetStudy(path.Study)?.HoldersOf(path.Series, preferenceOf)
+            .Select(list => list.FindSeries(path.Series)!.FindInstance(list.Backend, path))
+            .FirstOrDefault(instance => instance is not null);
+
+    /// <summary>The instance that a viewer's image id names (<see cref="ImageId"/>); null when it is not known, or is no image id.</summary>
+    public Instance? GetInstanceFromImageId(string imageId) => ImageId.TryParse(imageId, out var id) ? GetInstance(id.Instance) : null;
+
+    /// <summary>Calls <paramref name="handler"/> after each addition of this name, until the handle is disposed of.</summary>
+    public IDisposable Subscribe(string name, Action<StoreEvent> handler)
+    {
+        var subscriber = (name, handler);
+        ImmutableInterlocked.Update(ref _subscribers, (all, one) => all.Add(one), subscriber);
+        return new Subscription(() => ImmutableInterlocked.Update(ref _subscribers, (all, one) => all.Remove(one), subscriber));
+    }
+
+    private void SetMetadata(string backend, SeriesPath path, Func<Series?, PackedInstances> make, bool madeInClient)
+    {
+        var now = time.GetUtcNow();
+        var (before, after) = Update(path.Study, study =>
+        {
+            var list = study.ListOf(backend);
+            var known = list.FindSeries(path.Series);
+            var series = known ?? new Series(path.Series);
+            return study.With(list.With(series with
+            {
+                Metadata = make(known),
+                MetadataAsked = now,
+                MadeInClient = madeInClient && (known is null || known.MadeInClient),
+            }));
+        });
+        if (madeInClient) return;
+        var old = before.ListOf(backend).FindSeries(path.Series)?.Metadata;
+        var added = after.ListOf(backend).FindSeries(path.Series)!.Metadata!.Uids;
+        Fire(StoreEvent.InstancesAdded, path.Study, path.Series, backend, old is null ? added : added.Where(uid => !old.Has(uid)));
+    }
+
+    private static Dictionary<SeriesPath, Dictionary<Uid, byte[]>> GroupBySeries(IReadOnlyCollection<Dataset> instances)
+    {
+        var groups = new Dictionary<SeriesPath, Dictionary<Uid, byte[]>>();
+        foreach (var dataset in instances)
+        {
+            if (dataset.FindUid(Tag.StudyInstanceUid) is not { } study || dataset.FindUid(Tag.SeriesInstanceUid) is not { } series) continue;
+            if (dataset.FindUid(Tag.SopInstanceUid) is not { } instance) continue;
+            if (!groups.TryGetValue(new(study, series), out var group)) groups.Add(new(study, series), group = []);
+            group[instance] = dataset.Json.ToArray();
+        }
+        return groups;
+    }
+
+    private static PackedInstances Pack(Dictionary<Uid, byte[]> datasets)
+    {
+        var builder = new PackedInstances.Builder();
+        foreach (var (uid, json) in datasets) builder.Add(uid, json);
+        return builder.Build();
+    }
+
+    private (Study Before, Study After) Update(Uid uid, Func<Study, Study> change)
+    {
+        while (true)
+        {
+            var entry = _studies.GetOrAdd(uid, static uid => new(uid));
+            Study before, after;
+            lock (entry)
+            {
+                if (entry.IsEvicted) continue;
+                before = entry.Study;
+                after = change(before);
+                Volatile.Write(ref entry.Study, after);
+                Volatile.Write(ref entry.LastUse, Interlocked.Increment(ref _uses));
+            }
+            if (Interlocked.Add(ref _bytes, after.Bytes - (before.SeriesLists.IsEmpty ? 0 : before.Bytes)) > maxBytes) Evict();
+            return (before, after);
+        }
+    }
+
+    /// <summary>Down to nine tenths of the budget, the longest unused first.</summary>
+    private void Evict()
+    {
+        if (!_evicting.TryEnter()) return;
+        try
+        {
+            foreach (var (uid, entry) in _studies.OrderBy(s => Volatile.Read(ref s.Value.LastUse)))
+            {
+                if (Bytes <= maxBytes / 10 * 9) break;
+                lock (entry)
+                {
+                    entry.IsEvicted = true;
+                    _studies.TryRemove(uid, out _);
+                    Interlocked.Add(ref _bytes, -entry.Study.Bytes);
+                }
+            }
+        }
+        finally
+        {
+            _evicting.Exit();
+        }
+    }
+
+    private void Fire(string name, Uid study, Uid? series, string backend, IEnumerable<Uid> added)
+    {
+        var uids = added.ToImmutableArray();
+        if (uids.IsEmpty) return;
+        var storeEvent = new StoreEvent(name, study, series, backend, uids);
+        foreach (var subscriber in _subscribers)
+        {
+            if (subscriber.Name != name) continue;
+            try
+            {
+                subscriber.Handler(storeEvent);
+            }
+            catch (Exception e)
+            {
+                log.SubscriberFailed(e, name);
+            }
+        }
+    }
+
+    private sealed class Subscription(Action dispose) : IDisposable
+    {
+        private Action? _dispose = dispose;
+
+        public void Dispose() => Interlocked.Exchange(ref _dispose, null)?.Invoke();
+    }
+}

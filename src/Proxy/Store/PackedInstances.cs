@@ -1,0 +1,167 @@
+using System.Buffers;
+using System.Collections.Immutable;
+using System.IO.Compression;
+using System.IO.Hashing;
+using System.Text;
+using Proxy.Dicom;
+
+namespace Proxy.Store;
+
+/// <summary>The datasets of a series' instances, packed, with an index by SOP Instance UID.</summary>
+/// <remarks>
+/// Datasets of one series repeat each other, so they are packed together: in blocks of some twenty datasets, so that
+/// one of them costs the unpacking of its block and not of the whole series.
+/// <code>
+/// text    dataset , dataset , dataset │ dataset , …        one JSON array without its brackets
+/// blocks  └──────── Brotli ──────────┘└── Brotli ──…
+/// index   UIDs in one array of ASCII · where each ends · where each dataset ends · ordinals in order of UIDs
+/// </code>
+/// Never changes. About 60 bytes of index and 60 of data for a CT instance whose JSON is 6,400.
+/// </remarks>
+public sealed class PackedInstances
+{
+    private const int BlockBytes = 128 * 1024;
+    private const int BrotliQuality = 5;
+    private const int BrotliWindow = 18;
+
+    private readonly ImmutableArray<Block> _blocks;
+    private readonly byte[] _uids;
+    private readonly int[] _uidEnds;
+    private readonly int[] _datasetEnds;
+    private readonly int[] _byUid;
+
+    private PackedInstances(ImmutableArray<Block> blocks, byte[] uids, int[] uidEnds, int[] datasetEnds, UInt128 hash)
+    {
+        _blocks = blocks;
+        _uids = uids;
+        _uidEnds = uidEnds;
+        _datasetEnds = datasetEnds;
+        Hash = hash;
+        _byUid = [.. Enumerable.Range(0, uidEnds.Length)];
+        Array.Sort(_byUid, (a, b) => UidAt(a).SequenceCompareTo(UidAt(b)));
+    }
+
+    /// <summary>Some datasets packed together: ordinals from <paramref name="First"/>, <paramref name="Length"/> bytes of text.</summary>
+    private sealed record Block(int First, int Start, int Length, byte[] Packed);
+
+    public int Count => _uidEnds.Length;
+
+    /// <summary>Of the text: two equal hashes are the same metadata.</summary>
+    public UInt128 Hash { get; }
+
+    /// <summary>Bytes of the text when unpacked.</summary>
+    public int TextBytes => _blocks.IsEmpty ? 0 : _blocks[^1].Start + _blocks[^1].Length;
+
+    /// <summary>Bytes of memory that are held: blocks and index.</summary>
+    public int PackedBytes => _blocks.Sum(b => b.Packed.Length + 64) + _uids.Length + 4 * (_uidEnds.Length * 3) + 160;
+
+    /// <summary>The UIDs, in the order of the datasets.</summary>
+    public IEnumerable<Uid> Uids => Enumerable.Range(0, Count).Select(i => Uid.TryParse(UidAt(i), out var uid) ? uid : default);
+
+    public bool Has(Uid sopInstanceUid) => Find(sopInstanceUid) >= 0;
+
+    /// <summary>One dataset's JSON as kept; null when the instance is not here.</summary>
+    public ReadOnlyMemory<byte>? FindJson(Uid sopInstanceUid)
+    {
+        var ordinal = Find(sopInstanceUid);
+        if (ordinal < 0) return null;
+        var block = _blocks.Last(b => b.First <= ordinal);
+        var text = Unpack(block);
+        var start = ordinal == 0 ? 0 : _datasetEnds[ordinal - 1] + 1;
+        return text.AsMemory((start - block.Start)..(_datasetEnds[ordinal] - block.Start));
+    }
+
+    /// <summary>The text in pieces: datasets with commas between them, as kept.</summary>
+    public IEnumerable<ReadOnlyMemory<byte>> ReadText()
+    {
+        foreach (var block in _blocks) yield return Unpack(block);
+    }
+
+    /// <summary>The same with some datasets in place of older ones of the same UID, and those behind that were not here.</summary>
+    public PackedInstances With(IReadOnlyDictionary<Uid, byte[]> newer)
+    {
+        var builder = new Builder();
+        foreach (var uid in Uids) builder.Add(uid, newer.TryGetValue(uid, out var json) ? json : FindJson(uid)!.Value.Span);
+        foreach (var (uid, json) in newer)
+        {
+            if (!Has(uid)) builder.Add(uid, json);
+        }
+        return builder.Build();
+    }
+
+    private static byte[] Unpack(Block block)
+    {
+        var text = new byte[block.Length];
+        if (!BrotliDecoder.TryDecompress(block.Packed, text, out var written) || written != text.Length) throw new InvalidDataException("A packed block does not unpack to its length.");
+        return text;
+    }
+
+    private ReadOnlySpan<byte> UidAt(int ordinal) => _uids.AsSpan((ordinal == 0 ? 0 : _uidEnds[ordinal - 1]).._uidEnds[ordinal]);
+
+    private int Find(Uid sopInstanceUid)
+    {
+        Span<byte> uid = stackalloc byte[Uid.MaxLength];
+        uid = uid[..Encoding.ASCII.GetBytes(sopInstanceUid.ToString(), uid)];
+        int low = 0, high = _byUid.Length - 1;
+        while (low <= high)
+        {
+            var middle = (low + high) / 2;
+            var order = UidAt(_byUid[middle]).SequenceCompareTo(uid);
+            if (order == 0) return _byUid[middle];
+            if (order < 0) low = middle + 1;
+            else high = middle - 1;
+        }
+        return -1;
+    }
+
+    /// <summary>Packs datasets as they come. An instance that comes twice is kept as it came last.</summary>
+    public sealed class Builder
+    {
+        private readonly ImmutableArray<Block>.Builder _packed = ImmutableArray.CreateBuilder<Block>();
+        private readonly ArrayBufferWriter<byte> _text = new(BlockBytes + 16 * 1024);
+        private readonly XxHash128 _hash = new();
+        private readonly ArrayBufferWriter<byte> _uids = new(4096);
+        private readonly List<int> _uidEnds = [];
+        private readonly List<int> _datasetEnds = [];
+        private readonly HashSet<Uid> _seen = [];
+        private readonly Dictionary<Uid, byte[]> _newer = [];
+        private int _start;
+        private int _first;
+
+        public int Count => _uidEnds.Count;
+
+        public void Add(Uid sopInstanceUid, ReadOnlySpan<byte> json)
+        {
+            if (!_seen.Add(sopInstanceUid))
+            {
+                _newer[sopInstanceUid] = json.ToArray();
+                return;
+            }
+            if (_uidEnds.Count > 0) _text.Write(","u8);
+            _text.Write(json);
+            _hash.Append(json);
+            _uids.Advance(Encoding.ASCII.GetBytes(sopInstanceUid.ToString(), _uids.GetSpan(Uid.MaxLength)));
+            _uidEnds.Add(_uids.WrittenCount);
+            _datasetEnds.Add(_start + _text.WrittenCount);
+            if (_text.WrittenCount >= BlockBytes) Pack();
+        }
+
+        public PackedInstances Build()
+        {
+            if (_text.WrittenCount > 0) Pack();
+            var packed = new PackedInstances(_packed.ToImmutable(), _uids.WrittenSpan.ToArray(), [.. _uidEnds], [.. _datasetEnds], _hash.GetCurrentHashAsUInt128());
+            return _newer.Count == 0 ? packed : packed.With(_newer);
+        }
+
+        private void Pack()
+        {
+            var text = _text.WrittenSpan;
+            var packed = new byte[BrotliEncoder.GetMaxCompressedLength(text.Length)];
+            if (!BrotliEncoder.TryCompress(text, packed, out var written, BrotliQuality, BrotliWindow)) throw new InvalidOperationException("Brotli needs more room than it says.");
+            _packed.Add(new(_first, _start, text.Length, packed[..written]));
+            _start += text.Length;
+            _first = _uidEnds.Count;
+            _text.ResetWrittenCount();
+        }
+    }
+}

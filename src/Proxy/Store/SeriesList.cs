@@ -1,0 +1,39 @@
+using System.Collections.Immutable;
+using Proxy.Dicom;
+
+namespace Proxy.Store;
+
+/// <summary>What one backend said about the series of one study, and when it said it.</summary>
+/// <remarks>
+/// Two backends may hold the same study and disagree. Each keeps its own list and nothing is merged here:
+/// <see cref="Study"/> decides which series a client sees. A list never changes; a newer answer makes a newer list,
+/// so a reader always sees one answer, whole.
+/// </remarks>
+public sealed record SeriesList(string Backend)
+{
+    /// <summary>The study's row of a search in this backend; null when it was never found by one.</summary>
+    public Dataset? StudyRow { get; init; }
+
+    /// <summary>When <see cref="StudyRow"/> was given.</summary>
+    public DateTimeOffset StudyRowAsked { get; init; }
+
+    /// <summary>When the backend last named all its series of the study; null when it never did.</summary>
+    public DateTimeOffset? Asked { get; init; }
+
+    public ImmutableDictionary<Uid, Series> Series { get; init; } = ImmutableDictionary<Uid, Series>.Empty;
+
+    /// <summary>True while everything in the list was fetched ahead.</summary>
+    public bool MadeInClient => !Series.IsEmpty && Series.Values.All(s => s.MadeInClient);
+
+    /// <summary>Whether the backend holds something of the study, as far as it said.</summary>
+    public bool HoldsStudy => !Series.IsEmpty || StudyRow is not null;
+
+    public bool IsFresh(TimeSpan lifetime, DateTimeOffset now) => Asked is { } asked && Ages.IsWithin(asked, lifetime, now);
+
+    public Series? FindSeries(Uid seriesInstanceUid) => Series.GetValueOrDefault(seriesInstanceUid);
+
+    public SeriesList With(Series series) => this with { Series = Series.SetItem(series.Uid, series) };
+
+    /// <summary>Bytes of memory that are held, nearly.</summary>
+    public long Bytes => 300 + (StudyRow?.Json.Length + 16 * StudyRow?.Attributes.Length ?? 0) + Series.Values.Sum(s => s.Bytes);
+}

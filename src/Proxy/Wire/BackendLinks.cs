@@ -1,0 +1,106 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+using Proxy.Dicom;
+
+namespace Proxy.Wire;
+
+/// <summary>Turns the URLs that a backend wrote into its answer into URLs of the proxy (PS3.18 §F.2.6, attribute 0008,1190).</summary>
+/// <remarks>
+/// <para>
+/// A backend names places by the host it believes to have. Only the part from <c>studies/</c> on is kept; the host is
+/// always the configured one when such a place is asked for later, so no answer can send the proxy elsewhere.
+/// </para>
+/// <code>
+/// http://pacs:8042/dicom-web/studies/S/series/E/instances/I/bulk/7fe00010
+///                            └──────────── path ─────────┘ └─── rest ──┘
+/// {root}/studies/S/series/E/instances/I/bulkdata/{backend}/bulk/7fe00010
+/// </code>
+/// <para>A place outside the backend's DICOMweb root, or in another study, is not followed: its rest is empty, and asking for it is a 404.</para>
+/// </remarks>
+/// <param name="backend">The backend's name, as it stands in the URLs that are handed out.</param>
+/// <param name="root">The backend's own DICOMweb root.</param>
+/// <param name="asked">Where the answer came from: what a relative URI is relative to.</param>
+public sealed class BackendLinks(string backend, Uri root, Uri asked)
+{
+    private const string Studies = "/studies/";
+
+    private static readonly SearchValues<char> RestCharacters =
+        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$'()*+,;:@/?&=%");
+
+    /// <summary>The same dataset with every URL under <see cref="DicomJsonWriter.RootMark"/>.</summary>
+    public Dataset Rewrite(Dataset dataset)
+    {
+        if (dataset.Links.IsEmpty) return dataset;
+        var study = dataset.FindUid(Tag.StudyInstanceUid);
+        var source = dataset.Json.Span;
+        var json = new ArrayBufferWriter<byte>(source.Length + 64);
+        var moves = new List<(int At, int By)>();
+        var copied = 0;
+        foreach (var link in dataset.Links)
+        {
+            json.Write(source[copied..link.Start]);
+            var uri = Unescape(source[link.Start..link.End]);
+            json.Write(Encoding.UTF8.GetBytes("\uFFFF" + (link.IsBulkData ? ToBulkData(uri, study) : ToResource(uri, study))));
+            copied = link.End;
+            moves.Add((link.End, json.WrittenCount - link.End));
+        }
+        json.Write(source[copied..]);
+        return new(json.WrittenMemory, [.. dataset.Attributes.Select(a => new Dataset.Attribute(a.Tag, Move(a.Start), Move(a.End)))], []);
+
+        int Move(int at)
+        {
+            var by = 0;
+            foreach (var move in moves)
+            {
+                if (move.At > at) break;
+                by = move.By;
+            }
+            return at + by;
+        }
+    }
+
+    /// <summary>Whether text that a client sent may stand behind a backend's root: plain segments, none of them <c>.</c> or <c>..</c>.</summary>
+    public static bool IsRest(string rest)
+    {
+        if (rest.Length is 0 or > 1024 || rest.AsSpan().ContainsAnyExcept(RestCharacters)) return false;
+        var path = Uri.UnescapeDataString(rest.Split('?')[0]);
+        return !path.AsSpan().ContainsAnyExcept(RestCharacters) && path.Split('/').All(s => s is not ("" or "." or ".."));
+    }
+
+    private string ToBulkData(string text, Uid? study)
+    {
+        if (!Uri.TryCreate(asked, text, out var uri)) return $"/bulkdata/{backend}/";
+        if (FindResource(uri, study) is var (path, tail)) return $"/{path}/bulkdata/{backend}/{(IsRest(tail) ? tail : "")}";
+        var prefix = root.AbsolutePath.TrimEnd('/') + "/";
+        var isUnderRoot = uri.Authority == root.Authority && uri.AbsolutePath.StartsWith(prefix, StringComparison.Ordinal);
+        var below = isUnderRoot ? uri.PathAndQuery[prefix.Length..] : "";
+        return $"/bulkdata/{backend}/{(IsRest(below) && !uri.AbsolutePath.Contains(Studies, StringComparison.Ordinal) ? below : "")}";
+    }
+
+    private string ToResource(string text, Uid? study) =>
+        Uri.TryCreate(asked, text, out var uri) && FindResource(uri, study) is var (path, _) ? $"/{path}"
+        : study is { } uid ? $"/{new StudyPath(uid)}"
+        : "";
+
+    /// <summary>The deepest study, series or instance that a URL names, and what follows it.</summary>
+    private static (string Path, string Tail)? FindResource(Uri uri, Uid? study)
+    {
+        var at = uri.AbsolutePath.LastIndexOf(Studies, StringComparison.Ordinal);
+        if (at < 0) return null;
+        var parts = uri.PathAndQuery[(at + 1)..].Split('/');
+        if (!Uid.TryParse(parts.ElementAtOrDefault(1), out var s) || study is not null && s != study) return null;
+        var depth = 2;
+        if (parts.ElementAtOrDefault(2) == "series" && Uid.TryParse(parts.ElementAtOrDefault(3), out _)) depth = 4;
+        if (depth == 4 && parts.ElementAtOrDefault(4) == "instances" && Uid.TryParse(parts.ElementAtOrDefault(5), out _)) depth = 6;
+        return (string.Join('/', parts[..depth]), string.Join('/', parts[depth..]));
+    }
+
+    private static string Unescape(ReadOnlySpan<byte> text)
+    {
+        if (!text.Contains((byte)'\\')) return Encoding.UTF8.GetString(text);
+        var reader = new Utf8JsonReader([(byte)'"', .. text, (byte)'"']);
+        reader.Read();
+        return reader.GetString()!;
+    }
+}

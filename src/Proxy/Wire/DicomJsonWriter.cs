@@ -1,0 +1,53 @@
+using System.Buffers;
+using Proxy.Dicom;
+
+namespace Proxy.Wire;
+
+/// <summary>Writes datasets for a client, with the address that the client used where a URL begins.</summary>
+/// <remarks>
+/// A kept dataset holds <see cref="RootMark"/> in place of the DICOMweb root, so that one kept copy serves every address
+/// of the proxy. The mark is U+FFFF: a noncharacter that no text may hold, and legal inside a JSON string.
+/// <code>
+/// kept     {"00081190":{"vr":"UR","Value":["□/studies/1.2"]}}
+/// written  {"00081190":{"vr":"UR","Value":["https://pacs.example/dicomweb/studies/1.2"]}}
+/// </code>
+/// </remarks>
+public static class DicomJsonWriter
+{
+    public static ReadOnlySpan<byte> RootMark => "\uFFFF"u8;
+
+    /// <summary>Writes kept JSON with <paramref name="root"/> (such as <c>https://host/dicomweb</c>) at every mark.</summary>
+    public static void Write(IBufferWriter<byte> output, ReadOnlySpan<byte> kept, ReadOnlySpan<byte> root)
+    {
+        for (int at; (at = kept.IndexOf(RootMark)) >= 0; kept = kept[(at + RootMark.Length)..])
+        {
+            output.Write(kept[..at]);
+            output.Write(root);
+        }
+        output.Write(kept);
+    }
+
+    /// <summary>Writes a dataset with some attributes replaced, added or left out, in ascending order of tags (PS3.18 §F.2.2).</summary>
+    /// <param name="output">Where to.</param>
+    /// <param name="dataset">The dataset as kept.</param>
+    /// <param name="changes">The new value object of an attribute; null leaves it out.</param>
+    /// <param name="root">The DICOMweb root as the client sees it.</param>
+    public static void Write(IBufferWriter<byte> output, Dataset dataset, IReadOnlyDictionary<Tag, byte[]?> changes, ReadOnlySpan<byte> root)
+    {
+        var json = dataset.Json.Span;
+        var tags = dataset.Attributes.Select(a => a.Tag).Concat(changes.Keys).Distinct().Order();
+        output.Write("{"u8);
+        var isFirst = true;
+        Span<byte> name = stackalloc byte[11];
+        foreach (var tag in tags)
+        {
+            if (changes.TryGetValue(tag, out var change) && change is null) continue;
+            if (!isFirst) output.Write(","u8);
+            isFirst = false;
+            System.Text.Unicode.Utf8.TryWrite(name, System.Globalization.CultureInfo.InvariantCulture, $"\"{tag.Value:X8}\":", out _);
+            output.Write(name);
+            Write(output, change is null ? dataset.FindAttribute(tag) : change, root);
+        }
+        output.Write("}"u8);
+    }
+}

@@ -1,0 +1,152 @@
+using System.Buffers;
+using System.Text;
+using Proxy.Dicom;
+
+namespace Proxy.Wire;
+
+/// <summary>Reads a multipart body (RFC 2046 §5.1, PS3.18 §8.6.1.2) part by part, in pieces as they arrive.</summary>
+/// <remarks>
+/// <code>
+/// preamble CRLF --boundary CRLF  header CRLF header CRLF CRLF  body  CRLF --boundary … CRLF --boundary-- epilogue
+/// </code>
+/// A close-delimited body that was cut looks whole to HTTP; here it is whole only when the closing delimiter was read,
+/// anything else is a <see cref="MalformedAnswerException"/>. A line that merely begins like the delimiter is data.
+/// Memory: one buffer, whatever the size of a part.
+/// </remarks>
+public sealed class MultipartReader : IDisposable
+{
+    private const int MaxHeaderBytes = 16 * 1024;
+    private const int BufferBytes = 64 * 1024;
+
+    private readonly Stream _stream;
+    private readonly byte[] _delimiter;
+    private byte[] _buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
+    private int _start;
+    private int _end;
+    private bool _isInPart;
+    private bool _isLastPart;
+
+    /// <exception cref="MalformedAnswerException">The boundary is empty or longer than RFC 2046 allows by far.</exception>
+    public MultipartReader(Stream stream, string? boundary)
+    {
+        if (string.IsNullOrEmpty(boundary) || boundary.Length > 200) throw new MalformedAnswerException("A multipart answer names no boundary.");
+        _stream = stream;
+        _delimiter = Encoding.Latin1.GetBytes("\r\n--" + boundary);
+        // The first delimiter may stand at the very beginning, where no line end precedes it.
+        "\r\n"u8.CopyTo(_buffer);
+        _end = 2;
+        _isInPart = true;
+    }
+
+    /// <summary>One part's headers.</summary>
+    /// <param name="ContentType">As written; null when the part has none.</param>
+    /// <param name="Length">Content-Length, if it was given and is a number.</param>
+    public sealed record Part(MediaType? ContentType, long? Length);
+
+    /// <summary>The next part's headers; null when the closing delimiter was read.</summary>
+    public async ValueTask<Part?> ReadPartAsync(CancellationToken cancellation)
+    {
+        while (_isInPart)
+        {
+            if ((await ReadBodyAsync(cancellation)).IsEmpty) break;
+        }
+        if (_isLastPart) return null;
+        int length;
+        while ((length = Filled.IndexOf("\r\n\r\n"u8)) < 0)
+        {
+            // A part may have no headers at all: then the empty line follows at once.
+            if (Filled.StartsWith("\r\n"u8)) break;
+            if (_end - _start > MaxHeaderBytes) throw new MalformedAnswerException("The headers of a part are too long.");
+            await FillAsync(cancellation);
+        }
+        var isBare = length < 0 || Filled.StartsWith("\r\n"u8);
+        var headers = isBare ? "" : Encoding.Latin1.GetString(Filled[..length]);
+        _start += isBare ? 2 : length + 4;
+        _isInPart = true;
+        return ParseHeaders(headers);
+    }
+
+    /// <summary>The next piece of the current part's body, valid until the next call; empty at its end.</summary>
+    public async ValueTask<ReadOnlyMemory<byte>> ReadBodyAsync(CancellationToken cancellation)
+    {
+        while (_isInPart)
+        {
+            var filled = Filled;
+            var at = filled.IndexOf(_delimiter);
+            if (at > 0) return Take(at);
+            if (at == 0)
+            {
+                var isDelimiter = await ReadDelimiterAsync(cancellation);
+                if (isDelimiter) break;
+                return Take(_delimiter.Length);
+            }
+            // What cannot be the beginning of a delimiter may leave.
+            var safe = filled.Length - (_delimiter.Length - 1);
+            if (safe > 0) return Take(safe);
+            await FillAsync(cancellation);
+        }
+        return default;
+    }
+
+    public void Dispose()
+    {
+        var buffer = Interlocked.Exchange(ref _buffer, []);
+        if (buffer.Length > 0) ArrayPool<byte>.Shared.Return(buffer);
+    }
+
+    private ReadOnlySpan<byte> Filled => _buffer.AsSpan(_start, _end - _start);
+
+    private ReadOnlyMemory<byte> Take(int count)
+    {
+        var piece = _buffer.AsMemory(_start, count);
+        _start += count;
+        return piece;
+    }
+
+    /// <summary>Behind a delimiter stands <c>--</c> or, after optional white space, a line end; else it was data (RFC 2046 §5.1.1).</summary>
+    private async ValueTask<bool> ReadDelimiterAsync(CancellationToken cancellation)
+    {
+        for (var i = _delimiter.Length; ; i++)
+        {
+            while (_end - _start < i + 2) await FillAsync(cancellation);
+            var next = Filled[i..];
+            var isClosing = i == _delimiter.Length && next.StartsWith("--"u8);
+            if (isClosing || next.StartsWith("\r\n"u8))
+            {
+                _start += i + 2;
+                _isInPart = false;
+                _isLastPart = isClosing;
+                return true;
+            }
+            if (next[0] is not ((byte)' ' or (byte)'\t') || i > _delimiter.Length + 64) return false;
+        }
+    }
+
+    private async ValueTask FillAsync(CancellationToken cancellation)
+    {
+        if (_start > 0)
+        {
+            Filled.CopyTo(_buffer);
+            _end -= _start;
+            _start = 0;
+        }
+        var count = await _stream.ReadAsync(_buffer.AsMemory(_end), cancellation);
+        if (count == 0) throw new MalformedAnswerException("A multipart answer ends before its closing delimiter.");
+        _end += count;
+    }
+
+    private static Part ParseHeaders(string headers)
+    {
+        MediaType? type = null;
+        long? length = null;
+        foreach (var line in headers.Split("\r\n"))
+        {
+            var colon = line.IndexOf(':', StringComparison.Ordinal);
+            if (colon <= 0) continue;
+            var value = line[(colon + 1)..].Trim();
+            if (line.AsSpan(0, colon).Equals("Content-Type", StringComparison.OrdinalIgnoreCase)) type = MediaType.Parse(value);
+            if (line.AsSpan(0, colon).Equals("Content-Length", StringComparison.OrdinalIgnoreCase) && long.TryParse(value, out var n) && n >= 0) length = n;
+        }
+        return new(type, length);
+    }
+}
