@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
 using Proxy.Backends;
@@ -36,6 +37,8 @@ internal static class Composition
 
     public static void AddBackends(this IServiceCollection services, IConfiguration configuration)
     {
+        // YARP brings key storage for sessions that are not used here: nothing of it is to reach the disk.
+        services.AddDataProtection().UseEphemeralDataProtectionProvider();
         services.AddReverseProxy().LoadFromConfig(new ConfigurationBuilder().Add(new YarpConfiguration(configuration)).Build());
         services.AddSingleton<IForwarderHttpClientFactory, BackendHttpClientFactory>();
         services.AddSingleton<BackendStates>();
