@@ -58,7 +58,7 @@ internal static class Composition
         services.AddSingleton<SeriesListReader>();
         services.AddSingleton<FederatedSearch>();
         services.AddSingleton<SeriesReader>();
-        services.AddSingleton<FrameReader>();
+        services.AddSingleton<BodyReader>();
     }
 
     public static void AddSecurity(this IServiceCollection services) => services.AddCors();
@@ -83,6 +83,7 @@ internal static class Composition
             root.MapMetadata();
             root.MapFrames();
             root.MapBulkData();
+            root.MapInstances();
         }
     }
 
