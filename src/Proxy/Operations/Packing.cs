@@ -36,6 +36,13 @@ internal static class Packing
         return packed.ToArray();
     }
 
+    public static byte[] Join(IEnumerable<ReadOnlyMemory<byte>> pieces)
+    {
+        using var joined = new MemoryStream();
+        foreach (var piece in pieces) joined.Write(piece.Span);
+        return joined.ToArray();
+    }
+
     /// <summary>Writes a body that is not worth keeping in its packed form.</summary>
     public static async Task WriteAsync(HttpContext context, ReadOnlyMemory<byte> body)
     {
