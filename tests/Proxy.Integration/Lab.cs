@@ -20,7 +20,8 @@ namespace Proxy.Integration;
 public sealed class Lab : IAsyncDisposable
 {
     private readonly SemaphoreSlim _starting = new(1);
-    private readonly Stack<IAsyncDisposable> _parts = [];
+    private readonly List<IAsyncDisposable> _parts = [];
+    private OrthancServer? _everything;
     private ProxyProcess? _proxy;
     private bool _isStarted;
 
@@ -32,10 +33,8 @@ public sealed class Lab : IAsyncDisposable
 
     public CountingRelay WestWire { get; private set; } = null!;
 
-    /// <summary>How many requests have reached the archives, through the wires.</summary>
-    public int Asked => EastWire.Requests.Count + WestWire.Requests.Count;
-
-    public int Connections => EastWire.Connections + WestWire.Connections;
+    /// <summary>Watches what reaches the archives from now on.</summary>
+    public Watch Watch() => new(EastWire, WestWire);
 
     /// <summary>The archives alone.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
@@ -60,6 +59,19 @@ public sealed class Lab : IAsyncDisposable
         }
     }
 
+    /// <summary>One archive that holds all that lies in both: how two archives as one PACS should look.</summary>
+    public async Task<DicomwebClient> GetEverythingAsync(CancellationToken cancellationToken)
+    {
+        Real.RequireOrthanc();
+        if (_everything is null)
+        {
+            _everything = Keep(await OrthancServer.StartAsync("everything", null, cancellationToken));
+            await _everything.StoreAsync(Archives.All.SelectMany(s => s.Instances), cancellationToken);
+        }
+
+        return new(_everything.Http, _everything.Address);
+    }
+
     /// <summary>A proxy that many tests ask; its answers last, so that a test must not rely on what it has not asked itself.</summary>
     public async Task<ProxyProcess> GetProxyAsync(CancellationToken cancellationToken)
     {
@@ -81,14 +93,14 @@ public sealed class Lab : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        while (_parts.TryPop(out var part))
-            await part.DisposeAsync();
+        // At once: each takes its seconds to end, and none minds the others.
+        await Task.WhenAll(_parts.Select(part => part.DisposeAsync().AsTask()));
         _starting.Dispose();
     }
 
     private T Keep<T>(T part) where T : IAsyncDisposable
     {
-        _parts.Push(part);
+        _parts.Add(part);
         return part;
     }
 }

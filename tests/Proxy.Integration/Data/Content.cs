@@ -26,10 +26,10 @@ public abstract class Content
             .Bytes(Tags.PixelData, bits > 8 ? "OW" : "OB", bytes);
     }
 
-    /// <summary>An axial slice of a stack: enough geometry for a viewer to build a volume.</summary>
+    /// <summary>An axial slice of a stack: enough geometry for a viewer to build a volume, which OHIF shows from the head down.</summary>
     protected static void DescribeSlice(Attributes attributes, Instance instance, int size, double pixel, double spacing)
     {
-        var z = spacing * (instance.Number - 1);
+        var z = -spacing * (instance.Number - 1);
         attributes
             .Text(Tags.FrameOfReferenceUid, "UI", Uids.Of("frame-of-reference", instance.Series.Study.Key))
             .Text(Tags.PositionReferenceIndicator, "LO", "")

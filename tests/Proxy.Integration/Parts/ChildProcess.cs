@@ -39,7 +39,10 @@ public sealed class ChildProcess : IAsyncDisposable
     {
         var start = new ProcessStartInfo(program, arguments)
         {
-            WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true,
+            WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
         };
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())
             start.Environment[name] = value;
@@ -61,7 +64,7 @@ public sealed class ChildProcess : IAsyncDisposable
     /// <summary>Ends it as an operator would, and returns when it is gone.</summary>
     public async Task StopAsync()
     {
-        if (!Running.TryRemove(this, out _))
+        if (!Running.ContainsKey(this))
             return;
         if (!_process.HasExited)
             _ = Kill(_process.Id, Sigterm);
@@ -75,6 +78,8 @@ public sealed class ChildProcess : IAsyncDisposable
             _process.Kill();
             await _process.WaitForExitAsync(CancellationToken.None);
         }
+
+        Running.TryRemove(this, out _);
     }
 
     public async ValueTask DisposeAsync()
@@ -89,6 +94,7 @@ public sealed class ChildProcess : IAsyncDisposable
         {
             if (Running.TryRemove(child, out _))
                 child._process.Kill();
+            child._process.WaitForExit(Patience);
         }
 
         Scratch.DeleteAll();

@@ -1,6 +1,7 @@
 using System.Formats.Tar;
 using System.IO.Compression;
 using System.Security.Cryptography;
+using Xunit;
 
 namespace Proxy.Integration;
 
@@ -14,32 +15,41 @@ public static class OhifPackage
         "5997719A9986EEBA85816F5924B71B82BDD70AD2E2D4A0CD3E831A798E4F3DEEA3E06E1F8C48E393271933A0BA664D85F3B04AC457E9ABE8DDE715D907D13C10";
 
     private static string Home => Path.Combine(
-        Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData) is { Length: > 0 } local ? local : Path.GetTempPath(),
+        Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } cache
+            ? cache
+            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache"),
         "proxy-integration");
 
-    /// <summary>The folder with the viewer's <c>index.html</c>.</summary>
-    public static async Task<string> FetchAsync(CancellationToken cancellationToken)
+    /// <summary>The folder with the viewer's <c>index.html</c>; null where it is not kept and npm is missing or brings nothing.</summary>
+    public static async Task<string?> FindAsync(CancellationToken cancellationToken)
     {
         var folder = Path.Combine(Home, "ohif-" + Version);
-        if (!Directory.Exists(folder))
-        {
-            // Unpacked beside its place and moved when it is whole: a run that is cut off leaves no half viewer.
-            Directory.CreateDirectory(Home);
-            using var scratch = new Scratch("ohif");
-            var part = Path.Combine(Home, Path.GetRandomFileName());
-            await UnpackAsync(await PackAsync(scratch.Folder, cancellationToken), part, cancellationToken);
-            Directory.Move(part, folder);
-        }
+        if (Directory.Exists(folder))
+            return folder;
 
+        using var scratch = new Scratch("ohif");
+        if (await FindPackageAsync(scratch.Folder, cancellationToken) is not { } package)
+            return null;
+
+        // Unpacked beside its place and moved when it is whole: a run that is cut off leaves no half viewer.
+        var part = Path.Combine(Home, Path.GetRandomFileName());
+        await UnpackAsync(package, part, cancellationToken);
+        Directory.Move(part, folder);
         return folder;
     }
 
-    private static async Task<string> PackAsync(string folder, CancellationToken cancellationToken)
+    private static async Task<string?> FindPackageAsync(string folder, CancellationToken cancellationToken)
     {
-        await using var npm = ChildProcess.Start(Real.Npm!, ["pack", $"@ohif/app@{Version}", "--silent"], folder);
+        if (Real.Npm is null)
+            return null;
+        await using var npm = ChildProcess.Start(Real.Npm, ["pack", $"@ohif/app@{Version}", "--silent"], folder);
         await npm.WaitAsync(cancellationToken);
-        var package = Directory.GetFiles(folder, "*.tgz").SingleOrDefault()
-            ?? throw new InvalidOperationException($"npm brought no viewer. It said:\n{npm.Log}");
+        if (Directory.GetFiles(folder, "*.tgz").SingleOrDefault() is not { } package)
+        {
+            TestContext.Current.SendDiagnosticMessage($"npm brought no viewer. It said:\n{npm.Log}");
+            return null;
+        }
+
         await using var file = File.OpenRead(package);
         var hash = Convert.ToHexString(await SHA512.HashDataAsync(file, cancellationToken));
         return hash == Sha512 ? package : throw new InvalidDataException($"The viewer's package has the hash {hash}");
@@ -53,7 +63,7 @@ public static class OhifPackage
         await using var archive = new TarReader(packed);
         while (await archive.GetNextEntryAsync(cancellationToken: cancellationToken) is { } entry)
         {
-            // Source maps are two thirds of the package, and no one debugs the viewer here.
+            // No one debugs the viewer here.
             if (entry.EntryType is not (TarEntryType.RegularFile or TarEntryType.V7RegularFile)
                 || !entry.Name.StartsWith(dist, StringComparison.Ordinal) || entry.Name.EndsWith(".map", StringComparison.Ordinal))
             {

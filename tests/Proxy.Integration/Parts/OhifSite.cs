@@ -45,7 +45,7 @@ public sealed class OhifSite : IAsyncDisposable
 
     private static async Task<OhifSite> StartAsync(Action<WebApplication> map, CancellationToken cancellationToken)
     {
-        var files = new PhysicalFileProvider(await OhifPackage.FetchAsync(cancellationToken));
+        var files = new PhysicalFileProvider(await OhifPackage.FindAsync(cancellationToken) ?? throw new InvalidOperationException("No viewer"));
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.Services.AddHttpForwarder();

@@ -70,14 +70,20 @@ public sealed class OrthancServer : IAsyncDisposable
         _scratch.Dispose();
     }
 
-    private static string Settings(string name, int port, string folder, NetworkCredential? user) => JsonSerializer.Serialize(new
+    private static string Settings(string name, int port, string folder, NetworkCredential? user) => JsonSerializer.Serialize(new Dictionary<string, object?>
     {
-        Name = name, HttpPort = port, DicomServerEnabled = false, RemoteAccessAllowed = false,
-        StorageDirectory = Path.Combine(folder, "storage"), IndexDirectory = Path.Combine(folder, "storage"),
-        AuthenticationEnabled = user is not null,
-        RegisteredUsers = new Dictionary<string, string> { [user?.UserName ?? "nobody"] = user?.Password ?? "nothing" },
-        DefaultEncoding = "Utf8", HttpThreadsCount = 50, KeepAlive = true, TcpNoDelay = true,
-        Plugins = new[] { Real.DicomWebPlugin },
-        DicomWeb = new { Enable = true, Root = "/dicom-web/", EnableWado = true, WadoRoot = "/wado" },
+        ["Name"] = name,
+        ["HttpPort"] = port,
+        ["RemoteAccessAllowed"] = false,
+        ["DicomServerEnabled"] = false,
+        ["StorageDirectory"] = Path.Combine(folder, "storage"),
+        ["IndexDirectory"] = Path.Combine(folder, "storage"),
+        ["AuthenticationEnabled"] = user is not null,
+        ["RegisteredUsers"] = new Dictionary<string, string> { [user?.UserName ?? "nobody"] = user?.Password ?? "nothing" },
+        ["DefaultEncoding"] = "Utf8",
+        ["KeepAlive"] = true,
+        ["TcpNoDelay"] = true,
+        ["Plugins"] = new[] { Real.DicomWebPlugin },
+        ["DicomWeb"] = new Dictionary<string, object> { ["Enable"] = true, ["Root"] = "/dicom-web/" },
     });
 }

@@ -20,6 +20,9 @@ public sealed class ProxyProcess : IAsyncDisposable
 
     public HttpClient Http { get; }
 
+    /// <summary>Asks all backends as one PACS.</summary>
+    public DicomwebClient Client => new(Http, Dicomweb);
+
     public string Log => _process.Log;
 
     /// <summary>What makes answers last as long as a test: nothing grows old, and nothing is asked unless a client asks.</summary>

@@ -25,11 +25,11 @@ public static class Real
         Require(DicomWebPlugin, "Orthanc's DICOMweb plugin");
     }
 
-    public static void RequireViewer()
+    public static async Task RequireViewerAsync(CancellationToken cancellationToken)
     {
         RequireOrthanc();
         Require(Chromium, "Chromium");
-        Require(Npm, "npm, which brings the OHIF viewer,");
+        Require(await OhifPackage.FindAsync(cancellationToken), "OHIF, which npm brings,");
     }
 
     private static void Require(string? found, string what)

@@ -45,11 +45,10 @@ public sealed class Viewer : IAsyncDisposable
     }
 
     /// <summary>Opens the work list and waits until it names <paramref name="patient"/>.</summary>
-    public async Task<string> OpenWorkListAsync(string patient)
+    public async Task OpenWorkListAsync(string patient)
     {
         await _page.GotoAsync(_site + "/", new() { WaitUntil = WaitUntilState.Commit });
         await _page.GetByText(patient).First.WaitForAsync(new() { Timeout = Patience });
-        return await _page.Locator("body").InnerTextAsync();
     }
 
     /// <summary>Opens a series, and waits for its picture and for each of its frames.</summary>
@@ -61,6 +60,16 @@ public sealed class Viewer : IAsyncDisposable
         await AwaitAsync($"{series.Count} frames", () => Task.FromResult(FramesOf(series) >= series.Count));
         await AwaitAsync("a picture", async () => (await LookAsync()).Number is not null);
     }
+
+    /// <summary>Opens a study that is a document, and waits until <paramref name="url"/> has brought it.</summary>
+    public async Task OpenDocumentAsync(Study study, string url)
+    {
+        await _page.GotoAsync($"{_site}/viewer?StudyInstanceUIDs={study.Uid}", new() { WaitUntil = WaitUntilState.Commit });
+        await AwaitAsync($"the document {url}", () => Task.FromResult(Asked.Contains(url)));
+    }
+
+    /// <summary>All that is written on the page.</summary>
+    public Task<string> ReadAsync() => _page.Locator("body").InnerTextAsync();
 
     /// <summary>Turns the wheel over the picture until it shows <paramref name="number"/>.</summary>
     public async Task ScrollToAsync(int number)
