@@ -15,6 +15,8 @@ public sealed class ChildProcess : IAsyncDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
     private static readonly ConcurrentDictionary<ChildProcess, byte> Running = [];
 
+    private static bool _isOver;
+
     private readonly Process _process;
     private readonly ConcurrentQueue<string> _lines = [];
 
@@ -50,8 +52,13 @@ public sealed class ChildProcess : IAsyncDisposable
         var child = new ChildProcess(new Process { StartInfo = start });
         child._process.OutputDataReceived += (_, line) => child.Keep(line.Data);
         child._process.ErrorDataReceived += (_, line) => child.Keep(line.Data);
-        child._process.Start();
-        Running.TryAdd(child, 0);
+        lock (Running)
+        {
+            ObjectDisposedException.ThrowIf(_isOver, child);
+            child._process.Start();
+            Running.TryAdd(child, 0);
+        }
+
         child._process.StandardInput.Close();
         child._process.BeginOutputReadLine();
         child._process.BeginErrorReadLine();
@@ -90,14 +97,20 @@ public sealed class ChildProcess : IAsyncDisposable
 
     private static void KillAll()
     {
-        foreach (var child in Running.Keys)
+        // A signal and an exit may come together: the second must not let the host end before the first is done. And
+        // tests run on meanwhile: what they would start now, nobody would end.
+        lock (Running)
         {
-            if (Running.TryRemove(child, out _))
+            _isOver = true;
+            foreach (var child in Running.Keys)
+            {
                 child._process.Kill();
-            child._process.WaitForExit(Patience);
-        }
+                child._process.WaitForExit(Patience);
+                Running.TryRemove(child, out _);
+            }
 
-        Scratch.DeleteAll();
+            Scratch.DeleteAll();
+        }
     }
 
     [DllImport("libc", EntryPoint = "kill")]

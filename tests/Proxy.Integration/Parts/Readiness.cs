@@ -6,7 +6,7 @@ namespace Proxy.Integration;
 /// <summary>Finding a port for a program, and waiting until the program answers there.</summary>
 public static class Readiness
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60), Pause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30), Pause = TimeSpan.FromMilliseconds(100);
 
     /// <summary>A loopback port that is free now. Programs that cannot choose their own port leave no better way.</summary>
     public static int FreePort()
@@ -16,7 +16,7 @@ public static class Readiness
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
-    /// <summary>Polls until <paramref name="url"/> answers 200; fails at once, with its log, when the program ended before.</summary>
+    /// <summary>Polls until <paramref name="url"/> answers 200; fails at once, with its log, when the program ended before or has no such address.</summary>
     public static async Task AwaitAsync(HttpClient http, string url, ChildProcess process, CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -30,6 +30,8 @@ public static class Readiness
                 using var answer = await http.GetAsync(new Uri(url), limit.Token);
                 if (answer.StatusCode == HttpStatusCode.OK)
                     return;
+                if (answer.StatusCode == HttpStatusCode.NotFound)
+                    throw new InvalidOperationException($"It knows no {url}. It said:\n{process.Log}");
             }
             catch (HttpRequestException)
             {
