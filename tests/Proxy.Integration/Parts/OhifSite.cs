@@ -69,7 +69,7 @@ public sealed class OhifSite : IAsyncDisposable
     private const string DirectConfig = """
         window.config = {
           routerBasename: null, extensions: [], modes: [], showStudyList: true, maxNumberOfWebWorkers: 2,
-          investigationalUseDialog: { option: 'never' }, defaultDataSourceName: 'orthanc',
+          defaultDataSourceName: 'orthanc',
           dataSources: [{
             namespace: '@ohif/extension-default.dataSourcesModule.dicomweb', sourceName: 'orthanc',
             configuration: {

@@ -58,7 +58,13 @@ public sealed class Viewer : IAsyncDisposable
             $"{_site}/viewer?StudyInstanceUIDs={series.Study.Uid}&initialSeriesInstanceUID={series.Uid}",
             new() { WaitUntil = WaitUntilState.Commit });
         await AwaitAsync($"{series.Count} frames", () => Task.FromResult(FramesOf(series) >= series.Count));
-        await AwaitAsync("a picture", async () => (await LookAsync()).Number is not null);
+        await AwaitAsync("a picture", async () =>
+        {
+            // OHIF says that it is for investigational use, in front of the picture, until somebody has read it.
+            if (await _page.GetByText("Confirm and hide").IsVisibleAsync())
+                await _page.GetByText("Confirm and hide").ClickAsync();
+            return (await LookAsync()).Number is not null;
+        });
     }
 
     /// <summary>Opens a study that is a document, and waits until <paramref name="url"/> has brought it.</summary>
