@@ -59,25 +59,6 @@ public sealed class CacheTests(Lab lab)
         Assert.Single(watch.Asked, IsFrame);
     }
 
-    [Fact]
-    public async Task FindsItAgain_AfterARestart()
-    {
-        using var disk = new Scratch("disk");
-        var keep = $"Cache:Disk:Path={disk.Folder}";
-        var instance = Archives.Chest.Instances.Single();
-        await using (var proxy = await lab.StartProxyAsync(Cancel, keep))
-        {
-            await proxy.Client.GetMetadataAsync(Archives.Chest, Cancel);
-            await proxy.Client.GetFramesAsync(instance, "1", Cancel);
-        }
-
-        await using var restarted = await lab.StartProxyAsync(Cancel, keep);
-        var watch = lab.Watch();
-        var answer = await restarted.Client.GetFramesAsync(instance, "1", Cancel);
-        Assert.Equal(instance.Frame(1), Assert.Single(answer.Parts()));
-        Assert.DoesNotContain(watch.Asked, IsFrame);
-    }
-
     private static bool IsFrame(string target) => target.Contains("/frames/", StringComparison.Ordinal);
 
     private static bool IsHit(Answer answer) =>

@@ -64,7 +64,7 @@ public sealed class DemoPacs : IAsyncDisposable
 
         // The port is known only once the server listens, and nobody asks before that.
         string Root() => Address.OriginalString;
-        Endpoints.Map(_app.MapGroup(Path), new Search(archive, Root), new Retrieve(archive, Root));
+        Endpoints.Map(_app.MapGroup(Path), new DemoSearch(archive, Root), new DemoRetrieve(archive, Root));
         await _app.StartAsync(cancellation);
 
         var addresses = _app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>();

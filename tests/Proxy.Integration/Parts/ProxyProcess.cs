@@ -26,11 +26,7 @@ public sealed class ProxyProcess : IAsyncDisposable
     public string Log => _process.Log;
 
     /// <summary>What makes answers last as long as a test: nothing grows old, and nothing is asked unless a client asks.</summary>
-    public static string[] Lasting { get; } =
-    [
-        "Search:Freshness=00:05:00", "Cache:Metadata:Freshness=00:05:00",
-        "Prefetch:NextStudies=0", "Prefetch:Priors=0", "Prefetch:SeriesReadAhead=false",
-    ];
+    public static string[] Lasting { get; } = ["Search:Freshness=00:05:00", "Cache:Metadata:Freshness=00:05:00"];
 
     public static string[] Backend(string name, string address) => [$"Backends:{name}:Address={address}"];
 
@@ -38,7 +34,7 @@ public sealed class ProxyProcess : IAsyncDisposable
     public static async Task<ProxyProcess> StartAsync(IEnumerable<string> settings, CancellationToken cancellationToken)
     {
         var (scratch, root) = (new Scratch("proxy"), $"http://127.0.0.1:{Readiness.FreePort()}");
-        IEnumerable<string> arguments = [FindProduct(), "--urls", root, $"--Cache:Disk:Path={Path.Combine(scratch.Folder, "cache")}"];
+        IEnumerable<string> arguments = [FindProduct(), "--urls", root];
         // An empty folder is the content root, so that no settings of the one who runs the tests take part.
         var process = ChildProcess.Start("dotnet", arguments.Concat(settings.Select(s => "--" + s)), scratch.Folder);
         var proxy = new ProxyProcess(scratch, process, root);

@@ -7,7 +7,7 @@ internal static class Endpoints
     private const string Series = Study + "/series/{series}";
     private const string Instance = Series + "/instances/{instance}";
 
-    public static void Map(IEndpointRouteBuilder at, Search search, Retrieve retrieve)
+    public static void Map(IEndpointRouteBuilder at, DemoSearch search, DemoRetrieve retrieve)
     {
         at.MapGet("/studies", (HttpRequest ask) => search.Studies(ask.Query));
         at.MapGet("/series", (HttpRequest ask) => search.Series(ask.Query));

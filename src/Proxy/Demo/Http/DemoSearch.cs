@@ -8,7 +8,7 @@ namespace Proxy.Demo.Http;
 /// A row holds what its level and the levels above it have. An unknown study has no rows, which is no error, and
 /// the order is the archive's own, the same each time (PS3.18 8.3.4.4.1).
 /// </remarks>
-internal sealed class Search(DemoArchive archive, Func<string> root)
+internal sealed class DemoSearch(DemoArchive archive, Func<string> root)
 {
     // What an instance's row holds unless includefield asks for more (PS3.18 Table 10.6.3-5).
     private static readonly DemoTag[] InstanceFields =

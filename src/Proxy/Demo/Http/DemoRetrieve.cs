@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Proxy.Demo.Http;
 
 /// <summary>WADO-RS: metadata, frames and bulk data (PS3.18 10.4).</summary>
-internal sealed class Retrieve(DemoArchive archive, Func<string> root)
+internal sealed class DemoRetrieve(DemoArchive archive, Func<string> root)
 {
     public Answer Metadata(string study, string? series = null, string? instance = null)
     {
