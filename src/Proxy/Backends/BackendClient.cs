@@ -76,6 +76,11 @@ public sealed class BackendClient(IProxyStateLookup yarp, IEnumerable<ILoadBalan
             await using var body = await BackendResponse.OpenAsync(response, backend, time, cancellation);
             return new(await read(body, cancellation));
         }
+        catch (Exception e) when (cancellation.IsCancellationRequested && e is not OperationCanceledException)
+        {
+            // Whatever breaks when nobody waits any more is no fault of the backend.
+            throw new OperationCanceledException("No longer waited for.", e, cancellation);
+        }
         catch (MalformedAnswerException e)
         {
             return Fail(BackendError.BadAnswer, e.Message);
@@ -96,7 +101,7 @@ public sealed class BackendClient(IProxyStateLookup yarp, IEnumerable<ILoadBalan
         {
             return Fail(BackendError.BadAnswer, "the body ended early: " + e.HttpRequestError);
         }
-        catch (IOException) when (!cancellation.IsCancellationRequested)
+        catch (IOException)
         {
             return Fail(BackendError.BadAnswer, "the connection broke in the middle of the body");
         }
