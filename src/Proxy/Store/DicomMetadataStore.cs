@@ -175,7 +175,8 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
             }));
         });
         if (madeInClient) return;
-        var old = before.ListOf(backend).FindSeries(path.Series)?.Metadata;
+        // What was fetched ahead was never named: to its first client it is new.
+        var old = before.ListOf(backend).FindSeries(path.Series) is { MadeInClient: false } heard ? heard.Metadata : null;
         var added = after.ListOf(backend).FindSeries(path.Series)!.Metadata!.Uids;
         Fire(StoreEvent.InstancesAdded, path.Study, path.Series, backend, old is null ? added : added.Where(uid => !old.Has(uid)));
     }
