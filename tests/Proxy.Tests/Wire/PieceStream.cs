@@ -1,6 +1,9 @@
 namespace Proxy.Tests.Wire;
 
-/// <summary>Bytes that arrive in pieces, as from a socket: each read gives as many as <paramref name="sizeOf"/> says of that read.</summary>
+/// <summary>
+/// Bytes that arrive in pieces, as from a socket: each read gives as many as <paramref name="sizeOf"/> says of that
+/// read. What is written to it is forgotten.
+/// </summary>
 internal sealed class PieceStream(ReadOnlyMemory<byte> bytes, Func<int, int> sizeOf) : Stream
 {
     private int _at;
@@ -13,24 +16,29 @@ internal sealed class PieceStream(ReadOnlyMemory<byte> bytes, Func<int, int> siz
         return new(bytes, _ => random.Next(1, most + 1));
     }
 
+    public override int Read(Span<byte> buffer)
+    {
+        var count = Math.Min(Math.Min(buffer.Length, bytes.Length - _at), Math.Max(1, sizeOf(_reads++)));
+        bytes.Span.Slice(_at, count).CopyTo(buffer);
+        _at += count;
+        return count;
+    }
+
+    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var count = Math.Min(Math.Min(buffer.Length, bytes.Length - _at), Math.Max(1, sizeOf(_reads++)));
-        bytes.Slice(_at, count).CopyTo(buffer);
-        _at += count;
-        return ValueTask.FromResult(count);
+        return ValueTask.FromResult(Read(buffer.Span));
     }
 
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     public override bool CanRead => true;
 
     public override bool CanSeek => false;
 
-    public override bool CanWrite => false;
+    public override bool CanWrite => true;
 
     public override long Length => throw new NotSupportedException();
 
@@ -42,5 +50,5 @@ internal sealed class PieceStream(ReadOnlyMemory<byte> bytes, Func<int, int> siz
 
     public override void SetLength(long value) => throw new NotSupportedException();
 
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+    public override void Write(byte[] buffer, int offset, int count) { }
 }
