@@ -78,6 +78,14 @@ public class DatasetTests
     public void AnItemOfASequenceHasNoText() => Assert.Equal([null], _dataset.FindStrings(Procedure));
 
     [Fact]
+    public void AValueMayNestAsDeepAsTheReaderLetsIt()
+    {
+        var deep = string.Concat(Enumerable.Repeat("{\"0040A730\":{\"vr\":\"SQ\",\"Value\":[", 80)) + string.Concat(Enumerable.Repeat("]}}", 80));
+        var dataset = Answers.Dataset("{\"0020000D\":{\"vr\":\"SQ\",\"Value\":[" + deep + "]}}");
+        Assert.Null(dataset.FindUid(Tag.StudyInstanceUid));
+    }
+
+    [Fact]
     public void WhatIsInsideASequenceIsNoAttributeOfTheDataset() => Assert.False(_dataset.Has(new(0x00080100)));
 
     [Theory]
