@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
+using System.Text.Json;
 using Proxy.Dicom;
 
 namespace Proxy.Search;
@@ -57,6 +58,17 @@ public sealed record MergedRow(Uid Uid, Dataset Dataset, ImmutableArray<string> 
         if (union.Count > 0) changes[tag] = Value(vr, union);
     }
 
-    private static bool IsFilled(ReadOnlySpan<byte> attribute) =>
-        attribute.IndexOf("\"Value\""u8) >= 0 || attribute.IndexOf("\"InlineBinary\""u8) >= 0 || attribute.IndexOf("\"BulkDataURI\""u8) >= 0;
+    /// <summary>Whether an attribute says anything: not null, not an empty text, nor a list or an object of such.</summary>
+    private static bool IsFilled(ReadOnlySpan<byte> attribute)
+    {
+        if (attribute.IsEmpty) return false;
+        var reader = new Utf8JsonReader(attribute, Dataset.ReaderOptions);
+        var isValue = false;
+        while (reader.Read())
+        {
+            if (reader.TokenType == JsonTokenType.PropertyName && reader.CurrentDepth == 1) isValue = !reader.ValueTextEquals("vr"u8);
+            else if (isValue && (reader.TokenType is JsonTokenType.Number or JsonTokenType.True or JsonTokenType.False || reader.TokenType == JsonTokenType.String && !reader.ValueSpan.IsEmpty)) return true;
+        }
+        return false;
+    }
 }
