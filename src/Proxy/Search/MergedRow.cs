@@ -41,6 +41,11 @@ public sealed record MergedRow(Uid Uid, Dataset Dataset, ImmutableArray<string> 
         return new(uid, preferred, [.. rows.Select(r => r.Backend)], changes.ToImmutable());
     }
 
+    /// <summary>The first value as the client sees it: what the merging put there, else the preferred backend's.</summary>
+    public string? FindString(Tag tag) => Changes.TryGetValue(tag, out var change) ? Dataset.ReadStrings(change).FirstOrDefault(v => v is not null) : Dataset.FindString(tag);
+
+    public int? FindInt(Tag tag) => int.TryParse(FindString(tag), NumberStyles.Integer, CultureInfo.InvariantCulture, out var value) ? value : null;
+
     public MergedRow With(Tag tag, byte[] value) => this with { Changes = Changes.SetItem(tag, value) };
 
     /// <summary>The value object of a number, such as <c>{"vr":"IS","Value":[3]}</c>.</summary>
