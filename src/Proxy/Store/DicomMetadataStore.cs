@@ -229,7 +229,8 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
         if (!_evicting.TryEnter()) return;
         try
         {
-            foreach (var (uid, entry) in _studies.OrderBy(s => Volatile.Read(ref s.Value.LastUse)))
+            // A copy: sorting takes the number of studies first, and others add some meanwhile.
+            foreach (var (uid, entry) in _studies.ToArray().OrderBy(s => Volatile.Read(ref s.Value.LastUse)))
             {
                 if (Bytes <= maxBytes / 10 * 9) break;
                 lock (entry)
