@@ -75,7 +75,7 @@ public sealed record BackendOptions(
         var destinations = settings.ReadNames($"{key}:Destinations").Select(d => $"{key}:Destinations:{d}:Address").ToList();
         if (destinations.Count > 0 && settings.FindText($"{key}:Address") is { } both)
         {
-            settings.Fail($"{key}:Address", both, "either Address or Destinations, not both");
+            settings.Fail($"{key}:Address", Shown(both), "either Address or Destinations, not both");
             return null;
         }
         if (destinations.Count == 0) destinations.Add($"{key}:Address");
@@ -89,10 +89,13 @@ public sealed record BackendOptions(
             }
             else
             {
-                settings.Fail(destination, text, "an http or https address of a DICOMweb root, without user, query or fragment, such as http://127.0.0.1:8042/dicom-web");
+                settings.Fail(destination, Shown(text), "an http or https address of a DICOMweb root, without user, query or fragment, such as http://127.0.0.1:8042/dicom-web");
             }
         }
         return first;
+
+        // Before an @ stand a user and a password.
+        static string? Shown(string? text) => text?.Contains('@', StringComparison.Ordinal) == true ? "(hidden)" : text;
     }
 
     private static Credential? ReadCredential(SettingsReader settings, string key)

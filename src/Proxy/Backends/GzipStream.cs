@@ -9,6 +9,9 @@ namespace Proxy.Backends;
 /// <remarks>The framework's stream takes a body that was cut for one that ended.</remarks>
 internal sealed class GzipStream(Stream packed) : ReadOnlyStream
 {
+    /// <summary>A header and a trailer, with the shortest deflate block between them (RFC 1952 §2.3).</summary>
+    private const int LeastBytes = 20;
+
     private readonly GZipStream _inner = new(new TailStream(packed), CompressionMode.Decompress);
     private readonly Crc32 _checksum = new();
     private uint _length;
@@ -33,8 +36,10 @@ internal sealed class GzipStream(Stream packed) : ReadOnlyStream
 
     private void Check()
     {
-        var tail = ((TailStream)_inner.BaseStream).Tail;
-        if (BinaryPrimitives.ReadUInt32LittleEndian(tail) != _checksum.GetCurrentHashAsUInt32() || BinaryPrimitives.ReadUInt32LittleEndian(tail[4..]) != _length)
+        var stream = (TailStream)_inner.BaseStream;
+        var tail = stream.Tail;
+        // Of nothing at all the checksum is zero, and so is an empty tail.
+        if (stream.Length < LeastBytes || BinaryPrimitives.ReadUInt32LittleEndian(tail) != _checksum.GetCurrentHashAsUInt32() || BinaryPrimitives.ReadUInt32LittleEndian(tail[4..]) != _length)
             throw new MalformedAnswerException("A packed answer does not match its trailer.");
         _isChecked = true;
     }
@@ -49,12 +54,17 @@ internal sealed class GzipStream(Stream packed) : ReadOnlyStream
     private sealed class TailStream(Stream inner) : ReadOnlyStream
     {
         private readonly byte[] _tail = new byte[8];
+        private long _count;
 
         public ReadOnlySpan<byte> Tail => _tail;
+
+        /// <summary>Bytes that passed.</summary>
+        public override long Length => _count;
 
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
             var count = await inner.ReadAsync(buffer, cancellationToken);
+            _count += count;
             var read = buffer.Span[..count];
             if (count >= 8)
             {

@@ -39,9 +39,10 @@ internal sealed class YarpConfiguration : ConfigurationProvider, IConfigurationS
             if (backend["Address"] is { } address) data[$"{cluster}:Destinations:address:Address"] = address;
             foreach (var key in BackendOptions.YarpKeys)
             {
+                if (backend[key] is { } single) data[$"{cluster}:{key}"] = single;
                 foreach (var (path, value) in backend.GetSection(key).AsEnumerable(makePathsRelative: true))
                 {
-                    if (value is not null) data[path.Length == 0 ? $"{cluster}:{key}" : $"{cluster}:{key}:{path}"] = value;
+                    if (value is not null) data[$"{cluster}:{key}:{path}"] = value;
                 }
             }
             // Part of what the handler is made from: a change makes YARP build a new one.

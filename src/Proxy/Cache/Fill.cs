@@ -110,7 +110,8 @@ public sealed class Fill(long keepUpTo)
             _isDone = true;
             Signal();
             if (_isWindow) return null;
-            return new(head, [.. _pieces.Where(p => p.Filled > 0).Select(p => (ReadOnlyMemory<byte>)p.Bytes.AsMemory(0, p.Filled))], _written, now);
+            // The last array may have room for more, which would be held and not counted.
+            return new(head, [.. _pieces.Where(p => p.Filled > 0).Select(p => (ReadOnlyMemory<byte>)(p.Filled == p.Bytes.Length ? p.Bytes : p.Bytes[..p.Filled]))], _written, now);
         }
     }
 

@@ -42,9 +42,10 @@ public sealed class MemoryTier : IDisposable
     /// <summary>Takes a new budget; what is over it leaves.</summary>
     public void Resize(long maxBytes)
     {
-        var before = _options.SizeLimit!.Value;
         _options.SizeLimit = maxBytes;
-        if (maxBytes < before) _cache.Compact(1 - (double)maxBytes / before);
+        // What is compacted is counted by entries, not by their bytes.
+        while (Statistics.CurrentEstimatedSize is { } bytes && bytes > maxBytes && _cache.Count > 0)
+            _cache.Compact(Math.Min(1, Math.Max(1 - (double)maxBytes / bytes, 1.5 / _cache.Count)));
     }
 
     public void Dispose() => _cache.Dispose();

@@ -47,8 +47,8 @@ public sealed record BodyFormat(string MediaType, string TransferSyntax)
             _ => null,
         };
         if (byDefault is null) return null;
-        var transferSyntax = accepted.Find("transfer-syntax") ?? byDefault;
-        return transferSyntax is Any or Unnamed || Uid.TryParse(transferSyntax, out _) ? new(type, transferSyntax) : null;
+        var named = accepted.Find("transfer-syntax");
+        return named is null or Any || Uid.TryParse(named, out _) ? new(type, named ?? byDefault) : null;
     }
 
     /// <summary>The Accept header that asks a backend for this form.</summary>

@@ -20,6 +20,9 @@ public sealed class Dataset(ReadOnlyMemory<byte> json, ImmutableArray<Dataset.At
     /// <param name="IsBulkData">A BulkDataURI (PS3.18 F.2.6); else a Retrieve URL (0008,1190).</param>
     public readonly record struct Link(int Start, int End, bool IsBulkData);
 
+    /// <summary>How deep the values of a dataset may nest for whoever reads them: no reader here is stricter than the one that let it in.</summary>
+    internal static readonly JsonReaderOptions ReaderOptions = new() { MaxDepth = 512 };
+
     /// <summary>The whole object, from <c>{</c> to <c>}</c>.</summary>
     public ReadOnlyMemory<byte> Json { get; } = json;
 
@@ -50,11 +53,13 @@ public sealed class Dataset(ReadOnlyMemory<byte> json, ImmutableArray<Dataset.At
         int.TryParse(FindString(tag), System.Globalization.NumberStyles.Integer, System.Globalization.CultureInfo.InvariantCulture, out var value) ? value : null;
 
     /// <summary>All values as text; null for an empty one (PS3.18 F.2.5).</summary>
-    public ImmutableArray<string?> FindStrings(Tag tag)
+    public ImmutableArray<string?> FindStrings(Tag tag) => ReadStrings(FindAttribute(tag));
+
+    /// <summary>The values of a value object such as <see cref="FindAttribute"/> gives.</summary>
+    internal static ImmutableArray<string?> ReadStrings(ReadOnlySpan<byte> attribute)
     {
-        var attribute = FindAttribute(tag);
         if (attribute.IsEmpty) return [];
-        var reader = new Utf8JsonReader(attribute);
+        var reader = new Utf8JsonReader(attribute, ReaderOptions);
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {

@@ -27,7 +27,8 @@ public readonly record struct Tag(uint Value) : IComparable<Tag>
     public static bool TryParse(ReadOnlySpan<char> text, out Tag tag)
     {
         tag = default;
-        if (text.Length != 8 || !uint.TryParse(text, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value)) return false;
+        // The framework takes zero characters at the end for padding.
+        if (text.Length != 8 || text.Contains('\0') || !uint.TryParse(text, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value)) return false;
         tag = new(value);
         return true;
     }

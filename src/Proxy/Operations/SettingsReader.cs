@@ -1,9 +1,10 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 
 namespace Proxy.Operations;
 
 /// <summary>Reads settings and collects what is wrong with them, all of it, so that one start shows every error.</summary>
-public sealed class SettingsReader(IConfiguration configuration)
+public sealed partial class SettingsReader(IConfiguration configuration)
 {
     private readonly List<string> _errors = [];
     private readonly List<string> _unused = [];
@@ -33,7 +34,8 @@ public sealed class SettingsReader(IConfiguration configuration)
     public TimeSpan ReadDuration(string key, TimeSpan byDefault, TimeSpan least, TimeSpan most)
     {
         if (FindText(key) is not { } text) return byDefault;
-        if (TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most) return value;
+        // A bare number would be days, which nobody means.
+        if (text.Contains(':', StringComparison.Ordinal) && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most) return value;
         Fail(key, text, $"a duration hh:mm:ss from {least} to {most}");
         return byDefault;
     }
@@ -62,14 +64,19 @@ public sealed class SettingsReader(IConfiguration configuration)
         return byDefault;
     }
 
-    /// <summary>Names that are written but mean nothing: most likely misspelt.</summary>
+    /// <summary>Names that are written but mean nothing: most likely misspelt. What may be a secret is not shown.</summary>
     public void RefuseOthers(string key, params ReadOnlySpan<string> allowed)
     {
         foreach (var name in ReadNames(key))
         {
             var isKnown = false;
             foreach (var one in allowed) isKnown |= one.Equals(name, StringComparison.OrdinalIgnoreCase);
-            if (!isKnown) Fail($"{key}:{name}", Configuration[$"{key}:{name}"], "not a setting; allowed are " + string.Join(", ", allowed.ToArray()));
+            if (isKnown) continue;
+            var path = $"{key}:{name}";
+            Fail(path, SecretName().IsMatch(path) ? "(hidden)" : Configuration[path], "not a setting; allowed are " + string.Join(", ", allowed.ToArray()));
         }
     }
+
+    [GeneratedRegex("authentication|pass|pw|token|secret|credential|key$", RegexOptions.IgnoreCase)]
+    private static partial Regex SecretName();
 }

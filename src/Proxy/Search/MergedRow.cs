@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
+using System.Text.Json;
 using Proxy.Dicom;
 
 namespace Proxy.Search;
@@ -40,6 +41,11 @@ public sealed record MergedRow(Uid Uid, Dataset Dataset, ImmutableArray<string> 
         return new(uid, preferred, [.. rows.Select(r => r.Backend)], changes.ToImmutable());
     }
 
+    /// <summary>The first value as the client sees it: what the merging put there, else the preferred backend's.</summary>
+    public string? FindString(Tag tag) => Changes.TryGetValue(tag, out var change) ? Dataset.ReadStrings(change).FirstOrDefault(v => v is not null) : Dataset.FindString(tag);
+
+    public int? FindInt(Tag tag) => int.TryParse(FindString(tag), NumberStyles.Integer, CultureInfo.InvariantCulture, out var value) ? value : null;
+
     public MergedRow With(Tag tag, byte[] value) => this with { Changes = Changes.SetItem(tag, value) };
 
     /// <summary>The value object of a number, such as <c>{"vr":"IS","Value":[3]}</c>.</summary>
@@ -57,6 +63,17 @@ public sealed record MergedRow(Uid Uid, Dataset Dataset, ImmutableArray<string> 
         if (union.Count > 0) changes[tag] = Value(vr, union);
     }
 
-    private static bool IsFilled(ReadOnlySpan<byte> attribute) =>
-        attribute.IndexOf("\"Value\""u8) >= 0 || attribute.IndexOf("\"InlineBinary\""u8) >= 0 || attribute.IndexOf("\"BulkDataURI\""u8) >= 0;
+    /// <summary>Whether an attribute says anything: not null, not an empty text, nor a list or an object of such.</summary>
+    private static bool IsFilled(ReadOnlySpan<byte> attribute)
+    {
+        if (attribute.IsEmpty) return false;
+        var reader = new Utf8JsonReader(attribute, Dataset.ReaderOptions);
+        var isValue = false;
+        while (reader.Read())
+        {
+            if (reader.TokenType == JsonTokenType.PropertyName && reader.CurrentDepth == 1) isValue = !reader.ValueTextEquals("vr"u8);
+            else if (isValue && (reader.TokenType is JsonTokenType.Number or JsonTokenType.True or JsonTokenType.False || reader.TokenType == JsonTokenType.String && !reader.ValueSpan.IsEmpty)) return true;
+        }
+        return false;
+    }
 }

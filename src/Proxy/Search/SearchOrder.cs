@@ -16,9 +16,9 @@ public static class SearchOrder
 
     private static (string Date, string Time, string Parent, int Number) KeyOf(SearchLevel level, MergedRow row) => level switch
     {
-        SearchLevel.Studies => (row.Dataset.FindString(Tag.StudyDate) ?? "", row.Dataset.FindString(Tag.StudyTime) ?? "", "", 0),
-        SearchLevel.Series => (row.Dataset.FindString(Tag.StudyDate) ?? "", row.Dataset.FindString(Tag.StudyTime) ?? "",
-            row.Dataset.FindString(Tag.StudyInstanceUid) ?? "", row.Dataset.FindInt(Tag.SeriesNumber) ?? int.MaxValue),
-        _ => ("", "", $"{row.Dataset.FindString(Tag.StudyInstanceUid)} {row.Dataset.FindString(Tag.SeriesInstanceUid)}", row.Dataset.FindInt(Tag.InstanceNumber) ?? int.MaxValue),
+        SearchLevel.Studies => (row.FindString(Tag.StudyDate) ?? "", row.FindString(Tag.StudyTime) ?? "", "", 0),
+        SearchLevel.Series => (row.FindString(Tag.StudyDate) ?? "", row.FindString(Tag.StudyTime) ?? "",
+            row.FindString(Tag.StudyInstanceUid) ?? "", row.FindInt(Tag.SeriesNumber) ?? int.MaxValue),
+        _ => ("", "", $"{row.FindString(Tag.StudyInstanceUid)} {row.FindString(Tag.SeriesInstanceUid)}", row.FindInt(Tag.InstanceNumber) ?? int.MaxValue),
     };
 }

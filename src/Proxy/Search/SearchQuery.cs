@@ -64,7 +64,7 @@ public sealed record SearchQuery(
 
     /// <summary>Two searches of the same text are the same search, whatever page of it is wanted.</summary>
     public string CanonicalText => string.Join('&',
-        [Path, .. Matches.Select(m => $"{m.Key}={m.Value.Value}"), "include=" + (IncludesAll ? "all" : string.Join(',', IncludeFields)), "fuzzy=" + IsFuzzy]);
+        [Path, .. Matches.Select(m => $"{m.Key}={Escape(m.Value.Value)}"), "include=" + (IncludesAll ? "all" : string.Join(',', IncludeFields)), "fuzzy=" + IsFuzzy]);
 
     /// <summary>The UIDs that a match names; null when it names none.</summary>
     public IReadOnlyCollection<Uid>? FindUids(Tag tag) =>

@@ -32,6 +32,7 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
     private sealed class Entry(Uid uid)
     {
         public Study Study = new(uid);
+        public long Bytes;
         public long LastUse;
         public bool IsEvicted;
     }
@@ -111,6 +112,7 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
     /// <summary>Notes that a backend confirmed what is kept of a series.</summary>
     public void Confirm(string backend, SeriesPath path)
     {
+        if (!_studies.ContainsKey(path.Study)) return;
         var now = time.GetUtcNow();
         Update(path.Study, study => study.ListOf(backend).FindSeries(path.Series) is { } series
             ? study.With(study.ListOf(backend).With(series with { MetadataAsked = now }))
@@ -118,11 +120,15 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
     }
 
     /// <summary>Forgets what a backend said of a series, because it no longer has it.</summary>
-    public void RemoveSeries(string backend, SeriesPath path) => Update(path.Study, study =>
+    public void RemoveSeries(string backend, SeriesPath path)
     {
-        var list = study.ListOf(backend);
-        return study.With(list with { Series = list.Series.Remove(path.Series) });
-    });
+        if (!_studies.ContainsKey(path.Study)) return;
+        Update(path.Study, study =>
+        {
+            var list = study.ListOf(backend);
+            return study.With(list with { Series = list.Series.Remove(path.Series) });
+        });
+    }
 
     /// <summary>A study as it is known now; null when it is not.</summary>
     public Study? GetStudy(Uid studyInstanceUid)
@@ -169,7 +175,8 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
             }));
         });
         if (madeInClient) return;
-        var old = before.ListOf(backend).FindSeries(path.Series)?.Metadata;
+        // What was fetched ahead was never named: to its first client it is new.
+        var old = before.ListOf(backend).FindSeries(path.Series) is { MadeInClient: false } heard ? heard.Metadata : null;
         var added = after.ListOf(backend).FindSeries(path.Series)!.Metadata!.Uids;
         Fire(StoreEvent.InstancesAdded, path.Study, path.Series, backend, old is null ? added : added.Where(uid => !old.Has(uid)));
     }
@@ -200,6 +207,7 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
         {
             var entry = _studies.GetOrAdd(uid, static uid => new(uid));
             Study before, after;
+            long growth;
             lock (entry)
             {
                 if (entry.IsEvicted) continue;
@@ -207,8 +215,10 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
                 after = change(before);
                 Volatile.Write(ref entry.Study, after);
                 Volatile.Write(ref entry.LastUse, Interlocked.Increment(ref _uses));
+                growth = after.Bytes - entry.Bytes;
+                entry.Bytes += growth;
             }
-            if (Interlocked.Add(ref _bytes, after.Bytes - (before.SeriesLists.IsEmpty ? 0 : before.Bytes)) > maxBytes) Evict();
+            if (Interlocked.Add(ref _bytes, growth) > maxBytes) Evict();
             return (before, after);
         }
     }
@@ -219,14 +229,15 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
         if (!_evicting.TryEnter()) return;
         try
         {
-            foreach (var (uid, entry) in _studies.OrderBy(s => Volatile.Read(ref s.Value.LastUse)))
+            // A copy: sorting takes the number of studies first, and others add some meanwhile.
+            foreach (var (uid, entry) in _studies.ToArray().OrderBy(s => Volatile.Read(ref s.Value.LastUse)))
             {
                 if (Bytes <= maxBytes / 10 * 9) break;
                 lock (entry)
                 {
                     entry.IsEvicted = true;
                     _studies.TryRemove(uid, out _);
-                    Interlocked.Add(ref _bytes, -entry.Study.Bytes);
+                    Interlocked.Add(ref _bytes, -entry.Bytes);
                 }
             }
         }

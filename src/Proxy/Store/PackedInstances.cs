@@ -68,8 +68,7 @@ public sealed class PackedInstances
         if (ordinal < 0) return null;
         var block = _blocks.Last(b => b.First <= ordinal);
         var text = Unpack(block);
-        var start = ordinal == 0 ? 0 : _datasetEnds[ordinal - 1] + 1;
-        return text.AsMemory((start - block.Start)..(_datasetEnds[ordinal] - block.Start));
+        return DatasetAt(ordinal, block, text);
     }
 
     /// <summary>The text in pieces: datasets with commas between them, as kept.</summary>
@@ -82,12 +81,30 @@ public sealed class PackedInstances
     public PackedInstances With(IReadOnlyDictionary<Uid, byte[]> newer)
     {
         var builder = new Builder();
-        foreach (var uid in Uids) builder.Add(uid, newer.TryGetValue(uid, out var json) ? json : FindJson(uid)!.Value.Span);
+        foreach (var (uid, kept) in ReadEach()) builder.Add(uid, newer.TryGetValue(uid, out var json) ? json : kept.Span);
         foreach (var (uid, json) in newer)
         {
             if (!Has(uid)) builder.Add(uid, json);
         }
         return builder.Build();
+    }
+
+    /// <summary>Every dataset in order; a block is unpacked once.</summary>
+    private IEnumerable<(Uid Uid, ReadOnlyMemory<byte> Json)> ReadEach()
+    {
+        var ordinal = 0;
+        foreach (var block in _blocks)
+        {
+            var text = Unpack(block);
+            for (; ordinal < Count && _datasetEnds[ordinal] <= block.Start + block.Length; ordinal++)
+                yield return (Uid.TryParse(UidAt(ordinal), out var uid) ? uid : default, DatasetAt(ordinal, block, text));
+        }
+    }
+
+    private ReadOnlyMemory<byte> DatasetAt(int ordinal, Block block, byte[] text)
+    {
+        var start = ordinal == 0 ? 0 : _datasetEnds[ordinal - 1] + 1;
+        return text.AsMemory((start - block.Start)..(_datasetEnds[ordinal] - block.Start));
     }
 
     private static byte[] Unpack(Block block)

@@ -60,12 +60,15 @@ public sealed class BackendLinks(string backend, Uri root, Uri asked)
         }
     }
 
-    /// <summary>Whether text that a client sent may stand behind a backend's root: plain segments, none of them <c>.</c> or <c>..</c>.</summary>
+    /// <summary>
+    /// Whether text that a client sent may stand behind a backend's root: plain segments, none of them <c>.</c> or
+    /// <c>..</c>, also when a server reads escapes twice or takes <c>..;x</c> for <c>..</c> with a parameter.
+    /// </summary>
     public static bool IsRest(string rest)
     {
         if (rest.Length is 0 or > 1024 || rest.AsSpan().ContainsAnyExcept(RestCharacters)) return false;
         var path = Uri.UnescapeDataString(rest.Split('?')[0]);
-        return !path.AsSpan().ContainsAnyExcept(RestCharacters) && path.Split('/').All(s => s is not ("" or "." or ".."));
+        return !path.Contains('%', StringComparison.Ordinal) && !path.AsSpan().ContainsAnyExcept(RestCharacters) && path.Split('/').All(s => s.Split(';')[0] is not ("" or "." or ".."));
     }
 
     private string ToBulkData(string text, Uid? study)

@@ -1,0 +1,80 @@
+using System.Text;
+using FsCheck;
+using FsCheck.Xunit;
+using Proxy.Backends;
+using Proxy.Tests.Wire;
+using Xunit;
+
+namespace Proxy.Tests.Backends;
+
+public class KeepAliveStreamTests
+{
+    private const string Head = "HTTP/1.1 200 OK\r\nConnection: Keep-Alive\r\nKeep-Alive: timeout=1\r\nContent-Length: 30\r\n\r\n";
+    private const string HeadAsRead = "HTTP/1.1 200 OK\r\nConnection: Keep-Alive\r\nKeep-Alivx: timeout=1\r\nContent-Length: 30\r\n\r\n";
+    private const string Body = "a\r\nKeep-Alive: timeout=1\r\n\r\nbc";
+
+    [Property(MaxTest = 200)]
+    public async Task TheHeaderIsHidden_HoweverTheBytesArrive_AndTheBodyIsNot(DoNotSize<int> any) =>
+        Assert.Equal(HeadAsRead + Body, await AskAsync(Head + Body, any.Item, most: 12));
+
+    [Fact]
+    public async Task TheHeaderIsHidden_WhenAllComesAtOnce() => Assert.Equal(HeadAsRead + Body, await AskAsync(Head + Body, 1, most: 100_000));
+
+    [Theory]
+    [InlineData("keep-alive: timeout=1")]
+    [InlineData("KEEP-ALIVE: timeout=1")]
+    [InlineData("Keep-Alive:timeout=1, max=5")]
+    public async Task TheHeaderIsHidden_InAnySpelling(string header)
+    {
+        var read = await AskAsync($"HTTP/1.1 200 OK\r\n{header}\r\n\r\n", 1, 100);
+        Assert.DoesNotContain("\nkeep-alive:", read, StringComparison.OrdinalIgnoreCase);
+        Assert.EndsWith("\r\n\r\n", read, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nX-Keep-Alive: 1\r\nServer: keep-alive\r\n\r\n")]
+    [InlineData("HTTP/1.1 204 No Content\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nKeep-Aliv: 1\r\nKeep: alive\r\n\r\n")]
+    public async Task OtherHeadersStayAsTheyAre(string head) => Assert.Equal(head, await AskAsync(head, 1, 3));
+
+    [Property(MaxTest = 100)]
+    public async Task OnOneConnection_EveryHeadIsRead_AndNoBody(DoNotSize<int> any)
+    {
+        var seed = any.Item;
+        // Three answers, each after a request; every body holds a line that looks like the header.
+        using var connection = new KeepAliveStream(PieceStream.Random(Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat(Head + Body, 3))), seed, most: 9));
+        for (var i = 0; i < 3; i++)
+        {
+            await connection.WriteAsync("GET / HTTP/1.1\r\n\r\n"u8.ToArray());
+            Assert.Equal(HeadAsRead + Body, await ReadAsync(connection, Head.Length + Body.Length));
+        }
+    }
+
+    [Fact]
+    public void ReadsAndWritesThatWaitDoTheSame()
+    {
+        using var connection = new KeepAliveStream(new MemoryStreamOf(Head));
+        connection.Write("GET / HTTP/1.1\r\n\r\n"u8);
+        var buffer = new byte[1000];
+        Assert.Equal(HeadAsRead, Encoding.ASCII.GetString(buffer, 0, connection.Read(buffer, 0, buffer.Length)));
+    }
+
+    private static async Task<string> AskAsync(string answer, int seed, int most)
+    {
+        using var connection = new KeepAliveStream(PieceStream.Random(Encoding.ASCII.GetBytes(answer), seed, most));
+        await connection.WriteAsync("GET / HTTP/1.1\r\n\r\n"u8.ToArray());
+        return await ReadAsync(connection, answer.Length);
+    }
+
+    private static async Task<string> ReadAsync(Stream connection, int count)
+    {
+        var buffer = new byte[count];
+        await connection.ReadExactlyAsync(buffer);
+        return Encoding.ASCII.GetString(buffer);
+    }
+
+    private sealed class MemoryStreamOf(string text) : MemoryStream(Encoding.ASCII.GetBytes(text))
+    {
+        public override void Write(ReadOnlySpan<byte> buffer) { }
+    }
+}

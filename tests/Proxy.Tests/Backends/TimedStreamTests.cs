@@ -1,0 +1,79 @@
+using System.IO.Pipelines;
+using Microsoft.Extensions.Time.Testing;
+using Proxy.Backends;
+using Xunit;
+
+namespace Proxy.Tests.Backends;
+
+public sealed class TimedStreamTests : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan AlmostAll = Patience - TimeSpan.FromMilliseconds(1);
+
+    private static CancellationToken Stopped => TestContext.Current.CancellationToken;
+
+    private readonly FakeTimeProvider _time = new();
+    private readonly Pipe _line = new();
+    private readonly CancellationTokenSource _cancel = new();
+    private readonly TimedStream _stream;
+    private readonly byte[] _buffer = new byte[10];
+
+    public TimedStreamTests() => _stream = new(_line.Reader.AsStream(), Patience, _time, _cancel.Token);
+
+    public void Dispose()
+    {
+        _stream.Dispose();
+        _cancel.Dispose();
+    }
+
+    [Fact]
+    public async Task ABodyThatKeepsComingMayTakeAsLongAsItLikes()
+    {
+        for (var i = 0; i < 10; i++)
+        {
+            var reading = _stream.ReadAsync(_buffer, Stopped).AsTask();
+            _time.Advance(AlmostAll);
+            Assert.False(reading.IsCompleted);
+            await _line.Writer.WriteAsync(new byte[] { 1 }, Stopped);
+            Assert.Equal(1, await reading);
+        }
+        await _line.Writer.CompleteAsync();
+        Assert.Equal(0, await _stream.ReadAsync(_buffer, Stopped));
+    }
+
+    [Fact]
+    public async Task ABodyThatStopsIsATimeout()
+    {
+        var reading = _stream.ReadAsync(_buffer, Stopped).AsTask();
+        _time.Advance(Patience);
+        await Assert.ThrowsAsync<TimeoutException>(() => reading);
+    }
+
+    [Fact]
+    public async Task TheReadersOwnTimeDoesNotCount()
+    {
+        await _line.Writer.WriteAsync(new byte[] { 1 }, Stopped);
+        Assert.Equal(1, await _stream.ReadAsync(_buffer, Stopped));
+        _time.Advance(Patience * 10);
+        var reading = _stream.ReadAsync(_buffer, Stopped).AsTask();
+        _time.Advance(AlmostAll);
+        await _line.Writer.WriteAsync(new byte[] { 2 }, Stopped);
+        Assert.Equal(1, await reading);
+    }
+
+    [Fact]
+    public async Task WhoIsCancelledIsNotLate()
+    {
+        var reading = _stream.ReadAsync(_buffer, Stopped).AsTask();
+        await _cancel.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reading);
+    }
+
+    [Fact]
+    public async Task WhatIsBrokenIsNotLate()
+    {
+        var reading = _stream.ReadAsync(_buffer, Stopped).AsTask();
+        await _line.Writer.CompleteAsync(new IOException("reset"));
+        await Assert.ThrowsAsync<IOException>(() => reading);
+    }
+}

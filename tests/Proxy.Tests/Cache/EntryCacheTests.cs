@@ -1,0 +1,227 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using Proxy.Backends;
+using Proxy.Cache;
+using Proxy.Dicom;
+using Proxy.Operations;
+using Xunit;
+
+namespace Proxy.Tests.Cache;
+
+public sealed class EntryCacheTests : IDisposable
+{
+    private static readonly EntryHead Head = new("application/octet-stream", "1.2.840.10008.1.2.1", 4);
+
+    private static CancellationToken Stopped => TestContext.Current.CancellationToken;
+
+    private readonly MemoryTier _memory;
+    private readonly EntryCache _cache;
+    private readonly TaskCompletionSource _gate = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _fetches;
+
+    public EntryCacheTests()
+    {
+        var time = new FakeTimeProvider();
+        _memory = new(80_000, time);
+        _cache = new(_memory, time, NullLogger<EntryCache>.Instance);
+    }
+
+    public void Dispose() => _memory.Dispose();
+
+    private static EntryKey Key(string place) => new("east", place, BodyFormat.AsStored);
+
+    [Fact]
+    public async Task ManyReaders_OneFetch()
+    {
+        var lookups = new ConcurrentBag<EntryCache.Lookup>();
+        Parallel.For(0, 200, _ => lookups.Add(_cache.Get(Key("a"), GatedAsync)));
+        Assert.Equal(1, lookups.Count(l => !l.IsCollapsed));
+        _gate.SetResult();
+
+        var bodies = await Task.WhenAll(lookups.Select(l => ReadAsync(l.Reader!)));
+
+        Assert.All(bodies, b => Assert.Equal([1, 2, 3, 4], b));
+        Assert.Equal(1, _fetches);
+    }
+
+    [Fact]
+    public async Task AWholeBodyIsAHitAfterwards()
+    {
+        _gate.SetResult();
+        using (var reader = _cache.Get(Key("a"), GatedAsync).Reader!) await ReadAsync(reader);
+        var entry = await KeptAsync(Key("a"));
+        Assert.Equal([1, 2, 3, 4], entry.Pieces.SelectMany(p => p.ToArray()));
+        Assert.Equal(Head, entry.Head);
+        Assert.Equal(1, _fetches);
+    }
+
+    [Fact]
+    public async Task OtherThingsAreFetchedForThemselves()
+    {
+        _gate.SetResult();
+        using var a = _cache.Get(Key("a"), GatedAsync).Reader!;
+        using var b = _cache.Get(Key("b"), GatedAsync).Reader!;
+        await Task.WhenAll(ReadAsync(a), ReadAsync(b));
+        Assert.Equal(2, _fetches);
+    }
+
+    [Fact]
+    public async Task AJoinerGetsWhatCameBeforeIt_AtOnce()
+    {
+        var half = new TaskCompletionSource();
+        using var first = _cache.Get(Key("a"), async (fill, stopped) =>
+        {
+            fill.Begin(Head);
+            fill.Open();
+            await fill.WriteAsync(new byte[] { 1, 2 }, stopped);
+            half.SetResult();
+            await _gate.Task.WaitAsync(stopped);
+            await fill.WriteAsync(new byte[] { 3, 4 }, stopped);
+            return new(Head);
+        }).Reader!;
+        await half.Task;
+
+        var lookup = _cache.Get(Key("a"), GatedAsync);
+        Assert.True(lookup.IsCollapsed);
+        using var joiner = lookup.Reader!;
+        Assert.Equal([1, 2], (await joiner.ReadAsync(Stopped)).ToArray());
+        var more = joiner.ReadAsync(Stopped).AsTask();
+        Assert.False(more.IsCompleted);
+        _gate.SetResult();
+        Assert.Equal([3, 4], (await more).ToArray());
+        Assert.Equal(0, _fetches);
+    }
+
+    [Fact]
+    public async Task TheFirstWhoLeavesStopsNothing_TheLastOneStopsTheFetch()
+    {
+        var stop = new TaskCompletionSource<CancellationToken>();
+        EntryCache.Fetch fetch = async (_, stopped) =>
+        {
+            stop.SetResult(stopped);
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stopped);
+            throw new InvalidOperationException();
+        };
+        var first = _cache.Get(Key("a"), fetch).Reader!;
+        var second = _cache.Get(Key("a"), GatedAsync).Reader!;
+        var stopped = await stop.Task;
+
+        first.Dispose();
+        Assert.False(stopped.IsCancellationRequested);
+        second.Dispose();
+        Assert.True(stopped.IsCancellationRequested);
+
+        // Who comes now does not wait for what was given up.
+        _gate.SetResult();
+        using var third = _cache.Get(Key("a"), GatedAsync).Reader!;
+        Assert.Equal([1, 2, 3, 4], await ReadAsync(third));
+    }
+
+    [Fact]
+    public async Task AFailureIsEveryonesAnswer_AndIsNotKept()
+    {
+        var failure = new BackendFailure("east", BackendError.TimedOut, "late");
+        EntryCache.Fetch fetch = async (_, stopped) =>
+        {
+            await _gate.Task.WaitAsync(stopped);
+            return new(failure);
+        };
+        using var first = _cache.Get(Key("a"), fetch).Reader!;
+        using var second = _cache.Get(Key("a"), fetch).Reader!;
+        _gate.SetResult();
+        Assert.Equal(failure, (await first.ReadHeadAsync(Stopped)).Failure);
+        Assert.Equal(failure, (await second.ReadHeadAsync(Stopped)).Failure);
+
+        using var third = _cache.Get(Key("a"), GatedAsync).Reader!;
+        Assert.Equal([1, 2, 3, 4], await ReadAsync(third));
+    }
+
+    [Fact]
+    public async Task ABodyThatBreaksOffBreaksForItsReaders_AndIsNotKept()
+    {
+        using var reader = _cache.Get(Key("a"), async (fill, stopped) =>
+        {
+            fill.Begin(Head);
+            fill.Open();
+            await fill.WriteAsync(new byte[] { 1, 2 }, stopped);
+            await _gate.Task.WaitAsync(stopped);
+            return new(new BackendFailure("east", BackendError.BadAnswer, "cut"));
+        }).Reader!;
+        Assert.Equal([1, 2], (await reader.ReadAsync(Stopped)).ToArray());
+        _gate.SetResult();
+        await Assert.ThrowsAsync<BrokenBodyException>(() => reader.ReadAsync(Stopped).AsTask());
+        Assert.False(_cache.TryFind(Key("a"), out _));
+        using var next = _cache.Get(Key("a"), GatedAsync).Reader!;
+        Assert.Equal([1, 2, 3, 4], await ReadAsync(next));
+    }
+
+    [Fact]
+    public async Task AFaultOfTheProxyIsAnAnswerToo()
+    {
+        using var reader = _cache.Get(Key("a"), (_, _) => throw new InvalidOperationException()).Reader!;
+        Assert.NotNull((await reader.ReadHeadAsync(Stopped)).Failure);
+        Assert.False(_cache.TryFind(Key("a"), out _));
+    }
+
+    [Fact]
+    public async Task WhatNoBackendHasIsNotKept()
+    {
+        using var reader = _cache.Get(Key("a"), (_, _) => Task.FromResult<BackendAnswer<EntryHead>>(default)).Reader!;
+        var answer = await reader.ReadHeadAsync(Stopped);
+        Assert.False(answer.IsFound);
+        Assert.Null(answer.Failure);
+        Assert.False(_cache.TryFind(Key("a"), out _));
+    }
+
+    [Fact]
+    public async Task WhoIsTooLateForALargeBodyFetchesItAnew()
+    {
+        EntryCache.Fetch large = async (fill, stopped) =>
+        {
+            Interlocked.Increment(ref _fetches);
+            fill.Begin(Head with { Length = 20_000 });
+            for (var i = 0; i < 20; i++) await fill.WriteAsync(new byte[1000], stopped);
+            await _gate.Task.WaitAsync(stopped);
+            return new(Head with { Length = 20_000 });
+        };
+        using var first = _cache.Get(Key("a"), large).Reader!;
+        await first.ReadAsync(Stopped);
+        var lookup = _cache.Get(Key("a"), large);
+        Assert.False(lookup.IsCollapsed);
+        using var second = lookup.Reader!;
+        _gate.SetResult();
+        Assert.Equal(20_000, (await ReadAsync(second)).Length);
+        Assert.Equal(2, _fetches);
+        Assert.False(_cache.TryFind(Key("a"), out _));
+    }
+
+    private async Task<BackendAnswer<EntryHead>> GatedAsync(Fill fill, CancellationToken stopped)
+    {
+        Interlocked.Increment(ref _fetches);
+        await _gate.Task.WaitAsync(stopped);
+        fill.Begin(Head);
+        await fill.WriteAsync(new byte[] { 1, 2 }, stopped);
+        await fill.WriteAsync(new byte[] { 3, 4 }, stopped);
+        return new(Head);
+    }
+
+    /// <summary>The body ends a moment before it is filed: who asks meanwhile joins, until there is nothing to join.</summary>
+    private async Task<Entry> KeptAsync(EntryKey key)
+    {
+        while (true)
+        {
+            var lookup = _cache.Get(key, GatedAsync);
+            if (lookup.Entry is { } entry) return entry;
+            using (lookup.Reader!) await ReadAsync(lookup.Reader!);
+            await Task.Yield();
+        }
+    }
+
+    private static async Task<byte[]> ReadAsync(Fill.Reader reader)
+    {
+        var body = new MemoryStream();
+        for (ReadOnlyMemory<byte> piece; !(piece = await reader.ReadAsync(Stopped)).IsEmpty;) body.Write(piece.Span);
+        return body.ToArray();
+    }
+}

@@ -1,0 +1,235 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Proxy.Backends;
+using Proxy.Cache;
+using Proxy.Operations;
+using Xunit;
+
+namespace Proxy.Tests.Cache;
+
+public class FillTests
+{
+    private const int KeepUpTo = 1024 * 1024;
+
+    private static readonly EntryHead Head = new("application/octet-stream", "1.2.840.10008.1.2.1", null);
+
+    private static CancellationToken Stopped => TestContext.Current.CancellationToken;
+
+    private readonly Fill _fill = new(KeepUpTo);
+
+    [Fact]
+    public async Task AReaderHasWhatIsThereAtOnce_AndFollows()
+    {
+        using var early = _fill.Join()!;
+        _fill.Begin(Head);
+        _fill.Open();
+        var waiting = early.ReadAsync(Stopped).AsTask();
+        Assert.False(waiting.IsCompleted);
+
+        await _fill.WriteAsync(Bytes(1, 3), Stopped);
+        Assert.Equal([1, 1, 1], (await waiting).ToArray());
+
+        using var late = _fill.Join()!;
+        await _fill.WriteAsync(Bytes(2, 2), Stopped);
+        Assert.Equal([1, 1, 1, 2, 2], (await late.ReadAsync(Stopped)).ToArray());
+        Assert.Equal([2, 2], (await early.ReadAsync(Stopped)).ToArray());
+
+        _fill.Complete(Head with { Length = 5 }, default);
+        Assert.True((await early.ReadAsync(Stopped)).IsEmpty);
+        Assert.True((await late.ReadAsync(Stopped)).IsEmpty);
+    }
+
+    [Fact]
+    public async Task TheHeadIsHeldBack_UntilItIsOpened()
+    {
+        using var reader = _fill.Join()!;
+        var head = reader.ReadHeadAsync(Stopped);
+        _fill.Begin(Head);
+        await _fill.WriteAsync(Bytes(1, 3), Stopped);
+        Assert.False(head.IsCompleted);
+        _fill.Open();
+        Assert.Equal(Head, (await head).Value);
+    }
+
+    [Fact]
+    public async Task AFailureBeforeTheHeadIsAnAnswer()
+    {
+        using var reader = _fill.Join()!;
+        _fill.Begin(Head);
+        await _fill.WriteAsync(Bytes(1, 3), Stopped);
+        var failure = new BackendFailure("east", BackendError.BadAnswer, "cut");
+        _fill.End(failure);
+        Assert.Equal(failure, (await reader.ReadHeadAsync(Stopped)).Failure);
+        Assert.Null(_fill.Join());
+    }
+
+    [Fact]
+    public async Task NothingThereIsAnAnswerToo()
+    {
+        using var reader = _fill.Join()!;
+        _fill.End(null);
+        var answer = await reader.ReadHeadAsync(Stopped);
+        Assert.False(answer.IsFound);
+        Assert.Null(answer.Failure);
+    }
+
+    [Fact]
+    public async Task AFailureBehindTheHeadBreaksTheBody()
+    {
+        using var reader = _fill.Join()!;
+        using var waiting = _fill.Join()!;
+        _fill.Begin(Head);
+        _fill.Open();
+        await _fill.WriteAsync(Bytes(1, 3), Stopped);
+        await waiting.ReadAsync(Stopped);
+        var more = waiting.ReadAsync(Stopped).AsTask();
+        _fill.End(new("east", BackendError.BadAnswer, "cut"));
+        await Assert.ThrowsAsync<BrokenBodyException>(() => more);
+        await Assert.ThrowsAsync<BrokenBodyException>(() => reader.ReadAsync(Stopped).AsTask());
+        Assert.True((await reader.ReadHeadAsync(Stopped)).IsFound);
+    }
+
+    [Fact]
+    public async Task AReaderThatIsCancelledStopsNobodyElse()
+    {
+        using var stop = new CancellationTokenSource();
+        using var leaver = _fill.Join()!;
+        using var stayer = _fill.Join()!;
+        var left = leaver.ReadAsync(stop.Token).AsTask();
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => left);
+        leaver.Dispose();
+        leaver.Dispose();
+        Assert.False(_fill.Stopped.IsCancellationRequested);
+
+        _fill.Begin(Head);
+        await _fill.WriteAsync(Bytes(1, 3), Stopped);
+        Assert.Equal(3, (await stayer.ReadAsync(Stopped)).Length);
+        stayer.Dispose();
+        Assert.True(_fill.Stopped.IsCancellationRequested);
+        Assert.Null(_fill.Join());
+    }
+
+    [Fact]
+    public async Task LeavingAWholeBodyStopsNothing()
+    {
+        var reader = _fill.Join()!;
+        _fill.Begin(Head);
+        await _fill.WriteAsync(Bytes(1, 3), Stopped);
+        _fill.Complete(Head, default);
+        reader.Dispose();
+        Assert.False(_fill.Stopped.IsCancellationRequested);
+        using var late = _fill.Join()!;
+        Assert.Equal(3, (await late.ReadAsync(Stopped)).Length);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData(300_000L)]
+    public async Task AWholeBodyIsKept_InNoMoreMemoryThanItHasBytes(long? declared)
+    {
+        var head = Head with { Length = declared };
+        using var reader = _fill.Join()!;
+        _fill.Begin(head);
+        for (var i = 0; i < 30; i++) await _fill.WriteAsync(Bytes((byte)i, 10_000), Stopped);
+        var entry = _fill.Complete(head, DateTimeOffset.UnixEpoch)!;
+
+        Assert.Equal((head, 300_000L, DateTimeOffset.UnixEpoch), (entry.Head, entry.Length, entry.Stored));
+        Assert.Equal(Enumerable.Range(0, 30).SelectMany(i => Bytes((byte)i, 10_000)), entry.Pieces.SelectMany(p => p.ToArray()));
+        Assert.Equal(300_000, entry.Pieces.Sum(p => MemoryMarshal.TryGetArray(p, out var array) ? array.Array!.Length : 0));
+    }
+
+    [Fact]
+    public async Task ADeclaredLengthTakesNoMemoryByItself()
+    {
+        var fill = new Fill(long.MaxValue);
+        using var other = fill.Join();
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        fill.Begin(Head with { Length = 1L << 40 });
+        await fill.WriteAsync(Bytes(1, 3), Stopped);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 2 * 1024 * 1024);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData(64L * 1024 * 1024)]
+    public async Task ALargeBodyWaitsForItsSlowestReader(long? declared)
+    {
+        using var reader = _fill.Join()!;
+        _fill.Begin(Head with { Length = declared });
+        var piece = Bytes(1, 64 * 1024);
+        long written = 0, read = 0, mostAhead = 0;
+        while (written < 64 * 1024 * 1024)
+        {
+            var writing = _fill.WriteAsync(piece, Stopped);
+            while (!writing.IsCompleted) read += (await reader.ReadAsync(Stopped)).Length;
+            await writing;
+            written += piece.Length;
+            mostAhead = Math.Max(mostAhead, written - read);
+        }
+        _fill.Open();
+        Assert.Null(_fill.Complete(Head, default));
+        for (ReadOnlyMemory<byte> some; !(some = await reader.ReadAsync(Stopped)).IsEmpty;) read += some.Length;
+        Assert.Equal(written, read);
+        Assert.InRange(mostAhead, 1024 * 1024, 5 * 1024 * 1024);
+    }
+
+    [Fact]
+    public async Task ALargeBodyGoesOn_WhenTheSlowestReaderLeaves()
+    {
+        using var fast = _fill.Join()!;
+        using var slow = _fill.Join()!;
+        _fill.Begin(Head);
+        var piece = Bytes(1, 64 * 1024);
+        ValueTask writing;
+        while ((writing = _fill.WriteAsync(piece, Stopped)).IsCompleted)
+        {
+            await writing;
+            await fast.ReadAsync(Stopped);
+        }
+        slow.Dispose();
+        await writing;
+        Assert.False(_fill.Stopped.IsCancellationRequested);
+    }
+
+    [Fact]
+    public async Task NobodyJoinsALargeBody()
+    {
+        using var reader = _fill.Join()!;
+        _fill.Begin(Head with { Length = KeepUpTo });
+        Assert.NotNull(_fill.Join());
+        await _fill.WriteAsync(Bytes(1, KeepUpTo + 1), Stopped);
+        Assert.Null(_fill.Join());
+
+        var declared = new Fill(KeepUpTo);
+        using var first = declared.Join();
+        declared.Begin(Head with { Length = KeepUpTo + 1 });
+        Assert.Null(declared.Join());
+    }
+
+    [Fact]
+    public async Task WhatEveryReaderHasIsDropped()
+    {
+        using var reader = _fill.Join()!;
+        _fill.Begin(Head with { Length = 64 * 1024 * 1024 });
+        var first = await WriteAndReadAsync(reader);
+        for (var i = 0; i < 40; i++) await WriteAndReadAsync(reader);
+        GC.Collect();
+        Assert.False(first.TryGetTarget(out _));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private async Task<WeakReference<byte[]>> WriteAndReadAsync(Fill.Reader reader)
+    {
+        await _fill.WriteAsync(Bytes(1, 64 * 1024), Stopped);
+        MemoryMarshal.TryGetArray(await reader.ReadAsync(Stopped), out var array);
+        return new(array.Array!);
+    }
+
+    private static byte[] Bytes(byte value, int count)
+    {
+        var bytes = new byte[count];
+        Array.Fill(bytes, value);
+        return bytes;
+    }
+}

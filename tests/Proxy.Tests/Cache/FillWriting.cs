@@ -1,0 +1,19 @@
+using Proxy.Cache;
+
+namespace Proxy.Tests.Cache;
+
+internal static class FillWriting
+{
+    /// <summary>Writes bytes the way a backend's body is read: wherever the fill has room.</summary>
+    public static async ValueTask WriteAsync(this Fill fill, ReadOnlyMemory<byte> bytes, CancellationToken cancellation)
+    {
+        while (!bytes.IsEmpty)
+        {
+            var room = await fill.GetRoomAsync(cancellation);
+            var count = Math.Min(room.Length, bytes.Length);
+            bytes[..count].CopyTo(room);
+            fill.Commit(count);
+            bytes = bytes[count..];
+        }
+    }
+}

@@ -1,0 +1,109 @@
+using Microsoft.Extensions.Time.Testing;
+using Proxy.Cache;
+using Xunit;
+
+namespace Proxy.Tests.Cache;
+
+public sealed class MemoryTierTests : IDisposable
+{
+    private readonly FakeTimeProvider _time = new();
+    private readonly MemoryTier _memory;
+
+    public MemoryTierTests() => _memory = new(800_000, _time);
+
+    public void Dispose() => _memory.Dispose();
+
+    [Fact]
+    public void FindsWhatWasAdded_UnderItsOwnType()
+    {
+        _memory.Add("a", "value", 10);
+        Assert.True(_memory.TryFind<string>("a", out var value));
+        Assert.Equal("value", value);
+        Assert.False(_memory.TryFind<string>("b", out _));
+        _memory.Remove("a");
+        Assert.False(_memory.TryFind<string>("a", out _));
+    }
+
+    [Fact]
+    public void TheBudgetHolds_WhateverIsAdded()
+    {
+        for (var i = 0; i < 1000; i++)
+        {
+            _memory.Add(i, "value", i * 37 % 50_000);
+            Assert.InRange(_memory.Statistics.CurrentEstimatedSize!.Value, 0, 800_000);
+        }
+        Assert.InRange(_memory.Statistics.CurrentEntryCount, 1, 999);
+    }
+
+    [Fact]
+    public void AKeyAndItsEntryHaveASizeToo()
+    {
+        for (var i = 0; i < 10_000; i++) _memory.Add(i, "value", 0);
+        Assert.InRange(_memory.Statistics.CurrentEntryCount, 1, 800_000 / 500);
+    }
+
+    [Fact]
+    public void WhatIsLargerThanAnEighthIsNotKept()
+    {
+        _memory.Add("a", "value", _memory.MaxEntryBytes);
+        _memory.Add("b", "value", _memory.MaxEntryBytes + 1);
+        Assert.Equal(100_000, _memory.MaxEntryBytes);
+        Assert.True(_memory.TryFind<string>("a", out _));
+        Assert.False(_memory.TryFind<string>("b", out _));
+    }
+
+    [Fact]
+    public void ALifetimeEnds_AndWithoutOneAThingStays()
+    {
+        _memory.Add("brief", "value", 10, TimeSpan.FromSeconds(5));
+        _memory.Add("long", "value", 10);
+        _memory.Add("none", "value", 10, TimeSpan.Zero);
+        _time.Advance(TimeSpan.FromSeconds(4));
+        Assert.True(_memory.TryFind<string>("brief", out _));
+        Assert.False(_memory.TryFind<string>("none", out _));
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.False(_memory.TryFind<string>("brief", out _));
+        _time.Advance(TimeSpan.FromDays(365));
+        Assert.True(_memory.TryFind<string>("long", out _));
+    }
+
+    [Fact]
+    public void TheLongestUnusedLeave_WhenTheBudgetShrinks()
+    {
+        for (var i = 0; i < 10; i++)
+        {
+            _memory.Add(i, "value", 50_000);
+            _time.Advance(TimeSpan.FromSeconds(1));
+        }
+        Assert.True(_memory.TryFind<string>(0, out _));
+
+        _memory.Resize(250_000);
+
+        Assert.InRange(_memory.Statistics.CurrentEstimatedSize!.Value, 100_000, 250_000);
+        Assert.True(_memory.TryFind<string>(0, out _));
+        Assert.True(_memory.TryFind<string>(9, out _));
+        Assert.False(_memory.TryFind<string>(1, out _));
+    }
+
+    [Fact]
+    public void AShrunkBudgetHolds_AlsoWhenTheLargestWasUsedLast()
+    {
+        for (var i = 0; i < 20; i++) _memory.Add(i, "value", 1000);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        _memory.Add("large", "value", 100_000);
+
+        _memory.Resize(80_000);
+
+        Assert.InRange(_memory.Statistics.CurrentEstimatedSize!.Value, 0, 80_000);
+        Assert.Equal(80_000, _memory.MaxBytes);
+    }
+
+    [Fact]
+    public void ALargerBudgetHoldsMore_AndThrowsNothingOut()
+    {
+        for (var i = 0; i < 7; i++) _memory.Add(i, "value", 100_000);
+        _memory.Resize(8_000_000);
+        for (var i = 7; i < 50; i++) _memory.Add(i, "value", 100_000);
+        for (var i = 0; i < 50; i++) Assert.True(_memory.TryFind<string>(i, out _));
+    }
+}

@@ -1,0 +1,55 @@
+using Proxy.Dicom;
+using Xunit;
+
+namespace Proxy.Tests.Dicom;
+
+public class KeywordsTests
+{
+    [Theory]
+    [InlineData("PatientName", 0x00100010u)]
+    [InlineData("StudyInstanceUID", 0x0020000Du)]
+    [InlineData("ModalitiesInStudy", 0x00080061u)]
+    [InlineData("BodyPartExamined", 0x00180015u)]
+    [InlineData("NumberOfFrames", 0x00280008u)]
+    [InlineData("RequestAttributesSequence", 0x00400275u)]
+    [InlineData("ScheduledProcedureStepID", 0x00400009u)]
+    [InlineData("0020000d", 0x0020000Du)]
+    [InlineData("00091001", 0x00091001u)]
+    public void KnowsKeywordsAndTags(string name, uint tag)
+    {
+        Assert.True(Keywords.TryParse(name, out var found));
+        Assert.Equal(tag, found.Value);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("patientname")]
+    [InlineData("PatientNane")]
+    [InlineData("limit")]
+    [InlineData("PatientName ")]
+    public void RefusesOtherNames(string name) => Assert.False(Keywords.TryParse(name, out _));
+
+    /// <summary>Every attribute that PS3.18 Table 10.6.1-5 says a server matches by.</summary>
+    [Theory]
+    [InlineData("StudyDate")]
+    [InlineData("StudyTime")]
+    [InlineData("AccessionNumber")]
+    [InlineData("ModalitiesInStudy")]
+    [InlineData("ReferringPhysicianName")]
+    [InlineData("PatientName")]
+    [InlineData("PatientID")]
+    [InlineData("StudyInstanceUID")]
+    [InlineData("StudyID")]
+    [InlineData("StudyDescription")]
+    [InlineData("Modality")]
+    [InlineData("SeriesInstanceUID")]
+    [InlineData("SeriesNumber")]
+    [InlineData("PerformedProcedureStepStartDate")]
+    [InlineData("PerformedProcedureStepStartTime")]
+    [InlineData("ScheduledProcedureStepID")]
+    [InlineData("RequestedProcedureID")]
+    [InlineData("SOPClassUID")]
+    [InlineData("SOPInstanceUID")]
+    [InlineData("InstanceNumber")]
+    public void KnowsWhatASearchMayMatch(string name) => Assert.True(Keywords.TryParse(name, out _));
+}

@@ -1,0 +1,111 @@
+using System.Buffers;
+using System.Text.Json;
+using Proxy.Dicom;
+using Proxy.Search;
+using Proxy.Tests.Wire;
+using Proxy.Wire;
+using Xunit;
+
+namespace Proxy.Tests.Search;
+
+public class MergedRowTests
+{
+    [Fact]
+    public void ThePreferredBackendsAttributesStand()
+    {
+        var row = Merge("""{"00100020":{"vr":"LO","Value":["EAST"]}}""", """{"00100020":{"vr":"LO","Value":["WEST"]},"00081030":{"vr":"LO","Value":["Chest"]}}""");
+        Assert.Equal("EAST", ValueOf(row, "00100020"));
+        Assert.Equal("Chest", ValueOf(row, "00081030"));
+    }
+
+    [Theory]
+    [InlineData("""{"vr":"LO"}""")]
+    [InlineData("""{"vr":"LO","Value":[]}""")]
+    [InlineData("""{"vr":"LO","Value":[null]}""")]
+    [InlineData("""{"vr":"LO","Value":[""]}""")]
+    [InlineData("""{"vr":"PN","Value":[{}]}""")]
+    [InlineData("""{"vr":"PN","Value":[{"Alphabetic":""}]}""")]
+    [InlineData("""{"vr":"LO", "Value" : [ ]}""")]
+    public void AnEmptyAttributeNeverBeatsAFilledOne(string empty)
+    {
+        var filled = """{"00081030":{"vr":"LO","Value":["Chest"]}}""";
+        Assert.Equal("Chest", ValueOf(Merge("{\"00081030\":" + empty + "}", filled), "00081030"));
+        Assert.Equal("Chest", ValueOf(Merge(filled, "{\"00081030\":" + empty + "}"), "00081030"));
+    }
+
+    [Theory]
+    [InlineData("""{"vr":"IS","Value":[0]}""")]
+    [InlineData("""{"vr":"LO","Value":[null,"x"]}""")]
+    [InlineData("""{"vr":"SQ","Value":[{"00400009":{"vr":"SH","Value":["7"]}}]}""")]
+    [InlineData("""{"vr":"OB","InlineBinary":"AA=="}""")]
+    [InlineData("""{"vr":"OB","BulkDataURI":"http://pacs/studies/1.2/bulk"}""")]
+    public void WhatHasAnyValueIsFilled(string filled)
+    {
+        var row = Merge("{\"00091001\":" + filled + "}", """{"00091001":{"vr":"LO","Value":["other"]}}""");
+        Assert.Empty(row.Changes);
+    }
+
+    [Fact]
+    public void TheFirstFilledOfTheOthersStands()
+    {
+        var row = Merge("{}", """{"00081030":{"vr":"LO"}}""", """{"00081030":{"vr":"LO","Value":["second"]}}""", """{"00081030":{"vr":"LO","Value":["third"]}}""");
+        Assert.Equal("second", ValueOf(row, "00081030"));
+    }
+
+    [Fact]
+    public void ModalitiesAreTheUnion()
+    {
+        var row = Merge("""{"00080061":{"vr":"CS","Value":["CT","SR"]}}""", """{"00080061":{"vr":"CS","Value":["MR","CT",null,""]}}""");
+        Assert.Equal(["CT", "SR", "MR"], Write(row).GetProperty("00080061").GetProperty("Value").EnumerateArray().Select(v => v.GetString()!));
+    }
+
+    [Fact]
+    public void AModalityThatIsNoneIsStillText()
+    {
+        var row = Merge("""{"00080061":{"vr":"CS","Value":["A\"],\"x"]}}""", """{"00080061":{"vr":"CS","Value":["\u00e9\\"]}}""");
+        Assert.Equal(["A\"],\"x", "é\\"], Write(row).GetProperty("00080061").GetProperty("Value").EnumerateArray().Select(v => v.GetString()!));
+    }
+
+    [Theory]
+    [InlineData("OFFLINE", "NEARLINE", "NEARLINE")]
+    [InlineData("ONLINE", "UNAVAILABLE", "ONLINE")]
+    [InlineData("nonsense", "OFFLINE", "OFFLINE")]
+    [InlineData("UNAVAILABLE", "", "UNAVAILABLE")]
+    public void TheBestAvailabilityStands(string one, string other, string best)
+    {
+        static string Row(string availability) => "{\"00080056\":{\"vr\":\"CS\",\"Value\":[\"" + availability + "\"]}}";
+        Assert.Equal(best, ValueOf(Merge(Row(one), Row(other)), "00080056"));
+        Assert.Equal(best, ValueOf(Merge(Row(other), Row(one)), "00080056"));
+    }
+
+    [Fact]
+    public void OneBackendsRowStaysAsItIs()
+    {
+        var row = Merge("""{"00080056":{"vr":"CS","Value":["ONLINE"]},"00080061":{"vr":"CS","Value":["CT","CT"]}}""");
+        Assert.Empty(row.Changes);
+        Assert.Equal(["b0"], row.Holders);
+    }
+
+    [Fact]
+    public void TheHoldersAreKnown_ThePreferredFirst() => Assert.Equal(["b0", "b1", "b2"], Merge("{}", "{}", "{}").Holders);
+
+    [Fact]
+    public void CountsAndUrlsAreReplaced()
+    {
+        var row = Merge("""{"00081190":{"vr":"UR","Value":["x"]},"00201206":{"vr":"IS","Value":[1]}}""")
+            .With(Tag.NumberOfStudyRelatedSeries, MergedRow.Number(3)).With(Tag.RetrieveUrl, MergedRow.RetrieveUrl("studies/1.2"));
+        Assert.Equal(3, Write(row).GetProperty("00201206").GetProperty("Value")[0].GetInt32());
+        Assert.Equal("http://proxy/dicomweb/studies/1.2", ValueOf(row, "00081190"));
+    }
+
+    private static MergedRow Merge(params string[] rows) => MergedRow.Merge(Uid.Parse("1.2"), [.. rows.Select((json, i) => ($"b{i}", Answers.Dataset(json)))]);
+
+    private static string? ValueOf(MergedRow row, string tag) => Write(row).GetProperty(tag).GetProperty("Value")[0].GetString();
+
+    private static JsonElement Write(MergedRow row)
+    {
+        var output = new ArrayBufferWriter<byte>();
+        DicomJsonWriter.Write(output, row.Dataset, row.Changes, "http://proxy/dicomweb"u8);
+        return JsonDocument.Parse(output.WrittenMemory).RootElement;
+    }
+}

@@ -1,0 +1,198 @@
+using FsCheck.Xunit;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.WebUtilities;
+using Proxy.Dicom;
+using Proxy.Search;
+using Xunit;
+
+namespace Proxy.Tests.Search;
+
+public class SearchQueryTests
+{
+    [Theory]
+    [InlineData("limit=101&offset=0&fuzzymatching=false&includefield=00081030%2C00080060%2C00080090%2C00100030")]
+    [InlineData("PatientName=*DOE*&00100020=*7*&AccessionNumber=*A*&StudyDescription=*CT*&ModalitiesInStudy=CT%2CMR&limit=101&offset=101&fuzzymatching=true&includefield=00081030%2C00080060&StudyDate=20200101-20201231")]
+    [InlineData("limit=101&offset=0&fuzzymatching=false&includefield=00081030&StudyInstanceUID=1.2%5C1.3")]
+    [InlineData("00100020=7&limit=101&offset=0")]
+    public void ReadsTheSearchesOfViewers(string text) => Assert.NotNull(Read(text));
+
+    [Fact]
+    public void ReadsEveryPartOfASearch()
+    {
+        var query = Read("PatientName=*DOE*&StudyDate=20200101-&includefield=PatientComments,00081030&fuzzymatching=true&limit=10&offset=20");
+        Assert.Equal([("00080020", "20200101-"), ("00100010", "*DOE*")], query.Matches.Select(m => (m.Key, m.Value.Value)));
+        Assert.Equal(["00081030", "00104000"], query.IncludeFields);
+        Assert.Equal((10, 20, true, false), (query.Limit, query.Offset, query.IsFuzzy, query.IncludesAll));
+    }
+
+    [Theory]
+    [InlineData("StudyInstanceUID=1.2%5C1.3")]
+    [InlineData("StudyInstanceUID=1.2,1.3")]
+    [InlineData("0020000d=1.2,1.3,1.2")]
+    public void AListOfUidsHasCommas(string text)
+    {
+        var query = Read(text);
+        Assert.Equal("1.2,1.3", query.Matches["0020000D"].Value);
+        Assert.Equal([Uid.Parse("1.2"), Uid.Parse("1.3")], query.FindUids(Tag.StudyInstanceUid)!);
+        Assert.Null(query.OnlyStudy);
+        Assert.Contains("=1.2,1.3&", query.ToRequest(10), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("ModalitiesInStudy=CT,MR")]
+    [InlineData("ModalitiesInStudy=CT&ModalitiesInStudy=MR")]
+    [InlineData("ModalitiesInStudy=CT%5CMR&ModalitiesInStudy=CT")]
+    [InlineData("00080061=CT&00080061=MR")]
+    public void ModalitiesMayRepeat(string text) => Assert.Equal("CT,MR", Read(text).Matches["00080061"].Value);
+
+    [Theory]
+    [InlineData("limit=-1", "limit")]
+    [InlineData("limit=ten", "limit")]
+    [InlineData("limit=1.5", "limit")]
+    [InlineData("limit=", "limit")]
+    [InlineData("limit=99999999999", "limit")]
+    [InlineData("limit=1&limit=2", "limit")]
+    [InlineData("offset=-1", "offset")]
+    [InlineData("fuzzymatching=maybe", "fuzzymatching")]
+    [InlineData("PatientID=1&PatientID=2", "PatientID")]
+    [InlineData("PatientID=1&00100020=2", "00100020")]
+    [InlineData("StudyInstanceUID=1.2&StudyInstanceUID=1.3", "StudyInstanceUID")]
+    [InlineData("StudyInstanceUID=1.02", "StudyInstanceUID")]
+    [InlineData("StudyInstanceUID=1.2,*", "StudyInstanceUID")]
+    [InlineData("SeriesInstanceUID=../x", "SeriesInstanceUID")]
+    [InlineData("PatientNane=DOE", "PatientNane")]
+    [InlineData("patientname=DOE", "patientname")]
+    [InlineData("0010001=DOE", "0010001")]
+    [InlineData("0010001%00=DOE", "0010001\0")]
+    [InlineData("PatientName=DOE%0d%0aX", "PatientName")]
+    [InlineData("RequestAttributesSequence.=1", "RequestAttributesSequence.")]
+    [InlineData("includefield=PatientNane", "includefield")]
+    [InlineData("=1", "")]
+    public void RefusesABadParameter_ByItsName(string text, string parameter)
+    {
+        Assert.False(SearchQuery.TryRead(SearchLevel.Studies, null, null, Parse(text), out _, out var error));
+        Assert.Equal(parameter, error!.Parameter);
+        Assert.NotEmpty(error.Rule);
+    }
+
+    [Fact]
+    public void RefusesTooMuch()
+    {
+        Assert.False(SearchQuery.TryRead(SearchLevel.Studies, null, null, Parse("PatientName=" + new string('x', 20_000)), out _, out _));
+        Assert.False(SearchQuery.TryRead(SearchLevel.Studies, null, null, Parse(string.Join('&', Enumerable.Range(0x1000, 101).Select(i => $"0009{i:x4}=1"))), out _, out _));
+        Assert.False(SearchQuery.TryRead(SearchLevel.Studies, null, null, Parse(new string('n', 5000) + "=1"), out _, out var error));
+        Assert.InRange(error!.Parameter.Length, 1, 100);
+    }
+
+    [Theory]
+    [InlineData("RequestAttributesSequence.ScheduledProcedureStepID=7", "00400275.00400009")]
+    [InlineData("00400275.00400009=7", "00400275.00400009")]
+    [InlineData("00101002.PatientID=7", "00101002.00100020")]
+    public void AnAttributeInsideSequencesHasDots(string text, string path)
+    {
+        var query = Read(text);
+        Assert.Equal("7", query.Matches[path].Value);
+        Assert.StartsWith("studies?" + text + "&", query.ToRequest(10), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("PatientID=7&StudyDate=2020", "StudyDate=2020&PatientID=7")]
+    [InlineData("PatientID=7", "00100020=7")]
+    [InlineData("StudyInstanceUID=1.2", "0020000d=1.2")]
+    [InlineData("includefield=00081030,00104000", "includefield=PatientComments&includefield=StudyDescription")]
+    [InlineData("PatientID=7&limit=5", "PatientID=7&limit=6&offset=9")]
+    [InlineData("ModalitiesInStudy=CT,MR", "ModalitiesInStudy=CT&ModalitiesInStudy=MR")]
+    [InlineData("includefield=0008103E", "")]
+    public void TheSameSearchHasTheSameText_HoweverItIsWritten(string one, string other) => Assert.Equal(Read(one).CanonicalText, Read(other).CanonicalText);
+
+    [Theory]
+    [InlineData("PatientID=7", "PatientID=8")]
+    [InlineData("PatientID=7", "AccessionNumber=7")]
+    [InlineData("PatientID=7", "PatientID=7&fuzzymatching=true")]
+    [InlineData("PatientID=7", "PatientID=7&includefield=PatientComments")]
+    [InlineData("includefield=PatientComments", "includefield=all")]
+    [InlineData("PatientID=7%26StudyID=8", "PatientID=7&StudyID=8")]
+    [InlineData("PatientID=7%2600200010=8", "PatientID=7&StudyID=8")]
+    [InlineData("PatientID=7%26include=all%26fuzzy=False", "PatientID=7&includefield=all")]
+    public void AnotherSearchHasAnotherText(string one, string other) => Assert.NotEqual(Read(one).CanonicalText, Read(other).CanonicalText);
+
+    [Fact]
+    public void ThePathIsPartOfTheText()
+    {
+        Uid study = Uid.Parse("1.2"), series = Uid.Parse("1.3");
+        string[] texts =
+        [
+            .. from at in ((SearchLevel, Uid?, Uid?)[])[(SearchLevel.Studies, null, null), (SearchLevel.Series, null, null), (SearchLevel.Instances, null, null), (SearchLevel.Series, study, null), (SearchLevel.Instances, study, null), (SearchLevel.Instances, study, series)]
+               select Read("", at.Item1, at.Item2, at.Item3).CanonicalText,
+        ];
+        Assert.Equal(6, texts.Distinct().Count());
+    }
+
+    [Theory]
+    [InlineData("PatientName=*D%3FE%5E*", "PatientName=*D?E%5E*")]
+    [InlineData("StudyDate=20200101-20201231", "StudyDate=20200101-20201231")]
+    [InlineData("PatientName=a%26b%3Dc%2Bd%23e", "PatientName=a%26b%3Dc%2Bd%23e")]
+    [InlineData("PatientName=DOE+JOHN", "PatientName=DOE%20JOHN")]
+    [InlineData("PatientName=M%C3%BCller", "PatientName=M%C3%BCller")]
+    [InlineData("PatientName=%5B%5D%7B%7D%22%3C%3E%25", "PatientName=%5B%5D%7B%7D%22%3C%3E%25")]
+    [InlineData("StudyTime=101010.5-", "StudyTime=101010.5-")]
+    public void ABackendIsAskedWithStarsAndCommasRaw_AndOtherMarksEscaped(string text, string asked) =>
+        Assert.StartsWith($"studies?{asked}&includefield=00080020,", Read(text).ToRequest(10), StringComparison.Ordinal);
+
+    [Fact]
+    public void ABackendIsAskedForItsFirstRows_WhateverThePage() =>
+        Assert.EndsWith("&limit=1001&offset=0", Read("limit=10&offset=500").ToRequest(1001), StringComparison.Ordinal);
+
+    [Fact]
+    public void ABackendIsAskedForWhatMergingNeeds_AndWhatTheClientWants()
+    {
+        var fields = FieldsOf(Read("includefield=PatientComments").ToRequest(1));
+        Assert.Empty(((string[])["00080020", "00080030", "00080061", "00100020", "00201206", "00201208", "00104000"]).Except(fields));
+        Assert.Equal(fields.Distinct(), fields);
+        Assert.Equal(["all"], FieldsOf(Read("includefield=all").ToRequest(1)));
+        Assert.Contains("00201209", FieldsOf(Read("", SearchLevel.Series, Uid.Parse("1.2")).ToRequest(1)));
+        Assert.Contains("00280008", FieldsOf(Read("", SearchLevel.Instances, Uid.Parse("1.2")).ToRequest(1)));
+    }
+
+    [Theory]
+    [InlineData("studies?", SearchLevel.Studies, null, null)]
+    [InlineData("studies/1.2/series?", SearchLevel.Series, "1.2", null)]
+    [InlineData("studies/1.2/instances?", SearchLevel.Instances, "1.2", null)]
+    [InlineData("studies/1.2/series/1.3/instances?", SearchLevel.Instances, "1.2", "1.3")]
+    [InlineData("instances?", SearchLevel.Instances, null, null)]
+    public void ABackendIsAskedAtTheSamePath(string path, SearchLevel level, string? study, string? series) =>
+        Assert.StartsWith(path, Read("", level, study is null ? null : Uid.Parse(study), series is null ? null : Uid.Parse(series)).ToRequest(1), StringComparison.Ordinal);
+
+    [Fact]
+    public void OneStudyByItsUidIsKnown_WhenNothingElseIsAskedFor()
+    {
+        Assert.Equal(Uid.Parse("1.2"), Read("StudyInstanceUID=1.2&limit=101&includefield=00081030").OnlyStudy);
+        Assert.Null(Read("StudyInstanceUID=1.2&PatientID=7").OnlyStudy);
+        Assert.Null(Read("StudyInstanceUID=1.2&includefield=all").OnlyStudy);
+        Assert.Null(Read("StudyInstanceUID=1.2&includefield=PatientComments").OnlyStudy);
+        Assert.Null(Read("PatientID=7").OnlyStudy);
+        Assert.Null(Read("StudyInstanceUID=1.2", SearchLevel.Series).OnlyStudy);
+    }
+
+    [Property(MaxTest = 500)]
+    public void WhatIsAskedForIsWhatWasMeant(string? value)
+    {
+        var text = new string([.. (value ?? "").Where(c => !char.IsControl(c) && !char.IsSurrogate(c))]);
+        if (!SearchQuery.TryRead(SearchLevel.Studies, null, null, Parse("PatientName=" + Uri.EscapeDataString(text)), out var query, out _)) return;
+        var request = query.ToRequest(10);
+        Assert.All(request, c => Assert.InRange(c, '!', '~'));
+        Assert.Equal(text, QueryHelpers.ParseQuery(request[request.IndexOf('?', StringComparison.Ordinal)..])["PatientName"]);
+        // And it reaches the backend as it was written.
+        Assert.EndsWith(request, new Uri("http://pacs/dicom-web/" + request, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true }).PathAndQuery, StringComparison.Ordinal);
+    }
+
+    private static QueryCollection Parse(string text) => new(QueryHelpers.ParseQuery(text));
+
+    private static string[] FieldsOf(string request) => QueryHelpers.ParseQuery(request[request.IndexOf('?', StringComparison.Ordinal)..])["includefield"].ToString().Split(',');
+
+    private static SearchQuery Read(string text, SearchLevel level = SearchLevel.Studies, Uid? study = null, Uid? series = null)
+    {
+        Assert.True(SearchQuery.TryRead(level, study, series, Parse(text), out var query, out var error), error?.ToString());
+        return query;
+    }
+}

@@ -1,0 +1,43 @@
+using Microsoft.Extensions.Configuration;
+using Xunit;
+
+namespace Proxy.Tests;
+
+public class SettingsTests
+{
+    [Fact]
+    public void OneBackendIsEnough()
+    {
+        var settings = Read(out var errors, ("Backends:east:Address", "http://127.0.0.1:8042/dicom-web"));
+        Assert.Empty(errors);
+        Assert.Equal("east", Assert.Single(settings.Backends).Name);
+    }
+
+    [Fact]
+    public void EveryErrorOfEveryFeatureIsToldAtOnce()
+    {
+        Read(
+            out var errors, ("Backends:east:Address", "nowhere"), ("Search:MaxResults", "many"), ("Search:Limit", "1"), ("Cache:Memory:MaxBytes", "-1"), ("Cache:Metadata:Freshness", "60"),
+            ("Security:KnownProxies:0", "proxy"), ("Security:AllowedOrigins:0", "viewer"), ("Security:Authentication", "Magic"), ("urls", "http://0.0.0.0:8080"));
+        Assert.Equal(
+            ["Backends:east:Address", "Cache:Memory:MaxBytes", "Cache:Metadata:Freshness", "Search:Limit", "Search:MaxResults", "Security:AllowedOrigins", "Security:Authentication", "Security:KnownProxies", "urls"],
+            errors.Select(e => e.Split(" = ")[0]).Order(StringComparer.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("http://127.0.0.1:8080", true)]
+    [InlineData("http://localhost:8080;http://[::1]:8080", true)]
+    [InlineData("http://*:8080", false)]
+    [InlineData("http://127.0.0.1:8080;http://10.0.0.7:8080", false)]
+    [InlineData("http://pacs.example:8080", false)]
+    public void PatientsImagesAreNotOpenToOthers_UnlessItIsSaid(string urls, bool isTaken)
+    {
+        Read(out var errors, ("Backends:east:Address", "http://pacs"), ("urls", urls));
+        Assert.Equal(isTaken, errors.Count == 0);
+        Read(out var allowed, ("Backends:east:Address", "http://pacs"), ("urls", urls), ("Security:AllowAnonymous", "true"));
+        Assert.Empty(allowed);
+    }
+
+    private static Settings Read(out IReadOnlyList<string> errors, params (string Key, string Value)[] settings) =>
+        Settings.Read(new ConfigurationBuilder().AddInMemoryCollection(settings.ToDictionary(s => s.Key, string? (s) => s.Value)).Build(), out errors);
+}

@@ -1,0 +1,166 @@
+using System.Buffers;
+using System.Text.Json;
+using FsCheck;
+using FsCheck.Xunit;
+using Proxy.Dicom;
+using Proxy.Wire;
+using Xunit;
+
+namespace Proxy.Tests.Wire;
+
+public class BackendLinksTests
+{
+    private const string Instance = "studies/1.2/series/1.3/instances/1.4";
+
+    private readonly BackendLinks _links = new("east", new("http://pacs:8042/dicom-web"), new("http://pacs:8042/dicom-web/studies/1.2/series/1.3/metadata"));
+
+    [Theory]
+    [InlineData("http://pacs:8042/dicom-web/" + Instance + "/bulk/7fe00010", "/" + Instance + "/bulkdata/east/bulk/7fe00010")]
+    [InlineData("http:\\/\\/pacs:8042\\/dicom-web\\/studies\\/1.2\\/series\\/1.3\\/instances\\/1.4\\/bulk\\/7fe00010", "/" + Instance + "/bulkdata/east/bulk/7fe00010")]
+    [InlineData("http://localhost/other-root/" + Instance + "/bulk/1", "/" + Instance + "/bulkdata/east/bulk/1")]
+    [InlineData("/dicom-web/" + Instance + "/bulk/1", "/" + Instance + "/bulkdata/east/bulk/1")]
+    [InlineData("instances/1.4/bulk/1", "/" + Instance + "/bulkdata/east/bulk/1")]
+    [InlineData("../../bulk/1", "/studies/1.2/bulkdata/east/bulk/1")]
+    [InlineData("http://pacs:8042/dicom-web/studies/1.2/bulkdata/a?x=1&y=2", "/studies/1.2/bulkdata/east/bulkdata/a?x=1&y=2")]
+    [InlineData("http://pacs:8042/dicom-web/bulk/1?x=2", "/bulkdata/east/bulk/1?x=2")]
+    public void BulkDataLeadsToTheProxy(string uri, string expected) => Assert.Equal(expected, RewriteBulkData(uri));
+
+    [Theory]
+    [InlineData("http://pacs:8042/dicom-web/studies/1.9/series/1.3/instances/1.4/bulk/1")]
+    [InlineData("http://evil.example/dicom-web/bulk/1")]
+    [InlineData("http://pacs:8042/admin/delete")]
+    [InlineData("http://pacs:8042/dicom-web-2/bulk/1")]
+    [InlineData("http://pacs:9999/dicom-web/bulk/1")]
+    [InlineData("../../../../../etc/passwd")]
+    [InlineData("file:///etc/passwd")]
+    [InlineData("data:text/html,x")]
+    [InlineData("http://[")]
+    [InlineData("http://pacs:8042/dicom-web/studies/..%2f..%2fadmin")]
+    public void BulkDataElsewhereIsNotFollowed(string uri) => Assert.EndsWith("/bulkdata/east/", RewriteBulkData(uri), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("http://pacs:8042/dicom-web/" + Instance + "/a/%2e%2e%2f%2e%2e%2fx")]
+    [InlineData("http://pacs:8042/dicom-web/" + Instance + "/bulk//1")]
+    [InlineData("http://pacs:8042/dicom-web/" + Instance + "/bulk/%00")]
+    [InlineData("http://pacs:8042/dicom-web/" + Instance + "/bulk/é")]
+    public void ARestThatIsNotPlainIsEmpty(string uri) => Assert.Equal("/" + Instance + "/bulkdata/east/", RewriteBulkData(uri));
+
+    [Theory]
+    [InlineData("http://pacs:8042/dicom-web/studies/1.2", "/studies/1.2")]
+    [InlineData("http://pacs:8042/dicom-web/studies/1.2/series/1.3", "/studies/1.2/series/1.3")]
+    [InlineData("http:\\/\\/evil.example\\/x\\/studies\\/1.2\\/series\\/1.3\\/instances\\/1.4", "/" + Instance)]
+    [InlineData("http://pacs:8042/dicom-web/studies/1.9", "/studies/1.2")]
+    [InlineData("http://evil.example/", "/studies/1.2")]
+    [InlineData("javascript:alert(1)", "/studies/1.2")]
+    public void ARetrieveUrlLeadsToTheProxy(string url, string expected)
+    {
+        var rewritten = _links.Rewrite(Answers.Dataset("{\"00081190\":{\"vr\":\"UR\",\"Value\":[\"" + url + "\"]},\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"1.2\"]}}"));
+        Assert.Equal("\uFFFF" + expected, rewritten.FindString(Tag.RetrieveUrl));
+    }
+
+    [Property(MaxTest = 100)]
+    public async Task OnlyUrlsChange(DoNotSize<int> any)
+    {
+        var seed = any.Item;
+        foreach (var dataset in await Answers.ReadAsync(RandomDatasets.Answer(seed, 4)))
+        {
+            var rewritten = _links.Rewrite(dataset);
+            using var before = JsonDocument.Parse(dataset.Json, new() { MaxDepth = 300 });
+            using var after = JsonDocument.Parse(Rooted(rewritten, "http://proxy"), new() { MaxDepth = 300 });
+            Assert.Equal(WithoutUrls(before.RootElement), WithoutUrls(after.RootElement));
+            Assert.DoesNotContain("pacs", Answers.Text(rewritten), StringComparison.Ordinal);
+            // The index still says where each attribute stands.
+            foreach (var attribute in rewritten.Attributes)
+            {
+                using var value = JsonDocument.Parse(rewritten.Json[attribute.Start..attribute.End], new() { MaxDepth = 300 });
+                var member = after.RootElement.GetProperty(NameOf(before, attribute.Tag)).GetRawText();
+                Assert.Equal(member, value.RootElement.GetRawText().Replace("\uFFFF", "http://proxy", StringComparison.Ordinal));
+            }
+        }
+    }
+
+    [Property(MaxTest = 1000)]
+    public void AnyTextIsAUrl_OrIsNotFollowed(string? text)
+    {
+        var json = "{\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"1.2\"]},\"7FE00010\":{\"vr\":\"OW\",\"BulkDataURI\":" + JsonSerializer.Serialize("http:" + text + "/studies/1.2/" + text) + "}}";
+        var rewritten = _links.Rewrite(Answers.Dataset(json));
+        using var _ = JsonDocument.Parse(rewritten.Json);
+    }
+
+    [Fact]
+    public void ADatasetWithoutUrlsStaysAsItIs()
+    {
+        var dataset = Answers.Dataset("""{"00080018":{"vr":"UI","Value":["1.2"]}}""");
+        Assert.Same(dataset, _links.Rewrite(dataset));
+    }
+
+    [Theory]
+    [InlineData("bulk/1")]
+    [InlineData("a/b.c/d-e_f~g")]
+    [InlineData("bulk/1?x=../y&z=%2F")]
+    [InlineData("a...b/..c/...")]
+    [InlineData("instances/1.4/metadata;v=1")]
+    public void PlainSegmentsAreARest(string rest) => Assert.True(BackendLinks.IsRest(rest));
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("..")]
+    [InlineData(".")]
+    [InlineData("../x")]
+    [InlineData("a/../b")]
+    [InlineData("a/./b")]
+    [InlineData("a/..")]
+    [InlineData("/a")]
+    [InlineData("a/")]
+    [InlineData("a//b")]
+    [InlineData("%2e%2e/a")]
+    [InlineData("a/%2E%2e/b")]
+    [InlineData("a%2f..%2fb")]
+    [InlineData("a%2f%2e%2e")]
+    [InlineData("a%5c..%5cb")]
+    [InlineData("a\\..\\b")]
+    [InlineData("a/%00")]
+    [InlineData("a b")]
+    [InlineData("a#b")]
+    [InlineData("a\r\nHost: evil")]
+    [InlineData("a%0d%0aHost:%20evil")]
+    [InlineData("é")]
+    [InlineData("%c3%a9")]
+    [InlineData("a%")]
+    [InlineData("a%zz")]
+    [InlineData("a/..;/b")]
+    [InlineData("..;x=1/b")]
+    [InlineData("%2e%2e;/b")]
+    [InlineData("%252e%252e/b")]
+    [InlineData(";x/b")]
+    [InlineData("?x=1")]
+    public void NothingElseIs(string rest) => Assert.False(BackendLinks.IsRest(rest));
+
+    [Fact]
+    public void ARestHasAnEnd() => Assert.False(BackendLinks.IsRest(new string('a', 1025)));
+
+    private string RewriteBulkData(string uri)
+    {
+        var rewritten = _links.Rewrite(Answers.Dataset("{\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"1.2\"]},\"7FE00010\":{\"vr\":\"OW\",\"BulkDataURI\":\"" + uri + "\"}}"));
+        using var json = JsonDocument.Parse(rewritten.Json);
+        var text = json.RootElement.GetProperty("7FE00010").GetProperty("BulkDataURI").GetString()!;
+        Assert.StartsWith("\uFFFF/", text, StringComparison.Ordinal);
+        return text[1..];
+    }
+
+    private static ReadOnlyMemory<byte> Rooted(Dataset dataset, string root)
+    {
+        var output = new ArrayBufferWriter<byte>();
+        DicomJsonWriter.Write(output, dataset.Json.Span, System.Text.Encoding.UTF8.GetBytes(root));
+        return output.WrittenMemory;
+    }
+
+    private static string NameOf(JsonDocument json, Tag tag) => json.RootElement.EnumerateObject().First(m => m.Name.Equals(tag.ToString(), StringComparison.OrdinalIgnoreCase)).Name;
+
+    private static string WithoutUrls(JsonElement element) => element.ValueKind switch
+    {
+        JsonValueKind.Object => "{" + string.Join(',', element.EnumerateObject().Select(m => m.Name + ":" + (m.Name == "BulkDataURI" ? "" : WithoutUrls(m.Value)))) + "}",
+        JsonValueKind.Array => "[" + string.Join(',', element.EnumerateArray().Select(WithoutUrls)) + "]",
+        _ => element.GetRawText(),
+    };
+}

@@ -1,0 +1,214 @@
+using System.IO.Pipelines;
+using System.Text;
+using System.Text.Json;
+using FsCheck;
+using FsCheck.Xunit;
+using Proxy.Dicom;
+using Proxy.Wire;
+using Xunit;
+
+namespace Proxy.Tests.Wire;
+
+public class DicomJsonReaderTests
+{
+    [Property(MaxTest = 60)]
+    public async Task GivesTheSameDatasets_HoweverTheBytesArrive(DoNotSize<int> any)
+    {
+        var seed = any.Item;
+        // More than two of the reader's buffers, so that datasets lie across them.
+        var answer = RandomDatasets.Answer(seed, 250);
+        var (datasets, isWhole) = await Answers.TryReadAsync(PieceStream.Random(answer, seed, most: 40_000));
+        Assert.True(isWhole);
+        Assert.Equal(RandomDatasets.Texts(seed, 250), datasets);
+    }
+
+    [Property(MaxTest = 60)]
+    public async Task GivesTheSameDatasets_OneByteAtATime(DoNotSize<int> any)
+    {
+        var seed = any.Item;
+        var (datasets, isWhole) = await Answers.TryReadAsync(new PieceStream(RandomDatasets.Answer(seed, 8), _ => 1));
+        Assert.True(isWhole);
+        Assert.Equal(RandomDatasets.Texts(seed, 8), datasets);
+    }
+
+    [Property(MaxTest = 60)]
+    public async Task APrefixOfAnAnswerIsMalformed_BehindWholeDatasetsOnly(DoNotSize<int> any)
+    {
+        var seed = any.Item;
+        var answer = RandomDatasets.Answer(seed, 60);
+        var texts = RandomDatasets.Texts(seed, 60);
+        var random = new Random(seed);
+        for (var i = 0; i < 20; i++)
+        {
+            var cut = answer.AsMemory(0, random.Next(answer.Length));
+            var (datasets, isWhole) = await Answers.TryReadAsync(PieceStream.Random(cut, seed, most: 10_000));
+            Assert.False(isWhole);
+            Assert.Equal(texts.Take(datasets.Count), datasets);
+        }
+    }
+
+    [Fact]
+    public async Task EveryPrefixOfASmallAnswerIsMalformed()
+    {
+        var answer = RandomDatasets.Answer(seed: 7, count: 3);
+        for (var length = 0; length < answer.Length; length++)
+            Assert.False((await Answers.TryReadAsync(new MemoryStream(answer, 0, length))).IsWhole);
+    }
+
+    [Property(MaxTest = 1500)]
+    public async Task ADamagedAnswerIsMalformed_OrOtherDatasets_AndNothingElse(DoNotSize<int> any)
+    {
+        var seed = any.Item;
+        var answer = RandomDatasets.Answer(seed, 3);
+        var random = new Random(seed);
+        for (var i = random.Next(1, 4); i > 0; i--) answer[random.Next(answer.Length)] = (byte)random.Next(256);
+        var (datasets, _) = await Answers.TryReadAsync(new MemoryStream(answer));
+        // What came out may stand in an answer to a client: it is JSON.
+        foreach (var dataset in datasets) using (JsonDocument.Parse(dataset, new() { MaxDepth = 300 })) { }
+    }
+
+    [Property(MaxTest = 60)]
+    public async Task EveryAttributeIsFoundWhereItStands(DoNotSize<int> any)
+    {
+        var seed = any.Item;
+        foreach (var dataset in await Answers.ReadAsync(PieceStream.Random(RandomDatasets.Answer(seed, 5), seed, 50)))
+        {
+            using var json = JsonDocument.Parse(dataset.Json, new() { MaxDepth = 300 });
+            var members = json.RootElement.EnumerateObject().ToList();
+            Assert.Equal(members.Select(m => m.Name.ToUpperInvariant()), dataset.Attributes.Select(a => a.Tag.ToString()));
+            Assert.Equal(members.Select(m => m.Value.GetRawText()), dataset.Attributes.Select(a => Answers.Text(dataset.FindAttribute(a.Tag))));
+        }
+    }
+
+    [Fact]
+    public async Task FindsUrlsAtAnyDepth()
+    {
+        var dataset = (await Answers.ReadAsync("""
+            [{ "00081190": {"vr":"UR","Value":["http://pacs/1"]},
+               "00081199": {"vr":"SQ","Value":[
+                   {"0040A730":{"vr":"SQ","Value":[{"00091001":{"vr":"OB","BulkDataURI":"http://pacs/2"}}]},
+                    "00081190":{"Value":["http:\/\/pacs\/3"],"vr":"UR"}}]},
+               "00081030": {"vr":"LO","Value":["http://pacs/no"]},
+               "7FE00010": {"BulkDataURI":"http://pacs/4","vr":"OW"} }]
+            """)).Single();
+
+        var links = dataset.Links.Select(l => (Answers.Text(dataset.Json.Span[l.Start..l.End]), l.IsBulkData));
+
+        Assert.Equal([("http://pacs/1", false), ("http://pacs/2", true), ("http:\\/\\/pacs\\/3", false), ("http://pacs/4", true)], links);
+    }
+
+    [Fact]
+    public async Task AnEmptyArrayIsAnAnswer()
+    {
+        Assert.Empty(await Answers.ReadAsync("[]"));
+        Assert.Empty(await Answers.ReadAsync(" \r\n\t[ ] \n"));
+    }
+
+    [Fact]
+    public async Task AByteOrderMarkIsSkipped() => Assert.Single(await Answers.ReadAsync("\uFEFF[{}]"));
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(" ")]
+    [InlineData("null")]
+    [InlineData("{}")]
+    [InlineData("{\"00080018\":{\"vr\":\"UI\",\"Value\":[\"1.2\"]}}")]
+    [InlineData("\"text\"")]
+    [InlineData("1")]
+    [InlineData("[null]")]
+    [InlineData("[[]]")]
+    [InlineData("[[{}]]")]
+    [InlineData("[1]")]
+    [InlineData("[{},]")]
+    [InlineData("[{}]x")]
+    [InlineData("[{}][]")]
+    [InlineData("[{}],{}")]
+    [InlineData("[{}")]
+    [InlineData("[{} {}]")]
+    [InlineData("<!DOCTYPE html><html><body>Please log in</body></html>")]
+    [InlineData("[{\"00080018\":null}]")]
+    [InlineData("[{\"00080018\":\"1.2\"}]")]
+    [InlineData("[{\"00080018\":[]}]")]
+    [InlineData("[{\"name\":{\"vr\":\"UI\"}}]")]
+    [InlineData("[{\"0008\":{\"vr\":\"UI\"}}]")]
+    [InlineData("[{\"\\u00300080018\":{\"vr\":\"UI\"}}]")]
+    [InlineData("[{\"00080018\":{\"v\\u0072\":\"UI\"}}]")]
+    [InlineData("[{\"00180050\":{\"vr\":\"DS\",\"Value\":[NaN]}}]")]
+    [InlineData("[{\"00180050\":{\"vr\":\"DS\",\"Value\":[Infinity]}}]")]
+    [InlineData("[{\"00180050\":{\"vr\":\"DS\",\"Value\":[01]}}]")]
+    [InlineData("[{\"00180050\":{\"vr\":\"DS\",\"Value\":[1,]}}]")]
+    [InlineData("[/* comment */]")]
+    [InlineData("\uFEFF")]
+    public async Task RefusesWhatIsNoArrayOfDatasets(string answer) =>
+        await Assert.ThrowsAsync<MalformedAnswerException>(() => Answers.ReadAsync(answer));
+
+    [Theory]
+    [InlineData("[{\"00080018\":{\"vr\":\"UI\"},\"00080018\":{\"vr\":\"UI\"}}]")]
+    [InlineData("[{\"0020000d\":{\"vr\":\"UI\"},\"00080018\":{\"vr\":\"UI\"},\"0020000D\":{\"vr\":\"UI\"}}]")]
+    public async Task RefusesAnAttributeThatStandsTwice(string answer) =>
+        await Assert.ThrowsAsync<MalformedAnswerException>(() => Answers.ReadAsync(answer));
+
+    [Fact]
+    public async Task TakesAttributesInAnyOrder() =>
+        Assert.Equal("1.2", (await Answers.ReadAsync("[{\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"1.2\"]},\"00080018\":{\"vr\":\"UI\"}}]")).Single().FindString(Tag.StudyInstanceUid));
+
+    [Theory]
+    [InlineData("\\ud83d")]
+    [InlineData("\\ude00")]
+    [InlineData("\\ude00\\ud83d")]
+    public async Task RefusesHalfACharacter(string escapes) =>
+        await Assert.ThrowsAsync<MalformedAnswerException>(() => Answers.ReadAsync("[{\"00100020\":{\"vr\":\"LO\",\"Value\":[\"" + escapes + "\"]}}]"));
+
+    [Fact]
+    public async Task RefusesBytesThatAreNotUtf8() =>
+        await Assert.ThrowsAsync<MalformedAnswerException>(() => Answers.ReadAsync(Encoding.Latin1.GetBytes("[{\"00100010\":{\"vr\":\"PN\",\"Value\":[{\"Alphabetic\":\"Müller\"}]}}]")));
+
+    [Fact]
+    public async Task RefusesTheMarkThatStandsForTheRoot() =>
+        await Assert.ThrowsAsync<MalformedAnswerException>(() => Answers.ReadAsync("[{\"00100020\":{\"vr\":\"LO\",\"Value\":[\"\uFFFF\"]}}]"));
+
+    [Fact]
+    public async Task FollowsEightySequences_AndRefusesTenThousand()
+    {
+        Assert.Single(await Answers.ReadAsync("[" + Nested(80) + "]"));
+        await Assert.ThrowsAsync<MalformedAnswerException>(() => Answers.ReadAsync("[" + Nested(10_000) + "]"));
+        await Assert.ThrowsAsync<MalformedAnswerException>(() => Answers.ReadAsync(new string('[', 10_000)));
+
+        static string Nested(int depth) => string.Concat(Enumerable.Repeat("{\"0040A730\":{\"vr\":\"SQ\",\"Value\":[", depth)) + string.Concat(Enumerable.Repeat("]}}", depth));
+    }
+
+    [Fact]
+    public async Task ReadsADatasetLargerThanTheFirstBuffer_BetweenSmallOnes()
+    {
+        var binary = Convert.ToBase64String(new byte[3 * 1024 * 1024]);
+        var large = "{\"00080018\":{\"vr\":\"UI\",\"Value\":[\"1.2\"]},\"7FE00010\":{\"vr\":\"OW\",\"InlineBinary\":\"" + binary + "\"}}";
+        var answer = Encoding.UTF8.GetBytes("[{}," + large + ",{}]");
+
+        var datasets = await Answers.ReadAsync(PieceStream.Random(answer, seed: 1, most: 100_000));
+
+        Assert.Equal(3, datasets.Count);
+        Assert.Equal(large, Answers.Text(datasets[1]));
+        Assert.Equal("1.2", datasets[1].FindString(Tag.SopInstanceUid));
+    }
+
+    [Fact]
+    public async Task GivesADataset_WhileTheNextOneIsOnItsWay()
+    {
+        var stopped = TestContext.Current.CancellationToken;
+        var line = new Pipe(new(pauseWriterThreshold: 0));
+        await line.Writer.WriteAsync(Encoding.UTF8.GetBytes("[{\"00100020\":{\"vr\":\"LO\",\"Value\":[\"" + new string('x', 100_000) + "\"]}},{"), stopped);
+
+        await using var datasets = DicomJsonReader.ReadAsync(line.Reader.AsStream(), stopped).GetAsyncEnumerator(stopped);
+
+        Assert.True(await datasets.MoveNextAsync());
+        await line.Writer.CompleteAsync();
+        await Assert.ThrowsAsync<MalformedAnswerException>(async () => await datasets.MoveNextAsync());
+    }
+
+    [Fact]
+    public async Task SaysNothingOfWhatCame()
+    {
+        var e = await Assert.ThrowsAsync<MalformedAnswerException>(() => Answers.ReadAsync("[{\"00100010\":{\"vr\":\"PN\",\"Value\":[SECRET]}}]"));
+        for (Exception? inner = e; inner is not null; inner = inner.InnerException) Assert.DoesNotContain("SECRET", inner.Message, StringComparison.Ordinal);
+    }
+}

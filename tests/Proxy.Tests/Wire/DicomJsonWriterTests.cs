@@ -1,0 +1,72 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+using Proxy.Dicom;
+using Proxy.Wire;
+using Xunit;
+
+namespace Proxy.Tests.Wire;
+
+public class DicomJsonWriterTests
+{
+    private const string Row = """
+        { "0020000d": {"vr":"UI","Value":["1.2"]}, "00081190":{"vr":"UR","Value":["http://pacs/dicom-web/studies/1.2"]}, "00100020" : {"vr":"LO","Value":["7\/8"]} }
+        """;
+
+    private readonly Dataset _kept = new BackendLinks("east", new("http://pacs/dicom-web"), new("http://pacs/dicom-web/studies")).Rewrite(Answers.Dataset(Row));
+
+    [Fact]
+    public void TheBackendsOwnRootGivesItsOwnText() => Assert.Equal(Row.Trim(), Write("http://pacs/dicom-web"));
+
+    [Fact]
+    public void EveryMarkBecomesTheRoot()
+    {
+        var output = new ArrayBufferWriter<byte>();
+        DicomJsonWriter.Write(output, Encoding.UTF8.GetBytes("\uFFFF/a,\uFFFF/b,\uFFFF"), "R"u8);
+        Assert.Equal("R/a,R/b,R", Answers.Text(output.WrittenSpan));
+    }
+
+    [Fact]
+    public void TextWithoutMarksStaysAsItIs()
+    {
+        var output = new ArrayBufferWriter<byte>();
+        DicomJsonWriter.Write(output, "{\"a\":\"\uFFFE\uFFFD\"}"u8, "R"u8);
+        Assert.Equal("{\"a\":\"\uFFFE\uFFFD\"}", Answers.Text(output.WrittenSpan));
+    }
+
+    [Fact]
+    public void ChangesReplaceAddAndLeaveOut_InAscendingOrderOfTags()
+    {
+        var output = new ArrayBufferWriter<byte>();
+        var changes = new Dictionary<Tag, byte[]?>
+        {
+            [Tag.PatientId] = null,
+            [Tag.NumberOfStudyRelatedSeries] = "{\"vr\":\"IS\",\"Value\":[3]}"u8.ToArray(),
+            [Tag.Modality] = "{\"vr\":\"CS\"}"u8.ToArray(),
+            [Tag.RetrieveUrl] = "{\"vr\":\"UR\",\"Value\":[\"\uFFFF/x\"]}"u8.ToArray(),
+            [Tag.StudyDate] = null,
+        };
+
+        DicomJsonWriter.Write(output, _kept, changes, "http://proxy"u8);
+
+        using var json = JsonDocument.Parse(output.WrittenMemory);
+        Assert.Equal(["00080060", "00081190", "0020000D", "00201206"], json.RootElement.EnumerateObject().Select(m => m.Name));
+        Assert.Equal("http://proxy/x", json.RootElement.GetProperty("00081190").GetProperty("Value")[0].GetString());
+        Assert.Equal("1.2", json.RootElement.GetProperty("0020000D").GetProperty("Value")[0].GetString());
+    }
+
+    [Fact]
+    public void ADatasetThatLosesEverythingIsEmpty()
+    {
+        var output = new ArrayBufferWriter<byte>();
+        DicomJsonWriter.Write(output, Answers.Dataset("""{"00080060":{"vr":"CS"}}"""), new Dictionary<Tag, byte[]?> { [Tag.Modality] = null }, ""u8);
+        Assert.Equal("{}", Answers.Text(output.WrittenSpan));
+    }
+
+    private string Write(string root)
+    {
+        var output = new ArrayBufferWriter<byte>();
+        DicomJsonWriter.Write(output, _kept.Json.Span, Encoding.UTF8.GetBytes(root));
+        return Answers.Text(output.WrittenSpan);
+    }
+}

@@ -1,0 +1,19 @@
+using System.Text;
+using Proxy.Wire;
+using Xunit;
+
+namespace Proxy.Tests.Wire;
+
+public class MultipartWriterTests
+{
+    private readonly MultipartWriter _writer = new("b-1");
+
+    [Fact]
+    public void WritesWhatViewersLookFor()
+    {
+        // OHIF's loader takes the boundary from the first line and looks for Content-Type in this spelling.
+        Assert.Equal("--b-1\r\nContent-Type: image/jp2\r\nContent-Length: 5\r\n\r\n", Encoding.ASCII.GetString(_writer.PartHead(isFirst: true, "image/jp2", 5)));
+        Assert.Equal("\r\n--b-1\r\nContent-Type: image/jp2\r\n\r\n", Encoding.ASCII.GetString(_writer.PartHead(isFirst: false, "image/jp2", null)));
+        Assert.Equal("\r\n--b-1--\r\n", Encoding.ASCII.GetString(_writer.End()));
+    }
+}
