@@ -172,7 +172,7 @@ public class MultipartReaderTests
         });
         using var reader = new MultipartReader(stream, Boundary);
         var read = 0L;
-        var some = new byte[4096];
+        var some = new byte[64 * 1024];
         var before = GC.GetAllocatedBytesForCurrentThread();
 
         await reader.ReadPartAsync(Stopped);
