@@ -26,7 +26,8 @@ internal sealed class BackendHttpClientFactory(BackendSet backends) : ForwarderH
         handler.PooledConnectionIdleTimeout = TimeSpan.FromSeconds(10);
         handler.PooledConnectionLifetime = TimeSpan.FromMinutes(2);
         handler.ActivityHeadersPropagator = DistributedContextPropagator.CreateNoOutputPropagator();
-        handler.PlaintextStreamFilter = (connection, _) => ValueTask.FromResult<Stream>(new KeepAliveStream(connection.PlaintextStream));
+        handler.PlaintextStreamFilter = (connection, _) => ValueTask.FromResult(
+            connection.NegotiatedHttpVersion == HttpVersion.Version11 ? new KeepAliveStream(connection.PlaintextStream) : connection.PlaintextStream);
     }
 
     protected override HttpMessageHandler WrapHandler(ForwarderHttpClientContext context, HttpMessageHandler handler)
