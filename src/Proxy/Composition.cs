@@ -37,9 +37,10 @@ internal static class Composition
 
     public static void AddBackends(this IServiceCollection services, IConfiguration configuration)
     {
+        services.AddReverseProxy().LoadFromConfig(new ConfigurationBuilder().Add(new YarpConfiguration(configuration)).Build());
         // YARP brings key storage for sessions that are not used here: nothing of it is to reach the disk.
         services.AddDataProtection().UseEphemeralDataProtectionProvider();
-        services.AddReverseProxy().LoadFromConfig(new ConfigurationBuilder().Add(new YarpConfiguration(configuration)).Build());
+        services.Remove(services.Single(s => s.ServiceType == typeof(IHostedService) && s.ImplementationType?.Assembly == typeof(IDataProtectionBuilder).Assembly));
         services.AddSingleton<IForwarderHttpClientFactory, BackendHttpClientFactory>();
         services.AddSingleton<BackendStates>();
         services.AddSingleton<BackendClient>();
@@ -58,7 +59,7 @@ internal static class Composition
         services.AddSingleton<SeriesListReader>();
         services.AddSingleton<FederatedSearch>();
         services.AddSingleton<SeriesReader>();
-        services.AddSingleton<FrameReader>();
+        services.AddSingleton<BodyReader>();
     }
 
     public static void AddSecurity(this IServiceCollection services) => services.AddCors();
@@ -83,13 +84,15 @@ internal static class Composition
             root.MapMetadata();
             root.MapFrames();
             root.MapBulkData();
+            root.MapInstances();
         }
     }
 
     /// <summary>Takes changed settings while running; ones with an error are not taken at all, and the log says why.</summary>
-    public static void FollowSettings(this WebApplication app)
+    public static void FollowSettings(this WebApplication app, Settings first)
     {
         var log = app.Services.GetRequiredService<ILogger<WebApplication>>();
+        if (first.Unused.Count > 0) log.SettingsUnused(string.Join(", ", first.Unused));
         ChangeToken.OnChange(((IConfiguration)app.Configuration).GetReloadToken, () =>
         {
             var settings = Settings.Read(app.Configuration, out var errors);

@@ -1,7 +1,10 @@
 using Proxy;
 using Proxy.Admin;
+using Proxy.Demo;
 
-var builder = WebApplication.CreateBuilder(args);
+const string demoFlag = "--demo";
+var builder = WebApplication.CreateBuilder([.. args.Where(a => a != demoFlag)]);
+await using var demo = args.Contains(demoFlag) ? await DemoPair.StartAsync(builder.Configuration) : null;
 Settings.AddFiles(builder.Configuration, builder.Environment.ContentRootPath);
 
 var settings = Settings.Read(builder.Configuration, out var errors);
@@ -19,7 +22,7 @@ builder.Services.AddStore(settings.Cache);
 builder.Services.AddDicomWeb();
 
 var app = builder.Build();
-app.FollowSettings();
+app.FollowSettings(settings);
 app.UseGuards();
 
 app.MapDicomWeb();
@@ -29,5 +32,5 @@ app.MapHealth();
 app.MapPage();
 app.MapReverseProxy();
 
-app.Run();
+await app.RunAsync();
 return 0;

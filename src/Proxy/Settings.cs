@@ -9,6 +9,9 @@ namespace Proxy;
 /// <summary>All settings, read and checked at once.</summary>
 internal sealed record Settings(IReadOnlyList<BackendOptions> Backends, SearchOptions Search, CacheOptions Cache, SecurityOptions Security)
 {
+    /// <summary>Settings that are there and do nothing in this version.</summary>
+    public IReadOnlyList<string> Unused { get; private init; } = [];
+
     public static Settings Read(IConfiguration configuration, out IReadOnlyList<string> errors)
     {
         var reader = new SettingsReader(configuration);
@@ -18,8 +21,9 @@ internal sealed record Settings(IReadOnlyList<BackendOptions> Backends, SearchOp
             foreach (var address in Listening.FindOpenAddresses(configuration))
                 reader.Fail("urls", address, "patients' images would be open to whoever reaches this address: listen on loopback, or set Security:AllowAnonymous to true");
         }
+        foreach (var key in (string[])["Prefetch", "Cluster", "Viewer"]) reader.LeaveUnused(key);
         errors = reader.Errors;
-        return settings;
+        return settings with { Unused = reader.Unused };
     }
 
     /// <summary>Adds <c>config/*.json</c>: they go before the environment and the command line and behind appsettings.json.</summary>

@@ -9,7 +9,8 @@ public sealed record CacheOptions(long MemoryMaxBytes, TimeSpan MetadataFreshnes
 {
     public static CacheOptions Read(SettingsReader settings)
     {
-        settings.RefuseOthers("Cache", "Memory", "Metadata");
+        settings.RefuseOthers("Cache", "Memory", "Metadata", "Disk");
+        settings.LeaveUnused("Cache:Disk");
         settings.RefuseOthers("Cache:Memory", "MaxBytes");
         settings.RefuseOthers("Cache:Metadata", "Freshness");
         return new(

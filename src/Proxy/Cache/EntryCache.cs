@@ -7,7 +7,7 @@ namespace Proxy.Cache;
 /// <summary>Bodies that are kept, and those on their way: a backend is asked once for one thing, however many clients want it.</summary>
 public sealed class EntryCache(MemoryTier memory, TimeProvider time, ILogger<EntryCache> log)
 {
-    private readonly ConcurrentDictionary<object, Fill> _fills = new();
+    private readonly ConcurrentDictionary<EntryKey, Fill> _fills = new();
 
     /// <summary>Asks a backend and writes what comes into the fill, up to the proof that it is whole.</summary>
     public delegate Task<BackendAnswer<EntryHead>> Fetch(Fill fill, CancellationToken cancellation);
@@ -18,9 +18,12 @@ public sealed class EntryCache(MemoryTier memory, TimeProvider time, ILogger<Ent
     /// <param name="IsCollapsed">Another client's request is already fetching it.</param>
     public readonly record struct Lookup(Entry? Entry, Fill.Reader? Reader, bool IsCollapsed);
 
-    public bool TryFind(object key, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Entry? entry) => memory.TryFind(key, out entry);
+    public bool TryFind(EntryKey key, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Entry? entry) => memory.TryFind(key, out entry);
 
-    public Lookup Get(object key, Fetch fetch)
+    /// <param name="key">What is wanted.</param>
+    /// <param name="fetch">How it is asked for when it is not here.</param>
+    /// <param name="keeps">False for what would only throw out the rest: it passes through a window and is gone.</param>
+    public Lookup Get(EntryKey key, Fetch fetch, bool keeps = true)
     {
         while (true)
         {
@@ -30,7 +33,7 @@ public sealed class EntryCache(MemoryTier memory, TimeProvider time, ILogger<Ent
                 if (running.Join() is { } joined) return new(null, joined, true);
                 _fills.TryRemove(new(key, running));
             }
-            var fill = new Fill(memory.MaxEntryBytes);
+            var fill = new Fill(keeps ? memory.MaxEntryBytes : 0);
             var reader = fill.Join()!;
             if (!_fills.TryAdd(key, fill)) continue;
 
@@ -46,7 +49,7 @@ public sealed class EntryCache(MemoryTier memory, TimeProvider time, ILogger<Ent
         }
     }
 
-    private async Task RunAsync(object key, Fill fill, Fetch fetch)
+    private async Task RunAsync(EntryKey key, Fill fill, Fetch fetch)
     {
         // The client's thread goes on to its own part.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);

@@ -20,4 +20,7 @@ internal static partial class Log
 
     [LoggerMessage(6, LogLevel.Warning, "Backend {Backend}: {Count} rows without a valid UID were left out")]
     public static partial void RowsLeftOut(this ILogger logger, string backend, int count);
+
+    [LoggerMessage(7, LogLevel.Warning, "These settings do nothing in this version: {Keys}")]
+    public static partial void SettingsUnused(this ILogger logger, string keys);
 }

@@ -6,13 +6,23 @@ namespace Proxy.Operations;
 public sealed class SettingsReader(IConfiguration configuration)
 {
     private readonly List<string> _errors = [];
+    private readonly List<string> _unused = [];
 
     /// <summary>Each names the key, the value and what is allowed.</summary>
     public IReadOnlyList<string> Errors => _errors;
 
+    /// <summary>Settings that are right but that nothing reads yet.</summary>
+    public IReadOnlyList<string> Unused => _unused;
+
     public IConfiguration Configuration { get; } = configuration;
 
     public void Fail(string key, string? value, string allowed) => _errors.Add($"{key} = {(value is null ? "(not set)" : $"\"{value}\"")}: {allowed}");
+
+    /// <summary>Takes a part of the settings that this version does nothing with, so that its user hears of it.</summary>
+    public void LeaveUnused(string key)
+    {
+        if (Configuration.GetSection(key).Exists()) _unused.Add(key);
+    }
 
     public string? FindText(string key) => Configuration[key] is { Length: > 0 } text ? text : null;
 

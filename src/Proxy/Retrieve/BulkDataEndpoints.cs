@@ -30,11 +30,11 @@ internal static class BulkDataEndpoints
         if (!BackendLinks.IsRest(below)) return Problems.BadParameter("place", "a path of plain segments, as metadata gives it");
 
         var resource = instance is { } i ? $"{new InstancePath(study!.Value, series!.Value, i)}/" : series is { } e ? $"{new SeriesPath(study!.Value, e)}/" : study is { } s ? $"{new StudyPath(s)}/" : "";
-        var key = new BulkDataKey(backend.Name, resource + below);
+        var key = new EntryKey(backend.Name, resource + below, null);
         var started = time.GetTimestamp();
         var lookup = cache.Get(key, (fill, stopped) => client.AskAsync(
             backend, key.Place, $"multipart/related; type=\"{MediaType.OctetStream}\", {MediaType.OctetStream};q=0.5, */*;q=0.1", (response, c) => CopyAsync(response, fill, c), stopped));
-        var answer = lookup.Entry is { } kept ? new(kept.Head) : await FrameReader.HeadOrLeaveAsync(lookup.Reader!, context.RequestAborted);
+        var answer = lookup.Entry is { } kept ? new(kept.Head) : await BodyReader.HeadOrLeaveAsync(lookup.Reader!, context.RequestAborted);
         using var body = new BodyResult(lookup.Entry, lookup.Reader, answer.Value, lookup.Entry is not null ? CacheStatus.Hit : lookup.IsCollapsed ? CacheStatus.Collapsed : CacheStatus.Miss, []);
         if (answer.Failure is { } failure) return ((BackendFailure[])[failure]).ToProblem();
         if (!answer.IsFound) return Problems.NotFound("The backend has no such bulk data.");
@@ -48,21 +48,9 @@ internal static class BulkDataEndpoints
         var isMultipart = Accept.Parse(context.Request.Headers.Accept) is [var best, ..] && best.Is(MediaType.MultipartRelated);
         var tag = XxHash64.HashToUInt64(Encoding.UTF8.GetBytes($"{key} {isMultipart}"));
         if (context.IsNotModified($"\"{tag:x16}\"")) return Results.Empty;
-        await WriteAsync(context, body, answer.Value, isMultipart ? new($"bulkdata-{tag:x16}") : null);
+        if (isMultipart) await MultipartAnswer.WriteAsync(context, $"bulkdata-{tag:x16}", body, 1, _ => throw new InvalidOperationException("Bulk data has one part."));
+        else await MultipartAnswer.WriteSingleAsync(context, body);
         return Results.Empty;
-    }
-
-    private static async Task WriteAsync(HttpContext context, BodyResult body, EntryHead head, MultipartWriter? writer)
-    {
-        var response = context.Response;
-        var type = head.TransferSyntax is null ? head.MediaType : $"{head.MediaType}; transfer-syntax={head.TransferSyntax}";
-        var opening = writer?.PartHead(isFirst: true, type, head.Length) ?? [];
-        var end = writer?.End() ?? [];
-        response.ContentType = writer is null ? type : $"multipart/related; type=\"{head.MediaType}\"; boundary={writer.Boundary}";
-        if (head.Length is { } length) response.ContentLength = opening.Length + length + end.Length;
-        await response.BodyWriter.WriteAsync(opening, context.RequestAborted);
-        await BodyCopy.ToClientAsync(context, body);
-        await response.BodyWriter.WriteAsync(end, context.RequestAborted);
     }
 
     private static async Task<EntryHead> CopyAsync(BackendResponse response, Fill fill, CancellationToken cancellation)

@@ -15,7 +15,7 @@ internal static class MetadataEndpoints
     private static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Head];
 
     /// <summary>A ready body: what depends on the client's address and on nothing else.</summary>
-    private sealed record BodyKey(UInt128 Metadata, Uid? Instance, string Root);
+    private sealed record BodyKey(UInt128 Metadata, Uid? Instance, string Root, bool IsPacked);
 
     public static void MapMetadata(this IEndpointRouteBuilder root)
     {
@@ -35,22 +35,21 @@ internal static class MetadataEndpoints
         SetHeaders(context, result.Status, Ages.Of(result.Asked, time.GetUtcNow()), time.GetElapsedTime(started), result.Failures);
         if (context.IsNotModified($"W/\"{metadata.Hash:x}{(instance is null ? "" : "-" + instance)}\"")) return Results.Empty;
         context.Response.ContentType = MediaType.DicomJson;
-        var root = context.GetRootAddress(scope);
-        if (context.Request.TakesGzip())
-        {
-            var key = new BodyKey(metadata.Hash, instance, System.Text.Encoding.UTF8.GetString(root));
-            if (!memory.TryFind<byte[]>(key, out var packed))
-            {
-                packed = Packing.Gzip(Write(metadata, instance, root));
-                memory.Add(key, packed, packed.Length);
-            }
-            context.Response.Headers.ContentEncoding = "gzip";
-            context.Response.ContentLength = packed.Length;
-            await context.Response.Body.WriteAsync(packed, context.RequestAborted);
-            return Results.Empty;
-        }
-        foreach (var piece in Write(metadata, instance, root)) await context.Response.Body.WriteAsync(piece, context.RequestAborted);
+        var body = GetBody(memory, metadata, instance, context.GetRootAddress(scope), context.Request.TakesGzip());
+        if (context.Request.TakesGzip()) context.Response.Headers.ContentEncoding = "gzip";
+        context.Response.ContentLength = body.Length;
+        await context.Response.Body.WriteAsync(body, context.RequestAborted);
         return Results.Empty;
+    }
+
+    /// <summary>The bytes that a client gets; ready when another client of the same address got them before.</summary>
+    private static byte[] GetBody(MemoryTier memory, PackedInstances metadata, Uid? instance, byte[] root, bool isPacked)
+    {
+        var key = new BodyKey(metadata.Hash, instance, System.Text.Encoding.UTF8.GetString(root), isPacked);
+        if (memory.TryFind<byte[]>(key, out var body)) return body;
+        body = isPacked ? Packing.Gzip(Write(metadata, instance, root)) : Packing.Join(Write(metadata, instance, root));
+        memory.Add(key, body, body.Length);
+        return body;
     }
 
     /// <summary>Every series of the study, each from its owner; one that cannot be had makes the whole a failure, for a short answer would look whole.</summary>

@@ -16,25 +16,31 @@ public sealed record BodyResult(Entry? Entry, Fill.Reader? Reader, EntryHead? He
     public void Dispose() => Reader?.Dispose();
 }
 
-/// <summary>Gives frames: from the cache, else from the backend that the series belongs to.</summary>
+/// <summary>Gives frames and whole instances: from the cache, else from the backend that the series belongs to.</summary>
 /// <remarks>
 /// A frame that was asked for "as stored" also answers whoever wants just the transfer syntax it is stored in
 /// (PS3.18 §8.7.3.5.2); the other way round it does not.
 /// </remarks>
-public sealed class FrameReader(BackendClient client, BackendSet backends, SeriesListReader lists, SeriesReader series, DicomMetadataStore store, EntryCache cache)
+public sealed class BodyReader(BackendClient client, BackendSet backends, SeriesListReader lists, SeriesReader series, DicomMetadataStore store, EntryCache cache)
 {
-    public async Task<BodyResult> ReadAsync(BackendScope scope, FramePath path, IReadOnlyList<FrameFormat> formats, CancellationToken cancellation)
+    /// <param name="scope">Whose.</param>
+    /// <param name="path">The series that it belongs to.</param>
+    /// <param name="place">The frame or the instance, as a path below a DICOMweb root.</param>
+    /// <param name="formats">What the client takes, best first; a backend is asked for the best.</param>
+    /// <param name="keeps">Whether it is worth keeping.</param>
+    /// <param name="cancellation">The client leaves.</param>
+    public async Task<BodyResult> ReadAsync(BackendScope scope, SeriesPath path, string place, IReadOnlyList<BodyFormat> formats, bool keeps, CancellationToken cancellation)
     {
-        var (holders, failures) = await FindHoldersAsync(scope, path.Instance.SeriesPath, cancellation);
+        var (holders, failures) = await FindHoldersAsync(scope, path, cancellation);
         foreach (var holder in holders)
         {
-            if (FindKept(holder, path, formats) is { } kept) return new(kept, null, kept.Head, CacheStatus.Hit, []);
+            if (FindKept(holder, place, formats) is { } kept) return new(kept, null, kept.Head, CacheStatus.Hit, []);
         }
         foreach (var holder in holders)
         {
             if (backends.Find(holder) is not { } backend) continue;
             var format = formats[0];
-            var lookup = cache.Get(new FrameKey(holder, path, format), (fill, stopped) => AskAsync(backend, path, format, fill, stopped));
+            var lookup = cache.Get(new EntryKey(holder, place, format), (fill, stopped) => AskAsync(backend, place, format, fill, stopped), keeps);
             if (lookup.Entry is { } entry) return new(entry, null, entry.Head, CacheStatus.Hit, []);
             var answer = await HeadOrLeaveAsync(lookup.Reader!, cancellation);
             if (answer.IsFound) return new(null, lookup.Reader, answer.Value, lookup.IsCollapsed ? CacheStatus.Collapsed : CacheStatus.Miss, []);
@@ -69,26 +75,25 @@ public sealed class FrameReader(BackendClient client, BackendSet backends, Serie
         }
     }
 
-    private Entry? FindKept(string backend, FramePath path, IReadOnlyList<FrameFormat> formats)
+    private Entry? FindKept(string backend, string place, IReadOnlyList<BodyFormat> formats)
     {
         foreach (var format in formats)
         {
-            if (cache.TryFind(new FrameKey(backend, path, format), out var entry)) return entry;
-            if (format != FrameFormat.AsStored && cache.TryFind(new FrameKey(backend, path, FrameFormat.AsStored), out entry)
+            if (cache.TryFind(new EntryKey(backend, place, format), out var entry)) return entry;
+            if (format != BodyFormat.AsStored && cache.TryFind(new EntryKey(backend, place, BodyFormat.AsStored), out entry)
                 && format.IsMetBy(entry.Head.MediaType, entry.Head.TransferSyntax)) return entry;
         }
         return null;
     }
 
-    private Task<BackendAnswer<EntryHead>> AskAsync(BackendOptions backend, FramePath path, FrameFormat format, Fill fill, CancellationToken cancellation) =>
+    private Task<BackendAnswer<EntryHead>> AskAsync(BackendOptions backend, string place, BodyFormat format, Fill fill, CancellationToken cancellation) =>
         client.AskAsync(
-            backend, path.ToString(), $"multipart/related; type=\"{format.MediaType}\"; transfer-syntax={format.TransferSyntax}",
-            (response, stopped) => CopyAsync(response, format, fill, stopped), cancellation,
+            backend, place, format.ToAccept(), (response, stopped) => CopyAsync(response, format, fill, stopped), cancellation,
             // Archives answer 400 to a frame past the last one; what is asked for here is well formed.
-            status => (int)status is 404 or 410 || (int)status is 400 && format.TransferSyntax == FrameFormat.Any);
+            status => (int)status is 404 or 410 || (int)status is 400 && format == BodyFormat.AsStored);
 
-    /// <summary>The one frame of an answer into the fill, up to the proof that it is whole.</summary>
-    private static async Task<EntryHead> CopyAsync(BackendResponse response, FrameFormat format, Fill fill, CancellationToken cancellation)
+    /// <summary>The one part of an answer into the fill, up to the proof that it is whole.</summary>
+    private static async Task<EntryHead> CopyAsync(BackendResponse response, BodyFormat format, Fill fill, CancellationToken cancellation)
     {
         if (response.ContentType is { } single && !single.Is(MediaType.MultipartRelated)) return await CopySingleAsync(response, single, format, fill, cancellation);
         using var multipart = response.OpenMultipart();
@@ -97,19 +102,19 @@ public sealed class FrameReader(BackendClient client, BackendSet backends, Serie
         return await BodyCopy.PartToFillAsync(multipart, head, fill, cancellation);
     }
 
-    private static Task<EntryHead> CopySingleAsync(BackendResponse response, MediaType type, FrameFormat format, Fill fill, CancellationToken cancellation) =>
+    private static Task<EntryHead> CopySingleAsync(BackendResponse response, MediaType type, BodyFormat format, Fill fill, CancellationToken cancellation) =>
         type.Type.StartsWith("text/", StringComparison.Ordinal) || type.Type.Contains("json", StringComparison.Ordinal)
             ? throw new MalformedAnswerException("The answer's type is not pixel data.")
             : BodyCopy.SingleToFillAsync(response.Body, HeadOf(type, type, response.Length, format), fill, cancellation);
 
     /// <summary>The part's own word goes before the whole's; a frame in another transfer syntax than was asked for is none.</summary>
-    private static EntryHead HeadOf(MediaType part, MediaType whole, long? length, FrameFormat format)
+    private static EntryHead HeadOf(MediaType part, MediaType whole, long? length, BodyFormat format)
     {
         var type = part.Is(MediaType.MultipartRelated) ? part.Find("type") ?? MediaType.OctetStream : part.Type;
         var transferSyntax = part.Find("transfer-syntax") ?? whole.Find("transfer-syntax");
         if (transferSyntax is not null && !Uid.TryParse(transferSyntax, out _)) throw new MalformedAnswerException("A frame's transfer syntax is no UID.");
-        if (transferSyntax is not null && format.TransferSyntax != FrameFormat.Any && transferSyntax != format.TransferSyntax)
+        if (transferSyntax is not null && format.TransferSyntax is not (BodyFormat.Any or BodyFormat.Unnamed) && transferSyntax != format.TransferSyntax)
             throw new MalformedAnswerException("A frame came in another transfer syntax than was asked for.");
-        return new(type, transferSyntax ?? (format.TransferSyntax == FrameFormat.Any ? null : format.TransferSyntax), length);
+        return new(type, transferSyntax ?? (format.TransferSyntax is BodyFormat.Any or BodyFormat.Unnamed ? null : format.TransferSyntax), length);
     }
 }

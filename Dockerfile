@@ -1,0 +1,19 @@
+# The image of the proxy. It listens on every address of its container, so it starts only with
+#   -e Security__AllowAnonymous=true
+# and belongs behind something that knows who its users are.
+FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
+ARG TARGETARCH=x64
+WORKDIR /source
+COPY global.json Directory.Build.props Directory.Packages.props BannedSymbols.txt .editorconfig appsettings.json ./
+COPY src src
+# Compiled ahead, so that the first study opens as fast as the tenth; that graph has no place in the portable lock file.
+RUN dotnet publish src/Proxy -c Release -a $TARGETARCH --self-contained false -p:PublishReadyToRun=true -p:RestorePackagesWithLockFile=false -o /app
+
+FROM mcr.microsoft.com/dotnet/aspnet:10.0
+WORKDIR /app
+COPY --from=build /app .
+ENV ASPNETCORE_URLS=http://0.0.0.0:8080
+EXPOSE 8080
+VOLUME /app/config
+USER $APP_UID
+ENTRYPOINT ["dotnet", "Proxy.dll"]

@@ -1,0 +1,79 @@
+using System.Collections.Concurrent;
+using System.Net;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http.Features;
+using Proxy.Demo.Http;
+
+namespace Proxy.Demo;
+
+/// <summary>A PACS inside this process: a DICOMweb server of its own on a loopback port, with generated studies.</summary>
+/// <remarks>
+/// It stands where a real PACS would: behind a socket. It reads no configuration, writes no log and keeps no pixels.
+/// Disposing it cuts every connection at once, as a PACS does that loses power.
+/// </remarks>
+public sealed class DemoPacs : IAsyncDisposable
+{
+    private const int MaxRequests = 10_000;
+    private const string Path = "/dicom-web";
+
+    private readonly WebApplication _app;
+    private readonly ConcurrentQueue<string> _requests = new();
+
+    private DemoPacs(WebApplication app) => _app = app;
+
+    /// <summary>The DICOMweb root, <c>http://127.0.0.1:PORT/dicom-web</c>.</summary>
+    public Uri Address { get; private set; } = null!;
+
+    /// <summary>Path and query of the last ten thousand requests as they arrived, the oldest first.</summary>
+    public IReadOnlyList<string> Requests => [.. _requests];
+
+    public static async Task<DemoPacs> StartAsync(
+        DemoArchive archive, DemoLine? line = null, TimeProvider? time = null, CancellationToken cancellation = default)
+    {
+        // The empty builder, so that no setting meant for the proxy reaches this server.
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        var pace = new Pace(line ?? DemoLine.None, time ?? TimeProvider.System);
+        builder.Services.AddRoutingCore().AddSingleton(pace);
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Listen(IPAddress.Loopback, 0);
+        });
+
+        var pacs = new DemoPacs(builder.Build());
+        await pacs.StartAsync(archive, pace, cancellation);
+        return pacs;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _app.StopAsync(new CancellationToken(canceled: true));
+        await _app.DisposeAsync();
+    }
+
+    private async Task StartAsync(DemoArchive archive, Pace pace, CancellationToken cancellation)
+    {
+        _app.Use(async (context, next) =>
+        {
+            Remember(context);
+            await pace.WaitAsync(context.RequestAborted);
+            await next(context);
+        });
+        _app.UseRouting();
+
+        // The port is known only once the server listens, and nobody asks before that.
+        string Root() => Address.OriginalString;
+        Endpoints.Map(_app.MapGroup(Path), new DemoSearch(archive, Root), new DemoRetrieve(archive, Root));
+        await _app.StartAsync(cancellation);
+
+        var addresses = _app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>();
+        Address = new Uri(addresses.Addresses.Single() + Path);
+    }
+
+    private void Remember(HttpContext context)
+    {
+        _requests.Enqueue(context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget);
+        if (_requests.Count > MaxRequests) _requests.TryDequeue(out _);
+    }
+}

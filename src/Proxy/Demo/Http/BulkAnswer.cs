@@ -1,0 +1,67 @@
+using System.Text;
+
+namespace Proxy.Demo.Http;
+
+/// <summary>One body part: its address, its length and what makes its bytes.</summary>
+internal sealed record BulkPart(string Location, long Length, Func<IEnumerable<byte[]>> Bytes);
+
+/// <summary>Frames and bulk data as multipart/related or, one alone and asked for so, as a single part (PS3.18 8.6.1).</summary>
+/// <remarks>
+/// <code>
+/// --boundary
+/// Content-Type: application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1
+/// Content-Length: 524288
+/// Content-Location: http://127.0.0.1:49152/dicom-web/studies/…/frames/1
+///
+/// bytes
+/// --boundary--
+/// </code>
+/// Each part is made when the one before it is sent, so a long answer never stands in memory whole.
+/// </remarks>
+internal static class BulkAnswer
+{
+    private const string Boundary = "demo-pacs-5f0c2a9e7d414b6f8e13c6";
+    private const string Single = "application/octet-stream";
+    private const string Octets = "application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1";
+
+    private static readonly byte[] End = Encoding.ASCII.GetBytes($"--{Boundary}--\r\n");
+
+    public static Answer Of(string? accept, params BulkPart[] parts)
+    {
+        var types = string.IsNullOrWhiteSpace(accept)
+            ? ["*/*"]
+            : accept.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+
+        foreach (var type in types)
+        {
+            if (Names(type, "multipart/related") || Names(type, "*/*") || Names(type, "multipart/*"))
+                return Multipart(parts);
+            if (parts is [var only] && Names(type, Single))
+                return new Answer(StatusCodes.Status200OK, Octets, only.Length, only.Bytes().Select(b => (ReadOnlyMemory<byte>)b));
+        }
+        return Answer.Error(StatusCodes.Status406NotAcceptable, $"This PACS answers multipart/related or {Single}.");
+    }
+
+    private static bool Names(string accepted, string type) => accepted.Split(';')[0].TrimEnd().Equals(type, StringComparison.OrdinalIgnoreCase);
+
+    private static Answer Multipart(BulkPart[] parts)
+    {
+        var heads = parts.Select(Head).ToArray();
+        var length = heads.Sum(head => head.LongLength) + parts.Sum(part => part.Length + 2) + End.Length;
+        return new Answer(StatusCodes.Status200OK, $"multipart/related; type=\"{Single}\"; boundary={Boundary}", length, Pieces());
+
+        IEnumerable<ReadOnlyMemory<byte>> Pieces()
+        {
+            for (var i = 0; i < parts.Length; i++)
+            {
+                yield return heads[i];
+                foreach (var bytes in parts[i].Bytes()) yield return bytes;
+                yield return "\r\n"u8.ToArray();
+            }
+            yield return End;
+        }
+    }
+
+    private static byte[] Head(BulkPart part) => Encoding.ASCII.GetBytes(
+        $"--{Boundary}\r\nContent-Type: {Octets}\r\nContent-Length: {part.Length}\r\nContent-Location: {part.Location}\r\n\r\n");
+}

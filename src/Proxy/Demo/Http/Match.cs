@@ -1,0 +1,41 @@
+using System.Globalization;
+using System.IO.Enumeration;
+
+namespace Proxy.Demo.Http;
+
+/// <summary>Whether an attribute has the value a query asks for (PS3.4 C.2.2.2).</summary>
+internal static class Match
+{
+    public static bool Is(DemoTag tag, DemoAttribute? attribute, string wanted)
+    {
+        // Universal matching: an empty key asks for nothing.
+        if (wanted.Length == 0) return true;
+        return attribute is not null && attribute.Values.SelectMany(value => Texts(tag, value)).Any(text => Is(tag, text, wanted));
+    }
+
+    private static bool Is(DemoTag tag, string text, string wanted) => tag switch
+    {
+        { Vr: "UI" } => wanted.Split(',', '\\').Contains(text, StringComparer.Ordinal),
+        { Vr: "DA" or "TM" } => InRange(text, wanted),
+        // Several modalities are any of them, as most PACS and viewers have it.
+        { Keyword: "ModalitiesInStudy" } => wanted.Split(',', '\\').Any(one => FileSystemName.MatchesSimpleExpression(one, text, false)),
+        // Names, descriptions and numbers of patients are found in either case; codes are what they are.
+        _ => FileSystemName.MatchesSimpleExpression(wanted, text, tag.Vr is not "CS"),
+    };
+
+    // "a-b", "-b", "a-" and "a"; dates and times written with the same digits order as text.
+    private static bool InRange(string text, string wanted)
+    {
+        if (wanted.IndexOf('-', StringComparison.Ordinal) is var dash && dash < 0) return text == wanted;
+        var (from, to) = (wanted[..dash], wanted[(dash + 1)..]);
+        return (from.Length == 0 || string.CompareOrdinal(text, from) >= 0) && (to.Length == 0 || string.CompareOrdinal(text, to) <= 0);
+    }
+
+    private static string[] Texts(DemoTag tag, object value) => value switch
+    {
+        string name when tag.Vr == "PN" => name.Split('='),
+        string text => [text],
+        IFormattable number => [number.ToString(null, CultureInfo.InvariantCulture)],
+        _ => [],
+    };
+}

@@ -1,0 +1,39 @@
+using Proxy.Demo.Phantoms;
+
+namespace Proxy.Demo.Modalities;
+
+/// <summary>Radiographs of the chest; the one from the side is optional, the one from the front may be MONOCHROME1.</summary>
+internal static class CrSeries
+{
+    private const string CrImage = "1.2.840.10008.5.1.4.1.1.1";
+    private const int Columns = 1024;
+    private const int Rows = 1280;
+    private const double Spacing = 0.36;
+
+    public static DemoSeries Chest(SeriesPlan plan, uint seed, bool inverted, bool bothViews)
+    {
+        var radiograph = new ChestRadiograph(Columns, Rows, (float)Spacing, seed);
+        var front = View(plan, 1, "PA", ("L", "F"), inverted ? "MONOCHROME1" : "MONOCHROME2", () => radiograph.Front(inverted));
+        var side = View(plan, 2, "LL", ("P", "F"), "MONOCHROME2", radiograph.Side);
+        return plan.Of("CR", new DemoDataset { { "BodyPartExamined", "CHEST" }, { "KVP", 125 } }, bothViews ? [front, side] : [front]);
+    }
+
+    private static DemoInstance View(
+        SeriesPlan plan, int number, string view, (string Row, string Column) orientation, string photometric, Func<byte[]> make) =>
+        plan.Instance(
+            number,
+            CrImage,
+            DemoDataset.Union(
+                ImagePixel.Grey(Columns, Rows, photometric),
+                ImagePixel.Window(photometric == "MONOCHROME1" ? 2395 : 1700, 2600, "NORMAL"),
+                new DemoDataset
+                {
+                    { "ImageType", "ORIGINAL", "PRIMARY" },
+                    { "ViewPosition", view },
+                    { "ImagerPixelSpacing", Spacing, Spacing },
+                    { "PixelSpacing", Spacing, Spacing },
+                    { "PatientOrientation", orientation.Row, orientation.Column },
+                    { "Laterality" },
+                }),
+            ImagePixel.Pixels(Columns, Rows, make));
+}

@@ -1,0 +1,23 @@
+namespace Proxy.Demo.Phantoms;
+
+/// <summary>Noise that is the same each time: a hash of where it is, not a generator with a state.</summary>
+internal static class Noise
+{
+    public static uint Hash(uint seed, int index)
+    {
+        var h = (seed * 0x9E3779B1u) ^ ((uint)index * 0x85EBCA77u);
+        h = (h ^ (h >> 15)) * 0x2C1B3C6Du;
+        h = (h ^ (h >> 12)) * 0x297A2D39u;
+        return h ^ (h >> 15);
+    }
+
+    /// <summary>From 0 to 1, all equally often.</summary>
+    public static float Even(uint seed, int index) => Hash(seed, index) * (1f / uint.MaxValue);
+
+    /// <summary>From -1 to 1 and mostly near 0: the mean of four bytes.</summary>
+    public static float Bell(uint seed, int index)
+    {
+        var h = Hash(seed, index);
+        return ((int)((h & 255) + ((h >> 8) & 255) + ((h >> 16) & 255) + (h >> 24)) - 510) * (1f / 510);
+    }
+}

@@ -1,0 +1,64 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Text;
+
+namespace Proxy.Integration;
+
+/// <summary>The attributes of one dataset, written as explicit VR little endian (PS3.5 A.2) in order of their tags.</summary>
+public sealed class Attributes
+{
+    private readonly SortedDictionary<uint, (string Vr, byte[] Value)> _elements = [];
+
+    public Attributes Text(uint tag, string vr, params IEnumerable<string> values)
+    {
+        // PS3.5 6.2: values are padded to an even length, UIDs by a zero, all other text by a space.
+        var text = Encoding.UTF8.GetBytes(string.Join('\\', values));
+        return Bytes(tag, vr, text.Length % 2 == 0 ? text : [.. text, vr == "UI" ? (byte)0 : (byte)' ']);
+    }
+
+    /// <summary>Numbers kept as text: DS and IS.</summary>
+    public Attributes Decimal(uint tag, string vr, params IEnumerable<double> values) =>
+        Text(tag, vr, values.Select(v => Math.Round(v, 4).ToString(CultureInfo.InvariantCulture)));
+
+    public Attributes Short(uint tag, params IEnumerable<int> values) =>
+        Bytes(tag, "US", [.. values.SelectMany(v => BitConverter.GetBytes((ushort)v))]);
+
+    /// <summary>A pointer to another attribute: AT.</summary>
+    public Attributes Pointer(uint tag, uint to) =>
+        Bytes(tag, "AT", [.. BitConverter.GetBytes((ushort)(to >> 16)), .. BitConverter.GetBytes((ushort)to)]);
+
+    public Attributes Bytes(uint tag, string vr, byte[] value)
+    {
+        _elements[tag] = value.Length % 2 == 0 ? (vr, value) : throw new ArgumentException($"{tag:X8} has an odd length");
+        return this;
+    }
+
+    public byte[] ToBytes()
+    {
+        var bytes = new MemoryStream();
+        foreach (var (tag, (vr, value)) in _elements)
+        {
+            WriteHeader(bytes, tag, vr, value.Length);
+            bytes.Write(value);
+        }
+
+        return bytes.ToArray();
+    }
+
+    private static void WriteHeader(MemoryStream bytes, uint tag, string vr, int length)
+    {
+        Span<byte> header = stackalloc byte[12];
+        BinaryPrimitives.WriteUInt16LittleEndian(header, (ushort)(tag >> 16));
+        BinaryPrimitives.WriteUInt16LittleEndian(header[2..], (ushort)tag);
+        Encoding.ASCII.GetBytes(vr, header[4..]);
+        if (vr is "OB" or "OW" or "UN" or "UT" or "UR")
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(header[8..], (uint)length);
+            bytes.Write(header);
+            return;
+        }
+
+        BinaryPrimitives.WriteUInt16LittleEndian(header[6..], checked((ushort)length));
+        bytes.Write(header[..8]);
+    }
+}

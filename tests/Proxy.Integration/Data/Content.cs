@@ -1,0 +1,56 @@
+namespace Proxy.Integration;
+
+/// <summary>What the instances of a series show: the part of a dataset that depends on how it was taken.</summary>
+public abstract class Content
+{
+    public abstract string Modality { get; }
+
+    public abstract string SopClassUid { get; }
+
+    public virtual int Frames => 1;
+
+    /// <summary>The pixels of one frame, native little endian, as a PACS keeps and serves them.</summary>
+    public abstract byte[] Frame(Instance instance, int frame);
+
+    public abstract void Describe(Attributes attributes, Instance instance);
+
+    protected void DescribePixels(Attributes attributes, Instance instance, int width, int height, int bits, int samples = 1)
+    {
+        var bytes = Enumerable.Range(1, Frames).SelectMany(frame => Frame(instance, frame)).ToArray();
+        attributes
+            .Short(Tags.SamplesPerPixel, samples)
+            .Text(Tags.PhotometricInterpretation, "CS", samples == 1 ? "MONOCHROME2" : "RGB")
+            .Short(Tags.Rows, height).Short(Tags.Columns, width)
+            .Short(Tags.BitsAllocated, bits > 8 ? 16 : 8).Short(Tags.BitsStored, bits).Short(Tags.HighBit, bits - 1)
+            .Short(Tags.PixelRepresentation, 0)
+            .Bytes(Tags.PixelData, bits > 8 ? "OW" : "OB", bytes);
+    }
+
+    /// <summary>An axial slice of a stack: enough geometry for a viewer to build a volume, which OHIF shows from the head down.</summary>
+    protected static void DescribeSlice(Attributes attributes, Instance instance, int size, double pixel, double spacing)
+    {
+        var z = -spacing * (instance.Number - 1);
+        attributes
+            .Text(Tags.FrameOfReferenceUid, "UI", Uids.Of("frame-of-reference", instance.Series.Study.Key))
+            .Text(Tags.PositionReferenceIndicator, "LO", "")
+            .Decimal(Tags.ImagePositionPatient, "DS", -size * pixel / 2, -size * pixel / 2, z)
+            .Decimal(Tags.ImageOrientationPatient, "DS", 1, 0, 0, 0, 1, 0)
+            .Decimal(Tags.SliceLocation, "DS", z)
+            .Decimal(Tags.PixelSpacing, "DS", pixel, pixel)
+            .Decimal(Tags.SliceThickness, "DS", spacing);
+    }
+
+    /// <summary>A private element long enough for a PACS to hand it out as bulk data.</summary>
+    public static byte[] PrivateBlob(Instance instance)
+    {
+        var blob = new byte[2048];
+        for (var i = 0; i < blob.Length; i++)
+            blob[i] = (byte)((i * 7) + instance.Number);
+        return blob;
+    }
+
+    protected static void DescribePrivateBlob(Attributes attributes, Instance instance) => attributes
+        .Text(Tags.PrivateCreator, "LO", "PHANTOM WORKS")
+        .Text(Tags.PrivateNote, "LO", "kept by a proxy that keeps everything")
+        .Bytes(Tags.PrivateBlob, "OB", PrivateBlob(instance));
+}

@@ -1,0 +1,36 @@
+namespace Proxy.Integration;
+
+/// <summary>The attributes that the tests write and read, by their names in PS3.6.</summary>
+public static class Tags
+{
+    public const uint SpecificCharacterSet = 0x00080005, ImageType = 0x00080008, SopClassUid = 0x00080016,
+        SopInstanceUid = 0x00080018, StudyDate = 0x00080020, SeriesDate = 0x00080021, ContentDate = 0x00080023,
+        StudyTime = 0x00080030, SeriesTime = 0x00080031, ContentTime = 0x00080033, AccessionNumber = 0x00080050,
+        Modality = 0x00080060, ModalitiesInStudy = 0x00080061, ConversionType = 0x00080064, Manufacturer = 0x00080070,
+        ReferringPhysicianName = 0x00080090, StudyDescription = 0x00081030, SeriesDescription = 0x0008103E,
+        RetrieveUrl = 0x00081190;
+
+    public const uint PatientName = 0x00100010, PatientId = 0x00100020, PatientBirthDate = 0x00100030, PatientSex = 0x00100040;
+
+    public const uint BodyPartExamined = 0x00180015, SliceThickness = 0x00180050, Kvp = 0x00180060,
+        RepetitionTime = 0x00180080, EchoTime = 0x00180081, SpacingBetweenSlices = 0x00180088, FrameTime = 0x00181063,
+        ImagerPixelSpacing = 0x00181164, PatientPosition = 0x00185100, ViewPosition = 0x00185101;
+
+    public const uint StudyInstanceUid = 0x0020000D, SeriesInstanceUid = 0x0020000E, StudyId = 0x00200010,
+        SeriesNumber = 0x00200011, InstanceNumber = 0x00200013, PatientOrientation = 0x00200020,
+        ImagePositionPatient = 0x00200032, ImageOrientationPatient = 0x00200037, FrameOfReferenceUid = 0x00200052,
+        PositionReferenceIndicator = 0x00201040, SliceLocation = 0x00201041, NumberOfStudyRelatedSeries = 0x00201206,
+        NumberOfStudyRelatedInstances = 0x00201208, NumberOfSeriesRelatedInstances = 0x00201209;
+
+    public const uint SamplesPerPixel = 0x00280002, PhotometricInterpretation = 0x00280004, PlanarConfiguration = 0x00280006,
+        NumberOfFrames = 0x00280008, FrameIncrementPointer = 0x00280009, Rows = 0x00280010, Columns = 0x00280011,
+        PixelSpacing = 0x00280030, BitsAllocated = 0x00280100, BitsStored = 0x00280101, HighBit = 0x00280102,
+        PixelRepresentation = 0x00280103, BurnedInAnnotation = 0x00280301, WindowCenter = 0x00281050,
+        WindowWidth = 0x00281051, RescaleIntercept = 0x00281052, RescaleSlope = 0x00281053, RescaleType = 0x00281054;
+
+    public const uint PrivateCreator = 0x00290010, PrivateNote = 0x00291020, PrivateBlob = 0x00291010,
+        DocumentTitle = 0x00420010, EncapsulatedDocument = 0x00420011, MimeType = 0x00420012, PixelData = 0x7FE00010;
+
+    /// <summary>The name of an attribute in DICOM JSON (PS3.18 F.2.2).</summary>
+    public static string Json(uint tag) => tag.ToString("X8");
+}

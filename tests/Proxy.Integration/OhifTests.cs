@@ -1,0 +1,126 @@
+using Xunit;
+
+namespace Proxy.Integration;
+
+/// <summary>The whole way: two real archives, the proxy, the released viewer in a real browser, and what a person then sees.</summary>
+public sealed class OhifTests(Lab lab) : IAsyncLifetime
+{
+    private readonly string _pictures = Path.Combine(AppContext.BaseDirectory, "TestResults");
+    private Chromium _chromium = null!;
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        await Real.RequireViewerAsync(Cancel);
+        await lab.StartAsync(Cancel);
+        _chromium = await Chromium.StartAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_chromium is not null)
+            await _chromium.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task ShowsTheWorkListOfEveryArchive()
+    {
+        var proxy = await lab.GetProxyAsync(Cancel);
+        await using var site = await OhifSite.ForProxyAsync(proxy, Cancel);
+        await SeeAsync(site, "work-list", async viewer =>
+        {
+            await viewer.OpenWorkListAsync("Adler, Berta");
+            var list = await viewer.ReadAsync();
+            foreach (var patient in new[] { Archives.Adler, Archives.Becker, Archives.Sahin, Archives.Yamada, Archives.Doe })
+                Assert.Contains(patient.Name.Split('=')[0].Replace("^", ", ", StringComparison.Ordinal), list, StringComparison.Ordinal);
+        });
+    }
+
+    [Fact]
+    public async Task ShowsThePicturesOfAnArchive_AndAsksForThemOnce()
+    {
+        await using var proxy = await lab.StartProxyAsync(Cancel);
+        await using var site = await OhifSite.ForProxyAsync(proxy, Cancel);
+        ViewerPicture? first = null;
+        await SeeAsync(site, "first-open", async viewer =>
+        {
+            first = await OpenAndScrollAsync(viewer);
+            // The patient's prior that lies in the other archive, in the panel beside the picture.
+            Assert.Contains("30-Sep-2019", await viewer.ReadAsync(), StringComparison.Ordinal);
+        });
+
+        var watch = lab.Watch();
+        await SeeAsync(site, "second-open", async viewer => Assert.True(first!.ShowsTheSameAs(await OpenAndScrollAsync(viewer))));
+        Assert.Empty(watch.Asked);
+
+        await using var direct = await OhifSite.ForOrthancAsync(lab.East, Cancel);
+        await SeeAsync(direct, "direct", async viewer => Assert.True(first!.ShowsTheSameAs(await OpenAndScrollAsync(viewer))));
+    }
+
+    [Fact]
+    public async Task OpensADocumentByTheProxysAddress()
+    {
+        var proxy = await lab.GetProxyAsync(Cancel);
+        await using var site = await OhifSite.ForProxyAsync(proxy, Cancel);
+        var dataset = Assert.Single((await proxy.Client.GetMetadataAsync(Archives.Letter, Cancel)).Datasets)!;
+        var url = dataset.BulkDataUri(Tags.EncapsulatedDocument)!;
+        await SeeAsync(site, "document", async viewer =>
+        {
+            await viewer.OpenDocumentAsync(Archives.Report, url);
+            Assert.DoesNotContain(url, viewer.Complaints, StringComparison.Ordinal);
+        });
+    }
+
+    /// <summary>Without the proxy: that the viewer, the browser and the archive work together at all.</summary>
+    [Fact]
+    public async Task ShowsThePicturesOfAnArchiveAskedDirectly()
+    {
+        await using var site = await OhifSite.ForOrthancAsync(lab.East, Cancel);
+        await SeeAsync(site, "alone", OpenAndScrollAsync);
+    }
+
+    private static async Task<ViewerPicture> OpenAndScrollAsync(Viewer viewer)
+    {
+        await viewer.OpenAsync(Archives.Axial);
+        var picture = await viewer.LookAsync();
+        AssertShowsThePhantom(picture);
+        var number = picture.Number!.Value;
+        await viewer.ScrollToAsync(number + 5);
+        var next = await viewer.LookAsync();
+        AssertShowsThePhantom(next);
+        Assert.False(picture.ShowsTheSameAs(next));
+        return next;
+    }
+
+    /// <summary>Every tissue has the grey that the window gives it, in its place, and covers about what it should.</summary>
+    private static void AssertShowsThePhantom(ViewerPicture picture)
+    {
+        (string Tissue, double X, double Y, int Hounsfield)[] places =
+        [
+            ("air", -0.95, -0.7, CtSlice.Air), ("fat", -0.84, 0, CtSlice.Fat), ("muscle", -0.1, 0.2, CtSlice.Muscle),
+            ("lung", -0.38, -0.02, CtSlice.Air), ("heart", 0.1, -0.1, CtSlice.Heart), ("bone", 0, 0.4, CtSlice.Bone),
+        ];
+        foreach (var (tissue, x, y, hounsfield) in places)
+            Assert.True(Math.Abs(picture.GreyAt(x, y) - CtSlice.Grey(hounsfield)) <= 4, $"{tissue} is {picture.GreyAt(x, y)}, not {CtSlice.Grey(hounsfield)}");
+        foreach (var tissue in new[] { CtSlice.Air, CtSlice.Fat, CtSlice.Muscle, CtSlice.Heart })
+            Assert.InRange(picture.Screen.ShareOf(CtSlice.Grey(tissue), 4), 0.005, 0.9);
+    }
+
+    /// <summary>A picture of the screen is kept when a test fails, or when <c>KEEP_SCREENSHOTS=1</c> asks for it.</summary>
+    private async Task SeeAsync(OhifSite site, string name, Func<Viewer, Task> see)
+    {
+        await using var viewer = await Viewer.OpenAsync(_chromium.Browser, site);
+        var isKept = true;
+        try
+        {
+            await see(viewer);
+            isKept = Environment.GetEnvironmentVariable("KEEP_SCREENSHOTS") == "1";
+        }
+        finally
+        {
+            if (isKept)
+                await viewer.SaveAsync(Path.Combine(_pictures, name + ".png"));
+        }
+    }
+}

@@ -1,0 +1,106 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Proxy.Integration;
+
+/// <summary>One request that passed a relay. <paramref name="Connection"/> counts from 1.</summary>
+public sealed record RelayedRequest(int Connection, string Method, string Target, IReadOnlyDictionary<string, string> Headers);
+
+/// <summary>
+/// A wire between the proxy and a PACS that copies every byte as it is and writes down the requests:
+/// what was asked, and over how many connections. It proves that something was not asked.
+/// </summary>
+public sealed class CountingRelay : IAsyncDisposable
+{
+    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly CancellationTokenSource _end = new();
+    private readonly ConcurrentQueue<RelayedRequest> _requests = [];
+    private readonly int _target;
+    private readonly Task _accepting;
+    private int _connections;
+
+    /// <param name="port">The loopback port of the PACS.</param>
+    public CountingRelay(int port)
+    {
+        _target = port;
+        _listener.Start();
+        _accepting = AcceptAsync();
+    }
+
+    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+
+    /// <summary>The DICOMweb root of the Orthanc at the other end, as a backend's <c>Address</c>.</summary>
+    public string Address => $"http://127.0.0.1:{Port}/dicom-web";
+
+    public int Connections => Volatile.Read(ref _connections);
+
+    public IReadOnlyList<RelayedRequest> Requests => [.. _requests];
+
+    public async ValueTask DisposeAsync()
+    {
+        await _end.CancelAsync();
+        _listener.Stop();
+        await _accepting;
+        _end.Dispose();
+    }
+
+    private async Task AcceptAsync()
+    {
+        var open = new List<Task>();
+        try
+        {
+            while (true)
+            {
+                var client = await _listener.AcceptSocketAsync(_end.Token);
+                open.Add(RelayAsync(client, Interlocked.Increment(ref _connections)));
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+        {
+            await Task.WhenAll(open);
+        }
+    }
+
+    private async Task RelayAsync(Socket client, int connection)
+    {
+        using var server = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        using (client)
+        {
+            client.NoDelay = server.NoDelay = true;
+            try
+            {
+                await server.ConnectAsync(new IPEndPoint(IPAddress.Loopback, _target), _end.Token);
+                var scanner = new RequestScanner((method, target, headers) => _requests.Enqueue(new(connection, method, target, headers)));
+                await Task.WhenAll(CopyAsync(client, server, scanner.Read), CopyAsync(server, client, _ => { }));
+            }
+            catch (Exception e) when (e is OperationCanceledException or SocketException)
+            {
+                // Either end went away, or the tests are over: both ends are closed now.
+            }
+        }
+    }
+
+    private async Task CopyAsync(Socket from, Socket to, Action<ReadOnlySpan<byte>> look)
+    {
+        var buffer = new byte[64 * 1024];
+        try
+        {
+            while (await from.ReceiveAsync(buffer, _end.Token) is var count and > 0)
+            {
+                look(buffer.AsSpan(0, count));
+                for (var sent = 0; sent < count;)
+                    sent += await to.SendAsync(buffer.AsMemory(sent, count - sent), _end.Token);
+            }
+
+            to.Shutdown(SocketShutdown.Send);
+        }
+        catch (SocketException)
+        {
+            // A reset of one end is passed on to the other, and ends the copy in the other direction.
+            from.Close(0);
+            to.Close(0);
+            throw;
+        }
+    }
+}

@@ -1,0 +1,74 @@
+namespace Proxy.Integration;
+
+/// <summary>The product, started as a user starts it: its own process, its own port, settings on the command line.</summary>
+public sealed class ProxyProcess : IAsyncDisposable
+{
+    private readonly Scratch _scratch;
+    private readonly ChildProcess _process;
+
+    private ProxyProcess(Scratch scratch, ChildProcess process, string root)
+    {
+        (_scratch, _process, Root) = (scratch, process, root);
+        Http = new HttpClient(new SocketsHttpHandler()) { BaseAddress = new Uri(root + '/') };
+    }
+
+    /// <summary>Scheme, host and port.</summary>
+    public string Root { get; }
+
+    /// <summary>The root of all backends as one PACS.</summary>
+    public string Dicomweb => Root + "/dicomweb";
+
+    public HttpClient Http { get; }
+
+    /// <summary>Asks all backends as one PACS.</summary>
+    public DicomwebClient Client => new(Http, Dicomweb);
+
+    public string Log => _process.Log;
+
+    /// <summary>What makes answers last as long as a test: nothing grows old, and nothing is asked unless a client asks.</summary>
+    public static string[] Lasting { get; } = ["Search:Freshness=00:05:00", "Cache:Metadata:Freshness=00:05:00"];
+
+    public static string[] Backend(string name, string address) => [$"Backends:{name}:Address={address}"];
+
+    /// <param name="settings">As on the command line, without the dashes: <c>Backends:east:Address=http://…</c></param>
+    public static async Task<ProxyProcess> StartAsync(IEnumerable<string> settings, CancellationToken cancellationToken)
+    {
+        var (scratch, root) = (new Scratch("proxy"), $"http://127.0.0.1:{Readiness.FreePort()}");
+        IEnumerable<string> arguments = [FindProduct(), "--urls", root];
+        // An empty folder is the content root, so that no settings of the one who runs the tests take part.
+        var process = ChildProcess.Start("dotnet", arguments.Concat(settings.Select(s => "--" + s)), scratch.Folder);
+        var proxy = new ProxyProcess(scratch, process, root);
+        try
+        {
+            await Readiness.AwaitAsync(proxy.Http, root + "/health/live", process, cancellationToken);
+            return proxy;
+        }
+        catch
+        {
+            await proxy.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _process.DisposeAsync();
+        Http.Dispose();
+        _scratch.Dispose();
+    }
+
+    /// <summary>The product in its own build folder, of the configuration that the tests were built in; else the copy beside the tests.</summary>
+    private static string FindProduct()
+    {
+        var beside = new DirectoryInfo(AppContext.BaseDirectory);
+        var (framework, configuration) = (beside.Name, beside.Parent!.Name);
+        for (var folder = beside; folder is not null; folder = folder.Parent)
+        {
+            var built = Path.Combine(folder.FullName, "src", "Proxy", "bin", configuration, framework, "Proxy.dll");
+            if (File.Exists(built))
+                return built;
+        }
+
+        return Path.Combine(beside.FullName, "Proxy.dll");
+    }
+}

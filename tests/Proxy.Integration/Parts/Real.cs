@@ -1,0 +1,49 @@
+using Xunit;
+
+namespace Proxy.Integration;
+
+/// <summary>The programs that these tests need and a bare .NET SDK does not bring.</summary>
+/// <remarks>
+/// Where one is missing a test is skipped and says so. With <c>REQUIRE_REAL=1</c> it fails: a build server that lost
+/// its Orthanc must not look green.
+/// </remarks>
+public static class Real
+{
+    private const string Plugins = "/usr/share/orthanc/plugins", Name = "libOrthancDicomWeb.so";
+
+    public static string? Orthanc => FindProgram("Orthanc");
+
+    public static string? DicomWebPlugin => FindFile(Path.Combine(Plugins, Name), Path.Combine("/usr/lib/orthanc", Name));
+
+    public static string? Chromium => FindProgram("chromium") ?? FindProgram("chromium-browser") ?? FindProgram("google-chrome");
+
+    public static string? Npm => FindProgram("npm");
+
+    public static void RequireOrthanc()
+    {
+        Require(Orthanc, "Orthanc");
+        Require(DicomWebPlugin, "Orthanc's DICOMweb plugin");
+    }
+
+    public static async Task RequireViewerAsync(CancellationToken cancellationToken)
+    {
+        RequireOrthanc();
+        Require(Chromium, "Chromium");
+        Require(await OhifPackage.FindAsync(cancellationToken), "OHIF, which npm brings,");
+    }
+
+    private static void Require(string? found, string what)
+    {
+        if (found is not null)
+            return;
+        Assert.False(Environment.GetEnvironmentVariable("REQUIRE_REAL") == "1", $"{what} is not installed, and REQUIRE_REAL=1 demands it");
+        Assert.Skip($"{what} is not installed");
+    }
+
+    /// <summary>Daemons lie in <c>sbin</c>, which is not on every user's path.</summary>
+    private static string? FindProgram(string name) =>
+        FindFile([.. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Concat(["/usr/bin", "/usr/sbin", "/usr/local/bin"])
+            .Where(folder => folder != "").Select(folder => Path.Combine(folder, name))]);
+
+    private static string? FindFile(params string[] paths) => paths.FirstOrDefault(File.Exists);
+}

@@ -1,0 +1,115 @@
+using System.Collections.Concurrent;
+using Microsoft.Playwright;
+
+namespace Proxy.Integration;
+
+/// <summary>Somebody at a screen with OHIF: a browser that knows nothing yet, and what it asked for.</summary>
+public sealed class Viewer : IAsyncDisposable
+{
+    private const float Patience = 90_000;
+    private readonly IBrowserContext _context;
+    private readonly IPage _page;
+    private readonly string _site;
+    private readonly ConcurrentQueue<IRequest> _finished = [];
+    private readonly ConcurrentQueue<string> _complaints = [];
+
+    private Viewer(IBrowserContext context, IPage page, string site)
+    {
+        (_context, _page, _site) = (context, page, site);
+        _page.RequestFinished += (_, request) => _finished.Enqueue(request);
+        _page.RequestFailed += (_, request) => _complaints.Enqueue($"{request.Failure} {request.Url}");
+        _page.Response += (_, answer) =>
+        {
+            if (answer.Status >= 400)
+                _complaints.Enqueue($"{answer.Status} {answer.Url}");
+        };
+        _page.Console += (_, message) =>
+        {
+            if (message.Type == "error")
+                _complaints.Enqueue(message.Text);
+        };
+    }
+
+    /// <summary>What went wrong in the browser, for the message of a test that failed.</summary>
+    public string Complaints => string.Join('\n', _complaints);
+
+    /// <summary>The DICOMweb addresses that were answered whole.</summary>
+    public IEnumerable<string> Asked => _finished.Select(request => request.Url).Where(url => url.Contains("/studies", StringComparison.Ordinal));
+
+    public static async Task<Viewer> OpenAsync(IBrowser browser, OhifSite site)
+    {
+        var context = await browser.NewContextAsync(new() { ViewportSize = new() { Width = 1400, Height = 900 } });
+        // The tour of the first visit lies over the picture and swallows the wheel.
+        await context.AddInitScriptAsync("localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour']))");
+        return new Viewer(context, await context.NewPageAsync(), site.Root);
+    }
+
+    /// <summary>Opens the work list and waits until it names <paramref name="patient"/>.</summary>
+    public async Task OpenWorkListAsync(string patient)
+    {
+        await _page.GotoAsync(_site + "/", new() { WaitUntil = WaitUntilState.Commit });
+        await _page.GetByText(patient).First.WaitForAsync(new() { Timeout = Patience });
+    }
+
+    /// <summary>Opens a series, and waits for its picture and for each of its frames.</summary>
+    public async Task OpenAsync(Series series)
+    {
+        await _page.GotoAsync(
+            $"{_site}/viewer?StudyInstanceUIDs={series.Study.Uid}&initialSeriesInstanceUID={series.Uid}",
+            new() { WaitUntil = WaitUntilState.Commit });
+        await AwaitAsync($"{series.Count} frames", () => Task.FromResult(FramesOf(series) >= series.Count));
+        await AwaitAsync("a picture", async () =>
+        {
+            // OHIF says that it is for investigational use, in front of the picture, until somebody has read it.
+            if (await _page.GetByText("Confirm and hide").IsVisibleAsync())
+                await _page.GetByText("Confirm and hide").ClickAsync();
+            return (await LookAsync()).Number is not null;
+        });
+    }
+
+    /// <summary>Opens a study that is a document, and waits until <paramref name="url"/> has brought it.</summary>
+    public async Task OpenDocumentAsync(Study study, string url)
+    {
+        await _page.GotoAsync($"{_site}/viewer?StudyInstanceUIDs={study.Uid}", new() { WaitUntil = WaitUntilState.Commit });
+        await AwaitAsync($"the document {url}", () => Task.FromResult(Asked.Contains(url)));
+    }
+
+    /// <summary>All that is written on the page.</summary>
+    public Task<string> ReadAsync() => _page.Locator("body").InnerTextAsync();
+
+    /// <summary>Turns the wheel over the picture until it shows <paramref name="number"/>.</summary>
+    public async Task ScrollToAsync(int number)
+    {
+        var box = await _page.Locator(".cornerstone-canvas").First.BoundingBoxAsync() ?? throw new InvalidOperationException("No viewport");
+        await _page.Mouse.MoveAsync(box.X + (box.Width / 2), box.Y + (box.Height / 2));
+        await AwaitAsync($"picture {number}", async () =>
+        {
+            var now = (await LookAsync()).Number;
+            if (now < number)
+                await _page.Mouse.WheelAsync(0, 100);
+            return now == number;
+        });
+    }
+
+    public async Task<ViewerPicture> LookAsync() =>
+        new(Screenshot.Read(await _page.Locator(".cornerstone-canvas").First.ScreenshotAsync(new() { Timeout = Patience })));
+
+    public Task SaveAsync(string path) => _page.ScreenshotAsync(new() { Path = path });
+
+    public async ValueTask DisposeAsync() => await _context.DisposeAsync();
+
+    private int FramesOf(Series series) =>
+        Asked.Where(url => url.Contains($"{series.Path}/instances/", StringComparison.Ordinal) && url.Contains("/frames/", StringComparison.Ordinal))
+            .Distinct().Count();
+
+    private async Task AwaitAsync(string what, Func<Task<bool>> isThere)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromMilliseconds(Patience));
+        while (!await isThere())
+        {
+            if (patience.IsCancellationRequested)
+                throw new TimeoutException($"The viewer did not get to {what}. Complaints:\n{Complaints}\nAsked:\n{string.Join('\n', Asked)}");
+            await _page.WaitForTimeoutAsync(100);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+using Microsoft.Extensions.Configuration;
+using Xunit;
+
+namespace Proxy.Tests;
+
+/// <summary>The examples that a user copies are taken as they are, and the page's snippet is what the proxy serves.</summary>
+public sealed class ExamplesTests
+{
+    private static readonly string Root = FindRoot();
+
+    [Fact]
+    public void EveryExampleIsTaken_WhenCopiedToConfig()
+    {
+        var files = Directory.GetFiles(Path.Combine(Root, "config", "examples"), "*.json");
+        Assert.NotEmpty(files);
+        var configuration = new ConfigurationBuilder();
+        foreach (var file in files) configuration.AddJsonFile(file);
+
+        var settings = Settings.Read(configuration.Build(), out var errors);
+
+        Assert.Empty(errors);
+        Assert.Equal(["archive", "east", "west"], settings.Backends.Select(b => b.Name).Order());
+        Assert.Equal(4L << 30, settings.Cache.MemoryMaxBytes);
+        Assert.Equal("https://viewer.example", Assert.Single(settings.Security.AllowedOrigins));
+    }
+
+    [Fact]
+    public void TheShippedSettingsNameNoBackend_SoThatNobodyAsksAStrangersPacs()
+    {
+        var configuration = new ConfigurationBuilder().AddJsonFile(Path.Combine(Root, "appsettings.json")).Build();
+
+        Settings.Read(configuration, out var errors);
+
+        Assert.StartsWith("Backends = (not set)", Assert.Single(errors), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void EverySettingOfTheReadme_IsRead()
+    {
+        var readme = File.ReadAllText(Path.Combine(Root, "README.md"));
+        var sources = string.Concat(Directory.GetFiles(Path.Combine(Root, "src"), "*Options.cs", SearchOption.AllDirectories).Select(File.ReadAllText));
+        var names = System.Text.RegularExpressions.Regex.Matches(readme, @"^\| `(?:Backends:\{name\}|Search|Cache|Security):([A-Za-z:]+)`", System.Text.RegularExpressions.RegexOptions.Multiline);
+        Assert.True(names.Count > 10);
+        foreach (System.Text.RegularExpressions.Match name in names) Assert.Contains(name.Groups[1].Value.Split(':')[^1] + "\"", sources, StringComparison.Ordinal);
+    }
+
+    private static string FindRoot()
+    {
+        var folder = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(folder, "Proxy.sln"))) folder = Path.GetDirectoryName(folder)!;
+        return folder;
+    }
+}
