@@ -47,7 +47,7 @@ public sealed class SeriesReader(
             if (!asksAnew && isConfirmed && series.IsMetadataComplete)
             {
                 store.Confirm(list.Backend, path);
-                return new(series.Metadata, list.Backend, time.GetUtcNow(), CacheStatus.Hit, []);
+                return new(series.Metadata, list.Backend, list.Asked ?? time.GetUtcNow(), CacheStatus.Hit, []);
             }
             // 4
             if (!isConfirmed || backends.Find(list.Backend) is not { } backend) continue;

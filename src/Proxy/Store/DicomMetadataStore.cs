@@ -108,13 +108,15 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
         }
     }
 
-    /// <summary>Notes that a backend confirmed what is kept of a series.</summary>
+    /// <summary>Notes that a backend's series list confirms what is kept of a series: as of when that list was given, not of now.</summary>
     public void Confirm(string backend, SeriesPath path)
     {
         var now = time.GetUtcNow();
-        Update(path.Study, study => study.ListOf(backend).FindSeries(path.Series) is { } series
-            ? study.With(study.ListOf(backend).With(series with { MetadataAsked = now }))
-            : study);
+        Update(path.Study, study =>
+        {
+            var list = study.ListOf(backend);
+            return list.FindSeries(path.Series) is { } series ? study.With(list.With(series with { MetadataAsked = list.Asked ?? now })) : study;
+        });
     }
 
     /// <summary>Forgets what a backend said of a series, because it no longer has it.</summary>
