@@ -86,13 +86,13 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
     {
         foreach (var (path, newer) in GroupBySeries(instances))
         {
-            SetMetadata(backend, path, known => known?.Metadata?.With(newer) ?? Pack(newer), madeInClient);
+            SetMetadata(backend, path, series => series with { Metadata = series.Metadata?.With(newer) ?? Pack(newer) }, madeInClient);
         }
     }
 
     /// <summary>Files a whole answer to "all instances of this series": those that it does not name are gone.</summary>
     public void AddInstances(string backend, SeriesPath path, PackedInstances instances, bool madeInClient = false) =>
-        SetMetadata(backend, path, _ => instances, madeInClient);
+        SetMetadata(backend, path, series => series.WithAll(instances), madeInClient);
 
     /// <summary>Files the rows that a search for instances gave. They are no metadata, so nothing fires.</summary>
     public void AddInstanceRows(string backend, IReadOnlyCollection<Dataset> rows)
@@ -155,17 +155,15 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
         return new Subscription(() => ImmutableInterlocked.Update(ref _subscribers, (all, one) => all.Remove(one), subscriber));
     }
 
-    private void SetMetadata(string backend, SeriesPath path, Func<Series?, PackedInstances> make, bool madeInClient)
+    private void SetMetadata(string backend, SeriesPath path, Func<Series, Series> change, bool madeInClient)
     {
         var now = time.GetUtcNow();
         var (before, after) = Update(path.Study, study =>
         {
             var list = study.ListOf(backend);
             var known = list.FindSeries(path.Series);
-            var series = known ?? new Series(path.Series);
-            return study.With(list.With(series with
+            return study.With(list.With(change(known ?? new Series(path.Series)) with
             {
-                Metadata = make(known),
                 MetadataAsked = now,
                 MadeInClient = madeInClient && (known is null || known.MadeInClient),
             }));
