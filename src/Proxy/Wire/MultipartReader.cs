@@ -16,6 +16,7 @@ namespace Proxy.Wire;
 public sealed class MultipartReader : IDisposable
 {
     private const int MaxHeaderBytes = 16 * 1024;
+    private const int MaxEpilogueBytes = 64 * 1024;
     private const int BufferBytes = 64 * 1024;
 
     private readonly Stream _stream;
@@ -43,14 +44,18 @@ public sealed class MultipartReader : IDisposable
     /// <param name="Length">Content-Length, if it was given and is a number.</param>
     public sealed record Part(MediaType? ContentType, long? Length);
 
-    /// <summary>The next part's headers; null when the closing delimiter was read.</summary>
+    /// <summary>The next part's headers; null when the closing delimiter was read, and the message ended behind it.</summary>
     public async ValueTask<Part?> ReadPartAsync(CancellationToken cancellation)
     {
         while (_isInPart)
         {
             if ((await ReadBodyAsync(cancellation)).IsEmpty) break;
         }
-        if (_isLastPart) return null;
+        if (_isLastPart)
+        {
+            await ReadEpilogueAsync(cancellation);
+            return null;
+        }
         int length;
         while ((length = Filled.IndexOf("\r\n\r\n"u8)) < 0)
         {
@@ -86,6 +91,17 @@ public sealed class MultipartReader : IDisposable
             await FillAsync(cancellation);
         }
         return default;
+    }
+
+    /// <summary>To the end of the message: a body that is shorter than its length is an error of HTTP, even where only the epilogue is missing.</summary>
+    private async ValueTask ReadEpilogueAsync(CancellationToken cancellation)
+    {
+        var length = _end - _start;
+        for (int count; (count = await _stream.ReadAsync(_buffer, cancellation)) > 0;)
+        {
+            if ((length += count) > MaxEpilogueBytes) throw new MalformedAnswerException("Too much follows the closing delimiter.");
+        }
+        _start = _end = 0;
     }
 
     public void Dispose()
