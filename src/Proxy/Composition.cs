@@ -38,7 +38,7 @@ internal static class Composition
 
     public static void AddBackends(this IServiceCollection services, IConfiguration configuration)
     {
-        services.AddReverseProxy().LoadFromConfig(new ConfigurationBuilder().Add(new YarpConfiguration(configuration)).Build());
+        services.AddReverseProxy().LoadFromConfig(new ConfigurationBuilder().Add(new YarpConfiguration(configuration, () => Settings.AreValid(configuration))).Build());
         // YARP brings key storage for sessions that are not used here: nothing of it is to reach the disk.
         services.AddDataProtection().UseEphemeralDataProtectionProvider();
         services.Remove(services.Single(s => s.ServiceType == typeof(IHostedService) && s.ImplementationType?.Assembly == typeof(IDataProtectionBuilder).Assembly));
