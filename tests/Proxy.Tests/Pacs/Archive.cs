@@ -49,6 +49,8 @@ public sealed class Archive(Func<string> root)
             ["studies", var s, "instances"] when Find(s) is { } study => Rows(study.Series.SelectMany(e => InstanceRows(study, e)), asked),
             ["studies", var s, "series", var e, "instances"] when Find(s, e) is var (study, series) => Rows(InstanceRows(study, series), asked),
             ["studies", var s, "series", var e, "metadata"] when Find(s, e) is var (study, series) => Rows(series.InstanceUids.Select((_, i) => Metadata(study, series, i + 1)), asked),
+            ["studies", var s, "series", var e, "instances", var i] when Find(s, e) is var (_, series) && series.InstanceUids.Contains(i) =>
+                Multipart($"application/dicom; transfer-syntax={HeldSeries.StoredTransferSyntax}", FileOf(i)),
             ["studies", var s, "series", var e, "instances", var i, "frames", var f] when Find(s, e) is var (_, series) && series.InstanceUids.Contains(i) => Frame(series, i, f, accept),
             ["studies", var s, "series", var e, "instances", var i, "bulk", .. var rest] when Find(s, e) is not null => Multipart("application/octet-stream", BulkDataOf(i, string.Join('/', rest))),
             _ => PacsAnswer.NotFound,
@@ -56,6 +58,9 @@ public sealed class Archive(Func<string> root)
     }
 
     public static byte[] BulkDataOf(string instance, string place) => Pixels.Of($"{instance}/bulk/{place}", 3000);
+
+    /// <summary>What stands for an instance's file.</summary>
+    public static byte[] FileOf(string instance) => Pixels.Of($"{instance}/file", 5000);
 
     /// <summary>One part, framed as Orthanc frames it.</summary>
     public static PacsAnswer Multipart(string partType, byte[] part, string boundary = "a-boundary-of-the-pacs")
