@@ -4,21 +4,42 @@ using Xunit;
 namespace Proxy.Tests.Walks;
 
 /// <summary>A body that is not whole is never served as whole and never kept: small, it is a 502; begun, the client's connection breaks.</summary>
-public sealed class BrokenFrameWalks : IDisposable
+public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs one) : IClassFixture<BrokenFrameWalks.OnePacs>
 {
-    private const string Frame = "/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1";
-
     private static readonly (string, string) AsStored = ("Accept", "multipart/related; type=\"application/octet-stream\"; transfer-syntax=*");
 
     private static readonly byte[] Small = Pixels.Of("small", 4000);
 
     private static readonly byte[] Large = Pixels.Of("large", 600_000);
 
-    private readonly RawPacs _east = new(new HeldStudy("1.2.1").With("1.2.1.1"));
+    private static readonly HeldSeries Held = new("1.2.1.1", "US", 1) { Frames = 1000 };
 
-    private readonly ProxyHost _proxy;
+    private static int _frames;
 
-    public BrokenFrameWalks() => _proxy = new(("east", _east.Address)) { ["Backends:east:Timeout"] = "00:00:01" };
+    private readonly RawPacs _east = one.East;
+
+    private readonly ProxyHost _proxy = one.Proxy;
+
+    /// <summary>A frame that no other walk asks for.</summary>
+    private readonly int _frame = Interlocked.Increment(ref _frames);
+
+    private string Path => $"/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/{_frame}";
+
+    /// <summary>One proxy for all faults.</summary>
+    public sealed class OnePacs : IAsyncDisposable
+    {
+        public OnePacs() => Proxy = new(("east", East.Address)) { ["Backends:east:Timeout"] = "00:00:01" };
+
+        public RawPacs East { get; } = new(new HeldStudy("1.2.1").With(Held));
+
+        public ProxyHost Proxy { get; }
+
+        public async ValueTask DisposeAsync()
+        {
+            await Proxy.DisposeAsync();
+            East.Dispose();
+        }
+    }
 
     private static Dictionary<string, Func<RawConnection, byte[], Task>> Faults { get; } = new()
     {
@@ -115,7 +136,8 @@ public sealed class BrokenFrameWalks : IDisposable
         {
             await c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n\r\nhello");
             c.Close();
-        }),
+        }
+        ),
         ["no part"] = (502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: multipart/related; boundary=b\r\nContent-Length: 7\r\n\r\n--b--\r\n")),
         ["no boundary"] = (502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: multipart/related\r\nContent-Length: 7\r\n\r\n--b--\r\n")),
         ["a page"] = (502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>")),
@@ -123,18 +145,21 @@ public sealed class BrokenFrameWalks : IDisposable
         {
             await c.SendAsync("SSH-2.0-OpenSSH_9.2\r\n");
             c.Close();
-        }),
+        }
+        ),
         ["headers without an end"] = (502, c => c.SendAsync("HTTP/1.1 200 OK\r\n" + string.Concat(Enumerable.Repeat($"X-Long: {new string('x', 1000)}\r\n", 100)))),
         ["nothing"] = (503, c =>
         {
             c.Close();
             return Task.CompletedTask;
-        }),
+        }
+        ),
         ["a stall behind the head"] = (504, async c =>
         {
             await c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 5\r\n\r\n");
             await c.WaitForLeaveAsync();
-        }),
+        }
+        ),
         ["a stall before the head"] = (504, c => c.WaitForLeaveAsync()),
     };
 
@@ -142,19 +167,13 @@ public sealed class BrokenFrameWalks : IDisposable
 
     public static TheoryData<string> NoBodyNames => [.. NoBody.Keys];
 
-    public void Dispose()
-    {
-        _proxy.Dispose();
-        _east.Dispose();
-    }
-
     [Theory]
     [MemberData(nameof(FaultNames))]
     public async Task ALargeOneBreaksTheClientsConnection_AndIsNotKept(string fault)
     {
-        _east.On("/frames/1", c => Faults[fault](c, Large));
+        _east.On($"/frames/{_frame}", c => Faults[fault](c, Large));
 
-        await Assert.ThrowsAsync<HttpRequestException>(() => _proxy.GetAsync(Frame, AsStored));
+        await Assert.ThrowsAsync<HttpRequestException>(() => _proxy.GetAsync(Path, AsStored));
 
         await IsAskedAgainAndWholeAsync();
     }
@@ -163,17 +182,17 @@ public sealed class BrokenFrameWalks : IDisposable
     [MemberData(nameof(FaultNames))]
     public async Task ASmallOneIsNeverServedAsWhole_AndIsNotKept(string fault)
     {
-        _east.On("/frames/1", c => Faults[fault](c, Small));
+        _east.On($"/frames/{_frame}", c => Faults[fault](c, Small));
 
         // Where the PACS pauses before it breaks off, the client may have been told 200 already; then the connection breaks.
         try
         {
-            var reply = await _proxy.GetAsync(Frame, AsStored);
+            var reply = await _proxy.GetAsync(Path, AsStored);
             reply.IsProblem(fault == "it stops in the middle" ? 504 : 502);
         }
         catch (HttpRequestException)
         {
-            Assert.NotEmpty(_east.Requests);
+            Assert.Equal(1, _east.Count($"/frames/{_frame}"));
         }
 
         await IsAskedAgainAndWholeAsync();
@@ -183,9 +202,9 @@ public sealed class BrokenFrameWalks : IDisposable
     [MemberData(nameof(NoBodyNames))]
     public async Task AnAnswerThatIsNoneIsAProblem_AndIsNotKept(string fault)
     {
-        _east.On("/frames/1", NoBody[fault].Script);
+        _east.On($"/frames/{_frame}", NoBody[fault].Script);
 
-        (await _proxy.GetAsync(Frame, AsStored)).IsProblem(NoBody[fault].Status, names: "east");
+        (await _proxy.GetAsync(Path, AsStored)).IsProblem(NoBody[fault].Status, names: "east");
 
         await IsAskedAgainAndWholeAsync();
     }
@@ -193,9 +212,9 @@ public sealed class BrokenFrameWalks : IDisposable
     private async Task IsAskedAgainAndWholeAsync()
     {
         _east.Mend();
-        var again = await _proxy.GetAsync(Frame, AsStored);
+        var again = await _proxy.GetAsync(Path, AsStored);
         Assert.Equal("Proxy; fwd=miss; stored", again.CacheStatus);
-        Assert.Equal(new HeldSeries("1.2.1.1", "CT", 1).FrameOf("1.2.1.1.1", 1), Assert.Single(Parts.Of(again)).Body);
+        Assert.Equal(Held.FrameOf("1.2.1.1.1", _frame), Assert.Single(Parts.Of(again)).Body);
     }
 
     private static string Head(string header, bool isChunked = false, int? partLength = null)

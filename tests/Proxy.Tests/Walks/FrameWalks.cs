@@ -4,26 +4,37 @@ using Xunit;
 namespace Proxy.Tests.Walks;
 
 /// <summary>Frames: the forms they are asked for in, and which of them are one thing to the cache.</summary>
-public sealed class FrameWalks : IDisposable
+public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalks.OnePacs>
 {
-    private const string Instance = "/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1";
-
     private const string AsStored = "multipart/related; type=\"application/octet-stream\"; transfer-syntax=*";
 
     private const string ExplicitLittleEndian = "1.2.840.10008.1.2.1";
 
-    private static readonly HeldSeries Held = new("1.2.1.1", "US", 1) { Frames = 5 };
+    private static readonly HeldSeries Held = new("1.2.1.1", "US", 1000) { Frames = 5 };
 
-    private readonly WireMockPacs _east = new(new HeldStudy("1.2.1").With(Held));
+    private static int _instances;
 
-    private readonly ProxyHost _proxy;
+    private readonly WireMockPacs _east = one.East;
 
-    public FrameWalks() => _proxy = new(("east", _east.Address));
+    private readonly ProxyHost _proxy = one.Proxy;
 
-    public void Dispose()
+    /// <summary>An instance that no other walk asks for.</summary>
+    private readonly string _uid = $"1.2.1.1.{Interlocked.Increment(ref _instances)}";
+
+    /// <summary>One proxy for all forms.</summary>
+    public sealed class OnePacs : IAsyncDisposable
     {
-        _proxy.Dispose();
-        _east.Dispose();
+        public OnePacs() => Proxy = new(("east", East.Address));
+
+        public WireMockPacs East { get; } = new(new HeldStudy("1.2.1").With(Held));
+
+        public ProxyHost Proxy { get; }
+
+        public async ValueTask DisposeAsync()
+        {
+            await Proxy.DisposeAsync();
+            East.Dispose();
+        }
     }
 
     [Fact]
@@ -32,7 +43,7 @@ public sealed class FrameWalks : IDisposable
         var reply = await GetAsync("1", AsStored);
 
         var (head, body) = Assert.Single(Parts.Of(reply));
-        Assert.Equal(Held.FrameOf("1.2.1.1.1", 1), body);
+        Assert.Equal(Held.FrameOf(_uid, 1), body);
         Assert.Contains($"Content-Type: application/octet-stream; transfer-syntax={HeldSeries.StoredTransferSyntax}", head);
         Assert.Equal(reply.Body.Length.ToString(System.Globalization.CultureInfo.InvariantCulture), reply["Content-Length"]);
         Assert.Equal("Proxy; fwd=miss; stored", reply.CacheStatus);
@@ -48,7 +59,7 @@ public sealed class FrameWalks : IDisposable
 
         Assert.Equal([3, 1, 5], Parts.Of(reply).Select(p => FrameNumber(p.Body)));
         Assert.Equal("Proxy; hit", (await GetAsync("5", AsStored)).CacheStatus);
-        Assert.Equal(["frames/1", "frames/3", "frames/5"], _east.Requests.Select(r => r.Path.Split("1.2.1.1.1/")).Where(p => p.Length > 1).Select(p => p[1]).Order());
+        Assert.Equal(["frames/1", "frames/3", "frames/5"], _east.Requests.Select(r => r.Path.Split($"/{_uid}/")).Where(p => p.Length > 1).Select(p => p[1]).Order());
     }
 
     [Theory]
@@ -58,7 +69,7 @@ public sealed class FrameWalks : IDisposable
     {
         var reply = await GetAsync("2", accept);
 
-        Assert.Equal(Held.FrameOf("1.2.1.1.1", 2), reply.Body);
+        Assert.Equal(Held.FrameOf(_uid, 2), reply.Body);
         Assert.Equal($"application/octet-stream; transfer-syntax={HeldSeries.StoredTransferSyntax}", reply["Content-Type"]);
         (await GetAsync("1,2", accept)).IsProblem(406);
     }
@@ -75,7 +86,7 @@ public sealed class FrameWalks : IDisposable
 
         foreach (var way in ways) Assert.Equal(200, (int)(await GetAsync("1", way)).Status);
 
-        Assert.Equal(1, _east.Count("/frames/1"));
+        Assert.Equal(1, _east.Count($"{_uid}/frames/1"));
     }
 
     [Fact]
@@ -89,10 +100,10 @@ public sealed class FrameWalks : IDisposable
 
         Assert.Equal("Proxy; hit", same.CacheStatus);
         Assert.Equal("Proxy; hit", sameByItsType.CacheStatus);
-        Assert.Equal(Held.FrameOf("1.2.1.1.1", 1), Parts.Of(same)[0].Body);
+        Assert.Equal(Held.FrameOf(_uid, 1), Parts.Of(same)[0].Body);
         Assert.Equal("Proxy; fwd=miss; stored", other.CacheStatus);
-        Assert.Equal(Held.FrameOf("1.2.1.1.1", 1, ExplicitLittleEndian), Parts.Of(other)[0].Body);
-        Assert.Equal(2, _east.Count("/frames/1"));
+        Assert.Equal(Held.FrameOf(_uid, 1, ExplicitLittleEndian), Parts.Of(other)[0].Body);
+        Assert.Equal(2, _east.Count($"{_uid}/frames/1"));
     }
 
     [Fact]
@@ -100,7 +111,7 @@ public sealed class FrameWalks : IDisposable
     {
         await GetAsync("1", $"multipart/related; type=\"application/octet-stream\"; transfer-syntax={ExplicitLittleEndian}");
 
-        Assert.Equal(Held.FrameOf("1.2.1.1.1", 1), Parts.Of(await GetAsync("1", AsStored))[0].Body);
+        Assert.Equal(Held.FrameOf(_uid, 1), Parts.Of(await GetAsync("1", AsStored))[0].Body);
     }
 
     [Theory]
@@ -113,7 +124,7 @@ public sealed class FrameWalks : IDisposable
         var (head, body) = Assert.Single(Parts.Of(await GetAsync("1", accept)));
 
         Assert.Contains($"transfer-syntax={ExplicitLittleEndian}", head);
-        Assert.Equal(Held.FrameOf("1.2.1.1.1", 1, ExplicitLittleEndian), body);
+        Assert.Equal(Held.FrameOf(_uid, 1, ExplicitLittleEndian), body);
     }
 
     [Theory]
@@ -127,7 +138,7 @@ public sealed class FrameWalks : IDisposable
         var (head, body) = Assert.Single(Parts.Of(await GetAsync("1", $"multipart/related; type=\"{type}\"")));
 
         Assert.Contains($"Content-Type: {type}; transfer-syntax={transferSyntax}", head);
-        Assert.Equal(Held.FrameOf("1.2.1.1.1", 1, transferSyntax), body);
+        Assert.Equal(Held.FrameOf(_uid, 1, transferSyntax), body);
     }
 
     [Fact]
@@ -146,7 +157,7 @@ public sealed class FrameWalks : IDisposable
     public async Task WhatCannotBeGivenIs406(string accept)
     {
         (await GetAsync("1", accept)).IsProblem(406);
-        Assert.Empty(_east.Requests);
+        Assert.Equal(0, _east.Count($"{_uid}/frames/1"));
     }
 
     [Fact]
@@ -155,7 +166,7 @@ public sealed class FrameWalks : IDisposable
     [Theory]
     [InlineData("/dicomweb/studies/1.2.9/series/1.2.9.1/instances/1.2.9.1.1/frames/1")]
     [InlineData("/dicomweb/studies/1.2.1/series/1.2.1.9/instances/1.2.1.9.1/frames/1")]
-    [InlineData("/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.9/frames/1")]
+    [InlineData("/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.9999/frames/1")]
     public async Task AFrameOfWhatNoPacsHoldsIs404(string path) => (await _proxy.GetAsync(path, ("Accept", AsStored))).IsProblem(404);
 
     [Fact]
@@ -165,16 +176,16 @@ public sealed class FrameWalks : IDisposable
         var single = await GetAsync("1", "application/octet-stream; transfer-syntax=*");
 
         Assert.NotEqual(multipart["ETag"], single["ETag"]);
-        var again = await _proxy.GetAsync($"{Instance}/frames/1", ("Accept", AsStored), ("If-None-Match", multipart["ETag"]));
+        var again = await _proxy.GetAsync(PathOf("1"), ("Accept", AsStored), ("If-None-Match", multipart["ETag"]));
         Assert.Equal(304, (int)again.Status);
         Assert.Empty(again.Body);
     }
 
     [Fact]
-    public async Task ABrokenOrDeadPacsDoesNotMatter_ForWhatIsKept()
+    public async Task ABrokenPacsDoesNotMatter_ForWhatIsKept()
     {
         var first = await GetAsync("1", AsStored);
-        _east.Dispose();
+        _east.Fail(500, $"{_uid}/frames/1");
 
         var kept = await GetAsync("1", AsStored);
 
@@ -185,12 +196,14 @@ public sealed class FrameWalks : IDisposable
     [Fact]
     public async Task AFrameInAnotherTransferSyntaxThanAskedFor_IsNoFrame()
     {
-        _east.Say(Archive.Multipart($"application/octet-stream; transfer-syntax={HeldSeries.StoredTransferSyntax}", Pixels.Of("wrong", 500)), "/frames/1");
+        _east.Say(Archive.Multipart($"application/octet-stream; transfer-syntax={HeldSeries.StoredTransferSyntax}", Pixels.Of("wrong", 500)), $"{_uid}/frames/1");
 
         (await GetAsync("1", $"multipart/related; type=\"application/octet-stream\"; transfer-syntax={ExplicitLittleEndian}")).IsProblem(502);
     }
 
-    private static int FrameNumber(byte[] body) => Enumerable.Range(1, 5).Single(n => Held.FrameOf("1.2.1.1.1", n).AsSpan().SequenceEqual(body));
+    private string PathOf(string frames) => $"/dicomweb/studies/1.2.1/series/1.2.1.1/instances/{_uid}/frames/{frames}";
 
-    private Task<Reply> GetAsync(string frames, string accept) => _proxy.GetAsync($"{Instance}/frames/{frames}", accept.Length > 0 ? [("Accept", accept)] : []);
+    private int FrameNumber(byte[] body) => Enumerable.Range(1, 5).Single(n => Held.FrameOf(_uid, n).AsSpan().SequenceEqual(body));
+
+    private Task<Reply> GetAsync(string frames, string accept) => _proxy.GetAsync(PathOf(frames), accept.Length > 0 ? [("Accept", accept)] : []);
 }
