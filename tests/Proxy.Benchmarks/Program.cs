@@ -1,1 +1,9 @@
-System.Console.WriteLine("bench");
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Jobs;
+using BenchmarkDotNet.Running;
+using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using Proxy.Benchmarks;
+
+// In this process: the product, the PACS and the client share it, so that what a request allocates is seen whole.
+var config = DefaultConfig.Instance.AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance));
+BenchmarkSwitcher.FromTypes([typeof(ReadBenchmarks), typeof(HitBenchmarks), typeof(MissBenchmarks), typeof(SearchBenchmarks)]).Run(args.Length > 0 ? args : ["--filter", "*"], config);

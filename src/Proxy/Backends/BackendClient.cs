@@ -62,9 +62,10 @@ public sealed class BackendClient(IProxyStateLookup yarp, IEnumerable<ILoadBalan
         try
         {
             if (!yarp.TryGetCluster(backend.Name, out var cluster)) return Fail(BackendError.Unreachable, "it is not configured");
-            if (FindDestination(cluster) is not { } destination) return Fail(BackendError.Unreachable, "none of its destinations is healthy");
+            if (cluster.DestinationsState.AvailableDestinations.Count == 0) return Fail(BackendError.Unreachable, "none of its destinations is healthy");
+            var tried = new List<DestinationState>();
             using var response = await _retry.ExecuteAsync(
-                async token => await cluster.Model.HttpClient.SendAsync(MakeRequest(destination, backend, pathAndQuery, accept), token), headOrCancelled.Token);
+                async token => await cluster.Model.HttpClient.SendAsync(MakeRequest(ChooseDestination(cluster, tried), backend, pathAndQuery, accept), token), headOrCancelled.Token);
             headTimer.CancelAfter(Timeout.InfiniteTimeSpan);
 
             // Has it? Does it say so, or that it failed?
@@ -74,6 +75,11 @@ public sealed class BackendClient(IProxyStateLookup yarp, IEnumerable<ILoadBalan
 
             await using var body = await BackendResponse.OpenAsync(response, backend, time, cancellation);
             return new(await read(body, cancellation));
+        }
+        catch (Exception e) when (cancellation.IsCancellationRequested && e is not OperationCanceledException)
+        {
+            // Whatever breaks when nobody waits any more is no fault of the backend.
+            throw new OperationCanceledException("No longer waited for.", e, cancellation);
         }
         catch (MalformedAnswerException e)
         {
@@ -95,18 +101,22 @@ public sealed class BackendClient(IProxyStateLookup yarp, IEnumerable<ILoadBalan
         {
             return Fail(BackendError.BadAnswer, "the body ended early: " + e.HttpRequestError);
         }
-        catch (IOException) when (!cancellation.IsCancellationRequested)
+        catch (IOException)
         {
             return Fail(BackendError.BadAnswer, "the connection broke in the middle of the body");
         }
     }
 
-    private DestinationState? FindDestination(ClusterState cluster)
+    /// <summary>By the backend's load balancing policy; what failed a moment ago is not chosen again while there is another.</summary>
+    private DestinationState ChooseDestination(ClusterState cluster, List<DestinationState> tried)
     {
-        var available = cluster.DestinationsState.AvailableDestinations;
-        if (available.Count < 2) return available.Count == 0 ? null : available[0];
-        var policy = _policies.GetValueOrDefault(cluster.Model.Config.LoadBalancingPolicy ?? LoadBalancingPolicies.PowerOfTwoChoices);
-        return policy?.PickDestination(new DefaultHttpContext(), cluster, available) ?? available[0];
+        var all = cluster.DestinationsState.AvailableDestinations;
+        IReadOnlyList<DestinationState> left = tried.Count == 0 ? all : [.. all.Except(tried)];
+        if (left.Count == 0) left = all;
+        var policy = left.Count == 1 ? null : _policies.GetValueOrDefault(cluster.Model.Config.LoadBalancingPolicy ?? LoadBalancingPolicies.PowerOfTwoChoices);
+        var chosen = policy?.PickDestination(new DefaultHttpContext(), cluster, left) ?? left[0];
+        tried.Add(chosen);
+        return chosen;
     }
 
     private static HttpRequestMessage MakeRequest(DestinationState destination, BackendOptions backend, string pathAndQuery, string accept)

@@ -14,6 +14,7 @@ namespace Proxy.Cache;
 public sealed class Fill(long keepUpTo)
 {
     private const int FirstPieceBytes = 64 * 1024;
+    private const int LastPieceBytes = 256;
     private const int MaxPieceBytes = 1024 * 1024;
     private const int WindowBytes = 4 * 1024 * 1024;
 
@@ -36,6 +37,8 @@ public sealed class Fill(long keepUpTo)
         public readonly long Start = start;
         public readonly byte[] Bytes = GC.AllocateUninitializedArray<byte>(size);
         public int Filled;
+
+        public Memory<byte> Room => Bytes.AsMemory(Filled);
     }
 
     /// <summary>Cancelled when nobody waits any more.</summary>
@@ -66,28 +69,35 @@ public sealed class Fill(long keepUpTo)
     /// <summary>Lets readers have what came so far. Up to here a bad answer is an error to them, behind it a body that breaks off.</summary>
     public void Open() => _head.TrySetResult(new(_begun!));
 
-    public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellation)
+    /// <summary>Where the next bytes are to be put; waits while a window is full. Then <see cref="Commit"/>.</summary>
+    public async ValueTask<Memory<byte>> GetRoomAsync(CancellationToken cancellation)
     {
         while (true)
         {
-            Task room;
+            Task drained;
             lock (_lock)
             {
-                if (!_isWindow && _written + bytes.Length > keepUpTo)
-                {
-                    _isWindow = true;
-                    Open();
-                }
                 if (_isWindow) DropWhatEveryoneHas();
                 if (!_isWindow || _written - SlowestPosition() < WindowBytes)
                 {
-                    Append(bytes.Span);
-                    Signal();
-                    return;
+                    if (_pieces.Count == 0 || _pieces[^1].Room.IsEmpty) _pieces.Add(new(_written, NextPieceBytes()));
+                    return _pieces[^1].Room;
                 }
-                room = Changed();
+                drained = Changed();
             }
-            await room.WaitAsync(cancellation);
+            await drained.WaitAsync(cancellation);
+        }
+    }
+
+    /// <summary>So many bytes were put where <see cref="GetRoomAsync"/> said.</summary>
+    public void Commit(int count)
+    {
+        lock (_lock)
+        {
+            _pieces[^1].Filled += count;
+            _written += count;
+            if (_written > keepUpTo) _isWindow = true;
+            Signal();
         }
     }
 
@@ -100,7 +110,7 @@ public sealed class Fill(long keepUpTo)
             _isDone = true;
             Signal();
             if (_isWindow) return null;
-            return new(head, [.. _pieces.Select(p => (ReadOnlyMemory<byte>)p.Bytes.AsMemory(0, p.Filled))], _written, now);
+            return new(head, [.. _pieces.Where(p => p.Filled > 0).Select(p => (ReadOnlyMemory<byte>)p.Bytes.AsMemory(0, p.Filled))], _written, now);
         }
     }
 
@@ -125,24 +135,12 @@ public sealed class Fill(long keepUpTo)
         _pieces.RemoveAll(p => p.Start + p.Filled <= slowest && p.Filled == p.Bytes.Length);
     }
 
-    private void Append(ReadOnlySpan<byte> bytes)
-    {
-        while (!bytes.IsEmpty)
-        {
-            if (_pieces.Count == 0 || _pieces[^1].Filled == _pieces[^1].Bytes.Length) _pieces.Add(new(_written, NextPieceBytes()));
-            var piece = _pieces[^1];
-            var count = Math.Min(bytes.Length, piece.Bytes.Length - piece.Filled);
-            bytes[..count].CopyTo(piece.Bytes.AsSpan(piece.Filled));
-            piece.Filled += count;
-            _written += count;
-            bytes = bytes[count..];
-        }
-    }
-
     /// <summary>What was declared when that is plausible, so that a frame is one array; never more than <see cref="MaxPieceBytes"/> on a backend's word.</summary>
     private int NextPieceBytes()
     {
         var declared = _begun?.Length;
+        // Nothing more is expected; the read that finds the end needs somewhere to look.
+        if (declared == _written) return LastPieceBytes;
         if (_isWindow) return FirstPieceBytes;
         return declared > _written ? (int)Math.Min(declared.Value - _written, MaxPieceBytes) : (int)Math.Clamp(_written, FirstPieceBytes, MaxPieceBytes);
     }

@@ -1,4 +1,3 @@
-using System.Buffers;
 using Proxy.Cache;
 using Proxy.Operations;
 using Proxy.Wire;
@@ -8,8 +7,6 @@ namespace Proxy.Retrieve;
 /// <summary>Moves a body: from a backend into a fill, from the cache or a fill to a client.</summary>
 internal static class BodyCopy
 {
-    private const int BufferBytes = 64 * 1024;
-
     /// <summary>So much is looked at before a client hears that something comes: a small body is whole by then, or a clear error.</summary>
     private const int HeldBytes = 64 * 1024;
 
@@ -30,45 +27,34 @@ internal static class BodyCopy
     public static async Task<EntryHead> SingleToFillAsync(Stream body, EntryHead head, Fill fill, CancellationToken cancellation)
     {
         if (head.Length is null) throw new MalformedAnswerException("A body of one part declares no length, so nothing proves that it is whole.");
-        var buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
-        try
-        {
-            await ToFillAsync(async stopped => buffer.AsMemory(0, await body.ReadAsync(buffer, stopped)), head, fill, cancellation);
-            return head;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
+        await ToFillAsync(body.ReadAsync, head, fill, cancellation);
+        return head;
     }
 
-    private static async Task<long> ToFillAsync(Func<CancellationToken, ValueTask<ReadOnlyMemory<byte>>> read, EntryHead head, Fill fill, CancellationToken cancellation)
+    private static async Task<long> ToFillAsync(Func<Memory<byte>, CancellationToken, ValueTask<int>> read, EntryHead head, Fill fill, CancellationToken cancellation)
     {
         fill.Begin(head);
         var length = 0L;
         var isOpen = false;
         while (true)
         {
-            var reading = read(cancellation);
-            ReadOnlyMemory<byte> piece;
-            if (isOpen || reading.IsCompleted)
-            {
-                piece = await reading;
-            }
-            else
-            {
-                var pending = reading.AsTask();
-                await Task.WhenAny(pending, Task.Delay(HeldFor, TimeProvider.System, cancellation));
-                if (!pending.IsCompleted && length > 0) Open();
-                piece = await pending;
-            }
-            if (piece.IsEmpty) break;
-            length += piece.Length;
-            await fill.WriteAsync(piece, cancellation);
+            var reading = read(await fill.GetRoomAsync(cancellation), cancellation);
+            var count = isOpen || reading.IsCompleted ? await reading : await OpenAtPauseAsync(reading.AsTask());
+            if (count == 0) break;
+            fill.Commit(count);
+            length += count;
             if (!isOpen && length >= HeldBytes) Open();
         }
         if (head.Length is { } declared && declared != length) throw new MalformedAnswerException("A body is not as long as it says.");
         return length;
+
+        async Task<int> OpenAtPauseAsync(Task<int> pending)
+        {
+            if (length == 0) return await pending;
+            await Task.WhenAny(pending, Task.Delay(HeldFor, TimeProvider.System, cancellation));
+            if (!pending.IsCompleted) Open();
+            return await pending;
+        }
 
         void Open()
         {

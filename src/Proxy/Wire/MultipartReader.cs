@@ -11,7 +11,7 @@ namespace Proxy.Wire;
 /// </code>
 /// A close-delimited body that was cut looks whole to HTTP; here it is whole only when the closing delimiter was read,
 /// anything else is a <see cref="MalformedAnswerException"/>. A line that merely begins like the delimiter is data.
-/// Memory: one buffer, whatever the size of a part.
+/// Memory: one buffer for delimiters and headers, whatever the size of a part.
 /// </remarks>
 public sealed class MultipartReader : IDisposable
 {
@@ -24,6 +24,7 @@ public sealed class MultipartReader : IDisposable
     private byte[] _buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
     private int _start;
     private int _end;
+    private long _declaredLeft;
     private bool _isInPart;
     private bool _isLastPart;
 
@@ -47,10 +48,8 @@ public sealed class MultipartReader : IDisposable
     /// <summary>The next part's headers; null when the closing delimiter was read, and the message ended behind it.</summary>
     public async ValueTask<Part?> ReadPartAsync(CancellationToken cancellation)
     {
-        while (_isInPart)
-        {
-            if ((await ReadBodyAsync(cancellation)).IsEmpty) break;
-        }
+        var rest = _isInPart ? new byte[4096] : [];
+        while (_isInPart) await ReadBodyAsync(rest, cancellation);
         if (_isLastPart)
         {
             await ReadEpilogueAsync(cancellation);
@@ -68,30 +67,43 @@ public sealed class MultipartReader : IDisposable
         var headers = isBare ? "" : Encoding.Latin1.GetString(Filled[..length]);
         _start += isBare ? 2 : length + 4;
         _isInPart = true;
-        return ParseHeaders(headers);
+        var part = ParseHeaders(headers);
+        _declaredLeft = part.Length ?? 0;
+        return part;
     }
 
-    /// <summary>The next piece of the current part's body, valid until the next call; empty at its end.</summary>
-    public async ValueTask<ReadOnlyMemory<byte>> ReadBodyAsync(CancellationToken cancellation)
+    /// <summary>Reads on in the current part's body, as much as is there and fits; 0 at its end.</summary>
+    /// <remarks>
+    /// So many bytes as the part declares are taken as they come, past this reader's buffer; the delimiter has to stand
+    /// right behind them, which shows in how many more are read. Without a length every byte is looked at.
+    /// </remarks>
+    public async ValueTask<int> ReadBodyAsync(Memory<byte> destination, CancellationToken cancellation)
     {
+        if (_isInPart && _declaredLeft > 0) return await ReadDeclaredAsync(destination, cancellation);
         while (_isInPart)
         {
-            var filled = Filled;
-            var at = filled.IndexOf(_delimiter);
-            if (at > 0) return Take(at);
+            var at = Filled.IndexOf(_delimiter);
+            if (at > 0) return Take(at, destination);
             if (at == 0)
             {
-                var isDelimiter = await ReadDelimiterAsync(cancellation);
-                if (isDelimiter) break;
-                return Take(_delimiter.Length);
+                if (await ReadDelimiterAsync(cancellation)) break;
+                return Take(_delimiter.Length, destination);
             }
             // What cannot be the beginning of a delimiter may leave.
-            var safe = filled.Length - (_delimiter.Length - 1);
-            if (safe > 0) return Take(safe);
+            var safe = _end - _start - (_delimiter.Length - 1);
+            if (safe > 0) return Take(safe, destination);
             await FillAsync(cancellation);
         }
-        return default;
+        return 0;
     }
+
+    public void Dispose()
+    {
+        var buffer = Interlocked.Exchange(ref _buffer, []);
+        if (buffer.Length > 0) ArrayPool<byte>.Shared.Return(buffer);
+    }
+
+    private ReadOnlySpan<byte> Filled => _buffer.AsSpan(_start, _end - _start);
 
     /// <summary>To the end of the message: a body that is shorter than its length is an error of HTTP, even where only the epilogue is missing.</summary>
     private async ValueTask ReadEpilogueAsync(CancellationToken cancellation)
@@ -104,19 +116,23 @@ public sealed class MultipartReader : IDisposable
         _start = _end = 0;
     }
 
-    public void Dispose()
+    private async ValueTask<int> ReadDeclaredAsync(Memory<byte> destination, CancellationToken cancellation)
     {
-        var buffer = Interlocked.Exchange(ref _buffer, []);
-        if (buffer.Length > 0) ArrayPool<byte>.Shared.Return(buffer);
+        var most = (int)Math.Min(destination.Length, _declaredLeft);
+        var count = _end > _start
+            ? Take(Math.Min(_end - _start, most), destination)
+            : await _stream.ReadAsync(destination[..most], cancellation);
+        if (count == 0) throw new MalformedAnswerException("A multipart answer ends before its closing delimiter.");
+        _declaredLeft -= count;
+        return count;
     }
 
-    private ReadOnlySpan<byte> Filled => _buffer.AsSpan(_start, _end - _start);
-
-    private ReadOnlyMemory<byte> Take(int count)
+    private int Take(int count, Memory<byte> destination)
     {
-        var piece = _buffer.AsMemory(_start, count);
+        count = Math.Min(count, destination.Length);
+        Filled[..count].CopyTo(destination.Span);
         _start += count;
-        return piece;
+        return count;
     }
 
     /// <summary>Behind a delimiter stands <c>--</c> or, after optional white space, a line end; else it was data (RFC 2046 §5.1.1).</summary>

@@ -1,0 +1,54 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Proxy.Benchmarks;
+
+/// <summary>The product, started in this process by its own entry point, and what asks it.</summary>
+internal static class Bench
+{
+    public const string FrameAccept = "multipart/related; type=application/octet-stream; transfer-syntax=*";
+    public const string JsonAccept = "application/dicom+json";
+
+    public static async Task<Uri> StartProxyAsync(params string[] settings)
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var root = new Uri($"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/");
+        listener.Stop();
+        string[] arguments = [$"--urls={root}", "--Logging:LogLevel:Default=Warning", .. settings];
+        var entry = System.Reflection.Assembly.Load("Proxy").EntryPoint!;
+        _ = Task.Run(() => entry.Invoke(null, [arguments]));
+        using var client = NewClient();
+        for (var tries = 0; tries < 200; tries++)
+        {
+            try
+            {
+                if ((await client.GetAsync(new Uri(root, "health/live"))).IsSuccessStatusCode) return root;
+            }
+            catch (HttpRequestException)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System);
+            }
+        }
+        throw new InvalidOperationException("The proxy did not start.");
+    }
+
+    /// <summary>A client that unpacks nothing and keeps its connections.</summary>
+    public static HttpClient NewClient() => new(new SocketsHttpHandler { AutomaticDecompression = DecompressionMethods.None, MaxConnectionsPerServer = 16 });
+
+    /// <summary>Asks and reads to the end; gives the number of bytes.</summary>
+    public static async Task<long> AskAsync(HttpClient client, Uri address, string accept, string? encoding = null)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, address);
+        request.Headers.TryAddWithoutValidation("Accept", accept);
+        if (encoding is not null) request.Headers.TryAddWithoutValidation("Accept-Encoding", encoding);
+        using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+        response.EnsureSuccessStatusCode();
+        var buffer = System.Buffers.ArrayPool<byte>.Shared.Rent(128 * 1024);
+        var read = 0L;
+        await using var body = await response.Content.ReadAsStreamAsync();
+        for (int count; (count = await body.ReadAsync(buffer)) > 0; read += count) { }
+        System.Buffers.ArrayPool<byte>.Shared.Return(buffer);
+        return read;
+    }
+}

@@ -1,0 +1,79 @@
+using System.Globalization;
+using System.Text;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+
+namespace Proxy.Benchmarks;
+
+/// <summary>A server whose answers are ready byte arrays: as fast a PACS as the framework can be, and the mark for a hit.</summary>
+internal sealed class FixedPacs
+{
+    public const string Study = "2.25.1001";
+    public const string Series = "2.25.1002";
+    public const int Instances = 120;
+    private const int FrameBytes = 512 * 512 * 2;
+
+    private static readonly byte[] Frame = MakeFrame();
+
+    public static byte[] Metadata { get; } = MakeMetadata();
+
+    public Uri Root { get; private set; } = null!;
+
+    public static string InstanceUid(int number) => $"2.25.2{number:D3}";
+
+    public static string FramePath(int number) => $"studies/{Study}/series/{Series}/instances/{InstanceUid(number)}/frames/1";
+
+    public static async Task<FixedPacs> StartAsync()
+    {
+        var builder = WebApplication.CreateBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        var app = builder.Build();
+        app.Map("/dicom-web/studies/{s}/series", (HttpContext c) => SendAsync(c, "application/dicom+json", SeriesRow()));
+        app.Map("/dicom-web/studies/{s}/series/{e}/metadata", (HttpContext c) => SendAsync(c, "application/dicom+json", Metadata));
+        app.Map("/dicom-web/studies/{s}/series/{e}/instances/{i}/frames/{f}", (HttpContext c) => SendAsync(c, "multipart/related; type=\"application/octet-stream\"; boundary=fixed", Frame));
+        await app.StartAsync();
+        return new FixedPacs { Root = new Uri(app.Urls.Single() + "/dicom-web/") };
+    }
+
+    private static async Task SendAsync(HttpContext context, string type, byte[] body)
+    {
+        context.Response.ContentType = type;
+        context.Response.ContentLength = body.Length;
+        await context.Response.Body.WriteAsync(body);
+    }
+
+    private static byte[] SeriesRow() => Encoding.UTF8.GetBytes(
+        $$$"""[{"00080060":{"vr":"CS","Value":["CT"]},"0020000D":{"vr":"UI","Value":["{{{Study}}}"]},"0020000E":{"vr":"UI","Value":["{{{Series}}}"]},"00201209":{"vr":"IS","Value":[{{{Instances}}}]}}]""");
+
+    /// <summary>Indented with tabs and about 6,400 bytes a dataset, as Orthanc writes a CT.</summary>
+    private static byte[] MakeMetadata()
+    {
+        var json = new StringBuilder("[");
+        for (var i = 1; i <= Instances; i++)
+        {
+            json.Append(i == 1 ? "\n\t{\n" : ",\n\t{\n");
+            Add("00080016", "UI", "1.2.840.10008.5.1.4.1.1.2");
+            Add("00080018", "UI", InstanceUid(i));
+            for (var t = 0; t < 68; t++) Add((0x00180050 + t).ToString("X8", CultureInfo.InvariantCulture), "LO", $"a value of the scanner, number {t}");
+            Add("0020000D", "UI", Study);
+            Add("0020000E", "UI", Series);
+            Add("00200013", "IS", i.ToString(CultureInfo.InvariantCulture));
+            Add("00200032", "DS", string.Create(CultureInfo.InvariantCulture, $"{-250 + i * 2.5:F3}"));
+            json.Append("\t\t\"7FE00010\" : \n\t\t{\n\t\t\t\"BulkDataURI\" : \"http://127.0.0.1/dicom-web/").Append(FramePath(i)).Append("\",\n\t\t\t\"vr\" : \"OW\"\n\t\t}\n\t}");
+        }
+        return Encoding.UTF8.GetBytes(json.Append("\n]\n").ToString());
+
+        void Add(string tag, string vr, string value) =>
+            json.Append("\t\t\"").Append(tag).Append("\" : \n\t\t{\n\t\t\t\"Value\" : \n\t\t\t[\n\t\t\t\t\"").Append(value).Append("\"\n\t\t\t],\n\t\t\t\"vr\" : \"").Append(vr).Append("\"\n\t\t},\n");
+    }
+
+    private static byte[] MakeFrame()
+    {
+        var pixels = new byte[FrameBytes];
+        new Random(1).NextBytes(pixels);
+        return [.. Encoding.ASCII.GetBytes($"--fixed\r\nContent-Type: application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1\r\nContent-Length: {FrameBytes}\r\n\r\n"), .. pixels, .. "\r\n--fixed--\r\n"u8];
+    }
+}

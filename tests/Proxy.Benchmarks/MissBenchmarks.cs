@@ -1,0 +1,37 @@
+using BenchmarkDotNet.Attributes;
+
+namespace Proxy.Benchmarks;
+
+/// <summary>A hundred and twenty frames, six at a time as a browser asks: straight from the PACS, and cold through the proxy.</summary>
+/// <remarks>No frame is asked for twice, so every one is a miss that is kept and, in time, thrown out again.</remarks>
+[MemoryDiagnoser]
+public class MissBenchmarks
+{
+    private readonly HttpClient _client = Bench.NewClient();
+    private Uri _proxy = null!;
+    private Uri _fixed = null!;
+    private int _asked;
+
+    [GlobalSetup]
+    public async Task StartAsync()
+    {
+        var pacs = await FixedPacs.StartAsync();
+        _fixed = pacs.Root;
+        _proxy = new Uri(await Bench.StartProxyAsync($"--Backends:east:Address={pacs.Root}", "--Cache:Memory:MaxBytes=536870912", "--Cache:Metadata:Freshness=01:00:00"), "dicomweb/");
+    }
+
+    [Benchmark(Baseline = true)]
+    public Task Direct() => AskAllAsync(_fixed);
+
+    [Benchmark]
+    public Task ThroughTheProxy() => AskAllAsync(_proxy);
+
+    private async Task AskAllAsync(Uri root)
+    {
+        var last = _asked + FixedPacs.Instances;
+        await Task.WhenAll(Enumerable.Range(0, 6).Select(async _ =>
+        {
+            for (int number; (number = Interlocked.Increment(ref _asked)) <= last;) await Bench.AskAsync(_client, new Uri(root, FixedPacs.FramePath(number)), Bench.FrameAccept);
+        }));
+    }
+}
