@@ -9,6 +9,7 @@ using Proxy.Search;
 using Proxy.Security;
 using Proxy.Store;
 using Yarp.ReverseProxy.Forwarder;
+using Yarp.ReverseProxy.Model;
 
 namespace Proxy;
 
@@ -37,7 +38,7 @@ internal static class Composition
 
     public static void AddBackends(this IServiceCollection services, IConfiguration configuration)
     {
-        services.AddReverseProxy().LoadFromConfig(new ConfigurationBuilder().Add(new YarpConfiguration(configuration)).Build());
+        services.AddReverseProxy().LoadFromConfig(new ConfigurationBuilder().Add(new YarpConfiguration(configuration, () => Settings.AreValid(configuration))).Build());
         // YARP brings key storage for sessions that are not used here: nothing of it is to reach the disk.
         services.AddDataProtection().UseEphemeralDataProtectionProvider();
         services.Remove(services.Single(s => s.ServiceType == typeof(IHostedService) && s.ImplementationType?.Assembly == typeof(IDataProtectionBuilder).Assembly));
@@ -71,7 +72,7 @@ internal static class Composition
         app.UseMiddleware<RequestGuard>();
         app.UseForwarded(security.Value);
         app.UseCors(policy => Origins.Allow(policy, security));
-        app.UseStatusCodePages(context => ProblemFor(context.HttpContext).ExecuteAsync(context.HttpContext));
+        app.UseStatusCodePages(context => IsAPacsOwnWord(context.HttpContext) ? Task.CompletedTask : ProblemFor(context.HttpContext).ExecuteAsync(context.HttpContext));
     }
 
     /// <summary>The same resources at both roots: all backends as one PACS, and each alone.</summary>
@@ -110,10 +111,16 @@ internal static class Composition
         });
     }
 
+    /// <summary>Forwarded, and a PACS answered: whatever its status is, it stays as it is.</summary>
+    private static bool IsAPacsOwnWord(HttpContext context) => context.Features.Get<IReverseProxyFeature>() is not null && context.Features.Get<IForwarderErrorFeature>() is null;
+
     private static IResult ProblemFor(HttpContext context) => context.Response.StatusCode switch
     {
         405 => Problems.MethodNotAllowed(),
         400 => Problems.BadParameter("request", "not understood"),
+        502 => Problems.BadGateway("The request was forwarded, and no answer came."),
+        503 => Problems.Unavailable("The request was to be forwarded, and no destination is healthy."),
+        504 => Problems.TooLate("The request was forwarded, and no answer came in time."),
         _ => Problems.NotFound(context.Features.Get<IEndpointFeature>()?.Endpoint is null ? "There is nothing at this address." : "Not found."),
     };
 }

@@ -26,6 +26,12 @@ internal sealed record Settings(IReadOnlyList<BackendOptions> Backends, SearchOp
         return settings with { Unused = reader.Unused };
     }
 
+    public static bool AreValid(IConfiguration configuration)
+    {
+        Read(configuration, out var errors);
+        return errors.Count == 0;
+    }
+
     /// <summary>Adds <c>config/*.json</c>: they go before the environment and the command line and behind appsettings.json.</summary>
     public static void AddFiles(IConfigurationBuilder configuration, string root)
     {

@@ -51,7 +51,7 @@ internal static class StoreEndpoints
             ["madeInClient"] = series.MadeInClient,
             ["hasMetadata"] = series.Metadata is not null,
         };
-        if (withInstances) shown["instances"] = (series.Metadata ?? series.InstanceRows)?.Uids.Select(uid => new { SOPInstanceUID = uid.ToString() }).ToArray() ?? [];
+        if (withInstances) shown["instances"] = (series.Metadata ?? series.InstanceRows)?.Uids.Select(uid => new Dictionary<string, string> { ["SOPInstanceUID"] = uid.ToString() }).ToArray() ?? [];
         return shown;
     }
 

@@ -131,6 +131,7 @@ public sealed class BackendClient(IProxyStateLookup yarp, IEnumerable<ILoadBalan
 
     private static bool IsNotFound(HttpStatusCode status) => status is HttpStatusCode.NotFound or HttpStatusCode.Gone;
 
-    /// <summary>Without its query, which names what is searched for.</summary>
-    private static string PathOf(string pathAndQuery) => pathAndQuery.Split('?')[0];
+    /// <summary>UIDs, numbers and the standard's own words. The query names what is searched for, and a place of bulk data may hold anything.</summary>
+    private static string PathOf(string pathAndQuery) =>
+        string.Join('/', pathAndQuery.Split('?')[0].Split('/').Select(s => s is "studies" or "series" or "instances" or "metadata" or "frames" || s.All(c => c == '.' || char.IsAsciiDigit(c)) ? s : "…"));
 }

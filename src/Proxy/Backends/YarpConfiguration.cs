@@ -18,11 +18,14 @@ internal sealed class YarpConfiguration : ConfigurationProvider, IConfigurationS
 
     private readonly IConfiguration _settings;
 
-    public YarpConfiguration(IConfiguration settings)
+    /// <param name="settings">All of them.</param>
+    /// <param name="areValid">Whether they are without an error now; else YARP keeps what it has, as everything else does.</param>
+    public YarpConfiguration(IConfiguration settings, Func<bool> areValid)
     {
         _settings = settings;
         ChangeToken.OnChange(settings.GetReloadToken, () =>
         {
+            if (!areValid()) return;
             Load();
             OnReload();
         });

@@ -45,7 +45,7 @@ internal static class AnswerHeaders
     public static void SetPrivate(this HttpResponse response) => response.Headers.CacheControl = "private, no-cache";
 
     /// <summary>A warning as PS3.18 §8.3.4.4 asks for; RFC 9111 §5.5 no longer defines the header, viewers still read it.</summary>
-    public static void AddWarning(this HttpResponse response, string text) => response.Headers.Append("Warning", $"299 {Agent} \"{text}\"");
+    public static void AddWarning(this HttpResponse response, string text) => response.Headers.Append("Warning", $"299 {Agent} \"{Quotable(text)}\"");
 
     /// <summary>
     /// Sets the tag and says whether the client has this version: then 304 is set and nothing more is to be written
@@ -62,6 +62,9 @@ internal static class AnswerHeaders
 
     public static bool AsksAnew(this HttpRequest request) =>
         request.Headers.CacheControl.ToString().Contains("no-cache", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>A header takes no other characters, and the server refuses the whole answer for one.</summary>
+    private static string Quotable(string text) => new([.. text.Select(c => c is < ' ' or > '~' or '"' or '\\' ? '?' : c)]);
 
     private static string Strong(string etag) => etag.StartsWith("W/", StringComparison.Ordinal) ? etag[2..] : etag;
 }

@@ -31,7 +31,21 @@ public sealed class BodyReader(BackendClient client, BackendSet backends, Series
     /// <param name="cancellation">The client leaves.</param>
     public async Task<BodyResult> ReadAsync(BackendScope scope, SeriesPath path, string place, IReadOnlyList<BodyFormat> formats, bool keeps, CancellationToken cancellation)
     {
-        var (holders, failures) = await FindHoldersAsync(scope, path, cancellation);
+        // Pixels never change under their UID, so an old list of holders is as good as a new one, unless it leads nowhere.
+        var known = HoldersOf(store.GetStudy(path.Study));
+        var failures = new List<BackendFailure>();
+        if (await TryHoldersAsync(known, place, formats, keeps, failures, cancellation) is { } body) return body;
+        var places = await lists.LocateAsync(scope, path.Study, isHurried: true, asksAnew: false, cancellation);
+        failures.AddRange(places.Failures.ExceptBy(failures.Select(f => f.Backend), f => f.Backend));
+        return await TryHoldersAsync([.. HoldersOf(places.Study).Except(known)], place, formats, keeps, failures, cancellation) ?? BodyResult.None(failures);
+
+        IReadOnlyList<string> HoldersOf(Study? study) => [.. series.HoldersOf(study, scope, path.Series).Select(l => l.Backend)];
+    }
+
+    /// <summary>The body from the first of these backends that gives it; null when none does.</summary>
+    private async Task<BodyResult?> TryHoldersAsync(
+        IReadOnlyList<string> holders, string place, IReadOnlyList<BodyFormat> formats, bool keeps, List<BackendFailure> failures, CancellationToken cancellation)
+    {
         foreach (var holder in holders)
         {
             if (FindKept(holder, place, formats) is { } kept) return new(kept, null, kept.Head, CacheStatus.Hit, []);
@@ -47,18 +61,7 @@ public sealed class BodyReader(BackendClient client, BackendSet backends, Series
             lookup.Reader!.Dispose();
             if (answer.Failure is { } failure) failures.Add(failure);
         }
-        return BodyResult.None(failures);
-    }
-
-    /// <summary>The backends that hold a series, the owner first. Pixels never change under their UID, so an old list is as good as a new one.</summary>
-    public async Task<(IReadOnlyList<string> Holders, List<BackendFailure> Failures)> FindHoldersAsync(BackendScope scope, SeriesPath path, CancellationToken cancellation)
-    {
-        var known = Names(store.GetStudy(path.Study));
-        if (known.Count > 0) return (known, []);
-        var places = await lists.LocateAsync(scope, path.Study, isHurried: true, asksAnew: false, cancellation);
-        return (Names(places.Study), [.. places.Failures]);
-
-        List<string> Names(Study? study) => [.. series.HoldersOf(study, scope, path.Series).Select(l => l.Backend)];
+        return null;
     }
 
     /// <summary>A client that leaves while it waits leaves the fill too.</summary>

@@ -47,11 +47,11 @@ public sealed class SeriesReader(
             if (!asksAnew && isConfirmed && series.IsMetadataComplete)
             {
                 store.Confirm(list.Backend, path);
-                return new(series.Metadata, list.Backend, time.GetUtcNow(), CacheStatus.Hit, []);
+                return new(series.Metadata, list.Backend, list.Asked ?? time.GetUtcNow(), CacheStatus.Hit, []);
             }
             // 4
             if (!isConfirmed || backends.Find(list.Backend) is not { } backend) continue;
-            var (answer, isShared) = await _asking.RunAsync((list.Backend, path), stopped => AskAsync(backend, path, stopped), cancellation);
+            var (answer, isShared) = await _asking.RunAsync((list.Backend, path), stopped => AskOnceAsync(backend, path, asksAnew, stopped), cancellation);
             if (answer.IsFound) return new(answer.Value, list.Backend, time.GetUtcNow(), isShared ? CacheStatus.Collapsed : CacheStatus.Miss, []);
             if (answer.Failure is { } failure) failures.Add(failure);
             else store.RemoveSeries(list.Backend, path);
@@ -67,11 +67,10 @@ public sealed class SeriesReader(
     private SeriesResult? FindFresh(BackendScope scope, SeriesPath path)
     {
         var owner = HoldersOf(store.GetStudy(path.Study), scope, path.Series).FirstOrDefault();
-        var series = owner?.FindSeries(path.Series);
-        return series?.IsMetadataFresh(cache.Value.MetadataFreshness, time.GetUtcNow()) == true && series.IsMetadataComplete
-            ? new(series.Metadata, owner!.Backend, series.MetadataAsked, CacheStatus.Hit, [])
-            : null;
+        return owner?.FindSeries(path.Series) is { } series && IsFresh(series) ? new(series.Metadata, owner.Backend, series.MetadataAsked, CacheStatus.Hit, []) : null;
     }
+
+    private bool IsFresh(Series series) => series.IsMetadataFresh(cache.Value.MetadataFreshness, time.GetUtcNow()) && series.IsMetadataComplete;
 
     private SeriesResult? FindKept(BackendScope scope, SeriesPath path, List<BackendFailure> failures) =>
         (from list in HoldersOf(store.GetStudy(path.Study), scope, path.Series)
@@ -79,8 +78,10 @@ public sealed class SeriesReader(
          where series.Metadata is not null
          select new SeriesResult(series.Metadata, list.Backend, series.MetadataAsked, CacheStatus.Stale, failures)).FirstOrDefault();
 
-    private async Task<BackendAnswer<PackedInstances>> AskAsync(BackendOptions backend, SeriesPath path, CancellationToken cancellation)
+    private async Task<BackendAnswer<PackedInstances>> AskOnceAsync(BackendOptions backend, SeriesPath path, bool asksAnew, CancellationToken cancellation)
     {
+        // Between the first look and now another's asking may have come to its end.
+        if (!asksAnew && store.GetStudy(path.Study)?.ListOf(backend.Name).FindSeries(path.Series) is { } known && IsFresh(known)) return new(known.Metadata!);
         var answer = await client.AskAsync(backend, $"{path}/metadata", MediaType.DicomJson, (response, stopped) => ReadAsync(response, path, stopped), cancellation);
         if (!answer.IsFound || answer.Value.Count == 0) return answer.Failure is { } failure ? new(failure) : default;
         store.AddInstances(backend.Name, path, answer.Value);

@@ -50,7 +50,7 @@ public sealed class FederatedSearch(
             if (memory.TryFind<SearchResult>(key, out var kept)) return kept with { Status = CacheStatus.Hit };
             if (query.OnlyStudy is { } only && FindStudy(scope, only) is { } found) return found;
         }
-        var (result, isShared) = await _searching.RunAsync(key, stopped => AskAllAsync(scope, query, key, stopped), cancellation);
+        var (result, isShared) = await _searching.RunAsync(key, stopped => AskAllAsync(scope, query, key, asksAnew, stopped), cancellation);
         return isShared ? result with { Status = CacheStatus.Collapsed } : result;
     }
 
@@ -64,8 +64,11 @@ public sealed class FederatedSearch(
             .With(Tag.NumberOfStudyRelatedInstances, MergedRow.Number(owned.Sum(o => o.Series.Count)));
     }
 
-    private async Task<SearchResult> AskAllAsync(BackendScope scope, SearchQuery query, ResultKey key, CancellationToken cancellation)
+    private async Task<SearchResult> AskAllAsync(BackendScope scope, SearchQuery query, ResultKey key, bool asksAnew, CancellationToken cancellation)
     {
+        // Between the first look and now another's search may have come to its end.
+        if (!asksAnew && memory.TryFind<SearchResult>(key, out var kept)) return kept with { Status = CacheStatus.Hit };
+
         // 2
         var asked = time.GetUtcNow();
         using var deadline = new CancellationTokenSource(options.Value.Deadline, time);

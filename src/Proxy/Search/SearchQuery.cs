@@ -62,9 +62,9 @@ public sealed record SearchQuery(
 
     private bool HasUsualFields => !IncludesAll && IncludeFields.IsSubsetOf(StandardFields.Union(StudyFields));
 
-    /// <summary>Two searches of the same text are the same search, whatever page of it is wanted.</summary>
+    /// <summary>Two searches of the same text are the same search, whatever page of it is wanted and whichever of the usual attributes it names.</summary>
     public string CanonicalText => string.Join('&',
-        [Path, .. Matches.Select(m => $"{m.Key}={Escape(m.Value.Value)}"), "include=" + (IncludesAll ? "all" : string.Join(',', IncludeFields)), "fuzzy=" + IsFuzzy]);
+        [Path, .. Matches.Select(m => $"{m.Key}={Escape(m.Value.Value)}"), "include=" + (IncludesAll ? "all" : string.Join(',', IncludeFields.Except(StandardFields))), "fuzzy=" + IsFuzzy]);
 
     /// <summary>The UIDs that a match names; null when it names none.</summary>
     public IReadOnlyCollection<Uid>? FindUids(Tag tag) =>

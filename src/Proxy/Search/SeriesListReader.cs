@@ -36,7 +36,7 @@ public sealed class SeriesListReader(
 
         using var deadline = new CancellationTokenSource(search.Value.Deadline, time);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellation);
-        var asking = unknown.ToDictionary(b => b.Name, b => AskInTimeAsync(b, study, both.Token, cancellation));
+        var asking = unknown.ToDictionary(b => b.Name, b => AskInTimeAsync(b, study, asksAnew, both.Token, cancellation));
         if (isHurried) await WaitHurriedAsync(scope, study, asking.Values, cancellation);
         else await Task.WhenAll(asking.Values);
 
@@ -44,19 +44,15 @@ public sealed class SeriesListReader(
         return new(store.GetStudy(study), [.. failures.OfType<BackendFailure>()], WasAsked: true);
     }
 
-    /// <summary>One backend's list of a study, asked for now and filed.</summary>
-    public async Task<BackendAnswer<SeriesList>> AskAsync(BackendOptions backend, Uid study, CancellationToken cancellation) =>
-        (await _asking.RunAsync((backend.Name, study), stopped => AskOnceAsync(backend, study, stopped), cancellation)).Result;
-
     /// <summary>"Not here" is believed as briefly as a search's result.</summary>
     private bool IsKnown(SeriesList? list, DateTimeOffset now) =>
         list?.IsFresh(list.Series.IsEmpty ? search.Value.Freshness : cache.Value.MetadataFreshness, now) == true;
 
-    private async Task<BackendAnswer<SeriesList>> AskInTimeAsync(BackendOptions backend, Uid study, CancellationToken inTime, CancellationToken cancellation)
+    private async Task<BackendAnswer<SeriesList>> AskInTimeAsync(BackendOptions backend, Uid study, bool asksAnew, CancellationToken inTime, CancellationToken cancellation)
     {
         try
         {
-            return await AskAsync(backend, study, inTime);
+            return (await _asking.RunAsync((backend.Name, study), stopped => AskOnceAsync(backend, study, asksAnew, stopped), inTime)).Result;
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
@@ -64,8 +60,11 @@ public sealed class SeriesListReader(
         }
     }
 
-    private async Task<BackendAnswer<SeriesList>> AskOnceAsync(BackendOptions backend, Uid study, CancellationToken cancellation)
+    /// <summary>One backend's list of a study, asked for now and filed.</summary>
+    private async Task<BackendAnswer<SeriesList>> AskOnceAsync(BackendOptions backend, Uid study, bool asksAnew, CancellationToken cancellation)
     {
+        // Between the first look and now another's asking may have come to its end.
+        if (!asksAnew && store.GetStudy(study)?.ListOf(backend.Name) is { } known && IsKnown(known, time.GetUtcNow())) return new(known);
         var query = SearchQuery.SeriesOf(study);
         var answer = await client.AskAsync(backend, query.ToRequest(search.Value.MaxResults), MediaType.DicomJson, (r, c) => SearchAnswer.ReadAsync(r, query, c), cancellation);
         if (answer.Failure is { } failure) return new(failure);

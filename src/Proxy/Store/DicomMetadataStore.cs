@@ -87,13 +87,13 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
     {
         foreach (var (path, newer) in GroupBySeries(instances))
         {
-            SetMetadata(backend, path, known => known?.Metadata?.With(newer) ?? Pack(newer), madeInClient);
+            SetMetadata(backend, path, series => series with { Metadata = series.Metadata?.With(newer) ?? Pack(newer) }, madeInClient);
         }
     }
 
     /// <summary>Files a whole answer to "all instances of this series": those that it does not name are gone.</summary>
     public void AddInstances(string backend, SeriesPath path, PackedInstances instances, bool madeInClient = false) =>
-        SetMetadata(backend, path, _ => instances, madeInClient);
+        SetMetadata(backend, path, series => series.WithAll(instances), madeInClient);
 
     /// <summary>Files the rows that a search for instances gave. They are no metadata, so nothing fires.</summary>
     public void AddInstanceRows(string backend, IReadOnlyCollection<Dataset> rows)
@@ -109,14 +109,16 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
         }
     }
 
-    /// <summary>Notes that a backend confirmed what is kept of a series.</summary>
+    /// <summary>Notes that a backend's series list confirms what is kept of a series: as of when that list was given, not of now.</summary>
     public void Confirm(string backend, SeriesPath path)
     {
         if (!_studies.ContainsKey(path.Study)) return;
         var now = time.GetUtcNow();
-        Update(path.Study, study => study.ListOf(backend).FindSeries(path.Series) is { } series
-            ? study.With(study.ListOf(backend).With(series with { MetadataAsked = now }))
-            : study);
+        Update(path.Study, study =>
+        {
+            var list = study.ListOf(backend);
+            return list.FindSeries(path.Series) is { } series ? study.With(list.With(series with { MetadataAsked = list.Asked ?? now })) : study;
+        });
     }
 
     /// <summary>Forgets what a backend said of a series, because it no longer has it.</summary>
@@ -159,17 +161,15 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
         return new Subscription(() => ImmutableInterlocked.Update(ref _subscribers, (all, one) => all.Remove(one), subscriber));
     }
 
-    private void SetMetadata(string backend, SeriesPath path, Func<Series?, PackedInstances> make, bool madeInClient)
+    private void SetMetadata(string backend, SeriesPath path, Func<Series, Series> change, bool madeInClient)
     {
         var now = time.GetUtcNow();
         var (before, after) = Update(path.Study, study =>
         {
             var list = study.ListOf(backend);
             var known = list.FindSeries(path.Series);
-            var series = known ?? new Series(path.Series);
-            return study.With(list.With(series with
+            return study.With(list.With(change(known ?? new Series(path.Series)) with
             {
-                Metadata = make(known),
                 MetadataAsked = now,
                 MadeInClient = madeInClient && (known is null || known.MadeInClient),
             }));

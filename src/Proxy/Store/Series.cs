@@ -6,7 +6,6 @@ namespace Proxy.Store;
 public sealed record Series(Uid Uid)
 {
     private readonly Dataset? _summary;
-    private readonly int? _summaryCount;
 
     /// <summary>The row that a search gave; null when only instances were seen.</summary>
     public Dataset? Summary
@@ -15,7 +14,7 @@ public sealed record Series(Uid Uid)
         init
         {
             _summary = value;
-            _summaryCount = value?.FindInt(Tag.NumberOfSeriesRelatedInstances) ?? _summaryCount;
+            SummaryCount = value?.FindInt(Tag.NumberOfSeriesRelatedInstances) ?? SummaryCount;
         }
     }
 
@@ -31,13 +30,19 @@ public sealed record Series(Uid Uid)
     /// <summary>True while no client asked for what is here: it was fetched ahead and fired no event.</summary>
     public bool MadeInClient { get; init; }
 
-    /// <summary>How many instances the backend says it holds, by the newest that it said.</summary>
-    public int Count => _summaryCount ?? Metadata?.Count ?? InstanceRows?.Count ?? 0;
+    /// <summary>How many instances a search said it has; null when none did since all of them came.</summary>
+    private int? SummaryCount { get; init; }
 
-    /// <summary>Whether the metadata still has the number of instances that the newest search gave.</summary>
-    public bool IsMetadataComplete => Metadata is { } metadata && (_summaryCount is null || _summaryCount == metadata.Count);
+    /// <summary>How many instances the backend says it holds, by the newest that it said.</summary>
+    public int Count => SummaryCount ?? Metadata?.Count ?? InstanceRows?.Count ?? 0;
+
+    /// <summary>Whether the metadata has the number of instances that a newer search gave.</summary>
+    public bool IsMetadataComplete => Metadata is { } metadata && (SummaryCount is null || SummaryCount == metadata.Count);
 
     public bool IsMetadataFresh(TimeSpan lifetime, DateTimeOffset now) => Metadata is not null && Ages.IsWithin(MetadataAsked, lifetime, now);
+
+    /// <summary>The same with all instances as the backend has just given them: how many a search saw before counts no more.</summary>
+    public Series WithAll(PackedInstances metadata) => this with { Metadata = metadata, SummaryCount = null };
 
     public Instance? FindInstance(string backend, InstancePath path) =>
         (Metadata?.FindJson(path.Instance) ?? InstanceRows?.FindJson(path.Instance)) is { } json ? new(backend, path, json) : null;

@@ -211,7 +211,7 @@ public static class DicomJsonReader
 
         private Dataset EndDataset(ReadOnlySpan<byte> json)
         {
-            if (!Utf8.IsValid(json)) throw new MalformedAnswerException("The answer is not UTF-8 (PS3.18 §F.2).");
+            if (!Utf8.IsValid(json)) throw new MalformedAnswerException("The answer is not UTF-8 (PS3.18 F.2).");
             if (json.IndexOf(DicomJsonWriter.RootMark) >= 0) throw new MalformedAnswerException("A string holds U+FFFF, which is no character.");
             if (HasRepeatedTag()) throw new MalformedAnswerException("An attribute stands twice in a dataset.");
             DatasetStart = -1;

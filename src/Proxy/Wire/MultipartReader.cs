@@ -16,6 +16,7 @@ namespace Proxy.Wire;
 public sealed class MultipartReader : IDisposable
 {
     private const int MaxHeaderBytes = 16 * 1024;
+    private const int MaxEpilogueBytes = 64 * 1024;
     private const int BufferBytes = 64 * 1024;
 
     private readonly Stream _stream;
@@ -44,12 +45,16 @@ public sealed class MultipartReader : IDisposable
     /// <param name="Length">Content-Length, if it was given and is a number.</param>
     public sealed record Part(MediaType? ContentType, long? Length);
 
-    /// <summary>The next part's headers; null when the closing delimiter was read.</summary>
+    /// <summary>The next part's headers; null when the closing delimiter was read, and the message ended behind it.</summary>
     public async ValueTask<Part?> ReadPartAsync(CancellationToken cancellation)
     {
         var rest = _isInPart ? new byte[4096] : [];
         while (_isInPart) await ReadBodyAsync(rest, cancellation);
-        if (_isLastPart) return null;
+        if (_isLastPart)
+        {
+            await ReadEpilogueAsync(cancellation);
+            return null;
+        }
         int length;
         while ((length = Filled.IndexOf("\r\n\r\n"u8)) < 0)
         {
@@ -99,6 +104,17 @@ public sealed class MultipartReader : IDisposable
     }
 
     private ReadOnlySpan<byte> Filled => _buffer.AsSpan(_start, _end - _start);
+
+    /// <summary>To the end of the message: a body that is shorter than its length is an error of HTTP, even where only the epilogue is missing.</summary>
+    private async ValueTask ReadEpilogueAsync(CancellationToken cancellation)
+    {
+        var length = _end - _start;
+        for (int count; (count = await _stream.ReadAsync(_buffer, cancellation)) > 0;)
+        {
+            if ((length += count) > MaxEpilogueBytes) throw new MalformedAnswerException("Too much follows the closing delimiter.");
+        }
+        _start = _end = 0;
+    }
 
     private async ValueTask<int> ReadDeclaredAsync(Memory<byte> destination, CancellationToken cancellation)
     {

@@ -68,6 +68,6 @@ public class YarpConfigurationTests
     private static IConfigurationRoot Map(out IConfigurationRoot settings, params string[] lines)
     {
         settings = new ConfigurationBuilder().AddInMemoryCollection(lines.Select(s => s.Split('=', 2)).ToDictionary(s => s[0], string? (s) => s[1])).Build();
-        return new ConfigurationBuilder().Add(new YarpConfiguration(settings)).Build();
+        return new ConfigurationBuilder().Add(new YarpConfiguration(settings, () => true)).Build();
     }
 }

@@ -42,6 +42,7 @@ internal static class RandomDatasets
         for (var i = random.Next(depth == 0 ? 25 : 4); i > 0; i--)
         {
             tag += (uint)random.Next(1, 0x8000);
+            if (tag == 0x00081190) tag++; // what stands in a Retrieve URL is changed
             members.Add($"\"{tag.ToString(random.Next(2) == 0 ? "X8" : "x8", CultureInfo.InvariantCulture)}\"{Space(random)}:{Space(random)}{Attribute(random, depth)}");
         }
         return "{" + Space(random) + string.Join("," + Space(random), members) + "}";

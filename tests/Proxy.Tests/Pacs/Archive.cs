@@ -1,0 +1,128 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.WebUtilities;
+using Microsoft.Extensions.Primitives;
+
+namespace Proxy.Tests.Pacs;
+
+/// <summary>One answer of a fake PACS.</summary>
+public sealed record PacsAnswer(int Status, string ContentType, byte[] Body)
+{
+    public ImmutableArray<(string Name, string Value)> Headers { get; init; } = [];
+
+    public static PacsAnswer Text(int status, string contentType, string body) => new(status, contentType, Encoding.UTF8.GetBytes(body));
+
+    public static PacsAnswer Json(string body) => Text(200, "application/dicom+json", body);
+
+    public static PacsAnswer NotFound => Text(404, "application/json", "{}");
+}
+
+/// <summary>The studies that a fake PACS holds, and what it says of them: the ways of Orthanc, its own address in every URL.</summary>
+public sealed class Archive(Func<string> root)
+{
+    private ImmutableList<HeldStudy> _studies = [];
+
+    /// <summary>The order that the archive lists studies in; others are free to differ.</summary>
+    public Func<IEnumerable<HeldStudy>, IEnumerable<HeldStudy>> Order { get; set; } = studies => studies;
+
+    public void Hold(params IEnumerable<HeldStudy> studies)
+    {
+        foreach (var study in studies) _studies = _studies.RemoveAll(s => s.Uid == study.Uid).Add(study);
+    }
+
+    public void Drop(string study) => _studies = _studies.RemoveAll(s => s.Uid == study);
+
+    /// <param name="path">Below the DICOMweb root.</param>
+    /// <param name="query">As it was sent.</param>
+    /// <param name="accept">As it was sent.</param>
+    public PacsAnswer Answer(string path, string query, string accept)
+    {
+        var asked = QueryHelpers.ParseQuery(query);
+        return path.Split('/') switch
+        {
+            ["studies"] => Rows(Order(_studies).Where(s => IsAsked(s, asked)).Select(StudyRow), asked),
+            ["series"] => Rows(from study in Order(_studies) from series in study.Series select SeriesRow(study, series), asked),
+            ["instances"] => Rows(from study in Order(_studies) from series in study.Series from row in InstanceRows(study, series) select row, asked),
+            ["studies", var s, "series"] when Find(s) is { } study => Rows(study.Series.Select(e => SeriesRow(study, e)), asked),
+            ["studies", var s, "instances"] when Find(s) is { } study => Rows(study.Series.SelectMany(e => InstanceRows(study, e)), asked),
+            ["studies", var s, "series", var e, "instances"] when Find(s, e) is var (study, series) => Rows(InstanceRows(study, series), asked),
+            ["studies", var s, "series", var e, "metadata"] when Find(s, e) is var (study, series) => Rows(series.InstanceUids.Select((_, i) => Metadata(study, series, i + 1)), asked),
+            ["studies", var s, "series", var e, "instances", var i] when Find(s, e) is var (_, series) && series.InstanceUids.Contains(i) =>
+                Multipart($"application/dicom; transfer-syntax={HeldSeries.StoredTransferSyntax}", FileOf(i)),
+            ["studies", var s, "series", var e, "instances", var i, "frames", var f] when Find(s, e) is var (_, series) && series.InstanceUids.Contains(i) => Frame(series, i, f, accept),
+            ["studies", var s, "series", var e, "instances", var i, "bulk", .. var rest] when Find(s, e) is not null => Multipart("application/octet-stream", BulkDataOf(i, string.Join('/', rest))),
+            _ => PacsAnswer.NotFound,
+        };
+    }
+
+    public static byte[] BulkDataOf(string instance, string place) => Pixels.Of($"{instance}/bulk/{place}", 3000);
+
+    /// <summary>What stands for an instance's file.</summary>
+    public static byte[] FileOf(string instance) => Pixels.Of($"{instance}/file", 5000);
+
+    /// <summary>One part, framed as Orthanc frames it.</summary>
+    public static PacsAnswer Multipart(string partType, byte[] part, string boundary = "a-boundary-of-the-pacs")
+    {
+        var head = $"--{boundary}\r\nContent-Type: {partType}\r\nContent-Length: {part.Length}\r\nMIME-Version: 1.0\r\n\r\n";
+        return new(200, $"multipart/related; type=\"{partType.Split(';')[0]}\"; boundary={boundary}", [.. Encoding.ASCII.GetBytes(head), .. part, .. Encoding.ASCII.GetBytes($"\r\n--{boundary}--\r\n")]);
+    }
+
+    private HeldStudy? Find(string study) => _studies.Find(s => s.Uid == study);
+
+    private (HeldStudy Study, HeldSeries Series)? Find(string study, string series) =>
+        Find(study) is { } held && held.Series.FirstOrDefault(s => s.Uid == series) is { } found ? (held, found) : null;
+
+    private static bool IsAsked(HeldStudy study, Dictionary<string, StringValues> asked)
+    {
+        foreach (var (name, values) in asked)
+        {
+            var value = values.ToString();
+            if (name is "StudyInstanceUID" or "0020000D" && !value.Split(',', '\\').Contains(study.Uid)) return false;
+            if (name is "PatientID" or "00100020" && study.PatientId != value.Trim('*')) return false;
+            if (name is "PatientName" or "00100010" && !study.PatientName.Contains(value.Trim('*'), StringComparison.OrdinalIgnoreCase)) return false;
+        }
+        return true;
+    }
+
+    private static PacsAnswer Rows(IEnumerable<JsonObject> rows, Dictionary<string, StringValues> asked)
+    {
+        var page = rows.Skip(Number("offset", 0)).Take(Number("limit", int.MaxValue));
+        return PacsAnswer.Json(new JsonArray([.. page]).ToJsonString());
+
+        int Number(string name, int byDefault) => asked.TryGetValue(name, out var value) ? int.Parse(value.ToString(), CultureInfo.InvariantCulture) : byDefault;
+    }
+
+    private JsonObject StudyRow(HeldStudy study) => DicomJson.Dataset(
+        ("00080020", "DA", study.Date), ("00080030", "TM", study.Time), ("00080061", "CS", study.Series.Select(s => s.Modality).Distinct().ToArray()),
+        ("00081190", "UR", $"{root()}/studies/{study.Uid}"), ("00100010", "PN", study.PatientName), ("00100020", "LO", study.PatientId), ("0020000D", "UI", study.Uid),
+        ("00201206", "IS", study.Series.Length), ("00201208", "IS", study.Series.Sum(s => s.Instances)));
+
+    private JsonObject SeriesRow(HeldStudy study, HeldSeries series) => DicomJson.Dataset(
+        ("00080060", "CS", series.Modality), ("00081190", "UR", $"{root()}/studies/{study.Uid}/series/{series.Uid}"), ("0020000D", "UI", study.Uid), ("0020000E", "UI", series.Uid),
+        ("00200011", "IS", study.Series.IndexOf(series) + 1), ("00201209", "IS", series.Instances));
+
+    private IEnumerable<JsonObject> InstanceRows(HeldStudy study, HeldSeries series) =>
+        series.InstanceUids.Select((uid, i) => DicomJson.Dataset([.. Identity(study, series, i + 1), ("00081190", "UR", $"{AddressOf(study, series)}/instances/{uid}")]));
+
+    private JsonObject Metadata(HeldStudy study, HeldSeries series, int number) => DicomJson.Dataset([
+        .. Identity(study, series, number), ("00100010", "PN", study.PatientName), ("00100020", "LO", study.PatientId), ("00080060", "CS", series.Modality),
+        ("7FE00010", "OW", new Uri($"{AddressOf(study, series)}/instances/{series.Uid}.{number}/bulk/7fe00010"))]);
+
+    private static (string Tag, string Vr, object? Value)[] Identity(HeldStudy study, HeldSeries series, int number) => [
+        ("00080016", "UI", "1.2.840.10008.5.1.4.1.1.2"), ("00080018", "UI", $"{series.Uid}.{number}"), ("0020000D", "UI", study.Uid), ("0020000E", "UI", series.Uid),
+        ("00200013", "IS", number), ("00280008", "IS", series.Frames), ("00280010", "US", 512), ("00280011", "US", 512)];
+
+    private string AddressOf(HeldStudy study, HeldSeries series) => $"{root()}/studies/{study.Uid}/series/{series.Uid}";
+
+    /// <summary>As stored, or in the transfer syntax that was asked for; past the last frame Orthanc says 400.</summary>
+    private static PacsAnswer Frame(HeldSeries series, string instance, string frame, string accept)
+    {
+        if (!int.TryParse(frame, CultureInfo.InvariantCulture, out var number) || number > series.Frames) return PacsAnswer.Text(400, "application/json", "{}");
+        var asked = accept.Split("transfer-syntax=").ElementAtOrDefault(1)?.Split(',', ';')[0].Trim('"', ' ') ?? "1.2.840.10008.1.2.1";
+        var transferSyntax = asked == "*" ? HeldSeries.StoredTransferSyntax : asked;
+        var type = accept.Split("type=\"").ElementAtOrDefault(1)?.Split('"')[0] ?? "application/octet-stream";
+        return Multipart($"{type}; transfer-syntax={transferSyntax}", series.FrameOf(instance, number, transferSyntax));
+    }
+}

@@ -1,0 +1,20 @@
+namespace Proxy.Tests.Pacs;
+
+/// <summary>Who arrives waits until it opens; a test drives time by it instead of by the clock.</summary>
+public sealed class Gate
+{
+    private readonly TaskCompletionSource _open = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _arrived;
+
+    public int Arrived => Volatile.Read(ref _arrived);
+
+    public bool IsOpen => _open.Task.IsCompleted;
+
+    public Task PassAsync()
+    {
+        Interlocked.Increment(ref _arrived);
+        return _open.Task;
+    }
+
+    public void Open() => _open.TrySetResult();
+}

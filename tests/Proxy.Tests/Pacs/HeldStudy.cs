@@ -1,0 +1,38 @@
+using System.Collections.Immutable;
+
+namespace Proxy.Tests.Pacs;
+
+/// <summary>A study that a fake PACS holds, in as few words as a walk needs.</summary>
+public sealed record HeldStudy(string Uid)
+{
+    public string Date { get; init; } = "20240101";
+
+    public string Time { get; init; } = "120000";
+
+    public string PatientName { get; init; } = "DOE^JANE";
+
+    public string PatientId { get; init; } = "P1";
+
+    public ImmutableArray<HeldSeries> Series { get; init; } = [];
+
+    /// <summary>With a series more, or with that series as it is now.</summary>
+    public HeldStudy With(string series, string modality = "CT", int instances = 1) => With(new HeldSeries(series, modality, instances));
+
+    public HeldStudy With(HeldSeries series) => this with { Series = [.. Series.Where(s => s.Uid != series.Uid), series] };
+}
+
+/// <summary>A series; its instances are named by its own UID and their number.</summary>
+public sealed record HeldSeries(string Uid, string Modality, int Instances)
+{
+    /// <summary>JPEG-LS: "as stored" and the default of a request differ.</summary>
+    public const string StoredTransferSyntax = "1.2.840.10008.1.2.4.80";
+
+    public int Frames { get; init; } = 1;
+
+    public int FrameBytes { get; init; } = 2000;
+
+    public IEnumerable<string> InstanceUids => Enumerable.Range(1, Instances).Select(number => $"{Uid}.{number}");
+
+    /// <summary>The bytes of a frame in a transfer syntax: other ones for each, the same at every call.</summary>
+    public byte[] FrameOf(string instance, int frame, string transferSyntax = StoredTransferSyntax) => Pixels.Of($"{instance}/{frame}/{transferSyntax}", FrameBytes);
+}

@@ -1,0 +1,170 @@
+using System.Collections.Immutable;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+
+namespace Proxy.Tests.Pacs;
+
+/// <summary>A request as it stood on the wire.</summary>
+/// <param name="Target">Path and query, as they were sent.</param>
+/// <param name="Head">The whole head, from the method to the empty line.</param>
+public sealed record RawRequest(string Target, string Head)
+{
+    /// <summary>The names of its headers, in small letters.</summary>
+    public IEnumerable<string> HeaderNames => Head.Split("\r\n").Skip(1).Where(l => l.Length > 0).Select(l => l.Split(':')[0].ToLowerInvariant());
+}
+
+/// <summary>A PACS that says byte for byte what a test tells it to: broken framing, cut bodies, stalls.</summary>
+/// <remarks>What no script is for, the archive answers whole and in good form.</remarks>
+public sealed class RawPacs : IDisposable
+{
+    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly CancellationTokenSource _stopped = new();
+    private ImmutableList<(string PathEnd, Func<RawConnection, Task> Script)> _scripts = [];
+    private ImmutableList<RawRequest> _requests = [];
+    private int _connections;
+
+    public RawPacs(params IEnumerable<HeldStudy> studies)
+    {
+        Archive = new(() => Address);
+        Archive.Hold(studies);
+        _listener.Start();
+        Port = ((IPEndPoint)_listener.LocalEndpoint).Port;
+        _ = AcceptAsync();
+    }
+
+    public Archive Archive { get; }
+
+    public int Port { get; }
+
+    public string Address => $"http://127.0.0.1:{Port}/dicom-web";
+
+    public int Connections => Volatile.Read(ref _connections);
+
+    public IReadOnlyList<RawRequest> Requests => _requests;
+
+    /// <summary>Sent with every answer of the archive.</summary>
+    public string FurtherHeaders { get; set; } = "";
+
+    /// <summary>Whether the archive closes each connection behind its answer without a word of it.</summary>
+    public bool ClosesSilently { get; set; }
+
+    public int Count(string pathEnd) => _requests.Count(r => PathOf(r).EndsWith(pathEnd, StringComparison.Ordinal));
+
+    /// <summary>From now on this happens to every path that ends so; the newest rule goes first.</summary>
+    public void On(string pathEnd, Func<RawConnection, Task> script) => _scripts = _scripts.Insert(0, (pathEnd, script));
+
+    public void Mend() => _scripts = [];
+
+    public void Dispose()
+    {
+        _stopped.Cancel();
+        _listener.Dispose();
+    }
+
+    private static string PathOf(RawRequest request) => request.Target.Split('?')[0];
+
+    private async Task AcceptAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                var socket = await _listener.AcceptSocketAsync(_stopped.Token);
+                Interlocked.Increment(ref _connections);
+                _ = ServeAsync(new RawConnection(socket, _stopped.Token));
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+        {
+            // The test is over.
+        }
+    }
+
+    private async Task ServeAsync(RawConnection connection)
+    {
+        using (connection)
+        {
+            try
+            {
+                while (!connection.IsClosed && await connection.ReadRequestAsync() is { } request)
+                {
+                    ImmutableInterlocked.Update(ref _requests, (all, one) => all.Add(one), request);
+                    var script = _scripts.Find(s => PathOf(request).EndsWith(s.PathEnd, StringComparison.Ordinal)).Script;
+                    await (script?.Invoke(connection) ?? AnswerAsync(connection, request));
+                }
+            }
+            catch (Exception e) when (e is OperationCanceledException or IOException or SocketException or ObjectDisposedException)
+            {
+                // The proxy hung up, or the test is over.
+            }
+        }
+    }
+
+    private async Task AnswerAsync(RawConnection connection, RawRequest request)
+    {
+        var target = new Uri("http://pacs" + request.Target);
+        var accept = request.Head.Split("\r\n").FirstOrDefault(l => l.StartsWith("Accept:", StringComparison.Ordinal))?[7..].Trim() ?? "";
+        var answer = Archive.Answer(target.AbsolutePath["/dicom-web/".Length..], target.Query, accept);
+        await connection.SendAsync($"HTTP/1.1 {answer.Status} Status\r\nContent-Type: {answer.ContentType}\r\nContent-Length: {answer.Body.Length}\r\n{FurtherHeaders}\r\n");
+        await connection.SendAsync(answer.Body);
+        if (ClosesSilently) connection.Close();
+    }
+}
+
+/// <summary>One connection of the proxy to a <see cref="RawPacs"/>.</summary>
+public sealed class RawConnection(Socket socket, CancellationToken stopped) : IDisposable
+{
+    private readonly NetworkStream _stream = new(socket, ownsSocket: true);
+
+    public bool IsClosed { get; private set; }
+
+    public Task SendAsync(string text) => SendAsync(Encoding.Latin1.GetBytes(text));
+
+    public async Task SendAsync(byte[] bytes) => await _stream.WriteAsync(bytes, stopped);
+
+    /// <summary>Ends in good order (FIN), as an archive does that dies while it writes.</summary>
+    public void Close()
+    {
+        IsClosed = true;
+        socket.Shutdown(SocketShutdown.Send);
+    }
+
+    /// <summary>Breaks off (RST).</summary>
+    public void Reset()
+    {
+        IsClosed = true;
+        socket.LingerState = new LingerOption(true, 0);
+        socket.Close();
+    }
+
+    /// <summary>Ends when the proxy has hung up.</summary>
+    public async Task WaitForLeaveAsync()
+    {
+        var buffer = new byte[1];
+        try
+        {
+            while (await _stream.ReadAsync(buffer, stopped) > 0) { }
+        }
+        catch (IOException)
+        {
+            // Hung up with a reset.
+        }
+        IsClosed = true;
+    }
+
+    internal async Task<RawRequest?> ReadRequestAsync()
+    {
+        var head = new List<byte>();
+        var buffer = new byte[1];
+        while (!(head.Count >= 4 && head[^4] == '\r' && head[^3] == '\n' && head[^2] == '\r' && head[^1] == '\n'))
+        {
+            if (await _stream.ReadAsync(buffer, stopped) == 0) return null;
+            head.Add(buffer[0]);
+        }
+        var text = Encoding.Latin1.GetString([.. head]);
+        return new(text.Split(' ')[1], text);
+    }
+
+    public void Dispose() => _stream.Dispose();
+}

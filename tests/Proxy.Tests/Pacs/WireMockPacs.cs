@@ -1,0 +1,114 @@
+using System.Collections.Immutable;
+using WireMock;
+using WireMock.RequestBuilders;
+using WireMock.ResponseBuilders;
+using WireMock.Server;
+using WireMock.Settings;
+using WireMock.Types;
+using WireMock.Util;
+
+namespace Proxy.Tests.Pacs;
+
+/// <summary>One request that a fake PACS got.</summary>
+/// <param name="Path">Below the DICOMweb root.</param>
+public sealed record PacsRequest(string Method, string Path, string Query, ImmutableDictionary<string, string> Headers, string Body);
+
+/// <summary>A PACS on a free loopback port that answers for the studies it holds, as Orthanc would, and fails when it is told to.</summary>
+public sealed class WireMockPacs : IDisposable
+{
+    private const string Root = "/dicom-web/";
+
+    private readonly WireMockServer _server;
+    private ImmutableList<(string PathEnd, Gate Gate)> _gates = [];
+    private ImmutableList<(string PathEnd, Func<PacsAnswer> Answer)> _faults = [];
+    private ImmutableList<PacsRequest> _requests = [];
+    private int _running;
+    private int _peak;
+
+    public WireMockPacs(params IEnumerable<HeldStudy> studies)
+    {
+        Archive = new(() => Address);
+        Archive.Hold(studies);
+        _server = WireMockServer.Start(new WireMockServerSettings { Urls = ["http://127.0.0.1:0"], MaxRequestLogCount = 0 });
+        _server.Given(Request.Create().UsingAnyMethod()).RespondWith(Response.Create().WithCallback(AnswerAsync));
+    }
+
+    public Archive Archive { get; }
+
+    public int Port => _server.Port;
+
+    public string Address => $"http://127.0.0.1:{Port}/dicom-web";
+
+    /// <summary>Every request so far, in the order of their arrival.</summary>
+    public IReadOnlyList<PacsRequest> Requests => _requests;
+
+    /// <summary>The most requests that were inside at once.</summary>
+    public int Peak => Volatile.Read(ref _peak);
+
+    public int Count(string pathEnd) => _requests.Count(r => r.Path.EndsWith(pathEnd, StringComparison.Ordinal));
+
+    public WireMockPacs Hold(params IEnumerable<HeldStudy> studies)
+    {
+        Archive.Hold(studies);
+        return this;
+    }
+
+    /// <summary>From now on this is the answer to every path that ends so; the newest rule goes first.</summary>
+    public void Say(PacsAnswer answer, string pathEnd = "") => _faults = _faults.Insert(0, (pathEnd, () => answer));
+
+    public void Fail(int status, string pathEnd = "") => Say(PacsAnswer.Text(status, "text/plain", "no"), pathEnd);
+
+    /// <summary>Requests to paths that end so arrive, and wait.</summary>
+    public Gate Hang(string pathEnd = "")
+    {
+        var gate = new Gate();
+        _gates = _gates.Add((pathEnd, gate));
+        return gate;
+    }
+
+    /// <summary>Well again; whoever waits is answered.</summary>
+    public void Mend()
+    {
+        foreach (var (_, gate) in _gates) gate.Open();
+        _gates = [];
+        _faults = [];
+    }
+
+    public void Dispose()
+    {
+        Mend();
+        _server.Dispose();
+    }
+
+    private async Task<IResponseMessage> AnswerAsync(IRequestMessage message)
+    {
+        var target = new Uri(message.Url);
+        var path = target.AbsolutePath.StartsWith(Root, StringComparison.Ordinal) ? target.AbsolutePath[Root.Length..] : target.AbsolutePath;
+        var headers = message.Headers!.ToImmutableDictionary(h => h.Key, h => string.Join(", ", h.Value), StringComparer.OrdinalIgnoreCase);
+        var request = new PacsRequest(message.Method, path, target.Query, headers, message.Body ?? "");
+        ImmutableInterlocked.Update(ref _requests, (all, one) => all.Add(one), request);
+        var running = Interlocked.Increment(ref _running);
+        for (int seen; (seen = Peak) < running && Interlocked.CompareExchange(ref _peak, running, seen) != seen;) { }
+        try
+        {
+            foreach (var (pathEnd, gate) in _gates)
+            {
+                if (path.EndsWith(pathEnd, StringComparison.Ordinal)) await gate.PassAsync();
+            }
+            var fault = _faults.Find(f => path.EndsWith(f.PathEnd, StringComparison.Ordinal)).Answer;
+            return ToMessage(fault?.Invoke() ?? Archive.Answer(path, target.Query, headers.GetValueOrDefault("Accept", "")));
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _running);
+        }
+    }
+
+    private static ResponseMessage ToMessage(PacsAnswer answer)
+    {
+        var message = new ResponseMessage { StatusCode = answer.Status, BodyData = new BodyData { DetectedBodyType = BodyType.Bytes, BodyAsBytes = answer.Body } };
+        message.AddHeader("Content-Type", answer.ContentType);
+        foreach (var (name, value) in answer.Headers) message.AddHeader(name, value);
+        return message;
+    }
+}

@@ -1,0 +1,171 @@
+using Proxy.Tests.Pacs;
+using Xunit;
+
+namespace Proxy.Tests.Walks;
+
+/// <summary>What makes no sense is refused with the name of what is wrong, and no PACS hears of it.</summary>
+public sealed class BadInputWalks(BadInputWalks.OnePacs one) : IClassFixture<BadInputWalks.OnePacs>
+{
+    private const string Studies = "/dicomweb/studies";
+
+    private const string Instance = "/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1";
+
+    /// <summary>One proxy for all of it: nothing of what is refused leaves a trace.</summary>
+    public sealed class OnePacs : IAsyncDisposable
+    {
+        public OnePacs() => Proxy = new(("east", East.Address));
+
+        public WireMockPacs East { get; } = new(new HeldStudy("1.2.1").With("1.2.1.1"));
+
+        public ProxyHost Proxy { get; }
+
+        public async ValueTask DisposeAsync()
+        {
+            await Proxy.DisposeAsync();
+            East.Dispose();
+        }
+    }
+
+    public static TheoryData<string, string> BadUids
+    {
+        get
+        {
+            var data = new TheoryData<string, string>();
+            string[] uids =
+            [
+                "abc", "1.2.", ".1.2", "1..2", "1.02", "00.1", "1.2.x", "1.2-3", "%EF%BC%91.2", "1.2%20", "1.2,1.3", "1.2;v=1", "1.2*", "-1.2", "+1.2", "1e3",
+                new string('1', 65), string.Join('.', Enumerable.Repeat("1", 33)), new('1', 8000),
+            ];
+            foreach (var uid in uids)
+            {
+                data.Add($"{Studies}/{uid}/series", "study");
+                data.Add($"{Studies}/{uid}/metadata", "study");
+                data.Add($"{Studies}/1.2.1/series/{uid}/metadata", "series");
+                data.Add($"{Studies}/1.2.1/series/1.2.1.1/instances/{uid}/frames/1", "instance");
+            }
+            return data;
+        }
+    }
+
+    public static TheoryData<string> BadPaths =>
+    [
+        $"{Studies}/../../system", $"{Studies}/1.2.1/../1.2.2/series", $"{Studies}/1.2.1/..", $"{Studies}/./1.2.1/series", $"{Studies}/%2e%2e/system", $"{Studies}/%2E%2e/%2e./system", $"{Studies}/.%2e/system",
+        $"{Studies}/1.2.1%2fseries", $"{Studies}/1.2.1%2Fseries/1.2.1.1", "/dicomweb//studies", $"{Studies}//1.2.1/series", "//dicomweb/studies", $"{Studies}/1.2.1\\series", $"{Studies}/1.2.1%5Cseries",
+        $"{Studies}/..%2f..%2fsystem", $"{Studies}/%252e%252e/system", $"{Studies}/1.2.1/series/..%5c..%5csystem",
+    ];
+
+    [Theory]
+    [MemberData(nameof(BadUids))]
+    public Task ATextThatIsNoUid(string path, string parameter) => IsRefusedAsync(path, 400, parameter);
+
+    [Theory]
+    [MemberData(nameof(BadPaths))]
+    public async Task APathThatMeansTwoThings(string path)
+    {
+        var reply = await one.Proxy.GetAsync(path);
+
+        Assert.InRange((int)reply.Status, 400, 404);
+        reply.IsProblem((int)reply.Status);
+        Assert.Empty(one.East.Requests);
+    }
+
+    [Fact]
+    public async Task AZeroCharacterInThePath()
+    {
+        // The server itself refuses it, without a word.
+        Assert.Equal(400, (int)(await one.Proxy.GetAsync($"{Studies}/1.2.1%00/series")).Status);
+        Assert.Empty(one.East.Requests);
+    }
+
+    [Theory]
+    [InlineData("0")]
+    [InlineData("-1")]
+    [InlineData("+1")]
+    [InlineData("1.5")]
+    [InlineData("abc")]
+    [InlineData("1,,2")]
+    [InlineData("1,")]
+    [InlineData(",1")]
+    [InlineData("1,0")]
+    [InlineData("1;2")]
+    [InlineData("%201")]
+    [InlineData("99999999999")]
+    [InlineData("1-3")]
+    public Task AListThatIsNoneOfFrames(string frames) => IsRefusedAsync($"{Instance}/frames/{frames}", 400, "frames");
+
+    [Theory]
+    [InlineData("limit=abc", "limit")]
+    [InlineData("limit=-1", "limit")]
+    [InlineData("limit=", "limit")]
+    [InlineData("limit=1&limit=2", "limit")]
+    [InlineData("limit=99999999999", "limit")]
+    [InlineData("offset=abc", "offset")]
+    [InlineData("offset=-1", "offset")]
+    [InlineData("fuzzymatching=maybe", "fuzzymatching")]
+    [InlineData("includefield=NotAnAttribute", "includefield")]
+    [InlineData("includefield=0010", "includefield")]
+    [InlineData("includefield=all,00100zzz", "includefield")]
+    [InlineData("NotAnAttribute=1", "NotAnAttribute")]
+    [InlineData("patientid=P1", "patientid")]
+    [InlineData("0010002=1", "0010002")]
+    [InlineData("00100020x=1", "00100020x")]
+    [InlineData("PatientID=1&00100020=2", "00100020")]
+    [InlineData("PatientID=1&PatientID=2", "PatientID")]
+    [InlineData("PatientID=a%0d%0aHost:%20evil", "PatientID")]
+    [InlineData("StudyInstanceUID=abc", "StudyInstanceUID")]
+    [InlineData("StudyInstanceUID=1.2,,1.3", "StudyInstanceUID")]
+    [InlineData("RequestedProcedureID.x=1", "RequestedProcedureID.x")]
+    public Task AQueryThatBreaksARule(string query, string parameter) => IsRefusedAsync($"{Studies}?{query}", 400, parameter);
+
+    [Theory]
+    [InlineData("/dicomweb?requestType=WADO&studyUID=abc&seriesUID=1.2&objectUID=1.3&contentType=application/dicom", "studyUID")]
+    [InlineData("/dicomweb?requestType=WADO&studyUID=1.2&seriesUID=1.2&contentType=application/dicom", "objectUID")]
+    [InlineData("/dicomweb?requestType=XYZ", "requestType")]
+    [InlineData("/store/instance", "imageId")]
+    [InlineData("/store/instance?imageId=wadors:/dicomweb/studies/abc/series/1/instances/2/frames/1", "imageId")]
+    [InlineData("/store/studies/abc", "study")]
+    public Task AnAddressThatLacksSomething(string path, string parameter) => IsRefusedAsync(path, 400, parameter);
+
+    [Theory]
+    [InlineData(Studies)]
+    [InlineData(Studies + "/1.2.1/series/1.2.1.1/metadata")]
+    [InlineData(Instance + "/frames/1")]
+    public Task HeadersOf64Kilobytes(string path) => IsRefusedAsync(path, 431, "headers", ("Accept", $"multipart/related; type=\"{new string('x', 64 * 1024)}\""));
+
+    [Theory]
+    [InlineData("DELETE", Studies)]
+    [InlineData("PUT", Studies + "/1.2.1/series/1.2.1.1/metadata")]
+    [InlineData("PATCH", Instance + "/frames/1")]
+    public async Task AMethodThatMeansNothingHere(string method, string path)
+    {
+        (await one.Proxy.SendAsync(new HttpMethod(method), path, [])).IsProblem(405);
+        Assert.Empty(one.East.Requests);
+    }
+
+    [Theory]
+    [InlineData("/")]
+    [InlineData("/dicomweb/studies/1.2.1/series/1.2.1.1/metadata/x.css")]
+    [InlineData("/dicomweb/studies/1.2.1/series/1.2.1.1/metadata;x.css")]
+    [InlineData("/dicomweb/patients")]
+    [InlineData("/DICOM-web/studies")]
+    [InlineData("/system")]
+    [InlineData("/backends/east/instances")]
+    [InlineData("/backends/east/dicomweb/nothing")]
+    public async Task AnAddressThatIsNone_ReachesNoPacs(string path)
+    {
+        var reply = await one.Proxy.GetAsync(path);
+
+        if (path != "/") reply.IsProblem(404);
+        Assert.Empty(one.East.Requests);
+    }
+
+    private async Task IsRefusedAsync(string path, int status, string parameter, params (string, string)[] headers)
+    {
+        var reply = await one.Proxy.GetAsync(path, headers);
+
+        reply.IsProblem(status, names: parameter);
+        Assert.Equal(parameter, (string)reply.Json["parameter"]!);
+        Assert.Equal("nosniff", reply["X-Content-Type-Options"]);
+        Assert.Empty(one.East.Requests);
+    }
+}

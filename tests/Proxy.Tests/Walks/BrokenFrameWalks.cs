@@ -1,0 +1,225 @@
+using Proxy.Tests.Pacs;
+using Xunit;
+
+namespace Proxy.Tests.Walks;
+
+/// <summary>A body that is not whole is never served as whole and never kept: small, it is a 502; begun, the client's connection breaks.</summary>
+public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs one) : IClassFixture<BrokenFrameWalks.OnePacs>
+{
+    private static readonly (string, string) AsStored = ("Accept", "multipart/related; type=\"application/octet-stream\"; transfer-syntax=*");
+
+    private static readonly byte[] Small = Pixels.Of("small", 4000);
+
+    private static readonly byte[] Large = Pixels.Of("large", 600_000);
+
+    private static readonly HeldSeries Held = new("1.2.1.1", "US", 1) { Frames = 1000 };
+
+    private static int _frames;
+
+    private readonly RawPacs _east = one.East;
+
+    private readonly ProxyHost _proxy = one.Proxy;
+
+    /// <summary>A frame that no other walk asks for.</summary>
+    private readonly int _frame = Interlocked.Increment(ref _frames);
+
+    private string Path => $"/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/{_frame}";
+
+    /// <summary>One proxy for all faults.</summary>
+    public sealed class OnePacs : IAsyncDisposable
+    {
+        public OnePacs() => Proxy = new(("east", East.Address)) { ["Backends:east:Timeout"] = "00:00:01" };
+
+        public RawPacs East { get; } = new(new HeldStudy("1.2.1").With(Held));
+
+        public ProxyHost Proxy { get; }
+
+        public async ValueTask DisposeAsync()
+        {
+            await Proxy.DisposeAsync();
+            East.Dispose();
+        }
+    }
+
+    private static Dictionary<string, Func<RawConnection, byte[], Task>> Faults { get; } = new()
+    {
+        ["no closing delimiter"] = async (c, body) =>
+        {
+            await c.SendAsync(Head("Connection: close"));
+            await c.SendAsync(body);
+            c.Close();
+        },
+        ["half a closing delimiter"] = async (c, body) =>
+        {
+            await c.SendAsync(Head("Connection: close"));
+            await c.SendAsync(body);
+            await c.SendAsync("\r\n--b-");
+            c.Close();
+        },
+        ["reset in the middle"] = async (c, body) =>
+        {
+            await c.SendAsync(Head("Connection: close"));
+            await c.SendAsync(body);
+            c.Reset();
+        },
+        ["content length too long"] = async (c, body) =>
+        {
+            await c.SendAsync(Head($"Content-Length: {body.Length + 10_000}"));
+            await c.SendAsync(body);
+            await c.SendAsync("\r\n--b--\r\n");
+            c.Close();
+        },
+        ["content length too short"] = async (c, body) =>
+        {
+            await c.SendAsync(Head($"Content-Length: {body.Length / 2}"));
+            await c.SendAsync(body);
+            await c.SendAsync("\r\n--b--\r\n");
+        },
+        ["the last chunk is missing"] = async (c, body) =>
+        {
+            await c.SendAsync(Head("Transfer-Encoding: chunked", isChunked: true));
+            await c.SendAsync($"{body.Length:x}\r\n");
+            await c.SendAsync(body);
+            await c.SendAsync("\r\n");
+            c.Close();
+        },
+        ["cut in a chunk"] = async (c, body) =>
+        {
+            await c.SendAsync(Head("Transfer-Encoding: chunked", isChunked: true));
+            await c.SendAsync($"{body.Length * 2:x}\r\n");
+            await c.SendAsync(body);
+            c.Close();
+        },
+        ["a chunk's size is no number"] = async (c, body) =>
+        {
+            await c.SendAsync(Head("Transfer-Encoding: chunked", isChunked: true));
+            await c.SendAsync($"{body.Length:x}\r\n");
+            await c.SendAsync(body);
+            await c.SendAsync("\r\n-5\r\n");
+        },
+        ["the part is shorter than it says"] = async (c, body) =>
+        {
+            await c.SendAsync(Head("Connection: close", partLength: body.Length + 1));
+            await c.SendAsync(body);
+            await c.SendAsync("\r\n--b--\r\n");
+            c.Close();
+        },
+        ["the part is longer than it says"] = async (c, body) =>
+        {
+            await c.SendAsync(Head("Connection: close", partLength: body.Length - 1));
+            await c.SendAsync(body);
+            await c.SendAsync("\r\n--b--\r\n");
+            c.Close();
+        },
+        ["one part too many"] = async (c, body) =>
+        {
+            await c.SendAsync(Head("Connection: close"));
+            await c.SendAsync(body);
+            await c.SendAsync("\r\n--b\r\n\r\nmore\r\n--b--\r\n");
+            c.Close();
+        },
+        ["it stops in the middle"] = async (c, body) =>
+        {
+            await c.SendAsync(Head("Connection: close"));
+            await c.SendAsync(body);
+            await c.WaitForLeaveAsync();
+        },
+    };
+
+    private static Dictionary<string, (int Status, Func<RawConnection, Task> Script)> NoBody { get; } = new()
+    {
+        ["two lengths"] = (502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!")),
+        ["two lengths in one"] = (502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 5, 6\r\n\r\nhello!")),
+        ["a negative length"] = (502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: -5\r\n\r\nhello")),
+        ["a length that is no number"] = (502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 5x\r\n\r\nhello")),
+        ["a single part without a length"] = (502, async c =>
+        {
+            await c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n\r\nhello");
+            c.Close();
+        }
+        ),
+        ["no part"] = (502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: multipart/related; boundary=b\r\nContent-Length: 7\r\n\r\n--b--\r\n")),
+        ["no boundary"] = (502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: multipart/related\r\nContent-Length: 7\r\n\r\n--b--\r\n")),
+        ["a page"] = (502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>")),
+        ["no HTTP"] = (502, async c =>
+        {
+            await c.SendAsync("SSH-2.0-OpenSSH_9.2\r\n");
+            c.Close();
+        }
+        ),
+        ["headers without an end"] = (502, c => c.SendAsync("HTTP/1.1 200 OK\r\n" + string.Concat(Enumerable.Repeat($"X-Long: {new string('x', 1000)}\r\n", 100)))),
+        ["nothing"] = (503, c =>
+        {
+            c.Close();
+            return Task.CompletedTask;
+        }
+        ),
+        ["a stall behind the head"] = (504, async c =>
+        {
+            await c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 5\r\n\r\n");
+            await c.WaitForLeaveAsync();
+        }
+        ),
+        ["a stall before the head"] = (504, c => c.WaitForLeaveAsync()),
+    };
+
+    public static TheoryData<string> FaultNames => [.. Faults.Keys];
+
+    public static TheoryData<string> NoBodyNames => [.. NoBody.Keys];
+
+    [Theory]
+    [MemberData(nameof(FaultNames))]
+    public async Task ALargeOneBreaksTheClientsConnection_AndIsNotKept(string fault)
+    {
+        _east.On($"/frames/{_frame}", c => Faults[fault](c, Large));
+
+        await Assert.ThrowsAsync<HttpRequestException>(() => _proxy.GetAsync(Path, AsStored));
+
+        await IsAskedAgainAndWholeAsync();
+    }
+
+    [Theory]
+    [MemberData(nameof(FaultNames))]
+    public async Task ASmallOneIsNeverServedAsWhole_AndIsNotKept(string fault)
+    {
+        _east.On($"/frames/{_frame}", c => Faults[fault](c, Small));
+
+        // Where the PACS pauses before it breaks off, the client may have been told 200 already; then the connection breaks.
+        try
+        {
+            var reply = await _proxy.GetAsync(Path, AsStored);
+            reply.IsProblem(fault == "it stops in the middle" ? 504 : 502);
+        }
+        catch (HttpRequestException)
+        {
+            Assert.Equal(1, _east.Count($"/frames/{_frame}"));
+        }
+
+        await IsAskedAgainAndWholeAsync();
+    }
+
+    [Theory]
+    [MemberData(nameof(NoBodyNames))]
+    public async Task AnAnswerThatIsNoneIsAProblem_AndIsNotKept(string fault)
+    {
+        _east.On($"/frames/{_frame}", NoBody[fault].Script);
+
+        (await _proxy.GetAsync(Path, AsStored)).IsProblem(NoBody[fault].Status, names: "east");
+
+        await IsAskedAgainAndWholeAsync();
+    }
+
+    private async Task IsAskedAgainAndWholeAsync()
+    {
+        _east.Mend();
+        var again = await _proxy.GetAsync(Path, AsStored);
+        Assert.Equal("Proxy; fwd=miss; stored", again.CacheStatus);
+        Assert.Equal(Held.FrameOf("1.2.1.1.1", _frame), Assert.Single(Parts.Of(again)).Body);
+    }
+
+    private static string Head(string header, bool isChunked = false, int? partLength = null)
+    {
+        var part = $"--b\r\nContent-Type: application/octet-stream; transfer-syntax={HeldSeries.StoredTransferSyntax}\r\n{(partLength is null ? "" : $"Content-Length: {partLength}\r\n")}\r\n";
+        return $"HTTP/1.1 200 OK\r\nContent-Type: multipart/related; type=\"application/octet-stream\"; boundary=b\r\n{header}\r\n\r\n{(isChunked ? $"{part.Length:x}\r\n{part}\r\n" : part)}";
+    }
+}

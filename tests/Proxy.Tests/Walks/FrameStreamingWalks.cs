@@ -1,0 +1,172 @@
+using System.Text;
+using Proxy.Tests.Pacs;
+using Xunit;
+
+namespace Proxy.Tests.Walks;
+
+/// <summary>A frame on its way: who gets it when, who may leave, who is asked.</summary>
+public sealed class FrameStreamingWalks : IDisposable
+{
+    private const string Frame = "/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1";
+
+    private const int HalfBytes = 200_000;
+
+    private static readonly (string, string) AsStored = ("Accept", "application/octet-stream; transfer-syntax=*");
+
+    private static readonly byte[] Whole = Pixels.Of("streamed", 2 * HalfBytes);
+
+    private readonly RawPacs _east = new(new HeldStudy("1.2.1").With("1.2.1.1"));
+
+    private readonly Gate _half = new();
+
+    private readonly ProxyHost _proxy;
+
+    public FrameStreamingWalks() => _proxy = new(("east", _east.Address));
+
+    public void Dispose()
+    {
+        _half.Open();
+        _proxy.Dispose();
+        _east.Dispose();
+    }
+
+    [Theory]
+    [InlineData(HalfBytes)]
+    [InlineData(1000)]
+    public async Task TheFirstBytesReachTheClient_BeforeThePacsSentTheRest(int firstBytes)
+    {
+        SendInTwo(firstBytes);
+
+        using var response = await _proxy.OpenAsync(Frame, AsStored);
+        var body = await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken);
+        var first = new byte[firstBytes - 200];
+        await body.ReadExactlyAsync(first, TestContext.Current.CancellationToken);
+
+        Assert.False(_half.IsOpen);
+        Assert.Equal(Whole[..first.Length], first);
+        _half.Open();
+        var rest = new byte[Whole.Length - first.Length];
+        await body.ReadExactlyAsync(rest, TestContext.Current.CancellationToken);
+        Assert.Equal(Whole[first.Length..], rest);
+        Assert.Equal(0, await body.ReadAsync(new byte[1], TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task ManyWhoMissAtOnce_AskOnce_AndGetTheSame()
+    {
+        SendInTwo(HalfBytes);
+
+        var frames = Enumerable.Range(0, 50).Select(_ => _proxy.GetAsync(Frame, AsStored)).ToArray();
+        await Until.TrueAsync(() => _proxy.Arrived == 50 && _half.Arrived == 1, "all wait");
+        var late = _proxy.GetAsync(Frame, AsStored);
+        await Until.TrueAsync(() => _proxy.Arrived == 51, "one more waits");
+        _half.Open();
+        var replies = await Task.WhenAll([.. frames, late]);
+
+        Assert.Equal(1, _east.Count("/frames/1"));
+        Assert.All(replies, r => Assert.Equal(Whole, r.Body));
+        Assert.Single(replies, r => r.CacheStatus == "Proxy; fwd=miss; stored");
+        Assert.Contains(replies, r => r.CacheStatus == "Proxy; hit; collapsed");
+        Assert.Equal("Proxy; hit", (await _proxy.GetAsync(Frame, AsStored)).CacheStatus);
+    }
+
+    [Fact]
+    public async Task TheFirstLeaves_AndTheOthersGetAll()
+    {
+        SendInTwo(HalfBytes);
+
+        var first = await _proxy.OpenAsync(Frame, AsStored);
+        var second = _proxy.GetAsync(Frame, AsStored);
+        await Until.TrueAsync(() => _proxy.Arrived == 2, "both wait");
+        using var third = await _proxy.OpenAsync(Frame, AsStored);
+        first.Dispose();
+        _half.Open();
+
+        Assert.Equal(Whole, (await second).Body);
+        Assert.Equal(Whole, (await Reply.ReadAsync(third)).Body);
+        Assert.Equal(1, _east.Count("/frames/1"));
+        Assert.Equal("Proxy; hit", (await _proxy.GetAsync(Frame, AsStored)).CacheStatus);
+    }
+
+    [Fact]
+    public async Task AllLeave_AndThePacsIsLetGo()
+    {
+        var letGo = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _east.On("/frames/1", async connection =>
+        {
+            await connection.SendAsync(HeadOf(Whole));
+            await connection.SendAsync(Whole[..HalfBytes]);
+            await connection.WaitForLeaveAsync();
+            letGo.SetResult();
+        });
+
+        var first = await _proxy.OpenAsync(Frame, AsStored);
+        var second = await _proxy.OpenAsync(Frame, AsStored);
+        first.Dispose();
+        second.Dispose();
+
+        await letGo.Task.WaitAsync(Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken);
+        _east.Mend();
+        Assert.Equal("Proxy; fwd=miss; stored", (await _proxy.GetAsync(Frame, AsStored)).CacheStatus);
+    }
+
+    [Fact]
+    public async Task WhoLeavesBeforeThePacsAnswered_LetsItGoToo()
+    {
+        var letGo = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _east.On("/frames/1", async connection =>
+        {
+            _ = _half.PassAsync();
+            await connection.WaitForLeaveAsync();
+            letGo.SetResult();
+        });
+        using var leave = new CancellationTokenSource();
+
+        var frame = _proxy.GetAsync(Frame, leave.Token);
+        await Until.TrueAsync(() => _half.Arrived == 1, "the PACS is asked");
+        await leave.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => frame);
+        await letGo.Task.WaitAsync(Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task AFrameTooLargeToKeep_PassesWhole()
+    {
+        var large = Pixels.Of("large", 6 << 20);
+        await using var proxy = new ProxyHost(("east", _east.Address)) { ["Cache:Memory:MaxBytes"] = $"{8 << 20}" };
+        _east.On("/frames/1", async connection =>
+        {
+            await connection.SendAsync(HeadOf(large));
+            await connection.SendAsync(large);
+            await connection.SendAsync("\r\n--b--\r\n");
+            connection.Close();
+        });
+
+        Assert.Equal(large, (await proxy.GetAsync(Frame, AsStored)).Body);
+        Assert.Equal(large, (await proxy.GetAsync(Frame, AsStored)).Body);
+        Assert.Equal(2, _east.Count("/frames/1"));
+    }
+
+    /// <summary>A close-delimited multipart, as Orthanc sends frames; without a length of the part.</summary>
+    private static string HeadOf(byte[] body) => $"""
+        HTTP/1.1 200 OK
+        Content-Type: multipart/related; type="application/octet-stream"; boundary=b
+        Connection: close
+
+        --b
+        Content-Type: application/octet-stream; transfer-syntax={HeldSeries.StoredTransferSyntax}
+        Content-Length: {body.Length}
+
+
+        """.ReplaceLineEndings("\r\n");
+
+    private void SendInTwo(int firstBytes) => _east.On("/frames/1", async connection =>
+    {
+        await connection.SendAsync([.. Encoding.ASCII.GetBytes(HeadOf(Whole)), .. Whole.AsSpan(0, firstBytes)]);
+        await _half.PassAsync();
+        await connection.SendAsync(Whole[firstBytes..]);
+        await connection.SendAsync("\r\n--b--\r\n");
+        connection.Close();
+    });
+}

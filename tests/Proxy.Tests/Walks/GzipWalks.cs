@@ -1,0 +1,67 @@
+using System.IO.Compression;
+using System.Text;
+using Proxy.Tests.Pacs;
+using Xunit;
+
+namespace Proxy.Tests.Walks;
+
+/// <summary>A PACS behind a slow line: asked for packed bodies, and held to what their trailer says.</summary>
+public sealed class GzipWalks : IDisposable
+{
+    private const string Series = "/dicomweb/studies/1.2.1/series/1.2.1.1/metadata";
+
+    private readonly WireMockPacs _east = new(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 40));
+
+    private readonly ProxyHost _proxy;
+
+    public GzipWalks() => _proxy = new(("east", _east.Address)) { ["Backends:east:Compression"] = "Gzip" };
+
+    public void Dispose()
+    {
+        _proxy.Dispose();
+        _east.Dispose();
+    }
+
+    [Fact]
+    public async Task APackedAnswerIsUnpacked()
+    {
+        Say(Gzip(_east.Archive.Answer("studies/1.2.1/series/1.2.1.1/metadata", "", "").Body));
+
+        Assert.Equal(40, (await _proxy.GetAsync(Series)).Rows.Count);
+        Assert.All(_east.Requests, r => Assert.Equal("gzip", r.Headers["Accept-Encoding"]));
+    }
+
+    [Theory]
+    [InlineData("cut")]
+    [InlineData("cut trailer")]
+    [InlineData("wrong checksum")]
+    [InlineData("wrong length")]
+    [InlineData("not gzip")]
+    [InlineData("bomb")]
+    public async Task ABrokenOneIs502_AndIsNotKept(string fault)
+    {
+        var whole = Gzip(_east.Archive.Answer("studies/1.2.1/series/1.2.1.1/metadata", "", "").Body);
+        Say(fault switch
+        {
+            "cut" => whole[..(whole.Length / 2)],
+            "cut trailer" => whole[..^4],
+            "wrong checksum" => [.. whole[..^8], (byte)~whole[^8], .. whole[^7..]],
+            "wrong length" => [.. whole[..^4], (byte)~whole[^4], .. whole[^3..]],
+            "not gzip" => Encoding.UTF8.GetBytes("[]"),
+            _ => Gzip(Encoding.UTF8.GetBytes("[{\"00081030\":{\"vr\":\"LO\",\"Value\":[\"" + new string('a', 150_000_000) + "\"]}}]")),
+        });
+
+        (await _proxy.GetAsync(Series)).IsProblem(502, names: "east");
+        _east.Mend();
+        Assert.Equal(40, (await _proxy.GetAsync(Series)).Rows.Count);
+    }
+
+    private void Say(byte[] body) => _east.Say(new PacsAnswer(200, "application/dicom+json", body) { Headers = [("Content-Encoding", "gzip")] }, "/metadata");
+
+    private static byte[] Gzip(byte[] body)
+    {
+        using var packed = new MemoryStream();
+        using (var gzip = new GZipStream(packed, CompressionLevel.Fastest, leaveOpen: true)) gzip.Write(body);
+        return packed.ToArray();
+    }
+}

@@ -1,0 +1,95 @@
+using System.Text;
+using Proxy.Tests.Pacs;
+using Xunit;
+
+namespace Proxy.Tests.Walks;
+
+/// <summary>Every URL that leaves is the proxy's, as the client addressed it; none of a backend ever does.</summary>
+public sealed class LinkWalks : IDisposable
+{
+    private static readonly string[] Paths =
+    [
+        "/studies", "/series", "/instances", "/studies/1.2.1/series", "/studies/1.2.1/instances", "/studies/1.2.1/metadata", "/studies/1.2.1/series/1.2.1.1/metadata",
+        "/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/metadata", "/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1",
+        "/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/bulkdata/east/bulk/7fe00010",
+    ];
+
+    private readonly WireMockPacs _east = new(new HeldStudy("1.2.1").With("1.2.1.1"));
+
+    public void Dispose() => _east.Dispose();
+
+    [Fact]
+    public async Task NoAnswerNamesTheBackendsAddress()
+    {
+        await using var proxy = new ProxyHost(("east", _east.Address));
+
+        foreach (var path in Paths)
+        {
+            var reply = await proxy.GetAsync("/dicomweb" + path);
+            Assert.Equal(200, (int)reply.Status);
+            HidesTheBackend(reply);
+        }
+        _east.Fail(500);
+        foreach (var path in Paths) HidesTheBackend(await proxy.GetAsync("/dicomweb" + path, ("Cache-Control", "no-cache")));
+        _east.Dispose();
+        foreach (var path in Paths) HidesTheBackend(await proxy.GetAsync("/dicomweb" + path, ("Cache-Control", "no-cache")));
+        HidesTheBackend(await proxy.GetAsync("/store/studies/1.2.1"));
+        HidesTheBackend(await proxy.GetAsync("/health/ready"));
+        HidesTheBackend(await proxy.GetAsync("/ohif/app-config.js"));
+    }
+
+    [Fact]
+    public async Task AreMadeForTheHostThatTheClientUsed()
+    {
+        await using var proxy = new ProxyHost(("east", _east.Address));
+
+        await LeadTo(proxy, "http://pacs.example:8080", ("Host", "pacs.example:8080"));
+        await LeadTo(proxy, "http://other.example", ("Host", "other.example"));
+        await LeadTo(proxy, proxy.Address);
+    }
+
+    [Fact]
+    public async Task AreMadeForTheForwardedAddress_WhenThatProxyIsKnown()
+    {
+        await using var proxy = new ProxyHost(("east", _east.Address)) { ["Security:KnownProxies:0"] = "127.0.0.0/8" };
+
+        await LeadTo(proxy, "https://pacs.example", ("X-Forwarded-Host", "pacs.example"), ("X-Forwarded-Proto", "https"));
+        await LeadTo(proxy, "https://viewer.example:8443", ("Forwarded", "for=192.0.2.60;proto=https;host=\"viewer.example:8443\""));
+        await LeadTo(proxy, "https://pacs.example/imaging", ("X-Forwarded-Host", "pacs.example"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Prefix", "/imaging"));
+    }
+
+    [Fact]
+    public async Task ForwardedIsNotBelieved_FromAnybodyElse()
+    {
+        await using var nobody = new ProxyHost(("east", _east.Address));
+        await using var another = new ProxyHost(("east", _east.Address)) { ["Security:KnownProxies:0"] = "192.0.2.1" };
+
+        foreach (var proxy in (ProxyHost[])[nobody, another])
+        {
+            await LeadTo(proxy, proxy.Address, ("X-Forwarded-Host", "evil.example"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Prefix", "/evil"));
+            await LeadTo(proxy, proxy.Address, ("Forwarded", "proto=https;host=evil.example"));
+        }
+    }
+
+    private static async Task LeadTo(ProxyHost proxy, string address, params (string, string)[] headers)
+    {
+        var instance = $"{address}/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1";
+        foreach (var encoding in (string[])["identity", "gzip"])
+        {
+            var metadata = await proxy.GetAsync("/dicomweb/studies/1.2.1/series/1.2.1.1/metadata", [.. headers, ("Accept-Encoding", encoding)]);
+            var body = encoding == "gzip" ? metadata with { Body = metadata.Unpacked } : metadata;
+            Assert.Equal($"{instance}/bulkdata/east/bulk/7fe00010", (string)body.Rows[0]!["7FE00010"]!["BulkDataURI"]!);
+        }
+        var study = await proxy.GetAsync("/dicomweb/studies", headers);
+        Assert.Equal($"{address}/dicomweb/studies/1.2.1", (string)study.Rows[0]!["00081190"]!["Value"]![0]!);
+    }
+
+    private void HidesTheBackend(Reply reply)
+    {
+        var all = string.Join('\n', reply.Headers.SelectMany(h => h.Value)) + Encoding.Latin1.GetString(reply.Body);
+        Assert.DoesNotContain(new Uri(_eastAddress ??= _east.Address).Authority, all);
+        Assert.DoesNotContain("dicom-web", all);
+    }
+
+    private string? _eastAddress;
+}

@@ -1,0 +1,201 @@
+using System.Text;
+using Proxy.Tests.Pacs;
+using Xunit;
+
+namespace Proxy.Tests.Walks;
+
+/// <summary>A PACS that fails costs its own rows and nothing else, and is never silently an empty list.</summary>
+public sealed class PartialFailureWalks(PartialFailureWalks.TwoPacs two) : IClassFixture<PartialFailureWalks.TwoPacs>
+{
+    private const string Search = "/dicomweb/studies?PatientID=P1";
+
+    private static readonly HeldStudy EastStudy = new HeldStudy("1.2.1").With("1.2.1.1");
+
+    private static readonly HeldStudy WestStudy = new HeldStudy("1.2.2").With("1.2.2.1");
+
+    private static readonly Dictionary<string, PacsAnswer> BadAnswers = new()
+    {
+        ["500"] = PacsAnswer.Text(500, "text/plain", "no"),
+        ["503"] = PacsAnswer.Text(503, "text/plain", "no"),
+        ["401"] = PacsAnswer.Text(401, "text/plain", "who are you?"),
+        ["403"] = PacsAnswer.Text(403, "text/plain", "not you"),
+        ["404 at the root"] = PacsAnswer.NotFound,
+        ["redirect"] = PacsAnswer.Text(302, "text/plain", "") with { Headers = [("Location", "http://127.0.0.1:9/dicom-web/studies")] },
+        ["log-in page"] = PacsAnswer.Text(200, "text/html", "<html>Please log in</html>"),
+        ["log-in page as JSON"] = PacsAnswer.Json("<html>Please log in</html>"),
+        ["empty"] = PacsAnswer.Json(""),
+        ["null"] = PacsAnswer.Json("null"),
+        ["object"] = PacsAnswer.Json("{}"),
+        ["array of null"] = PacsAnswer.Json("[null]"),
+        ["truncated"] = PacsAnswer.Json("""[{"0020000D":{"vr":"UI","Value":["1.2.2"]}},{"0020000D":{"vr":"UI","Va"""),
+        ["lacks its bracket"] = PacsAnswer.Json("""[{"0020000D":{"vr":"UI","Value":["1.2.2"]}}"""),
+        ["depth 10,000"] = PacsAnswer.Json("[{\"00081115\":" + new string('[', 10_000) + new string(']', 10_000) + "}]"),
+        ["half a surrogate pair"] = PacsAnswer.Json("""[{"0020000D":{"vr":"UI","Value":["1.2.2"]},"00100010":{"vr":"PN","Value":[{"Alphabetic":"\ud800"}]}}]"""),
+        ["not UTF-8"] = new(200, "application/dicom+json", Encoding.Latin1.GetBytes("""[{"0020000D":{"vr":"UI","Value":["1.2.2"]},"00081030":{"vr":"LO","Value":["Schädel"]}}]""")),
+        ["a tag twice"] = PacsAnswer.Json("""[{"0020000D":{"vr":"UI","Value":["1.2.2"]},"0020000D":{"vr":"UI","Value":["1.2.3"]}}]"""),
+        ["an encoding nobody asked for"] = PacsAnswer.Json("[]") with { Headers = [("Content-Encoding", "br")] },
+    };
+
+    public static TheoryData<string> Names => [.. BadAnswers.Keys];
+
+    /// <summary>One proxy for all faults; each walk searches for something that none before it searched for.</summary>
+    public sealed class TwoPacs : IAsyncDisposable
+    {
+        public TwoPacs() => Proxy = new(("east", East.Address), ("west", West.Address));
+
+        public WireMockPacs East { get; } = new(EastStudy);
+
+        public WireMockPacs West { get; } = new(WestStudy);
+
+        public ProxyHost Proxy { get; }
+
+        public async ValueTask DisposeAsync()
+        {
+            await Proxy.DisposeAsync();
+            East.Dispose();
+            West.Dispose();
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public async Task TheOthersAnswer_AndTheFailedOneIsNamed(string fault)
+    {
+        var search = $"{Search}&StudyDescription=one,{Uri.EscapeDataString(fault)}";
+        two.West.Say(BadAnswers[fault]);
+
+        IsEastAlone(await two.Proxy.GetAsync(search));
+
+        two.West.Mend();
+        var whole = await two.Proxy.GetAsync(search);
+        Assert.Equal(2, whole.Rows.Count);
+        Assert.Empty(whole.Warnings);
+        Assert.Equal("", whole["X-Failed-Backends"]);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public async Task IsAProblem_WhenEveryBackendAnswersBadly(string fault)
+    {
+        two.East.Say(BadAnswers[fault]);
+        two.West.Say(BadAnswers[fault]);
+
+        var reply = await two.Proxy.GetAsync($"{Search}&StudyDescription=all,{Uri.EscapeDataString(fault)}");
+
+        two.East.Mend();
+        two.West.Mend();
+        reply.IsProblem(502, names: "east");
+        reply.IsProblem(502, names: "west");
+    }
+
+    [Fact]
+    public async Task APacsThatSpeaksOfAnotherStudy_IsNotBelieved()
+    {
+        using var east = new WireMockPacs(EastStudy);
+        using var west = new WireMockPacs();
+        await using var proxy = new ProxyHost(("east", east.Address), ("west", west.Address));
+        west.Say(PacsAnswer.Json("""[{"0020000D":{"vr":"UI","Value":["1.2.666"]}}]"""));
+
+        IsEastAlone(await proxy.GetAsync("/dicomweb/studies?StudyInstanceUID=1.2.1"));
+    }
+
+    [Fact]
+    public async Task APacsThatIsDead_IsNamed()
+    {
+        using var east = new WireMockPacs(EastStudy);
+        await using var proxy = new ProxyHost(("east", east.Address), ("west", DeadAddress()));
+
+        IsEastAlone(await proxy.GetAsync(Search));
+        IsEastAlone(await proxy.GetAsync(Search));
+    }
+
+    [Fact]
+    public async Task APacsThatHangs_IsNotWaitedForPastTheDeadline()
+    {
+        using var east = new WireMockPacs(EastStudy);
+        using var west = new WireMockPacs(WestStudy);
+        await using var proxy = new ProxyHost(("east", east.Address), ("west", west.Address)) { ["Search:Deadline"] = "00:00:02" };
+        var gate = west.Hang();
+
+        IsEastAlone(await proxy.GetAsync(Search));
+
+        Assert.False(gate.IsOpen);
+        west.Mend();
+        Assert.Equal(2, (await proxy.GetAsync(Search)).Rows.Count);
+    }
+
+    [Fact]
+    public async Task Is503WithRetryAfter_WhenNoPacsCanBeReached()
+    {
+        await using var proxy = new ProxyHost(("east", DeadAddress()), ("west", DeadAddress()));
+
+        var reply = await proxy.GetAsync(Search);
+
+        reply.IsProblem(503);
+        Assert.True(int.Parse(reply["Retry-After"], System.Globalization.CultureInfo.InvariantCulture) > 0);
+        (await proxy.GetAsync("/dicomweb/studies/1.2.1/series")).IsProblem(503);
+        (await proxy.GetAsync("/dicomweb/studies/1.2.1/metadata")).IsProblem(503);
+        (await proxy.GetAsync("/dicomweb/studies/1.2.1/series/1.2.1.1/metadata")).IsProblem(503);
+        (await proxy.GetAsync("/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1")).IsProblem(503);
+    }
+
+    [Fact]
+    public async Task Is504_WhenEveryPacsIsLate()
+    {
+        using var east = new WireMockPacs(EastStudy);
+        using var west = new WireMockPacs(WestStudy);
+        await using var proxy = new ProxyHost(("east", east.Address), ("west", west.Address)) { ["Search:Deadline"] = "00:00:00.5" };
+        east.Hang();
+        west.Hang();
+
+        (await proxy.GetAsync(Search)).IsProblem(504);
+        (await proxy.GetAsync("/dicomweb/studies/1.2.1/series")).IsProblem(504);
+    }
+
+    [Fact]
+    public async Task ABackendThatRefusesTheProxy_IsNeverTheUsersFault()
+    {
+        using var east = new WireMockPacs(EastStudy);
+        await using var proxy = new ProxyHost(("east", east.Address));
+        east.Fail(401);
+
+        foreach (var path in (string[])["/studies", "/studies/1.2.1/series", "/studies/1.2.1/series/1.2.1.1/metadata", "/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1"])
+        {
+            var reply = await proxy.GetAsync("/dicomweb" + path);
+            reply.IsProblem(502);
+            Assert.Equal("", reply["WWW-Authenticate"]);
+        }
+    }
+
+    [Fact]
+    public async Task ARowWithoutAUid_CostsThatRowOnly()
+    {
+        using var east = new WireMockPacs(EastStudy);
+        using var west = new WireMockPacs();
+        await using var proxy = new ProxyHost(("east", east.Address), ("west", west.Address));
+        west.Say(PacsAnswer.Json("""[{"00080020":{"vr":"DA","Value":["20240101"]}},{"0020000D":{"vr":"UI","Value":["../etc"]}},{"0020000D":{"vr":"UI","Value":["1.2.2"]}}]"""));
+
+        var reply = await proxy.GetAsync(Search);
+
+        Assert.Equal(["1.2.1", "1.2.2"], reply.Values("0020000D").Order());
+        Assert.Contains("west: 2 results without a valid UID", Assert.Single(reply.Warnings));
+    }
+
+    /// <summary>An address that nothing listens at any more.</summary>
+    internal static string DeadAddress()
+    {
+        using var pacs = new RawPacs();
+        return pacs.Address;
+    }
+
+    private static void IsEastAlone(Reply reply)
+    {
+        Assert.Equal(200, (int)reply.Status);
+        Assert.Equal(["1.2.1"], reply.Values("0020000D"));
+        var warning = Assert.Single(reply.Warnings);
+        Assert.StartsWith("299 ", warning);
+        Assert.Contains("west", warning);
+        Assert.Equal("west", reply["X-Failed-Backends"]);
+        Assert.Equal("no-store", reply["Cache-Control"]);
+    }
+}

@@ -1,0 +1,104 @@
+using System.Text.Json.Nodes;
+using Proxy.Tests.Pacs;
+using Xunit;
+
+namespace Proxy.Tests.Walks;
+
+/// <summary>Settings that change while the proxy runs.</summary>
+public sealed class ReloadWalks : IAsyncDisposable
+{
+    private readonly WireMockPacs _east = new(new HeldStudy("1.2.1").With("1.2.1.1"));
+
+    private readonly WireMockPacs _west = new(new HeldStudy("1.2.2").With("1.2.2.1"));
+
+    private readonly ProxyHost _proxy = new() { ["Search:Freshness"] = "00:00:00" };
+
+    public async ValueTask DisposeAsync()
+    {
+        await _proxy.DisposeAsync();
+        _east.Dispose();
+        _west.Dispose();
+    }
+
+    [Fact]
+    public async Task ABackendComesAndGoes()
+    {
+        Write(("east", _east.Address, ""));
+        Assert.Equal(["1.2.1"], await StudiesAsync());
+
+        Write(("east", _east.Address, ""), ("west", _west.Address, ""));
+        await ShowsAsync("1.2.1", "1.2.2");
+        Assert.Equal(["1.2.2"], (await _proxy.GetAsync("/backends/west/dicomweb/studies")).Values("0020000D"));
+
+        Write(("west", _west.Address, ""));
+        await ShowsAsync("1.2.2");
+        (await _proxy.GetAsync("/backends/east/dicomweb/studies")).IsProblem(404);
+        (await _proxy.GetAsync("/dicomweb/studies/1.2.1/series/1.2.1.1/metadata")).IsProblem(404);
+    }
+
+    [Fact]
+    public async Task ABackendMoves()
+    {
+        Write(("east", _east.Address, ""));
+        Assert.Equal(["1.2.1"], await StudiesAsync());
+
+        Write(("east", _west.Address, ""));
+        await ShowsAsync("1.2.2");
+    }
+
+    [Fact]
+    public async Task ABadEditKeepsTheOld_AndTheLogSaysWhy()
+    {
+        Write(("east", _east.Address, ""), ("west", _west.Address, ""));
+        Assert.Equal(2, (await StudiesAsync()).Count);
+
+        // One wrong setting: nothing of the edit is taken, neither the right address beside it nor the missing backend.
+        Write(("east", PartialFailureWalks.DeadAddress(), "soon"));
+        await Until.TrueAsync(() => _proxy.Log.All.Any(l => l.Contains("Backends:east:Timeout", StringComparison.Ordinal)), "the edit is refused");
+        Assert.Equal(["1.2.1", "1.2.2"], await StudiesAsync());
+
+        Write();
+        await Until.TrueAsync(() => _proxy.Log.All.Any(l => l.Contains("no PACS is configured", StringComparison.Ordinal)), "the edit is refused");
+        Assert.Equal(["1.2.1", "1.2.2"], await StudiesAsync());
+
+        Write(("west", _west.Address, ""));
+        await ShowsAsync("1.2.2");
+    }
+
+    [Fact]
+    public async Task AFileThatIsNoJson_StopsNothing()
+    {
+        Write(("east", _east.Address, ""));
+        Assert.Equal(["1.2.1"], await StudiesAsync());
+
+        await File.WriteAllTextAsync(FileName, "{ \"Backends\": { \"east\"", TestContext.Current.CancellationToken);
+        Write(("west", _west.Address, ""));
+
+        await ShowsAsync("1.2.2");
+    }
+
+    private string FileName => Path.Combine(_proxy.Root, "config", "backends.json");
+
+    private void Write(params (string Name, string Address, string Timeout)[] backends)
+    {
+        var json = new JsonObject();
+        foreach (var (name, address, timeout) in backends)
+        {
+            json[name] = new JsonObject { ["Address"] = address };
+            if (timeout.Length > 0) json[name]!["Timeout"] = timeout;
+        }
+        Directory.CreateDirectory(Path.GetDirectoryName(FileName)!);
+        File.WriteAllText(FileName + ".new", new JsonObject { ["Backends"] = json }.ToJsonString());
+        File.Move(FileName + ".new", FileName, overwrite: true);
+    }
+
+    private async Task<IReadOnlyList<string?>> StudiesAsync() => [.. (await _proxy.GetAsync("/dicomweb/studies")).Values("0020000D")];
+
+    private Task ShowsAsync(params string[] studies) => Until.TrueAsync(
+        async () =>
+        {
+            var reply = await _proxy.GetAsync("/dicomweb/studies");
+            return (int)reply.Status == 200 && reply.Warnings.Count == 0 && reply.Values("0020000D").SequenceEqual(studies);
+        },
+        $"the studies are {string.Join(", ", studies)}");
+}

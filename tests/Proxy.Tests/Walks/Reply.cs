@@ -1,0 +1,73 @@
+using System.Collections.Immutable;
+using System.IO.Compression;
+using System.Net;
+using System.Text;
+using System.Text.Json.Nodes;
+using Xunit;
+
+namespace Proxy.Tests.Walks;
+
+/// <summary>What a client got, whole.</summary>
+public sealed record Reply(HttpStatusCode Status, ImmutableDictionary<string, string[]> Headers, byte[] Body)
+{
+    public static async Task<Reply> ReadAsync(HttpResponseMessage response)
+    {
+        var body = await response.Content.ReadAsByteArrayAsync();
+        var headers = response.Headers.NonValidated.Concat(response.Content.Headers.NonValidated);
+        return new(response.StatusCode, headers.ToImmutableDictionary(h => h.Key, h => h.Value.ToArray(), StringComparer.OrdinalIgnoreCase), body);
+    }
+
+    public string Text => Encoding.UTF8.GetString(Body);
+
+    public JsonNode Json => JsonNode.Parse(Body)!;
+
+    /// <summary>The datasets of a DICOM JSON answer.</summary>
+    public JsonArray Rows => Json.AsArray();
+
+    public IReadOnlyList<string> Warnings => Headers.GetValueOrDefault("Warning", []);
+
+    public string CacheStatus => this["Cache-Status"];
+
+    /// <summary>A header; empty when it is not there.</summary>
+    public string this[string header] => string.Join(", ", Headers.GetValueOrDefault(header, []));
+
+    /// <summary>A single-valued attribute of each row, as text.</summary>
+    public IEnumerable<string?> Values(string tag) => Rows.Select(row => row![tag]?["Value"]?[0]?.ToString());
+
+    public byte[] Unpacked
+    {
+        get
+        {
+            using var gzip = new GZipStream(new MemoryStream(Body), CompressionMode.Decompress);
+            using var text = new MemoryStream();
+            gzip.CopyTo(text);
+            return text.ToArray();
+        }
+    }
+
+    public void IsProblem(int status, string? names = null)
+    {
+        Assert.True(status == (int)Status, $"{(int)Status}: {Text}");
+        Assert.StartsWith("application/problem+json", this["Content-Type"]);
+        Assert.Equal("no-store", this["Cache-Control"]);
+        Assert.Equal(status, (int)Json["status"]!);
+        Assert.NotEmpty((string)Json["title"]!);
+        Assert.NotEmpty((string)Json["detail"]!);
+        if (names is not null) Assert.Contains(names, (string)Json["detail"]!);
+    }
+}
+
+/// <summary>The parts of a multipart/related body, read strictly.</summary>
+public static class Parts
+{
+    public static IReadOnlyList<(string Head, byte[] Body)> Of(Reply reply)
+    {
+        Assert.StartsWith("multipart/related", reply["Content-Type"]);
+        var delimiter = "--" + reply["Content-Type"].Split("boundary=")[1].Trim('"');
+        var text = Encoding.Latin1.GetString(reply.Body);
+        Assert.StartsWith(delimiter + "\r\n", text);
+        Assert.EndsWith($"\r\n{delimiter}--\r\n", text);
+        var inner = text[(delimiter.Length + 2)..^(delimiter.Length + 6)];
+        return [.. inner.Split($"\r\n{delimiter}\r\n").Select(part => part.Split("\r\n\r\n", 2)).Select(p => (p[0], Encoding.Latin1.GetBytes(p[1])))];
+    }
+}
