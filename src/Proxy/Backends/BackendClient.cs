@@ -47,9 +47,22 @@ public sealed class BackendClient(IProxyStateLookup yarp, IEnumerable<ILoadBalan
         Func<HttpStatusCode, bool>? isMissing = null)
     {
         var answer = await TryAskAsync(backend, pathAndQuery, accept, read, isMissing ?? IsNotFound, cancellation);
-        states.Note(backend.Name, answer.Failure);
-        if (answer.Failure is { } failure) log.BackendFailed(backend.Name, PathOf(pathAndQuery), failure.Error.ToString(), failure.Detail);
+        Note(backend, pathAndQuery, answer.Failure);
         return answer;
+    }
+
+    /// <summary>Notes that a backend was given up on, because others' answers could not wait for it any longer.</summary>
+    public BackendFailure GiveUp(BackendOptions backend, string pathAndQuery)
+    {
+        var failure = new BackendFailure(backend.Name, BackendError.TimedOut, "later than the search's deadline");
+        Note(backend, pathAndQuery, failure);
+        return failure;
+    }
+
+    private void Note(BackendOptions backend, string pathAndQuery, BackendFailure? failure)
+    {
+        states.Note(backend.Name, failure);
+        if (failure is not null) log.BackendFailed(backend.Name, PathOf(pathAndQuery), failure.Error.ToString(), failure.Detail);
     }
 
     private async Task<BackendAnswer<T>> TryAskAsync<T>(

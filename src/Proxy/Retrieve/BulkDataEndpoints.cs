@@ -12,12 +12,10 @@ namespace Proxy.Retrieve;
 /// <remarks>The backend's name stands in the URL: a place that one backend named means nothing to another.</remarks>
 internal static class BulkDataEndpoints
 {
-    private static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Head];
-
     public static void MapBulkData(this IEndpointRouteBuilder root)
     {
         foreach (var resource in (string[])["", "/studies/{study}", "/studies/{study}/series/{series}", "/studies/{study}/series/{series}/instances/{instance}"])
-            root.MapMethods(resource + "/bulkdata/{holder}/{**place}", Methods, AnswerAsync);
+            root.MapRead(resource + "/bulkdata/{holder}/{**place}", AnswerAsync);
     }
 
     private static async Task<IResult> AnswerAsync(HttpContext context, BackendSet backends, BackendClient client, EntryCache cache, TimeProvider time, string holder, string? place)

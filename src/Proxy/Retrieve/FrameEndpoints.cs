@@ -12,10 +12,8 @@ internal static class FrameEndpoints
 {
     private const int MaxFrames = 10_000;
 
-    private static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Head];
-
     public static void MapFrames(this IEndpointRouteBuilder root) =>
-        root.MapMethods("/studies/{study}/series/{series}/instances/{instance}/frames/{frames}", Methods, AnswerAsync);
+        root.MapRead("/studies/{study}/series/{series}/instances/{instance}/frames/{frames}", AnswerAsync);
 
     private static async Task<IResult> AnswerAsync(HttpContext context, BodyReader reader, TimeProvider time, string frames)
     {

@@ -11,14 +11,12 @@ namespace Proxy.Retrieve;
 /// <remarks>One instance is kept like a frame. Those of a whole series or study pass through: they would throw out what is being read.</remarks>
 internal static class InstanceEndpoints
 {
-    private static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Head];
-
     public static void MapInstances(this IEndpointRouteBuilder root)
     {
-        root.MapMethods("/studies/{study}", Methods, AnswerManyAsync);
-        root.MapMethods("/studies/{study}/series/{series}", Methods, AnswerManyAsync);
-        root.MapMethods("/studies/{study}/series/{series}/instances/{instance}", Methods, AnswerOneAsync);
-        root.MapMethods("", Methods, AnswerUriAsync);
+        root.MapRead("/studies/{study}", AnswerManyAsync);
+        root.MapRead("/studies/{study}/series/{series}", AnswerManyAsync);
+        root.MapRead("/studies/{study}/series/{series}/instances/{instance}", AnswerOneAsync);
+        root.MapRead("", AnswerUriAsync);
     }
 
     private static async Task<IResult> AnswerOneAsync(HttpContext context, BodyReader reader)

@@ -12,16 +12,14 @@ namespace Proxy.Retrieve;
 /// <summary>WADO-RS metadata of a study, a series or an instance (PS3.18 §10.4.1.1.2).</summary>
 internal static class MetadataEndpoints
 {
-    private static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Head];
-
     /// <summary>A ready body: what depends on the client's address and on nothing else.</summary>
     private sealed record BodyKey(UInt128 Metadata, Uid? Instance, string Root, bool IsPacked);
 
     public static void MapMetadata(this IEndpointRouteBuilder root)
     {
-        root.MapMethods("/studies/{study}/metadata", Methods, AnswerStudyAsync);
-        root.MapMethods("/studies/{study}/series/{series}/metadata", Methods, AnswerSeriesAsync);
-        root.MapMethods("/studies/{study}/series/{series}/instances/{instance}/metadata", Methods, AnswerSeriesAsync);
+        root.MapRead("/studies/{study}/metadata", AnswerStudyAsync);
+        root.MapRead("/studies/{study}/series/{series}/metadata", AnswerSeriesAsync);
+        root.MapRead("/studies/{study}/series/{series}/instances/{instance}/metadata", AnswerSeriesAsync);
     }
 
     private static async Task<IResult> AnswerSeriesAsync(HttpContext context, SeriesReader reader, MemoryTier memory, TimeProvider time)

@@ -109,7 +109,7 @@ public sealed class FederatedSearch(
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
-            return new(backend, new(new BackendFailure(backend.Name, BackendError.TimedOut, "later than the search's deadline")));
+            return new(backend, new(client.GiveUp(backend, query.ToRequest(0))));
         }
     }
 

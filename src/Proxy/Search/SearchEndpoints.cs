@@ -11,8 +11,6 @@ namespace Proxy.Search;
 /// <summary>QIDO-RS: the six resources of PS3.18 Table 10.6.1-2.</summary>
 internal static class SearchEndpoints
 {
-    private static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Head];
-
     public static void MapSearch(this IEndpointRouteBuilder root)
     {
         Map("/studies", SearchLevel.Studies);
@@ -22,7 +20,7 @@ internal static class SearchEndpoints
         Map("/studies/{study}/instances", SearchLevel.Instances);
         Map("/studies/{study}/series/{series}/instances", SearchLevel.Instances);
 
-        void Map(string path, SearchLevel level) => root.MapMethods(path, Methods, (HttpContext context, FederatedSearch search, TimeProvider time) => AnswerAsync(context, level, search, time));
+        void Map(string path, SearchLevel level) => root.MapRead(path, (HttpContext context, FederatedSearch search, TimeProvider time) => AnswerAsync(context, level, search, time));
     }
 
     private static async Task<IResult> AnswerAsync(HttpContext context, SearchLevel level, FederatedSearch search, TimeProvider time)

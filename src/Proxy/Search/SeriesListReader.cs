@@ -56,7 +56,7 @@ public sealed class SeriesListReader(
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
-            return new(new BackendFailure(backend.Name, BackendError.TimedOut, "later than the search's deadline"));
+            return new(client.GiveUp(backend, new StudyPath(study).ToString()));
         }
     }
 
