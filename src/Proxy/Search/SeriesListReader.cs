@@ -34,9 +34,7 @@ public sealed class SeriesListReader(
         var unknown = asksAnew ? scope.Backends : [.. scope.Backends.Where(b => !IsKnown(known?.ListOf(b.Name), now))];
         if (unknown.Count == 0) return new(known, [], WasAsked: false);
 
-        using var deadline = new CancellationTokenSource(search.Value.Deadline, time);
-        using var both = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellation);
-        var asking = unknown.ToDictionary(b => b.Name, b => AskInTimeAsync(b, study, asksAnew, both.Token, cancellation));
+        var asking = unknown.ToDictionary(b => b.Name, b => AskInTimeAsync(b, study, asksAnew, cancellation));
         if (isHurried) await WaitHurriedAsync(scope, study, asking.Values, cancellation);
         else await Task.WhenAll(asking.Values);
 
@@ -48,11 +46,14 @@ public sealed class SeriesListReader(
     private bool IsKnown(SeriesList? list, DateTimeOffset now) =>
         list?.IsFresh(list.Series.IsEmpty ? search.Value.Freshness : cache.Value.MetadataFreshness, now) == true;
 
-    private async Task<BackendAnswer<SeriesList>> AskInTimeAsync(BackendOptions backend, Uid study, bool asksAnew, CancellationToken inTime, CancellationToken cancellation)
+    private async Task<BackendAnswer<SeriesList>> AskInTimeAsync(BackendOptions backend, Uid study, bool asksAnew, CancellationToken cancellation)
     {
+        // The deadline is its own, for nobody may be waiting any more when it comes.
+        using var deadline = new CancellationTokenSource(search.Value.Deadline, time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellation);
         try
         {
-            return (await _asking.RunAsync((backend.Name, study), stopped => AskOnceAsync(backend, study, asksAnew, stopped), inTime)).Result;
+            return (await _asking.RunAsync((backend.Name, study), stopped => AskOnceAsync(backend, study, asksAnew, stopped), both.Token)).Result;
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {

@@ -74,7 +74,7 @@ public sealed class OwnerWalks : IDisposable
     public async Task AnotherHolderIsFound_ThoughItWasTooLateToSayThatItHasTheSeries()
     {
         using var west = new RawPacs(Study(instances: 3));
-        await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { ["Search:Deadline"] = "00:00:01" };
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { ["Search:Deadline"] = "00:00:00.5" };
         _east.Hold(Study(instances: 3));
         west.On("/series", c => c.WaitForLeaveAsync());
         Assert.Equal(3, (await proxy.GetAsync(Series + "/metadata")).Rows.Count);
@@ -107,6 +107,24 @@ public sealed class OwnerWalks : IDisposable
         Assert.Equal(200, (int)(await _proxy.GetAsync(Frame)).Status);
 
         Assert.False(gate.IsOpen);
+    }
+
+    [Fact]
+    public async Task ALatePacsThatIsNotWaitedFor_IsLetGoAtTheDeadline()
+    {
+        using var west = new RawPacs();
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { ["Search:Deadline"] = "00:00:02" };
+        _east.Hold(Study(instances: 3));
+        var letGo = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        west.On("/series", async connection =>
+        {
+            await connection.WaitForLeaveAsync();
+            letGo.SetResult();
+        });
+
+        Assert.Equal(3, (await proxy.GetAsync(Series + "/metadata")).Rows.Count);
+
+        await letGo.Task.WaitAsync(Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken);
     }
 
     private static HeldStudy Study(int instances) => new HeldStudy("1.2.1").With("1.2.1.1", "CT", instances);
