@@ -69,9 +69,9 @@ internal static class Composition
     public static void UseGuards(this WebApplication app)
     {
         var security = app.Services.GetRequiredService<Reloadable<SecurityOptions>>();
+        app.UseCors(policy => Origins.Allow(policy, security));
         app.UseMiddleware<RequestGuard>();
         app.UseForwarded(security.Value);
-        app.UseCors(policy => Origins.Allow(policy, security));
         app.UseStatusCodePages(context => IsAPacsOwnWord(context.HttpContext) ? Task.CompletedTask : ProblemFor(context.HttpContext).ExecuteAsync(context.HttpContext));
     }
 

@@ -5,6 +5,7 @@ using Proxy.Demo;
 const string demoFlag = "--demo";
 var builder = WebApplication.CreateBuilder([.. args.Where(a => a != demoFlag)]);
 await using var demo = args.Contains(demoFlag) ? await DemoPair.StartAsync(builder.Configuration) : null;
+Settings.AddDefaults(builder.Configuration);
 Settings.AddFiles(builder.Configuration, builder.Environment.ContentRootPath);
 
 var settings = Settings.Read(builder.Configuration, out var errors);

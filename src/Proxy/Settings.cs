@@ -32,6 +32,12 @@ internal sealed record Settings(IReadOnlyList<BackendOptions> Backends, SearchOp
         return errors.Count == 0;
     }
 
+    /// <summary>What holds when no file says otherwise: the framework's own log names what is searched for, a patient for instance.</summary>
+    public static void AddDefaults(IConfigurationBuilder configuration) => configuration.Sources.Insert(0, new Microsoft.Extensions.Configuration.Memory.MemoryConfigurationSource
+    {
+        InitialData = [new("Logging:LogLevel:Microsoft.AspNetCore", "Warning"), new("Logging:LogLevel:Yarp", "Warning")],
+    });
+
     /// <summary>Adds <c>config/*.json</c>: they go before the environment and the command line and behind appsettings.json.</summary>
     public static void AddFiles(IConfigurationBuilder configuration, string root)
     {

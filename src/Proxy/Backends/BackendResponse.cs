@@ -7,9 +7,6 @@ namespace Proxy.Backends;
 /// <summary>A backend's 200, with its body as it arrives: unpacked, timed, and what its type promises or an error.</summary>
 public sealed class BackendResponse : IAsyncDisposable
 {
-    /// <summary>The most JSON that one answer may hold, in bytes.</summary>
-    private const long MaxJsonBytes = 1L << 30;
-
     private readonly BackendLinks _links;
     private readonly Stream _body;
 
@@ -48,12 +45,7 @@ public sealed class BackendResponse : IAsyncDisposable
     {
         // A log-in page comes as 200 text/html.
         if (ContentType is not { Type: MediaType.DicomJson or "application/json" }) throw new MalformedAnswerException("The answer's type is not DICOM JSON.");
-        var bytes = 0L;
-        await foreach (var dataset in DicomJsonReader.ReadAsync(_body, cancellation))
-        {
-            if ((bytes += dataset.Json.Length) > MaxJsonBytes) throw new MalformedAnswerException("The answer is larger than is read.");
-            yield return _links.Rewrite(dataset);
-        }
+        await foreach (var dataset in DicomJsonReader.ReadAsync(_body, cancellation)) yield return _links.Rewrite(dataset);
     }
 
     /// <summary>Reads the parts of a multipart answer.</summary>

@@ -60,7 +60,7 @@ public sealed record SearchQuery(
             ? uid
             : null;
 
-    private bool HasUsualFields => !IncludesAll && IncludeFields.IsSubsetOf(StandardFields.Union(StudyFields));
+    private bool HasUsualFields => !IncludesAll && IncludeFields.IsSubsetOf(StandardFields);
 
     /// <summary>Two searches of the same text are the same search, whatever page of it is wanted and whichever of the usual attributes it names.</summary>
     public string CanonicalText => string.Join('&',

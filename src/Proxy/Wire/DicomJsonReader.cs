@@ -21,6 +21,9 @@ public static class DicomJsonReader
     /// <summary>The largest dataset that is read, in bytes of JSON: enhanced multi-frame objects reach tens of megabytes.</summary>
     public const int MaxDatasetBytes = 128 * 1024 * 1024;
 
+    /// <summary>The longest answer that is read, in bytes, white space and all.</summary>
+    public const long MaxAnswerBytes = 1L << 30;
+
     /// <summary>Nesting that is followed. A sequence costs three levels, so this is over eighty sequences deep.</summary>
     private const int MaxDepth = 256;
 
@@ -34,6 +37,7 @@ public static class DicomJsonReader
         {
             int filled = 0, offset = 0;
             var isLast = false;
+            var total = 0L;
             while (true)
             {
                 var start = offset;
@@ -57,6 +61,7 @@ public static class DicomJsonReader
                     var count = await stream.ReadAsync(buffer.AsMemory(filled), cancellation).ConfigureAwait(false);
                     isLast = count == 0;
                     filled += count;
+                    if ((total += count) > MaxAnswerBytes) throw new MalformedAnswerException("The answer is longer than is read.");
                 }
                 while (!isLast && filled < buffer.Length / 2);
             }

@@ -74,10 +74,16 @@ public sealed class OwnerWalks : IDisposable
     public async Task AnotherHolderIsFound_ThoughItWasTooLateToSayThatItHasTheSeries()
     {
         using var west = new RawPacs(Study(instances: 3));
-        await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { ["Search:Deadline"] = "00:00:00.5" };
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { ["Search:Deadline"] = "00:00:02" };
         _east.Hold(Study(instances: 3));
-        west.On("/series", c => c.WaitForLeaveAsync());
+        var isLetGo = new TaskCompletionSource();
+        west.On("/series", async c =>
+        {
+            await c.WaitForLeaveAsync();
+            isLetGo.TrySetResult();
+        });
         Assert.Equal(3, (await proxy.GetAsync(Series + "/metadata")).Rows.Count);
+        await isLetGo.Task.WaitAsync(TestContext.Current.CancellationToken);
         west.Mend();
         _east.Fail(500);
 
