@@ -33,8 +33,11 @@ public sealed class CorsWalks(CorsWalks.OneOrigin one) : IClassFixture<CorsWalks
     {
         var reply = await _proxy.GetAsync("/dicomweb/studies", ("Origin", origin));
         var problem = await _proxy.GetAsync("/dicomweb/studies/abc/series", ("Origin", origin));
+        var refused = await _proxy.GetAsync("/dicomweb//studies", ("Origin", origin));
 
         Assert.Equal(origin, reply["Access-Control-Allow-Origin"]);
+        Assert.Equal(400, (int)refused.Status);
+        Assert.Equal(origin, refused["Access-Control-Allow-Origin"]);
         Assert.Equal(origin, problem["Access-Control-Allow-Origin"]);
         Assert.Equal("", reply["Access-Control-Allow-Credentials"]);
         Assert.Contains("Origin", reply["Vary"]);

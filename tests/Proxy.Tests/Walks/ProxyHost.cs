@@ -28,7 +28,6 @@ public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyV
     {
         UseKestrel();
         Root = Directory.CreateTempSubdirectory("proxy-walk-").FullName;
-        File.Copy(Path.Combine(AppContext.BaseDirectory, "appsettings.json"), Path.Combine(Root, "appsettings.json"));
     }
 
     /// <summary>The proxy in front of these PACS.</summary>
@@ -37,7 +36,7 @@ public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyV
         foreach (var (name, address) in backends) this[$"Backends:{name}:Address"] = address;
     }
 
-    /// <summary>The folder that it runs in: its <c>appsettings.json</c> and <c>config</c>.</summary>
+    /// <summary>The folder that it runs in: no <c>appsettings.json</c>, and a <c>config</c> where a walk makes one.</summary>
     public string Root { get; }
 
     /// <summary>The clock of the product; the machine's own where none is set.</summary>
