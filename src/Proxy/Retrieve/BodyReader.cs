@@ -37,7 +37,8 @@ public sealed class BodyReader(BackendClient client, BackendSet backends, Series
         if (await TryHoldersAsync(known, place, formats, keeps, failures, cancellation) is { } body) return body;
         var places = await lists.LocateAsync(scope, path.Study, isHurried: true, asksAnew: false, cancellation);
         failures.AddRange(places.Failures.ExceptBy(failures.Select(f => f.Backend), f => f.Backend));
-        return await TryHoldersAsync([.. HoldersOf(places.Study).Except(known)], place, formats, keeps, failures, cancellation) ?? BodyResult.None(failures);
+        var unlisted = SeriesReader.UnlistedIn(places.Study, scope, path.Series).Select(l => l.Backend);
+        return await TryHoldersAsync([.. HoldersOf(places.Study).Except(known), .. unlisted], place, formats, keeps, failures, cancellation) ?? BodyResult.None(failures);
 
         IReadOnlyList<string> HoldersOf(Study? study) => [.. series.HoldersOf(study, scope, path.Series).Select(l => l.Backend)];
     }

@@ -22,7 +22,7 @@ public sealed record SeriesResult(PackedInstances? Metadata, string Backend, Dat
 /// 1 fresh      the owner's metadata is in the store and young enough
 /// 2 locate     which backends hold the series, and how many instances each?
 /// 3 confirm    the store's metadata has as many instances as its backend says now: it still holds
-/// 4 ask        the owner, whole; it fails: the next holder, whole
+/// 4 ask        the owner, whole; it fails: the next holder, whole; nobody is known: those that cannot say
 /// 5 stale      nobody can say: what is kept, marked
 /// </code>
 /// </remarks>
@@ -39,9 +39,9 @@ public sealed class SeriesReader(
         // 2
         var places = await lists.LocateAsync(scope, path.Study, isHurried: true, asksAnew, cancellation);
         var failures = places.Failures.ToList();
-        foreach (var list in HoldersOf(places.Study, scope, path.Series))
+        foreach (var list in HoldersOf(places.Study, scope, path.Series).Concat(UnlistedIn(places.Study, scope, path.Series)))
         {
-            var series = list.FindSeries(path.Series)!;
+            var series = list.FindSeries(path.Series) ?? new Series(path.Series);
             var isConfirmed = failures.All(f => f.Backend != list.Backend);
             // 3
             if (!asksAnew && isConfirmed && series.IsMetadataComplete)
@@ -63,6 +63,10 @@ public sealed class SeriesReader(
     /// <summary>The holders of a series within a scope, its owner first.</summary>
     public IEnumerable<SeriesList> HoldersOf(Study? study, BackendScope scope, Uid series) =>
         study?.HoldersOf(series, backends.PreferenceOf).Where(list => scope.Has(list.Backend)) ?? [];
+
+    /// <summary>The backends that may hold a series although no list of theirs names it.</summary>
+    public static IEnumerable<SeriesList> UnlistedIn(Study? study, BackendScope scope, Uid series) =>
+        study?.SeriesLists.Values.Where(list => list.IsUnlisted && list.FindSeries(series) is null && scope.Has(list.Backend)) ?? [];
 
     private SeriesResult? FindFresh(BackendScope scope, SeriesPath path)
     {

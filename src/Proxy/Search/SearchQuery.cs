@@ -82,14 +82,14 @@ public sealed record SearchQuery(
         return error is null;
     }
 
-    /// <summary>The search as one backend is asked it: the first <paramref name="limit"/> rows, commas and stars raw.</summary>
-    public string ToRequest(int limit)
+    /// <summary>The search as one backend is asked it: the first <paramref name="limit"/> rows, or all; commas and stars raw.</summary>
+    public string ToRequest(int? limit)
     {
         var request = new StringBuilder(Path).Append('?');
         foreach (var (name, value) in Matches.Values) request.Append(Escape(name)).Append('=').Append(Escape(value)).Append('&');
         if (IsFuzzy) request.Append("fuzzymatching=true&");
         request.Append("includefield=").Append(IncludesAll ? "all" : string.Join(',', StandardFields.Union(IncludeFields)));
-        return request.Append(CultureInfo.InvariantCulture, $"&limit={limit}&offset=0").ToString();
+        return limit is null ? request.ToString() : request.Append(CultureInfo.InvariantCulture, $"&limit={limit}&offset=0").ToString();
     }
 
     private string Path => (Study, Series) switch

@@ -67,9 +67,12 @@ public sealed class SeriesListReader(
         // Between the first look and now another's asking may have come to its end.
         if (!asksAnew && store.GetStudy(study)?.ListOf(backend.Name) is { } known && IsKnown(known, time.GetUtcNow())) return new(known);
         var query = SearchQuery.SeriesOf(study);
-        var answer = await client.AskAsync(backend, query.ToRequest(search.Value.MaxResults), MediaType.DicomJson, (r, c) => SearchAnswer.ReadAsync(r, query, c), cancellation);
+        var isNotFound = false;
+        var answer = await client.AskAsync(
+            backend, query.ToRequest(limit: null), MediaType.DicomJson, (r, c) => SearchAnswer.ReadAsync(r, query, c), cancellation, status => isNotFound = (int)status is 404 or 410);
         if (answer.Failure is { } failure) return new(failure);
-        store.AddSeriesMetadata(backend.Name, study, answer.IsFound ? answer.Value.Rows : [], areAll: true);
+        if (isNotFound) store.AddUnlisted(backend.Name, study);
+        else store.AddSeriesMetadata(backend.Name, study, answer.IsFound ? answer.Value.Rows : [], areAll: true);
         return new(store.GetStudy(study)?.ListOf(backend.Name) ?? new SeriesList(backend.Name));
     }
 

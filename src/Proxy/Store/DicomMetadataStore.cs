@@ -74,9 +74,16 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
                 var known = series.GetValueOrDefault(uid);
                 series = series.SetItem(uid, (known ?? new Series(uid) { MadeInClient = madeInClient }) with { Summary = row });
             }
-            return current.With(list with { Series = series, Asked = areAll ? now : list.Asked });
+            return current.With(list with { Series = series, Asked = areAll ? now : list.Asked, IsUnlisted = false });
         });
         if (!madeInClient) Fire(StoreEvent.SeriesAdded, study, null, backend, rows.Keys.Where(uid => before.ListOf(backend).FindSeries(uid)?.Summary is null));
+    }
+
+    /// <summary>Notes that a backend says "not found" to a search for the series of a study: what it once named is gone.</summary>
+    public void AddUnlisted(string backend, Uid study)
+    {
+        var now = time.GetUtcNow();
+        Update(study, current => current.With(current.ListOf(backend) with { Series = ImmutableDictionary<Uid, Series>.Empty, Asked = now, IsUnlisted = true }));
     }
 
     /// <summary>

@@ -20,6 +20,12 @@ public sealed record SeriesList(string Backend)
     /// <summary>When the backend last named all its series of the study; null when it never did.</summary>
     public DateTimeOffset? Asked { get; init; }
 
+    /// <summary>
+    /// The backend gave no list but "not found", as one does that holds studies and does not search them: only asking
+    /// for a series itself can tell.
+    /// </summary>
+    public bool IsUnlisted { get; init; }
+
     public ImmutableDictionary<Uid, Series> Series { get; init; } = ImmutableDictionary<Uid, Series>.Empty;
 
     /// <summary>True while everything in the list was fetched ahead.</summary>

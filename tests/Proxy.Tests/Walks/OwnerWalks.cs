@@ -91,6 +91,21 @@ public sealed class OwnerWalks : IDisposable
     }
 
     [Fact]
+    public async Task APacsThatDoesNotSearch_GivesWhatItHoldsAllTheSame()
+    {
+        _west.Hold(Study(instances: 3));
+        _west.Fail(404, "/series");
+
+        Assert.Equal(200, (int)(await _proxy.GetAsync(Frame)).Status);
+        Assert.Equal(3, (await _proxy.GetAsync(Series + "/metadata")).Rows.Count);
+        await _proxy.GetAsync(Series + "/metadata");
+        (await _proxy.GetAsync(Series.Replace("1.2.1.1", "1.2.1.99", StringComparison.Ordinal) + "/metadata")).IsProblem(404);
+
+        Assert.Equal(1, _west.Count("/series/1.2.1.1/metadata"));
+        Assert.Equal(1, _west.Count("/series"));
+    }
+
+    [Fact]
     public async Task TheRootOfOneBackend_NeverAsksAnother()
     {
         _east.Hold(Study(instances: 3));
