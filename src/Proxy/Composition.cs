@@ -107,6 +107,7 @@ internal static class Composition
             app.Services.GetRequiredService<Reloadable<CacheOptions>>().Set(settings.Cache);
             app.Services.GetRequiredService<Reloadable<SecurityOptions>>().Set(settings.Security);
             app.Services.GetRequiredService<MemoryTier>().Resize(settings.Cache.TierMaxBytes);
+            app.Services.GetRequiredService<DicomMetadataStore>().Resize(settings.Cache.StoreMaxBytes);
             log.SettingsTaken(string.Join(", ", settings.Backends.Select(b => b.Name)));
         });
     }

@@ -19,16 +19,16 @@ internal static class InstanceEndpoints
         root.MapRead("", AnswerUriAsync);
     }
 
-    private static async Task<IResult> AnswerOneAsync(HttpContext context, BodyReader reader)
+    private static async Task<IResult> AnswerOneAsync(HttpContext context, BodyReader reader, TimeProvider time)
     {
         if (!context.TryReadUids(out var study, out var series, out var instance, out var problem)) return problem;
         var (format, isMultipart) = Choose(context);
         if (format is null) return NotAcceptable();
         var path = new InstancePath(study!.Value, series!.Value, instance!.Value);
-        return await AnswerAsync(context, reader, [path], format, isMultipart);
+        return await AnswerAsync(context, reader, time, [path], format, isMultipart);
     }
 
-    private static async Task<IResult> AnswerManyAsync(HttpContext context, BodyReader reader, SeriesReader seriesReader, SeriesListReader lists)
+    private static async Task<IResult> AnswerManyAsync(HttpContext context, BodyReader reader, SeriesReader seriesReader, SeriesListReader lists, TimeProvider time)
     {
         if (!context.TryReadUids(out var study, out var series, out _, out var problem)) return problem;
         var (format, isMultipart) = Choose(context);
@@ -39,7 +39,7 @@ internal static class InstanceEndpoints
         {
             var places = await lists.LocateAsync(scope, study!.Value, isHurried: false, asksAnew: false, context.RequestAborted);
             if (places.Failures.Count > 0) return places.Failures.ToProblem();
-            uids.AddRange(places.Study?.SeriesLists.Values.Where(l => scope.Has(l.Backend)).SelectMany(l => l.Series.Keys).Distinct().Order() ?? Enumerable.Empty<Uid>());
+            uids.AddRange(places.SeriesIn(scope));
         }
         var paths = new List<InstancePath>();
         foreach (var uid in uids)
@@ -48,11 +48,11 @@ internal static class InstanceEndpoints
             if (result.Metadata is null && result.Failures.Count > 0) return result.Failures.ToProblem();
             paths.AddRange(result.Metadata?.Uids.Select(i => new InstancePath(study.Value, uid, i)) ?? []);
         }
-        return paths.Count == 0 ? Problems.NotFound("No backend holds it.") : await AnswerAsync(context, reader, paths, format, isMultipart: true);
+        return paths.Count == 0 ? Problems.NotFound("No backend holds it.") : await AnswerAsync(context, reader, time, paths, format, isMultipart: true);
     }
 
     /// <summary><c>?requestType=WADO&amp;studyUID=…&amp;seriesUID=…&amp;objectUID=…</c>: one instance as it is in a file.</summary>
-    private static async Task<IResult> AnswerUriAsync(HttpContext context, BodyReader reader)
+    private static async Task<IResult> AnswerUriAsync(HttpContext context, BodyReader reader, TimeProvider time)
     {
         var query = context.Request.Query;
         if (query["requestType"] != "WADO") return Problems.BadParameter("requestType", "WADO (PS3.18 §9.1.2.1)");
@@ -65,10 +65,10 @@ internal static class InstanceEndpoints
         if (query["contentType"] is not [BodyFormat.Dicom]) return Problems.BadParameter("contentType", $"needed: {BodyFormat.Dicom}, the one type that is given here");
         var transferSyntax = query["transferSyntax"] is [{ Length: > 0 } text] ? text : BodyFormat.Unnamed;
         if (transferSyntax is not (BodyFormat.Any or BodyFormat.Unnamed) && !Uid.TryParse(transferSyntax, out _)) return Problems.BadParameter("transferSyntax", "a UID or * (PS3.18 §9.1.2.2.4)");
-        return await AnswerAsync(context, reader, [new(uids[0], uids[1], uids[2])], new(BodyFormat.Dicom, transferSyntax), isMultipart: false);
+        return await AnswerAsync(context, reader, time, [new(uids[0], uids[1], uids[2])], new(BodyFormat.Dicom, transferSyntax), isMultipart: false);
     }
 
-    private static async Task<IResult> AnswerAsync(HttpContext context, BodyReader reader, List<InstancePath> paths, BodyFormat format, bool isMultipart)
+    private static async Task<IResult> AnswerAsync(HttpContext context, BodyReader reader, TimeProvider time, List<InstancePath> paths, BodyFormat format, bool isMultipart)
     {
         var scope = context.GetScope();
         using var first = await ReadAsync(0);
@@ -77,6 +77,7 @@ internal static class InstanceEndpoints
         response.SetCacheStatus(first.Status, isStored: paths.Count == 1);
         response.SetPrivate();
         response.Headers.Vary = "Accept";
+        if (first.Entry is { } entry) response.SetAge(Store.Ages.Of(entry.Stored, time.GetUtcNow()));
         var tag = XxHash64.HashToUInt64(Encoding.UTF8.GetBytes($"{scope.Path} {string.Join(' ', paths)} {format} {isMultipart}"));
         if (paths.Count == 1 && context.IsNotModified($"\"{tag:x16}\"")) return Results.Empty;
         if (isMultipart) await MultipartAnswer.WriteAsync(context, $"instances-{tag:x16}", first, paths.Count, ReadAsync);

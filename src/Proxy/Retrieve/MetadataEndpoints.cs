@@ -57,7 +57,7 @@ internal static class MetadataEndpoints
         var started = time.GetTimestamp();
         var asksAnew = context.Request.AsksAnew();
         var places = await lists.LocateAsync(scope, study, isHurried: false, asksAnew, context.RequestAborted);
-        var uids = places.Study?.SeriesLists.Values.Where(l => scope.Has(l.Backend)).SelectMany(l => l.Series.Keys).Distinct().Order().ToList() ?? [];
+        var uids = places.SeriesIn(scope);
         if (uids.Count == 0) return NotFound(places.Failures);
 
         var results = await Task.WhenAll(uids.Select(uid => reader.ReadAsync(scope, new(study, uid), asksAnew, context.RequestAborted)));
@@ -102,7 +102,7 @@ internal static class MetadataEndpoints
         response.SetPrivate();
         if (status == CacheStatus.Miss) response.SetServerTiming(elapsed);
         if (status == CacheStatus.Stale) response.AddWarning("No backend could confirm what is kept");
-        foreach (var failure in failures) response.AddWarning($"{failure.Backend} did not answer: {failure.Error}, {failure.Detail}");
+        response.WarnOf(failures);
         response.Headers.Vary = "Accept, Accept-Encoding";
     }
 

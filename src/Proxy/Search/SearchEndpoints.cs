@@ -53,10 +53,7 @@ internal static class SearchEndpoints
     {
         if (remaining > 0) response.AddWarning($"There are {remaining} additional results that can be requested");
         foreach (var note in result.Notes) response.AddWarning(note);
-        if (result.Failures.Count == 0) return;
-        foreach (var failure in result.Failures) response.AddWarning($"{failure.Backend} did not answer: {failure.Error}, {failure.Detail}. Its results are missing");
-        response.Headers[AnswerHeaders.FailedBackends] = string.Join(", ", result.Failures.Select(f => f.Backend));
-        response.Headers.CacheControl = "no-store";
+        response.WarnOf(result.Failures);
     }
 
     private static ReadOnlyMemory<byte> Write(MergedRow[] rows, byte[] root)

@@ -10,7 +10,12 @@ namespace Proxy.Search;
 /// <param name="Study">Null when no backend named it.</param>
 /// <param name="Failures">Backends whose list is old or was never given.</param>
 /// <param name="WasAsked">Whether a backend had to be asked.</param>
-public sealed record StudyPlaces(Study? Study, IReadOnlyList<BackendFailure> Failures, bool WasAsked);
+public sealed record StudyPlaces(Study? Study, IReadOnlyList<BackendFailure> Failures, bool WasAsked)
+{
+    /// <summary>Every series of the study that a backend of the scope holds, in order of their UIDs.</summary>
+    public IReadOnlyList<Uid> SeriesIn(BackendScope scope) =>
+        [.. Study?.SeriesLists.Values.Where(list => scope.Has(list.Backend)).SelectMany(list => list.Series.Keys).Distinct().Order() ?? Enumerable.Empty<Uid>()];
+}
 
 /// <summary>Finds out which backend holds which series of a study: from the store, else by asking all backends at once.</summary>
 public sealed class SeriesListReader(

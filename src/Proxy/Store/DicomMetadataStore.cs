@@ -230,6 +230,13 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
         }
     }
 
+    /// <summary>Takes a new budget; what is over it leaves.</summary>
+    public void Resize(long bytes)
+    {
+        maxBytes = bytes;
+        if (Bytes > maxBytes) Evict();
+    }
+
     /// <summary>Down to nine tenths of the budget, the longest unused first.</summary>
     private void Evict()
     {

@@ -36,6 +36,19 @@ public class StoreBudgetTests
     }
 
     [Fact]
+    public void ASmallerBudgetHoldsAtOnce()
+    {
+        var store = Make(1_000_000);
+        for (var i = 1; i <= 50; i++) Add(store, i);
+
+        store.Resize(20_000);
+
+        Assert.InRange(store.Bytes, 1, 20_000);
+        Assert.NotNull(store.GetStudy(StudyUid(50)));
+        Assert.Null(store.GetStudy(StudyUid(1)));
+    }
+
+    [Fact]
     public void AStudyLargerThanTheBudgetIsNotKept()
     {
         var store = Make(1000);

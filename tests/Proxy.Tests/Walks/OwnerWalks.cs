@@ -91,6 +91,20 @@ public sealed class OwnerWalks : IDisposable
     }
 
     [Fact]
+    public async Task AStudyWithoutTheSeriesOfAPacsThatFailed_IsNobodysToKeep()
+    {
+        _east.Hold(Study(instances: 3));
+        _west.Fail(500);
+
+        var study = await _proxy.GetAsync("/dicomweb/studies/1.2.1/metadata");
+
+        Assert.Equal(3, study.Rows.Count);
+        Assert.Contains("west did not answer", study["Warning"]);
+        Assert.Equal("west", study["X-Failed-Backends"]);
+        Assert.Equal("no-store", study["Cache-Control"]);
+    }
+
+    [Fact]
     public async Task APacsThatDoesNotSearch_GivesWhatItHoldsAllTheSame()
     {
         _west.Hold(Study(instances: 3));
