@@ -2,6 +2,8 @@ using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
 using Proxy.Backends;
+using Proxy.Backends.Health;
+using Proxy.Backends.Transport;
 using Proxy.Cache;
 using Proxy.Operations;
 using Proxy.Retrieve;
@@ -43,8 +45,11 @@ internal static class Composition
         services.AddDataProtection().UseEphemeralDataProtectionProvider();
         services.Remove(services.Single(s => s.ServiceType == typeof(IHostedService) && s.ImplementationType?.Assembly == typeof(IDataProtectionBuilder).Assembly));
         services.AddSingleton<IForwarderHttpClientFactory, BackendHttpClientFactory>();
+        services.AddSingleton<Counters>();
         services.AddSingleton<BackendStates>();
+        services.AddSingleton<DestinationChoice>();
         services.AddSingleton<BackendClient>();
+        services.AddHostedService<BackendProber>();
     }
 
     public static void AddStore(this IServiceCollection services, CacheOptions options)

@@ -1,5 +1,6 @@
 using Proxy;
 using Proxy.Admin;
+using Proxy.Backends;
 using Proxy.Demo;
 
 const string demoFlag = "--demo";
@@ -31,7 +32,7 @@ app.MapStore();
 app.MapOhif();
 app.MapHealth();
 app.MapPage();
-app.MapReverseProxy();
+app.MapForwarding();
 
 await app.RunAsync();
 return 0;

@@ -1,6 +1,9 @@
 using Proxy.Backends;
+using Proxy.Backends.Health;
 using Proxy.Cache;
+using Proxy.Operations;
 using Proxy.Store;
+using Yarp.ReverseProxy;
 
 namespace Proxy.Admin;
 
@@ -14,22 +17,34 @@ internal static class HealthEndpoints
     }
 
     /// <summary>Ready although a PACS is down: the others' studies and what is kept are served, so taking the proxy out would only make it worse.</summary>
-    private static IResult Ready(BackendSet backends, BackendStates states, DicomMetadataStore store, MemoryTier memory) => TypedResults.Json(new
+    private static IResult Ready(BackendSet backends, BackendStates states, IProxyStateLookup yarp, Counters counters, DicomMetadataStore store, MemoryTier memory) => TypedResults.Json(new
     {
         status = "ready",
-        backends = backends.All.ToDictionary(b => b.Name, b => Show(states.Find(b.Name))),
+        backends = backends.All.ToDictionary(b => b.Name, b => Show(states.Find(b.Name), states.CircuitOf(b.Name), DestinationsOf(yarp, b.Name))),
+        search = new { identityConflicts = counters.IdentityConflicts },
         store = new { studies = store.Count, bytes = store.Bytes },
         memory = new { entries = memory.Statistics.CurrentEntryCount, bytes = memory.Statistics.CurrentEstimatedSize, maxBytes = memory.MaxBytes },
     });
 
-    private static object Show(BackendState? state) => state is null
-        ? new { state = "unknown" }
+    private static object Show(BackendState? state, Circuit circuit, Dictionary<string, string> destinations) => state is null
+        ? new { state = "unknown", circuit = "closed", destinations }
         : new
         {
             state = state.IsUp ? "up" : "down",
             since = state.Since,
+            circuit = circuit.IsClosed ? "closed" : "open",
+            opened = state.Opened,
             asked = state.Asked,
             failed = state.Failed,
             lastFailure = state.LastFailure is { } failure ? $"{failure.Error}: {failure.Detail}" : null,
+            destinations,
         };
+
+    /// <summary>By name, never by address: what YARP's health checks say, and <c>unknown</c> where there is none.</summary>
+    private static Dictionary<string, string> DestinationsOf(IProxyStateLookup yarp, string backend) =>
+        yarp.TryGetCluster(backend, out var cluster)
+            ? cluster.DestinationsState.AllDestinations.ToDictionary(
+                d => d.DestinationId,
+                d => ((Yarp.ReverseProxy.Model.DestinationHealth[])[d.Health.Active, d.Health.Passive]).Max().ToString().ToLowerInvariant())
+            : [];
 }

@@ -1,3 +1,5 @@
+using System.Net;
+
 namespace Proxy.Backends;
 
 /// <summary>Why a backend's answer cannot be used.</summary>
@@ -17,13 +19,21 @@ public enum BackendError
 
     /// <summary>An answer that is not what was asked for: not DICOM, cut short, another study's.</summary>
     BadAnswer,
+
+    /// <summary>More requests wait for the backend than it may be given: it was not asked, and is not to blame.</summary>
+    Busy,
 }
 
 /// <summary>A backend that failed, and how; the detail names no patient and no address.</summary>
-public sealed record BackendFailure(string Backend, BackendError Error, string Detail);
+/// <param name="Status">What it answered; null when no answer began.</param>
+public sealed record BackendFailure(string Backend, BackendError Error, string Detail, HttpStatusCode? Status = null)
+{
+    /// <summary>Whether it speaks for the backend being down, not for one answer being bad: asking again and again will not help.</summary>
+    public bool IsOutage => Error is BackendError.Unreachable or BackendError.TimedOut || Error == BackendError.BadStatus && Status is >= HttpStatusCode.InternalServerError or HttpStatusCode.TooManyRequests;
+}
 
-/// <summary>What a backend said: it has it, it has it not, or it failed.</summary>
-/// <remarks><see cref="Failure"/> null and <see cref="IsFound"/> false: the backend does not hold what was asked for.</remarks>
+/// <summary>What a backend said: it has it, it has it not, what is known of it still holds, or it failed.</summary>
+/// <remarks>None of <see cref="IsFound"/>, <see cref="IsUnchanged"/> and <see cref="Failure"/>: the backend does not hold what was asked for.</remarks>
 public readonly record struct BackendAnswer<T>
 {
     public BackendAnswer(T value) => (IsFound, Value) = (true, value);
@@ -31,6 +41,9 @@ public readonly record struct BackendAnswer<T>
     public BackendAnswer(BackendFailure failure) => (Failure, Value) = (failure, default!);
 
     public bool IsFound { get; }
+
+    /// <summary>The validators that were sent along still hold (304, RFC 9110 §15.4.5).</summary>
+    public bool IsUnchanged { get; init; }
 
     /// <summary>Only what <see cref="IsFound"/> vouches for.</summary>
     public T Value { get; }

@@ -1,72 +1,77 @@
 using System.Net;
-using Polly;
-using Polly.Retry;
+using Proxy.Backends.Health;
+using Proxy.Backends.Transport;
+using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Wire;
 using Yarp.ReverseProxy;
-using Yarp.ReverseProxy.LoadBalancing;
 using Yarp.ReverseProxy.Model;
 
 namespace Proxy.Backends;
 
-/// <summary>Asks one backend one thing, with GET, and reads the answer; every way to fail is a value.</summary>
+/// <summary>Asks one backend one thing and reads the answer; every way to fail is a value.</summary>
 /// <remarks>
-/// <para>
-/// A request is made from parsed values: the destination that YARP chooses, a path of UIDs, one Accept. Nothing that a
-/// client sent is copied, for a backend writes its caller's Host into answers that are kept for others.
-/// </para>
-/// <para>
-/// Time: <see cref="BackendOptions.Timeout"/> bounds the wait for the head and for each piece of the body. A request
-/// whose connection failed before anything came back is tried once more.
-/// </para>
+/// <code>
+/// 1 refuse     it failed again and again: nobody waits for it now
+/// 2 send       to a destination that YARP holds for healthy; again, or to another, as Attempts allows
+/// 3 read       the head within BackendOptions.Timeout, and then each piece of the body
+/// 4 note       how it went: the picture that 1 is decided by, and what an operator sees
+/// </code>
 /// </remarks>
-public sealed class BackendClient(IProxyStateLookup yarp, IEnumerable<ILoadBalancingPolicy> policies, BackendStates states, TimeProvider time, ILogger<BackendClient> log)
+public sealed class BackendClient(IProxyStateLookup yarp, DestinationChoice choice, BackendStates states, TimeProvider time, ILogger<BackendClient> log)
 {
-    private readonly Dictionary<string, ILoadBalancingPolicy> _policies = policies.ToDictionary(p => p.Name, StringComparer.OrdinalIgnoreCase);
+    /// <summary>How long a backend may take to say that it is back.</summary>
+    private static readonly TimeSpan ProbePatience = TimeSpan.FromSeconds(5);
 
-    private readonly ResiliencePipeline<HttpResponseMessage> _retry = new ResiliencePipelineBuilder<HttpResponseMessage> { TimeProvider = time }
-        .AddRetry(new RetryStrategyOptions<HttpResponseMessage>
-        {
-            MaxRetryAttempts = 1,
-            Delay = TimeSpan.FromMilliseconds(50),
-            UseJitter = true,
-            ShouldHandle = new PredicateBuilder<HttpResponseMessage>().Handle<HttpRequestException>(
-                e => e.HttpRequestError is HttpRequestError.ConnectionError or HttpRequestError.ResponseEnded),
-        })
-        .Build();
+    /// <summary>Any answer to it but an error says that the backend lives; one that does not search says 404.</summary>
+    private static readonly BackendRequest Probe = new("studies?limit=1", MediaType.DicomJson);
 
     /// <summary>Asks and reads.</summary>
     /// <param name="backend">Whom to ask.</param>
-    /// <param name="pathAndQuery">Below the backend's DICOMweb root, such as <c>studies/1.2/series?limit=5</c>.</param>
-    /// <param name="accept">The Accept header.</param>
+    /// <param name="request">For what.</param>
     /// <param name="read">Reads the body of a 200; <see cref="MalformedAnswerException"/> says that it is not what was asked for.</param>
     /// <param name="cancellation">Ends the asking; the only exception that leaves is its own.</param>
-    /// <param name="isMissing">Which statuses say that the backend has it not; 404 and 410 unless something else is said.</param>
-    public async Task<BackendAnswer<T>> AskAsync<T>(
-        BackendOptions backend, string pathAndQuery, string accept, Func<BackendResponse, CancellationToken, Task<T>> read, CancellationToken cancellation,
-        Func<HttpStatusCode, bool>? isMissing = null)
+    public async Task<BackendAnswer<T>> AskAsync<T>(BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<T>> read, CancellationToken cancellation)
     {
-        var answer = await TryAskAsync(backend, pathAndQuery, accept, read, isMissing ?? IsNotFound, cancellation);
-        Note(backend, pathAndQuery, answer.Failure);
+        // 1
+        if (states.FindRefusal(backend.Name) is { } refusal) return new(refusal);
+
+        var answer = await TryAskAsync(backend, request, read, cancellation);
+        Note(backend, request, answer.Failure);
         return answer;
     }
 
+    /// <summary>Asks a backend that is not asked for now whether it is back.</summary>
+    public async Task ProbeAsync(BackendOptions backend, CancellationToken stopping)
+    {
+        using var patience = new CancellationTokenSource(ProbePatience, time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, stopping);
+        try
+        {
+            Note(backend, Probe, (await TryAskAsync(backend, Probe, static (_, _) => Task.FromResult(true), both.Token)).Failure);
+        }
+        catch (OperationCanceledException) when (!stopping.IsCancellationRequested)
+        {
+            Note(backend, Probe, new(backend.Name, BackendError.TimedOut, "no answer in time"));
+        }
+    }
+
     /// <summary>Notes that a backend was given up on, because others' answers could not wait for it any longer.</summary>
-    public BackendFailure GiveUp(BackendOptions backend, string pathAndQuery)
+    public BackendFailure GiveUp(BackendOptions backend, BackendRequest request)
     {
         var failure = new BackendFailure(backend.Name, BackendError.TimedOut, "later than the search's deadline");
-        Note(backend, pathAndQuery, failure);
+        Note(backend, request, failure);
         return failure;
     }
 
-    private void Note(BackendOptions backend, string pathAndQuery, BackendFailure? failure)
+    // 4
+    private void Note(BackendOptions backend, BackendRequest request, BackendFailure? failure)
     {
-        states.Note(backend.Name, failure);
-        if (failure is not null) log.BackendFailed(backend.Name, PathOf(pathAndQuery), failure.Error.ToString(), failure.Detail);
+        if (failure is not null) log.BackendFailed(backend.Name, request.LogPath, failure.Error.ToString(), failure.Detail);
+        if (failure?.Error != BackendError.Busy) states.Note(backend.Name, failure);
     }
 
-    private async Task<BackendAnswer<T>> TryAskAsync<T>(
-        BackendOptions backend, string pathAndQuery, string accept, Func<BackendResponse, CancellationToken, Task<T>> read, Func<HttpStatusCode, bool> isMissing, CancellationToken cancellation)
+    private async Task<BackendAnswer<T>> TryAskAsync<T>(BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<T>> read, CancellationToken cancellation)
     {
         BackendAnswer<T> Fail(BackendError error, string detail) => new(new BackendFailure(backend.Name, error, detail));
 
@@ -74,18 +79,21 @@ public sealed class BackendClient(IProxyStateLookup yarp, IEnumerable<ILoadBalan
         using var headOrCancelled = CancellationTokenSource.CreateLinkedTokenSource(headTimer.Token, cancellation);
         try
         {
+            // 2
             if (!yarp.TryGetCluster(backend.Name, out var cluster)) return Fail(BackendError.Unreachable, "it is not configured");
-            if (cluster.DestinationsState.AvailableDestinations.Count == 0) return Fail(BackendError.Unreachable, "none of its destinations is healthy");
+            var destinations = cluster.DestinationsState.AvailableDestinations;
+            if (destinations.Count == 0) return Fail(BackendError.Unreachable, "none of its destinations is healthy");
             var tried = new List<DestinationState>();
-            using var response = await _retry.ExecuteAsync(
-                async token => await cluster.Model.HttpClient.SendAsync(MakeRequest(ChooseDestination(cluster, tried), backend, pathAndQuery, accept), token), headOrCancelled.Token);
+            using var response = await states.AttemptsOf(backend.Name).SendAsync(
+                destinations.Count > 1, token => choice.SendAsync(cluster, tried, root => request.ToMessage(root, backend.Compression), token), headOrCancelled.Token);
             headTimer.CancelAfter(Timeout.InfiniteTimeSpan);
 
-            // Has it? Does it say so, or that it failed?
-            if (response.StatusCode == HttpStatusCode.NoContent || isMissing(response.StatusCode)) return default;
-            if (response.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden) return Fail(BackendError.Refused, $"status {(int)response.StatusCode}");
-            if (response.StatusCode != HttpStatusCode.OK) return Fail(BackendError.BadStatus, $"status {(int)response.StatusCode}");
-
+            // 3
+            var status = response.StatusCode;
+            if (status == HttpStatusCode.NotModified && request.Known is not null) return new() { IsUnchanged = true };
+            if (status == HttpStatusCode.NoContent || request.IsMissing(status)) return default;
+            if (status is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden) return new(new BackendFailure(backend.Name, BackendError.Refused, $"status {(int)status}", status));
+            if (status != HttpStatusCode.OK) return new(new BackendFailure(backend.Name, BackendError.BadStatus, $"status {(int)status}", status));
             await using var body = await BackendResponse.OpenAsync(response, backend, time, cancellation);
             return new(await read(body, cancellation));
         }
@@ -106,6 +114,10 @@ public sealed class BackendClient(IProxyStateLookup yarp, IEnumerable<ILoadBalan
         {
             return Fail(BackendError.TimedOut, "no answer in time");
         }
+        catch (BackendBusyException e)
+        {
+            return Fail(BackendError.Busy, e.Message);
+        }
         catch (HttpRequestException e)
         {
             return Fail(e.HttpRequestError is HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded ? BackendError.BadAnswer : BackendError.Unreachable, e.HttpRequestError.ToString());
@@ -119,32 +131,4 @@ public sealed class BackendClient(IProxyStateLookup yarp, IEnumerable<ILoadBalan
             return Fail(BackendError.BadAnswer, "the connection broke in the middle of the body");
         }
     }
-
-    /// <summary>By the backend's load balancing policy; what failed a moment ago is not chosen again while there is another.</summary>
-    private DestinationState ChooseDestination(ClusterState cluster, List<DestinationState> tried)
-    {
-        var all = cluster.DestinationsState.AvailableDestinations;
-        IReadOnlyList<DestinationState> left = tried.Count == 0 ? all : [.. all.Except(tried)];
-        if (left.Count == 0) left = all;
-        var policy = left.Count == 1 ? null : _policies.GetValueOrDefault(cluster.Model.Config.LoadBalancingPolicy ?? LoadBalancingPolicies.PowerOfTwoChoices);
-        var chosen = policy?.PickDestination(new DefaultHttpContext(), cluster, left) ?? left[0];
-        tried.Add(chosen);
-        return chosen;
-    }
-
-    private static HttpRequestMessage MakeRequest(DestinationState destination, BackendOptions backend, string pathAndQuery, string accept)
-    {
-        // The text is sent as it was made: an archive that does not decode escapes needs its commas and stars raw.
-        var address = $"{destination.Model.Config.Address.TrimEnd('/')}/{pathAndQuery}";
-        var request = new HttpRequestMessage(HttpMethod.Get, new Uri(address, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true }));
-        request.Headers.TryAddWithoutValidation("Accept", accept);
-        request.Headers.TryAddWithoutValidation("Accept-Encoding", backend.Compression == Compression.Gzip ? "gzip" : "identity");
-        return request;
-    }
-
-    private static bool IsNotFound(HttpStatusCode status) => status is HttpStatusCode.NotFound or HttpStatusCode.Gone;
-
-    /// <summary>UIDs, numbers and the standard's own words. The query names what is searched for, and a place of bulk data may hold anything.</summary>
-    private static string PathOf(string pathAndQuery) =>
-        string.Join('/', pathAndQuery.Split('?')[0].Split('/').Select(s => s is "studies" or "series" or "instances" or "metadata" or "frames" || s.All(c => c == '.' || char.IsAsciiDigit(c)) ? s : "…"));
 }

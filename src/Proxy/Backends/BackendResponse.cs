@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
+using Proxy.Backends.Transport;
 using Proxy.Dicom;
+using Proxy.Store;
 using Proxy.Wire;
 
 namespace Proxy.Backends;
@@ -10,10 +12,14 @@ public sealed class BackendResponse : IAsyncDisposable
     private readonly BackendLinks _links;
     private readonly Stream _body;
 
-    private BackendResponse(MediaType? contentType, long? length, Stream body, BackendLinks links)
+    private BackendResponse(MediaType? contentType, long? length, Stream body, BackendLinks links, HttpResponseMessage response)
     {
         ContentType = contentType;
         Length = length;
+        var etag = Find(response.Headers.NonValidated, "ETag");
+        var modified = Find(response.Content.Headers.NonValidated, "Last-Modified");
+        Validators = etag is null && modified is null ? null : new(etag, modified);
+        Warnings = response.Headers.NonValidated.TryGetValues("Warning", out var warnings) ? [.. warnings] : [];
         _body = body;
         _links = links;
     }
@@ -23,6 +29,12 @@ public sealed class BackendResponse : IAsyncDisposable
 
     /// <summary>Bytes of the body, when they were declared and it is not packed.</summary>
     public long? Length { get; }
+
+    /// <summary>By what it can be asked later whether this still holds; null when the backend gives nothing.</summary>
+    public Validators? Validators { get; }
+
+    /// <summary>Its <c>Warning</c> headers as they stand.</summary>
+    public IReadOnlyList<string> Warnings { get; }
 
     /// <summary>The body, timed and unpacked.</summary>
     public Stream Body => _body;
@@ -36,7 +48,7 @@ public sealed class BackendResponse : IAsyncDisposable
         if (encoding.Equals("gzip", StringComparison.OrdinalIgnoreCase)) (body, length) = (new GzipStream(body), null);
         else if (encoding is not "" && !encoding.Equals("identity", StringComparison.OrdinalIgnoreCase)) throw new MalformedAnswerException("The answer is packed in a way that was not asked for.");
         var type = headers.TryGetValues("Content-Type", out var types) ? MediaType.Parse(types.ToString()) : null;
-        return new(type, length, body, new BackendLinks(backend.Name, backend.Address, response.RequestMessage!.RequestUri!));
+        return new(type, length, body, new BackendLinks(backend.Name, backend.Address, response.RequestMessage!.RequestUri!), response);
     }
 
     /// <summary>Reads the datasets of a DICOM JSON answer, their URLs already the proxy's.</summary>
@@ -56,6 +68,9 @@ public sealed class BackendResponse : IAsyncDisposable
             : throw new MalformedAnswerException("The answer's type is not multipart/related.");
 
     public ValueTask DisposeAsync() => _body.DisposeAsync();
+
+    private static string? Find(System.Net.Http.Headers.HttpHeadersNonValidated headers, string name) =>
+        headers.TryGetValues(name, out var values) && values.ToString() is { Length: > 0 and < 1024 } text && !text.Any(char.IsControl) ? text : null;
 
     /// <summary>Two lengths that differ, or one that is no number, make the framing a guess (RFC 9112 §6.3).</summary>
     private static long? ReadLength(System.Net.Http.Headers.HttpHeadersNonValidated headers)

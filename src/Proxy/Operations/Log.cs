@@ -23,4 +23,10 @@ internal static partial class Log
 
     [LoggerMessage(7, LogLevel.Warning, "These settings do nothing in this version: {Keys}")]
     public static partial void SettingsUnused(this ILogger logger, string keys);
+
+    [LoggerMessage(8, LogLevel.Warning, "Backend {Backend} is now {State}")]
+    public static partial void BackendChanged(this ILogger logger, string backend, string state);
+
+    [LoggerMessage(9, LogLevel.Warning, "Backends {First} and {Second} ascribe study {Study} to different patients")]
+    public static partial void IdentityConflicted(this ILogger logger, string first, string second, string study);
 }

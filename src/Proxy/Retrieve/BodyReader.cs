@@ -92,9 +92,10 @@ public sealed class BodyReader(BackendClient client, BackendSet backends, Series
 
     private Task<BackendAnswer<EntryHead>> AskAsync(BackendOptions backend, string place, BodyFormat format, Fill fill, CancellationToken cancellation) =>
         client.AskAsync(
-            backend, place, format.ToAccept(), (response, stopped) => CopyAsync(response, format, fill, stopped), cancellation,
+            backend,
             // Archives answer 400 to a frame past the last one; what is asked for here is well formed.
-            status => (int)status is 404 or 410 || (int)status is 400 && format == BodyFormat.AsStored);
+            new(place, format.ToAccept()) { IsMissing = status => (int)status is 404 or 410 || (int)status is 400 && format == BodyFormat.AsStored },
+            (response, stopped) => CopyAsync(response, format, fill, stopped), cancellation);
 
     /// <summary>The one part of an answer into the fill, up to the proof that it is whole.</summary>
     private static async Task<EntryHead> CopyAsync(BackendResponse response, BodyFormat format, Fill fill, CancellationToken cancellation)

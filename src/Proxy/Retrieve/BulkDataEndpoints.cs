@@ -31,7 +31,7 @@ internal static class BulkDataEndpoints
         var key = new EntryKey(backend.Name, resource + below, null);
         var started = time.GetTimestamp();
         var lookup = cache.Get(key, (fill, stopped) => client.AskAsync(
-            backend, key.Place, $"multipart/related; type=\"{MediaType.OctetStream}\", {MediaType.OctetStream};q=0.5, */*;q=0.1", (response, c) => CopyAsync(response, fill, c), stopped));
+            backend, new(key.Place, $"multipart/related; type=\"{MediaType.OctetStream}\", {MediaType.OctetStream};q=0.5, */*;q=0.1"), (response, c) => CopyAsync(response, fill, c), stopped));
         var answer = lookup.Entry is { } kept ? new(kept.Head) : await BodyReader.HeadOrLeaveAsync(lookup.Reader!, context.RequestAborted);
         using var body = new BodyResult(lookup.Entry, lookup.Reader, answer.Value, lookup.Entry is not null ? CacheStatus.Hit : lookup.IsCollapsed ? CacheStatus.Collapsed : CacheStatus.Miss, []);
         if (answer.Failure is { } failure) return ((BackendFailure[])[failure]).ToProblem();

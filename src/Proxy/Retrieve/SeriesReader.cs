@@ -86,7 +86,7 @@ public sealed class SeriesReader(
     {
         // Between the first look and now another's asking may have come to its end.
         if (!asksAnew && store.GetStudy(path.Study)?.ListOf(backend.Name).FindSeries(path.Series) is { } known && IsFresh(known)) return new(known.Metadata!);
-        var answer = await client.AskAsync(backend, $"{path}/metadata", MediaType.DicomJson, (response, stopped) => ReadAsync(response, path, stopped), cancellation);
+        var answer = await client.AskAsync(backend, new($"{path}/metadata", MediaType.DicomJson), (response, stopped) => ReadAsync(response, path, stopped), cancellation);
         if (!answer.IsFound || answer.Value.Count == 0) return answer.Failure is { } failure ? new(failure) : default;
         store.AddInstances(backend.Name, path, answer.Value);
         return answer;

@@ -104,12 +104,13 @@ public sealed class FederatedSearch(
         {
             // Only a study that the path names may be unknown: else a 404 says that the configured address is wrong.
             return new(backend, await client.AskAsync(
-                backend, query.ToRequest(options.Value.MaxResults + 1), MediaType.DicomJson, (r, c) => SearchAnswer.ReadAsync(r, query, c), inTime,
-                status => query.Study is not null && (int)status is 404 or 410));
+                backend,
+                new(query.ToRequest(options.Value.MaxResults + 1), MediaType.DicomJson) { IsMissing = status => query.Study is not null && (int)status is 404 or 410 },
+                (r, c) => SearchAnswer.ReadAsync(r, query, c), inTime));
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
-            return new(backend, new(client.GiveUp(backend, query.ToRequest(0))));
+            return new(backend, new(client.GiveUp(backend, new(query.ToRequest(0), MediaType.DicomJson))));
         }
     }
 

@@ -62,7 +62,7 @@ public sealed class SeriesListReader(
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
-            return new(client.GiveUp(backend, new StudyPath(study).ToString()));
+            return new(client.GiveUp(backend, new(new StudyPath(study).ToString(), MediaType.DicomJson)));
         }
     }
 
@@ -74,7 +74,8 @@ public sealed class SeriesListReader(
         var query = SearchQuery.SeriesOf(study);
         var isNotFound = false;
         var answer = await client.AskAsync(
-            backend, query.ToRequest(limit: null), MediaType.DicomJson, (r, c) => SearchAnswer.ReadAsync(r, query, c), cancellation, status => isNotFound = (int)status is 404 or 410);
+            backend, new(query.ToRequest(limit: null), MediaType.DicomJson) { IsMissing = status => isNotFound = (int)status is 404 or 410 },
+            (r, c) => SearchAnswer.ReadAsync(r, query, c), cancellation);
         if (answer.Failure is { } failure) return new(failure);
         if (isNotFound) store.AddUnlisted(backend.Name, study);
         else store.AddSeriesMetadata(backend.Name, study, answer.IsFound ? answer.Value.Rows : [], areAll: true);

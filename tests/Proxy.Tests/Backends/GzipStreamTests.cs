@@ -1,6 +1,6 @@
 using System.IO.Compression;
 using System.Text;
-using Proxy.Backends;
+using Proxy.Backends.Transport;
 using Proxy.Tests.Wire;
 using Proxy.Wire;
 using Xunit;

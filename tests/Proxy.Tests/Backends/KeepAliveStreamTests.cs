@@ -1,7 +1,7 @@
 using System.Text;
 using FsCheck;
 using FsCheck.Xunit;
-using Proxy.Backends;
+using Proxy.Backends.Transport;
 using Proxy.Tests.Wire;
 using Xunit;
 

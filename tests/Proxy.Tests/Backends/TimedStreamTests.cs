@@ -1,6 +1,6 @@
 using System.IO.Pipelines;
 using Microsoft.Extensions.Time.Testing;
-using Proxy.Backends;
+using Proxy.Backends.Transport;
 using Xunit;
 
 namespace Proxy.Tests.Backends;

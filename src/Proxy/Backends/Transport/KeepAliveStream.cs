@@ -1,4 +1,4 @@
-namespace Proxy.Backends;
+namespace Proxy.Backends.Transport;
 
 /// <summary>Hides a PACS's <c>Keep-Alive: timeout=1</c> from the client, which would close after every answer.</summary>
 /// <remarks>

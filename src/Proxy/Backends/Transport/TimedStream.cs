@@ -1,4 +1,4 @@
-namespace Proxy.Backends;
+namespace Proxy.Backends.Transport;
 
 /// <summary>A body that must keep coming: a read that takes longer than its patience is a <see cref="TimeoutException"/>.</summary>
 internal sealed class TimedStream : ReadOnlyStream

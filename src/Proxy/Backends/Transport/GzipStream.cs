@@ -3,7 +3,7 @@ using System.IO.Compression;
 using System.IO.Hashing;
 using Proxy.Wire;
 
-namespace Proxy.Backends;
+namespace Proxy.Backends.Transport;
 
 /// <summary>Unpacks a gzip body and holds it to its trailer (RFC 1952 §2.3.1): checksum and length.</summary>
 /// <remarks>The framework's stream takes a body that was cut for one that ended.</remarks>

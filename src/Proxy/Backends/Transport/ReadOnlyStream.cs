@@ -1,4 +1,4 @@
-namespace Proxy.Backends;
+namespace Proxy.Backends.Transport;
 
 /// <summary>What every stream that is only read, forwards and asynchronously, has in common.</summary>
 internal abstract class ReadOnlyStream : Stream

@@ -4,7 +4,7 @@ using System.Net;
 using System.Threading.RateLimiting;
 using Yarp.ReverseProxy.Forwarder;
 
-namespace Proxy.Backends;
+namespace Proxy.Backends.Transport;
 
 /// <summary>
 /// Makes the one HTTP client of a backend, for what the proxy asks and reads itself and for what YARP forwards
@@ -15,6 +15,9 @@ internal sealed class BackendHttpClientFactory(BackendSet backends) : ForwarderH
     /// <summary>How many requests may wait for each that runs, before more are refused.</summary>
     private const int WaitingPerRunning = 64;
 
+    /// <summary>The longest that connecting may take; a shorter <see cref="BackendOptions.Timeout"/> bounds it too.</summary>
+    private static readonly TimeSpan MaxConnectTime = TimeSpan.FromSeconds(5);
+
     protected override void ConfigureHandler(ForwarderHttpClientContext context, SocketsHttpHandler handler)
     {
         base.ConfigureHandler(context, handler);
@@ -22,7 +25,7 @@ internal sealed class BackendHttpClientFactory(BackendSet backends) : ForwarderH
         handler.AutomaticDecompression = DecompressionMethods.None;
         handler.UseCookies = false;
         handler.UseProxy = false;
-        handler.ConnectTimeout = TimeSpan.FromSeconds(5);
+        handler.ConnectTimeout = ReadTimeout(context) is { } timeout && timeout < MaxConnectTime ? timeout : MaxConnectTime;
         handler.PooledConnectionIdleTimeout = TimeSpan.FromSeconds(10);
         handler.PooledConnectionLifetime = TimeSpan.FromMinutes(2);
         handler.ActivityHeadersPropagator = DistributedContextPropagator.CreateNoOutputPropagator();
@@ -38,6 +41,9 @@ internal sealed class BackendHttpClientFactory(BackendSet backends) : ForwarderH
         return new BackendHandler(context.ClusterId, backends, limiter, base.WrapHandler(context, handler));
     }
 
+    private static TimeSpan? ReadTimeout(ForwarderHttpClientContext context) =>
+        TimeSpan.TryParse(context.NewMetadata?.GetValueOrDefault(nameof(BackendOptions.Timeout)), CultureInfo.InvariantCulture, out var timeout) ? timeout : null;
+
     /// <summary>Puts the credential on and holds one of the backend's permits until the answer's body is done with.</summary>
     private sealed class BackendHandler(string backend, BackendSet backends, ConcurrencyLimiter limiter, HttpMessageHandler inner) : DelegatingHandler(inner)
     {
@@ -52,7 +58,7 @@ internal sealed class BackendHttpClientFactory(BackendSet backends) : ForwarderH
             if (!lease.IsAcquired)
             {
                 lease.Dispose();
-                throw new HttpRequestException(HttpRequestError.Unknown, "Too many requests wait for this backend.");
+                throw new BackendBusyException();
             }
             try
             {

@@ -1,0 +1,42 @@
+using System.Diagnostics.Metrics;
+
+namespace Proxy.Operations;
+
+/// <summary>What is counted for whoever runs the proxy, under the meter <c>Proxy</c>. Backends are named, patients never.</summary>
+public sealed class Counters : IDisposable
+{
+    private readonly Meter _meter;
+    private readonly Counter<long> _failures;
+    private readonly Counter<long> _changes;
+    private readonly Counter<long> _sentAgain;
+    private readonly Counter<long> _conflicts;
+    private long _identityConflicts;
+
+    public Counters(IMeterFactory meters)
+    {
+        _meter = meters.Create("Proxy");
+        _failures = _meter.CreateCounter<long>("proxy.backend.failures", "{answer}", "Answers of a backend that could not be used");
+        _changes = _meter.CreateCounter<long>("proxy.backend.changes", "{change}", "Changes of a backend's state");
+        _sentAgain = _meter.CreateCounter<long>("proxy.backend.sent_again", "{request}", "Requests that were sent once more");
+        _conflicts = _meter.CreateCounter<long>("proxy.search.identity_conflicts", "{study}", "Studies that two backends ascribe to different patients");
+    }
+
+    /// <summary>Studies so far that two backends ascribe to different patients.</summary>
+    public long IdentityConflicts => Interlocked.Read(ref _identityConflicts);
+
+    public void BackendFailed(string backend, string error) => _failures.Add(1, new("backend", backend), new("error", error));
+
+    public void BackendChanged(string backend, string state) => _changes.Add(1, new("backend", backend), new("state", state));
+
+    /// <param name="backend">To whom.</param>
+    /// <param name="kind"><c>retry</c> or <c>hedge</c>.</param>
+    public void SentAgain(string backend, string kind) => _sentAgain.Add(1, new("backend", backend), new("kind", kind));
+
+    public void IdentityConflicted()
+    {
+        _conflicts.Add(1);
+        Interlocked.Increment(ref _identityConflicts);
+    }
+
+    public void Dispose() => _meter.Dispose();
+}
