@@ -62,7 +62,9 @@ internal static class Composition
 
     public static void AddDicomWeb(this IServiceCollection services)
     {
+        services.AddSingleton<BackendSearch>();
         services.AddSingleton<SeriesListReader>();
+        services.AddSingleton<StudyCounts>();
         services.AddSingleton<FederatedSearch>();
         services.AddSingleton<SeriesReader>();
         services.AddSingleton<BodyReader>();
@@ -107,7 +109,8 @@ internal static class Composition
                 log.SettingsRefused(string.Join("; ", errors));
                 return;
             }
-            app.Services.GetRequiredService<BackendSet>().Set(settings.Backends);
+            var gone = app.Services.GetRequiredService<BackendSet>().Set(settings.Backends);
+            foreach (var backend in gone) app.Services.Forget(backend);
             app.Services.GetRequiredService<Reloadable<SearchOptions>>().Set(settings.Search);
             app.Services.GetRequiredService<Reloadable<CacheOptions>>().Set(settings.Cache);
             app.Services.GetRequiredService<Reloadable<SecurityOptions>>().Set(settings.Security);
@@ -115,6 +118,15 @@ internal static class Composition
             app.Services.GetRequiredService<DicomMetadataStore>().Resize(settings.Cache.StoreMaxBytes);
             log.SettingsTaken(string.Join(", ", settings.Backends.Select(b => b.Name)));
         });
+    }
+
+    /// <summary>What a PACS said goes with it.</summary>
+    private static void Forget(this IServiceProvider services, string backend)
+    {
+        services.GetRequiredService<DicomMetadataStore>().RemoveBackend(backend);
+        services.GetRequiredService<FederatedSearch>().Forget(backend);
+        services.GetRequiredService<EntryCache>().Remove(backend);
+        services.GetRequiredService<BackendStates>().Forget(backend);
     }
 
     /// <summary>Forwarded, and a PACS answered: whatever its status is, it stays as it is.</summary>

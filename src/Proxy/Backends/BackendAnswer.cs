@@ -29,11 +29,12 @@ public enum BackendError
 public sealed record BackendFailure(string Backend, BackendError Error, string Detail, HttpStatusCode? Status = null)
 {
     /// <summary>Whether it speaks for the backend being down, not for one answer being bad: asking again and again will not help.</summary>
-    public bool IsOutage => Error is BackendError.Unreachable or BackendError.TimedOut || Error == BackendError.BadStatus && Status is >= HttpStatusCode.InternalServerError or HttpStatusCode.TooManyRequests;
+    public bool IsOutage => Error is BackendError.Unreachable or BackendError.TimedOut
+        || Error == BackendError.BadStatus && Status is HttpStatusCode.TooManyRequests or >= HttpStatusCode.InternalServerError and not HttpStatusCode.NotImplemented;
 }
 
 /// <summary>What a backend said: it has it, it has it not, what is known of it still holds, or it failed.</summary>
-/// <remarks>None of <see cref="IsFound"/>, <see cref="IsUnchanged"/> and <see cref="Failure"/>: the backend does not hold what was asked for.</remarks>
+/// <remarks>None of <see cref="IsFound"/>, <see cref="IsUnchanged"/> and <see cref="Failure"/>: there is nothing, whether it <see cref="IsMissing"/> or is empty.</remarks>
 public readonly record struct BackendAnswer<T>
 {
     public BackendAnswer(T value) => (IsFound, Value) = (true, value);
@@ -41,6 +42,9 @@ public readonly record struct BackendAnswer<T>
     public BackendAnswer(BackendFailure failure) => (Failure, Value) = (failure, default!);
 
     public bool IsFound { get; }
+
+    /// <summary>The backend says that it does not know what was asked for (404, 410); else it says that nothing is in it (204).</summary>
+    public bool IsMissing { get; init; }
 
     /// <summary>The validators that were sent along still hold (304, RFC 9110 §15.4.5).</summary>
     public bool IsUnchanged { get; init; }

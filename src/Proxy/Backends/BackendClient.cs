@@ -18,7 +18,7 @@ namespace Proxy.Backends;
 /// 4 note       how it went: the picture that 1 is decided by, and what an operator sees
 /// </code>
 /// </remarks>
-public sealed class BackendClient(IProxyStateLookup yarp, DestinationChoice choice, BackendStates states, TimeProvider time, ILogger<BackendClient> log)
+public sealed class BackendClient(BackendSet backends, IProxyStateLookup yarp, DestinationChoice choice, BackendStates states, TimeProvider time, ILogger<BackendClient> log)
 {
     /// <summary>How long a backend may take to say that it is back.</summary>
     private static readonly TimeSpan ProbePatience = TimeSpan.FromSeconds(5);
@@ -37,6 +37,8 @@ public sealed class BackendClient(IProxyStateLookup yarp, DestinationChoice choi
         if (states.FindRefusal(backend.Name) is { } refusal) return new(refusal);
 
         var answer = await TryAskAsync(backend, request, read, cancellation);
+        // The settings may have changed meanwhile: what a PACS said that is not configured any more is nobody's to keep.
+        if (backends.Find(backend.Name)?.Address != backend.Address) return new(new BackendFailure(backend.Name, BackendError.Unreachable, "it is configured no more"));
         Note(backend, request, answer.Failure);
         return answer;
     }
@@ -91,7 +93,8 @@ public sealed class BackendClient(IProxyStateLookup yarp, DestinationChoice choi
             // 3
             var status = response.StatusCode;
             if (status == HttpStatusCode.NotModified && request.Known is not null) return new() { IsUnchanged = true };
-            if (status == HttpStatusCode.NoContent || request.IsMissing(status)) return default;
+            if (status == HttpStatusCode.NoContent) return default;
+            if (request.IsMissing(status)) return new() { IsMissing = true };
             if (status is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden) return new(new BackendFailure(backend.Name, BackendError.Refused, $"status {(int)status}", status));
             if (status != HttpStatusCode.OK) return new(new BackendFailure(backend.Name, BackendError.BadStatus, $"status {(int)status}", status));
             await using var body = await BackendResponse.OpenAsync(response, backend, time, cancellation);

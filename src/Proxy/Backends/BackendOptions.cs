@@ -29,9 +29,10 @@ public sealed record Credential(string Header, string Value)
 /// <param name="MaxConcurrentRequests">How many requests run at once; others wait for their turn.</param>
 /// <param name="Compression">How bodies are asked for.</param>
 /// <param name="Credential">What authenticates the proxy; null for none.</param>
+/// <param name="FuzzyMatching">Whether it matches names fuzzily when it is asked to; most archives do not, and do not say so.</param>
 /// <param name="Forward">Whether paths that the proxy does not know are passed on untouched.</param>
 public sealed record BackendOptions(
-    string Name, Uri Address, int Preference, TimeSpan Timeout, int MaxConcurrentRequests, Compression Compression, Credential? Credential, bool Forward)
+    string Name, Uri Address, int Preference, TimeSpan Timeout, int MaxConcurrentRequests, Compression Compression, Credential? Credential, bool FuzzyMatching, bool Forward)
 {
     /// <summary>The schemes of <c>Authentication:Scheme</c>.</summary>
     private enum Scheme { None, Basic, Bearer, Header }
@@ -56,7 +57,7 @@ public sealed record BackendOptions(
     {
         var key = $"Backends:{name}";
         if (!Regex.IsMatch(name, "^[A-Za-z0-9_-]{1,64}$")) settings.Fail(key, name, "a backend's name is 1 to 64 letters, digits, - or _");
-        settings.RefuseOthers(key, ["Address", .. YarpKeys, "Preference", "Timeout", "MaxConcurrentRequests", "Compression", "Authentication", "Forward"]);
+        settings.RefuseOthers(key, ["Address", .. YarpKeys, "Preference", "Timeout", "MaxConcurrentRequests", "Compression", "Authentication", "FuzzyMatching", "Forward"]);
         var address = ReadAddress(settings, key);
         var options = new BackendOptions(
             name,
@@ -66,6 +67,7 @@ public sealed record BackendOptions(
             (int)settings.ReadNumber($"{key}:MaxConcurrentRequests", 16, 1, 1024),
             settings.ReadChoice($"{key}:Compression", Compression.Identity),
             ReadCredential(settings, $"{key}:Authentication"),
+            settings.ReadFlag($"{key}:FuzzyMatching", false),
             settings.ReadFlag($"{key}:Forward", false));
         return address is null ? null : options;
     }

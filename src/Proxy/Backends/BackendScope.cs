@@ -5,8 +5,10 @@ namespace Proxy.Backends;
 /// <param name="Backends">The preferred first.</param>
 public sealed record BackendScope(string Name, IReadOnlyList<BackendOptions> Backends)
 {
+    public bool IsAll => Name.Length == 0;
+
     public bool Has(string backend) => Backends.Any(b => b.Name == backend);
 
     /// <summary>The path of the root, such as <c>/backends/east/dicomweb</c>.</summary>
-    public string Path => Name.Length == 0 ? "/dicomweb" : $"/backends/{Name}/dicomweb";
+    public string Path => IsAll ? "/dicomweb" : $"/backends/{Name}/dicomweb";
 }

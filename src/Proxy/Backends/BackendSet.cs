@@ -15,7 +15,14 @@ public sealed class BackendSet(IReadOnlyList<BackendOptions> backends)
     /// <summary>The order of backends that hold the same thing; one that is configured no more comes last.</summary>
     public int PreferenceOf(string name) => Find(name)?.Preference ?? int.MaxValue;
 
-    public void Set(IReadOnlyList<BackendOptions> backends) => Volatile.Write(ref _byName, Index(backends));
+    /// <summary>Takes other backends.</summary>
+    /// <returns>The names that are gone, or stand for another PACS now.</returns>
+    public IReadOnlyList<string> Set(IReadOnlyList<BackendOptions> backends)
+    {
+        var (before, after) = (_byName, Index(backends));
+        Volatile.Write(ref _byName, after);
+        return [.. before.Values.Where(b => after.GetValueOrDefault(b.Name)?.Address != b.Address).Select(b => b.Name)];
+    }
 
     private static ImmutableDictionary<string, BackendOptions> Index(IReadOnlyList<BackendOptions> backends) =>
         backends.ToImmutableDictionary(b => b.Name, StringComparer.OrdinalIgnoreCase);

@@ -5,17 +5,19 @@ namespace Proxy.Cache;
 /// <summary>What is kept, and for how long it is believed.</summary>
 /// <param name="MemoryMaxBytes">Everything that the memory tier holds: frames, bulk data, ready answers. An eighth of it is set aside for the metadata store.</param>
 /// <param name="MetadataFreshness">After this time a backend is asked whether what is kept of a study still holds.</param>
-public sealed record CacheOptions(long MemoryMaxBytes, TimeSpan MetadataFreshness)
+/// <param name="MetadataMaxStale">How old that may be, at most, to stand in for a backend that cannot be asked.</param>
+public sealed record CacheOptions(long MemoryMaxBytes, TimeSpan MetadataFreshness, TimeSpan MetadataMaxStale)
 {
     public static CacheOptions Read(SettingsReader settings)
     {
         settings.RefuseOthers("Cache", "Memory", "Metadata", "Disk");
         settings.LeaveUnused("Cache:Disk");
         settings.RefuseOthers("Cache:Memory", "MaxBytes");
-        settings.RefuseOthers("Cache:Metadata", "Freshness");
+        settings.RefuseOthers("Cache:Metadata", "Freshness", "MaxStale");
         return new(
             settings.ReadNumber("Cache:Memory:MaxBytes", 1L << 30, 1L << 20),
-            settings.ReadDuration("Cache:Metadata:Freshness", TimeSpan.FromMinutes(1), TimeSpan.Zero, TimeSpan.FromDays(365)));
+            settings.ReadDuration("Cache:Metadata:Freshness", TimeSpan.FromMinutes(1), TimeSpan.Zero, TimeSpan.FromDays(365)),
+            settings.ReadDuration("Cache:Metadata:MaxStale", TimeSpan.FromDays(1), TimeSpan.Zero, TimeSpan.FromDays(365)));
     }
 
     /// <summary>The share of the budget that the metadata store may hold, in bytes.</summary>

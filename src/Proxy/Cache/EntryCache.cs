@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Proxy.Backends;
+using Proxy.Dicom;
 using Proxy.Operations;
 
 namespace Proxy.Cache;
@@ -48,6 +49,22 @@ public sealed class EntryCache(MemoryTier memory, TimeProvider time, ILogger<Ent
             return new(null, reader, false);
         }
     }
+
+    /// <summary>Drops what is kept of a series that a backend no longer holds.</summary>
+    public void Remove(string backend, SeriesPath path) => RemoveBelow(backend, $"{path}/");
+
+    /// <summary>Drops what is kept of an instance that a backend no longer holds.</summary>
+    public void Remove(string backend, InstancePath path)
+    {
+        memory.RemoveWhere(key => key is EntryKey entry && entry.Backend == backend && entry.Place == path.ToString());
+        RemoveBelow(backend, $"{path}/");
+    }
+
+    /// <summary>Drops all that came from a backend.</summary>
+    public void Remove(string backend) => RemoveBelow(backend, "");
+
+    private void RemoveBelow(string backend, string place) =>
+        memory.RemoveWhere(key => key is EntryKey entry && entry.Backend == backend && entry.Place.StartsWith(place, StringComparison.Ordinal));
 
     private async Task RunAsync(EntryKey key, Fill fill, Fetch fetch)
     {

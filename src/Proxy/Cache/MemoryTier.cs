@@ -39,6 +39,12 @@ public sealed class MemoryTier : IDisposable
 
     public void Remove(object key) => _cache.Remove(key);
 
+    /// <summary>Removes whatever has such a key. Looks at every key: for what happens seldom.</summary>
+    public void RemoveWhere(Func<object, bool> isMeant)
+    {
+        foreach (var key in _cache.Keys.Where(isMeant).ToList()) _cache.Remove(key);
+    }
+
     /// <summary>Takes a new budget; what is over it leaves.</summary>
     public void Resize(long maxBytes)
     {

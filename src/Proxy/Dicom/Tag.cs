@@ -15,6 +15,7 @@ public readonly record struct Tag(uint Value) : IComparable<Tag>
     public static readonly Tag RetrieveUrl = new(0x00081190);
     public static readonly Tag PatientName = new(0x00100010);
     public static readonly Tag PatientId = new(0x00100020);
+    public static readonly Tag PatientBirthDate = new(0x00100030);
     public static readonly Tag StudyInstanceUid = new(0x0020000D);
     public static readonly Tag SeriesInstanceUid = new(0x0020000E);
     public static readonly Tag SeriesNumber = new(0x00200011);

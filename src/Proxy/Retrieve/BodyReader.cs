@@ -18,50 +18,72 @@ public sealed record BodyResult(Entry? Entry, Fill.Reader? Reader, EntryHead? He
 
 /// <summary>Gives frames and whole instances: from the cache, else from the backend that the series belongs to.</summary>
 /// <remarks>
+/// <para>
 /// A frame that was asked for "as stored" also answers whoever wants just the transfer syntax it is stored in
 /// (PS3.18 §8.7.3.5.2); the other way round it does not.
+/// </para>
+/// <para>
+/// Another holder gives a frame in place of the owner only when its own metadata was read: then the series is its own.
+/// </para>
 /// </remarks>
 public sealed class BodyReader(BackendClient client, BackendSet backends, SeriesListReader lists, SeriesReader series, DicomMetadataStore store, EntryCache cache)
 {
+    /// <summary>What is wanted, in which forms, and what has been tried for it.</summary>
+    private sealed record Wanted(BackendScope Scope, InstancePath Path, string Place, IReadOnlyList<BodyFormat> Formats, bool Keeps)
+    {
+        public HashSet<string> Tried { get; } = [];
+
+        public List<BackendFailure> Failures { get; } = [];
+    }
+
     /// <param name="scope">Whose.</param>
-    /// <param name="path">The series that it belongs to.</param>
+    /// <param name="path">The instance, or the one that the frame is in.</param>
     /// <param name="place">The frame or the instance, as a path below a DICOMweb root.</param>
     /// <param name="formats">What the client takes, best first; a backend is asked for the best.</param>
     /// <param name="keeps">Whether it is worth keeping.</param>
     /// <param name="cancellation">The client leaves.</param>
-    public async Task<BodyResult> ReadAsync(BackendScope scope, SeriesPath path, string place, IReadOnlyList<BodyFormat> formats, bool keeps, CancellationToken cancellation)
+    public async Task<BodyResult> ReadAsync(BackendScope scope, InstancePath path, string place, IReadOnlyList<BodyFormat> formats, bool keeps, CancellationToken cancellation)
     {
-        // Pixels never change under their UID, so an old list of holders is as good as a new one, unless it leads nowhere.
-        var known = HoldersOf(store.GetStudy(path.Study));
-        var failures = new List<BackendFailure>();
-        if (await TryHoldersAsync(known, place, formats, keeps, failures, cancellation) is { } body) return body;
+        // Pixels never change under their UID, but a series may be gone.
+        var known = await lists.LookAfterAsync(scope, path.Study, cancellation);
+        var wanted = new Wanted(scope, path, place, formats, keeps);
+        if (await TryHoldersAsync(wanted, HoldersOf(known), cancellation) is { } body) return body;
         var places = await lists.LocateAsync(scope, path.Study, isHurried: true, asksAnew: false, cancellation);
-        failures.AddRange(places.Failures.ExceptBy(failures.Select(f => f.Backend), f => f.Backend));
+        wanted.Failures.AddRange(places.Failures.ExceptBy(wanted.Failures.Select(f => f.Backend), f => f.Backend));
         var unlisted = SeriesReader.UnlistedIn(places.Study, scope, path.Series).Select(l => l.Backend);
-        return await TryHoldersAsync([.. HoldersOf(places.Study).Except(known), .. unlisted], place, formats, keeps, failures, cancellation) ?? BodyResult.None(failures);
+        return await TryHoldersAsync(wanted, [.. HoldersOf(places.Study), .. unlisted], cancellation) ?? BodyResult.None(wanted.Failures);
 
-        IReadOnlyList<string> HoldersOf(Study? study) => [.. series.HoldersOf(study, scope, path.Series).Select(l => l.Backend)];
+        List<string> HoldersOf(Study? study) => [.. series.HoldersOf(study, scope, path.Series).Select(l => l.Backend)];
     }
 
     /// <summary>The body from the first of these backends that gives it; null when none does.</summary>
-    private async Task<BodyResult?> TryHoldersAsync(
-        IReadOnlyList<string> holders, string place, IReadOnlyList<BodyFormat> formats, bool keeps, List<BackendFailure> failures, CancellationToken cancellation)
+    private async Task<BodyResult?> TryHoldersAsync(Wanted wanted, IReadOnlyList<string> holders, CancellationToken cancellation)
     {
         foreach (var holder in holders)
         {
-            if (FindKept(holder, place, formats) is { } kept) return new(kept, null, kept.Head, CacheStatus.Hit, []);
+            if (backends.Find(holder) is not { } backend || !wanted.Tried.Add(holder)) continue;
+            var owner = store.GetStudy(wanted.Path.Study)?.Owners.GetValueOrDefault(wanted.Path.Series);
+            var standsIn = wanted.Scope.IsAll && owner is not null && owner != holder;
+            if (standsIn && !await series.CanStandInAsync(holder, wanted.Path, cancellation)) continue;
+            if (await TryAsync(wanted, backend, cancellation) is not { } body) continue;
+            // An instance that the owner does not have is no reason to take the others from it.
+            if (!standsIn || !holders.Contains(owner) || wanted.Failures.Any(f => f.Backend == owner && f.Error != BackendError.Busy)) series.SetOwner(wanted.Scope, holder, wanted.Path.SeriesPath);
+            return body;
         }
-        foreach (var holder in holders)
-        {
-            if (backends.Find(holder) is not { } backend) continue;
-            var format = formats[0];
-            var lookup = cache.Get(new EntryKey(holder, place, format), (fill, stopped) => AskAsync(backend, place, format, fill, stopped), keeps);
-            if (lookup.Entry is { } entry) return new(entry, null, entry.Head, CacheStatus.Hit, []);
-            var answer = await HeadOrLeaveAsync(lookup.Reader!, cancellation);
-            if (answer.IsFound) return new(null, lookup.Reader, answer.Value, lookup.IsCollapsed ? CacheStatus.Collapsed : CacheStatus.Miss, []);
-            lookup.Reader!.Dispose();
-            if (answer.Failure is { } failure) failures.Add(failure);
-        }
+        return null;
+    }
+
+    private async Task<BodyResult?> TryAsync(Wanted wanted, BackendOptions backend, CancellationToken cancellation)
+    {
+        var (place, format) = (wanted.Place, wanted.Formats[0]);
+        if (FindKept(backend.Name, place, wanted.Formats) is { } kept) return new(kept, null, kept.Head, CacheStatus.Hit, []);
+        var lookup = cache.Get(new EntryKey(backend.Name, place, format), (fill, stopped) => AskAsync(backend, place, format, fill, stopped), wanted.Keeps);
+        if (lookup.Entry is { } entry) return new(entry, null, entry.Head, CacheStatus.Hit, []);
+        var answer = await HeadOrLeaveAsync(lookup.Reader!, cancellation);
+        if (answer.IsFound) return new(null, lookup.Reader, answer.Value, lookup.IsCollapsed ? CacheStatus.Collapsed : CacheStatus.Miss, []);
+        lookup.Reader!.Dispose();
+        if (answer.Failure is { } failure) wanted.Failures.Add(failure);
+        else await lists.DoubtAsync(backend, wanted.Path.Study, cancellation);
         return null;
     }
 

@@ -4,6 +4,7 @@ using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Operations;
+using Proxy.Search;
 using Proxy.Wire;
 
 namespace Proxy.Retrieve;
@@ -18,7 +19,7 @@ internal static class BulkDataEndpoints
             root.MapRead(resource + "/bulkdata/{holder}/{**place}", AnswerAsync);
     }
 
-    private static async Task<IResult> AnswerAsync(HttpContext context, BackendSet backends, BackendClient client, EntryCache cache, TimeProvider time, string holder, string? place)
+    private static async Task<IResult> AnswerAsync(HttpContext context, BackendSet backends, BackendClient client, EntryCache cache, SeriesListReader lists, TimeProvider time, string holder, string? place)
     {
         var scope = context.GetScope();
         if (!context.TryReadUids(out var study, out var series, out var instance, out var problem)) return problem;
@@ -30,6 +31,8 @@ internal static class BulkDataEndpoints
         var resource = instance is { } i ? $"{new InstancePath(study!.Value, series!.Value, i)}/" : series is { } e ? $"{new SeriesPath(study!.Value, e)}/" : study is { } s ? $"{new StudyPath(s)}/" : "";
         var key = new EntryKey(backend.Name, resource + below, null);
         var started = time.GetTimestamp();
+        // What is kept of a series that is gone goes with it.
+        if (study is { } known) await lists.LookAfterAsync(scope, known, context.RequestAborted);
         var lookup = cache.Get(key, (fill, stopped) => client.AskAsync(
             backend, new(key.Place, $"multipart/related; type=\"{MediaType.OctetStream}\", {MediaType.OctetStream};q=0.5, */*;q=0.1"), (response, c) => CopyAsync(response, fill, c), stopped));
         var answer = lookup.Entry is { } kept ? new(kept.Head) : await BodyReader.HeadOrLeaveAsync(lookup.Reader!, context.RequestAborted);

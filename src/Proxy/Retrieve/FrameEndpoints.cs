@@ -46,7 +46,7 @@ internal static class FrameEndpoints
         }
 
         Task<BodyResult> ReadAsync(int place) =>
-            reader.ReadAsync(scope, path.SeriesPath, new FramePath(path, numbers[place]).ToString(), formats, keeps: true, context.RequestAborted);
+            reader.ReadAsync(scope, path, new FramePath(path, numbers[place]).ToString(), formats, keeps: true, context.RequestAborted);
     }
 
     /// <summary>The forms that the client takes, best first, all of them wrapped the way the best one is.</summary>

@@ -84,7 +84,7 @@ internal static class InstanceEndpoints
         else await MultipartAnswer.WriteSingleAsync(context, first);
         return Results.Empty;
 
-        Task<BodyResult> ReadAsync(int place) => reader.ReadAsync(scope, paths[place].SeriesPath, paths[place].ToString(), [format], keeps: paths.Count == 1, context.RequestAborted);
+        Task<BodyResult> ReadAsync(int place) => reader.ReadAsync(scope, paths[place], paths[place].ToString(), [format], keeps: paths.Count == 1, context.RequestAborted);
     }
 
     private static (BodyFormat? Format, bool IsMultipart) Choose(HttpContext context)

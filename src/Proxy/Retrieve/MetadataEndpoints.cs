@@ -101,7 +101,7 @@ internal static class MetadataEndpoints
         response.SetAge(age);
         response.SetPrivate();
         if (status == CacheStatus.Miss) response.SetServerTiming(elapsed);
-        if (status == CacheStatus.Stale) response.AddWarning("No backend could confirm what is kept");
+        if (status == CacheStatus.Stale) response.AddWarning("What is kept is old, and no backend has confirmed it");
         response.WarnOf(failures);
         response.Headers.Vary = "Accept, Accept-Encoding";
     }

@@ -1,4 +1,5 @@
 using Proxy.Backends;
+using Proxy.Backends.Health;
 using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Operations;
@@ -20,16 +21,23 @@ public sealed record SeriesResult(PackedInstances? Metadata, string Backend, Dat
 /// <remarks>
 /// <code>
 /// 1 fresh      the owner's metadata is in the store and young enough
-/// 2 locate     which backends hold the series, and how many instances each?
-/// 3 confirm    the store's metadata has as many instances as its backend says now: it still holds
-/// 4 ask        the owner, whole; it fails: the next holder, whole; nobody is known: those that cannot say
-/// 5 stale      nobody can say: what is kept, marked
+/// 2 old        it is looked after; when that takes long what is kept goes out, marked, and the looking goes on
+/// 3 locate     which backends hold the series, and how many instances each?
+/// 4 confirm    by its validators; there are none: its backend's row of the series says nothing else than before
+/// 5 ask        the owner, whole; it fails: the next holder, whole; nobody is known: those that cannot say
+/// 6 stale      nobody can say: what is kept, marked, as long as that may be
 /// </code>
+/// Whoever gives the metadata owns the series from then on, for its frames too. It changes hands when the owner fails,
+/// when another holds more of it, and back to the preferred holder when that has answered well for a while.
 /// </remarks>
 public sealed class SeriesReader(
-    BackendClient client, BackendSet backends, SeriesListReader lists, DicomMetadataStore store, Reloadable<CacheOptions> cache, TimeProvider time)
+    BackendClient client, BackendSet backends, BackendStates states, SeriesListReader lists, DicomMetadataStore store, EntryCache entries,
+    Reloadable<CacheOptions> cache, TimeProvider time, ILogger<SeriesReader> log)
 {
-    private readonly SingleFlight<(string Backend, SeriesPath Path), BackendAnswer<PackedInstances>> _asking = new();
+    /// <summary>How long a client that could have what is kept waits for what is new.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    private readonly SingleFlight<(string Backend, SeriesPath Path, bool AsksAnew), BackendAnswer<PackedInstances>> _asking = new();
 
     public async Task<SeriesResult> ReadAsync(BackendScope scope, SeriesPath path, bool asksAnew, CancellationToken cancellation)
     {
@@ -37,27 +45,13 @@ public sealed class SeriesReader(
         if (!asksAnew && FindFresh(scope, path) is { } fresh) return fresh;
 
         // 2
-        var places = await lists.LocateAsync(scope, path.Study, isHurried: true, asksAnew, cancellation);
-        var failures = places.Failures.ToList();
-        foreach (var list in HoldersOf(places.Study, scope, path.Series).Concat(UnlistedIn(places.Study, scope, path.Series)))
-        {
-            var series = list.FindSeries(path.Series) ?? new Series(path.Series);
-            var isConfirmed = failures.All(f => f.Backend != list.Backend);
-            // 3
-            if (!asksAnew && isConfirmed && series.IsMetadataComplete)
-            {
-                store.Confirm(list.Backend, path);
-                return new(series.Metadata, list.Backend, list.Asked ?? time.GetUtcNow(), CacheStatus.Hit, []);
-            }
-            // 4
-            if (!isConfirmed || backends.Find(list.Backend) is not { } backend) continue;
-            var (answer, isShared) = await _asking.RunAsync((list.Backend, path), stopped => AskOnceAsync(backend, path, asksAnew, stopped), cancellation);
-            if (answer.IsFound) return new(answer.Value, list.Backend, time.GetUtcNow(), isShared ? CacheStatus.Collapsed : CacheStatus.Miss, []);
-            if (answer.Failure is { } failure) failures.Add(failure);
-            else store.RemoveSeries(list.Backend, path);
-        }
-        // 5
-        return FindKept(scope, path, failures) ?? new(null, "", default, CacheStatus.Miss, failures);
+        if (asksAnew || FindKept(scope, path, []) is not { } kept) return await RefreshAsync(scope, path, asksAnew, cancellation);
+        var refreshing = RefreshAsync(scope, path, asksAnew, CancellationToken.None);
+        await Task.WhenAny(refreshing, Task.Delay(Patience, time, cancellation));
+        cancellation.ThrowIfCancellationRequested();
+        if (refreshing.IsCompleted) return await refreshing;
+        _ = refreshing.ContinueWith(failed => log.RequestFailed(failed.Exception!), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+        return kept;
     }
 
     /// <summary>The holders of a series within a scope, its owner first.</summary>
@@ -67,6 +61,79 @@ public sealed class SeriesReader(
     /// <summary>The backends that may hold a series although no list of theirs names it.</summary>
     public static IEnumerable<SeriesList> UnlistedIn(Study? study, BackendScope scope, Uid series) =>
         study?.SeriesLists.Values.Where(list => list.IsUnlisted && list.FindSeries(series) is null && scope.Has(list.Backend)) ?? [];
+
+    /// <summary>
+    /// Whether a backend can give an instance in place of its owner: by the metadata that it gives itself, read now when
+    /// it is not here. Pixels of one backend under the metadata of another may show the wrong picture.
+    /// </summary>
+    public async Task<bool> CanStandInAsync(string backend, InstancePath path, CancellationToken cancellation)
+    {
+        var list = store.GetStudy(path.Study)?.ListOf(backend) ?? new SeriesList(backend);
+        if (list.FindSeries(path.Series) is { IsMetadataComplete: true, Metadata: { } known }) return known.Has(path.Instance);
+        return await TryReadAsync(list, path.SeriesPath, asksAnew: false, [], cancellation) is { Metadata: { } metadata } && metadata.Has(path.Instance);
+    }
+
+    /// <summary>Binds a series to whoever gives it. The root of one backend says nothing about the others.</summary>
+    public void SetOwner(BackendScope scope, string backend, SeriesPath path)
+    {
+        if (scope.IsAll) store.SetOwner(backend, path);
+    }
+
+    private async Task<SeriesResult> RefreshAsync(BackendScope scope, SeriesPath path, bool asksAnew, CancellationToken cancellation)
+    {
+        // 3
+        var places = await lists.LocateAsync(scope, path.Study, isHurried: true, asksAnew, cancellation);
+        var failures = places.Failures.ToList();
+        foreach (var list in InOrder(places, scope, path.Series))
+        {
+            if (await TryReadAsync(list, path, asksAnew, failures, cancellation) is not { } result) continue;
+            SetOwner(scope, list.Backend, path);
+            return result;
+        }
+        // 6
+        return FindKept(scope, path, failures) ?? new(null, "", default, CacheStatus.Miss, failures);
+    }
+
+    /// <summary>Those that may be asked for the series, whoever is to own it first.</summary>
+    private List<SeriesList> InOrder(StudyPlaces places, BackendScope scope, Uid series)
+    {
+        var holders = HoldersOf(places.Study, scope, series).Where(list => !places.HasFailed(list.Backend)).ToList();
+        if (holders.Count > 1)
+        {
+            var (owner, best) = (holders[0], holders.OrderByDescending(CountOf).ThenBy(l => backends.PreferenceOf(l.Backend)).ThenBy(l => l.Backend, StringComparer.Ordinal).First());
+            if (CountOf(best) > CountOf(owner) || states.IsSteady(best.Backend)) holders = [best, .. holders.Where(l => l != best)];
+        }
+        return [.. holders, .. UnlistedIn(places.Study, scope, series).Where(list => !places.HasFailed(list.Backend))];
+
+        int CountOf(SeriesList list) => list.FindSeries(series)!.Count;
+    }
+
+    /// <summary>The whole metadata as one backend gives it; null when it does not, and then who failed is added.</summary>
+    private async Task<SeriesResult?> TryReadAsync(SeriesList list, SeriesPath path, bool asksAnew, List<BackendFailure> failures, CancellationToken cancellation)
+    {
+        // 4
+        var series = list.FindSeries(path.Series) ?? new Series(path.Series);
+        if (!asksAnew && series is { IsMetadataComplete: true, MetadataValidators: null })
+        {
+            var asked = list.Asked ?? time.GetUtcNow();
+            store.Confirm(list.Backend, path, asked);
+            return new(series.Metadata, list.Backend, asked, CacheStatus.Hit, []);
+        }
+        // 5
+        if (backends.Find(list.Backend) is not { } backend) return null;
+        var (answer, isShared) = await _asking.RunAsync((list.Backend, path, asksAnew), stopped => AskOnceAsync(backend, path, series, asksAnew, stopped), cancellation);
+        if (answer.IsUnchanged) return new(series.Metadata, list.Backend, time.GetUtcNow(), CacheStatus.Hit, []);
+        if (answer.IsFound) return new(answer.Value, list.Backend, time.GetUtcNow(), isShared ? CacheStatus.Collapsed : CacheStatus.Miss, []);
+        if (answer.Failure is { } failure) failures.Add(failure);
+        else Remove(list.Backend, path);
+        return null;
+    }
+
+    private void Remove(string backend, SeriesPath path)
+    {
+        store.RemoveSeries(backend, path);
+        entries.Remove(backend, path);
+    }
 
     private SeriesResult? FindFresh(BackendScope scope, SeriesPath path)
     {
@@ -79,20 +146,28 @@ public sealed class SeriesReader(
     private SeriesResult? FindKept(BackendScope scope, SeriesPath path, List<BackendFailure> failures) =>
         (from list in HoldersOf(store.GetStudy(path.Study), scope, path.Series)
          let series = list.FindSeries(path.Series)!
-         where series.Metadata is not null
+         where series.IsMetadataFresh(cache.Value.MetadataMaxStale, time.GetUtcNow())
          select new SeriesResult(series.Metadata, list.Backend, series.MetadataAsked, CacheStatus.Stale, failures)).FirstOrDefault();
 
-    private async Task<BackendAnswer<PackedInstances>> AskOnceAsync(BackendOptions backend, SeriesPath path, bool asksAnew, CancellationToken cancellation)
+    private async Task<BackendAnswer<PackedInstances>> AskOnceAsync(BackendOptions backend, SeriesPath path, Series known, bool asksAnew, CancellationToken cancellation)
     {
+        var now = store.GetStudy(path.Study)?.ListOf(backend.Name).FindSeries(path.Series);
         // Between the first look and now another's asking may have come to its end.
-        if (!asksAnew && store.GetStudy(path.Study)?.ListOf(backend.Name).FindSeries(path.Series) is { } known && IsFresh(known)) return new(known.Metadata!);
-        var answer = await client.AskAsync(backend, new($"{path}/metadata", MediaType.DicomJson), (response, stopped) => ReadAsync(response, path, stopped), cancellation);
-        if (!answer.IsFound || answer.Value.Count == 0) return answer.Failure is { } failure ? new(failure) : default;
-        store.AddInstances(backend.Name, path, answer.Value);
-        return answer;
+        if (!asksAnew && now is not null && IsFresh(now)) return new(now.Metadata!);
+        var request = new BackendRequest($"{path}/metadata", MediaType.DicomJson) { Known = known.IsMetadataComplete ? known.MetadataValidators : null };
+        var answer = await client.AskAsync(backend, request, (response, stopped) => ReadAsync(response, path, stopped), cancellation);
+        if (answer.IsUnchanged)
+        {
+            store.Confirm(backend.Name, path, time.GetUtcNow());
+            return new() { IsUnchanged = true };
+        }
+        if (!answer.IsFound || answer.Value.Metadata.Count == 0) return answer.Failure is { } failure ? new(failure) : default;
+        var gone = store.AddInstances(backend.Name, path, answer.Value.Metadata, answer.Value.Validators, now?.Summary);
+        foreach (var instance in gone) entries.Remove(backend.Name, new InstancePath(path.Study, path.Series, instance));
+        return new(answer.Value.Metadata);
     }
 
-    private static async Task<PackedInstances> ReadAsync(BackendResponse response, SeriesPath path, CancellationToken cancellation)
+    private static async Task<(PackedInstances Metadata, Validators? Validators)> ReadAsync(BackendResponse response, SeriesPath path, CancellationToken cancellation)
     {
         var builder = new PackedInstances.Builder();
         await foreach (var dataset in response.ReadDatasetsAsync(cancellation))
@@ -102,6 +177,6 @@ public sealed class SeriesReader(
             if (dataset.FindUid(Tag.SopInstanceUid) is not { } instance) throw new MalformedAnswerException("A dataset names no valid SOP Instance UID.");
             builder.Add(instance, dataset.Json.Span);
         }
-        return builder.Build();
+        return (builder.Build(), response.Validators);
     }
 }

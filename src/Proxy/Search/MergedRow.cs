@@ -7,24 +7,33 @@ using Proxy.Dicom;
 
 namespace Proxy.Search;
 
+/// <summary>What one backend said of one thing.</summary>
+public readonly record struct SourceRow(string Backend, Dataset Row);
+
 /// <summary>One study, series or instance as the client sees it, from what every backend said of it.</summary>
 /// <param name="Uid">What the row is about.</param>
-/// <param name="Dataset">The row of the preferred backend.</param>
-/// <param name="Holders">Who has it, the preferred first.</param>
-/// <param name="Changes">What the merging replaces or adds, as value objects.</param>
-public sealed record MergedRow(Uid Uid, Dataset Dataset, ImmutableArray<string> Holders, ImmutableDictionary<Tag, byte[]?> Changes)
+/// <param name="Sources">What each backend said that has it, the preferred first.</param>
+/// <param name="Changes">What the merging replaces, adds or, with null, leaves out of the preferred row, as value objects.</param>
+public sealed record MergedRow(Uid Uid, ImmutableArray<SourceRow> Sources, ImmutableDictionary<Tag, byte[]?> Changes)
 {
     private static readonly string[] Availabilities = ["ONLINE", "NEARLINE", "OFFLINE", "UNAVAILABLE"];
+
+    /// <summary>By these a patient is told from another.</summary>
+    private static readonly ImmutableArray<Tag> Identity = [Tag.PatientId, Tag.PatientName, Tag.PatientBirthDate];
+
+    /// <summary>The row of the preferred backend.</summary>
+    public Dataset Dataset => Sources[0].Row;
 
     /// <summary>
     /// Merges what several backends said of one thing, the preferred first: its attributes stand, an empty one never
     /// beats a filled one, modalities are the union and the availability is the best.
     /// </summary>
-    public static MergedRow Merge(Uid uid, IReadOnlyList<(string Backend, Dataset Row)> rows)
+    public static MergedRow Merge(Uid uid, ImmutableArray<SourceRow> sources)
     {
-        var preferred = rows[0].Row;
+        if (sources.Length == 1) return new(uid, sources, ImmutableDictionary<Tag, byte[]?>.Empty);
+        var preferred = sources[0].Row;
         var changes = ImmutableDictionary.CreateBuilder<Tag, byte[]?>();
-        foreach (var (_, other) in rows.Skip(1))
+        foreach (var (_, other) in sources.Skip(1))
         {
             foreach (var attribute in other.Attributes)
             {
@@ -32,13 +41,27 @@ public sealed record MergedRow(Uid Uid, Dataset Dataset, ImmutableArray<string> 
                 changes[attribute.Tag] = other.FindAttribute(attribute.Tag).ToArray();
             }
         }
-        if (rows.Count > 1)
+        SetUnion(changes, Tag.ModalitiesInStudy, "CS", sources.SelectMany(s => s.Row.FindStrings(Tag.ModalitiesInStudy)));
+        var best = sources.Select(s => Array.IndexOf(Availabilities, s.Row.FindString(Tag.InstanceAvailability))).Where(i => i >= 0).DefaultIfEmpty(-1).Min();
+        if (best >= 0) changes[Tag.InstanceAvailability] = Value("CS", Availabilities[best]);
+        return new(uid, sources, changes.ToImmutable());
+    }
+
+    /// <summary>The first backend that ascribes the study to another patient than the preferred one does; null when none does.</summary>
+    public string? FindIdentityConflict()
+    {
+        foreach (var tag in Identity)
         {
-            SetUnion(changes, Tag.ModalitiesInStudy, "CS", rows.SelectMany(r => r.Row.FindStrings(Tag.ModalitiesInStudy)));
-            var best = rows.Select(r => Array.IndexOf(Availabilities, r.Row.FindString(Tag.InstanceAvailability))).Where(i => i >= 0).DefaultIfEmpty(-1).Min();
-            if (best >= 0) changes[Tag.InstanceAvailability] = Value("CS", Availabilities[best]);
+            var preferred = Normal(Dataset.FindString(tag));
+            foreach (var (backend, row) in Sources.AsSpan()[1..])
+            {
+                if (preferred.Length > 0 && Normal(row.FindString(tag)) is { Length: > 0 } other && other != preferred) return backend;
+            }
         }
-        return new(uid, preferred, [.. rows.Select(r => r.Backend)], changes.ToImmutable());
+        return null;
+
+        // Trailing delimiters of a name's empty components say nothing (PS3.5 §6.2.1).
+        static string Normal(string? value) => value?.TrimEnd('^', ' ').ToUpperInvariant() ?? "";
     }
 
     /// <summary>The first value as the client sees it: what the merging put there, else the preferred backend's.</summary>
@@ -48,11 +71,16 @@ public sealed record MergedRow(Uid Uid, Dataset Dataset, ImmutableArray<string> 
 
     public MergedRow With(Tag tag, byte[] value) => this with { Changes = Changes.SetItem(tag, value) };
 
-    /// <summary>The value object of a number, such as <c>{"vr":"IS","Value":[3]}</c>.</summary>
-    public static byte[] Number(int value) => Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{{\"vr\":\"IS\",\"Value\":[{value}]}}"));
+    /// <summary>The same without attributes that nobody but the proxy asked for.</summary>
+    public MergedRow Without(IEnumerable<Tag> tags) => this with { Changes = Changes.SetItems(tags.Where(Dataset.Has).Concat(tags.Where(Changes.ContainsKey)).Distinct().Select(tag => KeyValuePair.Create(tag, default(byte[])))) };
+
+    /// <summary>With the number of series and instances of a study.</summary>
+    public MergedRow WithCounts(int series, int instances) => With(Tag.NumberOfStudyRelatedSeries, Number(series)).With(Tag.NumberOfStudyRelatedInstances, Number(instances));
 
     /// <summary>A Retrieve URL below the root that the client uses.</summary>
     public static byte[] RetrieveUrl(string path) => Encoding.UTF8.GetBytes($"{{\"vr\":\"UR\",\"Value\":[\"\uFFFF/{path}\"]}}");
+
+    private static byte[] Number(int value) => Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{{\"vr\":\"IS\",\"Value\":[{value}]}}"));
 
     private static byte[] Value(string vr, params IEnumerable<string> values) =>
         Encoding.UTF8.GetBytes($"{{\"vr\":\"{vr}\",\"Value\":[{string.Join(',', values.Select(v => $"\"{JavaScriptEncoder.Default.Encode(v)}\""))}]}}");

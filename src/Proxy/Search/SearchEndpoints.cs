@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections.Immutable;
 using System.IO.Hashing;
 using Proxy.Backends;
 using Proxy.Dicom;
@@ -28,42 +29,40 @@ internal static class SearchEndpoints
         if (!Accept.TakesDicomJson(Accept.Parse(context.Request.Headers.Accept))) return Problems.NotAcceptable("Searches are answered as application/dicom+json.");
         var scope = context.GetScope();
         if (!context.TryReadUids(out var study, out var series, out _, out var problem)) return problem;
-        if (!SearchQuery.TryRead(level, study, series, context.Request.Query, out var query, out var error)) return Problems.BadParameter(error!.Parameter, error.Rule);
+        if (!SearchParameters.TryRead(level, study, series, context.Request.Query, out var query, out var error)) return Problems.BadParameter(error!.Parameter, error.Rule);
 
         var started = time.GetTimestamp();
-        var result = await search.SearchAsync(scope, query, context.Request.AsksAnew(), context.RequestAborted);
+        var page = await search.SearchAsync(scope, query, context.Request.AsksAnew(), context.RequestAborted);
+        var result = page.Result;
         if (!result.HasAnswer) return result.Failures.ToProblem();
-        var page = result.Rows.Skip(query.Offset).Take(query.Limit ?? int.MaxValue).ToArray();
-        if (level == SearchLevel.Studies)
-        {
-            var counted = page.Select(row => row.Holders.Length > 1 ? search.CountAsync(scope, row, context.RequestAborted) : Task.FromResult(row));
-            page = await Task.WhenAll(counted);
-        }
 
         var response = context.Response;
         response.SetCacheStatus(result.Status, isStored: result.Failures.Count == 0);
         if (result.Status == CacheStatus.Miss) response.SetServerTiming(time.GetElapsedTime(started));
         response.SetAge(Ages.Of(result.Asked, time.GetUtcNow()));
         response.SetPrivate();
-        AddWarnings(response, result, remaining: result.Rows.Length - query.Offset - page.Length);
-        return new JsonRows(Write(page, context.GetRootAddress(scope)));
+        AddWarnings(response, page, remaining: result.Rows.Length - query.Offset - page.Rows.Length);
+        return new JsonRows(Write(page.Rows, [.. query.HiddenFields], context.GetRootAddress(scope)));
     }
 
-    private static void AddWarnings(HttpResponse response, SearchResult result, int remaining)
+    private static void AddWarnings(HttpResponse response, SearchPage page, int remaining)
     {
         if (remaining > 0) response.AddWarning($"There are {remaining} additional results that can be requested");
-        foreach (var note in result.Notes) response.AddWarning(note);
-        response.WarnOf(result.Failures);
+        foreach (var note in page.Result.Notes) response.AddWarning(note);
+        foreach (var backend in page.Lacking) response.AddWarning($"{backend} did not name the series of its studies: numbers of series and instances of those that others hold too may be low");
+        if (page.Lacking.Count > 0) response.Headers.CacheControl = "no-store";
+        if (page.Result.Status == CacheStatus.Stale) response.AddWarning("What a backend said before stands in for it");
+        response.WarnOf(page.Result.Failures);
     }
 
-    private static ReadOnlyMemory<byte> Write(MergedRow[] rows, byte[] root)
+    private static ReadOnlyMemory<byte> Write(ImmutableArray<MergedRow> rows, IReadOnlyList<Tag> hidden, byte[] root)
     {
         var json = new ArrayBufferWriter<byte>(1024);
         json.Write("["u8);
         for (var i = 0; i < rows.Length; i++)
         {
             if (i > 0) json.Write(","u8);
-            DicomJsonWriter.Write(json, rows[i].Dataset, rows[i].Changes, root);
+            DicomJsonWriter.Write(json, rows[i].Dataset, rows[i].Without(hidden).Changes, root);
         }
         json.Write("]"u8);
         return json.WrittenMemory;

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Dicom;
@@ -15,16 +16,26 @@ public sealed record StudyPlaces(Study? Study, IReadOnlyList<BackendFailure> Fai
     /// <summary>Every series of the study that a backend of the scope holds, in order of their UIDs.</summary>
     public IReadOnlyList<Uid> SeriesIn(BackendScope scope) =>
         [.. Study?.SeriesLists.Values.Where(list => scope.Has(list.Backend)).SelectMany(list => list.Series.Keys).Distinct().Order() ?? Enumerable.Empty<Uid>()];
+
+    public bool HasFailed(string backend) => Failures.Any(f => f.Backend == backend);
 }
 
 /// <summary>Finds out which backend holds which series of a study: from the store, else by asking all backends at once.</summary>
 public sealed class SeriesListReader(
-    BackendClient client, DicomMetadataStore store, Reloadable<SearchOptions> search, Reloadable<CacheOptions> cache, TimeProvider time)
+    BackendSearch search, DicomMetadataStore store, EntryCache entries, Reloadable<SearchOptions> options, Reloadable<CacheOptions> cache, TimeProvider time)
 {
     /// <summary>When one backend has named the series, how long the others may still take to name theirs.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
 
-    private readonly SingleFlight<(string Backend, Uid Study), BackendAnswer<SeriesList>> _asking = new();
+    /// <summary>How long what is kept waits to hear that it is still there.</summary>
+    private static readonly TimeSpan LookPatience = TimeSpan.FromMilliseconds(250);
+
+    private readonly SingleFlight<(string Backend, Uid Study), SearchAnswer> _asking = new();
+
+    private readonly SingleFlight<(string Scope, Uid Study), StudyPlaces> _looking = new();
+
+    /// <summary>Studies that were waited for in vain, while a backend is still being asked: nobody waits for them again.</summary>
+    private readonly ConcurrentDictionary<(string Scope, Uid Study), bool> _late = new();
 
     /// <summary>The series lists of a study in every backend of the scope, each at most as old as metadata may be.</summary>
     /// <param name="scope">Whose lists.</param>
@@ -35,65 +46,79 @@ public sealed class SeriesListReader(
     public async Task<StudyPlaces> LocateAsync(BackendScope scope, Uid study, bool isHurried, bool asksAnew, CancellationToken cancellation)
     {
         var known = store.GetStudy(study);
-        var now = time.GetUtcNow();
-        var unknown = asksAnew ? scope.Backends : [.. scope.Backends.Where(b => !IsKnown(known?.ListOf(b.Name), now))];
+        var unknown = asksAnew ? scope.Backends : FindUnknown(scope, known);
         if (unknown.Count == 0) return new(known, [], WasAsked: false);
 
         var asking = unknown.ToDictionary(b => b.Name, b => AskInTimeAsync(b, study, asksAnew, cancellation));
         if (isHurried) await WaitHurriedAsync(scope, study, asking.Values, cancellation);
         else await Task.WhenAll(asking.Values);
 
-        var failures = asking.Select(a => a.Value.IsCompleted ? a.Value.Result.Failure : new BackendFailure(a.Key, BackendError.TimedOut, "slower than the others"));
+        var failures = asking.Select(a => a.Value.IsCompleted ? a.Value.Result : new BackendFailure(a.Key, BackendError.TimedOut, "slower than the others"));
         return new(store.GetStudy(study), [.. failures.OfType<BackendFailure>()], WasAsked: true);
+    }
+
+    /// <summary>
+    /// The study as it is known, for something of it that is kept: when its lists are old the backends are asked, and
+    /// only briefly waited for. Null when nothing is known.
+    /// </summary>
+    public async Task<Study?> LookAfterAsync(BackendScope scope, Uid study, CancellationToken cancellation)
+    {
+        var known = store.GetStudy(study);
+        if (known is null || FindUnknown(scope, known).Count == 0) return known;
+        var key = (scope.Name, study);
+        if (_late.ContainsKey(key)) return known;
+        // It goes on when its client leaves, and when nobody waits: the next one profits.
+        var looking = _looking.RunAsync(key, stopped => LocateAsync(scope, study, isHurried: false, asksAnew: false, stopped), CancellationToken.None);
+        await Task.WhenAny(looking, Task.Delay(LookPatience, time, cancellation));
+        cancellation.ThrowIfCancellationRequested();
+        if (!looking.IsCompleted && _late.TryAdd(key, true)) _ = looking.ContinueWith(_ => _late.TryRemove(key, out var _), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        return store.GetStudy(study);
+    }
+
+    /// <summary>A backend denied something of a study that its list names: unless the list is quite young, it is asked for anew.</summary>
+    public async Task DoubtAsync(BackendOptions backend, Uid study, CancellationToken cancellation)
+    {
+        if (store.GetStudy(study)?.ListOf(backend.Name).IsFresh(options.Value.Freshness, time.GetUtcNow()) != true) await AskInTimeAsync(backend, study, asksAnew: true, cancellation);
+    }
+
+    private IReadOnlyList<BackendOptions> FindUnknown(BackendScope scope, Study? known)
+    {
+        var now = time.GetUtcNow();
+        return scope.Backends.All(b => IsKnown(known?.ListOf(b.Name), now)) ? [] : [.. scope.Backends.Where(b => !IsKnown(known?.ListOf(b.Name), now))];
     }
 
     /// <summary>"Not here" is believed as briefly as a search's result.</summary>
     private bool IsKnown(SeriesList? list, DateTimeOffset now) =>
-        list?.IsFresh(list.Series.IsEmpty ? search.Value.Freshness : cache.Value.MetadataFreshness, now) == true;
+        list?.IsFresh(list.Series.IsEmpty ? options.Value.Freshness : cache.Value.MetadataFreshness, now) == true;
 
-    private async Task<BackendAnswer<SeriesList>> AskInTimeAsync(BackendOptions backend, Uid study, bool asksAnew, CancellationToken cancellation)
-    {
-        // The deadline is its own, for nobody may be waiting any more when it comes.
-        using var deadline = new CancellationTokenSource(search.Value.Deadline, time);
-        using var both = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellation);
-        try
-        {
-            return (await _asking.RunAsync((backend.Name, study), stopped => AskOnceAsync(backend, study, asksAnew, stopped), both.Token)).Result;
-        }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-        {
-            return new(client.GiveUp(backend, new(new StudyPath(study).ToString(), MediaType.DicomJson)));
-        }
-    }
+    private async Task<BackendFailure?> AskInTimeAsync(BackendOptions backend, Uid study, bool asksAnew, CancellationToken cancellation) =>
+        (await _asking.RunAsync((backend.Name, study), stopped => AskOnceAsync(backend, study, asksAnew, stopped), cancellation)).Result.Failure;
 
     /// <summary>One backend's list of a study, asked for now and filed.</summary>
-    private async Task<BackendAnswer<SeriesList>> AskOnceAsync(BackendOptions backend, Uid study, bool asksAnew, CancellationToken cancellation)
+    private async Task<SearchAnswer> AskOnceAsync(BackendOptions backend, Uid study, bool asksAnew, CancellationToken cancellation)
     {
         // Between the first look and now another's asking may have come to its end.
-        if (!asksAnew && store.GetStudy(study)?.ListOf(backend.Name) is { } known && IsKnown(known, time.GetUtcNow())) return new(known);
-        var query = SearchQuery.SeriesOf(study);
-        var isNotFound = false;
-        var answer = await client.AskAsync(
-            backend, new(query.ToRequest(limit: null), MediaType.DicomJson) { IsMissing = status => isNotFound = (int)status is 404 or 410 },
-            (r, c) => SearchAnswer.ReadAsync(r, query, c), cancellation);
-        if (answer.Failure is { } failure) return new(failure);
-        if (isNotFound) store.AddUnlisted(backend.Name, study);
-        else store.AddSeriesMetadata(backend.Name, study, answer.IsFound ? answer.Value.Rows : [], areAll: true);
-        return new(store.GetStudy(study)?.ListOf(backend.Name) ?? new SeriesList(backend.Name));
+        if (!asksAnew && store.GetStudy(study)?.ListOf(backend.Name) is { } known && IsKnown(known, time.GetUtcNow())) return new(backend, [], known.Asked!.Value);
+        using var deadline = new CancellationTokenSource(options.Value.Deadline, time);
+        var answer = await search.AskAsync(backend, SearchQuery.SeriesOf(study), most: null, deadline.Token, cancellation);
+        if (answer.Failure is not null) return answer;
+        var gone = answer.IsUnlisted ? store.AddUnlisted(backend.Name, study) : store.AddSeriesMetadata(backend.Name, study, answer.Rows, areAll: !answer.IsCut);
+        foreach (var series in gone) entries.Remove(backend.Name, new SeriesPath(study, series));
+        return answer;
     }
 
-    private async Task WaitHurriedAsync(BackendScope scope, Uid study, IEnumerable<Task<BackendAnswer<SeriesList>>> asking, CancellationToken cancellation)
+    private async Task WaitHurriedAsync(BackendScope scope, Uid study, IEnumerable<Task<BackendFailure?>> asking, CancellationToken cancellation)
     {
         var waiting = asking.ToList();
         Task? grace = null;
         while (waiting.Count > 0)
         {
-            var done = await Task.WhenAny(grace is null ? waiting : [.. waiting, grace]);
-            if (done == grace) return;
-            waiting.Remove((Task<BackendAnswer<SeriesList>>)done);
-            await done;
             var isHere = scope.Backends.Any(b => store.GetStudy(study)?.ListOf(b.Name).Series.IsEmpty == false);
             if (isHere) grace ??= Task.Delay(Grace, time, cancellation);
+            var done = await Task.WhenAny(grace is null ? waiting : [.. waiting, grace]);
+            if (done == grace) return;
+            waiting.Remove((Task<BackendFailure?>)done);
+            await done;
         }
     }
 }

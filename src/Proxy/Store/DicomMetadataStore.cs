@@ -44,11 +44,14 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
     public IEnumerable<Uid> StudyInstanceUids => _studies.Keys;
 
     /// <summary>Files the row that a search in <paramref name="backend"/> gave of a study. Fires nothing, as in OHIF.</summary>
-    public void AddStudy(string backend, Dataset row)
+    /// <param name="backend">Who said it.</param>
+    /// <param name="row">What it said.</param>
+    /// <param name="fields">What was asked for besides what every search asks for.</param>
+    public void AddStudy(string backend, Dataset row, IImmutableSet<string>? fields = null)
     {
         if (row.FindUid(Tag.StudyInstanceUid) is not { } uid) return;
         var now = time.GetUtcNow();
-        Update(uid, study => study.With(study.ListOf(backend) with { StudyRow = row, StudyRowAsked = now }));
+        Update(uid, study => study.With(study.ListOf(backend) with { StudyRow = row, StudyRowAsked = now, StudyRowFields = fields ?? ImmutableSortedSet<string>.Empty }));
     }
 
     /// <summary>Files summaries of series of one study and fires <see cref="StoreEvent.SeriesAdded"/> for those that are new.</summary>
@@ -57,7 +60,8 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
     /// <param name="summaries">One row a series.</param>
     /// <param name="areAll">These are all series that the backend holds: others are gone.</param>
     /// <param name="madeInClient">They were fetched ahead: no event.</param>
-    public void AddSeriesMetadata(string backend, Uid study, IReadOnlyCollection<Dataset> summaries, bool areAll = false, bool madeInClient = false)
+    /// <returns>The series that were here and are gone.</returns>
+    public IReadOnlyList<Uid> AddSeriesMetadata(string backend, Uid study, IReadOnlyCollection<Dataset> summaries, bool areAll = false, bool madeInClient = false)
     {
         var rows = new Dictionary<Uid, Dataset>();
         foreach (var summary in summaries)
@@ -65,25 +69,35 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
             if (summary.FindUid(Tag.SeriesInstanceUid) is { } uid) rows[uid] = summary;
         }
         var now = time.GetUtcNow();
-        var (before, _) = Update(study, current =>
+        var (before, after) = Update(study, current =>
         {
             var list = current.ListOf(backend);
             var series = areAll ? list.Series.RemoveRange(list.Series.Keys.Where(uid => !rows.ContainsKey(uid))) : list.Series;
             foreach (var (uid, row) in rows)
             {
                 var known = series.GetValueOrDefault(uid);
-                series = series.SetItem(uid, (known ?? new Series(uid) { MadeInClient = madeInClient }) with { Summary = row });
+                series = series.SetItem(uid, (known ?? new Series(uid) { MadeInClient = madeInClient }).WithSummary(row));
             }
-            return current.With(list with { Series = series, Asked = areAll ? now : list.Asked, IsUnlisted = false });
+            return current.With(list with
+            {
+                Series = series,
+                Asked = areAll ? now : list.Asked,
+                IsUnlisted = false,
+                // A study without a series is none.
+                StudyRow = areAll && series.IsEmpty ? null : list.StudyRow,
+            });
         });
         if (!madeInClient) Fire(StoreEvent.SeriesAdded, study, null, backend, rows.Keys.Where(uid => before.ListOf(backend).FindSeries(uid)?.Summary is null));
+        return GoneBetween(before, after, backend);
     }
 
     /// <summary>Notes that a backend says "not found" to a search for the series of a study: what it once named is gone.</summary>
-    public void AddUnlisted(string backend, Uid study)
+    /// <returns>The series that were here and are gone.</returns>
+    public IReadOnlyList<Uid> AddUnlisted(string backend, Uid study)
     {
         var now = time.GetUtcNow();
-        Update(study, current => current.With(current.ListOf(backend) with { Series = ImmutableDictionary<Uid, Series>.Empty, Asked = now, IsUnlisted = true }));
+        var (before, after) = Update(study, current => current.With(current.ListOf(backend) with { Series = ImmutableDictionary<Uid, Series>.Empty, StudyRow = null, Asked = now, IsUnlisted = true }));
+        return GoneBetween(before, after, backend);
     }
 
     /// <summary>
@@ -99,8 +113,18 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
     }
 
     /// <summary>Files a whole answer to "all instances of this series": those that it does not name are gone.</summary>
-    public void AddInstances(string backend, SeriesPath path, PackedInstances instances, bool madeInClient = false) =>
-        SetMetadata(backend, path, series => series.WithAll(instances), madeInClient);
+    /// <param name="backend">Who said it.</param>
+    /// <param name="path">The series that was asked for.</param>
+    /// <param name="instances">All of them.</param>
+    /// <param name="validators">What came with the answer.</param>
+    /// <param name="summary">The series' row that stood when it was asked for.</param>
+    /// <param name="madeInClient">They were fetched ahead: no event.</param>
+    /// <returns>The instances that were here and are gone.</returns>
+    public IReadOnlyList<Uid> AddInstances(string backend, SeriesPath path, PackedInstances instances, Validators? validators = null, Dataset? summary = null, bool madeInClient = false)
+    {
+        var before = SetMetadata(backend, path, series => series.WithAll(instances, validators, summary), madeInClient);
+        return before?.Metadata is { } older && older.Hash != instances.Hash ? [.. older.Uids.Where(uid => !instances.Has(uid))] : [];
+    }
 
     /// <summary>Files the rows that a search for instances gave. They are no metadata, so nothing fires.</summary>
     public void AddInstanceRows(string backend, IReadOnlyCollection<Dataset> rows)
@@ -116,16 +140,36 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
         }
     }
 
-    /// <summary>Notes that a backend's series list confirms what is kept of a series: as of when that list was given, not of now.</summary>
-    public void Confirm(string backend, SeriesPath path)
+    /// <summary>Notes that a backend still holds what is kept of a series.</summary>
+    /// <param name="backend">Whose metadata.</param>
+    /// <param name="path">Which series.</param>
+    /// <param name="asked">When it was asked: what vouches for the metadata may be a list that is older than now.</param>
+    public void Confirm(string backend, SeriesPath path, DateTimeOffset asked)
     {
         if (!_studies.ContainsKey(path.Study)) return;
-        var now = time.GetUtcNow();
         Update(path.Study, study =>
         {
             var list = study.ListOf(backend);
-            return list.FindSeries(path.Series) is { } series ? study.With(list.With(series with { MetadataAsked = list.Asked ?? now })) : study;
+            return list.FindSeries(path.Series) is { } series ? study.With(list.With(series with { MetadataAsked = asked })) : study;
         });
+    }
+
+    /// <summary>Binds a series to the backend that it is given from.</summary>
+    public void SetOwner(string backend, SeriesPath path)
+    {
+        if (!_studies.TryGetValue(path.Study, out var entry) || Volatile.Read(ref entry.Study).Owners.GetValueOrDefault(path.Series) == backend) return;
+        Update(path.Study, study => study with { Owners = study.Owners.SetItem(path.Series, backend) });
+    }
+
+    /// <summary>Forgets all that a backend said: it is configured no more, or it is another one now.</summary>
+    public void RemoveBackend(string backend)
+    {
+        foreach (var (uid, entry) in _studies)
+        {
+            if (!Volatile.Read(ref entry.Study).SeriesLists.ContainsKey(backend)) continue;
+            Update(uid, study => study with { SeriesLists = study.SeriesLists.Remove(backend), Owners = study.Owners.RemoveRange(study.Owners.Where(o => o.Value == backend).Select(o => o.Key)) });
+            RemoveIfEmpty(uid, entry);
+        }
     }
 
     /// <summary>Forgets what a backend said of a series, because it no longer has it.</summary>
@@ -168,7 +212,8 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
         return new Subscription(() => ImmutableInterlocked.Update(ref _subscribers, (all, one) => all.Remove(one), subscriber));
     }
 
-    private void SetMetadata(string backend, SeriesPath path, Func<Series, Series> change, bool madeInClient)
+    /// <returns>What the series was before; null when it was not known.</returns>
+    private Series? SetMetadata(string backend, SeriesPath path, Func<Series, Series> change, bool madeInClient)
     {
         var now = time.GetUtcNow();
         var (before, after) = Update(path.Study, study =>
@@ -181,12 +226,17 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
                 MadeInClient = madeInClient && (known is null || known.MadeInClient),
             }));
         });
-        if (madeInClient) return;
+        var earlier = before.ListOf(backend).FindSeries(path.Series);
+        if (madeInClient) return earlier;
         // What was fetched ahead was never named: to its first client it is new.
-        var old = before.ListOf(backend).FindSeries(path.Series) is { MadeInClient: false } heard ? heard.Metadata : null;
+        var old = earlier is { MadeInClient: false } heard ? heard.Metadata : null;
         var added = after.ListOf(backend).FindSeries(path.Series)!.Metadata!.Uids;
         Fire(StoreEvent.InstancesAdded, path.Study, path.Series, backend, old is null ? added : added.Where(uid => !old.Has(uid)));
+        return earlier;
     }
+
+    private static Uid[] GoneBetween(Study before, Study after, string backend) =>
+        [.. before.ListOf(backend).Series.Keys.Where(uid => after.ListOf(backend).FindSeries(uid) is null)];
 
     private static Dictionary<SeriesPath, Dictionary<Uid, byte[]>> GroupBySeries(IReadOnlyCollection<Dataset> instances)
     {
@@ -227,6 +277,18 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
             }
             if (Interlocked.Add(ref _bytes, growth) > maxBytes) Evict();
             return (before, after);
+        }
+    }
+
+    /// <summary>A study of which no backend says anything any more.</summary>
+    private void RemoveIfEmpty(Uid uid, Entry entry)
+    {
+        lock (entry)
+        {
+            if (entry.IsEvicted || !entry.Study.SeriesLists.IsEmpty) return;
+            entry.IsEvicted = true;
+            _studies.TryRemove(uid, out _);
+            Interlocked.Add(ref _bytes, -entry.Bytes);
         }
     }
 

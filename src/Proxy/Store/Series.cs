@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Proxy.Dicom;
 
 namespace Proxy.Store;
@@ -5,24 +6,27 @@ namespace Proxy.Store;
 /// <summary>What one backend said of one series: a search's row, its instances' metadata, or both.</summary>
 public sealed record Series(Uid Uid)
 {
-    private readonly Dataset? _summary;
+    /// <summary>
+    /// What a series' row tells of its study, its patient and itself: a corrected name or description changes no number
+    /// of instances, and shows here.
+    /// </summary>
+    private static readonly ImmutableArray<Tag> Telling =
+    [
+        Tag.StudyDate, new(0x00080021), Tag.StudyTime, new(0x00080031), new(0x00080050), Tag.Modality, new(0x00080090), new(0x00081030), new(0x0008103E),
+        Tag.PatientName, Tag.PatientId, new(0x00100021), Tag.PatientBirthDate, new(0x00100040), new(0x00200010), Tag.SeriesNumber,
+    ];
 
     /// <summary>The row that a search gave; null when only instances were seen.</summary>
-    public Dataset? Summary
-    {
-        get => _summary;
-        init
-        {
-            _summary = value;
-            SummaryCount = value?.FindInt(Tag.NumberOfSeriesRelatedInstances) ?? SummaryCount;
-        }
-    }
+    public Dataset? Summary { get; private init; }
 
     /// <summary>The metadata of all instances, as the backend gave it when it was last asked for the whole series.</summary>
     public PackedInstances? Metadata { get; init; }
 
     /// <summary>When the backend last said, or confirmed, that <see cref="Metadata"/> is what it holds.</summary>
     public DateTimeOffset MetadataAsked { get; init; }
+
+    /// <summary>By what the backend can be asked whether <see cref="Metadata"/> still holds; null when it gives nothing.</summary>
+    public Validators? MetadataValidators { get; init; }
 
     /// <summary>Instances of which a search gave a row.</summary>
     public PackedInstances? InstanceRows { get; init; }
@@ -33,20 +37,51 @@ public sealed record Series(Uid Uid)
     /// <summary>How many instances a search said it has; null when none did since all of them came.</summary>
     private int? SummaryCount { get; init; }
 
+    /// <summary>The row that stood when the metadata was asked for.</summary>
+    private Dataset? MetadataSummary { get; init; }
+
     /// <summary>How many instances the backend says it holds, by the newest that it said.</summary>
     public int Count => SummaryCount ?? Metadata?.Count ?? InstanceRows?.Count ?? 0;
 
-    /// <summary>Whether the metadata has the number of instances that a newer search gave.</summary>
-    public bool IsMetadataComplete => Metadata is { } metadata && (SummaryCount is null || SummaryCount == metadata.Count);
+    /// <summary>Whether no newer search contradicts the metadata: as many instances, and the same patient, study and description.</summary>
+    public bool IsMetadataComplete =>
+        Metadata is { } metadata && (SummaryCount is null || SummaryCount == metadata.Count) && (MetadataSummary is null || TellTheSame(MetadataSummary, Summary!));
 
     public bool IsMetadataFresh(TimeSpan lifetime, DateTimeOffset now) => Metadata is not null && Ages.IsWithin(MetadataAsked, lifetime, now);
 
+    /// <summary>The same with a newer row.</summary>
+    public Series WithSummary(Dataset row) => this with
+    {
+        Summary = row,
+        SummaryCount = row.FindInt(Tag.NumberOfSeriesRelatedInstances) ?? SummaryCount,
+        MetadataSummary = MetadataSummary is not null && TellTheSame(MetadataSummary, row) ? row : MetadataSummary,
+    };
+
     /// <summary>The same with all instances as the backend has just given them: how many a search saw before counts no more.</summary>
-    public Series WithAll(PackedInstances metadata) => this with { Metadata = metadata, SummaryCount = null };
+    /// <param name="metadata">All instances.</param>
+    /// <param name="validators">What came with them.</param>
+    /// <param name="summary">The row that stood when they were asked for: what changes from then on is not in them.</param>
+    public Series WithAll(PackedInstances metadata, Validators? validators, Dataset? summary) => this with
+    {
+        Metadata = metadata,
+        MetadataValidators = validators,
+        MetadataSummary = summary,
+        SummaryCount = summary is null || ReferenceEquals(summary, Summary) ? null : SummaryCount,
+    };
 
     public Instance? FindInstance(string backend, InstancePath path) =>
         (Metadata?.FindJson(path.Instance) ?? InstanceRows?.FindJson(path.Instance)) is { } json ? new(backend, path, json) : null;
 
     /// <summary>Bytes of memory that are held, nearly.</summary>
     public long Bytes => 400 + (Summary?.Json.Length + 16 * Summary?.Attributes.Length ?? 0) + (Metadata?.PackedBytes ?? 0) + (InstanceRows?.PackedBytes ?? 0);
+
+    private static bool TellTheSame(Dataset older, Dataset newer)
+    {
+        if (ReferenceEquals(older, newer)) return true;
+        foreach (var tag in Telling)
+        {
+            if (!older.FindAttribute(tag).SequenceEqual(newer.FindAttribute(tag))) return false;
+        }
+        return true;
+    }
 }

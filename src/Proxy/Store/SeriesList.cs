@@ -17,6 +17,9 @@ public sealed record SeriesList(string Backend)
     /// <summary>When <see cref="StudyRow"/> was given.</summary>
     public DateTimeOffset StudyRowAsked { get; init; }
 
+    /// <summary>What was asked for in <see cref="StudyRow"/> besides what every search asks for, as paths of tags.</summary>
+    public IImmutableSet<string> StudyRowFields { get; init; } = ImmutableSortedSet<string>.Empty;
+
     /// <summary>When the backend last named all its series of the study; null when it never did.</summary>
     public DateTimeOffset? Asked { get; init; }
 
@@ -37,6 +40,10 @@ public sealed record SeriesList(string Backend)
     public bool IsFresh(TimeSpan lifetime, DateTimeOffset now) => Asked is { } asked && Ages.IsWithin(asked, lifetime, now);
 
     public Series? FindSeries(Uid seriesInstanceUid) => Series.GetValueOrDefault(seriesInstanceUid);
+
+    /// <summary>Whether the list has as many series and instances as a search's row says of the study: then it still holds, however old it is.</summary>
+    public bool AgreesWith(Dataset row) =>
+        Asked is not null && row.FindInt(Tag.NumberOfStudyRelatedSeries) == Series.Count && row.FindInt(Tag.NumberOfStudyRelatedInstances) == Series.Values.Sum(s => s.Count);
 
     public SeriesList With(Series series) => this with { Series = Series.SetItem(series.Uid, series) };
 

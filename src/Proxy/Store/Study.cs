@@ -16,26 +16,34 @@ public sealed record Study(Uid Uid)
     public ImmutableSortedDictionary<string, SeriesList> SeriesLists { get; init; } =
         ImmutableSortedDictionary.Create<string, SeriesList>(StringComparer.Ordinal);
 
+    /// <summary>The backend that a series was first given from, while it can be had there: its metadata and all its pixels.</summary>
+    public ImmutableDictionary<Uid, string> Owners { get; init; } = ImmutableDictionary<Uid, string>.Empty;
+
     public SeriesList ListOf(string backend) => SeriesLists.GetValueOrDefault(backend) ?? new SeriesList(backend);
 
     public Study With(SeriesList list) => this with { SeriesLists = SeriesLists.SetItem(list.Backend, list) };
 
     /// <summary>
-    /// The backends that hold a series, its owner first: the one whose metadata is here already (a client works with
-    /// it), then the one with more instances, then the preferred one.
+    /// The backends that hold a series: its owner first, for a client works with what it gave; then the one with more
+    /// instances, then the preferred one.
     /// </summary>
     public IEnumerable<SeriesList> HoldersOf(Uid seriesInstanceUid, Func<string, int> preferenceOf) =>
         from list in SeriesLists.Values
         let series = list.FindSeries(seriesInstanceUid)
         where series is not null
-        orderby series.IsMetadataComplete descending, series.Count descending, preferenceOf(list.Backend), list.Backend
+        orderby Owners.GetValueOrDefault(seriesInstanceUid) == list.Backend descending, series.Count descending, preferenceOf(list.Backend), list.Backend
         select list;
 
-    /// <summary>Every series that some backend holds, with its owner's list.</summary>
-    public IEnumerable<(SeriesList Owner, Series Series)> OwnedSeries(Func<string, int> preferenceOf) =>
-        from uid in SeriesLists.Values.SelectMany(l => l.Series.Keys).Distinct().Order()
-        let owner = HoldersOf(uid, preferenceOf).First()
-        select (owner, owner.FindSeries(uid)!);
+    /// <summary>
+    /// How many series the study has in these backends together, and how many instances: one that several hold is one,
+    /// and has as many as the fullest of them.
+    /// </summary>
+    public (int Series, int Instances) CountIn(IEnumerable<string> backends)
+    {
+        var most = new Dictionary<Uid, int>();
+        foreach (var series in backends.SelectMany(backend => ListOf(backend).Series.Values)) most[series.Uid] = Math.Max(series.Count, most.GetValueOrDefault(series.Uid));
+        return (most.Count, most.Values.Sum());
+    }
 
     /// <summary>Bytes of memory that are held, nearly.</summary>
     public long Bytes => 300 + SeriesLists.Values.Sum(l => l.Bytes);

@@ -13,7 +13,7 @@ public class BackendOptionsTests
     {
         var east = Assert.Single(Read(out var errors, "Backends:east:Address=http://pacs:8042/dicom-web/"));
         Assert.Empty(errors);
-        Assert.Equal(new BackendOptions("east", new("http://pacs:8042/dicom-web"), 100, TimeSpan.FromSeconds(30), 16, Compression.Identity, null, false), east);
+        Assert.Equal(new BackendOptions("east", new("http://pacs:8042/dicom-web"), 100, TimeSpan.FromSeconds(30), 16, Compression.Identity, null, false, false), east);
     }
 
     [Fact]
@@ -21,10 +21,10 @@ public class BackendOptionsTests
     {
         var east = Assert.Single(Read(
             out var errors, "Backends:east:Address=https://pacs/dicom-web", "Backends:east:Preference=1", "Backends:east:Timeout=00:01:00", "Backends:east:MaxConcurrentRequests=4",
-            "Backends:east:Compression=gzip", "Backends:east:Forward=true", "Backends:east:Authentication:Scheme=Basic", "Backends:east:Authentication:User=lab", "Backends:east:Authentication:Password=pass:wörd"));
+            "Backends:east:Compression=gzip", "Backends:east:Forward=true", "Backends:east:FuzzyMatching=true", "Backends:east:Authentication:Scheme=Basic", "Backends:east:Authentication:User=lab", "Backends:east:Authentication:Password=pass:wörd"));
         Assert.Empty(errors);
         var credential = new Credential("Authorization", "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes("lab:pass:wörd")));
-        Assert.Equal(new BackendOptions("east", new("https://pacs/dicom-web"), 1, TimeSpan.FromMinutes(1), 4, Compression.Gzip, credential, true), east);
+        Assert.Equal(new BackendOptions("east", new("https://pacs/dicom-web"), 1, TimeSpan.FromMinutes(1), 4, Compression.Gzip, credential, true, true), east);
     }
 
     [Theory]

@@ -27,6 +27,36 @@ public sealed class Archive(Func<string> root)
     /// <summary>The order that the archive lists studies in; others are free to differ.</summary>
     public Func<IEnumerable<HeldStudy>, IEnumerable<HeldStudy>> Order { get; set; } = studies => studies;
 
+    /// <summary>The most rows of one answer, whatever is asked for; null for none.</summary>
+    public int? PageCap { get; set; }
+
+    /// <summary>Whether a capped answer says how many rows remain (PS3.18 §8.3.4.4).</summary>
+    public bool SaysWhatRemains { get; set; }
+
+    /// <summary>A larger limit is refused with 400; null for none.</summary>
+    public int? MostLimit { get; set; }
+
+    /// <summary>Every answer begins with the first row.</summary>
+    public bool IgnoresOffset { get; set; }
+
+    /// <summary>An offset behind the last row is refused with 400.</summary>
+    public bool RefusesOffsetPastEnd { get; set; }
+
+    /// <summary>A list of values is refused with 400 (PS3.18 §8.3.4.1 allows one, but for UIDs).</summary>
+    public bool RefusesModalityLists { get; set; }
+
+    /// <summary>A search for series does not look at the studies that it names.</summary>
+    public bool IgnoresStudiesOfSeries { get; set; }
+
+    /// <summary>Series are found below their study alone.</summary>
+    public bool RefusesRelationalSeries { get; set; }
+
+    /// <summary>Stands in all metadata and in no row of a search.</summary>
+    public string Laterality { get; set; } = "R";
+
+    /// <summary>Only what is asked for is in a study's row, besides its UID.</summary>
+    public bool GivesOnlyWhatIsAskedFor { get; set; }
+
     public void Hold(params IEnumerable<HeldStudy> studies)
     {
         foreach (var study in studies) _studies = _studies.RemoveAll(s => s.Uid == study.Uid).Add(study);
@@ -40,10 +70,12 @@ public sealed class Archive(Func<string> root)
     public PacsAnswer Answer(string path, string query, string accept)
     {
         var asked = QueryHelpers.ParseQuery(query);
+        if (RefusesModalityLists && asked.TryGetValue("ModalitiesInStudy", out var modalities) && modalities.ToString().Contains(',')) return PacsAnswer.Text(400, "text/plain", "one value");
         return path.Split('/') switch
         {
-            ["studies"] => Rows(Order(_studies).Where(s => IsAsked(s, asked)).Select(StudyRow), asked),
-            ["series"] => Rows(from study in Order(_studies) from series in study.Series select SeriesRow(study, series), asked),
+            ["studies"] => Rows(Order(_studies).Where(s => IsAsked(s, asked)).Select(s => Wanted(StudyRow(s), asked)), asked),
+            ["series"] when RefusesRelationalSeries => PacsAnswer.Text(501, "text/plain", "no"),
+            ["series"] => Rows(from study in Order(_studies) where IgnoresStudiesOfSeries || IsAsked(study, asked) from series in study.Series select SeriesRow(study, series), asked),
             ["instances"] => Rows(from study in Order(_studies) from series in study.Series from row in InstanceRows(study, series) select row, asked),
             ["studies", var s, "series"] when Find(s) is { } study => Rows(study.Series.Select(e => SeriesRow(study, e)), asked),
             ["studies", var s, "instances"] when Find(s) is { } study => Rows(study.Series.SelectMany(e => InstanceRows(study, e)), asked),
@@ -82,32 +114,47 @@ public sealed class Archive(Func<string> root)
             if (name is "StudyInstanceUID" or "0020000D" && !value.Split(',', '\\').Contains(study.Uid)) return false;
             if (name is "PatientID" or "00100020" && study.PatientId != value.Trim('*')) return false;
             if (name is "PatientName" or "00100010" && !study.PatientName.Contains(value.Trim('*'), StringComparison.OrdinalIgnoreCase)) return false;
+            if (name is "ModalitiesInStudy" && !study.Series.Any(s => value.Split(',').Contains(s.Modality))) return false;
         }
         return true;
     }
 
-    private static PacsAnswer Rows(IEnumerable<JsonObject> rows, Dictionary<string, StringValues> asked)
+    private PacsAnswer Rows(IEnumerable<JsonObject> rows, Dictionary<string, StringValues> asked)
     {
-        var page = rows.Skip(Number("offset", 0)).Take(Number("limit", int.MaxValue));
-        return PacsAnswer.Json(new JsonArray([.. page]).ToJsonString());
+        var all = rows.ToList();
+        var (limit, offset) = (Number("limit", int.MaxValue), IgnoresOffset ? 0 : Number("offset", 0));
+        if (limit != int.MaxValue && limit > MostLimit) return PacsAnswer.Text(400, "text/plain", "too many");
+        if (RefusesOffsetPastEnd && offset >= all.Count && offset > 0) return PacsAnswer.Text(400, "text/plain", "past the end");
+        var page = all.Skip(offset).Take(Math.Min(limit, PageCap ?? int.MaxValue)).ToList();
+        var remaining = all.Count - offset - page.Count;
+        var answer = PacsAnswer.Json(new JsonArray([.. page]).ToJsonString());
+        return SaysWhatRemains && remaining > 0 ? answer with { Headers = [("Warning", $"299 {root()}: There are {remaining} additional results that can be requested")] } : answer;
 
         int Number(string name, int byDefault) => asked.TryGetValue(name, out var value) ? int.Parse(value.ToString(), CultureInfo.InvariantCulture) : byDefault;
     }
 
     private JsonObject StudyRow(HeldStudy study) => DicomJson.Dataset(
-        ("00080020", "DA", study.Date), ("00080030", "TM", study.Time), ("00080061", "CS", study.Series.Select(s => s.Modality).Distinct().ToArray()),
+        ("00080020", "DA", study.Date), ("00080030", "TM", study.Time), ("00081030", "LO", study.Description), ("00100021", "LO", "ISSUER"), ("00080061", "CS", study.Series.Select(s => s.Modality).Distinct().ToArray()),
         ("00081190", "UR", $"{root()}/studies/{study.Uid}"), ("00100010", "PN", study.PatientName), ("00100020", "LO", study.PatientId), ("0020000D", "UI", study.Uid),
         ("00201206", "IS", study.Series.Length), ("00201208", "IS", study.Series.Sum(s => s.Instances)));
 
+    private JsonObject Wanted(JsonObject row, Dictionary<string, StringValues> asked)
+    {
+        if (!GivesOnlyWhatIsAskedFor) return row;
+        var wanted = asked["includefield"].ToString().Split(',');
+        foreach (var tag in row.Select(a => a.Key).Where(tag => tag != "0020000D" && !wanted.Contains(tag)).ToList()) row.Remove(tag);
+        return row;
+    }
+
     private JsonObject SeriesRow(HeldStudy study, HeldSeries series) => DicomJson.Dataset(
-        ("00080060", "CS", series.Modality), ("00081190", "UR", $"{root()}/studies/{study.Uid}/series/{series.Uid}"), ("0020000D", "UI", study.Uid), ("0020000E", "UI", series.Uid),
+        ("00080060", "CS", series.Modality), ("00100010", "PN", study.PatientName), ("00100020", "LO", study.PatientId), ("00081190", "UR", $"{root()}/studies/{study.Uid}/series/{series.Uid}"), ("0020000D", "UI", study.Uid), ("0020000E", "UI", series.Uid),
         ("00200011", "IS", study.Series.IndexOf(series) + 1), ("00201209", "IS", series.Instances));
 
     private IEnumerable<JsonObject> InstanceRows(HeldStudy study, HeldSeries series) =>
         series.InstanceUids.Select((uid, i) => DicomJson.Dataset([.. Identity(study, series, i + 1), ("00081190", "UR", $"{AddressOf(study, series)}/instances/{uid}")]));
 
     private JsonObject Metadata(HeldStudy study, HeldSeries series, int number) => DicomJson.Dataset([
-        .. Identity(study, series, number), ("00100010", "PN", study.PatientName), ("00100020", "LO", study.PatientId), ("00080060", "CS", series.Modality),
+        .. Identity(study, series, number), ("00100010", "PN", study.PatientName), ("00100020", "LO", study.PatientId), ("00080060", "CS", series.Modality), ("00200060", "CS", Laterality),
         ("7FE00010", "OW", new Uri($"{AddressOf(study, series)}/instances/{series.Uid}.{number}/bulk/7fe00010"))]);
 
     private static (string Tag, string Vr, object? Value)[] Identity(HeldStudy study, HeldSeries series, int number) => [

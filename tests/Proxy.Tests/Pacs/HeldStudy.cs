@@ -9,6 +9,8 @@ public sealed record HeldStudy(string Uid)
 
     public string Time { get; init; } = "120000";
 
+    public string Description { get; init; } = "Chest";
+
     public string PatientName { get; init; } = "DOE^JANE";
 
     public string PatientId { get; init; } = "P1";

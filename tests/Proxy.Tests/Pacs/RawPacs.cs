@@ -101,12 +101,16 @@ public sealed class RawPacs : IDisposable
         }
     }
 
+    /// <summary>What the archive says to the newest request: for a script that changes something else.</summary>
+    public Task AnswerAsync(RawConnection connection) => AnswerAsync(connection, _requests[^1]);
+
     private async Task AnswerAsync(RawConnection connection, RawRequest request)
     {
         var target = new Uri("http://pacs" + request.Target);
         var accept = request.Head.Split("\r\n").FirstOrDefault(l => l.StartsWith("Accept:", StringComparison.Ordinal))?[7..].Trim() ?? "";
         var answer = Archive.Answer(target.AbsolutePath["/dicom-web/".Length..], target.Query, accept);
-        await connection.SendAsync($"HTTP/1.1 {answer.Status} Status\r\nContent-Type: {answer.ContentType}\r\nContent-Length: {answer.Body.Length}\r\n{FurtherHeaders}\r\n");
+        var headers = string.Concat(answer.Headers.Select(h => $"{h.Name}: {h.Value}\r\n"));
+        await connection.SendAsync($"HTTP/1.1 {answer.Status} Status\r\nContent-Type: {answer.ContentType}\r\nContent-Length: {answer.Body.Length}\r\n{headers}{FurtherHeaders}\r\n");
         await connection.SendAsync(answer.Body);
         if (ClosesSilently) connection.Close();
     }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Security.Cryptography;
 using WireMock;
 using WireMock.RequestBuilders;
 using WireMock.ResponseBuilders;
@@ -41,6 +42,9 @@ public sealed class WireMockPacs : IDisposable
 
     /// <summary>Every request so far, in the order of their arrival.</summary>
     public IReadOnlyList<PacsRequest> Requests => _requests;
+
+    /// <summary>Whether metadata comes with an ETag, and an answer that a client has already is 304.</summary>
+    public bool GivesETags { get; set; }
 
     /// <summary>The most requests that were inside at once.</summary>
     public int Peak => Volatile.Read(ref _peak);
@@ -96,12 +100,19 @@ public sealed class WireMockPacs : IDisposable
                 if (path.EndsWith(pathEnd, StringComparison.Ordinal)) await gate.PassAsync();
             }
             var fault = _faults.Find(f => path.EndsWith(f.PathEnd, StringComparison.Ordinal)).Answer;
-            return ToMessage(fault?.Invoke() ?? Archive.Answer(path, target.Query, headers.GetValueOrDefault("Accept", "")));
+            var answer = fault?.Invoke() ?? Archive.Answer(path, target.Query, headers.GetValueOrDefault("Accept", ""));
+            return ToMessage(GivesETags && fault is null && path.EndsWith("/metadata", StringComparison.Ordinal) ? WithETag(answer, headers.GetValueOrDefault("If-None-Match", "")) : answer);
         }
         finally
         {
             Interlocked.Decrement(ref _running);
         }
+    }
+
+    private static PacsAnswer WithETag(PacsAnswer answer, string known)
+    {
+        var etag = $"\"{Convert.ToHexString(SHA256.HashData(answer.Body))[..16]}\"";
+        return known == etag ? new(304, "application/dicom+json", []) { Headers = [("ETag", etag)] } : answer with { Headers = [("ETag", etag)] };
     }
 
     private static ResponseMessage ToMessage(PacsAnswer answer)

@@ -83,22 +83,43 @@ public class MergedRowTests
     {
         var row = Merge("""{"00080056":{"vr":"CS","Value":["ONLINE"]},"00080061":{"vr":"CS","Value":["CT","CT"]}}""");
         Assert.Empty(row.Changes);
-        Assert.Equal(["b0"], row.Holders);
+        Assert.Equal(["b0"], row.Sources.Select(s => s.Backend));
     }
 
     [Fact]
-    public void TheHoldersAreKnown_ThePreferredFirst() => Assert.Equal(["b0", "b1", "b2"], Merge("{}", "{}", "{}").Holders);
+    public void TheHoldersAreKnown_ThePreferredFirst() => Assert.Equal(["b0", "b1", "b2"], Merge("{}", "{}", "{}").Sources.Select(s => s.Backend));
 
     [Fact]
     public void CountsAndUrlsAreReplaced()
     {
         var row = Merge("""{"00081190":{"vr":"UR","Value":["x"]},"00201206":{"vr":"IS","Value":[1]}}""")
-            .With(Tag.NumberOfStudyRelatedSeries, MergedRow.Number(3)).With(Tag.RetrieveUrl, MergedRow.RetrieveUrl("studies/1.2"));
+            .WithCounts(series: 3, instances: 7).With(Tag.RetrieveUrl, MergedRow.RetrieveUrl("studies/1.2"));
         Assert.Equal(3, Write(row).GetProperty("00201206").GetProperty("Value")[0].GetInt32());
+        Assert.Equal(7, Write(row).GetProperty("00201208").GetProperty("Value")[0].GetInt32());
         Assert.Equal("http://proxy/dicomweb/studies/1.2", ValueOf(row, "00081190"));
     }
 
-    private static MergedRow Merge(params string[] rows) => MergedRow.Merge(Uid.Parse("1.2"), [.. rows.Select((json, i) => ($"b{i}", Answers.Dataset(json)))]);
+    [Fact]
+    public void WhatNobodyAskedForLeavesAgain_WhoeverGaveIt()
+    {
+        var row = Merge("""{"00100021":{"vr":"LO"},"00100020":{"vr":"LO","Value":["7"]}}""", """{"00100021":{"vr":"LO","Value":["WEST"]}}""").Without([new(0x00100021), new(0x00081030)]);
+        Assert.Equal(["00100020"], Write(row).EnumerateObject().Select(a => a.Name));
+    }
+
+    [Theory]
+    [InlineData("DOE^JANE", "7", "DOE^JANE", "7", null)]
+    [InlineData("DOE^JANE", "7", "Doe^Jane^^", "7", null)]
+    [InlineData("DOE^JANE", "7", "", "7", null)]
+    [InlineData("DOE^JANE", "7", "ROE^JANE", "7", "b1")]
+    [InlineData("DOE^JANE", "7", "DOE^JANE", "8", "b1")]
+    public void OnePatientIsToldFromAnother(string name, string id, string otherName, string otherId, string? conflict)
+    {
+        static string Row(string name, string id) =>
+            "{\"00100010\":{\"vr\":\"PN\",\"Value\":[{\"Alphabetic\":\"" + name + "\"}]},\"00100020\":{\"vr\":\"LO\",\"Value\":[\"" + id + "\"]}}";
+        Assert.Equal(conflict, Merge(Row(name, id), Row(otherName, otherId)).FindIdentityConflict());
+    }
+
+    private static MergedRow Merge(params string[] rows) => MergedRow.Merge(Uid.Parse("1.2"), [.. rows.Select((json, i) => new SourceRow($"b{i}", Answers.Dataset(json)))]);
 
     private static string? ValueOf(MergedRow row, string tag) => Write(row).GetProperty(tag).GetProperty("Value")[0].GetString();
 

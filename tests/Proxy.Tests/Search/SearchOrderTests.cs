@@ -44,7 +44,7 @@ public class SearchOrderTests
     [Fact]
     public void TheDateThatAClientSeesCounts_AlsoWhenAnotherBackendGaveIt()
     {
-        var merged = MergedRow.Merge(Uid.Parse("1.1"), [("east", Answers.Dataset("{}")), ("west", Row("1.1", "20210101").Dataset)]);
+        var merged = MergedRow.Merge(Uid.Parse("1.1"), [new("east", Answers.Dataset("{}")), new("west", Row("1.1", "20210101").Dataset)]);
         Assert.Equal(["1.1", "1.2"], SearchOrder.Sort(SearchLevel.Studies, [Row("1.2", "20200101"), merged]).Select(r => r.Uid.ToString()));
     }
 
@@ -65,6 +65,6 @@ public class SearchOrderTests
         Add(Tag.StudyInstanceUid, "UI", study);
         Add(Tag.SeriesNumber, "IS", number?.ToString(System.Globalization.CultureInfo.InvariantCulture));
         Add(Tag.InstanceNumber, "IS", number?.ToString(System.Globalization.CultureInfo.InvariantCulture));
-        return MergedRow.Merge(Uid.Parse(uid), [("east", Answers.Dataset("{" + string.Join(',', members) + "}"))]);
+        return MergedRow.Merge(Uid.Parse(uid), [new("east", Answers.Dataset("{" + string.Join(',', members) + "}"))]);
     }
 }

@@ -70,7 +70,7 @@ public class SearchQueryTests
     [InlineData("=1", "")]
     public void RefusesABadParameter_ByItsName(string text, string parameter)
     {
-        Assert.False(SearchQuery.TryRead(SearchLevel.Studies, null, null, Parse(text), out _, out var error));
+        Assert.False(SearchParameters.TryRead(SearchLevel.Studies, null, null, Parse(text), out _, out var error));
         Assert.Equal(parameter, error!.Parameter);
         Assert.NotEmpty(error.Rule);
     }
@@ -78,9 +78,9 @@ public class SearchQueryTests
     [Fact]
     public void RefusesTooMuch()
     {
-        Assert.False(SearchQuery.TryRead(SearchLevel.Studies, null, null, Parse("PatientName=" + new string('x', 20_000)), out _, out _));
-        Assert.False(SearchQuery.TryRead(SearchLevel.Studies, null, null, Parse(string.Join('&', Enumerable.Range(0x1000, 101).Select(i => $"0009{i:x4}=1"))), out _, out _));
-        Assert.False(SearchQuery.TryRead(SearchLevel.Studies, null, null, Parse(new string('n', 5000) + "=1"), out _, out var error));
+        Assert.False(SearchParameters.TryRead(SearchLevel.Studies, null, null, Parse("PatientName=" + new string('x', 20_000)), out _, out _));
+        Assert.False(SearchParameters.TryRead(SearchLevel.Studies, null, null, Parse(string.Join('&', Enumerable.Range(0x1000, 101).Select(i => $"0009{i:x4}=1"))), out _, out _));
+        Assert.False(SearchParameters.TryRead(SearchLevel.Studies, null, null, Parse(new string('n', 5000) + "=1"), out _, out var error));
         Assert.InRange(error!.Parameter.Length, 1, 100);
     }
 
@@ -169,7 +169,7 @@ public class SearchQueryTests
         Assert.Equal(Uid.Parse("1.2"), Read("StudyInstanceUID=1.2&limit=101&includefield=00081030").OnlyStudy);
         Assert.Null(Read("StudyInstanceUID=1.2&PatientID=7").OnlyStudy);
         Assert.Null(Read("StudyInstanceUID=1.2&includefield=all").OnlyStudy);
-        Assert.Null(Read("StudyInstanceUID=1.2&includefield=PatientComments").OnlyStudy);
+        Assert.Equal(["00104000"], Read("StudyInstanceUID=1.2&includefield=PatientComments,PatientName").FurtherFields);
         Assert.Null(Read("PatientID=7").OnlyStudy);
         Assert.Null(Read("StudyInstanceUID=1.2", SearchLevel.Series).OnlyStudy);
     }
@@ -178,7 +178,7 @@ public class SearchQueryTests
     public void WhatIsAskedForIsWhatWasMeant(string? value)
     {
         var text = new string([.. (value ?? "").Where(c => !char.IsControl(c) && !char.IsSurrogate(c))]);
-        if (!SearchQuery.TryRead(SearchLevel.Studies, null, null, Parse("PatientName=" + Uri.EscapeDataString(text)), out var query, out _)) return;
+        if (!SearchParameters.TryRead(SearchLevel.Studies, null, null, Parse("PatientName=" + Uri.EscapeDataString(text)), out var query, out _)) return;
         var request = query.ToRequest(10);
         Assert.All(request, c => Assert.InRange(c, '!', '~'));
         Assert.Equal(text, QueryHelpers.ParseQuery(request[request.IndexOf('?', StringComparison.Ordinal)..])["PatientName"]);
@@ -192,7 +192,7 @@ public class SearchQueryTests
 
     private static SearchQuery Read(string text, SearchLevel level = SearchLevel.Studies, Uid? study = null, Uid? series = null)
     {
-        Assert.True(SearchQuery.TryRead(level, study, series, Parse(text), out var query, out var error), error?.ToString());
+        Assert.True(SearchParameters.TryRead(level, study, series, Parse(text), out var query, out var error), error?.ToString());
         return query;
     }
 }

@@ -122,7 +122,7 @@ public class DicomMetadataStoreTests
         Assert.True(_store.GetSeries(Path)!.IsMetadataFresh(minute, _time.GetUtcNow()));
         _time.Advance(TimeSpan.FromSeconds(1));
         Assert.False(_store.GetSeries(Path)!.IsMetadataFresh(minute, _time.GetUtcNow()));
-        _store.Confirm("east", Path);
+        _store.Confirm("east", Path, _time.GetUtcNow());
         Assert.True(_store.GetSeries(Path)!.IsMetadataFresh(minute, _time.GetUtcNow()));
     }
 
@@ -145,16 +145,50 @@ public class DicomMetadataStoreTests
     }
 
     [Fact]
-    public void ASeriesStaysWithWhoseMetadataIsHere_WhileItIsComplete()
+    public void ASeriesStaysWithItsOwner_WhileThatHoldsIt()
     {
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 1)]);
-        _store.AddInstances("east", Path, Pack("1.2.1.1"));
+        _store.SetOwner("east", Path);
         _store.AddSeriesMetadata("west", Study, [Series("1.2.1", 2)]);
         Assert.Equal([("1.2.1", "east")], OwnersOf(Study));
 
-        _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 3)]);
-        _store.AddSeriesMetadata("west", Study, [Series("1.2.1", 4)]);
+        _store.AddSeriesMetadata("east", Study, [], areAll: true);
         Assert.Equal([("1.2.1", "west")], OwnersOf(Study));
+    }
+
+    [Fact]
+    public void SeriesThatSeveralHoldCountOnce_WithAsManyInstancesAsTheFullestHas()
+    {
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 3), Series("1.2.2", 5)]);
+        _store.AddSeriesMetadata("west", Study, [Series("1.2.2", 4), Series("1.2.3", 1)]);
+
+        Assert.Equal((3, 9), _store.GetStudy(Study)!.CountIn(["east", "west"]));
+        Assert.Equal((2, 5), _store.GetStudy(Study)!.CountIn(["west"]));
+    }
+
+    [Fact]
+    public void MetadataIsBelied_WhenANewerRowTellsOfAnotherPatient()
+    {
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 1, "DOE^JANE")]);
+        _store.AddInstances("east", Path, Pack("1.2.1.1"), validators: null, _store.GetSeries(Path)!.Summary);
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 1, "DOE^JANE")], areAll: true);
+        Assert.True(_store.GetSeries(Path)!.IsMetadataComplete);
+
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 1, "ROE^JANE")], areAll: true);
+        Assert.False(_store.GetSeries(Path)!.IsMetadataComplete);
+        _store.AddInstances("east", Path, Pack("1.2.1.1"), validators: null, _store.GetSeries(Path)!.Summary);
+        Assert.True(_store.GetSeries(Path)!.IsMetadataComplete);
+    }
+
+    [Fact]
+    public void WhatIsGoneIsNamed()
+    {
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 2), Series("1.2.2", 1)], areAll: true);
+        _store.AddInstances("east", Path, Pack("1.2.1.1", "1.2.1.2"));
+
+        Assert.Equal(["1.2.2"], _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 1)], areAll: true).Select(uid => uid.ToString()));
+        Assert.Equal(["1.2.1.1"], _store.AddInstances("east", Path, Pack("1.2.1.2")).Select(uid => uid.ToString()));
+        Assert.Equal(["1.2.1"], _store.AddUnlisted("east", Study).Select(uid => uid.ToString()));
     }
 
     [Theory]
@@ -208,7 +242,9 @@ public class DicomMetadataStoreTests
         Assert.Equal(after.Bytes, _store.Bytes);
     }
 
-    private List<(string Series, string Owner)> OwnersOf(Uid study) => [.. _store.GetStudy(study)!.OwnedSeries(name => name == "west" ? 2 : 1).Select(o => (o.Series.Uid.ToString(), o.Owner.Backend))];
+    private List<(string Series, string Owner)> OwnersOf(Uid study) =>
+        [.. from series in _store.GetStudy(study)!.SeriesLists.Values.SelectMany(list => list.Series.Keys).Distinct().Order()
+            select (series.ToString(), _store.GetStudy(study)!.HoldersOf(series, name => name == "west" ? 2 : 1).First().Backend)];
 
     private string? PatientOf(string instance) =>
         Answers.Dataset(Encoding.UTF8.GetString(_store.GetInstance(new(Study, Path.Series, Uid.Parse(instance)))!.Json.Span)).FindString(Tag.PatientId);
@@ -217,8 +253,8 @@ public class DicomMetadataStoreTests
         "{\"00080018\":{\"vr\":\"UI\",\"Value\":[\"" + instance + "\"]},\"00100020\":{\"vr\":\"LO\",\"Value\":[\"" + patient
         + "\"]},\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"" + study + "\"]},\"0020000E\":{\"vr\":\"UI\",\"Value\":[\"" + series + "\"]}}");
 
-    internal static Dataset Series(string series, int? count = null) => Answers.Dataset(
-        "{\"0020000E\":{\"vr\":\"UI\",\"Value\":[\"" + series + "\"]},\"00201209\":{\"vr\":\"IS\"" + (count is null ? "" : ",\"Value\":[" + count + "]") + "}}");
+    internal static Dataset Series(string series, int? count = null, string? patient = null) => Answers.Dataset(
+        "{" + (patient is null ? "" : "\"00100010\":{\"vr\":\"PN\",\"Value\":[{\"Alphabetic\":\"" + patient + "\"}]},") + "\"0020000E\":{\"vr\":\"UI\",\"Value\":[\"" + series + "\"]},\"00201209\":{\"vr\":\"IS\"" + (count is null ? "" : ",\"Value\":[" + count + "]") + "}}");
 
     internal static PackedInstances Pack(params string[] instances)
     {

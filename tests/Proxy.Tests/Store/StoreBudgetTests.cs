@@ -73,13 +73,17 @@ public class StoreBudgetTests
         var store = Make(1 << 30);
         for (var i = 1; i <= 5; i++) Add(store, i);
         var path = new SeriesPath(StudyUid(9), Uid.Parse("1.9.9"));
-        store.Confirm("east", path);
-        store.Confirm("east", path);
+        store.Confirm("east", path, DateTimeOffset.UnixEpoch);
+        store.SetOwner("east", path);
         store.RemoveSeries("east", path);
         store.RemoveSeries("east", new(StudyUid(1), Uid.Parse("1.2.1")));
         store.AddStudy("east", Instance(StudyUid(2).ToString(), "1", "1"));
         Assert.Equal(store.StudyInstanceUids.Sum(uid => store.GetStudy(uid)!.Bytes), store.Bytes);
         Assert.Equal(5, store.Count);
+        store.AddStudy("west", Instance(StudyUid(3).ToString(), "1", "1"));
+        store.RemoveBackend("east");
+        Assert.Equal([StudyUid(3)], store.StudyInstanceUids);
+        Assert.Equal(store.GetStudy(StudyUid(3))!.Bytes, store.Bytes);
     }
 
     [Fact]

@@ -1,4 +1,6 @@
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
+using Proxy.Cache;
 using Proxy.Tests.Pacs;
 using Xunit;
 
@@ -147,6 +149,133 @@ public sealed class MetadataFreshnessWalks : IDisposable
         (await _proxy.GetAsync(Series + "/metadata")).IsProblem(404);
         (await _proxy.GetAsync(Study + "/metadata")).IsProblem(404);
         (await _proxy.GetAsync(Series + "/instances/1.2.1.1.1/metadata")).IsProblem(404);
+    }
+
+    [Fact]
+    public async Task WhatIsKeptOfASeriesThatWasDeleted_IsGone_ThoughNothingButItsFramesIsAskedFor()
+    {
+        const string Frame = Series + "/instances/1.2.1.1.1/frames/1";
+        await _proxy.GetAsync(Series + "/metadata");
+        await _proxy.GetAsync(Frame);
+        Assert.Equal("Proxy; hit", (await _proxy.GetAsync(Frame)).CacheStatus);
+        Assert.True(_proxy.Services.GetRequiredService<EntryCache>().TryFind(new("east", Frame["/dicomweb/".Length..], new("application/octet-stream", "1.2.840.10008.1.2.1")), out _));
+        _east.Archive.Drop("1.2.1");
+        _east.Hold(new HeldStudy("1.2.1").With("1.2.1.2", "SR", 1));
+
+        _time.Advance(Freshness);
+
+        (await _proxy.GetAsync(Frame)).IsProblem(404);
+        Assert.False(_proxy.Services.GetRequiredService<EntryCache>().TryFind(new("east", Frame["/dicomweb/".Length..], new("application/octet-stream", "1.2.840.10008.1.2.1")), out _));
+    }
+
+    [Fact]
+    public async Task WhatIsKeptOfAnInstanceThatWasDeleted_IsGone()
+    {
+        const string Frame = Series + "/instances/1.2.1.1.3/frames/1";
+        await _proxy.GetAsync(Series + "/metadata");
+        await _proxy.GetAsync(Frame);
+        _east.Hold(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 2));
+        _time.Advance(Freshness);
+
+        Assert.Equal(2, (await _proxy.GetAsync(Series + "/metadata")).Rows.Count);
+        (await _proxy.GetAsync(Frame)).IsProblem(404);
+    }
+
+    [Fact]
+    public async Task ACorrectedName_IsSeen_ThoughNoNumberOfInstancesTellsOfIt()
+    {
+        await _proxy.GetAsync(Series + "/metadata");
+        _east.Hold(new HeldStudy("1.2.1") { PatientName = "ROE^JANE" }.With("1.2.1.1", "CT", 3));
+        _time.Advance(Freshness);
+
+        var corrected = await _proxy.GetAsync(Series + "/metadata");
+
+        Assert.All(corrected.Rows, row => Assert.Equal("ROE^JANE", (string)row!["00100010"]!["Value"]![0]!["Alphabetic"]!));
+        Assert.Equal(2, _east.Count("/metadata"));
+        _time.Advance(Freshness);
+        await _proxy.GetAsync(Series + "/metadata");
+        Assert.Equal(2, _east.Count("/metadata"));
+    }
+
+    [Fact]
+    public async Task ValidatorsOfThePacs_TellWhatNoSearchDoes()
+    {
+        _east.GivesETags = true;
+        var first = await _proxy.GetAsync(Series + "/metadata");
+        _time.Advance(Freshness);
+
+        var confirmed = await _proxy.GetAsync(Series + "/metadata");
+        Assert.Equal("Proxy; hit", confirmed.CacheStatus);
+        Assert.Equal("0", confirmed["Age"]);
+        Assert.Equal(first.Body, confirmed.Body);
+        Assert.NotEqual("", _east.Requests[^1].Headers.GetValueOrDefault("If-None-Match", ""));
+
+        _east.Archive.Laterality = "L";
+        _time.Advance(Freshness);
+        var changed = await _proxy.GetAsync(Series + "/metadata");
+        Assert.Equal("Proxy; fwd=miss; stored", changed.CacheStatus);
+        Assert.All(changed.Rows, row => Assert.Equal("L", (string)row!["00200060"]!["Value"]![0]!));
+    }
+
+    [Fact]
+    public async Task WhatIsKeptGoesOut_WhileASlowPacsIsAsked()
+    {
+        await _proxy.GetAsync(Series + "/metadata");
+        _east.Hold(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 4));
+        _time.Advance(Freshness);
+        var gate = _east.Hang("/series");
+
+        var asking = _proxy.GetAsync(Series + "/metadata");
+        await Until.TrueAsync(
+            () =>
+            {
+                if (gate.Arrived > 0) _time.Advance(TimeSpan.FromMilliseconds(100));
+                return asking.IsCompleted;
+            },
+            "what is kept goes out");
+        var stale = await asking;
+        Assert.Equal(3, stale.Rows.Count);
+        Assert.Equal("Proxy; fwd=stale", stale.CacheStatus);
+
+        gate.Open();
+        await Until.TrueAsync(async () => (await _proxy.GetAsync(Series + "/metadata")).Rows.Count == 4, "the asking went on");
+        Assert.Equal(2, _east.Count("/metadata"));
+    }
+
+    [Fact]
+    public async Task WhatIsTooOldStandsInForNobody()
+    {
+        await using var proxy = new ProxyHost(("east", _east.Address)) { Time = _time, ["Cache:Metadata:MaxStale"] = "01:00:00" };
+        await proxy.GetAsync(Series + "/metadata");
+        _east.Fail(500);
+
+        _time.Advance(TimeSpan.FromMinutes(59));
+        Assert.Equal("Proxy; fwd=stale", (await proxy.GetAsync(Series + "/metadata")).CacheStatus);
+        _time.Advance(TimeSpan.FromMinutes(2));
+        (await proxy.GetAsync(Series + "/metadata")).IsProblem(502);
+    }
+
+    [Fact]
+    public async Task AStudyThatIsKeptOpens_WhenItsPacsIsDown_ThoughAnotherAnswers()
+    {
+        using var west = new WireMockPacs();
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { Time = _time };
+        string[] opening = ["/dicomweb/studies?limit=101&offset=0&fuzzymatching=false&includefield=00081030%2C00080060&StudyInstanceUID=1.2.1", Study + "/series", Series + "/metadata", Series + "/instances/1.2.1.1.1/frames/1"];
+        var open = new List<Reply>();
+        foreach (var path in opening) open.Add(await proxy.GetAsync(path));
+        _east.Fail(503);
+        _time.Advance(TimeSpan.FromMinutes(10));
+
+        foreach (var (path, before) in opening.Zip(open))
+        {
+            var again = await proxy.GetAsync(path);
+            Assert.Equal(before.Body, again.Body);
+            if (path.Contains("/frames/", StringComparison.Ordinal)) continue;
+            Assert.Equal("Proxy; fwd=stale", again.CacheStatus);
+            Assert.Equal("600", again["Age"]);
+            Assert.Equal("east", again["X-Failed-Backends"]);
+            Assert.Equal("no-store", again["Cache-Control"]);
+        }
     }
 
     [Fact]

@@ -16,6 +16,8 @@ public sealed class OwnerWalks : IDisposable
 
     private readonly ProxyHost _proxy;
 
+    private int _next = 50;
+
     public OwnerWalks() => _proxy = new(("east", _east.Address), ("west", _west.Address));
 
     public void Dispose()
@@ -160,6 +162,88 @@ public sealed class OwnerWalks : IDisposable
         Assert.Equal(3, (await proxy.GetAsync(Series + "/metadata")).Rows.Count);
 
         await letGo.Task.WaitAsync(Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task AFrameOfAnotherHolder_ComesWithItsOwnMetadata()
+    {
+        _east.Hold(Study(instances: 5));
+        _west.Hold(Study(instances: 5));
+        Assert.Equal(5, (await _proxy.GetAsync(Series + "/metadata")).Rows.Count);
+        Assert.Equal(1, _east.Count("/metadata"));
+        _east.Fail(500);
+
+        Assert.Equal(200, (int)(await _proxy.GetAsync(Frame)).Status);
+        Assert.Equal(1, _west.Count("/metadata"));
+        _east.Mend();
+
+        // The series has moved: its metadata and the next frames are west's, though east is back.
+        await _proxy.GetAsync(Series + "/metadata");
+        Assert.Equal(200, (int)(await _proxy.GetAsync(Frame.Replace("1.2.1.1.1/", "1.2.1.1.2/", StringComparison.Ordinal))).Status);
+        Assert.Equal(1, _east.Count("/metadata"));
+        Assert.Equal(1, _west.Count("1.2.1.1.2/frames/1"));
+        Assert.Equal(0, _east.Count("1.2.1.1.2/frames/1"));
+    }
+
+    [Fact]
+    public async Task AFrameThatNoOtherHolderHas_IsTheOwnersFailure()
+    {
+        _east.Hold(Study(instances: 5));
+        _west.Hold(Study(instances: 3));
+        await _proxy.GetAsync(Series + "/metadata");
+        _east.Fail(500);
+
+        (await _proxy.GetAsync(Frame.Replace("1.2.1.1.1/", "1.2.1.1.4/", StringComparison.Ordinal))).IsProblem(502, names: "east");
+        Assert.Equal(0, _west.Count("/frames/1"));
+    }
+
+    [Fact]
+    public async Task ASeriesComesBackToItsOwner_WhenThatHasAnsweredWellForAWhile()
+    {
+        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(56));
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", _west.Address)) { Time = time, ["Cache:Metadata:Freshness"] = "00:00:10", ["Search:Freshness"] = "00:00:05" };
+        _east.Hold(Study(instances: 3));
+        _west.Hold(Study(instances: 3));
+        async Task<string> OwnerAsync()
+        {
+            var (east, west) = (_east.Count("/frames/1"), _west.Count("/frames/1"));
+            await proxy.GetAsync(Series + "/metadata");
+            Assert.Equal(200, (int)(await proxy.GetAsync(Frame.Replace("/frames/1", "/frames/1?" + time.GetUtcNow().Ticks, StringComparison.Ordinal), ("Accept", $"multipart/related; type=\"application/octet-stream\"; transfer-syntax=1.2.840.10008.1.2.4.{_next++}"))).Status);
+            return (_east.Count("/frames/1") - east, _west.Count("/frames/1") - west) switch { (1, 0) => "east", (0, 1) => "west", var other => $"{other}" };
+        }
+
+        Assert.Equal("east", await OwnerAsync());
+        _east.Fail(500);
+        time.Advance(TimeSpan.FromSeconds(11));
+        Assert.Equal("west", await OwnerAsync());
+        _east.Mend();
+
+        // East answers its series lists again: for a minute that is no reason to move back.
+        for (var seconds = 0; seconds < 55; seconds += 11)
+        {
+            time.Advance(TimeSpan.FromSeconds(11));
+            Assert.Equal("west", await OwnerAsync());
+        }
+        time.Advance(TimeSpan.FromSeconds(20));
+        Assert.Equal("east", await OwnerAsync());
+    }
+
+    [Fact]
+    public async Task ASeriesMovesToWhoHasMoreOfIt()
+    {
+        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", _west.Address)) { Time = time };
+        _east.Hold(Study(instances: 3));
+        _west.Hold(Study(instances: 3));
+        Assert.Equal(3, (await proxy.GetAsync(Series + "/metadata")).Rows.Count);
+        _west.Hold(Study(instances: 6));
+
+        time.Advance(TimeSpan.FromMinutes(2));
+
+        Assert.Equal(6, (await proxy.GetAsync(Series + "/metadata")).Rows.Count);
+        Assert.Equal(200, (int)(await proxy.GetAsync(Frame)).Status);
+        Assert.Equal(1, _west.Count("/frames/1"));
+        Assert.Equal(6, (int)(await proxy.GetAsync("/dicomweb/studies")).Rows[0]!["00201208"]!["Value"]![0]!);
     }
 
     private static HeldStudy Study(int instances) => new HeldStudy("1.2.1").With("1.2.1.1", "CT", instances);

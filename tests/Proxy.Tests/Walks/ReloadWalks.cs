@@ -37,6 +37,27 @@ public sealed class ReloadWalks : IAsyncDisposable
     }
 
     [Fact]
+    public async Task WhatABackendSaidGoesWithIt()
+    {
+        const string Frame = "/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1";
+        Write(("east", _east.Address, ""), ("west", _west.Address, ""));
+        await StudiesAsync();
+        Assert.Equal(200, (int)(await _proxy.GetAsync(Frame)).Status);
+        Assert.Equal(2, (await _proxy.GetAsync("/store/studies")).Rows.Count);
+
+        Write(("west", _west.Address, ""));
+        await ShowsAsync("1.2.2");
+        Assert.Equal("1.2.2", (string)Assert.Single((await _proxy.GetAsync("/store/studies")).Rows)!["StudyInstanceUID"]!);
+        (await _proxy.GetAsync(Frame)).IsProblem(404);
+
+        // Under the old name, but another PACS: nothing of the old one is shown.
+        _east.Archive.Drop("1.2.1");
+        Write(("east", _east.Address, ""), ("west", _west.Address, ""));
+        await Until.TrueAsync(async () => (int)(await _proxy.GetAsync("/backends/east/dicomweb/studies")).Status == 200, "east is back");
+        (await _proxy.GetAsync(Frame)).IsProblem(404);
+    }
+
+    [Fact]
     public async Task ABackendMoves()
     {
         Write(("east", _east.Address, ""));

@@ -71,7 +71,7 @@ public sealed class SearchCacheWalks : IDisposable
         await using var proxy = new ProxyHost(("east", _east.Address));
 
         await proxy.GetAsync(Studies + "?00100020=P2&ModalitiesInStudy=CT%2CMR&includefield=00081030%2C00080060&limit=101&offset=0&fuzzymatching=false");
-        var again = await proxy.GetAsync(Studies + "?offset=0&includefield=ModalitiesInStudy&includefield=PatientBirthDate&ModalitiesInStudy=CT%5CMR&PatientID=P2");
+        var again = await proxy.GetAsync(Studies + "?offset=0&includefield=StudyDescription&includefield=PatientBirthDate&ModalitiesInStudy=CT%5CMR&PatientID=P2");
 
         Assert.Equal(["1.2.2"], again.Values("0020000D"));
         Assert.Equal("Proxy; hit", again.CacheStatus);
@@ -82,7 +82,7 @@ public sealed class SearchCacheWalks : IDisposable
     public async Task OneStudyByItsUid_ComesFromTheStore_WhenTheListShowedIt()
     {
         await using var proxy = new ProxyHost(("east", _east.Address));
-        await proxy.GetAsync(Studies);
+        await proxy.GetAsync(Studies + "?limit=101&includefield=00081030%2C00080060%2C00080090%2C00100030");
 
         var reply = await proxy.GetAsync(Studies + "?limit=101&offset=0&fuzzymatching=false&includefield=00081030%2C00080060%2C00080090%2C00100030&StudyInstanceUID=1.2.2");
 

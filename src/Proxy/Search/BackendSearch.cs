@@ -1,0 +1,166 @@
+using System.Collections.Concurrent;
+using System.Net;
+using Proxy.Backends;
+using Proxy.Dicom;
+
+namespace Proxy.Search;
+
+/// <summary>Asks one backend one search, to the end: page after page where it caps them, in the forms that it takes.</summary>
+/// <remarks>
+/// A page that is shorter than was asked for may be the last, or as long as the backend ever gives. Its Warning tells, or
+/// what it did before, or else the next page: empty, and the list was whole; not, and the cap is known from then on.
+/// </remarks>
+public sealed class BackendSearch(BackendClient client, TimeProvider time)
+{
+    /// <summary>What is tried in turn when a backend refuses a <c>limit</c>: those that products set as their own maximum.</summary>
+    private static readonly int[] SmallerLimits = [200, 100];
+
+    /// <summary>Where all rows are wanted: a backend that never ends is not read for ever.</summary>
+    private const int MostOfAll = 100_000;
+
+    private readonly ConcurrentDictionary<string, SearchHabits> _habits = new(StringComparer.OrdinalIgnoreCase);
+
+    /// <param name="backend">Whom to ask.</param>
+    /// <param name="query">For what, from its first row on.</param>
+    /// <param name="most">The most rows that are read; null for all, and then the backend is not told a limit.</param>
+    /// <param name="deadline">The backend is given up on: what came until then stands.</param>
+    /// <param name="cancellation">Nobody waits any more.</param>
+    public async Task<SearchAnswer> AskAsync(BackendOptions backend, SearchQuery query, int? most, CancellationToken deadline, CancellationToken cancellation)
+    {
+        var reading = new Reading(query, most);
+        var asked = time.GetUtcNow();
+        using var inTime = CancellationTokenSource.CreateLinkedTokenSource(deadline, cancellation);
+        try
+        {
+            await ReadAsync(reading, backend, inTime.Token);
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            reading.Failure = client.GiveUp(backend, RequestFor(query, most, 0));
+        }
+        return new(backend, [.. reading.Rows.Values], asked) { LeftOut = reading.LeftOut, IsCut = reading.IsCut, IsUnlisted = reading.IsUnlisted, Failure = reading.Failure };
+    }
+
+    /// <summary>Whether the backend is asked for the series of several studies one by one.</summary>
+    public bool SplitsStudies(string backend) => HabitsOf(backend).SplitsStudies;
+
+    public void NoteSplitsStudies(string backend) => Learn(backend, habits => habits with { SplitsStudies = true });
+
+    /// <summary>Forgets a backend that is configured no more, or has moved.</summary>
+    public void Forget(string backend) => _habits.TryRemove(backend, out _);
+
+    /// <summary>What was read so far.</summary>
+    private sealed class Reading(SearchQuery query, int? most)
+    {
+        public SearchQuery Query { get; } = query;
+
+        public int? Most { get; } = most;
+
+        public Dictionary<Uid, Dataset> Rows { get; } = [];
+
+        public int LeftOut { get; set; }
+
+        public bool IsCut { get; set; }
+
+        public bool IsUnlisted { get; set; }
+
+        public BackendFailure? Failure { get; set; }
+
+        /// <summary>How many rows may still come, and one more to know whether there are more.</summary>
+        public int? Wanted => Most + 1 - Rows.Count;
+
+        /// <summary>How many of the page are new; of a row that comes again the newer stands.</summary>
+        public int Add(AnswerPage page)
+        {
+            var before = Rows.Count + LeftOut;
+            foreach (var row in page.Rows) Rows[row.FindUid(Query.Key)!.Value] = row;
+            LeftOut += page.LeftOut;
+            return Rows.Count + LeftOut - before;
+        }
+    }
+
+    private async Task ReadAsync(Reading reading, BackendOptions backend, CancellationToken cancellation)
+    {
+        var parts = reading.Query.SplitByModality();
+        if (parts.Count > 0 && HabitsOf(backend.Name).SplitsModalities)
+        {
+            await ReadPartsAsync(reading, parts, backend, cancellation);
+            return;
+        }
+        await ReadPagesAsync(reading, backend, takesSmaller: parts.Count == 0, cancellation);
+        if (reading.Failure?.Status != HttpStatusCode.BadRequest || parts.Count == 0) return;
+        await ReadPartsAsync(reading, parts, backend, cancellation);
+        if (reading.Failure is null) Learn(backend.Name, habits => habits with { SplitsModalities = true });
+    }
+
+    /// <summary>One question a modality: a study that has several comes several times and counts once.</summary>
+    private async Task ReadPartsAsync(Reading reading, IReadOnlyList<SearchQuery> parts, BackendOptions backend, CancellationToken cancellation)
+    {
+        var readings = parts.Select(part => new Reading(part, reading.Most)).ToList();
+        await Task.WhenAll(readings.Select(part => ReadPagesAsync(part, backend, takesSmaller: true, cancellation)));
+        foreach (var (uid, row) in readings.SelectMany(part => part.Rows)) reading.Rows[uid] = row;
+        reading.LeftOut = readings.Max(part => part.LeftOut);
+        reading.IsCut = readings.Any(part => part.IsCut) || reading.Rows.Count > reading.Most;
+        reading.Failure = readings.Select(part => part.Failure).FirstOrDefault(failure => failure is not null);
+    }
+
+    /// <param name="takesSmaller">Whether a refusal may mean that the limit is too large; else it is the list of modalities that is doubted first.</param>
+    private async Task ReadPagesAsync(Reading reading, BackendOptions backend, bool takesSmaller, CancellationToken cancellation)
+    {
+        int offset = 0, lastPage = 0;
+        var isProbe = false;
+        int? smaller = null;
+        while (true)
+        {
+            var limit = Least(reading.Wanted, smaller ?? HabitsOf(backend.Name).MostPerPage);
+            var answer = await client.AskAsync(backend, RequestFor(reading.Query, limit, offset), (response, stopped) => AnswerPage.ReadAsync(response, reading.Query, stopped), cancellation);
+            if (answer.Failure is { } failure)
+            {
+                if (takesSmaller && offset == 0 && failure.Status is HttpStatusCode.BadRequest or HttpStatusCode.RequestEntityTooLarge && FindSmaller(limit) is { } less)
+                {
+                    smaller = less;
+                    continue;
+                }
+                // Some refuse an offset behind their last row: that is an answer too.
+                if (!isProbe || failure.Status is null) reading.Failure = failure;
+                return;
+            }
+            reading.IsUnlisted = answer.IsMissing && offset == 0;
+            if (smaller is not null) Learn(backend.Name, habits => habits with { MostPerPage = smaller });
+            var page = answer.IsFound ? answer.Value : new AnswerPage([], 0, false);
+            var added = reading.Add(page);
+            if (reading.Rows.Count > (reading.Most ?? MostOfAll))
+            {
+                reading.IsCut = true;
+                return;
+            }
+            // A backend that does not know offsets gives the same page again.
+            if (added == 0)
+            {
+                if (isProbe) Learn(backend.Name, habits => habits.WithWholePage(lastPage, time.GetUtcNow()));
+                return;
+            }
+            if (isProbe) Learn(backend.Name, habits => habits with { PageCap = Math.Max(lastPage, habits.PageCap ?? 0) });
+
+            var isFull = limit is { } asked && page.Count >= asked;
+            isProbe = !isFull && !page.SaysMore;
+            if (isProbe && HabitsOf(backend.Name).IsLast(page.Count, time.GetUtcNow())) return;
+            offset += page.Count;
+            lastPage = page.Count;
+        }
+    }
+
+    /// <summary>Only a study that the path names may be unknown: else a 404 says that the configured address is wrong.</summary>
+    private static BackendRequest RequestFor(SearchQuery query, int? limit, int offset) => new(query.ToRequest(limit, offset), MediaType.DicomJson)
+    {
+        IsMissing = status => query.Study is not null && status is HttpStatusCode.NotFound or HttpStatusCode.Gone,
+    };
+
+    private static int? Least(int? one, int? other) => one < other || other is null ? one : other;
+
+    private static int? FindSmaller(int? limit) => SmallerLimits.Cast<int?>().FirstOrDefault(smaller => smaller < limit);
+
+    private SearchHabits HabitsOf(string backend) => _habits.GetValueOrDefault(backend) ?? SearchHabits.Unknown;
+
+    private void Learn(string backend, Func<SearchHabits, SearchHabits> change) => _habits.AddOrUpdate(backend, _ => change(SearchHabits.Unknown), (_, habits) => change(habits));
+}

@@ -1,0 +1,102 @@
+using System.Globalization;
+using Microsoft.Extensions.Primitives;
+using Proxy.Dicom;
+
+namespace Proxy.Search;
+
+/// <summary>Which rule a parameter breaks.</summary>
+public sealed record ParameterError(string Parameter, string Rule);
+
+/// <summary>Reads the parameters of a search (PS3.18 §8.3.4), in every form that clients write them in.</summary>
+internal static class SearchParameters
+{
+    private const int MaxParameters = 100;
+
+    public static bool TryRead(SearchLevel level, Uid? study, Uid? series, IQueryCollection parameters, out SearchQuery query, out ParameterError? error)
+    {
+        query = SearchQuery.AllStudies with { Level = level, Study = study, Series = series };
+        error = parameters.Count > MaxParameters ? new("query", $"at most {MaxParameters} parameters") : null;
+        foreach (var (name, values) in parameters)
+        {
+            if (error is not null) break;
+            error = TryAdd(ref query, name, values);
+        }
+        return error is null;
+    }
+
+    private static ParameterError? TryAdd(ref SearchQuery query, string name, StringValues values)
+    {
+        var value = values[0] ?? "";
+        switch (name)
+        {
+            case "includefield":
+                return TryAddFields(ref query, values);
+            case "limit":
+                if (values.Count > 1 || !int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var limit)) return new(name, "one whole number from 0");
+                query = query with { Limit = limit };
+                return null;
+            case "offset":
+                if (values.Count > 1 || !int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var offset)) return new(name, "one whole number from 0");
+                query = query with { Offset = offset };
+                return null;
+            case "fuzzymatching":
+                if (values.Count > 1 || !bool.TryParse(value, out var fuzzy)) return new(name, "true or false");
+                query = query with { IsFuzzy = fuzzy };
+                return null;
+            case "emptyvaluematching" or "multiplevaluematching":
+                return bool.TryParse(value, out _) ? null : new(name, "true or false");
+            default:
+                return TryAddMatch(ref query, name, values);
+        }
+    }
+
+    /// <summary>An attribute of a series has no place in a study's row (PS3.18 §10.6.3.3.1), though viewers ask for it.</summary>
+    private static ParameterError? TryAddFields(ref SearchQuery query, StringValues values)
+    {
+        foreach (var field in values.ToArray().SelectMany(v => (v ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)))
+        {
+            if (field == "all") query = query with { IncludesAll = true };
+            else if (FindPath(field) is not { } path) return new("includefield", "a list of keywords or tags of eight hexadecimal digits, or all (PS3.18 §8.3.4.3)");
+            else if (query.Level != SearchLevel.Studies || !SearchFields.OfSeriesAlone.Contains(path)) query = query with { IncludeFields = query.IncludeFields.Add(path) };
+        }
+        return null;
+    }
+
+    private static ParameterError? TryAddMatch(ref SearchQuery query, string name, StringValues values)
+    {
+        if (FindPath(name) is not { } path) return new(Shown(name), "not a keyword of the data dictionary, nor a tag of eight hexadecimal digits (PS3.18 §8.3.4.1)");
+        var isModalities = path == Tag.ModalitiesInStudy.ToString();
+        if (query.Matches.ContainsKey(path) || values.Count > 1 && !isModalities) return new(Shown(name), "an attribute may be matched once (PS3.18 §8.3.4.1)");
+        var value = string.Join(',', values.ToArray());
+        if (value.Length > 16 * 1024 || value.Any(char.IsControl)) return new(Shown(name), "at most 16384 characters, none of them a control character");
+        if (IsUid(path))
+        {
+            var uids = value.Split('\\', ',');
+            if (uids.Any(uid => !Uid.TryParse(uid, out _))) return new(Shown(name), "one UID or a list of them (PS3.5 §9.1)");
+            value = string.Join(',', uids.Distinct());
+        }
+        else if (isModalities)
+        {
+            value = string.Join(',', value.Split('\\', ',').Distinct());
+        }
+        query = query with { Matches = query.Matches.Add(path, (name, value)) };
+        return null;
+    }
+
+    private static bool IsUid(string path) =>
+        path == Tag.StudyInstanceUid.ToString() || path == Tag.SeriesInstanceUid.ToString() || path == Tag.SopInstanceUid.ToString();
+
+    /// <summary>An attribute, or one inside sequences with dots between them, as tags: <c>00400275.00400009</c>.</summary>
+    private static string? FindPath(string name)
+    {
+        var tags = new List<string>();
+        foreach (var part in name.Split('.'))
+        {
+            if (!Keywords.TryParse(part, out var tag)) return null;
+            tags.Add(tag.ToString());
+        }
+        return string.Join('.', tags);
+    }
+
+    private static string Shown(string name) => name.Length > 64 ? name[..64] + "…" : name;
+}

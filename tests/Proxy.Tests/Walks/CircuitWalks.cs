@@ -1,0 +1,143 @@
+using Microsoft.Extensions.Time.Testing;
+using Proxy.Tests.Pacs;
+using Xunit;
+
+namespace Proxy.Tests.Walks;
+
+/// <summary>A PACS that fails again and again is not asked for a while: nobody waits for it, and it can recover.</summary>
+public sealed class CircuitWalks : IAsyncDisposable
+{
+    private const string Studies = "/dicomweb/studies";
+
+    private readonly FakeTimeProvider _time = new(DateTimeOffset.UnixEpoch.AddYears(56));
+
+    private readonly WireMockPacs _east = new(new HeldStudy("1.2.1").With("1.2.1.1"));
+
+    private readonly WireMockPacs _west = new(new HeldStudy("1.2.2").With("1.2.2.1"));
+
+    private readonly ProxyHost _proxy;
+
+    public CircuitWalks() => _proxy = new(("east", _east.Address), ("west", _west.Address)) { Time = _time, ["Search:Freshness"] = "00:00:00" };
+
+    public async ValueTask DisposeAsync()
+    {
+        await _proxy.DisposeAsync();
+        _east.Dispose();
+        _west.Dispose();
+    }
+
+    [Fact]
+    public async Task TheSixthSearchDoesNotAskIt_AndSaysSo()
+    {
+        _west.Fail(503);
+        for (var i = 0; i < 5; i++) await _proxy.GetAsync(Studies);
+        Assert.Equal("open", await CircuitAsync("west"));
+
+        var sixth = await _proxy.GetAsync(Studies);
+
+        Assert.Equal(5, _west.Requests.Count);
+        Assert.Equal(["1.2.1"], sixth.Values("0020000D"));
+        Assert.Equal("west", sixth["X-Failed-Backends"]);
+        Assert.Contains("west did not answer: BadStatus, not asked for a while", Assert.Single(sixth.Warnings));
+        Assert.Equal("no-store", sixth["Cache-Control"]);
+        Assert.Equal("closed", await CircuitAsync("east"));
+        Assert.Contains(_proxy.Log.All, l => l.Contains("Backend west is now not asked for a while", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task ThePageThatIsWrongStaysWrong_AndIsNoPacsThatCannotBeReached()
+    {
+        _east.Fail(500);
+        _west.Fail(500);
+        for (var i = 0; i < 7; i++) (await _proxy.GetAsync(Studies)).IsProblem(502);
+        Assert.Equal(5, _west.Requests.Count);
+    }
+
+    [Fact]
+    public async Task ItIsAskedByTheProxyItself_AndComesBack()
+    {
+        _west.Fail(503);
+        for (var i = 0; i < 5; i++) await _proxy.GetAsync(Studies);
+        var asked = _west.Requests.Count;
+
+        await PassAsync(() => _west.Requests.Count == asked + 1, "it is asked whether it is back");
+        Assert.Equal("?limit=1", _west.Requests[^1].Query);
+        Assert.Equal("open", await CircuitAsync("west"));
+        _west.Mend();
+        await PassAsync(async () => await CircuitAsync("west") == "closed", "it is back");
+
+        var whole = await _proxy.GetAsync(Studies);
+        Assert.Equal(["1.2.1", "1.2.2"], whole.Values("0020000D").Order());
+        Assert.Empty(whole.Warnings);
+        var health = (await _proxy.GetAsync("/health/ready")).Json["backends"]!["west"]!;
+        Assert.Equal("up", (string)health["state"]!);
+        Assert.Equal(1, (int)health["opened"]!);
+        Assert.Contains(_proxy.Log.All, l => l.Contains("Backend west is now asked again", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task AHangingPacsIsWaitedForFiveTimes_AndNotASixth()
+    {
+        var gate = _west.Hang();
+        for (var i = 1; i <= 5; i++)
+        {
+            var search = _proxy.GetAsync(Studies);
+            await PassAsync(() => search.IsCompleted, "the others' answer leaves");
+            Assert.Equal(["1.2.1"], (await search).Values("0020000D"));
+        }
+        Assert.Equal(5, gate.Arrived);
+
+        // Time stands still: were it waited for, no answer would come.
+        Assert.Equal(["1.2.1"], (await _proxy.GetAsync(Studies)).Values("0020000D"));
+        Assert.Equal(200, (int)(await _proxy.GetAsync(Studies + "/1.2.1/series/1.2.1.1/metadata")).Status);
+        Assert.Equal(200, (int)(await _proxy.GetAsync(Studies + "/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1")).Status);
+    }
+
+    [Fact]
+    public async Task ForwardedRequestsFeedTheSamePicture()
+    {
+        await using var proxy = new ProxyHost(("east", _east.Address)) { Time = _time, ["Backends:east:Forward"] = "true" };
+        _east.Fail(503);
+        for (var i = 0; i < 5; i++) Assert.Equal(503, (int)(await proxy.GetAsync("/backends/east/dicomweb/workitems")).Status);
+
+        var search = await proxy.GetAsync(Studies);
+
+        search.IsProblem(502);
+        Assert.DoesNotContain(_east.Requests, r => r.Path == "studies");
+    }
+
+    [Fact]
+    public async Task TooManyRequestsAtOnceAreRefused_AndNotBlamedOnThePacs()
+    {
+        await using var proxy = new ProxyHost(("east", _east.Address)) { ["Backends:east:MaxConcurrentRequests"] = "1", ["Search:Freshness"] = "00:00:00" };
+        await proxy.GetAsync(Studies);
+        var gate = _east.Hang();
+
+        // One runs and 64 wait; of a hundred searches that differ some are too many.
+        var searches = Enumerable.Range(0, 100).Select(i => proxy.GetAsync($"{Studies}?PatientID={i}")).ToArray();
+        await Until.TrueAsync(() => gate.Arrived == 1 && searches.Count(s => s.IsCompleted) == 35, "what is too many is refused");
+        _east.Mend();
+        var replies = await Task.WhenAll(searches);
+
+        var refused = replies.Where(r => (int)r.Status != 200).ToList();
+        Assert.Equal(35, refused.Count);
+        Assert.All(refused, r => r.IsProblem(503, names: "too many requests wait"));
+        var health = (await proxy.GetAsync("/health/ready")).Json["backends"]!["east"]!;
+        Assert.Equal("up", (string)health["state"]!);
+        Assert.Equal(0, (int)health["failed"]!);
+    }
+
+    private async Task<string> CircuitAsync(string backend) => (string)(await _proxy.GetAsync("/health/ready")).Json["backends"]![backend]!["circuit"]!;
+
+    private Task PassAsync(Func<bool> condition, string what) => PassAsync(() => Task.FromResult(condition()), what);
+
+    /// <summary>Time goes on until it is so.</summary>
+    private Task PassAsync(Func<Task<bool>> condition, string what) => Until.TrueAsync(
+        async () =>
+        {
+            if (await condition()) return true;
+            _time.Advance(TimeSpan.FromMilliseconds(250));
+            return false;
+        },
+        what);
+}

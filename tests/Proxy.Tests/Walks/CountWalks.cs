@@ -1,0 +1,129 @@
+using Proxy.Tests.Pacs;
+using Xunit;
+
+namespace Proxy.Tests.Walks;
+
+/// <summary>Studies on two PACS are counted over the union of their series; at which price, and what stands when it cannot be known.</summary>
+public sealed class CountWalks : IAsyncDisposable
+{
+    private const string Studies = "/dicomweb/studies";
+
+    private readonly WireMockPacs _east = new(Held(30, extra: 1));
+
+    private readonly WireMockPacs _west = new(Held(30, extra: 2));
+
+    private readonly ProxyHost _proxy;
+
+    public CountWalks() => _proxy = new(("east", _east.Address), ("west", _west.Address)) { ["Search:Freshness"] = "00:00:00" };
+
+    public async ValueTask DisposeAsync()
+    {
+        await _proxy.DisposeAsync();
+        _east.Dispose();
+        _west.Dispose();
+    }
+
+    [Fact]
+    public async Task AllStudiesOfAPageAreOneQuestion()
+    {
+        AreCounted(await _proxy.GetAsync(Studies));
+        Assert.Equal(1, Questions(_east));
+        Assert.Equal(0, _east.Count("/series"));
+    }
+
+    [Fact]
+    public async Task OnlyThePageIsCounted()
+    {
+        Assert.Equal(2, (await _proxy.GetAsync(Studies + "?limit=2")).Rows.Count);
+        Assert.Equal(2, _east.Requests.Single(r => r.Path == "series").Query.Split("StudyInstanceUID=")[1].Split('&')[0].Split(',').Length);
+    }
+
+    [Fact]
+    public async Task ListsThatAgreeWithTheNewRows_AreNotAskedForAgain()
+    {
+        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", _west.Address)) { Time = time };
+        AreCounted(await proxy.GetAsync(Studies));
+        time.Advance(TimeSpan.FromHours(1));
+        AreCounted(await proxy.GetAsync(Studies));
+        Assert.Equal(1, Questions(_east));
+
+        _east.Hold(new HeldStudy("1.2.7").With("1.2.7.9", "CT", 4).With("1.2.7.8", "CT", 5));
+        time.Advance(TimeSpan.FromHours(1));
+        var grown = (await proxy.GetAsync(Studies)).Rows.Single(r => (string)r!["0020000D"]!["Value"]![0]! == "1.2.7")!;
+        Assert.Equal(4, (int)grown["00201206"]!["Value"]![0]!);
+        Assert.Equal(4 + 5 + 3 + 2, (int)grown["00201208"]!["Value"]![0]!);
+    }
+
+    [Fact]
+    public async Task APacsThatDoesNotLookAtTheStudies_IsAskedForEachAlone()
+    {
+        _east.Archive.IgnoresStudiesOfSeries = true;
+        _east.Hold(new HeldStudy("1.9") { PatientId = "P2" }.With("1.9.1"));
+
+        AreCounted(await _proxy.GetAsync(Studies + "?PatientID=P1"));
+        Assert.Equal(30, _east.Count("/series"));
+    }
+
+    [Fact]
+    public async Task APacsThatDoesNotSearchForSeriesAlone_IsAskedForEachAlone()
+    {
+        _west.Archive.RefusesRelationalSeries = true;
+
+        AreCounted(await _proxy.GetAsync(Studies));
+        Assert.Equal(30, _west.Count("/series"));
+    }
+
+    [Fact]
+    public async Task WhatIsNotKnownInTime_IsTheLargestThatIs_AndSaysSo()
+    {
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", _west.Address)) { ["Search:Deadline"] = "00:00:02" };
+        _west.Hang("series");
+
+        var reply = await proxy.GetAsync(Studies);
+
+        Assert.Equal(30, reply.Rows.Count);
+        Assert.All(reply.Rows, row => Assert.InRange((int)row!["00201208"]!["Value"]![0]!, 5, 10));
+        Assert.Contains(reply.Warnings, w => w.Contains("west did not name the series", StringComparison.Ordinal));
+        Assert.Equal("no-store", reply["Cache-Control"]);
+    }
+
+    [Fact]
+    public async Task TwentySearchesAtOnce_AskOnce()
+    {
+        var gate = _east.Hang("series");
+        var searches = Enumerable.Range(0, 20).Select(_ => _proxy.GetAsync(Studies)).ToArray();
+        await Until.TrueAsync(() => _proxy.Arrived == 20 && gate.Arrived > 0, "all searches are counted");
+        gate.Open();
+
+        foreach (var reply in await Task.WhenAll(searches)) AreCounted(reply);
+        Assert.InRange(Questions(_east), 1, 2);
+    }
+
+    [Fact]
+    public async Task TwoPatientsUnderOneStudyAreTold_OnceAndWithoutTheirNames()
+    {
+        _west.Hold(new HeldStudy("1.2.3") { PatientName = "ROE^RICHARD", PatientId = "P9" }.With("1.2.3.1"));
+        await _proxy.GetAsync(Studies);
+        await _proxy.GetAsync(Studies);
+
+        Assert.Equal(1, (int)(await _proxy.GetAsync("/health/ready")).Json["search"]!["identityConflicts"]!);
+        var line = Assert.Single(_proxy.Log.All, l => l.Contains("different patients", StringComparison.Ordinal));
+        Assert.Contains("1.2.3", line);
+        Assert.DoesNotContain(_proxy.Log.All, l => l.Contains("ROE", StringComparison.Ordinal) || l.Contains("DOE", StringComparison.Ordinal));
+    }
+
+    /// <summary>Searches for series without a study in the path; the next page of one is no other question.</summary>
+    private static int Questions(WireMockPacs pacs) => pacs.Requests.Count(r => r.Path == "series" && !r.Query.Contains("offset=", StringComparison.Ordinal));
+
+    /// <summary>One series that both have, and one that this one alone has.</summary>
+    private static IEnumerable<HeldStudy> Held(int studies, int extra) =>
+        Enumerable.Range(1, studies).Select(n => new HeldStudy($"1.2.{n}").With($"1.2.{n}.1", "CT", 3).With($"1.2.{n}.{extra + 1}", "MR", extra));
+
+    private static void AreCounted(Reply reply)
+    {
+        Assert.Equal(30, reply.Rows.Count);
+        Assert.Empty(reply.Warnings);
+        Assert.All(reply.Rows, row => Assert.Equal((3, 6), ((int)row!["00201206"]!["Value"]![0]!, (int)row["00201208"]!["Value"]![0]!)));
+    }
+}

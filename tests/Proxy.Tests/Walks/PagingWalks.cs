@@ -1,0 +1,183 @@
+using Proxy.Tests.Pacs;
+using Xunit;
+
+namespace Proxy.Tests.Walks;
+
+/// <summary>A PACS gives its rows in pages of its own size: what lies behind them is read, at the least price.</summary>
+public sealed class PagingWalks : IAsyncDisposable
+{
+    private const string Studies = "/dicomweb/studies";
+
+    private readonly WireMockPacs _east = new(Enumerable.Range(1, 45).Select(n => new HeldStudy($"1.3.{n}") { PatientId = n <= 15 ? "P1" : "P2" }.With($"1.3.{n}.1")));
+
+    private readonly ProxyHost _proxy;
+
+    public PagingWalks() => _proxy = new(("east", _east.Address)) { ["Search:Freshness"] = "00:00:00" };
+
+    public async ValueTask DisposeAsync()
+    {
+        await _proxy.DisposeAsync();
+        _east.Dispose();
+    }
+
+    [Fact]
+    public async Task ACapThatIsSaid_IsReadOn()
+    {
+        (_east.Archive.PageCap, _east.Archive.SaysWhatRemains) = (20, true);
+
+        await AllAreThereAsync();
+        Assert.Equal(3, _east.Requests.Count);
+    }
+
+    [Fact]
+    public async Task ACapThatIsNotSaid_ShowsInTheNextPage_AndIsKnownFromThenOn()
+    {
+        _east.Archive.PageCap = 20;
+
+        await AllAreThereAsync();
+        Assert.Equal(["0", "20", "40"], _east.Requests.Select(OffsetOf));
+
+        // Fifteen are fewer than the cap: no doubt is left.
+        Assert.Equal(15, (await _proxy.GetAsync(Studies + "?PatientID=P1")).Rows.Count);
+        Assert.Equal(4, _east.Requests.Count);
+    }
+
+    [Fact]
+    public async Task APageThatMayBeCapped_IsDoubtedOnce()
+    {
+        await AllAreThereAsync();
+        Assert.Equal(["0", "45"], _east.Requests.Select(OffsetOf));
+
+        await AllAreThereAsync();
+        Assert.Equal(15, (await _proxy.GetAsync(Studies + "?PatientID=P1")).Rows.Count);
+        Assert.Equal(4, _east.Requests.Count);
+    }
+
+    [Fact]
+    public async Task AShortListIsNotDoubted()
+    {
+        using var west = new WireMockPacs(Enumerable.Range(1, 9).Select(n => new HeldStudy($"1.3.{n}").With($"1.3.{n}.1")));
+        await using var proxy = new ProxyHost(("west", west.Address));
+
+        Assert.Equal(9, (await proxy.GetAsync(Studies)).Rows.Count);
+        Assert.Single(west.Requests);
+    }
+
+    [Theory]
+    [InlineData(200)]
+    [InlineData(150)]
+    public async Task ALimitThatIsRefused_IsAskedForSmaller_AndThatIsRemembered(int most)
+    {
+        _east.Archive.MostLimit = most;
+
+        await AllAreThereAsync();
+        var asked = _east.Requests.Count;
+        Assert.InRange(asked, 2, 4);
+
+        await AllAreThereAsync();
+        Assert.Equal(asked + 1, _east.Requests.Count);
+        Assert.Contains($"limit={(most == 200 ? 200 : 100)}&", _east.Requests[^1].Query);
+    }
+
+    [Fact]
+    public async Task ASearchThatIsWrong_LearnsNothing()
+    {
+        _east.Fail(400, "studies");
+        (await _proxy.GetAsync(Studies)).IsProblem(502);
+        _east.Mend();
+
+        var before = _east.Requests.Count;
+
+        await AllAreThereAsync();
+        Assert.Contains("limit=1001&", _east.Requests[before].Query);
+    }
+
+    [Fact]
+    public async Task APacsThatIgnoresOffsets_IsNotReadForEver()
+    {
+        (_east.Archive.PageCap, _east.Archive.IgnoresOffset, _east.Archive.SaysWhatRemains) = (20, true, true);
+
+        Assert.Equal(20, (await _proxy.GetAsync(Studies)).Rows.Count);
+        Assert.Equal(2, _east.Requests.Count);
+    }
+
+    [Fact]
+    public async Task AnOffsetThatIsRefused_IsTheEnd()
+    {
+        _east.Archive.RefusesOffsetPastEnd = true;
+
+        var reply = await AllAreThereAsync();
+        Assert.Empty(reply.Warnings);
+    }
+
+    [Fact]
+    public async Task APageIsFull_WhateverTwoPacsHoldBoth()
+    {
+        using var west = new WireMockPacs(Enumerable.Range(1, 45).Select(n => new HeldStudy($"1.3.{n}").With($"1.3.{n}.1")).Append(new HeldStudy("1.4") { Date = "20200101" }.With("1.4.1")));
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address));
+
+        var first = await proxy.GetAsync(Studies + "?limit=44&offset=0");
+        var second = await proxy.GetAsync(Studies + "?limit=44&offset=44");
+
+        Assert.Equal(44, first.Rows.Count);
+        Assert.Contains("There are 2 additional results that can be requested", Assert.Single(first.Warnings));
+        Assert.Equal(46, first.Values("0020000D").Concat(second.Values("0020000D")).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task WhatIsMoreThanIsRead_IsSaid()
+    {
+        await using var proxy = new ProxyHost(("east", _east.Address)) { ["Search:MaxResults"] = "30" };
+
+        var reply = await proxy.GetAsync(Studies);
+
+        Assert.Equal(30, reply.Rows.Count);
+        Assert.Contains("east has more than the 30 results", Assert.Single(reply.Warnings));
+        Assert.Contains("limit=31&", Assert.Single(_east.Requests).Query);
+    }
+
+    [Fact]
+    public async Task AListThatBreaksOffInTheMiddle_ShowsWhatCame_AndNamesThePacs()
+    {
+        using var west = new RawPacs(Enumerable.Range(1, 25).Select(n => new HeldStudy($"1.5.{n}").With($"1.5.{n}.1")));
+        (west.Archive.PageCap, west.Archive.SaysWhatRemains) = (20, true);
+        await using var proxy = new ProxyHost(("west", west.Address));
+        var asked = 0;
+        west.On("studies", async connection =>
+        {
+            if (Interlocked.Increment(ref asked) == 1) await west.AnswerAsync(connection);
+            else connection.Reset();
+        });
+
+        var reply = await proxy.GetAsync(Studies);
+
+        Assert.Equal(20, reply.Rows.Count);
+        Assert.Equal("west", reply["X-Failed-Backends"]);
+        Assert.Equal("no-store", reply["Cache-Control"]);
+    }
+
+    [Fact]
+    public async Task NextPagesCostTheLivingNothing_WhileAnotherIsDead()
+    {
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", PartialFailureWalks.DeadAddress()));
+        var pages = new List<string?>();
+        for (var offset = 0; offset < 45; offset += 15)
+        {
+            var page = await proxy.GetAsync($"{Studies}?limit=15&offset={offset}");
+            Assert.Equal("west", page["X-Failed-Backends"]);
+            pages.AddRange(page.Values("0020000D"));
+        }
+
+        Assert.Equal(45, pages.Distinct().Count());
+        Assert.Equal(2, _east.Requests.Count);
+    }
+
+    private async Task<Reply> AllAreThereAsync()
+    {
+        var reply = await _proxy.GetAsync(Studies);
+        Assert.Equal(45, reply.Values("0020000D").Distinct().Count());
+        return reply;
+    }
+
+    private static string OffsetOf(PacsRequest request) => request.Query.Split("offset=")[1].Split('&')[0];
+}

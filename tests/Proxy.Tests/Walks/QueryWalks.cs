@@ -1,0 +1,118 @@
+using Proxy.Tests.Pacs;
+using Xunit;
+
+namespace Proxy.Tests.Walks;
+
+/// <summary>Searches as viewers send them, to PACS that do not take them as they are.</summary>
+public sealed class QueryWalks : IAsyncDisposable
+{
+    private const string Studies = "/dicomweb/studies";
+
+    private readonly WireMockPacs _east = new(
+        new HeldStudy("1.2.1") { Date = "20240103" }.With("1.2.1.1", "CT").With("1.2.1.2", "MR"),
+        new HeldStudy("1.2.2") { Date = "20240102" }.With("1.2.2.1", "MR"),
+        new HeldStudy("1.2.3") { Date = "20240101" }.With("1.2.3.1", "US"));
+
+    private readonly WireMockPacs _west = new(new HeldStudy("1.2.4") { Date = "20230101" }.With("1.2.4.1", "CT"));
+
+    private readonly ProxyHost _proxy;
+
+    public QueryWalks() => _proxy = new(("east", _east.Address), ("west", _west.Address)) { ["Search:Freshness"] = "00:00:00" };
+
+    public async ValueTask DisposeAsync()
+    {
+        await _proxy.DisposeAsync();
+        _east.Dispose();
+        _west.Dispose();
+    }
+
+    [Theory]
+    [InlineData("?ModalitiesInStudy=CT%2CMR")]
+    [InlineData("?ModalitiesInStudy=CT%5CMR")]
+    [InlineData("?ModalitiesInStudy=CT&ModalitiesInStudy=MR")]
+    [InlineData("?00080061=CT,MR")]
+    public async Task AListOfModalitiesIsOneQuestion_AndSeveralForAPacsThatRefusesIt(string search)
+    {
+        _west.Archive.RefusesModalityLists = true;
+
+        foreach (var asked in (int[])[3, 5])
+        {
+            var reply = await _proxy.GetAsync(Studies + search.Replace("00080061", "ModalitiesInStudy", StringComparison.Ordinal));
+            Assert.Equal(["1.2.1", "1.2.2", "1.2.4"], reply.Values("0020000D"));
+            Assert.Empty(reply.Warnings);
+            Assert.Equal(asked, _west.Requests.Count);
+        }
+        Assert.Equal(2, _east.Requests.Count);
+    }
+
+    [Fact]
+    public async Task WhatIsRefusedInEveryForm_IsThatPacsFailure()
+    {
+        _west.Fail(400);
+
+        var reply = await _proxy.GetAsync(Studies + "?ModalitiesInStudy=CT,MR");
+
+        Assert.Equal(["1.2.1", "1.2.2"], reply.Values("0020000D"));
+        Assert.Equal("west", reply["X-Failed-Backends"]);
+    }
+
+    [Theory]
+    [InlineData("true", 1)]
+    [InlineData("false", 0)]
+    public async Task LiteralMatchingIsSaid_WhenFuzzyWasAskedFor(string fuzzy, int warnings)
+    {
+        var reply = await _proxy.GetAsync($"{Studies}?PatientName=Jane&fuzzymatching={fuzzy}");
+
+        Assert.Equal(warnings, reply.Warnings.Count(w => w.Contains("The fuzzymatching parameter is not supported. Only literal matching has been performed.", StringComparison.Ordinal)));
+        Assert.All(_east.Requests, r => Assert.Equal(fuzzy == "true", r.Query.Contains("fuzzymatching=true", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task NothingIsSaid_WhenEveryPacsMatchesFuzzily()
+    {
+        await using var proxy = new ProxyHost(("east", _east.Address)) { ["Backends:east:FuzzyMatching"] = "true" };
+        Assert.Empty((await proxy.GetAsync(Studies + "?PatientName=Jane&fuzzymatching=true")).Warnings);
+    }
+
+    [Fact]
+    public async Task WhatMergingNeedsIsAskedFor_AndWhatNobodyAskedForLeavesAgain()
+    {
+        _east.Archive.GivesOnlyWhatIsAskedFor = _west.Archive.GivesOnlyWhatIsAskedFor = true;
+
+        var bare = (await _proxy.GetAsync(Studies)).Rows[0]!;
+        var full = (await _proxy.GetAsync(Studies + "?includefield=IssuerOfPatientID,StudyDescription")).Rows[0]!;
+
+        Assert.Equal(["CT", "MR"], bare["00080061"]!["Value"]!.AsArray().Select(m => (string)m!));
+        Assert.Equal(2, (int)bare["00201206"]!["Value"]![0]!);
+        Assert.Null(bare["00100021"]);
+        Assert.Null(bare["00081030"]);
+        Assert.Equal("ISSUER", (string)full["00100021"]!["Value"]![0]!);
+        Assert.Equal("Chest", (string)full["00081030"]!["Value"]![0]!);
+        Assert.Contains("00100021", _east.Requests[0].Query);
+    }
+
+    [Fact]
+    public async Task EverythingIsGiven_WhenEverythingIsAskedFor()
+    {
+        var row = (await _proxy.GetAsync(Studies + "?includefield=all")).Rows[0]!;
+        Assert.NotNull(row["00100021"]);
+        Assert.Contains("includefield=all", _east.Requests[0].Query);
+    }
+
+    [Fact]
+    public async Task AKeptRowDoesNotAnswer_WhoeverWantsMoreThanItHas()
+    {
+        const string East = "/backends/east/dicomweb/studies";
+        await _proxy.GetAsync(East);
+        Assert.Equal("Proxy; hit", (await _proxy.GetAsync(East + "?StudyInstanceUID=1.2.1")).CacheStatus);
+        Assert.Equal("Proxy; fwd=miss; stored", (await _proxy.GetAsync(East + "?StudyInstanceUID=1.2.1&includefield=StudyDescription")).CacheStatus);
+        Assert.Equal("Proxy; hit", (await _proxy.GetAsync(East + "?StudyInstanceUID=1.2.1&includefield=StudyDescription")).CacheStatus);
+    }
+
+    [Theory]
+    [InlineData("1.2.2%5C1.2.4")]
+    [InlineData("1.2.2,1.2.4")]
+    [InlineData("1.2.2%2C1.2.4")]
+    public async Task SeveralStudiesAreFoundAtOnce(string uids) =>
+        Assert.Equal(["1.2.2", "1.2.4"], (await _proxy.GetAsync($"{Studies}?limit=101&offset=0&fuzzymatching=false&StudyInstanceUID={uids}")).Values("0020000D"));
+}
