@@ -43,17 +43,20 @@ public sealed class OhifOutageTests(Lab lab) : IAsyncLifetime
         Assert.Equal("west", (await proxy.Client.GetJsonAsync("studies", Cancel)).Headers["X-Failed-Backends"]);
         await using var site = await OhifSite.ForProxyAsync(proxy, Cancel);
 
-        await _chromium.SeeAsync(site, $"{name}-list", async viewer =>
-        {
-            await viewer.OpenWorkListAsync("Adler, Berta");
-            var list = await viewer.ReadAsync();
-            Assert.Contains("Becker, Carl", list, StringComparison.Ordinal);
-            Assert.DoesNotContain("Yamada", list, StringComparison.Ordinal);
-        });
-        await _chromium.SeeAsync(site, $"{name}-open", async viewer =>
-        {
-            await viewer.OpenAsync(Archives.OldAxial);
-            Phantom.AssertIsShown(await viewer.LookAsync());
-        });
+        await _chromium.SeeAsync(site, ($"{name}-list", SeeTheListAsync), ($"{name}-open", SeeAStudyAsync));
+    }
+
+    private static async Task SeeTheListAsync(Viewer viewer)
+    {
+        await viewer.OpenWorkListAsync("Adler, Berta");
+        var list = await viewer.ReadAsync();
+        Assert.Contains("Becker, Carl", list, StringComparison.Ordinal);
+        Assert.DoesNotContain("Yamada", list, StringComparison.Ordinal);
+    }
+
+    private static async Task SeeAStudyAsync(Viewer viewer)
+    {
+        await viewer.OpenAsync(Archives.OldAxial);
+        Phantom.AssertIsShown(await viewer.LookAsync());
     }
 }

@@ -29,23 +29,28 @@ public sealed class Chromium : IAsyncDisposable
         return new Chromium(playwright, browser);
     }
 
+    public Task SeeAsync(OhifSite site, string name, Func<Viewer, Task> see) => SeeAsync(site, (name, see));
+
     /// <summary>
-    /// Somebody new looks at a site. A picture of the screen is kept when that fails, or when <c>KEEP_SCREENSHOTS=1</c>
-    /// asks for it.
+    /// Somebody new looks at a site, at one thing after the other. A picture of the screen is kept where that fails, or
+    /// of each when <c>KEEP_SCREENSHOTS=1</c> asks for it.
     /// </summary>
-    public async Task SeeAsync(OhifSite site, string name, Func<Viewer, Task> see)
+    public async Task SeeAsync(OhifSite site, params IEnumerable<(string Name, Func<Viewer, Task> See)> steps)
     {
         await using var viewer = await Viewer.OpenAsync(_browser, site);
-        var isKept = true;
-        try
+        foreach (var (name, see) in steps)
         {
-            await see(viewer);
-            isKept = Environment.GetEnvironmentVariable("KEEP_SCREENSHOTS") == "1";
-        }
-        finally
-        {
-            if (isKept)
-                await viewer.SaveAsync(Path.Combine(_pictures, name + ".png"));
+            var isKept = true;
+            try
+            {
+                await see(viewer);
+                isKept = Environment.GetEnvironmentVariable("KEEP_SCREENSHOTS") == "1";
+            }
+            finally
+            {
+                if (isKept)
+                    await viewer.SaveAsync(Path.Combine(_pictures, name + ".png"));
+            }
         }
     }
 
