@@ -22,6 +22,7 @@ public sealed class Lab : IAsyncDisposable
     private readonly SemaphoreSlim _starting = new(1);
     private readonly List<IAsyncDisposable> _parts = [];
     private OrthancServer? _everything;
+    private Pair? _pair;
     private ProxyProcess? _proxy;
     private bool _isStarted;
 
@@ -70,6 +71,13 @@ public sealed class Lab : IAsyncDisposable
         }
 
         return new(_everything.Http, _everything.Address);
+    }
+
+    /// <summary>Two more archives, which disagree and which tests may stop, start again and change.</summary>
+    public async Task<Pair> GetPairAsync(CancellationToken cancellationToken)
+    {
+        Real.RequireOrthanc();
+        return _pair ??= Keep(await Pair.StartAsync(cancellationToken));
     }
 
     /// <summary>A proxy that many tests ask; its answers last, so that a test must not rely on what it has not asked itself.</summary>

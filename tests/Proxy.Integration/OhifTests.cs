@@ -5,7 +5,6 @@ namespace Proxy.Integration;
 /// <summary>The whole way: two real archives, the proxy, the released viewer in a real browser, and what a person then sees.</summary>
 public sealed class OhifTests(Lab lab) : IAsyncLifetime
 {
-    private readonly string _pictures = Path.Combine(AppContext.BaseDirectory, "TestResults");
     private Chromium _chromium = null!;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -28,7 +27,7 @@ public sealed class OhifTests(Lab lab) : IAsyncLifetime
     {
         var proxy = await lab.GetProxyAsync(Cancel);
         await using var site = await OhifSite.ForProxyAsync(proxy, Cancel);
-        await SeeAsync(site, "work-list", async viewer =>
+        await _chromium.SeeAsync(site, "work-list", async viewer =>
         {
             await viewer.OpenWorkListAsync("Adler, Berta");
             var list = await viewer.ReadAsync();
@@ -43,7 +42,7 @@ public sealed class OhifTests(Lab lab) : IAsyncLifetime
         await using var proxy = await lab.StartProxyAsync(Cancel);
         await using var site = await OhifSite.ForProxyAsync(proxy, Cancel);
         ViewerPicture? first = null;
-        await SeeAsync(site, "first-open", async viewer =>
+        await _chromium.SeeAsync(site, "first-open", async viewer =>
         {
             first = await OpenAndScrollAsync(viewer);
             // The patient's prior that lies in the other archive, in the panel beside the picture.
@@ -51,11 +50,11 @@ public sealed class OhifTests(Lab lab) : IAsyncLifetime
         });
 
         var watch = lab.Watch();
-        await SeeAsync(site, "second-open", async viewer => Assert.True(first!.ShowsTheSameAs(await OpenAndScrollAsync(viewer))));
+        await _chromium.SeeAsync(site, "second-open", async viewer => Assert.True(first!.ShowsTheSameAs(await OpenAndScrollAsync(viewer))));
         Assert.Empty(watch.Asked);
 
         await using var direct = await OhifSite.ForOrthancAsync(lab.East, Cancel);
-        await SeeAsync(direct, "direct", async viewer => Assert.True(first!.ShowsTheSameAs(await OpenAndScrollAsync(viewer))));
+        await _chromium.SeeAsync(direct, "direct", async viewer => Assert.True(first!.ShowsTheSameAs(await OpenAndScrollAsync(viewer))));
     }
 
     [Fact]
@@ -65,7 +64,7 @@ public sealed class OhifTests(Lab lab) : IAsyncLifetime
         await using var site = await OhifSite.ForProxyAsync(proxy, Cancel);
         var dataset = Assert.Single((await proxy.Client.GetMetadataAsync(Archives.Letter, Cancel)).Datasets)!;
         var url = dataset.BulkDataUri(Tags.EncapsulatedDocument)!;
-        await SeeAsync(site, "document", async viewer =>
+        await _chromium.SeeAsync(site, "document", async viewer =>
         {
             await viewer.OpenDocumentAsync(Archives.Report, url);
             Assert.DoesNotContain(url, viewer.Complaints, StringComparison.Ordinal);
@@ -77,50 +76,19 @@ public sealed class OhifTests(Lab lab) : IAsyncLifetime
     public async Task ShowsThePicturesOfAnArchiveAskedDirectly()
     {
         await using var site = await OhifSite.ForOrthancAsync(lab.East, Cancel);
-        await SeeAsync(site, "alone", OpenAndScrollAsync);
+        await _chromium.SeeAsync(site, "alone", OpenAndScrollAsync);
     }
 
     private static async Task<ViewerPicture> OpenAndScrollAsync(Viewer viewer)
     {
         await viewer.OpenAsync(Archives.Axial);
         var picture = await viewer.LookAsync();
-        AssertShowsThePhantom(picture);
+        Phantom.AssertIsShown(picture);
         var number = picture.Number!.Value;
         await viewer.ScrollToAsync(number + 5);
         var next = await viewer.LookAsync();
-        AssertShowsThePhantom(next);
+        Phantom.AssertIsShown(next);
         Assert.False(picture.ShowsTheSameAs(next));
         return next;
-    }
-
-    /// <summary>Every tissue has the grey that the window gives it, in its place, and covers about what it should.</summary>
-    private static void AssertShowsThePhantom(ViewerPicture picture)
-    {
-        (string Tissue, double X, double Y, int Hounsfield)[] places =
-        [
-            ("air", -0.95, -0.7, CtSlice.Air), ("fat", -0.84, 0, CtSlice.Fat), ("muscle", -0.1, 0.2, CtSlice.Muscle),
-            ("lung", -0.38, -0.02, CtSlice.Air), ("heart", 0.1, -0.1, CtSlice.Heart), ("bone", 0, 0.4, CtSlice.Bone),
-        ];
-        foreach (var (tissue, x, y, hounsfield) in places)
-            Assert.True(Math.Abs(picture.GreyAt(x, y) - CtSlice.Grey(hounsfield)) <= 4, $"{tissue} is {picture.GreyAt(x, y)}, not {CtSlice.Grey(hounsfield)}");
-        foreach (var tissue in new[] { CtSlice.Air, CtSlice.Fat, CtSlice.Muscle, CtSlice.Heart })
-            Assert.InRange(picture.Screen.ShareOf(CtSlice.Grey(tissue), 4), 0.005, 0.9);
-    }
-
-    /// <summary>A picture of the screen is kept when a test fails, or when <c>KEEP_SCREENSHOTS=1</c> asks for it.</summary>
-    private async Task SeeAsync(OhifSite site, string name, Func<Viewer, Task> see)
-    {
-        await using var viewer = await Viewer.OpenAsync(_chromium.Browser, site);
-        var isKept = true;
-        try
-        {
-            await see(viewer);
-            isKept = Environment.GetEnvironmentVariable("KEEP_SCREENSHOTS") == "1";
-        }
-        finally
-        {
-            if (isKept)
-                await viewer.SaveAsync(Path.Combine(_pictures, name + ".png"));
-        }
     }
 }

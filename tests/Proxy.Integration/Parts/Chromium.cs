@@ -6,10 +6,10 @@ namespace Proxy.Integration;
 public sealed class Chromium : IAsyncDisposable
 {
     private readonly IPlaywright _playwright;
+    private readonly IBrowser _browser;
+    private readonly string _pictures = Path.Combine(AppContext.BaseDirectory, "TestResults");
 
-    private Chromium(IPlaywright playwright, IBrowser browser) => (_playwright, Browser) = (playwright, browser);
-
-    public IBrowser Browser { get; }
+    private Chromium(IPlaywright playwright, IBrowser browser) => (_playwright, _browser) = (playwright, browser);
 
     public static async Task<Chromium> StartAsync()
     {
@@ -29,9 +29,34 @@ public sealed class Chromium : IAsyncDisposable
         return new Chromium(playwright, browser);
     }
 
+    public Task SeeAsync(OhifSite site, string name, Func<Viewer, Task> see) => SeeAsync(site, (name, see));
+
+    /// <summary>
+    /// Somebody new looks at a site, at one thing after the other. A picture of the screen is kept where that fails, or
+    /// of each when <c>KEEP_SCREENSHOTS=1</c> asks for it.
+    /// </summary>
+    public async Task SeeAsync(OhifSite site, params IEnumerable<(string Name, Func<Viewer, Task> See)> steps)
+    {
+        await using var viewer = await Viewer.OpenAsync(_browser, site);
+        foreach (var (name, see) in steps)
+        {
+            var isKept = true;
+            try
+            {
+                await see(viewer);
+                isKept = Environment.GetEnvironmentVariable("KEEP_SCREENSHOTS") == "1";
+            }
+            finally
+            {
+                if (isKept)
+                    await viewer.SaveAsync(Path.Combine(_pictures, name + ".png"));
+            }
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
-        await Browser.DisposeAsync();
+        await _browser.DisposeAsync();
         _playwright.Dispose();
     }
 }

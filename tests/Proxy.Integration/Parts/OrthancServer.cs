@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace Proxy.Integration;
 
@@ -9,11 +10,11 @@ namespace Proxy.Integration;
 public sealed class OrthancServer : IAsyncDisposable
 {
     private readonly Scratch _scratch;
-    private readonly ChildProcess _process;
+    private ChildProcess _process;
 
-    private OrthancServer(Scratch scratch, ChildProcess process, int port, NetworkCredential? user)
+    private OrthancServer(Scratch scratch, int port, NetworkCredential? user)
     {
-        (_scratch, _process, Port) = (scratch, process, port);
+        (_scratch, _process, Port) = (scratch, Launch(scratch), port);
         Http = new HttpClient(new SocketsHttpHandler()) { BaseAddress = new Uri($"http://127.0.0.1:{port}/") };
         if (user is not null)
         {
@@ -27,20 +28,19 @@ public sealed class OrthancServer : IAsyncDisposable
     /// <summary>Its DICOMweb root, as a backend's <c>Address</c>.</summary>
     public string Address => $"http://127.0.0.1:{Port}/dicom-web";
 
+    public bool IsRunning => !_process.HasExited;
+
     /// <summary>Asks it directly, with the user's name and password when it wants them.</summary>
     public HttpClient Http { get; }
 
     public static async Task<OrthancServer> StartAsync(string name, NetworkCredential? user, CancellationToken cancellationToken)
     {
         var (scratch, port) = (new Scratch(name), Readiness.FreePort());
-        var settings = Path.Combine(scratch.Folder, "orthanc.json");
-        await File.WriteAllTextAsync(settings, Settings(name, port, scratch.Folder, user), cancellationToken);
-        // Without a UTF-8 locale Orthanc loses every name that is not ASCII.
-        var process = ChildProcess.Start(Real.Orthanc!, [settings], scratch.Folder, new Dictionary<string, string> { ["LC_ALL"] = "C.UTF-8" });
-        var server = new OrthancServer(scratch, process, port, user);
+        await File.WriteAllTextAsync(SettingsIn(scratch), Settings(name, port, scratch.Folder, user), cancellationToken);
+        var server = new OrthancServer(scratch, port, user);
         try
         {
-            await Readiness.AwaitAsync(server.Http, $"http://127.0.0.1:{port}/system", process, cancellationToken);
+            await server.AwaitAsync(cancellationToken);
             return server;
         }
         catch
@@ -50,6 +50,7 @@ public sealed class OrthancServer : IAsyncDisposable
         }
     }
 
+    /// <summary>Stores instances; one that it has already is replaced.</summary>
     public async Task StoreAsync(IEnumerable<Instance> instances, CancellationToken cancellationToken)
     {
         foreach (var instance in instances)
@@ -60,8 +61,24 @@ public sealed class OrthancServer : IAsyncDisposable
         }
     }
 
+    public async Task DeleteAsync(Series series, CancellationToken cancellationToken)
+    {
+        using var found = await Http.PostAsync(new Uri("tools/lookup", UriKind.Relative), new StringContent(series.Uid), cancellationToken);
+        var path = JsonNode.Parse(await found.Content.ReadAsStringAsync(cancellationToken))![0]!["Path"]!.ToString();
+        using var answer = await Http.DeleteAsync(new Uri(path, UriKind.Relative), cancellationToken);
+        answer.EnsureSuccessStatusCode();
+    }
+
     /// <summary>Ends it as a PACS ends: whoever connects afterwards is refused.</summary>
     public Task StopAsync() => _process.StopAsync();
+
+    /// <summary>Starts it after it was stopped: on the same port, with all that it held.</summary>
+    public async Task StartAgainAsync(CancellationToken cancellationToken)
+    {
+        await _process.DisposeAsync();
+        _process = Launch(_scratch);
+        await AwaitAsync(cancellationToken);
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -69,6 +86,15 @@ public sealed class OrthancServer : IAsyncDisposable
         Http.Dispose();
         _scratch.Dispose();
     }
+
+    // Without a UTF-8 locale Orthanc loses every name that is not ASCII.
+    private static ChildProcess Launch(Scratch scratch) =>
+        ChildProcess.Start(Real.Orthanc!, [SettingsIn(scratch)], scratch.Folder, new Dictionary<string, string> { ["LC_ALL"] = "C.UTF-8" });
+
+    private static string SettingsIn(Scratch scratch) => Path.Combine(scratch.Folder, "orthanc.json");
+
+    private Task AwaitAsync(CancellationToken cancellationToken) =>
+        Readiness.AwaitAsync(Http, $"http://127.0.0.1:{Port}/system", _process, cancellationToken);
 
     private static string Settings(string name, int port, string folder, NetworkCredential? user) => JsonSerializer.Serialize(new Dictionary<string, object?>
     {
@@ -81,6 +107,7 @@ public sealed class OrthancServer : IAsyncDisposable
         ["AuthenticationEnabled"] = user is not null,
         ["RegisteredUsers"] = new Dictionary<string, string> { [user?.UserName ?? "nobody"] = user?.Password ?? "nothing" },
         ["DefaultEncoding"] = "Utf8",
+        ["OverwriteInstances"] = true,
         ["KeepAlive"] = true,
         ["TcpNoDelay"] = true,
         ["Plugins"] = new[] { Real.DicomWebPlugin },

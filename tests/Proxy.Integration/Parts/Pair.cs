@@ -1,0 +1,46 @@
+namespace Proxy.Integration;
+
+/// <summary>Two archives that hold what <see cref="Overlap"/> says, and may be stopped, started again and changed.</summary>
+public sealed class Pair : IAsyncDisposable
+{
+    private ProxyProcess? _proxy;
+
+    private Pair(OrthancServer east, OrthancServer west) => (East, West) = (east, west);
+
+    public OrthancServer East { get; }
+
+    public OrthancServer West { get; }
+
+    public static async Task<Pair> StartAsync(CancellationToken cancellationToken)
+    {
+        var east = await OrthancServer.StartAsync("pair-east", null, cancellationToken);
+        var west = await OrthancServer.StartAsync("pair-west", null, cancellationToken);
+        await east.StoreAsync(Overlap.East, cancellationToken);
+        await west.StoreAsync(Overlap.West, cancellationToken);
+        return new Pair(east, west);
+    }
+
+    /// <summary>A proxy that many tests ask, while both archives run; each asks it about a study of its own.</summary>
+    public async Task<ProxyProcess> GetProxyAsync(CancellationToken cancellationToken) => _proxy ??= await StartProxyAsync(cancellationToken);
+
+    /// <summary>
+    /// A proxy that has seen nothing yet, in front of both, and believes what it knows for a second. It prefers the west,
+    /// so that what comes from the east comes because there is more of it.
+    /// </summary>
+    public Task<ProxyProcess> StartProxyAsync(CancellationToken cancellationToken) => ProxyProcess.StartAsync(
+        [
+            .. ProxyProcess.Backend("east", East.Address), .. ProxyProcess.Backend("west", West.Address), "Backends:west:Preference=1",
+            "Search:Freshness=00:00:01", "Cache:Metadata:Freshness=00:00:01",
+        ],
+        cancellationToken);
+
+    /// <summary>Starts again what a test stopped.</summary>
+    public async Task MendAsync(CancellationToken cancellationToken)
+    {
+        foreach (var archive in new[] { East, West }.Where(a => !a.IsRunning))
+            await archive.StartAgainAsync(cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync() => await Task.WhenAll(
+        new IAsyncDisposable?[] { _proxy, East, West }.OfType<IAsyncDisposable>().Select(part => part.DisposeAsync().AsTask()));
+}
