@@ -12,6 +12,7 @@ public class FanOutBenchmarks
     private readonly HttpClient _client = Bench.NewClient();
     private Uri _proxy = null!;
     private Uri _slowest = null!;
+    private Uri[] _all = null!;
 
     [Params(1, 2, 4, 8, 16)]
     public int Backends { get; set; }
@@ -21,11 +22,16 @@ public class FanOutBenchmarks
     {
         var all = await ScriptedPacs.StartManyAsync(Backends, studies: 101, TimeSpan.FromMilliseconds(20));
         _slowest = all[0].Root;
+        _all = [.. all.Select(p => p.Root)];
         _proxy = new Uri(await Bench.StartProxyAsync([.. ScriptedPacs.SettingsFor(all.Select(p => p.Root)), "--Search:Freshness=00:00:00"]), "dicomweb/");
     }
 
     [Benchmark(Baseline = true)]
     public Task<long> Slowest() => Bench.AskAsync(_client, new Uri(_slowest, Query), Bench.JsonAccept);
+
+    /// <summary>Every PACS at once and nothing merged: what the machine itself needs for so many answers.</summary>
+    [Benchmark]
+    public Task AllDirectly() => Task.WhenAll(_all.Select(root => Bench.AskAsync(_client, new Uri(root, Query), Bench.JsonAccept)));
 
     [Benchmark]
     public Task<long> Merged() => Bench.AskAsync(_client, new Uri(_proxy, Query), Bench.JsonAccept);
