@@ -11,19 +11,31 @@ internal static class Bench
 
     public static async Task<Uri> StartProxyAsync(params string[] settings)
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        var root = new Uri($"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/");
-        listener.Stop();
+        var root = FindFreeRoot();
         string[] arguments = [$"--urls={root}", "--Logging:LogLevel:Default=Warning", .. settings];
         var entry = System.Reflection.Assembly.Load("Proxy").EntryPoint!;
         _ = Task.Run(() => entry.Invoke(null, [arguments]));
+        await WaitAsync(root);
+        return root;
+    }
+
+    /// <summary>An address of this machine where nothing listens.</summary>
+    public static Uri FindFreeRoot()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return new Uri($"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/");
+    }
+
+    /// <summary>Waits until the proxy at an address answers.</summary>
+    public static async Task WaitAsync(Uri root)
+    {
         using var client = NewClient();
         for (var tries = 0; tries < 200; tries++)
         {
             try
             {
-                if ((await client.GetAsync(new Uri(root, "health/live"))).IsSuccessStatusCode) return root;
+                if ((await client.GetAsync(new Uri(root, "health/live"))).IsSuccessStatusCode) return;
             }
             catch (HttpRequestException)
             {

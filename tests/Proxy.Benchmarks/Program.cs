@@ -4,6 +4,12 @@ using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Proxy.Benchmarks;
 
+if (args is ["merge"])
+{
+    await MergeRun.RunAsync();
+    return;
+}
+
 // In this process: the product, the PACS and the client share it, so that what a request allocates is seen whole.
 var config = DefaultConfig.Instance.AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance));
-BenchmarkSwitcher.FromTypes([typeof(ReadBenchmarks), typeof(HitBenchmarks), typeof(MissBenchmarks), typeof(SearchBenchmarks)]).Run(args.Length > 0 ? args : ["--filter", "*"], config);
+BenchmarkSwitcher.FromTypes([typeof(ReadBenchmarks), typeof(HitBenchmarks), typeof(MissBenchmarks), typeof(SearchBenchmarks), typeof(FanOutBenchmarks), typeof(DeadBackendBenchmarks)]).Run(args.Length > 0 ? args : ["--filter", "*"], config);
