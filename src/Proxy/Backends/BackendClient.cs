@@ -38,7 +38,7 @@ public sealed class BackendClient(BackendSet backends, IProxyStateLookup yarp, D
 
         var answer = await TryAskAsync(backend, request, read, cancellation);
         // The settings may have changed meanwhile: what a PACS said that is not configured any more is nobody's to keep.
-        if (backends.Find(backend.Name)?.Address != backend.Address) return new(new BackendFailure(backend.Name, BackendError.Unreachable, "it is configured no more"));
+        if (!backends.Has(backend)) return new(new BackendFailure(backend.Name, BackendError.Unreachable, "it is configured no more"));
         Note(backend, request, answer.Failure);
         return answer;
     }

@@ -52,12 +52,14 @@ public sealed class BackendResponse : IAsyncDisposable
     }
 
     /// <summary>Reads the datasets of a DICOM JSON answer, their URLs already the proxy's.</summary>
+    /// <param name="leftOut">An attribute that is not wanted; null for none.</param>
+    /// <param name="cancellation">Ends the reading.</param>
     /// <exception cref="MalformedAnswerException">It is not DICOM JSON, whole to its last bracket.</exception>
-    public async IAsyncEnumerable<Dataset> ReadDatasetsAsync([EnumeratorCancellation] CancellationToken cancellation)
+    public async IAsyncEnumerable<Dataset> ReadDatasetsAsync(Tag? leftOut, [EnumeratorCancellation] CancellationToken cancellation)
     {
         // A log-in page comes as 200 text/html.
         if (ContentType is not { Type: MediaType.DicomJson or "application/json" }) throw new MalformedAnswerException("The answer's type is not DICOM JSON.");
-        await foreach (var dataset in DicomJsonReader.ReadAsync(_body, cancellation)) yield return _links.Rewrite(dataset);
+        await foreach (var dataset in DicomJsonReader.ReadAsync(_body, leftOut, cancellation)) yield return _links.Rewrite(dataset);
     }
 
     /// <summary>Reads the parts of a multipart answer.</summary>

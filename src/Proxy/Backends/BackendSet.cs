@@ -12,6 +12,9 @@ public sealed class BackendSet(IReadOnlyList<BackendOptions> backends)
 
     public BackendOptions? Find(string name) => Volatile.Read(ref _byName).GetValueOrDefault(name);
 
+    /// <summary>Whether it is configured still, as the same PACS.</summary>
+    public bool Has(BackendOptions backend) => Find(backend.Name)?.Address == backend.Address;
+
     /// <summary>The order of backends that hold the same thing; one that is configured no more comes last.</summary>
     public int PreferenceOf(string name) => Find(name)?.Preference ?? int.MaxValue;
 

@@ -45,9 +45,22 @@ public sealed class Dataset(ReadOnlyMemory<byte> json, ImmutableArray<Dataset.At
     public bool Has(Tag tag) => Attributes.Any(a => a.Tag == tag);
 
     /// <summary>The first value as text; a number as it is written, a person name by its alphabetic part; null when empty.</summary>
-    public string? FindString(Tag tag) => FindStrings(tag).FirstOrDefault(v => v is not null);
+    public string? FindString(Tag tag) => ReadFirst(FindAttribute(tag));
 
-    public Uid? FindUid(Tag tag) => Uid.TryParse(FindString(tag)?.TrimEnd('\0', ' '), out var uid) ? uid : null;
+    public Uid? FindUid(Tag tag)
+    {
+        var attribute = FindAttribute(tag);
+        if (attribute.IsEmpty) return null;
+        var reader = new Utf8JsonReader(attribute, ReaderOptions);
+        if (!TryEnterValues(ref reader)) return null;
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            // As nearly every UID stands: no text but the UID's own is made of it.
+            if (reader.TokenType == JsonTokenType.String && !reader.ValueIsEscaped) return Uid.TryParse(reader.ValueSpan, out var plain) ? plain : null;
+            if (ReadValue(ref reader) is { } text) return Uid.TryParse(text.TrimEnd('\0', ' '), out var uid) ? uid : null;
+        }
+        return null;
+    }
 
     public int? FindInt(Tag tag) =>
         int.TryParse(FindString(tag), System.Globalization.NumberStyles.Integer, System.Globalization.CultureInfo.InvariantCulture, out var value) ? value : null;
@@ -60,15 +73,34 @@ public sealed class Dataset(ReadOnlyMemory<byte> json, ImmutableArray<Dataset.At
     {
         if (attribute.IsEmpty) return [];
         var reader = new Utf8JsonReader(attribute, ReaderOptions);
+        return TryEnterValues(ref reader) ? ReadValues(ref reader) : [];
+    }
+
+    /// <summary>The first of <see cref="ReadStrings"/> that is not null.</summary>
+    internal static string? ReadFirst(ReadOnlySpan<byte> attribute)
+    {
+        if (attribute.IsEmpty) return null;
+        var reader = new Utf8JsonReader(attribute, ReaderOptions);
+        if (!TryEnterValues(ref reader)) return null;
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            if (ReadValue(ref reader) is { } value) return value;
+        }
+        return null;
+    }
+
+    /// <summary>Goes behind the <c>[</c> of <c>"Value":[</c>; false when there is none.</summary>
+    private static bool TryEnterValues(ref Utf8JsonReader reader)
+    {
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             var isValue = reader.ValueTextEquals("Value"u8);
             reader.Read();
-            if (isValue && reader.TokenType == JsonTokenType.StartArray) return ReadValues(ref reader);
+            if (isValue && reader.TokenType == JsonTokenType.StartArray) return true;
             reader.Skip();
         }
-        return [];
+        return false;
     }
 
     private static ImmutableArray<string?> ReadValues(ref Utf8JsonReader reader)

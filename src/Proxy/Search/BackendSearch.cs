@@ -38,7 +38,14 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         {
             reading.Failure = client.GiveUp(backend, RequestFor(query, most, 0));
         }
-        return new(backend, [.. reading.Rows.Values], asked) { LeftOut = reading.LeftOut, IsCut = reading.IsCut, IsUnlisted = reading.IsUnlisted, Failure = reading.Failure };
+        return new(backend, [.. reading.Rows.Values], asked)
+        {
+            LeftOut = reading.LeftOut,
+            IsCut = reading.IsCut,
+            IsUnlisted = reading.IsUnlisted,
+            Failure = reading.Failure,
+            Bytes = 512 + reading.Packed.Bytes + reading.Rows.Count * FoundRow.OwnBytes,
+        };
     }
 
     /// <summary>Whether the backend is asked for the series of several studies one by one.</summary>
@@ -56,7 +63,9 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
 
         public int? Most { get; } = most;
 
-        public Dictionary<Uid, Dataset> Rows { get; } = [];
+        public Dictionary<Uid, FoundRow> Rows { get; } = [];
+
+        public PackedRows Packed { get; } = new();
 
         public int LeftOut { get; set; }
 
@@ -73,7 +82,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         public int Add(AnswerPage page)
         {
             var before = Rows.Count + LeftOut;
-            foreach (var row in page.Rows) Rows[row.FindUid(Query.Key)!.Value] = row;
+            foreach (var row in page.Rows) Rows[row.Uid] = row;
             LeftOut += page.LeftOut;
             return Rows.Count + LeftOut - before;
         }
@@ -113,7 +122,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         while (true)
         {
             var limit = Least(reading.Wanted, smaller ?? HabitsOf(backend.Name).MostPerPage);
-            var answer = await client.AskAsync(backend, RequestFor(reading.Query, limit, offset), (response, stopped) => AnswerPage.ReadAsync(response, reading.Query, stopped), cancellation);
+            var answer = await client.AskAsync(backend, RequestFor(reading.Query, limit, offset), (response, stopped) => AnswerPage.ReadAsync(response, reading.Query, reading.Packed, stopped), cancellation);
             if (answer.Failure is { } failure)
             {
                 if (takesSmaller && offset == 0 && failure.Status is HttpStatusCode.BadRequest or HttpStatusCode.RequestEntityTooLarge && FindSmaller(limit) is { } less)

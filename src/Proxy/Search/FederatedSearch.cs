@@ -14,7 +14,7 @@ namespace Proxy.Search;
 /// <param name="Asked">When the backends were asked; of several times the oldest.</param>
 /// <param name="Status">Whether it was kept.</param>
 public sealed record SearchResult(
-    ImmutableArray<MergedRow> Rows, IReadOnlyList<BackendFailure> Failures, IReadOnlyList<string> Notes, DateTimeOffset Asked, CacheStatus Status)
+    MergedList Rows, IReadOnlyList<BackendFailure> Failures, IReadOnlyList<string> Notes, DateTimeOffset Asked, CacheStatus Status)
 {
     public bool HasAnswer { get; init; } = true;
 }
@@ -30,7 +30,7 @@ public sealed record SearchPage(SearchResult Result, ImmutableArray<MergedRow> R
 /// <code>
 /// 1 kept?      the same search a moment ago, one study by its UID, the series of a study that the store knows
 /// 2 ask        every backend at once, from its first row on, under one deadline; who answered a moment ago is not asked
-/// 3 file       every row into its backend's series list
+/// 3 file       series and instances, and the studies of the page, into their backends' series lists
 /// 4 merge      by UID; order
 /// 5 page       cut; count what several backends hold over the union of their series, under the same deadline
 /// </code>
@@ -40,7 +40,7 @@ public sealed record SearchPage(SearchResult Result, ImmutableArray<MergedRow> R
 /// failed one.
 /// </remarks>
 public sealed class FederatedSearch(
-    BackendSearch search, SeriesListReader lists, StudyCounts counts, DicomMetadataStore store, MemoryTier memory, Counters counters,
+    BackendSet backends, BackendSearch search, SeriesListReader lists, StudyCounts counts, DicomMetadataStore store, MemoryTier memory, Counters counters,
     Reloadable<SearchOptions> options, Reloadable<CacheOptions> cache, TimeProvider time, ILogger<FederatedSearch> log)
 {
     /// <summary>A conflict is told once in so long, however often its study is listed.</summary>
@@ -60,9 +60,11 @@ public sealed class FederatedSearch(
         var result = await FindAsync(scope, query, asksAnew, cancellation);
 
         // 5
-        ImmutableArray<MergedRow> page = [.. result.Rows.Skip(query.Offset).Take(query.Limit ?? int.MaxValue)];
-        IReadOnlyList<string> lacking = [];
-        if (query.Level == SearchLevel.Studies) (page, lacking) = await counts.CountAsync(scope, page, deadline.Token, cancellation);
+        var page = result.Rows.Read(query.Offset, query.Limit);
+        if (query.Level != SearchLevel.Studies) return new(result, page, []);
+        FileShown(scope, query, result, page);
+        TellConflicts(page);
+        (page, var lacking) = await counts.CountAsync(scope, page, deadline.Token, cancellation);
         return new(result, page, lacking);
     }
 
@@ -99,13 +101,12 @@ public sealed class FederatedSearch(
         // 4
         var failures = answers.Select(a => a.Failure).OfType<BackendFailure>().ToList();
         var keptRows = FindKeptRows(query, answers);
-        var rows = RowMerge.Merge(query, answers.Concat(keptRows), store);
-        if (query.Level == SearchLevel.Studies) TellConflicts(rows);
+        var rows = MergedList.Merge(query, [.. answers, .. keptRows], store);
         var result = new SearchResult(rows, failures, NotesOn(query, answers), answers.Concat(keptRows).Min(a => a.Asked), keptRows.Count > 0 ? CacheStatus.Stale : CacheStatus.Miss)
         {
             HasAnswer = keptRows.Count > 0 || answers.Any(a => a.Failure is null || a.Rows.Count > 0),
         };
-        if (failures.Count == 0) memory.Add(key, result, 512 + rows.Length * 256L, options.Value.Freshness);
+        if (failures.Count == 0) memory.Add(key, result, 512 + rows.Count * 64L, options.Value.Freshness);
         return result;
     }
 
@@ -137,17 +138,20 @@ public sealed class FederatedSearch(
     // 3
     private void File(SearchQuery query, SearchAnswer answer)
     {
-        switch (query.Level)
+        if (query.Level == SearchLevel.Instances) store.AddInstanceRows(answer.Backend.Name, [.. answer.Rows.Select(row => row.Read())]);
+        if (query.Level != SearchLevel.Series) return;
+        foreach (var study in answer.Rows.GroupBy(row => row.Study)) store.AddSeriesMetadata(answer.Backend.Name, study.Key, [.. study.Select(row => row.Read())]);
+    }
+
+    /// <summary>Files the studies that a client is shown: it opens one of them next. A list of thousands would push out what is looked at.</summary>
+    private void FileShown(BackendScope scope, SearchQuery query, SearchResult result, ImmutableArray<MergedRow> page)
+    {
+        if (result.Status == CacheStatus.Stale) return;
+        // The settings may have changed since one of them was asked.
+        var known = scope.Backends.Where(backends.Has).Select(b => b.Name).ToHashSet();
+        foreach (var (backend, row) in page.SelectMany(row => row.Sources))
         {
-            case SearchLevel.Studies:
-                foreach (var row in answer.Rows) store.AddStudy(answer.Backend.Name, row, query.FurtherFields);
-                break;
-            case SearchLevel.Series:
-                foreach (var study in answer.Rows.GroupBy(r => r.FindUid(Tag.StudyInstanceUid) ?? query.Study!.Value)) store.AddSeriesMetadata(answer.Backend.Name, study.Key, [.. study]);
-                break;
-            default:
-                store.AddInstanceRows(answer.Backend.Name, answer.Rows);
-                break;
+            if (known.Contains(backend)) store.AddStudy(backend, row, result.Asked, query.FurtherFields);
         }
     }
 
@@ -175,10 +179,11 @@ public sealed class FederatedSearch(
             var hasFailed = places.HasFailed(backend.Name);
             if (hasFailed && (list.Series.IsEmpty || !list.IsFresh(cache.Value.MetadataMaxStale, now))) continue;
             isStale |= hasFailed;
-            answers.Add(new(backend, [.. list.Series.Values.Select(s => s.Summary).OfType<Dataset>()], list.Asked ?? now));
+            var rows = list.Series.Values.Select(s => s.Summary).OfType<Dataset>();
+            answers.Add(new(backend, [.. rows.Select(row => FoundRow.Find(SearchQuery.SeriesOf(study), row)).OfType<FoundRow>()], list.Asked ?? now));
         }
         var status = isStale ? CacheStatus.Stale : places.WasAsked ? CacheStatus.Miss : CacheStatus.Hit;
-        return new(RowMerge.Merge(SearchQuery.SeriesOf(study), answers, store), places.Failures, [], answers.Count == 0 ? now : answers.Min(a => a.Asked), status) { HasAnswer = answers.Count > 0 };
+        return new(MergedList.Merge(SearchQuery.SeriesOf(study), answers, store), places.Failures, [], answers.Count == 0 ? now : answers.Min(a => a.Asked), status) { HasAnswer = answers.Count > 0 };
     }
 
     /// <summary>One study's row, from the store when every backend said of late that it has it, or that it has not.</summary>
@@ -190,10 +195,10 @@ public sealed class FederatedSearch(
         foreach (var backend in scope.Backends)
         {
             var list = study.ListOf(backend.Name);
-            if (FindKeptRow(list, query, cache.Value.MetadataFreshness, now) is { } row) answers.Add(new(backend, [row], list.StudyRowAsked));
+            if (FindKeptRow(list, query, cache.Value.MetadataFreshness, now) is { } row) answers.Add(AnswerOf(backend, query, row, list));
             else if (!list.IsFresh(options.Value.Freshness, now) || !list.Series.IsEmpty) return null;
         }
-        return answers.Count == 0 ? null : new(RowMerge.Merge(query, answers, store), [], [], answers.Min(a => a.Asked), CacheStatus.Hit);
+        return answers.Count == 0 ? null : new(MergedList.Merge(query, answers, store), [], [], answers.Min(a => a.Asked), CacheStatus.Hit);
     }
 
     /// <summary>One study by its UID: what a backend that fails now once said of it stands in, as long as that may be.</summary>
@@ -206,8 +211,10 @@ public sealed class FederatedSearch(
                    let list = study.ListOf(answer.Backend.Name)
                    let row = FindKeptRow(list, query, cache.Value.MetadataMaxStale, now)
                    where row is not null
-                   select new SearchAnswer(answer.Backend, [row], list.StudyRowAsked)];
+                   select AnswerOf(answer.Backend, query, row, list)];
     }
+
+    private static SearchAnswer AnswerOf(BackendOptions backend, SearchQuery query, Dataset row, SeriesList list) => new(backend, [FoundRow.Find(query, row)!], list.StudyRowAsked);
 
     private static Dataset? FindKeptRow(SeriesList list, SearchQuery query, TimeSpan lifetime, DateTimeOffset now) =>
         list.StudyRow is { } row && Ages.IsWithin(list.StudyRowAsked, lifetime, now) && query.FurtherFields.IsSubsetOf(list.StudyRowFields) ? row : null;

@@ -8,9 +8,9 @@ namespace Proxy.Search;
 
 /// <summary>What one backend said to one search, to the end as far as it went.</summary>
 /// <param name="Backend">Who.</param>
-/// <param name="Rows">Each with a valid UID of its level, each UID once.</param>
+/// <param name="Rows">Each UID of their level once.</param>
 /// <param name="Asked">When it was asked.</param>
-public sealed record SearchAnswer(BackendOptions Backend, IReadOnlyList<Dataset> Rows, DateTimeOffset Asked)
+public sealed record SearchAnswer(BackendOptions Backend, IReadOnlyList<FoundRow> Rows, DateTimeOffset Asked)
 {
     /// <summary>Rows without a UID of their level.</summary>
     public int LeftOut { get; init; }
@@ -27,29 +27,34 @@ public sealed record SearchAnswer(BackendOptions Backend, IReadOnlyList<Dataset>
     /// <summary>Whether the rows are all that the backend has.</summary>
     public bool IsWhole => Failure is null && !IsCut && LeftOut == 0;
 
-    /// <summary>Bytes of memory that are held, nearly.</summary>
-    public long Bytes => 512 + Rows.Sum(row => 256L + row.Json.Length);
+    /// <summary>Bytes of memory that the rows hold, nearly.</summary>
+    public long Bytes { get; init; }
 }
 
 /// <summary>One page of a backend's answer, checked against what it was asked.</summary>
-/// <param name="Rows">Each with a valid UID of its level.</param>
+/// <param name="Rows">Each has a valid UID of its level.</param>
 /// <param name="LeftOut">Rows without such a UID.</param>
 /// <param name="SaysMore">Whether a <c>Warning</c> says that further results can be requested (PS3.18 §8.3.4.4).</param>
-internal sealed partial record AnswerPage(IReadOnlyList<Dataset> Rows, int LeftOut, bool SaysMore)
+internal sealed partial record AnswerPage(IReadOnlyList<FoundRow> Rows, int LeftOut, bool SaysMore)
 {
     public int Count => Rows.Count + LeftOut;
 
+    /// <param name="response">What came.</param>
+    /// <param name="query">What was asked.</param>
+    /// <param name="packed">Where the rows are kept.</param>
+    /// <param name="cancellation">Ends the reading.</param>
     /// <exception cref="MalformedAnswerException">It is not DICOM JSON, or speaks of another study than was asked about.</exception>
-    public static async Task<AnswerPage> ReadAsync(BackendResponse response, SearchQuery query, CancellationToken cancellation)
+    public static async Task<AnswerPage> ReadAsync(BackendResponse response, SearchQuery query, PackedRows packed, CancellationToken cancellation)
     {
         var studies = query.Study is { } one ? [one] : query.FindUids(Tag.StudyInstanceUid);
-        var rows = new List<Dataset>();
+        var rows = new List<FoundRow>();
         var leftOut = 0;
-        await foreach (var row in response.ReadDatasetsAsync(cancellation))
+        // Where a thing is retrieved is said by the proxy, whatever the backend says.
+        await foreach (var row in response.ReadDatasetsAsync(leftOut: Tag.RetrieveUrl, cancellation))
         {
             var study = row.FindUid(Tag.StudyInstanceUid);
             if (studies is not null && study is { } named && !studies.Contains(named)) throw new MalformedAnswerException("A row is of another study than was asked about.");
-            if (row.FindUid(query.Key) is not null && (query.Study is not null || study is not null)) rows.Add(row);
+            if (FoundRow.Find(query, row, study, packed) is { } found) rows.Add(found);
             else leftOut++;
         }
         return new(rows, leftOut, response.Warnings.Any(SaysThatMoreRemain));

@@ -41,7 +41,7 @@ internal static class SearchEndpoints
         if (result.Status == CacheStatus.Miss) response.SetServerTiming(time.GetElapsedTime(started));
         response.SetAge(Ages.Of(result.Asked, time.GetUtcNow()));
         response.SetPrivate();
-        AddWarnings(response, page, remaining: result.Rows.Length - query.Offset - page.Rows.Length);
+        AddWarnings(response, page, remaining: result.Rows.Count - query.Offset - page.Rows.Length);
         return new JsonRows(Write(page.Rows, [.. query.HiddenFields], context.GetRootAddress(scope)));
     }
 

@@ -102,7 +102,7 @@ public sealed class SeriesListReader(
         using var deadline = new CancellationTokenSource(options.Value.Deadline, time);
         var answer = await search.AskAsync(backend, SearchQuery.SeriesOf(study), most: null, deadline.Token, cancellation);
         if (answer.Failure is not null) return answer;
-        var gone = answer.IsUnlisted ? store.AddUnlisted(backend.Name, study) : store.AddSeriesMetadata(backend.Name, study, answer.Rows, areAll: !answer.IsCut);
+        var gone = answer.IsUnlisted ? store.AddUnlisted(backend.Name, study) : store.AddSeriesMetadata(backend.Name, study, [.. answer.Rows.Select(row => row.Read())], areAll: !answer.IsCut);
         foreach (var series in gone) entries.Remove(backend.Name, new SeriesPath(study, series));
         return answer;
     }

@@ -90,13 +90,13 @@ public sealed class StudyCounts(BackendSearch search, SeriesListReader lists, Di
         var answer = await search.AskAsync(backend, SearchQuery.SeriesOf(studies), most: null, deadline, cancellation);
         // Late, or not to be reached: alone they would be, too.
         if (answer.Failure is { IsOutage: true }) return true;
-        var found = answer.Rows.ToLookup(row => row.FindUid(Tag.StudyInstanceUid)!.Value);
+        var found = answer.Rows.ToLookup(row => row.Study);
         if (!answer.IsWhole || !studies.All(found.Contains))
         {
             search.NoteSplitsStudies(backend.Name);
             return false;
         }
-        foreach (var study in studies) store.AddSeriesMetadata(backend.Name, study, [.. found[study]], areAll: true);
+        foreach (var study in studies) store.AddSeriesMetadata(backend.Name, study, [.. found[study].Select(row => row.Read())], areAll: true);
         return true;
     }
 }

@@ -46,12 +46,16 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
     /// <summary>Files the row that a search in <paramref name="backend"/> gave of a study. Fires nothing, as in OHIF.</summary>
     /// <param name="backend">Who said it.</param>
     /// <param name="row">What it said.</param>
+    /// <param name="asked">When; null for now.</param>
     /// <param name="fields">What was asked for besides what every search asks for.</param>
-    public void AddStudy(string backend, Dataset row, IImmutableSet<string>? fields = null)
+    public void AddStudy(string backend, Dataset row, DateTimeOffset? asked = null, IImmutableSet<string>? fields = null)
     {
         if (row.FindUid(Tag.StudyInstanceUid) is not { } uid) return;
         var now = time.GetUtcNow();
-        Update(uid, study => study.With(study.ListOf(backend) with { StudyRow = row, StudyRowAsked = now, StudyRowFields = fields ?? ImmutableSortedSet<string>.Empty }));
+        var when = asked ?? now;
+        // The page of a result that is kept may be shown again and again.
+        if (_studies.TryGetValue(uid, out var entry) && Volatile.Read(ref entry.Study).ListOf(backend) is { StudyRow: not null } known && known.StudyRowAsked >= when && known.StudyRowAsked < now) return;
+        Update(uid, study => study.With(study.ListOf(backend) with { StudyRow = row, StudyRowAsked = when, StudyRowFields = fields ?? ImmutableSortedSet<string>.Empty }));
     }
 
     /// <summary>Files summaries of series of one study and fires <see cref="StoreEvent.SeriesAdded"/> for those that are new.</summary>

@@ -29,9 +29,12 @@ public static class DicomJsonReader
 
     private const int FirstBufferBytes = 128 * 1024;
 
-    public static async IAsyncEnumerable<Dataset> ReadAsync(Stream stream, [EnumeratorCancellation] CancellationToken cancellation = default)
+    /// <param name="stream">The answer.</param>
+    /// <param name="leftOut">An attribute that no dataset is to have, whatever the answer says; null for none.</param>
+    /// <param name="cancellation">Ends the reading.</param>
+    public static async IAsyncEnumerable<Dataset> ReadAsync(Stream stream, Tag? leftOut = null, [EnumeratorCancellation] CancellationToken cancellation = default)
     {
-        var scan = new Scan();
+        var scan = new Scan(leftOut);
         var buffer = ArrayPool<byte>.Shared.Rent(FirstBufferBytes);
         try
         {
@@ -102,7 +105,7 @@ public static class DicomJsonReader
     }
 
     /// <summary>Where the reading stands between two buffers.</summary>
-    private sealed class Scan
+    private sealed class Scan(Tag? leftOut)
     {
         private readonly List<Dataset.Attribute> _attributes = new(128);
         private readonly List<Dataset.Link> _links = [];
@@ -220,7 +223,24 @@ public static class DicomJsonReader
             if (json.IndexOf(DicomJsonWriter.RootMark) >= 0) throw new MalformedAnswerException("A string holds U+FFFF, which is no character.");
             if (HasRepeatedTag()) throw new MalformedAnswerException("An attribute stands twice in a dataset.");
             DatasetStart = -1;
-            return new(json.ToArray(), [.. _attributes], [.. _links]);
+            var at = leftOut is { } tag ? _attributes.FindIndex(a => a.Tag == tag) : -1;
+            return at < 0 ? new(json.ToArray(), [.. _attributes], [.. _links]) : Without(at, json);
+        }
+
+        /// <summary>The dataset without one of its attributes, from behind the one before it, or from the first name on.</summary>
+        private Dataset Without(int at, ReadOnlySpan<byte> json)
+        {
+            var (start, end) = (at == 0 ? 1 : _attributes[at - 1].End, _attributes[at].End);
+            if (at == 0 && _attributes.Count > 1) end += json[end..].IndexOf((byte)',') + 1;
+            var by = end - start;
+            var kept = new byte[json.Length - by];
+            json[..start].CopyTo(kept);
+            json[end..].CopyTo(kept.AsSpan(start));
+            _attributes.RemoveAt(at);
+            return new(
+                kept,
+                [.. _attributes.Select(a => a.Start < start ? a : new(a.Tag, a.Start - by, a.End - by))],
+                [.. _links.Where(l => l.End <= start || l.Start >= end).Select(l => l.Start < start ? l : new(l.Start - by, l.End - by, l.IsBulkData))]);
         }
 
         private bool HasRepeatedTag()

@@ -47,7 +47,7 @@ public sealed class ReloadWalks : IAsyncDisposable
 
         Write(("west", _west.Address, ""));
         await ShowsAsync("1.2.2");
-        Assert.Equal("1.2.2", (string)Assert.Single((await _proxy.GetAsync("/store/studies")).Rows)!["StudyInstanceUID"]!);
+        await Until.TrueAsync(async () => (await _proxy.GetAsync("/store/studies")).Rows is [var only] && (string)only!["StudyInstanceUID"]! == "1.2.2", "east's study is gone");
         (await _proxy.GetAsync(Frame)).IsProblem(404);
 
         // Under the old name, but another PACS: nothing of the old one is shown.
