@@ -52,14 +52,18 @@ public sealed class BackendResponse : IAsyncDisposable
     }
 
     /// <summary>Reads the datasets of a DICOM JSON answer, their URLs already the proxy's.</summary>
-    /// <param name="leftOut">An attribute that is not wanted; null for none.</param>
-    /// <param name="cancellation">Ends the reading.</param>
     /// <exception cref="MalformedAnswerException">It is not DICOM JSON, whole to its last bracket.</exception>
-    public async IAsyncEnumerable<Dataset> ReadDatasetsAsync(Tag? leftOut, [EnumeratorCancellation] CancellationToken cancellation)
+    public IAsyncEnumerable<Dataset> ReadDatasetsAsync(CancellationToken cancellation) => ReadAsync(body => DicomJsonReader.ReadAsync(body, cancellation), cancellation);
+
+    /// <summary>Reads the rows of a search, each to be looked at until the next is asked for. They have no Retrieve URL: that is the proxy's to say.</summary>
+    /// <exception cref="MalformedAnswerException">It is not DICOM JSON, whole to its last bracket.</exception>
+    public IAsyncEnumerable<Dataset> ReadRowsAsync(CancellationToken cancellation) => ReadAsync(body => DicomJsonReader.ReadRowsAsync(body, without: Tag.RetrieveUrl, cancellation), cancellation);
+
+    private async IAsyncEnumerable<Dataset> ReadAsync(Func<Stream, IAsyncEnumerable<Dataset>> read, [EnumeratorCancellation] CancellationToken cancellation)
     {
         // A log-in page comes as 200 text/html.
         if (ContentType is not { Type: MediaType.DicomJson or "application/json" }) throw new MalformedAnswerException("The answer's type is not DICOM JSON.");
-        await foreach (var dataset in DicomJsonReader.ReadAsync(_body, leftOut, cancellation)) yield return _links.Rewrite(dataset);
+        await foreach (var dataset in read(_body).WithCancellation(cancellation)) yield return _links.Rewrite(dataset);
     }
 
     /// <summary>Reads the parts of a multipart answer.</summary>

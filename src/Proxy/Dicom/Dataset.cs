@@ -65,6 +65,23 @@ public sealed class Dataset(ReadOnlyMemory<byte> json, ImmutableArray<Dataset.At
     public int? FindInt(Tag tag) =>
         int.TryParse(FindString(tag), System.Globalization.NumberStyles.Integer, System.Globalization.CultureInfo.InvariantCulture, out var value) ? value : null;
 
+    /// <summary>The first value's text as UTF-8, as much of it as there is room for; no text is made of it. Gives the number of bytes.</summary>
+    public int CopyFirst(Tag tag, Span<byte> room)
+    {
+        var attribute = FindAttribute(tag);
+        if (attribute.IsEmpty) return 0;
+        var reader = new Utf8JsonReader(attribute, ReaderOptions);
+        if (!TryEnterValues(ref reader) || !reader.Read()) return 0;
+        if (reader.TokenType == JsonTokenType.String && !reader.ValueIsEscaped)
+        {
+            var length = Math.Min(room.Length, reader.ValueSpan.Length);
+            reader.ValueSpan[..length].CopyTo(room);
+            return length;
+        }
+        System.Text.Unicode.Utf8.FromUtf16(FindString(tag), room, out _, out var written);
+        return written;
+    }
+
     /// <summary>All values as text; null for an empty one (PS3.18 F.2.5).</summary>
     public ImmutableArray<string?> FindStrings(Tag tag) => ReadStrings(FindAttribute(tag));
 

@@ -170,7 +170,7 @@ public sealed class SeriesReader(
     private static async Task<(PackedInstances Metadata, Validators? Validators)> ReadAsync(BackendResponse response, SeriesPath path, CancellationToken cancellation)
     {
         var builder = new PackedInstances.Builder();
-        await foreach (var dataset in response.ReadDatasetsAsync(leftOut: null, cancellation))
+        await foreach (var dataset in response.ReadDatasetsAsync(cancellation))
         {
             if (dataset.FindUid(Tag.StudyInstanceUid) != path.Study || dataset.FindUid(Tag.SeriesInstanceUid) != path.Series)
                 throw new MalformedAnswerException("A dataset is of another study or series than was asked for.");

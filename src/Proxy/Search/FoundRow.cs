@@ -66,14 +66,14 @@ public readonly record struct RowOrder(ulong Date, UInt128 Time, int Number)
     public RowOrder FilledFrom(RowOrder other) =>
         new(Date == 0 ? other.Date : Date, Time == 0 ? other.Time : Time, Number == int.MaxValue ? other.Number : Number);
 
-    private static ulong DateOf(Dataset row) => BinaryPrimitives.ReadUInt64BigEndian(Begin(stackalloc byte[8], row.FindString(Tag.StudyDate)));
+    private static ulong DateOf(Dataset row) => BinaryPrimitives.ReadUInt64BigEndian(Begin(row, Tag.StudyDate, stackalloc byte[8]));
 
-    private static UInt128 TimeOf(Dataset row) => BinaryPrimitives.ReadUInt128BigEndian(Begin(stackalloc byte[16], row.FindString(Tag.StudyTime)));
+    private static UInt128 TimeOf(Dataset row) => BinaryPrimitives.ReadUInt128BigEndian(Begin(row, Tag.StudyTime, stackalloc byte[16]));
 
-    private static Span<byte> Begin(Span<byte> place, string? text)
+    private static Span<byte> Begin(Dataset row, Tag tag, Span<byte> room)
     {
-        place.Clear();
-        System.Text.Unicode.Utf8.FromUtf16(text, place, out _, out _);
-        return place;
+        room.Clear();
+        row.CopyFirst(tag, room);
+        return room;
     }
 }

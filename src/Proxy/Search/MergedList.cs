@@ -12,20 +12,24 @@ public sealed class MergedList
     private readonly SearchLevel _level;
     private readonly Item[] _items;
 
-    private MergedList(SearchLevel level, Item[] items) => (_level, _items) = (level, items);
+    private MergedList(SearchLevel level, Item[] items, int count) => (_level, _items, Count) = (level, items, count);
 
     /// <summary>One row and who found it.</summary>
     private readonly record struct Found(BackendOptions Backend, FoundRow Row);
 
-    /// <summary>One thing: who found it first by preference, and the others.</summary>
+    /// <summary>One thing: who found it first by preference, and what there is when others found it too.</summary>
     private struct Item
     {
-        public RowOrder Order;
         public Found First;
-        public Found[]? Others;
+        public Further? Further;
+
+        public readonly RowOrder Order => Further?.Order ?? First.Row.Order;
     }
 
-    public int Count => _items.Length;
+    /// <summary>Who else found it, and what all of them together are ordered by.</summary>
+    private sealed record Further(ImmutableArray<Found> Others, RowOrder Order);
+
+    public int Count { get; }
 
     /// <param name="query">What was searched for.</param>
     /// <param name="answers">What each backend said.</param>
@@ -34,39 +38,31 @@ public sealed class MergedList
     {
         var found = answers.SelectMany(a => a.Rows.Select(row => new Found(a.Backend, row)));
         if (query.Level == SearchLevel.Instances) found = OwnersOnly(found, store);
-        var items = new List<Item>(answers.Sum(a => a.Rows.Count));
-        var places = new Dictionary<(Uid, Uid), int>(items.Capacity);
+        var items = new Item[answers.Sum(a => a.Rows.Count)];
+        var places = new Dictionary<(Uid, Uid), int>(items.Length);
         foreach (var one in found)
         {
             ref var place = ref CollectionsMarshal.GetValueRefOrAddDefault(places, (one.Row.Uid, one.Row.Series), out var isKnown);
-            if (!isKnown)
-            {
-                place = items.Count;
-                items.Add(new() { First = one, Order = one.Row.Order });
-                continue;
-            }
-            ref var item = ref CollectionsMarshal.AsSpan(items)[place];
-            item.Others = [.. item.Others ?? [], one];
+            if (!isKnown) items[place = places.Count - 1].First = one;
+            else Add(ref items[place], one);
         }
-        foreach (ref var item in CollectionsMarshal.AsSpan(items)) SetFirst(ref item);
-        var sorted = items.ToArray();
-        Array.Sort(sorted, Compare);
-        return new(query.Level, sorted);
+        items.AsSpan(0, places.Count).Sort(Compare);
+        return new(query.Level, items, places.Count);
     }
 
     /// <summary>The rows of one page, merged.</summary>
     public ImmutableArray<MergedRow> Read(int offset, int? limit)
     {
-        var from = Math.Min(offset, _items.Length);
+        var from = Math.Min(offset, Count);
         var rows = ImmutableArray.CreateBuilder<MergedRow>();
-        foreach (ref readonly var item in _items.AsSpan(from, Math.Min(limit ?? int.MaxValue, _items.Length - from))) rows.Add(Read(in item));
+        foreach (ref readonly var item in _items.AsSpan(from, Math.Min(limit ?? int.MaxValue, Count - from))) rows.Add(Read(in item));
         return rows.DrainToImmutable();
     }
 
     private MergedRow Read(in Item item)
     {
         var first = item.First;
-        ImmutableArray<SourceRow> sources = [new(first.Backend.Name, first.Row.Read()), .. item.Others?.Select(o => new SourceRow(o.Backend.Name, o.Row.Read())) ?? []];
+        ImmutableArray<SourceRow> sources = [new(first.Backend.Name, first.Row.Read()), .. item.Further?.Others.Select(o => new SourceRow(o.Backend.Name, o.Row.Read())) ?? []];
         return MergedRow.Merge(first.Row.Uid, sources).With(Tag.RetrieveUrl, MergedRow.RetrieveUrl(_level switch
         {
             SearchLevel.Studies => new StudyPath(first.Row.Uid).ToString(),
@@ -89,28 +85,28 @@ public sealed class MergedList
         : study.Owners.GetValueOrDefault(path.Series) == backend ? int.MaxValue
         : Math.Max(found, study.ListOf(backend).FindSeries(path.Series)?.Count ?? 0);
 
-    /// <summary>Puts who is preferred first: for a series who has more of it.</summary>
-    private static void SetFirst(ref Item item)
+    /// <summary>One more who found it; first is who is preferred, of a series who has more of it.</summary>
+    private static void Add(ref Item item, Found one)
     {
-        if (item.Others is null) return;
-        Found[] all = [item.First, .. item.Others];
+        Found[] all = [item.First, .. item.Further?.Others ?? [], one];
         Array.Sort(all, static (a, b) =>
         {
             var order = b.Row.Count.CompareTo(a.Row.Count);
             if (order == 0) order = a.Backend.Preference.CompareTo(b.Backend.Preference);
             return order != 0 ? order : string.CompareOrdinal(a.Backend.Name, b.Backend.Name);
         });
-        (item.First, item.Others) = (all[0], all[1..]);
-        item.Order = all.Select(f => f.Row.Order).Aggregate((order, other) => order.FilledFrom(other));
+        item.First = all[0];
+        item.Further = new([.. all[1..]], all.Select(f => f.Row.Order).Aggregate((order, other) => order.FilledFrom(other)));
     }
 
     private static int Compare(Item left, Item right)
     {
-        var order = right.Order.Date.CompareTo(left.Order.Date);
-        if (order == 0) order = right.Order.Time.CompareTo(left.Order.Time);
+        var (one, other) = (left.Order, right.Order);
+        var order = other.Date.CompareTo(one.Date);
+        if (order == 0) order = other.Time.CompareTo(one.Time);
         if (order == 0) order = left.First.Row.Study.CompareTo(right.First.Row.Study);
         if (order == 0) order = left.First.Row.Series.CompareTo(right.First.Row.Series);
-        if (order == 0) order = left.Order.Number.CompareTo(right.Order.Number);
+        if (order == 0) order = one.Number.CompareTo(other.Number);
         return order != 0 ? order : left.First.Row.Uid.CompareTo(right.First.Row.Uid);
     }
 }

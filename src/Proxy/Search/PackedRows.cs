@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Collections.Immutable;
 using Proxy.Dicom;
+using Proxy.Wire;
 
 namespace Proxy.Search;
 
@@ -28,7 +29,7 @@ internal sealed class PackedRows
     /// <summary>Bytes of memory that are held, nearly.</summary>
     public long Bytes => _chunks.Sum(c => (long)c.Length) + _bases.Sum(b => 256L + b.Json.Length + 12 * b.Attributes.Length);
 
-    /// <summary>Adds a row; gives its place.</summary>
+    /// <summary>Adds a row, which may be gone afterwards; gives its place.</summary>
     public long Add(Dataset row)
     {
         var number = FindBase(row);
@@ -64,14 +65,12 @@ internal sealed class PackedRows
     {
         var input = _chunks[(int)(place >> 32)].AsSpan((int)place);
         var from = _bases[ReadNumber(ref input)];
-        var json = new ArrayBufferWriter<byte>(from.Json.Length + 256);
+        var json = new ArrayBufferWriter<byte>(from.Json.Length + 16 * from.Attributes.Length + 64);
         var attributes = ImmutableArray.CreateBuilder<Dataset.Attribute>(from.Attributes.Length);
-        Span<byte> name = stackalloc byte[11];
         for (var i = 0; i < from.Attributes.Length; i++)
         {
             json.Write(i == 0 ? "{"u8 : ","u8);
-            System.Text.Unicode.Utf8.TryWrite(name, System.Globalization.CultureInfo.InvariantCulture, $"\"{from.Attributes[i].Tag.Value:X8}\":", out _);
-            json.Write(name);
+            DicomJsonWriter.WriteName(json, from.Attributes[i].Tag);
             var start = json.WrittenCount;
             var was = ValueAt(from, i);
             var (before, behind, own) = (ReadNumber(ref input), ReadNumber(ref input), ReadNumber(ref input));
@@ -93,8 +92,22 @@ internal sealed class PackedRows
         {
             if (HaveSameTags(_bases[i].Attributes.AsSpan(), row.Attributes.AsSpan())) return i;
         }
-        _bases.Add(row);
+        _bases.Add(Copy(row));
         return _bases.Count - 1;
+    }
+
+    /// <summary>The attributes alone, one behind the other: a row's text is the reader's.</summary>
+    private static Dataset Copy(Dataset row)
+    {
+        var text = new ArrayBufferWriter<byte>(row.Json.Length);
+        var attributes = ImmutableArray.CreateBuilder<Dataset.Attribute>(row.Attributes.Length);
+        for (var i = 0; i < row.Attributes.Length; i++)
+        {
+            var start = text.WrittenCount;
+            text.Write(ValueAt(row, i));
+            attributes.Add(new(row.Attributes[i].Tag, start, text.WrittenCount));
+        }
+        return new(text.WrittenSpan.ToArray(), attributes.MoveToImmutable(), []);
     }
 
     private static bool HaveSameTags(ReadOnlySpan<Dataset.Attribute> left, ReadOnlySpan<Dataset.Attribute> right)

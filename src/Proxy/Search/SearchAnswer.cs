@@ -49,8 +49,7 @@ internal sealed partial record AnswerPage(IReadOnlyList<FoundRow> Rows, int Left
         var studies = query.Study is { } one ? [one] : query.FindUids(Tag.StudyInstanceUid);
         var rows = new List<FoundRow>();
         var leftOut = 0;
-        // Where a thing is retrieved is said by the proxy, whatever the backend says.
-        await foreach (var row in response.ReadDatasetsAsync(leftOut: Tag.RetrieveUrl, cancellation))
+        await foreach (var row in response.ReadRowsAsync(cancellation))
         {
             var study = row.FindUid(Tag.StudyInstanceUid);
             if (studies is not null && study is { } named && !studies.Contains(named)) throw new MalformedAnswerException("A row is of another study than was asked about.");

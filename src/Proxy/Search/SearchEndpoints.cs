@@ -42,7 +42,14 @@ internal static class SearchEndpoints
         response.SetAge(Ages.Of(result.Asked, time.GetUtcNow()));
         response.SetPrivate();
         AddWarnings(response, page, remaining: result.Rows.Count - query.Offset - page.Rows.Length);
-        return new JsonRows(Write(page.Rows, [.. query.HiddenFields], context.GetRootAddress(scope)));
+        using var json = new PooledWriter(64 * 1024);
+        Write(json, page.Rows, [.. query.HiddenFields], context.GetRootAddress(scope));
+        // An empty page is 200 and [], which every viewer reads (204 is the older form).
+        response.Headers.Vary = "Accept, Accept-Encoding";
+        if (context.IsNotModified($"W/\"{XxHash128.HashToUInt128(json.Written.Span):x}\"")) return Results.Empty;
+        response.ContentType = MediaType.DicomJson;
+        await Packing.WriteAsync(context, json.Written);
+        return Results.Empty;
     }
 
     private static void AddWarnings(HttpResponse response, SearchPage page, int remaining)
@@ -55,9 +62,8 @@ internal static class SearchEndpoints
         response.WarnOf(page.Result.Failures);
     }
 
-    private static ReadOnlyMemory<byte> Write(ImmutableArray<MergedRow> rows, IReadOnlyList<Tag> hidden, byte[] root)
+    private static void Write(PooledWriter json, ImmutableArray<MergedRow> rows, IReadOnlyList<Tag> hidden, byte[] root)
     {
-        var json = new ArrayBufferWriter<byte>(1024);
         json.Write("["u8);
         for (var i = 0; i < rows.Length; i++)
         {
@@ -65,19 +71,5 @@ internal static class SearchEndpoints
             DicomJsonWriter.Write(json, rows[i].Dataset, rows[i].Without(hidden).Changes, root);
         }
         json.Write("]"u8);
-        return json.WrittenMemory;
-    }
-
-    /// <summary>A page with its tag; an empty one is 200 and <c>[]</c>, which every viewer reads (204 is the older form).</summary>
-    private sealed class JsonRows(ReadOnlyMemory<byte> json) : IResult
-    {
-        public async Task ExecuteAsync(HttpContext httpContext)
-        {
-            var response = httpContext.Response;
-            response.Headers.Vary = "Accept, Accept-Encoding";
-            if (httpContext.IsNotModified($"W/\"{XxHash128.HashToUInt128(json.Span):x}\"")) return;
-            response.ContentType = MediaType.DicomJson;
-            await Packing.WriteAsync(httpContext, json);
-        }
     }
 }

@@ -19,6 +19,9 @@ public sealed record Study(Uid Uid)
     /// <summary>The backend that a series was first given from, while it can be had there: its metadata and all its pixels.</summary>
     public ImmutableDictionary<Uid, string> Owners { get; init; } = ImmutableDictionary<Uid, string>.Empty;
 
+    /// <summary>Whether a backend holds something of it; else all that is known is who does not.</summary>
+    public bool HasHolder => SeriesLists.Values.Any(list => list.HoldsStudy);
+
     public SeriesList ListOf(string backend) => SeriesLists.GetValueOrDefault(backend) ?? new SeriesList(backend);
 
     public Study With(SeriesList list) => this with { SeriesLists = SeriesLists.SetItem(list.Backend, list) };

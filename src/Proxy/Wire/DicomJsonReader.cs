@@ -29,12 +29,21 @@ public static class DicomJsonReader
 
     private const int FirstBufferBytes = 128 * 1024;
 
+    /// <summary>All datasets, each for as long as it is wanted.</summary>
+    public static IAsyncEnumerable<Dataset> ReadAsync(Stream stream, CancellationToken cancellation = default) => ReadAsync(stream, rowsWithout: null, cancellation);
+
+    /// <summary>
+    /// Datasets that are only looked at: the attributes of each are read where they came in, until the next is asked for.
+    /// Its text as a whole is not to be used: it still has the attribute that is left out.
+    /// </summary>
     /// <param name="stream">The answer.</param>
-    /// <param name="leftOut">An attribute that no dataset is to have, whatever the answer says; null for none.</param>
+    /// <param name="without">An attribute that no row is to have, whatever the answer says.</param>
     /// <param name="cancellation">Ends the reading.</param>
-    public static async IAsyncEnumerable<Dataset> ReadAsync(Stream stream, Tag? leftOut = null, [EnumeratorCancellation] CancellationToken cancellation = default)
+    public static IAsyncEnumerable<Dataset> ReadRowsAsync(Stream stream, Tag without, CancellationToken cancellation = default) => ReadAsync(stream, without, cancellation);
+
+    private static async IAsyncEnumerable<Dataset> ReadAsync(Stream stream, Tag? rowsWithout, [EnumeratorCancellation] CancellationToken cancellation)
     {
-        var scan = new Scan(leftOut);
+        var scan = new Scan(rowsWithout);
         var buffer = ArrayPool<byte>.Shared.Rent(FirstBufferBytes);
         try
         {
@@ -105,7 +114,7 @@ public static class DicomJsonReader
     }
 
     /// <summary>Where the reading stands between two buffers.</summary>
-    private sealed class Scan(Tag? leftOut)
+    private sealed class Scan(Tag? rowsWithout)
     {
         private readonly List<Dataset.Attribute> _attributes = new(128);
         private readonly List<Dataset.Link> _links = [];
@@ -155,7 +164,7 @@ public static class DicomJsonReader
                 }
                 else if (depth == 1 && type == JsonTokenType.EndObject)
                 {
-                    return EndDataset(buffer.AsSpan(DatasetStart..(origin + (int)reader.BytesConsumed)));
+                    return EndDataset(buffer, buffer.AsSpan(DatasetStart..(origin + (int)reader.BytesConsumed)));
                 }
                 else if (depth == 0 && type == JsonTokenType.StartArray)
                 {
@@ -217,30 +226,24 @@ public static class DicomJsonReader
             }
         }
 
-        private Dataset EndDataset(ReadOnlySpan<byte> json)
+        private Dataset EndDataset(byte[] buffer, ReadOnlySpan<byte> json)
         {
             if (!Utf8.IsValid(json)) throw new MalformedAnswerException("The answer is not UTF-8 (PS3.18 F.2).");
             if (json.IndexOf(DicomJsonWriter.RootMark) >= 0) throw new MalformedAnswerException("A string holds U+FFFF, which is no character.");
             if (HasRepeatedTag()) throw new MalformedAnswerException("An attribute stands twice in a dataset.");
+            var text = buffer.AsMemory(DatasetStart, json.Length);
             DatasetStart = -1;
-            var at = leftOut is { } tag ? _attributes.FindIndex(a => a.Tag == tag) : -1;
-            return at < 0 ? new(json.ToArray(), [.. _attributes], [.. _links]) : Without(at, json);
+            return rowsWithout is null ? new(text.ToArray(), [.. _attributes], [.. _links]) : EndRow(text, rowsWithout.Value);
         }
 
-        /// <summary>The dataset without one of its attributes, from behind the one before it, or from the first name on.</summary>
-        private Dataset Without(int at, ReadOnlySpan<byte> json)
+        private Dataset EndRow(ReadOnlyMemory<byte> text, Tag without)
         {
-            var (start, end) = (at == 0 ? 1 : _attributes[at - 1].End, _attributes[at].End);
-            if (at == 0 && _attributes.Count > 1) end += json[end..].IndexOf((byte)',') + 1;
-            var by = end - start;
-            var kept = new byte[json.Length - by];
-            json[..start].CopyTo(kept);
-            json[end..].CopyTo(kept.AsSpan(start));
+            var at = _attributes.FindIndex(a => a.Tag == without);
+            if (at < 0) return new(text, [.. _attributes], [.. _links]);
+            var (start, end) = (_attributes[at].Start, _attributes[at].End);
             _attributes.RemoveAt(at);
-            return new(
-                kept,
-                [.. _attributes.Select(a => a.Start < start ? a : new(a.Tag, a.Start - by, a.End - by))],
-                [.. _links.Where(l => l.End <= start || l.Start >= end).Select(l => l.Start < start ? l : new(l.Start - by, l.End - by, l.IsBulkData))]);
+            _links.RemoveAll(l => l.Start >= start && l.End <= end);
+            return new(text, [.. _attributes], [.. _links]);
         }
 
         private bool HasRepeatedTag()

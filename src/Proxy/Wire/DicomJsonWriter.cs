@@ -14,6 +14,8 @@ namespace Proxy.Wire;
 /// </remarks>
 public static class DicomJsonWriter
 {
+    private const int MaxTagsOnStack = 128;
+
     public static ReadOnlySpan<byte> RootMark => "\uFFFF"u8;
 
     /// <summary>Writes kept JSON with <paramref name="root"/> (such as <c>https://host/dicomweb</c>) at every mark.</summary>
@@ -34,20 +36,32 @@ public static class DicomJsonWriter
     /// <param name="root">The DICOMweb root as the client sees it.</param>
     public static void Write(IBufferWriter<byte> output, Dataset dataset, IReadOnlyDictionary<Tag, byte[]?> changes, ReadOnlySpan<byte> root)
     {
-        var json = dataset.Json.Span;
-        var tags = dataset.Attributes.Select(a => a.Tag).Concat(changes.Keys).Distinct().Order();
+        Span<Tag> tags = stackalloc Tag[MaxTagsOnStack];
+        var all = dataset.Attributes.Length + changes.Count;
+        if (all > MaxTagsOnStack) tags = new Tag[all];
+        var count = 0;
+        foreach (var attribute in dataset.Attributes) tags[count++] = attribute.Tag;
+        foreach (var (tag, _) in changes) tags[count++] = tag;
+        tags[..count].Sort();
         output.Write("{"u8);
         var isFirst = true;
-        Span<byte> name = stackalloc byte[11];
-        foreach (var tag in tags)
+        for (var i = 0; i < count; i++)
         {
-            if (changes.TryGetValue(tag, out var change) && change is null) continue;
+            var tag = tags[i];
+            if (i > 0 && tag == tags[i - 1] || changes.TryGetValue(tag, out var change) && change is null) continue;
             if (!isFirst) output.Write(","u8);
             isFirst = false;
-            System.Text.Unicode.Utf8.TryWrite(name, System.Globalization.CultureInfo.InvariantCulture, $"\"{tag.Value:X8}\":", out _);
-            output.Write(name);
+            WriteName(output, tag);
             Write(output, change is null ? dataset.FindAttribute(tag) : change, root);
         }
         output.Write("}"u8);
+    }
+
+    /// <summary><c>"0020000D":</c></summary>
+    public static void WriteName(IBufferWriter<byte> output, Tag tag)
+    {
+        var name = output.GetSpan(11);
+        System.Text.Unicode.Utf8.TryWrite(name, System.Globalization.CultureInfo.InvariantCulture, $"\"{tag.Value:X8}\":", out var length);
+        output.Advance(length);
     }
 }
