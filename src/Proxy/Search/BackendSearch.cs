@@ -146,14 +146,14 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
             // A backend that does not know offsets gives the same page again.
             if (added == 0)
             {
-                if (isProbe) Learn(backend.Name, habits => habits.WithWholePage(lastPage, time.GetUtcNow()));
+                if (isProbe) Learn(backend.Name, habits => habits.WithWholePage(lastPage, reading.Query.CanonicalText, time.GetUtcNow()));
                 return;
             }
             if (isProbe) Learn(backend.Name, habits => habits with { PageCap = Math.Max(lastPage, habits.PageCap ?? 0) });
 
             var isFull = limit is { } asked && page.Count >= asked;
             isProbe = !isFull && !page.SaysMore;
-            if (isProbe && HabitsOf(backend.Name).IsLast(page.Count, time.GetUtcNow())) return;
+            if (isProbe && HabitsOf(backend.Name).IsLast(page.Count, reading.Query.CanonicalText, time.GetUtcNow())) return;
             offset += page.Count;
             lastPage = page.Count;
         }

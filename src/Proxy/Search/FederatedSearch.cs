@@ -62,6 +62,7 @@ public sealed class FederatedSearch(
         // 5
         var page = result.Rows.Read(query.Offset, query.Limit);
         if (query.Level != SearchLevel.Studies) return new(result, page, []);
+        if (query.MatchesParts) page = await AddOtherPartsAsync(scope, query, result, page, deadline.Token, cancellation);
         FileShown(scope, query, result, page);
         TellConflicts(page);
         (page, var lacking) = await counts.CountAsync(scope, page, deadline.Token, cancellation);
@@ -87,6 +88,25 @@ public sealed class FederatedSearch(
         }
         var (result, isShared) = await _searching.RunAsync((key, asksAnew), stopped => AskAllAsync(scope, query, key, asksAnew, stopped), cancellation);
         return isShared ? result with { Status = CacheStatus.Collapsed } : result;
+    }
+
+    /// <summary>
+    /// What the other backends say of the studies of a page: their parts of a study may have no series of the modality
+    /// that was searched for, and are parts of it all the same.
+    /// </summary>
+    private async Task<ImmutableArray<MergedRow>> AddOtherPartsAsync(
+        BackendScope scope, SearchQuery query, SearchResult result, ImmutableArray<MergedRow> page, CancellationToken deadline, CancellationToken cancellation)
+    {
+        var asking = from backend in scope.Backends
+                     where result.Failures.All(f => f.Backend != backend.Name)
+                     let unknown = page.Where(row => row.Sources.All(s => s.Backend != backend.Name)).Select(row => row.Uid).ToList()
+                     where unknown.Count > 0
+                     select AskAsync(backend, query.OnlyStudies(unknown), asksAnew: false, deadline, cancellation);
+        var parts = (await Task.WhenAll(asking)).SelectMany(answer => answer.Rows, (answer, row) => (answer.Backend.Name, Row: row)).ToLookup(part => part.Row.Uid);
+        return [.. page.Select(row => !parts.Contains(row.Uid) ? row : MergedRow.Merge(
+            row.Uid,
+            [.. row.Sources.Concat(parts[row.Uid].Select(part => new SourceRow(part.Name, part.Row.Read()))).OrderBy(s => backends.PreferenceOf(s.Backend)).ThenBy(s => s.Backend, StringComparer.Ordinal)],
+            new StudyPath(row.Uid).ToString()))];
     }
 
     private async Task<SearchResult> AskAllAsync(BackendScope scope, SearchQuery query, ResultKey key, bool asksAnew, CancellationToken cancellation)

@@ -63,12 +63,12 @@ public sealed class MergedList
     {
         var first = item.First;
         ImmutableArray<SourceRow> sources = [new(first.Backend.Name, first.Row.Read()), .. item.Further?.Others.Select(o => new SourceRow(o.Backend.Name, o.Row.Read())) ?? []];
-        return MergedRow.Merge(first.Row.Uid, sources).With(Tag.RetrieveUrl, MergedRow.RetrieveUrl(_level switch
+        return MergedRow.Merge(first.Row.Uid, sources, _level switch
         {
             SearchLevel.Studies => new StudyPath(first.Row.Uid).ToString(),
             SearchLevel.Series => new SeriesPath(first.Row.Study, first.Row.Uid).ToString(),
             _ => new InstancePath(first.Row.Study, first.Row.Series, first.Row.Uid).ToString(),
-        }));
+        });
     }
 
     /// <summary>A series belongs to one backend: only its owner's instances can be retrieved, and only they are listed.</summary>

@@ -28,11 +28,15 @@ public sealed record MergedRow(Uid Uid, ImmutableArray<SourceRow> Sources, Immut
     /// Merges what several backends said of one thing, the preferred first: its attributes stand, an empty one never
     /// beats a filled one, modalities are the union and the availability is the best.
     /// </summary>
-    public static MergedRow Merge(Uid uid, ImmutableArray<SourceRow> sources)
+    /// <param name="uid">What the row is about.</param>
+    /// <param name="sources">What each said.</param>
+    /// <param name="path">Where it is retrieved, below the root that the client uses.</param>
+    public static MergedRow Merge(Uid uid, ImmutableArray<SourceRow> sources, string path)
     {
-        if (sources.Length == 1) return new(uid, sources, ImmutableDictionary<Tag, byte[]?>.Empty);
         var preferred = sources[0].Row;
         var changes = ImmutableDictionary.CreateBuilder<Tag, byte[]?>();
+        changes[Tag.RetrieveUrl] = Encoding.UTF8.GetBytes($"{{\"vr\":\"UR\",\"Value\":[\"\uFFFF/{path}\"]}}");
+        if (sources.Length == 1) return new(uid, sources, changes.ToImmutable());
         foreach (var (_, other) in sources.Skip(1))
         {
             foreach (var attribute in other.Attributes)
@@ -69,16 +73,13 @@ public sealed record MergedRow(Uid Uid, ImmutableArray<SourceRow> Sources, Immut
 
     public int? FindInt(Tag tag) => int.TryParse(FindString(tag), NumberStyles.Integer, CultureInfo.InvariantCulture, out var value) ? value : null;
 
-    public MergedRow With(Tag tag, byte[] value) => this with { Changes = Changes.SetItem(tag, value) };
+    private MergedRow With(Tag tag, byte[] value) => this with { Changes = Changes.SetItem(tag, value) };
 
     /// <summary>The same without attributes that nobody but the proxy asked for.</summary>
     public MergedRow Without(IEnumerable<Tag> tags) => this with { Changes = Changes.SetItems(tags.Where(Dataset.Has).Concat(tags.Where(Changes.ContainsKey)).Distinct().Select(tag => KeyValuePair.Create(tag, default(byte[])))) };
 
     /// <summary>With the number of series and instances of a study.</summary>
     public MergedRow WithCounts(int series, int instances) => With(Tag.NumberOfStudyRelatedSeries, Number(series)).With(Tag.NumberOfStudyRelatedInstances, Number(instances));
-
-    /// <summary>A Retrieve URL below the root that the client uses.</summary>
-    public static byte[] RetrieveUrl(string path) => Encoding.UTF8.GetBytes($"{{\"vr\":\"UR\",\"Value\":[\"\uFFFF/{path}\"]}}");
 
     private static byte[] Number(int value) => Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{{\"vr\":\"IS\",\"Value\":[{value}]}}"));
 

@@ -4,26 +4,27 @@ namespace Proxy.Search;
 /// <param name="MostPerPage">The largest <c>limit</c> that it takes; null while it takes any.</param>
 /// <param name="PageCap">How many rows it gives at most, whatever is asked for; null while none was seen.</param>
 /// <param name="WholePage">The largest number of rows behind which there were shown to be no more.</param>
+/// <param name="WholeSearch">By which search that was shown.</param>
 /// <param name="WholePageShown">When that was.</param>
 /// <param name="SplitsModalities">It refuses a list of modalities (PS3.18 §8.3.4.1 allows one value).</param>
 /// <param name="SplitsStudies">It refuses, or does not understand, a search for the series of several studies at once.</param>
-internal sealed record SearchHabits(int? MostPerPage, int? PageCap, int WholePage, DateTimeOffset WholePageShown, bool SplitsModalities, bool SplitsStudies)
+internal sealed record SearchHabits(int? MostPerPage, int? PageCap, int WholePage, string WholeSearch, DateTimeOffset WholePageShown, bool SplitsModalities, bool SplitsStudies)
 {
-    public static readonly SearchHabits Unknown = new(null, null, 0, default, false, false);
+    public static readonly SearchHabits Unknown = new(null, null, 0, "", default, false, false);
 
     /// <summary>No archive gives fewer rows at once than this without saying so: a shorter page is the last.</summary>
     private const int LeastCap = 10;
 
-    /// <summary>A list that happens to be as long as the cap looks whole; it is believed to be for so long.</summary>
+    /// <summary>A list that happens to be as long as the cap looks whole; it alone is believed to be, and for so long.</summary>
     private static readonly TimeSpan Trust = TimeSpan.FromMinutes(10);
 
     /// <summary>Whether a page that is shorter than was asked for, and without a word of more, is the last one.</summary>
-    public bool IsLast(int count, DateTimeOffset now)
+    public bool IsLast(int count, string search, DateTimeOffset now)
     {
         if (count < LeastCap) return true;
         if (PageCap is { } cap) return count < cap;
-        return count < WholePage || count == WholePage && Store.Ages.IsWithin(WholePageShown, Trust, now);
+        return count < WholePage || count == WholePage && search == WholeSearch && Store.Ages.IsWithin(WholePageShown, Trust, now);
     }
 
-    public SearchHabits WithWholePage(int count, DateTimeOffset now) => count >= WholePage ? this with { WholePage = count, WholePageShown = now } : this;
+    public SearchHabits WithWholePage(int count, string search, DateTimeOffset now) => count >= WholePage ? this with { WholePage = count, WholeSearch = search, WholePageShown = now } : this;
 }

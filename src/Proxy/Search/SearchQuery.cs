@@ -35,6 +35,17 @@ public sealed record SearchQuery(
         Matches = AllStudies.Matches.Add(Tag.StudyInstanceUid.ToString(), ("StudyInstanceUID", string.Join(',', studies))),
     };
 
+    /// <summary>These studies, with the same attributes, whatever else was searched by.</summary>
+    public SearchQuery OnlyStudies(IEnumerable<Uid> studies) => AllStudies with
+    {
+        Matches = AllStudies.Matches.Add(Tag.StudyInstanceUid.ToString(), ("StudyInstanceUID", string.Join(',', studies))),
+        IncludeFields = IncludeFields,
+        IncludesAll = IncludesAll,
+    };
+
+    /// <summary>Whether a backend matches it against its own part of a study, so that another's part may not match.</summary>
+    public bool MatchesParts => Level == SearchLevel.Studies && Matches.ContainsKey(Tag.ModalitiesInStudy.ToString());
+
     /// <summary>The attribute that names a row.</summary>
     public Tag Key => Level switch
     {

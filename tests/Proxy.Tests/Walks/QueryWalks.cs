@@ -35,14 +35,27 @@ public sealed class QueryWalks : IAsyncDisposable
     {
         _west.Archive.RefusesModalityLists = true;
 
-        foreach (var asked in (int[])[3, 5])
+        foreach (var asked in (int[])[4, 7])
         {
             var reply = await _proxy.GetAsync(Studies + search.Replace("00080061", "ModalitiesInStudy", StringComparison.Ordinal));
             Assert.Equal(["1.2.1", "1.2.2", "1.2.4"], reply.Values("0020000D"));
             Assert.Empty(reply.Warnings);
             Assert.Equal(asked, _west.Requests.Count);
         }
-        Assert.Equal(2, _east.Requests.Count);
+        Assert.Equal(4, _east.Requests.Count);
+    }
+
+    [Fact]
+    public async Task APartOfAStudyThatHasNoSeriesOfTheModality_IsAPartAllTheSame()
+    {
+        _west.Hold(new HeldStudy("1.2.3") { Date = "20240101" }.With("1.2.3.2", "SR", 2));
+
+        var reply = await _proxy.GetAsync(Studies + "?ModalitiesInStudy=SR");
+
+        var row = Assert.Single(reply.Rows)!;
+        Assert.Equal(["SR", "US"], row["00080061"]!["Value"]!.AsArray().Select(m => (string)m!).Order());
+        Assert.Equal(2, (int)row["00201206"]!["Value"]![0]!);
+        Assert.Equal(3, (int)row["00201208"]!["Value"]![0]!);
     }
 
     [Fact]

@@ -1,0 +1,122 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using FsCheck;
+using FsCheck.Xunit;
+using Proxy.Tests.Pacs;
+using Xunit;
+
+namespace Proxy.Tests.Walks;
+
+/// <summary>
+/// However studies lie in one to six PACS, whichever of them fail and however they page: the pages put together are the
+/// one list that a PACS with everything in it would give.
+/// </summary>
+public sealed partial class FederationProperties(FederationProperties.SixPacs six) : IClassFixture<FederationProperties.SixPacs>
+{
+    private static readonly string[] Modalities = ["CT", "MR", "SR", "US"];
+
+    private static readonly PacsAnswer[] Faults =
+        [PacsAnswer.Text(401, "text/plain", "no"), PacsAnswer.Text(200, "text/html", "<html>Please log in</html>"), PacsAnswer.Json("[{\"0020000D\""), PacsAnswer.Text(400, "text/plain", "no")];
+
+    /// <summary>Six PACS, each with its own ways, which it keeps.</summary>
+    public sealed class SixPacs : IAsyncDisposable
+    {
+        private static int _next;
+
+        public SixPacs()
+        {
+            All[1].Archive.PageCap = 10;
+            (All[2].Archive.PageCap, All[2].Archive.SaysWhatRemains) = (12, true);
+            (All[3].Archive.MostLimit, All[3].Archive.RefusesModalityLists) = (200, true);
+            All[4].Archive.IgnoresOffset = true;
+            (All[5].Archive.RefusesOffsetPastEnd, All[5].Archive.RefusesRelationalSeries) = (true, true);
+            Proxy = new(All.Select((pacs, i) => ($"p{i}", pacs.Address)));
+            for (var i = 0; i < All.Length; i++) Proxy[$"Backends:p{i}:Preference"] = $"{i}";
+        }
+
+        public WireMockPacs[] All { get; } = [.. Enumerable.Range(0, 6).Select(_ => new WireMockPacs())];
+
+        public ProxyHost Proxy { get; }
+
+        /// <summary>A patient that nobody asked for yet.</summary>
+        public static int Next() => Interlocked.Increment(ref _next);
+
+        public async ValueTask DisposeAsync()
+        {
+            await Proxy.DisposeAsync();
+            foreach (var pacs in All) pacs.Dispose();
+        }
+    }
+
+    /// <summary>A study, and what each PACS has of it.</summary>
+    private sealed record Spread(string Uid, string Date, string Time, Dictionary<int, HeldStudy> Parts);
+
+    [Property(MaxTest = 40)]
+    public async Task PagesPutTogetherAreTheWholeList(DoNotSize<int> seed)
+    {
+        var random = new Random(seed.Item);
+        var patient = $"P{SixPacs.Next()}";
+        var (count, limit) = (random.Next(1, 7), random.Next(1, 14));
+        var studies = Enumerable.Range(1, random.Next(36)).Select(n => Scatter(random, $"1.2.{patient[1..]}.{n}", patient, count)).ToList();
+        for (var i = 0; i < count; i++) six.All[i].Hold(studies.Where(s => s.Parts.ContainsKey(i)).Select(s => s.Parts[i]));
+        var failing = Enumerable.Range(0, count).Where(_ => random.Next(5) == 0).ToHashSet();
+        foreach (var i in failing) six.All[i].Say(Faults[random.Next(Faults.Length)]);
+        // Each in an order of its own.
+        foreach (var pacs in six.All)
+        {
+            var salt = random.Next();
+            pacs.Archive.Order = held => held.OrderBy(s => s.Uid.GetHashCode(StringComparison.Ordinal) ^ salt);
+        }
+        string[] modalities = random.Next(3) == 0 ? [Modalities[random.Next(4)], Modalities[random.Next(4)]] : [];
+        var search = $"/dicomweb/studies?PatientID={patient}&limit={limit}{(modalities.Length == 0 ? "" : $"&ModalitiesInStudy={string.Join(',', modalities)}")}";
+
+        var pages = new List<Reply>();
+        do pages.Add(await six.Proxy.GetAsync($"{search}&offset={pages.Count * limit}"));
+        while (pages[^1].Rows.Count == limit && pages.Count < 50);
+
+        foreach (var i in failing) six.All[i].Mend();
+        var expected = studies.Where(s => IsFound(s, failing, modalities)).OrderByDescending(s => s.Date, StringComparer.Ordinal).ThenByDescending(s => s.Time, StringComparer.Ordinal).ThenBy(s => s.Uid, StringComparer.Ordinal).ToList();
+        Assert.Equal(expected.Select(s => s.Uid), pages.SelectMany(p => p.Values("0020000D")));
+        foreach (var (study, row) in expected.Zip(pages.SelectMany(p => p.Rows)))
+        {
+            var parts = study.Parts.Where(p => !failing.Contains(p.Key)).OrderBy(p => p.Key).Select(p => p.Value).ToList();
+            var series = parts.SelectMany(p => p.Series).GroupBy(s => s.Uid).ToList();
+            Assert.Equal(series.Count, (int)row!["00201206"]!["Value"]![0]!);
+            Assert.Equal(series.Sum(s => s.Max(e => e.Instances)), (int)row["00201208"]!["Value"]![0]!);
+            Assert.Equal(parts.SelectMany(p => p.Series).Select(s => s.Modality).Distinct().Order(), row["00080061"]!["Value"]!.AsArray().Select(m => (string)m!).Order());
+            Assert.Equal(parts[0].PatientName, (string)row["00100010"]!["Value"]![0]!["Alphabetic"]!);
+        }
+        for (var i = 0; i < pages.Count; i++)
+        {
+            Assert.Equal(string.Join(", ", failing.Order().Select(f => $"p{f}")), pages[i]["X-Failed-Backends"]);
+            Assert.Equal(Math.Max(0, expected.Count - (i + 1) * limit), RemainingOf(pages[i]));
+        }
+    }
+
+    /// <summary>Somewhere, in one PACS or several; each has some of its series, and of a series all instances or fewer.</summary>
+    private static Spread Scatter(Random random, string uid, string patient, int count)
+    {
+        var (date, time) = ($"202401{random.Next(1, 4):D2}", $"{random.Next(3):D2}0000");
+        var series = Enumerable.Range(1, random.Next(1, 5)).Select(n => new HeldSeries($"{uid}.{n}", Modalities[random.Next(4)], random.Next(1, 9))).ToList();
+        var parts = new Dictionary<int, HeldStudy>();
+        while (parts.Count == 0)
+        {
+            for (var i = 0; i < count; i++)
+            {
+                if (random.Next(3) > 0) continue;
+                var held = series.Where(_ => random.Next(2) == 0).Select(s => s with { Instances = random.Next(1, s.Instances + 1) }).DefaultIfEmpty(series[0]);
+                parts[i] = held.Aggregate(new HeldStudy(uid) { Date = date, Time = time, PatientId = patient, PatientName = $"DOE^P{i}" }, (study, one) => study.With(one));
+            }
+        }
+        return new(uid, date, time, parts);
+    }
+
+    private static bool IsFound(Spread study, HashSet<int> failing, string[] modalities) =>
+        study.Parts.Any(p => !failing.Contains(p.Key) && (modalities.Length == 0 || p.Value.Series.Any(s => modalities.Contains(s.Modality))));
+
+    private static int RemainingOf(Reply page) =>
+        page.Warnings.Select(w => Remaining().Match(w)).Where(m => m.Success).Select(m => int.Parse(m.Groups[1].ValueSpan, CultureInfo.InvariantCulture)).SingleOrDefault();
+
+    [GeneratedRegex(@"There are (\d+) additional results")]
+    private static partial Regex Remaining();
+}
