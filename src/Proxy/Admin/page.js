@@ -13,13 +13,15 @@ async function showBackends() {
   for (const [name, state] of Object.entries(body.backends)) {
     const row = rows.insertRow();
     cell(row, name);
-    cell(row, state.state, state.state);
+    cell(row, state.circuit === 'open' ? state.state + ', not asked for now' : state.state, state.state);
     cell(row, state.since ? new Date(state.since).toLocaleTimeString() : '');
     const count = row.insertCell();
     count.className = 'number';
     json(`/backends/${name}/dicomweb/studies`).then(({ answer, body }) => { count.textContent = answer.ok ? body.length : '–'; });
+    row.title = Object.entries(state.destinations).map(([name, health]) => `${name}: ${health}`).join(', ');
     cell(row, state.asked, 'number');
     cell(row, state.failed, 'number');
+    cell(row, state.opened, 'number');
     cell(row, state.lastFailure);
   }
   const mega = bytes => (bytes / 1e6).toFixed(1) + ' MB';
@@ -27,7 +29,7 @@ async function showBackends() {
 }
 
 async function showStudies() {
-  const { answer, body } = await json('/dicomweb/studies?limit=100');
+  const { answer, body } = await json('/dicomweb/studies?limit=100&includefield=StudyDescription');
   at('warning').textContent = answer.headers.get('Warning') ?? (answer.ok ? '' : body.detail);
   const rows = at('studies');
   rows.replaceChildren();

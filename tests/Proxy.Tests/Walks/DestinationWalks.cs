@@ -1,0 +1,109 @@
+using Microsoft.Extensions.Time.Testing;
+using Proxy.Tests.Pacs;
+using Xunit;
+
+namespace Proxy.Tests.Walks;
+
+/// <summary>One PACS at two addresses: one stands in for the other, and YARP's health checks are part of the one picture.</summary>
+public sealed class DestinationWalks : IDisposable
+{
+    private const string Studies = "/dicomweb/studies";
+
+    private readonly WireMockPacs _a = new(new HeldStudy("1.2.1").With("1.2.1.1"));
+
+    private readonly WireMockPacs _b = new(new HeldStudy("1.2.1").With("1.2.1.1"));
+
+    public void Dispose()
+    {
+        _a.Dispose();
+        _b.Dispose();
+    }
+
+    [Fact]
+    public async Task TheOtherIsAsked_WhenTheFirstIsSlow()
+    {
+        var time = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(56));
+        await using var proxy = Proxy(_a.Address, _b.Address, time);
+        var gate = _a.Hang();
+
+        var search = proxy.GetAsync(Studies);
+        await Until.TrueAsync(
+            () =>
+            {
+                if (gate.Arrived > 0) time.Advance(TimeSpan.FromMilliseconds(100));
+                return search.IsCompleted;
+            },
+            "the other one answers");
+
+        Assert.Equal(["1.2.1"], (await search).Values("0020000D"));
+        Assert.Empty((await search).Warnings);
+        Assert.False(gate.IsOpen);
+        Assert.Single(_b.Requests);
+    }
+
+    [Fact]
+    public async Task NoOtherPacsIsAskedForASlowOne()
+    {
+        var time = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(56));
+        await using var proxy = new ProxyHost(("a", _a.Address), ("b", _b.Address)) { Time = time, ["Search:Deadline"] = "00:00:05" };
+        var gate = _a.Hang();
+
+        var search = proxy.GetAsync(Studies);
+        await Until.TrueAsync(
+            () =>
+            {
+                if (gate.Arrived > 0) time.Advance(TimeSpan.FromMilliseconds(100));
+                return search.IsCompleted;
+            },
+            "the deadline is over");
+
+        Assert.Equal("a", (await search)["X-Failed-Backends"]);
+        Assert.Single(_a.Requests);
+        Assert.Single(_b.Requests);
+    }
+
+    [Fact]
+    public async Task ADeadOne_IsLeftOut_WhereYarpLooksOn()
+    {
+        await using var proxy = Proxy(PartialFailureWalks.DeadAddress(), _b.Address);
+        proxy["Backends:pair:HealthCheck:Passive:Enabled"] = "true";
+
+        Assert.Equal(["1.2.1"], (await proxy.GetAsync(Studies)).Values("0020000D"));
+        Assert.Equal("unhealthy", await HealthOfAsync(proxy, "a"));
+        Assert.Equal("up", (string)(await proxy.GetAsync("/health/ready")).Json["backends"]!["pair"]!["state"]!);
+
+        _b.Fail(500);
+        (await proxy.GetAsync(Studies + "?PatientID=2")).IsProblem(502);
+    }
+
+    [Fact]
+    public async Task OneThatYarpFindsUnhealthy_IsNotAsked()
+    {
+        _a.Fail(503, "alive");
+        _b.Say(PacsAnswer.Json("[]"), "alive");
+        await using var proxy = Proxy(_a.Address, _b.Address);
+        foreach (var (key, value) in ((string, string)[])[("Enabled", "true"), ("Interval", "00:00:00.200"), ("Timeout", "00:00:05"), ("Policy", "ConsecutiveFailures"), ("Path", "/dicom-web/alive")])
+            proxy[$"Backends:pair:HealthCheck:Active:{key}"] = value;
+
+        await Until.TrueAsync(async () => await HealthOfAsync(proxy, "a") == "unhealthy" && await HealthOfAsync(proxy, "b") == "healthy", "YARP has found out");
+        await Until.TrueAsync(
+            async () =>
+            {
+                var asked = _a.Count("studies");
+                Assert.Equal(["1.2.1"], (await proxy.GetAsync(Studies, ("Cache-Control", "no-cache"))).Values("0020000D"));
+                return _a.Count("studies") == asked;
+            },
+            "the first is not asked any more");
+    }
+
+    private static ProxyHost Proxy(string a, string b, FakeTimeProvider? time = null) => new()
+    {
+        Time = time,
+        ["Backends:pair:Destinations:a:Address"] = a,
+        ["Backends:pair:Destinations:b:Address"] = b,
+        ["Backends:pair:LoadBalancingPolicy"] = "FirstAlphabetical",
+    };
+
+    private static async Task<string?> HealthOfAsync(ProxyHost proxy, string destination) =>
+        (string?)(await proxy.GetAsync("/health/ready")).Json["backends"]!["pair"]!["destinations"]![destination];
+}
