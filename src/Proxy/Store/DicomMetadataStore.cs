@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Proxy.Dicom;
 using Proxy.Operations;
@@ -7,14 +6,8 @@ namespace Proxy.Store;
 
 /// <summary>What is known about studies, by backend: OHIF's DicomMetadataStore, for many clients at once.</summary>
 /// <remarks>
-/// <para>
 /// A reader takes a <see cref="Study"/> and keeps it as long as it likes: it never changes. A writer makes a new one and
-/// swaps it in; writers to one study wait for each other, readers for nobody.
-/// </para>
-/// <para>
-/// The studies that nobody looked at for longest leave when <paramref name="maxBytes"/> is passed. What left is asked
-/// for again.
-/// </para>
+/// swaps it in. What left, because there was no room for it, is asked for again.
 /// </remarks>
 /// <param name="preferenceOf">The order of backends that hold the same series: the lower wins.</param>
 /// <param name="time">The clock that answers are dated by.</param>
@@ -22,26 +15,17 @@ namespace Proxy.Store;
 /// <param name="maxBytes">The most memory that studies may hold, in bytes.</param>
 public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvider time, ILogger<DicomMetadataStore> log, long maxBytes)
 {
-    private readonly ConcurrentDictionary<Uid, Entry> _studies = new();
-    private readonly Lock _evicting = new();
+    private readonly StudyTable _studies = new(maxBytes);
     private ImmutableArray<(string Name, Action<StoreEvent> Handler)> _subscribers = [];
-    private long _bytes;
-    private long _uses;
 
-    /// <summary>The one mutable holder of a study.</summary>
-    private sealed class Entry(Uid uid)
-    {
-        public Study Study = new(uid);
-        public long Bytes;
-        public long LastUse;
-        public bool IsEvicted;
-    }
-
-    public long Bytes => Interlocked.Read(ref _bytes);
+    public long Bytes => _studies.Bytes;
 
     public int Count => _studies.Count;
 
-    public IEnumerable<Uid> StudyInstanceUids => _studies.Keys;
+    public IEnumerable<Uid> StudyInstanceUids => _studies.Uids;
+
+    /// <summary>Takes a new budget, in bytes; what is over it leaves.</summary>
+    public void Resize(long bytes) => _studies.Resize(bytes);
 
     /// <summary>Files the row that a search in <paramref name="backend"/> gave of a study. Fires nothing, as in OHIF.</summary>
     /// <param name="backend">Who said it.</param>
@@ -54,8 +38,8 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
         var now = time.GetUtcNow();
         var when = asked ?? now;
         // The page of a result that is kept may be shown again and again.
-        if (_studies.TryGetValue(uid, out var entry) && Volatile.Read(ref entry.Study).ListOf(backend) is { StudyRow: not null } known && known.StudyRowAsked >= when && known.StudyRowAsked < now) return;
-        Update(uid, study => study.With(study.ListOf(backend) with { StudyRow = row, StudyRowAsked = when, StudyRowFields = fields ?? ImmutableSortedSet<string>.Empty }));
+        if (_studies.Find(uid)?.ListOf(backend) is { StudyRow: not null } known && known.StudyRowAsked >= when && known.StudyRowAsked < now) return;
+        _studies.Update(uid, study => study.With(study.ListOf(backend) with { StudyRow = row, StudyRowAsked = when, StudyRowFields = fields ?? ImmutableSortedSet<string>.Empty }));
     }
 
     /// <summary>Files summaries of series of one study and fires <see cref="StoreEvent.SeriesAdded"/> for those that are new.</summary>
@@ -73,7 +57,7 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
             if (summary.FindUid(Tag.SeriesInstanceUid) is { } uid) rows[uid] = summary;
         }
         var now = time.GetUtcNow();
-        var (before, after) = Update(study, current =>
+        var (before, after) = _studies.Update(study, current =>
         {
             var list = current.ListOf(backend);
             var series = areAll ? list.Series.RemoveRange(list.Series.Keys.Where(uid => !rows.ContainsKey(uid))) : list.Series;
@@ -100,7 +84,7 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
     public IReadOnlyList<Uid> AddUnlisted(string backend, Uid study)
     {
         var now = time.GetUtcNow();
-        var (before, after) = Update(study, current => current.With(current.ListOf(backend) with { Series = ImmutableDictionary<Uid, Series>.Empty, StudyRow = null, Asked = now, IsUnlisted = true }));
+        var (before, after) = _studies.Update(study, current => current.With(current.ListOf(backend) with { Series = ImmutableDictionary<Uid, Series>.Empty, StudyRow = null, Asked = now, IsUnlisted = true }));
         return GoneBetween(before, after, backend);
     }
 
@@ -135,7 +119,7 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
     {
         foreach (var (path, newer) in GroupBySeries(rows))
         {
-            Update(path.Study, study =>
+            _studies.Update(path.Study, study =>
             {
                 var list = study.ListOf(backend);
                 var series = list.FindSeries(path.Series) ?? new Series(path.Series);
@@ -150,8 +134,8 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
     /// <param name="asked">When it was asked: what vouches for the metadata may be a list that is older than now.</param>
     public void Confirm(string backend, SeriesPath path, DateTimeOffset asked)
     {
-        if (!_studies.ContainsKey(path.Study)) return;
-        Update(path.Study, study =>
+        if (!_studies.Has(path.Study)) return;
+        _studies.Update(path.Study, study =>
         {
             var list = study.ListOf(backend);
             return list.FindSeries(path.Series) is { } series ? study.With(list.With(series with { MetadataAsked = asked })) : study;
@@ -161,26 +145,26 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
     /// <summary>Binds a series to the backend that it is given from.</summary>
     public void SetOwner(string backend, SeriesPath path)
     {
-        if (!_studies.TryGetValue(path.Study, out var entry) || Volatile.Read(ref entry.Study).Owners.GetValueOrDefault(path.Series) == backend) return;
-        Update(path.Study, study => study with { Owners = study.Owners.SetItem(path.Series, backend) });
+        if (_studies.Find(path.Study) is not { } known || known.Owners.GetValueOrDefault(path.Series) == backend) return;
+        _studies.Update(path.Study, study => study with { Owners = study.Owners.SetItem(path.Series, backend) });
     }
 
     /// <summary>Forgets all that a backend said: it is configured no more, or it is another one now.</summary>
     public void RemoveBackend(string backend)
     {
-        foreach (var (uid, entry) in _studies)
+        foreach (var uid in _studies.Uids)
         {
-            if (!Volatile.Read(ref entry.Study).SeriesLists.ContainsKey(backend)) continue;
-            Update(uid, study => study with { SeriesLists = study.SeriesLists.Remove(backend), Owners = study.Owners.RemoveRange(study.Owners.Where(o => o.Value == backend).Select(o => o.Key)) });
-            RemoveIfEmpty(uid, entry);
+            if (_studies.Find(uid)?.SeriesLists.ContainsKey(backend) != true) continue;
+            _studies.Update(uid, study => study with { SeriesLists = study.SeriesLists.Remove(backend), Owners = study.Owners.RemoveRange(study.Owners.Where(o => o.Value == backend).Select(o => o.Key)) });
+            _studies.RemoveIfEmpty(uid);
         }
     }
 
     /// <summary>Forgets what a backend said of a series, because it no longer has it.</summary>
     public void RemoveSeries(string backend, SeriesPath path)
     {
-        if (!_studies.ContainsKey(path.Study)) return;
-        Update(path.Study, study =>
+        if (!_studies.Has(path.Study)) return;
+        _studies.Update(path.Study, study =>
         {
             var list = study.ListOf(backend);
             return study.With(list with { Series = list.Series.Remove(path.Series) });
@@ -188,12 +172,7 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
     }
 
     /// <summary>A study as it is known now; null when it is not.</summary>
-    public Study? GetStudy(Uid studyInstanceUid)
-    {
-        if (!_studies.TryGetValue(studyInstanceUid, out var entry)) return null;
-        Volatile.Write(ref entry.LastUse, Interlocked.Increment(ref _uses));
-        return Volatile.Read(ref entry.Study);
-    }
+    public Study? GetStudy(Uid studyInstanceUid) => _studies.Find(studyInstanceUid);
 
     /// <summary>A series in its owner's list; null when no backend named it.</summary>
     public Series? GetSeries(SeriesPath path) =>
@@ -220,7 +199,7 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
     private Series? SetMetadata(string backend, SeriesPath path, Func<Series, Series> change, bool madeInClient)
     {
         var now = time.GetUtcNow();
-        var (before, after) = Update(path.Study, study =>
+        var (before, after) = _studies.Update(path.Study, study =>
         {
             var list = study.ListOf(backend);
             var known = list.FindSeries(path.Series);
@@ -260,71 +239,6 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
         var builder = new PackedInstances.Builder();
         foreach (var (uid, json) in datasets) builder.Add(uid, json);
         return builder.Build();
-    }
-
-    private (Study Before, Study After) Update(Uid uid, Func<Study, Study> change)
-    {
-        while (true)
-        {
-            var entry = _studies.GetOrAdd(uid, static uid => new(uid));
-            Study before, after;
-            long growth;
-            lock (entry)
-            {
-                if (entry.IsEvicted) continue;
-                before = entry.Study;
-                after = change(before);
-                Volatile.Write(ref entry.Study, after);
-                Volatile.Write(ref entry.LastUse, Interlocked.Increment(ref _uses));
-                growth = after.Bytes - entry.Bytes;
-                entry.Bytes += growth;
-            }
-            if (Interlocked.Add(ref _bytes, growth) > maxBytes) Evict();
-            return (before, after);
-        }
-    }
-
-    /// <summary>A study of which no backend says anything any more.</summary>
-    private void RemoveIfEmpty(Uid uid, Entry entry)
-    {
-        lock (entry)
-        {
-            if (entry.IsEvicted || !entry.Study.SeriesLists.IsEmpty) return;
-            entry.IsEvicted = true;
-            _studies.TryRemove(uid, out _);
-            Interlocked.Add(ref _bytes, -entry.Bytes);
-        }
-    }
-
-    /// <summary>Takes a new budget; what is over it leaves.</summary>
-    public void Resize(long bytes)
-    {
-        maxBytes = bytes;
-        if (Bytes > maxBytes) Evict();
-    }
-
-    /// <summary>Down to nine tenths of the budget, the longest unused first.</summary>
-    private void Evict()
-    {
-        if (!_evicting.TryEnter()) return;
-        try
-        {
-            // A copy: sorting takes the number of studies first, and others add some meanwhile.
-            foreach (var (uid, entry) in _studies.ToArray().OrderBy(s => Volatile.Read(ref s.Value.LastUse)))
-            {
-                if (Bytes <= maxBytes / 10 * 9) break;
-                lock (entry)
-                {
-                    entry.IsEvicted = true;
-                    _studies.TryRemove(uid, out _);
-                    Interlocked.Add(ref _bytes, -entry.Bytes);
-                }
-            }
-        }
-        finally
-        {
-            _evicting.Exit();
-        }
     }
 
     private void Fire(string name, Uid study, Uid? series, string backend, IEnumerable<Uid> added)

@@ -22,7 +22,7 @@ public sealed class Circuit
     public const int Outages = 5;
 
     private static readonly TimeSpan FirstBreak = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan LongestBreak = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan LongestBreak = TimeSpan.FromSeconds(5);
 
     private readonly CircuitBreakerStateProvider _state = new();
     private readonly ResiliencePipeline<BackendFailure?> _breaker;
