@@ -13,8 +13,8 @@ internal static class OhifEndpoints
     {
         app.MapGet("/ohif/app-config.js", (HttpContext context, BackendSet backends) =>
             NoStore(context, $"window.config = {AppConfig(AddressOf(context), backends).ToJsonString(Indented)};\n", "text/javascript; charset=utf-8"));
-        app.MapGet("/ohif/dicomweb.json", (HttpContext context) =>
-            NoStore(context, new JsonObject { ["servers"] = new JsonObject { ["dicomWeb"] = new JsonArray(Configuration("proxy", "All PACS", AddressOf(context) + "/dicomweb")) } }.ToJsonString(Indented), "application/json"));
+        app.MapGet("/ohif/dicomweb.json", (HttpContext context, BackendSet backends) =>
+            NoStore(context, new JsonObject { ["servers"] = new JsonObject { ["dicomWeb"] = new JsonArray(Configuration("proxy", "All PACS", AddressOf(context) + "/dicomweb", backends.All)) } }.ToJsonString(Indented), "application/json"));
     }
 
     /// <summary>The whole <c>window.config</c>: all PACS as one data source by default, each alone as a further one.</summary>
@@ -32,18 +32,18 @@ internal static class OhifEndpoints
         ["maxNumRequests"] = new JsonObject { ["interaction"] = 100, ["thumbnail"] = 75, ["prefetch"] = 25 },
         ["defaultDataSourceName"] = "proxy",
         ["dataSources"] = new JsonArray([
-            Source("proxy", "All PACS", address + "/dicomweb"),
-            .. backends.All.Select(b => Source(b.Name, b.Name, $"{address}/backends/{b.Name}/dicomweb"))]),
+            Source("proxy", "All PACS", address + "/dicomweb", backends.All),
+            .. backends.All.Select(b => Source(b.Name, b.Name, $"{address}/backends/{b.Name}/dicomweb", [b]))]),
     };
 
-    private static JsonObject Source(string name, string friendlyName, string root) => new()
+    private static JsonObject Source(string name, string friendlyName, string root, IReadOnlyList<BackendOptions> behind) => new()
     {
         ["namespace"] = "@ohif/extension-default.dataSourcesModule.dicomweb",
         ["sourceName"] = name,
-        ["configuration"] = Configuration(name, friendlyName, root),
+        ["configuration"] = Configuration(name, friendlyName, root, behind),
     };
 
-    private static JsonObject Configuration(string name, string friendlyName, string root) => new()
+    private static JsonObject Configuration(string name, string friendlyName, string root, IReadOnlyList<BackendOptions> behind) => new()
     {
         ["friendlyName"] = friendlyName,
         ["name"] = name,
@@ -54,7 +54,7 @@ internal static class OhifEndpoints
         ["imageRendering"] = "wadors",
         ["thumbnailRendering"] = "wadors",
         ["enableStudyLazyLoad"] = true,
-        ["supportsFuzzyMatching"] = false,
+        ["supportsFuzzyMatching"] = behind.All(b => b.FuzzyMatching),
         ["supportsWildcard"] = true,
         ["omitQuotationForMultipartRequest"] = true,
         ["bulkDataURI"] = new JsonObject { ["enabled"] = true },
