@@ -22,7 +22,7 @@ public sealed record SearchResult(
 /// <summary>A page of a result, its studies counted.</summary>
 /// <param name="Result">What it was cut from.</param>
 /// <param name="Rows">The page.</param>
-/// <param name="Lacking">Backends that did not say in time which series their studies have: counts of studies that others hold too may be low.</param>
+/// <param name="Lacking">Backends that did not say in time what they have of the page's studies: counts of those that others hold too may be low.</param>
 public sealed record SearchPage(SearchResult Result, ImmutableArray<MergedRow> Rows, IReadOnlyList<string> Lacking);
 
 /// <summary>Searches every backend at once and merges what they say (PS3.18 §10.6).</summary>
@@ -62,11 +62,12 @@ public sealed class FederatedSearch(
         // 5
         var page = result.Rows.Read(query.Offset, query.Limit);
         if (query.Level != SearchLevel.Studies) return new(result, page, []);
-        if (query.MatchesParts) page = await AddOtherPartsAsync(scope, query, result, page, deadline.Token, cancellation);
+        IReadOnlyList<string> silent = [];
+        if (query.MatchesParts) (page, silent) = await AddOtherPartsAsync(scope, query, result, page, asksAnew, deadline.Token, cancellation);
         FileShown(scope, query, result, page);
         TellConflicts(page);
         (page, var lacking) = await counts.CountAsync(scope, page, deadline.Token, cancellation);
-        return new(result, page, lacking);
+        return new(result, page, [.. lacking.Union(silent)]);
     }
 
     /// <summary>Forgets what a backend said: it is configured no more, or it is another one now.</summary>
@@ -94,19 +95,24 @@ public sealed class FederatedSearch(
     /// What the other backends say of the studies of a page: their parts of a study may have no series of the modality
     /// that was searched for, and are parts of it all the same.
     /// </summary>
-    private async Task<ImmutableArray<MergedRow>> AddOtherPartsAsync(
-        BackendScope scope, SearchQuery query, SearchResult result, ImmutableArray<MergedRow> page, CancellationToken deadline, CancellationToken cancellation)
+    private async Task<(ImmutableArray<MergedRow> Page, IReadOnlyList<string> Silent)> AddOtherPartsAsync(
+        BackendScope scope, SearchQuery query, SearchResult result, ImmutableArray<MergedRow> page, bool asksAnew, CancellationToken deadline, CancellationToken cancellation)
     {
         var asking = from backend in scope.Backends
                      where result.Failures.All(f => f.Backend != backend.Name)
                      let unknown = page.Where(row => row.Sources.All(s => s.Backend != backend.Name)).Select(row => row.Uid).ToList()
                      where unknown.Count > 0
-                     select AskAsync(backend, query.OnlyStudies(unknown), asksAnew: false, deadline, cancellation);
-        var parts = (await Task.WhenAll(asking)).SelectMany(answer => answer.Rows, (answer, row) => (answer.Backend.Name, Row: row)).ToLookup(part => part.Row.Uid);
-        return [.. page.Select(row => !parts.Contains(row.Uid) ? row : MergedRow.Merge(
-            row.Uid,
-            [.. row.Sources.Concat(parts[row.Uid].Select(part => new SourceRow(part.Name, part.Row.Read()))).OrderBy(s => backends.PreferenceOf(s.Backend)).ThenBy(s => s.Backend, StringComparer.Ordinal)],
-            new StudyPath(row.Uid).ToString()))];
+                     select AskAsync(backend, query.OnlyStudies(unknown), asksAnew, deadline, cancellation);
+        var answers = await Task.WhenAll(asking);
+        var parts = answers.SelectMany(answer => answer.Rows, (answer, row) => (answer.Backend.Name, Row: row)).ToLookup(part => part.Row.Uid);
+        return ([.. page.Select(WithParts)], [.. answers.Where(answer => answer.Failure is not null).Select(answer => answer.Backend.Name)]);
+
+        MergedRow WithParts(MergedRow row)
+        {
+            if (!parts.Contains(row.Uid)) return row;
+            var sources = row.Sources.Concat(parts[row.Uid].Select(part => new SourceRow(part.Name, part.Row.Read())));
+            return MergedRow.Merge(row.Uid, [.. sources.OrderBy(s => backends.PreferenceOf(s.Backend)).ThenBy(s => s.Backend, StringComparer.Ordinal)], new StudyPath(row.Uid).ToString());
+        }
     }
 
     private async Task<SearchResult> AskAllAsync(BackendScope scope, SearchQuery query, ResultKey key, bool asksAnew, CancellationToken cancellation)
@@ -158,9 +164,10 @@ public sealed class FederatedSearch(
     // 3
     private void File(SearchQuery query, SearchAnswer answer)
     {
+        if (query.OnlyStudy is { } study && answer.IsWhole && answer.Rows.Count == 0) store.RemoveStudyRow(answer.Backend.Name, study);
         if (query.Level == SearchLevel.Instances) store.AddInstanceRows(answer.Backend.Name, [.. answer.Rows.Select(row => row.Read())]);
         if (query.Level != SearchLevel.Series) return;
-        foreach (var study in answer.Rows.GroupBy(row => row.Study)) store.AddSeriesMetadata(answer.Backend.Name, study.Key, [.. study.Select(row => row.Read())]);
+        foreach (var rows in answer.Rows.GroupBy(row => row.Study)) store.AddSeriesMetadata(answer.Backend.Name, rows.Key, [.. rows.Select(row => row.Read())]);
     }
 
     /// <summary>Files the studies that a client is shown: it opens one of them next. A list of thousands would push out what is looked at.</summary>

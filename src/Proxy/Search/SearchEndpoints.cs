@@ -56,7 +56,7 @@ internal static class SearchEndpoints
     {
         if (remaining > 0) response.AddWarning($"There are {remaining} additional results that can be requested");
         foreach (var note in page.Result.Notes) response.AddWarning(note);
-        foreach (var backend in page.Lacking) response.AddWarning($"{backend} did not name the series of its studies: numbers of series and instances of those that others hold too may be low");
+        foreach (var backend in page.Lacking) response.AddWarning($"{backend} did not say what it has of these studies: numbers of series and instances of those that others hold too may be low");
         if (page.Lacking.Count > 0) response.Headers.CacheControl = "no-store";
         if (page.Result.Status == CacheStatus.Stale) response.AddWarning("What a backend said before stands in for it");
         response.WarnOf(page.Result.Failures);

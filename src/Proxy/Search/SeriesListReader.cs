@@ -58,21 +58,24 @@ public sealed class SeriesListReader(
     }
 
     /// <summary>
-    /// The study as it is known, for something of it that is kept: when its lists are old the backends are asked, and
-    /// only briefly waited for. Null when nothing is known.
+    /// The study as it is known, for something of a series that is kept: holders whose lists are old are asked whether
+    /// they still have it, and only briefly waited for. Null when nothing is known.
     /// </summary>
-    public async Task<Study?> LookAfterAsync(BackendScope scope, Uid study, CancellationToken cancellation)
+    public async Task<Study?> LookAfterAsync(BackendScope scope, SeriesPath path, CancellationToken cancellation)
     {
-        var known = store.GetStudy(study);
-        if (known is null || FindUnknown(scope, known).Count == 0) return known;
+        var (study, now) = (path.Study, time.GetUtcNow());
+        if (store.GetStudy(study) is not { } known || scope.Backends.All(b => IsLookedAfter(known.ListOf(b.Name)))) return store.GetStudy(study);
         var key = (scope.Name, study);
         if (_late.ContainsKey(key)) return known;
+        var holders = scope with { Backends = [.. scope.Backends.Where(b => !IsLookedAfter(known.ListOf(b.Name)))] };
         // It goes on when its client leaves, and when nobody waits: the next one profits.
-        var looking = _looking.RunAsync(key, stopped => LocateAsync(scope, study, isHurried: false, asksAnew: false, stopped), CancellationToken.None);
+        var looking = _looking.RunAsync(key, stopped => LocateAsync(holders, study, isHurried: false, asksAnew: false, stopped), CancellationToken.None);
         await Task.WhenAny(looking, Task.Delay(LookPatience, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
         if (!looking.IsCompleted && _late.TryAdd(key, true)) _ = looking.ContinueWith(_ => _late.TryRemove(key, out var _), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         return store.GetStudy(study);
+
+        bool IsLookedAfter(SeriesList list) => list.FindSeries(path.Series) is null || list.IsFresh(cache.Value.MetadataFreshness, now);
     }
 
     /// <summary>A backend denied something of a study that its list names: unless the list is quite young, it is asked for anew.</summary>

@@ -42,6 +42,13 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
         _studies.Update(uid, study => study.With(study.ListOf(backend) with { StudyRow = row, StudyRowAsked = when, StudyRowFields = fields ?? ImmutableSortedSet<string>.Empty }));
     }
 
+    /// <summary>Notes that a backend, asked for a study, does not have it: a row that it once gave is gone.</summary>
+    public void RemoveStudyRow(string backend, Uid study)
+    {
+        if (_studies.Find(study)?.ListOf(backend).StudyRow is null) return;
+        _studies.Update(study, current => current.With(current.ListOf(backend) with { StudyRow = null }));
+    }
+
     /// <summary>Files summaries of series of one study and fires <see cref="StoreEvent.SeriesAdded"/> for those that are new.</summary>
     /// <param name="backend">Who said it.</param>
     /// <param name="study">The study that was asked about; a summary need not name it.</param>

@@ -84,7 +84,7 @@ public sealed class CountWalks : IAsyncDisposable
 
         Assert.Equal(30, reply.Rows.Count);
         Assert.All(reply.Rows, row => Assert.InRange((int)row!["00201208"]!["Value"]![0]!, 5, 10));
-        Assert.Contains(reply.Warnings, w => w.Contains("west did not name the series", StringComparison.Ordinal));
+        Assert.Contains(reply.Warnings, w => w.Contains("west did not say what it has of these studies", StringComparison.Ordinal));
         Assert.Equal("no-store", reply["Cache-Control"]);
     }
 

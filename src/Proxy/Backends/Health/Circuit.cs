@@ -27,7 +27,8 @@ public sealed class Circuit
     private readonly CircuitBreakerStateProvider _state = new();
     private readonly ResiliencePipeline<BackendFailure?> _breaker;
     private readonly TimeProvider _time;
-    private DateTimeOffset _probeAt;
+    private long _probeAt;
+    private bool _isGivenUp;
     private int _running;
 
     /// <param name="time">The clock.</param>
@@ -38,20 +39,24 @@ public sealed class Circuit
         _breaker = new ResiliencePipelineBuilder<BackendFailure?> { TimeProvider = time }
             .AddCircuitBreaker(new CircuitBreakerStrategyOptions<BackendFailure?>
             {
+                // The fifth of a run is the one that it hears of: whatever share of all answers that is.
+                FailureRatio = 0,
                 MinimumThroughput = 2,
-                FailureRatio = 0.0001,
                 SamplingDuration = TimeSpan.FromHours(1),
                 ShouldHandle = args => ValueTask.FromResult(args.Outcome.Result is not null),
                 StateProvider = _state,
                 BreakDurationGenerator = args => ValueTask.FromResult(TimeSpan.FromTicks(Math.Min(LongestBreak.Ticks, FirstBreak.Ticks << Math.Min(args.HalfOpenAttempts, 10)))),
                 OnOpened = args =>
                 {
-                    _probeAt = time.GetUtcNow() + args.BreakDuration;
-                    if (args.Context.Properties.GetValue(WasClosed, true)) changed(CircuitState.Open);
+                    Interlocked.Exchange(ref _probeAt, (time.GetUtcNow() + args.BreakDuration).UtcTicks);
+                    // It opens anew each time that the backend was found still out.
+                    if (!_isGivenUp) changed(CircuitState.Open);
+                    _isGivenUp = true;
                     return default;
                 },
                 OnClosed = _ =>
                 {
+                    _isGivenUp = false;
                     changed(CircuitState.Closed);
                     return default;
                 },
@@ -59,14 +64,10 @@ public sealed class Circuit
             .Build();
     }
 
-    private static readonly ResiliencePropertyKey<bool> WasClosed = new("was-closed");
-
-    public CircuitState State => _state.CircuitState;
-
     public bool IsClosed => _state.CircuitState == CircuitState.Closed;
 
     /// <summary>Whether the break is over and the backend may be asked whether it is back.</summary>
-    public bool IsProbeDue => !IsClosed && _time.GetUtcNow() > _probeAt;
+    public bool IsProbeDue => !IsClosed && _time.GetUtcNow().UtcTicks > Interlocked.Read(ref _probeAt);
 
     /// <summary>Takes how the backend answered; null for an answer that could be used.</summary>
     public void Record(BackendFailure? failure)
@@ -74,19 +75,13 @@ public sealed class Circuit
         var running = 0;
         if (failure?.IsOutage == true) running = Interlocked.Increment(ref _running);
         else Interlocked.Exchange(ref _running, 0);
-        var context = ResilienceContextPool.Shared.Get(continueOnCapturedContext: false);
-        context.Properties.Set(WasClosed, IsClosed);
         try
         {
-            _breaker.Execute(static (_, handled) => handled, context, running >= Outages ? failure : null);
+            _breaker.Execute(static handled => handled, running >= Outages ? failure : null);
         }
         catch (BrokenCircuitException)
         {
             // An answer to what was asked before it opened. The next probe decides.
-        }
-        finally
-        {
-            ResilienceContextPool.Shared.Return(context);
         }
     }
 }
