@@ -12,7 +12,8 @@ internal static class Bench
     public static async Task<Uri> StartProxyAsync(params string[] settings)
     {
         var root = FindFreeRoot();
-        string[] arguments = [$"--urls={root}", "--Logging:LogLevel:Default=Warning", .. settings];
+        // One process starts many of them, and watchers of files are few.
+        string[] arguments = [$"--urls={root}", "--hostBuilder:reloadConfigOnChange=false", "--Logging:LogLevel:Default=Warning", .. settings];
         var entry = System.Reflection.Assembly.Load("Proxy").EntryPoint!;
         _ = Task.Run(() => entry.Invoke(null, [arguments]));
         await WaitAsync(root);

@@ -169,6 +169,48 @@ public sealed class MetadataFreshnessWalks : IDisposable
     }
 
     [Fact]
+    public async Task AKeptFrame_AsksNobodyWhileItsHoldersListIsYoung_AndNotThoseWhoHoldNothing()
+    {
+        const string Frame = Series + "/instances/1.2.1.1.1/frames/1";
+        using var west = new WireMockPacs();
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { Time = _time };
+        await proxy.GetAsync(Frame);
+        var (east, asked) = (_east.Requests.Count, west.Requests.Count);
+
+        _time.Advance(TimeSpan.FromSeconds(45));
+        Assert.Equal("Proxy; hit", (await proxy.GetAsync(Frame)).CacheStatus);
+        Assert.Equal((east, asked), (_east.Requests.Count, west.Requests.Count));
+
+        _time.Advance(TimeSpan.FromSeconds(45));
+        Assert.Equal("Proxy; hit", (await proxy.GetAsync(Frame)).CacheStatus);
+        Assert.Equal((east + 1, asked), (_east.Requests.Count, west.Requests.Count));
+        Assert.EndsWith("/series", _east.Requests[^1].Path);
+    }
+
+    [Fact]
+    public async Task AKeptFrameIsNotHeldUp_ByAPacsThatHangs()
+    {
+        const string Frame = Series + "/instances/1.2.1.1.1/frames/1";
+        await _proxy.GetAsync(Frame);
+        _time.Advance(Freshness * 2);
+        var gate = _east.Hang();
+
+        var first = _proxy.GetAsync(Frame);
+        await Until.TrueAsync(
+            () =>
+            {
+                if (gate.Arrived > 0) _time.Advance(TimeSpan.FromMilliseconds(50));
+                return first.IsCompleted;
+            },
+            "it goes out");
+        Assert.Equal("Proxy; hit", (await first).CacheStatus);
+
+        // Time stands still: whoever comes next does not wait at all.
+        Assert.Equal("Proxy; hit", (await _proxy.GetAsync(Frame)).CacheStatus);
+        Assert.Equal(1, gate.Arrived);
+    }
+
+    [Fact]
     public async Task WhatIsKeptOfAnInstanceThatWasDeleted_IsGone()
     {
         const string Frame = Series + "/instances/1.2.1.1.3/frames/1";
