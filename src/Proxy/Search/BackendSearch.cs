@@ -18,7 +18,8 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     /// <summary>Where all rows are wanted: a backend that never ends is not read for ever.</summary>
     private const int MostOfAll = 100_000;
 
-    private readonly ConcurrentDictionary<string, SearchHabits> _habits = new(StringComparer.OrdinalIgnoreCase);
+    /// <summary>A backend may cap its studies and its series differently.</summary>
+    private readonly ConcurrentDictionary<(string Backend, SearchLevel Level), SearchHabits> _habits = new();
 
     /// <param name="backend">Whom to ask.</param>
     /// <param name="query">For what, from its first row on.</param>
@@ -44,17 +45,20 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
             IsCut = reading.IsCut,
             IsUnlisted = reading.IsUnlisted,
             Failure = reading.Failure,
-            Bytes = 512 + reading.Packed.Bytes + reading.Rows.Count * FoundRow.OwnBytes,
+            Bytes = reading.Bytes,
         };
     }
 
     /// <summary>Whether the backend is asked for the series of several studies one by one.</summary>
-    public bool SplitsStudies(string backend) => HabitsOf(backend).SplitsStudies;
+    public bool SplitsStudies(string backend) => HabitsOf(backend, SearchLevel.Series).SplitsStudies;
 
-    public void NoteSplitsStudies(string backend) => Learn(backend, habits => habits with { SplitsStudies = true });
+    public void NoteSplitsStudies(string backend) => Learn(backend, SearchLevel.Series, habits => habits with { SplitsStudies = true });
 
     /// <summary>Forgets a backend that is configured no more, or has moved.</summary>
-    public void Forget(string backend) => _habits.TryRemove(backend, out _);
+    public void Forget(string backend)
+    {
+        foreach (var level in Enum.GetValues<SearchLevel>()) _habits.TryRemove((backend, level), out _);
+    }
 
     /// <summary>What was read so far.</summary>
     private sealed class Reading(SearchQuery query, int? most)
@@ -78,20 +82,25 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         /// <summary>How many rows may still come, and one more to know whether there are more.</summary>
         public int? Wanted => Most + 1 - Rows.Count;
 
-        /// <summary>How many of the page are new; of a row that comes again the newer stands.</summary>
-        public int Add(AnswerPage page)
+        /// <summary>Bytes of memory that the rows hold, nearly.</summary>
+        public long Bytes => Packed.Bytes + PartsBytes + Rows.Count * FoundRow.OwnBytes;
+
+        public long PartsBytes { get; set; }
+
+        /// <summary>Whether the page has anything new; of a row that comes again the newer stands.</summary>
+        public bool Add(AnswerPage page)
         {
-            var before = Rows.Count + LeftOut;
+            var before = Rows.Count;
             foreach (var row in page.Rows) Rows[row.Uid] = row;
             LeftOut += page.LeftOut;
-            return Rows.Count + LeftOut - before;
+            return Rows.Count > before;
         }
     }
 
     private async Task ReadAsync(Reading reading, BackendOptions backend, CancellationToken cancellation)
     {
         var parts = reading.Query.SplitByModality();
-        if (parts.Count > 0 && HabitsOf(backend.Name).SplitsModalities)
+        if (parts.Count > 0 && HabitsOf(backend.Name, reading.Query.Level).SplitsModalities)
         {
             await ReadPartsAsync(reading, parts, backend, cancellation);
             return;
@@ -99,7 +108,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         await ReadPagesAsync(reading, backend, takesSmaller: parts.Count == 0, cancellation);
         if (reading.Failure?.Status != HttpStatusCode.BadRequest || parts.Count == 0) return;
         await ReadPartsAsync(reading, parts, backend, cancellation);
-        if (reading.Failure is null) Learn(backend.Name, habits => habits with { SplitsModalities = true });
+        if (reading.Failure is null) Learn(backend.Name, reading.Query.Level, habits => habits with { SplitsModalities = true });
     }
 
     /// <summary>One question a modality: a study that has several comes several times and counts once.</summary>
@@ -108,6 +117,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         var readings = parts.Select(part => new Reading(part, reading.Most)).ToList();
         await Task.WhenAll(readings.Select(part => ReadPagesAsync(part, backend, takesSmaller: true, cancellation)));
         foreach (var (uid, row) in readings.SelectMany(part => part.Rows)) reading.Rows[uid] = row;
+        reading.PartsBytes = readings.Sum(part => part.Packed.Bytes);
         reading.LeftOut = readings.Max(part => part.LeftOut);
         reading.IsCut = readings.Any(part => part.IsCut) || reading.Rows.Count > reading.Most;
         reading.Failure = readings.Select(part => part.Failure).FirstOrDefault(failure => failure is not null);
@@ -121,7 +131,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         int? smaller = null;
         while (true)
         {
-            var limit = Least(reading.Wanted, smaller ?? HabitsOf(backend.Name).MostPerPage);
+            var limit = Least(reading.Wanted, smaller ?? HabitsOf(backend.Name, reading.Query.Level).MostPerPage);
             var answer = await client.AskAsync(backend, RequestFor(reading.Query, limit, offset), (response, stopped) => AnswerPage.ReadAsync(response, reading.Query, reading.Packed, stopped), cancellation);
             if (answer.Failure is { } failure)
             {
@@ -135,25 +145,25 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
                 return;
             }
             reading.IsUnlisted = answer.IsMissing && offset == 0;
-            if (smaller is not null) Learn(backend.Name, habits => habits with { MostPerPage = smaller });
+            if (smaller is not null) Learn(backend.Name, reading.Query.Level, habits => habits with { MostPerPage = smaller });
             var page = answer.IsFound ? answer.Value : new AnswerPage([], 0, false);
-            var added = reading.Add(page);
+            var hasMore = reading.Add(page);
             if (reading.Rows.Count > (reading.Most ?? MostOfAll))
             {
                 reading.IsCut = true;
                 return;
             }
             // A backend that does not know offsets gives the same page again.
-            if (added == 0)
+            if (!hasMore)
             {
-                if (isProbe) Learn(backend.Name, habits => habits.WithWholePage(lastPage, reading.Query.CanonicalText, time.GetUtcNow()));
+                if (isProbe) Learn(backend.Name, reading.Query.Level, habits => habits.WithWholePage(lastPage, reading.Query.CanonicalText, time.GetUtcNow()));
                 return;
             }
-            if (isProbe) Learn(backend.Name, habits => habits with { PageCap = Math.Max(lastPage, habits.PageCap ?? 0) });
+            if (isProbe) Learn(backend.Name, reading.Query.Level, habits => habits with { PageCap = Math.Max(lastPage, habits.PageCap ?? 0) });
 
             var isFull = limit is { } asked && page.Count >= asked;
             isProbe = !isFull && !page.SaysMore;
-            if (isProbe && HabitsOf(backend.Name).IsLast(page.Count, reading.Query.CanonicalText, time.GetUtcNow())) return;
+            if (isProbe && HabitsOf(backend.Name, reading.Query.Level).IsLast(page.Count, reading.Query.CanonicalText, time.GetUtcNow())) return;
             offset += page.Count;
             lastPage = page.Count;
         }
@@ -169,7 +179,8 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
 
     private static int? FindSmaller(int? limit) => SmallerLimits.Cast<int?>().FirstOrDefault(smaller => smaller < limit);
 
-    private SearchHabits HabitsOf(string backend) => _habits.GetValueOrDefault(backend) ?? SearchHabits.Unknown;
+    private SearchHabits HabitsOf(string backend, SearchLevel level) => _habits.GetValueOrDefault((backend, level)) ?? SearchHabits.Unknown;
 
-    private void Learn(string backend, Func<SearchHabits, SearchHabits> change) => _habits.AddOrUpdate(backend, _ => change(SearchHabits.Unknown), (_, habits) => change(habits));
+    private void Learn(string backend, SearchLevel level, Func<SearchHabits, SearchHabits> change) =>
+        _habits.AddOrUpdate((backend, level), _ => change(SearchHabits.Unknown), (_, habits) => change(habits));
 }

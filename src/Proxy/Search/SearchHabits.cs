@@ -1,6 +1,6 @@
 namespace Proxy.Search;
 
-/// <summary>How a backend answers searches, as it has shown: what it says of itself is little and not always so.</summary>
+/// <summary>How a backend answers searches of one level, as it has shown: what it says of itself is little and not always so.</summary>
 /// <param name="MostPerPage">The largest <c>limit</c> that it takes; null while it takes any.</param>
 /// <param name="PageCap">How many rows it gives at most, whatever is asked for; null while none was seen.</param>
 /// <param name="WholePage">The largest number of rows behind which there were shown to be no more.</param>

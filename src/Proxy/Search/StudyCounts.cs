@@ -20,7 +20,7 @@ public sealed class StudyCounts(BackendSearch search, SeriesListReader lists, Di
     /// <summary>UIDs in one question: 64 characters each, and a server may refuse a line of 4 KB.</summary>
     private const int StudiesPerQuestion = 50;
 
-    private readonly SingleFlight<(string Backend, string Studies), bool> _asking = new();
+    private readonly SingleFlight<(string Backend, string Studies), IReadOnlyList<Uid>> _asking = new();
 
     /// <param name="scope">Whose studies.</param>
     /// <param name="rows">A page of merged rows.</param>
@@ -75,28 +75,23 @@ public sealed class StudyCounts(BackendSearch search, SeriesListReader lists, Di
 
     private async Task AskAsync(BackendScope scope, BackendOptions backend, Uid[] studies, CancellationToken deadline, CancellationToken cancellation)
     {
-        if (studies.Length > 1)
-        {
-            var isFiled = await _asking.RunAsync((backend.Name, string.Join(',', studies)), stopped => AskTogetherAsync(backend, studies, deadline, stopped), cancellation);
-            if (isFiled.Result) return;
-        }
-        var alone = scope with { Backends = [backend] };
-        await Task.WhenAll(studies.Select(study => lists.LocateAsync(alone, study, isHurried: false, asksAnew: false, cancellation)));
+        IReadOnlyList<Uid> alone = studies;
+        if (studies.Length > 1) (alone, _) = await _asking.RunAsync((backend.Name, string.Join(',', studies)), stopped => AskTogetherAsync(backend, studies, deadline, stopped), cancellation);
+        var one = scope with { Backends = [backend] };
+        await Task.WhenAll(alone.Select(study => lists.LocateAsync(one, study, isHurried: false, asksAnew: false, cancellation)));
     }
 
-    /// <summary>False when the backend does not answer such a question in a way that can be relied on, and each study has to be asked for alone.</summary>
-    private async Task<bool> AskTogetherAsync(BackendOptions backend, Uid[] studies, CancellationToken deadline, CancellationToken cancellation)
+    /// <summary>Files what a backend says of several studies at once; gives those that have to be asked for alone.</summary>
+    private async Task<IReadOnlyList<Uid>> AskTogetherAsync(BackendOptions backend, Uid[] studies, CancellationToken deadline, CancellationToken cancellation)
     {
         var answer = await search.AskAsync(backend, SearchQuery.SeriesOf(studies), most: null, deadline, cancellation);
         // Late, or not to be reached: alone they would be, too.
-        if (answer.Failure is { IsOutage: true }) return true;
+        if (answer.Failure is { IsOutage: true }) return [];
         var found = answer.Rows.ToLookup(row => row.Study);
-        if (!answer.IsWhole || !studies.All(found.Contains))
-        {
-            search.NoteSplitsStudies(backend.Name);
-            return false;
-        }
-        foreach (var study in studies) store.AddSeriesMetadata(backend.Name, study, [.. found[study].Select(row => row.Read())], areAll: true);
-        return true;
+        // It refuses such a question, or does not look at the studies in it.
+        if (answer.Failure is not null || found.Count == 0) search.NoteSplitsStudies(backend.Name);
+        if (!answer.IsWhole) return studies;
+        foreach (var study in studies.Where(found.Contains)) store.AddSeriesMetadata(backend.Name, study, [.. found[study].Select(row => row.Read())], areAll: true);
+        return [.. studies.Where(study => !found.Contains(study))];
     }
 }

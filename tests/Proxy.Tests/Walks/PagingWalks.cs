@@ -102,6 +102,20 @@ public sealed class PagingWalks : IAsyncDisposable
     }
 
     [Fact]
+    public async Task RowsOfNothing_AreNotReadForEver()
+    {
+        _east.Say(PacsAnswer.Json("""[{"0020000D":{"vr":"UI","Value":["1.2.3"]}},{"00080020":{"vr":"DA"}}]""") with
+        {
+            Headers = [("Warning", "299 pacs: There are 7 additional results that can be requested")],
+        });
+
+        var reply = await _proxy.GetAsync(Studies);
+
+        Assert.Equal(["1.2.3"], reply.Values("0020000D"));
+        Assert.Equal(2, _east.Requests.Count);
+    }
+
+    [Fact]
     public async Task AnOffsetThatIsRefused_IsTheEnd()
     {
         _east.Archive.RefusesOffsetPastEnd = true;
