@@ -27,13 +27,7 @@ public sealed class DestinationWalks : IDisposable
         var gate = _a.Hang();
 
         var search = proxy.GetAsync(Studies);
-        await Until.TrueAsync(
-            () =>
-            {
-                if (gate.Arrived > 0) time.Advance(TimeSpan.FromMilliseconds(100));
-                return search.IsCompleted;
-            },
-            "the other one answers");
+        await gate.LetTimePassAsync(time, search, "the other one answers");
 
         Assert.Equal(["1.2.1"], (await search).Values("0020000D"));
         Assert.Empty((await search).Warnings);
@@ -49,13 +43,7 @@ public sealed class DestinationWalks : IDisposable
         var gate = _a.Hang();
 
         var search = proxy.GetAsync(Studies);
-        await Until.TrueAsync(
-            () =>
-            {
-                if (gate.Arrived > 0) time.Advance(TimeSpan.FromMilliseconds(100));
-                return search.IsCompleted;
-            },
-            "the deadline is over");
+        await gate.LetTimePassAsync(time, search, "the deadline is over");
 
         Assert.Equal("a", (await search)["X-Failed-Backends"]);
         Assert.Single(_a.Requests);

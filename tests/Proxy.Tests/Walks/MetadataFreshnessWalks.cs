@@ -196,13 +196,7 @@ public sealed class MetadataFreshnessWalks : IDisposable
         var gate = _east.Hang();
 
         var first = _proxy.GetAsync(Frame);
-        await Until.TrueAsync(
-            () =>
-            {
-                if (gate.Arrived > 0) _time.Advance(TimeSpan.FromMilliseconds(50));
-                return first.IsCompleted;
-            },
-            "it goes out");
+        await gate.LetTimePassAsync(_time, first, "it goes out");
         Assert.Equal("Proxy; hit", (await first).CacheStatus);
 
         // Time stands still: whoever comes next does not wait at all.
@@ -268,13 +262,7 @@ public sealed class MetadataFreshnessWalks : IDisposable
         var gate = _east.Hang("/series");
 
         var asking = _proxy.GetAsync(Series + "/metadata");
-        await Until.TrueAsync(
-            () =>
-            {
-                if (gate.Arrived > 0) _time.Advance(TimeSpan.FromMilliseconds(100));
-                return asking.IsCompleted;
-            },
-            "what is kept goes out");
+        await gate.LetTimePassAsync(_time, asking, "what is kept goes out");
         var stale = await asking;
         Assert.Equal(3, stale.Rows.Count);
         Assert.Equal("Proxy; fwd=stale", stale.CacheStatus);
