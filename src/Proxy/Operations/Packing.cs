@@ -6,7 +6,7 @@ namespace Proxy.Operations;
 internal static class Packing
 {
     /// <summary>Below this packing saves no packet.</summary>
-    private const int LeastBytes = 1024;
+    public const int LeastBytes = 1024;
 
     /// <summary>Done once for an answer that is kept: 1.3 ms for the 768 KB of a CT series.</summary>
     private static readonly ZLibCompressionOptions Options = new() { CompressionLevel = 6 };
@@ -41,17 +41,5 @@ internal static class Packing
         using var joined = new MemoryStream();
         foreach (var piece in pieces) joined.Write(piece.Span);
         return joined.ToArray();
-    }
-
-    /// <summary>Writes a body that is not worth keeping in its packed form.</summary>
-    public static async Task WriteAsync(HttpContext context, ReadOnlyMemory<byte> body)
-    {
-        if (body.Length >= LeastBytes && context.Request.TakesGzip())
-        {
-            body = Gzip([body]);
-            context.Response.Headers.ContentEncoding = "gzip";
-        }
-        context.Response.ContentLength = body.Length;
-        await context.Response.Body.WriteAsync(body, context.RequestAborted);
     }
 }

@@ -17,13 +17,15 @@ public sealed record SearchResult(
     MergedList Rows, IReadOnlyList<BackendFailure> Failures, IReadOnlyList<string> Notes, DateTimeOffset Asked, CacheStatus Status)
 {
     public bool HasAnswer { get; init; } = true;
+
+    /// <summary>It is kept for its next page, so that its pages may be.</summary>
+    public bool IsKept { get; init; }
 }
 
 /// <summary>A page of a result, its studies counted.</summary>
-/// <param name="Result">What it was cut from.</param>
 /// <param name="Rows">The page.</param>
 /// <param name="Lacking">Backends that did not say in time what they have of the page's studies: counts of those that others hold too may be low.</param>
-public sealed record SearchPage(SearchResult Result, ImmutableArray<MergedRow> Rows, IReadOnlyList<string> Lacking);
+public sealed record SearchPage(ImmutableArray<MergedRow> Rows, IReadOnlyList<string> Lacking);
 
 /// <summary>Searches every backend at once and merges what they say (PS3.18 §10.6).</summary>
 /// <remarks>
@@ -54,20 +56,26 @@ public sealed class FederatedSearch(
 
     private sealed record ConflictKey(Uid Study);
 
-    public async Task<SearchPage> SearchAsync(BackendScope scope, SearchQuery query, bool asksAnew, CancellationToken cancellation)
+    /// <summary>A page of a result.</summary>
+    /// <param name="scope">Whose.</param>
+    /// <param name="query">What was searched for, and which page.</param>
+    /// <param name="result">What was found.</param>
+    /// <param name="asksAnew">Ask although what is kept is fresh.</param>
+    /// <param name="started">When the client began to wait: the search's deadline runs from there.</param>
+    /// <param name="cancellation">Nobody waits any more.</param>
+    public async Task<SearchPage> ReadPageAsync(BackendScope scope, SearchQuery query, SearchResult result, bool asksAnew, long started, CancellationToken cancellation)
     {
-        using var deadline = new CancellationTokenSource(options.Value.Deadline, time);
-        var result = await FindAsync(scope, query, asksAnew, cancellation);
-
         // 5
         var page = result.Rows.Read(query.Offset, query.Limit);
-        if (query.Level != SearchLevel.Studies) return new(result, page, []);
+        if (query.Level != SearchLevel.Studies) return new(page, []);
+        var left = options.Value.Deadline - time.GetElapsedTime(started);
+        using var deadline = new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero, time);
         IReadOnlyList<string> silent = [];
         if (query.MatchesParts) (page, silent) = await AddOtherPartsAsync(scope, query, result, page, asksAnew, deadline.Token, cancellation);
         FileShown(scope, query, result, page);
         TellConflicts(page);
         (page, var lacking) = await counts.CountAsync(scope, page, deadline.Token, cancellation);
-        return new(result, page, [.. lacking.Union(silent)]);
+        return new(page, [.. lacking.Union(silent)]);
     }
 
     /// <summary>Forgets what a backend said: it is configured no more, or it is another one now.</summary>
@@ -77,7 +85,12 @@ public sealed class FederatedSearch(
         memory.RemoveWhere(key => key is ResultKey result && result.Backends.Split(',').Contains(backend) || key is AnswerKey answer && answer.Backend == backend);
     }
 
-    private async Task<SearchResult> FindAsync(BackendScope scope, SearchQuery query, bool asksAnew, CancellationToken cancellation)
+    /// <summary>What is found, as a whole.</summary>
+    /// <param name="scope">Whom to ask.</param>
+    /// <param name="query">For what.</param>
+    /// <param name="asksAnew">Ask although what is kept is fresh.</param>
+    /// <param name="cancellation">Nobody waits any more.</param>
+    public async Task<SearchResult> FindAsync(BackendScope scope, SearchQuery query, bool asksAnew, CancellationToken cancellation)
     {
         // 1
         if (query is { Level: SearchLevel.Series, Study: { } study } && query.AsksWhole) return await ListSeriesAsync(scope, study, asksAnew, cancellation);
@@ -132,7 +145,9 @@ public sealed class FederatedSearch(
         {
             HasAnswer = keptRows.Count > 0 || answers.Any(a => a.Failure is null || a.Rows.Count > 0),
         };
-        if (failures.Count == 0) memory.Add(key, result, 512 + rows.Count * 64L, options.Value.Freshness);
+        if (failures.Count > 0) return result;
+        result = result with { IsKept = true };
+        memory.Add(key, result, 512 + rows.Count * 64L, options.Value.Freshness);
         return result;
     }
 

@@ -1,7 +1,9 @@
 using System.Buffers;
 using System.Collections.Immutable;
 using System.IO.Hashing;
+using System.Text;
 using Proxy.Backends;
+using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Store;
@@ -21,10 +23,16 @@ internal static class SearchEndpoints
         Map("/studies/{study}/instances", SearchLevel.Instances);
         Map("/studies/{study}/series/{series}/instances", SearchLevel.Instances);
 
-        void Map(string path, SearchLevel level) => root.MapRead(path, (HttpContext context, FederatedSearch search, TimeProvider time) => AnswerAsync(context, level, search, time));
+        void Map(string path, SearchLevel level) => root.MapRead(path, (HttpContext context, FederatedSearch search, MemoryTier memory, Reloadable<SearchOptions> options, TimeProvider time) =>
+            AnswerAsync(context, level, search, memory, options, time));
     }
 
-    private static async Task<IResult> AnswerAsync(HttpContext context, SearchLevel level, FederatedSearch search, TimeProvider time)
+    /// <summary>A ready page: what depends on the result, on which part of it, and on the client's address.</summary>
+    private sealed record PageKey(MergedList Rows, int Offset, int? Limit, string Hidden, string Root, bool IsPacked);
+
+    private sealed record ReadyPage(byte[] Body, bool IsPacked, string ETag, int Rows, IReadOnlyList<string> Lacking);
+
+    private static async Task<IResult> AnswerAsync(HttpContext context, SearchLevel level, FederatedSearch search, MemoryTier memory, Reloadable<SearchOptions> options, TimeProvider time)
     {
         if (!Accept.TakesDicomJson(Accept.Parse(context.Request.Headers.Accept))) return Problems.NotAcceptable("Searches are answered as application/dicom+json.");
         var scope = context.GetScope();
@@ -32,34 +40,49 @@ internal static class SearchEndpoints
         if (!SearchParameters.TryRead(level, study, series, context.Request.Query, out var query, out var error)) return Problems.BadParameter(error!.Parameter, error.Rule);
 
         var started = time.GetTimestamp();
-        var page = await search.SearchAsync(scope, query, context.Request.AsksAnew(), context.RequestAborted);
-        var result = page.Result;
+        var asksAnew = context.Request.AsksAnew();
+        var result = await search.FindAsync(scope, query, asksAnew, context.RequestAborted);
         if (!result.HasAnswer) return result.Failures.ToProblem();
+        var root = context.GetRootAddress(scope);
+        var key = new PageKey(result.Rows, query.Offset, query.Limit, string.Join(',', query.HiddenFields), Encoding.UTF8.GetString(root), context.Request.TakesGzip());
+        if (!memory.TryFind<ReadyPage>(key, out var page))
+        {
+            page = Make(await search.ReadPageAsync(scope, query, result, asksAnew, started, context.RequestAborted), [.. query.HiddenFields], root, key.IsPacked);
+            if (result.IsKept && page.Lacking.Count == 0) memory.Add(key, page, page.Body.Length, options.Value.Freshness);
+        }
 
         var response = context.Response;
         response.SetCacheStatus(result.Status, isStored: result.Failures.Count == 0);
         if (result.Status == CacheStatus.Miss) response.SetServerTiming(time.GetElapsedTime(started));
         response.SetAge(Ages.Of(result.Asked, time.GetUtcNow()));
         response.SetPrivate();
-        AddWarnings(response, page, remaining: result.Rows.Count - query.Offset - page.Rows.Length);
-        using var json = new PooledWriter(64 * 1024);
-        Write(json, page.Rows, [.. query.HiddenFields], context.GetRootAddress(scope));
-        // An empty page is 200 and [], which every viewer reads (204 is the older form).
+        AddWarnings(response, result, page.Lacking, remaining: result.Rows.Count - query.Offset - page.Rows);
         response.Headers.Vary = "Accept, Accept-Encoding";
-        if (context.IsNotModified($"W/\"{XxHash128.HashToUInt128(json.Written.Span):x}\"")) return Results.Empty;
+        if (context.IsNotModified(page.ETag)) return Results.Empty;
         response.ContentType = MediaType.DicomJson;
-        await Packing.WriteAsync(context, json.Written);
+        if (page.IsPacked) response.Headers.ContentEncoding = "gzip";
+        response.ContentLength = page.Body.Length;
+        await response.Body.WriteAsync(page.Body, context.RequestAborted);
         return Results.Empty;
     }
 
-    private static void AddWarnings(HttpResponse response, SearchPage page, int remaining)
+    private static void AddWarnings(HttpResponse response, SearchResult result, IReadOnlyList<string> lacking, int remaining)
     {
         if (remaining > 0) response.AddWarning($"There are {remaining} additional results that can be requested");
-        foreach (var note in page.Result.Notes) response.AddWarning(note);
-        foreach (var backend in page.Lacking) response.AddWarning($"{backend} did not say what it has of these studies: numbers of series and instances of those that others hold too may be low");
-        if (page.Lacking.Count > 0) response.Headers.CacheControl = "no-store";
-        if (page.Result.Status == CacheStatus.Stale) response.AddWarning("What a backend said before stands in for it");
-        response.WarnOf(page.Result.Failures);
+        foreach (var note in result.Notes) response.AddWarning(note);
+        foreach (var backend in lacking) response.AddWarning($"{backend} did not say what it has of these studies: numbers of series and instances of those that others hold too may be low");
+        if (lacking.Count > 0) response.Headers.CacheControl = "no-store";
+        if (result.Status == CacheStatus.Stale) response.AddWarning("What a backend said before stands in for it");
+        response.WarnOf(result.Failures);
+    }
+
+    /// <summary>An empty page is <c>[]</c>, which every viewer reads (204 is the older form).</summary>
+    private static ReadyPage Make(SearchPage page, IReadOnlyList<Tag> hidden, byte[] root, bool takesGzip)
+    {
+        using var json = new PooledWriter(64 * 1024);
+        Write(json, page.Rows, hidden, root);
+        var isPacked = takesGzip && json.Written.Length >= Packing.LeastBytes;
+        return new(isPacked ? Packing.Gzip([json.Written]) : json.Written.ToArray(), isPacked, $"W/\"{XxHash128.HashToUInt128(json.Written.Span):x}\"", page.Rows.Length, page.Lacking);
     }
 
     private static void Write(PooledWriter json, ImmutableArray<MergedRow> rows, IReadOnlyList<Tag> hidden, byte[] root)
