@@ -46,6 +46,9 @@ public sealed class WireMockPacs : IDisposable
     /// <summary>Whether metadata comes with an ETag, and an answer that a client has already is 304.</summary>
     public bool GivesETags { get; set; }
 
+    /// <summary>When metadata changed last, as the PACS says with it; one that gives a date and no ETag answers 304 to that date.</summary>
+    public string? LastModified { get; set; }
+
     /// <summary>The most requests that were inside at once.</summary>
     public int Peak => Volatile.Read(ref _peak);
 
@@ -101,7 +104,7 @@ public sealed class WireMockPacs : IDisposable
             }
             var fault = _faults.Find(f => path.EndsWith(f.PathEnd, StringComparison.Ordinal)).Answer;
             var answer = fault?.Invoke() ?? Archive.Answer(path, target.Query, headers.GetValueOrDefault("Accept", ""));
-            return ToMessage(GivesETags && fault is null && path.EndsWith("/metadata", StringComparison.Ordinal) ? WithETag(answer, headers.GetValueOrDefault("If-None-Match", "")) : answer);
+            return ToMessage(fault is null && path.EndsWith("/metadata", StringComparison.Ordinal) ? WithValidators(answer, headers) : answer);
         }
         finally
         {
@@ -109,10 +112,13 @@ public sealed class WireMockPacs : IDisposable
         }
     }
 
-    private static PacsAnswer WithETag(PacsAnswer answer, string known)
+    private PacsAnswer WithValidators(PacsAnswer answer, ImmutableDictionary<string, string> headers)
     {
-        var etag = $"\"{Convert.ToHexString(SHA256.HashData(answer.Body))[..16]}\"";
-        return known == etag ? new(304, "application/dicom+json", []) { Headers = [("ETag", etag)] } : answer with { Headers = [("ETag", etag)] };
+        var (name, condition, value) = GivesETags
+            ? ("ETag", "If-None-Match", $"\"{Convert.ToHexString(SHA256.HashData(answer.Body))[..16]}\"")
+            : ("Last-Modified", "If-Modified-Since", LastModified);
+        if (value is null) return answer;
+        return headers.GetValueOrDefault(condition) == value ? new(304, "application/dicom+json", []) { Headers = [(name, value)] } : answer with { Headers = [(name, value)] };
     }
 
     private static ResponseMessage ToMessage(PacsAnswer answer)

@@ -254,6 +254,20 @@ public sealed class MetadataFreshnessWalks : IDisposable
     }
 
     [Fact]
+    public async Task ADateOfThePacs_TellsTheSame()
+    {
+        _east.LastModified = "Tue, 24 Nov 2026 05:00:00 GMT";
+        await _proxy.GetAsync(Series + "/metadata");
+        _time.Advance(Freshness);
+        Assert.Equal("Proxy; hit", (await _proxy.GetAsync(Series + "/metadata")).CacheStatus);
+        Assert.Equal(_east.LastModified, _east.Requests[^1].Headers["If-Modified-Since"]);
+
+        (_east.Archive.Laterality, _east.LastModified) = ("L", "Tue, 24 Nov 2026 06:00:00 GMT");
+        _time.Advance(Freshness);
+        Assert.All((await _proxy.GetAsync(Series + "/metadata")).Rows, row => Assert.Equal("L", (string)row!["00200060"]!["Value"]![0]!));
+    }
+
+    [Fact]
     public async Task WhatIsKeptGoesOut_WhileASlowPacsIsAsked()
     {
         await _proxy.GetAsync(Series + "/metadata");
