@@ -50,6 +50,8 @@ public sealed class FederatedSearch(
 
     private readonly SingleFlight<(ResultKey Key, bool AsksAnew), SearchResult> _searching = new();
 
+    private readonly SingleFlight<(AnswerKey Key, bool AsksAnew), SearchAnswer> _asking = new();
+
     private sealed record ResultKey(string Scope, string Backends, string Text);
 
     private sealed record AnswerKey(string Backend, string Text);
@@ -69,9 +71,10 @@ public sealed class FederatedSearch(
         var page = result.Rows.Read(query.Offset, query.Limit);
         if (query.Level != SearchLevel.Studies) return new(page, []);
         var left = options.Value.Deadline - time.GetElapsedTime(started);
-        using var deadline = new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero, time);
+        if (left < TimeSpan.Zero) left = TimeSpan.Zero;
+        using var deadline = new CancellationTokenSource(left, time);
         IReadOnlyList<string> silent = [];
-        if (query.MatchesParts) (page, silent) = await AddOtherPartsAsync(scope, query, result, page, asksAnew, deadline.Token, cancellation);
+        if (query.MatchesParts) (page, silent) = await AddOtherPartsAsync(scope, query, result, page, asksAnew, left, cancellation);
         FileShown(scope, query, result, page);
         TellConflicts(page);
         (page, var lacking) = await counts.CountAsync(scope, page, deadline.Token, cancellation);
@@ -109,7 +112,7 @@ public sealed class FederatedSearch(
     /// that was searched for, and are parts of it all the same.
     /// </summary>
     private async Task<(ImmutableArray<MergedRow> Page, IReadOnlyList<string> Silent)> AddOtherPartsAsync(
-        BackendScope scope, SearchQuery query, SearchResult result, ImmutableArray<MergedRow> page, bool asksAnew, CancellationToken deadline, CancellationToken cancellation)
+        BackendScope scope, SearchQuery query, SearchResult result, ImmutableArray<MergedRow> page, bool asksAnew, TimeSpan deadline, CancellationToken cancellation)
     {
         var asking = from backend in scope.Backends
                      where result.Failures.All(f => f.Backend != backend.Name)
@@ -134,8 +137,7 @@ public sealed class FederatedSearch(
         if (!asksAnew && memory.TryFind<SearchResult>(key, out var kept)) return kept with { Status = CacheStatus.Hit };
 
         // 2
-        using var deadline = new CancellationTokenSource(options.Value.Deadline, time);
-        var answers = await Task.WhenAll(scope.Backends.Select(backend => AskAsync(backend, query, asksAnew, deadline.Token, cancellation)));
+        var answers = await Task.WhenAll(scope.Backends.Select(backend => AskAsync(backend, query, asksAnew, options.Value.Deadline, cancellation)));
 
         // 4
         var failures = answers.Select(a => a.Failure).OfType<BackendFailure>().ToList();
@@ -151,11 +153,18 @@ public sealed class FederatedSearch(
         return result;
     }
 
-    private async Task<SearchAnswer> AskAsync(BackendOptions backend, SearchQuery query, bool asksAnew, CancellationToken deadline, CancellationToken cancellation)
+    /// <summary>What one backend says, asked once for all who want it, at its own root and at that of all.</summary>
+    private async Task<SearchAnswer> AskAsync(BackendOptions backend, SearchQuery query, bool asksAnew, TimeSpan deadline, CancellationToken cancellation)
     {
         var key = new AnswerKey(backend.Name, query.CanonicalText);
+        return (await _asking.RunAsync((key, asksAnew), stopped => AskOnceAsync(backend, query, key, asksAnew, deadline, stopped), cancellation)).Result;
+    }
+
+    private async Task<SearchAnswer> AskOnceAsync(BackendOptions backend, SearchQuery query, AnswerKey key, bool asksAnew, TimeSpan deadline, CancellationToken cancellation)
+    {
         if (!asksAnew && memory.TryFind<SearchAnswer>(key, out var kept)) return kept;
-        var answer = await search.AskAsync(backend, query, options.Value.MaxResults, deadline, cancellation);
+        using var late = new CancellationTokenSource(deadline, time);
+        var answer = await search.AskAsync(backend, query, options.Value.MaxResults, late.Token, cancellation);
         if (answer.LeftOut > 0) log.RowsLeftOut(backend.Name, answer.LeftOut);
         if (answer.IsCut) answer = answer with { Rows = [.. answer.Rows.Take(options.Value.MaxResults)] };
         File(query, answer);

@@ -31,6 +31,24 @@ public sealed class SearchCacheWalks : IDisposable
     }
 
     [Fact]
+    public async Task ASearchOfAllAndOneOfOne_AskThatOneOnce()
+    {
+        using var west = new WireMockPacs();
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address));
+        var gate = _east.Hang();
+
+        var all = proxy.GetAsync(Studies);
+        await Until.TrueAsync(() => gate.Arrived == 1, "the search of all asks");
+        var one = proxy.GetAsync("/backends/east/dicomweb/studies");
+        await Until.TrueAsync(() => proxy.Arrived == 2, "the search of one is there");
+        gate.Open();
+
+        Assert.Equal(2, (await all).Rows.Count);
+        Assert.Equal(2, (await one).Rows.Count);
+        Assert.Single(_east.Requests);
+    }
+
+    [Fact]
     public async Task TheSameSearchWithinItsFreshness_AsksNothing()
     {
         var time = new FakeTimeProvider();
