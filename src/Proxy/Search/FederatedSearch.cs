@@ -48,6 +48,9 @@ public sealed class FederatedSearch(
     /// <summary>A conflict is told once in so long, however often its study is listed.</summary>
     private static readonly TimeSpan ConflictQuiet = TimeSpan.FromHours(1);
 
+    /// <summary>A backend that used up the deadline leaves the others this time to say what their studies have.</summary>
+    private static readonly TimeSpan LeastLeft = TimeSpan.FromMilliseconds(500);
+
     private readonly SingleFlight<(ResultKey Key, bool AsksAnew), SearchResult> _searching = new();
 
     private readonly SingleFlight<(AnswerKey Key, bool AsksAnew), SearchAnswer> _asking = new();
@@ -71,7 +74,7 @@ public sealed class FederatedSearch(
         var page = result.Rows.Read(query.Offset, query.Limit);
         if (query.Level != SearchLevel.Studies) return new(page, []);
         var left = options.Value.Deadline - time.GetElapsedTime(started);
-        if (left < TimeSpan.Zero) left = TimeSpan.Zero;
+        if (left < LeastLeft) left = LeastLeft;
         using var deadline = new CancellationTokenSource(left, time);
         IReadOnlyList<string> silent = [];
         if (query.MatchesParts) (page, silent) = await AddOtherPartsAsync(scope, query, result, page, asksAnew, left, cancellation);

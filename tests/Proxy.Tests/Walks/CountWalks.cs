@@ -89,6 +89,19 @@ public sealed class CountWalks : IAsyncDisposable
     }
 
     [Fact]
+    public async Task APacsThatHangs_DoesNotKeepTheOthersStudiesFromBeingCounted()
+    {
+        using var north = new WireMockPacs();
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", _west.Address), ("north", north.Address)) { ["Search:Deadline"] = "00:00:02" };
+        north.Hang();
+
+        var reply = await proxy.GetAsync(Studies);
+
+        Assert.Equal("north", reply["X-Failed-Backends"]);
+        Assert.All(reply.Rows, row => Assert.Equal((3, 6), ((int)row!["00201206"]!["Value"]![0]!, (int)row["00201208"]!["Value"]![0]!)));
+    }
+
+    [Fact]
     public async Task TwentySearchesAtOnce_AskOnce()
     {
         var gate = _east.Hang("series");
