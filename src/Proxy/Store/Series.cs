@@ -40,12 +40,15 @@ public sealed record Series(Uid Uid)
     /// <summary>The row that stood when the metadata was asked for.</summary>
     private Dataset? MetadataSummary { get; init; }
 
+    /// <summary>A newer row tells something else than the one that stood then.</summary>
+    private bool IsBelied { get; init; }
+
     /// <summary>How many instances the backend says it holds, by the newest that it said.</summary>
     public int Count => SummaryCount ?? Metadata?.Count ?? InstanceRows?.Count ?? 0;
 
     /// <summary>Whether no newer search contradicts the metadata: as many instances, and the same patient, study and description.</summary>
     public bool IsMetadataComplete =>
-        Metadata is { } metadata && (SummaryCount is null || SummaryCount == metadata.Count) && (MetadataSummary is null || TellTheSame(MetadataSummary, Summary!));
+        Metadata is { } metadata && (SummaryCount is null || SummaryCount == metadata.Count) && !IsBelied;
 
     public bool IsMetadataFresh(TimeSpan lifetime, DateTimeOffset now) => Metadata is not null && Ages.IsWithin(MetadataAsked, lifetime, now);
 
@@ -54,7 +57,7 @@ public sealed record Series(Uid Uid)
     {
         Summary = row,
         SummaryCount = row.FindInt(Tag.NumberOfSeriesRelatedInstances) ?? SummaryCount,
-        MetadataSummary = MetadataSummary is not null && TellTheSame(MetadataSummary, row) ? row : MetadataSummary,
+        IsBelied = Differ(MetadataSummary, row),
     };
 
     /// <summary>The same with all instances as the backend has just given them: how many a search saw before counts no more.</summary>
@@ -66,6 +69,7 @@ public sealed record Series(Uid Uid)
         Metadata = metadata,
         MetadataValidators = validators,
         MetadataSummary = summary,
+        IsBelied = Differ(summary, Summary),
         SummaryCount = summary is null || ReferenceEquals(summary, Summary) ? null : SummaryCount,
     };
 
@@ -75,13 +79,16 @@ public sealed record Series(Uid Uid)
     /// <summary>Bytes of memory that are held, nearly.</summary>
     public long Bytes => 400 + (Summary?.Json.Length + 16 * Summary?.Attributes.Length ?? 0) + (Metadata?.PackedBytes ?? 0) + (InstanceRows?.PackedBytes ?? 0);
 
-    private static bool TellTheSame(Dataset older, Dataset newer)
+    /// <summary>Whether what both rows tell is not the same. One search may tell less than another: that is no difference.</summary>
+    private static bool Differ(Dataset? older, Dataset? newer)
     {
-        if (ReferenceEquals(older, newer)) return true;
+        if (older is null || newer is null || ReferenceEquals(older, newer)) return false;
         foreach (var tag in Telling)
         {
-            if (!older.FindAttribute(tag).SequenceEqual(newer.FindAttribute(tag))) return false;
+            var before = older.FindAttribute(tag);
+            var now = newer.FindAttribute(tag);
+            if (!before.IsEmpty && !now.IsEmpty && !before.SequenceEqual(now)) return true;
         }
-        return true;
+        return false;
     }
 }

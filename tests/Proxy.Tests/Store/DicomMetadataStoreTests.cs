@@ -174,6 +174,10 @@ public class DicomMetadataStoreTests
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 1, "DOE^JANE")], areAll: true);
         Assert.True(_store.GetSeries(Path)!.IsMetadataComplete);
 
+        // A row that tells less is no contradiction, and takes nothing away from what was told.
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 1)], areAll: true);
+        Assert.True(_store.GetSeries(Path)!.IsMetadataComplete);
+
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 1, "ROE^JANE")], areAll: true);
         Assert.False(_store.GetSeries(Path)!.IsMetadataComplete);
         _store.AddInstances("east", Path, Pack("1.2.1.1"), validators: null, _store.GetSeries(Path)!.Summary);
