@@ -45,7 +45,7 @@ public sealed class BodyReader(BackendClient client, BackendSet backends, Series
     public async Task<BodyResult> ReadAsync(BackendScope scope, InstancePath path, string place, IReadOnlyList<BodyFormat> formats, bool keeps, CancellationToken cancellation)
     {
         // Pixels never change under their UID, but a series may be gone.
-        var known = await lists.LookAfterAsync(scope, path.SeriesPath, cancellation);
+        var known = await lists.LookAfterAsync(scope, path.Study, cancellation);
         var wanted = new Wanted(scope, path, place, formats, keeps);
         if (await TryHoldersAsync(wanted, HoldersOf(known), cancellation) is { } body) return body;
         var places = await lists.LocateAsync(scope, path.Study, isHurried: true, asksAnew: false, cancellation);

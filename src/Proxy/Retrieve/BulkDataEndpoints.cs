@@ -32,7 +32,7 @@ internal static class BulkDataEndpoints
         var key = new EntryKey(backend.Name, resource + below, null);
         var started = time.GetTimestamp();
         // What is kept of a series that is gone goes with it.
-        if (study is { } of && series is { } inside) await lists.LookAfterAsync(scope, new(of, inside), context.RequestAborted);
+        if (study is { } known) await lists.LookAfterAsync(scope, known, context.RequestAborted);
         var lookup = cache.Get(key, (fill, stopped) => client.AskAsync(
             backend, new(key.Place, $"multipart/related; type=\"{MediaType.OctetStream}\", {MediaType.OctetStream};q=0.5, */*;q=0.1"), (response, c) => CopyAsync(response, fill, c), stopped));
         var answer = lookup.Entry is { } kept ? new(kept.Head) : await BodyReader.HeadOrLeaveAsync(lookup.Reader!, context.RequestAborted);

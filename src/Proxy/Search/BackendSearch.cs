@@ -83,7 +83,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         public int? Wanted => Most + 1 - Rows.Count;
 
         /// <summary>Bytes of memory that the rows hold, nearly.</summary>
-        public long Bytes => Packed.Bytes + PartsBytes + Rows.Count * FoundRow.OwnBytes;
+        public long Bytes => 512 + Packed.Bytes + PartsBytes + Rows.Count * FoundRow.OwnBytes;
 
         public long PartsBytes { get; set; }
 

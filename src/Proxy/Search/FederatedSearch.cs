@@ -152,7 +152,8 @@ public sealed class FederatedSearch(
         };
         if (failures.Count > 0) return result;
         result = result with { IsKept = true };
-        memory.Add(key, result, 512 + rows.Count * 64L, options.Value.Freshness);
+        // It holds the answers' rows, also when the answers themselves have left.
+        memory.Add(key, result, rows.Count * 64L + answers.Sum(a => a.Bytes), options.Value.Freshness);
         return result;
     }
 

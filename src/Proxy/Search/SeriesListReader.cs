@@ -58,13 +58,14 @@ public sealed class SeriesListReader(
     }
 
     /// <summary>
-    /// The study as it is known, for something of a series that is kept: holders whose lists are old are asked whether
-    /// they still have it, and only briefly waited for. Null when nothing is known.
+    /// The study as it is known, for something of it that is kept: holders whose lists are old are asked what they still
+    /// have, and only briefly waited for. Null when nothing is known.
     /// </summary>
-    public async Task<Study?> LookAfterAsync(BackendScope scope, SeriesPath path, CancellationToken cancellation)
+    public async Task<Study?> LookAfterAsync(BackendScope scope, Uid study, CancellationToken cancellation)
     {
-        var (study, now) = (path.Study, time.GetUtcNow());
-        if (store.GetStudy(study) is not { } known || scope.Backends.All(b => IsLookedAfter(known.ListOf(b.Name)))) return store.GetStudy(study);
+        var now = time.GetUtcNow();
+        var known = store.GetStudy(study);
+        if (known is null || scope.Backends.All(b => IsLookedAfter(known.ListOf(b.Name)))) return known;
         var key = (scope.Name, study);
         if (_late.ContainsKey(key)) return known;
         var holders = scope with { Backends = [.. scope.Backends.Where(b => !IsLookedAfter(known.ListOf(b.Name)))] };
@@ -75,7 +76,7 @@ public sealed class SeriesListReader(
         if (!looking.IsCompleted && _late.TryAdd(key, true)) _ = looking.ContinueWith(_ => _late.TryRemove(key, out var _), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         return store.GetStudy(study);
 
-        bool IsLookedAfter(SeriesList list) => list.FindSeries(path.Series) is null || list.IsFresh(cache.Value.MetadataFreshness, now);
+        bool IsLookedAfter(SeriesList list) => list.Series.IsEmpty || list.IsFresh(cache.Value.MetadataFreshness, now);
     }
 
     /// <summary>A backend denied something of a study that its list names: unless the list is quite young, it is asked for anew.</summary>

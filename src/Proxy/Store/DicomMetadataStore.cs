@@ -91,7 +91,7 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
     public IReadOnlyList<Uid> AddUnlisted(string backend, Uid study)
     {
         var now = time.GetUtcNow();
-        var (before, after) = _studies.Update(study, current => current.With(current.ListOf(backend) with { Series = ImmutableDictionary<Uid, Series>.Empty, StudyRow = null, Asked = now, IsUnlisted = true }));
+        var (before, after) = _studies.Update(study, current => current.With(current.ListOf(backend) with { Series = ImmutableDictionary<Uid, Series>.Empty, Asked = now, IsUnlisted = true }));
         return GoneBetween(before, after, backend);
     }
 

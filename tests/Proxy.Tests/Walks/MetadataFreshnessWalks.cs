@@ -188,6 +188,30 @@ public sealed class MetadataFreshnessWalks : IDisposable
     }
 
     [Fact]
+    public async Task ASeriesThatIsGone_IsNotGiven_WhileAnotherPacsIsAskedForAnotherSeries()
+    {
+        const string InEast = Series + "/instances/1.2.1.1.1/frames/1";
+        const string InWest = Study + "/series/1.2.1.2/instances/1.2.1.2.1/frames/1";
+        using var west = new WireMockPacs(new HeldStudy("1.2.1").With("1.2.1.2", "SR", 1));
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { Time = _time };
+        await proxy.GetAsync(InEast);
+        await proxy.GetAsync(InWest);
+        _time.Advance(Freshness * 2);
+        _east.Archive.Drop("1.2.1");
+        var gate = west.Hang();
+
+        var held = proxy.GetAsync(InWest);
+        await Until.TrueAsync(() => gate.Arrived > 0, "the west is asked");
+        var gone = proxy.GetAsync(InEast);
+        await Until.TrueAsync(() => proxy.Arrived == 4, "both wait");
+        await gate.LetTimePassAsync(_time, Task.WhenAll(held, gone), "both are answered");
+
+        Assert.Equal("Proxy; hit", (await held).CacheStatus);
+        // The west may have it, and does not say.
+        (await gone).IsProblem(504, names: "west");
+    }
+
+    [Fact]
     public async Task AKeptFrameIsNotHeldUp_ByAPacsThatHangs()
     {
         const string Frame = Series + "/instances/1.2.1.1.1/frames/1";
