@@ -3,7 +3,10 @@ using Proxy.Store;
 
 namespace Proxy.Backends;
 
-/// <summary>One thing that a backend is asked for, with GET. Made from parsed values: nothing that a client sent is copied.</summary>
+/// <summary>
+/// One thing that a backend is asked for, with GET. Made from parsed values: nothing that a client sent is copied, for a
+/// backend writes its caller's Host into answers that are kept for others.
+/// </summary>
 /// <param name="PathAndQuery">Below the backend's DICOMweb root, such as <c>studies/1.2/series?limit=5</c>.</param>
 /// <param name="Accept">The Accept header.</param>
 public sealed record BackendRequest(string PathAndQuery, string Accept)
