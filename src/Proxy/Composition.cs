@@ -5,6 +5,7 @@ using Proxy.Backends;
 using Proxy.Backends.Health;
 using Proxy.Backends.Transport;
 using Proxy.Cache;
+using Proxy.Disk;
 using Proxy.Operations;
 using Proxy.Retrieve;
 using Proxy.Search;
@@ -27,7 +28,7 @@ internal static class Composition
             kestrel.Limits.MaxRequestHeadersTotalSize = RequestGuard.ServerHeaderBytes;
             kestrel.Limits.MaxRequestLineSize = RequestGuard.MaxHeaderBytes;
         });
-        builder.Services.AddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<TimeProvider>(new SteadyTimeProvider(TimeProvider.System));
     }
 
     public static void AddSettings(this IServiceCollection services, Settings settings)
@@ -54,6 +55,8 @@ internal static class Composition
 
     public static void AddStore(this IServiceCollection services, CacheOptions options)
     {
+        services.AddSingleton(s => new CacheFolder(options.DiskPath, s.GetRequiredService<ILogger<CacheFolder>>()));
+        services.AddHostedService<CacheFolderKeeper>();
         services.AddSingleton(s => new DicomMetadataStore(
             s.GetRequiredService<BackendSet>().PreferenceOf, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<DicomMetadataStore>>(), options.StoreMaxBytes));
         services.AddSingleton(s => new MemoryTier(options.TierMaxBytes, s.GetRequiredService<TimeProvider>()));

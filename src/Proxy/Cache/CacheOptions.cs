@@ -4,25 +4,35 @@ namespace Proxy.Cache;
 
 /// <summary>What is kept, and for how long it is believed.</summary>
 /// <param name="MemoryMaxBytes">Everything that the memory tier holds: frames, bulk data, ready answers. An eighth of it is set aside for the metadata store.</param>
+/// <param name="DiskPath">The folder for what outlives the process; null for none.</param>
+/// <param name="DiskMaxBytes">Everything in that folder.</param>
 /// <param name="MetadataFreshness">After this time a backend is asked whether what is kept of a study still holds.</param>
 /// <param name="MetadataMaxStale">How old that may be, at most, to stand in for a backend that cannot be asked.</param>
-public sealed record CacheOptions(long MemoryMaxBytes, TimeSpan MetadataFreshness, TimeSpan MetadataMaxStale)
+public sealed record CacheOptions(long MemoryMaxBytes, string? DiskPath, long DiskMaxBytes, TimeSpan MetadataFreshness, TimeSpan MetadataMaxStale)
 {
     public static CacheOptions Read(SettingsReader settings)
     {
         settings.RefuseOthers("Cache", "Memory", "Metadata", "Disk");
-        settings.LeaveUnused("Cache:Disk");
         settings.RefuseOthers("Cache:Memory", "MaxBytes");
+        settings.RefuseOthers("Cache:Disk", "Path", "MaxBytes");
         settings.RefuseOthers("Cache:Metadata", "Freshness", "MaxStale");
         return new(
             settings.ReadNumber("Cache:Memory:MaxBytes", 1L << 30, 1L << 20),
+            settings.FindText("Cache:Disk:Path"),
+            settings.ReadNumber("Cache:Disk:MaxBytes", 100L << 30, 16L << 20),
             settings.ReadDuration("Cache:Metadata:Freshness", TimeSpan.FromMinutes(1), TimeSpan.Zero, TimeSpan.FromDays(365)),
             settings.ReadDuration("Cache:Metadata:MaxStale", TimeSpan.FromDays(1), TimeSpan.Zero, TimeSpan.FromDays(365)));
     }
 
-    /// <summary>The share of the budget that the metadata store may hold, in bytes.</summary>
+    /// <summary>The share of the memory that the metadata store may hold, in bytes.</summary>
     public long StoreMaxBytes => MemoryMaxBytes / 8;
 
-    /// <summary>The share of the budget that the memory tier may hold, in bytes.</summary>
+    /// <summary>The share of the memory that the memory tier may hold, in bytes.</summary>
     public long TierMaxBytes => MemoryMaxBytes - StoreMaxBytes;
+
+    /// <summary>The share of the disk that the metadata store may hold, in bytes: a CT instance takes some 130 of metadata and 512 Ki of pixels.</summary>
+    public long StoreDiskMaxBytes => DiskMaxBytes / 16;
+
+    /// <summary>The share of the disk that the disk tier may hold, in bytes.</summary>
+    public long TierDiskMaxBytes => DiskMaxBytes - StoreDiskMaxBytes;
 }

@@ -29,4 +29,13 @@ internal static partial class Log
 
     [LoggerMessage(9, LogLevel.Warning, "Backends {First} and {Second} ascribe study {Study} to different patients")]
     public static partial void IdentityConflicted(this ILogger logger, string first, string second, string study);
+
+    [LoggerMessage(10, LogLevel.Information, "What is kept in {Folder} can be used")]
+    public static partial void FolderReady(this ILogger logger, string folder);
+
+    [LoggerMessage(11, LogLevel.Warning, "The cache folder {Folder} is {State}: {Reason}. Requests go on without it")]
+    public static partial void FolderFailed(this ILogger logger, string folder, string state, string reason);
+
+    [LoggerMessage(12, LogLevel.Warning, "{Database} is damaged or of another version, and is made anew: {Reason}")]
+    public static partial void DatabaseReplaced(this ILogger logger, string database, string reason);
 }

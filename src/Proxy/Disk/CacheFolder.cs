@@ -1,0 +1,229 @@
+using System.Security.Cryptography;
+using Proxy.Operations;
+
+namespace Proxy.Disk;
+
+/// <summary>Whether the folder on disk can be used, and why not.</summary>
+/// <param name="CanRead">What lies there may be looked at.</param>
+/// <param name="CanWrite">Something may be added.</param>
+/// <param name="Reason">What stands in the way, for whoever runs the proxy; null when nothing does.</param>
+public sealed record FolderState(bool CanRead, bool CanWrite, string? Reason)
+{
+    public string Name => CanWrite ? "ready" : CanRead ? "read-only" : "unusable";
+}
+
+/// <summary>The folder on disk that this process owns: what it kept is there when it starts again.</summary>
+/// <remarks>
+/// <code>
+/// {path}/lock         held while the process lives
+/// {path}/owner        a random word of its own: tells the folder that was taken from another one at the same place
+/// {path}/tmp/         bodies that are being written: emptied at the start
+/// {path}/entries/     whole bodies, by study and series
+/// {path}/entries.db   how much lies there and how much it is worth (a hint)
+/// {path}/studies.db   what the metadata store knows
+/// </code>
+/// A disk may be full, read-only, gone, or so slow that it might as well be gone. Then nothing is kept or found there,
+/// requests go on to the backends, and the folder is looked at every few seconds until it is well again. Nothing here
+/// waits for a disk for longer than <see cref="Patience"/>.
+/// </remarks>
+public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDisposable
+{
+    /// <summary>How long anybody waits for the disk.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    private static readonly FolderState NotConfigured = new(false, false, "Cache:Disk:Path is not set");
+
+    private readonly string? _path = path is null ? null : System.IO.Path.GetFullPath(path);
+    /// <summary>As many as may hang at once on a disk that does not answer.</summary>
+    private readonly SemaphoreSlim _working = new(32);
+    private FolderState _state = path is null ? NotConfigured : new(false, false, "not looked at yet");
+    private FileStream? _lock;
+    private string _word = "";
+    private int _looking;
+
+    public bool IsConfigured => _path is not null;
+
+    public FolderState State => Volatile.Read(ref _state);
+
+    /// <summary>Grows when the folder was taken anew: what was open in the old one is to be closed.</summary>
+    public int Taken { get; private set; }
+
+    /// <summary>A place in the folder.</summary>
+    public string PathOf(params ReadOnlySpan<string> parts) => System.IO.Path.Join([_path, .. parts]);
+
+    /// <summary>Takes the folder, or looks whether it is as it was. At most one looks at a time, however long it takes.</summary>
+    public async Task LookAsync()
+    {
+        if (_path is null || Interlocked.Exchange(ref _looking, 1) != 0) return;
+        var looking = Task.Run(() =>
+        {
+            try
+            {
+                Look(_path);
+                Set(new(true, true, null));
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // Without the lock it may be another's; with it, what is there can still be read.
+                Set(new(_lock is not null && Directory.Exists(PathOf("entries")), false, Describe(e)));
+            }
+            finally
+            {
+                Volatile.Write(ref _looking, 0);
+            }
+        });
+        await WaitAsync(looking, CancellationToken.None);
+    }
+
+    /// <summary>Runs what touches the disk, away from the caller's thread.</summary>
+    /// <returns>Null when the disk cannot be used, failed, or did not answer in time.</returns>
+    public async Task<T?> RunAsync<T>(Func<T?> work, CancellationToken cancellation, bool writes = false) where T : class
+    {
+        var state = State;
+        if (writes ? !state.CanWrite : !state.CanRead) return null;
+        if (!await _working.WaitAsync(Patience, cancellation)) return null;
+        var task = Task.Run(
+            () =>
+            {
+                try
+                {
+                    return work();
+                }
+                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+                {
+                    Fail(e, writes);
+                    return null;
+                }
+                finally
+                {
+                    _working.Release();
+                }
+            },
+            CancellationToken.None);
+        return await WaitAsync(task, cancellation) ? await task : null;
+    }
+
+    /// <summary>Notes that the disk failed: it is left alone until <see cref="LookAsync"/> finds it well.</summary>
+    public void Fail(Exception exception, bool wasWriting) => Set(new(wasWriting && State.CanRead, false, Describe(exception)));
+
+    /// <summary>Makes a folder that nobody else may look into.</summary>
+    public static void CreateFolder(string folder)
+    {
+        if (Directory.Exists(folder)) return;
+        if (OperatingSystem.IsWindows()) Directory.CreateDirectory(folder);
+        else Directory.CreateDirectory(folder, OwnerOnly);
+    }
+
+    /// <summary>A file that is not there yet and that nobody else may read.</summary>
+    /// <param name="size">Bytes that are set aside, so that a full disk says so at once.</param>
+    /// <param name="mode">For a file that may be there.</param>
+    /// <param name="share">Who may open it meanwhile.</param>
+    public static FileStreamOptions NewFile(long size = 0, FileMode mode = FileMode.CreateNew, FileShare share = FileShare.ReadWrite | FileShare.Delete)
+    {
+        var options = new FileStreamOptions { Mode = mode, Access = FileAccess.ReadWrite, Share = share, BufferSize = 0, PreallocationSize = size };
+        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        return options;
+    }
+
+    public void Dispose()
+    {
+        Set(new(false, false, "the proxy stops"));
+        _lock?.Dispose();
+        _working.Dispose();
+    }
+
+    /// <summary>False when the disk did not answer: whoever hangs there is left hanging.</summary>
+    private async Task<bool> WaitAsync(Task task, CancellationToken cancellation)
+    {
+        try
+        {
+            await task.WaitAsync(Patience, cancellation);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            Set(new(false, false, "the disk does not answer"));
+            return false;
+        }
+    }
+
+    private void Look(string path)
+    {
+        if (_lock is not null && IsOurs()) Probe();
+        else Take(path);
+    }
+
+    private bool IsOurs()
+    {
+        try
+        {
+            return File.ReadAllText(PathOf("owner")) == _word;
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return false;
+        }
+    }
+
+    private void Take(string path)
+    {
+        _lock?.Dispose();
+        _lock = null;
+        CreateFolder(path);
+        // A path that was mistyped must not cost anybody his files.
+        if (!File.Exists(PathOf("lock")) && Directory.EnumerateFileSystemEntries(path).Any(e => System.IO.Path.GetFileName(e) != "lost+found"))
+            throw new IOException("the folder is not empty and is not a cache of this proxy");
+        var held = new FileStream(PathOf("lock"), NewFile(mode: FileMode.OpenOrCreate, share: FileShare.None));
+        try
+        {
+            _word = Convert.ToHexString(RandomNumberGenerator.GetBytes(16));
+            File.Delete(PathOf("owner"));
+            using (var owner = new FileStream(PathOf("owner"), NewFile())) owner.Write(System.Text.Encoding.ASCII.GetBytes(_word));
+            if (Directory.Exists(PathOf("tmp"))) Directory.Delete(PathOf("tmp"), recursive: true);
+            CreateFolder(PathOf("tmp"));
+            CreateFolder(PathOf("entries"));
+            Probe();
+        }
+        catch
+        {
+            // Read-only, or full: the lock stays, for reading.
+            _lock = held;
+            throw;
+        }
+        _lock = held;
+        Taken++;
+    }
+
+    /// <summary>Writes as much as a small frame, and takes it away.</summary>
+    private void Probe()
+    {
+        var file = PathOf("tmp", "probe");
+        File.Delete(file);
+        using (var probe = new FileStream(file, NewFile(64 * 1024)))
+        {
+            probe.Write(new byte[4096]);
+            probe.Flush(flushToDisk: true);
+        }
+        File.Delete(file);
+    }
+
+    private void Set(FolderState state)
+    {
+        var before = Interlocked.Exchange(ref _state, state);
+        if (before == state) return;
+        if (state.Reason is null) log.FolderReady(_path!);
+        else log.FolderFailed(_path ?? "", state.Name, state.Reason);
+    }
+
+    /// <summary>What went wrong, without the names of files.</summary>
+    private static string Describe(Exception e) => e switch
+    {
+        UnauthorizedAccessException => "no permission, or the disk is read-only",
+        DirectoryNotFoundException => "the folder is gone",
+        _ when (e.HResult & 0xFFFF) == 28 => "the disk is full",
+        _ when e.Message.Contains("being used by another process", StringComparison.Ordinal) => "another process owns the folder",
+        _ => e.Message.Split(':')[0],
+    };
+}

@@ -1,0 +1,27 @@
+namespace Proxy.Disk;
+
+/// <summary>Takes the folder before the first request is answered, as far as the disk answers, and looks after it from then on.</summary>
+public sealed class CacheFolderKeeper(CacheFolder folder, TimeProvider time) : BackgroundService
+{
+    private static readonly TimeSpan Every = TimeSpan.FromSeconds(5);
+
+    public override async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await folder.LookAsync();
+        await base.StartAsync(cancellationToken);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        if (!folder.IsConfigured) return;
+        using var timer = new PeriodicTimer(Every, time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(stoppingToken)) await folder.LookAsync();
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The process ends.
+        }
+    }
+}
