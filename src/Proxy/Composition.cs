@@ -5,6 +5,7 @@ using Proxy.Backends;
 using Proxy.Backends.Health;
 using Proxy.Backends.Transport;
 using Proxy.Cache;
+using Proxy.Cache.Tiers;
 using Proxy.Disk;
 using Proxy.Operations;
 using Proxy.Retrieve;
@@ -60,6 +61,13 @@ internal static class Composition
         services.AddSingleton(s => new DicomMetadataStore(
             s.GetRequiredService<BackendSet>().PreferenceOf, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<DicomMetadataStore>>(), options.StoreMaxBytes));
         services.AddSingleton(s => new MemoryTier(options.TierMaxBytes, s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(s => new DiskWriter(
+            s.GetRequiredService<CacheFolder>(), s.GetRequiredService<BackendSet>().IsIdentity, options.TierDiskMaxBytes,
+            s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<DiskWriter>>()));
+        services.AddHostedService(s => s.GetRequiredService<DiskWriter>());
+        services.AddSingleton(s => new DiskTier(
+            s.GetRequiredService<CacheFolder>(), s.GetRequiredService<DiskWriter>(), s.GetRequiredService<BackendSet>().IdentityOf,
+            s.GetRequiredService<Counters>(), s.GetRequiredService<ILogger<DiskTier>>()));
         services.AddSingleton<EntryCache>();
     }
 
@@ -118,6 +126,7 @@ internal static class Composition
             app.Services.GetRequiredService<Reloadable<CacheOptions>>().Set(settings.Cache);
             app.Services.GetRequiredService<Reloadable<SecurityOptions>>().Set(settings.Security);
             app.Services.GetRequiredService<MemoryTier>().Resize(settings.Cache.TierMaxBytes);
+            app.Services.GetRequiredService<DiskWriter>().MaxBytes = settings.Cache.TierDiskMaxBytes;
             app.Services.GetRequiredService<DicomMetadataStore>().Resize(settings.Cache.StoreMaxBytes);
             log.SettingsTaken(string.Join(", ", settings.Backends.Select(b => b.Name)));
         });

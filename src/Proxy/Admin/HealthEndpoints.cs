@@ -1,6 +1,6 @@
 using Proxy.Backends;
 using Proxy.Backends.Health;
-using Proxy.Cache;
+using Proxy.Cache.Tiers;
 using Proxy.Operations;
 using Proxy.Store;
 using Yarp.ReverseProxy;
@@ -23,7 +23,7 @@ internal static class HealthEndpoints
         backends = backends.All.ToDictionary(b => b.Name, b => Show(states.Find(b.Name), states.CircuitOf(b.Name), DestinationsOf(yarp, b.Name))),
         search = new { identityConflicts = counters.IdentityConflicts },
         store = new { studies = store.Count, bytes = store.Bytes },
-        memory = new { entries = memory.Statistics.CurrentEntryCount, bytes = memory.Statistics.CurrentEstimatedSize, maxBytes = memory.MaxBytes },
+        memory = new { entries = memory.Statistics.Entries, bytes = memory.Statistics.Bytes, maxBytes = memory.MaxBytes },
     });
 
     private static object Show(BackendState? state, Circuit circuit, Dictionary<string, string> destinations) => state is null

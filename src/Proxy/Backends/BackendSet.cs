@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.IO.Hashing;
+using System.Text;
 
 namespace Proxy.Backends;
 
@@ -17,6 +19,13 @@ public sealed class BackendSet(IReadOnlyList<BackendOptions> backends)
 
     /// <summary>The order of backends that hold the same thing; one that is configured no more comes last.</summary>
     public int PreferenceOf(string name) => Find(name)?.Preference ?? int.MaxValue;
+
+    /// <summary>The name under which what a backend gave is kept on disk: another PACS under the same name has another. Null when it is not configured.</summary>
+    public string? IdentityOf(string name) =>
+        Find(name) is { } backend ? $"{backend.Name}@{XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(backend.Address.AbsoluteUri)):x16}" : null;
+
+    /// <summary>Whether a name that was kept on disk is that of a backend as it is configured now.</summary>
+    public bool IsIdentity(string identity) => IdentityOf(identity.Split('@')[0]) == identity;
 
     /// <summary>Takes other backends.</summary>
     /// <returns>The names that are gone, or stand for another PACS now.</returns>

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 
 namespace Proxy.Cache;
 
-/// <summary>One kept body, whole, with what its bytes are.</summary>
+/// <summary>One body that is kept in memory, whole, with what its bytes are.</summary>
 /// <param name="Head">Media type and transfer syntax as received.</param>
 /// <param name="Pieces">The bytes, in arrays as they were filled: sent as they are, never joined.</param>
 /// <param name="Length">Of all pieces, in bytes.</param>

@@ -1,72 +1,124 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using Proxy.Backends;
+using Proxy.Cache.Tiers;
 using Proxy.Dicom;
 using Proxy.Operations;
 
 namespace Proxy.Cache;
 
-/// <summary>Bodies that are kept, and those on their way: a backend is asked once for one thing, however many clients want it.</summary>
-public sealed class EntryCache(MemoryTier memory, TimeProvider time, ILogger<EntryCache> log)
+/// <summary>How long a body is worth keeping.</summary>
+public enum Keep
 {
+    /// <summary>In memory and on disk: somebody looks at it.</summary>
+    InMemory,
+
+    /// <summary>On disk alone: it is one of very many, and would throw out what somebody looks at.</summary>
+    OnDisk,
+}
+
+/// <summary>Bodies that are kept, and those on their way: a backend is asked once for one thing, however many clients want it.</summary>
+/// <remarks>
+/// <code>
+/// 1 memory    found at once
+/// 2 on its way    another client caused it: join
+/// 3 disk      found, proved; found again soon, it moves into memory
+/// 4 fetch     the backend: to every waiter as it comes, and into the tiers when its end was proved
+/// </code>
+/// </remarks>
+public sealed class EntryCache(MemoryTier memory, DiskTier disk, TimeProvider time, ILogger<EntryCache> log)
+{
+    /// <summary>A body that is larger goes through a file, so that many at once do not fill the memory.</summary>
+    private const long HeldBytes = 16L << 20;
+
     private readonly ConcurrentDictionary<EntryKey, Fill> _fills = new();
 
     /// <summary>Asks a backend and writes what comes into the fill, up to the proof that it is whole.</summary>
     public delegate Task<BackendAnswer<EntryHead>> Fetch(Fill fill, CancellationToken cancellation);
 
-    /// <summary>A kept entry, or a place in a fill. One of the two is set.</summary>
-    /// <param name="Entry">Kept: a hit.</param>
+    /// <summary>A kept body, or a place in a fill. One of the two is set.</summary>
+    /// <param name="Kept">Kept: a hit.</param>
     /// <param name="Reader">On its way.</param>
     /// <param name="IsCollapsed">Another client's request is already fetching it.</param>
-    public readonly record struct Lookup(Entry? Entry, Fill.Reader? Reader, bool IsCollapsed);
+    public readonly record struct Lookup(IKeptBody? Kept, Fill.Reader? Reader, bool IsCollapsed);
 
-    public bool TryFind(EntryKey key, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Entry? entry) => memory.TryFind(key, out entry);
+    /// <summary>Found on disk once, not long ago.</summary>
+    private sealed record FoundOnDisk(EntryKey Key);
 
+    /// <summary>1</summary>
+    public bool TryFind(Candidate wanted, [NotNullWhen(true)] out IKeptBody? body)
+    {
+        body = memory.TryFind<Entry>(wanted.Key, out var entry) && wanted.IsMetBy(entry.Head) ? new MemoryBody(entry) : null;
+        return body is not null;
+    }
+
+    /// <summary>3, for when 1 found none of them. The first that is there, and under which key.</summary>
+    public async ValueTask<(EntryKey Key, IKeptBody Body)?> FindOnDiskAsync(IReadOnlyList<Candidate> wanted, CancellationToken cancellation)
+    {
+        if (_fills.ContainsKey(wanted[0].Key) || await disk.FindAsync(wanted, cancellation) is not { } found) return null;
+        var seen = new FoundOnDisk(found.Key);
+        if (!memory.TryFind<FoundOnDisk>(seen, out _)) memory.Add(seen, seen, 0);
+        else if (found.Body.Length <= Math.Min(HeldBytes, memory.MaxEntryBytes) && Copy(found.Body) is { } entry) memory.Add(found.Key, entry, entry.Length);
+        return found;
+    }
+
+    /// <summary>1, 2, 4</summary>
     /// <param name="key">What is wanted.</param>
     /// <param name="fetch">How it is asked for when it is not here.</param>
-    /// <param name="keeps">False for what would only throw out the rest: it passes through a window and is gone.</param>
-    public Lookup Get(EntryKey key, Fetch fetch, bool keeps = true)
+    /// <param name="keep">Where it is to be kept.</param>
+    public Lookup Get(EntryKey key, Fetch fetch, Keep keep = Keep.InMemory)
     {
         while (true)
         {
-            if (memory.TryFind<Entry>(key, out var entry)) return new(entry, null, false);
+            if (TryFind(new Candidate(key), out var kept)) return new(kept, null, false);
             if (_fills.TryGetValue(key, out var running))
             {
                 if (running.Join() is { } joined) return new(null, joined, true);
                 _fills.TryRemove(new(key, running));
             }
-            var fill = new Fill(keeps ? memory.MaxEntryBytes : 0);
+            var fill = NewFill(key, keep);
             var reader = fill.Join()!;
             if (!_fills.TryAdd(key, fill)) continue;
 
             // Between the first look and now another fill may have come to its end.
-            if (memory.TryFind(key, out entry))
+            if (TryFind(new Candidate(key), out kept))
             {
                 _fills.TryRemove(new(key, fill));
                 fill.End(null);
-                return new(entry, null, false);
+                return new(kept, null, false);
             }
-            _ = RunAsync(key, fill, fetch);
+            _ = RunAsync(key, fill, fetch, keep);
             return new(null, reader, false);
         }
     }
 
     /// <summary>Drops what is kept of a series that a backend no longer holds.</summary>
-    public void Remove(string backend, SeriesPath path) => RemoveBelow(backend, $"{path}/");
+    public void Remove(string backend, SeriesPath path) => _ = RemoveAsync(new(backend, path));
 
     /// <summary>Drops what is kept of an instance that a backend no longer holds.</summary>
-    public void Remove(string backend, InstancePath path)
-    {
-        memory.RemoveWhere(key => key is EntryKey entry && entry.Backend == backend && entry.Place == path.ToString());
-        RemoveBelow(backend, $"{path}/");
-    }
+    public void Remove(string backend, InstancePath path) => _ = RemoveAsync(new(backend, path));
 
     /// <summary>Drops all that came from a backend.</summary>
-    public void Remove(string backend) => RemoveBelow(backend, "");
+    public void Remove(string backend) => _ = RemoveAsync(new(backend));
 
-    private void RemoveBelow(string backend, string place) =>
-        memory.RemoveWhere(key => key is EntryKey entry && entry.Backend == backend && entry.Place.StartsWith(place, StringComparison.Ordinal));
+    /// <summary>From now on nothing of it is found. True when no trace is left on disk either; false when the disk cannot be changed now.</summary>
+    public Task<bool> RemoveAsync(Removal removal)
+    {
+        foreach (var (key, fill) in _fills)
+        {
+            if (!removal.Has(key)) continue;
+            lock (fill) fill.IsUnwanted = true;
+            _fills.TryRemove(new(key, fill));
+        }
+        var onDisk = disk.RemoveAsync(removal);
+        memory.RemoveWhere(key => key is EntryKey entry && removal.Has(entry));
+        return onDisk;
+    }
 
-    private async Task RunAsync(EntryKey key, Fill fill, Fetch fetch)
+    private Fill NewFill(EntryKey key, Keep keep) =>
+        disk.CanWrite ? new(Math.Min(HeldBytes, memory.MaxEntryBytes), head => disk.BeginAsync(key, head)) : new(keep == Keep.InMemory ? memory.MaxEntryBytes : 0);
+
+    private async Task RunAsync(EntryKey key, Fill fill, Fetch fetch, Keep keep)
     {
         // The client's thread goes on to its own part.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
@@ -74,7 +126,7 @@ public sealed class EntryCache(MemoryTier memory, TimeProvider time, ILogger<Ent
         {
             var answer = await fetch(fill, fill.Stopped);
             if (!answer.IsFound) fill.End(answer.Failure);
-            else if (fill.Complete(answer.Value, time.GetUtcNow()) is { } entry) memory.Add(key, entry, entry.Length);
+            else await KeepAsync(key, fill, await fill.CompleteAsync(answer.Value, time.GetUtcNow()), keep);
         }
         catch (OperationCanceledException)
         {
@@ -89,6 +141,44 @@ public sealed class EntryCache(MemoryTier memory, TimeProvider time, ILogger<Ent
         {
             _fills.TryRemove(new(key, fill));
             fill.End(new("", BackendError.TimedOut, "given up"));
+            fill.Close();
         }
+    }
+
+    private async Task KeepAsync(EntryKey key, Fill fill, (Entry? Entry, Spool? Spool) whole, Keep keep)
+    {
+        var placed = Task.FromResult(true);
+        // A purge comes before this, and it is not kept, or after it, and finds it.
+        lock (fill)
+        {
+            if (fill.IsUnwanted) return;
+            if (whole.Entry is { } entry)
+            {
+                if (keep == Keep.InMemory) memory.Add(key, entry, entry.Length);
+                disk.Add(key, entry);
+            }
+            if (whole.Spool is { } spool) placed = disk.AddAsync(spool);
+        }
+        await placed;
+    }
+
+    /// <summary>The same in memory; null when the disk does not give it any more.</summary>
+    private static Entry? Copy(IKeptBody body)
+    {
+        var bytes = GC.AllocateUninitializedArray<byte>((int)body.Length);
+        try
+        {
+            for (var at = 0; at < bytes.Length;)
+            {
+                var count = body.ReadAt(at, bytes.AsSpan(at));
+                if (count == 0) return null;
+                at += count;
+            }
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+        return new(body.Head, [bytes], bytes.Length, body.Stored!.Value);
     }
 }

@@ -1,4 +1,6 @@
+using System.Buffers;
 using Proxy.Backends;
+using Proxy.Cache.Tiers;
 using Proxy.Operations;
 
 namespace Proxy.Cache;
@@ -7,11 +9,17 @@ namespace Proxy.Cache;
 /// <remarks>
 /// <para>
 /// The fetch outlives the client that caused it and ends with the last one that waits. A body that is small enough is
-/// held whole, so that late readers begin at its beginning and it can be kept. One that is larger is a window: nobody
-/// may join any more, what every reader has is dropped, and the writer waits for the slowest.
+/// held whole, so that late readers begin at its beginning and it can be kept.
+/// </para>
+/// <para>
+/// One that is larger goes into a file as it comes: who is behind reads from there, and little of it is in memory at a
+/// time. Where there is no file for it, it is a window: nobody may join any more, what every reader has is dropped, and
+/// the writer waits for the slowest.
 /// </para>
 /// </remarks>
-public sealed class Fill(long keepUpTo)
+/// <param name="holdUpTo">The most that is held in memory, in bytes.</param>
+/// <param name="spool">Begins a file for a body that is larger; gives null when there is none to be had.</param>
+public sealed class Fill(long holdUpTo, Func<EntryHead, Task<Spool?>>? spool = null)
 {
     private const int FirstPieceBytes = 64 * 1024;
     private const int LastPieceBytes = 256;
@@ -25,9 +33,13 @@ public sealed class Fill(long keepUpTo)
     private readonly CancellationTokenSource _stop = new();
     private EntryHead? _begun;
     private TaskCompletionSource? _changed;
+    private Spool? _spool;
     private long _written;
+    private long _spooled;
     private bool _isDone;
     private bool _isAbandoned;
+    private bool _isClosed;
+    private bool _isLarge;
     private bool _isWindow;
     private BackendFailure? _failure;
 
@@ -39,17 +51,22 @@ public sealed class Fill(long keepUpTo)
         public int Filled;
 
         public Memory<byte> Room => Bytes.AsMemory(Filled);
+
+        public long End => Start + Filled;
     }
 
     /// <summary>Cancelled when nobody waits any more.</summary>
     public CancellationToken Stopped => _stop.Token;
+
+    /// <summary>It was purged while it was on its way: who waits gets it, and it is not kept.</summary>
+    public bool IsUnwanted { get; set; }
 
     /// <summary>Begins at the beginning; null when it is too late for that, and a fetch of its own is needed.</summary>
     public Reader? Join()
     {
         lock (_lock)
         {
-            if (_isWindow || _isAbandoned || _failure is not null) return null;
+            if (_isWindow || _isAbandoned || _isClosed || _failure is not null) return null;
             var reader = new Reader(this);
             _readers.Add(reader);
             return reader;
@@ -62,7 +79,7 @@ public sealed class Fill(long keepUpTo)
         lock (_lock)
         {
             _begun = head;
-            _isWindow = head.Length > keepUpTo;
+            if (head.Length > holdUpTo) Overflow();
         }
     }
 
@@ -72,6 +89,7 @@ public sealed class Fill(long keepUpTo)
     /// <summary>Where the next bytes are to be put; waits while a window is full. Then <see cref="Commit"/>.</summary>
     public async ValueTask<Memory<byte>> GetRoomAsync(CancellationToken cancellation)
     {
+        if (_isLarge) await SpoolAsync();
         while (true)
         {
             Task drained;
@@ -96,23 +114,26 @@ public sealed class Fill(long keepUpTo)
         {
             _pieces[^1].Filled += count;
             _written += count;
-            if (_written > keepUpTo) _isWindow = true;
+            if (_written > holdUpTo) Overflow();
             Signal();
         }
     }
 
-    /// <summary>The body is whole, by proof. Gives what is to be kept; null when it was too large for that.</summary>
-    public Entry? Complete(EntryHead head, DateTimeOffset now)
+    /// <summary>The body is whole, by proof. Gives what is to be kept, one or the other; neither when it was too large for that.</summary>
+    public async ValueTask<(Entry? Entry, Spool? Spool)> CompleteAsync(EntryHead head, DateTimeOffset now)
     {
         Open();
         lock (_lock)
         {
             _isDone = true;
             Signal();
-            if (_isWindow) return null;
             // The last array may have room for more, which would be held and not counted.
-            return new(head, [.. _pieces.Where(p => p.Filled > 0).Select(p => (ReadOnlyMemory<byte>)(p.Filled == p.Bytes.Length ? p.Bytes : p.Bytes[..p.Filled]))], _written, now);
+            if (!_isLarge) return (new(head, [.. _pieces.Where(p => p.Filled > 0).Select(p => (ReadOnlyMemory<byte>)(p.Filled == p.Bytes.Length ? p.Bytes : p.Bytes[..p.Filled]))], _written, now), null);
         }
+        await SpoolAsync();
+        if (_isWindow || _spooled != _written) return default;
+        _spool!.End(now);
+        return (null, _spool);
     }
 
     /// <summary>It is not there, or the backend failed: before the head, readers get this answer; behind it, their bodies break off.</summary>
@@ -128,12 +149,61 @@ public sealed class Fill(long keepUpTo)
         _head.TrySetResult(failure is null ? default : new(failure));
     }
 
+    /// <summary>Nobody joins any more; what it holds goes with its last reader.</summary>
+    public void Close()
+    {
+        lock (_lock)
+        {
+            _isClosed = true;
+            if (_readers.Count > 0) return;
+        }
+        _spool?.Dispose();
+    }
+
+    /// <summary>It is too large to be held; call under the lock.</summary>
+    private void Overflow()
+    {
+        _isLarge = true;
+        if (spool is null) _isWindow = true;
+    }
+
+    /// <summary>Puts into the file what is not there yet, and lets go of it. Only the writer calls this.</summary>
+    private async ValueTask SpoolAsync()
+    {
+        if (_isWindow) return;
+        if (_spool is null && (spool is null || (_spool = await spool(_begun!)) is null))
+        {
+            lock (_lock) _isWindow = true;
+            return;
+        }
+        while (true)
+        {
+            ReadOnlyMemory<byte> bytes;
+            lock (_lock)
+            {
+                if (_pieces.Find(p => p.End > _spooled) is not { } piece) break;
+                bytes = piece.Bytes.AsMemory((int)(_spooled - piece.Start)..piece.Filled);
+            }
+            var isWritten = await _spool!.AppendAsync(bytes);
+            lock (_lock)
+            {
+                if (!isWritten)
+                {
+                    _isWindow = true;
+                    return;
+                }
+                _spooled += bytes.Length;
+                _pieces.RemoveAll(p => p.End <= _spooled && p.Room.IsEmpty);
+            }
+        }
+    }
+
     private long SlowestPosition() => _readers.Count == 0 ? _written : _readers.Min(r => r.Position);
 
     private void DropWhatEveryoneHas()
     {
         var slowest = SlowestPosition();
-        _pieces.RemoveAll(p => p.Start + p.Filled <= slowest && p.Filled == p.Bytes.Length);
+        _pieces.RemoveAll(p => p.End <= slowest && p.Room.IsEmpty);
     }
 
     /// <summary>What was declared when that is plausible, so that a frame is one array; never more than <see cref="MaxPieceBytes"/> on a backend's word.</summary>
@@ -160,28 +230,32 @@ public sealed class Fill(long keepUpTo)
         lock (_lock)
         {
             _readers.Remove(reader);
-            if (_readers.Count > 0 || _isDone)
+            if (_readers.Count > 0 || _isDone && !_isClosed)
             {
                 Signal();
                 return;
             }
             _isAbandoned = true;
         }
-        _stop.Cancel();
+        if (_isClosed) _spool?.Dispose();
+        else _stop.Cancel();
     }
 
     /// <summary>One client's place in the body. Disposing of it is leaving.</summary>
-    public sealed class Reader(Fill fill) : IDisposable
+    public sealed class Reader(Fill fill) : IBody
     {
+        private byte[]? _buffer;
         private bool _hasLeft;
 
         internal long Position { get; private set; }
 
+        public EntryHead Head => fill._begun!;
+
+        public DateTimeOffset? Stored => null;
+
         /// <summary>What comes; or that it is not there, or why the backend failed.</summary>
         public Task<BackendAnswer<EntryHead>> ReadHeadAsync(CancellationToken cancellation) => fill._head.Task.WaitAsync(cancellation);
 
-        /// <summary>The next bytes, as many as are there; empty at the end.</summary>
-        /// <exception cref="BrokenBodyException">The backend failed behind the head: what came is not whole.</exception>
         public async ValueTask<ReadOnlyMemory<byte>> ReadAsync(CancellationToken cancellation)
         {
             while (true)
@@ -190,10 +264,18 @@ public sealed class Fill(long keepUpTo)
                 lock (fill._lock)
                 {
                     if (fill._failure is not null) throw new BrokenBodyException();
-                    if (Position < fill._written) return Next();
-                    if (fill._isDone) return default;
-                    changed = fill.Changed();
+                    if (Position < fill._written)
+                    {
+                        if (fill._pieces.FindLast(p => p.Start <= Position && Position < p.End) is { } piece) return Next(piece);
+                        changed = Task.CompletedTask;
+                    }
+                    else
+                    {
+                        if (fill._isDone) return default;
+                        changed = fill.Changed();
+                    }
                 }
+                if (changed.IsCompleted) return await ReadBehindAsync(cancellation);
                 await changed.WaitAsync(cancellation);
             }
         }
@@ -203,15 +285,35 @@ public sealed class Fill(long keepUpTo)
             if (_hasLeft) return;
             _hasLeft = true;
             fill.Leave(this);
+            if (_buffer is not null) ArrayPool<byte>.Shared.Return(_buffer);
         }
 
-        private ReadOnlyMemory<byte> Next()
+        private ReadOnlyMemory<byte> Next(Piece piece)
         {
-            var piece = fill._pieces.FindLast(p => p.Start <= Position)!;
             var bytes = piece.Bytes.AsMemory((int)(Position - piece.Start)..piece.Filled);
-            Position += bytes.Length;
-            if (fill._isWindow) fill.Signal();
+            Move(bytes.Length);
             return bytes;
+        }
+
+        /// <summary>What is not in memory any more is in the file.</summary>
+        private async Task<ReadOnlyMemory<byte>> ReadBehindAsync(CancellationToken cancellation)
+        {
+            _buffer ??= ArrayPool<byte>.Shared.Rent(4 * FirstPieceBytes);
+            var count = await fill._spool!.ReadAsync(Position, _buffer.AsMemory(0, (int)Math.Min(_buffer.Length, fill._spooled - Position)), cancellation);
+            if (count == 0)
+            {
+                // Whoever hangs on the disk may still write into it.
+                _buffer = null;
+                throw new BrokenBodyException();
+            }
+            lock (fill._lock) Move(count);
+            return _buffer.AsMemory(0, count);
+        }
+
+        private void Move(int count)
+        {
+            Position += count;
+            if (fill._isWindow) fill.Signal();
         }
     }
 }

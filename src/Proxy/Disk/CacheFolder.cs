@@ -31,6 +31,9 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
     /// <summary>How long anybody waits for the disk.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
+    private const int SqliteFull = 13;
+    private const int UnixNoSpace = 28;
+    private const int WindowsDiskFull = 112;
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     private static readonly FolderState NotConfigured = new(false, false, "Cache:Disk:Path is not set");
@@ -108,10 +111,16 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
     /// <summary>Notes that the disk failed: it is left alone until <see cref="LookAsync"/> finds it well.</summary>
     public void Fail(Exception exception, bool wasWriting) => Set(new(wasWriting && State.CanRead, false, Describe(exception)));
 
+    /// <summary>Whether there is no room left on the disk.</summary>
+    public static bool IsFull(Exception exception) =>
+        exception is Microsoft.Data.Sqlite.SqliteException { SqliteErrorCode: SqliteFull } || exception is IOException && (exception.HResult & 0xFFFF) is UnixNoSpace or WindowsDiskFull;
+
     /// <summary>Makes a folder that nobody else may look into.</summary>
     public static void CreateFolder(string folder)
     {
         if (Directory.Exists(folder)) return;
+        // The mode is given to the last one alone.
+        if (System.IO.Path.GetDirectoryName(folder) is { } above) CreateFolder(above);
         if (OperatingSystem.IsWindows()) Directory.CreateDirectory(folder);
         else Directory.CreateDirectory(folder, OwnerOnly);
     }
@@ -222,7 +231,7 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
     {
         UnauthorizedAccessException => "no permission, or the disk is read-only",
         DirectoryNotFoundException => "the folder is gone",
-        _ when (e.HResult & 0xFFFF) == 28 => "the disk is full",
+        _ when IsFull(e) => "the disk is full",
         _ when e.Message.Contains("being used by another process", StringComparison.Ordinal) => "another process owns the folder",
         _ => e.Message.Split(':')[0],
     };

@@ -10,6 +10,7 @@ public sealed class Counters : IDisposable
     private readonly Counter<long> _changes;
     private readonly Counter<long> _sentAgain;
     private readonly Counter<long> _conflicts;
+    private readonly Counter<long> _damaged;
     private long _identityConflicts;
 
     public Counters(IMeterFactory meters)
@@ -18,6 +19,7 @@ public sealed class Counters : IDisposable
         _failures = _meter.CreateCounter<long>("proxy.backend.failures", "{answer}", "Answers of a backend that could not be used");
         _changes = _meter.CreateCounter<long>("proxy.backend.changes", "{change}", "Changes of a backend's state");
         _sentAgain = _meter.CreateCounter<long>("proxy.backend.sent_again", "{request}", "Requests that were sent once more");
+        _damaged = _meter.CreateCounter<long>("proxy.cache.damaged", "{entry}", "Kept bodies that were damaged on disk and dropped");
         _conflicts = _meter.CreateCounter<long>("proxy.search.identity_conflicts", "{study}", "Studies that two backends ascribe to different patients");
     }
 
@@ -31,6 +33,8 @@ public sealed class Counters : IDisposable
     /// <param name="backend">To whom.</param>
     /// <param name="kind"><c>retry</c> or <c>hedge</c>.</param>
     public void SentAgain(string backend, string kind) => _sentAgain.Add(1, new("backend", backend), new("kind", kind));
+
+    public void EntryDamaged() => _damaged.Add(1);
 
     public void IdentityConflicted()
     {

@@ -38,4 +38,10 @@ internal static partial class Log
 
     [LoggerMessage(12, LogLevel.Warning, "{Database} is damaged or of another version, and is made anew: {Reason}")]
     public static partial void DatabaseReplaced(this ILogger logger, string database, string reason);
+
+    [LoggerMessage(13, LogLevel.Error, "What was to be written to the cache folder is not kept")]
+    public static partial void DiskWriterFailed(this ILogger logger, Exception exception);
+
+    [LoggerMessage(14, LogLevel.Warning, "A kept body was damaged on disk; it is dropped and asked for again")]
+    public static partial void EntryDamaged(this ILogger logger);
 }

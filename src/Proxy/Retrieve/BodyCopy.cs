@@ -63,16 +63,11 @@ internal static class BodyCopy
         }
     }
 
-    /// <summary>Writes a body to the client; from a fill, piece by piece as it comes.</summary>
-    /// <exception cref="BrokenBodyException">The backend broke off: the client's connection has to, too.</exception>
-    public static async Task ToClientAsync(HttpContext context, BodyResult body)
+    /// <summary>Writes a body to the client, piece by piece as it comes.</summary>
+    /// <exception cref="BrokenBodyException">The backend or the disk broke off: the client's connection has to, too.</exception>
+    public static async Task ToClientAsync(HttpContext context, IBody body)
     {
         var output = context.Response.BodyWriter;
-        if (body.Entry is { } entry)
-        {
-            foreach (var piece in entry.Pieces) await output.WriteAsync(piece, context.RequestAborted);
-            return;
-        }
-        for (ReadOnlyMemory<byte> piece; !(piece = await body.Reader!.ReadAsync(context.RequestAborted)).IsEmpty;) await output.WriteAsync(piece, context.RequestAborted);
+        for (ReadOnlyMemory<byte> piece; !(piece = await body.ReadAsync(context.RequestAborted)).IsEmpty;) await output.WriteAsync(piece, context.RequestAborted);
     }
 }

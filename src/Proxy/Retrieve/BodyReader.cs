@@ -1,20 +1,11 @@
 using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Dicom;
-using Proxy.Operations;
 using Proxy.Search;
 using Proxy.Store;
 using Proxy.Wire;
 
 namespace Proxy.Retrieve;
-
-/// <summary>One body for a client: kept, or on its way. Neither: who failed; nobody failed: it is nowhere.</summary>
-public sealed record BodyResult(Entry? Entry, Fill.Reader? Reader, EntryHead? Head, CacheStatus Status, IReadOnlyList<BackendFailure> Failures) : IDisposable
-{
-    public static BodyResult None(IReadOnlyList<BackendFailure> failures) => new(null, null, null, CacheStatus.Miss, failures);
-
-    public void Dispose() => Reader?.Dispose();
-}
 
 /// <summary>Gives frames and whole instances: from the cache, else from the backend that the series belongs to.</summary>
 /// <remarks>
@@ -29,7 +20,7 @@ public sealed record BodyResult(Entry? Entry, Fill.Reader? Reader, EntryHead? He
 public sealed class BodyReader(BackendClient client, BackendSet backends, SeriesListReader lists, SeriesReader series, DicomMetadataStore store, EntryCache cache)
 {
     /// <summary>What is wanted, in which forms, and what has been tried for it.</summary>
-    private sealed record Wanted(BackendScope Scope, InstancePath Path, string Place, IReadOnlyList<BodyFormat> Formats, bool Keeps)
+    private sealed record Wanted(BackendScope Scope, InstancePath Path, string Place, IReadOnlyList<BodyFormat> Formats, Keep Keep)
     {
         public HashSet<string> Tried { get; } = [];
 
@@ -40,13 +31,13 @@ public sealed class BodyReader(BackendClient client, BackendSet backends, Series
     /// <param name="path">The instance, or the one that the frame is in.</param>
     /// <param name="place">The frame or the instance, as a path below a DICOMweb root.</param>
     /// <param name="formats">What the client takes, best first; a backend is asked for the best.</param>
-    /// <param name="keeps">Whether it is worth keeping.</param>
+    /// <param name="keep">Where it is worth keeping.</param>
     /// <param name="cancellation">The client leaves.</param>
-    public async Task<BodyResult> ReadAsync(BackendScope scope, InstancePath path, string place, IReadOnlyList<BodyFormat> formats, bool keeps, CancellationToken cancellation)
+    public async Task<BodyResult> ReadAsync(BackendScope scope, InstancePath path, string place, IReadOnlyList<BodyFormat> formats, Keep keep, CancellationToken cancellation)
     {
         // Pixels never change under their UID, but a series may be gone.
         var known = await lists.LookAfterAsync(scope, path.Study, cancellation);
-        var wanted = new Wanted(scope, path, place, formats, keeps);
+        var wanted = new Wanted(scope, path, place, formats, keep);
         if (await TryHoldersAsync(wanted, HoldersOf(known), cancellation) is { } body) return body;
         var places = await lists.LocateAsync(scope, path.Study, isHurried: true, asksAnew: false, cancellation);
         wanted.Failures.AddRange(places.Failures.ExceptBy(wanted.Failures.Select(f => f.Backend), f => f.Backend));
@@ -76,40 +67,34 @@ public sealed class BodyReader(BackendClient client, BackendSet backends, Series
     private async Task<BodyResult?> TryAsync(Wanted wanted, BackendOptions backend, CancellationToken cancellation)
     {
         var (place, format) = (wanted.Place, wanted.Formats[0]);
-        if (FindKept(backend.Name, place, wanted.Formats) is { } kept) return new(kept, null, kept.Head, CacheStatus.Hit, []);
-        var lookup = cache.Get(new EntryKey(backend.Name, place, format), (fill, stopped) => AskAsync(backend, place, format, fill, stopped), wanted.Keeps);
-        if (lookup.Entry is { } entry) return new(entry, null, entry.Head, CacheStatus.Hit, []);
-        var answer = await HeadOrLeaveAsync(lookup.Reader!, cancellation);
-        if (answer.IsFound) return new(null, lookup.Reader, answer.Value, lookup.IsCollapsed ? CacheStatus.Collapsed : CacheStatus.Miss, []);
-        lookup.Reader!.Dispose();
-        if (answer.Failure is { } failure) wanted.Failures.Add(failure);
+        if (await FindKeptAsync(wanted, backend.Name, cancellation) is { } kept) return BodyResult.Hit(kept);
+        var result = await BodyResult.OfAsync(cache.Get(new EntryKey(backend.Name, place, format), (fill, stopped) => AskAsync(backend, place, format, fill, stopped), wanted.Keep), cancellation);
+        if (result.Body is not null) return result;
+        if (result.Failures.Count > 0) wanted.Failures.AddRange(result.Failures);
         else await lists.DoubtAsync(backend, wanted.Path.Study, cancellation);
         return null;
     }
 
-    /// <summary>A client that leaves while it waits leaves the fill too.</summary>
-    internal static async Task<BackendAnswer<EntryHead>> HeadOrLeaveAsync(Fill.Reader reader, CancellationToken cancellation)
+    /// <summary>In any of the forms that the client takes, from memory, else from disk.</summary>
+    private async ValueTask<IKeptBody?> FindKeptAsync(Wanted wanted, string backend, CancellationToken cancellation)
     {
-        try
+        var candidates = CandidatesOf(wanted, backend);
+        foreach (var candidate in candidates)
         {
-            return await reader.ReadHeadAsync(cancellation);
+            if (cache.TryFind(candidate, out var kept)) return kept;
         }
-        catch
-        {
-            reader.Dispose();
-            throw;
-        }
+        return await cache.FindOnDiskAsync(candidates, cancellation) is { } found ? found.Body : null;
     }
 
-    private Entry? FindKept(string backend, string place, IReadOnlyList<BodyFormat> formats)
+    private static List<Candidate> CandidatesOf(Wanted wanted, string backend)
     {
-        foreach (var format in formats)
+        var candidates = new List<Candidate>(2 * wanted.Formats.Count);
+        foreach (var format in wanted.Formats)
         {
-            if (cache.TryFind(new EntryKey(backend, place, format), out var entry)) return entry;
-            if (format != BodyFormat.AsStored && cache.TryFind(new EntryKey(backend, place, BodyFormat.AsStored), out entry)
-                && format.IsMetBy(entry.Head.MediaType, entry.Head.TransferSyntax)) return entry;
+            candidates.Add(new(new(backend, wanted.Place, format)));
+            if (format != BodyFormat.AsStored && format.MediaType != BodyFormat.Dicom) candidates.Add(new(new(backend, wanted.Place, BodyFormat.AsStored), format));
         }
-        return null;
+        return candidates;
     }
 
     private Task<BackendAnswer<EntryHead>> AskAsync(BackendOptions backend, string place, BodyFormat format, Fill fill, CancellationToken cancellation) =>

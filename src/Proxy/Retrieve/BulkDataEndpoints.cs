@@ -33,18 +33,16 @@ internal static class BulkDataEndpoints
         var started = time.GetTimestamp();
         // What is kept of a series that is gone goes with it.
         if (study is { } known) await lists.LookAfterAsync(scope, known, context.RequestAborted);
-        var lookup = cache.Get(key, (fill, stopped) => client.AskAsync(
-            backend, new(key.Place, $"multipart/related; type=\"{MediaType.OctetStream}\", {MediaType.OctetStream};q=0.5, */*;q=0.1"), (response, c) => CopyAsync(response, fill, c), stopped));
-        var answer = lookup.Entry is { } kept ? new(kept.Head) : await BodyReader.HeadOrLeaveAsync(lookup.Reader!, context.RequestAborted);
-        using var body = new BodyResult(lookup.Entry, lookup.Reader, answer.Value, lookup.Entry is not null ? CacheStatus.Hit : lookup.IsCollapsed ? CacheStatus.Collapsed : CacheStatus.Miss, []);
-        if (answer.Failure is { } failure) return ((BackendFailure[])[failure]).ToProblem();
-        if (!answer.IsFound) return Problems.NotFound("The backend has no such bulk data.");
+        using var result = await ReadAsync(cache, key, (fill, stopped) => client.AskAsync(
+            backend, new(key.Place, $"multipart/related; type=\"{MediaType.OctetStream}\", {MediaType.OctetStream};q=0.5, */*;q=0.1"), (response, c) => CopyAsync(response, fill, c), stopped), context.RequestAborted);
+        if (result.Failures.Count > 0) return result.Failures.ToProblem();
+        if (result.Body is not { } body) return Problems.NotFound("The backend has no such bulk data.");
 
         var response = context.Response;
-        response.SetCacheStatus(body.Status);
+        response.SetCacheStatus(result.Status);
         response.SetPrivate();
         response.Headers.Vary = "Accept";
-        if (body.Entry is not null) response.SetAge(Store.Ages.Of(body.Entry.Stored, time.GetUtcNow()));
+        if (body.Stored is { } stored) response.SetAge(Store.Ages.Of(stored, time.GetUtcNow()));
         else response.SetServerTiming(time.GetElapsedTime(started));
         var isMultipart = Accept.Parse(context.Request.Headers.Accept) is [var best, ..] && best.Is(MediaType.MultipartRelated);
         var tag = XxHash64.HashToUInt64(Encoding.UTF8.GetBytes($"{key} {isMultipart}"));
@@ -52,6 +50,14 @@ internal static class BulkDataEndpoints
         if (isMultipart) await MultipartAnswer.WriteAsync(context, $"bulkdata-{tag:x16}", body, 1, _ => throw new InvalidOperationException("Bulk data has one part."));
         else await MultipartAnswer.WriteSingleAsync(context, body);
         return Results.Empty;
+    }
+
+    private static async Task<BodyResult> ReadAsync(EntryCache cache, EntryKey key, EntryCache.Fetch fetch, CancellationToken cancellation)
+    {
+        var wanted = new Candidate(key);
+        if (cache.TryFind(wanted, out var kept)) return BodyResult.Hit(kept);
+        if (await cache.FindOnDiskAsync([wanted], cancellation) is { } found) return BodyResult.Hit(found.Body);
+        return await BodyResult.OfAsync(cache.Get(key, fetch), cancellation);
     }
 
     private static async Task<EntryHead> CopyAsync(BackendResponse response, Fill fill, CancellationToken cancellation)

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.IO.Hashing;
 using System.Text;
 using Proxy.Backends;
+using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Operations;
 
@@ -30,23 +31,23 @@ internal static class FrameEndpoints
         var first = await ReadAsync(0);
         using (first)
         {
-            if (first.Head is null) return first.Failures.Count > 0 ? first.Failures.ToProblem() : Problems.NotFound("No backend holds this frame.");
+            if (first.Body is not { } body) return first.Failures.Count > 0 ? first.Failures.ToProblem() : Problems.NotFound("No backend holds this frame.");
             var response = context.Response;
             response.SetCacheStatus(first.Status);
             response.SetPrivate();
             response.Headers.Vary = "Accept";
-            if (first.Entry is { } entry) response.SetAge(Store.Ages.Of(entry.Stored, time.GetUtcNow()));
+            if (body.Stored is { } stored) response.SetAge(Store.Ages.Of(stored, time.GetUtcNow()));
             else response.SetServerTiming(time.GetElapsedTime(started));
             // A frame's pixels never change under its UID, so its name is its tag: a miss has one too.
             var tag = XxHash64.HashToUInt64(Encoding.UTF8.GetBytes($"{scope.Path} {path} {frames} {formats[0]} {isMultipart}"));
             if (context.IsNotModified($"\"{tag:x16}\"")) return Results.Empty;
-            if (isMultipart) await MultipartAnswer.WriteAsync(context, $"frames-{tag:x16}", first, numbers.Count, ReadAsync);
-            else await MultipartAnswer.WriteSingleAsync(context, first);
+            if (isMultipart) await MultipartAnswer.WriteAsync(context, $"frames-{tag:x16}", body, numbers.Count, ReadAsync);
+            else await MultipartAnswer.WriteSingleAsync(context, body);
             return Results.Empty;
         }
 
         Task<BodyResult> ReadAsync(int place) =>
-            reader.ReadAsync(scope, path, new FramePath(path, numbers[place]).ToString(), formats, keeps: true, context.RequestAborted);
+            reader.ReadAsync(scope, path, new FramePath(path, numbers[place]).ToString(), formats, Keep.InMemory, context.RequestAborted);
     }
 
     /// <summary>The forms that the client takes, best first, all of them wrapped the way the best one is.</summary>

@@ -1,6 +1,7 @@
 using System.IO.Hashing;
 using System.Text;
 using Proxy.Backends;
+using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Search;
@@ -8,7 +9,7 @@ using Proxy.Search;
 namespace Proxy.Retrieve;
 
 /// <summary>Whole instances: WADO-RS of a study, a series or an instance (PS3.18 §10.4.1.1.1), and WADO-URI (PS3.18 §9).</summary>
-/// <remarks>One instance is kept like a frame. Those of a whole series or study pass through: they would throw out what is being read.</remarks>
+/// <remarks>One instance is kept like a frame. Those of a whole series or study are kept on disk alone: they would throw out of memory what is being read.</remarks>
 internal static class InstanceEndpoints
 {
     public static void MapInstances(this IEndpointRouteBuilder root)
@@ -72,19 +73,19 @@ internal static class InstanceEndpoints
     {
         var scope = context.GetScope();
         using var first = await ReadAsync(0);
-        if (first.Head is null) return first.Failures.Count > 0 ? first.Failures.ToProblem() : Problems.NotFound("No backend holds this instance.");
+        if (first.Body is not { } body) return first.Failures.Count > 0 ? first.Failures.ToProblem() : Problems.NotFound("No backend holds this instance.");
         var response = context.Response;
         response.SetCacheStatus(first.Status, isStored: paths.Count == 1);
         response.SetPrivate();
         response.Headers.Vary = "Accept";
-        if (first.Entry is { } entry) response.SetAge(Store.Ages.Of(entry.Stored, time.GetUtcNow()));
+        if (body.Stored is { } stored) response.SetAge(Store.Ages.Of(stored, time.GetUtcNow()));
         var tag = XxHash64.HashToUInt64(Encoding.UTF8.GetBytes($"{scope.Path} {string.Join(' ', paths)} {format} {isMultipart}"));
         if (paths.Count == 1 && context.IsNotModified($"\"{tag:x16}\"")) return Results.Empty;
-        if (isMultipart) await MultipartAnswer.WriteAsync(context, $"instances-{tag:x16}", first, paths.Count, ReadAsync);
-        else await MultipartAnswer.WriteSingleAsync(context, first);
+        if (isMultipart) await MultipartAnswer.WriteAsync(context, $"instances-{tag:x16}", body, paths.Count, ReadAsync);
+        else await MultipartAnswer.WriteSingleAsync(context, body);
         return Results.Empty;
 
-        Task<BodyResult> ReadAsync(int place) => reader.ReadAsync(scope, paths[place], paths[place].ToString(), [format], keeps: paths.Count == 1, context.RequestAborted);
+        Task<BodyResult> ReadAsync(int place) => reader.ReadAsync(scope, paths[place], paths[place].ToString(), [format], paths.Count == 1 ? Keep.InMemory : Keep.OnDisk, context.RequestAborted);
     }
 
     private static (BodyFormat? Format, bool IsMultipart) Choose(HttpContext context)

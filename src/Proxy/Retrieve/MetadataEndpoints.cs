@@ -1,6 +1,6 @@
 using System.Buffers;
 using Proxy.Backends;
-using Proxy.Cache;
+using Proxy.Cache.Tiers;
 using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Search;

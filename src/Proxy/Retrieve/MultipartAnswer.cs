@@ -14,10 +14,10 @@ internal static class MultipartAnswer
     /// <summary>The type of a part or of a single body, with the transfer syntax that its bytes are in.</summary>
     public static string TypeOf(EntryHead head) => head.TransferSyntax is null ? head.MediaType : $"{head.MediaType}; transfer-syntax={head.TransferSyntax}";
 
-    public static async Task WriteSingleAsync(HttpContext context, BodyResult body)
+    public static async Task WriteSingleAsync(HttpContext context, IBody body)
     {
-        context.Response.ContentType = TypeOf(body.Head!);
-        context.Response.ContentLength = body.Head!.Length;
+        context.Response.ContentType = TypeOf(body.Head);
+        context.Response.ContentLength = body.Head.Length;
         await BodyCopy.ToClientAsync(context, body);
     }
 
@@ -26,12 +26,12 @@ internal static class MultipartAnswer
     /// <param name="first">The first part, found already.</param>
     /// <param name="count">Of all parts.</param>
     /// <param name="read">Finds a part by its place, from 1 on: the first is <paramref name="first"/>.</param>
-    public static async Task WriteAsync(HttpContext context, string boundary, BodyResult first, int count, Func<int, Task<BodyResult>> read)
+    public static async Task WriteAsync(HttpContext context, string boundary, IBody first, int count, Func<int, Task<BodyResult>> read)
     {
         var response = context.Response;
         var output = response.BodyWriter;
         var writer = new MultipartWriter(boundary);
-        var head = first.Head!;
+        var head = first.Head;
         response.ContentType = $"{MediaType.MultipartRelated}; type=\"{head.MediaType}\"; boundary={boundary}";
         var opening = writer.PartHead(isFirst: true, TypeOf(head), head.Length);
         var end = writer.End();
@@ -45,8 +45,8 @@ internal static class MultipartAnswer
             for (int next = 1, written = 1; written < count; written++)
             {
                 while (next < count && coming.Count < Ahead) coming.Enqueue(read(next++));
-                using var body = await coming.Dequeue();
-                if (body.Head is null) throw new BrokenBodyException();
+                using var result = await coming.Dequeue();
+                if (result.Body is not { } body) throw new BrokenBodyException();
                 await output.WriteAsync(writer.PartHead(isFirst: false, TypeOf(body.Head), body.Head.Length), context.RequestAborted);
                 await BodyCopy.ToClientAsync(context, body);
             }

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Proxy.Backends;
 using Proxy.Cache;
+using Proxy.Cache.Tiers;
 using Proxy.Dicom;
 using Proxy.Operations;
 using Xunit;
@@ -24,7 +25,7 @@ public sealed class EntryCacheTests : IDisposable
     {
         var time = new FakeTimeProvider();
         _memory = new(80_000, time);
-        _cache = new(_memory, time, NullLogger<EntryCache>.Instance);
+        _cache = new(_memory, DiskLab.None(), time, NullLogger<EntryCache>.Instance);
     }
 
     public void Dispose() => _memory.Dispose();
@@ -50,9 +51,9 @@ public sealed class EntryCacheTests : IDisposable
     {
         _gate.SetResult();
         using (var reader = _cache.Get(Key("a"), GatedAsync).Reader!) await ReadAsync(reader);
-        var entry = await KeptAsync(Key("a"));
-        Assert.Equal([1, 2, 3, 4], entry.Pieces.SelectMany(p => p.ToArray()));
-        Assert.Equal(Head, entry.Head);
+        var kept = await KeptAsync(Key("a"));
+        Assert.Equal([1, 2, 3, 4], await ReadAsync(kept));
+        Assert.Equal(Head, kept.Head);
         Assert.Equal(1, _fetches);
     }
 
@@ -151,7 +152,7 @@ public sealed class EntryCacheTests : IDisposable
         Assert.Equal([1, 2], (await reader.ReadAsync(Stopped)).ToArray());
         _gate.SetResult();
         await Assert.ThrowsAsync<BrokenBodyException>(() => reader.ReadAsync(Stopped).AsTask());
-        Assert.False(_cache.TryFind(Key("a"), out _));
+        Assert.False(_cache.TryFind(new(Key("a")), out _));
         using var next = _cache.Get(Key("a"), GatedAsync).Reader!;
         Assert.Equal([1, 2, 3, 4], await ReadAsync(next));
     }
@@ -161,7 +162,7 @@ public sealed class EntryCacheTests : IDisposable
     {
         using var reader = _cache.Get(Key("a"), (_, _) => throw new InvalidOperationException()).Reader!;
         Assert.NotNull((await reader.ReadHeadAsync(Stopped)).Failure);
-        Assert.False(_cache.TryFind(Key("a"), out _));
+        Assert.False(_cache.TryFind(new(Key("a")), out _));
     }
 
     [Fact]
@@ -171,7 +172,7 @@ public sealed class EntryCacheTests : IDisposable
         var answer = await reader.ReadHeadAsync(Stopped);
         Assert.False(answer.IsFound);
         Assert.Null(answer.Failure);
-        Assert.False(_cache.TryFind(Key("a"), out _));
+        Assert.False(_cache.TryFind(new(Key("a")), out _));
     }
 
     [Fact]
@@ -193,7 +194,7 @@ public sealed class EntryCacheTests : IDisposable
         _gate.SetResult();
         Assert.Equal(20_000, (await ReadAsync(second)).Length);
         Assert.Equal(2, _fetches);
-        Assert.False(_cache.TryFind(Key("a"), out _));
+        Assert.False(_cache.TryFind(new(Key("a")), out _));
     }
 
     private async Task<BackendAnswer<EntryHead>> GatedAsync(Fill fill, CancellationToken stopped)
@@ -207,18 +208,18 @@ public sealed class EntryCacheTests : IDisposable
     }
 
     /// <summary>The body ends a moment before it is filed: who asks meanwhile joins, until there is nothing to join.</summary>
-    private async Task<Entry> KeptAsync(EntryKey key)
+    private async Task<IKeptBody> KeptAsync(EntryKey key)
     {
         while (true)
         {
             var lookup = _cache.Get(key, GatedAsync);
-            if (lookup.Entry is { } entry) return entry;
+            if (lookup.Kept is { } kept) return kept;
             using (lookup.Reader!) await ReadAsync(lookup.Reader!);
             await Task.Yield();
         }
     }
 
-    private static async Task<byte[]> ReadAsync(Fill.Reader reader)
+    private static async Task<byte[]> ReadAsync(IBody reader)
     {
         var body = new MemoryStream();
         for (ReadOnlyMemory<byte> piece; !(piece = await reader.ReadAsync(Stopped)).IsEmpty;) body.Write(piece.Span);

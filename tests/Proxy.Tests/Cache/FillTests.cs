@@ -34,7 +34,7 @@ public class FillTests
         Assert.Equal([1, 1, 1, 2, 2], (await late.ReadAsync(Stopped)).ToArray());
         Assert.Equal([2, 2], (await early.ReadAsync(Stopped)).ToArray());
 
-        _fill.Complete(Head with { Length = 5 }, default);
+        await _fill.CompleteAsync(Head with { Length = 5 }, default);
         Assert.True((await early.ReadAsync(Stopped)).IsEmpty);
         Assert.True((await late.ReadAsync(Stopped)).IsEmpty);
     }
@@ -116,7 +116,7 @@ public class FillTests
         var reader = _fill.Join()!;
         _fill.Begin(Head);
         await _fill.WriteAsync(Bytes(1, 3), Stopped);
-        _fill.Complete(Head, default);
+        await _fill.CompleteAsync(Head, default);
         reader.Dispose();
         Assert.False(_fill.Stopped.IsCancellationRequested);
         using var late = _fill.Join()!;
@@ -132,7 +132,7 @@ public class FillTests
         using var reader = _fill.Join()!;
         _fill.Begin(head);
         for (var i = 0; i < 30; i++) await _fill.WriteAsync(Bytes((byte)i, 10_000), Stopped);
-        var entry = _fill.Complete(head, DateTimeOffset.UnixEpoch)!;
+        var entry = (await _fill.CompleteAsync(head, DateTimeOffset.UnixEpoch)).Entry!;
 
         Assert.Equal((head, 300_000L, DateTimeOffset.UnixEpoch), (entry.Head, entry.Length, entry.Stored));
         Assert.Equal(Enumerable.Range(0, 30).SelectMany(i => Bytes((byte)i, 10_000)), entry.Pieces.SelectMany(p => p.ToArray()));
@@ -168,7 +168,7 @@ public class FillTests
             mostAhead = Math.Max(mostAhead, written - read);
         }
         _fill.Open();
-        Assert.Null(_fill.Complete(Head, default));
+        Assert.Equal(default, await _fill.CompleteAsync(Head, default));
         for (ReadOnlyMemory<byte> some; !(some = await reader.ReadAsync(Stopped)).IsEmpty;) read += some.Length;
         Assert.Equal(written, read);
         Assert.InRange(mostAhead, 1024 * 1024, 5 * 1024 * 1024);

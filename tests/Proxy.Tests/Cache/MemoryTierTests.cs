@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
-using Proxy.Cache;
+using Proxy.Cache.Tiers;
+using Proxy.Tests.Pacs;
 using Xunit;
 
 namespace Proxy.Tests.Cache;
@@ -30,16 +31,16 @@ public sealed class MemoryTierTests : IDisposable
         for (var i = 0; i < 1000; i++)
         {
             _memory.Add(i, "value", i * 37 % 50_000);
-            Assert.InRange(_memory.Statistics.CurrentEstimatedSize!.Value, 0, 800_000);
+            Assert.InRange(_memory.Statistics.Bytes, 0, 800_000);
         }
-        Assert.InRange(_memory.Statistics.CurrentEntryCount, 1, 999);
+        Assert.InRange(_memory.Statistics.Entries, 1, 999);
     }
 
     [Fact]
     public void AKeyAndItsEntryHaveASizeToo()
     {
         for (var i = 0; i < 10_000; i++) _memory.Add(i, "value", 0);
-        Assert.InRange(_memory.Statistics.CurrentEntryCount, 1, 800_000 / 500);
+        Assert.InRange(_memory.Statistics.Entries, 1, 800_000 / 500);
     }
 
     [Fact]
@@ -79,7 +80,7 @@ public sealed class MemoryTierTests : IDisposable
 
         _memory.Resize(250_000);
 
-        Assert.InRange(_memory.Statistics.CurrentEstimatedSize!.Value, 100_000, 250_000);
+        Assert.InRange(_memory.Statistics.Bytes, 100_000, 250_000);
         Assert.True(_memory.TryFind<string>(0, out _));
         Assert.True(_memory.TryFind<string>(9, out _));
         Assert.False(_memory.TryFind<string>(1, out _));
@@ -94,7 +95,7 @@ public sealed class MemoryTierTests : IDisposable
 
         _memory.Resize(80_000);
 
-        Assert.InRange(_memory.Statistics.CurrentEstimatedSize!.Value, 0, 80_000);
+        Assert.InRange(_memory.Statistics.Bytes, 0, 80_000);
         Assert.Equal(80_000, _memory.MaxBytes);
     }
 
@@ -105,5 +106,42 @@ public sealed class MemoryTierTests : IDisposable
         _memory.Resize(8_000_000);
         for (var i = 7; i < 50; i++) _memory.Add(i, "value", 100_000);
         for (var i = 0; i < 50; i++) Assert.True(_memory.TryFind<string>(i, out _));
+    }
+
+    [Fact]
+    public void WhatIsAskedForAgainAndAgainStays_WhateverIsScrolledThroughOnce()
+    {
+        for (var i = 0; i < 20; i++) _memory.Add($"ward {i}", "value", 10_000);
+        for (var i = 0; i < 20; i++) Assert.True(_memory.TryFind<string>($"ward {i}", out _));
+
+        for (var i = 0; i < 1000; i++) _memory.Add($"scroll {i}", "value", 10_000);
+
+        for (var i = 0; i < 20; i++) Assert.True(_memory.TryFind<string>($"ward {i}", out _));
+        Assert.True(_memory.TryFind<string>("scroll 999", out _));
+        Assert.InRange(_memory.Statistics.Bytes, 700_000, 800_000);
+    }
+
+    [Fact]
+    public void WhatWasProvenOnceIsNotKeptForEver()
+    {
+        for (var i = 0; i < 20; i++) _memory.Add($"old {i}", "value", 20_000);
+        for (var i = 0; i < 20; i++) _memory.TryFind<string>($"old {i}", out _);
+        for (var i = 0; i < 100; i++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            _memory.Add($"new {i}", "value", 20_000);
+            Assert.True(_memory.TryFind<string>($"new {i}", out _));
+            Assert.InRange(_memory.Statistics.Bytes, 0, 800_000);
+        }
+        Assert.DoesNotContain(Enumerable.Range(0, 20), i => _memory.TryFind<string>($"old {i}", out _));
+    }
+
+    [Fact]
+    public async Task EvictionsAreCounted_AndLookingAtTheWholeUsesNothing()
+    {
+        for (var i = 0; i < 100; i++) _memory.Add(i, "value", 20_000);
+        await Until.TrueAsync(() => _memory.Statistics.Evictions == 100 - _memory.Statistics.Entries);
+        Assert.Equal(_memory.Statistics.Entries, _memory.ReadAll<int, string>().Count());
+        Assert.Equal(0, _memory.Statistics.Hits);
     }
 }

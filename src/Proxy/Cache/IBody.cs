@@ -1,0 +1,26 @@
+namespace Proxy.Cache;
+
+/// <summary>A body that leaves piece by piece, once, from its beginning: kept in memory, kept on disk, or on its way.</summary>
+public interface IBody : IDisposable
+{
+    public EntryHead Head { get; }
+
+    /// <summary>When it came; null while it is on its way.</summary>
+    public DateTimeOffset? Stored { get; }
+
+    /// <summary>The next bytes, to be used before the next call; empty at the end.</summary>
+    /// <exception cref="Operations.BrokenBodyException">What came is not whole: the client's connection has to break, too.</exception>
+    public ValueTask<ReadOnlyMemory<byte>> ReadAsync(CancellationToken cancellation);
+}
+
+/// <summary>A body that is here, whole: any part of it can be looked at.</summary>
+public interface IKeptBody : IBody
+{
+    public long Length { get; }
+
+    /// <summary>Copies what stands at a place, as much as there is room for. Gives the number of bytes; 0 behind the end.</summary>
+    public int ReadAt(long offset, Span<byte> room);
+
+    /// <summary>Some stretches of it as a body of its own, in place of the whole.</summary>
+    public IKeptBody Cut(EntryHead head, IReadOnlyList<(long Offset, long Length)> stretches);
+}

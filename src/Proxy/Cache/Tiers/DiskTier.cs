@@ -1,0 +1,198 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using System.IO.Hashing;
+using Proxy.Disk;
+using Proxy.Operations;
+
+namespace Proxy.Cache.Tiers;
+
+/// <summary>What is kept on disk: found by the hash of its key, proved before its first byte leaves.</summary>
+/// <remarks>Looks need no index: a file is there, or it is not. A file that is not what it should be is deleted, counted, and a miss.</remarks>
+/// <param name="folder">Where it lies.</param>
+/// <param name="writer">Who changes anything there.</param>
+/// <param name="identityOf">Under which name what a backend gave is kept; null for one that is not configured.</param>
+/// <param name="counters">Where damage is counted.</param>
+/// <param name="log">Where damage is told.</param>
+public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string, string?> identityOf, Counters counters, ILogger<DiskTier> log)
+{
+    /// <summary>Up to here a file is read at once and proved; a larger one is read as it leaves.</summary>
+    private const int AtOnceBytes = 1024 * 1024;
+
+    /// <summary>Pieces that the pool gives out without making arrays that live for ever.</summary>
+    private const int PieceBytes = 64 * 1024;
+
+    /// <summary>Up to here a file is proved before its first byte leaves; a larger one while it does, and its client's connection breaks at the end.</summary>
+    private const long ProvedFirstBytes = 64L << 20;
+
+    private readonly ConcurrentDictionary<string, (long Hits, long Misses)> _looks = new(StringComparer.OrdinalIgnoreCase);
+    private long _damaged;
+
+    public bool CanWrite => folder.State.CanWrite;
+
+    public FolderState State => folder.State;
+
+    public DiskWriter Writer => writer;
+
+    /// <summary>Files so far that were not what they should be.</summary>
+    public long Damaged => Interlocked.Read(ref _damaged);
+
+    /// <summary>Looks since the start, by backend.</summary>
+    public IReadOnlyDictionary<string, (long Hits, long Misses)> Looks => _looks;
+
+    /// <summary>The first of these that is here.</summary>
+    /// <param name="wanted">All of one backend.</param>
+    /// <param name="cancellation">The client leaves.</param>
+    public async ValueTask<(EntryKey Key, IKeptBody Body)?> FindAsync(IReadOnlyList<Candidate> wanted, CancellationToken cancellation)
+    {
+        if (!folder.State.CanRead || identityOf(wanted[0].Key.Backend) is not { } identity) return null;
+        var places = new List<(Candidate Wanted, EntryKey Kept)>(wanted.Count);
+        foreach (var candidate in wanted)
+        {
+            var kept = candidate.Key with { Backend = identity };
+            if (writer.IsGoing(kept)) continue;
+            if (writer.FindQueued(kept) is { } queued && candidate.IsMetBy(queued.Head)) return (candidate.Key, new MemoryBody(queued));
+            places.Add((candidate, kept));
+        }
+        var found = places.Count == 0 ? null : (Found?)await folder.RunAsync(() => OpenFirst(places), cancellation);
+        _looks.AddOrUpdate(wanted[0].Key.Backend, static (_, hit) => hit ? (1, 0) : (0, 1), static (_, n, hit) => hit ? (n.Hits + 1, n.Misses) : (n.Hits, n.Misses + 1), found is not null);
+        return found is null ? null : (found.Key, found.Body);
+    }
+
+    /// <summary>Keeps a body that is whole, some time soon.</summary>
+    public void Add(EntryKey key, Entry entry)
+    {
+        if (identityOf(key.Backend) is { } identity) writer.Enqueue(key with { Backend = identity }, entry);
+    }
+
+    /// <summary>Begins a body that is too large for memory; null when it cannot be kept.</summary>
+    public Task<Spool?> BeginAsync(EntryKey key, EntryHead head) =>
+        identityOf(key.Backend) is { } identity && !(head.Length > writer.MaxBytes / 4)
+            ? Spool.BeginAsync(folder, writer.NextTemporary(), key with { Backend = identity }, head)
+            : Task.FromResult<Spool?>(null);
+
+    /// <summary>Keeps a large body that is whole.</summary>
+    public Task<bool> AddAsync(Spool spool) => writer.EnqueueAsync(spool);
+
+    /// <summary>From now on it is not found; true when no trace is left on disk.</summary>
+    public Task<bool> RemoveAsync(Removal removal)
+    {
+        if (!folder.IsConfigured) return Task.FromResult(true);
+        if (removal.Backend is null) return writer.RemoveAsync(removal);
+        if (removal.Study is not null) return identityOf(removal.Backend) is { } identity ? writer.RemoveAsync(removal with { Backend = identity }) : Task.FromResult(true);
+        // One that is configured no more, or otherwise: nothing of it can be found under the name that it has now.
+        writer.RemoveUnconfigured();
+        return Task.FromResult(true);
+    }
+
+    private sealed record Found(EntryKey Key, IKeptBody Body);
+
+    private Found? OpenFirst(List<(Candidate Wanted, EntryKey Kept)> places)
+    {
+        foreach (var (wanted, kept) in places)
+        {
+            if (Open(folder.PathOf("entries", EntryFile.PathOf(kept)), kept) is not { } body) continue;
+            if (wanted.IsMetBy(body.Head))
+            {
+                writer.Use(kept);
+                return new(wanted.Key, body);
+            }
+            body.Dispose();
+        }
+        return null;
+    }
+
+    private IKeptBody? Open(string path, EntryKey key)
+    {
+        FileBody? body = null;
+        try
+        {
+            var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            try
+            {
+                var length = RandomAccess.GetLength(file);
+                if (length <= AtOnceBytes) return ReadAtOnce(file, length, path, key);
+                var bytes = ArrayPool<byte>.Shared.Rent(EntryFile.MaxHeadBytes);
+                var head = EntryFile.ReadHead(bytes.AsSpan(0, RandomAccess.Read(file, bytes, 0)));
+                ArrayPool<byte>.Shared.Return(bytes);
+                if (head is null || head.Start + head.Length != length) return Drop(path, key);
+                if (head.Key != key) return null;
+                var isProved = head.Length <= ProvedFirstBytes;
+                if (isProved && !Prove(file, head)) return Drop(path, key);
+                return body = new FileBody(folder, file, head.Head, head.Stored, head.Start, [(0, head.Length)], isProved ? null : head.Hash);
+            }
+            finally
+            {
+                if (body is null) file.Dispose();
+            }
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>One call, into pieces that are given back when they have left.</summary>
+    private MemoryBody? ReadAtOnce(Microsoft.Win32.SafeHandles.SafeFileHandle file, long length, string path, EntryKey key)
+    {
+        var rented = new List<byte[]>();
+        var room = new List<Memory<byte>>();
+        for (var left = length; left > 0; left -= PieceBytes)
+        {
+            rented.Add(ArrayPool<byte>.Shared.Rent(PieceBytes));
+            room.Add(rented[^1].AsMemory(0, (int)Math.Min(left, PieceBytes)));
+        }
+        var isGiven = false;
+        try
+        {
+            if (room.Count == 0 || RandomAccess.Read(file, room, 0) != length || EntryFile.ReadHead(room[0].Span) is not { } head || head.Start + head.Length != length)
+            {
+                Drop(path, key);
+                return null;
+            }
+            if (head.Key != key) return null;
+            var pieces = new List<ReadOnlyMemory<byte>>(room.Count) { room[0][head.Start..] };
+            foreach (var piece in room.Skip(1)) pieces.Add(piece);
+            var hash = new XxHash128();
+            foreach (var piece in pieces) hash.Append(piece.Span);
+            if (hash.GetCurrentHashAsUInt128() != head.Hash)
+            {
+                Drop(path, key);
+                return null;
+            }
+            isGiven = true;
+            return new(head.Head, head.Stored, pieces, GiveBack);
+        }
+        finally
+        {
+            if (!isGiven) GiveBack();
+        }
+
+        void GiveBack() => rented.ForEach(static piece => ArrayPool<byte>.Shared.Return(piece));
+    }
+
+    private static bool Prove(Microsoft.Win32.SafeHandles.SafeFileHandle file, EntryFile.Found head)
+    {
+        var hash = new XxHash128();
+        var buffer = ArrayPool<byte>.Shared.Rent(4 * PieceBytes);
+        for (var at = 0L; at < head.Length;)
+        {
+            var count = RandomAccess.Read(file, buffer.AsSpan(0, (int)Math.Min(buffer.Length, head.Length - at)), head.Start + at);
+            if (count == 0) break;
+            hash.Append(buffer.AsSpan(0, count));
+            at += count;
+        }
+        ArrayPool<byte>.Shared.Return(buffer);
+        return hash.GetCurrentHashAsUInt128() == head.Hash;
+    }
+
+    private IKeptBody? Drop(string path, EntryKey key)
+    {
+        Interlocked.Increment(ref _damaged);
+        counters.EntryDamaged();
+        log.EntryDamaged();
+        if (!folder.State.CanWrite) return null;
+        File.Delete(path);
+        writer.CountAgain(key);
+        return null;
+    }
+}

@@ -1,0 +1,65 @@
+namespace Proxy.Cache.Tiers;
+
+/// <summary>A body whose bytes are in memory.</summary>
+/// <param name="head">What it is.</param>
+/// <param name="stored">When it came.</param>
+/// <param name="pieces">The bytes.</param>
+/// <param name="done">Called when nobody needs the pieces any more; null when they are nobody's to give back.</param>
+internal sealed class MemoryBody(EntryHead head, DateTimeOffset stored, IReadOnlyList<ReadOnlyMemory<byte>> pieces, Action? done = null) : IKeptBody
+{
+    private Action? _done = done;
+    private int _next;
+
+    public MemoryBody(Entry entry) : this(entry.Head, entry.Stored, entry.Pieces)
+    {
+    }
+
+    public EntryHead Head => head;
+
+    public DateTimeOffset? Stored => stored;
+
+    public long Length => pieces.Sum(p => (long)p.Length);
+
+    public ValueTask<ReadOnlyMemory<byte>> ReadAsync(CancellationToken cancellation)
+    {
+        while (_next < pieces.Count && pieces[_next].IsEmpty) _next++;
+        return new(_next < pieces.Count ? pieces[_next++] : default);
+    }
+
+    public int ReadAt(long offset, Span<byte> room)
+    {
+        var count = 0;
+        foreach (var stretch in Slice(offset, room.Length))
+        {
+            stretch.Span.CopyTo(room[count..]);
+            count += stretch.Length;
+        }
+        return count;
+    }
+
+    public IKeptBody Cut(EntryHead cut, IReadOnlyList<(long Offset, long Length)> stretches)
+    {
+        var body = new MemoryBody(cut, stored, [.. stretches.SelectMany(s => Slice(s.Offset, s.Length))], _done);
+        _done = null;
+        return body;
+    }
+
+    public void Dispose() => Interlocked.Exchange(ref _done, null)?.Invoke();
+
+    private IEnumerable<ReadOnlyMemory<byte>> Slice(long offset, long length)
+    {
+        foreach (var piece in pieces)
+        {
+            if (length <= 0) yield break;
+            if (offset >= piece.Length)
+            {
+                offset -= piece.Length;
+                continue;
+            }
+            var count = (int)Math.Min(length, piece.Length - offset);
+            yield return piece.Slice((int)offset, count);
+            offset = 0;
+            length -= count;
+        }
+    }
+}

@@ -1,0 +1,34 @@
+using Proxy.Backends;
+using Proxy.Cache;
+using Proxy.Operations;
+
+namespace Proxy.Retrieve;
+
+/// <summary>One body for a client: kept, or on its way. None: who failed; nobody failed: it is nowhere.</summary>
+public sealed record BodyResult(IBody? Body, CacheStatus Status, IReadOnlyList<BackendFailure> Failures) : IDisposable
+{
+    public static BodyResult None(IReadOnlyList<BackendFailure> failures) => new(null, CacheStatus.Miss, failures);
+
+    public static BodyResult Hit(IKeptBody body) => new(body, CacheStatus.Hit, []);
+
+    /// <summary>What a look into the cache leads to, when the backend has said what comes. A client that leaves while it waits leaves the fill too.</summary>
+    public static async Task<BodyResult> OfAsync(EntryCache.Lookup lookup, CancellationToken cancellation)
+    {
+        if (lookup.Kept is { } kept) return Hit(kept);
+        var reader = lookup.Reader!;
+        try
+        {
+            var answer = await reader.ReadHeadAsync(cancellation);
+            if (answer.IsFound) return new(reader, lookup.IsCollapsed ? CacheStatus.Collapsed : CacheStatus.Miss, []);
+            reader.Dispose();
+            return None(answer.Failure is { } failure ? [failure] : []);
+        }
+        catch
+        {
+            reader.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose() => Body?.Dispose();
+}

@@ -1,0 +1,404 @@
+using Microsoft.Extensions.Time.Testing;
+using Proxy.Cache.Tiers;
+using Proxy.Dicom;
+using Proxy.Operations;
+using Proxy.Tests.Pacs;
+using Xunit;
+
+namespace Proxy.Tests.Cache;
+
+public sealed class DiskTierTests : IAsyncDisposable
+{
+    private const int FrameBytes = 20_000;
+    private const int LargeBytes = 3_000_000;
+
+    private readonly DiskLab _disk = new();
+
+    public ValueTask DisposeAsync() => _disk.DisposeAsync();
+
+    public static TheoryData<int> Lengths => [0, 1, 5000, 64 * 1024, 1024 * 1024, LargeBytes];
+
+    [Theory]
+    [MemberData(nameof(Lengths))]
+    public async Task ABodyIsThereAgain_AfterARestartToo(int length)
+    {
+        var key = DiskLab.Key(1, 1);
+        _disk.Add(key, length);
+        Assert.Equal(DiskLab.BodyOf(key, length), await _disk.ReadAsync(key));
+        await _disk.BeginAgainAsync();
+
+        var (_, body) = (await _disk.Tier.FindAsync([new(key)], CancellationToken.None))!.Value;
+        using (body)
+        {
+            Assert.Equal(DiskLab.EntryOf(key, length).Head, body.Head);
+            Assert.Equal(DiskLab.Stored, body.Stored);
+            Assert.Equal(length, body.Length);
+            Assert.Equal(DiskLab.BodyOf(key, length), await DiskLab.ReadAsync(body));
+        }
+    }
+
+    [Fact]
+    public async Task EveryPartOfTheKeyTellsThingsApart()
+    {
+        var key = DiskLab.Key(1, 1);
+        _disk.Add(key, FrameBytes);
+        await _disk.SettleAsync();
+        Assert.Null(await _disk.ReadAsync(key with { Backend = "west" }));
+        Assert.Null(await _disk.ReadAsync(key with { Place = key.Place + "0" }));
+        Assert.Null(await _disk.ReadAsync(key with { Format = BodyFormat.AsStored with { TransferSyntax = "1.2.840.10008.1.2.1" } }));
+        Assert.Null(await _disk.ReadAsync(key with { Format = null }));
+        Assert.NotNull(await _disk.ReadAsync(key));
+    }
+
+    [Fact]
+    public async Task ThePlaceOnDiskSaysNothingOfWhatWasSent_AndOnlyItsOwnerMayLook()
+    {
+        _disk.Add(new("east", "studies/1.2/bulkdata/../../../../etc/passwd?\0", null), 10);
+        _disk.Add(DiskLab.Key(1, 1), FrameBytes);
+        await _disk.SettleAsync();
+        Assert.Equal(2, _disk.Files.Count());
+        Assert.All(_disk.Files, file => Assert.Matches("^/entries/[0-9a-f]{2}/[0-9a-f]{24}/[0-9a-f]{24}/[0-9a-f]{40}$", file[_disk.Path.Length..]));
+        const UnixFileMode own = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        foreach (var file in new DirectoryInfo(_disk.Path).EnumerateFileSystemInfos("*", SearchOption.AllDirectories).Where(_ => !OperatingSystem.IsWindows()))
+            Assert.Equal(file is DirectoryInfo ? own | UnixFileMode.UserExecute : own, file.UnixFileMode);
+    }
+
+    [Fact]
+    public async Task WhatIsDamagedIsNeverGiven_ButDroppedAndCounted()
+    {
+        foreach (var length in (int[])[FrameBytes, LargeBytes])
+        {
+            for (var i = 0; i < 40; i++) _disk.Add(DiskLab.Key(1, i), length);
+            await _disk.SettleAsync();
+            var random = new Random(length);
+            foreach (var file in _disk.Files.ToList()) Damage(file, random);
+            var before = _disk.Tier.Damaged;
+
+            for (var i = 0; i < 40; i++) Assert.Null(await _disk.ReadAsync(DiskLab.Key(1, i)));
+
+            Assert.Equal(40, _disk.Tier.Damaged - before);
+            Assert.Empty(_disk.Files);
+            await _disk.SettleAsync();
+            Assert.Equal((0, 0), (_disk.Writer.Entries, _disk.Writer.Bytes));
+        }
+    }
+
+    [Fact]
+    public async Task AVeryLargeBodyIsProvedWhileItLeaves_AndBreaksOff()
+    {
+        var key = DiskLab.Key(1, 1);
+        _disk.Add(key, 65 << 20);
+        await _disk.SettleAsync();
+        Assert.Equal(65 << 20, (await _disk.ReadAsync(key))!.Length);
+        await using (var file = File.OpenWrite(_disk.Files.Single()))
+        {
+            file.Position = file.Length / 2;
+            file.WriteByte(77);
+        }
+        await Assert.ThrowsAsync<BrokenBodyException>(() => _disk.ReadAsync(key));
+    }
+
+    [Fact]
+    public async Task AnotherKeysFileIsAMiss()
+    {
+        var (first, second) = (DiskLab.Key(1, 1), DiskLab.Key(1, 2));
+        _disk.Add(first, FrameBytes);
+        await _disk.SettleAsync();
+        var file = _disk.Files.Single();
+        _disk.Add(second, FrameBytes);
+        await _disk.SettleAsync();
+        File.Copy(file, _disk.Files.Single(f => f != file), overwrite: true);
+        Assert.Null(await _disk.ReadAsync(second));
+        Assert.NotNull(await _disk.ReadAsync(first));
+    }
+
+    [Fact]
+    public async Task TheFirstThatIsThereAndMeetsTheFormIsGiven()
+    {
+        var (stored, other) = (DiskLab.Key(1, 1), DiskLab.Key(1, 1) with { Format = new("image/jp2", "1.2.840.10008.1.2.4.90") });
+        _disk.Add(stored, FrameBytes);
+        await _disk.SettleAsync();
+        var asStored = new BodyFormat("application/octet-stream", "1.2.840.10008.1.2.1");
+        Assert.Null(await _disk.Tier.FindAsync([new(other), new(stored, other.Format)], CancellationToken.None));
+        Assert.Equal(stored, (await _disk.Tier.FindAsync([new(other), new(stored, asStored)], CancellationToken.None))!.Value.Key);
+    }
+
+    [Fact]
+    public async Task TheBudgetHolds_AndASeriesLeavesWhole()
+    {
+        await using var disk = new DiskLab(maxBytes: 4_000_000);
+        for (var series = 0; series < 30; series++)
+        {
+            for (var i = 0; i < 20; i++) disk.Add(DiskLab.Key(series, i), FrameBytes);
+            await disk.SettleAsync();
+            Assert.InRange(disk.Writer.Bytes, 0, 4_000_000);
+            Assert.InRange(disk.Files.Sum(f => new FileInfo(f).Length), 0, 4_000_000);
+        }
+        var left = new List<int>();
+        for (var series = 0; series < 30; series++)
+        {
+            var found = 0;
+            for (var i = 0; i < 20; i++) found += await disk.ReadAsync(DiskLab.Key(series, i)) is null ? 0 : 1;
+            Assert.True(found is 0 or 20, $"series {series}: {found} of 20");
+            if (found > 0) left.Add(series);
+        }
+        Assert.Equal(Enumerable.Range(30 - left.Count, left.Count), left);
+        Assert.InRange(left.Count, 6, 8);
+        Assert.Equal(600 - left.Count * 20, disk.Writer.Evictions);
+        Assert.Equal(disk.Files.Count(), disk.Writer.Entries);
+    }
+
+    [Fact]
+    public async Task WhatIsUsedStaysLonger()
+    {
+        var time = new FakeTimeProvider();
+        await using var disk = new DiskLab(maxBytes: 4_000_000, time: time);
+        for (var series = 0; series < 30; series++)
+        {
+            for (var i = 0; i < 20; i++) disk.Add(DiskLab.Key(series, i), FrameBytes);
+            await disk.SettleAsync();
+            time.Advance(TimeSpan.FromSeconds(10));
+            Assert.NotNull(await disk.ReadAsync(DiskLab.Key(0, 0)));
+        }
+        Assert.NotNull(await disk.ReadAsync(DiskLab.Key(0, 19)));
+        Assert.Null(await disk.ReadAsync(DiskLab.Key(1, 19)));
+    }
+
+    [Fact]
+    public async Task WhatIsLookedAtEveryMorningStays_WhateverIsLookedAtOnceMeanwhile()
+    {
+        var time = new FakeTimeProvider();
+        await using var disk = new DiskLab(maxBytes: 4_000_000, time: time);
+        for (var i = 0; i < 20; i++) disk.Add(DiskLab.Key(0, i), FrameBytes);
+        for (var morning = 0; morning < 3; morning++)
+        {
+            await disk.SettleAsync();
+            time.Advance(TimeSpan.FromHours(12));
+            Assert.NotNull(await disk.ReadAsync(DiskLab.Key(0, 0)));
+        }
+        for (var series = 1; series < 30; series++)
+        {
+            time.Advance(TimeSpan.FromHours(1));
+            for (var i = 0; i < 20; i++) disk.Add(DiskLab.Key(series, i), FrameBytes);
+            await disk.SettleAsync();
+        }
+        Assert.NotNull(await disk.ReadAsync(DiskLab.Key(0, 19)));
+    }
+
+    [Fact]
+    public async Task OneSeriesTakesAQuarterAtMost()
+    {
+        await using var disk = new DiskLab(maxBytes: 4_000_000);
+        disk.Add(DiskLab.Key(1, 1), FrameBytes);
+        for (var i = 0; i < 200; i++) disk.Add(DiskLab.Key(2, i), FrameBytes);
+        await disk.SettleAsync();
+        Assert.NotNull(await disk.ReadAsync(DiskLab.Key(1, 1)));
+        Assert.InRange(disk.Writer.Bytes, 900_000, 1_400_000);
+        Assert.True(disk.Writer.Unkept > 100);
+    }
+
+    [Fact]
+    public async Task AKillLeavesNothingThatIsNotFoundAgain()
+    {
+        for (var i = 0; i < 50; i++) _disk.Add(DiskLab.Key(i % 5, i), FrameBytes);
+        await _disk.SettleAsync();
+        var bytes = _disk.Writer.Bytes;
+        File.WriteAllBytes(_disk.PathOf("tmp", "half"), new byte[1000]);
+        await _disk.BeginAgainAsync(inOrder: false);
+        File.WriteAllBytes(_disk.PathOf("tmp", "other"), new byte[1000]);
+
+        for (var i = 0; i < 50; i++) Assert.NotNull(await _disk.ReadAsync(DiskLab.Key(i % 5, i)));
+        await Until.TrueAsync(() => !_disk.Writer.IsScanning && _disk.Writer.Entries == 50);
+        Assert.Equal(bytes, _disk.Writer.Bytes);
+        Assert.False(File.Exists(_disk.PathOf("tmp", "half")));
+    }
+
+    public static TheoryData<string> Losses => ["deleted", "garbage", "truncated", "other version", "wal garbage"];
+
+    [Theory]
+    [MemberData(nameof(Losses))]
+    public async Task WithoutItsIndexEverythingIsFound_AndCountedAnew(string loss)
+    {
+        for (var i = 0; i < 50; i++) _disk.Add(DiskLab.Key(i % 5, i), FrameBytes);
+        await _disk.SettleAsync();
+        await _disk.EndAsync();
+        var index = _disk.PathOf("entries.db");
+        switch (loss)
+        {
+            case "deleted": File.Delete(index); break;
+            case "garbage": File.WriteAllBytes(index, DiskLab.BodyOf(DiskLab.Key(1, 1), 20_000)); break;
+            case "truncated": File.WriteAllBytes(index, File.ReadAllBytes(index)[..5000]); break;
+            case "wal garbage": File.WriteAllBytes(index + "-wal", DiskLab.BodyOf(DiskLab.Key(1, 1), 20_000)); break;
+            default:
+                var bytes = File.ReadAllBytes(index);
+                bytes[63] = 99;
+                File.WriteAllBytes(index, bytes);
+                break;
+        }
+        await using var again = new DiskLab(path: _disk.Path);
+
+        for (var i = 0; i < 50; i++) Assert.NotNull(await again.ReadAsync(DiskLab.Key(i % 5, i)));
+        await Until.TrueAsync(() => !again.Writer.IsScanning && again.Writer.Entries == 50);
+        again.Add(DiskLab.Key(1, 99), FrameBytes);
+        await again.SettleAsync();
+        Assert.NotNull(await again.ReadAsync(DiskLab.Key(1, 99)));
+        Assert.Equal(51, again.Writer.Entries);
+    }
+
+    [Fact]
+    public async Task RowsOfWhatIsGoneGo_AndFilesOfNobodyToo()
+    {
+        for (var i = 0; i < 10; i++) _disk.Add(DiskLab.Key(i, 1), FrameBytes);
+        _disk.Add(DiskLab.Key(77, 1, "west"), FrameBytes);
+        await _disk.SettleAsync();
+        await _disk.EndAsync(inOrder: false);
+        foreach (var file in _disk.Files.Take(3).ToList()) Directory.Delete(Path.GetDirectoryName(file)!, recursive: true);
+        await using var again = new DiskLab(path: _disk.Path);
+        await Until.TrueAsync(() => !again.Writer.IsScanning && again.Writer.Entries == 8);
+        Assert.Equal(8, again.Files.Count());
+        await again.EndAsync();
+
+        await using var without = new DiskLab(path: _disk.Path);
+        without.Backends.Remove("west");
+        without.Writer.RemoveUnconfigured();
+        await without.SettleAsync();
+        Assert.DoesNotContain(without.Writer.Shares, share => share.Backend.StartsWith("west", StringComparison.Ordinal));
+        Assert.Equal(without.Files.Count(), without.Writer.Entries);
+    }
+
+    [Fact]
+    public async Task WhatIsRemovedIsGone_AtOnceAndWithoutATrace()
+    {
+        for (var study = 1; study <= 3; study++)
+        {
+            for (var i = 0; i < 6; i++)
+            {
+                _disk.Add(DiskLab.Key(i % 2, i, study: study), FrameBytes);
+                _disk.Add(DiskLab.Key(i % 2, i, "west", study), FrameBytes);
+            }
+        }
+        // Before they are written too.
+        var (two, path) = (Uid.Parse("1.2.2"), new SeriesPath(Uid.Parse("1.2.3"), Uid.Parse("1.2.3.0")));
+        var removing = _disk.Tier.RemoveAsync(new(Study: two));
+        Assert.Null(await _disk.ReadAsync(DiskLab.Key(0, 0, study: 2)));
+        Assert.True(await removing);
+        Assert.Equal(24, _disk.Files.Count());
+
+        Assert.True(await _disk.Tier.RemoveAsync(new("east", path)));
+        Assert.Null(await _disk.ReadAsync(DiskLab.Key(0, 0, study: 3)));
+        Assert.NotNull(await _disk.ReadAsync(DiskLab.Key(0, 0, "west", 3)));
+        Assert.Equal(21, _disk.Files.Count());
+
+        Assert.True(await _disk.Tier.RemoveAsync(new("west", new InstancePath(path.Study, path.Series, Uid.Parse("1.2.3.0.2")))));
+        Assert.Null(await _disk.ReadAsync(DiskLab.Key(0, 2, "west", 3)));
+        Assert.NotNull(await _disk.ReadAsync(DiskLab.Key(0, 4, "west", 3)));
+        Assert.Equal((20, 20), (_disk.Files.Count(), _disk.Writer.Entries));
+
+        Assert.True(await _disk.Tier.RemoveAsync(new()));
+        Assert.Equal((0, 0, 0), (_disk.Files.Count(), _disk.Writer.Entries, _disk.Writer.Bytes));
+        _disk.Add(DiskLab.Key(0, 0), FrameBytes);
+        await _disk.SettleAsync();
+        Assert.NotNull(await _disk.ReadAsync(DiskLab.Key(0, 0)));
+    }
+
+    [Fact]
+    public async Task OneProcessOwnsTheFolder_AndTheNextTakesItOver()
+    {
+        _disk.Add(DiskLab.Key(1, 1), FrameBytes);
+        await _disk.SettleAsync();
+        await using var second = new DiskLab(path: _disk.Path);
+        Assert.False(second.Folder.State.CanRead);
+        Assert.Contains("another process", second.Folder.State.Reason, StringComparison.Ordinal);
+        Assert.Null(await second.ReadAsync(DiskLab.Key(1, 1)));
+
+        await _disk.EndAsync();
+        await second.Folder.LookAsync();
+        Assert.True(second.Folder.State.CanWrite);
+        Assert.NotNull(await second.ReadAsync(DiskLab.Key(1, 1)));
+    }
+
+    [Fact]
+    public async Task AFolderThatHoldsOtherThingsIsLeftAlone()
+    {
+        var path = Directory.CreateTempSubdirectory("not-a-cache-").FullName;
+        await File.WriteAllTextAsync(Path.Join(path, "thesis.txt"), "mine", TestContext.Current.CancellationToken);
+        await using (var disk = new DiskLab(path: path))
+        {
+            Assert.False(disk.Folder.State.CanRead);
+            Assert.Contains("not empty", disk.Folder.State.Reason, StringComparison.Ordinal);
+        }
+        Assert.Equal(["thesis.txt"], Directory.EnumerateFileSystemEntries(path).Select(Path.GetFileName));
+        Directory.Delete(path, recursive: true);
+    }
+
+    [Fact]
+    public async Task AFolderThatVanishesIsMadeAnew()
+    {
+        _disk.Add(DiskLab.Key(1, 1), FrameBytes);
+        await _disk.SettleAsync();
+        Directory.Delete(_disk.Path, recursive: true);
+        Assert.Null(await _disk.ReadAsync(DiskLab.Key(1, 1)));
+        _disk.Add(DiskLab.Key(1, 2), FrameBytes);
+        await Until.TrueAsync(() => !_disk.Folder.State.CanWrite);
+        Assert.Equal(1, _disk.Writer.Unkept);
+
+        await _disk.Folder.LookAsync();
+        _disk.Add(DiskLab.Key(1, 3), FrameBytes);
+        await _disk.SettleAsync();
+        Assert.NotNull(await _disk.ReadAsync(DiskLab.Key(1, 3)));
+        Assert.Equal(1, _disk.Writer.Entries);
+    }
+
+    /// <summary>A pipe where an entry should be: whoever opens it waits for ever, as on a disk that does not answer.</summary>
+    [Fact]
+    public async Task ADiskThatHangsIsLeftAlone_AndUsedAgainWhenItAnswers()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "There are no pipes in folders.");
+        _disk.Add(DiskLab.Key(1, 1), FrameBytes);
+        _disk.Add(DiskLab.Key(2, 1), FrameBytes);
+        await _disk.SettleAsync();
+        var file = _disk.Files.Single(f => f.EndsWith(EntryFile.PathOf(DiskLab.Key(1, 1) with { Backend = "east@here" }), StringComparison.Ordinal));
+        File.Delete(file);
+        using (var mkfifo = System.Diagnostics.Process.Start("mkfifo", [file])) await mkfifo.WaitForExitAsync(TestContext.Current.CancellationToken);
+
+        Assert.Null(await _disk.ReadAsync(DiskLab.Key(1, 1)));
+        Assert.Equal("the disk does not answer", _disk.Folder.State.Reason);
+        Assert.Null(await _disk.ReadAsync(DiskLab.Key(2, 1)));
+
+        await _disk.Folder.LookAsync();
+        Assert.NotNull(await _disk.ReadAsync(DiskLab.Key(2, 1)));
+        // Lets the one go that hangs there.
+        await File.WriteAllBytesAsync(file, [], TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task AnIndexThatIsLostWhileRunningIsMadeAnew()
+    {
+        for (var i = 0; i < 10; i++) _disk.Add(DiskLab.Key(i, 1), FrameBytes);
+        await _disk.SettleAsync();
+        await using (var index = File.OpenWrite(_disk.PathOf("entries.db"))) index.Write(DiskLab.BodyOf(DiskLab.Key(1, 1), 60_000));
+        for (var i = 10; i < 20; i++)
+        {
+            _disk.Add(DiskLab.Key(i, 1), FrameBytes);
+            await _disk.SettleAsync();
+        }
+        for (var i = 0; i < 20; i++) Assert.NotNull(await _disk.ReadAsync(DiskLab.Key(i, 1)));
+        await Until.TrueAsync(() => !_disk.Writer.IsScanning && _disk.Writer.Entries == 20);
+    }
+
+    /// <summary>One bit, or the end of the file.</summary>
+    private static void Damage(string file, Random random)
+    {
+        using var stream = new FileStream(file, FileMode.Open, FileAccess.ReadWrite);
+        switch (random.Next(4))
+        {
+            case 0: stream.SetLength(0); return;
+            case 1: stream.SetLength(stream.Length - 1); return;
+            case 2: stream.SetLength(stream.Length / 2); return;
+        }
+        stream.Position = random.Next((int)stream.Length);
+        var value = stream.ReadByte();
+        stream.Position--;
+        stream.WriteByte((byte)(value ^ (1 << random.Next(8))));
+    }
+}
