@@ -3,9 +3,6 @@ using Proxy.Dicom;
 
 namespace Proxy.Wire;
 
-/// <summary>Reads bytes of a file from <paramref name="offset"/> on, as many as it likes; 0 when none are there.</summary>
-public delegate int ReadAt(long offset, Span<byte> destination);
-
 /// <summary>The head of a data element or an item: what stands before its value (PS3.5 §7.1, §7.5).</summary>
 /// <param name="Tag">Its name.</param>
 /// <param name="Vr">Two letters, the first in the higher byte; 0 where none is written.</param>

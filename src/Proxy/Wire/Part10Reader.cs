@@ -3,6 +3,9 @@ using Proxy.Dicom;
 
 namespace Proxy.Wire;
 
+/// <summary>Reads bytes of a file from <paramref name="offset"/> on, as many as it likes; 0 when none are there.</summary>
+public delegate int ReadAt(long offset, Span<byte> destination);
+
 /// <summary>Finds where the frames of an instance stand in its DICOM file (PS3.10 §7), so that one can be cut out.</summary>
 /// <remarks>
 /// <code>
@@ -46,7 +49,7 @@ public static class Part10Reader
     }
 
     /// <summary>The frames of a file that is read where it is needed, some kilobytes at a time.</summary>
-    /// <param name="length">Of the file, in bytes.</param>
+    /// <param name="length">Of the file, in bytes: what the ranges are held against.</param>
     /// <param name="read">Gives its bytes; what it throws passes through.</param>
     /// <param name="refusal">Why there are none; <see cref="FrameRefusal.None"/> when there are.</param>
     public static Part10Frames? FindFrames(long length, ReadAt read, out FrameRefusal refusal)
@@ -241,7 +244,6 @@ public static class Part10Reader
     private static int ReadCount(Part10Cursor cursor, Part10Head head)
     {
         var text = ReadText(cursor, head).TrimEnd((byte)0).Trim((byte)' ');
-        if (text.StartsWith("+"u8)) text = text[1..];
         return System.Buffers.Text.Utf8Parser.TryParse(text, out int count, out var used) && used == text.Length && count > 0
             ? count
             : throw new MalformedAnswerException("The number of frames is none.");

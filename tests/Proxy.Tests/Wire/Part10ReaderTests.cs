@@ -118,6 +118,7 @@ public class Part10ReaderTests
     [InlineData("3", 3)]
     [InlineData(" 3  ", 3)]
     [InlineData("+3", 3)]
+    [InlineData("++3", 0)]
     [InlineData("03", 3)]
     [InlineData("3\0", 3)]
     [InlineData("", 0)]
