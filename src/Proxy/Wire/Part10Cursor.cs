@@ -54,7 +54,7 @@ internal sealed class Part10Cursor(long length, ReadAt read)
         return new(message);
     }
 
-    /// <exception cref="MalformedAnswerException">No head stands here, or its value passes the end of the file.</exception>
+    /// <exception cref="MalformedAnswerException">No head stands here.</exception>
     public Part10Head ReadHead(bool isImplicit)
     {
         if (++_heads > MaxHeads) throw OverLimit("The file has more attributes than are read.");
@@ -80,14 +80,8 @@ internal sealed class Part10Cursor(long length, ReadAt read)
         }
         Skip(headLength);
         var read = new Part10Head(tag, vr, Position, valueLength);
-        if (read.IsUndefined)
-        {
-            if (vr is not (0 or Part10Head.Sq or Part10Head.Un or Part10Head.Ob or Part10Head.Ow)) throw new MalformedAnswerException("A value without a length has a VR that needs one (PS3.5 §7.1.2).");
-        }
-        else if (valueLength > length - Position)
-        {
-            throw new MalformedAnswerException("A value passes the end of the file.");
-        }
+        if (read.IsUndefined && vr is not (0 or Part10Head.Sq or Part10Head.Un or Part10Head.Ob or Part10Head.Ow))
+            throw new MalformedAnswerException("A value without a length has a VR that needs one (PS3.5 §7.1.2).");
         return read;
     }
 

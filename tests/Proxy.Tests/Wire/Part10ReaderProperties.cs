@@ -135,13 +135,13 @@ public sealed class Part10ReaderProperties
     }
 
     [Theory]
+    [InlineData(200)]
     [InlineData(8_000_000)]
     [InlineData(int.MaxValue)]
     public void FramesHaveAnEnd(int frames)
     {
         var file = Part10File.Native(1, 1, frames: frames, bytes: 16).ToArray();
         var before = GC.GetAllocatedBytesForCurrentThread();
-        Assert.Null(Part10Reader.FindFrames(1L << 40, (at, to) => at < file.Length ? ReadSome(file, at, to) : to.Length, out _));
         Assert.Null(Part10Reader.FindFrames([file], out var refusal));
         Assert.Equal(FrameRefusal.TooMany, refusal);
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 100_000);

@@ -315,6 +315,8 @@ public class Part10ReaderTests
         var file = Part10File.Native(2, 2);
         file.Trailer = new byte[100];
         Assert.Equal(FrameRefusal.Malformed, Refusal(file));
+        file.Trailer = Item([]);
+        Assert.Equal(FrameRefusal.Malformed, Refusal(file));
     }
 
     [Fact]
