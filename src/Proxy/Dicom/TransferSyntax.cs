@@ -1,0 +1,24 @@
+namespace Proxy.Dicom;
+
+/// <summary>Transfer syntaxes by their UIDs (PS3.6 Table A-1), as far as a frame can be given alone in them.</summary>
+public static class TransferSyntax
+{
+    /// <summary>The default of DICOM: no VR is written (PS3.5 §A.1).</summary>
+    public const string ImplicitLittleEndian = "1.2.840.10008.1.2";
+
+    /// <summary>
+    /// The media type that one frame has on the wire when it is stored in <paramref name="transferSyntax"/> (PS3.18
+    /// Table 8.7.3-5); null when frames are not cut out of it: deflated, big endian, video, and what is not known.
+    /// </summary>
+    public static string? FindFrameType(Uid transferSyntax) => transferSyntax.ToString() switch
+    {
+        ImplicitLittleEndian or BodyFormat.ExplicitLittleEndian => MediaType.OctetStream,
+        "1.2.840.10008.1.2.4.50" or "1.2.840.10008.1.2.4.51" or "1.2.840.10008.1.2.4.57" or "1.2.840.10008.1.2.4.70" => "image/jpeg",
+        "1.2.840.10008.1.2.4.80" or "1.2.840.10008.1.2.4.81" => "image/jls",
+        "1.2.840.10008.1.2.4.90" or "1.2.840.10008.1.2.4.91" => "image/jp2",
+        "1.2.840.10008.1.2.4.92" or "1.2.840.10008.1.2.4.93" => "image/jpx",
+        "1.2.840.10008.1.2.4.201" or "1.2.840.10008.1.2.4.202" or "1.2.840.10008.1.2.4.203" => "image/jphc",
+        "1.2.840.10008.1.2.5" => "image/dicom-rle",
+        _ => null,
+    };
+}

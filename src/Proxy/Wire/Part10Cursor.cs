@@ -1,0 +1,140 @@
+using System.Buffers.Binary;
+using Proxy.Dicom;
+
+namespace Proxy.Wire;
+
+/// <summary>The head of a data element or an item: what stands before its value (PS3.5 §7.1, §7.5).</summary>
+/// <param name="Tag">Its name.</param>
+/// <param name="Vr">Two letters, the first in the higher byte; 0 where none is written.</param>
+/// <param name="Start">Where the value begins in the file.</param>
+/// <param name="Length">Of the value, in bytes, as declared.</param>
+internal readonly record struct Part10Head(Tag Tag, ushort Vr, long Start, uint Length)
+{
+    public const ushort Ob = ('O' << 8) | 'B';
+    public const ushort Ow = ('O' << 8) | 'W';
+    public const ushort Sq = ('S' << 8) | 'Q';
+    public const ushort Un = ('U' << 8) | 'N';
+
+    /// <summary>The end shows in a delimiter (PS3.5 §7.5.1).</summary>
+    public bool IsUndefined => Length == uint.MaxValue;
+
+    /// <summary>An item or a delimiter; these have no VR in any transfer syntax (PS3.5 §7.5).</summary>
+    public bool IsItemGroup => Tag.Value >> 16 == 0xFFFE;
+}
+
+/// <summary>A place in a Part 10 file that moves from head to head, and jumps over values without reading them.</summary>
+/// <remarks>Memory: one window, whatever lengths the file declares.</remarks>
+internal sealed class Part10Cursor(long length, ReadAt read)
+{
+    /// <summary>How many heads are read of one file: a whole slide image has a hundred thousand frames with ten attributes each.</summary>
+    private const int MaxHeads = 1 << 22;
+
+    private const int WindowBytes = 4096;
+
+    // Table 7.1-2 of PS3.5 §7.1.2, and the VRs of §6.2 that are not in it: these have lengths of 32 bits.
+    private static readonly ushort[] ShortVrs = Vrs("AEASATCSDADSDTFDFLISLOLTPNSHSLSSSTTMUIULUS"u8);
+    private static readonly ushort[] LongVrs = Vrs("OBODOFOLOVOWSQSVUCUNURUTUV"u8);
+
+    private readonly byte[] _window = new byte[WindowBytes];
+    private long _windowStart;
+    private int _windowLength;
+    private int _heads;
+
+    public long Position { get; private set; }
+
+    public bool IsAtEnd => Position == length;
+
+    /// <summary>What ended the reading is a limit of this reader, not a fault of the file.</summary>
+    public bool IsOverLimit { get; private set; }
+
+    /// <summary>What to throw when a file has more of something than is read.</summary>
+    public MalformedAnswerException OverLimit(string message)
+    {
+        IsOverLimit = true;
+        return new(message);
+    }
+
+    /// <exception cref="MalformedAnswerException">No head stands here.</exception>
+    public Part10Head ReadHead(bool isImplicit)
+    {
+        if (++_heads > MaxHeads) throw OverLimit("The file has more attributes than are read.");
+        var head = Peek(8);
+        var tag = new Tag(((uint)BinaryPrimitives.ReadUInt16LittleEndian(head) << 16) | BinaryPrimitives.ReadUInt16LittleEndian(head[2..]));
+        ushort vr = 0;
+        var headLength = 8;
+        uint valueLength;
+        if (isImplicit || tag.Value >> 16 == 0xFFFE)
+        {
+            valueLength = BinaryPrimitives.ReadUInt32LittleEndian(head[4..]);
+        }
+        else
+        {
+            vr = BinaryPrimitives.ReadUInt16BigEndian(head[4..]);
+            valueLength = BinaryPrimitives.ReadUInt16LittleEndian(head[6..]);
+            if (!ShortVrs.Contains(vr))
+            {
+                if (!LongVrs.Contains(vr)) throw new MalformedAnswerException("An attribute has a VR that there is not (PS3.5 §6.2).");
+                headLength = 12;
+                valueLength = BinaryPrimitives.ReadUInt32LittleEndian(Peek(12)[8..]);
+            }
+        }
+        Skip(headLength);
+        var read = new Part10Head(tag, vr, Position, valueLength);
+        if (read.IsUndefined && vr is not (0 or Part10Head.Sq or Part10Head.Un or Part10Head.Ob or Part10Head.Ow))
+            throw new MalformedAnswerException("A value without a length has a VR that needs one (PS3.5 §7.1.2).");
+        return read;
+    }
+
+    /// <summary>The next bytes, until more are read.</summary>
+    /// <exception cref="MalformedAnswerException">The file ends before.</exception>
+    public ReadOnlySpan<byte> Read(int count)
+    {
+        var bytes = Peek(count);
+        Position += count;
+        return bytes;
+    }
+
+    /// <exception cref="MalformedAnswerException">The file ends before.</exception>
+    public void Skip(long count)
+    {
+        if (count > length - Position) throw new MalformedAnswerException("The file ends too early.");
+        Position += count;
+    }
+
+    /// <summary>Goes to where a value begins that was passed before.</summary>
+    public void MoveTo(long position) => Position = position;
+
+    /// <summary>The next bytes, which stay the next.</summary>
+    /// <exception cref="MalformedAnswerException">The file ends before.</exception>
+    public ReadOnlySpan<byte> Peek(int count)
+    {
+        if (count > length - Position) throw new MalformedAnswerException("The file ends too early.");
+        var at = Position - _windowStart;
+        if (at < 0 || at + count > _windowLength)
+        {
+            Fill(count);
+            at = 0;
+        }
+        return _window.AsSpan((int)at, count);
+    }
+
+    private void Fill(int count)
+    {
+        _windowStart = Position;
+        _windowLength = 0;
+        var most = (int)Math.Min(WindowBytes, length - Position);
+        while (_windowLength < count)
+        {
+            var some = read(Position + _windowLength, _window.AsSpan(_windowLength, most - _windowLength));
+            if (some <= 0) throw new MalformedAnswerException("The file is shorter than it is said to be.");
+            _windowLength += some;
+        }
+    }
+
+    private static ushort[] Vrs(ReadOnlySpan<byte> letters)
+    {
+        var vrs = new ushort[letters.Length / 2];
+        for (var i = 0; i < vrs.Length; i++) vrs[i] = BinaryPrimitives.ReadUInt16BigEndian(letters[(2 * i)..]);
+        return vrs;
+    }
+}
