@@ -67,7 +67,7 @@ internal static class Composition
         services.AddHostedService(s => s.GetRequiredService<DiskWriter>());
         services.AddSingleton(s => new DiskTier(
             s.GetRequiredService<CacheFolder>(), s.GetRequiredService<DiskWriter>(), s.GetRequiredService<BackendSet>().IdentityOf,
-            s.GetRequiredService<Counters>(), s.GetRequiredService<ILogger<DiskTier>>()));
+            s.GetRequiredService<TimeProvider>(), s.GetRequiredService<Counters>(), s.GetRequiredService<ILogger<DiskTier>>()));
         services.AddSingleton<EntryCache>();
     }
 
@@ -78,6 +78,7 @@ internal static class Composition
         services.AddSingleton<StudyCounts>();
         services.AddSingleton<FederatedSearch>();
         services.AddSingleton<SeriesReader>();
+        services.AddSingleton<FrameCutter>();
         services.AddSingleton<BodyReader>();
     }
 

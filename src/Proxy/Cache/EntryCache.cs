@@ -26,12 +26,26 @@ public enum Keep
 /// 4 fetch     the backend: to every waiter as it comes, and into the tiers when its end was proved
 /// </code>
 /// </remarks>
-public sealed class EntryCache(MemoryTier memory, DiskTier disk, TimeProvider time, ILogger<EntryCache> log)
+public sealed class EntryCache
 {
-    /// <summary>A body that is larger goes through a file, so that many at once do not fill the memory.</summary>
+    /// <summary>A body that is larger goes through a file, so that many at once do not fill the _memory.</summary>
     private const long HeldBytes = 16L << 20;
 
+    private readonly MemoryTier _memory;
+    private readonly DiskTier _disk;
+    private readonly TimeProvider _time;
+    private readonly ILogger<EntryCache> _log;
     private readonly ConcurrentDictionary<EntryKey, Fill> _fills = new();
+
+    public EntryCache(MemoryTier memory, DiskTier disk, TimeProvider time, ILogger<EntryCache> log)
+    {
+        (_memory, _disk, _time, _log) = (memory, disk, time, log);
+        _memory.Evicted += key =>
+        {
+            if (key is EntryKey entry) Tallies.Evict(entry.Backend, 1);
+        };
+        _disk.Writer.Evicted += _disk.Tallies.Evict;
+    }
 
     /// <summary>Asks a backend and writes what comes into the fill, up to the proof that it is whole.</summary>
     public delegate Task<BackendAnswer<EntryHead>> Fetch(Fill fill, CancellationToken cancellation);
@@ -45,20 +59,26 @@ public sealed class EntryCache(MemoryTier memory, DiskTier disk, TimeProvider ti
     /// <summary>Found on disk once, not long ago.</summary>
     private sealed record FoundOnDisk(EntryKey Key);
 
-    /// <summary>1</summary>
-    public bool TryFind(Candidate wanted, [NotNullWhen(true)] out IKeptBody? body)
-    {
-        body = memory.TryFind<Entry>(wanted.Key, out var entry) && wanted.IsMetBy(entry.Head) ? new MemoryBody(entry) : null;
-        return body is not null;
-    }
+    /// <summary>Looks into memory for bodies, by backend.</summary>
+    public Tallies Tallies { get; } = new();
 
-    /// <summary>3, for when 1 found none of them. The first that is there, and under which key.</summary>
-    public async ValueTask<(EntryKey Key, IKeptBody Body)?> FindOnDiskAsync(IReadOnlyList<Candidate> wanted, CancellationToken cancellation)
+    /// <summary>1, 3. The first of these that is here, and under which key. Null too when the first is on its way.</summary>
+    /// <param name="wanted">All of one backend.</param>
+    /// <param name="cancellation">The client leaves.</param>
+    public async ValueTask<(EntryKey Key, IKeptBody Body)?> FindAsync(IReadOnlyList<Candidate> wanted, CancellationToken cancellation)
     {
-        if (_fills.ContainsKey(wanted[0].Key) || await disk.FindAsync(wanted, cancellation) is not { } found) return null;
+        var backend = wanted[0].Key.Backend;
+        foreach (var candidate in wanted)
+        {
+            if (!TryFind(candidate, out var kept)) continue;
+            Tallies.Note(backend, isHit: true);
+            return (candidate.Key, kept);
+        }
+        Tallies.Note(backend, isHit: false);
+        if (_fills.ContainsKey(wanted[0].Key) || await _disk.FindAsync(wanted, cancellation) is not { } found) return null;
         var seen = new FoundOnDisk(found.Key);
-        if (!memory.TryFind<FoundOnDisk>(seen, out _)) memory.Add(seen, seen, 0);
-        else if (found.Body.Length <= Math.Min(HeldBytes, memory.MaxEntryBytes) && Copy(found.Body) is { } entry) memory.Add(found.Key, entry, entry.Length);
+        if (!_memory.TryFind<FoundOnDisk>(seen, out _)) _memory.Add(seen, seen, 0);
+        else if (found.Body.Length <= Math.Min(HeldBytes, _memory.MaxEntryBytes) && Copy(found.Body) is { } entry) _memory.Add(found.Key, entry, entry.Length);
         return found;
     }
 
@@ -92,6 +112,12 @@ public sealed class EntryCache(MemoryTier memory, DiskTier disk, TimeProvider ti
         }
     }
 
+    private bool TryFind(Candidate wanted, [NotNullWhen(true)] out IKeptBody? body)
+    {
+        body = _memory.TryFind<Entry>(wanted.Key, out var entry) && wanted.IsMetBy(entry.Head) ? new MemoryBody(entry) : null;
+        return body is not null;
+    }
+
     /// <summary>Drops what is kept of a series that a backend no longer holds.</summary>
     public void Remove(string backend, SeriesPath path) => _ = RemoveAsync(new(backend, path));
 
@@ -110,13 +136,13 @@ public sealed class EntryCache(MemoryTier memory, DiskTier disk, TimeProvider ti
             lock (fill) fill.IsUnwanted = true;
             _fills.TryRemove(new(key, fill));
         }
-        var onDisk = disk.RemoveAsync(removal);
-        memory.RemoveWhere(key => key is EntryKey entry && removal.Has(entry));
+        var onDisk = _disk.RemoveAsync(removal);
+        _memory.RemoveWhere(key => key is EntryKey entry && removal.Has(entry));
         return onDisk;
     }
 
     private Fill NewFill(EntryKey key, Keep keep) =>
-        disk.CanWrite ? new(Math.Min(HeldBytes, memory.MaxEntryBytes), head => disk.BeginAsync(key, head)) : new(keep == Keep.InMemory ? memory.MaxEntryBytes : 0);
+        _disk.CanWrite ? new(Math.Min(HeldBytes, _memory.MaxEntryBytes), head => _disk.BeginAsync(key, head)) : new(keep == Keep.InMemory ? _memory.MaxEntryBytes : 0);
 
     private async Task RunAsync(EntryKey key, Fill fill, Fetch fetch, Keep keep)
     {
@@ -126,7 +152,7 @@ public sealed class EntryCache(MemoryTier memory, DiskTier disk, TimeProvider ti
         {
             var answer = await fetch(fill, fill.Stopped);
             if (!answer.IsFound) fill.End(answer.Failure);
-            else await KeepAsync(key, fill, await fill.CompleteAsync(answer.Value, time.GetUtcNow()), keep);
+            else await KeepAsync(key, fill, await fill.CompleteAsync(answer.Value, _time.GetUtcNow()), keep);
         }
         catch (OperationCanceledException)
         {
@@ -134,7 +160,7 @@ public sealed class EntryCache(MemoryTier memory, DiskTier disk, TimeProvider ti
         }
         catch (Exception e)
         {
-            log.RequestFailed(e);
+            _log.RequestFailed(e);
             fill.End(new("", BackendError.BadAnswer, "a fault of the proxy"));
         }
         finally
@@ -154,10 +180,10 @@ public sealed class EntryCache(MemoryTier memory, DiskTier disk, TimeProvider ti
             if (fill.IsUnwanted) return;
             if (whole.Entry is { } entry)
             {
-                if (keep == Keep.InMemory) memory.Add(key, entry, entry.Length);
-                disk.Add(key, entry);
+                if (keep == Keep.InMemory) _memory.Add(key, entry, entry.Length);
+                _disk.Add(key, entry);
             }
-            if (whole.Spool is { } spool) placed = disk.AddAsync(spool);
+            if (whole.Spool is { } spool) placed = _disk.AddAsync(spool);
         }
         await placed;
     }

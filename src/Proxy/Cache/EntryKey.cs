@@ -36,7 +36,8 @@ public sealed record EntryKey(string Backend, string Place, BodyFormat? Format)
 /// <summary>What may lie under a key that answers a request.</summary>
 /// <param name="Key">Under which it lies.</param>
 /// <param name="Form">The form that it has to be in; null when whatever lies there will do.</param>
-public readonly record struct Candidate(EntryKey Key, BodyFormat? Form = null)
+/// <param name="IsPartWanted">It is more than what is wanted, which has to be cut out of it.</param>
+public readonly record struct Candidate(EntryKey Key, BodyFormat? Form = null, bool IsPartWanted = false)
 {
     public bool IsMetBy(EntryHead head) => Form is null || Form.IsMetBy(head.MediaType, head.TransferSyntax);
 }

@@ -17,11 +17,14 @@ namespace Proxy.Retrieve;
 /// Another holder gives a frame in place of the owner only when its own metadata was read: then the series is its own.
 /// </para>
 /// </remarks>
-public sealed class BodyReader(BackendClient client, BackendSet backends, SeriesListReader lists, SeriesReader series, DicomMetadataStore store, EntryCache cache)
+public sealed class BodyReader(BackendClient client, BackendSet backends, SeriesListReader lists, SeriesReader series, DicomMetadataStore store, EntryCache cache, FrameCutter cutter)
 {
     /// <summary>What is wanted, in which forms, and what has been tried for it.</summary>
-    private sealed record Wanted(BackendScope Scope, InstancePath Path, string Place, IReadOnlyList<BodyFormat> Formats, Keep Keep)
+    private sealed record Wanted(BackendScope Scope, InstancePath Path, int? Frame, IReadOnlyList<BodyFormat> Formats, Keep Keep)
     {
+        /// <summary>The frame or the instance, as a path below a DICOMweb root.</summary>
+        public string Place { get; } = Frame is { } frame ? new FramePath(Path, frame).ToString() : Path.ToString();
+
         public HashSet<string> Tried { get; } = [];
 
         public List<BackendFailure> Failures { get; } = [];
@@ -29,15 +32,15 @@ public sealed class BodyReader(BackendClient client, BackendSet backends, Series
 
     /// <param name="scope">Whose.</param>
     /// <param name="path">The instance, or the one that the frame is in.</param>
-    /// <param name="place">The frame or the instance, as a path below a DICOMweb root.</param>
+    /// <param name="frame">Its number; null for the instance itself.</param>
     /// <param name="formats">What the client takes, best first; a backend is asked for the best.</param>
     /// <param name="keep">Where it is worth keeping.</param>
     /// <param name="cancellation">The client leaves.</param>
-    public async Task<BodyResult> ReadAsync(BackendScope scope, InstancePath path, string place, IReadOnlyList<BodyFormat> formats, Keep keep, CancellationToken cancellation)
+    public async Task<BodyResult> ReadAsync(BackendScope scope, InstancePath path, int? frame, IReadOnlyList<BodyFormat> formats, Keep keep, CancellationToken cancellation)
     {
         // Pixels never change under their UID, but a series may be gone.
         var known = await lists.LookAfterAsync(scope, path.Study, cancellation);
-        var wanted = new Wanted(scope, path, place, formats, keep);
+        var wanted = new Wanted(scope, path, frame, formats, keep);
         if (await TryHoldersAsync(wanted, HoldersOf(known), cancellation) is { } body) return body;
         var places = await lists.LocateAsync(scope, path.Study, isHurried: true, asksAnew: false, cancellation);
         wanted.Failures.AddRange(places.Failures.ExceptBy(wanted.Failures.Select(f => f.Backend), f => f.Backend));
@@ -75,25 +78,25 @@ public sealed class BodyReader(BackendClient client, BackendSet backends, Series
         return null;
     }
 
-    /// <summary>In any of the forms that the client takes, from memory, else from disk.</summary>
+    /// <summary>In any of the forms that the client takes; a frame also as part of a whole instance.</summary>
     private async ValueTask<IKeptBody?> FindKeptAsync(Wanted wanted, string backend, CancellationToken cancellation)
     {
-        var candidates = CandidatesOf(wanted, backend);
-        foreach (var candidate in candidates)
-        {
-            if (cache.TryFind(candidate, out var kept)) return kept;
-        }
-        return await cache.FindOnDiskAsync(candidates, cancellation) is { } found ? found.Body : null;
+        if (await cache.FindAsync(CandidatesOf(wanted, backend), cancellation) is not var (key, body)) return null;
+        if (wanted.Frame is not { } frame || key.Format!.MediaType != BodyFormat.Dicom) return body;
+        if (cutter.TryCut(key, body, new(wanted.Path, frame), wanted.Formats) is { } cut) return cut;
+        body.Dispose();
+        return null;
     }
 
     private static List<Candidate> CandidatesOf(Wanted wanted, string backend)
     {
-        var candidates = new List<Candidate>(2 * wanted.Formats.Count);
+        var candidates = new List<Candidate>(2 * wanted.Formats.Count + 3);
         foreach (var format in wanted.Formats)
         {
             candidates.Add(new(new(backend, wanted.Place, format)));
-            if (format != BodyFormat.AsStored && format.MediaType != BodyFormat.Dicom) candidates.Add(new(new(backend, wanted.Place, BodyFormat.AsStored), format));
+            if (wanted.Frame is not null && format != BodyFormat.AsStored) candidates.Add(new(new(backend, wanted.Place, BodyFormat.AsStored), format));
         }
+        if (wanted.Frame is not null) candidates.AddRange(FrameCutter.WholesOf(backend, wanted.Path, wanted.Formats));
         return candidates;
     }
 

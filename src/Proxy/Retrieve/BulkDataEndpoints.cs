@@ -52,13 +52,8 @@ internal static class BulkDataEndpoints
         return Results.Empty;
     }
 
-    private static async Task<BodyResult> ReadAsync(EntryCache cache, EntryKey key, EntryCache.Fetch fetch, CancellationToken cancellation)
-    {
-        var wanted = new Candidate(key);
-        if (cache.TryFind(wanted, out var kept)) return BodyResult.Hit(kept);
-        if (await cache.FindOnDiskAsync([wanted], cancellation) is { } found) return BodyResult.Hit(found.Body);
-        return await BodyResult.OfAsync(cache.Get(key, fetch), cancellation);
-    }
+    private static async Task<BodyResult> ReadAsync(EntryCache cache, EntryKey key, EntryCache.Fetch fetch, CancellationToken cancellation) =>
+        await cache.FindAsync([new(key)], cancellation) is { } found ? BodyResult.Hit(found.Body) : await BodyResult.OfAsync(cache.Get(key, fetch), cancellation);
 
     private static async Task<EntryHead> CopyAsync(BackendResponse response, Fill fill, CancellationToken cancellation)
     {

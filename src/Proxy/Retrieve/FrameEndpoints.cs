@@ -47,7 +47,7 @@ internal static class FrameEndpoints
         }
 
         Task<BodyResult> ReadAsync(int place) =>
-            reader.ReadAsync(scope, path, new FramePath(path, numbers[place]).ToString(), formats, Keep.InMemory, context.RequestAborted);
+            reader.ReadAsync(scope, path, numbers[place], formats, Keep.InMemory, context.RequestAborted);
     }
 
     /// <summary>The forms that the client takes, best first, all of them wrapped the way the best one is.</summary>

@@ -85,7 +85,7 @@ internal static class InstanceEndpoints
         else await MultipartAnswer.WriteSingleAsync(context, body);
         return Results.Empty;
 
-        Task<BodyResult> ReadAsync(int place) => reader.ReadAsync(scope, paths[place], paths[place].ToString(), [format], paths.Count == 1 ? Keep.InMemory : Keep.OnDisk, context.RequestAborted);
+        Task<BodyResult> ReadAsync(int place) => reader.ReadAsync(scope, paths[place], frame: null, [format], paths.Count == 1 ? Keep.InMemory : Keep.OnDisk, context.RequestAborted);
     }
 
     private static (BodyFormat? Format, bool IsMultipart) Choose(HttpContext context)

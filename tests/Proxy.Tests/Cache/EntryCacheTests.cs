@@ -152,7 +152,7 @@ public sealed class EntryCacheTests : IDisposable
         Assert.Equal([1, 2], (await reader.ReadAsync(Stopped)).ToArray());
         _gate.SetResult();
         await Assert.ThrowsAsync<BrokenBodyException>(() => reader.ReadAsync(Stopped).AsTask());
-        Assert.False(_cache.TryFind(new(Key("a")), out _));
+        Assert.Null(await _cache.FindAsync([new(Key("a"))], Stopped));
         using var next = _cache.Get(Key("a"), GatedAsync).Reader!;
         Assert.Equal([1, 2, 3, 4], await ReadAsync(next));
     }
@@ -162,7 +162,7 @@ public sealed class EntryCacheTests : IDisposable
     {
         using var reader = _cache.Get(Key("a"), (_, _) => throw new InvalidOperationException()).Reader!;
         Assert.NotNull((await reader.ReadHeadAsync(Stopped)).Failure);
-        Assert.False(_cache.TryFind(new(Key("a")), out _));
+        Assert.Null(await _cache.FindAsync([new(Key("a"))], Stopped));
     }
 
     [Fact]
@@ -172,7 +172,7 @@ public sealed class EntryCacheTests : IDisposable
         var answer = await reader.ReadHeadAsync(Stopped);
         Assert.False(answer.IsFound);
         Assert.Null(answer.Failure);
-        Assert.False(_cache.TryFind(new(Key("a")), out _));
+        Assert.Null(await _cache.FindAsync([new(Key("a"))], Stopped));
     }
 
     [Fact]
@@ -194,7 +194,7 @@ public sealed class EntryCacheTests : IDisposable
         _gate.SetResult();
         Assert.Equal(20_000, (await ReadAsync(second)).Length);
         Assert.Equal(2, _fetches);
-        Assert.False(_cache.TryFind(new(Key("a")), out _));
+        Assert.Null(await _cache.FindAsync([new(Key("a"))], Stopped));
     }
 
     private async Task<BackendAnswer<EntryHead>> GatedAsync(Fill fill, CancellationToken stopped)

@@ -158,14 +158,14 @@ public sealed class MetadataFreshnessWalks : IDisposable
         await _proxy.GetAsync(Series + "/metadata");
         await _proxy.GetAsync(Frame);
         Assert.Equal("Proxy; hit", (await _proxy.GetAsync(Frame)).CacheStatus);
-        Assert.True(_proxy.Services.GetRequiredService<EntryCache>().TryFind(new(new("east", Frame["/dicomweb/".Length..], new("application/octet-stream", "1.2.840.10008.1.2.1"))), out _));
+        Assert.NotNull(await _proxy.Services.GetRequiredService<EntryCache>().FindAsync([new(new("east", Frame["/dicomweb/".Length..], new("application/octet-stream", "1.2.840.10008.1.2.1")))], TestContext.Current.CancellationToken));
         _east.Archive.Drop("1.2.1");
         _east.Hold(new HeldStudy("1.2.1").With("1.2.1.2", "SR", 1));
 
         _time.Advance(Freshness);
 
         (await _proxy.GetAsync(Frame)).IsProblem(404);
-        Assert.False(_proxy.Services.GetRequiredService<EntryCache>().TryFind(new(new("east", Frame["/dicomweb/".Length..], new("application/octet-stream", "1.2.840.10008.1.2.1"))), out _));
+        Assert.Null(await _proxy.Services.GetRequiredService<EntryCache>().FindAsync([new(new("east", Frame["/dicomweb/".Length..], new("application/octet-stream", "1.2.840.10008.1.2.1")))], TestContext.Current.CancellationToken));
     }
 
     [Fact]

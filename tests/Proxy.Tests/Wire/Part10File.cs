@@ -1,7 +1,8 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
-using Proxy.Wire;
+using Proxy.Cache.Tiers;
+using Proxy.Wire.Part10;
 
 namespace Proxy.Tests.Wire;
 
@@ -16,6 +17,13 @@ internal sealed class Part10File
 
     private readonly bool _isImplicit;
     private readonly SortedDictionary<uint, byte[]> _elements = [];
+
+    /// <summary>The frames of a file that is in memory, in pieces as a body is kept.</summary>
+    public static Part10Frames? FindFrames(IReadOnlyList<ReadOnlyMemory<byte>> pieces, out FrameRefusal refusal)
+    {
+        using var body = new MemoryBody(new("application/dicom", null, null), default, pieces);
+        return Part10Reader.FindFrames(body.Length, body.ReadAt, out refusal);
+    }
 
     public Part10File(string transferSyntax = Explicit)
     {

@@ -1,6 +1,6 @@
 using FsCheck;
 using FsCheck.Xunit;
-using Proxy.Wire;
+using Proxy.Wire.Part10;
 using Xunit;
 using static Proxy.Tests.Wire.Part10File;
 
@@ -14,10 +14,10 @@ public sealed class Part10ReaderProperties
     {
         var random = new Random(any.Item);
         var (file, expected) = RandomFile(random);
-        var whole = Part10Reader.FindFrames([file], out var refusal);
+        var whole = Part10File.FindFrames([file], out var refusal);
         Assert.Equal(FrameRefusal.None, refusal);
         Assert.Equal(expected, Part10File.Cut(file, whole!));
-        Assert.Equal(expected, Part10File.Cut(file, Part10Reader.FindFrames(Pieces(file, random), out _)!));
+        Assert.Equal(expected, Part10File.Cut(file, Part10File.FindFrames(Pieces(file, random), out _)!));
         Assert.Equal(expected, Part10File.Cut(file, Part10Reader.FindFrames(file.Length, (at, to) => ReadSome(file, at, to[..random.Next(1, to.Length + 1)]), out _)!));
     }
 
@@ -29,7 +29,7 @@ public sealed class Part10ReaderProperties
         for (var i = 0; i < 40; i++)
         {
             var prefix = file.AsMemory(0, i == 0 ? file.Length - 1 : random.Next(file.Length));
-            Assert.Null(Part10Reader.FindFrames([prefix], out var refusal));
+            Assert.Null(Part10File.FindFrames([prefix], out var refusal));
             Assert.NotEqual(FrameRefusal.None, refusal);
             // A source that gives less than its length: whoever reads the frame finds out, if not this reader.
             AssertSound(Part10Reader.FindFrames(file.Length, (at, to) => ReadSome(prefix, at, to), out refusal), refusal, file.Length);
@@ -93,10 +93,10 @@ public sealed class Part10ReaderProperties
     [InlineData(Implicit, "")]
     public void SequencesMayNestDeep_ButNotWithoutEnd(string transferSyntax, string vr)
     {
-        Assert.NotNull(Part10Reader.FindFrames([Nested(64)], out _));
-        Assert.Null(Part10Reader.FindFrames([Nested(65)], out var refusal));
+        Assert.NotNull(Part10File.FindFrames([Nested(64)], out _));
+        Assert.Null(Part10File.FindFrames([Nested(65)], out var refusal));
         Assert.Equal(FrameRefusal.TooMany, refusal);
-        Assert.Null(Part10Reader.FindFrames([Nested(100_000)], out refusal));
+        Assert.Null(Part10File.FindFrames([Nested(100_000)], out refusal));
         Assert.Equal(FrameRefusal.TooMany, refusal);
 
         byte[] Nested(int depth)
@@ -142,7 +142,7 @@ public sealed class Part10ReaderProperties
     {
         var file = Part10File.Native(1, 1, frames: frames, bytes: 16).ToArray();
         var before = GC.GetAllocatedBytesForCurrentThread();
-        Assert.Null(Part10Reader.FindFrames([file], out var refusal));
+        Assert.Null(Part10File.FindFrames([file], out var refusal));
         Assert.Equal(FrameRefusal.TooMany, refusal);
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 100_000);
     }
@@ -156,7 +156,7 @@ public sealed class Part10ReaderProperties
         {
             var file = Part10File.Native(2, 2).SetRaw(tag, Element(tag, vr, [], length: length)).ToArray();
             var before = GC.GetAllocatedBytesForCurrentThread();
-            Assert.Null(Part10Reader.FindFrames([file], out var refusal));
+            Assert.Null(Part10File.FindFrames([file], out var refusal));
             Assert.Equal(FrameRefusal.Malformed, refusal);
             Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 100_000);
         }
@@ -195,7 +195,7 @@ public sealed class Part10ReaderProperties
         Assert.Throws<UnauthorizedAccessException>(() => Part10Reader.FindFrames(1000, (_, _) => throw new UnauthorizedAccessException(), out _));
 
     /// <summary>Frames or a reason; frames follow each other within the file.</summary>
-    private static void AssertSound(byte[] file) => AssertSound(Part10Reader.FindFrames([file], out var refusal), refusal, file.Length);
+    private static void AssertSound(byte[] file) => AssertSound(Part10File.FindFrames([file], out var refusal), refusal, file.Length);
 
     private static void AssertSound(Part10Frames? frames, FrameRefusal refusal, int length)
     {

@@ -1,4 +1,4 @@
-using Proxy.Wire;
+using Proxy.Wire.Part10;
 using Xunit;
 using static Proxy.Tests.Wire.Part10File;
 
@@ -342,14 +342,14 @@ public class Part10ReaderTests
 
     private static FrameRefusal Refusal(byte[] file)
     {
-        Assert.Null(Part10Reader.FindFrames([file], out var refusal));
+        Assert.Null(Part10File.FindFrames([file], out var refusal));
         Assert.NotEqual(FrameRefusal.None, refusal);
         return refusal;
     }
 
     private static Part10Frames Find(byte[] file)
     {
-        var frames = Part10Reader.FindFrames([file], out var refusal);
+        var frames = Part10File.FindFrames([file], out var refusal);
         Assert.Equal(FrameRefusal.None, refusal);
         return frames!;
     }

@@ -114,11 +114,11 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
     public long BytesOf(string place) => (Find(place)?.Bytes ?? 0) + (_changes.GetValueOrDefault(place)?.Bytes ?? 0);
 
     /// <summary>How much is written of a folder; null when nothing is.</summary>
-    public (long Entries, long Bytes)? Find(string place) => _file.Read<(long, long)?>(
+    public (string Backend, long Entries, long Bytes)? Find(string place) => _file.Read<(string, long, long)?>(
         s =>
         {
-            using var row = s.Prepare("SELECT entries, bytes FROM series WHERE folder = $1", place).ExecuteReader();
-            return row.Read() ? (row.GetInt64(0), row.GetInt64(1)) : null;
+            using var row = s.Prepare("SELECT backend, entries, bytes FROM series WHERE folder = $1", place).ExecuteReader();
+            return row.Read() ? (row.GetString(0), row.GetInt64(1), row.GetInt64(2)) : null;
         },
         null);
 
@@ -171,7 +171,7 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
     {
         Flush();
         _changes.Remove(place);
-        var (entries, bytes) = Find(place) ?? (0, 0);
+        var (_, entries, bytes) = Find(place) ?? ("", 0, 0);
         if (!_file.Write(s => s.Run("DELETE FROM series WHERE folder = $1", place)))
         {
             HasMissed = true;

@@ -11,9 +11,10 @@ namespace Proxy.Cache.Tiers;
 /// <param name="folder">Where it lies.</param>
 /// <param name="writer">Who changes anything there.</param>
 /// <param name="identityOf">Under which name what a backend gave is kept; null for one that is not configured.</param>
+/// <param name="time">The clock.</param>
 /// <param name="counters">Where damage is counted.</param>
 /// <param name="log">Where damage is told.</param>
-public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string, string?> identityOf, Counters counters, ILogger<DiskTier> log)
+public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string, string?> identityOf, TimeProvider time, Counters counters, ILogger<DiskTier> log)
 {
     /// <summary>Up to here a file is read at once and proved; a larger one is read as it leaves.</summary>
     private const int AtOnceBytes = 1024 * 1024;
@@ -24,7 +25,13 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
     /// <summary>Up to here a file is proved before its first byte leaves; a larger one while it does, and its client's connection breaks at the end.</summary>
     private const long ProvedFirstBytes = 64L << 20;
 
-    private readonly ConcurrentDictionary<string, (long Hits, long Misses)> _looks = new(StringComparer.OrdinalIgnoreCase);
+    /// <summary>So many files are known to have been proved.</summary>
+    private const int MaxProved = 10_000;
+
+    private static readonly TimeSpan ProvedFor = TimeSpan.FromMinutes(10);
+
+    /// <summary>Large files that were proved a short while ago: one that gives frame after frame is not read whole for each.</summary>
+    private readonly ConcurrentDictionary<EntryKey, (DateTime Written, DateTimeOffset Proved)> _proved = new();
     private long _damaged;
 
     public bool CanWrite => folder.State.CanWrite;
@@ -36,8 +43,8 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
     /// <summary>Files so far that were not what they should be.</summary>
     public long Damaged => Interlocked.Read(ref _damaged);
 
-    /// <summary>Looks since the start, by backend.</summary>
-    public IReadOnlyDictionary<string, (long Hits, long Misses)> Looks => _looks;
+    /// <summary>By backend.</summary>
+    public Tallies Tallies { get; } = new();
 
     /// <summary>The first of these that is here.</summary>
     /// <param name="wanted">All of one backend.</param>
@@ -53,8 +60,9 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
             if (writer.FindQueued(kept) is { } queued && candidate.IsMetBy(queued.Head)) return (candidate.Key, new MemoryBody(queued));
             places.Add((candidate, kept));
         }
-        var found = places.Count == 0 ? null : (Found?)await folder.RunAsync(() => OpenFirst(places), cancellation);
-        _looks.AddOrUpdate(wanted[0].Key.Backend, static (_, hit) => hit ? (1, 0) : (0, 1), static (_, n, hit) => hit ? (n.Hits + 1, n.Misses) : (n.Hits, n.Misses + 1), found is not null);
+        var found = places.Count == 0 ? null : await folder.RunAsync(() => OpenFirst(places), cancellation);
+        if (found?.Body is FileBody file && !await IsProvedAsync(file, found, cancellation)) found = null;
+        Tallies.Note(wanted[0].Key.Backend, isHit: found is not null);
         return found is null ? null : (found.Key, found.Body);
     }
 
@@ -84,7 +92,11 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
         return Task.FromResult(true);
     }
 
-    private sealed record Found(EntryKey Key, IKeptBody Body);
+    /// <param name="Key">By which it was wanted.</param>
+    /// <param name="Kept">By which it lies here.</param>
+    /// <param name="Body">Open.</param>
+    /// <param name="IsPartWanted">Only a part of it will leave.</param>
+    private sealed record Found(EntryKey Key, EntryKey Kept, IKeptBody Body, bool IsPartWanted);
 
     private Found? OpenFirst(List<(Candidate Wanted, EntryKey Kept)> places)
     {
@@ -94,7 +106,7 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
             if (wanted.IsMetBy(body.Head))
             {
                 writer.Use(kept);
-                return new(wanted.Key, body);
+                return new(wanted.Key, kept, body, wanted.IsPartWanted);
             }
             body.Dispose();
         }
@@ -116,9 +128,7 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
                 ArrayPool<byte>.Shared.Return(bytes);
                 if (head is null || head.Start + head.Length != length) return Drop(path, key);
                 if (head.Key != key) return null;
-                var isProved = head.Length <= ProvedFirstBytes;
-                if (isProved && !Prove(file, head)) return Drop(path, key);
-                return body = new FileBody(folder, file, head.Head, head.Stored, head.Start, [(0, head.Length)], isProved ? null : head.Hash);
+                return body = new FileBody(folder, file, head.Head, head.Stored, head.Start, [(0, head.Length)], head.Hash);
             }
             finally
             {
@@ -170,19 +180,26 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
         void GiveBack() => rented.ForEach(static piece => ArrayPool<byte>.Shared.Return(piece));
     }
 
-    private static bool Prove(Microsoft.Win32.SafeHandles.SafeFileHandle file, EntryFile.Found head)
+    /// <summary>A large file is read before its first byte leaves, or part of it does; a very large one as it leaves.</summary>
+    private async ValueTask<bool> IsProvedAsync(FileBody file, Found found, CancellationToken cancellation)
     {
-        var hash = new XxHash128();
-        var buffer = ArrayPool<byte>.Shared.Rent(4 * PieceBytes);
-        for (var at = 0L; at < head.Length;)
+        if (file.Length > ProvedFirstBytes && !found.IsPartWanted) return true;
+        var path = folder.PathOf("entries", EntryFile.PathOf(found.Kept));
+        var written = File.GetLastWriteTimeUtc(path);
+        if (_proved.TryGetValue(found.Kept, out var proved) && proved.Written == written && Store.Ages.IsWithin(proved.Proved, ProvedFor, time.GetUtcNow()))
         {
-            var count = RandomAccess.Read(file, buffer.AsSpan(0, (int)Math.Min(buffer.Length, head.Length - at)), head.Start + at);
-            if (count == 0) break;
-            hash.Append(buffer.AsSpan(0, count));
-            at += count;
+            file.Trust();
+            return true;
         }
-        ArrayPool<byte>.Shared.Return(buffer);
-        return hash.GetCurrentHashAsUInt128() == head.Hash;
+        if (!await file.ProveAsync(cancellation))
+        {
+            file.Dispose();
+            if (folder.State.CanRead) Drop(path, found.Kept);
+            return false;
+        }
+        if (_proved.Count >= MaxProved) _proved.Clear();
+        _proved[found.Kept] = (written, time.GetUtcNow());
+        return true;
     }
 
     private IKeptBody? Drop(string path, EntryKey key)

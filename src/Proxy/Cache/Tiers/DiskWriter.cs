@@ -85,6 +85,9 @@ public sealed class DiskWriter : BackgroundService
     /// <summary>Entries that left because others needed the room.</summary>
     public long Evictions => Interlocked.Read(ref _evictions);
 
+    /// <summary>Told of each series that left because others needed the room: whose it was, and how many entries.</summary>
+    public event Action<string, long>? Evicted;
+
     /// <summary>Bodies that were not kept: the disk could not be used, was too slow, or there was no room.</summary>
     public long Unkept => Interlocked.Read(ref _unkept);
 
@@ -326,7 +329,7 @@ public sealed class DiskWriter : BackgroundService
         // One that is damaged goes while it is counted, at the hand of whoever found it.
         var files = new DirectoryInfo(_folder.PathOf("entries", place)).EnumerateFiles().Where(f => f.Exists).ToList();
         var (count, bytes) = (files.Count, files.Sum(f => OnDisk(f.Length)));
-        if (count > 0 && _index.Find(place) == (count, bytes)) return;
+        if (count > 0 && _index.Find(place) is { } row && (row.Entries, row.Bytes) == (count, bytes)) return;
         foreach (var file in files)
         {
             if (TryReadHead(file.FullName) is not { } head || !_isConfigured(head.Key.Backend)) continue;
@@ -458,8 +461,11 @@ public sealed class DiskWriter : BackgroundService
             var before = _index.Bytes;
             foreach (var place in places.TakeWhile(_ => _index.Bytes > bytes))
             {
-                Interlocked.Add(ref _evictions, _index.Find(place)?.Entries ?? 0);
+                var row = _index.Find(place);
                 Discard(place);
+                if (row is not { } gone) continue;
+                Interlocked.Add(ref _evictions, gone.Entries);
+                Evicted?.Invoke(NameOf(gone.Backend), gone.Entries);
             }
             // The index cannot be changed, or does not know what is there.
             if (_index.Bytes == before) return;
@@ -551,6 +557,9 @@ public sealed class DiskWriter : BackgroundService
         // Rows that could not go with their folders are found by looking through it.
         if (_index.HasMissed) _taken = -1;
     }
+
+    /// <summary>The name that a backend is configured by, of its identity.</summary>
+    public static string NameOf(string identity) => identity.Split('@')[0];
 
     private static long OnDisk(long bytes) => (bytes + BlockBytes - 1) / BlockBytes * BlockBytes;
 }

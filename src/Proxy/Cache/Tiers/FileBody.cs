@@ -13,13 +13,13 @@ namespace Proxy.Cache.Tiers;
 /// <param name="stored">When it came.</param>
 /// <param name="start">Where the body begins in the file.</param>
 /// <param name="stretches">What of the body is given, in bytes from its beginning.</param>
-/// <param name="hash">Of the whole body when that is still to be proved; null when it was, or when only a part is given.</param>
+/// <param name="hash">Of the whole body; null when it was proved, or when only a part is given.</param>
 internal sealed class FileBody(
     CacheFolder folder, SafeFileHandle file, EntryHead head, DateTimeOffset stored, long start, IReadOnlyList<(long Offset, long Length)> stretches, UInt128? hash) : IKeptBody
 {
     private const int PieceBytes = 256 * 1024;
 
-    private readonly XxHash128? _proof = hash is null ? null : new();
+    private XxHash128? _proof = hash is null ? null : new();
     private byte[]? _buffer;
     private SafeFileHandle? _file = file;
     private int _stretch;
@@ -49,6 +49,27 @@ internal sealed class FileBody(
         Prove(room.Span);
         return room;
     }
+
+    /// <summary>Reads all of it; false when it is not what was written. From then on it leaves without being looked at again.</summary>
+    public async ValueTask<bool> ProveAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            while (!(await ReadAsync(cancellation)).IsEmpty)
+            {
+                // Its sum is made as it is read.
+            }
+        }
+        catch (BrokenBodyException)
+        {
+            return false;
+        }
+        (_stretch, _position, _proof) = (0, 0, null);
+        return true;
+    }
+
+    /// <summary>It was proved not long ago.</summary>
+    public void Trust() => _proof = null;
 
     public int ReadAt(long offset, Span<byte> room) => RandomAccess.Read(_file!, room[..(int)Math.Clamp(Length - offset, 0, room.Length)], start + offset);
 
@@ -84,6 +105,6 @@ internal sealed class FileBody(
     {
         if (_proof is null) return;
         _proof.Append(bytes);
-        if (_position == Length && _proof.GetCurrentHashAsUInt128() != hash) throw new BrokenBodyException();
+        if (_stretch == stretches.Count - 1 && _position == stretches[_stretch].Length && _proof.GetCurrentHashAsUInt128() != hash) throw new BrokenBodyException();
     }
 }

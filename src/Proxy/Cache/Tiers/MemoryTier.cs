@@ -49,6 +49,9 @@ public sealed class MemoryTier : IDisposable
     public TierStatistics Statistics =>
         new(_recent.Count + _proven.Count, _recent.Bytes + _proven.Bytes, Interlocked.Read(ref _hits), Interlocked.Read(ref _misses), Interlocked.Read(ref _evictions));
 
+    /// <summary>Told of the key of whatever left because others needed the room.</summary>
+    public event Action<object>? Evicted;
+
     public bool TryFind<T>(object key, [NotNullWhen(true)] out T? value) where T : class
     {
         value = Find(key) as T;
@@ -193,7 +196,9 @@ public sealed class MemoryTier : IDisposable
         private void Left(object key, Slot slot, EvictionReason reason)
         {
             _held.TryRemove(new(key, slot));
-            if (reason == EvictionReason.Capacity) Interlocked.Increment(ref _tier._evictions);
+            if (reason != EvictionReason.Capacity) return;
+            Interlocked.Increment(ref _tier._evictions);
+            _tier.Evicted?.Invoke(key);
         }
     }
 

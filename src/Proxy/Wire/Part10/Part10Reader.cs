@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using Proxy.Dicom;
 
-namespace Proxy.Wire;
+namespace Proxy.Wire.Part10;
 
 /// <summary>Reads bytes of a file from <paramref name="offset"/> on, as many as it likes; 0 when none are there.</summary>
 public delegate int ReadAt(long offset, Span<byte> destination);
@@ -41,14 +41,7 @@ public static class Part10Reader
     private const uint ItemDelimiter = 0xFFFEE00D;
     private const uint SequenceDelimiter = 0xFFFEE0DD;
 
-    /// <summary>The frames of a file in memory.</summary>
-    public static Part10Frames? FindFrames(IReadOnlyList<ReadOnlyMemory<byte>> pieces, out FrameRefusal refusal)
-    {
-        var source = new PieceSource(pieces);
-        return FindFrames(source.Length, source.Read, out refusal);
-    }
-
-    /// <summary>The frames of a file that is read where it is needed, some kilobytes at a time.</summary>
+    /// <summary>Reads no more of the file than it needs, some kilobytes at a time.</summary>
     /// <param name="length">Of the file, in bytes: what the ranges are held against.</param>
     /// <param name="read">Gives its bytes; what it throws passes through.</param>
     /// <param name="refusal">Why there are none; <see cref="FrameRefusal.None"/> when there are.</param>

@@ -1,6 +1,6 @@
 using Proxy.Dicom;
 
-namespace Proxy.Wire;
+namespace Proxy.Wire.Part10;
 
 /// <summary>Where the frames of an instance stand in its Part 10 file, and what their bytes are.</summary>
 /// <remarks>

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 
-namespace Proxy.Wire;
+namespace Proxy.Wire.Part10;
 
 /// <summary>What a dataset says about its pixel data, and where that stands: enough to say where each frame does.</summary>
 internal sealed class PixelLayout(bool isEncapsulated)

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using Proxy.Dicom;
 
-namespace Proxy.Wire;
+namespace Proxy.Wire.Part10;
 
 /// <summary>The head of a data element or an item: what stands before its value (PS3.5 §7.1, §7.5).</summary>
 /// <param name="Tag">Its name.</param>

@@ -1,0 +1,38 @@
+using System.Collections.Concurrent;
+
+namespace Proxy.Cache.Tiers;
+
+/// <summary>How often a tier had what was wanted of each backend, since the start.</summary>
+public sealed class Tallies
+{
+    private readonly ConcurrentDictionary<string, Tally> _byBackend = new(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>One backend's.</summary>
+    public sealed class Tally
+    {
+        private long _hits;
+        private long _misses;
+        private long _evictions;
+
+        public long Hits => Interlocked.Read(ref _hits);
+
+        public long Misses => Interlocked.Read(ref _misses);
+
+        /// <summary>Entries that left because others needed the room.</summary>
+        public long Evictions => Interlocked.Read(ref _evictions);
+
+        internal void Note(bool isHit) => Interlocked.Increment(ref isHit ? ref _hits : ref _misses);
+
+        internal void Evict(long count) => Interlocked.Add(ref _evictions, count);
+    }
+
+    public Tally Of(string backend) => _byBackend.GetOrAdd(backend, static _ => new());
+
+    public long Hits => _byBackend.Values.Sum(t => t.Hits);
+
+    public long Misses => _byBackend.Values.Sum(t => t.Misses);
+
+    public void Note(string backend, bool isHit) => Of(backend).Note(isHit);
+
+    public void Evict(string backend, long count) => Of(backend).Evict(count);
+}
