@@ -10,7 +10,9 @@ public sealed class Counters : IDisposable
     private readonly Counter<long> _changes;
     private readonly Counter<long> _sentAgain;
     private readonly Counter<long> _conflicts;
+    private readonly Counter<long> _damaged;
     private long _identityConflicts;
+    private long _storeDamage;
 
     public Counters(IMeterFactory meters)
     {
@@ -19,6 +21,7 @@ public sealed class Counters : IDisposable
         _changes = _meter.CreateCounter<long>("proxy.backend.changes", "{change}", "Changes of a backend's state");
         _sentAgain = _meter.CreateCounter<long>("proxy.backend.sent_again", "{request}", "Requests that were sent once more");
         _conflicts = _meter.CreateCounter<long>("proxy.search.identity_conflicts", "{study}", "Studies that two backends ascribe to different patients");
+        _damaged = _meter.CreateCounter<long>("proxy.store.damaged", "{study}", "Studies of the metadata store that did not come back whole from the disk");
     }
 
     /// <summary>Studies so far that two backends ascribe to different patients.</summary>
@@ -36,6 +39,15 @@ public sealed class Counters : IDisposable
     {
         _conflicts.Add(1);
         Interlocked.Increment(ref _identityConflicts);
+    }
+
+    /// <summary>Studies so far that did not come back whole from the disk.</summary>
+    public long StoreDamage => Interlocked.Read(ref _storeDamage);
+
+    public void StoreDamaged()
+    {
+        _damaged.Add(1);
+        Interlocked.Increment(ref _storeDamage);
     }
 
     public void Dispose() => _meter.Dispose();
