@@ -58,11 +58,15 @@ internal static class Composition
     {
         services.AddSingleton(s => new CacheFolder(options.DiskPath, s.GetRequiredService<ILogger<CacheFolder>>()));
         services.AddHostedService<CacheFolderKeeper>();
+        services.AddSingleton(s => new StudyFile(
+            s.GetRequiredService<CacheFolder>(), s.GetRequiredService<BackendSet>().IdentityOf, s.GetRequiredService<BackendSet>().NameOf, s.GetRequiredService<Counters>(), s.GetRequiredService<ILogger<StudyFile>>()));
         services.AddSingleton(s => new DicomMetadataStore(
-            s.GetRequiredService<BackendSet>().PreferenceOf, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<DicomMetadataStore>>(), options.StoreMaxBytes));
+            s.GetRequiredService<BackendSet>().PreferenceOf, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<DicomMetadataStore>>(), options.StoreMaxBytes,
+            s.GetRequiredService<StudyFile>(), options.StoreDiskMaxBytes));
+        services.AddHostedService<StoreWriter>();
         services.AddSingleton(s => new MemoryTier(options.TierMaxBytes, s.GetRequiredService<TimeProvider>()));
         services.AddSingleton(s => new DiskWriter(
-            s.GetRequiredService<CacheFolder>(), s.GetRequiredService<BackendSet>().IsIdentity, options.TierDiskMaxBytes,
+            s.GetRequiredService<CacheFolder>(), s.GetRequiredService<BackendSet>().NameOf, options.TierDiskMaxBytes,
             s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<DiskWriter>>()));
         services.AddHostedService(s => s.GetRequiredService<DiskWriter>());
         services.AddSingleton(s => new DiskTier(
@@ -128,7 +132,7 @@ internal static class Composition
             app.Services.GetRequiredService<Reloadable<SecurityOptions>>().Set(settings.Security);
             app.Services.GetRequiredService<MemoryTier>().Resize(settings.Cache.TierMaxBytes);
             app.Services.GetRequiredService<DiskWriter>().MaxBytes = settings.Cache.TierDiskMaxBytes;
-            app.Services.GetRequiredService<DicomMetadataStore>().Resize(settings.Cache.StoreMaxBytes);
+            app.Services.GetRequiredService<DicomMetadataStore>().Resize(settings.Cache.StoreMaxBytes, settings.Cache.StoreDiskMaxBytes);
             log.SettingsTaken(string.Join(", ", settings.Backends.Select(b => b.Name)));
         });
     }

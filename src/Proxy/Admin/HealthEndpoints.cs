@@ -22,7 +22,7 @@ internal static class HealthEndpoints
         status = "ready",
         backends = backends.All.ToDictionary(b => b.Name, b => Show(states.Find(b.Name), states.CircuitOf(b.Name), DestinationsOf(yarp, b.Name))),
         search = new { identityConflicts = counters.IdentityConflicts },
-        store = new { studies = store.Count, bytes = store.Bytes },
+        store = new { studies = store.Count, bytes = store.Bytes, damaged = counters.StoreDamage },
         memory = new { entries = memory.Statistics.Entries, bytes = memory.Statistics.Bytes, maxBytes = memory.MaxBytes },
     });
 

@@ -14,7 +14,7 @@ internal static class StoreEndpoints
 
     public static void MapStore(this IEndpointRouteBuilder app)
     {
-        app.MapGet("/store/studies", (DicomMetadataStore store) => TypedResults.Json(store.StudyInstanceUids.Order().Select(store.GetStudy).OfType<Study>().Where(s => s.HasHolder).Take(MaxStudies).Select(s => Show(s, withInstances: false))));
+        app.MapGet("/store/studies", (DicomMetadataStore store) => TypedResults.Json(store.ReadStudies().Where(s => s.HasHolder).Take(MaxStudies).Select(s => Show(s, withInstances: false))));
         app.MapGet("/store/studies/{study}", (HttpContext context, DicomMetadataStore store) =>
             !context.TryReadUids(out var study, out _, out _, out var problem) ? problem
             : store.GetStudy(study!.Value) is { HasHolder: true } found ? TypedResults.Json(Show(found, withInstances: true))

@@ -24,8 +24,9 @@ public sealed class BackendSet(IReadOnlyList<BackendOptions> backends)
     public string? IdentityOf(string name) =>
         Find(name) is { } backend ? $"{backend.Name}@{XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(backend.Address.AbsoluteUri)):x16}" : null;
 
-    /// <summary>Whether a name that was kept on disk is that of a backend as it is configured now.</summary>
-    public bool IsIdentity(string identity) => IdentityOf(identity.Split('@')[0]) == identity;
+    /// <summary>The name, as it is written now, of the backend that has this identity; null when none has.</summary>
+    public string? NameOf(string identity) =>
+        Find(identity.Split('@')[0]) is { } backend && string.Equals(IdentityOf(backend.Name), identity, StringComparison.OrdinalIgnoreCase) ? backend.Name : null;
 
     /// <summary>Takes other backends.</summary>
     /// <returns>The names that are gone, or stand for another PACS now.</returns>

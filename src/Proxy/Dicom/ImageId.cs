@@ -23,19 +23,22 @@ public readonly record struct ImageId(InstancePath Instance, int Frame)
         var query = text.IndexOf('?', StringComparison.Ordinal);
         return query >= 0 && text.AsSpan(query).Contains("objectUID=", StringComparison.OrdinalIgnoreCase)
             ? TryParseQuery(text[(query + 1)..], out imageId)
-            : TryParsePath(query < 0 ? text : text[..query], out imageId);
+            : TryParsePath(query < 0 ? text : text.AsSpan(0, query), out imageId);
     }
 
-    private static bool TryParsePath(string path, out ImageId imageId)
+    /// <summary>What every look-up in the store passes through: no text but the three UIDs is made.</summary>
+    private static bool TryParsePath(ReadOnlySpan<char> path, out ImageId imageId)
     {
         imageId = default;
-        var start = path.LastIndexOf("/studies/", StringComparison.Ordinal);
+        var start = path.LastIndexOf("/studies/");
         if (start < 0) return false;
-        var parts = path[(start + 1)..].TrimEnd('/').Split('/');
-        if (parts.Length is not (6 or 8) || parts[2] != "series" || parts[4] != "instances") return false;
+        path = path[(start + 1)..].TrimEnd('/');
+        Span<Range> parts = stackalloc Range[9];
+        var count = path.Split(parts, '/');
+        if (count is not (6 or 8) || path[parts[2]] is not "series" || path[parts[4]] is not "instances") return false;
         var frame = 1;
-        if (parts.Length == 8 && (parts[6] != "frames" || !TryParseFrame(parts[7], out frame))) return false;
-        return TryMake(parts[1], parts[3], parts[5], frame, out imageId);
+        if (count == 8 && (path[parts[6]] is not "frames" || !TryParseFrame(path[parts[7]], out frame))) return false;
+        return TryMake(path[parts[1]], path[parts[3]], path[parts[5]], frame, out imageId);
     }
 
     private static bool TryParseQuery(string query, out ImageId imageId)
@@ -47,10 +50,10 @@ public readonly record struct ImageId(InstancePath Instance, int Frame)
         return TryMake(values["studyUID"], values["seriesUID"], values["objectUID"], frame, out imageId);
     }
 
-    private static bool TryParseFrame(string text, out int frame) =>
+    private static bool TryParseFrame(ReadOnlySpan<char> text, out int frame) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out frame) && frame > 0;
 
-    private static bool TryMake(string? study, string? series, string? instance, int frame, out ImageId imageId)
+    private static bool TryMake(ReadOnlySpan<char> study, ReadOnlySpan<char> series, ReadOnlySpan<char> instance, int frame, out ImageId imageId)
     {
         imageId = default;
         if (!Uid.TryParse(study, out var s) || !Uid.TryParse(series, out var e) || !Uid.TryParse(instance, out var i)) return false;

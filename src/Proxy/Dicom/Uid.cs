@@ -28,6 +28,14 @@ public readonly record struct Uid : IComparable<Uid>
         return true;
     }
 
+    public static bool TryParse(ReadOnlySpan<char> text, out Uid uid)
+    {
+        uid = default;
+        if (!IsUid(text)) return false;
+        uid = new(new string(text));
+        return true;
+    }
+
     /// <summary>Reads a UID as it stands in an answer; trailing padding (PS3.5 §9.1: one NUL) is taken off.</summary>
     public static bool TryParse(ReadOnlySpan<byte> text, out Uid uid)
     {
@@ -51,7 +59,7 @@ public readonly record struct Uid : IComparable<Uid>
     public static bool operator >=(Uid left, Uid right) => left.CompareTo(right) >= 0;
 
     /// <summary>Components of digits, separated by single dots; none but "0" itself begins with a zero.</summary>
-    private static bool IsUid<T>(ReadOnlySpan<T> text) where T : struct, System.Numerics.IBinaryInteger<T>
+    internal static bool IsUid<T>(ReadOnlySpan<T> text) where T : struct, System.Numerics.IBinaryInteger<T>
     {
         if (text.IsEmpty || text.Length > MaxLength) return false;
         var start = 0;

@@ -12,6 +12,7 @@ public sealed class Counters : IDisposable
     private readonly Counter<long> _conflicts;
     private readonly Counter<long> _damaged;
     private long _identityConflicts;
+    private long _storeDamage;
 
     public Counters(IMeterFactory meters)
     {
@@ -21,6 +22,7 @@ public sealed class Counters : IDisposable
         _sentAgain = _meter.CreateCounter<long>("proxy.backend.sent_again", "{request}", "Requests that were sent once more");
         _damaged = _meter.CreateCounter<long>("proxy.cache.damaged", "{entry}", "Kept bodies that were damaged on disk and dropped");
         _conflicts = _meter.CreateCounter<long>("proxy.search.identity_conflicts", "{study}", "Studies that two backends ascribe to different patients");
+        _damaged = _meter.CreateCounter<long>("proxy.store.damaged", "{study}", "Studies of the metadata store that did not come back whole from the disk");
     }
 
     /// <summary>Studies so far that two backends ascribe to different patients.</summary>
@@ -40,6 +42,15 @@ public sealed class Counters : IDisposable
     {
         _conflicts.Add(1);
         Interlocked.Increment(ref _identityConflicts);
+    }
+
+    /// <summary>Studies so far that did not come back whole from the disk.</summary>
+    public long StoreDamage => Interlocked.Read(ref _storeDamage);
+
+    public void StoreDamaged()
+    {
+        _damaged.Add(1);
+        Interlocked.Increment(ref _storeDamage);
     }
 
     public void Dispose() => _meter.Dispose();

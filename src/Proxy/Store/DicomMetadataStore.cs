@@ -1,31 +1,42 @@
 using System.Collections.Immutable;
 using Proxy.Dicom;
-using Proxy.Operations;
 
 namespace Proxy.Store;
 
 /// <summary>What is known about studies, by backend: OHIF's DicomMetadataStore, for many clients at once.</summary>
 /// <remarks>
 /// A reader takes a <see cref="Study"/> and keeps it as long as it likes: it never changes. A writer makes a new one and
-/// swaps it in. What left, because there was no room for it, is asked for again.
+/// swaps it in. What left memory, because there was no room for it, comes back from the file; where there is none it is
+/// asked for again.
 /// </remarks>
 /// <param name="preferenceOf">The order of backends that hold the same series: the lower wins.</param>
 /// <param name="time">The clock that answers are dated by.</param>
 /// <param name="log">Where a subscriber's exception goes.</param>
 /// <param name="maxBytes">The most memory that studies may hold, in bytes.</param>
-public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvider time, ILogger<DicomMetadataStore> log, long maxBytes)
+/// <param name="file">Where they outlive the process; null for nowhere.</param>
+/// <param name="maxDiskBytes">The most that they may hold there, in bytes.</param>
+public sealed class DicomMetadataStore(
+    Func<string, int> preferenceOf, TimeProvider time, ILogger<DicomMetadataStore> log, long maxBytes, StudyFile? file = null, long maxDiskBytes = long.MaxValue)
 {
-    private readonly StudyTable _studies = new(maxBytes);
-    private ImmutableArray<(string Name, Action<StoreEvent> Handler)> _subscribers = [];
+    private readonly KeptStudies _studies = new(maxBytes, file?.IsConfigured == true ? file : null, maxDiskBytes);
+    private readonly StoreSubscribers _subscribers = new(log);
 
+    /// <summary>In memory.</summary>
     public long Bytes => _studies.Bytes;
 
+    /// <summary>Of all studies, in memory and on disk.</summary>
     public int Count => _studies.Count;
 
-    public IEnumerable<Uid> StudyInstanceUids => _studies.Uids;
+    /// <summary>All, in memory and on disk, in their order.</summary>
+    public IEnumerable<Uid> StudyInstanceUids => _studies.FindUids();
 
-    /// <summary>Takes a new budget, in bytes; what is over it leaves.</summary>
-    public void Resize(long bytes) => _studies.Resize(bytes);
+    /// <summary>Takes new budgets, in bytes; what is over them leaves.</summary>
+    public void Resize(long bytes, long diskBytes = long.MaxValue) => _studies.Resize(bytes, diskBytes);
+
+    /// <summary>Writes what changed to the file.</summary>
+    /// <param name="withUses">Also which studies were looked at.</param>
+    /// <returns>False when it could not.</returns>
+    public bool Flush(bool withUses = false) => _studies.Flush(withUses);
 
     /// <summary>Files the row that a search in <paramref name="backend"/> gave of a study. Fires nothing, as in OHIF.</summary>
     /// <param name="backend">Who said it.</param>
@@ -37,17 +48,18 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
         if (row.FindUid(Tag.StudyInstanceUid) is not { } uid) return;
         var now = time.GetUtcNow();
         var when = asked ?? now;
-        // The page of a result that is kept may be shown again and again.
-        if (_studies.Find(uid)?.ListOf(backend) is { StudyRow: not null } known && known.StudyRowAsked >= when && known.StudyRowAsked < now) return;
-        _studies.Update(uid, study => study.With(study.ListOf(backend) with { StudyRow = row, StudyRowAsked = when, StudyRowFields = fields ?? ImmutableSortedSet<string>.Empty }));
+        _studies.Update(uid, study =>
+        {
+            var list = study.ListOf(backend);
+            // The page of a result that is kept may be shown again and again.
+            if (list.StudyRow is not null && list.StudyRowAsked >= when && list.StudyRowAsked < now) return study;
+            return study.With(list with { StudyRow = row, StudyRowAsked = when, StudyRowFields = fields ?? ImmutableSortedSet<string>.Empty });
+        });
     }
 
     /// <summary>Notes that a backend, asked for a study, does not have it: a row that it once gave is gone.</summary>
-    public void RemoveStudyRow(string backend, Uid study)
-    {
-        if (_studies.Find(study)?.ListOf(backend).StudyRow is null) return;
-        _studies.Update(study, current => current.With(current.ListOf(backend) with { StudyRow = null }));
-    }
+    public void RemoveStudyRow(string backend, Uid study) =>
+        _studies.Update(study, current => current.ListOf(backend) is { StudyRow: not null } list ? current.With(list with { StudyRow = null }) : current);
 
     /// <summary>Files summaries of series of one study and fires <see cref="StoreEvent.SeriesAdded"/> for those that are new.</summary>
     /// <param name="backend">Who said it.</param>
@@ -82,7 +94,7 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
                 StudyRow = areAll && series.IsEmpty ? null : list.StudyRow,
             });
         });
-        if (!madeInClient) Fire(StoreEvent.SeriesAdded, study, null, backend, rows.Keys.Where(uid => before.ListOf(backend).FindSeries(uid)?.Summary is null));
+        if (!madeInClient) _subscribers.Fire(StoreEvent.SeriesAdded, study, null, backend, rows.Keys.Where(uid => before.ListOf(backend).FindSeries(uid)?.Summary is null));
         return GoneBetween(before, after, backend);
     }
 
@@ -139,47 +151,42 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
     /// <param name="backend">Whose metadata.</param>
     /// <param name="path">Which series.</param>
     /// <param name="asked">When it was asked: what vouches for the metadata may be a list that is older than now.</param>
-    public void Confirm(string backend, SeriesPath path, DateTimeOffset asked)
+    public void Confirm(string backend, SeriesPath path, DateTimeOffset asked) => _studies.Update(path.Study, study =>
     {
-        if (!_studies.Has(path.Study)) return;
-        _studies.Update(path.Study, study =>
-        {
-            var list = study.ListOf(backend);
-            return list.FindSeries(path.Series) is { } series ? study.With(list.With(series with { MetadataAsked = asked })) : study;
-        });
-    }
+        var list = study.ListOf(backend);
+        return list.FindSeries(path.Series) is { } series && series.MetadataAsked != asked ? study.With(list.With(series with { MetadataAsked = asked })) : study;
+    });
 
     /// <summary>Binds a series to the backend that it is given from.</summary>
     public void SetOwner(string backend, SeriesPath path)
     {
         if (_studies.Find(path.Study) is not { } known || known.Owners.GetValueOrDefault(path.Series) == backend) return;
-        _studies.Update(path.Study, study => study with { Owners = study.Owners.SetItem(path.Series, backend) });
+        _studies.Update(path.Study, study => study.SeriesLists.IsEmpty ? study : study with { Owners = study.Owners.SetItem(path.Series, backend) });
     }
 
     /// <summary>Forgets all that a backend said: it is configured no more, or it is another one now.</summary>
-    public void RemoveBackend(string backend)
-    {
-        foreach (var uid in _studies.Uids)
-        {
-            if (_studies.Find(uid)?.SeriesLists.ContainsKey(backend) != true) continue;
-            _studies.Update(uid, study => study with { SeriesLists = study.SeriesLists.Remove(backend), Owners = study.Owners.RemoveRange(study.Owners.Where(o => o.Value == backend).Select(o => o.Key)) });
-            _studies.RemoveIfEmpty(uid);
-        }
-    }
+    public void RemoveBackend(string backend) => _studies.RemoveBackend(backend);
 
     /// <summary>Forgets what a backend said of a series, because it no longer has it.</summary>
-    public void RemoveSeries(string backend, SeriesPath path)
+    public void RemoveSeries(string backend, SeriesPath path) => _studies.Update(path.Study, study =>
     {
-        if (!_studies.Has(path.Study)) return;
-        _studies.Update(path.Study, study =>
-        {
-            var list = study.ListOf(backend);
-            return study.With(list with { Series = list.Series.Remove(path.Series) });
-        });
-    }
+        var list = study.ListOf(backend);
+        return list.FindSeries(path.Series) is null ? study : study.With(list with { Series = list.Series.Remove(path.Series) });
+    });
+
+    /// <summary>Forgets all that is known of a study, in memory and on disk.</summary>
+    /// <returns>False when the disk could not be changed.</returns>
+    public bool RemoveStudy(Uid study) => _studies.Remove(study);
+
+    /// <summary>Forgets everything, in memory and on disk.</summary>
+    /// <returns>False when the disk could not be changed.</returns>
+    public bool RemoveAll() => _studies.RemoveAll();
 
     /// <summary>A study as it is known now; null when it is not.</summary>
     public Study? GetStudy(Uid studyInstanceUid) => _studies.Find(studyInstanceUid);
+
+    /// <summary>All studies in the order of their UIDs, one after the other; none is kept in memory that is not there already.</summary>
+    public IEnumerable<Study> ReadStudies() => StudyInstanceUids.Select(_studies.Peek).OfType<Study>();
 
     /// <summary>A series in its owner's list; null when no backend named it.</summary>
     public Series? GetSeries(SeriesPath path) =>
@@ -187,20 +194,13 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
 
     /// <summary>An instance, from the first backend in the order of <see cref="Study.HoldersOf"/> that named it.</summary>
     public Instance? GetInstance(InstancePath path) =>
-        GetStudy(path.Study)?.HoldersOf(path.Series, preferenceOf)
-            .Select(list => list.FindSeries(path.Series)!.FindInstance(list.Backend, path))
-            .FirstOrDefault(instance => instance is not null);
+        GetStudy(path.Study)?.FindInstance(path, preferenceOf);
 
     /// <summary>The instance that a viewer's image id names (<see cref="ImageId"/>); null when it is not known, or is no image id.</summary>
     public Instance? GetInstanceFromImageId(string imageId) => ImageId.TryParse(imageId, out var id) ? GetInstance(id.Instance) : null;
 
     /// <summary>Calls <paramref name="handler"/> after each addition of this name, until the handle is disposed of.</summary>
-    public IDisposable Subscribe(string name, Action<StoreEvent> handler)
-    {
-        var subscriber = (name, handler);
-        ImmutableInterlocked.Update(ref _subscribers, (all, one) => all.Add(one), subscriber);
-        return new Subscription(() => ImmutableInterlocked.Update(ref _subscribers, (all, one) => all.Remove(one), subscriber));
-    }
+    public IDisposable Subscribe(string name, Action<StoreEvent> handler) => _subscribers.Add(name, handler);
 
     /// <returns>What the series was before; null when it was not known.</returns>
     private Series? SetMetadata(string backend, SeriesPath path, Func<Series, Series> change, bool madeInClient)
@@ -221,7 +221,7 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
         // What was fetched ahead was never named: to its first client it is new.
         var old = earlier is { MadeInClient: false } heard ? heard.Metadata : null;
         var added = after.ListOf(backend).FindSeries(path.Series)!.Metadata!.Uids;
-        Fire(StoreEvent.InstancesAdded, path.Study, path.Series, backend, old is null ? added : added.Where(uid => !old.Has(uid)));
+        _subscribers.Fire(StoreEvent.InstancesAdded, path.Study, path.Series, backend, old is null ? added : added.Where(uid => !old.Has(uid)));
         return earlier;
     }
 
@@ -246,31 +246,5 @@ public sealed class DicomMetadataStore(Func<string, int> preferenceOf, TimeProvi
         var builder = new PackedInstances.Builder();
         foreach (var (uid, json) in datasets) builder.Add(uid, json);
         return builder.Build();
-    }
-
-    private void Fire(string name, Uid study, Uid? series, string backend, IEnumerable<Uid> added)
-    {
-        var uids = added.ToImmutableArray();
-        if (uids.IsEmpty) return;
-        var storeEvent = new StoreEvent(name, study, series, backend, uids);
-        foreach (var subscriber in _subscribers)
-        {
-            if (subscriber.Name != name) continue;
-            try
-            {
-                subscriber.Handler(storeEvent);
-            }
-            catch (Exception e)
-            {
-                log.SubscriberFailed(e, name);
-            }
-        }
-    }
-
-    private sealed class Subscription(Action dispose) : IDisposable
-    {
-        private Action? _dispose = dispose;
-
-        public void Dispose() => Interlocked.Exchange(ref _dispose, null)?.Invoke();
     }
 }

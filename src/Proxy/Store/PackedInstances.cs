@@ -29,21 +29,20 @@ public sealed class PackedInstances
     private readonly byte[] _uids;
     private readonly int[] _uidEnds;
     private readonly int[] _datasetEnds;
-    private readonly int[] _byUid;
+    /// <summary>Made when something is first looked up: what is only given whole needs none.</summary>
+    private int[]? _byUid;
 
-    private PackedInstances(ImmutableArray<Block> blocks, byte[] uids, int[] uidEnds, int[] datasetEnds, UInt128 hash)
+    internal PackedInstances(ImmutableArray<Block> blocks, byte[] uids, int[] uidEnds, int[] datasetEnds, UInt128 hash)
     {
         _blocks = blocks;
         _uids = uids;
         _uidEnds = uidEnds;
         _datasetEnds = datasetEnds;
         Hash = hash;
-        _byUid = [.. Enumerable.Range(0, uidEnds.Length)];
-        Array.Sort(_byUid, (a, b) => UidAt(a).SequenceCompareTo(UidAt(b)));
     }
 
     /// <summary>Some datasets packed together: ordinals from <paramref name="First"/>, <paramref name="Length"/> bytes of text.</summary>
-    private sealed record Block(int First, int Start, int Length, byte[] Packed);
+    internal sealed record Block(int First, int Start, int Length, byte[] Packed);
 
     public int Count => _uidEnds.Length;
 
@@ -59,16 +58,47 @@ public sealed class PackedInstances
     /// <summary>The UIDs, in the order of the datasets.</summary>
     public IEnumerable<Uid> Uids => Enumerable.Range(0, Count).Select(i => Uid.TryParse(UidAt(i), out var uid) ? uid : default);
 
+    /// <summary>As it is kept, for <see cref="PackedFormat"/>.</summary>
+    internal ImmutableArray<Block> Blocks => _blocks;
+
+    /// <summary>As it is kept, for <see cref="PackedFormat"/>.</summary>
+    internal (byte[] Uids, int[] UidEnds, int[] DatasetEnds) Index => (_uids, _uidEnds, _datasetEnds);
+
     public bool Has(Uid sopInstanceUid) => Find(sopInstanceUid) >= 0;
 
     /// <summary>One dataset's JSON as kept; null when the instance is not here.</summary>
-    public ReadOnlyMemory<byte>? FindJson(Uid sopInstanceUid)
+    public ReadOnlyMemory<byte>? FindJson(Uid sopInstanceUid) => Find(sopInstanceUid) is >= 0 and var ordinal ? JsonAt(ordinal) : (ReadOnlyMemory<byte>?)null;
+
+    /// <summary>The dataset that stands at this place.</summary>
+    internal ReadOnlyMemory<byte> JsonAt(int ordinal)
     {
-        var ordinal = Find(sopInstanceUid);
-        if (ordinal < 0) return null;
         var block = _blocks.Last(b => b.First <= ordinal);
-        var text = Unpack(block);
-        return DatasetAt(ordinal, block, text);
+        return DatasetAt(ordinal, block, UnpackedBlocks.Read(block, Unpack));
+    }
+
+    /// <summary>Its place; -1 when it is not here.</summary>
+    internal int Find(Uid sopInstanceUid)
+    {
+        var byUid = _byUid ??= Sort();
+        Span<byte> uid = stackalloc byte[Uid.MaxLength];
+        uid = uid[..Encoding.ASCII.GetBytes(sopInstanceUid.ToString(), uid)];
+        int low = 0, high = byUid.Length - 1;
+        while (low <= high)
+        {
+            var middle = (low + high) / 2;
+            var order = UidAt(byUid[middle]).SequenceCompareTo(uid);
+            if (order == 0) return byUid[middle];
+            if (order < 0) low = middle + 1;
+            else high = middle - 1;
+        }
+        return -1;
+    }
+
+    private int[] Sort()
+    {
+        int[] byUid = [.. Enumerable.Range(0, Count)];
+        Array.Sort(byUid, (a, b) => UidAt(a).SequenceCompareTo(UidAt(b)));
+        return byUid;
     }
 
     /// <summary>The text in pieces: datasets with commas between them, as kept.</summary>
@@ -115,22 +145,6 @@ public sealed class PackedInstances
     }
 
     private ReadOnlySpan<byte> UidAt(int ordinal) => _uids.AsSpan((ordinal == 0 ? 0 : _uidEnds[ordinal - 1]).._uidEnds[ordinal]);
-
-    private int Find(Uid sopInstanceUid)
-    {
-        Span<byte> uid = stackalloc byte[Uid.MaxLength];
-        uid = uid[..Encoding.ASCII.GetBytes(sopInstanceUid.ToString(), uid)];
-        int low = 0, high = _byUid.Length - 1;
-        while (low <= high)
-        {
-            var middle = (low + high) / 2;
-            var order = UidAt(_byUid[middle]).SequenceCompareTo(uid);
-            if (order == 0) return _byUid[middle];
-            if (order < 0) low = middle + 1;
-            else high = middle - 1;
-        }
-        return -1;
-    }
 
     /// <summary>Packs datasets as they come. An instance that comes twice is kept as it came last.</summary>
     public sealed class Builder

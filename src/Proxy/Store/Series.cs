@@ -17,7 +17,7 @@ public sealed record Series(Uid Uid)
     ];
 
     /// <summary>The row that a search gave; null when only instances were seen.</summary>
-    public Dataset? Summary { get; private init; }
+    public Dataset? Summary { get; internal init; }
 
     /// <summary>The metadata of all instances, as the backend gave it when it was last asked for the whole series.</summary>
     public PackedInstances? Metadata { get; init; }
@@ -35,13 +35,13 @@ public sealed record Series(Uid Uid)
     public bool MadeInClient { get; init; }
 
     /// <summary>How many instances a search said it has; null when none did since all of them came.</summary>
-    private int? SummaryCount { get; init; }
+    internal int? SummaryCount { get; init; }
 
     /// <summary>The row that stood when the metadata was asked for.</summary>
-    private Dataset? MetadataSummary { get; init; }
+    internal Dataset? MetadataSummary { get; init; }
 
     /// <summary>A newer row tells something else than the one that stood then.</summary>
-    private bool IsBelied { get; init; }
+    internal bool IsBelied { get; init; }
 
     /// <summary>How many instances the backend says it holds, by the newest that it said.</summary>
     public int Count => SummaryCount ?? Metadata?.Count ?? InstanceRows?.Count ?? 0;
@@ -74,7 +74,7 @@ public sealed record Series(Uid Uid)
     };
 
     public Instance? FindInstance(string backend, InstancePath path) =>
-        (Metadata?.FindJson(path.Instance) ?? InstanceRows?.FindJson(path.Instance)) is { } json ? new(backend, path, json) : null;
+        Instance.Find(backend, path, Metadata) ?? Instance.Find(backend, path, InstanceRows);
 
     /// <summary>Bytes of memory that are held, nearly.</summary>
     public long Bytes => 400 + (Summary?.Json.Length + 16 * Summary?.Attributes.Length ?? 0) + (Metadata?.PackedBytes ?? 0) + (InstanceRows?.PackedBytes ?? 0);

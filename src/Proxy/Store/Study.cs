@@ -37,6 +37,23 @@ public sealed record Study(Uid Uid)
         orderby Owners.GetValueOrDefault(seriesInstanceUid) == list.Backend descending, series.Count descending, preferenceOf(list.Backend), list.Backend
         select list;
 
+    /// <summary>An instance, from the first backend in the order of <see cref="HoldersOf"/> that named it.</summary>
+    public Instance? FindInstance(InstancePath path, Func<string, int> preferenceOf)
+    {
+        // Mostly one backend holds a series, and then there is nothing to put in order.
+        SeriesList? only = null;
+        foreach (var (_, list) in SeriesLists)
+        {
+            if (list.FindSeries(path.Series) is null) continue;
+            if (only is not null) return FindAmong(HoldersOf(path.Series, preferenceOf), path);
+            only = list;
+        }
+        return only?.FindSeries(path.Series)!.FindInstance(only.Backend, path);
+
+        static Instance? FindAmong(IEnumerable<SeriesList> holders, InstancePath path) =>
+            holders.Select(list => list.FindSeries(path.Series)!.FindInstance(list.Backend, path)).FirstOrDefault(instance => instance is not null);
+    }
+
     /// <summary>
     /// How many series the study has in these backends together, and how many instances: one that several hold is one,
     /// and has as many as the fullest of them.

@@ -6,71 +6,151 @@ namespace Proxy.Store;
 /// <summary>The studies that are known, under a budget: the one place where one is swapped for a newer one.</summary>
 /// <remarks>
 /// Writers to one study wait for each other, readers for nobody. The studies that nobody looked at for longest leave
-/// when <paramref name="maxBytes"/> is passed.
+/// when <paramref name="maxBytes"/> is passed, and come back from the file when they are looked at again.
+/// <code>
+/// 1 Find, Update   not in memory: read from the file, and taken in unless that study left meanwhile
+/// 2 Flush          what changed since goes to the file, about every second
+/// 3 Evict          leaves memory: what the file has, and only when there is no other way what it has not
+/// </code>
 /// </remarks>
 /// <param name="maxBytes">The most memory that studies may hold, in bytes.</param>
-internal sealed class StudyTable(long maxBytes)
+/// <param name="file">Where studies outlive the process; null for nowhere.</param>
+internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
 {
     private readonly ConcurrentDictionary<Uid, Entry> _studies = new();
     private readonly Lock _evicting = new();
+    /// <summary>How often a study left, by its hash: what was read from the file before is not to come in after.</summary>
+    private readonly long[] _departures = new long[256];
     private long _bytes;
     private long _uses;
+    private long _changes;
 
     /// <summary>The one mutable holder of a study.</summary>
-    private sealed class Entry(Uid uid)
+    internal sealed class Entry
     {
-        public Study Study = new(uid);
-        public long Bytes;
+        /// <summary>Null while whoever brings it from the file is not sure of it.</summary>
+        public Study? Study;
+        /// <summary>What the file has; null when it has nothing, or something else.</summary>
+        public Study? Written;
+        /// <summary>Which file that was.</summary>
+        public int WrittenTo;
+        public long WrittenUse;
         public long LastUse;
+        public long Bytes;
         public bool IsEvicted;
     }
 
     public long Bytes => Interlocked.Read(ref _bytes);
 
-    public int Count => _studies.Count;
-
+    /// <summary>In memory.</summary>
     public IEnumerable<Uid> Uids => _studies.Keys;
 
-    public bool Has(Uid uid) => _studies.ContainsKey(uid);
+    /// <summary>In memory and on disk.</summary>
+    public int Count => file is null ? _studies.Count : file.Count + _studies.Count(s => s.Value.Written is null);
+
+    /// <summary>Grows with every change.</summary>
+    public long Changes => Interlocked.Read(ref _changes);
+
+    /// <summary>What left memory after it was used, and when it was.</summary>
+    public ConcurrentQueue<(Uid Uid, long Used)> LateUses { get; } = new();
+
+    /// <summary>The holders that are in memory, for <see cref="KeptStudies"/>.</summary>
+    public IEnumerable<Entry> Entries => _studies.Select(s => s.Value);
+
+    /// <summary>Writes what changed, when there is no room for it.</summary>
+    public Func<bool> Flush { private get; init; } = () => false;
 
     /// <summary>A study as it is now, which is looked at; null when it is not known.</summary>
     public Study? Find(Uid uid)
     {
-        if (!_studies.TryGetValue(uid, out var entry)) return null;
-        Volatile.Write(ref entry.LastUse, Interlocked.Increment(ref _uses));
-        return Volatile.Read(ref entry.Study);
+        while (true)
+        {
+            if (_studies.TryGetValue(uid, out var entry))
+            {
+                Use(entry);
+                if (Volatile.Read(ref entry.Study) is { } study) return study;
+                Wait(entry);
+            }
+            else if (file is null)
+            {
+                return null;
+            }
+            else if (TryAdmit(uid, static study => study, out var found))
+            {
+                return found.After.SeriesLists.IsEmpty ? null : found.After;
+            }
+        }
     }
 
-    /// <summary>Swaps a study for a newer one; one that is not known begins empty.</summary>
+    /// <summary>The same without a trace: whoever looks at all of them pushes nothing out.</summary>
+    public Study? Peek(Uid uid) => _studies.TryGetValue(uid, out var entry) && Volatile.Read(ref entry.Study) is { } study ? study : file?.Find(uid, out _);
+
+    /// <summary>Swaps a study for a newer one; one that is not known begins empty. The same one is no change.</summary>
     public (Study Before, Study After) Update(Uid uid, Func<Study, Study> change)
     {
         while (true)
         {
-            var entry = _studies.GetOrAdd(uid, static uid => new(uid));
+            if (!_studies.TryGetValue(uid, out var entry))
+            {
+                if (TryAdmit(uid, change, out var swapped)) return swapped;
+                continue;
+            }
             Study before, after;
             long growth;
             lock (entry)
             {
-                if (entry.IsEvicted) continue;
+                if (entry.IsEvicted || entry.Study is null) continue;
                 before = entry.Study;
                 after = change(before);
+                Use(entry);
+                if (ReferenceEquals(before, after)) return (before, after);
                 Volatile.Write(ref entry.Study, after);
-                Volatile.Write(ref entry.LastUse, Interlocked.Increment(ref _uses));
                 growth = after.Bytes - entry.Bytes;
                 entry.Bytes += growth;
+                Interlocked.Increment(ref _changes);
             }
             if (Interlocked.Add(ref _bytes, growth) > maxBytes) Evict();
             return (before, after);
         }
     }
 
-    /// <summary>Removes a study of which no backend says anything any more.</summary>
-    public void RemoveIfEmpty(Uid uid)
+    /// <summary>Drops a study from memory, changed or not, and whoever is just reading it from the file begins again.</summary>
+    public void Drop(Uid uid)
     {
+        Interlocked.Increment(ref DeparturesOf(uid));
         if (!_studies.TryGetValue(uid, out var entry)) return;
         lock (entry)
         {
-            if (!entry.IsEvicted && entry.Study.SeriesLists.IsEmpty) Remove(uid, entry);
+            if (!entry.IsEvicted) Remove(uid, entry);
+        }
+    }
+
+    /// <summary>Whoever is just reading any study from the file begins again.</summary>
+    public void DropReads()
+    {
+        for (var i = 0; i < _departures.Length; i++) Interlocked.Increment(ref _departures[i]);
+    }
+
+    /// <summary>Drops a study of which no backend says anything any more.</summary>
+    public bool DropIfEmpty(Uid uid)
+    {
+        if (!_studies.TryGetValue(uid, out var entry)) return false;
+        lock (entry)
+        {
+            if (entry.IsEvicted || entry.Study?.SeriesLists.IsEmpty != true) return false;
+            Remove(uid, entry);
+            return true;
+        }
+    }
+
+    /// <summary>Numbers of uses go on where those in the file end.</summary>
+    public void BeginUsesAt(long use)
+    {
+        for (var uses = Interlocked.Read(ref _uses); uses < use;)
+        {
+            var found = Interlocked.CompareExchange(ref _uses, use, uses);
+            if (found == uses) return;
+            uses = found;
         }
     }
 
@@ -81,18 +161,67 @@ internal sealed class StudyTable(long maxBytes)
         if (Bytes > maxBytes) Evict();
     }
 
-    /// <summary>Down to nine tenths of the budget, the longest unused first.</summary>
+    // 1
+    /// <summary>Takes a study in that is not in memory, as the file has it or new, and changed; what is new and not changed is not taken in.</summary>
+    /// <returns>False when somebody else was faster, or it left since it was read: look again.</returns>
+    private bool TryAdmit(Uid uid, Func<Study, Study> change, out (Study Before, Study After) swapped)
+    {
+        var departures = Interlocked.Read(ref DeparturesOf(uid));
+        var generation = file?.Generation ?? 0;
+        var isWhole = true;
+        var kept = file?.Find(uid, out isWhole);
+        swapped = default;
+        var entry = new Entry { Written = isWhole ? kept : null, WrittenTo = generation };
+        lock (entry)
+        {
+            if (!_studies.TryAdd(uid, entry)) return false;
+            var isIn = false;
+            try
+            {
+                Interlocked.MemoryBarrier();
+                if (Interlocked.Read(ref DeparturesOf(uid)) != departures) return false;
+                var before = kept ?? new Study(uid);
+                swapped = (before, change(before));
+                if (kept is null && ReferenceEquals(swapped.After, before)) return true;
+                Use(entry);
+                entry.Bytes = swapped.After.Bytes;
+                Volatile.Write(ref entry.Study, swapped.After);
+                if (!ReferenceEquals(swapped.After, entry.Written)) Interlocked.Increment(ref _changes);
+                isIn = true;
+            }
+            finally
+            {
+                if (!isIn)
+                {
+                    // Nobody saw more of it than that it is not there yet.
+                    entry.IsEvicted = true;
+                    _studies.TryRemove(uid, out _);
+                }
+            }
+        }
+        if (Interlocked.Add(ref _bytes, entry.Bytes) > maxBytes) Evict();
+        return true;
+    }
+
+    private static void Wait(Entry entry)
+    {
+        lock (entry)
+        {
+            // Whoever brings it holds the lock until he is sure, or has taken it away again.
+        }
+    }
+
+    private void Use(Entry entry) => Volatile.Write(ref entry.LastUse, Interlocked.Increment(ref _uses));
+
+    private ref long DeparturesOf(Uid uid) => ref _departures[(uint)uid.GetHashCode() % (uint)_departures.Length];
+
+    // 3
     private void Evict()
     {
         if (!_evicting.TryEnter()) return;
         try
         {
-            // A copy: sorting takes the number of studies first, and others add some meanwhile.
-            foreach (var (uid, entry) in _studies.ToArray().OrderBy(s => Volatile.Read(ref s.Value.LastUse)))
-            {
-                if (Bytes <= maxBytes / 10 * 9) break;
-                lock (entry) Remove(uid, entry);
-            }
+            if (!EvictWritten() && Flush()) EvictWritten();
         }
         finally
         {
@@ -100,10 +229,32 @@ internal sealed class StudyTable(long maxBytes)
         }
     }
 
+    /// <summary>Down to nine tenths of the budget, the longest unused first. False when it is over the budget still.</summary>
+    private bool EvictWritten()
+    {
+        // A copy: sorting takes the number of studies first, and others add some meanwhile.
+        foreach (var (uid, entry) in _studies.ToArray().OrderBy(s => Volatile.Read(ref s.Value.LastUse)))
+        {
+            if (Bytes <= maxBytes / 10 * 9) break;
+            lock (entry)
+            {
+                if (!entry.IsEvicted && entry.Study is not null && (file?.CanWrite != true || IsWritten(entry))) Remove(uid, entry);
+            }
+        }
+        return Bytes <= maxBytes;
+    }
+
+    private bool IsWritten(Entry entry) => ReferenceEquals(entry.Study, entry.Written) && entry.WrittenTo == file!.Generation;
+
     /// <summary>Under the entry's lock.</summary>
     private void Remove(Uid uid, Entry entry)
     {
         entry.IsEvicted = true;
+        if (file is not null)
+        {
+            Interlocked.Increment(ref DeparturesOf(uid));
+            if (file.CanWrite && entry.LastUse > entry.WrittenUse) LateUses.Enqueue((uid, entry.LastUse));
+        }
         _studies.TryRemove(uid, out _);
         Interlocked.Add(ref _bytes, -entry.Bytes);
     }

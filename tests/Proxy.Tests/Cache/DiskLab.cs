@@ -47,7 +47,7 @@ public sealed class DiskLab : IAsyncDisposable
     public static DiskTier None()
     {
         var folder = new CacheFolder(null, NullLogger<CacheFolder>.Instance);
-        return NewTier(folder, new DiskWriter(folder, _ => true, 0, TimeProvider.System, NullLogger<DiskWriter>.Instance), name => name);
+        return NewTier(folder, new DiskWriter(folder, name => name, 0, TimeProvider.System, NullLogger<DiskWriter>.Instance), name => name);
     }
 
     public static EntryKey Key(int series, int instance, string backend = "east", int study = 1) =>
@@ -121,7 +121,7 @@ public sealed class DiskLab : IAsyncDisposable
     {
         Folder = new(Path, NullLogger<CacheFolder>.Instance);
         Folder.LookAsync().GetAwaiter().GetResult();
-        Writer = new(Folder, identity => Backends.Contains(identity.Split('@')[0]), MaxBytes, _time, NullLogger<DiskWriter>.Instance);
+        Writer = new(Folder, identity => Backends.Contains(identity.Split('@')[0]) ? identity.Split('@')[0] : null, MaxBytes, _time, NullLogger<DiskWriter>.Instance);
         Tier = NewTier(Folder, Writer, name => Backends.Contains(name) ? name + "@here" : null);
         Writer.StartAsync(CancellationToken.None).GetAwaiter().GetResult();
     }

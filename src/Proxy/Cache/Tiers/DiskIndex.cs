@@ -4,7 +4,7 @@ using Proxy.Disk;
 namespace Proxy.Cache.Tiers;
 
 /// <summary>What a backend's entries take on disk.</summary>
-/// <param name="Backend">Its identity (<see cref="Backends.BackendSet.IdentityOf"/>).</param>
+/// <param name="Backend">Its identity (<see cref="Backends.BackendSet.IdentityOf"/>), or its name.</param>
 /// <param name="Entries">How many.</param>
 /// <param name="Bytes">Of them all.</param>
 /// <param name="Oldest">When the oldest came.</param>

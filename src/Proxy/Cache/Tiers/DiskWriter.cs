@@ -30,7 +30,7 @@ public sealed class DiskWriter : BackgroundService
     private static readonly TimeSpan FlushEvery = TimeSpan.FromSeconds(1);
 
     private readonly CacheFolder _folder;
-    private readonly Func<string, bool> _isConfigured;
+    private readonly Func<string, string?> _nameOf;
     private readonly TimeProvider _time;
     private readonly ILogger<DiskWriter> _log;
     private readonly DiskIndex _index;
@@ -50,13 +50,13 @@ public sealed class DiskWriter : BackgroundService
     private int _made;
 
     /// <param name="folder">Where it lies.</param>
-    /// <param name="isConfigured">Whether the identity is one of a configured backend: what is left of others goes.</param>
+    /// <param name="nameOf">The name of the configured backend that has an identity; null when none has: what is left of such goes.</param>
     /// <param name="maxBytes">The budget, in bytes on disk.</param>
     /// <param name="time">The clock.</param>
     /// <param name="log">Where faults go.</param>
-    public DiskWriter(CacheFolder folder, Func<string, bool> isConfigured, long maxBytes, TimeProvider time, ILogger<DiskWriter> log)
+    public DiskWriter(CacheFolder folder, Func<string, string?> nameOf, long maxBytes, TimeProvider time, ILogger<DiskWriter> log)
     {
-        (_folder, _isConfigured, _maxBytes, _time, _log) = (folder, isConfigured, maxBytes, time, log);
+        (_folder, _nameOf, _maxBytes, _time, _log) = (folder, nameOf, maxBytes, time, log);
         _index = new DiskIndex(folder, time, log);
     }
 
@@ -80,7 +80,8 @@ public sealed class DiskWriter : BackgroundService
 
     public long Entries => _index.Entries;
 
-    public IReadOnlyList<DiskShare> Shares => _index.Shares;
+    /// <summary>What the configured backends' entries take, by name.</summary>
+    public IEnumerable<DiskShare> Shares => _index.Shares.Where(s => _nameOf(s.Backend) is not null).Select(s => s with { Backend = _nameOf(s.Backend)! });
 
     /// <summary>Entries that left because others needed the room.</summary>
     public long Evictions => Interlocked.Read(ref _evictions);
@@ -267,7 +268,7 @@ public sealed class DiskWriter : BackgroundService
                 _index.Count();
                 break;
             case RemoveStrangers:
-                foreach (var share in _index.Shares.Where(s => !_isConfigured(s.Backend)))
+                foreach (var share in _index.Shares.Where(s => _nameOf(s.Backend) is null).ToList())
                 {
                     foreach (var place in _index.OfBackend(share.Backend)) Discard(place);
                 }
@@ -332,7 +333,7 @@ public sealed class DiskWriter : BackgroundService
         if (count > 0 && _index.Find(place) is { } row && (row.Entries, row.Bytes) == (count, bytes)) return;
         foreach (var file in files)
         {
-            if (TryReadHead(file.FullName) is not { } head || !_isConfigured(head.Key.Backend)) continue;
+            if (TryReadHead(file.FullName) is not { } head || _nameOf(head.Key.Backend) is null) continue;
             _index.Set(place, head.Key, count, bytes, head.Stored);
             return;
         }
@@ -465,7 +466,7 @@ public sealed class DiskWriter : BackgroundService
                 Discard(place);
                 if (row is not { } gone) continue;
                 Interlocked.Add(ref _evictions, gone.Entries);
-                Evicted?.Invoke(NameOf(gone.Backend), gone.Entries);
+                Evicted?.Invoke(_nameOf(gone.Backend) ?? "", gone.Entries);
             }
             // The index cannot be changed, or does not know what is there.
             if (_index.Bytes == before) return;
@@ -557,9 +558,6 @@ public sealed class DiskWriter : BackgroundService
         // Rows that could not go with their folders are found by looking through it.
         if (_index.HasMissed) _taken = -1;
     }
-
-    /// <summary>The name that a backend is configured by, of its identity.</summary>
-    public static string NameOf(string identity) => identity.Split('@')[0];
 
     private static long OnDisk(long bytes) => (bytes + BlockBytes - 1) / BlockBytes * BlockBytes;
 }
