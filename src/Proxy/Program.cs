@@ -29,6 +29,7 @@ app.UseGuards();
 
 app.MapDicomWeb();
 app.MapStore();
+app.MapCache();
 app.MapOhif();
 app.MapHealth();
 app.MapPage();

@@ -16,13 +16,14 @@ internal static class HealthEndpoints
         app.MapGet("/health/ready", Ready);
     }
 
-    /// <summary>Ready although a PACS is down: the others' studies and what is kept are served, so taking the proxy out would only make it worse.</summary>
-    private static IResult Ready(BackendSet backends, BackendStates states, IProxyStateLookup yarp, Counters counters, DicomMetadataStore store, MemoryTier memory) => TypedResults.Json(new
+    /// <summary>Ready although a PACS is down: the others' studies and what is kept are served, so taking the proxy out would only make it worse. Nor does it need its disk.</summary>
+    private static IResult Ready(BackendSet backends, BackendStates states, IProxyStateLookup yarp, Counters counters, DicomMetadataStore store, MemoryTier memory, DiskTier disk) => TypedResults.Json(new
     {
         status = "ready",
         backends = backends.All.ToDictionary(b => b.Name, b => Show(states.Find(b.Name), states.CircuitOf(b.Name), DestinationsOf(yarp, b.Name))),
         search = new { identityConflicts = counters.IdentityConflicts },
         store = new { studies = store.Count, bytes = store.Bytes, damaged = counters.StoreDamage },
+        disk = new { state = disk.State.Name, reason = disk.State.Reason, entries = disk.Writer.Entries, bytes = disk.Writer.Bytes, maxBytes = disk.Writer.MaxBytes },
         memory = new { entries = memory.Statistics.Entries, bytes = memory.Statistics.Bytes, maxBytes = memory.MaxBytes },
     });
 

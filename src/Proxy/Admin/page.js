@@ -24,8 +24,27 @@ async function showBackends() {
     cell(row, state.opened, 'number');
     cell(row, state.lastFailure);
   }
-  const mega = bytes => (bytes / 1e6).toFixed(1) + ' MB';
-  at('kept').textContent = `${body.store.studies} studies in the metadata store (${mega(body.store.bytes)}), ${body.memory.entries} bodies in memory (${mega(body.memory.bytes)} of ${mega(body.memory.maxBytes)})`;
+}
+
+async function showCache() {
+  const { body } = await json('/cache');
+  const size = bytes => bytes < 1e9 ? (bytes / 1e6).toFixed(1) + ' MB' : (bytes / 1e9).toFixed(1) + ' GB';
+  const rows = at('cache');
+  rows.replaceChildren();
+  for (const tier of ['memory', 'disk']) {
+    const of = body[tier];
+    const row = rows.insertRow();
+    cell(row, tier);
+    cell(row, of.state ?? 'ready', of.state && of.state !== 'ready' ? 'down' : 'up');
+    cell(row, of.entries, 'number');
+    cell(row, `${size(of.bytes)} of ${size(of.maxBytes)}`, 'number');
+    cell(row, of.hits, 'number');
+    cell(row, of.hitRatio === null ? '–' : (100 * of.hitRatio).toFixed(0) + ' %', 'number');
+    cell(row, of.evictions, 'number');
+    cell(row, of.oldest ? new Date(of.oldest).toLocaleString() : '');
+    cell(row, of.reason);
+  }
+  at('kept').textContent = `${body.store.studies} studies in the metadata store (${size(body.store.bytes)} in memory)`;
 }
 
 async function showStudies() {
@@ -46,7 +65,7 @@ async function showStudies() {
 }
 
 at('root').textContent = base + '/dicomweb';
-for (const path of ['/dicomweb/studies', '/store/studies', '/health/ready', '/ohif/app-config.js', '/ohif/dicomweb.json']) {
+for (const path of ['/dicomweb/studies', '/store/studies', '/cache', '/health/ready', '/ohif/app-config.js', '/ohif/dicomweb.json']) {
   const link = document.createElement('a');
   link.href = link.textContent = base + path;
   at('try').appendChild(document.createElement('li')).appendChild(link);
@@ -58,4 +77,4 @@ at('ohif').textContent = JSON.stringify({
     imageRendering: 'wadors', thumbnailRendering: 'wadors', enableStudyLazyLoad: true, supportsWildcard: true, omitQuotationForMultipartRequest: true,
   },
 }, null, 2);
-showStudies().then(showBackends);
+showStudies().then(showBackends).then(showCache);

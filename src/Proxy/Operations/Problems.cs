@@ -21,6 +21,9 @@ public static class Problems
     /// <summary>No backend could be reached.</summary>
     public static IResult Unavailable(string detail) => Make(503, "No PACS can be reached", detail);
 
+    /// <summary>The cache folder cannot be changed now.</summary>
+    public static IResult DiskUnavailable(string detail) => Make(503, "The cache folder cannot be changed", detail);
+
     /// <summary>No backend answered in time.</summary>
     public static IResult TooLate(string detail) => Make(504, "No PACS answered in time", detail);
 

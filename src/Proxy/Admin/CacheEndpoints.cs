@@ -1,0 +1,100 @@
+using Proxy.Backends;
+using Proxy.Cache;
+using Proxy.Cache.Tiers;
+using Proxy.Operations;
+using Proxy.Store;
+
+namespace Proxy.Admin;
+
+/// <summary>What is kept, by tier and backend, and how to be rid of it.</summary>
+internal static class CacheEndpoints
+{
+    public static void MapCache(this IEndpointRouteBuilder app)
+    {
+        app.MapGet("/cache", (BackendSet backends, DicomMetadataStore store, MemoryTier memory, EntryCache entries, DiskTier disk) => TypedResults.Json(Show(backends, store, memory, entries, disk)));
+        app.MapDelete("/cache", PurgeAllAsync);
+        app.MapDelete("/cache/studies/{study}", PurgeStudyAsync);
+    }
+
+    private static object Show(BackendSet backends, DicomMetadataStore store, MemoryTier memory, EntryCache entries, DiskTier disk)
+    {
+        var held = memory.ReadAll<EntryKey, Entry>().ToLookup(e => e.Key.Backend, e => e.Value, StringComparer.OrdinalIgnoreCase);
+        var shares = disk.Writer.Shares.ToDictionary(s => s.Backend, StringComparer.OrdinalIgnoreCase);
+        var (inMemory, writer, state) = (memory.Statistics, disk.Writer, disk.State);
+        return new
+        {
+            store = new { studies = store.Count, bytes = store.Bytes },
+            memory = new
+            {
+                entries = inMemory.Entries,
+                bytes = inMemory.Bytes,
+                maxBytes = memory.MaxBytes,
+                hits = inMemory.Hits,
+                misses = inMemory.Misses,
+                evictions = inMemory.Evictions,
+                hitRatio = Ratio(inMemory.Hits, inMemory.Misses),
+                oldest = Oldest(held.SelectMany(e => e)),
+            },
+            disk = new
+            {
+                state = state.Name,
+                reason = state.Reason,
+                entries = writer.Entries,
+                bytes = writer.Bytes,
+                maxBytes = writer.MaxBytes,
+                hits = disk.Tallies.Hits,
+                misses = disk.Tallies.Misses,
+                evictions = writer.Evictions,
+                hitRatio = Ratio(disk.Tallies.Hits, disk.Tallies.Misses),
+                oldest = shares.Count == 0 ? (DateTimeOffset?)null : shares.Values.Min(s => s.Oldest),
+                damaged = disk.Damaged,
+                unkept = writer.Unkept,
+                scanning = writer.IsScanning,
+            },
+            backends = backends.All.ToDictionary(b => b.Name, b => new
+            {
+                memory = Share(held[b.Name].Count(), held[b.Name].Sum(e => e.Length), Oldest(held[b.Name]), entries.Tallies.Of(b.Name)),
+                disk = shares.GetValueOrDefault(b.Name) is { } share ? Share(share.Entries, share.Bytes, share.Oldest, disk.Tallies.Of(b.Name)) : Share(0, 0, null, disk.Tallies.Of(b.Name)),
+            }),
+        };
+    }
+
+    private static object Share(long entries, long bytes, DateTimeOffset? oldest, Tallies.Tally tally) => new
+    {
+        entries,
+        bytes,
+        hits = tally.Hits,
+        misses = tally.Misses,
+        evictions = tally.Evictions,
+        hitRatio = Ratio(tally.Hits, tally.Misses),
+        oldest,
+    };
+
+    private static async Task<IResult> PurgeAllAsync(DicomMetadataStore store, MemoryTier memory, EntryCache entries)
+    {
+        var isGone = store.RemoveAll();
+        return Purged(await PurgeAsync(memory, entries, new()) && isGone);
+    }
+
+    private static async Task<IResult> PurgeStudyAsync(HttpContext context, DicomMetadataStore store, MemoryTier memory, EntryCache entries)
+    {
+        if (!context.TryReadUids(out var study, out _, out _, out var problem)) return problem;
+        var isGone = store.RemoveStudy(study!.Value);
+        return Purged(await PurgeAsync(memory, entries, new(Study: study)) && isGone);
+    }
+
+    private static Task<bool> PurgeAsync(MemoryTier memory, EntryCache entries, Removal removal)
+    {
+        var onDisk = entries.RemoveAsync(removal);
+        // Whatever else is in memory was made of what is kept, and is made anew.
+        memory.RemoveWhere(static key => key is not EntryKey);
+        return onDisk;
+    }
+
+    private static IResult Purged(bool isGone) =>
+        isGone ? TypedResults.NoContent() : Problems.DiskUnavailable("It is not given any more. What lies on disk of it cannot be deleted now, and is when the disk can be written again.");
+
+    private static double? Ratio(long hits, long misses) => hits + misses == 0 ? null : Math.Round((double)hits / (hits + misses), 4);
+
+    private static DateTimeOffset? Oldest(IEnumerable<Entry> entries) => entries.Select(e => (DateTimeOffset?)e.Stored).Min();
+}
