@@ -122,5 +122,5 @@ internal sealed class Part10File
 
     private static byte[] TagBytes(uint tag) => [.. UShort((ushort)(tag >> 16)), .. UShort((ushort)tag)];
 
-    private static byte[] Even(string text, char pad = ' ') => Encoding.ASCII.GetBytes(text.Length % 2 == 0 ? text : text + pad);
+    public static byte[] Even(string text, char pad = ' ') => Encoding.ASCII.GetBytes(text.Length % 2 == 0 ? text : text + pad);
 }

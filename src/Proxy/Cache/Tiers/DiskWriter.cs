@@ -186,8 +186,8 @@ public sealed class DiskWriter : BackgroundService
         {
             while (!stoppingToken.IsCancellationRequested)
             {
-                await WaitAsync(stoppingToken);
                 Work();
+                await WaitAsync(stoppingToken);
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
