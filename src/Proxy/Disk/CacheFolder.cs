@@ -7,7 +7,8 @@ namespace Proxy.Disk;
 /// <param name="CanRead">What lies there may be looked at.</param>
 /// <param name="CanWrite">Something may be added.</param>
 /// <param name="Reason">What stands in the way, for whoever runs the proxy; null when nothing does.</param>
-public sealed record FolderState(bool CanRead, bool CanWrite, string? Reason)
+/// <param name="IsFull">There is no room left on the disk.</param>
+public sealed record FolderState(bool CanRead, bool CanWrite, string? Reason, bool IsFull = false)
 {
     public string Name => CanWrite ? "ready" : CanRead ? "read-only" : "unusable";
 }
@@ -31,6 +32,8 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
     /// <summary>How long anybody waits for the disk.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
+    private const string NotOurs = "the folder is not empty and is not a cache of this proxy";
+    private const int ProbeBytes = 512 * 1024;
     private const int SqliteFull = 13;
     private const int UnixNoSpace = 28;
     private const int WindowsDiskFull = 112;
@@ -70,7 +73,7 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 // Without the lock it may be another's; with it, what is there can still be read.
-                Set(new(_lock is not null && Directory.Exists(PathOf("entries")), false, Describe(e)));
+                Set(new(_lock is not null && Directory.Exists(PathOf("entries")), false, Describe(e), IsFull(e)));
             }
             finally
             {
@@ -109,7 +112,7 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
     }
 
     /// <summary>Notes that the disk failed: it is left alone until <see cref="LookAsync"/> finds it well.</summary>
-    public void Fail(Exception exception, bool wasWriting) => Set(new(wasWriting && State.CanRead, false, Describe(exception)));
+    public void Fail(Exception exception, bool wasWriting) => Set(new(wasWriting && State.CanRead, false, Describe(exception), IsFull(exception)));
 
     /// <summary>Whether there is no room left on the disk.</summary>
     public static bool IsFull(Exception exception) =>
@@ -126,12 +129,11 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
     }
 
     /// <summary>A file that is not there yet and that nobody else may read.</summary>
-    /// <param name="size">Bytes that are set aside, so that a full disk says so at once.</param>
     /// <param name="mode">For a file that may be there.</param>
     /// <param name="share">Who may open it meanwhile.</param>
-    public static FileStreamOptions NewFile(long size = 0, FileMode mode = FileMode.CreateNew, FileShare share = FileShare.ReadWrite | FileShare.Delete)
+    public static FileStreamOptions NewFile(FileMode mode = FileMode.CreateNew, FileShare share = FileShare.ReadWrite | FileShare.Delete)
     {
-        var options = new FileStreamOptions { Mode = mode, Access = FileAccess.ReadWrite, Share = share, BufferSize = 0, PreallocationSize = size };
+        var options = new FileStreamOptions { Mode = mode, Access = FileAccess.ReadWrite, Share = share, BufferSize = 0 };
         if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         return options;
     }
@@ -183,7 +185,7 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         CreateFolder(path);
         // A path that was mistyped must not cost anybody his files.
         if (!File.Exists(PathOf("lock")) && Directory.EnumerateFileSystemEntries(path).Any(e => System.IO.Path.GetFileName(e) != "lost+found"))
-            throw new IOException("the folder is not empty and is not a cache of this proxy");
+            throw new IOException(NotOurs);
         var held = new FileStream(PathOf("lock"), NewFile(mode: FileMode.OpenOrCreate, share: FileShare.None));
         try
         {
@@ -205,14 +207,14 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         Taken++;
     }
 
-    /// <summary>Writes as much as a small frame, and takes it away.</summary>
+    /// <summary>Writes as much as a frame may have, and takes it away.</summary>
     private void Probe()
     {
         var file = PathOf("tmp", "probe");
         File.Delete(file);
-        using (var probe = new FileStream(file, NewFile(64 * 1024)))
+        using (var probe = new FileStream(file, NewFile()))
         {
-            probe.Write(new byte[4096]);
+            probe.Write(new byte[ProbeBytes]);
             probe.Flush(flushToDisk: true);
         }
         File.Delete(file);
@@ -232,7 +234,9 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         UnauthorizedAccessException => "no permission, or the disk is read-only",
         DirectoryNotFoundException => "the folder is gone",
         _ when IsFull(e) => "the disk is full",
+        _ when e.Message == NotOurs => NotOurs,
         _ when e.Message.Contains("being used by another process", StringComparison.Ordinal) => "another process owns the folder",
-        _ => e.Message.Split(':')[0],
+        Microsoft.Data.Sqlite.SqliteException sqlite => $"the database cannot be used (SQLite {sqlite.SqliteExtendedErrorCode})",
+        _ => $"the disk reports an error ({e.HResult & 0xFFFF})",
     };
 }

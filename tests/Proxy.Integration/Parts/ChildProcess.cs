@@ -89,6 +89,13 @@ public sealed class ChildProcess : IAsyncDisposable
         Running.TryRemove(this, out _);
     }
 
+    /// <summary>Ends it without a word (SIGKILL), and returns when it is gone.</summary>
+    public async Task KillAsync()
+    {
+        _process.Kill();
+        await _process.WaitForExitAsync(CancellationToken.None);
+    }
+
     public async ValueTask DisposeAsync()
     {
         await StopAsync();

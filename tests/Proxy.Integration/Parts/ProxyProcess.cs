@@ -50,6 +50,9 @@ public sealed class ProxyProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>As when the power goes: nothing that it does not have on disk is there afterwards.</summary>
+    public Task KillAsync() => _process.KillAsync();
+
     public async ValueTask DisposeAsync()
     {
         await _process.DisposeAsync();

@@ -29,6 +29,9 @@ public sealed class DiskWriter : BackgroundService
 
     private static readonly TimeSpan FlushEvery = TimeSpan.FromSeconds(1);
 
+    /// <summary>As long as it takes until the folder is looked at again, and a little more.</summary>
+    private static readonly TimeSpan GiveRoomEvery = TimeSpan.FromSeconds(6);
+
     private readonly CacheFolder _folder;
     private readonly Func<string, string?> _nameOf;
     private readonly TimeProvider _time;
@@ -45,6 +48,7 @@ public sealed class DiskWriter : BackgroundService
     private long _queuedBytes;
     private long _evictions;
     private long _unkept;
+    private long? _gaveRoom;
     private int _files;
     private int _taken;
     private int _made;
@@ -212,6 +216,7 @@ public sealed class DiskWriter : BackgroundService
         try
         {
             if (_folder.State.CanWrite) Begin();
+            else if (_folder.State is { IsFull: true, CanRead: true }) GiveRoom();
             ScanSome();
             var batch = new List<Write>();
             if (_folder.State.CanWrite)
@@ -399,7 +404,7 @@ public sealed class DiskWriter : BackgroundService
         foreach (var piece in write.Entry.Pieces) hash.Append(piece.Span);
         var head = EntryFile.WriteHead(write.Key, write.Entry.Head, write.Entry.Length, hash.GetCurrentHashAsUInt128(), write.Entry.Stored);
         if (head is null || !_folder.State.CanWrite || !TryMakeRoom(write.Key, head.Length + write.Entry.Length)) return null;
-        var file = new FileStream(NextTemporary(), CacheFolder.NewFile(head.Length + write.Entry.Length));
+        var file = new FileStream(NextTemporary(), CacheFolder.NewFile());
         try
         {
             RandomAccess.Write(file.SafeFileHandle, [head, .. write.Entry.Pieces], 0);
@@ -550,13 +555,32 @@ public sealed class DiskWriter : BackgroundService
         }
     }
 
-    /// <summary>A disk that is full although the budget is not reached gives room by what is worth least, a twentieth at a time.</summary>
     private void Fail(Exception e)
     {
-        if (CacheFolder.IsFull(e)) EvictDownTo(_index.Bytes / 20 * 19);
         _folder.Fail(e, wasWriting: true);
         // Rows that could not go with their folders are found by looking through it.
         if (_index.HasMissed) _taken = -1;
+    }
+
+    /// <summary>
+    /// A disk that is full although the budget is not reached: a twentieth of what is kept goes, what is worth least first.
+    /// Nothing can be written meanwhile, no row either; the rows are made right when the folder can be used again.
+    /// </summary>
+    private void GiveRoom()
+    {
+        if (_gaveRoom is { } last && _time.GetElapsedTime(last) < GiveRoomEvery) return;
+        _gaveRoom = _time.GetTimestamp();
+        var wanted = _index.Bytes / 20;
+        foreach (var place in _index.LeastValuable(1000))
+        {
+            var folder = _folder.PathOf("entries", place);
+            if (_index.Find(place) is not { } row || !Directory.Exists(folder)) continue;
+            Directory.Delete(folder, recursive: true);
+            _taken = -1;
+            Interlocked.Add(ref _evictions, row.Entries);
+            Evicted?.Invoke(_nameOf(row.Backend) ?? "", row.Entries);
+            if ((wanted -= row.Bytes) <= 0) return;
+        }
     }
 
     private static long OnDisk(long bytes) => (bytes + BlockBytes - 1) / BlockBytes * BlockBytes;

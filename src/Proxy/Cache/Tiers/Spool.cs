@@ -45,7 +45,7 @@ public sealed class Spool : IDisposable
     /// <summary>Begins a file; null when that cannot be.</summary>
     internal static Task<Spool?> BeginAsync(CacheFolder folder, string path, EntryKey key, EntryHead head) => folder.RunAsync(
         () => EntryFile.WriteHead(key, head, 0, 0, default(DateTimeOffset).AddYears(1970)) is { } empty
-            ? new Spool(folder, new FileStream(path, CacheFolder.NewFile(empty.Length + (head.Length ?? 0))), key, head, empty.Length)
+            ? new Spool(folder, new FileStream(path, CacheFolder.NewFile()), key, head, empty.Length)
             : null,
         CancellationToken.None,
         writes: true);

@@ -1,0 +1,156 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using Xunit;
+
+namespace Proxy.Integration;
+
+/// <summary>The cache on a real disk: kills, a disk that is full, and many at once.</summary>
+public sealed class DiskTests : IDisposable
+{
+    private const int Series = 10;
+
+    private const int FramesEach = 100;
+
+    private readonly Scratch _scratch = new("disk");
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    private static IReadOnlyList<string> Paths => [.. Enumerable.Range(1, Series).SelectMany(e => Enumerable.Range(1, FramesEach).Select(f => FramePacs.PathOf(e, f)))];
+
+    private string Cache => Path.Combine(_scratch.Folder, "cache");
+
+    public void Dispose() => _scratch.Dispose();
+
+    /// <summary>Every file is one that the proxy finds, whole, or it is not there.</summary>
+    [Fact]
+    public async Task AKillWhileAThousandFramesAreWritten_LeavesEachWholeOrNotAtAll()
+    {
+        await using var pacs = await FramePacs.StartAsync(Series, LengthOf);
+        var random = new Random(20);
+        var (kills, hits) = (new List<int>(), 0);
+        for (var round = 0; round < 5; round++)
+        {
+            await using (var proxy = await StartAsync(pacs))
+            {
+                // Once more from nothing, so that there is something to write.
+                using (await proxy.Http.DeleteAsync("cache", Cancel)) { }
+                var fills = Paths.Select(path => GetAsync(proxy, path)).ToList();
+                var some = random.Next(1, 900);
+                while (Files().Count < some)
+                    await Task.Delay(TimeSpan.FromMilliseconds(2), TimeProvider.System, Cancel);
+                await proxy.KillAsync();
+                await Task.WhenAll(fills.Select(fill => fill.ContinueWith(static _ => { }, TaskScheduler.Default)));
+                kills.Add(Files().Count);
+            }
+
+            await using (var after = await StartAsync(pacs))
+            {
+                var before = pacs.Frames;
+                foreach (var answers in Paths.Chunk(50))
+                    await Task.WhenAll(answers.Select(async path => Assert.Equal(FramePacs.BytesOf(path, LengthOf(path)), await GetAsync(after, path))));
+                hits += Paths.Count - (pacs.Frames - before);
+                await SettleAsync(after, Paths.Count);
+                Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(Cache, "tmp")));
+                var disk = await DiskAsync(after);
+                Assert.Equal(Files().Count, (int)disk["entries"]!);
+                Assert.Equal(Files().Sum(f => (f.Length + 4095) / 4096 * 4096), (long)disk["bytes"]!);
+                Assert.Equal(0, (int)disk["damaged"]!);
+                await after.KillAsync();
+            }
+        }
+
+        TestContext.Current.TestOutputHelper!.WriteLine($"files after each kill: {string.Join(", ", kills)}; hits afterwards: {hits}");
+        Assert.Contains(kills, files => files is > 0 and < Series * FramesEach);
+    }
+
+    /// <summary>A disk of 8 MB, of which the proxy thinks that it has a gigabyte.</summary>
+    [Fact]
+    public async Task ADiskThatIsFull_PassesThrough_AndGivesRoomToWhatIsNew()
+    {
+        Directory.CreateDirectory(Cache);
+        Assert.SkipUnless(await MountAsync("-t", "tmpfs", "-o", "size=8m", "tmpfs", Cache), "A small disk can be made by root alone.");
+        try
+        {
+            await using var pacs = await FramePacs.StartAsync(Series, LengthOf);
+            await using var proxy = await StartAsync(pacs, "Cache:Memory:MaxBytes=1048576");
+            for (var round = 0; round < 3; round++)
+            {
+                foreach (var path in Paths)
+                    Assert.Equal(FramePacs.BytesOf(path, LengthOf(path)), await GetAsync(proxy, path));
+            }
+
+            var disk = await DiskAsync(proxy);
+            Assert.InRange((long)disk["bytes"]!, 1, 8 << 20);
+            Assert.True((int)disk["unkept"]! > 0);
+            Assert.True(proxy.Log.Contains("is full", StringComparison.Ordinal), proxy.Log);
+            await Until.PassesAsync(async () => Assert.Equal("ready", (string)(await DiskAsync(proxy))["state"]!), Cancel);
+            var (kept, asked) = (Files().Count, pacs.Frames);
+            Assert.True(kept > 0);
+            // There is room again, and it is used.
+            using (await proxy.Http.DeleteAsync("cache", Cancel)) { }
+            foreach (var path in Paths.Take(50))
+                await GetAsync(proxy, path);
+            await Until.PassesAsync(() => Task.Run(() => Assert.Equal(50, Files().Count)), Cancel);
+        }
+        finally
+        {
+            using var unmount = Process.Start("umount", [Cache]);
+            await unmount.WaitForExitAsync(CancellationToken.None);
+        }
+    }
+
+    [Fact]
+    public async Task AThousandWhoWantTheSameAtOnce_AskOnce()
+    {
+        await using var pacs = await FramePacs.StartAsync(1, _ => 3_000_000);
+        await using var proxy = await StartAsync(pacs);
+        var path = FramePacs.PathOf(1, 1);
+        var expected = FramePacs.BytesOf(path, 3_000_000);
+        var right = 0;
+        await Task.WhenAll(Enumerable.Range(0, 1000).Select(async _ =>
+        {
+            var body = await GetAsync(proxy, path);
+            if (body.AsSpan().SequenceEqual(expected))
+                Interlocked.Increment(ref right);
+        }));
+        Assert.Equal(1000, right);
+        Assert.Equal(1, pacs.Frames);
+    }
+
+    /// <summary>Some of all sizes up to 200 KB.</summary>
+    private static int LengthOf(string path) => path.Sum(c => c) * 7919 % 200_000;
+
+    private static async Task<byte[]> GetAsync(ProxyProcess proxy, string path)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "dicomweb/" + path);
+        request.Headers.TryAddWithoutValidation("Accept", "application/octet-stream; transfer-syntax=*");
+        using var response = await proxy.Http.SendAsync(request, Cancel);
+        response.EnsureSuccessStatusCode();
+        return await response.Content.ReadAsByteArrayAsync(Cancel);
+    }
+
+    private static async Task<JsonNode> DiskAsync(ProxyProcess proxy) => JsonNode.Parse(await proxy.Http.GetStringAsync("cache", Cancel))!["disk"]!;
+
+    private static Task SettleAsync(ProxyProcess proxy, int entries) =>
+        Until.PassesAsync(
+            async () =>
+            {
+                var disk = await DiskAsync(proxy);
+                Assert.Equal((false, entries), ((bool)disk["scanning"]!, (int)disk["entries"]!));
+            },
+            Cancel);
+
+    private static async Task<bool> MountAsync(params string[] arguments)
+    {
+        if (!OperatingSystem.IsLinux() || Environment.UserName != "root")
+            return false;
+        using var mount = Process.Start("mount", arguments);
+        await mount.WaitForExitAsync(Cancel);
+        return mount.ExitCode == 0;
+    }
+
+    private List<FileInfo> Files() => [.. new DirectoryInfo(Path.Combine(Cache, "entries")).EnumerateFiles("*", SearchOption.AllDirectories)];
+
+    private Task<ProxyProcess> StartAsync(FramePacs pacs, params string[] settings) =>
+        ProxyProcess.StartAsync([.. ProxyProcess.Backend("pacs", pacs.Address), .. ProxyProcess.Lasting, $"Cache:Disk:Path={Cache}", "Cache:Disk:MaxBytes=1073741824", .. settings], Cancel);
+}

@@ -1,0 +1,73 @@
+using System.Text;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Proxy.Integration;
+
+/// <summary>A PACS of one study whose frames are any number of bytes that their address tells: what was sent can be made again.</summary>
+public sealed class FramePacs : IAsyncDisposable
+{
+    public const string Study = "2.25.100";
+
+    private readonly WebApplication _app;
+    private int _frames;
+
+    private FramePacs(WebApplication app) => _app = app;
+
+    public string Address => _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/dicom-web";
+
+    /// <summary>Frames that were asked for.</summary>
+    public int Frames => Volatile.Read(ref _frames);
+
+    public static string PathOf(int series, int frame) => $"studies/{Study}/series/{Study}.{series}/instances/{Study}.{series}.1/frames/{frame}";
+
+    public static byte[] BytesOf(string path, int length)
+    {
+        var bytes = new byte[length];
+        new Random(path.Aggregate(17, (sum, c) => unchecked(sum * 31 + c))).NextBytes(bytes);
+        return bytes;
+    }
+
+    /// <param name="series">How many the study has.</param>
+    /// <param name="frameBytes">How long the frame at a path is.</param>
+    public static async Task<FramePacs> StartAsync(int series, Func<string, int> frameBytes)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        var app = builder.Build();
+        var pacs = new FramePacs(app);
+        app.MapGet("/dicom-web/studies/{study}/series", () => Results.Text(
+            "[" + string.Join(',', Enumerable.Range(1, series).Select(RowOf)) + "]",
+            "application/dicom+json"));
+        app.MapGet("/dicom-web/{**path}", async (HttpContext context, string path) =>
+        {
+            if (!path.Contains("/frames/", StringComparison.Ordinal))
+            {
+                context.Response.StatusCode = 404;
+                return;
+            }
+
+            Interlocked.Increment(ref pacs._frames);
+            var body = BytesOf(path, frameBytes(path));
+            var head = Encoding.ASCII.GetBytes($"--b\r\nContent-Type: application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1\r\nContent-Length: {body.Length}\r\n\r\n");
+            context.Response.ContentType = "multipart/related; type=\"application/octet-stream\"; boundary=b";
+            await context.Response.Body.WriteAsync(head);
+            await context.Response.Body.WriteAsync(body);
+            await context.Response.Body.WriteAsync("\r\n--b--\r\n"u8.ToArray());
+        });
+        await app.StartAsync();
+        return pacs;
+    }
+
+    private static string RowOf(int series) => "{" + string.Join(',', [Value("0020000D", "UI", $"\"{Study}\""), Value("0020000E", "UI", $"\"{Study}.{series}\""), Value("00201209", "IS", "1")]) + "}";
+
+    private static string Value(string tag, string vr, string value) => $$"""
+        "{{tag}}":{"vr":"{{vr}}","Value":[{{value}}]}
+        """;
+
+    public async ValueTask DisposeAsync() => await _app.DisposeAsync();
+}
