@@ -9,6 +9,11 @@ if (args is ["merge"])
     await MergeRun.RunAsync();
     return;
 }
+if (args is ["store", .. var part])
+{
+    await StoreRun.RunAsync(part);
+    return;
+}
 
 // In this process: the product, the PACS and the client share it, so that what a request allocates is seen whole.
 var config = DefaultConfig.Instance.AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance));

@@ -62,19 +62,22 @@ public readonly record struct Uid : IComparable<Uid>
     internal static bool IsUid<T>(ReadOnlySpan<T> text) where T : struct, System.Numerics.IBinaryInteger<T>
     {
         if (text.IsEmpty || text.Length > MaxLength) return false;
-        var start = 0;
-        for (var i = 0; i <= text.Length; i++)
+        var length = 0;
+        var isZero = false;
+        foreach (var character in text)
         {
-            var atEnd = i == text.Length || text[i] == T.CreateTruncating('.');
-            if (!atEnd)
+            var digit = uint.CreateTruncating(character) - '0';
+            if (digit <= 9)
             {
-                if (text[i] < T.CreateTruncating('0') || text[i] > T.CreateTruncating('9')) return false;
+                if (isZero) return false;
+                isZero = digit == 0 && length == 0;
+                length++;
                 continue;
             }
-            var length = i - start;
-            if (length == 0 || (length > 1 && text[start] == T.CreateTruncating('0'))) return false;
-            start = i + 1;
+            if (digit != unchecked((uint)('.' - '0')) || length == 0) return false;
+            length = 0;
+            isZero = false;
         }
-        return true;
+        return length > 0;
     }
 }

@@ -130,7 +130,10 @@ internal sealed class KeptStudies
     private bool WriteAll(StudyFile file, bool withUses)
     {
         var uses = new List<(Uid, long)>();
-        while (_table.LateUses.TryDequeue(out var use)) uses.Add(use);
+        foreach (var (uid, _) in _table.LateUses)
+        {
+            if (_table.LateUses.TryRemove(uid, out var use)) uses.Add((uid, use));
+        }
         var batch = new List<(StudyTable.Entry Entry, Study Study, long Used)>();
         var bytes = 0L;
         var generation = file.Generation;

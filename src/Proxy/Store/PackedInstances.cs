@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Collections.Immutable;
 using System.IO.Compression;
 using System.IO.Hashing;
+using System.Numerics;
 using System.Text;
 using Proxy.Dicom;
 
@@ -14,7 +15,7 @@ namespace Proxy.Store;
 /// <code>
 /// text    dataset , dataset , dataset │ dataset , …        one JSON array without its brackets
 /// blocks  └──────── Brotli ──────────┘└── Brotli ──…
-/// index   UIDs in one array of ASCII · where each ends · where each dataset ends · ordinals in order of UIDs
+/// index   UIDs in one array of ASCII · where each ends · where each dataset ends · ordinals by UID
 /// </code>
 /// Never changes. About 60 bytes of index and 60 of data for a CT instance whose JSON is 6,400.
 /// </remarks>
@@ -25,12 +26,15 @@ public sealed class PackedInstances
     private const int BrotliQuality = 1;
     private const int BrotliWindow = 18;
 
+    /// <summary>A backend chooses its UIDs, but not where they fall.</summary>
+    private static readonly long Seed = Random.Shared.NextInt64();
+
     private readonly ImmutableArray<Block> _blocks;
     private readonly byte[] _uids;
     private readonly int[] _uidEnds;
     private readonly int[] _datasetEnds;
-    /// <summary>Made when something is first looked up: what is only given whole needs none.</summary>
-    private int[]? _byUid;
+    /// <summary>Ordinals + 1 by the hash of their UIDs, 0 where there is none. Made when something is first looked up: what is only given whole needs it not.</summary>
+    private int[]? _places;
 
     internal PackedInstances(ImmutableArray<Block> blocks, byte[] uids, int[] uidEnds, int[] datasetEnds, UInt128 hash)
     {
@@ -53,7 +57,7 @@ public sealed class PackedInstances
     public int TextBytes => _blocks.IsEmpty ? 0 : _blocks[^1].Start + _blocks[^1].Length;
 
     /// <summary>Bytes of memory that are held: blocks and index.</summary>
-    public int PackedBytes => _blocks.Sum(b => b.Packed.Length + 64) + _uids.Length + 4 * (_uidEnds.Length * 3) + 160;
+    public int PackedBytes => _blocks.Sum(b => b.Packed.Length + 64) + _uids.Length + 4 * (_uidEnds.Length * 4) + 160;
 
     /// <summary>The UIDs, in the order of the datasets.</summary>
     public IEnumerable<Uid> Uids => Enumerable.Range(0, Count).Select(i => Uid.TryParse(UidAt(i), out var uid) ? uid : default);
@@ -79,27 +83,30 @@ public sealed class PackedInstances
     /// <summary>Its place; -1 when it is not here.</summary>
     internal int Find(Uid sopInstanceUid)
     {
-        var byUid = _byUid ??= Sort();
+        var places = _places ??= FindPlaces();
         Span<byte> uid = stackalloc byte[Uid.MaxLength];
         uid = uid[..Encoding.ASCII.GetBytes(sopInstanceUid.ToString(), uid)];
-        int low = 0, high = byUid.Length - 1;
-        while (low <= high)
+        for (var at = HashOf(uid); ; at++)
         {
-            var middle = (low + high) / 2;
-            var order = UidAt(byUid[middle]).SequenceCompareTo(uid);
-            if (order == 0) return byUid[middle];
-            if (order < 0) low = middle + 1;
-            else high = middle - 1;
+            var ordinal = places[at & (uint)(places.Length - 1)] - 1;
+            if (ordinal < 0 || UidAt(ordinal).SequenceEqual(uid)) return ordinal;
         }
-        return -1;
     }
 
-    private int[] Sort()
+    /// <summary>A hash table: among a million instances each step of a binary search is a wait for memory.</summary>
+    private int[] FindPlaces()
     {
-        int[] byUid = [.. Enumerable.Range(0, Count)];
-        Array.Sort(byUid, (a, b) => UidAt(a).SequenceCompareTo(UidAt(b)));
-        return byUid;
+        var places = new int[BitOperations.RoundUpToPowerOf2((uint)(Count + Count / 2 + 1))];
+        for (var i = 0; i < Count; i++)
+        {
+            var at = HashOf(UidAt(i));
+            while (places[at & (uint)(places.Length - 1)] != 0) at++;
+            places[at & (uint)(places.Length - 1)] = i + 1;
+        }
+        return places;
     }
+
+    private static uint HashOf(ReadOnlySpan<byte> uid) => (uint)XxHash3.HashToUInt64(uid, Seed);
 
     /// <summary>The text in pieces: datasets with commas between them, as kept.</summary>
     public IEnumerable<ReadOnlyMemory<byte>> ReadText()

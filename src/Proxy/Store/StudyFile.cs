@@ -1,3 +1,4 @@
+using System.Buffers;
 using Microsoft.Data.Sqlite;
 using Proxy.Dicom;
 using Proxy.Disk;
@@ -33,7 +34,7 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
     private readonly SqliteFile _file = new(folder, "studies.db", 1, Schema, log);
 
     /// <summary>A study as it lies there: read under the file's lock, understood without.</summary>
-    private sealed record Raw(byte[] Head, Dictionary<PackedKey, byte[]> Packed, Dictionary<int, string> Identities);
+    private sealed record Raw(byte[] Head, Dictionary<PackedKey, (byte[] Rented, int Length)> Packed, Dictionary<int, string> Identities);
 
     /// <summary>Whether something is to be kept on disk at all.</summary>
     public bool IsConfigured => folder.IsConfigured;
@@ -58,6 +59,7 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
         isWhole = true;
         if (_file.Read(s => FindRaw(s, uid), null) is not { } raw) return null;
         var study = Understand(uid, raw, out isWhole);
+        foreach (var (rented, _) in raw.Packed.Values) ArrayPool<byte>.Shared.Return(rented);
         if (!isWhole)
         {
             counters.StoreDamaged();
@@ -175,10 +177,17 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
         using var found = s.Prepare("SELECT id, head FROM study WHERE uid = $1", uid.ToString()).ExecuteReader();
         if (!found.Read()) return null;
         // As long as the first statement is open, the others see the file as it was then.
-        var packed = new Dictionary<PackedKey, byte[]>();
-        using (var row = s.Prepare("SELECT backend, series, kind, bytes FROM packed WHERE study = $1", NumberIn(found, 0)).ExecuteReader())
+        var packed = new Dictionary<PackedKey, (byte[], int)>();
+        // With its row's id a value is read in place; without, it would be copied to an array of its own first, a large one.
+        using (var row = s.Prepare("SELECT backend, series, kind, bytes, rowid FROM packed WHERE study = $1", NumberIn(found, 0)).ExecuteReader())
         {
-            while (row.Read()) packed[KeyIn(row)] = BytesIn(row, 3);
+            while (row.Read())
+            {
+                if (row.GetFieldType(3) != typeof(byte[])) continue;
+                using var bytes = row.GetStream(3);
+                var rented = ArrayPool<byte>.Shared.Rent((int)bytes.Length);
+                packed[KeyIn(row)] = (rented, bytes.ReadAtLeast(rented, (int)bytes.Length, throwOnEndOfStream: false));
+            }
         }
         return new(BytesIn(found, 1), packed, FindIdentities(s));
     }
@@ -195,7 +204,7 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
         uid,
         raw.Head,
         id => raw.Identities.TryGetValue(id, out var identity) ? nameOf(identity) : null,
-        key => raw.Packed.TryGetValue(key, out var bytes) ? PackedFormat.Read(bytes) : null,
+        key => raw.Packed.TryGetValue(key, out var bytes) ? PackedFormat.Read(bytes.Rented.AsSpan(0, bytes.Length)) : null,
         out isWhole);
 
     private int? AddBackend(SqliteSession s, string name)

@@ -51,8 +51,8 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
     /// <summary>Grows with every change.</summary>
     public long Changes => Interlocked.Read(ref _changes);
 
-    /// <summary>What left memory after it was used, and when it was.</summary>
-    public ConcurrentQueue<(Uid Uid, long Used)> LateUses { get; } = new();
+    /// <summary>What left memory after it was used, and when that was.</summary>
+    public ConcurrentDictionary<Uid, long> LateUses { get; } = new();
 
     /// <summary>The holders that are in memory, for <see cref="KeptStudies"/>.</summary>
     public IEnumerable<Entry> Entries => _studies.Select(s => s.Value);
@@ -253,7 +253,7 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
         if (file is not null)
         {
             Interlocked.Increment(ref DeparturesOf(uid));
-            if (file.CanWrite && entry.LastUse > entry.WrittenUse) LateUses.Enqueue((uid, entry.LastUse));
+            if (file.CanWrite && entry.LastUse > entry.WrittenUse) LateUses[uid] = entry.LastUse;
         }
         _studies.TryRemove(uid, out _);
         Interlocked.Add(ref _bytes, -entry.Bytes);

@@ -31,6 +31,7 @@ internal static class Golden
         return new Study(Uid.Parse("1.2"))
             .With(new SeriesList("east") { StudyRow = Instance("1.2", "1.2.1", "1.2.1.1"), StudyRowAsked = Noon.AddMinutes(1), StudyRowFields = ["00081030"], Asked = Noon.AddMinutes(2) }.With(east))
             .With(new SeriesList("north") { Asked = Noon, IsUnlisted = true })
-            .With(new SeriesList("west").With(west)) with { Owners = new Dictionary<Uid, string> { [Uid.Parse("1.2.1")] = "east" }.ToImmutableDictionary() };
+            .With(new SeriesList("west").With(west)) with
+        { Owners = new Dictionary<Uid, string> { [Uid.Parse("1.2.1")] = "east" }.ToImmutableDictionary() };
     }
 }
