@@ -11,6 +11,7 @@ using Proxy.Operations;
 using Proxy.Retrieve;
 using Proxy.Search;
 using Proxy.Security;
+using Proxy.Store.Keeping;
 using Proxy.Store;
 using Yarp.ReverseProxy.Forwarder;
 using Yarp.ReverseProxy.Model;

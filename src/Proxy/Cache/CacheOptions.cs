@@ -30,7 +30,7 @@ public sealed record CacheOptions(long MemoryMaxBytes, string? DiskPath, long Di
     /// <summary>The share of the memory that the memory tier may hold, in bytes.</summary>
     public long TierMaxBytes => MemoryMaxBytes - StoreMaxBytes;
 
-    /// <summary>The share of the disk that the metadata store may hold, in bytes: a CT instance takes some 130 of metadata and 512 Ki of pixels.</summary>
+    /// <summary>The share of the disk that the metadata store may hold, in bytes: a CT instance takes some 230 of metadata and 512 Ki of pixels.</summary>
     public long StoreDiskMaxBytes => DiskMaxBytes / 16;
 
     /// <summary>The share of the disk that the disk tier may hold, in bytes.</summary>

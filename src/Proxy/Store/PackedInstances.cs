@@ -62,10 +62,10 @@ public sealed class PackedInstances
     /// <summary>The UIDs, in the order of the datasets.</summary>
     public IEnumerable<Uid> Uids => Enumerable.Range(0, Count).Select(i => Uid.TryParse(UidAt(i), out var uid) ? uid : default);
 
-    /// <summary>As it is kept, for <see cref="PackedFormat"/>.</summary>
+    /// <summary>As it is kept, for <see cref="Keeping.PackedFormat"/>.</summary>
     internal ImmutableArray<Block> Blocks => _blocks;
 
-    /// <summary>As it is kept, for <see cref="PackedFormat"/>.</summary>
+    /// <summary>As it is kept, for <see cref="Keeping.PackedFormat"/>.</summary>
     internal (byte[] Uids, int[] UidEnds, int[] DatasetEnds) Index => (_uids, _uidEnds, _datasetEnds);
 
     public bool Has(Uid sopInstanceUid) => Find(sopInstanceUid) >= 0;

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Proxy.Dicom;
+using Proxy.Store.Keeping;
 
 namespace Proxy.Store;
 

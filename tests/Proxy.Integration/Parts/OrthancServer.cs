@@ -54,11 +54,15 @@ public sealed class OrthancServer : IAsyncDisposable
     public async Task StoreAsync(IEnumerable<Instance> instances, CancellationToken cancellationToken)
     {
         foreach (var instance in instances)
-        {
-            using var answer = await Http.PostAsync(new Uri("instances", UriKind.Relative), new ByteArrayContent(instance.ToPart10()), cancellationToken);
-            if (!answer.IsSuccessStatusCode)
-                throw new InvalidOperationException($"Orthanc refused {instance}: {await answer.Content.ReadAsStringAsync(cancellationToken)}");
-        }
+            await StoreAsync(instance.ToPart10(), $"{instance}", cancellationToken);
+    }
+
+    /// <summary>Stores one file.</summary>
+    public async Task StoreAsync(byte[] file, string name, CancellationToken cancellationToken)
+    {
+        using var answer = await Http.PostAsync(new Uri("instances", UriKind.Relative), new ByteArrayContent(file), cancellationToken);
+        if (!answer.IsSuccessStatusCode)
+            throw new InvalidOperationException($"Orthanc refused {name}: {await answer.Content.ReadAsStringAsync(cancellationToken)}");
     }
 
     public async Task DeleteAsync(Series series, CancellationToken cancellationToken)

@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Proxy.Disk;
 using Proxy.Operations;
+using Proxy.Store.Keeping;
 using Proxy.Store;
 
 namespace Proxy.Tests.Store;

@@ -1,5 +1,6 @@
 using FsCheck.Xunit;
 using Proxy.Dicom;
+using Proxy.Store.Keeping;
 using Proxy.Store;
 using Xunit;
 

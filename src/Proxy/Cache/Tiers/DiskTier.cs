@@ -57,7 +57,11 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
         {
             var kept = candidate.Key with { Backend = identity };
             if (writer.IsGoing(kept)) continue;
-            if (writer.FindQueued(kept) is { } queued && candidate.IsMetBy(queued.Head)) return (candidate.Key, new MemoryBody(queued));
+            if (writer.FindQueued(kept) is { } queued && candidate.IsMetBy(queued.Head))
+            {
+                Tallies.Note(candidate.Key.Backend, isHit: true);
+                return (candidate.Key, new MemoryBody(queued));
+            }
             places.Add((candidate, kept));
         }
         var found = places.Count == 0 ? null : await folder.RunAsync(() => OpenFirst(places), cancellation);

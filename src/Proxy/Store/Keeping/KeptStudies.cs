@@ -1,7 +1,7 @@
 using Proxy.Dicom;
 using Proxy.Disk;
 
-namespace Proxy.Store;
+namespace Proxy.Store.Keeping;
 
 /// <summary>The studies in memory and those on disk as one: what changed is written, and what is removed is removed in both.</summary>
 /// <remarks>

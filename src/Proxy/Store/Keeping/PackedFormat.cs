@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Collections.Immutable;
 using Proxy.Dicom;
 
-namespace Proxy.Store;
+namespace Proxy.Store.Keeping;
 
 /// <summary><see cref="PackedInstances"/> as they lie on disk: the blocks as they are, and their index.</summary>
 /// <remarks>

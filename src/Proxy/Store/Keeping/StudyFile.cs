@@ -4,7 +4,7 @@ using Proxy.Dicom;
 using Proxy.Disk;
 using Proxy.Operations;
 
-namespace Proxy.Store;
+namespace Proxy.Store.Keeping;
 
 /// <summary>Studies on disk. A disk that cannot be used is one where nothing is.</summary>
 /// <remarks>

@@ -4,7 +4,7 @@ using System.IO.Hashing;
 using System.Text;
 using Proxy.Dicom;
 
-namespace Proxy.Store;
+namespace Proxy.Store.Keeping;
 
 /// <summary>Writes what is kept on disk. <see cref="StoredReader"/> reads it.</summary>
 /// <remarks>

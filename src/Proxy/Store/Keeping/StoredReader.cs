@@ -3,7 +3,7 @@ using System.IO.Hashing;
 using System.Text;
 using Proxy.Dicom;
 
-namespace Proxy.Store;
+namespace Proxy.Store.Keeping;
 
 /// <summary>Reads what <see cref="StoredWriter"/> wrote. What cannot be is damage, which is noted and ends the reading; nothing throws.</summary>
 /// <remarks>No number is believed before it was held against the bytes that are left: what is damaged takes no memory.</remarks>

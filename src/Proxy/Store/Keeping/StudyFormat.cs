@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Collections.Immutable;
 using Proxy.Dicom;
 
-namespace Proxy.Store;
+namespace Proxy.Store.Keeping;
 
 /// <summary>Where the instances of a series lie beside their study.</summary>
 /// <param name="Backend">The number of the backend in the file.</param>

@@ -1,4 +1,4 @@
-namespace Proxy.Store;
+namespace Proxy.Store.Keeping;
 
 /// <summary>Writes what changed in the store about every second, and the last of it when the process ends in order.</summary>
 /// <remarks>A process that is killed loses that second, which is only asked for again.</remarks>
