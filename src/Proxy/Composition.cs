@@ -11,8 +11,8 @@ using Proxy.Operations;
 using Proxy.Retrieve;
 using Proxy.Search;
 using Proxy.Security;
-using Proxy.Store.Keeping;
 using Proxy.Store;
+using Proxy.Store.Keeping;
 using Yarp.ReverseProxy.Forwarder;
 using Yarp.ReverseProxy.Model;
 

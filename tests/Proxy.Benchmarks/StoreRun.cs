@@ -7,8 +7,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Proxy.Dicom;
 using Proxy.Disk;
 using Proxy.Operations;
-using Proxy.Store.Keeping;
 using Proxy.Store;
+using Proxy.Store.Keeping;
 using Proxy.Tests.Store;
 using Proxy.Wire;
 

@@ -31,7 +31,7 @@ public sealed partial class StoredFormTests(Lab lab) : IAsyncLifetime
         _orthanc = await OrthancServer.StartAsync("stored", null, Cancel);
         foreach (var file in Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "Data", "Files")))
             await _orthanc.StoreAsync(await File.ReadAllBytesAsync(file, Cancel), file, Cancel);
-        await _orthanc.StoreAsync([Archives.Clip.Instances.First(), Archives.Chest.Instances.First(), Archives.Axial.Instances.First(), Archives.T1.Instances.First()], Cancel);
+        await _orthanc.StoreAsync([Archives.Clip.Instances.First(), Archives.Chest.Instances.First(), Archives.Axial.Instances.First(), .. Archives.T1.Instances.Take(3)], Cancel);
         _wire = new(_orthanc.Port);
         foreach (var row in (await Archive.GetJsonAsync("instances", Cancel)).Datasets)
         {
@@ -93,14 +93,17 @@ public sealed partial class StoredFormTests(Lab lab) : IAsyncLifetime
     public async Task ASeriesThatWasRetrievedWhole_GivesItsFramesFromDisk()
     {
         await using var proxy = await StartAsync();
+        foreach (var series in _instances.Select(i => i.Path.Split("/instances/")[0]).Distinct())
+            await proxy.Client.AskAsync(series, Instance, Cancel);
         foreach (var (path, frames) in _instances)
         {
-            await proxy.Client.AskAsync(path[..path.IndexOf("/instances/", StringComparison.Ordinal)], Instance, Cancel);
             AssertSame(await Archive.AskAsync($"{path}/frames/{frames}", DicomwebClient.Frames, Cancel), await proxy.Client.AskAsync($"{path}/frames/{frames}", DicomwebClient.Frames, Cancel), "hit");
         }
 
         var disk = JsonNode.Parse(await proxy.Http.GetStringAsync("cache", Cancel))!["disk"]!;
-        Assert.Equal(_instances.Count, (int)disk["hits"]!);
+        // A series of one instance is kept like that instance, in memory too.
+        var ofLongerSeries = _instances.GroupBy(i => i.Path.Split("/instances/")[0]).Where(s => s.Count() > 1).Sum(s => s.Count());
+        Assert.Equal((3, 3), (ofLongerSeries, (int)disk["hits"]!));
     }
 
     private static void AssertSame(Answer theirs, Answer ours, string cacheStatus)

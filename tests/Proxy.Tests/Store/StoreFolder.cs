@@ -3,8 +3,8 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Proxy.Disk;
 using Proxy.Operations;
-using Proxy.Store.Keeping;
 using Proxy.Store;
+using Proxy.Store.Keeping;
 
 namespace Proxy.Tests.Store;
 

@@ -1,7 +1,7 @@
 using FsCheck.Xunit;
 using Proxy.Dicom;
-using Proxy.Store.Keeping;
 using Proxy.Store;
+using Proxy.Store.Keeping;
 using Xunit;
 
 namespace Proxy.Tests.Store;
