@@ -2,13 +2,15 @@ using BenchmarkDotNet.Attributes;
 
 namespace Proxy.Benchmarks;
 
-/// <summary>A hundred and twenty frames, six at a time as a browser asks: straight from the PACS, and cold through the proxy.</summary>
+/// <summary>A hundred and twenty frames, six at a time as a browser asks: straight from the PACS, and cold through the proxy, with and without a disk.</summary>
 /// <remarks>No frame is asked for twice, so every one is a miss that is kept and, in time, thrown out again.</remarks>
 [MemoryDiagnoser]
 public class MissBenchmarks
 {
     private readonly HttpClient _client = Bench.NewClient();
     private Uri _proxy = null!;
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("proxy-miss-");
+    private Uri _onDisk = null!;
     private Uri _fixed = null!;
     private int _asked;
 
@@ -18,6 +20,16 @@ public class MissBenchmarks
         var pacs = await FixedPacs.StartAsync();
         _fixed = pacs.Root;
         _proxy = new Uri(await Bench.StartProxyAsync($"--Backends:east:Address={pacs.Root}", "--Cache:Memory:MaxBytes=536870912", "--Cache:Metadata:Freshness=01:00:00"), "dicomweb/");
+        _onDisk = new Uri(
+            await Bench.StartProxyAsync(
+                $"--Backends:east:Address={pacs.Root}", "--Cache:Memory:MaxBytes=536870912", "--Cache:Metadata:Freshness=01:00:00", $"--Cache:Disk:Path={_folder.FullName}", "--Cache:Disk:MaxBytes=34359738368"),
+            "dicomweb/");
+    }
+
+    [GlobalCleanup]
+    public async Task EndAsync()
+    {
+        using var purged = await _client.DeleteAsync(new Uri(_onDisk, "/cache"));
     }
 
     [Benchmark(Baseline = true)]
@@ -25,6 +37,9 @@ public class MissBenchmarks
 
     [Benchmark]
     public Task ThroughTheProxy() => AskAllAsync(_proxy);
+
+    [Benchmark]
+    public Task ThroughTheProxyOntoDisk() => AskAllAsync(_onDisk);
 
     private async Task AskAllAsync(Uri root)
     {

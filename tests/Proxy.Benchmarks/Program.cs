@@ -9,6 +9,11 @@ if (args is ["merge"])
     await MergeRun.RunAsync();
     return;
 }
+if (args is ["disk"])
+{
+    await DiskRun.RunAsync();
+    return;
+}
 if (args is ["store", .. var part])
 {
     await StoreRun.RunAsync(part);
