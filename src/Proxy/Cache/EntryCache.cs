@@ -148,6 +148,7 @@ public sealed class EntryCache
     {
         // The client's thread goes on to its own part.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        using var fetching = _disk.Writer.Fetching();
         try
         {
             var answer = await fetch(fill, fill.Stopped);

@@ -29,6 +29,11 @@ public sealed class DiskWriter : BackgroundService
 
     private static readonly TimeSpan FlushEvery = TimeSpan.FromSeconds(1);
 
+    /// <summary>So long what is to be written waits for what is being fetched, at most.</summary>
+    private static readonly TimeSpan HeldFor = TimeSpan.FromSeconds(2);
+
+    private static readonly TimeSpan HeldPause = TimeSpan.FromMilliseconds(25);
+
     /// <summary>As long as it takes until the folder is looked at again, and a little more.</summary>
     private static readonly TimeSpan GiveRoomEvery = TimeSpan.FromSeconds(6);
 
@@ -46,6 +51,9 @@ public sealed class DiskWriter : BackgroundService
     private IEnumerator<string>? _scan;
     private long _maxBytes;
     private long _queuedBytes;
+    private long? _heldSince;
+    private int _fetching;
+    private int _urgent;
     private long _evictions;
     private long _unkept;
     private long? _gaveRoom;
@@ -62,6 +70,11 @@ public sealed class DiskWriter : BackgroundService
     {
         (_folder, _nameOf, _maxBytes, _time, _log) = (folder, nameOf, maxBytes, time, log);
         _index = new DiskIndex(folder, time, log);
+    }
+
+    private sealed class Fetch(DiskWriter writer) : IDisposable
+    {
+        public void Dispose() => Interlocked.Decrement(ref writer._fetching);
     }
 
     private abstract record Job;
@@ -108,6 +121,13 @@ public sealed class DiskWriter : BackgroundService
     /// <summary>The most that waits to be written, in bytes: a disk that is slower than the backends keeps less, and nobody waits.</summary>
     public long MaxQueuedBytes { get; init; } = 128L << 20;
 
+    /// <summary>A body is being fetched, until the handle is disposed of: a client waits for it, and nobody waits for the disk.</summary>
+    public IDisposable Fetching()
+    {
+        Interlocked.Increment(ref _fetching);
+        return new Fetch(this);
+    }
+
     /// <summary>A body that is not written yet.</summary>
     public Entry? FindQueued(EntryKey key) => _queued.TryGetValue(key, out var write) ? write.Entry : null;
 
@@ -144,6 +164,7 @@ public sealed class DiskWriter : BackgroundService
     public Task<bool> EnqueueAsync(Spool spool)
     {
         var job = new Commit(spool, new(TaskCreationOptions.RunContinuationsAsynchronously));
+        Interlocked.Increment(ref _urgent);
         _jobs.Writer.TryWrite(job);
         return job.Done.Task;
     }
@@ -153,6 +174,7 @@ public sealed class DiskWriter : BackgroundService
     {
         var job = new Remove(removal, new(TaskCreationOptions.RunContinuationsAsynchronously));
         ImmutableInterlocked.Update(ref _going, (all, one) => all.Add(one), removal);
+        Interlocked.Increment(ref _urgent);
         _jobs.Writer.TryWrite(job);
         return job.Done.Task;
     }
@@ -208,7 +230,16 @@ public sealed class DiskWriter : BackgroundService
         var coming = _jobs.Reader.WaitToReadAsync(both.Token).AsTask();
         await Task.WhenAny(coming, Task.Delay(FlushEvery, _time, both.Token));
         await both.CancelAsync();
+        while (IsHeld() && !stopping.IsCancellationRequested) await Task.Delay(HeldPause, _time, stopping);
         stopping.ThrowIfCancellationRequested();
+    }
+
+    /// <summary>Writing costs the fetches of a study that is just being opened a sixth of their speed, and has time.</summary>
+    private bool IsHeld()
+    {
+        var isHeld = Volatile.Read(ref _fetching) > 0 && Volatile.Read(ref _urgent) == 0 && Interlocked.Read(ref _queuedBytes) < MaxQueuedBytes / 2;
+        _heldSince = isHeld ? _heldSince ?? _time.GetTimestamp() : null;
+        return _heldSince is { } since && _time.GetElapsedTime(since) < HeldFor;
     }
 
     private void Work()
@@ -233,6 +264,7 @@ public sealed class DiskWriter : BackgroundService
                 }
                 WriteAll(batch);
                 batch.Clear();
+                if (job is Commit or Remove) Interlocked.Decrement(ref _urgent);
                 if (_folder.State.CanWrite) Do(job);
                 else Postpone(job);
             }
