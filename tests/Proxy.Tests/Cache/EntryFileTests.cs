@@ -1,0 +1,99 @@
+using System.Buffers.Binary;
+using System.IO.Hashing;
+using Proxy.Cache;
+using Proxy.Cache.Tiers;
+using Xunit;
+
+namespace Proxy.Tests.Cache;
+
+/// <summary>The form of an entry on disk: what was written once is read for ever, or is a counted miss.</summary>
+public sealed class EntryFileTests
+{
+    /// <summary>The first version, as it was written then: head and the body 00 01 02 … 0F.</summary>
+    private const string Version1 =
+        "RFdQRU5UUlkBAAAAygAAABAAAAAAAAAA4soNh8wSKITiB3aCMQaVcpMyPbecAQAAnAr9+2TSwroVAGVhc3RAMDAxMTIyMzM0NDU1NjY3NzkAc3R1ZGllcy8xLjIuMy9zZXJpZXMvMS4yLjMuNC9pbnN0YW5jZXMvMS4yLjMuNC41L2ZyYW1lcy82"
+        + "GABhcHBsaWNhdGlvbi9vY3RldC1zdHJlYW0BACoJAGltYWdlL2pscxYAMS4yLjg0MC4xMDAwOC4xLjIuNC44MAABAgMEBQYHCAkKCwwNDg8=";
+
+    private static readonly EntryKey Key = new("east@0011223344556677", "studies/1.2.3/series/1.2.3.4/instances/1.2.3.4.5/frames/6", new("application/octet-stream", "*"));
+
+    private static readonly EntryHead Head = new("image/jls", "1.2.840.10008.1.2.4.80", 16);
+
+    private static readonly byte[] Body = [.. Enumerable.Range(0, 16).Select(i => (byte)i)];
+
+    private static readonly DateTimeOffset Stored = DateTimeOffset.FromUnixTimeMilliseconds(1_772_600_767_123);
+
+    private static byte[] Written => EntryFile.WriteHead(Key, Head, Body.Length, XxHash128.HashToUInt128(Body), Stored)!;
+
+    [Fact]
+    public void WhatIsWrittenIsRead()
+    {
+        foreach (var key in (EntryKey[])[Key, Key with { Format = null }, Key with { Format = new("application/dicom", "") }, Key with { Place = "studies/1/bulkdata/é?x=\0" }])
+        {
+            foreach (var head in (EntryHead[])[Head, Head with { TransferSyntax = null }])
+            {
+                var bytes = EntryFile.WriteHead(key, head, Body.Length, 77, Stored)!;
+                Assert.Equal(new(key, head, bytes.Length, Body.Length, 77, Stored), EntryFile.ReadHead([.. bytes, 1, 2, 3]));
+            }
+        }
+    }
+
+    [Fact]
+    public void TheFirstVersionIsReadForEver()
+    {
+        var file = Convert.FromBase64String(Version1);
+        var found = EntryFile.ReadHead(file)!;
+        Assert.Equal(new(Key, Head, file.Length - Body.Length, Body.Length, XxHash128.HashToUInt128(Body), Stored), found);
+        Assert.Equal(Body, file[found.Start..]);
+        Assert.Equal("c4/c47f5b18b8a430e698b9fe15/be561d0c7c45172cccf58879/42684847327a7ae399cfcd6e1c3580fad2672da3", EntryFile.PathOf(Key));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(2)]
+    [InlineData(int.MaxValue)]
+    public async Task AnotherVersionIsACountedMiss(int version)
+    {
+        await using var disk = new DiskLab();
+        var key = DiskLab.Key(1, 1);
+        disk.Add(key, 1000);
+        await disk.SettleAsync();
+        var path = disk.Files.Single();
+        var bytes = await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken);
+        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(8), version);
+        bytes.AsSpan(48, 8).Clear();
+        var start = BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(12));
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(48), XxHash3.HashToUInt64(bytes.AsSpan(0, start)));
+        await File.WriteAllBytesAsync(path, bytes, TestContext.Current.CancellationToken);
+
+        Assert.Null(await disk.ReadAsync(key));
+        Assert.Equal(1, disk.Tier.Damaged);
+    }
+
+    [Fact]
+    public void AnyBitThatIsFlippedAndAnyEndThatIsCutIsSeen()
+    {
+        var bytes = Written;
+        for (var i = 0; i < bytes.Length * 8; i++)
+        {
+            bytes[i / 8] ^= (byte)(1 << (i % 8));
+            Assert.Null(EntryFile.ReadHead(bytes));
+            bytes[i / 8] ^= (byte)(1 << (i % 8));
+        }
+        for (var length = 0; length < bytes.Length; length++) Assert.Null(EntryFile.ReadHead(bytes.AsSpan(0, length)));
+        Assert.NotNull(EntryFile.ReadHead(bytes));
+    }
+
+    [Fact]
+    public void TextsThatAreTooLongMakeNoHead() =>
+        Assert.Null(EntryFile.WriteHead(Key with { Place = new string('a', EntryFile.MaxHeadBytes) }, Head, 1, 1, Stored));
+
+    [Fact]
+    public void PlacesOfOneSeriesShareAFolder_AndStudiesDoNot()
+    {
+        var other = Key with { Place = Key.Place.Replace("frames/6", "bulkdata/x", StringComparison.Ordinal) };
+        Assert.Equal(EntryFile.FolderOf(Key), EntryFile.FolderOf(other));
+        Assert.NotEqual(EntryFile.PathOf(Key), EntryFile.PathOf(other));
+        Assert.StartsWith(EntryFile.FolderOfStudy("1.2.3"), EntryFile.FolderOf(Key), StringComparison.Ordinal);
+        Assert.NotEqual(EntryFile.FolderOf(Key), EntryFile.FolderOf(Key with { Backend = "west@0" }));
+    }
+}
