@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
@@ -29,6 +30,7 @@ internal static class Composition
             kestrel.Limits.MaxRequestHeadersTotalSize = RequestGuard.ServerHeaderBytes;
             kestrel.Limits.MaxRequestLineSize = RequestGuard.MaxHeaderBytes;
         });
+        builder.Services.AddSingleton<IMemoryPoolFactory<byte>, BlockPool>();
         builder.Services.AddSingleton<TimeProvider>(new SteadyTimeProvider(TimeProvider.System));
     }
 
