@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 using Proxy.Backends;
 using Proxy.Cache.Tiers;
 using Proxy.Dicom;
@@ -33,19 +34,20 @@ internal static class MetadataEndpoints
         SetHeaders(context, result.Status, Ages.Of(result.Asked, time.GetUtcNow()), time.GetElapsedTime(started), result.Failures);
         if (context.IsNotModified($"W/\"{metadata.Hash:x}{(instance is null ? "" : "-" + instance)}\"")) return Results.Empty;
         context.Response.ContentType = MediaType.DicomJson;
-        var body = GetBody(memory, metadata, instance, context.GetRootAddress(scope), context.Request.TakesGzip());
-        if (context.Request.TakesGzip()) context.Response.Headers.ContentEncoding = "gzip";
+        var isPacked = context.Request.TakesGzip();
+        var body = GetBody(memory, metadata, new(metadata.Hash, instance, context.GetRootAddress(scope), isPacked));
+        if (isPacked) context.Response.Headers.ContentEncoding = "gzip";
         context.Response.ContentLength = body.Length;
         await context.Response.Body.WriteAsync(body, context.RequestAborted);
         return Results.Empty;
     }
 
     /// <summary>The bytes that a client gets; ready when another client of the same address got them before.</summary>
-    private static byte[] GetBody(MemoryTier memory, PackedInstances metadata, Uid? instance, byte[] root, bool isPacked)
+    private static byte[] GetBody(MemoryTier memory, PackedInstances metadata, BodyKey key)
     {
-        var key = new BodyKey(metadata.Hash, instance, System.Text.Encoding.UTF8.GetString(root), isPacked);
         if (memory.TryFind<byte[]>(key, out var body)) return body;
-        body = isPacked ? Packing.Gzip(Write(metadata, instance, root)) : Packing.Join(Write(metadata, instance, root));
+        var text = Write(metadata, key.Instance, Encoding.UTF8.GetBytes(key.Root));
+        body = key.IsPacked ? Packing.Gzip(text) : Packing.Join(text);
         memory.Add(key, body, body.Length);
         return body;
     }
@@ -69,7 +71,7 @@ internal static class MetadataEndpoints
         SetHeaders(context, series.Max(r => r.Status), series.Max(r => Ages.Of(r.Asked, time.GetUtcNow())), time.GetElapsedTime(started), places.Failures);
         if (context.IsNotModified($"W/\"{series.Aggregate(UInt128.Zero, (hash, r) => unchecked(hash * 31 + r.Metadata!.Hash)):x}\"")) return Results.Empty;
         context.Response.ContentType = MediaType.DicomJson;
-        var root = context.GetRootAddress(scope);
+        var root = Encoding.UTF8.GetBytes(context.GetRootAddress(scope));
         var output = context.Response.Body;
         await using var gzip = context.Request.TakesGzip() ? new System.IO.Compression.GZipStream(output, System.IO.Compression.CompressionLevel.Fastest, leaveOpen: true) : null;
         if (gzip is not null) context.Response.Headers.ContentEncoding = "gzip";

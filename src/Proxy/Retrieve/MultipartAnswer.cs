@@ -1,3 +1,4 @@
+using System.Buffers;
 using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Operations;
@@ -18,7 +19,9 @@ internal static class MultipartAnswer
     {
         context.Response.ContentType = TypeOf(body.Head);
         context.Response.ContentLength = body.Head.Length;
+        await context.Response.StartAsync(context.RequestAborted);
         await BodyCopy.ToClientAsync(context, body);
+        await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
     }
 
     /// <param name="context">The client.</param>
@@ -36,7 +39,9 @@ internal static class MultipartAnswer
         var opening = writer.PartHead(isFirst: true, TypeOf(head), head.Length);
         var end = writer.End();
         if (count == 1 && head.Length is { } length) response.ContentLength = opening.Length + length + end.Length;
-        await output.WriteAsync(opening, context.RequestAborted);
+        // What is written before the start goes through memory of its own.
+        await response.StartAsync(context.RequestAborted);
+        output.Write(opening);
         await BodyCopy.ToClientAsync(context, first);
 
         var coming = new Queue<Task<BodyResult>>();
@@ -44,10 +49,11 @@ internal static class MultipartAnswer
         {
             for (int next = 1, written = 1; written < count; written++)
             {
+                await output.FlushAsync(context.RequestAborted);
                 while (next < count && coming.Count < Ahead) coming.Enqueue(read(next++));
                 using var result = await coming.Dequeue();
                 if (result.Body is not { } body) throw new BrokenBodyException();
-                await output.WriteAsync(writer.PartHead(isFirst: false, TypeOf(body.Head), body.Head.Length), context.RequestAborted);
+                output.Write(writer.PartHead(isFirst: false, TypeOf(body.Head), body.Head.Length));
                 await BodyCopy.ToClientAsync(context, body);
             }
         }
@@ -55,6 +61,7 @@ internal static class MultipartAnswer
         {
             foreach (var rest in coming) _ = rest.ContinueWith(static r => r.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
         }
-        await output.WriteAsync(end, context.RequestAborted);
+        output.Write(end);
+        await output.FlushAsync(context.RequestAborted);
     }
 }

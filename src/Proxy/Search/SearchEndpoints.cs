@@ -44,10 +44,10 @@ internal static class SearchEndpoints
         var result = await search.FindAsync(scope, query, asksAnew, context.RequestAborted);
         if (!result.HasAnswer) return result.Failures.ToProblem();
         var root = context.GetRootAddress(scope);
-        var key = new PageKey(result.Rows, query.Offset, query.Limit, string.Join(',', query.HiddenFields), Encoding.UTF8.GetString(root), context.Request.TakesGzip());
+        var key = new PageKey(result.Rows, query.Offset, query.Limit, string.Join(',', query.HiddenFields), root, context.Request.TakesGzip());
         if (!memory.TryFind<ReadyPage>(key, out var page))
         {
-            page = Make(await search.ReadPageAsync(scope, query, result, asksAnew, started, context.RequestAborted), [.. query.HiddenFields], root, key.IsPacked);
+            page = Make(await search.ReadPageAsync(scope, query, result, asksAnew, started, context.RequestAborted), [.. query.HiddenFields], Encoding.UTF8.GetBytes(root), key.IsPacked);
             if (result.IsKept && page.Lacking.Count == 0) memory.Add(key, page, page.Body.Length, options.Value.Freshness);
         }
 
