@@ -86,6 +86,8 @@ internal static class Composition
         services.AddSingleton<SeriesReader>();
         services.AddSingleton<FrameCutter>();
         services.AddSingleton<BodyReader>();
+        services.AddSingleton<PackedFrames>();
+        services.AddHostedService(s => s.GetRequiredService<PackedFrames>());
     }
 
     public static void AddSecurity(this IServiceCollection services) => services.AddCors();
