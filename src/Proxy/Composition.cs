@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
@@ -30,6 +31,7 @@ internal static class Composition
             kestrel.Limits.MaxRequestHeadersTotalSize = RequestGuard.ServerHeaderBytes;
             kestrel.Limits.MaxRequestLineSize = RequestGuard.MaxHeaderBytes;
         });
+        builder.Services.AddSingleton<IMemoryPoolFactory<byte>, BlockPool>();
         builder.Services.AddSingleton<TimeProvider>(new SteadyTimeProvider(TimeProvider.System));
     }
 
@@ -85,6 +87,8 @@ internal static class Composition
         services.AddSingleton<SeriesReader>();
         services.AddSingleton<FrameCutter>();
         services.AddSingleton<BodyReader>();
+        services.AddSingleton<PackedFrames>();
+        services.AddHostedService(s => s.GetRequiredService<PackedFrames>());
     }
 
     public static void AddSecurity(this IServiceCollection services) => services.AddCors();

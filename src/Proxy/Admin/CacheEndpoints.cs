@@ -2,6 +2,7 @@ using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Cache.Tiers;
 using Proxy.Operations;
+using Proxy.Retrieve;
 using Proxy.Store;
 
 namespace Proxy.Admin;
@@ -70,22 +71,23 @@ internal static class CacheEndpoints
         oldest,
     };
 
-    private static async Task<IResult> PurgeAllAsync(DicomMetadataStore store, MemoryTier memory, EntryCache entries)
+    private static async Task<IResult> PurgeAllAsync(DicomMetadataStore store, MemoryTier memory, EntryCache entries, PackedFrames packed)
     {
         var isGone = store.RemoveAll();
-        return Purged(await PurgeAsync(memory, entries, new()) && isGone);
+        return Purged(await PurgeAsync(memory, entries, packed, new()) && isGone);
     }
 
-    private static async Task<IResult> PurgeStudyAsync(HttpContext context, DicomMetadataStore store, MemoryTier memory, EntryCache entries)
+    private static async Task<IResult> PurgeStudyAsync(HttpContext context, DicomMetadataStore store, MemoryTier memory, EntryCache entries, PackedFrames packed)
     {
         if (!context.TryReadUids(out var study, out _, out _, out var problem)) return problem;
         var isGone = store.RemoveStudy(study!.Value);
-        return Purged(await PurgeAsync(memory, entries, new(Study: study)) && isGone);
+        return Purged(await PurgeAsync(memory, entries, packed, new(Study: study)) && isGone);
     }
 
-    private static Task<bool> PurgeAsync(MemoryTier memory, EntryCache entries, Removal removal)
+    private static Task<bool> PurgeAsync(MemoryTier memory, EntryCache entries, PackedFrames packed, Removal removal)
     {
         var onDisk = entries.RemoveAsync(removal);
+        packed.Purge();
         // Whatever else is in memory was made of what is kept, and is made anew.
         memory.RemoveWhere(static key => key is not EntryKey);
         return onDisk;

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 using Proxy.Backends;
 using Proxy.Dicom;
 using Proxy.Operations;
@@ -66,7 +67,7 @@ internal static class StoreEndpoints
         context.Response.Headers["X-Backend"] = instance.Backend;
         context.Response.SetPrivate();
         var json = new ArrayBufferWriter<byte>(instance.Json.Length + 256);
-        DicomJsonWriter.Write(json, instance.Json.Span, context.GetRootAddress(new BackendScope("", [])));
+        DicomJsonWriter.Write(json, instance.Json.Span, Encoding.UTF8.GetBytes(context.GetRootAddress(new BackendScope("", []))));
         return TypedResults.Bytes(json.WrittenMemory, MediaType.DicomJson);
     }
 }

@@ -7,12 +7,18 @@ namespace Proxy.Backends;
 /// <summary>The configured backends, as they are now: one immutable set, swapped whole when the settings reload.</summary>
 public sealed class BackendSet(IReadOnlyList<BackendOptions> backends)
 {
-    private ImmutableDictionary<string, BackendOptions> _byName = Index(backends);
+    private Configured _now = Index(backends);
+
+    /// <summary>What is looked up at every request, made once.</summary>
+    private sealed record Configured(ImmutableDictionary<string, BackendOptions> ByName, BackendScope AsOne);
 
     /// <summary>All backends, the preferred first.</summary>
-    public IReadOnlyList<BackendOptions> All => [.. _byName.Values.OrderBy(b => b.Preference).ThenBy(b => b.Name, StringComparer.Ordinal)];
+    public IReadOnlyList<BackendOptions> All => AsOne.Backends;
 
-    public BackendOptions? Find(string name) => Volatile.Read(ref _byName).GetValueOrDefault(name);
+    /// <summary>All backends as one PACS.</summary>
+    public BackendScope AsOne => Volatile.Read(ref _now).AsOne;
+
+    public BackendOptions? Find(string name) => Volatile.Read(ref _now).ByName.GetValueOrDefault(name);
 
     /// <summary>Whether it is configured still, as the same PACS.</summary>
     public bool Has(BackendOptions backend) => Find(backend.Name)?.Address == backend.Address;
@@ -32,11 +38,12 @@ public sealed class BackendSet(IReadOnlyList<BackendOptions> backends)
     /// <returns>The names that are gone, or stand for another PACS now.</returns>
     public IReadOnlyList<string> Set(IReadOnlyList<BackendOptions> backends)
     {
-        var (before, after) = (_byName, Index(backends));
-        Volatile.Write(ref _byName, after);
-        return [.. before.Values.Where(b => after.GetValueOrDefault(b.Name)?.Address != b.Address).Select(b => b.Name)];
+        var (before, after) = (_now, Index(backends));
+        Volatile.Write(ref _now, after);
+        return [.. before.ByName.Values.Where(b => after.ByName.GetValueOrDefault(b.Name)?.Address != b.Address).Select(b => b.Name)];
     }
 
-    private static ImmutableDictionary<string, BackendOptions> Index(IReadOnlyList<BackendOptions> backends) =>
-        backends.ToImmutableDictionary(b => b.Name, StringComparer.OrdinalIgnoreCase);
+    private static Configured Index(IReadOnlyList<BackendOptions> backends) => new(
+        backends.ToImmutableDictionary(b => b.Name, StringComparer.OrdinalIgnoreCase),
+        new("", [.. backends.OrderBy(b => b.Preference).ThenBy(b => b.Name, StringComparer.Ordinal)]));
 }

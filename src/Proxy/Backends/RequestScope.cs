@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Text;
 using Proxy.Dicom;
 using Proxy.Operations;
 
@@ -19,7 +18,7 @@ internal static class RequestScope
         var name = http.Request.RouteValues[BackendName] as string;
         if (name is null)
         {
-            http.Items[typeof(BackendScope)] = new BackendScope("", backends.All);
+            http.Items[typeof(BackendScope)] = backends.AsOne;
         }
         else
         {
@@ -32,8 +31,8 @@ internal static class RequestScope
     public static BackendScope GetScope(this HttpContext context) => (BackendScope)context.Items[typeof(BackendScope)]!;
 
     /// <summary>The root as the client addressed it, such as <c>https://pacs.example/dicomweb</c>.</summary>
-    public static byte[] GetRootAddress(this HttpContext context, BackendScope scope) =>
-        Encoding.UTF8.GetBytes($"{context.Request.Scheme}://{context.Request.Host.ToUriComponent()}{context.Request.PathBase.ToUriComponent()}{scope.Path}");
+    public static string GetRootAddress(this HttpContext context, BackendScope scope) =>
+        $"{context.Request.Scheme}://{context.Request.Host.ToUriComponent()}{context.Request.PathBase.ToUriComponent()}{scope.Path}";
 
     /// <summary>Reads the UIDs of the path; false with a problem that names the first that is none.</summary>
     public static bool TryReadUids(this HttpContext context, out Uid? study, out Uid? series, out Uid? instance, [NotNullWhen(false)] out IResult? problem)

@@ -51,11 +51,19 @@ internal static class AnswerHeaders
     /// Sets the tag and says whether the client has this version: then 304 is set and nothing more is to be written
     /// (RFC 9110 §13.1.2, weak comparison).
     /// </summary>
-    public static bool IsNotModified(this HttpContext context, string etag)
+    /// <param name="context">The client.</param>
+    /// <param name="etag">Of what it would get.</param>
+    /// <param name="alternative">Of what would do as well if it has that.</param>
+    public static bool IsNotModified(this HttpContext context, string etag, string? alternative = null)
     {
         context.Response.Headers.ETag = etag;
-        var known = context.Request.Headers.IfNoneMatch;
-        if (known.Count == 0 || !known.ToString().Split(',', StringSplitOptions.TrimEntries).Any(t => t == "*" || Strong(t) == Strong(etag))) return false;
+        if (context.Request.Headers.IfNoneMatch is not { Count: > 0 } header) return false;
+        var known = header.ToString().Split(',', StringSplitOptions.TrimEntries);
+        if (!known.Any(t => t == "*" || Strong(t) == Strong(etag)))
+        {
+            if (alternative is null || !known.Any(t => Strong(t) == Strong(alternative))) return false;
+            context.Response.Headers.ETag = alternative;
+        }
         context.Response.StatusCode = StatusCodes.Status304NotModified;
         return true;
     }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Proxy.Cache;
 using Proxy.Operations;
 using Proxy.Wire;
@@ -63,11 +64,20 @@ internal static class BodyCopy
         }
     }
 
-    /// <summary>Writes a body to the client, piece by piece as it comes.</summary>
+    /// <summary>
+    /// Writes a body to the client: one on its way leaves piece by piece as it comes; the last piece of one that is here
+    /// leaves with what is written behind it.
+    /// </summary>
     /// <exception cref="BrokenBodyException">The backend or the disk broke off: the client's connection has to, too.</exception>
     public static async Task ToClientAsync(HttpContext context, IBody body)
     {
         var output = context.Response.BodyWriter;
-        for (ReadOnlyMemory<byte> piece; !(piece = await body.ReadAsync(context.RequestAborted)).IsEmpty;) await output.WriteAsync(piece, context.RequestAborted);
+        var left = (body as IKeptBody)?.Length ?? long.MaxValue;
+        for (ReadOnlyMemory<byte> piece; !(piece = await body.ReadAsync(context.RequestAborted)).IsEmpty;)
+        {
+            output.Write(piece.Span);
+            left -= piece.Length;
+            if (left > 0) await output.FlushAsync(context.RequestAborted);
+        }
     }
 }

@@ -70,8 +70,8 @@ public sealed class BodyReader(BackendClient client, BackendSet backends, Series
     private async Task<BodyResult?> TryAsync(Wanted wanted, BackendOptions backend, CancellationToken cancellation)
     {
         var (place, format) = (wanted.Place, wanted.Formats[0]);
-        if (await FindKeptAsync(wanted, backend.Name, cancellation) is { } kept) return BodyResult.Hit(kept);
-        var result = await BodyResult.OfAsync(cache.Get(new EntryKey(backend.Name, place, format), (fill, stopped) => AskAsync(backend, place, format, fill, stopped), wanted.Keep), cancellation);
+        if (await FindKeptAsync(wanted, backend.Name, cancellation) is { } kept) return BodyResult.Hit(kept, backend.Name);
+        var result = await BodyResult.OfAsync(cache.Get(new EntryKey(backend.Name, place, format), (fill, stopped) => AskAsync(backend, place, format, fill, stopped), wanted.Keep), backend.Name, cancellation);
         if (result.Body is not null) return result;
         if (result.Failures.Count > 0) wanted.Failures.AddRange(result.Failures);
         else await lists.DoubtAsync(backend, wanted.Path.Study, cancellation);

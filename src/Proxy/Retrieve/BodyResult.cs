@@ -9,17 +9,20 @@ public sealed record BodyResult(IBody? Body, CacheStatus Status, IReadOnlyList<B
 {
     public static BodyResult None(IReadOnlyList<BackendFailure> failures) => new(null, CacheStatus.Miss, failures);
 
-    public static BodyResult Hit(IKeptBody body) => new(body, CacheStatus.Hit, []);
+    public static BodyResult Hit(IKeptBody body, string backend) => new(body, CacheStatus.Hit, []) { Backend = backend };
+
+    /// <summary>Whose the body is.</summary>
+    public string Backend { get; private init; } = "";
 
     /// <summary>What a look into the cache leads to, when the backend has said what comes. A client that leaves while it waits leaves the fill too.</summary>
-    public static async Task<BodyResult> OfAsync(EntryCache.Lookup lookup, CancellationToken cancellation)
+    public static async Task<BodyResult> OfAsync(EntryCache.Lookup lookup, string backend, CancellationToken cancellation)
     {
-        if (lookup.Kept is { } kept) return Hit(kept);
+        if (lookup.Kept is { } kept) return Hit(kept, backend);
         var reader = lookup.Reader!;
         try
         {
             var answer = await reader.ReadHeadAsync(cancellation);
-            if (answer.IsFound) return new(reader, lookup.IsCollapsed ? CacheStatus.Collapsed : CacheStatus.Miss, []);
+            if (answer.IsFound) return new(reader, lookup.IsCollapsed ? CacheStatus.Collapsed : CacheStatus.Miss, []) { Backend = backend };
             reader.Dispose();
             return None(answer.Failure is { } failure ? [failure] : []);
         }

@@ -47,13 +47,12 @@ internal static class BulkDataEndpoints
         var isMultipart = Accept.Parse(context.Request.Headers.Accept) is [var best, ..] && best.Is(MediaType.MultipartRelated);
         var tag = XxHash64.HashToUInt64(Encoding.UTF8.GetBytes($"{key} {isMultipart}"));
         if (context.IsNotModified($"\"{tag:x16}\"")) return Results.Empty;
-        if (isMultipart) await MultipartAnswer.WriteAsync(context, $"bulkdata-{tag:x16}", body, 1, _ => throw new InvalidOperationException("Bulk data has one part."));
-        else await MultipartAnswer.WriteSingleAsync(context, body);
+        await MultipartAnswer.WriteOneAsync(context, isMultipart ? Wrapping.Multipart($"bulkdata-{tag:x16}", body.Head) : Wrapping.None(body.Head), body);
         return Results.Empty;
     }
 
     private static async Task<BodyResult> ReadAsync(EntryCache cache, EntryKey key, EntryCache.Fetch fetch, CancellationToken cancellation) =>
-        await cache.FindAsync([new(key)], cancellation) is { } found ? BodyResult.Hit(found.Body) : await BodyResult.OfAsync(cache.Get(key, fetch), cancellation);
+        await cache.FindAsync([new(key)], cancellation) is { } found ? BodyResult.Hit(found.Body, key.Backend) : await BodyResult.OfAsync(cache.Get(key, fetch), key.Backend, cancellation);
 
     private static async Task<EntryHead> CopyAsync(BackendResponse response, Fill fill, CancellationToken cancellation)
     {

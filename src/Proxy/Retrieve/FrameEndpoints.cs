@@ -16,7 +16,7 @@ internal static class FrameEndpoints
     public static void MapFrames(this IEndpointRouteBuilder root) =>
         root.MapRead("/studies/{study}/series/{series}/instances/{instance}/frames/{frames}", AnswerAsync);
 
-    private static async Task<IResult> AnswerAsync(HttpContext context, BodyReader reader, TimeProvider time, string frames)
+    private static async Task<IResult> AnswerAsync(HttpContext context, BodyReader reader, PackedFrames packedFrames, TimeProvider time, string frames)
     {
         var scope = context.GetScope();
         if (!context.TryReadUids(out var study, out var series, out var instance, out var problem)) return problem;
@@ -35,19 +35,51 @@ internal static class FrameEndpoints
             var response = context.Response;
             response.SetCacheStatus(first.Status);
             response.SetPrivate();
-            response.Headers.Vary = "Accept";
+            response.Headers.Vary = "Accept, Accept-Encoding";
             if (body.Stored is { } stored) response.SetAge(Store.Ages.Of(stored, time.GetUtcNow()));
             else response.SetServerTiming(time.GetElapsedTime(started));
             // A frame's pixels never change under its UID, so its name is its tag: a miss has one too.
-            var tag = XxHash64.HashToUInt64(Encoding.UTF8.GetBytes($"{scope.Path} {path} {frames} {formats[0]} {isMultipart}"));
-            if (context.IsNotModified($"\"{tag:x16}\"")) return Results.Empty;
-            if (isMultipart) await MultipartAnswer.WriteAsync(context, $"frames-{tag:x16}", body, numbers.Count, ReadAsync);
-            else await MultipartAnswer.WriteSingleAsync(context, body);
+            var name = $"{scope.Path} {path} {frames} {formats[0]} {isMultipart}";
+            var tag = $"{XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(name)):x16}";
+            var boundary = $"frames-{tag}";
+            if (numbers.Count > 1)
+            {
+                if (!context.IsNotModified($"\"{tag}\"")) await MultipartAnswer.WriteManyAsync(context, boundary, body, numbers.Count, ReadAsync);
+                return Results.Empty;
+            }
+            await AnswerOneAsync(context, first, name, tag, isMultipart ? Wrapping.Multipart(boundary, body.Head) : Wrapping.None(body.Head), packedFrames);
             return Results.Empty;
         }
 
         Task<BodyResult> ReadAsync(int place) =>
             reader.ReadAsync(scope, path, numbers[place], formats, Keep.InMemory, context.RequestAborted);
+    }
+
+    private static async Task AnswerOneAsync(HttpContext context, BodyResult found, string name, string tag, Wrapping wrapping, PackedFrames packedFrames)
+    {
+        var (body, response) = (found.Body!, context.Response);
+        var coding = PackedFrames.AreFor(body.Head) ? context.Request.ChooseCoding() : Coding.Identity;
+        if (coding == Coding.Identity)
+        {
+            if (!context.IsNotModified($"\"{tag}\"")) await MultipartAnswer.WriteOneAsync(context, wrapping, body);
+            return;
+        }
+        var key = new PackedFrames.Key(found.Backend, name, coding);
+        var packed = packedFrames.Find(key, body);
+        // Strong tags differ by coding (RFC 9110 §8.8.3.3). The pixels do not: whichever the client has will do.
+        var (plainTag, packedTag) = ($"\"{tag}\"", $"\"{tag}-{Codings.NameOf(coding)}\"");
+        if (packed?.Body is not { } bytes)
+        {
+            if (context.IsNotModified(plainTag, packedTag)) return;
+            await MultipartAnswer.WriteOneAsync(context, wrapping, body);
+            if (found.Status == CacheStatus.Hit && packed is null) packedFrames.Want(key, body, wrapping);
+            return;
+        }
+        if (context.IsNotModified(packedTag, plainTag)) return;
+        response.ContentType = wrapping.ContentType;
+        response.Headers.ContentEncoding = Codings.NameOf(coding);
+        response.ContentLength = bytes.Length;
+        await response.Body.WriteAsync(bytes, context.RequestAborted);
     }
 
     /// <summary>The forms that the client takes, best first, all of them wrapped the way the best one is.</summary>

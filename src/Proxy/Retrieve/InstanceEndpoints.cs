@@ -81,8 +81,9 @@ internal static class InstanceEndpoints
         if (body.Stored is { } stored) response.SetAge(Store.Ages.Of(stored, time.GetUtcNow()));
         var tag = XxHash64.HashToUInt64(Encoding.UTF8.GetBytes($"{scope.Path} {string.Join(' ', paths)} {format} {isMultipart}"));
         if (paths.Count == 1 && context.IsNotModified($"\"{tag:x16}\"")) return Results.Empty;
-        if (isMultipart) await MultipartAnswer.WriteAsync(context, $"instances-{tag:x16}", body, paths.Count, ReadAsync);
-        else await MultipartAnswer.WriteSingleAsync(context, body);
+        var boundary = $"instances-{tag:x16}";
+        if (paths.Count > 1) await MultipartAnswer.WriteManyAsync(context, boundary, body, paths.Count, ReadAsync);
+        else await MultipartAnswer.WriteOneAsync(context, isMultipart ? Wrapping.Multipart(boundary, body.Head) : Wrapping.None(body.Head), body);
         return Results.Empty;
 
         Task<BodyResult> ReadAsync(int place) => reader.ReadAsync(scope, paths[place], frame: null, [format], paths.Count == 1 ? Keep.InMemory : Keep.OnDisk, context.RequestAborted);

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 using Proxy.Backends;
 using Proxy.Cache.Tiers;
 using Proxy.Dicom;
@@ -13,7 +14,10 @@ namespace Proxy.Retrieve;
 internal static class MetadataEndpoints
 {
     /// <summary>A ready body: what depends on the client's address and on nothing else.</summary>
-    private sealed record BodyKey(UInt128 Metadata, Uid? Instance, string Root, bool IsPacked);
+    private sealed record BodyKey(UInt128 Metadata, Uid? Instance, string Root, Coding Coding);
+
+    /// <summary>A study with more text than this is written anew each time, as it is read: ready, it would take long before its first byte.</summary>
+    private const int MostReadyBytes = 8 * 1024 * 1024;
 
     public static void MapMetadata(this IEndpointRouteBuilder root)
     {
@@ -32,26 +36,39 @@ internal static class MetadataEndpoints
 
         SetHeaders(context, result.Status, Ages.Of(result.Asked, time.GetUtcNow()), time.GetElapsedTime(started), result.Failures);
         if (context.IsNotModified($"W/\"{metadata.Hash:x}{(instance is null ? "" : "-" + instance)}\"")) return Results.Empty;
-        context.Response.ContentType = MediaType.DicomJson;
-        var body = GetBody(memory, metadata, instance, context.GetRootAddress(scope), context.Request.TakesGzip());
-        if (context.Request.TakesGzip()) context.Response.Headers.ContentEncoding = "gzip";
-        context.Response.ContentLength = body.Length;
-        await context.Response.Body.WriteAsync(body, context.RequestAborted);
+        await SendReadyAsync(context, memory, [metadata], new(metadata.Hash, instance, context.GetRootAddress(scope), context.Request.ChooseCoding()));
         return Results.Empty;
     }
 
-    /// <summary>The bytes that a client gets; ready when another client of the same address got them before.</summary>
-    private static byte[] GetBody(MemoryTier memory, PackedInstances metadata, Uid? instance, byte[] root, bool isPacked)
+    /// <summary>The bytes that a client gets are ready when another client of the same address got them before.</summary>
+    private static async Task SendReadyAsync(HttpContext context, MemoryTier memory, IReadOnlyList<PackedInstances> metadata, BodyKey key)
     {
-        var key = new BodyKey(metadata.Hash, instance, System.Text.Encoding.UTF8.GetString(root), isPacked);
-        if (memory.TryFind<byte[]>(key, out var body)) return body;
-        body = isPacked ? Packing.Gzip(Write(metadata, instance, root)) : Packing.Join(Write(metadata, instance, root));
-        memory.Add(key, body, body.Length);
-        return body;
+        if (!memory.TryFind<byte[]>(key, out var body))
+        {
+            body = Packing.Pack(Write(metadata, key.Instance, key.Root), key.Coding);
+            memory.Add(key, body, body.Length);
+        }
+        SetType(context.Response, key.Coding);
+        context.Response.ContentLength = body.Length;
+        await context.Response.Body.WriteAsync(body, context.RequestAborted);
+    }
+
+    private static async Task SendPassingAsync(HttpContext context, IReadOnlyList<PackedInstances> metadata, BodyKey key)
+    {
+        SetType(context.Response, key.Coding);
+        var output = context.Response.Body;
+        await using var packing = Packing.OpenPassing(output, key.Coding);
+        foreach (var piece in Write(metadata, key.Instance, key.Root)) await (packing ?? output).WriteAsync(piece, context.RequestAborted);
+    }
+
+    private static void SetType(HttpResponse response, Coding coding)
+    {
+        response.ContentType = MediaType.DicomJson;
+        if (coding != Coding.Identity) response.Headers.ContentEncoding = Codings.NameOf(coding);
     }
 
     /// <summary>Every series of the study, each from its owner; one that cannot be had makes the whole a failure, for a short answer would look whole.</summary>
-    private static async Task<IResult> AnswerStudyAsync(HttpContext context, SeriesReader reader, SeriesListReader lists, TimeProvider time)
+    private static async Task<IResult> AnswerStudyAsync(HttpContext context, SeriesReader reader, SeriesListReader lists, MemoryTier memory, TimeProvider time)
     {
         if (TryRead(context, out var scope, out var study, out _, out _) is { } problem) return problem;
         var started = time.GetTimestamp();
@@ -67,18 +84,13 @@ internal static class MetadataEndpoints
         if (series.Count == 0) return NotFound([]);
 
         SetHeaders(context, series.Max(r => r.Status), series.Max(r => Ages.Of(r.Asked, time.GetUtcNow())), time.GetElapsedTime(started), places.Failures);
-        if (context.IsNotModified($"W/\"{series.Aggregate(UInt128.Zero, (hash, r) => unchecked(hash * 31 + r.Metadata!.Hash)):x}\"")) return Results.Empty;
-        context.Response.ContentType = MediaType.DicomJson;
-        var root = context.GetRootAddress(scope);
-        var output = context.Response.Body;
-        await using var gzip = context.Request.TakesGzip() ? new System.IO.Compression.GZipStream(output, System.IO.Compression.CompressionLevel.Fastest, leaveOpen: true) : null;
-        if (gzip is not null) context.Response.Headers.ContentEncoding = "gzip";
-        for (var i = 0; i < series.Count; i++)
-        {
-            await (gzip ?? output).WriteAsync(i == 0 ? "["u8.ToArray() : ","u8.ToArray(), context.RequestAborted);
-            foreach (var piece in series[i].Metadata!.ReadText()) await (gzip ?? output).WriteAsync(Rooted(piece, root), context.RequestAborted);
-        }
-        await (gzip ?? output).WriteAsync("]"u8.ToArray(), context.RequestAborted);
+        var metadata = series.ConvertAll(r => r.Metadata!);
+        // That of a study with one series is that series' own, and so is the text.
+        var hash = metadata.Aggregate(UInt128.Zero, (sum, m) => unchecked(sum * 31 + m.Hash));
+        if (context.IsNotModified($"W/\"{hash:x}\"")) return Results.Empty;
+        var key = new BodyKey(hash, null, context.GetRootAddress(scope), context.Request.ChooseCoding());
+        if (metadata.Sum(m => (long)m.TextBytes) <= MostReadyBytes) await SendReadyAsync(context, memory, metadata, key);
+        else await SendPassingAsync(context, metadata, key);
         return Results.Empty;
     }
 
@@ -106,11 +118,15 @@ internal static class MetadataEndpoints
         response.Headers.Vary = "Accept, Accept-Encoding";
     }
 
-    private static IEnumerable<ReadOnlyMemory<byte>> Write(PackedInstances metadata, Uid? instance, byte[] root)
+    private static IEnumerable<ReadOnlyMemory<byte>> Write(IReadOnlyList<PackedInstances> metadata, Uid? instance, string address)
     {
-        yield return "["u8.ToArray();
-        if (instance is { } one) yield return Rooted(metadata.FindJson(one)!.Value, root);
-        else foreach (var piece in metadata.ReadText()) yield return Rooted(piece, root);
+        var root = Encoding.UTF8.GetBytes(address);
+        for (var i = 0; i < metadata.Count; i++)
+        {
+            yield return i == 0 ? "["u8.ToArray() : ","u8.ToArray();
+            if (instance is { } one) yield return Rooted(metadata[i].FindJson(one)!.Value, root);
+            else foreach (var piece in metadata[i].ReadText()) yield return Rooted(piece, root);
+        }
         yield return "]"u8.ToArray();
     }
 

@@ -1,5 +1,5 @@
+using System.Buffers;
 using Proxy.Cache;
-using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Wire;
 
@@ -11,14 +11,17 @@ internal static class MultipartAnswer
     /// <summary>How many parts are on their way at once.</summary>
     private const int Ahead = 4;
 
-    /// <summary>The type of a part or of a single body, with the transfer syntax that its bytes are in.</summary>
-    public static string TypeOf(EntryHead head) => head.TransferSyntax is null ? head.MediaType : $"{head.MediaType}; transfer-syntax={head.TransferSyntax}";
-
-    public static async Task WriteSingleAsync(HttpContext context, IBody body)
+    public static async Task WriteOneAsync(HttpContext context, Wrapping wrapping, IBody body)
     {
-        context.Response.ContentType = TypeOf(body.Head);
-        context.Response.ContentLength = body.Head.Length;
+        var response = context.Response;
+        response.ContentType = wrapping.ContentType;
+        if (body.Head.Length is { } length) response.ContentLength = wrapping.Opening.Length + length + wrapping.End.Length;
+        // What is written before the start goes through memory of its own.
+        await response.StartAsync(context.RequestAborted);
+        response.BodyWriter.Write(wrapping.Opening);
         await BodyCopy.ToClientAsync(context, body);
+        response.BodyWriter.Write(wrapping.End);
+        await response.BodyWriter.FlushAsync(context.RequestAborted);
     }
 
     /// <param name="context">The client.</param>
@@ -26,17 +29,14 @@ internal static class MultipartAnswer
     /// <param name="first">The first part, found already.</param>
     /// <param name="count">Of all parts.</param>
     /// <param name="read">Finds a part by its place, from 1 on: the first is <paramref name="first"/>.</param>
-    public static async Task WriteAsync(HttpContext context, string boundary, IBody first, int count, Func<int, Task<BodyResult>> read)
+    public static async Task WriteManyAsync(HttpContext context, string boundary, IBody first, int count, Func<int, Task<BodyResult>> read)
     {
         var response = context.Response;
         var output = response.BodyWriter;
         var writer = new MultipartWriter(boundary);
-        var head = first.Head;
-        response.ContentType = $"{MediaType.MultipartRelated}; type=\"{head.MediaType}\"; boundary={boundary}";
-        var opening = writer.PartHead(isFirst: true, TypeOf(head), head.Length);
-        var end = writer.End();
-        if (count == 1 && head.Length is { } length) response.ContentLength = opening.Length + length + end.Length;
-        await output.WriteAsync(opening, context.RequestAborted);
+        response.ContentType = Wrapping.TypeOfMultipart(boundary, first.Head);
+        await response.StartAsync(context.RequestAborted);
+        output.Write(writer.PartHead(isFirst: true, Wrapping.TypeOf(first.Head), first.Head.Length));
         await BodyCopy.ToClientAsync(context, first);
 
         var coming = new Queue<Task<BodyResult>>();
@@ -44,10 +44,11 @@ internal static class MultipartAnswer
         {
             for (int next = 1, written = 1; written < count; written++)
             {
+                await output.FlushAsync(context.RequestAborted);
                 while (next < count && coming.Count < Ahead) coming.Enqueue(read(next++));
                 using var result = await coming.Dequeue();
                 if (result.Body is not { } body) throw new BrokenBodyException();
-                await output.WriteAsync(writer.PartHead(isFirst: false, TypeOf(body.Head), body.Head.Length), context.RequestAborted);
+                output.Write(writer.PartHead(isFirst: false, Wrapping.TypeOf(body.Head), body.Head.Length));
                 await BodyCopy.ToClientAsync(context, body);
             }
         }
@@ -55,6 +56,7 @@ internal static class MultipartAnswer
         {
             foreach (var rest in coming) _ = rest.ContinueWith(static r => r.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
         }
-        await output.WriteAsync(end, context.RequestAborted);
+        output.Write(writer.End());
+        await output.FlushAsync(context.RequestAborted);
     }
 }

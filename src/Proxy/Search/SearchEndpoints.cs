@@ -28,9 +28,9 @@ internal static class SearchEndpoints
     }
 
     /// <summary>A ready page: what depends on the result, on which part of it, and on the client's address.</summary>
-    private sealed record PageKey(MergedList Rows, int Offset, int? Limit, string Hidden, string Root, bool IsPacked);
+    private sealed record PageKey(MergedList Rows, int Offset, int? Limit, string Hidden, string Root, Coding Coding);
 
-    private sealed record ReadyPage(byte[] Body, bool IsPacked, string ETag, int Rows, IReadOnlyList<string> Lacking);
+    private sealed record ReadyPage(byte[] Body, Coding Coding, string ETag, int Rows, IReadOnlyList<string> Lacking);
 
     private static async Task<IResult> AnswerAsync(HttpContext context, SearchLevel level, FederatedSearch search, MemoryTier memory, Reloadable<SearchOptions> options, TimeProvider time)
     {
@@ -44,10 +44,10 @@ internal static class SearchEndpoints
         var result = await search.FindAsync(scope, query, asksAnew, context.RequestAborted);
         if (!result.HasAnswer) return result.Failures.ToProblem();
         var root = context.GetRootAddress(scope);
-        var key = new PageKey(result.Rows, query.Offset, query.Limit, string.Join(',', query.HiddenFields), Encoding.UTF8.GetString(root), context.Request.TakesGzip());
+        var key = new PageKey(result.Rows, query.Offset, query.Limit, string.Join(',', query.HiddenFields), root, context.Request.ChooseCoding());
         if (!memory.TryFind<ReadyPage>(key, out var page))
         {
-            page = Make(await search.ReadPageAsync(scope, query, result, asksAnew, started, context.RequestAborted), [.. query.HiddenFields], root, key.IsPacked);
+            page = Make(await search.ReadPageAsync(scope, query, result, asksAnew, started, context.RequestAborted), [.. query.HiddenFields], Encoding.UTF8.GetBytes(root), key.Coding);
             if (result.IsKept && page.Lacking.Count == 0) memory.Add(key, page, page.Body.Length, options.Value.Freshness);
         }
 
@@ -60,7 +60,7 @@ internal static class SearchEndpoints
         response.Headers.Vary = "Accept, Accept-Encoding";
         if (context.IsNotModified(page.ETag)) return Results.Empty;
         response.ContentType = MediaType.DicomJson;
-        if (page.IsPacked) response.Headers.ContentEncoding = "gzip";
+        if (page.Coding != Coding.Identity) response.Headers.ContentEncoding = Codings.NameOf(page.Coding);
         response.ContentLength = page.Body.Length;
         await response.Body.WriteAsync(page.Body, context.RequestAborted);
         return Results.Empty;
@@ -77,12 +77,12 @@ internal static class SearchEndpoints
     }
 
     /// <summary>An empty page is <c>[]</c>, which every viewer reads (204 is the older form).</summary>
-    private static ReadyPage Make(SearchPage page, IReadOnlyList<Tag> hidden, byte[] root, bool takesGzip)
+    private static ReadyPage Make(SearchPage page, IReadOnlyList<Tag> hidden, byte[] root, Coding chosen)
     {
         using var json = new PooledWriter(64 * 1024);
         Write(json, page.Rows, hidden, root);
-        var isPacked = takesGzip && json.Written.Length >= Packing.LeastBytes;
-        return new(isPacked ? Packing.Gzip([json.Written]) : json.Written.ToArray(), isPacked, $"W/\"{XxHash128.HashToUInt128(json.Written.Span):x}\"", page.Rows.Length, page.Lacking);
+        var coding = json.Written.Length >= Packing.LeastBytes ? chosen : Coding.Identity;
+        return new(Packing.Pack([json.Written], coding), coding, $"W/\"{XxHash128.HashToUInt128(json.Written.Span):x}\"", page.Rows.Length, page.Lacking);
     }
 
     private static void Write(PooledWriter json, ImmutableArray<MergedRow> rows, IReadOnlyList<Tag> hidden, byte[] root)

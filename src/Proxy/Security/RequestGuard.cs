@@ -52,11 +52,18 @@ internal sealed class RequestGuard(RequestDelegate next, ILogger<RequestGuard> l
         if (bytes > MaxHeaderBytes) return Problems.HeadersTooLarge(MaxHeaderBytes);
 
         // The path as it was sent: the server has already folded what it understood of it.
-        var path = (context.Features.Get<IHttpRequestFeature>()?.RawTarget ?? "").Split('?')[0];
-        var isPlain = !path.Contains("/../", StringComparison.Ordinal) && !path.EndsWith("/..", StringComparison.Ordinal) && !path.Contains("//", StringComparison.Ordinal)
-            && !path.Contains("/./", StringComparison.Ordinal) && !path.Contains('\\', StringComparison.Ordinal)
+        var target = context.Features.Get<IHttpRequestFeature>()?.RawTarget ?? "";
+        var end = target.IndexOf('?', StringComparison.Ordinal);
+        return IsPlain(end < 0 ? target : target.AsSpan(0, end)) ? null : Problems.BadParameter("path", "plain segments: no dots alone, no empty ones, no encoded dots, slashes or zeros");
+    }
+
+    private static bool IsPlain(ReadOnlySpan<char> path)
+    {
+        // Nearly every path has nothing in it that may be meant badly.
+        if (!path.ContainsAny('%', '\\') && !path.Contains("//", StringComparison.Ordinal) && !path.Contains("/.", StringComparison.Ordinal)) return true;
+        return !path.Contains("/../", StringComparison.Ordinal) && !path.EndsWith("/..", StringComparison.Ordinal) && !path.Contains("//", StringComparison.Ordinal)
+            && !path.Contains("/./", StringComparison.Ordinal) && !path.Contains('\\')
             && !path.Contains("%2e", StringComparison.OrdinalIgnoreCase) && !path.Contains("%2f", StringComparison.OrdinalIgnoreCase)
             && !path.Contains("%5c", StringComparison.OrdinalIgnoreCase) && !path.Contains("%00", StringComparison.Ordinal);
-        return isPlain ? null : Problems.BadParameter("path", "plain segments: no dots alone, no empty ones, no encoded dots, slashes or zeros");
     }
 }

@@ -30,29 +30,35 @@ public sealed record Study(Uid Uid)
     /// The backends that hold a series: its owner first, for a client works with what it gave; then the one with more
     /// instances, then the preferred one.
     /// </summary>
-    public IEnumerable<SeriesList> HoldersOf(Uid seriesInstanceUid, Func<string, int> preferenceOf) =>
-        from list in SeriesLists.Values
-        let series = list.FindSeries(seriesInstanceUid)
-        where series is not null
-        orderby Owners.GetValueOrDefault(seriesInstanceUid) == list.Backend descending, series.Count descending, preferenceOf(list.Backend), list.Backend
-        select list;
-
-    /// <summary>An instance, from the first backend in the order of <see cref="HoldersOf"/> that named it.</summary>
-    public Instance? FindInstance(InstancePath path, Func<string, int> preferenceOf)
+    public IEnumerable<SeriesList> HoldersOf(Uid seriesInstanceUid, Func<string, int> preferenceOf)
     {
         // Mostly one backend holds a series, and then there is nothing to put in order.
         SeriesList? only = null;
         foreach (var (_, list) in SeriesLists)
         {
-            if (list.FindSeries(path.Series) is null) continue;
-            if (only is not null) return FindAmong(HoldersOf(path.Series, preferenceOf), path);
+            if (list.FindSeries(seriesInstanceUid) is null) continue;
+            if (only is not null) return InOrder(seriesInstanceUid, preferenceOf);
             only = list;
         }
-        return only?.FindSeries(path.Series)!.FindInstance(only.Backend, path);
-
-        static Instance? FindAmong(IEnumerable<SeriesList> holders, InstancePath path) =>
-            holders.Select(list => list.FindSeries(path.Series)!.FindInstance(list.Backend, path)).FirstOrDefault(instance => instance is not null);
+        return only is null ? [] : [only];
     }
+
+    /// <summary>An instance, from the first backend in the order of <see cref="HoldersOf"/> that named it.</summary>
+    public Instance? FindInstance(InstancePath path, Func<string, int> preferenceOf)
+    {
+        foreach (var list in HoldersOf(path.Series, preferenceOf))
+        {
+            if (list.FindSeries(path.Series)!.FindInstance(list.Backend, path) is { } instance) return instance;
+        }
+        return null;
+    }
+
+    private IEnumerable<SeriesList> InOrder(Uid seriesInstanceUid, Func<string, int> preferenceOf) =>
+        from list in SeriesLists.Values
+        let series = list.FindSeries(seriesInstanceUid)
+        where series is not null
+        orderby Owners.GetValueOrDefault(seriesInstanceUid) == list.Backend descending, series.Count descending, preferenceOf(list.Backend), list.Backend
+        select list;
 
     /// <summary>
     /// How many series the study has in these backends together, and how many instances: one that several hold is one,

@@ -3,8 +3,30 @@ using Xunit;
 
 namespace Proxy.Tests.Backends;
 
+/// <summary>What is configured now: in its order, and swapped whole.</summary>
 public class BackendSetTests
 {
+    private readonly BackendSet _set = new([Of("west", 2), Of("north", 1), Of("east", 1)]);
+
+    [Fact]
+    public void ThePreferredComesFirst_ThenByName() => Assert.Equal(["east", "north", "west"], _set.All.Select(b => b.Name));
+
+    [Fact]
+    public void AllAsOneIsTheSame_UntilOthersAreSet()
+    {
+        var before = _set.AsOne;
+        Assert.True(before.IsAll);
+        Assert.Equal("/dicomweb", before.Path);
+        Assert.Same(before, _set.AsOne);
+
+        Assert.Equal(["east", "north"], _set.Set([Of("west", 1), Of("south", 2)]).Order());
+
+        Assert.Equal(["west", "south"], _set.AsOne.Backends.Select(b => b.Name));
+        Assert.Equal(["east", "north", "west"], before.Backends.Select(b => b.Name));
+        Assert.Null(_set.Find("east"));
+        Assert.Equal(1, _set.PreferenceOf("west"));
+    }
+
     [Fact]
     public void AnIdentityLeadsBackToItsName_HoweverThatIsWritten()
     {
@@ -30,6 +52,7 @@ public class BackendSetTests
         Assert.Null(Set("east", "http://a/dicom-web").IdentityOf("west"));
     }
 
-    private static BackendSet Set(string name, string address) =>
-        new([new(name, new Uri(address), 100, TimeSpan.FromSeconds(30), 16, Compression.Identity, null, false, false)]);
+    private static BackendSet Set(string name, string address) => new([Of(name, 1) with { Address = new(address) }]);
+
+    private static BackendOptions Of(string name, int preference) => new(name, new($"http://{name}/dicom-web"), preference, TimeSpan.FromSeconds(1), 1, Compression.Identity, null, false, false);
 }

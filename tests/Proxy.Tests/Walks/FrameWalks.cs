@@ -48,7 +48,7 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
         Assert.Equal(reply.Body.Length.ToString(System.Globalization.CultureInfo.InvariantCulture), reply["Content-Length"]);
         Assert.Equal("Proxy; fwd=miss; stored", reply.CacheStatus);
         Assert.Equal("private, no-cache", reply["Cache-Control"]);
-        Assert.Equal("Accept", reply["Vary"]);
+        Assert.Equal("Accept, Accept-Encoding", reply["Vary"]);
         Assert.Contains("backend;dur=", reply["Server-Timing"]);
     }
 

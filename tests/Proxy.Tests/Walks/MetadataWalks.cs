@@ -97,16 +97,33 @@ public sealed class MetadataWalks : IDisposable
     public async Task PackedAndPlainAreEqual(string path)
     {
         var plain = await _proxy.GetAsync(path);
-        var packed = await _proxy.GetAsync(path, ("Accept-Encoding", "gzip, deflate, br"));
+        var gzip = await _proxy.GetAsync(path, ("Accept-Encoding", "gzip, deflate"));
+        var brotli = await _proxy.GetAsync(path, ("Accept-Encoding", "gzip, deflate, br, zstd"));
         var refused = await _proxy.GetAsync(path, ("Accept-Encoding", "gzip;q=0, identity"));
+        Reply[] all = [plain, gzip, brotli, refused];
 
-        Assert.Equal("", plain["Content-Encoding"]);
-        Assert.Equal("gzip", packed["Content-Encoding"]);
-        Assert.Equal("", refused["Content-Encoding"]);
-        Assert.Equal("Accept, Accept-Encoding", plain["Vary"]);
-        Assert.Equal("Accept, Accept-Encoding", packed["Vary"]);
-        Assert.Equal(plain.Body, packed.Unpacked);
-        Assert.Equal(plain.Body, refused.Body);
+        Assert.Equal(["", "gzip", "br", ""], all.Select(r => r["Content-Encoding"]));
+        Assert.All(all, r => Assert.Equal("Accept, Accept-Encoding", r["Vary"]));
+        Assert.All(all, r => Assert.Equal(plain.Body, r.Unpacked));
+        Assert.All(all, r => Assert.Equal(plain["ETag"], r["ETag"]));
+        Assert.All(all, r => Assert.Equal(r.Body.Length.ToString(System.Globalization.CultureInfo.InvariantCulture), r["Content-Length"]));
+        Assert.Equal(304, (int)(await _proxy.GetAsync(path, ("Accept-Encoding", "br"), ("If-None-Match", gzip["ETag"]))).Status);
+    }
+
+    [Fact]
+    public async Task AStudyOfManySeries_IsTheSameInEveryCoding()
+    {
+        _east.Archive.Hold(new HeldStudy("1.2.2").With("1.2.2.1", "CT", 30).With("1.2.2.2", "MR", 20));
+        const string path = "/dicomweb/studies/1.2.2/metadata";
+        foreach (var coding in (string[])["identity", "gzip", "br", "br"])
+        {
+            var reply = await _proxy.GetAsync(path, ("Accept-Encoding", coding));
+
+            Assert.Equal(coding == "identity" ? "" : coding, reply["Content-Encoding"]);
+            Assert.Equal(50, System.Text.Json.Nodes.JsonNode.Parse(reply.Unpacked)!.AsArray().Count);
+        }
+        var later = await _proxy.GetAsync("/backends/east" + path, ("Accept-Encoding", "br"));
+        Assert.Contains("/backends/east/dicomweb/", System.Text.Encoding.UTF8.GetString(later.Unpacked));
     }
 
     [Theory]

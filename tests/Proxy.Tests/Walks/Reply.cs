@@ -34,14 +34,17 @@ public sealed record Reply(HttpStatusCode Status, ImmutableDictionary<string, st
     /// <summary>A single-valued attribute of each row, as text.</summary>
     public IEnumerable<string?> Values(string tag) => Rows.Select(row => row![tag]?["Value"]?[0]?.ToString());
 
+    /// <summary>The body without what its Content-Encoding says was done to it.</summary>
     public byte[] Unpacked
     {
         get
         {
-            using var gzip = new GZipStream(new MemoryStream(Body), CompressionMode.Decompress);
-            using var text = new MemoryStream();
-            gzip.CopyTo(text);
-            return text.ToArray();
+            if (this["Content-Encoding"].Length == 0) return Body;
+            using var packed = new MemoryStream(Body);
+            using Stream unpacking = this["Content-Encoding"] == "br" ? new BrotliStream(packed, CompressionMode.Decompress) : new GZipStream(packed, CompressionMode.Decompress);
+            using var unpacked = new MemoryStream();
+            unpacking.CopyTo(unpacked);
+            return unpacked.ToArray();
         }
     }
 

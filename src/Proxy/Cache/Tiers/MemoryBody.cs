@@ -18,6 +18,9 @@ internal sealed class MemoryBody(EntryHead head, DateTimeOffset stored, IReadOnl
 
     public DateTimeOffset? Stored => stored;
 
+    /// <summary>The bytes, to be used for as long as one likes; null when they are given back with the body.</summary>
+    public IReadOnlyList<ReadOnlyMemory<byte>>? Lasting => _done is null ? pieces : null;
+
     public long Length => pieces.Sum(p => (long)p.Length);
 
     public ValueTask<ReadOnlyMemory<byte>> ReadAsync(CancellationToken cancellation)
