@@ -22,6 +22,7 @@ builder.Services.AddSecurity();
 builder.Services.AddBackends(builder.Configuration);
 builder.Services.AddStore(settings.Cache);
 builder.Services.AddDicomWeb();
+builder.Services.AddPrometheus();
 
 var app = builder.Build();
 app.FollowSettings(settings);
@@ -32,6 +33,7 @@ app.MapStore();
 app.MapCache();
 app.MapOhif();
 app.MapHealth();
+app.MapMetrics();
 app.MapPage();
 app.MapForwarding();
 

@@ -5,7 +5,10 @@ namespace Proxy.Operations;
 /// <summary>What is counted for whoever runs the proxy, under the meter <c>Proxy</c>. Backends are named, patients never.</summary>
 public sealed class Counters : IDisposable
 {
-    private readonly Meter _meter;
+    /// <summary>The meter's name.</summary>
+    public const string Meter = "Proxy";
+
+    private readonly System.Diagnostics.Metrics.Meter _meter;
     private readonly Counter<long> _failures;
     private readonly Counter<long> _changes;
     private readonly Counter<long> _sentAgain;
@@ -16,7 +19,7 @@ public sealed class Counters : IDisposable
 
     public Counters(IMeterFactory meters)
     {
-        _meter = meters.Create("Proxy");
+        _meter = meters.Create(Meter);
         _failures = _meter.CreateCounter<long>("proxy.backend.failures", "{answer}", "Answers of a backend that could not be used");
         _changes = _meter.CreateCounter<long>("proxy.backend.changes", "{change}", "Changes of a backend's state");
         _sentAgain = _meter.CreateCounter<long>("proxy.backend.sent_again", "{request}", "Requests that were sent once more");

@@ -1,0 +1,38 @@
+using System.Diagnostics.Metrics;
+using OpenTelemetry.Metrics;
+using Proxy.Cache.Tiers;
+using Proxy.Operations;
+using Proxy.Store;
+
+namespace Proxy.Admin;
+
+/// <summary>Everything that is counted, as Prometheus reads it: requests by route, backends, tiers, the process. No address of a backend and no patient.</summary>
+internal static class MetricsEndpoints
+{
+    public static void AddPrometheus(this IServiceCollection services) =>
+        services.AddOpenTelemetry().WithMetrics(metrics => metrics.AddMeter(Counters.Meter, "Microsoft.AspNetCore.Hosting", "System.Runtime").AddPrometheusExporter());
+
+    public static void MapMetrics(this WebApplication app)
+    {
+        var services = app.Services;
+        Measure(
+            services.GetRequiredService<IMeterFactory>().Create(Counters.Meter), services.GetRequiredService<DicomMetadataStore>(), services.GetRequiredService<MemoryTier>(), services.GetRequiredService<DiskTier>());
+        app.MapPrometheusScrapingEndpoint("/metrics");
+    }
+
+    private static void Measure(Meter meter, DicomMetadataStore store, MemoryTier memory, DiskTier disk)
+    {
+        meter.CreateObservableUpDownCounter("proxy.cache.entries", () => ByTier(memory.Statistics.Entries, disk.Writer.Entries), "{entry}", "What is kept");
+        meter.CreateObservableUpDownCounter("proxy.cache.size", () => ByTier(memory.Statistics.Bytes, disk.Writer.Bytes), "By", "What that takes");
+        meter.CreateObservableUpDownCounter("proxy.cache.limit", () => ByTier(memory.MaxBytes, disk.Writer.MaxBytes), "By", "What it may take");
+        meter.CreateObservableCounter("proxy.cache.hits", () => ByTier(memory.Statistics.Hits, disk.Tallies.Hits), "{look}", "Looks that found something");
+        meter.CreateObservableCounter("proxy.cache.misses", () => ByTier(memory.Statistics.Misses, disk.Tallies.Misses), "{look}", "Looks that did not");
+        meter.CreateObservableCounter("proxy.cache.evictions", () => ByTier(memory.Statistics.Evictions, disk.Writer.Evictions), "{entry}", "What left because others needed the room");
+        meter.CreateObservableCounter("proxy.cache.unkept", () => disk.Writer.Unkept, "{entry}", "Bodies that could not be kept on disk");
+        meter.CreateObservableUpDownCounter("proxy.cache.folder.usable", () => disk.CanWrite ? 1 : 0, "1", "Whether the cache folder can be read and written");
+        meter.CreateObservableUpDownCounter("proxy.store.studies", () => store.Count, "{study}", "Studies that the metadata store knows");
+        meter.CreateObservableUpDownCounter("proxy.store.size", () => store.Bytes, "By", "What it holds in memory");
+    }
+
+    private static Measurement<long>[] ByTier(long memory, long disk) => [new(memory, new KeyValuePair<string, object?>("tier", "memory")), new(disk, new KeyValuePair<string, object?>("tier", "disk"))];
+}
