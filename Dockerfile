@@ -14,7 +14,10 @@ WORKDIR /app
 COPY --from=build /app .
 # Frames are large and short-lived while they are fetched: a larger youngest generation spends a quarter less CPU on them.
 ENV ASPNETCORE_URLS=http://0.0.0.0:8080 DOTNET_GCgen0size=0x4000000
+# What is kept outlives the container on a volume; Cache__Disk__MaxBytes says how much of it may be used.
+ENV Cache__Disk__Path=/var/cache/proxy
+RUN install -d -m 700 -o $APP_UID /var/cache/proxy
 EXPOSE 8080
-VOLUME /app/config
+VOLUME /app/config /var/cache/proxy
 USER $APP_UID
 ENTRYPOINT ["dotnet", "Proxy.dll"]
