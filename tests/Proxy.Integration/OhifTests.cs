@@ -57,6 +57,27 @@ public sealed class OhifTests(Lab lab) : IAsyncLifetime
         await _chromium.SeeAsync(direct, "direct", async viewer => Assert.True(first!.ShowsTheSameAs(await OpenAndScrollAsync(viewer))));
     }
 
+    /// <summary>Monday morning: the proxy was started anew, and what was read on Friday is there. Packed frames show the same picture.</summary>
+    [Fact]
+    public async Task ShowsTheSamePicturesAfterARestart_AndAsksAnArchiveForNone()
+    {
+        using var scratch = new Scratch("ohif-disk");
+        var disk = $"Cache:Disk:Path={Path.Combine(scratch.Folder, "cache")}";
+        ViewerPicture? first = null;
+        await using (var proxy = await lab.StartProxyAsync(Cancel, disk))
+        {
+            await using var site = await OhifSite.ForProxyAsync(proxy, Cancel);
+            await _chromium.SeeAsync(site, "before-restart", async viewer => first = await OpenAndScrollAsync(viewer));
+        }
+
+        await using var again = await lab.StartProxyAsync(Cancel, disk);
+        await using var siteAgain = await OhifSite.ForProxyAsync(again, Cancel);
+        var watch = lab.Watch();
+        for (var opening = 1; opening <= 3; opening++)
+            await _chromium.SeeAsync(siteAgain, $"after-restart-{opening}", async viewer => Assert.True(first!.ShowsTheSameAs(await OpenAndScrollAsync(viewer))));
+        Assert.DoesNotContain(watch.Asked, target => target.Contains("/frames/", StringComparison.Ordinal) || target.EndsWith("/metadata", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task OpensADocumentByTheProxysAddress()
     {
