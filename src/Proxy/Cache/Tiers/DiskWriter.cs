@@ -1,31 +1,20 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
-using System.IO.Hashing;
 using System.Threading.Channels;
 using Proxy.Disk;
 using Proxy.Operations;
 
 namespace Proxy.Cache.Tiers;
 
-/// <summary>The one that keeps order on disk: writes entries, makes room, removes, and looks through what an earlier process left.</summary>
+/// <summary>The one thread that changes anything on disk: what is to be kept or removed is left here, and done in that order.</summary>
 /// <remarks>
-/// <code>
-/// 1 room     over the budget: series that are worth least leave, down to nine tenths of it
-/// 2 write    into tmp/, head and body
-/// 3 flush    to the disk, a batch of files together
-/// 4 rename   to the entry's place: from here on it is found
-/// 5 index    noted, and written down about once a second
-/// </code>
-/// A kill leaves a file in tmp/, which the next process empties, or an entry that the index does not count, which the
-/// next one looks for. What cannot be written is not kept, and a client never waits for any of it.
+/// A client never waits for it. What cannot be written is not kept; what cannot be removed is not found any more, and goes
+/// when the disk can be changed again.
 /// </remarks>
 public sealed class DiskWriter : BackgroundService
 {
     /// <summary>So many files are flushed together.</summary>
     private const int BatchFiles = 32;
-
-    /// <summary>What disks give out, in bytes: a file takes up whole ones.</summary>
-    private const int BlockBytes = 4096;
 
     private static readonly TimeSpan FlushEvery = TimeSpan.FromSeconds(1);
 
@@ -42,24 +31,18 @@ public sealed class DiskWriter : BackgroundService
     private readonly TimeProvider _time;
     private readonly ILogger<DiskWriter> _log;
     private readonly DiskIndex _index;
+    private readonly EntryFolder _entries;
+    private readonly EntryScan _scan;
     private readonly Channel<Job> _jobs = Channel.CreateUnbounded<Job>(new() { SingleReader = true });
     private readonly ConcurrentDictionary<EntryKey, Write> _queued = new();
     private readonly List<Job> _postponed = [];
-    /// <summary>Room by folder for what is being written.</summary>
-    private readonly Dictionary<string, long> _reserved = [];
     private ImmutableList<Removal> _going = [];
-    private IEnumerator<string>? _scan;
-    private long _maxBytes;
     private long _queuedBytes;
     private long? _heldSince;
     private int _fetching;
     private int _urgent;
-    private long _evictions;
     private long _unkept;
     private long? _gaveRoom;
-    private int _files;
-    private int _taken;
-    private int _made;
 
     /// <param name="folder">Where it lies.</param>
     /// <param name="nameOf">The name of the configured backend that has an identity; null when none has: what is left of such goes.</param>
@@ -68,8 +51,10 @@ public sealed class DiskWriter : BackgroundService
     /// <param name="log">Where faults go.</param>
     public DiskWriter(CacheFolder folder, Func<string, string?> nameOf, long maxBytes, TimeProvider time, ILogger<DiskWriter> log)
     {
-        (_folder, _nameOf, _maxBytes, _time, _log) = (folder, nameOf, maxBytes, time, log);
-        _index = new DiskIndex(folder, time, log);
+        (_folder, _nameOf, _time, _log) = (folder, nameOf, time, log);
+        _index = new(folder, time, log);
+        _entries = new(folder, _index, nameOf) { MaxBytes = maxBytes };
+        _scan = new(folder, _index, _entries);
     }
 
     private sealed class Fetch(DiskWriter writer) : IDisposable
@@ -101,21 +86,25 @@ public sealed class DiskWriter : BackgroundService
     public IEnumerable<DiskShare> Shares => _index.Shares.Where(s => _nameOf(s.Backend) is not null).Select(s => s with { Backend = _nameOf(s.Backend)! });
 
     /// <summary>Entries that left because others needed the room.</summary>
-    public long Evictions => Interlocked.Read(ref _evictions);
+    public long Evictions => _entries.Evictions;
 
     /// <summary>Told of each series that left because others needed the room: whose it was, and how many entries.</summary>
-    public event Action<string, long>? Evicted;
+    public event Action<string, long> Evicted
+    {
+        add => _entries.Evicted += value;
+        remove => _entries.Evicted -= value;
+    }
 
     /// <summary>Bodies that were not kept: the disk could not be used, was too slow, or there was no room.</summary>
     public long Unkept => Interlocked.Read(ref _unkept);
 
     /// <summary>Whether what an earlier process left is still being looked through.</summary>
-    public bool IsScanning => Volatile.Read(ref _scan) is not null;
+    public bool IsScanning => _scan.IsRunning;
 
     public long MaxBytes
     {
-        get => Interlocked.Read(ref _maxBytes);
-        set => Interlocked.Exchange(ref _maxBytes, value);
+        get => _entries.MaxBytes;
+        set => _entries.MaxBytes = value;
     }
 
     /// <summary>The most that waits to be written, in bytes: a disk that is slower than the backends keeps less, and nobody waits.</summary>
@@ -145,7 +134,7 @@ public sealed class DiskWriter : BackgroundService
     public void Use(EntryKey key) => _index.Use(EntryFile.FolderOf(key));
 
     /// <summary>A new place in tmp/.</summary>
-    public string NextTemporary() => _folder.PathOf("tmp", Interlocked.Increment(ref _files).ToString(System.Globalization.CultureInfo.InvariantCulture));
+    public string NextTemporary() => _entries.NextTemporary();
 
     public void Enqueue(EntryKey key, Entry entry)
     {
@@ -200,7 +189,7 @@ public sealed class DiskWriter : BackgroundService
             {
                 do Work();
                 while (_jobs.Reader.TryPeek(out _));
-                if (_taken > 0 && _folder.State.CanWrite && !IsScanning) _index.Close();
+                if (_scan.HasBegun && _folder.State.CanWrite && !IsScanning) _index.Close();
             },
             cancellationToken);
     }
@@ -246,15 +235,11 @@ public sealed class DiskWriter : BackgroundService
     {
         try
         {
-            if (_folder.State.CanWrite) Begin();
-            else if (_folder.State is { IsFull: true, CanRead: true }) GiveRoom();
-            ScanSome();
+            if (_folder.State.CanWrite) _scan.Begin();
+            else GiveRoom();
+            _scan.GoOn();
+            DoPostponed();
             var batch = new List<Write>();
-            if (_folder.State.CanWrite)
-            {
-                foreach (var job in _postponed) Do(job);
-                _postponed.Clear();
-            }
             while (batch.Count < BatchFiles && _jobs.Reader.TryRead(out var job))
             {
                 if (job is Write write)
@@ -265,355 +250,101 @@ public sealed class DiskWriter : BackgroundService
                 WriteAll(batch);
                 batch.Clear();
                 if (job is Commit or Remove) Interlocked.Decrement(ref _urgent);
-                if (_folder.State.CanWrite) Do(job);
-                else Postpone(job);
+                Do(job);
             }
             WriteAll(batch);
-            if (_taken > 0 && _folder.State.CanWrite) _index.Flush();
+            if (_scan.HasBegun && _folder.State.CanWrite) _index.Flush();
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
-            _log.DiskWriterFailed(e);
-            _folder.Fail(e, wasWriting: true);
-            // What was being looked through is looked through again.
-            _taken = -1;
+            Doubt(e);
         }
     }
 
-    /// <summary>What cannot be done now is hidden until it can; a body is given up.</summary>
-    private void Postpone(Job job)
+    private void DoPostponed()
     {
-        if (job is Commit commit) commit.Done.TrySetResult(false);
-        if (job is Remove remove) remove.Done.TrySetResult(false);
-        if (job is not Commit) _postponed.Add(job);
-    }
-
-    private void Do(Job job)
-    {
-        switch (job)
-        {
-            case Commit commit:
-                commit.Done.TrySetResult(TryCommit(commit.Spool));
-                break;
-            case Remove remove:
-                Take(remove.Removal);
-                ImmutableInterlocked.Update(ref _going, (all, one) => all.Remove(one), remove.Removal);
-                remove.Done.TrySetResult(true);
-                break;
-            case Count count:
-                if (Directory.Exists(_folder.PathOf("entries", EntryFile.FolderOf(count.Key)))) Recount(EntryFile.FolderOf(count.Key));
-                _index.Count();
-                break;
-            case RemoveStrangers:
-                foreach (var share in _index.Shares.Where(s => _nameOf(s.Backend) is null).ToList())
-                {
-                    foreach (var place in _index.OfBackend(share.Backend)) Discard(place);
-                }
-                break;
-        }
-    }
-
-    /// <summary>The folder was taken, for the first time or anew, or its index was lost: what lies there is looked through as far as needed.</summary>
-    private void Begin()
-    {
-        if (_taken == _folder.Taken && _made == _index.Made) return;
-        _taken = _folder.Taken;
-        var trust = _index.Open();
-        _made = _index.Made;
-        Volatile.Write(ref _scan, trust == DiskIndex.Trust.Whole ? null : Scan().GetEnumerator());
-        // Who does not know how much is there cannot keep a budget: first that, then what is new.
-        while (trust == DiskIndex.Trust.Lost && IsScanning && _folder.State.CanWrite) ScanSome();
-        RemoveUnconfigured();
-    }
-
-    private void ScanSome()
-    {
-        for (var i = 0; i < 16 && _scan is not null && _folder.State.CanWrite; i++)
-        {
-            if (!_scan.MoveNext()) Volatile.Write(ref _scan, null);
-        }
-    }
-
-    /// <summary>Folder by folder: the row is made to say what lies there. Then row by row: those of which nothing lies there go.</summary>
-    private IEnumerable<string> Scan()
-    {
-        var entries = _folder.PathOf("entries");
-        foreach (var shard in Directory.EnumerateDirectories(entries))
-        {
-            foreach (var study in Directory.EnumerateDirectories(shard))
-            {
-                foreach (var series in Directory.EnumerateDirectories(study))
-                {
-                    var place = Path.GetRelativePath(entries, series);
-                    Recount(place);
-                    yield return place;
-                }
-                DeleteIfEmpty(study);
-            }
-        }
-        for (var rows = _index.After("", 256); rows.Count > 0; rows = _index.After(rows[^1], 256))
-        {
-            foreach (var place in rows)
-            {
-                if (!Directory.Exists(_folder.PathOf("entries", place))) _index.Remove(place);
-                yield return place;
-            }
-        }
-        _index.Count();
-    }
-
-    private void Recount(string place)
-    {
-        // One that is damaged goes while it is counted, at the hand of whoever found it.
-        var files = new DirectoryInfo(_folder.PathOf("entries", place)).EnumerateFiles().Where(f => f.Exists).ToList();
-        var (count, bytes) = (files.Count, files.Sum(f => OnDisk(f.Length)));
-        if (count > 0 && _index.Find(place) is { } row && (row.Entries, row.Bytes) == (count, bytes)) return;
-        foreach (var file in files)
-        {
-            if (TryReadHead(file.FullName) is not { } head || _nameOf(head.Key.Backend) is null) continue;
-            _index.Set(place, head.Key, count, bytes, head.Stored);
-            return;
-        }
-        Discard(place);
-    }
-
-    private static EntryFile.Found? TryReadHead(string path)
-    {
-        try
-        {
-            using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            var bytes = new byte[EntryFile.MaxHeadBytes];
-            return EntryFile.ReadHead(bytes.AsSpan(0, RandomAccess.Read(file, bytes, 0)));
-        }
-        catch (FileNotFoundException)
-        {
-            return null;
-        }
+        if (_postponed.Count == 0 || !_folder.State.CanWrite) return;
+        var jobs = _postponed.ToList();
+        _postponed.Clear();
+        jobs.ForEach(Do);
     }
 
     private void WriteAll(List<Write> batch)
     {
-        var written = new List<(Write Write, FileStream File)>();
-        var kept = 0;
+        var placed = 0;
         try
         {
-            // 1, 2
-            foreach (var write in batch)
-            {
-                if (TryWrite(write) is { } file) written.Add((write, file));
-            }
-            // 3
-            foreach (var (_, file) in written) file.Flush(flushToDisk: true);
-            // 4, 5
-            foreach (var (write, file) in written)
-            {
-                Place(write.Key, file.Name, file.Length, write.Entry.Stored);
-                kept++;
-            }
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            Fail(e);
+            if (batch.Count > 0 && _folder.State.CanWrite) placed = _entries.WriteAll([.. batch.Select(w => (w.Key, w.Entry))]);
         }
         finally
         {
-            _reserved.Clear();
-            Interlocked.Add(ref _unkept, batch.Count - kept);
-            foreach (var (_, file) in written.Take(kept)) file.Dispose();
-            foreach (var (_, file) in written.Skip(kept)) Drop(file);
+            Interlocked.Add(ref _unkept, batch.Count - placed);
             foreach (var write in batch)
             {
                 _queued.TryRemove(new(write.Key, write));
                 Interlocked.Add(ref _queuedBytes, -write.Entry.Length);
             }
         }
+        // Rows that could not go with their folders are found by looking through it.
+        if (_index.HasMissed) _scan.Doubt();
     }
 
-    /// <summary>Head and body into a new file; null when there is no room for it.</summary>
-    private FileStream? TryWrite(Write write)
-    {
-        var hash = new XxHash128();
-        foreach (var piece in write.Entry.Pieces) hash.Append(piece.Span);
-        var head = EntryFile.WriteHead(write.Key, write.Entry.Head, write.Entry.Length, hash.GetCurrentHashAsUInt128(), write.Entry.Stored);
-        if (head is null || !_folder.State.CanWrite || !TryMakeRoom(write.Key, head.Length + write.Entry.Length)) return null;
-        var file = new FileStream(NextTemporary(), CacheFolder.NewFile());
-        try
-        {
-            RandomAccess.Write(file.SafeFileHandle, [head, .. write.Entry.Pieces], 0);
-            return file;
-        }
-        catch
-        {
-            Drop(file);
-            throw;
-        }
-    }
-
-    private bool TryCommit(Spool spool)
+    /// <summary>Does a job, or leaves it for when the disk can be changed; whoever waits hears which.</summary>
+    private void Do(Job job)
     {
         try
         {
-            if (!TryMakeRoom(spool.Key, spool.FileBytes)) return false;
-            spool.WriteHead();
-            RandomAccess.FlushToDisk(spool.File);
-            Place(spool.Key, spool.Path, spool.FileBytes, spool.Stored);
-            spool.Keep();
-            return true;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            Fail(e);
-            return false;
-        }
-        finally
-        {
-            _reserved.Clear();
-        }
-    }
-
-    private void Place(EntryKey key, string from, long bytes, DateTimeOffset stored)
-    {
-        CacheFolder.CreateFolder(_folder.PathOf("entries", EntryFile.FolderOf(key)));
-        var to = _folder.PathOf("entries", EntryFile.PathOf(key));
-        var isNew = !File.Exists(to);
-        File.Move(from, to, overwrite: true);
-        if (isNew) _index.Add(key, OnDisk(bytes), stored);
-    }
-
-    /// <summary>Within the budget, and a quarter of it for one series at most: one that is larger would throw out all others.</summary>
-    private bool TryMakeRoom(EntryKey key, long bytes)
-    {
-        var (max, needed, place) = (MaxBytes, OnDisk(bytes), EntryFile.FolderOf(key));
-        var (here, all) = (_reserved.GetValueOrDefault(place), _reserved.Values.Sum());
-        if (_index.BytesOf(place) + here + needed > max / 4) return false;
-        if (_index.Bytes + all + needed > max) EvictDownTo(max / 10 * 9 - all - needed);
-        if (_index.Bytes + all + needed > max) return false;
-        _reserved[place] = here + needed;
-        return true;
-    }
-
-    private void EvictDownTo(long bytes)
-    {
-        while (_index.Bytes > bytes && _index.LeastValuable(16) is { Count: > 0 } places)
-        {
-            var before = _index.Bytes;
-            foreach (var place in places.TakeWhile(_ => _index.Bytes > bytes))
+            if (_folder.State.CanWrite)
             {
-                var row = _index.Find(place);
-                Discard(place);
-                if (row is not { } gone) continue;
-                Interlocked.Add(ref _evictions, gone.Entries);
-                Evicted?.Invoke(_nameOf(gone.Backend) ?? "", gone.Entries);
-            }
-            // The index cannot be changed, or does not know what is there.
-            if (_index.Bytes == before) return;
-        }
-    }
-
-    /// <summary>A whole series leaves: its row, then its folder, out of sight at once.</summary>
-    private void Discard(string place)
-    {
-        _index.Remove(place);
-        var folder = _folder.PathOf("entries", place);
-        if (!Directory.Exists(folder)) return;
-        Delete(folder);
-        DeleteIfEmpty(Path.GetDirectoryName(folder)!);
-    }
-
-    private void Take(Removal removal)
-    {
-        if (removal is { Backend: null, Study: null })
-        {
-            _index.Clear();
-            Delete(_folder.PathOf("entries"));
-            CacheFolder.CreateFolder(_folder.PathOf("entries"));
-        }
-        else if (removal is { Backend: null, Study: { } study })
-        {
-            foreach (var place in _index.OfStudy(study.ToString())) _index.Remove(place);
-            var folder = _folder.PathOf("entries", EntryFile.FolderOfStudy(study.ToString()));
-            if (Directory.Exists(folder)) Delete(folder);
-        }
-        else if (removal is { Backend: { } backend, Study: { } of, Series: { } series })
-        {
-            var place = EntryFile.FolderOfSeries(backend, of.ToString(), series.ToString());
-            var folder = _folder.PathOf("entries", place);
-            if (!Directory.Exists(folder)) return;
-            if (removal.Instance is null)
-            {
-                Discard(place);
+                DoNow(job);
                 return;
             }
-            foreach (var file in Directory.EnumerateFiles(folder))
-            {
-                if (TryReadHead(file) is { } head && removal.Has(head.Key)) File.Delete(file);
-            }
-            _index.Remove(place);
-            Recount(place);
-            _index.Count();
         }
-    }
-
-    /// <summary>Out of sight at once, whatever it takes to delete it.</summary>
-    private void Delete(string folder)
-    {
-        var gone = NextTemporary();
-        Directory.Move(folder, gone);
-        Directory.Delete(gone, recursive: true);
-    }
-
-    private static void DeleteIfEmpty(string folder)
-    {
-        try
+        catch (Exception e) when (e is not OutOfMemoryException)
         {
-            if (!Directory.EnumerateFileSystemEntries(folder).Any()) Directory.Delete(folder);
+            Doubt(e);
         }
-        catch (DirectoryNotFoundException)
-        {
-            // As wished.
-        }
+        if (job is Commit commit) commit.Done.TrySetResult(false);
+        if (job is Remove remove) remove.Done.TrySetResult(false);
+        if (job is not Commit) _postponed.Add(job);
     }
 
-    private static void Drop(FileStream file)
+    private void DoNow(Job job)
     {
-        file.Dispose();
-        try
+        switch (job)
         {
-            File.Delete(file.Name);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // It goes with the others in tmp when the folder is taken next.
+            case Commit commit:
+                commit.Done.TrySetResult(_entries.TryCommit(commit.Spool));
+                break;
+            case Remove remove:
+                _entries.Remove(remove.Removal);
+                ImmutableInterlocked.Update(ref _going, (all, one) => all.Remove(one), remove.Removal);
+                remove.Done.TrySetResult(true);
+                break;
+            case Count count:
+                if (Directory.Exists(_folder.PathOf("entries", EntryFile.FolderOf(count.Key)))) _entries.Recount(EntryFile.FolderOf(count.Key));
+                _index.Count();
+                break;
+            case RemoveStrangers:
+                _entries.RemoveStrangers();
+                break;
         }
     }
 
-    private void Fail(Exception e)
-    {
-        _folder.Fail(e, wasWriting: true);
-        // Rows that could not go with their folders are found by looking through it.
-        if (_index.HasMissed) _taken = -1;
-    }
-
-    /// <summary>
-    /// A disk that is full although the budget is not reached: a twentieth of what is kept goes, what is worth least first.
-    /// Nothing can be written meanwhile, no row either; the rows are made right when the folder can be used again.
-    /// </summary>
+    /// <summary>Once for each time that a full disk was looked at and still is.</summary>
     private void GiveRoom()
     {
-        if (_gaveRoom is { } last && _time.GetElapsedTime(last) < GiveRoomEvery) return;
+        if (_folder.State is not { IsFull: true, CanRead: true } || _gaveRoom is { } last && _time.GetElapsedTime(last) < GiveRoomEvery) return;
         _gaveRoom = _time.GetTimestamp();
-        var wanted = _index.Bytes / 20;
-        foreach (var place in _index.LeastValuable(1000))
-        {
-            var folder = _folder.PathOf("entries", place);
-            if (_index.Find(place) is not { } row || !Directory.Exists(folder)) continue;
-            Directory.Delete(folder, recursive: true);
-            _taken = -1;
-            Interlocked.Add(ref _evictions, row.Entries);
-            Evicted?.Invoke(_nameOf(row.Backend) ?? "", row.Entries);
-            if ((wanted -= row.Bytes) <= 0) return;
-        }
+        _scan.Doubt();
+        _entries.GiveRoom();
     }
 
-    private static long OnDisk(long bytes) => (bytes + BlockBytes - 1) / BlockBytes * BlockBytes;
+    /// <summary>The disk failed half-way: what lies there is looked through again when it can be.</summary>
+    private void Doubt(Exception e)
+    {
+        _log.DiskWriterFailed(e);
+        _folder.Fail(e, wasWriting: true);
+        _scan.Doubt();
+    }
 }

@@ -1,0 +1,304 @@
+using System.IO.Hashing;
+using Proxy.Disk;
+
+namespace Proxy.Cache.Tiers;
+
+/// <summary>The entries in the cache folder, within their budget: how one comes in, and how series leave. For one thread.</summary>
+/// <remarks>
+/// <code>
+/// 1 room     over the budget: series that are worth least leave, down to nine tenths of it
+/// 2 write    into tmp/, head and body
+/// 3 flush    to the disk, a batch of files together
+/// 4 rename   to the entry's place: from here on it is found
+/// 5 index    noted, and written down about once a second
+/// </code>
+/// A kill leaves a file in tmp/, which the next process empties, or an entry that the index does not count, which the
+/// next one looks for (<see cref="EntryScan"/>).
+/// </remarks>
+/// <param name="folder">Where they lie.</param>
+/// <param name="index">How much lies where.</param>
+/// <param name="nameOf">The name of the configured backend that has an identity; null when none has.</param>
+internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<string, string?> nameOf)
+{
+    /// <summary>What disks give out, in bytes: a file takes up whole ones.</summary>
+    private const int BlockBytes = 4096;
+
+    /// <summary>Room by folder for what is being written.</summary>
+    private readonly Dictionary<string, long> _reserved = [];
+    private long _maxBytes;
+    private long _evictions;
+    private int _files;
+
+    /// <summary>The budget, in bytes on disk.</summary>
+    public long MaxBytes
+    {
+        get => Interlocked.Read(ref _maxBytes);
+        set => Interlocked.Exchange(ref _maxBytes, value);
+    }
+
+    /// <summary>Entries that left because others needed the room.</summary>
+    public long Evictions => Interlocked.Read(ref _evictions);
+
+    /// <summary>Told of each series that left because others needed the room: whose it was, and how many entries.</summary>
+    public event Action<string, long>? Evicted;
+
+    /// <summary>A new place in tmp/. From any thread.</summary>
+    public string NextTemporary() => folder.PathOf("tmp", Interlocked.Increment(ref _files).ToString(System.Globalization.CultureInfo.InvariantCulture));
+
+    /// <summary>Writes small bodies; gives how many are in their places, from the first on. What the disk did not take is no error here.</summary>
+    public int WriteAll(IReadOnlyList<(EntryKey Key, Entry Entry)> batch)
+    {
+        var written = new List<(EntryKey Key, DateTimeOffset Stored, FileStream File)>();
+        var placed = 0;
+        try
+        {
+            // 1, 2
+            foreach (var (key, entry) in batch)
+            {
+                if (TryWrite(key, entry) is { } file) written.Add((key, entry.Stored, file));
+            }
+            // 3
+            foreach (var (_, _, file) in written) file.Flush(flushToDisk: true);
+            // 4, 5
+            foreach (var (key, stored, file) in written)
+            {
+                Place(key, file.Name, file.Length, stored);
+                placed++;
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            folder.Fail(e, wasWriting: true);
+        }
+        finally
+        {
+            _reserved.Clear();
+            foreach (var (_, _, file) in written.Take(placed)) file.Dispose();
+            foreach (var (_, _, file) in written.Skip(placed)) Drop(file);
+        }
+        return placed;
+    }
+
+    /// <summary>Puts a large body in its place; false when it cannot be kept.</summary>
+    public bool TryCommit(Spool spool)
+    {
+        try
+        {
+            if (!TryMakeRoom(spool.Key, spool.FileBytes)) return false;
+            spool.WriteHead();
+            RandomAccess.FlushToDisk(spool.File);
+            Place(spool.Key, spool.Path, spool.FileBytes, spool.Stored);
+            spool.Keep();
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            folder.Fail(e, wasWriting: true);
+            return false;
+        }
+        finally
+        {
+            _reserved.Clear();
+        }
+    }
+
+    /// <summary>Deletes what is meant, and counts what is left.</summary>
+    /// <exception cref="IOException">The disk cannot be changed.</exception>
+    public void Remove(Removal removal)
+    {
+        if (removal is { Backend: null, Study: null })
+        {
+            index.Clear();
+            Delete(folder.PathOf("entries"));
+            CacheFolder.CreateFolder(folder.PathOf("entries"));
+        }
+        else if (removal is { Backend: null, Study: { } study })
+        {
+            foreach (var place in index.OfStudy(study.ToString())) index.Remove(place);
+            var path = folder.PathOf("entries", EntryFile.FolderOfStudy(study.ToString()));
+            if (Directory.Exists(path)) Delete(path);
+        }
+        else if (removal is { Backend: { } backend, Study: { } of, Series: { } series })
+        {
+            var place = EntryFile.FolderOfSeries(backend, of.ToString(), series.ToString());
+            var path = folder.PathOf("entries", place);
+            if (!Directory.Exists(path)) return;
+            if (removal.Instance is null)
+            {
+                Discard(place);
+                return;
+            }
+            foreach (var file in Directory.EnumerateFiles(path))
+            {
+                if (TryReadHead(file) is { } head && removal.Has(head.Key)) File.Delete(file);
+            }
+            index.Remove(place);
+            Recount(place);
+            index.Count();
+        }
+    }
+
+    /// <summary>A whole series leaves: its row, then its folder, out of sight at once.</summary>
+    public void Discard(string place)
+    {
+        index.Remove(place);
+        var path = folder.PathOf("entries", place);
+        if (!Directory.Exists(path)) return;
+        Delete(path);
+        DeleteIfEmpty(Path.GetDirectoryName(path)!);
+    }
+
+    /// <summary>Discards what is left of backends that are not configured any more.</summary>
+    public void RemoveStrangers()
+    {
+        foreach (var share in index.Shares.Where(s => nameOf(s.Backend) is null).ToList())
+        {
+            foreach (var place in index.OfBackend(share.Backend)) Discard(place);
+        }
+    }
+
+    /// <summary>Makes the index say what lies in a folder of a series; what lies there of nobody goes.</summary>
+    public void Recount(string place)
+    {
+        // One that is damaged goes while it is counted, at the hand of whoever found it.
+        var files = new DirectoryInfo(folder.PathOf("entries", place)).EnumerateFiles().Where(f => f.Exists).ToList();
+        var (count, bytes) = (files.Count, files.Sum(f => OnDisk(f.Length)));
+        if (count > 0 && index.Find(place) is { } row && (row.Entries, row.Bytes) == (count, bytes)) return;
+        foreach (var file in files)
+        {
+            if (TryReadHead(file.FullName) is not { } head || nameOf(head.Key.Backend) is null) continue;
+            index.Set(place, head.Key, count, bytes, head.Stored);
+            return;
+        }
+        Discard(place);
+    }
+
+    /// <summary>
+    /// A disk that is full although the budget is not reached: a twentieth of what is kept goes, what is worth least first.
+    /// Nothing can be written meanwhile, no row either; the rows are made right when the folder can be used again.
+    /// </summary>
+    public void GiveRoom()
+    {
+        var wanted = index.Bytes / 20;
+        foreach (var place in index.LeastValuable(1000))
+        {
+            var series = folder.PathOf("entries", place);
+            if (index.Find(place) is not { } row || !Directory.Exists(series)) continue;
+            Directory.Delete(series, recursive: true);
+            Note(row.Backend, row.Entries);
+            if ((wanted -= row.Bytes) <= 0) return;
+        }
+    }
+
+    public static void DeleteIfEmpty(string path)
+    {
+        try
+        {
+            if (!Directory.EnumerateFileSystemEntries(path).Any()) Directory.Delete(path);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // As wished.
+        }
+    }
+
+    /// <summary>Head and body into a new file; null when there is no room for it.</summary>
+    private FileStream? TryWrite(EntryKey key, Entry entry)
+    {
+        var hash = new XxHash128();
+        foreach (var piece in entry.Pieces) hash.Append(piece.Span);
+        var head = EntryFile.WriteHead(key, entry.Head, entry.Length, hash.GetCurrentHashAsUInt128(), entry.Stored);
+        if (head is null || !folder.State.CanWrite || !TryMakeRoom(key, head.Length + entry.Length)) return null;
+        var file = new FileStream(NextTemporary(), CacheFolder.NewFile());
+        try
+        {
+            RandomAccess.Write(file.SafeFileHandle, [head, .. entry.Pieces], 0);
+            return file;
+        }
+        catch
+        {
+            Drop(file);
+            throw;
+        }
+    }
+
+    private void Place(EntryKey key, string from, long bytes, DateTimeOffset stored)
+    {
+        CacheFolder.CreateFolder(folder.PathOf("entries", EntryFile.FolderOf(key)));
+        var to = folder.PathOf("entries", EntryFile.PathOf(key));
+        var isNew = !File.Exists(to);
+        File.Move(from, to, overwrite: true);
+        if (isNew) index.Add(key, OnDisk(bytes), stored);
+    }
+
+    /// <summary>Within the budget, and a quarter of it for one series at most: one that is larger would throw out all others.</summary>
+    private bool TryMakeRoom(EntryKey key, long bytes)
+    {
+        var (max, needed, place) = (MaxBytes, OnDisk(bytes), EntryFile.FolderOf(key));
+        var (here, all) = (_reserved.GetValueOrDefault(place), _reserved.Values.Sum());
+        if (index.BytesOf(place) + here + needed > max / 4) return false;
+        if (index.Bytes + all + needed > max) EvictDownTo(max / 10 * 9 - all - needed);
+        if (index.Bytes + all + needed > max) return false;
+        _reserved[place] = here + needed;
+        return true;
+    }
+
+    private void EvictDownTo(long bytes)
+    {
+        while (index.Bytes > bytes && index.LeastValuable(16) is { Count: > 0 } places)
+        {
+            var before = index.Bytes;
+            foreach (var place in places.TakeWhile(_ => index.Bytes > bytes))
+            {
+                var row = index.Find(place);
+                Discard(place);
+                if (row is { } gone) Note(gone.Backend, gone.Entries);
+            }
+            // The index cannot be changed, or does not know what is there.
+            if (index.Bytes == before) return;
+        }
+    }
+
+    /// <summary>Out of sight at once, whatever it takes to delete it.</summary>
+    private void Delete(string path)
+    {
+        var gone = NextTemporary();
+        Directory.Move(path, gone);
+        Directory.Delete(gone, recursive: true);
+    }
+
+    private static EntryFile.Found? TryReadHead(string path)
+    {
+        try
+        {
+            using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            var bytes = new byte[EntryFile.MaxHeadBytes];
+            return EntryFile.ReadHead(bytes.AsSpan(0, RandomAccess.Read(file, bytes, 0)));
+        }
+        catch (FileNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    private static void Drop(FileStream file)
+    {
+        file.Dispose();
+        try
+        {
+            File.Delete(file.Name);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // It goes with the others in tmp when the folder is taken next.
+        }
+    }
+
+    private void Note(string identity, long entries)
+    {
+        Interlocked.Add(ref _evictions, entries);
+        Evicted?.Invoke(nameOf(identity) ?? "", entries);
+    }
+
+    private static long OnDisk(long bytes) => (bytes + BlockBytes - 1) / BlockBytes * BlockBytes;
+}
