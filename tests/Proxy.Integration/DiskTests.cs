@@ -71,12 +71,14 @@ public sealed class DiskTests : IDisposable
         Assert.SkipUnless(await MountAsync("-t", "tmpfs", "-o", "size=8m", "tmpfs", Cache), "A small disk can be made by root alone.");
         try
         {
-            await using var pacs = await FramePacs.StartAsync(Series, LengthOf);
+            // Five of the ten series have room.
+            static int LengthHere(string path) => LengthOf(path) / 8;
+            await using var pacs = await FramePacs.StartAsync(Series, LengthHere);
             await using var proxy = await StartAsync(pacs, "Cache:Memory:MaxBytes=1048576");
             for (var round = 0; round < 3; round++)
             {
                 foreach (var path in Paths)
-                    Assert.Equal(FramePacs.BytesOf(path, LengthOf(path)), await GetAsync(proxy, path));
+                    Assert.Equal(FramePacs.BytesOf(path, LengthHere(path)), await GetAsync(proxy, path));
             }
 
             var disk = await DiskAsync(proxy);

@@ -4,20 +4,22 @@ namespace Proxy.Cache;
 
 /// <summary>What is kept, and for how long it is believed.</summary>
 /// <param name="MemoryMaxBytes">Everything that the memory tier holds: frames, bulk data, ready answers. An eighth of it is set aside for the metadata store.</param>
+/// <param name="PacksFrames">Uncompressed frames that are asked for again are packed for clients that take it: half the bytes, and work for the client.</param>
 /// <param name="DiskPath">The folder for what outlives the process; null for none.</param>
 /// <param name="DiskMaxBytes">Everything in that folder.</param>
 /// <param name="MetadataFreshness">After this time a backend is asked whether what is kept of a study still holds.</param>
 /// <param name="MetadataMaxStale">How old that may be, at most, to stand in for a backend that cannot be asked.</param>
-public sealed record CacheOptions(long MemoryMaxBytes, string? DiskPath, long DiskMaxBytes, TimeSpan MetadataFreshness, TimeSpan MetadataMaxStale)
+public sealed record CacheOptions(long MemoryMaxBytes, bool PacksFrames, string? DiskPath, long DiskMaxBytes, TimeSpan MetadataFreshness, TimeSpan MetadataMaxStale)
 {
     public static CacheOptions Read(SettingsReader settings)
     {
         settings.RefuseOthers("Cache", "Memory", "Metadata", "Disk");
-        settings.RefuseOthers("Cache:Memory", "MaxBytes");
+        settings.RefuseOthers("Cache:Memory", "MaxBytes", "PackFrames");
         settings.RefuseOthers("Cache:Disk", "Path", "MaxBytes");
         settings.RefuseOthers("Cache:Metadata", "Freshness", "MaxStale");
         return new(
             settings.ReadNumber("Cache:Memory:MaxBytes", 1L << 30, 1L << 20),
+            settings.ReadFlag("Cache:Memory:PackFrames", true),
             settings.FindText("Cache:Disk:Path"),
             settings.ReadNumber("Cache:Disk:MaxBytes", 100L << 30, 16L << 20),
             settings.ReadDuration("Cache:Metadata:Freshness", TimeSpan.FromMinutes(1), TimeSpan.Zero, TimeSpan.FromDays(365)),

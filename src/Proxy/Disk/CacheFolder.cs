@@ -63,24 +63,7 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
     public async Task LookAsync()
     {
         if (_path is null || Interlocked.Exchange(ref _looking, 1) != 0) return;
-        var looking = Task.Run(() =>
-        {
-            try
-            {
-                Look(_path);
-                Set(new(true, true, null));
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                // Without the lock it may be another's; with it, what is there can still be read.
-                Set(new(_lock is not null && Directory.Exists(PathOf("entries")), false, Describe(e), IsFull(e)));
-            }
-            finally
-            {
-                Volatile.Write(ref _looking, 0);
-            }
-        });
-        await WaitAsync(looking, CancellationToken.None);
+        await WaitAsync(Begin(() => Look(_path)), CancellationToken.None);
     }
 
     /// <summary>Runs what touches the disk, away from the caller's thread.</summary>
@@ -90,25 +73,23 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         var state = State;
         if (writes ? !state.CanWrite : !state.CanRead) return null;
         if (!await _working.WaitAsync(Patience, cancellation)) return null;
-        var task = Task.Run(
-            () =>
+        T? result = null;
+        var (begun, done) = Begin(() =>
+        {
+            try
             {
-                try
-                {
-                    return work();
-                }
-                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-                {
-                    Fail(e, writes);
-                    return null;
-                }
-                finally
-                {
-                    _working.Release();
-                }
-            },
-            CancellationToken.None);
-        return await WaitAsync(task, cancellation) ? await task : null;
+                result = work();
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                Fail(e, writes);
+            }
+            finally
+            {
+                _working.Release();
+            }
+        });
+        return await WaitAsync((begun, done), cancellation) ? result : null;
     }
 
     /// <summary>Notes that the disk failed: it is left alone until <see cref="LookAsync"/> finds it well.</summary>
@@ -145,12 +126,24 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         _working.Dispose();
     }
 
-    /// <summary>False when the disk did not answer: whoever hangs there is left hanging.</summary>
-    private async Task<bool> WaitAsync(Task task, CancellationToken cancellation)
+    /// <summary>Begun may take its time when all threads are busy, which says nothing of the disk.</summary>
+    private static (Task Begun, Task Done) Begin(Action work)
     {
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        return (begun.Task, Task.Run(() =>
+        {
+            begun.SetResult();
+            work();
+        }));
+    }
+
+    /// <summary>False when the disk did not answer: whoever hangs there is left hanging.</summary>
+    private async Task<bool> WaitAsync((Task Begun, Task Done) work, CancellationToken cancellation)
+    {
+        await work.Begun.WaitAsync(cancellation);
         try
         {
-            await task.WaitAsync(Patience, cancellation);
+            await work.Done.WaitAsync(Patience, cancellation);
             return true;
         }
         catch (TimeoutException)
@@ -162,8 +155,21 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
 
     private void Look(string path)
     {
-        if (_lock is not null && IsOurs()) Probe();
-        else Take(path);
+        try
+        {
+            if (_lock is not null && IsOurs()) Probe();
+            else Take(path);
+            Set(new(true, true, null));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Without the lock it may be another's; with it, what is there can still be read.
+            Set(new(_lock is not null && Directory.Exists(PathOf("entries")), false, Describe(e), IsFull(e)));
+        }
+        finally
+        {
+            Volatile.Write(ref _looking, 0);
+        }
     }
 
     private bool IsOurs()

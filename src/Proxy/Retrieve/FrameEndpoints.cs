@@ -16,7 +16,7 @@ internal static class FrameEndpoints
     public static void MapFrames(this IEndpointRouteBuilder root) =>
         root.MapRead("/studies/{study}/series/{series}/instances/{instance}/frames/{frames}", AnswerAsync);
 
-    private static async Task<IResult> AnswerAsync(HttpContext context, BodyReader reader, PackedFrames packedFrames, TimeProvider time, string frames)
+    private static async Task<IResult> AnswerAsync(HttpContext context, BodyReader reader, PackedFrames packedFrames, Reloadable<CacheOptions> cache, TimeProvider time, string frames)
     {
         var scope = context.GetScope();
         if (!context.TryReadUids(out var study, out var series, out var instance, out var problem)) return problem;
@@ -47,7 +47,8 @@ internal static class FrameEndpoints
                 if (!context.IsNotModified($"\"{tag}\"")) await MultipartAnswer.WriteManyAsync(context, boundary, body, numbers.Count, ReadAsync);
                 return Results.Empty;
             }
-            await AnswerOneAsync(context, first, name, tag, isMultipart ? Wrapping.Multipart(boundary, body.Head) : Wrapping.None(body.Head), packedFrames);
+            var coding = cache.Value.PacksFrames && PackedFrames.AreFor(body.Head) ? context.Request.ChooseCoding() : Coding.Identity;
+            await AnswerOneAsync(context, first, name, tag, isMultipart ? Wrapping.Multipart(boundary, body.Head) : Wrapping.None(body.Head), coding, packedFrames);
             return Results.Empty;
         }
 
@@ -55,10 +56,9 @@ internal static class FrameEndpoints
             reader.ReadAsync(scope, path, numbers[place], formats, Keep.InMemory, context.RequestAborted);
     }
 
-    private static async Task AnswerOneAsync(HttpContext context, BodyResult found, string name, string tag, Wrapping wrapping, PackedFrames packedFrames)
+    private static async Task AnswerOneAsync(HttpContext context, BodyResult found, string name, string tag, Wrapping wrapping, Coding coding, PackedFrames packedFrames)
     {
         var (body, response) = (found.Body!, context.Response);
-        var coding = PackedFrames.AreFor(body.Head) ? context.Request.ChooseCoding() : Coding.Identity;
         if (coding == Coding.Identity)
         {
             if (!context.IsNotModified($"\"{tag}\"")) await MultipartAnswer.WriteOneAsync(context, wrapping, body);

@@ -336,7 +336,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     {
         _disk.Add(DiskLab.Key(1, 1), FrameBytes);
         await _disk.SettleAsync();
-        Directory.Delete(_disk.Path, recursive: true);
+        await Until.DeletedAsync(_disk.Path);
         Assert.Null(await _disk.ReadAsync(DiskLab.Key(1, 1)));
         _disk.Add(DiskLab.Key(1, 2), FrameBytes);
         await Until.TrueAsync(() => !_disk.Folder.State.CanWrite);

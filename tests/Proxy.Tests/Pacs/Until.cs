@@ -12,6 +12,26 @@ public static class Until
 
     public static Task TrueAsync(Func<bool> condition, [CallerArgumentExpression(nameof(condition))] string what = "") => TrueAsync(() => Task.FromResult(condition()), what);
 
+    /// <summary>Deletes a folder although somebody is still writing into it.</summary>
+    public static Task DeletedAsync(string folder) => TrueAsync(
+        () =>
+        {
+            try
+            {
+                Directory.Delete(folder, recursive: true);
+            }
+            catch (DirectoryNotFoundException)
+            {
+                return true;
+            }
+            catch (IOException)
+            {
+                return false;
+            }
+            return true;
+        },
+        $"{folder} is gone");
+
     public static async Task TrueAsync(Func<Task<bool>> condition, [CallerArgumentExpression(nameof(condition))] string what = "")
     {
         var started = TimeProvider.System.GetTimestamp();

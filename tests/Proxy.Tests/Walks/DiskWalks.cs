@@ -201,7 +201,7 @@ public sealed class DiskWalks : IDisposable
         var frames = Frames().ToList();
         await proxy.GetAsync(frames[0], AsStored);
         await Until.TrueAsync(() => Files.Count() == 1);
-        Directory.Delete(Cache, recursive: true);
+        await Until.DeletedAsync(Cache);
         await File.WriteAllTextAsync(Cache, "in its place", TestContext.Current.CancellationToken);
 
         foreach (var frame in frames) Assert.Equal(200, (int)(await proxy.GetAsync(frame, AsStored)).Status);

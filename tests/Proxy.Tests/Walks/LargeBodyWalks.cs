@@ -109,8 +109,7 @@ public sealed class LargeBodyWalks : IDisposable
         Send(30 << 20, saysItsLength: true);
         var frame = HashAsync(await _proxy.OpenAsync(Frame, AsStored));
         await Until.TrueAsync(() => _most.Arrived == 1 && Temporary.Any());
-        var folder = Path.Join(_folder.FullName, "cache");
-        Directory.Delete(folder, recursive: true);
+        await Until.DeletedAsync(Path.Join(_folder.FullName, "cache"));
         _most.Open();
         Assert.Equal(Hash, await frame);
     }

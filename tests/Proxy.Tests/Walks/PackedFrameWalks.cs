@@ -139,6 +139,20 @@ public sealed class PackedFrameWalks : IAsyncDisposable
     }
 
     [Fact]
+    public async Task WhereItIsTurnedOffEveryoneGetsItAsItIs()
+    {
+        Hold(Smooth);
+        await using var proxy = new ProxyHost(("east", _east.Address)) { ["Cache:Memory:PackFrames"] = "false" };
+        for (var i = 0; i < 5; i++)
+        {
+            var reply = await proxy.GetAsync(Path, ("Accept", Single), ("Accept-Encoding", Browser));
+            Assert.Equal("", reply["Content-Encoding"]);
+            Assert.Equal(Smooth, reply.Body);
+        }
+        Assert.Empty(proxy.Services.GetRequiredService<MemoryTier>().ReadAll<PackedFrames.Key, PackedFrames.Packed>());
+    }
+
+    [Fact]
     public async Task WhoTakesNothingPacked_LeavesNoJob()
     {
         Hold(Smooth);
