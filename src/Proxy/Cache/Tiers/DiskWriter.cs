@@ -184,6 +184,9 @@ public sealed class DiskWriter : BackgroundService
     {
         await base.StopAsync(cancellationToken);
         if (!_folder.IsConfigured) return;
+        // A client has its last byte a moment before the body is left here.
+        var stopped = TimeProvider.System.GetTimestamp();
+        while (Volatile.Read(ref _fetching) > 0 && TimeProvider.System.GetElapsedTime(stopped) < HeldFor) await Task.Delay(HeldPause, TimeProvider.System, cancellationToken);
         await Task.Run(
             () =>
             {
@@ -219,7 +222,7 @@ public sealed class DiskWriter : BackgroundService
         var coming = _jobs.Reader.WaitToReadAsync(both.Token).AsTask();
         await Task.WhenAny(coming, Task.Delay(FlushEvery, _time, both.Token));
         await both.CancelAsync();
-        while (IsHeld() && !stopping.IsCancellationRequested) await Task.Delay(HeldPause, _time, stopping);
+        while (IsHeld() && !stopping.IsCancellationRequested) await Task.Delay(HeldPause, TimeProvider.System, stopping);
         stopping.ThrowIfCancellationRequested();
     }
 
