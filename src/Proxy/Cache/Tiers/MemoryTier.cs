@@ -173,7 +173,12 @@ public sealed class MemoryTier : IDisposable
             entry.RegisterPostEvictionCallback(static (key, value, reason, part) => ((Part)part!).Left(key, (Slot)value!, reason), this);
         }
 
-        public void Remove(object key) => _cache.Remove(key);
+        public void Remove(object key)
+        {
+            // The cache tells of it in its own time; whoever looks at the whole sees it gone now.
+            if (_held.TryGetValue(key, out var slot)) _held.TryRemove(new(key, slot));
+            _cache.Remove(key);
+        }
 
         public void Resize(long maxBytes)
         {
