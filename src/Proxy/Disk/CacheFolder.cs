@@ -32,6 +32,7 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
     /// <summary>How long anybody waits for the disk.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
+    private const string Owned = "another process owns the folder";
     private const string NotOurs = "the folder is not empty and is not a cache of this proxy";
     private const int ProbeBytes = 512 * 1024;
     private const int SqliteFull = 13;
@@ -52,6 +53,9 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
     public bool IsConfigured => _path is not null;
 
     public FolderState State => Volatile.Read(ref _state);
+
+    /// <summary>Another process has it: most likely the one before this, which is about to end.</summary>
+    public bool IsOwnedByAnother => State.Reason == Owned;
 
     /// <summary>Grows when the folder was taken anew: what was open in the old one is to be closed.</summary>
     public int Taken { get; private set; }
@@ -121,7 +125,7 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
 
     public void Dispose()
     {
-        Set(new(false, false, "the proxy stops"));
+        Volatile.Write(ref _state, new(false, false, "the proxy stops"));
         _lock?.Dispose();
         _working.Dispose();
     }
@@ -241,7 +245,7 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         DirectoryNotFoundException => "the folder is gone",
         _ when IsFull(e) => "the disk is full",
         _ when e.Message == NotOurs => NotOurs,
-        _ when e.Message.Contains("being used by another process", StringComparison.Ordinal) => "another process owns the folder",
+        _ when e.Message.Contains("being used by another process", StringComparison.Ordinal) => Owned,
         Microsoft.Data.Sqlite.SqliteException sqlite => $"the database cannot be used (SQLite {sqlite.SqliteExtendedErrorCode})",
         _ => $"the disk reports an error ({e.HResult & 0xFFFF})",
     };

@@ -5,9 +5,20 @@ public sealed class CacheFolderKeeper(CacheFolder folder, TimeProvider time) : B
 {
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(5);
 
+    /// <summary>So long, at most, a start waits for the process before it to let go.</summary>
+    private static readonly TimeSpan HandOver = TimeSpan.FromSeconds(2);
+
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
+
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
+        var started = TimeProvider.System.GetTimestamp();
         await folder.LookAsync();
+        while (folder.IsOwnedByAnother && TimeProvider.System.GetElapsedTime(started) < HandOver)
+        {
+            await Task.Delay(Pause, TimeProvider.System, cancellationToken);
+            await folder.LookAsync();
+        }
         await base.StartAsync(cancellationToken);
     }
 

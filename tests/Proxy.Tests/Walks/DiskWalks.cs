@@ -29,7 +29,7 @@ public sealed class DiskWalks : IDisposable
     public void Dispose()
     {
         _east.Dispose();
-        _folder.Delete(recursive: true);
+        Until.DeletedAsync(_folder.FullName).GetAwaiter().GetResult();
     }
 
     [Fact]

@@ -35,7 +35,7 @@ public sealed class LargeBodyWalks : IDisposable
         _most.Open();
         _proxy.Dispose();
         _east.Dispose();
-        _folder.Delete(recursive: true);
+        Until.DeletedAsync(_folder.FullName).GetAwaiter().GetResult();
     }
 
     [Theory]

@@ -22,7 +22,7 @@ public sealed class RestartWalks : IDisposable
     public void Dispose()
     {
         _east.Dispose();
-        _folder.Delete(recursive: true);
+        Until.DeletedAsync(_folder.FullName).GetAwaiter().GetResult();
     }
 
     [Fact]
