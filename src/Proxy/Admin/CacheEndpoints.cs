@@ -22,53 +22,42 @@ internal static class CacheEndpoints
         var held = memory.ReadAll<EntryKey, Entry>().ToLookup(e => e.Key.Backend, e => e.Value, StringComparer.OrdinalIgnoreCase);
         var shares = disk.Writer.Shares.ToDictionary(s => s.Backend, StringComparer.OrdinalIgnoreCase);
         var (inMemory, writer, state) = (memory.Statistics, disk.Writer, disk.State);
-        return new
+        return new Dictionary<string, object>
         {
-            store = new { studies = store.Count, bytes = store.Bytes },
-            memory = new
+            ["store"] = new { studies = store.Count, bytes = store.Bytes },
+            ["memory"] = new Dictionary<string, object?>(Numbers(inMemory.Entries, inMemory.Bytes, inMemory.Hits, inMemory.Misses, inMemory.Evictions, Oldest(held.SelectMany(e => e)))) { ["maxBytes"] = memory.MaxBytes },
+            ["disk"] = new Dictionary<string, object?>(Numbers(
+                writer.Entries, writer.Bytes, disk.Tallies.Hits, disk.Tallies.Misses, writer.Evictions, shares.Values.Select(s => (DateTimeOffset?)s.Oldest).Min()))
             {
-                entries = inMemory.Entries,
-                bytes = inMemory.Bytes,
-                maxBytes = memory.MaxBytes,
-                hits = inMemory.Hits,
-                misses = inMemory.Misses,
-                evictions = inMemory.Evictions,
-                hitRatio = Ratio(inMemory.Hits, inMemory.Misses),
-                oldest = Oldest(held.SelectMany(e => e)),
+                ["maxBytes"] = writer.MaxBytes,
+                ["state"] = state.Name,
+                ["reason"] = state.Reason,
+                ["damaged"] = disk.Damaged,
+                ["unkept"] = writer.Unkept,
+                ["scanning"] = writer.IsScanning,
             },
-            disk = new
+            ["backends"] = backends.All.ToDictionary(b => b.Name, b =>
             {
-                state = state.Name,
-                reason = state.Reason,
-                entries = writer.Entries,
-                bytes = writer.Bytes,
-                maxBytes = writer.MaxBytes,
-                hits = disk.Tallies.Hits,
-                misses = disk.Tallies.Misses,
-                evictions = writer.Evictions,
-                hitRatio = Ratio(disk.Tallies.Hits, disk.Tallies.Misses),
-                oldest = shares.Count == 0 ? (DateTimeOffset?)null : shares.Values.Min(s => s.Oldest),
-                damaged = disk.Damaged,
-                unkept = writer.Unkept,
-                scanning = writer.IsScanning,
-            },
-            backends = backends.All.ToDictionary(b => b.Name, b => new
-            {
-                memory = Share(held[b.Name].Count(), held[b.Name].Sum(e => e.Length), Oldest(held[b.Name]), entries.Tallies.Of(b.Name)),
-                disk = shares.GetValueOrDefault(b.Name) is { } share ? Share(share.Entries, share.Bytes, share.Oldest, disk.Tallies.Of(b.Name)) : Share(0, 0, null, disk.Tallies.Of(b.Name)),
+                var (share, ofMemory, ofDisk) = (shares.GetValueOrDefault(b.Name), entries.Tallies.Of(b.Name), disk.Tallies.Of(b.Name));
+                return new
+                {
+                    memory = Numbers(held[b.Name].Count(), held[b.Name].Sum(e => e.Length), ofMemory.Hits, ofMemory.Misses, ofMemory.Evictions, Oldest(held[b.Name])),
+                    disk = Numbers(share?.Entries ?? 0, share?.Bytes ?? 0, ofDisk.Hits, ofDisk.Misses, ofDisk.Evictions, share?.Oldest),
+                };
             }),
         };
     }
 
-    private static object Share(long entries, long bytes, DateTimeOffset? oldest, Tallies.Tally tally) => new
+    /// <summary>What is told of every tier, of all backends or of one.</summary>
+    private static Dictionary<string, object?> Numbers(long entries, long bytes, long hits, long misses, long evictions, DateTimeOffset? oldest) => new()
     {
-        entries,
-        bytes,
-        hits = tally.Hits,
-        misses = tally.Misses,
-        evictions = tally.Evictions,
-        hitRatio = Ratio(tally.Hits, tally.Misses),
-        oldest,
+        ["entries"] = entries,
+        ["bytes"] = bytes,
+        ["hits"] = hits,
+        ["misses"] = misses,
+        ["evictions"] = evictions,
+        ["hitRatio"] = Ratio(hits, misses),
+        ["oldest"] = oldest,
     };
 
     private static async Task<IResult> PurgeAllAsync(DicomMetadataStore store, MemoryTier memory, EntryCache entries, PackedFrames packed)

@@ -28,7 +28,7 @@ public enum Keep
 /// </remarks>
 public sealed class EntryCache
 {
-    /// <summary>A body that is larger goes through a file, so that many at once do not fill the _memory.</summary>
+    /// <summary>A body that is larger goes through a file, so that many at once do not fill the memory.</summary>
     private const long HeldBytes = 16L << 20;
 
     private readonly MemoryTier _memory;
@@ -36,6 +36,7 @@ public sealed class EntryCache
     private readonly TimeProvider _time;
     private readonly ILogger<EntryCache> _log;
     private readonly ConcurrentDictionary<EntryKey, Fill> _fills = new();
+    private int _removals;
 
     public EntryCache(MemoryTier memory, DiskTier disk, TimeProvider time, ILogger<EntryCache> log)
     {
@@ -63,22 +64,21 @@ public sealed class EntryCache
     public Tallies Tallies { get; } = new();
 
     /// <summary>1, 3. The first of these that is here, and under which key. Null too when the first is on its way.</summary>
-    /// <param name="wanted">All of one backend.</param>
+    /// <param name="wanted">All of one backend, the likeliest first: no further one is made than is looked at.</param>
     /// <param name="cancellation">The client leaves.</param>
-    public async ValueTask<(EntryKey Key, IKeptBody Body)?> FindAsync(IReadOnlyList<Candidate> wanted, CancellationToken cancellation)
+    public async ValueTask<(EntryKey Key, IKeptBody Body)?> FindAsync(IEnumerable<Candidate> wanted, CancellationToken cancellation)
     {
-        var backend = wanted[0].Key.Backend;
         foreach (var candidate in wanted)
         {
             if (!TryFind(candidate, out var kept)) continue;
-            Tallies.Note(backend, isHit: true);
+            Tallies.Note(candidate.Key.Backend, isHit: true);
             return (candidate.Key, kept);
         }
-        Tallies.Note(backend, isHit: false);
-        if (_fills.ContainsKey(wanted[0].Key) || await _disk.FindAsync(wanted, cancellation) is not { } found) return null;
-        var seen = new FoundOnDisk(found.Key);
-        if (!_memory.TryFind<FoundOnDisk>(seen, out _)) _memory.Add(seen, seen, 0);
-        else if (found.Body.Length <= Math.Min(HeldBytes, _memory.MaxEntryBytes) && Copy(found.Body) is { } entry) _memory.Add(found.Key, entry, entry.Length);
+        List<Candidate> all = [.. wanted];
+        Tallies.Note(all[0].Key.Backend, isHit: false);
+        var removals = Volatile.Read(ref _removals);
+        if (_fills.ContainsKey(all[0].Key) || await _disk.FindAsync(all, cancellation) is not { } found) return null;
+        Promote(found.Key, found.Body, removals);
         return found;
     }
 
@@ -112,6 +112,15 @@ public sealed class EntryCache
         }
     }
 
+    /// <summary>What is found on disk for the second time within a while moves into memory, unless something was removed meanwhile: that may be it.</summary>
+    private void Promote(EntryKey key, IKeptBody body, int removals)
+    {
+        var seen = new FoundOnDisk(key);
+        if (!_memory.TryFind<FoundOnDisk>(seen, out _)) _memory.Add(seen, seen, 0);
+        else if (body.Length <= Math.Min(HeldBytes, _memory.MaxEntryBytes) && Copy(body) is { } entry) _memory.Add(key, entry, entry.Length);
+        if (Volatile.Read(ref _removals) != removals) _memory.Remove(key);
+    }
+
     private bool TryFind(Candidate wanted, [NotNullWhen(true)] out IKeptBody? body)
     {
         body = _memory.TryFind<Entry>(wanted.Key, out var entry) && wanted.IsMetBy(entry.Head) ? new MemoryBody(entry) : null;
@@ -130,6 +139,7 @@ public sealed class EntryCache
     /// <summary>From now on nothing of it is found. True when no trace is left on disk either; false when the disk cannot be changed now.</summary>
     public Task<bool> RemoveAsync(Removal removal)
     {
+        Interlocked.Increment(ref _removals);
         foreach (var (key, fill) in _fills)
         {
             if (!removal.Has(key)) continue;
@@ -148,7 +158,7 @@ public sealed class EntryCache
     {
         // The client's thread goes on to its own part.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        using var fetching = _disk.Writer.Fetching();
+        using var fetching = _disk.Writer.Queue.Fetching();
         try
         {
             var answer = await fetch(fill, fill.Stopped);

@@ -32,29 +32,3 @@ public sealed record EntryKey(string Backend, string Place, BodyFormat? Format)
         return end < 0 ? rest : rest[..end];
     }
 }
-
-/// <summary>What may lie under a key that answers a request.</summary>
-/// <param name="Key">Under which it lies.</param>
-/// <param name="Form">The form that it has to be in; null when whatever lies there will do.</param>
-/// <param name="IsPartWanted">It is more than what is wanted, which has to be cut out of it.</param>
-public readonly record struct Candidate(EntryKey Key, BodyFormat? Form = null, bool IsPartWanted = false)
-{
-    public bool IsMetBy(EntryHead head) => Form is null || Form.IsMetBy(head.MediaType, head.TransferSyntax);
-}
-
-/// <summary>Which bodies are to go: those that agree in all that is not null. <c>new()</c> is all of them.</summary>
-public sealed record Removal(string? Backend = null, Uid? Study = null, Uid? Series = null, Uid? Instance = null)
-{
-    public Removal(string backend, SeriesPath path) : this(backend, path.Study, path.Series)
-    {
-    }
-
-    public Removal(string backend, InstancePath path) : this(backend, path.Study, path.Series, path.Instance)
-    {
-    }
-
-    public bool Has(EntryKey key) =>
-        (Backend is null || key.Backend == Backend) && IsIn(Study, key.Study) && IsIn(Series, key.Series) && IsIn(Instance, key.Instance);
-
-    private static bool IsIn(Uid? wanted, ReadOnlySpan<char> found) => wanted is not { } uid || found.SequenceEqual(uid.ToString());
-}

@@ -88,16 +88,15 @@ public sealed class BodyReader(BackendClient client, BackendSet backends, Series
         return null;
     }
 
-    private static List<Candidate> CandidatesOf(Wanted wanted, string backend)
+    private static IEnumerable<Candidate> CandidatesOf(Wanted wanted, string backend)
     {
-        var candidates = new List<Candidate>(2 * wanted.Formats.Count + 3);
         foreach (var format in wanted.Formats)
         {
-            candidates.Add(new(new(backend, wanted.Place, format)));
-            if (wanted.Frame is not null && format != BodyFormat.AsStored) candidates.Add(new(new(backend, wanted.Place, BodyFormat.AsStored), format));
+            yield return new(new(backend, wanted.Place, format));
+            if (wanted.Frame is not null && format != BodyFormat.AsStored) yield return new(new(backend, wanted.Place, BodyFormat.AsStored), format);
         }
-        if (wanted.Frame is not null) candidates.AddRange(FrameCutter.WholesOf(backend, wanted.Path, wanted.Formats));
-        return candidates;
+        if (wanted.Frame is null) yield break;
+        foreach (var whole in FrameCutter.WholesOf(backend, wanted.Path, wanted.Formats)) yield return whole;
     }
 
     private Task<BackendAnswer<EntryHead>> AskAsync(BackendOptions backend, string place, BodyFormat format, Fill fill, CancellationToken cancellation) =>

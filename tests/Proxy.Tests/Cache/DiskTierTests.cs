@@ -260,7 +260,7 @@ public sealed class DiskTierTests : IAsyncDisposable
 
         await using var without = new DiskLab(path: _disk.Path);
         without.Backends.Remove("west");
-        without.Writer.RemoveUnconfigured();
+        without.Writer.Queue.RemoveStrangers();
         await without.SettleAsync();
         Assert.DoesNotContain(without.Writer.Shares, share => share.Backend.StartsWith("west", StringComparison.Ordinal));
         Assert.Equal(without.Files.Count(), without.Writer.Entries);

@@ -56,8 +56,8 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
         foreach (var candidate in wanted)
         {
             var kept = candidate.Key with { Backend = identity };
-            if (writer.IsGoing(kept)) continue;
-            if (writer.FindQueued(kept) is { } queued && candidate.IsMetBy(queued.Head))
+            if (writer.Queue.IsGoing(kept)) continue;
+            if (writer.Queue.Find(kept) is { } queued && candidate.IsMetBy(queued.Head))
             {
                 Tallies.Note(candidate.Key.Backend, isHit: true);
                 return (candidate.Key, new MemoryBody(queued));
@@ -73,7 +73,7 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
     /// <summary>Keeps a body that is whole, some time soon.</summary>
     public void Add(EntryKey key, Entry entry)
     {
-        if (identityOf(key.Backend) is { } identity) writer.Enqueue(key with { Backend = identity }, entry);
+        if (identityOf(key.Backend) is { } identity) writer.Add(key with { Backend = identity }, entry);
     }
 
     /// <summary>Begins a body that is too large for memory; null when it cannot be kept.</summary>
@@ -83,16 +83,16 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
             : Task.FromResult<Spool?>(null);
 
     /// <summary>Keeps a large body that is whole.</summary>
-    public Task<bool> AddAsync(Spool spool) => writer.EnqueueAsync(spool);
+    public Task<bool> AddAsync(Spool spool) => writer.Queue.AddAsync(spool);
 
     /// <summary>From now on it is not found; true when no trace is left on disk.</summary>
     public Task<bool> RemoveAsync(Removal removal)
     {
         if (!folder.IsConfigured) return Task.FromResult(true);
-        if (removal.Backend is null) return writer.RemoveAsync(removal);
-        if (removal.Study is not null) return identityOf(removal.Backend) is { } identity ? writer.RemoveAsync(removal with { Backend = identity }) : Task.FromResult(true);
+        if (removal.Backend is null) return writer.Queue.RemoveAsync(removal);
+        if (removal.Study is not null) return identityOf(removal.Backend) is { } identity ? writer.Queue.RemoveAsync(removal with { Backend = identity }) : Task.FromResult(true);
         // One that is configured no more, or otherwise: nothing of it can be found under the name that it has now.
-        writer.RemoveUnconfigured();
+        writer.Queue.RemoveStrangers();
         return Task.FromResult(true);
     }
 
@@ -213,7 +213,7 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
         log.EntryDamaged();
         if (!folder.State.CanWrite) return null;
         File.Delete(path);
-        writer.CountAgain(key);
+        writer.Queue.CountAgain(key);
         return null;
     }
 }

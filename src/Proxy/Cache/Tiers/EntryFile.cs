@@ -92,6 +92,21 @@ internal static class EntryFile
             BinaryPrimitives.ReadUInt128LittleEndian(bytes[24..]), DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64LittleEndian(bytes[40..])));
     }
 
+    /// <summary>The head of a file; null when it is none, or has just gone.</summary>
+    public static Found? FindHead(string path)
+    {
+        try
+        {
+            using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            var bytes = new byte[MaxHeadBytes];
+            return ReadHead(bytes.AsSpan(0, RandomAccess.Read(file, bytes, 0)));
+        }
+        catch (FileNotFoundException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Where all of a study lies, whoever gave it: <c>ab/abcdef…</c>.</summary>
     public static string FolderOfStudy(ReadOnlySpan<char> study)
     {

@@ -130,7 +130,7 @@ internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<stri
             }
             foreach (var file in Directory.EnumerateFiles(path))
             {
-                if (TryReadHead(file) is { } head && removal.Has(head.Key)) File.Delete(file);
+                if (EntryFile.FindHead(file) is { } head && removal.Has(head.Key)) File.Delete(file);
             }
             index.Remove(place);
             Recount(place);
@@ -166,7 +166,7 @@ internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<stri
         if (count > 0 && index.Find(place) is { } row && (row.Entries, row.Bytes) == (count, bytes)) return;
         foreach (var file in files)
         {
-            if (TryReadHead(file.FullName) is not { } head || nameOf(head.Key.Backend) is null) continue;
+            if (EntryFile.FindHead(file.FullName) is not { } head || nameOf(head.Key.Backend) is null) continue;
             index.Set(place, head.Key, count, bytes, head.Stored);
             return;
         }
@@ -265,20 +265,6 @@ internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<stri
         var gone = NextTemporary();
         Directory.Move(path, gone);
         Directory.Delete(gone, recursive: true);
-    }
-
-    private static EntryFile.Found? TryReadHead(string path)
-    {
-        try
-        {
-            using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            var bytes = new byte[EntryFile.MaxHeadBytes];
-            return EntryFile.ReadHead(bytes.AsSpan(0, RandomAccess.Read(file, bytes, 0)));
-        }
-        catch (FileNotFoundException)
-        {
-            return null;
-        }
     }
 
     private static void Drop(FileStream file)

@@ -1,0 +1,84 @@
+using System.Buffers;
+using Proxy.Backends;
+using Proxy.Operations;
+
+namespace Proxy.Cache;
+
+public sealed partial class Fill
+{
+    /// <summary>One client's place in the body. Disposing of it is leaving.</summary>
+    public sealed class Reader(Fill fill) : IBody
+    {
+        private byte[]? _buffer;
+        private bool _hasLeft;
+
+        internal long Position { get; private set; }
+
+        public EntryHead Head => fill._begun!;
+
+        public DateTimeOffset? Stored => null;
+
+        /// <summary>What comes; or that it is not there, or why the backend failed.</summary>
+        public Task<BackendAnswer<EntryHead>> ReadHeadAsync(CancellationToken cancellation) => fill._head.Task.WaitAsync(cancellation);
+
+        public async ValueTask<ReadOnlyMemory<byte>> ReadAsync(CancellationToken cancellation)
+        {
+            while (true)
+            {
+                Task changed;
+                lock (fill._lock)
+                {
+                    if (fill._failure is not null) throw new BrokenBodyException();
+                    if (Position < fill._written)
+                    {
+                        if (fill._pieces.FindLast(p => p.Start <= Position && Position < p.End) is { } piece) return Next(piece);
+                        changed = Task.CompletedTask;
+                    }
+                    else
+                    {
+                        if (fill._isDone) return default;
+                        changed = fill.Changed();
+                    }
+                }
+                if (changed.IsCompleted) return await ReadBehindAsync(cancellation);
+                await changed.WaitAsync(cancellation);
+            }
+        }
+
+        public void Dispose()
+        {
+            if (_hasLeft) return;
+            _hasLeft = true;
+            fill.Leave(this);
+            if (_buffer is not null) ArrayPool<byte>.Shared.Return(_buffer);
+        }
+
+        private ReadOnlyMemory<byte> Next(Piece piece)
+        {
+            var bytes = piece.Bytes.AsMemory((int)(Position - piece.Start)..piece.Filled);
+            Move(bytes.Length);
+            return bytes;
+        }
+
+        /// <summary>What is not in memory any more is in the file.</summary>
+        private async Task<ReadOnlyMemory<byte>> ReadBehindAsync(CancellationToken cancellation)
+        {
+            _buffer ??= ArrayPool<byte>.Shared.Rent(4 * FirstPieceBytes);
+            var count = await fill._spool!.ReadAsync(Position, _buffer.AsMemory(0, (int)Math.Min(_buffer.Length, fill._spooled - Position)), cancellation);
+            if (count == 0)
+            {
+                // Whoever hangs on the disk may still write into it.
+                _buffer = null;
+                throw new BrokenBodyException();
+            }
+            lock (fill._lock) Move(count);
+            return _buffer.AsMemory(0, count);
+        }
+
+        private void Move(int count)
+        {
+            Position += count;
+            if (fill._isWindow) fill.Signal();
+        }
+    }
+}

@@ -1,0 +1,20 @@
+namespace Proxy.Cache.Tiers;
+
+/// <summary>What is to be changed on disk.</summary>
+internal abstract record DiskJob
+{
+    /// <summary>A small body, in memory until it is written.</summary>
+    public sealed record Write(EntryKey Key, Entry Entry) : DiskJob;
+
+    /// <summary>A large one, in tmp/ already. Somebody waits for it.</summary>
+    public sealed record Commit(Spool Spool, TaskCompletionSource<bool> Done) : DiskJob;
+
+    /// <summary>Something is to go. Somebody may wait for it.</summary>
+    public sealed record Remove(Removal Removal, TaskCompletionSource<bool> Done) : DiskJob;
+
+    /// <summary>Somebody found less in a folder than the index says.</summary>
+    public sealed record Count(EntryKey Key) : DiskJob;
+
+    /// <summary>What is left of backends that are not configured any more is to go.</summary>
+    public sealed record RemoveStrangers : DiskJob;
+}
