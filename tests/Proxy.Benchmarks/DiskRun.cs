@@ -4,7 +4,7 @@ using System.IO.Hashing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Proxy.Cache;
-using Proxy.Cache.Tiers;
+using Proxy.Cache.OnDisk;
 using Proxy.Dicom;
 using Proxy.Disk;
 using Proxy.Operations;

@@ -1,6 +1,7 @@
 using Proxy.Backends;
 using Proxy.Cache;
-using Proxy.Cache.Tiers;
+using Proxy.Cache.InMemory;
+using Proxy.Cache.OnDisk;
 using Proxy.Operations;
 using Proxy.Retrieve;
 using Proxy.Store;

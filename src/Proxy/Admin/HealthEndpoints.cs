@@ -1,6 +1,7 @@
 using Proxy.Backends;
 using Proxy.Backends.Health;
-using Proxy.Cache.Tiers;
+using Proxy.Cache.InMemory;
+using Proxy.Cache.OnDisk;
 using Proxy.Operations;
 using Proxy.Store;
 using Yarp.ReverseProxy;

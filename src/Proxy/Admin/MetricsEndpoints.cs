@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using OpenTelemetry.Metrics;
-using Proxy.Cache.Tiers;
+using Proxy.Cache.InMemory;
+using Proxy.Cache.OnDisk;
 using Proxy.Operations;
 using Proxy.Store;
 

@@ -1,7 +1,8 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using Proxy.Backends;
-using Proxy.Cache.Tiers;
+using Proxy.Cache.InMemory;
+using Proxy.Cache.OnDisk;
 using Proxy.Dicom;
 using Proxy.Operations;
 

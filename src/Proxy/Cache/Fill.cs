@@ -1,5 +1,5 @@
 using Proxy.Backends;
-using Proxy.Cache.Tiers;
+using Proxy.Cache.OnDisk;
 
 namespace Proxy.Cache;
 

@@ -1,5 +1,5 @@
 using Proxy.Cache;
-using Proxy.Cache.Tiers;
+using Proxy.Cache.InMemory;
 using Proxy.Dicom;
 using Proxy.Wire.Part10;
 

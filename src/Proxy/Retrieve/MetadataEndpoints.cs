@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Text;
 using Proxy.Backends;
-using Proxy.Cache.Tiers;
+using Proxy.Cache.InMemory;
 using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Search;

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using Proxy.Backends;
 using Proxy.Cache;
-using Proxy.Cache.Tiers;
+using Proxy.Cache.InMemory;
 using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Store;

@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 using System.IO.Hashing;
 using System.Text;
 using Proxy.Backends;
-using Proxy.Cache.Tiers;
+using Proxy.Cache.InMemory;
 using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Store;

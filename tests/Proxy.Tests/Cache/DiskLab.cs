@@ -2,7 +2,7 @@ using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Proxy.Cache;
-using Proxy.Cache.Tiers;
+using Proxy.Cache.OnDisk;
 using Proxy.Dicom;
 using Proxy.Disk;
 using Proxy.Operations;

@@ -1,5 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
-using Proxy.Cache.Tiers;
+using Proxy.Cache.OnDisk;
 using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Tests.Pacs;

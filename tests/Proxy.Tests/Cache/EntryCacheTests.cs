@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Proxy.Backends;
 using Proxy.Cache;
-using Proxy.Cache.Tiers;
+using Proxy.Cache.InMemory;
 using Proxy.Dicom;
 using Proxy.Operations;
 using Xunit;
@@ -195,6 +195,43 @@ public sealed class EntryCacheTests : IDisposable
         Assert.Equal(20_000, (await ReadAsync(second)).Length);
         Assert.Equal(2, _fetches);
         Assert.Null(await _cache.FindAsync([new(Key("a"))], Stopped));
+    }
+
+    [Fact]
+    public async Task WhatIsRemovedWhileItMovesIntoMemoryDoesNotStayThere()
+    {
+        await using var disk = new DiskLab();
+        var cache = new EntryCache(_memory, disk.Tier, TimeProvider.System, NullLogger<EntryCache>.Instance);
+        for (var i = 0; i < 200; i++)
+        {
+            var key = DiskLab.Key(i, 1);
+            disk.Add(key, 1000);
+            (await cache.FindAsync([new(key)], Stopped))!.Value.Body.Dispose();
+
+            var finding = Task.Run(async () => (await cache.FindAsync([new(key)], Stopped))?.Body.Dispose(), Stopped);
+            var removing = Task.Run(() => cache.RemoveAsync(new("east", new SeriesPath(Uid.Parse("1.2.1"), Uid.Parse($"1.2.1.{i}")))), Stopped);
+            await Task.WhenAll(finding, removing);
+
+            Assert.Null(await cache.FindAsync([new(key)], Stopped));
+        }
+    }
+
+    [Fact]
+    public async Task WhatIsFoundOnDiskTwiceIsInMemory()
+    {
+        await using var disk = new DiskLab();
+        var cache = new EntryCache(_memory, disk.Tier, TimeProvider.System, NullLogger<EntryCache>.Instance);
+        var key = DiskLab.Key(1, 1);
+        disk.Add(key, 1000);
+        await disk.SettleAsync();
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.Equal(i < 2 ? 0 : 1, _memory.ReadAll<EntryKey, Entry>().Count());
+            using var body = (await cache.FindAsync([new(key)], Stopped))!.Value.Body;
+            Assert.Equal(DiskLab.BodyOf(key, 1000), await ReadAsync(body));
+        }
+        Assert.Equal(2, disk.Tier.Tallies.Hits);
+        Assert.Equal(1, cache.Tallies.Hits);
     }
 
     private async Task<BackendAnswer<EntryHead>> GatedAsync(Fill fill, CancellationToken stopped)

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Hashing;
 using Proxy.Cache;
-using Proxy.Cache.Tiers;
+using Proxy.Cache.OnDisk;
 using Xunit;
 
 namespace Proxy.Tests.Cache;

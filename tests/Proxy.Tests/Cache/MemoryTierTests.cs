@@ -1,5 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
-using Proxy.Cache.Tiers;
+using Proxy.Cache.InMemory;
 using Proxy.Tests.Pacs;
 using Xunit;
 

@@ -1,5 +1,7 @@
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 using Proxy.Operations;
+using Proxy.Tests.Walks;
 using Xunit;
 
 namespace Proxy.Tests.Operations;
@@ -33,6 +35,14 @@ public class SteadyTimeProviderTests
         Assert.False(waiting.IsCompleted);
         _machine.Advance(TimeSpan.FromSeconds(1));
         await waiting;
+    }
+
+    [Fact]
+    public async Task TheProductTakesItsTimeFromIt()
+    {
+        await using var proxy = new ProxyHost(("east", "http://127.0.0.1:9/dicom-web"));
+        await proxy.GetAsync("/health/live");
+        Assert.IsType<SteadyTimeProvider>(proxy.Services.GetRequiredService<TimeProvider>());
     }
 
     /// <summary>A machine whose time of day somebody sets while its uptime goes on.</summary>

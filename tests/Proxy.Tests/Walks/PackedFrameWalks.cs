@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Net;
 using Microsoft.Extensions.DependencyInjection;
 using Proxy.Cache;
-using Proxy.Cache.Tiers;
+using Proxy.Cache.InMemory;
 using Proxy.Retrieve;
 using Proxy.Tests.Pacs;
 using Xunit;

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
-using Proxy.Cache.Tiers;
+using Proxy.Cache.InMemory;
 using Proxy.Wire.Part10;
 
 namespace Proxy.Tests.Wire;

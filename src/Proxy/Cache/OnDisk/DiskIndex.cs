@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using Proxy.Disk;
 
-namespace Proxy.Cache.Tiers;
+namespace Proxy.Cache.OnDisk;
 
 /// <summary>What a backend's entries take on disk.</summary>
 /// <param name="Backend">Its identity (<see cref="Backends.BackendSet.IdentityOf"/>), or its name.</param>

@@ -2,7 +2,7 @@ using System.IO.Hashing;
 using Microsoft.Win32.SafeHandles;
 using Proxy.Disk;
 
-namespace Proxy.Cache.Tiers;
+namespace Proxy.Cache.OnDisk;
 
 /// <summary>A body that is too large for memory, on its way into a file: whoever comes late reads from there.</summary>
 /// <remarks>The head is written last, when length and sum are known; room for it is left at the beginning.</remarks>

@@ -4,7 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Proxy.Dicom;
 
-namespace Proxy.Cache.Tiers;
+namespace Proxy.Cache.OnDisk;
 
 /// <summary>The form of a kept body on disk. A file says itself what it is, and proves that it is whole.</summary>
 /// <remarks>

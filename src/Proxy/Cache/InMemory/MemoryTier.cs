@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Caching.Memory;
 
-namespace Proxy.Cache.Tiers;
+namespace Proxy.Cache.InMemory;
 
 /// <summary>What a tier holds and what became of the looks into it.</summary>
 /// <param name="Entries">How many things.</param>

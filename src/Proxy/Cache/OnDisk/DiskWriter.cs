@@ -1,7 +1,7 @@
 using Proxy.Disk;
 using Proxy.Operations;
 
-namespace Proxy.Cache.Tiers;
+namespace Proxy.Cache.OnDisk;
 
 /// <summary>The one thread that changes anything on disk: takes what is left in its queue, in that order.</summary>
 /// <remarks>

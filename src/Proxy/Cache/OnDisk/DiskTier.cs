@@ -1,10 +1,11 @@
 using System.Buffers;
 using System.Collections.Concurrent;
 using System.IO.Hashing;
+using Proxy.Cache.InMemory;
 using Proxy.Disk;
 using Proxy.Operations;
 
-namespace Proxy.Cache.Tiers;
+namespace Proxy.Cache.OnDisk;
 
 /// <summary>What is kept on disk: found by the hash of its key, proved before its first byte leaves.</summary>
 /// <remarks>Looks need no index: a file is there, or it is not. A file that is not what it should be is deleted, counted, and a miss.</remarks>

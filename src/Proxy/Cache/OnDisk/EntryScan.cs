@@ -1,6 +1,6 @@
 using Proxy.Disk;
 
-namespace Proxy.Cache.Tiers;
+namespace Proxy.Cache.OnDisk;
 
 /// <summary>Looks through what an earlier process left, a little at a time: the index is made to say what lies there. For one thread.</summary>
 /// <remarks>After an end in order there is nothing to look for; after a kill the index is behind; a lost one says nothing.</remarks>

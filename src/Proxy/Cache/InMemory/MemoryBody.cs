@@ -1,4 +1,4 @@
-namespace Proxy.Cache.Tiers;
+namespace Proxy.Cache.InMemory;
 
 /// <summary>A body whose bytes are in memory.</summary>
 /// <param name="head">What it is.</param>

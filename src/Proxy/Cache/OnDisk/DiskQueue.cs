@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using System.Threading.Channels;
 
-namespace Proxy.Cache.Tiers;
+namespace Proxy.Cache.OnDisk;
 
 /// <summary>What is to be changed on disk, in the order in which it was left here; and what it means for a look until then.</summary>
 /// <remarks>

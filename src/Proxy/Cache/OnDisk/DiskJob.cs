@@ -1,4 +1,4 @@
-namespace Proxy.Cache.Tiers;
+namespace Proxy.Cache.OnDisk;
 
 /// <summary>What is to be changed on disk.</summary>
 internal abstract record DiskJob

@@ -1,7 +1,7 @@
 using System.IO.Hashing;
 using Proxy.Disk;
 
-namespace Proxy.Cache.Tiers;
+namespace Proxy.Cache.OnDisk;
 
 /// <summary>The entries in the cache folder, within their budget: how one comes in, and how series leave. For one thread.</summary>
 /// <remarks>

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 
-namespace Proxy.Cache.Tiers;
+namespace Proxy.Cache;
 
 /// <summary>How often a tier had what was wanted of each backend, since the start.</summary>
 public sealed class Tallies

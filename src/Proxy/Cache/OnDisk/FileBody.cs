@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 using Proxy.Disk;
 using Proxy.Operations;
 
-namespace Proxy.Cache.Tiers;
+namespace Proxy.Cache.OnDisk;
 
 /// <summary>A body that is read from an open file as it leaves. Whoever deletes the file meanwhile takes nothing away.</summary>
 /// <param name="folder">The folder that it lies in.</param>
