@@ -1,6 +1,8 @@
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Proxy.Cache.OnDisk;
 using Proxy.Dicom;
+using Proxy.Disk;
 using Proxy.Operations;
 using Proxy.Tests.Pacs;
 using Xunit;
@@ -315,6 +317,51 @@ public sealed class DiskTierTests : IAsyncDisposable
         await second.Folder.LookAsync();
         Assert.True(second.Folder.State.CanWrite);
         Assert.NotNull(await second.ReadAsync(DiskLab.Key(1, 1)));
+    }
+
+    /// <summary>A client has its last byte a moment before the body is left to be written.</summary>
+    [Fact]
+    public async Task AStopWaitsForWhatIsJustBeingFetched()
+    {
+        var fetching = _disk.Writer.Queue.Fetching();
+        var stopping = _disk.EndAsync();
+        Assert.False(stopping.IsCompleted);
+        _disk.Add(DiskLab.Key(1, 1), FrameBytes);
+        fetching.Dispose();
+        await stopping;
+
+        await using var again = new DiskLab(path: _disk.Path);
+        Assert.NotNull(await again.ReadAsync(DiskLab.Key(1, 1)));
+    }
+
+    [Fact]
+    public async Task AStartWaitsForTheProcessBeforeIt()
+    {
+        using var folder = new CacheFolder(_disk.Path, NullLogger<CacheFolder>.Instance);
+        using var keeper = new CacheFolderKeeper(folder, TimeProvider.System);
+        var starting = keeper.StartAsync(TestContext.Current.CancellationToken);
+        await Until.TrueAsync(() => folder.IsOwnedByAnother);
+        await _disk.EndAsync();
+        await starting;
+        Assert.True(folder.State.CanWrite);
+        await keeper.StopAsync(TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task WhatWaitsToBeRemovedIsBounded()
+    {
+        await _disk.EndAsync();
+        await using var full = new DiskLab(path: _disk.Path);
+        full.Add(DiskLab.Key(9999, 1), FrameBytes);
+        await full.SettleAsync();
+        full.Folder.Fail(new IOException("gone bad"), wasWriting: true);
+        for (var i = 0; i < 1500; i++) Assert.False(await full.Tier.RemoveAsync(new("east", new SeriesPath(Uid.Parse("1.2.3"), Uid.Parse($"1.2.3.{i}")))));
+        Assert.Null(await full.ReadAsync(DiskLab.Key(9999, 1)));
+
+        await full.Folder.LookAsync();
+        await Until.TrueAsync(() => !full.Files.Any());
+        full.Add(DiskLab.Key(1, 1), FrameBytes);
+        await Until.TrueAsync(async () => await full.ReadAsync(DiskLab.Key(1, 1)) is not null);
     }
 
     [Fact]

@@ -71,7 +71,7 @@ public sealed class DiskWalks : IDisposable
     [Fact]
     public async Task AnInstanceThatIsKeptGivesItsFrames_FromMemoryAndFromDisk()
     {
-        var file = Part10File.Native(20, 30, frames: 4, bits: 16).Set(0x00080018, "UI", Part10File.Even("1.2.1.1.2", '\0')).ToArray();
+        var file = FileOf("1.2.1.1.2");
         _east.Say(Archive.Multipart("application/dicom; transfer-syntax=" + ExplicitLittleEndian, file), "/instances/1.2.1.1.2");
         var pixels = file[^(20 * 30 * 2 * 4)..];
         await using (var first = Start())
@@ -100,6 +100,28 @@ public sealed class DiskWalks : IDisposable
             var list = Parts.Of(await proxy.GetAsync($"{Series}/instances/1.2.1.1.2/frames/3,1", ("Accept", "multipart/related; type=application/octet-stream")));
             Assert.Equal([pixels[2400..3600], pixels[..1200]], list.Select(p => p.Body));
         }
+    }
+
+    /// <summary>What an archive gives when it may choose the transfer syntax it may have transcoded.</summary>
+    [Fact]
+    public async Task AnInstanceInAFormOfTheArchivesChoiceGivesNoFrameAsStored()
+    {
+        _east.Say(Archive.Multipart("application/dicom; transfer-syntax=" + ExplicitLittleEndian, FileOf("1.2.1.1.2")), "/instances/1.2.1.1.2");
+        await using var proxy = Start();
+        await proxy.GetAsync($"{Series}/instances/1.2.1.1.2", ("Accept", "multipart/related; type=\"application/dicom\""));
+
+        const string either = "multipart/related; type=application/octet-stream; transfer-syntax=*, multipart/related; type=image/jp2; transfer-syntax=1.2.840.10008.1.2.4.90";
+        Assert.Equal("Proxy; fwd=miss; stored", (await proxy.GetAsync($"{Series}/instances/1.2.1.1.2/frames/1", ("Accept", either))).CacheStatus);
+        Assert.Equal("Proxy; hit", (await proxy.GetAsync($"{Series}/instances/1.2.1.1.2/frames/2", ("Accept", "multipart/related; type=application/octet-stream"))).CacheStatus);
+    }
+
+    [Fact]
+    public async Task AFileOfAnotherInstanceGivesNoFrame()
+    {
+        _east.Say(Archive.Multipart("application/dicom; transfer-syntax=" + ExplicitLittleEndian, FileOf("1.2.1.1.3")), "/instances/1.2.1.1.2");
+        await using var proxy = Start();
+        await proxy.GetAsync($"{Series}/instances/1.2.1.1.2", Dicom);
+        Assert.Equal("Proxy; fwd=miss; stored", (await proxy.GetAsync($"{Series}/instances/1.2.1.1.2/frames/1", AsStored)).CacheStatus);
     }
 
     [Fact]
@@ -216,6 +238,9 @@ public sealed class DiskWalks : IDisposable
         await proxy.GetAsync(frames[1], AsStored);
         Assert.Equal(204, (int)(await proxy.SendAsync(HttpMethod.Delete, "/cache", [])).Status);
     }
+
+    /// <summary>Four frames of 20 × 30 pixels of two bytes.</summary>
+    private static byte[] FileOf(string instance) => Part10File.Native(20, 30, frames: 4, bits: 16).Set(0x00080018, "UI", Part10File.Even(instance, '\0')).ToArray();
 
     private static IEnumerable<string> Frames() =>
         from series in Study.Series
