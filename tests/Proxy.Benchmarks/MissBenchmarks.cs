@@ -9,7 +9,6 @@ public class MissBenchmarks
 {
     private readonly HttpClient _client = Bench.NewClient();
     private Uri _proxy = null!;
-    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("proxy-miss-");
     private Uri _onDisk = null!;
     private Uri _fixed = null!;
     private int _asked;
@@ -20,14 +19,13 @@ public class MissBenchmarks
         var pacs = await FixedPacs.StartAsync();
         _fixed = pacs.Root;
         _proxy = new Uri(await Bench.StartProxyAsync($"--Backends:east:Address={pacs.Root}", "--Cache:Memory:MaxBytes=536870912", "--Cache:Metadata:Freshness=01:00:00"), "dicomweb/");
+        var folder = Directory.CreateTempSubdirectory("proxy-miss-");
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => Delete(folder);
         _onDisk = new Uri(
             await Bench.StartProxyAsync(
-                $"--Backends:east:Address={pacs.Root}", "--Cache:Memory:MaxBytes=536870912", "--Cache:Metadata:Freshness=01:00:00", $"--Cache:Disk:Path={_folder.FullName}", "--Cache:Disk:MaxBytes=34359738368"),
+                $"--Backends:east:Address={pacs.Root}", "--Cache:Memory:MaxBytes=536870912", "--Cache:Metadata:Freshness=01:00:00", $"--Cache:Disk:Path={folder.FullName}", "--Cache:Disk:MaxBytes=34359738368"),
             "dicomweb/");
     }
-
-    [GlobalCleanup]
-    public void End() => _folder.Delete(recursive: true);
 
     [Benchmark(Baseline = true)]
     public Task Direct() => AskAllAsync(_fixed);
@@ -37,6 +35,23 @@ public class MissBenchmarks
 
     [Benchmark]
     public Task ThroughTheProxyOntoDisk() => AskAllAsync(_onDisk);
+
+    /// <summary>The proxy runs, and may write, until the process ends.</summary>
+    private static void Delete(DirectoryInfo folder)
+    {
+        for (var tries = 0; tries < 100; tries++)
+        {
+            try
+            {
+                folder.Delete(recursive: true);
+                return;
+            }
+            catch (IOException)
+            {
+                // Something was written meanwhile.
+            }
+        }
+    }
 
     private async Task AskAllAsync(Uri root)
     {
