@@ -14,6 +14,7 @@ public sealed class Counters : IDisposable
     private readonly Counter<long> _sentAgain;
     private readonly Counter<long> _conflicts;
     private readonly Counter<long> _damaged;
+    private readonly Counter<long> _storeDamaged;
     private long _identityConflicts;
     private long _storeDamage;
 
@@ -25,7 +26,7 @@ public sealed class Counters : IDisposable
         _sentAgain = _meter.CreateCounter<long>("proxy.backend.sent_again", "{request}", "Requests that were sent once more");
         _damaged = _meter.CreateCounter<long>("proxy.cache.damaged", "{entry}", "Kept bodies that were damaged on disk and dropped");
         _conflicts = _meter.CreateCounter<long>("proxy.search.identity_conflicts", "{study}", "Studies that two backends ascribe to different patients");
-        _damaged = _meter.CreateCounter<long>("proxy.store.damaged", "{study}", "Studies of the metadata store that did not come back whole from the disk");
+        _storeDamaged = _meter.CreateCounter<long>("proxy.store.damaged", "{study}", "Studies of the metadata store that did not come back whole from the disk");
     }
 
     /// <summary>Studies so far that two backends ascribe to different patients.</summary>
@@ -52,7 +53,7 @@ public sealed class Counters : IDisposable
 
     public void StoreDamaged()
     {
-        _damaged.Add(1);
+        _storeDamaged.Add(1);
         Interlocked.Increment(ref _storeDamage);
     }
 
