@@ -140,7 +140,6 @@ public sealed class EntryCache
     /// <summary>From now on nothing of it is found. True when no trace is left on disk either; false when the disk cannot be changed now.</summary>
     public Task<bool> RemoveAsync(Removal removal)
     {
-        Interlocked.Increment(ref _removals);
         foreach (var (key, fill) in _fills)
         {
             if (!removal.Has(key)) continue;
@@ -148,6 +147,8 @@ public sealed class EntryCache
             _fills.TryRemove(new(key, fill));
         }
         var onDisk = _disk.RemoveAsync(removal);
+        // Behind the one, before the other: whoever does not see it finds nothing on disk, and who found it there sees it.
+        Interlocked.Increment(ref _removals);
         _memory.RemoveWhere(key => key is EntryKey entry && removal.Has(entry));
         return onDisk;
     }

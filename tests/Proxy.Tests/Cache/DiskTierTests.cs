@@ -335,6 +335,23 @@ public sealed class DiskTierTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task ToBeStoppedTwiceAtOnceLosesNothing()
+    {
+        for (var round = 0; round < 20; round++)
+        {
+            await using var disk = new DiskLab();
+            var fetching = disk.Writer.Queue.Fetching();
+            for (var i = 0; i < 100; i++) disk.Add(DiskLab.Key(i % 7, i), 100);
+            var stops = Enumerable.Range(0, 2).Select(_ => disk.Writer.StopAsync(CancellationToken.None)).ToList();
+            fetching.Dispose();
+            await Task.WhenAll(stops);
+            await disk.BeginAgainAsync();
+            await Until.TrueAsync(() => disk.Writer.Entries == 100 && !disk.Writer.IsScanning);
+            Assert.Equal(100, disk.Files.Count());
+        }
+    }
+
+    [Fact]
     public async Task AStartWaitsForTheProcessBeforeIt()
     {
         using var folder = new CacheFolder(_disk.Path, NullLogger<CacheFolder>.Instance);

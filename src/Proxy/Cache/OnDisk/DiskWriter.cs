@@ -26,6 +26,7 @@ public sealed class DiskWriter : BackgroundService
     private readonly EntryFolder _entries;
     private readonly EntryScan _scan;
     private readonly List<DiskJob> _postponed = [];
+    private readonly Lock _ending = new();
     private long _unkept;
     private long? _gaveRoom;
 
@@ -100,9 +101,13 @@ public sealed class DiskWriter : BackgroundService
         await Task.Run(
             () =>
             {
-                do Work();
-                while (!Queue.IsEmpty);
-                if (_scan.HasBegun && _folder.State.CanWrite && !IsScanning) _index.Close();
+                // A host may be told twice to stop, at the same time.
+                lock (_ending)
+                {
+                    do Work();
+                    while (!Queue.IsEmpty);
+                    if (_scan.HasBegun && _folder.State.CanWrite && !IsScanning) _index.Close();
+                }
             },
             cancellationToken);
     }
