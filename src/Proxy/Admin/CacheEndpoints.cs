@@ -22,11 +22,11 @@ internal static class CacheEndpoints
     {
         var held = memory.ReadAll<EntryKey, Entry>().ToLookup(e => e.Key.Backend, e => e.Value, StringComparer.OrdinalIgnoreCase);
         var shares = disk.Writer.Shares.ToDictionary(s => s.Backend, StringComparer.OrdinalIgnoreCase);
-        var (inMemory, writer, state) = (memory.Statistics, disk.Writer, disk.State);
+        var (writer, state) = (disk.Writer, disk.State);
         return new Dictionary<string, object>
         {
             ["store"] = new { studies = store.Count, bytes = store.Bytes },
-            ["memory"] = new Dictionary<string, object?>(Numbers(inMemory.Entries, inMemory.Bytes, inMemory.Hits, inMemory.Misses, inMemory.Evictions, Oldest(held.SelectMany(e => e)))) { ["maxBytes"] = memory.MaxBytes },
+            ["memory"] = new Dictionary<string, object?>(Numbers(memory.Entries, memory.Bytes, entries.Tallies.Hits, entries.Tallies.Misses, memory.Evictions, Oldest(held.SelectMany(e => e)))) { ["maxBytes"] = memory.MaxBytes },
             ["disk"] = new Dictionary<string, object?>(Numbers(
                 writer.Entries, writer.Bytes, disk.Tallies.Hits, disk.Tallies.Misses, writer.Evictions, shares.Values.Select(s => (DateTimeOffset?)s.Oldest).Min()))
             {

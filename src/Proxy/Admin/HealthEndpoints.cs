@@ -25,7 +25,7 @@ internal static class HealthEndpoints
         search = new { identityConflicts = counters.IdentityConflicts },
         store = new { studies = store.Count, bytes = store.Bytes, damaged = counters.StoreDamage },
         disk = new { state = disk.State.Name, reason = disk.State.Reason, entries = disk.Writer.Entries, bytes = disk.Writer.Bytes, maxBytes = disk.Writer.MaxBytes },
-        memory = new { entries = memory.Statistics.Entries, bytes = memory.Statistics.Bytes, maxBytes = memory.MaxBytes },
+        memory = new { entries = memory.Entries, bytes = memory.Bytes, maxBytes = memory.MaxBytes },
     });
 
     private static object Show(BackendState? state, Circuit circuit, Dictionary<string, string> destinations) => state is null

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using OpenTelemetry.Metrics;
+using Proxy.Cache;
 using Proxy.Cache.InMemory;
 using Proxy.Cache.OnDisk;
 using Proxy.Operations;
@@ -18,18 +19,19 @@ internal static class MetricsEndpoints
     {
         var services = app.Services;
         Measure(
-            services.GetRequiredService<IMeterFactory>().Create(Counters.Meter), services.GetRequiredService<DicomMetadataStore>(), services.GetRequiredService<MemoryTier>(), services.GetRequiredService<DiskTier>());
+            services.GetRequiredService<IMeterFactory>().Create(Counters.Meter), services.GetRequiredService<DicomMetadataStore>(), services.GetRequiredService<MemoryTier>(),
+            services.GetRequiredService<EntryCache>(), services.GetRequiredService<DiskTier>());
         app.MapPrometheusScrapingEndpoint("/metrics");
     }
 
-    private static void Measure(Meter meter, DicomMetadataStore store, MemoryTier memory, DiskTier disk)
+    private static void Measure(Meter meter, DicomMetadataStore store, MemoryTier memory, EntryCache bodies, DiskTier disk)
     {
-        meter.CreateObservableUpDownCounter("proxy.cache.entries", () => ByTier(memory.Statistics.Entries, disk.Writer.Entries), "{entry}", "What is kept");
-        meter.CreateObservableUpDownCounter("proxy.cache.size", () => ByTier(memory.Statistics.Bytes, disk.Writer.Bytes), "By", "What that takes");
+        meter.CreateObservableUpDownCounter("proxy.cache.entries", () => ByTier(memory.Entries, disk.Writer.Entries), "{entry}", "What is kept");
+        meter.CreateObservableUpDownCounter("proxy.cache.size", () => ByTier(memory.Bytes, disk.Writer.Bytes), "By", "What that takes");
         meter.CreateObservableUpDownCounter("proxy.cache.limit", () => ByTier(memory.MaxBytes, disk.Writer.MaxBytes), "By", "What it may take");
-        meter.CreateObservableCounter("proxy.cache.hits", () => ByTier(memory.Statistics.Hits, disk.Tallies.Hits), "{look}", "Looks that found something");
-        meter.CreateObservableCounter("proxy.cache.misses", () => ByTier(memory.Statistics.Misses, disk.Tallies.Misses), "{look}", "Looks that did not");
-        meter.CreateObservableCounter("proxy.cache.evictions", () => ByTier(memory.Statistics.Evictions, disk.Writer.Evictions), "{entry}", "What left because others needed the room");
+        meter.CreateObservableCounter("proxy.cache.hits", () => ByTier(bodies.Tallies.Hits, disk.Tallies.Hits), "{look}", "Looks for a body that found it");
+        meter.CreateObservableCounter("proxy.cache.misses", () => ByTier(bodies.Tallies.Misses, disk.Tallies.Misses), "{look}", "Looks that did not");
+        meter.CreateObservableCounter("proxy.cache.evictions", () => ByTier(memory.Evictions, disk.Writer.Evictions), "{entry}", "What left because others needed the room");
         meter.CreateObservableCounter("proxy.cache.unkept", () => disk.Writer.Unkept, "{entry}", "Bodies that could not be kept on disk");
         meter.CreateObservableUpDownCounter("proxy.cache.folder.usable", () => disk.CanWrite ? 1 : 0, "1", "Whether the cache folder can be read and written");
         meter.CreateObservableUpDownCounter("proxy.store.studies", () => store.Count, "{study}", "Studies that the metadata store knows");

@@ -4,14 +4,6 @@ using Microsoft.Extensions.Caching.Memory;
 
 namespace Proxy.Cache.InMemory;
 
-/// <summary>What a tier holds and what became of the looks into it.</summary>
-/// <param name="Entries">How many things.</param>
-/// <param name="Bytes">Of them all.</param>
-/// <param name="Hits">Looks that found something, since the start.</param>
-/// <param name="Misses">Looks that did not.</param>
-/// <param name="Evictions">Things that left because others needed the room.</param>
-public sealed record TierStatistics(long Entries, long Bytes, long Hits, long Misses, long Evictions);
-
 /// <summary>What is kept in memory, under a budget of real bytes.</summary>
 /// <remarks>
 /// What was asked for once must not throw out what is asked for again and again, such as when one large study is
@@ -30,8 +22,6 @@ public sealed class MemoryTier : IDisposable
     private readonly Part _recent;
     private readonly Part _proven;
     private long _maxBytes;
-    private long _hits;
-    private long _misses;
     private long _evictions;
 
     public MemoryTier(long maxBytes, TimeProvider time)
@@ -46,8 +36,14 @@ public sealed class MemoryTier : IDisposable
     /// <summary>The largest thing that is kept: one that is larger would throw out too much of the rest.</summary>
     public long MaxEntryBytes => Math.Min(MaxBytes / 8, 512L << 20);
 
-    public TierStatistics Statistics =>
-        new(_recent.Count + _proven.Count, _recent.Bytes + _proven.Bytes, Interlocked.Read(ref _hits), Interlocked.Read(ref _misses), Interlocked.Read(ref _evictions));
+    /// <summary>How many things are held: bodies, and what was made of them.</summary>
+    public long Entries => _recent.Count + _proven.Count;
+
+    /// <summary>Of them all.</summary>
+    public long Bytes => _recent.Bytes + _proven.Bytes;
+
+    /// <summary>Things that left because others needed the room.</summary>
+    public long Evictions => Interlocked.Read(ref _evictions);
 
     /// <summary>Told of the key of whatever left because others needed the room.</summary>
     public event Action<object>? Evicted;
@@ -55,7 +51,6 @@ public sealed class MemoryTier : IDisposable
     public bool TryFind<T>(object key, [NotNullWhen(true)] out T? value) where T : class
     {
         value = Find(key) as T;
-        Interlocked.Increment(ref value is null ? ref _misses : ref _hits);
         return value is not null;
     }
 
