@@ -1,0 +1,197 @@
+using Microsoft.Extensions.Time.Testing;
+using Proxy.Cache.InMemory;
+using Xunit;
+
+namespace Proxy.Tests.Cache;
+
+/// <summary>What was fetched ahead lives in memory on what the others leave.</summary>
+public sealed class MemoryTierAheadTests : IDisposable
+{
+    private const long MaxBytes = 800_000;
+
+    private readonly FakeTimeProvider _time = new();
+    private readonly MemoryTier _memory;
+
+    public MemoryTierAheadTests() => _memory = new(MaxBytes, _time);
+
+    public void Dispose() => _memory.Dispose();
+
+    public static TheoryData<int> Seeds => [.. Enumerable.Range(0, 20)];
+
+    /// <summary>Two tiers see the same clients; one sees a prefetcher, too. The clients find the same in both.</summary>
+    [Theory]
+    [MemberData(nameof(Seeds))]
+    public void NoClientFindsLess_WhateverIsFetchedAhead(int seed)
+    {
+        using var alone = new MemoryTier(MaxBytes, _time);
+        var random = new Random(seed);
+        for (var i = 0; i < 3000; i++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            var (key, bytes) = (random.Next(150), random.Next(40_000));
+            switch (random.Next(4))
+            {
+                case 0:
+                    _memory.AddAhead($"ahead {random.Next(1000)}", "value", bytes);
+                    break;
+                case 1:
+                    alone.Add(key, "value", bytes);
+                    _memory.Add(key, "value", bytes);
+                    break;
+                default:
+                    Assert.Equal(alone.TryFind<string>(key, out _), _memory.TryFind<string>(key, out _));
+                    break;
+            }
+            Assert.Equal(alone.Bytes, _memory.Bytes - _memory.AheadBytes);
+            Assert.InRange(_memory.Bytes, 0, MaxBytes);
+            Assert.InRange(_memory.AheadBytes, 0, MaxBytes / 4);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Seeds))]
+    public void TheBudgetHolds_WhateverIsFoundOfIt(int seed)
+    {
+        var random = new Random(seed);
+        for (var i = 0; i < 3000; i++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            var key = random.Next(100);
+            switch (random.Next(4))
+            {
+                case 0: _memory.AddAhead(key, "value", random.Next(100_000)); break;
+                case 1: _memory.Add(key, "value", random.Next(100_000)); break;
+                case 2: _memory.TryFind<string>(key, out _); break;
+                default: if (i % 100 == 0) _memory.Resize(random.Next(400_000, (int)MaxBytes)); break;
+            }
+            Assert.InRange(_memory.Bytes, 0, _memory.MaxBytes);
+            Assert.InRange(_memory.AheadBytes, 0, MaxBytes / 4);
+        }
+    }
+
+    [Fact]
+    public void AQuarterAtMost_TheLatestOfIt()
+    {
+        for (var i = 0; i < 40; i++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            Assert.True(_memory.AddAhead(i, "value", 20_000));
+        }
+        Assert.InRange(_memory.AheadBytes, 150_000, MaxBytes / 4);
+        Assert.True(_memory.TryLook<string>(39, out _));
+        Assert.False(_memory.TryFind<string>(0, out _));
+    }
+
+    [Fact]
+    public void WhereClientsNeedAllThereIsNoRoom()
+    {
+        for (var i = 0; i < 100; i++) _memory.Add(i, "value", 20_000);
+        Assert.False(_memory.AddAhead("ahead", "value", 40_000));
+        Assert.Equal(0, _memory.AheadBytes);
+    }
+
+    [Fact]
+    public void ItLeavesBeforeAnythingElse()
+    {
+        for (var i = 0; i < 30; i++) _memory.Add(i, "value", 20_000);
+        for (var i = 0; i < 5; i++) Assert.True(_memory.AddAhead($"ahead {i}", "value", 20_000));
+        for (var i = 30; i < 39; i++) _memory.Add(i, "value", 20_000);
+        for (var i = 0; i < 39; i++) Assert.True(_memory.TryLook<string>(i, out _));
+        Assert.Equal(0, _memory.AheadBytes);
+    }
+
+    [Fact]
+    public void FoundOnceItIsRecent_FoundTwiceProven()
+    {
+        var used = new List<object>();
+        _memory.FirstUsed += used.Add;
+        _memory.AddAhead("once", "value", 20_000);
+        _memory.AddAhead("twice", "value", 20_000);
+        Assert.True(_memory.TryFind<string>("once", out _));
+        Assert.True(_memory.TryFind<string>("twice", out _));
+        Assert.True(_memory.TryFind<string>("twice", out _));
+        Assert.Equal(0, _memory.AheadBytes);
+        Assert.Equal(["once", "twice"], used);
+
+        _time.Advance(TimeSpan.FromSeconds(1));
+        for (var i = 0; i < 100; i++) _memory.Add(i, "value", 20_000);
+        Assert.False(_memory.TryFind<string>("once", out _));
+        Assert.True(_memory.TryLook<string>("twice", out _));
+    }
+
+    [Fact]
+    public void LookingMovesNothing()
+    {
+        _memory.AddAhead("ahead", "value", 20_000);
+        _memory.Add("recent", "value", 20_000);
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.True(_memory.TryLook<string>("ahead", out _));
+            Assert.True(_memory.TryLook<string>("recent", out _));
+        }
+        Assert.Equal(2, _memory.ReadAll<string, string>().Count());
+        Assert.InRange(_memory.AheadBytes, 20_000, 21_000);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        for (var i = 0; i < 100; i++) _memory.Add(i, "value", 20_000);
+        Assert.False(_memory.TryFind<string>("recent", out _));
+    }
+
+    [Fact]
+    public void WhatSomebodyAskedForIsNotAhead_WhenItIsFetchedAheadToo()
+    {
+        _memory.Add("asked", "value", 20_000);
+        Assert.True(_memory.AddAhead("asked", "other", 20_000));
+        Assert.Equal(0, _memory.AheadBytes);
+        Assert.True(_memory.TryLook<string>("asked", out var value));
+        Assert.Equal("value", value);
+
+        _memory.AddAhead("ahead", "value", 20_000);
+        _memory.Add("ahead", "other", 20_000);
+        Assert.Equal(0, _memory.AheadBytes);
+        Assert.Equal(2, _memory.Entries);
+    }
+
+    [Fact]
+    public void WhatIsPurgedIsGoneFromEveryPart()
+    {
+        _memory.AddAhead("ahead", "value", 20_000);
+        _memory.Add("recent", "value", 20_000);
+        _memory.RemoveWhere(key => key is string);
+        Assert.Equal((0, 0), (_memory.Bytes, _memory.AheadBytes));
+        _memory.AddAhead("ahead", "value", 20_000);
+        _memory.Remove("ahead");
+        Assert.False(_memory.TryFind<string>("ahead", out _));
+    }
+
+    [Fact]
+    public void ThereIsRoomAhead_WithinTheQuarterAndWithinWhatIsFree()
+    {
+        Assert.True(_memory.HasRoomAhead(100_000));
+        Assert.False(_memory.HasRoomAhead(_memory.MaxEntryBytes + 1));
+        _memory.AddAhead("first", "value", 100_000);
+        Assert.True(_memory.HasRoomAhead(90_000));
+        Assert.False(_memory.HasRoomAhead(100_000));
+        for (var i = 0; i < 7; i++) _memory.Add(i, "value", 90_000);
+        Assert.True(_memory.HasRoomAhead(50_000));
+        Assert.False(_memory.HasRoomAhead(90_000));
+        for (var i = 7; i < 20; i++) _memory.Add(i, "value", 90_000);
+        Assert.False(_memory.HasRoomAhead(90_000));
+    }
+
+    [Fact]
+    public void ManyAtOnceKeepToTheBudget()
+    {
+        Parallel.For(0, 20_000, i =>
+        {
+            var key = i * 7919 % 200;
+            if (i % 3 == 0) _memory.AddAhead(key, "value", key * 100);
+            else if (i % 3 == 1) _memory.Add(key, "value", key * 100);
+            else _memory.TryFind<string>(key, out _);
+        });
+        _memory.Add("last", "value", 10);
+        Assert.InRange(_memory.Bytes, 0, MaxBytes);
+        Assert.InRange(_memory.AheadBytes, 0, MaxBytes / 4);
+        var keys = _memory.ReadAll<int, string>().Select(held => held.Key).ToList();
+        Assert.Equal(keys.Distinct().Count(), keys.Count);
+    }
+}
