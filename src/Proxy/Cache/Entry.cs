@@ -7,7 +7,8 @@ namespace Proxy.Cache;
 /// <param name="Pieces">The bytes, in arrays as they were filled: sent as they are, never joined.</param>
 /// <param name="Length">Of all pieces, in bytes.</param>
 /// <param name="Stored">When the last byte came.</param>
-public sealed record Entry(EntryHead Head, ImmutableArray<ReadOnlyMemory<byte>> Pieces, long Length, DateTimeOffset Stored);
+/// <param name="IsPrefetched">It came before anybody asked for it.</param>
+public sealed record Entry(EntryHead Head, ImmutableArray<ReadOnlyMemory<byte>> Pieces, long Length, DateTimeOffset Stored, bool IsPrefetched = false);
 
 /// <summary>What a body says of itself before its first byte.</summary>
 /// <param name="MediaType">Such as <c>application/octet-stream</c> or <c>image/jp2</c>.</param>

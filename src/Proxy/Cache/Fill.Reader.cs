@@ -18,6 +18,8 @@ public sealed partial class Fill
 
         public DateTimeOffset? Stored => null;
 
+        public bool IsPrefetched => false;
+
         /// <summary>What comes; or that it is not there, or why the backend failed.</summary>
         public Task<BackendAnswer<EntryHead>> ReadHeadAsync(CancellationToken cancellation) => fill._head.Task.WaitAsync(cancellation);
 

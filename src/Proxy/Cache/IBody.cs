@@ -8,6 +8,9 @@ public interface IBody : IDisposable
     /// <summary>When it came; null while it is on its way.</summary>
     public DateTimeOffset? Stored { get; }
 
+    /// <summary>It is kept and came before anybody asked for it; so it is for as long as it is kept.</summary>
+    public bool IsPrefetched { get; }
+
     /// <summary>The next bytes, to be used before the next call; empty at the end.</summary>
     /// <exception cref="Operations.BrokenBodyException">What came is not whole: the client's connection has to break, too.</exception>
     public ValueTask<ReadOnlyMemory<byte>> ReadAsync(CancellationToken cancellation);

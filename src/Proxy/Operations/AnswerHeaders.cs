@@ -27,9 +27,13 @@ internal static class AnswerHeaders
     /// <summary>Names the backends that did not answer, for a viewer that cannot read <c>Warning</c>.</summary>
     public const string FailedBackends = "X-Failed-Backends";
 
-    public static void SetCacheStatus(this HttpResponse response, CacheStatus status, bool isStored = true) => response.Headers["Cache-Status"] = status switch
+    /// <param name="response">To the client.</param>
+    /// <param name="status">Where it came from.</param>
+    /// <param name="isStored">What was asked for now is kept.</param>
+    /// <param name="isPrefetched">What is kept came before anybody asked for it.</param>
+    public static void SetCacheStatus(this HttpResponse response, CacheStatus status, bool isStored = true, bool isPrefetched = false) => response.Headers["Cache-Status"] = status switch
     {
-        CacheStatus.Hit => "Proxy; hit",
+        CacheStatus.Hit => isPrefetched ? "Proxy; hit; detail=prefetched" : "Proxy; hit",
         CacheStatus.Collapsed => "Proxy; hit; collapsed",
         CacheStatus.Stale => "Proxy; fwd=stale",
         _ => isStored ? "Proxy; fwd=miss; stored" : "Proxy; fwd=miss",

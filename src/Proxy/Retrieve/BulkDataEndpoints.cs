@@ -39,7 +39,7 @@ internal static class BulkDataEndpoints
         if (result.Body is not { } body) return Problems.NotFound("The backend has no such bulk data.");
 
         var response = context.Response;
-        response.SetCacheStatus(result.Status);
+        response.SetCacheStatus(result.Status, isPrefetched: body.IsPrefetched);
         response.SetPrivate();
         response.Headers.Vary = "Accept";
         if (body.Stored is { } stored) response.SetAge(Store.Ages.Of(stored, time.GetUtcNow()));

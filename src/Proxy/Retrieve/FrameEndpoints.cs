@@ -33,7 +33,7 @@ internal static class FrameEndpoints
         {
             if (first.Body is not { } body) return first.Failures.Count > 0 ? first.Failures.ToProblem() : Problems.NotFound("No backend holds this frame.");
             var response = context.Response;
-            response.SetCacheStatus(first.Status);
+            response.SetCacheStatus(first.Status, isPrefetched: body.IsPrefetched);
             response.SetPrivate();
             response.Headers.Vary = "Accept, Accept-Encoding";
             if (body.Stored is { } stored) response.SetAge(Store.Ages.Of(stored, time.GetUtcNow()));

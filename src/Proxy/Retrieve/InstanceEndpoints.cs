@@ -75,7 +75,7 @@ internal static class InstanceEndpoints
         using var first = await ReadAsync(0);
         if (first.Body is not { } body) return first.Failures.Count > 0 ? first.Failures.ToProblem() : Problems.NotFound("No backend holds this instance.");
         var response = context.Response;
-        response.SetCacheStatus(first.Status, isStored: paths.Count == 1);
+        response.SetCacheStatus(first.Status, isStored: paths.Count == 1, body.IsPrefetched);
         response.SetPrivate();
         response.Headers.Vary = "Accept";
         if (body.Stored is { } stored) response.SetAge(Store.Ages.Of(stored, time.GetUtcNow()));

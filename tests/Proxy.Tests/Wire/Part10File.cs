@@ -21,7 +21,7 @@ internal sealed class Part10File
     /// <summary>The frames of a file that is in memory, in pieces as a body is kept.</summary>
     public static Part10Frames? FindFrames(IReadOnlyList<ReadOnlyMemory<byte>> pieces, out FrameRefusal refusal)
     {
-        using var body = new MemoryBody(new("application/dicom", null, null), default, pieces);
+        using var body = new MemoryBody(new("application/dicom", null, null), default, isPrefetched: false, pieces);
         return Part10Reader.FindFrames(body.Length, body.ReadAt, out refusal);
     }
 

@@ -3,20 +3,23 @@ namespace Proxy.Cache.InMemory;
 /// <summary>A body whose bytes are in memory.</summary>
 /// <param name="head">What it is.</param>
 /// <param name="stored">When it came.</param>
+/// <param name="isPrefetched">Whether that was before anybody asked for it.</param>
 /// <param name="pieces">The bytes.</param>
 /// <param name="done">Called when nobody needs the pieces any more; null when they are nobody's to give back.</param>
-internal sealed class MemoryBody(EntryHead head, DateTimeOffset stored, IReadOnlyList<ReadOnlyMemory<byte>> pieces, Action? done = null) : IKeptBody
+internal sealed class MemoryBody(EntryHead head, DateTimeOffset stored, bool isPrefetched, IReadOnlyList<ReadOnlyMemory<byte>> pieces, Action? done = null) : IKeptBody
 {
     private Action? _done = done;
     private int _next;
 
-    public MemoryBody(Entry entry) : this(entry.Head, entry.Stored, entry.Pieces)
+    public MemoryBody(Entry entry) : this(entry.Head, entry.Stored, entry.IsPrefetched, entry.Pieces)
     {
     }
 
     public EntryHead Head => head;
 
     public DateTimeOffset? Stored => stored;
+
+    public bool IsPrefetched => isPrefetched;
 
     /// <summary>The bytes, to be used for as long as one likes; null when they are given back with the body.</summary>
     public IReadOnlyList<ReadOnlyMemory<byte>>? Lasting => _done is null ? pieces : null;
@@ -42,7 +45,7 @@ internal sealed class MemoryBody(EntryHead head, DateTimeOffset stored, IReadOnl
 
     public IKeptBody Cut(EntryHead cut, IReadOnlyList<(long Offset, long Length)> stretches)
     {
-        var body = new MemoryBody(cut, stored, [.. stretches.SelectMany(s => Slice(s.Offset, s.Length))], _done);
+        var body = new MemoryBody(cut, stored, isPrefetched, [.. stretches.SelectMany(s => Slice(s.Offset, s.Length))], _done);
         _done = null;
         return body;
     }

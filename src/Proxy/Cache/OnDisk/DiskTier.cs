@@ -133,7 +133,7 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
                 ArrayPool<byte>.Shared.Return(bytes);
                 if (head is null || head.Start + head.Length != length) return Drop(path, key);
                 if (head.Key != key) return null;
-                return body = new FileBody(folder, file, head.Head, head.Stored, head.Start, [(0, head.Length)], head.Hash);
+                return body = new FileBody(folder, file, head.Head, head.Stored, head.IsPrefetched, head.Start, [(0, head.Length)], head.Hash);
             }
             finally
             {
@@ -175,7 +175,7 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
                 return null;
             }
             isGiven = true;
-            return new(head.Head, head.Stored, pieces, GiveBack);
+            return new(head.Head, head.Stored, head.IsPrefetched, pieces, GiveBack);
         }
         finally
         {

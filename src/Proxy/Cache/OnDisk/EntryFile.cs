@@ -10,13 +10,14 @@ namespace Proxy.Cache.OnDisk;
 /// <remarks>
 /// <code>
 ///   0   8  "DWPENTRY"
-///   8   4  version of this form: 1; any other is a miss
+///   8   4  version of this form: 2; 1 is read too, any other is a miss
 ///  12   4  length of the head: where the body begins
 ///  16   8  length of the body
 ///  24  16  XXH128 of the body
 ///  40   8  when the last byte came: ms since 1970
 ///  48   8  XXH3 of the head with zeros here
-///  56      six texts, each with its length before it in 2 bytes (FFFF: none): backend, place, media type and transfer
+///  56   4  what else is known of it: 1 when it came before anybody asked for it (not in version 1, whose texts begin here)
+///  60      six texts, each with its length before it in 2 bytes (FFFF: none): backend, place, media type and transfer
 ///          syntax that were asked for, media type and transfer syntax that came
 ///       …  the body
 /// </code>
@@ -24,22 +25,26 @@ namespace Proxy.Cache.OnDisk;
 /// </remarks>
 internal static class EntryFile
 {
-    public const int Version = 1;
+    public const int Version = 2;
 
     /// <summary>No head is longer: its texts are URLs and names.</summary>
     public const int MaxHeadBytes = 64 * 1024;
 
-    private const int FixedBytes = 56;
+    private const int FirstVersion = 1;
+    private const int FirstFixedBytes = 56;
+    private const int FixedBytes = 60;
     private const int CheckAt = 48;
+    private const int MarksAt = 56;
+    private const int Prefetched = 1;
     private const ushort None = 0xFFFF;
 
     private static ReadOnlySpan<byte> Magic => "DWPENTRY"u8;
 
     /// <summary>A head that was read, of a file whose body is still to be proved.</summary>
-    public sealed record Found(EntryKey Key, EntryHead Head, int Start, long Length, UInt128 Hash, DateTimeOffset Stored);
+    public sealed record Found(EntryKey Key, EntryHead Head, int Start, long Length, UInt128 Hash, DateTimeOffset Stored, bool IsPrefetched);
 
     /// <summary>The head; null when the texts are too long for one.</summary>
-    public static byte[]? WriteHead(EntryKey key, EntryHead head, long length, UInt128 hash, DateTimeOffset stored)
+    public static byte[]? WriteHead(EntryKey key, EntryHead head, long length, UInt128 hash, DateTimeOffset stored, bool isPrefetched = false)
     {
         string?[] texts = [key.Backend, key.Place, key.Format?.MediaType, key.Format?.TransferSyntax, head.MediaType, head.TransferSyntax];
         var size = FixedBytes + texts.Sum(text => 2 + (text is null ? 0 : Encoding.UTF8.GetByteCount(text)));
@@ -51,6 +56,7 @@ internal static class EntryFile
         BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(16), length);
         BinaryPrimitives.WriteUInt128LittleEndian(bytes.AsSpan(24), hash);
         BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(40), stored.ToUnixTimeMilliseconds());
+        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(MarksAt), isPrefetched ? Prefetched : 0);
         var rest = bytes.AsSpan(FixedBytes);
         foreach (var text in texts)
         {
@@ -65,15 +71,18 @@ internal static class EntryFile
     /// <summary>Reads a head; null when it is none, of another version, or damaged.</summary>
     public static Found? ReadHead(ReadOnlySpan<byte> bytes)
     {
-        if (bytes.Length < FixedBytes || !bytes.StartsWith(Magic) || BinaryPrimitives.ReadInt32LittleEndian(bytes[8..]) != Version) return null;
+        if (bytes.Length < FixedBytes || !bytes.StartsWith(Magic)) return null;
+        var version = BinaryPrimitives.ReadInt32LittleEndian(bytes[8..]);
+        if (version is not (Version or FirstVersion)) return null;
+        var fixedBytes = version == FirstVersion ? FirstFixedBytes : FixedBytes;
         var size = BinaryPrimitives.ReadInt32LittleEndian(bytes[12..]);
-        if (size < FixedBytes || size > bytes.Length || size > MaxHeadBytes) return null;
+        if (size < fixedBytes || size > bytes.Length || size > MaxHeadBytes) return null;
         var head = bytes[..size].ToArray();
         head.AsSpan(CheckAt, 8).Clear();
         if (XxHash3.HashToUInt64(head) != BinaryPrimitives.ReadUInt64LittleEndian(bytes[CheckAt..])) return null;
 
         var texts = new string?[6];
-        var rest = bytes[FixedBytes..size];
+        var rest = bytes[fixedBytes..size];
         for (var i = 0; i < texts.Length; i++)
         {
             if (rest.Length < 2) return null;
@@ -89,7 +98,8 @@ internal static class EntryFile
         var length = BinaryPrimitives.ReadInt64LittleEndian(bytes[16..]);
         return new(
             new(backend, place, format), new(type, syntax, length), size, length,
-            BinaryPrimitives.ReadUInt128LittleEndian(bytes[24..]), DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64LittleEndian(bytes[40..])));
+            BinaryPrimitives.ReadUInt128LittleEndian(bytes[24..]), DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64LittleEndian(bytes[40..])),
+            version != FirstVersion && (BinaryPrimitives.ReadInt32LittleEndian(bytes[MarksAt..]) & Prefetched) != 0);
     }
 
     /// <summary>The head of a file; null when it is none, or has just gone.</summary>
@@ -101,7 +111,7 @@ internal static class EntryFile
             var bytes = new byte[MaxHeadBytes];
             return ReadHead(bytes.AsSpan(0, RandomAccess.Read(file, bytes, 0)));
         }
-        catch (FileNotFoundException)
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
             return null;
         }

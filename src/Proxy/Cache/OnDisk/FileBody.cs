@@ -11,11 +11,13 @@ namespace Proxy.Cache.OnDisk;
 /// <param name="file">Open; closed with the body.</param>
 /// <param name="head">What it is.</param>
 /// <param name="stored">When it came.</param>
+/// <param name="isPrefetched">Whether that was before anybody asked for it.</param>
 /// <param name="start">Where the body begins in the file.</param>
 /// <param name="stretches">What of the body is given, in bytes from its beginning.</param>
 /// <param name="hash">Of the whole body; null when it was proved, or when only a part is given.</param>
 internal sealed class FileBody(
-    CacheFolder folder, SafeFileHandle file, EntryHead head, DateTimeOffset stored, long start, IReadOnlyList<(long Offset, long Length)> stretches, UInt128? hash) : IKeptBody
+    CacheFolder folder, SafeFileHandle file, EntryHead head, DateTimeOffset stored, bool isPrefetched, long start, IReadOnlyList<(long Offset, long Length)> stretches,
+    UInt128? hash) : IKeptBody
 {
     private const int PieceBytes = 256 * 1024;
 
@@ -28,6 +30,8 @@ internal sealed class FileBody(
     public EntryHead Head => head;
 
     public DateTimeOffset? Stored => stored;
+
+    public bool IsPrefetched => isPrefetched;
 
     public long Length { get; } = stretches.Sum(s => s.Length);
 
@@ -75,7 +79,7 @@ internal sealed class FileBody(
 
     public IKeptBody Cut(EntryHead cut, IReadOnlyList<(long Offset, long Length)> wanted)
     {
-        var body = new FileBody(folder, _file!, cut, stored, start, wanted, hash: null);
+        var body = new FileBody(folder, _file!, cut, stored, isPrefetched, start, wanted, hash: null);
         _file = null;
         return body;
     }
