@@ -26,11 +26,16 @@ internal static class CacheEndpoints
         return new Dictionary<string, object>
         {
             ["store"] = new { studies = store.Count, bytes = store.Bytes },
-            ["memory"] = new Dictionary<string, object?>(Numbers(memory.Entries, memory.Bytes, entries.Tallies.Hits, entries.Tallies.Misses, memory.Evictions, Oldest(held.SelectMany(e => e)))) { ["maxBytes"] = memory.MaxBytes },
+            ["memory"] = new Dictionary<string, object?>(Numbers(memory.Entries, memory.Bytes, entries.Tallies.Hits, entries.Tallies.Misses, memory.Evictions, Oldest(held.SelectMany(e => e)))) 
+            {
+                ["maxBytes"] = memory.MaxBytes,
+                ["ahead"] = memory.AheadBytes,
+            },
             ["disk"] = new Dictionary<string, object?>(Numbers(
                 writer.Entries, writer.Bytes, disk.Tallies.Hits, disk.Tallies.Misses, writer.Evictions, shares.Values.Select(s => (DateTimeOffset?)s.Oldest).Min()))
             {
                 ["maxBytes"] = writer.MaxBytes,
+                ["ahead"] = writer.AheadBytes,
                 ["state"] = state.Name,
                 ["reason"] = state.Reason,
                 ["damaged"] = disk.Damaged,

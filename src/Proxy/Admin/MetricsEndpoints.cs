@@ -28,6 +28,7 @@ internal static class MetricsEndpoints
     {
         meter.CreateObservableUpDownCounter("proxy.cache.entries", () => ByTier(memory.Entries, disk.Writer.Entries), "{entry}", "What is kept");
         meter.CreateObservableUpDownCounter("proxy.cache.size", () => ByTier(memory.Bytes, disk.Writer.Bytes), "By", "What that takes");
+        meter.CreateObservableUpDownCounter("proxy.cache.ahead", () => ByTier(memory.AheadBytes, disk.Writer.AheadBytes), "By", "What of that was fetched ahead and nobody asked for yet");
         meter.CreateObservableUpDownCounter("proxy.cache.limit", () => ByTier(memory.MaxBytes, disk.Writer.MaxBytes), "By", "What it may take");
         meter.CreateObservableCounter("proxy.cache.hits", () => ByTier(bodies.Tallies.Hits, disk.Tallies.Hits), "{look}", "Looks for a body that found it");
         meter.CreateObservableCounter("proxy.cache.misses", () => ByTier(bodies.Tallies.Misses, disk.Tallies.Misses), "{look}", "Looks that did not");

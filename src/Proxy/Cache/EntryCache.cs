@@ -8,7 +8,7 @@ using Proxy.Operations;
 
 namespace Proxy.Cache;
 
-/// <summary>How long a body is worth keeping.</summary>
+/// <summary>How long a body is worth keeping; what is worth more stands first.</summary>
 public enum Keep
 {
     /// <summary>In memory and on disk: somebody looks at it.</summary>
@@ -16,6 +16,9 @@ public enum Keep
 
     /// <summary>On disk alone: it is one of very many, and would throw out what somebody looks at.</summary>
     OnDisk,
+
+    /// <summary>Fetched before anybody asked for it: in memory and on disk, as far as nobody else needs the room.</summary>
+    Ahead,
 }
 
 /// <summary>Bodies that are kept, and those on their way: a backend is asked once for one thing, however many clients want it.</summary>
@@ -45,6 +48,11 @@ public sealed class EntryCache
         _memory.Evicted += key =>
         {
             if (key is EntryKey entry) Tallies.Evict(entry.Backend, 1);
+        };
+        // Who reads it in memory does not want it to leave the disk first.
+        _memory.FirstUsed += key =>
+        {
+            if (key is EntryKey entry) _disk.Use(entry);
         };
         _disk.Writer.Evicted += _disk.Tallies.Evict;
     }
@@ -83,6 +91,24 @@ public sealed class EntryCache
         return found;
     }
 
+    /// <summary>1, 3. Whether one of these is kept. Nothing is used by that, or counted.</summary>
+    /// <param name="wanted">All of one backend.</param>
+    /// <param name="cancellation">Who asks leaves.</param>
+    public async ValueTask<bool> HasAsync(IReadOnlyList<Candidate> wanted, CancellationToken cancellation)
+    {
+        foreach (var candidate in wanted)
+        {
+            if (TryLook(candidate, out _)) return true;
+        }
+        return await _disk.HasAsync(wanted, cancellation);
+    }
+
+    /// <summary>
+    /// Whether so many bytes can be fetched ahead, and nothing leave for them that somebody asked for not long ago. Where
+    /// there is a disk it decides: what does not fit into memory is kept there alone.
+    /// </summary>
+    public bool HasRoomAhead(long bytes) => _disk.CanWrite ? _disk.HasRoomAhead(bytes) : _memory.HasRoomAhead(bytes);
+
     /// <summary>1, 2, 4</summary>
     /// <param name="key">What is wanted.</param>
     /// <param name="fetch">How it is asked for when it is not here.</param>
@@ -91,10 +117,14 @@ public sealed class EntryCache
     {
         while (true)
         {
-            if (TryFind(new Candidate(key), out var kept)) return new(kept, null, false);
+            if (TryFind(key, keep, out var kept)) return new(kept, null, false);
             if (_fills.TryGetValue(key, out var running))
             {
-                if (running.Join() is { } joined) return new(null, joined, true);
+                if (running.Join() is { } joined)
+                {
+                    Value(key, running, keep);
+                    return new(null, joined, true);
+                }
                 _fills.TryRemove(new(key, running));
             }
             var fill = NewFill(key, keep);
@@ -102,13 +132,13 @@ public sealed class EntryCache
             if (!_fills.TryAdd(key, fill)) continue;
 
             // Between the first look and now another fill may have come to its end.
-            if (TryFind(new Candidate(key), out kept))
+            if (TryFind(key, keep, out kept))
             {
                 _fills.TryRemove(new(key, fill));
                 fill.End(null);
                 return new(kept, null, false);
             }
-            _ = RunAsync(key, fill, fetch, keep);
+            _ = RunAsync(key, fill, fetch);
             return new(null, reader, false);
         }
     }
@@ -122,9 +152,31 @@ public sealed class EntryCache
         if (Volatile.Read(ref _removals) != removals) _memory.Remove(key);
     }
 
+    /// <summary>What is on its way is kept as whoever values it most wants it; what is kept by now is used.</summary>
+    private void Value(EntryKey key, Fill fill, Keep keep)
+    {
+        lock (fill)
+        {
+            if (fill.Keep <= keep) return;
+            fill.Keep = keep;
+            if (!fill.IsFiled) return;
+        }
+        _memory.TryFind<Entry>(key, out _);
+        _disk.Use(key);
+    }
+
+    /// <summary>Who fetches ahead uses nothing.</summary>
+    private bool TryFind(EntryKey key, Keep keep, [NotNullWhen(true)] out IKeptBody? body) => keep == Keep.Ahead ? TryLook(new(key), out body) : TryFind(new(key), out body);
+
     private bool TryFind(Candidate wanted, [NotNullWhen(true)] out IKeptBody? body)
     {
         body = _memory.TryFind<Entry>(wanted.Key, out var entry) && wanted.IsMetBy(entry.Head) ? new MemoryBody(entry) : null;
+        return body is not null;
+    }
+
+    private bool TryLook(Candidate wanted, [NotNullWhen(true)] out IKeptBody? body)
+    {
+        body = _memory.TryLook<Entry>(wanted.Key, out var entry) && wanted.IsMetBy(entry.Head) ? new MemoryBody(entry) : null;
         return body is not null;
     }
 
@@ -154,9 +206,11 @@ public sealed class EntryCache
     }
 
     private Fill NewFill(EntryKey key, Keep keep) =>
-        _disk.CanWrite ? new(Math.Min(HeldBytes, _memory.MaxEntryBytes), head => _disk.BeginAsync(key, head)) : new(keep == Keep.InMemory ? _memory.MaxEntryBytes : 0);
+        _disk.CanWrite
+            ? new(Math.Min(HeldBytes, _memory.MaxEntryBytes), head => _disk.BeginAsync(key, head)) { Keep = keep }
+            : new(keep == Keep.OnDisk ? 0 : _memory.MaxEntryBytes) { Keep = keep };
 
-    private async Task RunAsync(EntryKey key, Fill fill, Fetch fetch, Keep keep)
+    private async Task RunAsync(EntryKey key, Fill fill, Fetch fetch)
     {
         // The client's thread goes on to its own part.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
@@ -165,7 +219,7 @@ public sealed class EntryCache
         {
             var answer = await fetch(fill, fill.Stopped);
             if (!answer.IsFound) fill.End(answer.Failure);
-            else await KeepAsync(key, fill, await fill.CompleteAsync(answer.Value, _time.GetUtcNow()), keep);
+            else await KeepAsync(key, fill, await fill.CompleteAsync(answer.Value, _time.GetUtcNow()));
         }
         catch (OperationCanceledException)
         {
@@ -184,19 +238,22 @@ public sealed class EntryCache
         }
     }
 
-    private async Task KeepAsync(EntryKey key, Fill fill, (Entry? Entry, Spool? Spool) whole, Keep keep)
+    private async Task KeepAsync(EntryKey key, Fill fill, (Entry? Entry, Spool? Spool) whole)
     {
         var placed = Task.FromResult(true);
         // A purge comes before this, and it is not kept, or after it, and finds it.
         lock (fill)
         {
             if (fill.IsUnwanted) return;
-            if (whole.Entry is { } entry)
+            fill.IsFiled = true;
+            if (whole.Entry is { } came)
             {
-                if (keep == Keep.InMemory) _memory.Add(key, entry, entry.Length);
+                var entry = fill.Keep == Keep.Ahead ? came with { IsPrefetched = true } : came;
+                if (fill.Keep == Keep.InMemory) _memory.Add(key, entry, entry.Length);
+                if (fill.Keep == Keep.Ahead) _memory.AddAhead(key, entry, entry.Length);
                 _disk.Add(key, entry);
             }
-            if (whole.Spool is { } spool) placed = _disk.AddAsync(spool);
+            if (whole.Spool is { } spool) placed = _disk.AddAsync(spool, () => fill.Keep == Keep.Ahead);
         }
         await placed;
     }
@@ -218,6 +275,6 @@ public sealed class EntryCache
         {
             return null;
         }
-        return new(body.Head, [bytes], bytes.Length, body.Stored!.Value);
+        return new(body.Head, [bytes], bytes.Length, body.Stored!.Value, body.IsPrefetched);
     }
 }

@@ -59,6 +59,12 @@ public sealed partial class Fill(long holdUpTo, Func<EntryHead, Task<Spool?>>? s
     /// <summary>It was purged while it was on its way: who waits gets it, and it is not kept.</summary>
     public bool IsUnwanted { get; set; }
 
+    /// <summary>Where it is to be kept: as whoever joined it and values it most wants it.</summary>
+    public Keep Keep { get; set; }
+
+    /// <summary>It is where it is to be kept, or on its way there.</summary>
+    public bool IsFiled { get; set; }
+
     /// <summary>Begins at the beginning; null when it is too late for that, and a fetch of its own is needed.</summary>
     public Reader? Join()
     {

@@ -18,6 +18,10 @@ public sealed record DiskShare(string Backend, long Entries, long Bytes, DateTim
 /// used, up to a week: what was looked at once leaves before what is looked at every morning.
 /// </para>
 /// <para>
+/// A series of which everything was fetched ahead and nobody used anything yet has no uses, and its last use lies before
+/// everybody's: it leaves first, the oldest before the others.
+/// </para>
+/// <para>
 /// Only the disk's writer changes anything; whoever finds an entry notes its use. Both are written together, now and then.
 /// </para>
 /// </remarks>
@@ -33,6 +37,9 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
     /// <summary>Uses within this time are one, in ms: a client asks for every frame of what it shows.</summary>
     private const int OneUse = 600_000;
 
+    /// <summary>So long before all others lies the last use of what nobody used yet, in ms.</summary>
+    private const long LongAgo = 1L << 50;
+
     private readonly SqliteFile _file = new(folder, "entries.db", 1, Schema, log);
     private readonly Dictionary<string, Change> _changes = [];
     private readonly ConcurrentDictionary<string, bool> _used = new();
@@ -40,14 +47,18 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
     private long _clockFrom = time.GetTimestamp();
     private long _bytes;
     private long _entries;
+    private long _aheadBytes;
 
     /// <summary>What was added to a folder and is not written yet.</summary>
-    private sealed record Change(EntryKey Key, long Entries, long Bytes, DateTimeOffset Oldest);
+    private sealed record Change(EntryKey Key, long Entries, long Bytes, DateTimeOffset Oldest, bool IsAhead);
 
     /// <summary>Of all entries, as they lie on disk.</summary>
     public long Bytes => Interlocked.Read(ref _bytes);
 
     public long Entries => Interlocked.Read(ref _entries);
+
+    /// <summary>Of those series of which everything was fetched ahead and nobody used anything yet. What is not written down yet may be of others.</summary>
+    public long AheadBytes => Interlocked.Read(ref _aheadBytes);
 
     /// <summary>Whether what is written here is behind what lies on disk: the last process did not end in order, or the index is new.</summary>
     public enum Trust
@@ -68,7 +79,7 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
         var wasClosed = _file.Read(static s => s.Number("SELECT value FROM state WHERE name = 'closed'"), 0L) == 1;
         _file.Write(static s => s.Run("INSERT OR REPLACE INTO state VALUES ('closed', 0)"));
         Count();
-        _clockBase = _file.Read(static s => s.Number("SELECT max(used) FROM series"), 0L);
+        _clockBase = _file.Read(static s => s.Number("SELECT max(used + iif(uses = 0, $1, 0)) FROM series", LongAgo), 0L);
         _clockFrom = time.GetTimestamp();
         return _file.Made != made ? Trust.Lost : wasClosed ? Trust.Whole : Trust.Behind;
     }
@@ -89,25 +100,26 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
     /// <summary>Notes that something in a folder was found. From any thread.</summary>
     public void Use(string folderOfSeries) => _used.TryAdd(folderOfSeries, true);
 
-    public void Add(EntryKey key, long bytes, DateTimeOffset stored)
+    public void Add(EntryKey key, long bytes, DateTimeOffset stored, bool isAhead)
     {
         var place = EntryFile.FolderOf(key);
-        var change = _changes.GetValueOrDefault(place) ?? new(key, 0, 0, stored);
-        _changes[place] = change with { Entries = change.Entries + 1, Bytes = change.Bytes + bytes };
+        var change = _changes.GetValueOrDefault(place) ?? new(key, 0, 0, stored, isAhead);
+        _changes[place] = change with { Entries = change.Entries + 1, Bytes = change.Bytes + bytes, IsAhead = change.IsAhead && isAhead };
+        if (isAhead) Interlocked.Add(ref _aheadBytes, bytes);
         Interlocked.Add(ref _bytes, bytes);
         Interlocked.Increment(ref _entries);
     }
 
     /// <summary>What a folder holds, counted anew.</summary>
-    public void Set(string place, EntryKey key, long entries, long bytes, DateTimeOffset oldest)
+    public void Set(string place, EntryKey key, long entries, long bytes, DateTimeOffset oldest, bool isAhead)
     {
         Flush();
         _file.Write(s => s.Run(
             """
-            INSERT INTO series VALUES ($1, $2, $3, $4, $5, $6, 1, $7)
+            INSERT INTO series VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
             ON CONFLICT (folder) DO UPDATE SET entries = excluded.entries, bytes = excluded.bytes
             """,
-            place, key.Backend, key.Study.ToString(), entries, bytes, Clock, oldest.ToUnixTimeMilliseconds()));
+            place, key.Backend, key.Study.ToString(), entries, bytes, isAhead ? Clock - LongAgo : Clock, isAhead ? 0 : 1, oldest.ToUnixTimeMilliseconds()));
     }
 
     /// <summary>Bytes of a folder, with what is not written yet.</summary>
@@ -133,20 +145,33 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
             {
                 s.Run(
                     """
-                    INSERT INTO series VALUES ($1, $2, $3, $4, $5, $6, 1, $7)
-                    ON CONFLICT (folder) DO UPDATE SET entries = entries + $4, bytes = bytes + $5, used = $6
+                    INSERT INTO series VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                    ON CONFLICT (folder) DO UPDATE SET entries = entries + $4, bytes = bytes + $5, used = max(used, $6), uses = max(uses, $7)
                     """,
-                    place, change.Key.Backend, change.Key.Study.ToString(), change.Entries, change.Bytes, now, change.Oldest.ToUnixTimeMilliseconds());
+                    place, change.Key.Backend, change.Key.Study.ToString(), change.Entries, change.Bytes,
+                    change.IsAhead ? now - LongAgo : now, change.IsAhead ? 0 : 1, change.Oldest.ToUnixTimeMilliseconds());
             }
             foreach (var place in used) s.Run("UPDATE series SET uses = uses + (used < $2 - $3), used = $2 WHERE folder = $1", place, now, OneUse);
         });
         if (!isWritten) return;
         _changes.Clear();
         foreach (var place in used) _used.TryRemove(place, out _);
+        CountAhead();
     }
 
     /// <summary>Folders of those series that are worth least.</summary>
     public IReadOnlyList<string> LeastValuable(int count) => ReadFolders("SELECT folder FROM series ORDER BY used + min(uses, 8) * 86400000 LIMIT $1", count);
+
+    /// <summary>Folders of series that were used, but not within a time: those that are worth least; not a certain one.</summary>
+    public IReadOnlyList<string> LeastValuableIdle(TimeSpan time, string except, int count) => ReadFolders(
+        "SELECT folder FROM series WHERE uses > 0 AND used < $1 AND folder <> $2 ORDER BY used + min(uses, 8) * 86400000 LIMIT $3", Clock - (long)time.TotalMilliseconds, except, count);
+
+    /// <summary>Bytes of series that were used, but not within a time. From any thread.</summary>
+    public long IdleBytes(TimeSpan time)
+    {
+        var since = Clock - (long)time.TotalMilliseconds;
+        return _file.Read(s => s.Number("SELECT sum(bytes) FROM series WHERE uses > 0 AND used < $1", since), 0L);
+    }
 
     public IReadOnlyList<string> OfStudy(string study) => ReadFolders("SELECT folder FROM series WHERE study = $1", study);
 
@@ -179,6 +204,7 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
         }
         Interlocked.Add(ref _bytes, -bytes);
         Interlocked.Add(ref _entries, -entries);
+        CountAhead();
     }
 
     public void Clear()
@@ -194,9 +220,17 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
     {
         Interlocked.Exchange(ref _bytes, _file.Read(static s => s.Number("SELECT sum(bytes) FROM series"), 0L) + _changes.Values.Sum(c => c.Bytes));
         Interlocked.Exchange(ref _entries, _file.Read(static s => s.Number("SELECT sum(entries) FROM series"), 0L) + _changes.Values.Sum(c => c.Entries));
+        CountAhead();
     }
 
     public void Dispose() => _file.Dispose();
+
+    /// <summary>Those are the only ones whose worth is below nothing.</summary>
+    private void CountAhead()
+    {
+        var written = _file.Read(static s => s.Number("SELECT sum(bytes) FROM series WHERE used + min(uses, 8) * 86400000 < 0"), 0L);
+        Interlocked.Exchange(ref _aheadBytes, written + _changes.Values.Sum(c => c.IsAhead ? c.Bytes : 0));
+    }
 
     private IReadOnlyList<string> ReadFolders(string sql, params ReadOnlySpan<object?> values)
     {

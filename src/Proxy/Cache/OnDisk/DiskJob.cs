@@ -4,10 +4,19 @@ namespace Proxy.Cache.OnDisk;
 internal abstract record DiskJob
 {
     /// <summary>A small body, in memory until it is written.</summary>
-    public sealed record Write(EntryKey Key, Entry Entry) : DiskJob;
+    public sealed record Write(EntryKey Key, Entry Entry) : DiskJob
+    {
+        private volatile bool _isAhead = Entry.IsPrefetched;
 
-    /// <summary>A large one, in tmp/ already. Somebody waits for it.</summary>
-    public sealed record Commit(Spool Spool, TaskCompletionSource<bool> Done) : DiskJob;
+        /// <summary>It was fetched ahead, and nobody asked for it while it waited here.</summary>
+        public bool IsAhead => _isAhead;
+
+        /// <summary>Somebody asked for it.</summary>
+        public void Use() => _isAhead = false;
+    }
+
+    /// <summary>A large one, in tmp/ already. Somebody waits for it; somebody may ask for it until it is in its place.</summary>
+    public sealed record Commit(Spool Spool, Func<bool> IsAhead, TaskCompletionSource<bool> Done) : DiskJob;
 
     /// <summary>Something is to go. Somebody may wait for it.</summary>
     public sealed record Remove(Removal Removal, TaskCompletionSource<bool> Done) : DiskJob;

@@ -35,8 +35,17 @@ public sealed class DiskQueue
     /// <summary>Nothing waits.</summary>
     public bool IsEmpty => !_jobs.Reader.TryPeek(out _);
 
+    /// <summary>Of the bodies that wait.</summary>
+    public long Bytes => Interlocked.Read(ref _bytes);
+
     /// <summary>A body that is not written yet.</summary>
     public Entry? Find(EntryKey key) => _bodies.TryGetValue(key, out var write) ? write.Entry : null;
+
+    /// <summary>Notes that somebody asked for what may wait here.</summary>
+    public void Use(EntryKey key)
+    {
+        if (_bodies.TryGetValue(key, out var write)) write.Use();
+    }
 
     /// <summary>Whether it is to be removed, and so is not there any more.</summary>
     public bool IsGoing(EntryKey key)
@@ -67,7 +76,7 @@ public sealed class DiskQueue
     }
 
     /// <summary>True when it is in its place, false when it could not be kept.</summary>
-    public Task<bool> AddAsync(Spool spool) => AddAwaited(done => new DiskJob.Commit(spool, done));
+    public Task<bool> AddAsync(Spool spool, Func<bool> isAhead) => AddAwaited(done => new DiskJob.Commit(spool, isAhead, done));
 
     /// <summary>From now on it is not found; true when no trace is left on disk, false when the disk cannot be changed now.</summary>
     public Task<bool> RemoveAsync(Removal removal)

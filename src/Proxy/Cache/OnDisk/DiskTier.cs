@@ -61,6 +61,7 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
             if (writer.Queue.Find(kept) is { } queued && candidate.IsMetBy(queued.Head))
             {
                 Tallies.Note(candidate.Key.Backend, isHit: true);
+                if (queued.IsPrefetched) writer.Use(kept);
                 return (candidate.Key, new MemoryBody(queued));
             }
             places.Add((candidate, kept));
@@ -70,6 +71,26 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
         Tallies.Note(wanted[0].Key.Backend, isHit: found is not null);
         return found is null ? null : (found.Key, found.Body);
     }
+
+    /// <summary>Whether one of these is here, as far as a look at its head tells. Nothing is used, counted or proved.</summary>
+    /// <param name="wanted">All of one backend.</param>
+    /// <param name="cancellation">Who asks leaves.</param>
+    public async ValueTask<bool> HasAsync(IReadOnlyList<Candidate> wanted, CancellationToken cancellation)
+    {
+        if (!folder.State.CanRead || identityOf(wanted[0].Key.Backend) is not { } identity) return false;
+        var places = wanted.Select(candidate => candidate with { Key = candidate.Key with { Backend = identity } }).Where(place => !writer.Queue.IsGoing(place.Key)).ToList();
+        if (places.Exists(place => writer.Queue.Find(place.Key) is { } queued && place.IsMetBy(queued.Head))) return true;
+        return places.Count > 0 && await folder.RunAsync(() => places.Find(IsThere) is { Key: not null } ? folder : null, cancellation) is not null;
+    }
+
+    /// <summary>Notes that somebody uses what is kept here too.</summary>
+    public void Use(EntryKey key)
+    {
+        if (identityOf(key.Backend) is { } identity) writer.Use(key with { Backend = identity });
+    }
+
+    /// <summary>Whether so many bytes that are fetched ahead would be kept, and nothing leave for them that was used not long ago.</summary>
+    public bool HasRoomAhead(long bytes) => folder.State.CanWrite && writer.HasRoomAhead(bytes);
 
     /// <summary>Keeps a body that is whole, some time soon.</summary>
     public void Add(EntryKey key, Entry entry)
@@ -84,7 +105,9 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
             : Task.FromResult<Spool?>(null);
 
     /// <summary>Keeps a large body that is whole.</summary>
-    public Task<bool> AddAsync(Spool spool) => writer.Queue.AddAsync(spool);
+    /// <param name="spool">The body.</param>
+    /// <param name="isAhead">Whether it was fetched ahead and nobody has asked for it by now.</param>
+    public Task<bool> AddAsync(Spool spool, Func<bool> isAhead) => writer.Queue.AddAsync(spool, isAhead);
 
     /// <summary>From now on it is not found; true when no trace is left on disk.</summary>
     public Task<bool> RemoveAsync(Removal removal)
@@ -116,6 +139,12 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
             body.Dispose();
         }
         return null;
+    }
+
+    private bool IsThere(Candidate place)
+    {
+        var file = new FileInfo(folder.PathOf("entries", EntryFile.PathOf(place.Key)));
+        return file.Exists && EntryFile.FindHead(file.FullName) is { } head && head.Start + head.Length == file.Length && head.Key == place.Key && place.IsMetBy(head.Head);
     }
 
     private IKeptBody? Open(string path, EntryKey key)

@@ -15,6 +15,8 @@ public sealed class DiskWriter : BackgroundService
 
     private static readonly TimeSpan FlushEvery = TimeSpan.FromSeconds(1);
 
+    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
+
     /// <summary>As long as it takes until the folder is looked at again, and a little more.</summary>
     private static readonly TimeSpan GiveRoomEvery = TimeSpan.FromSeconds(6);
 
@@ -29,6 +31,7 @@ public sealed class DiskWriter : BackgroundService
     private readonly Lock _ending = new();
     private long _unkept;
     private long? _gaveRoom;
+    private volatile Idle? _idle;
 
     /// <param name="folder">Where it lies.</param>
     /// <param name="nameOf">The name of the configured backend that has an identity; null when none has: what is left of such goes.</param>
@@ -43,11 +46,17 @@ public sealed class DiskWriter : BackgroundService
         _scan = new(folder, _index, _entries);
     }
 
+    /// <summary>Bytes of series that nobody used for a while, and when that was looked up.</summary>
+    private sealed record Idle(long Bytes, long Looked);
+
     public DiskQueue Queue { get; } = new();
 
     public long Bytes => _index.Bytes;
 
     public long Entries => _index.Entries;
+
+    /// <summary>Of what was fetched ahead, as far as nobody asked for anything of its series yet.</summary>
+    public long AheadBytes => _index.AheadBytes;
 
     /// <summary>What the configured backends' entries take, by name.</summary>
     public IEnumerable<DiskShare> Shares => _index.Shares.Where(s => _nameOf(s.Backend) is not null).Select(s => s with { Backend = _nameOf(s.Backend)! });
@@ -75,7 +84,19 @@ public sealed class DiskWriter : BackgroundService
     }
 
     /// <summary>Notes that an entry was used.</summary>
-    public void Use(EntryKey key) => _index.Use(EntryFile.FolderOf(key));
+    public void Use(EntryKey key)
+    {
+        Queue.Use(key);
+        _index.Use(EntryFile.FolderOf(key));
+    }
+
+    /// <summary>Whether so many bytes that are fetched ahead would be kept, and nothing leave for them that was used not long ago.</summary>
+    public bool HasRoomAhead(long bytes)
+    {
+        var (max, more) = (MaxBytes, Queue.Bytes + bytes);
+        if (AheadBytes + more > _entries.MaxAheadBytes) return false;
+        return Bytes + more <= max || Bytes + more - IdleBytes() <= max;
+    }
 
     /// <summary>A new place in tmp/.</summary>
     public string NextTemporary() => _entries.NextTemporary();
@@ -129,6 +150,13 @@ public sealed class DiskWriter : BackgroundService
         }
     }
 
+    /// <summary>As it was a second ago, at most: to look it up takes as long as to read a frame.</summary>
+    private long IdleBytes()
+    {
+        if (_idle is not { } idle || _time.GetElapsedTime(idle.Looked) >= LookEvery) _idle = idle = new(_index.IdleBytes(EntryFolder.IdleAfter), _time.GetTimestamp());
+        return idle.Bytes;
+    }
+
     /// <summary>Until there is work, or it is time to write the index down.</summary>
     private async Task WaitAsync(CancellationToken stopping)
     {
@@ -179,7 +207,7 @@ public sealed class DiskWriter : BackgroundService
         var placed = 0;
         try
         {
-            if (batch.Count > 0 && _folder.State.CanWrite) placed = _entries.WriteAll([.. batch.Select(w => (w.Key, w.Entry))]);
+            if (batch.Count > 0 && _folder.State.CanWrite) placed = _entries.WriteAll(batch);
         }
         finally
         {
@@ -215,7 +243,7 @@ public sealed class DiskWriter : BackgroundService
         switch (job)
         {
             case DiskJob.Commit commit:
-                commit.Done.TrySetResult(_entries.TryCommit(commit.Spool));
+                commit.Done.TrySetResult(_entries.TryCommit(commit.Spool, commit.IsAhead));
                 break;
             case DiskJob.Remove remove:
                 _entries.Remove(remove.Removal);

@@ -6,7 +6,8 @@ namespace Proxy.Cache.OnDisk;
 /// <summary>The entries in the cache folder, within their budget: how one comes in, and how series leave. For one thread.</summary>
 /// <remarks>
 /// <code>
-/// 1 room     over the budget: series that are worth least leave, down to nine tenths of it
+/// 1 room     over the budget: series that are worth least leave, down to nine tenths of it; for what was fetched ahead
+///            only such as nobody used for a while, and no more than are in its way
 /// 2 write    into tmp/, head and body
 /// 3 flush    to the disk, a batch of files together
 /// 4 rename   to the entry's place: from here on it is found
@@ -22,6 +23,9 @@ internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<stri
 {
     /// <summary>What disks give out, in bytes: a file takes up whole ones.</summary>
     private const int BlockBytes = 4096;
+
+    /// <summary>What was used within this time stays, whatever is fetched ahead.</summary>
+    public static readonly TimeSpan IdleAfter = TimeSpan.FromMinutes(30);
 
     /// <summary>Room by folder for what is being written.</summary>
     private readonly Dictionary<string, long> _reserved = [];
@@ -39,6 +43,9 @@ internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<stri
     /// <summary>Entries that left because others needed the room.</summary>
     public long Evictions => Interlocked.Read(ref _evictions);
 
+    /// <summary>What was fetched ahead and nobody asked for yet may take so much, in bytes.</summary>
+    public long MaxAheadBytes => MaxBytes / 4;
+
     /// <summary>Told of each series that left because others needed the room: whose it was, and how many entries.</summary>
     public event Action<string, long>? Evicted;
 
@@ -46,23 +53,23 @@ internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<stri
     public string NextTemporary() => folder.PathOf("tmp", Interlocked.Increment(ref _files).ToString(System.Globalization.CultureInfo.InvariantCulture));
 
     /// <summary>Writes small bodies; gives how many are in their places, from the first on. What the disk did not take is no error here.</summary>
-    public int WriteAll(IReadOnlyList<(EntryKey Key, Entry Entry)> batch)
+    public int WriteAll(IReadOnlyList<DiskJob.Write> batch)
     {
-        var written = new List<(EntryKey Key, DateTimeOffset Stored, FileStream File)>();
+        var written = new List<(DiskJob.Write Job, FileStream File)>();
         var placed = 0;
         try
         {
             // 1, 2
-            foreach (var (key, entry) in batch)
+            foreach (var job in batch)
             {
-                if (TryWrite(key, entry) is { } file) written.Add((key, entry.Stored, file));
+                if (TryWrite(job) is { } file) written.Add((job, file));
             }
             // 3
-            foreach (var (_, _, file) in written) file.Flush(flushToDisk: true);
+            foreach (var (_, file) in written) file.Flush(flushToDisk: true);
             // 4, 5
-            foreach (var (key, stored, file) in written)
+            foreach (var (job, file) in written)
             {
-                Place(key, file.Name, file.Length, stored);
+                Place(job.Key, file.Name, file.Length, job.Entry.Stored, job.IsAhead);
                 placed++;
             }
         }
@@ -73,21 +80,23 @@ internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<stri
         finally
         {
             _reserved.Clear();
-            foreach (var (_, _, file) in written.Take(placed)) file.Dispose();
-            foreach (var (_, _, file) in written.Skip(placed)) Drop(file);
+            foreach (var (_, file) in written.Take(placed)) file.Dispose();
+            foreach (var (_, file) in written.Skip(placed)) Drop(file);
         }
         return placed;
     }
 
     /// <summary>Puts a large body in its place; false when it cannot be kept.</summary>
-    public bool TryCommit(Spool spool)
+    /// <param name="spool">The body.</param>
+    /// <param name="isAhead">Whether it was fetched ahead and nobody has asked for it by now.</param>
+    public bool TryCommit(Spool spool, Func<bool> isAhead)
     {
         try
         {
-            if (!TryMakeRoom(spool.Key, spool.FileBytes)) return false;
-            spool.WriteHead();
+            if (!TryMakeRoom(spool.Key, spool.FileBytes, isAhead())) return false;
+            spool.WriteHead(isAhead());
             RandomAccess.FlushToDisk(spool.File);
-            Place(spool.Key, spool.Path, spool.FileBytes, spool.Stored);
+            Place(spool.Key, spool.Path, spool.FileBytes, spool.Stored, isAhead());
             spool.Keep();
             return true;
         }
@@ -158,6 +167,7 @@ internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<stri
     }
 
     /// <summary>Makes the index say what lies in a folder of a series; what lies there of nobody goes.</summary>
+    /// <remarks>One that the index does not know was used or not like the first that is found there: how it was used is nowhere else.</remarks>
     public void Recount(string place)
     {
         // One that is damaged goes while it is counted, at the hand of whoever found it.
@@ -167,7 +177,7 @@ internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<stri
         foreach (var file in files)
         {
             if (EntryFile.FindHead(file.FullName) is not { } head || nameOf(head.Key.Backend) is null) continue;
-            index.Set(place, head.Key, count, bytes, head.Stored);
+            index.Set(place, head.Key, count, bytes, head.Stored, head.IsPrefetched);
             return;
         }
         Discard(place);
@@ -203,12 +213,13 @@ internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<stri
     }
 
     /// <summary>Head and body into a new file; null when there is no room for it.</summary>
-    private FileStream? TryWrite(EntryKey key, Entry entry)
+    private FileStream? TryWrite(DiskJob.Write job)
     {
+        var (key, entry) = job;
         var hash = new XxHash128();
         foreach (var piece in entry.Pieces) hash.Append(piece.Span);
-        var head = EntryFile.WriteHead(key, entry.Head, entry.Length, hash.GetCurrentHashAsUInt128(), entry.Stored);
-        if (head is null || !folder.State.CanWrite || !TryMakeRoom(key, head.Length + entry.Length)) return null;
+        var head = EntryFile.WriteHead(key, entry.Head, entry.Length, hash.GetCurrentHashAsUInt128(), entry.Stored, entry.IsPrefetched);
+        if (head is null || !folder.State.CanWrite || !TryMakeRoom(key, head.Length + entry.Length, job.IsAhead)) return null;
         var file = new FileStream(NextTemporary(), CacheFolder.NewFile());
         try
         {
@@ -222,30 +233,38 @@ internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<stri
         }
     }
 
-    private void Place(EntryKey key, string from, long bytes, DateTimeOffset stored)
+    private void Place(EntryKey key, string from, long bytes, DateTimeOffset stored, bool isAhead)
     {
         CacheFolder.CreateFolder(folder.PathOf("entries", EntryFile.FolderOf(key)));
         var to = folder.PathOf("entries", EntryFile.PathOf(key));
         var isNew = !File.Exists(to);
         File.Move(from, to, overwrite: true);
-        if (isNew) index.Add(key, OnDisk(bytes), stored);
+        if (isNew) index.Add(key, OnDisk(bytes), stored, isAhead);
     }
 
-    /// <summary>Within the budget, and a quarter of it for one series at most: one that is larger would throw out all others.</summary>
-    private bool TryMakeRoom(EntryKey key, long bytes)
+    /// <summary>
+    /// Within the budget, and a quarter of it for one series at most: one that is larger would throw out all others. A
+    /// quarter, too, for all that was fetched ahead, which throws out none of its own kind: nobody would gain.
+    /// </summary>
+    private bool TryMakeRoom(EntryKey key, long bytes, bool isAhead)
     {
         var (max, needed, place) = (MaxBytes, OnDisk(bytes), EntryFile.FolderOf(key));
         var (here, all) = (_reserved.GetValueOrDefault(place), _reserved.Values.Sum());
         if (index.BytesOf(place) + here + needed > max / 4) return false;
-        if (index.Bytes + all + needed > max) EvictDownTo(max / 10 * 9 - all - needed);
+        if (isAhead && index.AheadBytes + all + needed > MaxAheadBytes) return false;
+        if (index.Bytes + all + needed > max)
+        {
+            if (isAhead) EvictDownTo(max - all - needed, () => index.LeastValuableIdle(IdleAfter, place, 16));
+            else EvictDownTo(max / 10 * 9 - all - needed, () => index.LeastValuable(16));
+        }
         if (index.Bytes + all + needed > max) return false;
         _reserved[place] = here + needed;
         return true;
     }
 
-    private void EvictDownTo(long bytes)
+    private void EvictDownTo(long bytes, Func<IReadOnlyList<string>> leastValuable)
     {
-        while (index.Bytes > bytes && index.LeastValuable(16) is { Count: > 0 } places)
+        while (index.Bytes > bytes && leastValuable() is { Count: > 0 } places)
         {
             var before = index.Bytes;
             foreach (var place in places.TakeWhile(_ => index.Bytes > bytes))

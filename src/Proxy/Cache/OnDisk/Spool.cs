@@ -74,7 +74,7 @@ public sealed class Spool : IDisposable
     public void End(DateTimeOffset now) => Stored = now;
 
     /// <summary>Writes the head over the room that was left for it.</summary>
-    internal void WriteHead() => RandomAccess.Write(File, EntryFile.WriteHead(Key, _head, Length, _hash.GetCurrentHashAsUInt128(), Stored)!, 0);
+    internal void WriteHead(bool isPrefetched) => RandomAccess.Write(File, EntryFile.WriteHead(Key, _head, Length, _hash.GetCurrentHashAsUInt128(), Stored, isPrefetched)!, 0);
 
     /// <summary>The file has its name now and stays when the spool goes.</summary>
     internal void Keep() => _isKept = true;
