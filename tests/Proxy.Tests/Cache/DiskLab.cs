@@ -71,6 +71,9 @@ public sealed class DiskLab : IAsyncDisposable
 
     public void Add(EntryKey key, int length) => Tier.Add(key, EntryOf(key, length));
 
+    /// <summary>As if it had been fetched before anybody asked for it.</summary>
+    public void AddAhead(EntryKey key, int length) => Tier.Add(key, EntryOf(key, length) with { IsPrefetched = true });
+
     /// <summary>What stands under a key; null for nothing.</summary>
     public async Task<byte[]?> ReadAsync(EntryKey key)
     {

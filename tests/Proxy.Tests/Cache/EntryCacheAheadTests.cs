@@ -1,0 +1,203 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using Proxy.Cache;
+using Proxy.Cache.InMemory;
+using Proxy.Cache.OnDisk;
+using Proxy.Tests.Pacs;
+using Xunit;
+
+namespace Proxy.Tests.Cache;
+
+/// <summary>What is fetched before anybody asks for it, and what becomes of it when somebody does.</summary>
+public sealed class EntryCacheAheadTests : IAsyncDisposable
+{
+    private const long MaxBytes = 80_000;
+
+    private readonly FakeTimeProvider _time = new();
+    private readonly MemoryTier _memory;
+    private readonly DiskLab _disk;
+    private readonly EntryCache _cache;
+    private readonly EntryCache _diskless;
+    private readonly TaskCompletionSource _gate = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _fetches;
+
+    public EntryCacheAheadTests()
+    {
+        _memory = new(MaxBytes, _time);
+        _disk = new(time: _time);
+        _cache = NewCache(_disk.Tier);
+        _diskless = NewCache(DiskLab.None());
+    }
+
+    private static CancellationToken Stopped => TestContext.Current.CancellationToken;
+
+    private static EntryKey Frame { get; } = DiskLab.Key(1, 1);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _disk.DisposeAsync();
+        _memory.Dispose();
+    }
+
+    [Fact]
+    public async Task ItIsPrefetched_HoweverOftenItIsFound_AndAheadUntilItIsFound()
+    {
+        await FetchAsync(_diskless, Keep.Ahead);
+        Assert.InRange(_memory.AheadBytes, 1000, 2000);
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.True(await IsPrefetchedAsync(_diskless));
+            Assert.Equal(0, _memory.AheadBytes);
+        }
+        Assert.Equal(1, _fetches);
+    }
+
+    [Theory]
+    [InlineData(1000)]
+    [InlineData(30_000)]
+    public async Task AClientThatJoinsMakesItItsOwn(int length)
+    {
+        using var ahead = _cache.Get(Frame, GatedAsync(length), Keep.Ahead).Reader!;
+        var client = _cache.Get(Frame, GatedAsync(length));
+        Assert.True(client.IsCollapsed);
+        _gate.SetResult();
+        using (client.Reader!) await DiskLab.ReadAsync(client.Reader!);
+        await KeptAsync(_cache);
+        await _disk.SettleAsync();
+
+        Assert.Equal((0, 0), (_memory.AheadBytes, _disk.Writer.AheadBytes));
+        Assert.False(await IsPrefetchedAsync(_cache));
+        Assert.Equal(1, _fetches);
+    }
+
+    [Theory]
+    [InlineData(1000)]
+    [InlineData(30_000)]
+    public async Task WhoFetchesAheadTakesNothingFromTheClientThatItJoins(int length)
+    {
+        using var client = _cache.Get(Frame, GatedAsync(length)).Reader!;
+        var ahead = _cache.Get(Frame, GatedAsync(length), Keep.Ahead);
+        Assert.True(ahead.IsCollapsed);
+        _gate.SetResult();
+        using (ahead.Reader!) await DiskLab.ReadAsync(ahead.Reader!);
+        await KeptAsync(_cache);
+        await _disk.SettleAsync();
+
+        Assert.Equal((0, 0), (_memory.AheadBytes, _disk.Writer.AheadBytes));
+        Assert.False(await IsPrefetchedAsync(_cache));
+    }
+
+    [Theory]
+    [InlineData(1000, 1)]
+    [InlineData(30_000, 0)]
+    public async Task NobodyJoins_ItIsAheadInBothTiers_AndALargeOneOnDisk(int length, int inMemory)
+    {
+        await FetchAsync(_cache, Keep.Ahead, length);
+        await _disk.SettleAsync();
+        Assert.Equal(inMemory, _memory.ReadAll<EntryKey, Entry>().Count());
+        Assert.Equal(inMemory == 1, _memory.AheadBytes > 0);
+        Assert.InRange(_disk.Writer.AheadBytes, length, 2 * length + 8192);
+        Assert.True(await IsPrefetchedAsync(_cache));
+    }
+
+    [Fact]
+    public async Task WhoReadsItInMemoryDoesNotLoseItFromTheDiskFirst()
+    {
+        await FetchAsync(_cache, Keep.Ahead);
+        await _disk.SettleAsync();
+        Assert.True(_disk.Writer.AheadBytes > 0);
+        Assert.True(await IsPrefetchedAsync(_cache));
+        Assert.Equal((1, 0), (_cache.Tallies.Hits, _disk.Tier.Tallies.Hits));
+        await Until.TrueAsync(async () =>
+        {
+            await _disk.SettleAsync();
+            return _disk.Writer.AheadBytes == 0;
+        });
+    }
+
+    [Fact]
+    public async Task WhereClientsNeedTheMemoryItIsOnDiskAlone()
+    {
+        for (var i = 0; i < 17; i++) _memory.Add(i, "value", 4000);
+        var before = _memory.ReadAll<int, string>().Select(held => held.Key).Order().ToList();
+        await FetchAsync(_cache, Keep.Ahead, 8000);
+        Assert.Equal(before, _memory.ReadAll<int, string>().Select(held => held.Key).Order());
+        Assert.Empty(_memory.ReadAll<EntryKey, Entry>());
+        await _disk.SettleAsync();
+        Assert.True(await IsPrefetchedAsync(_cache));
+    }
+
+    [Fact]
+    public async Task WhoLooksUsesNothing_AndCountsNothing()
+    {
+        Assert.False(await _cache.HasAsync([new(Frame)], Stopped));
+        await FetchAsync(_cache, Keep.Ahead);
+        await _disk.SettleAsync();
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.True(await _cache.HasAsync([new(DiskLab.Key(1, 2)), new(Frame)], Stopped));
+            Assert.True(_cache.Get(Frame, GatedAsync(1000), Keep.Ahead).Kept!.IsPrefetched);
+            Assert.False(await _cache.HasAsync([new(Frame, new("image/jp2", "1.2.840.10008.1.2.4.90"))], Stopped));
+        }
+        _memory.Remove(Frame);
+        Assert.True(await _cache.HasAsync([new(Frame)], Stopped));
+        await _disk.SettleAsync();
+        Assert.True(_disk.Writer.AheadBytes > 0);
+        Assert.Empty(_memory.ReadAll<EntryKey, Entry>());
+        Assert.Equal((0, 0, 0, 0), (_cache.Tallies.Hits, _cache.Tallies.Misses, _disk.Tier.Tallies.Hits, _disk.Tier.Tallies.Misses));
+        Assert.Equal(1, _fetches);
+    }
+
+    [Fact]
+    public async Task WhereThereIsADiskItDecidesWhetherThereIsRoom()
+    {
+        Assert.True(_diskless.HasRoomAhead(8000));
+        Assert.False(_diskless.HasRoomAhead(MaxBytes / 8 + 1));
+        Assert.True(_cache.HasRoomAhead(MaxBytes));
+        for (var i = 0; i < 100; i++) _memory.Add(i, "value", 4000);
+        Assert.False(_diskless.HasRoomAhead(8000));
+        Assert.True(_cache.HasRoomAhead(8000));
+        Assert.False(_cache.HasRoomAhead(_disk.MaxBytes));
+        await _disk.EndAsync();
+        Assert.False(_cache.HasRoomAhead(8000));
+        await _disk.BeginAgainAsync();
+    }
+
+    [Fact]
+    public async Task WhatIsPurgedIsGone_AheadOrNot()
+    {
+        await FetchAsync(_cache, Keep.Ahead);
+        Assert.True(await _cache.RemoveAsync(new()));
+        Assert.False(await _cache.HasAsync([new(Frame)], Stopped));
+        Assert.Equal((0, 0), (_memory.AheadBytes, _disk.Writer.AheadBytes));
+    }
+
+    private EntryCache NewCache(DiskTier disk) => new(_memory, disk, _time, NullLogger<EntryCache>.Instance);
+
+    private EntryCache.Fetch GatedAsync(int length) => async (fill, stopped) =>
+    {
+        Interlocked.Increment(ref _fetches);
+        var head = new EntryHead("application/octet-stream", "1.2.840.10008.1.2.1", length);
+        fill.Begin(head);
+        fill.Open();
+        await _gate.Task.WaitAsync(stopped);
+        await fill.WriteAsync(DiskLab.BodyOf(Frame, length), stopped);
+        return new(head);
+    };
+
+    private async Task FetchAsync(EntryCache cache, Keep keep, int length = 1000)
+    {
+        _gate.TrySetResult();
+        using (var reader = cache.Get(Frame, GatedAsync(length), keep).Reader!) await DiskLab.ReadAsync(reader);
+        await KeptAsync(cache);
+    }
+
+    /// <summary>The body ends a moment before it is filed.</summary>
+    private static Task KeptAsync(EntryCache cache) => Until.TrueAsync(async () => await cache.HasAsync([new(Frame)], Stopped));
+
+    private static async Task<bool> IsPrefetchedAsync(EntryCache cache)
+    {
+        using var body = (await cache.FindAsync([new(Frame)], Stopped))!.Value.Body;
+        return body.IsPrefetched;
+    }
+}
