@@ -122,7 +122,7 @@ public sealed class EntryCache
             {
                 if (running.Join() is { } joined)
                 {
-                    Value(key, running, keep);
+                    Claim(key, running, keep);
                     return new(null, joined, true);
                 }
                 _fills.TryRemove(new(key, running));
@@ -153,7 +153,7 @@ public sealed class EntryCache
     }
 
     /// <summary>What is on its way is kept as whoever values it most wants it; what is kept by now is used.</summary>
-    private void Value(EntryKey key, Fill fill, Keep keep)
+    private void Claim(EntryKey key, Fill fill, Keep keep)
     {
         lock (fill)
         {

@@ -89,7 +89,7 @@ public sealed class MemoryTier : IDisposable
         if (bytes > MaxEntryBytes || lifetime <= TimeSpan.Zero) return false;
         lock (_taking)
         {
-            _ahead.Remove(key);
+            if (_hasAhead) _ahead.Remove(key);
             _proven.Remove(key);
             AddRecent(key, new(value, bytes + Overhead, _recent.Now + lifetime));
         }
