@@ -403,8 +403,7 @@ public sealed class DiskTierTests : IAsyncDisposable
         await Until.DeletedAsync(_disk.Path);
         Assert.Null(await _disk.ReadAsync(DiskLab.Key(1, 1)));
         _disk.Add(DiskLab.Key(1, 2), FrameBytes);
-        await Until.TrueAsync(() => !_disk.Folder.State.CanWrite);
-        Assert.Equal(1, _disk.Writer.Unkept);
+        await Until.TrueAsync(() => !_disk.Folder.State.CanWrite && _disk.Writer.Unkept == 1);
 
         await _disk.Folder.LookAsync();
         _disk.Add(DiskLab.Key(1, 3), FrameBytes);

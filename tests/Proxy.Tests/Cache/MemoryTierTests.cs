@@ -145,6 +145,6 @@ public sealed class MemoryTierTests : IDisposable
         // Had they been found they would be proven now, and stay.
         _time.Advance(TimeSpan.FromSeconds(1));
         for (var i = 100; i < 200; i++) _memory.Add(i, "value", 20_000);
-        Assert.All(_memory.ReadAll<int, string>(), held => Assert.InRange(held.Key, 100, 199));
+        await Until.TrueAsync(() => _memory.ReadAll<int, string>().All(held => held.Key is >= 100 and <= 199));
     }
 }
