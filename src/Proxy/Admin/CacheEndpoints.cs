@@ -26,7 +26,7 @@ internal static class CacheEndpoints
         return new Dictionary<string, object>
         {
             ["store"] = new { studies = store.Count, bytes = store.Bytes },
-            ["memory"] = new Dictionary<string, object?>(Numbers(memory.Entries, memory.Bytes, entries.Tallies.Hits, entries.Tallies.Misses, memory.Evictions, Oldest(held.SelectMany(e => e)))) 
+            ["memory"] = new Dictionary<string, object?>(Numbers(memory.Entries, memory.Bytes, entries.Tallies.Hits, entries.Tallies.Misses, memory.Evictions, Oldest(held.SelectMany(e => e))))
             {
                 ["maxBytes"] = memory.MaxBytes,
                 ["ahead"] = memory.AheadBytes,
