@@ -1,0 +1,49 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using Proxy.Events;
+using Proxy.Tests.Pacs;
+using Xunit;
+
+namespace Proxy.Tests.Events;
+
+public sealed class EventStreamsTests
+{
+    private static readonly EventFilter All = new([], null, null);
+
+    [Fact]
+    public async Task ThereIsRoomForSoMany_AndForOneMoreWhenOneLeft()
+    {
+        using var streams = new EventStreams(new(NullLogger<EventLog>.Instance), new Lifetime(), new FakeTimeProvider());
+        using var leave = new CancellationTokenSource();
+        var writing = Enumerable.Range(0, EventStreams.MaxStreams).Select(_ => streams.TryWriteAsync(new DefaultHttpContext { RequestAborted = leave.Token }, All)).ToList();
+        Assert.Equal(EventStreams.MaxStreams, streams.Open);
+
+        var refused = new DefaultHttpContext();
+        Assert.False(await streams.TryWriteAsync(refused, All));
+        Assert.Empty(refused.Response.Headers);
+
+        await leave.CancelAsync();
+        Assert.All(await Task.WhenAll(writing), Assert.True);
+        Assert.Equal(0, streams.Open);
+        using var last = new CancellationTokenSource();
+        var one = streams.TryWriteAsync(new DefaultHttpContext { RequestAborted = last.Token }, All);
+        await Until.TrueAsync(() => streams.Open == 1);
+        await last.CancelAsync();
+        Assert.True(await one);
+    }
+
+    private sealed class Lifetime : IHostApplicationLifetime
+    {
+        public CancellationToken ApplicationStarted => default;
+
+        public CancellationToken ApplicationStopping => default;
+
+        public CancellationToken ApplicationStopped => default;
+
+        public void StopApplication()
+        {
+        }
+    }
+}
