@@ -1,4 +1,6 @@
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
@@ -32,6 +34,27 @@ public sealed class EventStreamsTests
         await Until.TrueAsync(() => streams.Open == 1);
         await last.CancelAsync();
         Assert.True(await one);
+    }
+
+    [Fact]
+    public async Task ASlowClientIsNotCutOffByTheServer()
+    {
+        using var streams = new EventStreams(new(NullLogger<EventLog>.Instance), new Lifetime(), new FakeTimeProvider());
+        using var leave = new CancellationTokenSource();
+        var context = new DefaultHttpContext { RequestAborted = leave.Token };
+        var rate = new Rate { MinDataRate = new(240, TimeSpan.FromSeconds(5)) };
+        context.Features.Set<IHttpMinResponseDataRateFeature>(rate);
+
+        var writing = streams.TryWriteAsync(context, All);
+
+        Assert.Null(rate.MinDataRate);
+        await leave.CancelAsync();
+        await writing;
+    }
+
+    private sealed class Rate : IHttpMinResponseDataRateFeature
+    {
+        public MinDataRate? MinDataRate { get; set; }
     }
 
     private sealed class Lifetime : IHostApplicationLifetime
