@@ -9,6 +9,7 @@ using Proxy.Cache;
 using Proxy.Cache.InMemory;
 using Proxy.Cache.OnDisk;
 using Proxy.Disk;
+using Proxy.Events;
 using Proxy.Operations;
 using Proxy.Retrieve;
 using Proxy.Search;
@@ -44,6 +45,12 @@ internal static class Composition
         services.AddSingleton(new Reloadable<SecurityOptions>(settings.Security));
     }
 
+    public static void AddEvents(this IServiceCollection services)
+    {
+        services.AddSingleton(s => new EventLog(s.GetRequiredService<ILogger<EventLog>>()));
+        services.AddSingleton<EventStreams>();
+    }
+
     public static void AddBackends(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddReverseProxy().LoadFromConfig(new ConfigurationBuilder().Add(new YarpConfiguration(configuration, () => Settings.AreValid(configuration))).Build());
@@ -65,7 +72,7 @@ internal static class Composition
         services.AddSingleton(s => new StudyFile(
             s.GetRequiredService<CacheFolder>(), s.GetRequiredService<BackendSet>().IdentityOf, s.GetRequiredService<BackendSet>().NameOf, s.GetRequiredService<Counters>(), s.GetRequiredService<ILogger<StudyFile>>()));
         services.AddSingleton(s => new DicomMetadataStore(
-            s.GetRequiredService<BackendSet>().PreferenceOf, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<DicomMetadataStore>>(), options.StoreMaxBytes,
+            s.GetRequiredService<BackendSet>().PreferenceOf, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<EventLog>(), options.StoreMaxBytes,
             s.GetRequiredService<StudyFile>(), options.StoreDiskMaxBytes));
         services.AddHostedService<StoreWriter>();
         services.AddSingleton(s => new MemoryTier(options.TierMaxBytes, s.GetRequiredService<TimeProvider>()));

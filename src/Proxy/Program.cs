@@ -2,6 +2,7 @@ using Proxy;
 using Proxy.Admin;
 using Proxy.Backends;
 using Proxy.Demo;
+using Proxy.Events;
 
 const string demoFlag = "--demo";
 var builder = WebApplication.CreateBuilder([.. args.Where(a => a != demoFlag)]);
@@ -19,6 +20,7 @@ if (errors.Count > 0)
 builder.AddServer();
 builder.Services.AddSettings(settings);
 builder.Services.AddSecurity();
+builder.Services.AddEvents();
 builder.Services.AddBackends(builder.Configuration);
 builder.Services.AddStore(settings.Cache);
 builder.Services.AddDicomWeb();
@@ -30,6 +32,7 @@ app.UseGuards();
 
 app.MapDicomWeb();
 app.MapStore();
+app.MapEvents();
 app.MapCache();
 app.MapOhif();
 app.MapHealth();

@@ -11,6 +11,7 @@ using Proxy.Store;
 using Proxy.Store.Keeping;
 using Proxy.Tests.Store;
 using Proxy.Wire;
+using EventLog = Proxy.Events.EventLog;
 
 namespace Proxy.Benchmarks;
 
@@ -142,7 +143,7 @@ internal static class StoreRun
         var opening = clock.Elapsed;
         var meters = new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>();
         var file = new StudyFile(folder, name => name + "@1", identity => identity[..^2], new Counters(meters), NullLogger<StudyFile>.Instance);
-        var store = new DicomMetadataStore(_ => 1, TimeProvider.System, NullLogger<DicomMetadataStore>.Instance, budget, file);
+        var store = new DicomMetadataStore(_ => 1, TimeProvider.System, new EventLog(NullLogger<EventLog>.Instance), budget, file);
         store.Flush();
         return (store, file, opening);
     }

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Configuration;
+using Proxy.Events;
 using Xunit;
 
 namespace Proxy.Tests;
@@ -42,6 +43,16 @@ public sealed class ExamplesTests
         var names = System.Text.RegularExpressions.Regex.Matches(readme, @"^\| `(?:Backends:\{name\}|Search|Cache|Security):([A-Za-z:]+)`", System.Text.RegularExpressions.RegexOptions.Multiline);
         Assert.True(names.Count > 10);
         foreach (System.Text.RegularExpressions.Match name in names) Assert.Contains(name.Groups[1].Value.Split(':')[^1] + "\"", sources, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("config/events.html")]
+    [InlineData("src/Proxy/Admin/page.js")]
+    [InlineData("README.md")]
+    public void EveryEventIsListenedTo(string file)
+    {
+        var text = File.ReadAllText(Path.Combine(Root, file));
+        foreach (var name in ProxyEvent.Names.Append(ProxyEvent.Gap)) Assert.Matches($"['`]{name}['`]", text);
     }
 
     private static string FindRoot()

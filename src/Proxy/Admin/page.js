@@ -64,6 +64,26 @@ async function showStudies() {
   }
 }
 
+// Nothing of an event has to be asked for again: the browser comes back with the last id that it had.
+function listen() {
+  const source = new EventSource(base + '/events');
+  const names = ['SERIES_ADDED', 'INSTANCES_ADDED', 'STUDY_REMOVED', 'SERIES_REMOVED', 'SERIES_MOVED', 'BACKEND_UP', 'BACKEND_DOWN', 'PREFETCH_PROGRESS', 'gap'];
+  for (const name of names) source.addEventListener(name, event => showEvent(name, JSON.parse(event.data)));
+  source.onopen = () => { at('listening').textContent = 'Listening'; at('listening').className = 'unknown'; };
+  source.onerror = () => { at('listening').textContent = 'Not connected; trying again'; at('listening').className = 'down'; };
+}
+
+function showEvent(name, { StudyInstanceUID: study, backend, madeInClient, ...more }) {
+  const rows = at('events');
+  const row = rows.insertRow(0);
+  cell(row, new Date().toLocaleTimeString());
+  cell(row, name, name === 'BACKEND_DOWN' || name === 'gap' ? 'down' : '');
+  cell(row, backend);
+  cell(row, study);
+  cell(row, Object.entries(more).map(([member, what]) => `${member}: ${Array.isArray(what) ? what.length : typeof what === 'object' ? JSON.stringify(what) : what}`).join(', '));
+  while (rows.rows.length > 20) rows.deleteRow(20);
+}
+
 at('root').textContent = base + '/dicomweb';
 for (const path of ['/dicomweb/studies', '/store/studies', '/cache', '/health/ready', '/ohif/app-config.js', '/ohif/dicomweb.json']) {
   const link = document.createElement('a');
@@ -77,4 +97,5 @@ at('ohif').textContent = JSON.stringify({
     imageRendering: 'wadors', thumbnailRendering: 'wadors', enableStudyLazyLoad: true, supportsWildcard: true, omitQuotationForMultipartRequest: true,
   },
 }, null, 2);
+listen();
 showStudies().then(showBackends).then(showCache);

@@ -44,4 +44,7 @@ internal static partial class Log
 
     [LoggerMessage(14, LogLevel.Warning, "A kept body was damaged on disk; it is dropped and asked for again")]
     public static partial void EntryDamaged(this ILogger logger);
+
+    [LoggerMessage(15, LogLevel.Warning, "A subscriber to {Event} was too slow: {Lost} events passed it by")]
+    public static partial void SubscriberLate(this ILogger logger, string @event, long lost);
 }

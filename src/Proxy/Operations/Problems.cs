@@ -24,6 +24,9 @@ public static class Problems
     /// <summary>The cache folder cannot be changed now.</summary>
     public static IResult DiskUnavailable(string detail) => Make(503, "The cache folder cannot be changed", detail);
 
+    /// <summary>There is no room for one more.</summary>
+    public static IResult Full(string detail) => Make(503, "Too many at once", detail);
+
     /// <summary>No backend answered in time.</summary>
     public static IResult TooLate(string detail) => Make(504, "No PACS answered in time", detail);
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Proxy.Dicom;
+using Proxy.Events;
 using Proxy.Store.Keeping;
 
 namespace Proxy.Store;
@@ -8,19 +9,21 @@ namespace Proxy.Store;
 /// <remarks>
 /// A reader takes a <see cref="Study"/> and keeps it as long as it likes: it never changes. A writer makes a new one and
 /// swaps it in. What left memory, because there was no room for it, comes back from the file; where there is none it is
-/// asked for again.
+/// asked for again. Events come in the order of the changes of a study, and tell each once (<see cref="StoreEvents"/>).
 /// </remarks>
 /// <param name="preferenceOf">The order of backends that hold the same series: the lower wins.</param>
 /// <param name="time">The clock that answers are dated by.</param>
-/// <param name="log">Where a subscriber's exception goes.</param>
+/// <param name="events">Where what is new, gone or moved is told.</param>
 /// <param name="maxBytes">The most memory that studies may hold, in bytes.</param>
 /// <param name="file">Where they outlive the process; null for nowhere.</param>
 /// <param name="maxDiskBytes">The most that they may hold there, in bytes.</param>
 public sealed class DicomMetadataStore(
-    Func<string, int> preferenceOf, TimeProvider time, ILogger<DicomMetadataStore> log, long maxBytes, StudyFile? file = null, long maxDiskBytes = long.MaxValue)
+    Func<string, int> preferenceOf, TimeProvider time, EventLog events, long maxBytes, StudyFile? file = null, long maxDiskBytes = long.MaxValue)
 {
-    private readonly KeptStudies _studies = new(maxBytes, file?.IsConfigured == true ? file : null, maxDiskBytes);
-    private readonly StoreSubscribers _subscribers = new(log);
+    private readonly KeptStudies _studies = new(maxBytes, file?.IsConfigured == true ? file : null, maxDiskBytes, (before, after) =>
+    {
+        foreach (var told in StoreEvents.Between(before, after)) events.Publish(told);
+    });
 
     /// <summary>In memory.</summary>
     public long Bytes => _studies.Bytes;
@@ -62,12 +65,12 @@ public sealed class DicomMetadataStore(
     public void RemoveStudyRow(string backend, Uid study) =>
         _studies.Update(study, current => current.ListOf(backend) is { StudyRow: not null } list ? current.With(list with { StudyRow = null }) : current);
 
-    /// <summary>Files summaries of series of one study and fires <see cref="StoreEvent.SeriesAdded"/> for those that are new.</summary>
+    /// <summary>Files summaries of series of one study and fires <see cref="ProxyEvent.SeriesAdded"/> for those that are new to clients.</summary>
     /// <param name="backend">Who said it.</param>
     /// <param name="study">The study that was asked about; a summary need not name it.</param>
     /// <param name="summaries">One row a series.</param>
     /// <param name="areAll">These are all series that the backend holds: others are gone.</param>
-    /// <param name="madeInClient">They were fetched ahead: no event.</param>
+    /// <param name="madeInClient">They were fetched ahead: no event, until a client asks for them.</param>
     /// <returns>The series that were here and are gone.</returns>
     public IReadOnlyList<Uid> AddSeriesMetadata(string backend, Uid study, IReadOnlyCollection<Dataset> summaries, bool areAll = false, bool madeInClient = false)
     {
@@ -83,8 +86,8 @@ public sealed class DicomMetadataStore(
             var series = areAll ? list.Series.RemoveRange(list.Series.Keys.Where(uid => !rows.ContainsKey(uid))) : list.Series;
             foreach (var (uid, row) in rows)
             {
-                var known = series.GetValueOrDefault(uid);
-                series = series.SetItem(uid, (known ?? new Series(uid) { MadeInClient = madeInClient }).WithSummary(row));
+                var known = series.GetValueOrDefault(uid) ?? new Series(uid) { MadeInClient = madeInClient, MetadataMadeInClient = madeInClient };
+                series = series.SetItem(uid, known.WithSummary(row) with { MadeInClient = madeInClient && known.MadeInClient });
             }
             return current.With(list with
             {
@@ -95,7 +98,6 @@ public sealed class DicomMetadataStore(
                 StudyRow = areAll && series.IsEmpty ? null : list.StudyRow,
             });
         });
-        if (!madeInClient) _subscribers.Fire(StoreEvent.SeriesAdded, study, null, backend, rows.Keys.Where(uid => before.ListOf(backend).FindSeries(uid)?.Summary is null));
         return GoneBetween(before, after, backend);
     }
 
@@ -110,7 +112,7 @@ public sealed class DicomMetadataStore(
 
     /// <summary>
     /// Files instances by their own study and series, whatever else comes in the same call. Of an instance that is here
-    /// already the newer dataset stands; <see cref="StoreEvent.InstancesAdded"/> names only those that are new.
+    /// already the newer dataset stands; <see cref="ProxyEvent.InstancesAdded"/> names only those that are new to clients.
     /// </summary>
     public void AddInstances(string backend, IReadOnlyCollection<Dataset> instances, bool madeInClient = false)
     {
@@ -126,7 +128,7 @@ public sealed class DicomMetadataStore(
     /// <param name="instances">All of them.</param>
     /// <param name="validators">What came with the answer.</param>
     /// <param name="summary">The series' row that stood when it was asked for.</param>
-    /// <param name="madeInClient">They were fetched ahead: no event.</param>
+    /// <param name="madeInClient">They were fetched ahead: no event, until a client asks for them. In a series whose metadata one asked for already, what is new fires.</param>
     /// <returns>The instances that were here and are gone.</returns>
     public IReadOnlyList<Uid> AddInstances(string backend, SeriesPath path, PackedInstances instances, Validators? validators = null, Dataset? summary = null, bool madeInClient = false)
     {
@@ -200,14 +202,38 @@ public sealed class DicomMetadataStore(
     /// <summary>The instance that a viewer's image id names (<see cref="ImageId"/>); null when it is not known, or is no image id.</summary>
     public Instance? GetInstanceFromImageId(string imageId) => ImageId.TryParse(imageId, out var id) ? GetInstance(id.Instance) : null;
 
-    /// <summary>Calls <paramref name="handler"/> after each addition of this name, until the handle is disposed of.</summary>
-    public IDisposable Subscribe(string name, Action<StoreEvent> handler) => _subscribers.Add(name, handler);
+    /// <summary>A client was given this backend's list of a study: what was fetched ahead in it fires now, once.</summary>
+    /// <returns>Whether something was.</returns>
+    public bool ShowSeries(string backend, Uid study) =>
+        _studies.Find(study)?.SeriesLists.GetValueOrDefault(backend)?.HasUntold == true && Show(backend, study, static list => list.Shown());
+
+    /// <summary>A client was given a series' metadata or pixels from this backend: what of it was fetched ahead fires now, once.</summary>
+    /// <returns>Whether something was.</returns>
+    public bool ShowMetadata(string backend, SeriesPath path) =>
+        _studies.Find(path.Study)?.SeriesLists.GetValueOrDefault(backend)?.FindSeries(path.Series)?.HasUntold == true && ShowSeries(backend, path);
+
+    /// <summary>Calls <paramref name="handler"/> for each event of this name from now on, on its own time, until the handle is disposed of.</summary>
+    public IDisposable Subscribe(string name, Action<ProxyEvent> handler) => events.Subscribe(name, handler);
+
+    private bool ShowSeries(string backend, SeriesPath path) =>
+        Show(backend, path.Study, list => list.FindSeries(path.Series) is { HasUntold: true } series ? list.With(series.Shown()) : list);
+
+    private bool Show(string backend, Uid uid, Func<SeriesList, SeriesList> show)
+    {
+        var (before, after) = _studies.Update(uid, study =>
+        {
+            var list = study.ListOf(backend);
+            var shown = show(list);
+            return ReferenceEquals(list, shown) ? study : study.With(shown);
+        });
+        return !ReferenceEquals(before, after);
+    }
 
     /// <returns>What the series was before; null when it was not known.</returns>
     private Series? SetMetadata(string backend, SeriesPath path, Func<Series, Series> change, bool madeInClient)
     {
         var now = time.GetUtcNow();
-        var (before, after) = _studies.Update(path.Study, study =>
+        var (before, _) = _studies.Update(path.Study, study =>
         {
             var list = study.ListOf(backend);
             var known = list.FindSeries(path.Series);
@@ -215,15 +241,10 @@ public sealed class DicomMetadataStore(
             {
                 MetadataAsked = now,
                 MadeInClient = madeInClient && (known is null || known.MadeInClient),
+                MetadataMadeInClient = madeInClient && (known?.Metadata is null || known.MetadataMadeInClient),
             }));
         });
-        var earlier = before.ListOf(backend).FindSeries(path.Series);
-        if (madeInClient) return earlier;
-        // What was fetched ahead was never named: to its first client it is new.
-        var old = earlier is { MadeInClient: false } heard ? heard.Metadata : null;
-        var added = after.ListOf(backend).FindSeries(path.Series)!.Metadata!.Uids;
-        _subscribers.Fire(StoreEvent.InstancesAdded, path.Study, path.Series, backend, old is null ? added : added.Where(uid => !old.Has(uid)));
-        return earlier;
+        return before.ListOf(backend).FindSeries(path.Series);
     }
 
     private static Uid[] GoneBetween(Study before, Study after, string backend) =>

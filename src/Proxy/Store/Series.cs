@@ -31,8 +31,14 @@ public sealed record Series(Uid Uid)
     /// <summary>Instances of which a search gave a row.</summary>
     public PackedInstances? InstanceRows { get; init; }
 
-    /// <summary>True while no client asked for what is here: it was fetched ahead and fired no event.</summary>
+    /// <summary>True while no client asked for the series: it was fetched ahead and fired no event.</summary>
     public bool MadeInClient { get; init; }
+
+    /// <summary>True while no client asked for the metadata, which then fired no event. Nobody who did not ask for a series asked for its metadata.</summary>
+    public bool MetadataMadeInClient { get; init; }
+
+    /// <summary>Whether a client that is given the metadata finds something in it that no event named yet.</summary>
+    public bool HasUntold => MadeInClient || (MetadataMadeInClient && Metadata is not null);
 
     /// <summary>How many instances a search said it has; null when none did since all of them came.</summary>
     internal int? SummaryCount { get; init; }
@@ -72,6 +78,9 @@ public sealed record Series(Uid Uid)
         IsBelied = Differ(summary, Summary),
         SummaryCount = summary is null || ReferenceEquals(summary, Summary) ? null : SummaryCount,
     };
+
+    /// <summary>The same, seen by a client with whatever is here of its metadata.</summary>
+    public Series Shown() => this with { MadeInClient = false, MetadataMadeInClient = MetadataMadeInClient && Metadata is null };
 
     public Instance? FindInstance(string backend, InstancePath path) =>
         Instance.Find(backend, path, Metadata) ?? Instance.Find(backend, path, InstanceRows);

@@ -29,7 +29,18 @@ public sealed record SeriesList(string Backend)
     /// </summary>
     public bool IsUnlisted { get; init; }
 
-    public ImmutableDictionary<Uid, Series> Series { get; init; } = ImmutableDictionary<Uid, Series>.Empty;
+    public ImmutableDictionary<Uid, Series> Series
+    {
+        get;
+        init
+        {
+            field = value;
+            HasUntold = value.Values.Any(s => s is { MadeInClient: true, Summary: not null });
+        }
+    } = ImmutableDictionary<Uid, Series>.Empty;
+
+    /// <summary>Whether a client that is given the list finds a series in it that no event named yet.</summary>
+    public bool HasUntold { get; private init; }
 
     /// <summary>True while everything in the list was fetched ahead.</summary>
     public bool MadeInClient => !Series.IsEmpty && Series.Values.All(s => s.MadeInClient);
@@ -46,6 +57,14 @@ public sealed record SeriesList(string Backend)
         Asked is not null && row.FindInt(Tag.NumberOfStudyRelatedSeries) == Series.Count && row.FindInt(Tag.NumberOfStudyRelatedInstances) == Series.Values.Sum(s => s.Count);
 
     public SeriesList With(Series series) => this with { Series = Series.SetItem(series.Uid, series) };
+
+    /// <summary>The same, seen by a client: what it names was asked for.</summary>
+    public SeriesList Shown()
+    {
+        if (!HasUntold) return this;
+        var untold = Series.Values.Where(s => s is { MadeInClient: true, Summary: not null });
+        return this with { Series = Series.SetItems(untold.Select(s => KeyValuePair.Create(s.Uid, s with { MadeInClient = false }))) };
+    }
 
     /// <summary>Bytes of memory that are held, nearly.</summary>
     public long Bytes => 300 + (StudyRow?.Json.Length + 16 * StudyRow?.Attributes.Length ?? 0) + Series.Values.Sum(s => s.Bytes);

@@ -61,6 +61,9 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
     /// <summary>Writes what changed, when there is no room for it.</summary>
     public Func<bool> Flush { private get; init; } = () => false;
 
+    /// <summary>Hears of every change of a study, one after the other; it is not to wait for anything.</summary>
+    public Action<Study, Study> Changed { private get; init; } = static (_, _) => { };
+
     /// <summary>A study as it is now, which is looked at; null when it is not known.</summary>
     public Study? Find(Uid uid)
     {
@@ -109,6 +112,7 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
                 growth = after.Bytes - entry.Bytes;
                 entry.Bytes += growth;
                 Interlocked.Increment(ref _changes);
+                Changed(before, after);
             }
             if (Interlocked.Add(ref _bytes, growth) > maxBytes) Evict();
             return (before, after);
@@ -189,6 +193,7 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
                 Volatile.Write(ref entry.Study, swapped.After);
                 if (!ReferenceEquals(swapped.After, entry.Written)) Interlocked.Increment(ref _changes);
                 isIn = true;
+                if (!ReferenceEquals(swapped.After, before)) Changed(before, swapped.After);
             }
             finally
             {

@@ -11,7 +11,7 @@ public partial class FolderOrderTests
     private static readonly string[][] Order = [["Dicom"], ["Wire"], ["Disk"], ["Store"], ["Backends"], ["Cache"], ["Search"], ["Retrieve"], ["Admin", "Demo"]];
 
     /// <summary>Everyone may use them; they know Dicom and Operations.</summary>
-    private static readonly string[] Open = ["Operations", "Security"];
+    private static readonly string[] Open = ["Operations", "Events", "Security"];
 
     public static TheoryData<string> Folders => [.. Directory.EnumerateDirectories(Source()).Select(Path.GetFileName).OfType<string>().Where(f => f is not ("bin" or "obj" or "Properties"))];
 

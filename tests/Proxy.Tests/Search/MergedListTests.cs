@@ -3,6 +3,7 @@ using FsCheck.Xunit;
 using Microsoft.Extensions.Logging.Abstractions;
 using Proxy.Backends;
 using Proxy.Dicom;
+using Proxy.Events;
 using Proxy.Search;
 using Proxy.Store;
 using Proxy.Tests.Wire;
@@ -80,7 +81,7 @@ public class MergedListTests
             new($"b{i}", new("http://pacs"), i, TimeSpan.FromSeconds(1), 1, Compression.Identity, null, false, false),
             [.. rows.Select(row => FoundRow.Find(query, Answers.Dataset(System.Text.Encoding.UTF8.GetString(row.Json.Span).Replace("0020000F", query.Key.ToString(), StringComparison.Ordinal)))!)],
             default));
-        return MergedList.Merge(query, [.. answers], new DicomMetadataStore(_ => 1, TimeProvider.System, NullLogger<DicomMetadataStore>.Instance, 1 << 20));
+        return MergedList.Merge(query, [.. answers], new DicomMetadataStore(_ => 1, TimeProvider.System, new EventLog(NullLogger<EventLog>.Instance), 1 << 20));
     }
 
     private static string? Some(string prefix, Random random) => random.Next(4) is > 0 and var n ? prefix + n : null;

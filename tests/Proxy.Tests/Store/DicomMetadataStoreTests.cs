@@ -2,6 +2,7 @@ using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Proxy.Dicom;
+using Proxy.Events;
 using Proxy.Store;
 using Proxy.Tests.Wire;
 using Xunit;
@@ -19,7 +20,7 @@ public class DicomMetadataStoreTests
 
     public DicomMetadataStoreTests() => _store = Make(1 << 30);
 
-    private DicomMetadataStore Make(long maxBytes) => new(name => name == "west" ? 2 : 1, _time, NullLogger<DicomMetadataStore>.Instance, maxBytes);
+    private DicomMetadataStore Make(long maxBytes) => new(name => name == "west" ? 2 : 1, _time, new EventLog(NullLogger<EventLog>.Instance), maxBytes);
 
     [Fact]
     public void FilesInstancesByTheirOwnUids()

@@ -44,7 +44,7 @@ internal static class RandomStudies
             text.Append(CultureInfo.InvariantCulture, $"{list.Backend} asked {list.Asked:O} {list.IsUnlisted} row {Describe(list.StudyRow)} {list.StudyRowAsked:O} {string.Join('|', list.StudyRowFields.Order(StringComparer.Ordinal))}\n");
             foreach (var s in list.Series.Values.OrderBy(s => s.Uid))
             {
-                text.Append(CultureInfo.InvariantCulture, $" {s.Uid} {Describe(s.Summary)} {s.SummaryCount} {s.MadeInClient} {s.IsBelied} {s.MetadataAsked:O} {s.MetadataValidators}\n");
+                text.Append(CultureInfo.InvariantCulture, $" {s.Uid} {Describe(s.Summary)} {s.SummaryCount} {s.MadeInClient} {s.MetadataMadeInClient} {s.IsBelied} {s.MetadataAsked:O} {s.MetadataValidators}\n");
                 text.Append(CultureInfo.InvariantCulture, $"  as asked {Describe(s.MetadataSummary)}\n  metadata {Describe(s.Metadata)}\n  rows {Describe(s.InstanceRows)}\n");
             }
         }
@@ -69,6 +69,7 @@ internal static class RandomStudies
     {
         var summary = random.Next(3) == 0 ? null : Row(random);
         var metadata = random.Next(2) == 0 ? null : Packed(random);
+        var madeInClient = random.Next(2) == 0;
         return new Series(SeriesUid(random))
         {
             Summary = summary,
@@ -78,7 +79,8 @@ internal static class RandomStudies
             MetadataValidators = random.Next(3) switch { 0 => null, 1 => new("\"é\"", null), _ => new(null, "Wed, 21 Oct 2015 07:28:00 GMT") },
             MetadataSummary = random.Next(3) switch { 0 => null, 1 => summary, _ => Row(random) },
             InstanceRows = random.Next(3) == 0 ? Packed(random) : null,
-            MadeInClient = random.Next(2) == 0,
+            MadeInClient = madeInClient,
+            MetadataMadeInClient = madeInClient || random.Next(2) == 0,
             IsBelied = random.Next(2) == 0,
         };
     }

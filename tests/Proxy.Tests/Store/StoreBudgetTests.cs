@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Proxy.Dicom;
+using Proxy.Events;
 using Proxy.Store;
 using Xunit;
 using static Proxy.Tests.Store.DicomMetadataStoreTests;
@@ -97,7 +98,7 @@ public class StoreBudgetTests
         Assert.InRange(store.Count, 1, 15);
     }
 
-    private static DicomMetadataStore Make(long maxBytes) => new(_ => 1, TimeProvider.System, NullLogger<DicomMetadataStore>.Instance, maxBytes);
+    private static DicomMetadataStore Make(long maxBytes) => new(_ => 1, TimeProvider.System, new EventLog(NullLogger<EventLog>.Instance), maxBytes);
 
     private static Uid StudyUid(int i) => Uid.Parse($"1.2.{i}");
 

@@ -1,6 +1,10 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging.Abstractions;
 using Proxy.Dicom;
+using Proxy.Events;
 using Proxy.Store;
+using Proxy.Tests.Events;
+using Proxy.Tests.Pacs;
 using Xunit;
 using static Proxy.Tests.Store.DicomMetadataStoreTests;
 
@@ -11,22 +15,23 @@ public class StoreEventTests
     private static readonly Uid Study = Uid.Parse("1.2");
     private static readonly SeriesPath Path = new(Study, Uid.Parse("1.2.1"));
 
-    private readonly DicomMetadataStore _store = new(_ => 1, TimeProvider.System, NullLogger<DicomMetadataStore>.Instance, 1 << 30);
-    private readonly List<string> _events = [];
-    private readonly IDisposable _series;
-    private readonly IDisposable _instances;
+    private readonly EventLog _log = new(NullLogger<EventLog>.Instance);
+    private readonly EventReader _reader;
+    private readonly DicomMetadataStore _store;
 
     public StoreEventTests()
     {
-        _series = _store.Subscribe(StoreEvent.SeriesAdded, Note);
-        _instances = _store.Subscribe(StoreEvent.InstancesAdded, Note);
+        _reader = new(_log);
+        _store = Make(_log);
     }
+
+    private IEnumerable<string> Told => _reader.ReadAll().Select(Describe);
 
     [Fact]
     public void TheirNamesAreThoseOfOhif()
     {
-        Assert.Equal("SERIES_ADDED", StoreEvent.SeriesAdded);
-        Assert.Equal("INSTANCES_ADDED", StoreEvent.InstancesAdded);
+        Assert.Equal("SERIES_ADDED", ProxyEvent.SeriesAdded);
+        Assert.Equal("INSTANCES_ADDED", ProxyEvent.InstancesAdded);
     }
 
     [Fact]
@@ -34,8 +39,8 @@ public class StoreEventTests
     {
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2")]);
         _store.AddSeriesMetadata("east", Study, [Series("1.2.2"), Series("1.2.3")]);
-        _store.AddSeriesMetadata("east", Study, [Series("1.2.1")], areAll: true);
-        Assert.Equal(["SERIES_ADDED east 1.2/: 1.2.1 1.2.2", "SERIES_ADDED east 1.2/: 1.2.3"], _events);
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2"), Series("1.2.3")], areAll: true);
+        Assert.Equal(["SERIES_ADDED east 1.2/: 1.2.1 1.2.2", "SERIES_ADDED east 1.2/: 1.2.3"], Told);
     }
 
     [Fact]
@@ -45,7 +50,7 @@ public class StoreEventTests
         _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1"), Instance("1.2", "1.2.1", "1.2.1.2")]);
         _store.AddInstances("east", Path, Pack("1.2.1.1", "1.2.1.2", "1.2.1.3"));
         _store.AddInstances("east", Path, Pack("1.2.1.1"));
-        Assert.Equal(["INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.1", "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.2", "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.3"], _events);
+        Assert.Equal(["INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.1", "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.2", "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.3"], Told);
     }
 
     [Fact]
@@ -53,7 +58,7 @@ public class StoreEventTests
     {
         _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1"), Instance("1.2", "1.2.2", "1.2.2.1")]);
         _store.AddInstances("west", [Instance("1.2", "1.2.1", "1.2.1.1")]);
-        Assert.Equal(["INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.1", "INSTANCES_ADDED east 1.2/1.2.2: 1.2.2.1", "INSTANCES_ADDED west 1.2/1.2.1: 1.2.1.1"], _events.Order());
+        Assert.Equal(["INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.1", "INSTANCES_ADDED east 1.2/1.2.2: 1.2.2.1", "INSTANCES_ADDED west 1.2/1.2.1: 1.2.1.1"], Told.Order());
     }
 
     [Fact]
@@ -64,87 +69,122 @@ public class StoreEventTests
         _store.AddSeriesMetadata("east", Study, []);
         _store.AddInstances("east", []);
         _store.AddInstances("east", Path, Pack());
-        Assert.Empty(_events);
+        Assert.Empty(Told);
     }
 
     [Fact]
-    public void WhatIsFetchedAheadFiresNothing()
+    public void WhatIsGoneIsTold_SeriesFirst()
     {
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2"), Series("1.2.3")]);
+        _store.AddSeriesMetadata("west", Study, [Series("1.2.1")]);
+        Assert.Equal(2, Told.Count());
+
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2")], areAll: true);
+        Assert.Equal(["SERIES_REMOVED east 1.2/1.2.3: "], Told);
+        _store.RemoveSeries("east", new(Study, Uid.Parse("1.2.2")));
+        Assert.Equal(["SERIES_REMOVED east 1.2/1.2.2: "], Told);
+        _store.AddUnlisted("east", Study);
+        Assert.Equal(["SERIES_REMOVED east 1.2/1.2.1: ", "STUDY_REMOVED east 1.2/: "], Told);
+        _store.AddUnlisted("east", Study);
+        Assert.Empty(Told);
+    }
+
+    [Fact]
+    public void AStudyIsGone_WithItsRow()
+    {
+        _store.AddStudy("east", Instance("1.2", "1.2.1", "1.2.1.1"));
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1")], madeInClient: true);
-        _store.AddInstances("east", Path, Pack("1.2.1.1"), madeInClient: true);
-        _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.2")], madeInClient: true);
-        Assert.Empty(_events);
-        Assert.True(_store.GetSeries(Path)!.MadeInClient);
-        Assert.True(_store.GetStudy(Study)!.ListOf("east").MadeInClient);
+        _store.RemoveSeries("east", Path);
+        Assert.Empty(Told);
+        _store.RemoveStudyRow("east", Study);
+        _store.RemoveStudyRow("east", Study);
+        Assert.Equal(["STUDY_REMOVED east 1.2/: "], Told);
     }
 
     [Fact]
-    public void WhatWasFetchedAheadFiresOnce_WhenAClientAsksForIt()
+    public void WhatAPacsNoLongerListsOfAStudyWithARow_TakesTheRowWithIt()
     {
-        _store.AddInstances("east", Path, Pack("1.2.1.1", "1.2.1.2"), madeInClient: true);
-        _store.AddInstances("east", Path, Pack("1.2.1.1", "1.2.1.2"));
-        _store.AddInstances("east", Path, Pack("1.2.1.1", "1.2.1.2"));
-        Assert.Equal(["INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.1 1.2.1.2"], _events);
-        Assert.False(_store.GetSeries(Path)!.MadeInClient);
+        _store.AddStudy("east", Instance("1.2", "1.2.1", "1.2.1.1"));
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1")], madeInClient: true);
+        _store.AddSeriesMetadata("east", Study, [], areAll: true);
+        Assert.Equal(["STUDY_REMOVED east 1.2/: "], Told);
     }
 
     [Fact]
-    public void WhatAClientAskedFor_IsNeverMadeInClientAgain()
+    public void WhatNobodyWasToldOf_IsNotTakenBack()
     {
-        _store.AddInstances("east", Path, Pack("1.2.1.1"));
-        _store.AddInstances("east", Path, Pack("1.2.1.1", "1.2.1.2"), madeInClient: true);
-        Assert.False(_store.GetSeries(Path)!.MadeInClient);
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2")], madeInClient: true);
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1")], areAll: true, madeInClient: true);
+        _store.RemoveSeries("east", Path);
+        Assert.False(_store.GetStudy(Study)!.HasHolder);
+        Assert.Empty(Told);
     }
 
     [Fact]
-    public void WhoLeftHearsNothing()
+    public void APurgeOrABackendThatIsConfiguredNoMoreTellsNothing()
     {
-        _instances.Dispose();
-        _instances.Dispose();
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1")]);
+        _store.AddSeriesMetadata("west", Study, [Series("1.2.1")]);
+        _store.SetOwner("east", Path);
+        Assert.Equal(2, Told.Count());
+
+        _store.RemoveBackend("east");
+        _store.SetOwner("west", Path);
+        _store.RemoveStudy(Study);
+        Assert.Empty(Told);
+    }
+
+    [Fact]
+    public void ASeriesThatIsGivenFromAnotherBackend_HasMoved()
+    {
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1")]);
+        _store.AddSeriesMetadata("west", Study, [Series("1.2.1")]);
+        _store.SetOwner("east", Path);
+        _store.SetOwner("east", Path);
+        Assert.Equal(2, Told.Count());
+
+        _store.SetOwner("west", Path);
+        _store.SetOwner("west", Path);
+
+        var moved = Assert.Single(_reader.ReadAll());
+        Assert.Equal("SERIES_MOVED west 1.2/1.2.1: ", Describe(moved));
+        Assert.Equal("east", moved.More["from"].GetString());
+    }
+
+    [Fact]
+    public async Task WhoLeftHearsNothing()
+    {
+        var (series, instances) = (new ConcurrentQueue<ProxyEvent>(), new ConcurrentQueue<ProxyEvent>());
+        using var first = _store.Subscribe(ProxyEvent.SeriesAdded, series.Enqueue);
+        var second = _store.Subscribe(ProxyEvent.InstancesAdded, instances.Enqueue);
+        second.Dispose();
+        second.Dispose();
+
         _store.AddInstances("east", Path, Pack("1.2.1.1"));
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1")]);
-        Assert.Equal(["SERIES_ADDED east 1.2/: 1.2.1"], _events);
+
+        await Until.TrueAsync(() => !series.IsEmpty);
+        Assert.Equal("SERIES_ADDED east 1.2/: 1.2.1", Describe(Assert.Single(series)));
+        Assert.Empty(instances);
     }
 
     [Fact]
-    public void OneSubscriptionEndsWithoutAnother_OfTheSameHandler()
-    {
-        using var second = _store.Subscribe(StoreEvent.SeriesAdded, Note);
-        _series.Dispose();
-        _store.AddSeriesMetadata("east", Study, [Series("1.2.1")]);
-        Assert.Single(_events);
-    }
-
-    [Fact]
-    public void ASubscriberThatThrowsHarmsNobody()
-    {
-        using var bad = _store.Subscribe(StoreEvent.InstancesAdded, _ => throw new InvalidOperationException());
-        var heard = 0;
-        using var late = _store.Subscribe(StoreEvent.InstancesAdded, _ => heard++);
-        _store.AddInstances("east", Path, Pack("1.2.1.1"));
-        Assert.Single(_events);
-        Assert.Equal(1, heard);
-        Assert.Equal(1, _store.GetSeries(Path)!.Metadata!.Count);
-    }
-
-    [Fact]
-    public void AHandlerFindsWhatItHearsOf()
+    public async Task AHandlerFindsWhatItHearsOf()
     {
         var found = false;
-        using var _ = _store.Subscribe(StoreEvent.InstancesAdded, e => found = _store.GetInstance(new(e.Study, e.Series!.Value, e.Added[0])) is not null);
+        using var _ = _store.Subscribe(ProxyEvent.InstancesAdded, e => found = _store.GetInstance(new(e.Study!.Value, e.Series!.Value, e.Added[0])) is not null);
         _store.AddInstances("east", Path, Pack("1.2.1.1"));
-        Assert.True(found);
+        await Until.TrueAsync(() => found);
     }
 
     [Fact]
     public void EachInstanceIsNamedOnce_HoweverManyAddItAtOnce()
     {
-        _instances.Dispose();
-        var added = new System.Collections.Concurrent.ConcurrentBag<Uid>();
-        using var _ = _store.Subscribe(StoreEvent.InstancesAdded, e => { foreach (var uid in e.Added) added.Add(uid); });
         Parallel.For(0, 64, i => _store.AddInstances("east", [Instance("1.2", "1.2.1", $"1.2.1.{i % 8 + 1}")]));
-        Assert.Equal(8, added.Count);
+        Assert.Equal(8, _reader.ReadAll().Sum(e => e.Added.Length));
     }
 
-    private void Note(StoreEvent e) => _events.Add($"{e.Name} {e.Backend} {e.Study}/{e.Series}: {string.Join(' ', e.Added.Order())}");
+    internal static DicomMetadataStore Make(EventLog log) => new(_ => 1, TimeProvider.System, log, 1 << 30);
+
+    internal static string Describe(ProxyEvent e) => $"{e.Name} {e.Backend} {e.Study}/{e.Series}: {string.Join(' ', e.Added.Order())}";
 }

@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Proxy.Disk;
+using Proxy.Events;
 using Proxy.Operations;
 using Proxy.Store;
 using Proxy.Store.Keeping;
@@ -27,6 +28,9 @@ internal sealed class StoreFolder : IDisposable
 
     public Counters Counters { get; }
 
+    /// <summary>What all of them told.</summary>
+    public EventLog Events { get; } = new(NullLogger<EventLog>.Instance);
+
     public CacheFolder Folder => _folder!;
 
     public StudyFile File => _file!;
@@ -41,7 +45,7 @@ internal sealed class StoreFolder : IDisposable
         _folder = new(Path, NullLogger<CacheFolder>.Instance);
         _folder.LookAsync().GetAwaiter().GetResult();
         _file = new(_folder, Identities.GetValueOrDefault, identity => Identities.FirstOrDefault(i => i.Value == identity).Key, Counters, NullLogger<StudyFile>.Instance);
-        var store = new DicomMetadataStore(_ => 1, time ?? TimeProvider.System, NullLogger<DicomMetadataStore>.Instance, maxBytes, _file, maxDiskBytes);
+        var store = new DicomMetadataStore(_ => 1, time ?? TimeProvider.System, Events, maxBytes, _file, maxDiskBytes);
         store.Flush();
         return store;
     }

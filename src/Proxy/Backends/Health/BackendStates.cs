@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Polly.CircuitBreaker;
+using Proxy.Events;
 using Proxy.Operations;
 
 namespace Proxy.Backends.Health;
@@ -14,7 +15,7 @@ namespace Proxy.Backends.Health;
 public sealed record BackendState(bool IsUp, DateTimeOffset Since, long Asked, long Failed, long Opened, BackendFailure? LastFailure);
 
 /// <summary>What is known of each backend by its answers; one that was never asked has no state.</summary>
-public sealed class BackendStates(TimeProvider time, Counters counters, ILogger<BackendStates> log)
+public sealed class BackendStates(TimeProvider time, Counters counters, EventLog events, ILogger<BackendStates> log)
 {
     /// <summary>A backend that failed has to answer well for so long before it is given a series back that another holds.</summary>
     private static readonly TimeSpan SteadyAfter = TimeSpan.FromSeconds(60);
@@ -61,15 +62,18 @@ public sealed class BackendStates(TimeProvider time, Counters counters, ILogger<
         var holder = Of(backend);
         var now = time.GetUtcNow();
         var isUp = failure is null;
-        BackendState? before;
+        bool hasChanged;
         lock (holder.Lock)
         {
-            before = holder.State;
+            var before = holder.State;
             var since = before is not null && before.IsUp == isUp ? before.Since : now;
             holder.State = new(isUp, since, (before?.Asked ?? 0) + 1, (before?.Failed ?? 0) + (isUp ? 0 : 1), 0, failure ?? before?.LastFailure);
+            hasChanged = before?.IsUp != isUp && (before is not null || !isUp);
+            // Here, so that they come in the order of the changes.
+            if (hasChanged) events.Publish(new(isUp ? ProxyEvent.BackendUp : ProxyEvent.BackendDown) { Backend = backend });
         }
         if (failure is not null) counters.BackendFailed(backend, failure.Error.ToString());
-        if (before?.IsUp != isUp && (before is not null || !isUp)) Tell(backend, isUp ? "up" : "down");
+        if (hasChanged) Tell(backend, isUp ? "up" : "down");
         holder.Circuit.Record(failure);
     }
 

@@ -25,11 +25,12 @@ internal sealed class KeptStudies
     /// <param name="maxBytes">In memory.</param>
     /// <param name="file">Null for none.</param>
     /// <param name="maxDiskBytes">On disk.</param>
-    public KeptStudies(long maxBytes, StudyFile? file, long maxDiskBytes)
+    /// <param name="changed">Hears of every change.</param>
+    public KeptStudies(long maxBytes, StudyFile? file, long maxDiskBytes, Action<Study, Study> changed)
     {
         _file = file;
         _maxDiskBytes = maxDiskBytes;
-        _table = new(maxBytes, file) { Flush = () => Flush(withUses: false) };
+        _table = new(maxBytes, file) { Flush = () => Flush(withUses: false), Changed = changed };
     }
 
     public long Bytes => _table.Bytes;

@@ -19,7 +19,8 @@ internal readonly record struct PackedKey(int Backend, Uid Series, bool IsRows);
 /// list      flags (1 study row, 2 asked, 4 unlisted) · [dataset, time, number of fields, texts] · [time]
 ///           number of series · series …
 /// series    UID · flags (1 summary, 2 metadata, 4 rows, 8 made in client, 16 count, 32 belied,
-///                        64 metadata's summary, 128 which is the summary, 256 validators)
+///                        64 metadata's summary, 128 which is the summary, 256 validators,
+///                        512 only its metadata is made in client)
 ///           [dataset] · [hash (16), time] · [hash (16)] · [count] · [dataset] · [text, text]
 /// dataset   bytes: JSON · number of attributes · of each: tag, start, length
 ///           number of links · of each: start, length × 2 + 1 for bulk data
@@ -49,7 +50,8 @@ internal static class StudyFormat
         MetadataSummary = 64,
         MetadataSummaryIsSummary = 128,
         Validators = 256,
-        All = 511,
+        MetadataMadeInClient = 512,
+        All = 1023,
     }
 
     /// <param name="study">What is known.</param>
@@ -141,7 +143,7 @@ internal static class StudyFormat
         var parts = (series.Summary is null ? 0 : SeriesParts.Summary)
             | (series.Metadata is null ? 0 : SeriesParts.Metadata)
             | (series.InstanceRows is null ? 0 : SeriesParts.Rows)
-            | (series.MadeInClient ? SeriesParts.MadeInClient : 0)
+            | (series.MadeInClient ? SeriesParts.MadeInClient : series.MetadataMadeInClient ? SeriesParts.MetadataMadeInClient : 0)
             | (series.SummaryCount is null ? 0 : SeriesParts.Count)
             | (series.IsBelied ? SeriesParts.Belied : 0)
             | (isSummary ? SeriesParts.MetadataSummaryIsSummary : series.MetadataSummary is null ? 0 : SeriesParts.MetadataSummary)
@@ -226,6 +228,7 @@ internal static class StudyFormat
             MetadataAsked = asked,
             InstanceRows = rows,
             MadeInClient = parts.HasFlag(SeriesParts.MadeInClient),
+            MetadataMadeInClient = (parts & (SeriesParts.MadeInClient | SeriesParts.MetadataMadeInClient)) != 0,
             SummaryCount = parts.HasFlag(SeriesParts.Count) ? unchecked((int)(uint)reader.ReadNumber()) : null,
             IsBelied = parts.HasFlag(SeriesParts.Belied),
             MetadataSummary = parts.HasFlag(SeriesParts.MetadataSummary) ? ReadDataset(ref reader) : parts.HasFlag(SeriesParts.MetadataSummaryIsSummary) ? summary : null,

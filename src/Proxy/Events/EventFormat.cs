@@ -1,0 +1,61 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Proxy.Dicom;
+
+namespace Proxy.Events;
+
+/// <summary>An event as it goes out (HTML, §9.2 Server-sent events).</summary>
+/// <remarks>
+/// <code>
+/// id: 5d41402abc4b-17
+/// event: INSTANCES_ADDED
+/// data: {"StudyInstanceUID":"1.2","SeriesInstanceUID":"1.2.3","instances":120,"backend":"east","madeInClient":false}
+/// </code>
+/// The first half of an id is the process's, so that the numbers of an earlier one are not taken for its own. JSON
+/// escapes what would end a line.
+/// </remarks>
+internal static class EventFormat
+{
+    public static byte[] Write(string epoch, ProxyEvent @event)
+    {
+        var output = new ArrayBufferWriter<byte>(512);
+        output.Write(Encoding.UTF8.GetBytes($"id: {IdOf(epoch, @event.Id)}\nevent: {@event.Name}\ndata: "));
+        WriteData(output, @event);
+        output.Write("\n\n"u8);
+        return output.WrittenSpan.ToArray();
+    }
+
+    public static string IdOf(string epoch, long id) => string.Create(CultureInfo.InvariantCulture, $"{epoch}-{id}");
+
+    /// <summary>Null when it is of another process, or no id.</summary>
+    public static long? ReadId(string epoch, string text) =>
+        text.Length > epoch.Length && text[epoch.Length] == '-' && text.StartsWith(epoch, StringComparison.Ordinal)
+        && long.TryParse(text.AsSpan(epoch.Length + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var id) ? id : null;
+
+    private static void WriteData(IBufferWriter<byte> output, ProxyEvent @event)
+    {
+        using var json = new Utf8JsonWriter(output);
+        json.WriteStartObject();
+        if (@event.Study is { } study) json.WriteString("StudyInstanceUID", study.ToString());
+        if (@event.Series is { } series) json.WriteString("SeriesInstanceUID", series.ToString());
+        if (@event.Name == ProxyEvent.SeriesAdded) WriteUids(json, "SeriesInstanceUIDs", @event.Added);
+        if (@event.Name == ProxyEvent.InstancesAdded) json.WriteNumber("instances", @event.Added.Length);
+        if (@event.Backend is { } backend) json.WriteString("backend", backend);
+        if (@event.MadeInClient is { } madeInClient) json.WriteBoolean("madeInClient", madeInClient);
+        foreach (var (name, value) in @event.More)
+        {
+            json.WritePropertyName(name);
+            value.WriteTo(json);
+        }
+        json.WriteEndObject();
+    }
+
+    private static void WriteUids(Utf8JsonWriter json, string name, IEnumerable<Uid> uids)
+    {
+        json.WriteStartArray(name);
+        foreach (var uid in uids) json.WriteStringValue(uid.ToString());
+        json.WriteEndArray();
+    }
+}

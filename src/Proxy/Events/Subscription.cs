@@ -1,0 +1,48 @@
+using Proxy.Operations;
+
+namespace Proxy.Events;
+
+/// <summary>A reader of the log inside the process: its handler may be slow or throw, and harms nobody but itself.</summary>
+internal sealed class Subscription : IDisposable
+{
+    private readonly CancellationTokenSource _ended = new();
+    private readonly string _name;
+    private readonly Action<ProxyEvent> _handler;
+    private readonly ILogger _log;
+
+    public Subscription(string name, Action<ProxyEvent> handler, EventReader reader, ILogger log)
+    {
+        _name = name;
+        _handler = handler;
+        _log = log;
+        _ = Task.Run(() => ReadAsync(reader, _ended.Token));
+    }
+
+    public void Dispose() => _ended.Cancel();
+
+    private async Task ReadAsync(EventReader reader, CancellationToken ended)
+    {
+        while (!ended.IsCancellationRequested)
+        {
+            var news = reader.News;
+            while (!ended.IsCancellationRequested && reader.Read() is { Event: { } read })
+            {
+                if (read.Name == ProxyEvent.Gap) _log.SubscriberLate(_name, read.More["lost"].GetInt64());
+                else if (read.Name == _name) Handle(read);
+            }
+            await news.WaitAsync(ended).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private void Handle(ProxyEvent read)
+    {
+        try
+        {
+            _handler(read);
+        }
+        catch (Exception e)
+        {
+            _log.SubscriberFailed(e, _name);
+        }
+    }
+}

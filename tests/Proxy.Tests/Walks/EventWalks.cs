@@ -1,0 +1,230 @@
+using System.Net.Sockets;
+using System.Text;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Time.Testing;
+using Proxy.Dicom;
+using Proxy.Events;
+using Proxy.Tests.Pacs;
+using Xunit;
+
+namespace Proxy.Tests.Walks;
+
+/// <summary>What a client hears of the proxy: what it opened itself, and what others did.</summary>
+public sealed class EventWalks : IAsyncDisposable
+{
+    private const string Series = "/dicomweb/studies/1.2.1/series";
+
+    private readonly FakeTimeProvider _time = new(DateTimeOffset.UnixEpoch.AddYears(56));
+
+    private readonly WireMockPacs _east = new(new HeldStudy("1.2.1") { PatientName = "ZZCANARY" }.With("1.2.1.1", "CT", 3).With("1.2.1.2", "SR", 1), new HeldStudy("1.2.2").With("1.2.2.1"));
+
+    private readonly ProxyHost _proxy;
+
+    public EventWalks() => _proxy = new(("east", _east.Address)) { Time = _time, ["Search:Freshness"] = "00:00:00" };
+
+    public async ValueTask DisposeAsync()
+    {
+        await _proxy.DisposeAsync();
+        _east.Dispose();
+    }
+
+    private EventLog Log => _proxy.Services.GetRequiredService<EventLog>();
+
+    [Fact]
+    public async Task WhoOpensAStudyHearsOfItsSeries_ThenOfTheirInstances()
+    {
+        using var listener = await Listener.OpenAsync(_proxy);
+
+        await _proxy.GetAsync(Series);
+        await _proxy.GetAsync(Series);
+        await _proxy.GetAsync(Series + "/1.2.1.1/metadata");
+        await _proxy.GetAsync(Series + "/1.2.1.1/metadata");
+
+        await Until.TrueAsync(() => listener.Heard.Count == 2);
+        Assert.Equal(["SERIES_ADDED", "INSTANCES_ADDED"], listener.Names);
+        Assert.Equal("""{"StudyInstanceUID":"1.2.1","SeriesInstanceUIDs":["1.2.1.1","1.2.1.2"],"backend":"east","madeInClient":false}""", listener.Heard.First().Data.ToJsonString());
+        Assert.Equal("""{"StudyInstanceUID":"1.2.1","SeriesInstanceUID":"1.2.1.1","instances":3,"backend":"east","madeInClient":false}""", listener.Heard.Last().Data.ToJsonString());
+    }
+
+    [Fact]
+    public async Task ItIsAnEventStream_ThatNothingBetweenKeepsOrHoldsBack()
+    {
+        using var response = await _proxy.OpenAsync("/events", ("Origin", "http://localhost:3000"));
+
+        Assert.Equal("text/event-stream", response.Content.Headers.ContentType!.ToString());
+        Assert.Equal("no-store", response.Headers.CacheControl!.ToString());
+        Assert.Equal(["no"], response.Headers.GetValues("X-Accel-Buffering"));
+        Assert.Equal(["http://localhost:3000"], response.Headers.GetValues("Access-Control-Allow-Origin"));
+        using var lines = new StreamReader(await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken));
+        Assert.Equal("retry: 2000", await lines.ReadLineAsync(TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task ABackendThatFailsIsDown_AndUpWhenItAnswersAgain()
+    {
+        using var listener = await Listener.OpenAsync(_proxy, "?event=BACKEND_UP,BACKEND_DOWN");
+
+        await _proxy.GetAsync("/dicomweb/studies");
+        _east.Fail(500);
+        await _proxy.GetAsync("/dicomweb/studies");
+        await _proxy.GetAsync("/dicomweb/studies");
+        _east.Mend();
+        await _proxy.GetAsync("/dicomweb/studies");
+
+        await Until.TrueAsync(() => listener.Heard.Count == 2);
+        Assert.Equal(["BACKEND_DOWN", "BACKEND_UP"], listener.Names);
+        Assert.Equal("""{"backend":"east"}""", listener.Heard.First().Data.ToJsonString());
+    }
+
+    [Fact]
+    public async Task WhoComesBackHearsWhatItMissed()
+    {
+        using (var first = await Listener.OpenAsync(_proxy))
+        {
+            await Until.TrueAsync(() => first.LastId.Length > 0);
+            var beginning = first.LastId;
+            await _proxy.GetAsync(Series);
+            await Until.TrueAsync(() => first.Heard.Count == 1);
+            var last = first.LastId;
+            first.Dispose();
+            await _proxy.GetAsync(Series + "/1.2.1.1/metadata");
+
+            using var second = await Listener.OpenAsync(_proxy, lastId: last);
+            using var third = await Listener.OpenAsync(_proxy, lastId: beginning);
+
+            await Until.TrueAsync(() => second.Heard.Count == 1 && third.Heard.Count == 2);
+            Assert.Equal(["INSTANCES_ADDED"], second.Names);
+            Assert.Equal(["SERIES_ADDED", "INSTANCES_ADDED"], third.Names);
+        }
+    }
+
+    [Fact]
+    public async Task WhoComesBackFromAnEarlierProcessIsToldOfAGap_WhateverItFilters()
+    {
+        await _proxy.GetAsync(Series);
+
+        using var listener = await Listener.OpenAsync(_proxy, "?event=SERIES_ADDED&study=1.2.1", lastId: "0123456789ab-17");
+
+        await Until.TrueAsync(() => listener.Heard.Count == 2);
+        Assert.Equal(["gap", "SERIES_ADDED"], listener.Names);
+        Assert.Equal("{}", listener.Heard.First().Data.ToJsonString());
+    }
+
+    [Fact]
+    public async Task OnlyWhatPassesTheFilterComes()
+    {
+        using var all = await Listener.OpenAsync(_proxy);
+        using var series = await Listener.OpenAsync(_proxy, "?event=SERIES_ADDED,BACKEND_UP");
+        using var study = await Listener.OpenAsync(_proxy, "?study=1.2.2");
+        using var east = await Listener.OpenAsync(_proxy, "?backend=EAST&event=INSTANCES_ADDED&event=SERIES_ADDED");
+        using var west = await Listener.OpenAsync(_proxy, "?backend=west");
+
+        await _proxy.GetAsync(Series + "/1.2.1.1/metadata");
+        await _proxy.GetAsync("/dicomweb/studies/1.2.2/series/1.2.2.1/metadata");
+
+        await Until.TrueAsync(() => all.Heard.Count == 4 && series.Heard.Count == 2 && study.Heard.Count == 2 && east.Heard.Count == 4);
+        Assert.All(study.Heard, h => Assert.Equal("1.2.2", (string)h.Data["StudyInstanceUID"]!));
+        Assert.Equal(["SERIES_ADDED", "SERIES_ADDED"], series.Names);
+        Assert.Empty(west.Heard);
+    }
+
+    [Theory]
+    [InlineData("?event=SERIES_ADDED,NONE", "event: any of SERIES_ADDED, INSTANCES_ADDED, STUDY_REMOVED, SERIES_REMOVED, SERIES_MOVED, BACKEND_UP, BACKEND_DOWN, PREFETCH_PROGRESS")]
+    [InlineData("?event=series_added", "event: any of")]
+    [InlineData("?study=x", "study: a UID")]
+    [InlineData("?study=", "study: a UID")]
+    [InlineData("?study=1.2&study=1.3", "study: a UID")]
+    public async Task WhatCannotBeFilteredByIsRefused(string query, string names) => (await _proxy.GetAsync("/events" + query)).IsProblem(400, names);
+
+    [Fact]
+    public async Task ASilentStreamBeats_AndMovesThePlaceToComeBackTo()
+    {
+        using var listener = await Listener.OpenAsync(_proxy, "?event=BACKEND_UP");
+        await Until.TrueAsync(() => listener.LastId.Length > 0);
+        var beginning = listener.LastId;
+        await _proxy.GetAsync(Series);
+
+        _time.Advance(EventStreams.Beat);
+        await Until.TrueAsync(() => listener.Beats == 1);
+        Assert.NotEqual(beginning, listener.LastId);
+        _time.Advance(EventStreams.Beat);
+        await Until.TrueAsync(() => listener.Beats == 2);
+        Assert.Empty(listener.Heard);
+    }
+
+    [Fact]
+    public async Task ASlowClientIsToldWhatItLost_AndOthersGetEverything()
+    {
+        const int Events = 60, UidsEach = 5_000;
+        using var quick = await Listener.OpenAsync(_proxy);
+        using var slow = await _proxy.OpenAsync("/events");
+        var added = Enumerable.Range(0, UidsEach).Select(n => Uid.Parse($"1.9.{n}"));
+        var filling = new string('x', 1 << 20);
+
+        for (var n = 1; n <= Events; n++)
+        {
+            Log.Publish(new ProxyEvent(ProxyEvent.InstancesAdded) { Backend = $"{n}", Added = [.. added] }.With("filling", filling));
+            await Until.TrueAsync(() => quick.Heard.Count == n);
+        }
+
+        Assert.Equal(Enumerable.Range(1, Events).Select(n => $"{n}"), quick.Heard.Select(h => (string)h.Data["backend"]!));
+        using var lines = new StreamReader(await slow.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken));
+        var (before, lost, after) = (0, 0, 0);
+        while (before + lost + after < Events && await lines.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
+        {
+            if (line == "event: gap") lost = int.Parse((await lines.ReadLineAsync(TestContext.Current.CancellationToken))!["data: {\"lost\":".Length..^1], System.Globalization.CultureInfo.InvariantCulture);
+            else if (line == "event: INSTANCES_ADDED" && lost == 0) before++;
+            else if (line == "event: INSTANCES_ADDED") after++;
+        }
+        Assert.InRange(lost, 1, Events - 1);
+        Assert.Equal(Events, before + lost + after);
+        Assert.InRange(after, 1, 20);
+    }
+
+    [Fact]
+    public async Task AThousandHearTheSame()
+    {
+        var listeners = await Task.WhenAll(Enumerable.Range(0, 1000).Select(_ => Listener.OpenAsync(_proxy)));
+
+        await _proxy.GetAsync(Series + "/1.2.1.1/metadata");
+
+        await Until.TrueAsync(() => listeners.All(l => l.Heard.Count == 2));
+        Assert.Single(listeners.Select(l => string.Join(' ', l.Heard.Select(h => $"{h.Id} {h.Name} {h.Data.ToJsonString()}"))).Distinct());
+        var streams = _proxy.Services.GetRequiredService<EventStreams>();
+        Assert.Equal(1000, streams.Open);
+        foreach (var listener in listeners) listener.Dispose();
+        await Until.TrueAsync(() => streams.Open == 0);
+    }
+
+    [Fact]
+    public async Task EveryStreamEndsAtOnce_WhenTheProxyStops_AlsoOneThatNobodyReads()
+    {
+        var proxy = new ProxyHost(("east", _east.Address));
+        using var listener = await Listener.OpenAsync(proxy);
+        using var stuck = new TcpClient(AddressFamily.InterNetwork);
+        await stuck.ConnectAsync("127.0.0.1", new Uri(proxy.Address).Port, TestContext.Current.CancellationToken);
+        await stuck.GetStream().WriteAsync(Encoding.ASCII.GetBytes("GET /events HTTP/1.1\r\nHost: x\r\n\r\n"), TestContext.Current.CancellationToken);
+        var log = proxy.Services.GetRequiredService<EventLog>();
+        var streams = proxy.Services.GetRequiredService<EventStreams>();
+        await Until.TrueAsync(() => streams.Open == 2);
+        for (var n = 0; n < 40; n++) log.Publish(new ProxyEvent(ProxyEvent.PrefetchProgress).With("filling", new string('x', 1 << 20)));
+        await Until.TrueAsync(() => listener.Heard.Count == 40);
+
+        proxy.Services.GetRequiredService<IHostApplicationLifetime>().StopApplication();
+
+        await listener.Ended;
+        await Until.TrueAsync(() => streams.Open == 0);
+        await proxy.DisposeAsync().AsTask().WaitAsync(Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task NoPatientIsNamed()
+    {
+        using var listener = await Listener.OpenAsync(_proxy);
+        await _proxy.GetAsync("/dicomweb/studies");
+        await _proxy.GetAsync(Series + "/1.2.1.1/metadata");
+        await Until.TrueAsync(() => listener.Heard.Count == 2);
+        Assert.All(listener.Heard, h => Assert.DoesNotContain("ZZCANARY", h.Data.ToJsonString(), StringComparison.Ordinal));
+    }
+}

@@ -1,0 +1,71 @@
+using System.Collections.Concurrent;
+using System.Text.Json.Nodes;
+using Xunit;
+
+namespace Proxy.Tests.Walks;
+
+/// <summary>One event as a client got it.</summary>
+public sealed record Heard(string Id, string Name, JsonNode Data);
+
+/// <summary>A client of <c>/events</c> that takes what comes, as a browser's EventSource does, and reads it strictly.</summary>
+public sealed class Listener : IDisposable
+{
+    private readonly ConcurrentQueue<Heard> _heard = new();
+    private int _beats;
+
+    private Listener(HttpResponseMessage response)
+    {
+        Response = response;
+        Ended = ReadAsync();
+    }
+
+    public HttpResponseMessage Response { get; }
+
+    public IReadOnlyCollection<Heard> Heard => _heard;
+
+    public IEnumerable<string> Names => _heard.Select(h => h.Name);
+
+    /// <summary>What it would come back with.</summary>
+    public string LastId { get; private set; } = "";
+
+    public int Beats => Volatile.Read(ref _beats);
+
+    /// <summary>When the stream came to its end, which is an end and no breaking off.</summary>
+    public Task Ended { get; }
+
+    public static async Task<Listener> OpenAsync(ProxyHost proxy, string query = "", string? lastId = null)
+    {
+        var response = await proxy.OpenAsync("/events" + query, lastId is null ? [] : [("Last-Event-ID", lastId)]);
+        Assert.True(response.IsSuccessStatusCode, response.StatusCode.ToString());
+        return new(response);
+    }
+
+    public void Dispose() => Response.Dispose();
+
+    private async Task ReadAsync()
+    {
+        using var lines = new StreamReader(await Response.Content.ReadAsStreamAsync());
+        var block = new List<string>();
+        while (await lines.ReadLineAsync() is { } line)
+        {
+            if (line.Length > 0)
+            {
+                block.Add(line);
+                continue;
+            }
+            Take(block);
+            block.Clear();
+        }
+        Assert.Empty(block);
+    }
+
+    private void Take(List<string> block)
+    {
+        string[] expected = block[0] switch { ":" => [":", "id: "], "retry: 2000" => ["retry: 2000", "id: "], _ => ["id: ", "event: ", "data: {"] };
+        Assert.Equal(expected.Length, block.Count);
+        Assert.All(expected.Zip(block), pair => Assert.StartsWith(pair.First, pair.Second));
+        LastId = block.Find(line => line.StartsWith("id: ", StringComparison.Ordinal))!["id: ".Length..];
+        if (block[0] == ":") Interlocked.Increment(ref _beats);
+        if (block.Count == 3) _heard.Enqueue(new(LastId, block[1]["event: ".Length..], JsonNode.Parse(block[2]["data: ".Length..])!));
+    }
+}
