@@ -11,6 +11,9 @@ using Proxy.Cache.OnDisk;
 using Proxy.Disk;
 using Proxy.Events;
 using Proxy.Operations;
+using Proxy.Prefetch;
+using Proxy.Prefetch.Jobs;
+using Proxy.Prefetch.Planning;
 using Proxy.Retrieve;
 using Proxy.Search;
 using Proxy.Security;
@@ -42,6 +45,7 @@ internal static class Composition
         services.AddSingleton(new BackendSet(settings.Backends));
         services.AddSingleton(new Reloadable<SearchOptions>(settings.Search));
         services.AddSingleton(new Reloadable<CacheOptions>(settings.Cache));
+        services.AddSingleton(new Reloadable<PrefetchOptions>(settings.Prefetch));
         services.AddSingleton(new Reloadable<SecurityOptions>(settings.Security));
     }
 
@@ -62,6 +66,7 @@ internal static class Composition
         services.AddSingleton<BackendStates>();
         services.AddSingleton<DestinationChoice>();
         services.AddSingleton<BackendClient>();
+        services.AddSingleton<Turns>();
         services.AddHostedService<BackendProber>();
     }
 
@@ -99,6 +104,20 @@ internal static class Composition
         services.AddHostedService(s => s.GetRequiredService<PackedFrames>());
     }
 
+    public static void AddPrefetch(this IServiceCollection services)
+    {
+        services.AddSingleton<WorkLists>();
+        services.AddSingleton<AheadSearch>();
+        services.AddSingleton<PriorSearch>();
+        services.AddSingleton<StudyFetch>();
+        services.AddSingleton<JobBoard>();
+        services.AddSingleton<JobFile>();
+        services.AddSingleton<Prefetcher>();
+        services.AddHostedService(s => s.GetRequiredService<Prefetcher>());
+        services.AddHostedService<JobKeeper>();
+        services.AddHostedService<RuleRounds>();
+    }
+
     public static void AddSecurity(this IServiceCollection services) => services.AddCors();
 
     /// <summary>What every request passes, in this order.</summary>
@@ -116,7 +135,7 @@ internal static class Composition
     {
         foreach (var path in (string[])["/dicomweb", $"/backends/{{{RequestScope.BackendName}}}/dicomweb"])
         {
-            var root = app.MapGroup(path).AddEndpointFilter(RequestScope.FilterAsync);
+            var root = app.MapGroup(path).AddEndpointFilter(RequestScope.FilterAsync).AddEndpointFilter(Watch.FilterAsync);
             root.MapSearch();
             root.MapMetadata();
             root.MapFrames();
@@ -142,6 +161,7 @@ internal static class Composition
             foreach (var backend in gone) app.Services.Forget(backend);
             app.Services.GetRequiredService<Reloadable<SearchOptions>>().Set(settings.Search);
             app.Services.GetRequiredService<Reloadable<CacheOptions>>().Set(settings.Cache);
+            app.Services.GetRequiredService<Reloadable<PrefetchOptions>>().Set(settings.Prefetch);
             app.Services.GetRequiredService<Reloadable<SecurityOptions>>().Set(settings.Security);
             app.Services.GetRequiredService<MemoryTier>().Resize(settings.Cache.TierMaxBytes);
             app.Services.GetRequiredService<DiskWriter>().MaxBytes = settings.Cache.TierDiskMaxBytes;

@@ -3,6 +3,7 @@ using Proxy.Admin;
 using Proxy.Backends;
 using Proxy.Demo;
 using Proxy.Events;
+using Proxy.Prefetch;
 
 const string demoFlag = "--demo";
 var builder = WebApplication.CreateBuilder([.. args.Where(a => a != demoFlag)]);
@@ -24,6 +25,7 @@ builder.Services.AddEvents();
 builder.Services.AddBackends(builder.Configuration);
 builder.Services.AddStore(settings.Cache);
 builder.Services.AddDicomWeb();
+builder.Services.AddPrefetch();
 builder.Services.AddPrometheus();
 
 var app = builder.Build();
@@ -31,6 +33,7 @@ app.FollowSettings(settings);
 app.UseGuards();
 
 app.MapDicomWeb();
+app.MapPrefetch();
 app.MapStore();
 app.MapEvents();
 app.MapCache();

@@ -1,13 +1,14 @@
 using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Operations;
+using Proxy.Prefetch;
 using Proxy.Search;
 using Proxy.Security;
 
 namespace Proxy;
 
 /// <summary>All settings, read and checked at once.</summary>
-internal sealed record Settings(IReadOnlyList<BackendOptions> Backends, SearchOptions Search, CacheOptions Cache, SecurityOptions Security)
+internal sealed record Settings(IReadOnlyList<BackendOptions> Backends, SearchOptions Search, CacheOptions Cache, PrefetchOptions Prefetch, SecurityOptions Security)
 {
     /// <summary>Settings that are there and do nothing in this version.</summary>
     public IReadOnlyList<string> Unused { get; private init; } = [];
@@ -15,13 +16,13 @@ internal sealed record Settings(IReadOnlyList<BackendOptions> Backends, SearchOp
     public static Settings Read(IConfiguration configuration, out IReadOnlyList<string> errors)
     {
         var reader = new SettingsReader(configuration);
-        var settings = new Settings(BackendOptions.ReadAll(reader), SearchOptions.Read(reader), CacheOptions.Read(reader), SecurityOptions.Read(reader));
+        var settings = new Settings(BackendOptions.ReadAll(reader), SearchOptions.Read(reader), CacheOptions.Read(reader), PrefetchOptions.Read(reader), SecurityOptions.Read(reader));
         if (!settings.Security.AllowAnonymous)
         {
             foreach (var address in Listening.FindOpenAddresses(configuration))
                 reader.Fail("urls", address, "patients' images would be open to whoever reaches this address: listen on loopback, or set Security:AllowAnonymous to true");
         }
-        foreach (var key in (string[])["Prefetch", "Cluster", "Viewer"]) reader.LeaveUnused(key);
+        foreach (var key in (string[])["Cluster", "Viewer"]) reader.LeaveUnused(key);
         errors = reader.Errors;
         return settings with { Unused = reader.Unused };
     }

@@ -12,10 +12,12 @@ public readonly record struct Tag(uint Value) : IComparable<Tag>
     public static readonly Tag InstanceAvailability = new(0x00080056);
     public static readonly Tag Modality = new(0x00080060);
     public static readonly Tag ModalitiesInStudy = new(0x00080061);
+    public static readonly Tag StudyDescription = new(0x00081030);
     public static readonly Tag RetrieveUrl = new(0x00081190);
     public static readonly Tag PatientName = new(0x00100010);
     public static readonly Tag PatientId = new(0x00100020);
     public static readonly Tag PatientBirthDate = new(0x00100030);
+    public static readonly Tag IssuerOfPatientId = new(0x00100021);
     public static readonly Tag StudyInstanceUid = new(0x0020000D);
     public static readonly Tag SeriesInstanceUid = new(0x0020000E);
     public static readonly Tag SeriesNumber = new(0x00200011);

@@ -47,4 +47,7 @@ internal static partial class Log
 
     [LoggerMessage(15, LogLevel.Warning, "A subscriber to {Event} was too slow: {Lost} events passed it by")]
     public static partial void SubscriberLate(this ILogger logger, string @event, long lost);
+
+    [LoggerMessage(16, LogLevel.Error, "A prefetch failed by a fault of the proxy")]
+    public static partial void PrefetchFailed(this ILogger logger, Exception exception);
 }

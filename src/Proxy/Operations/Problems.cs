@@ -11,6 +11,8 @@ public static class Problems
 
     public static IResult NotAcceptable(string detail) => Make(406, "Not acceptable", detail, ("parameter", "Accept"));
 
+    public static IResult TooLarge(string rule) => Make(413, "Content too large", rule, ("parameter", "body"));
+
     public static IResult HeadersTooLarge(int most) => Make(431, "Request header fields too large", $"headers: at most {most} bytes together", ("parameter", "headers"));
 
     public static IResult OwnFault() => Make(500, "A fault of the proxy", "The request could not be answered; the log says why.");

@@ -1,6 +1,7 @@
 using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Dicom;
+using Proxy.Operations;
 using Proxy.Search;
 using Proxy.Store;
 using Proxy.Wire;
@@ -17,7 +18,8 @@ namespace Proxy.Retrieve;
 /// Another holder gives a frame in place of the owner only when its own metadata was read: then the series is its own.
 /// </para>
 /// </remarks>
-public sealed class BodyReader(BackendClient client, BackendSet backends, SeriesListReader lists, SeriesReader series, DicomMetadataStore store, EntryCache cache, FrameCutter cutter)
+public sealed class BodyReader(
+    BackendClient client, BackendSet backends, Turns turns, SeriesListReader lists, SeriesReader series, DicomMetadataStore store, EntryCache cache, FrameCutter cutter)
 {
     /// <summary>What is wanted, in which forms, and what has been tried for it.</summary>
     private sealed record Wanted(BackendScope Scope, InstancePath Path, int? Frame, IReadOnlyList<BodyFormat> Formats, Keep Keep)
@@ -41,14 +43,52 @@ public sealed class BodyReader(BackendClient client, BackendSet backends, Series
         // Pixels never change under their UID, but a series may be gone.
         var known = await lists.LookAfterAsync(scope, path.Study, cancellation);
         var wanted = new Wanted(scope, path, frame, formats, keep);
-        if (await TryHoldersAsync(wanted, HoldersOf(known), cancellation) is { } body) return body;
+        if (await TryHoldersAsync(wanted, HoldersOf(known), cancellation) is { } body) return Shown(body);
         var places = await lists.LocateAsync(scope, path.Study, isHurried: true, asksAnew: false, cancellation);
         wanted.Failures.AddRange(places.Failures.ExceptBy(wanted.Failures.Select(f => f.Backend), f => f.Backend));
         var unlisted = SeriesReader.UnlistedIn(places.Study, scope, path.Series).Select(l => l.Backend);
-        return await TryHoldersAsync(wanted, [.. HoldersOf(places.Study), .. unlisted], cancellation) ?? BodyResult.None(wanted.Failures);
+        return await TryHoldersAsync(wanted, [.. HoldersOf(places.Study), .. unlisted], cancellation) is { } found ? Shown(found) : BodyResult.None(wanted.Failures);
+
+        BodyResult Shown(BodyResult result)
+        {
+            store.ShowMetadata(result.Backend, path.SeriesPath);
+            return result;
+        }
 
         List<string> HoldersOf(Study? study) => [.. series.HoldersOf(study, scope, path.Series).Select(l => l.Backend)];
     }
+
+    /// <summary>Whether a frame as it is stored, or an instance, is kept of what a backend gives.</summary>
+    public ValueTask<bool> IsKeptAsync(string backend, InstancePath path, int? frame, CancellationToken cancellation) =>
+        cache.HasAsync([.. CandidatesOf(Ahead(path, frame), backend)], cancellation);
+
+    /// <summary>Fetches what no client asked for yet: a frame as it is stored, or an instance.</summary>
+    /// <param name="backend">Whose series it is.</param>
+    /// <param name="path">The instance, or the one that the frame is in.</param>
+    /// <param name="frame">Its number; null for the instance itself.</param>
+    /// <param name="cancellation">Leaves it; a client that joined keeps it going.</param>
+    /// <returns>How many bytes came; missing when the backend does not have it.</returns>
+    public async Task<BackendAnswer<long>> FetchAheadAsync(BackendOptions backend, InstancePath path, int? frame, CancellationToken cancellation)
+    {
+        var (place, format) = (Ahead(path, frame).Place, FormatAhead(frame));
+        using var result = await BodyResult.OfAsync(cache.Get(new EntryKey(backend.Name, place, format), (fill, stopped) => AskAsync(backend, place, format, fill, stopped), Keep.Ahead), backend.Name, cancellation);
+        if (result.Body is not { } body) return result.Failures.Count > 0 ? new(result.Failures[0]) : new() { IsMissing = true };
+        try
+        {
+            var bytes = 0L;
+            for (ReadOnlyMemory<byte> piece; !(piece = await body.ReadAsync(cancellation)).IsEmpty;) bytes += piece.Length;
+            return new(bytes);
+        }
+        catch (BrokenBodyException)
+        {
+            return new(new BackendFailure(backend.Name, BackendError.BadAnswer, "the body broke off"));
+        }
+    }
+
+    private static Wanted Ahead(InstancePath path, int? frame) => new(new("", []), path, frame, [FormatAhead(frame)], Keep.Ahead);
+
+    /// <summary>As viewers ask for them.</summary>
+    private static BodyFormat FormatAhead(int? frame) => frame is null ? new(BodyFormat.Dicom, BodyFormat.Unnamed) : BodyFormat.AsStored;
 
     /// <summary>The body from the first of these backends that gives it; null when none does.</summary>
     private async Task<BodyResult?> TryHoldersAsync(Wanted wanted, IReadOnlyList<string> holders, CancellationToken cancellation)
@@ -71,7 +111,10 @@ public sealed class BodyReader(BackendClient client, BackendSet backends, Series
     {
         var (place, format) = (wanted.Place, wanted.Formats[0]);
         if (await FindKeptAsync(wanted, backend.Name, cancellation) is { } kept) return BodyResult.Hit(kept, backend.Name);
-        var result = await BodyResult.OfAsync(cache.Get(new EntryKey(backend.Name, place, format), (fill, stopped) => AskAsync(backend, place, format, fill, stopped), wanted.Keep), backend.Name, cancellation);
+        var lookup = cache.Get(new EntryKey(backend.Name, place, format), (fill, stopped) => AskAsync(backend, place, format, fill, stopped), wanted.Keep);
+        // It has joined by now: what is broken off for it is something else.
+        var waiting = lookup.Reader is null ? null : turns.Wait(backend.Name, new(wanted.Path.Study, wanted.Path.Series));
+        var result = await BodyResult.OfAsync(lookup, backend.Name, cancellation, waiting);
         if (result.Body is not null) return result;
         if (result.Failures.Count > 0) wanted.Failures.AddRange(result.Failures);
         else await lists.DoubtAsync(backend, wanted.Path.Study, cancellation);

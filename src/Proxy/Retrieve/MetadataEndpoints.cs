@@ -34,7 +34,7 @@ internal static class MetadataEndpoints
         if (result.Metadata is not { } metadata) return NotFound(result.Failures);
         if (instance is { } one && !metadata.Has(one)) return Problems.NotFound("The series has no such instance.");
 
-        SetHeaders(context, result.Status, Ages.Of(result.Asked, time.GetUtcNow()), time.GetElapsedTime(started), result.Failures);
+        SetHeaders(context, result.Status, result.IsPrefetched, Ages.Of(result.Asked, time.GetUtcNow()), time.GetElapsedTime(started), result.Failures);
         if (context.IsNotModified($"W/\"{metadata.Hash:x}{(instance is null ? "" : "-" + instance)}\"")) return Results.Empty;
         await SendReadyAsync(context, memory, [metadata], new(metadata.Hash, instance, context.GetRootAddress(scope), context.Request.ChooseCoding()));
         return Results.Empty;
@@ -83,7 +83,7 @@ internal static class MetadataEndpoints
         var series = results.Where(r => r.Metadata is not null).ToList();
         if (series.Count == 0) return NotFound([]);
 
-        SetHeaders(context, series.Max(r => r.Status), series.Max(r => Ages.Of(r.Asked, time.GetUtcNow())), time.GetElapsedTime(started), places.Failures);
+        SetHeaders(context, series.Max(r => r.Status), series.TrueForAll(r => r.IsPrefetched), series.Max(r => Ages.Of(r.Asked, time.GetUtcNow())), time.GetElapsedTime(started), places.Failures);
         var metadata = series.ConvertAll(r => r.Metadata!);
         // That of a study with one series is that series' own, and so is the text.
         var hash = metadata.Aggregate(UInt128.Zero, (sum, m) => unchecked(sum * 31 + m.Hash));
@@ -106,10 +106,10 @@ internal static class MetadataEndpoints
     private static IResult NotFound(IReadOnlyList<BackendFailure> failures) =>
         failures.Count > 0 ? failures.ToProblem() : Problems.NotFound("No backend holds it.");
 
-    private static void SetHeaders(HttpContext context, CacheStatus status, TimeSpan age, TimeSpan elapsed, IReadOnlyList<BackendFailure> failures)
+    private static void SetHeaders(HttpContext context, CacheStatus status, bool isPrefetched, TimeSpan age, TimeSpan elapsed, IReadOnlyList<BackendFailure> failures)
     {
         var response = context.Response;
-        response.SetCacheStatus(status);
+        response.SetCacheStatus(status, isPrefetched: isPrefetched);
         response.SetAge(age);
         response.SetPrivate();
         if (status == CacheStatus.Miss) response.SetServerTiming(elapsed);

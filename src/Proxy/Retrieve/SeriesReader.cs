@@ -15,7 +15,11 @@ namespace Proxy.Retrieve;
 /// <param name="Asked">When it gave or confirmed them.</param>
 /// <param name="Status">From the store or asked for now.</param>
 /// <param name="Failures">Backends that could not say.</param>
-public sealed record SeriesResult(PackedInstances? Metadata, string Backend, DateTimeOffset Asked, CacheStatus Status, IReadOnlyList<BackendFailure> Failures);
+public sealed record SeriesResult(PackedInstances? Metadata, string Backend, DateTimeOffset Asked, CacheStatus Status, IReadOnlyList<BackendFailure> Failures)
+{
+    /// <summary>It was fetched ahead, and this client is the first to ask for it.</summary>
+    public bool IsPrefetched { get; init; }
+}
 
 /// <summary>Gives the metadata of a series: from the store, else from the backend that the series belongs to.</summary>
 /// <remarks>
@@ -31,7 +35,7 @@ public sealed record SeriesResult(PackedInstances? Metadata, string Backend, Dat
 /// when another holds more of it, and back to the preferred holder when that has answered well for a while.
 /// </remarks>
 public sealed class SeriesReader(
-    BackendClient client, BackendSet backends, BackendStates states, SeriesListReader lists, DicomMetadataStore store, EntryCache entries,
+    BackendClient client, BackendSet backends, BackendStates states, Turns turns, SeriesListReader lists, DicomMetadataStore store, EntryCache entries,
     Reloadable<CacheOptions> cache, TimeProvider time, ILogger<SeriesReader> log)
 {
     /// <summary>How long a client that could have what is kept waits for what is new.</summary>
@@ -39,14 +43,24 @@ public sealed class SeriesReader(
 
     private readonly SingleFlight<(string Backend, SeriesPath Path, bool AsksAnew), BackendAnswer<PackedInstances>> _asking = new();
 
+    /// <summary>What a client asked for.</summary>
     public async Task<SeriesResult> ReadAsync(BackendScope scope, SeriesPath path, bool asksAnew, CancellationToken cancellation)
+    {
+        var result = await FindAsync(scope, path, asksAnew, cancellation);
+        return result.Metadata is not null && store.ShowMetadata(result.Backend, path) ? result with { IsPrefetched = true } : result;
+    }
+
+    /// <summary>What no client asked for yet: it fires no event, and no client waits for it.</summary>
+    public Task<SeriesResult> ReadAheadAsync(BackendScope scope, SeriesPath path, CancellationToken cancellation) => RefreshAsync(scope, path, asksAnew: false, isAhead: true, cancellation);
+
+    private async Task<SeriesResult> FindAsync(BackendScope scope, SeriesPath path, bool asksAnew, CancellationToken cancellation)
     {
         // 1
         if (!asksAnew && FindFresh(scope, path) is { } fresh) return fresh;
 
         // 2
-        if (asksAnew || FindKept(scope, path, []) is not { } kept) return await RefreshAsync(scope, path, asksAnew, cancellation);
-        var refreshing = RefreshAsync(scope, path, asksAnew, CancellationToken.None);
+        if (asksAnew || FindKept(scope, path, []) is not { } kept) return await RefreshAsync(scope, path, asksAnew, isAhead: false, cancellation);
+        var refreshing = RefreshAsync(scope, path, asksAnew, isAhead: false, CancellationToken.None);
         await Task.WhenAny(refreshing, Task.Delay(Patience, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
         if (refreshing.IsCompleted) return await refreshing;
@@ -70,7 +84,7 @@ public sealed class SeriesReader(
     {
         var list = store.GetStudy(path.Study)?.ListOf(backend) ?? new SeriesList(backend);
         if (list.FindSeries(path.Series) is { IsMetadataComplete: true, Metadata: { } known }) return known.Has(path.Instance);
-        return await TryReadAsync(list, path.SeriesPath, asksAnew: false, [], cancellation) is { Metadata: { } metadata } && metadata.Has(path.Instance);
+        return await TryReadAsync(list, path.SeriesPath, asksAnew: false, isAhead: false, [], cancellation) is { Metadata: { } metadata } && metadata.Has(path.Instance);
     }
 
     /// <summary>Binds a series to whoever gives it. The root of one backend says nothing about the others.</summary>
@@ -79,14 +93,14 @@ public sealed class SeriesReader(
         if (scope.IsAll) store.SetOwner(backend, path);
     }
 
-    private async Task<SeriesResult> RefreshAsync(BackendScope scope, SeriesPath path, bool asksAnew, CancellationToken cancellation)
+    private async Task<SeriesResult> RefreshAsync(BackendScope scope, SeriesPath path, bool asksAnew, bool isAhead, CancellationToken cancellation)
     {
         // 3
-        var places = await lists.LocateAsync(scope, path.Study, isHurried: true, asksAnew, cancellation);
+        var places = await lists.LocateAsync(scope, path.Study, isHurried: true, asksAnew, cancellation, isAhead);
         var failures = places.Failures.ToList();
         foreach (var list in InOrder(places, scope, path.Series))
         {
-            if (await TryReadAsync(list, path, asksAnew, failures, cancellation) is not { } result) continue;
+            if (await TryReadAsync(list, path, asksAnew, isAhead, failures, cancellation) is not { } result) continue;
             SetOwner(scope, list.Backend, path);
             return result;
         }
@@ -109,7 +123,7 @@ public sealed class SeriesReader(
     }
 
     /// <summary>The whole metadata as one backend gives it; null when it does not, and then who failed is added.</summary>
-    private async Task<SeriesResult?> TryReadAsync(SeriesList list, SeriesPath path, bool asksAnew, List<BackendFailure> failures, CancellationToken cancellation)
+    private async Task<SeriesResult?> TryReadAsync(SeriesList list, SeriesPath path, bool asksAnew, bool isAhead, List<BackendFailure> failures, CancellationToken cancellation)
     {
         // 4
         var series = list.FindSeries(path.Series) ?? new Series(path.Series);
@@ -121,7 +135,9 @@ public sealed class SeriesReader(
         }
         // 5
         if (backends.Find(list.Backend) is not { } backend) return null;
-        var (answer, isShared) = await _asking.RunAsync((list.Backend, path, asksAnew), stopped => AskOnceAsync(backend, path, series, asksAnew, stopped), cancellation);
+        var asking = _asking.RunAsync((list.Backend, path, asksAnew), stopped => AskOnceAsync(backend, path, series, asksAnew, isAhead, stopped), cancellation);
+        using var waiting = isAhead ? null : turns.Wait(list.Backend, new(path.Study));
+        var (answer, isShared) = await asking;
         if (answer.IsUnchanged) return new(series.Metadata, list.Backend, time.GetUtcNow(), CacheStatus.Hit, []);
         if (answer.IsFound) return new(answer.Value, list.Backend, time.GetUtcNow(), isShared ? CacheStatus.Collapsed : CacheStatus.Miss, []);
         if (answer.Failure is { } failure) failures.Add(failure);
@@ -135,7 +151,8 @@ public sealed class SeriesReader(
         entries.Remove(backend, path);
     }
 
-    private SeriesResult? FindFresh(BackendScope scope, SeriesPath path)
+    /// <summary>What is kept and young enough, for whoever needs not ask then.</summary>
+    public SeriesResult? FindFresh(BackendScope scope, SeriesPath path)
     {
         var owner = HoldersOf(store.GetStudy(path.Study), scope, path.Series).FirstOrDefault();
         return owner?.FindSeries(path.Series) is { } series && IsFresh(series) ? new(series.Metadata, owner.Backend, series.MetadataAsked, CacheStatus.Hit, []) : null;
@@ -149,7 +166,7 @@ public sealed class SeriesReader(
          where series.IsMetadataFresh(cache.Value.MetadataMaxStale, time.GetUtcNow())
          select new SeriesResult(series.Metadata, list.Backend, series.MetadataAsked, CacheStatus.Stale, failures)).FirstOrDefault();
 
-    private async Task<BackendAnswer<PackedInstances>> AskOnceAsync(BackendOptions backend, SeriesPath path, Series known, bool asksAnew, CancellationToken cancellation)
+    private async Task<BackendAnswer<PackedInstances>> AskOnceAsync(BackendOptions backend, SeriesPath path, Series known, bool asksAnew, bool isAhead, CancellationToken cancellation)
     {
         var now = store.GetStudy(path.Study)?.ListOf(backend.Name).FindSeries(path.Series);
         // Between the first look and now another's asking may have come to its end.
@@ -162,7 +179,7 @@ public sealed class SeriesReader(
             return new() { IsUnchanged = true };
         }
         if (!answer.IsFound || answer.Value.Metadata.Count == 0) return answer.Failure is { } failure ? new(failure) : default;
-        var gone = store.AddInstances(backend.Name, path, answer.Value.Metadata, answer.Value.Validators, now?.Summary);
+        var gone = store.AddInstances(backend.Name, path, answer.Value.Metadata, answer.Value.Validators, now?.Summary, madeInClient: isAhead);
         foreach (var instance in gone) entries.Remove(backend.Name, new InstancePath(path.Study, path.Series, instance));
         return new(answer.Value.Metadata);
     }

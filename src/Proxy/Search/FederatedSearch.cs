@@ -226,6 +226,7 @@ public sealed class FederatedSearch(
     private async Task<SearchResult> ListSeriesAsync(BackendScope scope, Uid study, bool asksAnew, CancellationToken cancellation)
     {
         var places = await lists.LocateAsync(scope, study, isHurried: false, asksAnew, cancellation);
+        foreach (var backend in scope.Backends) store.ShowSeries(backend.Name, study);
         var now = time.GetUtcNow();
         var answers = new List<SearchAnswer>();
         var isStale = false;

@@ -11,6 +11,9 @@ using Proxy.Wire;
 
 namespace Proxy.Search;
 
+/// <summary>A page of studies as a client was shown it, for whoever wants to know what he may open next.</summary>
+public sealed record ShownStudies(SearchQuery Query, ImmutableArray<Uid> Studies);
+
 /// <summary>QIDO-RS: the six resources of PS3.18 Table 10.6.1-2.</summary>
 internal static class SearchEndpoints
 {
@@ -23,16 +26,16 @@ internal static class SearchEndpoints
         Map("/studies/{study}/instances", SearchLevel.Instances);
         Map("/studies/{study}/series/{series}/instances", SearchLevel.Instances);
 
-        void Map(string path, SearchLevel level) => root.MapRead(path, (HttpContext context, FederatedSearch search, MemoryTier memory, Reloadable<SearchOptions> options, TimeProvider time) =>
-            AnswerAsync(context, level, search, memory, options, time));
+        void Map(string path, SearchLevel level) => root.MapRead(path, (HttpContext context, FederatedSearch search, Turns turns, MemoryTier memory, Reloadable<SearchOptions> options, TimeProvider time) =>
+            AnswerAsync(context, level, search, turns, memory, options, time));
     }
 
     /// <summary>A ready page: what depends on the result, on which part of it, and on the client's address.</summary>
     private sealed record PageKey(MergedList Rows, int Offset, int? Limit, string Hidden, string Root, Coding Coding);
 
-    private sealed record ReadyPage(byte[] Body, Coding Coding, string ETag, int Rows, IReadOnlyList<string> Lacking);
+    private sealed record ReadyPage(byte[] Body, Coding Coding, string ETag, ImmutableArray<Uid> Rows, IReadOnlyList<string> Lacking);
 
-    private static async Task<IResult> AnswerAsync(HttpContext context, SearchLevel level, FederatedSearch search, MemoryTier memory, Reloadable<SearchOptions> options, TimeProvider time)
+    private static async Task<IResult> AnswerAsync(HttpContext context, SearchLevel level, FederatedSearch search, Turns turns, MemoryTier memory, Reloadable<SearchOptions> options, TimeProvider time)
     {
         if (!Accept.TakesDicomJson(Accept.Parse(context.Request.Headers.Accept))) return Problems.NotAcceptable("Searches are answered as application/dicom+json.");
         var scope = context.GetScope();
@@ -41,7 +44,9 @@ internal static class SearchEndpoints
 
         var started = time.GetTimestamp();
         var asksAnew = context.Request.AsksAnew();
-        var result = await search.FindAsync(scope, query, asksAnew, context.RequestAborted);
+        var finding = search.FindAsync(scope, query, asksAnew, context.RequestAborted);
+        using var waiting = finding.IsCompleted || level != SearchLevel.Studies ? null : turns.Wait(scope);
+        var result = await finding;
         if (!result.HasAnswer) return result.Failures.ToProblem();
         var root = context.GetRootAddress(scope);
         var key = new PageKey(result.Rows, query.Offset, query.Limit, string.Join(',', query.HiddenFields), root, context.Request.ChooseCoding());
@@ -56,8 +61,9 @@ internal static class SearchEndpoints
         if (result.Status == CacheStatus.Miss) response.SetServerTiming(time.GetElapsedTime(started));
         response.SetAge(Ages.Of(result.Asked, time.GetUtcNow()));
         response.SetPrivate();
-        AddWarnings(response, result, page.Lacking, remaining: result.Rows.Count - query.Offset - page.Rows);
+        AddWarnings(response, result, page.Lacking, remaining: result.Rows.Count - query.Offset - page.Rows.Length);
         response.Headers.Vary = "Accept, Accept-Encoding";
+        if (level == SearchLevel.Studies) context.Items[typeof(ShownStudies)] = new ShownStudies(query, page.Rows);
         if (context.IsNotModified(page.ETag)) return Results.Empty;
         response.ContentType = MediaType.DicomJson;
         if (page.Coding != Coding.Identity) response.Headers.ContentEncoding = Codings.NameOf(page.Coding);
@@ -82,7 +88,7 @@ internal static class SearchEndpoints
         using var json = new PooledWriter(64 * 1024);
         Write(json, page.Rows, hidden, root);
         var coding = json.Written.Length >= Packing.LeastBytes ? chosen : Coding.Identity;
-        return new(Packing.Pack([json.Written], coding), coding, $"W/\"{XxHash128.HashToUInt128(json.Written.Span):x}\"", page.Rows.Length, page.Lacking);
+        return new(Packing.Pack([json.Written], coding), coding, $"W/\"{XxHash128.HashToUInt128(json.Written.Span):x}\"", [.. page.Rows.Select(row => row.Uid)], page.Lacking);
     }
 
     private static void Write(PooledWriter json, ImmutableArray<MergedRow> rows, IReadOnlyList<Tag> hidden, byte[] root)

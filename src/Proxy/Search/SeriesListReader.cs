@@ -22,7 +22,7 @@ public sealed record StudyPlaces(Study? Study, IReadOnlyList<BackendFailure> Fai
 
 /// <summary>Finds out which backend holds which series of a study: from the store, else by asking all backends at once.</summary>
 public sealed class SeriesListReader(
-    BackendSearch search, DicomMetadataStore store, EntryCache entries, Reloadable<SearchOptions> options, Reloadable<CacheOptions> cache, TimeProvider time)
+    BackendSearch search, Turns turns, DicomMetadataStore store, EntryCache entries, Reloadable<SearchOptions> options, Reloadable<CacheOptions> cache, TimeProvider time)
 {
     /// <summary>When one backend has named the series, how long the others may still take to name theirs.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
@@ -43,13 +43,14 @@ public sealed class SeriesListReader(
     /// <param name="isHurried">Do not wait for every backend once one has named the study: a picture is waited for.</param>
     /// <param name="asksAnew">Ask although what is kept is fresh.</param>
     /// <param name="cancellation">Ends the asking.</param>
-    public async Task<StudyPlaces> LocateAsync(BackendScope scope, Uid study, bool isHurried, bool asksAnew, CancellationToken cancellation)
+    /// <param name="isAhead">No client asked for them: they fire no event, and no client waits.</param>
+    public async Task<StudyPlaces> LocateAsync(BackendScope scope, Uid study, bool isHurried, bool asksAnew, CancellationToken cancellation, bool isAhead = false)
     {
         var known = store.GetStudy(study);
         var unknown = asksAnew ? scope.Backends : FindUnknown(scope, known);
         if (unknown.Count == 0) return new(known, [], WasAsked: false);
 
-        var asking = unknown.ToDictionary(b => b.Name, b => AskInTimeAsync(b, study, asksAnew, cancellation));
+        var asking = unknown.ToDictionary(b => b.Name, b => AskInTimeAsync(b, study, asksAnew, isAhead, cancellation));
         if (isHurried) await WaitHurriedAsync(scope, study, asking.Values, cancellation);
         else await Task.WhenAll(asking.Values);
 
@@ -82,8 +83,11 @@ public sealed class SeriesListReader(
     /// <summary>A backend denied something of a study that its list names: unless the list is quite young, it is asked for anew.</summary>
     public async Task DoubtAsync(BackendOptions backend, Uid study, CancellationToken cancellation)
     {
-        if (store.GetStudy(study)?.ListOf(backend.Name).IsFresh(options.Value.Freshness, time.GetUtcNow()) != true) await AskInTimeAsync(backend, study, asksAnew: true, cancellation);
+        if (store.GetStudy(study)?.ListOf(backend.Name).IsFresh(options.Value.Freshness, time.GetUtcNow()) != true) await AskInTimeAsync(backend, study, asksAnew: true, isAhead: false, cancellation);
     }
+
+    /// <summary>Whether a backend need not be asked what it has of a study.</summary>
+    public bool IsKnown(BackendOptions backend, Uid study) => IsKnown(store.GetStudy(study)?.ListOf(backend.Name), time.GetUtcNow());
 
     private IReadOnlyList<BackendOptions> FindUnknown(BackendScope scope, Study? known)
     {
@@ -95,18 +99,22 @@ public sealed class SeriesListReader(
     private bool IsKnown(SeriesList? list, DateTimeOffset now) =>
         list?.IsFresh(list.Series.IsEmpty ? options.Value.Freshness : cache.Value.MetadataFreshness, now) == true;
 
-    private async Task<BackendFailure?> AskInTimeAsync(BackendOptions backend, Uid study, bool asksAnew, CancellationToken cancellation) =>
-        (await _asking.RunAsync((backend.Name, study), stopped => AskOnceAsync(backend, study, asksAnew, stopped), cancellation)).Result.Failure;
+    private async Task<BackendFailure?> AskInTimeAsync(BackendOptions backend, Uid study, bool asksAnew, bool isAhead, CancellationToken cancellation)
+    {
+        var asking = _asking.RunAsync((backend.Name, study), stopped => AskOnceAsync(backend, study, asksAnew, isAhead, stopped), cancellation);
+        using var waiting = isAhead ? null : turns.Wait(backend.Name, new(study));
+        return (await asking).Result.Failure;
+    }
 
     /// <summary>One backend's list of a study, asked for now and filed.</summary>
-    private async Task<SearchAnswer> AskOnceAsync(BackendOptions backend, Uid study, bool asksAnew, CancellationToken cancellation)
+    private async Task<SearchAnswer> AskOnceAsync(BackendOptions backend, Uid study, bool asksAnew, bool isAhead, CancellationToken cancellation)
     {
         // Between the first look and now another's asking may have come to its end.
         if (!asksAnew && store.GetStudy(study)?.ListOf(backend.Name) is { } known && IsKnown(known, time.GetUtcNow())) return new(backend, [], known.Asked!.Value);
         using var deadline = new CancellationTokenSource(options.Value.Deadline, time);
         var answer = await search.AskAsync(backend, SearchQuery.SeriesOf(study), most: null, deadline.Token, cancellation);
         if (answer.Failure is not null) return answer;
-        var gone = answer.IsUnlisted ? store.AddUnlisted(backend.Name, study) : store.AddSeriesMetadata(backend.Name, study, [.. answer.Rows.Select(row => row.Read())], areAll: !answer.IsCut);
+        var gone = answer.IsUnlisted ? store.AddUnlisted(backend.Name, study) : store.AddSeriesMetadata(backend.Name, study, [.. answer.Rows.Select(row => row.Read())], areAll: !answer.IsCut, madeInClient: isAhead);
         foreach (var series in gone) entries.Remove(backend.Name, new SeriesPath(study, series));
         return answer;
     }

@@ -134,7 +134,7 @@ public sealed class Archive(Func<string> root)
     }
 
     private JsonObject StudyRow(HeldStudy study) => DicomJson.Dataset(
-        ("00080020", "DA", study.Date), ("00080030", "TM", study.Time), ("00081030", "LO", study.Description), ("00100021", "LO", "ISSUER"), ("00080061", "CS", study.Series.Select(s => s.Modality).Distinct().ToArray()),
+        ("00080020", "DA", study.Date), ("00080030", "TM", study.Time), ("00081030", "LO", study.Description), ("00100021", "LO", study.Issuer), ("00080061", "CS", study.Series.Select(s => s.Modality).Distinct().ToArray()),
         ("00081190", "UR", $"{root()}/studies/{study.Uid}"), ("00100010", "PN", study.PatientName), ("00100020", "LO", study.PatientId), ("0020000D", "UI", study.Uid),
         ("00201206", "IS", study.Series.Length), ("00201208", "IS", study.Series.Sum(s => s.Instances)));
 

@@ -15,6 +15,8 @@ public sealed record HeldStudy(string Uid)
 
     public string PatientId { get; init; } = "P1";
 
+    public string Issuer { get; init; } = "ISSUER";
+
     public ImmutableArray<HeldSeries> Series { get; init; } = [];
 
     /// <summary>With a series more, or with that series as it is now.</summary>

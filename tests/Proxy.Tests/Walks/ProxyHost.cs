@@ -19,7 +19,11 @@ namespace Proxy.Tests.Walks;
 /// <example><c>await using var proxy = new ProxyHost { ["Backends:east:Address"] = east.Address };</c></example>
 public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyValuePair<string, string>>
 {
-    private readonly Dictionary<string, string> _settings = new() { ["hostBuilder:reloadConfigOnChange"] = "false" };
+    /// <summary>Nothing is fetched ahead unless a walk says so: most of them count what reaches a PACS.</summary>
+    private readonly Dictionary<string, string> _settings = new()
+    {
+        ["hostBuilder:reloadConfigOnChange"] = "false", ["Prefetch:NextStudies"] = "0", ["Prefetch:Priors"] = "0", ["Prefetch:SeriesReadAhead"] = "false",
+    };
     private readonly Lock _starting = new();
     private HttpClient? _client;
     private int _arrived;

@@ -1,0 +1,225 @@
+using System.Collections.Concurrent;
+using Proxy.Backends.Health;
+using Proxy.Dicom;
+
+namespace Proxy.Backends;
+
+/// <summary>What is asked of a backend: something of a study, its pixels where a series is named.</summary>
+public readonly record struct Errand(Uid Study, Uid? Series = null)
+{
+    /// <summary>Whether one helps the other on: of the same study, and not the pixels of another series.</summary>
+    public bool Serves(Errand other) => Study == other.Study && (Series is null || other.Series is null || Series == other.Series);
+}
+
+/// <summary>How much somebody will miss what is fetched ahead, the most first.</summary>
+public enum Rank
+{
+    /// <summary>What an open study's viewer asks for next.</summary>
+    ReadAhead,
+
+    /// <summary>Somebody asked for it by name, and will look at it soon.</summary>
+    Asked,
+
+    /// <summary>The studies behind the open one in the work list.</summary>
+    Next,
+
+    /// <summary>Earlier studies of the open study's patient.</summary>
+    Priors,
+
+    /// <summary>Whenever there is time.</summary>
+    Idle,
+}
+
+/// <summary>Clients go first: what nobody waits for is asked of a backend only while no client waits for it.</summary>
+/// <remarks>
+/// <code>
+/// client   Wait ─────────────────────────────► at once; whatever runs ahead for something else is broken off
+/// ahead    TakeAsync ── circuit closed, no client waits or did so a moment ago, fewer than most run ──► Turn
+/// </code>
+/// A fetch that a client joined is the client's own and goes on: whoever fetched it ahead only leaves it. Read-ahead
+/// serves the client that waits for the same series, and runs beside it. A search stops all but that.
+/// </remarks>
+public sealed class Turns(BackendStates states, TimeProvider time)
+{
+    /// <summary>A viewer pauses between what it asks for; the line is kept free for so long.</summary>
+    private static readonly TimeSpan Quiet = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>A circuit that closes tells nobody.</summary>
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500);
+
+    private readonly ConcurrentDictionary<string, Lane> _lanes = new(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>A client waits for the backend, until the handle is disposed of.</summary>
+    /// <param name="backend">For whom.</param>
+    /// <param name="errand">For what; null for a search.</param>
+    public IDisposable Wait(string backend, Errand? errand) => LaneOf(backend).Enter(errand);
+
+    /// <summary>A client's search waits for all of them.</summary>
+    public IDisposable Wait(BackendScope scope) => new Several([.. scope.Backends.Select(backend => Wait(backend.Name, null))]);
+
+    /// <summary>Waits until the backend may be asked for what no client waits for.</summary>
+    /// <param name="backend">Whom.</param>
+    /// <param name="errand">For what.</param>
+    /// <param name="rank">Who waits too and has a higher one goes first.</param>
+    /// <param name="order">Of one rank the lower goes first.</param>
+    /// <param name="most">So many run at once.</param>
+    /// <param name="cancellation">It is not wanted any more.</param>
+    public Task<Turn> TakeAsync(string backend, Errand errand, Rank rank, long order, int most, CancellationToken cancellation) => LaneOf(backend).TakeAsync(errand, rank, order, most, cancellation);
+
+    /// <summary>How many fetches run ahead on a backend now.</summary>
+    public int RunningOn(string backend) => LaneOf(backend).Running;
+
+    private Lane LaneOf(string backend) => _lanes.GetOrAdd(backend, name => new Lane(this, name));
+
+    /// <summary>Leave to ask a backend for one thing, until it is disposed of.</summary>
+    public sealed class Turn : IDisposable
+    {
+        private readonly CancellationTokenSource _stop = new();
+        private readonly CancellationTokenRegistration _unwanted;
+        private readonly Action<Turn> _ended;
+
+        internal Turn(Errand errand, Rank rank, Action<Turn> ended, CancellationToken cancellation)
+        {
+            (Errand, Rank, _ended) = (errand, rank, ended);
+            _unwanted = cancellation.UnsafeRegister(static turn => ((Turn)turn!).BreakOff(), this);
+        }
+
+        /// <summary>A client waits for something else: leave at once.</summary>
+        public CancellationToken Stopped => _stop.Token;
+
+        internal Errand Errand { get; }
+
+        internal Rank Rank { get; }
+
+        public void Dispose()
+        {
+            _ended(this);
+            _unwanted.Dispose();
+        }
+
+        /// <summary>Whoever says so does not wait for the connection to be closed.</summary>
+        internal void BreakOff() => _ = _stop.CancelAsync();
+    }
+
+    /// <summary>One backend's: who waits, who runs ahead, and who wants to.</summary>
+    private sealed class Lane(Turns turns, string backend)
+    {
+        private readonly Lock _lock = new();
+        private readonly List<Waiting> _clients = [];
+        private readonly List<Turn> _running = [];
+        private readonly PriorityQueue<Wish, (Rank, long, long)> _wishes = new();
+        private long _made;
+        private ITimer? _timer;
+
+        private sealed class Waiting(Lane lane, Errand? errand) : IDisposable
+        {
+            public readonly Errand? Errand = errand;
+
+            /// <summary>Null while it waits.</summary>
+            public long? Ended;
+
+            public void Dispose() => lane.Leave(this);
+        }
+
+        private sealed record Wish(Errand Errand, Rank Rank, int Most, TaskCompletionSource<Turn> Granted, CancellationToken Cancellation);
+
+        public int Running
+        {
+            get
+            {
+                lock (_lock) return _running.Count;
+            }
+        }
+
+        public IDisposable Enter(Errand? errand)
+        {
+            var client = new Waiting(this, errand);
+            List<Turn> broken;
+            lock (_lock)
+            {
+                _clients.Add(client);
+                broken = _running.FindAll(turn => !Bears(client, turn.Errand, turn.Rank));
+                _running.RemoveAll(broken.Contains);
+            }
+            foreach (var turn in broken) turn.BreakOff();
+            return client;
+        }
+
+        public async Task<Turn> TakeAsync(Errand errand, Rank rank, long order, int most, CancellationToken cancellation)
+        {
+            var wish = new Wish(errand, rank, most, new(TaskCreationOptions.RunContinuationsAsynchronously), cancellation);
+            lock (_lock) _wishes.Enqueue(wish, (rank, order, _made++));
+            await using var gone = cancellation.UnsafeRegister(static wish => ((Wish)wish!).Granted.TrySetCanceled(((Wish)wish).Cancellation), wish);
+            Grant();
+            return await wish.Granted.Task;
+        }
+
+        private void Leave(Waiting client)
+        {
+            lock (_lock)
+            {
+                client.Ended = turns.Now;
+                SetTimer();
+            }
+        }
+
+        private void End(Turn turn)
+        {
+            lock (_lock) _running.Remove(turn);
+            Grant();
+        }
+
+        private void Grant()
+        {
+            lock (_lock)
+            {
+                _clients.RemoveAll(c => c.Ended is { } ended && turns.Since(ended) >= Quiet);
+                var isClosed = turns.MayAsk(backend);
+                List<(Wish Wish, (Rank, long, long) Order)> later = [];
+                while (_wishes.TryDequeue(out var wish, out var order))
+                {
+                    if (wish.Granted.Task.IsCompleted) continue;
+                    if (!isClosed || _running.Count >= wish.Most || _clients.Exists(c => !Bears(c, wish.Errand, wish.Rank)))
+                    {
+                        later.Add((wish, order));
+                        continue;
+                    }
+                    var turn = new Turn(wish.Errand, wish.Rank, End, wish.Cancellation);
+                    if (wish.Granted.TrySetResult(turn)) _running.Add(turn);
+                }
+                foreach (var (wish, order) in later) _wishes.Enqueue(wish, order);
+                if (later.Count > 0) SetTimer();
+            }
+        }
+
+        /// <summary>Whether this runs beside what the client waits for.</summary>
+        private static bool Bears(Waiting client, Errand errand, Rank rank) => client.Errand is { } waited ? errand.Serves(waited) : rank == Rank.ReadAhead;
+
+        private void SetTimer()
+        {
+            var due = LookAgain;
+            foreach (var client in _clients)
+            {
+                if (client.Ended is { } ended && Quiet - turns.Since(ended) is var left && left < due) due = left > TimeSpan.Zero ? left : TimeSpan.Zero;
+            }
+            _timer ??= turns.MakeTimer(Grant);
+            _timer.Change(due, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private sealed class Several(IReadOnlyList<IDisposable> all) : IDisposable
+    {
+        public void Dispose()
+        {
+            foreach (var one in all) one.Dispose();
+        }
+    }
+
+    private long Now => time.GetTimestamp();
+
+    private TimeSpan Since(long then) => time.GetElapsedTime(then);
+
+    private bool MayAsk(string backend) => states.FindRefusal(backend) is null && states.CircuitOf(backend).IsClosed;
+
+    private ITimer MakeTimer(Action act) => time.CreateTimer(_ => act(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+}

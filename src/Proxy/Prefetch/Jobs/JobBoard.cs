@@ -1,0 +1,108 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using System.Security.Cryptography;
+using Proxy.Backends;
+using Proxy.Dicom;
+using Proxy.Events;
+using Proxy.Operations;
+
+namespace Proxy.Prefetch.Jobs;
+
+/// <summary>All jobs: those that wait, those that run, and for a while those that have ended.</summary>
+/// <remarks>
+/// So many wait and no more: another one pushes out whatever would be missed least. What is asked for twice is one job.
+/// </remarks>
+public sealed class JobBoard(EventLog events, Counters counters, TimeProvider time)
+{
+    /// <summary>Live ones.</summary>
+    public const int Most = 100;
+
+    /// <summary>Those that have ended are listed for so long, and so many of them.</summary>
+    private static readonly TimeSpan ListedFor = TimeSpan.FromHours(1);
+
+    private const int MostEnded = 200;
+
+    private readonly ConcurrentDictionary<string, JobHolder> _jobs = new();
+    private readonly Lock _adding = new();
+    private long _numbers;
+    private long _changes;
+
+    /// <summary>Grows with every change of a job.</summary>
+    public long Changes => Interlocked.Read(ref _changes);
+
+    /// <summary>Told of each job that is to be run.</summary>
+    public event Action<JobHolder>? Added;
+
+    /// <summary>The newest first.</summary>
+    public ImmutableArray<JobHolder> All
+    {
+        get
+        {
+            Expire();
+            return [.. _jobs.Select(job => job.Value).OrderByDescending(holder => holder.Number)];
+        }
+    }
+
+    public JobHolder? Find(string id)
+    {
+        Expire();
+        return _jobs.GetValueOrDefault(id);
+    }
+
+    /// <summary>Adds a job; one for the same studies that is live already is the job.</summary>
+    public JobHolder Add(Why why, Rank rank, string root, ImmutableArray<Uid> studies)
+    {
+        JobHolder holder;
+        lock (_adding)
+        {
+            var live = All.Where(other => other.Job.IsLive).ToList();
+            if (live.Find(other => IsSame(other.Job, why, rank, root, studies)) is { } same) return same;
+            var id = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
+            holder = Hold(new(id, why, rank, root, studies, time.GetUtcNow()) { Studies = new(0, studies.Length) });
+            if (live.Count >= Most) FindLeast([holder, .. live]).Cancel(time.GetUtcNow(), "too many jobs wait, and it would be missed least");
+        }
+        Tell(null, holder);
+        if (holder.Job.IsLive) Added?.Invoke(holder);
+        return holder;
+    }
+
+    /// <summary>Takes a job from before this process began; one that had not ended begins again.</summary>
+    public void Restore(PrefetchJob job)
+    {
+        if (job.IsLive) job = new(job.Id, job.Why, job.Rank, job.Root, job.StudyUids, job.Created) { Studies = new(0, job.StudyUids.Length) };
+        var holder = Hold(job);
+        if (job.IsLive) Added?.Invoke(holder);
+    }
+
+    /// <summary>Takes a job off the list that was not worth one.</summary>
+    public void Remove(string id) => _jobs.TryRemove(id, out _);
+
+    private JobHolder Hold(PrefetchJob job) => _jobs.GetOrAdd(job.Id, new JobHolder(job, Interlocked.Increment(ref _numbers), Tell));
+
+    /// <summary>What would be missed least: of the lowest rank one that has not begun, and of those the oldest, for what it was for is past.</summary>
+    private static JobHolder FindLeast(IEnumerable<JobHolder> live) =>
+        live.OrderByDescending(holder => holder.Job.Rank).ThenBy(holder => holder.Job.State).ThenBy(holder => holder.Number).First();
+
+    private static bool IsSame(PrefetchJob job, Why why, Rank rank, string root, ImmutableArray<Uid> studies) =>
+        job.Why == why && job.Rank == rank && job.Root == root && job.StudyUids.SequenceEqual(studies);
+
+    /// <summary>Each change of its state is told, and how far it is once in a while.</summary>
+    private void Tell(PrefetchJob? before, JobHolder holder)
+    {
+        Interlocked.Increment(ref _changes);
+        var job = holder.Job;
+        if (!holder.IsToldNow(time.GetUtcNow(), isDue: before?.State != job.State)) return;
+        events.Publish(new ProxyEvent(ProxyEvent.PrefetchProgress) { Study = job.StudyUids is [var only] ? only : null }.With("job", JobJson.ProgressOf(job, time.GetUtcNow())));
+        if (!job.IsLive) counters.PrefetchEnded(JobJson.NameOf(job.Why), JobJson.NameOf(job.State), job.Bytes.Done);
+    }
+
+    private void Expire()
+    {
+        var now = time.GetUtcNow();
+        var ended = _jobs.Values.Where(holder => !holder.Job.IsLive).OrderByDescending(holder => holder.Number).ToList();
+        foreach (var (holder, place) in ended.Select((holder, place) => (holder, place)))
+        {
+            if (place >= MostEnded || now - holder.Job.Ended >= ListedFor) _jobs.TryRemove(holder.Job.Id, out _);
+        }
+    }
+}

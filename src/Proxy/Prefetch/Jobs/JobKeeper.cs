@@ -1,0 +1,41 @@
+using Proxy.Disk;
+
+namespace Proxy.Prefetch.Jobs;
+
+/// <summary>Brings the jobs of the process before this one back, and writes down what becomes of them.</summary>
+public sealed class JobKeeper(JobBoard board, JobFile file, CacheFolder folder, TimeProvider time) : BackgroundService
+{
+    private static readonly TimeSpan Every = TimeSpan.FromSeconds(1);
+
+    public override async Task StartAsync(CancellationToken cancellationToken)
+    {
+        foreach (var job in await file.ReadAsync(cancellationToken)) board.Restore(job);
+        await base.StartAsync(cancellationToken);
+    }
+
+    /// <summary>What had not ended is to begin again with the next process, however this one ends.</summary>
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        if (folder.State.CanWrite) await WriteAsync(cancellationToken);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(Every, time);
+        try
+        {
+            for (var written = 0L; await timer.WaitForNextTickAsync(stoppingToken);)
+            {
+                var changes = board.Changes;
+                if (changes != written && folder.State.CanWrite && await WriteAsync(stoppingToken)) written = changes;
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The process ends.
+        }
+    }
+
+    private Task<bool> WriteAsync(CancellationToken cancellation) => file.WriteAsync(board.All.Select(holder => holder.Job), cancellation);
+}

@@ -1,0 +1,94 @@
+using System.Collections.Immutable;
+using Proxy.Backends;
+using Proxy.Dicom;
+
+namespace Proxy.Prefetch.Jobs;
+
+/// <summary>Why a job is there.</summary>
+public enum Why
+{
+    /// <summary>A viewer looks at the study.</summary>
+    ReadAhead,
+
+    /// <summary>Somebody named the studies.</summary>
+    Asked,
+
+    /// <summary>They stand behind an open study in a work list.</summary>
+    Next,
+
+    /// <summary>They are an open study's patient's.</summary>
+    Priors,
+
+    /// <summary>A rule of the settings says so.</summary>
+    Rule,
+}
+
+public enum JobState { Queued, Running, Done, Failed, Cancelled }
+
+/// <summary>How much of what is to be done is done; the total grows as more is known.</summary>
+public readonly record struct Progress(long Done, long Total)
+{
+    public Progress Add(long done, long total = 0) => new(Done + done, Total + total);
+}
+
+/// <summary>Something that could not be fetched.</summary>
+/// <param name="Study">Of it.</param>
+/// <param name="Item">Its place below the study; null for the study itself.</param>
+/// <param name="Reason">Names no patient and no address.</param>
+public sealed record JobError(Uid Study, string? Item, string Reason);
+
+/// <summary>Studies that are fetched before anybody asks for them, as a job stands now.</summary>
+/// <param name="Id">Its name.</param>
+/// <param name="Why">Why it is there.</param>
+/// <param name="Rank">What goes before it.</param>
+/// <param name="Root">The root for which it is: the backends that it may ask. Empty for all of them.</param>
+/// <param name="StudyUids">In the order in which they are fetched.</param>
+/// <param name="Created">When.</param>
+public sealed record PrefetchJob(string Id, Why Why, Rank Rank, string Root, ImmutableArray<Uid> StudyUids, DateTimeOffset Created)
+{
+    /// <summary>No more errors are listed; they are counted still.</summary>
+    public const int MostErrors = 100;
+
+    public JobState State { get; init; }
+
+    public DateTimeOffset? Started { get; init; }
+
+    public DateTimeOffset? Ended { get; init; }
+
+    public Progress Studies { get; init; }
+
+    public Progress Series { get; init; }
+
+    public Progress Instances { get; init; }
+
+    public Progress Frames { get; init; }
+
+    /// <summary>Of pixels. The total is what the frames that are still to come may have, by those that came.</summary>
+    public Progress Bytes { get; init; }
+
+    public ImmutableArray<JobError> Errors { get; init; } = [];
+
+    /// <summary>What it waits for; null when it goes on.</summary>
+    public string? Waiting { get; init; }
+
+    public bool IsLive => State is JobState.Queued or JobState.Running;
+
+    /// <summary>Bytes a second since it began; of what was kept already none had to be fetched.</summary>
+    public long RateAt(DateTimeOffset now) => Started is { } started && ((Ended ?? now) - started).TotalSeconds is > 0 and var seconds ? (long)(Bytes.Done / seconds) : 0;
+
+    public PrefetchJob With(JobError error) => Errors.Length >= MostErrors ? this : this with { Errors = Errors.Add(error) };
+
+    /// <summary>Frames that had to be fetched; the others were kept already.</summary>
+    public long Fetched { get; init; }
+
+    /// <summary>What one that was fetched had, in bytes; 0 while none was.</summary>
+    public long MeanBytes => Fetched == 0 ? 0 : Bytes.Done / Fetched;
+
+    /// <summary>With one more frame that is here.</summary>
+    /// <param name="bytes">What came; null when nothing had to be fetched.</param>
+    public PrefetchJob WithFrame(long? bytes)
+    {
+        var job = this with { Frames = Frames.Add(1), Bytes = Bytes.Add(bytes ?? 0), Fetched = Fetched + (bytes is null ? 0 : 1) };
+        return job with { Bytes = job.Bytes with { Total = job.Bytes.Done + (job.Frames.Total - job.Frames.Done) * job.MeanBytes } };
+    }
+}

@@ -1,0 +1,35 @@
+using System.Collections.Immutable;
+using Proxy.Backends;
+using Proxy.Dicom;
+using Proxy.Store;
+
+namespace Proxy.Prefetch.Planning;
+
+/// <summary>Finds other studies of an open study's patient, in every backend that the viewer may see.</summary>
+public sealed class PriorSearch(AheadSearch search, DicomMetadataStore store)
+{
+    public async Task<ImmutableArray<Uid>> FindAsync(BackendScope scope, Uid study, int most, CancellationToken cancellation)
+    {
+        var open = FactsOf(store.GetStudy(study), scope);
+        var found = new List<StudyFacts>();
+        foreach (var patientId in open.Select(o => o.PatientId).Where(id => id.Length > 0).Distinct())
+        {
+            foreach (var row in await search.FindOfPatientAsync(scope, patientId, Rank.Priors, cancellation))
+                found.AddRange(row.Sources.Select(source => StudyFacts.Of(row.Uid, source.Backend, source.Row)));
+        }
+        return PrefetchPlan.Priors(open, found, most);
+    }
+
+    /// <summary>By the study's rows; of one that no search found by its series'.</summary>
+    private static List<StudyFacts> FactsOf(Study? study, BackendScope scope) =>
+    [
+        .. from list in study?.SeriesLists.Values ?? []
+           where scope.Has(list.Backend)
+           let row = list.StudyRow ?? list.Series.Values.Select(series => series.Summary).FirstOrDefault(summary => summary is not null)
+           where row is not null
+           let facts = StudyFacts.Of(study!.Uid, list.Backend, row)
+           select facts.Modalities.IsEmpty ? facts with { Modalities = ModalitiesOf(list) } : facts,
+    ];
+
+    private static ImmutableArray<string> ModalitiesOf(SeriesList list) => [.. list.Series.Values.Select(series => series.Summary?.FindString(Tag.Modality)).OfType<string>().Distinct()];
+}

@@ -1,0 +1,74 @@
+using System.Collections.Immutable;
+using System.Net;
+using Proxy.Cache.InMemory;
+using Proxy.Dicom;
+
+namespace Proxy.Prefetch.Planning;
+
+/// <summary>Whom one sits in front of, as far as a request tells: no more than to know his list from another's.</summary>
+/// <param name="Root">The root that he uses: he may see what it stands for, and nothing else is fetched for him.</param>
+/// <param name="Address">Where he is.</param>
+/// <param name="Agent">Of his viewer's name, a hash.</param>
+/// <param name="Credential">Of what he shows, a hash.</param>
+public sealed record Viewer(string Root, IPAddress? Address, int Agent, int Credential)
+{
+    public static Viewer Of(HttpContext context, string root) => new(
+        root, context.Connection.RemoteIpAddress, context.Request.Headers.UserAgent.ToString().GetHashCode(StringComparison.Ordinal), context.Request.Headers.Authorization.ToString().GetHashCode(StringComparison.Ordinal));
+}
+
+/// <summary>Which work lists viewers were shown of late, and which study of them is open: briefly, and within the budget of the memory tier.</summary>
+public sealed class WorkLists(MemoryTier memory)
+{
+    /// <summary>Of one viewer: he searches, opens a study, searches again.</summary>
+    private const int Most = 4;
+
+    /// <summary>No longer list is read through.</summary>
+    private const int MostStudies = 1000;
+
+    private static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(30);
+
+    private readonly Lock _lock = new();
+
+    private sealed record Key(Viewer Viewer);
+
+    /// <param name="Lists">The newest first.</param>
+    /// <param name="Open">The study that was opened last.</param>
+    private sealed record Shown(ImmutableArray<ImmutableArray<Uid>> Lists, Uid Open)
+    {
+        public static readonly Shown Nothing = new([], default);
+    }
+
+    /// <summary>A viewer was shown a list.</summary>
+    public void Add(Viewer viewer, ImmutableArray<Uid> studies)
+    {
+        if (studies.Length < 2) return;
+        var list = studies.Length > MostStudies ? studies[..MostStudies] : studies;
+        lock (_lock)
+        {
+            var shown = Find(viewer);
+            // The same list again, as viewers ask for it each time that they come back to it.
+            var others = shown.Lists.Where(other => !other.SequenceEqual(list)).Take(Most - 1);
+            Keep(viewer, shown with { Lists = [list, .. others] });
+        }
+    }
+
+    /// <summary>A viewer opens a study. True when it is another one than before.</summary>
+    public bool Open(Viewer viewer, Uid study)
+    {
+        if (Find(viewer).Open == study) return false;
+        lock (_lock)
+        {
+            var shown = Find(viewer);
+            if (shown.Open == study) return false;
+            Keep(viewer, shown with { Open = study });
+            return true;
+        }
+    }
+
+    /// <summary>The newest list of a viewer that has the study; empty when none has.</summary>
+    public ImmutableArray<Uid> FindList(Viewer viewer, Uid study) => Find(viewer).Lists.FirstOrDefault(list => list.Contains(study), []);
+
+    private Shown Find(Viewer viewer) => memory.TryFind<Shown>(new Key(viewer), out var shown) ? shown : Shown.Nothing;
+
+    private void Keep(Viewer viewer, Shown shown) => memory.Add(new Key(viewer), shown, 128 + shown.Lists.Sum(list => 16L * list.Length), Lifetime);
+}

@@ -1,0 +1,92 @@
+using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Json;
+using Proxy.Backends;
+using Proxy.Dicom;
+using Proxy.Operations;
+using Proxy.Prefetch.Jobs;
+
+namespace Proxy.Prefetch;
+
+/// <summary>Jobs over HTTP: asked for, looked at, listed, cancelled.</summary>
+internal static class PrefetchEndpoints
+{
+    private const int MostStudies = 1000;
+    private const int MostBytes = 128 * 1024;
+
+    private const string Rule = "a JSON object such as {\"studies\":[\"1.2.3\"],\"priority\":\"next\"}";
+
+    /// <summary>What a client may say of how soon the studies are wanted.</summary>
+    private static readonly Dictionary<string, Rank> Priorities = new() { ["now"] = Rank.Asked, ["next"] = Rank.Next, ["idle"] = Rank.Idle };
+
+    public static void MapPrefetch(this IEndpointRouteBuilder app)
+    {
+        app.MapPost("/prefetch", PostAsync);
+        app.MapGet("/prefetch", (JobBoard board, TimeProvider time) => TypedResults.Json(board.All.Select(holder => JobJson.Of(holder.Job, time.GetUtcNow()))));
+        app.MapGet("/prefetch/{id}", IResult (string id, JobBoard board, TimeProvider time) =>
+            board.Find(id) is { } holder ? TypedResults.Json(JobJson.Of(holder.Job, time.GetUtcNow())) : Unknown());
+        app.MapDelete("/prefetch/{id}", IResult (string id, JobBoard board, TimeProvider time) =>
+        {
+            if (board.Find(id) is not { } holder) return Unknown();
+            // One that has ended is taken off the list.
+            if (!holder.Cancel(time.GetUtcNow())) board.Remove(id);
+            return TypedResults.NoContent();
+        });
+    }
+
+    private static async Task<IResult> PostAsync(HttpContext context, JobBoard board, TimeProvider time)
+    {
+        if (await ReadAsync(context.Request, context.RequestAborted) is not { } text) return Problems.TooLarge($"body: at most {MostBytes} bytes");
+        if (!TryRead(text, out var studies, out var rank, out var problem)) return problem;
+        var job = board.Add(Why.Asked, rank, root: "", studies).Job;
+        context.Response.Headers.Location = $"{context.Request.PathBase}/prefetch/{job.Id}";
+        return TypedResults.Json(JobJson.Of(job, time.GetUtcNow()), statusCode: StatusCodes.Status202Accepted);
+    }
+
+    /// <summary>Null when it is too large.</summary>
+    private static async Task<byte[]?> ReadAsync(HttpRequest request, CancellationToken cancellation)
+    {
+        var text = new byte[MostBytes + 1];
+        var count = await request.Body.ReadAtLeastAsync(text, text.Length, throwOnEndOfStream: false, cancellation);
+        return count > MostBytes ? null : text[..count];
+    }
+
+    private static bool TryRead(byte[] text, out ImmutableArray<Uid> studies, out Rank rank, [NotNullWhen(false)] out IResult? problem)
+    {
+        (studies, rank, problem) = ([], Rank.Next, null);
+        try
+        {
+            using var document = JsonDocument.Parse(text);
+            if (document.RootElement is not { ValueKind: JsonValueKind.Object } body) problem = Problems.BadParameter("body", Rule);
+            else if (!TryReadStudies(body, out studies)) problem = Problems.BadParameter("studies", $"a list of 1 to {MostStudies} Study Instance UIDs (PS3.5 §9.1)");
+            else if (!TryReadRank(body, out rank)) problem = Problems.BadParameter("priority", "one of " + string.Join(", ", Priorities.Keys));
+        }
+        catch (JsonException)
+        {
+            problem = Problems.BadParameter("body", Rule);
+        }
+        return problem is null;
+    }
+
+    private static bool TryReadStudies(JsonElement body, out ImmutableArray<Uid> studies)
+    {
+        studies = [];
+        if (!body.TryGetProperty("studies", out var list) || list.ValueKind != JsonValueKind.Array || list.GetArrayLength() is 0 or > MostStudies) return false;
+        var uids = new List<Uid>();
+        foreach (var item in list.EnumerateArray())
+        {
+            if (item.ValueKind != JsonValueKind.String || !Uid.TryParse(item.GetString(), out var uid)) return false;
+            uids.Add(uid);
+        }
+        studies = [.. uids.Distinct()];
+        return true;
+    }
+
+    private static bool TryReadRank(JsonElement body, out Rank rank)
+    {
+        rank = Rank.Next;
+        return !body.TryGetProperty("priority", out var priority) || (priority.ValueKind == JsonValueKind.String && Priorities.TryGetValue(priority.GetString()!, out rank));
+    }
+
+    private static IResult Unknown() => Problems.NotFound("There is no such job, or it has ended long ago.");
+}

@@ -1,0 +1,199 @@
+using System.Collections.Concurrent;
+using System.Threading.Channels;
+using Proxy.Backends;
+using Proxy.Dicom;
+using Proxy.Operations;
+using Proxy.Prefetch.Jobs;
+using Proxy.Prefetch.Planning;
+using Proxy.Search;
+using Proxy.Store;
+
+namespace Proxy.Prefetch;
+
+/// <summary>Hears what viewers do, plans what they will want, and runs the jobs.</summary>
+/// <remarks>
+/// <code>
+/// 1 hear     a list was shown, a study is opened, a frame is asked for: noted, and the request goes on
+/// 2 plan     the rest of the study, the next of the list, the patient's others
+/// 3 run      the jobs, some at a time, the one that would be missed most first
+/// </code>
+/// </remarks>
+public sealed class Prefetcher : BackgroundService
+{
+    /// <summary>What is heard and not yet planned for; the oldest is forgotten.</summary>
+    private const int MostHeard = 1000;
+
+    /// <summary>So many run at once; each asks for its turns.</summary>
+    private const int MostRunning = 8;
+
+    private readonly Channel<(Viewer Viewer, BackendScope Scope, Uid Study, bool IsHint)> _opened = Channel.CreateBounded<(Viewer, BackendScope, Uid, bool)>(
+        new BoundedChannelOptions(MostHeard) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true });
+    private readonly PriorityQueue<JobHolder, (Rank, long)> _waiting = new();
+    private readonly ConcurrentDictionary<(string Root, Uid Study), JobHolder> _readAhead = new();
+    private readonly ConcurrentDictionary<Viewer, JobHolder> _next = new();
+    private readonly Lock _lock = new();
+    private readonly DicomMetadataStore _store;
+    private readonly WorkLists _lists;
+    private readonly PriorSearch _priors;
+    private readonly StudyFetch _fetch;
+    private readonly JobBoard _board;
+    private readonly Reloadable<PrefetchOptions> _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger<Prefetcher> _log;
+    private CancellationToken _stopping;
+    private bool _isRunning;
+    private int _running;
+
+    public Prefetcher(DicomMetadataStore store, WorkLists lists, PriorSearch priors, StudyFetch fetch, JobBoard board, Reloadable<PrefetchOptions> options, TimeProvider time, ILogger<Prefetcher> log)
+    {
+        (_store, _lists, _priors, _fetch, _board, _options, _time, _log) = (store, lists, priors, fetch, board, options, time, log);
+        _board.Added += Wait;
+    }
+
+    /// <summary>Whether what viewers do is of interest.</summary>
+    public bool FollowsClients => _options.Value.FollowsClients;
+
+    // 1
+    /// <summary>A viewer was shown a list of studies.</summary>
+    public void NoteShown(Viewer viewer, ShownStudies shown)
+    {
+        // Of one patient or one study: that is no work list.
+        if (!shown.Query.Matches.ContainsKey(Tag.PatientId.ToString()) && !shown.Query.Matches.ContainsKey(Tag.StudyInstanceUid.ToString())) _lists.Add(viewer, shown.Studies);
+    }
+
+    /// <summary>A viewer opens a study, or does something in the one that he has opened.</summary>
+    public void NoteOpened(Viewer viewer, BackendScope scope, Uid study)
+    {
+        if (_lists.Open(viewer, study)) _opened.Writer.TryWrite((viewer, scope, study, false));
+    }
+
+    /// <summary>A viewer looks up a study by its UID that he was shown before, as he does just before he opens it.</summary>
+    public void NoteLookedUp(Viewer viewer, BackendScope scope, Uid study)
+    {
+        if (_store.GetStudy(study)?.HasHolder == true) _opened.Writer.TryWrite((viewer, scope, study, true));
+    }
+
+    /// <summary>A viewer asks for a frame.</summary>
+    public void NoteFrame(BackendScope scope, FramePath path)
+    {
+        if (_readAhead.TryGetValue((scope.Name, path.Instance.Study), out var job)) job.Focus.Set(path.Instance.Series, path.Instance.Instance, path.Frame);
+    }
+
+    public bool ReadsAhead(BackendScope scope, Uid study) => _readAhead.ContainsKey((scope.Name, study));
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        lock (_lock)
+        {
+            _stopping = stoppingToken;
+            _isRunning = true;
+        }
+        StartWaiting();
+        try
+        {
+            await foreach (var (viewer, scope, study, isHint) in _opened.Reader.ReadAllAsync(stoppingToken)) Plan(viewer, scope, study, isHint);
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The process ends.
+        }
+    }
+
+    // 2
+    private void Plan(Viewer viewer, BackendScope scope, Uid study, bool isHint)
+    {
+        var options = _options.Value;
+        if (options.SeriesReadAhead) ReadAhead(scope, study);
+        if (isHint) return;
+        var next = PrefetchPlan.NextStudies(_lists.FindList(viewer, study), study, options.NextStudies);
+        // What stood behind the study before is past.
+        if (_next.TryRemove(viewer, out var past) && !past.Job.StudyUids.SequenceEqual(next)) past.Cancel(_time.GetUtcNow(), "another study was opened");
+        if (!next.IsEmpty) _next[viewer] = _board.Add(Why.Next, Rank.Next, scope.Name, next);
+        if (options.Priors > 0) _ = PlanPriorsAsync(scope, study, options.Priors);
+    }
+
+    private void ReadAhead(BackendScope scope, Uid study) => _readAhead.GetOrAdd((scope.Name, study), _ => _board.Add(Why.ReadAhead, Rank.ReadAhead, scope.Name, [study]));
+
+    private async Task PlanPriorsAsync(BackendScope scope, Uid study, int most)
+    {
+        try
+        {
+            var priors = await _priors.FindAsync(scope, study, most, _stopping);
+            if (!priors.IsEmpty) _board.Add(Why.Priors, Rank.Priors, scope.Name, priors);
+        }
+        catch (OperationCanceledException)
+        {
+            // The process ends, or nobody could be asked.
+        }
+        catch (Exception e)
+        {
+            _log.PrefetchFailed(e);
+        }
+    }
+
+    // 3
+    private void Wait(JobHolder job)
+    {
+        lock (_lock) _waiting.Enqueue(job, (job.Job.Rank, job.Number));
+        StartWaiting();
+    }
+
+    private void StartWaiting()
+    {
+        lock (_lock)
+        {
+            while (_isRunning && !_stopping.IsCancellationRequested && _waiting.TryPeek(out var job, out _) && (_running < MostRunning || job.Job.Rank == Rank.ReadAhead))
+            {
+                _waiting.Dequeue();
+                if (!job.Job.IsLive) continue;
+                _running++;
+                _ = RunAsync(job);
+            }
+        }
+    }
+
+    private async Task RunAsync(JobHolder job)
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(job.Stopped, _stopping);
+        try
+        {
+            job.Update(j => j with { State = JobState.Running, Started = _time.GetUtcNow() });
+            foreach (var study in job.Job.StudyUids)
+            {
+                await _fetch.RunAsync(job, study, ending.Token);
+                job.Update(j => j with { Studies = j.Studies.Add(1) });
+            }
+            job.Update(j => j with { State = IsLost(j) ? JobState.Failed : JobState.Done, Ended = _time.GetUtcNow(), Waiting = null });
+        }
+        catch (OperationCanceledException) when (ending.IsCancellationRequested)
+        {
+            // Cancelled; or the process ends, and the next one begins it again.
+        }
+        catch (Exception e)
+        {
+            _log.PrefetchFailed(e);
+            job.Update(j => j.With(new(j.StudyUids[0], null, "a fault of the proxy")) with { State = JobState.Failed, Ended = _time.GetUtcNow(), Waiting = null });
+        }
+        finally
+        {
+            Leave(job);
+        }
+    }
+
+    private void Leave(JobHolder job)
+    {
+        _readAhead.TryRemove(new((job.Job.Root, job.Job.StudyUids[0]), job));
+        foreach (var (viewer, next) in _next)
+        {
+            if (next == job) _next.TryRemove(new(viewer, next));
+        }
+        // A study that was kept whole was read ahead of nobody.
+        if (job.Job is { Why: Why.ReadAhead, State: JobState.Done, Fetched: 0 }) _board.Remove(job.Job.Id);
+        lock (_lock) _running--;
+        StartWaiting();
+    }
+
+    /// <summary>Nothing of any study came.</summary>
+    private static bool IsLost(PrefetchJob job) => !job.Errors.IsEmpty && job.Series.Done == 0;
+}

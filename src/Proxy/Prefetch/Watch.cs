@@ -1,0 +1,40 @@
+using System.Globalization;
+using Proxy.Backends;
+using Proxy.Dicom;
+using Proxy.Prefetch.Planning;
+using Proxy.Search;
+
+namespace Proxy.Prefetch;
+
+/// <summary>Tells the prefetcher what a request says of its viewer; the request goes on as it would without.</summary>
+internal static class Watch
+{
+    public static async ValueTask<object?> FilterAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
+    {
+        var http = context.HttpContext;
+        var prefetcher = http.RequestServices.GetRequiredService<Prefetcher>();
+        if (!prefetcher.FollowsClients) return await next(context);
+        var scope = http.GetScope();
+        var viewer = Viewer.Of(http, scope.Name);
+        if (Uid.TryParse(http.Request.RouteValues["study"] as string, out var study))
+        {
+            prefetcher.NoteOpened(viewer, scope, study);
+            if (FindFrame(http, study) is { } frame) prefetcher.NoteFrame(scope, frame);
+        }
+        else if (Uid.TryParse(http.Request.Query["StudyInstanceUID"].ToString(), out var lookedUp))
+        {
+            prefetcher.NoteLookedUp(viewer, scope, lookedUp);
+        }
+        var result = await next(context);
+        if (http.Items[typeof(ShownStudies)] is ShownStudies shown) prefetcher.NoteShown(viewer, shown);
+        return result;
+    }
+
+    /// <summary>The frame that is asked for, the first where there are several.</summary>
+    private static FramePath? FindFrame(HttpContext http, Uid study)
+    {
+        var values = http.Request.RouteValues;
+        if (values["frames"] is not string frames || !Uid.TryParse(values["series"] as string, out var series) || !Uid.TryParse(values["instance"] as string, out var instance)) return null;
+        return int.TryParse(frames.Split(',')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var frame) ? new(new(study, series, instance), frame) : null;
+    }
+}

@@ -1,0 +1,175 @@
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using Proxy.Backends;
+using Proxy.Backends.Health;
+using Proxy.Dicom;
+using Proxy.Events;
+using Proxy.Tests.Pacs;
+using Xunit;
+
+namespace Proxy.Tests.Backends;
+
+public sealed class TurnsTests : IDisposable
+{
+    private const string East = "east";
+
+    private static readonly Errand Pixels = new(Uid.Parse("1.2"), Uid.Parse("1.2.1"));
+    private static readonly Errand OtherSeries = new(Uid.Parse("1.2"), Uid.Parse("1.2.2"));
+    private static readonly Errand OtherStudy = new(Uid.Parse("1.3"), Uid.Parse("1.3.1"));
+
+    private readonly FakeTimeProvider _time = new();
+    private readonly Lab _lab;
+
+    public TurnsTests() => _lab = new(_time);
+
+    public void Dispose() => _lab.Dispose();
+
+    [Fact]
+    public async Task SoManyRunAtOnce_AndTheNextWhenOneEnds()
+    {
+        var first = await TakeAsync(OtherStudy, Rank.Next, most: 2);
+        var second = await TakeAsync(OtherStudy, Rank.Next, most: 2);
+        var third = TakeAsync(OtherStudy, Rank.Next, most: 2);
+        Assert.False(third.IsCompleted);
+
+        first.Dispose();
+        (await third).Dispose();
+        second.Dispose();
+        Assert.Equal(0, _lab.Turns.RunningOn(East));
+    }
+
+    [Fact]
+    public async Task TheHigherRankGoesFirst_ThenTheLowerNumber_ThenWhoCameFirst()
+    {
+        var running = await TakeAsync(OtherStudy, Rank.Next, most: 1);
+        var order = new List<string>();
+        Task[] all = [Then("priors", Rank.Priors, 1), Then("next 7", Rank.Next, 7), Then("next 3", Rank.Next, 3), Then("asked", Rank.Asked, 9), Then("next 3 again", Rank.Next, 3)];
+
+        running.Dispose();
+        await Task.WhenAll(all);
+
+        Assert.Equal(["asked", "next 3", "next 3 again", "next 7", "priors"], order);
+
+        async Task Then(string name, Rank rank, long number)
+        {
+            using var turn = await TakeAsync(OtherStudy, rank, most: 1, number);
+            lock (order) order.Add(name);
+        }
+    }
+
+    [Fact]
+    public async Task AClientBreaksOffWhatIsForSomethingElse()
+    {
+        using var running = await TakeAsync(OtherStudy, Rank.Next);
+        using var client = _lab.Turns.Wait(East, Pixels);
+        await Until.TrueAsync(() => running.Stopped.IsCancellationRequested);
+    }
+
+    [Fact]
+    public async Task WhatIsForTheSameSeriesRunsBeside_AndAnotherSeriesDoesNot()
+    {
+        using var same = await TakeAsync(Pixels, Rank.ReadAhead);
+        using var other = await TakeAsync(OtherSeries, Rank.ReadAhead);
+        using var metadata = await TakeAsync(new(Pixels.Study), Rank.ReadAhead);
+        using var client = _lab.Turns.Wait(East, Pixels);
+        await Until.TrueAsync(() => other.Stopped.IsCancellationRequested);
+        Assert.False(same.Stopped.IsCancellationRequested);
+        Assert.False(metadata.Stopped.IsCancellationRequested);
+    }
+
+    [Fact]
+    public async Task ASearchStopsAllButReadAhead()
+    {
+        using var ahead = await TakeAsync(Pixels, Rank.ReadAhead);
+        using var next = await TakeAsync(OtherStudy, Rank.Next);
+        using var client = _lab.Turns.Wait(East, null);
+        await Until.TrueAsync(() => next.Stopped.IsCancellationRequested);
+        Assert.False(ahead.Stopped.IsCancellationRequested);
+    }
+
+    [Fact]
+    public async Task NothingBeginsWhileAClientWaits_NorJustAfter()
+    {
+        var client = _lab.Turns.Wait(East, Pixels);
+        var wish = TakeAsync(OtherStudy, Rank.Next);
+        client.Dispose();
+        _time.Advance(TimeSpan.FromMilliseconds(150));
+        Assert.False(wish.IsCompleted);
+        _time.Advance(TimeSpan.FromMilliseconds(100));
+        (await wish).Dispose();
+    }
+
+    [Fact]
+    public async Task AnotherBackendIsNoneOfItsBusiness()
+    {
+        using var client = _lab.Turns.Wait("west", Pixels);
+        (await TakeAsync(OtherStudy, Rank.Next)).Dispose();
+    }
+
+    [Fact]
+    public async Task NothingIsAskedOfABackendWhoseCircuitIsOpen()
+    {
+        for (var i = 0; i < Circuit.Outages; i++) _lab.States.Note(East, new(East, BackendError.Unreachable, "gone"));
+        var wish = TakeAsync(OtherStudy, Rank.Asked);
+        _time.Advance(TimeSpan.FromSeconds(2));
+        Assert.False(wish.IsCompleted);
+
+        _lab.States.Note(East, null);
+        await Until.TrueAsync(() =>
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(600));
+            return wish.IsCompleted;
+        });
+        (await wish).Dispose();
+    }
+
+    [Fact]
+    public async Task WhoIsNotWantedAnyMoreHoldsNobodyUp()
+    {
+        using var gone = new CancellationTokenSource();
+        var running = await TakeAsync(OtherStudy, Rank.Next, most: 1);
+        var unwanted = _lab.Turns.TakeAsync(East, OtherStudy, Rank.Asked, order: 0, most: 1, gone.Token);
+        var wanted = TakeAsync(OtherStudy, Rank.Next, most: 1);
+        await gone.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => unwanted);
+        running.Dispose();
+        (await wanted).Dispose();
+    }
+
+    [Fact]
+    public async Task HoweverManyComeAndGo_NeverMoreThanSoManyRun_AndNoneIsLeftBehind()
+    {
+        var (running, peak) = (0, 0);
+        await Parallel.ForAsync(0, 500, TestContext.Current.CancellationToken, async (i, _) =>
+        {
+            using var turn = await TakeAsync(OtherStudy, (Rank)(i % 5), most: 4, number: i);
+            var now = Interlocked.Increment(ref running);
+            lock (_lab) peak = Math.Max(peak, now);
+            await Task.Yield();
+            Interlocked.Decrement(ref running);
+        });
+        Assert.InRange(peak, 1, 4);
+        Assert.Equal(0, _lab.Turns.RunningOn(East));
+    }
+
+    private Task<Turns.Turn> TakeAsync(Errand errand, Rank rank, int most = 8, long number = 0) => _lab.Turns.TakeAsync(East, errand, rank, number, most, TestContext.Current.CancellationToken);
+
+    private sealed class Lab : IDisposable
+    {
+        private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
+
+        public Lab(TimeProvider time)
+        {
+            States = new(time, new(_services.GetRequiredService<IMeterFactory>()), new(NullLogger<EventLog>.Instance), NullLogger<BackendStates>.Instance);
+            Turns = new(States, time);
+        }
+
+        public BackendStates States { get; }
+
+        public Turns Turns { get; }
+
+        public void Dispose() => _services.Dispose();
+    }
+}

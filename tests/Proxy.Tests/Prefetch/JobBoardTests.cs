@@ -1,0 +1,142 @@
+using System.Collections.Immutable;
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using Proxy.Backends;
+using Proxy.Dicom;
+using Proxy.Events;
+using Proxy.Prefetch.Jobs;
+using Proxy.Tests.Pacs;
+using Xunit;
+
+namespace Proxy.Tests.Prefetch;
+
+public sealed class JobBoardTests : IDisposable
+{
+    private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
+    private readonly EventLog _events = new(NullLogger<EventLog>.Instance);
+    private readonly FakeTimeProvider _time = new();
+    private readonly JobBoard _board;
+    private readonly List<PrefetchJob> _added = [];
+
+    public JobBoardTests()
+    {
+        _board = new(_events, new(_services.GetRequiredService<IMeterFactory>()), _time);
+        _board.Added += holder => _added.Add(holder.Job);
+    }
+
+    public void Dispose() => _services.Dispose();
+
+    [Fact]
+    public async Task EveryStateIsTold_AndHowFarItIsOnceInAWhile()
+    {
+        var told = new System.Collections.Concurrent.ConcurrentQueue<string>();
+        using var _ = _events.Subscribe(ProxyEvent.PrefetchProgress, e => told.Enqueue($"{e.More["job"].GetProperty("state")} {e.More["job"].GetProperty("frames").GetProperty("done")}"));
+        var job = Add(Rank.Next, 1);
+        job.Update(j => j with { State = JobState.Running });
+        for (var i = 0; i < 10; i++) job.Update(j => j.WithFrame(10));
+        _time.Advance(TimeSpan.FromSeconds(1));
+        for (var i = 0; i < 10; i++) job.Update(j => j.WithFrame(10));
+        job.Update(j => j with { State = JobState.Done });
+        await Until.TrueAsync(() => told.Count == 4);
+        Assert.Equal(["queued 0", "running 0", "running 11", "done 20"], told);
+    }
+
+    [Fact]
+    public void WhatIsAskedForTwiceIsOneJob_WhileItIsLive()
+    {
+        var first = Add(Rank.Next, 1, 2);
+        Assert.Same(first, Add(Rank.Next, 1, 2));
+        Assert.NotSame(first, Add(Rank.Next, 2, 1));
+        first.Cancel(_time.GetUtcNow());
+        Assert.NotSame(first, Add(Rank.Next, 1, 2));
+        Assert.Equal(3, _added.Count);
+    }
+
+    [Fact]
+    public void TheQueueIsBounded_AndWhatIsMissedLeastLeaves_AndSaysSo()
+    {
+        var priors = Add(Rank.Priors, 1);
+        var next = Add(Rank.Next, 2);
+        for (var i = 3; i <= JobBoard.Most; i++) Add(Rank.Asked, i);
+
+        var more = Add(Rank.Asked, 1000);
+        Assert.Equal(JobState.Cancelled, priors.Job.State);
+        Assert.Contains("missed least", Assert.Single(priors.Job.Errors).Reason, StringComparison.Ordinal);
+        Add(Rank.Asked, 1001);
+        Assert.Equal(JobState.Cancelled, next.Job.State);
+        Assert.Equal(JobState.Queued, more.Job.State);
+
+        // One that would be missed less than all that are there does not come in.
+        var late = Add(Rank.Priors, 1002);
+        Assert.Equal(JobState.Cancelled, late.Job.State);
+        Assert.DoesNotContain(_added, job => job.Id == late.Job.Id);
+        Assert.Equal(JobBoard.Most, _board.All.Count(holder => holder.Job.IsLive));
+    }
+
+    [Fact]
+    public void OneThatHasBegunIsMissedMoreThanOneThatWaits()
+    {
+        var running = Add(Rank.Next, 1);
+        running.Update(job => job with { State = JobState.Running });
+        for (var i = 2; i <= JobBoard.Most; i++) Add(Rank.Next, i);
+        Add(Rank.Next, 1000);
+        Assert.Equal(JobState.Running, running.Job.State);
+        Assert.Equal(1, _board.All.Count(holder => holder.Job.State == JobState.Cancelled));
+    }
+
+    [Fact]
+    public void TheEndedOnesLeaveTheListAfterAWhile_AndTheLiveOnesNever()
+    {
+        var ended = Add(Rank.Next, 1);
+        var live = Add(Rank.Next, 2);
+        ended.Cancel(_time.GetUtcNow());
+        _time.Advance(TimeSpan.FromMinutes(59));
+        Assert.NotNull(_board.Find(ended.Job.Id));
+        _time.Advance(TimeSpan.FromMinutes(2));
+        Assert.Null(_board.Find(ended.Job.Id));
+        Assert.Equal([live], _board.All);
+    }
+
+    [Fact]
+    public void HoweverManyEnd_TheListIsBounded()
+    {
+        for (var i = 1; i <= 1000; i++) Add(Rank.Next, i).Cancel(_time.GetUtcNow());
+        Assert.Equal(200, _board.All.Length);
+        Assert.Equal("1.2.1000", _board.All[0].Job.StudyUids[0].ToString());
+    }
+
+    [Fact]
+    public void WhatHasEndedDoesNotChange()
+    {
+        var job = Add(Rank.Next, 1);
+        Assert.True(job.Cancel(_time.GetUtcNow()));
+        Assert.False(job.Update(j => j with { State = JobState.Done }));
+        Assert.False(job.Cancel(_time.GetUtcNow()));
+        Assert.Equal(JobState.Cancelled, job.Job.State);
+        Assert.True(job.Stopped.IsCancellationRequested);
+    }
+
+    [Fact]
+    public void OneFromBeforeBeginsAgain_AndOneThatHadEndedIsListed()
+    {
+        var live = new PrefetchJob("a", Why.Asked, Rank.Next, "", [Uid.Parse("1.2.3")], _time.GetUtcNow()) { State = JobState.Running, Frames = new(5, 10), Started = _time.GetUtcNow() };
+        _board.Restore(live);
+        _board.Restore(live with { Id = "b", State = JobState.Done, Ended = _time.GetUtcNow() });
+
+        var again = Assert.Single(_added);
+        Assert.Equal((JobState.Queued, new Progress(0, 0), new Progress(0, 1)), (again.State, again.Frames, again.Studies));
+        Assert.Equal(JobState.Done, _board.Find("b")!.Job.State);
+    }
+
+    [Fact]
+    public void TheTotalOfBytesIsWhatIsToCome_ByWhatCame()
+    {
+        var job = new PrefetchJob("a", Why.Asked, Rank.Next, "", [Uid.Parse("1.2.3")], _time.GetUtcNow()) { Frames = new(0, 10) };
+        job = job.WithFrame(1000).WithFrame(3000).WithFrame(null);
+        Assert.Equal((new Progress(3, 10), new Progress(4000, 4000 + 7 * 2000)), (job.Frames, job.Bytes));
+    }
+
+    private JobHolder Add(Rank rank, params ImmutableArray<int> studies) => _board.Add(Why.Asked, rank, "", [.. studies.Select(n => Uid.Parse($"1.2.{n}"))]);
+}
