@@ -11,6 +11,8 @@ public sealed class JobFile(CacheFolder folder)
 {
     private static readonly JsonSerializerOptions Format = new() { Converters = { new JsonStringEnumConverter(), new UidConverter() } };
 
+    private readonly Lock _writing = new();
+
     private string Place => folder.PathOf("prefetch.json");
 
     /// <summary>Read-ahead is none of them: nobody looks any more.</summary>
@@ -40,13 +42,17 @@ public sealed class JobFile(CacheFolder folder)
     private string Write(byte[] text)
     {
         var passing = folder.PathOf("tmp", "prefetch.json");
-        File.Delete(passing);
-        using (var file = new FileStream(passing, CacheFolder.NewFile()))
+        // A host may be told twice to stop, at the same time.
+        lock (_writing)
         {
-            file.Write(text);
-            file.Flush(flushToDisk: true);
+            File.Delete(passing);
+            using (var file = new FileStream(passing, CacheFolder.NewFile()))
+            {
+                file.Write(text);
+                file.Flush(flushToDisk: true);
+            }
+            File.Move(passing, Place, overwrite: true);
         }
-        File.Move(passing, Place, overwrite: true);
         return Place;
     }
 

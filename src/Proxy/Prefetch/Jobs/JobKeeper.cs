@@ -7,6 +7,8 @@ public sealed class JobKeeper(JobBoard board, JobFile file, CacheFolder folder, 
 {
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(1);
 
+    private long _written;
+
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         foreach (var job in await file.ReadAsync(cancellationToken)) board.Restore(job);
@@ -17,7 +19,7 @@ public sealed class JobKeeper(JobBoard board, JobFile file, CacheFolder folder, 
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
-        if (folder.State.CanWrite) await WriteAsync(cancellationToken);
+        if (folder.State.CanWrite && board.Changes != Interlocked.Read(ref _written)) await WriteAsync(cancellationToken);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -25,10 +27,9 @@ public sealed class JobKeeper(JobBoard board, JobFile file, CacheFolder folder, 
         using var timer = new PeriodicTimer(Every, time);
         try
         {
-            for (var written = 0L; await timer.WaitForNextTickAsync(stoppingToken);)
+            while (await timer.WaitForNextTickAsync(stoppingToken))
             {
-                var changes = board.Changes;
-                if (changes != written && folder.State.CanWrite && await WriteAsync(stoppingToken)) written = changes;
+                if (folder.State.CanWrite && board.Changes != Interlocked.Read(ref _written)) await WriteAsync(stoppingToken);
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
@@ -37,5 +38,9 @@ public sealed class JobKeeper(JobBoard board, JobFile file, CacheFolder folder, 
         }
     }
 
-    private Task<bool> WriteAsync(CancellationToken cancellation) => file.WriteAsync(board.All.Select(holder => holder.Job), cancellation);
+    private async Task WriteAsync(CancellationToken cancellation)
+    {
+        var changes = board.Changes;
+        if (await file.WriteAsync(board.All.Select(holder => holder.Job), cancellation)) Interlocked.Exchange(ref _written, changes);
+    }
 }
