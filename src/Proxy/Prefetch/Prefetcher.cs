@@ -26,7 +26,7 @@ public sealed class Prefetcher : BackgroundService
     /// <summary>So many run at once; each asks for its turns.</summary>
     private const int MostRunning = 8;
 
-    private readonly Channel<(Viewer Viewer, BackendScope Scope, Uid Study, bool IsHint)> _opened = Channel.CreateBounded<(Viewer, BackendScope, Uid, bool)>(
+    private readonly Channel<(Viewer Viewer, BackendScope Scope, Uid Study)> _opened = Channel.CreateBounded<(Viewer, BackendScope, Uid)>(
         new BoundedChannelOptions(MostHeard) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true });
     private readonly PriorityQueue<JobHolder, (Rank, long)> _waiting = new();
     private readonly ConcurrentDictionary<(string Root, Uid Study), JobHolder> _readAhead = new();
@@ -64,13 +64,15 @@ public sealed class Prefetcher : BackgroundService
     /// <summary>A viewer opens a study, or does something in the one that he has opened.</summary>
     public void NoteOpened(Viewer viewer, BackendScope scope, Uid study)
     {
-        if (_lists.Open(viewer, study)) _opened.Writer.TryWrite((viewer, scope, study, false));
+        if (!_lists.Open(viewer, study)) return;
+        ReadAhead(scope, study);
+        _opened.Writer.TryWrite((viewer, scope, study));
     }
 
     /// <summary>A viewer looks up a study by its UID that he was shown before, as he does just before he opens it.</summary>
-    public void NoteLookedUp(Viewer viewer, BackendScope scope, Uid study)
+    public void NoteLookedUp(BackendScope scope, Uid study)
     {
-        if (_store.GetStudy(study)?.HasHolder == true) _opened.Writer.TryWrite((viewer, scope, study, true));
+        if (_store.GetStudy(study)?.HasHolder == true) ReadAhead(scope, study);
     }
 
     /// <summary>A viewer asks for a frame.</summary>
@@ -78,8 +80,6 @@ public sealed class Prefetcher : BackgroundService
     {
         if (_readAhead.TryGetValue((scope.Name, path.Instance.Study), out var job)) job.Focus.Set(path.Instance.Series, path.Instance.Instance, path.Frame);
     }
-
-    public bool ReadsAhead(BackendScope scope, Uid study) => _readAhead.ContainsKey((scope.Name, study));
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -91,7 +91,7 @@ public sealed class Prefetcher : BackgroundService
         StartWaiting();
         try
         {
-            await foreach (var (viewer, scope, study, isHint) in _opened.Reader.ReadAllAsync(stoppingToken)) Plan(viewer, scope, study, isHint);
+            await foreach (var (viewer, scope, study) in _opened.Reader.ReadAllAsync(stoppingToken)) Plan(viewer, scope, study);
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
@@ -100,11 +100,9 @@ public sealed class Prefetcher : BackgroundService
     }
 
     // 2
-    private void Plan(Viewer viewer, BackendScope scope, Uid study, bool isHint)
+    private void Plan(Viewer viewer, BackendScope scope, Uid study)
     {
         var options = _options.Value;
-        if (options.SeriesReadAhead) ReadAhead(scope, study);
-        if (isHint) return;
         var next = PrefetchPlan.NextStudies(_lists.FindList(viewer, study), study, options.NextStudies);
         // What stood behind the study before is past.
         if (_next.TryRemove(viewer, out var past) && !past.Job.StudyUids.SequenceEqual(next)) past.Cancel(_time.GetUtcNow(), "another study was opened");
@@ -112,7 +110,14 @@ public sealed class Prefetcher : BackgroundService
         if (options.Priors > 0) _ = PlanPriorsAsync(scope, study, options.Priors);
     }
 
-    private void ReadAhead(BackendScope scope, Uid study) => _readAhead.GetOrAdd((scope.Name, study), _ => _board.Add(Why.ReadAhead, Rank.ReadAhead, scope.Name, [study]));
+    /// <summary>At once: the viewer's next request may be for the first frame.</summary>
+    private void ReadAhead(BackendScope scope, Uid study)
+    {
+        if (!_options.Value.SeriesReadAhead) return;
+        var job = _readAhead.GetOrAdd((scope.Name, study), _ => _board.Add(Why.ReadAhead, Rank.ReadAhead, scope.Name, [study]));
+        // It may have been dropped at once, or have ended just now.
+        if (!job.Job.IsLive) _readAhead.TryRemove(new((scope.Name, study), job));
+    }
 
     private async Task PlanPriorsAsync(BackendScope scope, Uid study, int most)
     {

@@ -23,7 +23,7 @@ internal static class Watch
         }
         else if (Uid.TryParse(http.Request.Query["StudyInstanceUID"].ToString(), out var lookedUp))
         {
-            prefetcher.NoteLookedUp(viewer, scope, lookedUp);
+            prefetcher.NoteLookedUp(scope, lookedUp);
         }
         var result = await next(context);
         if (http.Items[typeof(ShownStudies)] is ShownStudies shown) prefetcher.NoteShown(viewer, shown);

@@ -195,6 +195,7 @@ public sealed class FederatedSearch(
     {
         if (query.OnlyStudy is { } study && answer.IsWhole && answer.Rows.Count == 0) store.RemoveStudyRow(answer.Backend.Name, study);
         if (query.Level == SearchLevel.Instances) store.AddInstanceRows(answer.Backend.Name, [.. answer.Rows.Select(row => row.Read())]);
+        if (query is { Level: SearchLevel.Instances, Study: { } shown }) store.ShowSeries(answer.Backend.Name, shown);
         if (query.Level != SearchLevel.Series) return;
         foreach (var rows in answer.Rows.GroupBy(row => row.Study)) store.AddSeriesMetadata(answer.Backend.Name, rows.Key, [.. rows.Select(row => row.Read())]);
     }

@@ -86,9 +86,9 @@ public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyV
     }
 
     /// <summary>A client that hangs up when the token says so.</summary>
-    public async Task GetAsync(string path, CancellationToken leave)
+    public async Task GetAsync(string path, CancellationToken leave, params (string Name, string Value)[] headers)
     {
-        using var request = MakeRequest(HttpMethod.Get, path, []);
+        using var request = MakeRequest(HttpMethod.Get, path, headers);
         using var response = await Client.SendAsync(request, leave);
     }
 

@@ -67,7 +67,7 @@ public sealed class TurnWalks : IAsyncDisposable
         await Until.TrueAsync(() => gate.Arrived == 1);
         using (var leave = new CancellationTokenSource())
         {
-            var client = _proxy.GetAsync(Frame("1.2.1", 1), leave.Token);
+            var client = _proxy.GetAsync(Frame("1.2.1", 1), leave.Token, ("Accept", Ohif));
             await Until.TrueAsync(() => _proxy.Arrived == 2);
             await leave.CancelAsync();
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => client);
