@@ -100,6 +100,7 @@ internal static class Composition
         services.AddSingleton<SeriesReader>();
         services.AddSingleton<FrameCutter>();
         services.AddSingleton<BodyReader>();
+        services.AddSingleton<WholeSeries>();
         services.AddSingleton<PackedFrames>();
         services.AddHostedService(s => s.GetRequiredService<PackedFrames>());
     }
@@ -109,6 +110,7 @@ internal static class Composition
         services.AddSingleton<WorkLists>();
         services.AddSingleton<AheadSearch>();
         services.AddSingleton<PriorSearch>();
+        services.AddSingleton<Paces>();
         services.AddSingleton<StudyFetch>();
         services.AddSingleton<JobBoard>();
         services.AddSingleton<JobFile>();

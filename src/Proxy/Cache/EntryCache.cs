@@ -109,6 +109,24 @@ public sealed class EntryCache
     /// </summary>
     public bool HasRoomAhead(long bytes) => _disk.CanWrite ? _disk.HasRoomAhead(bytes) : _memory.HasRoomAhead(bytes);
 
+    /// <summary>Grows with every removal: what was begun before one may be what was removed.</summary>
+    public int Removals => Volatile.Read(ref _removals);
+
+    /// <summary>Keeps an instance that came ahead in an answer of many; not when something was removed since that was asked for.</summary>
+    /// <param name="backend">Who gave it.</param>
+    /// <param name="path">Which it is.</param>
+    /// <param name="format">What was asked for.</param>
+    /// <param name="entry">Whole, by proof.</param>
+    /// <param name="removals">How many there were when the answer was asked for.</param>
+    public void AddAhead(string backend, InstancePath path, BodyFormat format, Entry entry, int removals)
+    {
+        if (Removals != removals) return;
+        var (key, ahead) = (new EntryKey(backend, path.ToString(), format), entry with { IsPrefetched = true });
+        _memory.AddAhead(key, ahead, ahead.Length);
+        _disk.Add(key, ahead);
+        if (Removals != removals) Remove(backend, path);
+    }
+
     /// <summary>1, 2, 4</summary>
     /// <param name="key">What is wanted.</param>
     /// <param name="fetch">How it is asked for when it is not here.</param>

@@ -5,12 +5,25 @@ using Proxy.Prefetch.Planning;
 namespace Proxy.Prefetch.Jobs;
 
 /// <summary>What is still to be fetched of the pixels of a study, series by series in viewing order.</summary>
-internal sealed class Backlog
+internal sealed class Backlog(TimeProvider time)
 {
+    /// <summary>A series of fewer instances says nothing of how fast its backend is, and is not worth an answer of its own.</summary>
+    private const int LeastInstances = 8;
+
     private readonly Lock _lock = new();
     private readonly List<Part> _parts = [];
 
-    /// <summary>Of one series; whose <paramref name="backend"/> has it.</summary>
+    /// <summary>What became of a series with one more thing of it.</summary>
+    /// <param name="IsInstanceDone">It was the last of its instance.</param>
+    /// <param name="IsSeriesDone">It was the last of all.</param>
+    /// <param name="Bytes">That the whole series had, when it came at one go; else null.</param>
+    /// <param name="Elapsed">How long that took.</param>
+    public readonly record struct Finished(bool IsInstanceDone, bool IsSeriesDone, long? Bytes, TimeSpan Elapsed);
+
+    /// <summary>Of one series.</summary>
+    /// <param name="path">The series.</param>
+    /// <param name="backend">Whose it is.</param>
+    /// <param name="items">What a viewer loads of it.</param>
     public sealed class Part(SeriesPath path, string backend, ImmutableArray<Item> items)
     {
         private readonly bool[] _isTaken = new bool[items.Length];
@@ -18,6 +31,9 @@ internal sealed class Backlog
         private readonly Dictionary<Uid, int> _leftOf = items.GroupBy(item => item.Instance).ToDictionary(g => g.Key, g => g.Count());
         private int _waiting = items.Length;
         private int _left = items.Length;
+        private long _bytes;
+        private long? _began;
+        private bool _isBroken;
 
         public SeriesPath Path { get; } = path;
 
@@ -25,13 +41,17 @@ internal sealed class Backlog
 
         public ImmutableArray<Item> Items { get; } = items;
 
+        /// <summary>It is asked for in one answer.</summary>
+        public bool IsWhole { get; private set; }
+
         internal bool HasWaiting => _waiting > 0;
 
-        internal int? Take(int from)
+        internal int? Take(int from, long now)
         {
             foreach (var at in PrefetchPlan.Outwards(Items.Length, from))
             {
                 if (_isTaken[at]) continue;
+                _began ??= now;
                 _isTaken[at] = true;
                 _waiting--;
                 return at;
@@ -39,15 +59,39 @@ internal sealed class Backlog
             return null;
         }
 
+        /// <summary>All of it, when nothing of it is here and it is frames of many instances.</summary>
+        internal IReadOnlyList<int>? TakeWhole(long now)
+        {
+            if (_began is not null || _waiting < Items.Length || _leftOf.Count < LeastInstances || Items.Any(item => item.Frame is null)) return null;
+            IsWhole = true;
+            return [.. Enumerable.Range(0, Items.Length).Select(_ => Take(0, now)!.Value)];
+        }
+
         internal void PutBack(int at)
         {
             _isTaken[at] = false;
+            _isBroken = true;
+            IsWhole = false;
             _waiting++;
+        }
+
+        /// <summary>It is kept already.</summary>
+        internal void Skip(int at)
+        {
+            _isTaken[at] = true;
+            _isBroken = true;
+            _waiting--;
         }
 
         internal int CountAttempt(int at) => ++_attempts[at];
 
-        internal (bool IsInstanceDone, bool IsSeriesDone) Finish(int at) => (--_leftOf[Items[at].Instance] == 0, --_left == 0);
+        internal Finished Finish(int at, long? bytes, Func<long, TimeSpan> since)
+        {
+            _bytes += bytes ?? 0;
+            var isInstanceDone = --_leftOf[Items[at].Instance] == 0;
+            var isDone = --_left == 0;
+            return new(isInstanceDone, isDone, isDone && !_isBroken && _leftOf.Count >= LeastInstances ? _bytes : null, _began is { } began ? since(began) : default);
+        }
     }
 
     public void Add(Part part)
@@ -66,7 +110,13 @@ internal sealed class Backlog
     public int? Take(Part part, Focus focus)
     {
         var from = focus.At is { } at && at.Series == part.Path.Series ? part.Items.IndexOf(new(at.Instance, at.Frame)) : 0;
-        lock (_lock) return part.Take(Math.Max(from, 0));
+        lock (_lock) return part.Take(Math.Max(from, 0), time.GetTimestamp());
+    }
+
+    /// <summary>All of a series, to be asked for in one answer; null when it is not worth that, or something of it is here.</summary>
+    public IReadOnlyList<int>? TakeWhole(Part part)
+    {
+        lock (_lock) return part.TakeWhole(time.GetTimestamp());
     }
 
     /// <summary>It is to be fetched again, later: who was to fetch it had to leave, or failed.</summary>
@@ -81,10 +131,13 @@ internal sealed class Backlog
         lock (_lock) return part.CountAttempt(at);
     }
 
-    /// <summary>It is here, or given up. Says whether the last of its instance is, and the last of its series.</summary>
-    public (bool IsInstanceDone, bool IsSeriesDone) Finish(Part part, int at)
+    /// <summary>It is here, or given up.</summary>
+    /// <param name="part">Of which series.</param>
+    /// <param name="at">Which of its items.</param>
+    /// <param name="bytes">What came; null for nothing.</param>
+    public Finished Finish(Part part, int at, long? bytes)
     {
-        lock (_lock) return part.Finish(at);
+        lock (_lock) return part.Finish(at, bytes, began => time.GetElapsedTime(began));
     }
 
     /// <summary>Nothing more is taken of a backend's.</summary>

@@ -34,7 +34,9 @@ public sealed class JobHolder(PrefetchJob job, long number, Action<PrefetchJob, 
         {
             before = _job;
             if (!before.IsLive) return false;
-            Volatile.Write(ref _job, change(before));
+            var after = change(before);
+            if (ReferenceEquals(before, after)) return true;
+            Volatile.Write(ref _job, after);
         }
         changed(before, this);
         return true;

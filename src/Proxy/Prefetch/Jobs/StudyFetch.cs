@@ -17,13 +17,14 @@ namespace Proxy.Prefetch.Jobs;
 /// <code>
 /// 1 lists      what each backend has of the study; one that cannot say is named
 /// 2 metadata   of every series, from its owner
-/// 3 pixels     what a viewer loads, in viewing order; what is kept already is not fetched
+/// 3 pixels     what a viewer loads, in viewing order; what is kept already is not fetched. Frame by frame, or the
+///              whole series in one answer where the backend was found to give that faster
 /// </code>
 /// A turn that is broken off, because a client waits for something else, is taken again later. Nothing is fetched while
 /// the cache has no room for it, or beyond the job's limits.
 /// </remarks>
 public sealed class StudyFetch(
-    Turns turns, BackendSet backends, BackendStates states, SeriesListReader lists, SeriesReader seriesReader, BodyReader bodies, EntryCache cache, DicomMetadataStore store,
+    Turns turns, BackendSet backends, BackendStates states, SeriesListReader lists, SeriesReader seriesReader, BodyReader bodies, WholeSeries wholeSeries, Paces paces, EntryCache cache, DicomMetadataStore store,
     Reloadable<PrefetchOptions> options, TimeProvider time)
 {
     /// <summary>How often one frame is asked for again when its backend fails.</summary>
@@ -60,7 +61,7 @@ public sealed class StudyFetch(
 
         // 3
         if (job.Job.Why == Why.ReadAhead && !await IsLookedAtAsync(job, cancellation)) return;
-        var backlog = new Backlog();
+        var backlog = new Backlog(time);
         foreach (var part in parts.OfType<Backlog.Part>()) await AddAsync(job, backlog, part, cancellation);
         await Task.WhenAll(Enumerable.Range(0, options.Value.MaxConcurrentRequests).Select(_ => FetchPixelsAsync(job, backlog, cancellation)));
     }
@@ -144,7 +145,7 @@ public sealed class StudyFetch(
         {
             var (instance, frame) = part.Items[at];
             if (!await bodies.IsKeptAsync(part.Backend, new(part.Path.Study, part.Path.Series, instance), frame, cancellation)) continue;
-            part.Take(at);
+            part.Skip(at);
             Finish(job, backlog, part, at, bytes: null);
         }
         backlog.Add(part);
@@ -166,7 +167,9 @@ public sealed class StudyFetch(
             }
             using (turn)
             {
-                if (backlog.Take(part, job.Focus) is { } at) await FetchAsync(job, backlog, part, at, backend, turn, cancellation);
+                // Who reads ahead of a viewer meets him frame by frame.
+                if (job.Job.Why != Why.ReadAhead && paces.ChoosesWhole(part.Backend) && cache.HasRoomAhead(job.Job.MeanBytes * part.Items.Length) && backlog.TakeWhole(part) is { } all) await FetchWholeAsync(job, backlog, part, all, backend, turn, cancellation);
+                else if (backlog.Take(part, job.Focus) is { } at) await FetchAsync(job, backlog, part, at, backend, turn, cancellation);
             }
         }
     }
@@ -203,13 +206,39 @@ public sealed class StudyFetch(
         Finish(job, backlog, part, at, answer.IsFound ? answer.Value : null);
     }
 
-    private static void Finish(JobHolder job, Backlog backlog, Backlog.Part part, int at, long? bytes)
+    private async Task FetchWholeAsync(JobHolder job, Backlog backlog, Backlog.Part part, IReadOnlyList<int> all, BackendOptions backend, Turns.Turn turn, CancellationToken cancellation)
     {
-        var (isInstanceDone, isSeriesDone) = backlog.Finish(part, at);
+        var left = all.GroupBy(at => part.Items[at].Instance).ToDictionary(instance => instance.Key, instance => instance.ToList());
+        try
+        {
+            await wholeSeries.FetchAheadAsync(backend, part.Path, Came, turn.Stopped);
+            if (left.Count > 0) paces.NoteNoWhole(part.Backend);
+        }
+        catch (OperationCanceledException)
+        {
+            cancellation.ThrowIfCancellationRequested();
+        }
+        finally
+        {
+            // What did not come so is fetched frame by frame.
+            foreach (var at in left.Values.SelectMany(items => items)) backlog.PutBack(part, at);
+        }
+
+        void Came(Uid instance, long bytes)
+        {
+            if (!left.Remove(instance, out var items)) return;
+            foreach (var at in items) Finish(job, backlog, part, at, bytes / items.Count);
+        }
+    }
+
+    private void Finish(JobHolder job, Backlog backlog, Backlog.Part part, int at, long? bytes)
+    {
+        var finished = backlog.Finish(part, at, bytes);
+        if (finished.Bytes is { } whole) paces.Note(part.Backend, part.IsWhole, whole, finished.Elapsed);
         job.Update(j => j.WithFrame(bytes) with
         {
-            Instances = j.Instances.Add(isInstanceDone ? 1 : 0),
-            Series = j.Series.Add(isSeriesDone ? 1 : 0),
+            Instances = j.Instances.Add(finished.IsInstanceDone ? 1 : 0),
+            Series = j.Series.Add(finished.IsSeriesDone ? 1 : 0),
             Waiting = null,
         });
     }
@@ -244,7 +273,7 @@ public sealed class StudyFetch(
             if (taking.IsCompleted) break;
             var refusal = states.FindRefusal(backend);
             refused = refusal is null ? TimeSpan.Zero : refused + LookAgain;
-            job.Update(j => j with { Waiting = refusal is null ? "clients go first" : $"{backend} is not asked now" });
+            SetWaiting(job, refusal is null ? "its turn" : $"{backend} is not asked now");
         }
         if (!taking.IsCompleted) await given.CancelAsync();
         try
@@ -266,11 +295,13 @@ public sealed class StudyFetch(
                 job.Update(j => j.With(new(part.Path.Study, $"series/{part.Path.Series}", "the cache has no room for what nobody asked for")));
                 return false;
             }
-            job.Update(j => j with { Waiting = "the cache has no room" });
+            SetWaiting(job, "the cache has no room");
             await Task.Delay(LookAgain, time, cancellation);
         }
         return true;
     }
+
+    private static void SetWaiting(JobHolder job, string what) => job.Update(j => j.Waiting == what ? j : j with { Waiting = what });
 
     private static IReadOnlyList<Uid> UidsOf(Study? study, BackendScope scope) => new StudyPlaces(study, [], false).SeriesIn(scope);
 }

@@ -1,0 +1,48 @@
+using Proxy.Prefetch.Jobs;
+using Xunit;
+
+namespace Proxy.Tests.Prefetch;
+
+public class PacesTests
+{
+    private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
+
+    private readonly Paces _paces = new();
+
+    [Fact]
+    public void FrameByFrameFirst_ThenTheOtherWay_ThenTheFaster()
+    {
+        Assert.False(_paces.ChoosesWhole("east"));
+        _paces.Note("east", isWhole: false, 1000, Second);
+        Assert.True(_paces.ChoosesWhole("east"));
+        _paces.Note("east", isWhole: true, 5000, Second);
+        Assert.True(_paces.ChoosesWhole("east"));
+        Assert.False(_paces.ChoosesWhole("west"));
+        for (var i = 0; i < 9; i++) _paces.Note("east", isWhole: true, 100, Second);
+        Assert.False(_paces.ChoosesWhole("east"));
+    }
+
+    [Fact]
+    public void ABackendThatDoesNotGiveASeriesIsNotAskedForOne_ForAWhile()
+    {
+        _paces.Note("east", isWhole: false, 1000, Second);
+        _paces.NoteNoWhole("east");
+        Assert.False(_paces.ChoosesWhole("east"));
+        for (var i = 0; i < 17; i++) _paces.Note("east", isWhole: false, 1000, Second);
+        Assert.True(_paces.ChoosesWhole("east"));
+    }
+
+    [Fact]
+    public void TheSlowerWayIsTriedAgainOnceInAWhile()
+    {
+        _paces.Note("east", isWhole: false, 1000, Second);
+        _paces.Note("east", isWhole: true, 5000, Second);
+        var chosen = Enumerable.Range(0, 38).Count(_ =>
+        {
+            var isWhole = _paces.ChoosesWhole("east");
+            _paces.Note("east", isWhole, isWhole ? 5000 : 1000, Second);
+            return isWhole;
+        });
+        Assert.Equal(36, chosen);
+    }
+}
