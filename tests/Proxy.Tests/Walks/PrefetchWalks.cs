@@ -261,8 +261,13 @@ public sealed class PrefetchWalks : IAsyncDisposable
         var time = new FakeTimeProvider(new DateTimeOffset(2024, 1, 6, 19, 0, 0, TimeSpan.Zero));
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", _west.Address))
         {
-            Time = time, ["Prefetch:Rules:night:From"] = "20:00", ["Prefetch:Rules:night:To"] = "06:00", ["Prefetch:Rules:night:MaxAge"] = "2",
-            ["Prefetch:Rules:night:Modalities:0"] = "CT", ["Prefetch:Rules:night:Description"] = "che*", ["Prefetch:Rules:night:Backends:0"] = "east",
+            Time = time,
+            ["Prefetch:Rules:night:From"] = "20:00",
+            ["Prefetch:Rules:night:To"] = "06:00",
+            ["Prefetch:Rules:night:MaxAge"] = "2",
+            ["Prefetch:Rules:night:Modalities:0"] = "CT",
+            ["Prefetch:Rules:night:Description"] = "che*",
+            ["Prefetch:Rules:night:Backends:0"] = "east",
         };
         _east.Hold(new HeldStudy("1.5.1") { Date = "20240106", Description = "Knee" }.With("1.5.1.1"), new HeldStudy("1.5.2") { Date = "20240106" }.With("1.5.2.1", "MR"));
         await proxy.GetAsync("/health/live");

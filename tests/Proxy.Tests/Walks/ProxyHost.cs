@@ -22,7 +22,10 @@ public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyV
     /// <summary>Nothing is fetched ahead unless a walk says so: most of them count what reaches a PACS.</summary>
     private readonly Dictionary<string, string> _settings = new()
     {
-        ["hostBuilder:reloadConfigOnChange"] = "false", ["Prefetch:NextStudies"] = "0", ["Prefetch:Priors"] = "0", ["Prefetch:SeriesReadAhead"] = "false",
+        ["hostBuilder:reloadConfigOnChange"] = "false",
+        ["Prefetch:NextStudies"] = "0",
+        ["Prefetch:Priors"] = "0",
+        ["Prefetch:SeriesReadAhead"] = "false",
     };
     private readonly Lock _starting = new();
     private HttpClient? _client;
