@@ -72,7 +72,7 @@ public sealed class StudyFetch(
         var asking = scope.Backends.Select(backend => LocateAsync(job, backend, study, cancellation)).ToList();
         var all = Task.WhenAll(asking);
         if (job.Job.Why != Why.ReadAhead) return [.. (await all).OfType<BackendFailure>()];
-        while (!all.IsCompleted && UidsOf(store.GetStudy(study), scope).Count == 0) await Task.WhenAny(asking.Where(a => !a.IsCompleted));
+        while (!all.IsCompleted && UidsOf(store.GetStudy(study), scope).Count == 0) await Task.WhenAny([all, .. asking.Where(a => !a.IsCompleted)]);
         await Task.WhenAny(all, Task.Delay(Grace, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
         return [.. asking.Where(a => a.IsCompletedSuccessfully).Select(a => a.Result).OfType<BackendFailure>()];
