@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using System.Threading.Channels;
+using System.Collections.Immutable;
 using Proxy.Backends;
 using Proxy.Dicom;
 using Proxy.Operations;
@@ -20,14 +20,12 @@ namespace Proxy.Prefetch;
 /// </remarks>
 public sealed class Prefetcher : BackgroundService
 {
-    /// <summary>What is heard and not yet planned for; the oldest is forgotten.</summary>
-    private const int MostHeard = 1000;
-
     /// <summary>So many run at once; each asks for its turns.</summary>
     private const int MostRunning = 8;
 
-    private readonly Channel<(Viewer Viewer, BackendScope Scope, Uid Study)> _opened = Channel.CreateBounded<(Viewer, BackendScope, Uid)>(
-        new BoundedChannelOptions(MostHeard) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true });
+    /// <summary>What comes after an open study is planned when it has been opened: who only passes through wants nothing behind it.</summary>
+    private static readonly TimeSpan Settled = TimeSpan.FromSeconds(1);
+
     private readonly PriorityQueue<JobHolder, (Rank, long)> _waiting = new();
     private readonly ConcurrentDictionary<(string Root, Uid Study), JobHolder> _readAhead = new();
     private readonly ConcurrentDictionary<Viewer, JobHolder> _next = new();
@@ -66,7 +64,7 @@ public sealed class Prefetcher : BackgroundService
     {
         if (!_lists.Open(viewer, study)) return;
         ReadAhead(scope, study);
-        _opened.Writer.TryWrite((viewer, scope, study));
+        _ = PlanAsync(viewer, scope, study);
     }
 
     /// <summary>A viewer looks up a study by its UID that he was shown before, as he does just before he opens it.</summary>
@@ -81,7 +79,7 @@ public sealed class Prefetcher : BackgroundService
         if (_readAhead.TryGetValue((scope.Name, path.Instance.Study), out var job)) job.Focus.Set(path.Instance.Series, path.Instance.Instance, path.Frame);
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override Task ExecuteAsync(CancellationToken stoppingToken)
     {
         lock (_lock)
         {
@@ -89,41 +87,20 @@ public sealed class Prefetcher : BackgroundService
             _isRunning = true;
         }
         StartWaiting();
-        try
-        {
-            await foreach (var (viewer, scope, study) in _opened.Reader.ReadAllAsync(stoppingToken)) Plan(viewer, scope, study);
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // The process ends.
-        }
+        return Task.CompletedTask;
     }
 
     // 2
-    private void Plan(Viewer viewer, BackendScope scope, Uid study)
-    {
-        var options = _options.Value;
-        var next = PrefetchPlan.NextStudies(_lists.FindList(viewer, study), study, options.NextStudies);
-        // What stood behind the study before is past.
-        if (_next.TryRemove(viewer, out var past) && !past.Job.StudyUids.SequenceEqual(next)) past.Cancel(_time.GetUtcNow(), "another study was opened");
-        if (!next.IsEmpty) _next[viewer] = _board.Add(Why.Next, Rank.Next, scope.Name, next);
-        if (options.Priors > 0) _ = PlanPriorsAsync(scope, study, options.Priors);
-    }
-
-    /// <summary>At once: the viewer's next request may be for the first frame.</summary>
-    private void ReadAhead(BackendScope scope, Uid study)
-    {
-        if (!_options.Value.SeriesReadAhead) return;
-        var job = _readAhead.GetOrAdd((scope.Name, study), _ => _board.Add(Why.ReadAhead, Rank.ReadAhead, scope.Name, [study]));
-        // It may have been dropped at once, or have ended just now.
-        if (!job.Job.IsLive) _readAhead.TryRemove(new((scope.Name, study), job));
-    }
-
-    private async Task PlanPriorsAsync(BackendScope scope, Uid study, int most)
+    private async Task PlanAsync(Viewer viewer, BackendScope scope, Uid study)
     {
         try
         {
-            var priors = await _priors.FindAsync(scope, study, most, _stopping);
+            await Task.Delay(Settled, _time, _stopping);
+            if (!_lists.IsOpen(viewer, study)) return;
+            var options = _options.Value;
+            PlanNext(viewer, scope, PrefetchPlan.NextStudies(_lists.FindList(viewer, study), study, options.NextStudies));
+            if (options.Priors == 0) return;
+            var priors = await _priors.FindAsync(scope, study, options.Priors, _stopping);
             if (!priors.IsEmpty) _board.Add(Why.Priors, Rank.Priors, scope.Name, priors);
         }
         catch (OperationCanceledException)
@@ -134,6 +111,22 @@ public sealed class Prefetcher : BackgroundService
         {
             _log.PrefetchFailed(e);
         }
+    }
+
+    private void PlanNext(Viewer viewer, BackendScope scope, ImmutableArray<Uid> next)
+    {
+        // What stood behind the study before is past.
+        if (_next.TryRemove(viewer, out var past) && !past.Job.StudyUids.SequenceEqual(next)) past.Cancel(_time.GetUtcNow(), "another study was opened");
+        if (!next.IsEmpty) _next[viewer] = _board.Add(Why.Next, Rank.Next, scope.Name, next);
+    }
+
+    /// <summary>At once: the viewer's next request may be for the first frame.</summary>
+    private void ReadAhead(BackendScope scope, Uid study)
+    {
+        if (!_options.Value.SeriesReadAhead) return;
+        var job = _readAhead.GetOrAdd((scope.Name, study), _ => _board.Add(Why.ReadAhead, Rank.ReadAhead, scope.Name, [study]));
+        // It may have been dropped at once, or have ended just now.
+        if (!job.Job.IsLive) _readAhead.TryRemove(new((scope.Name, study), job));
     }
 
     // 3

@@ -65,6 +65,9 @@ public sealed class WorkLists(MemoryTier memory)
         }
     }
 
+    /// <summary>Whether it is the study that a viewer opened last.</summary>
+    public bool IsOpen(Viewer viewer, Uid study) => Find(viewer).Open == study;
+
     /// <summary>The newest list of a viewer that has the study; empty when none has.</summary>
     public ImmutableArray<Uid> FindList(Viewer viewer, Uid study) => Find(viewer).Lists.FirstOrDefault(list => list.Contains(study), []);
 
