@@ -22,6 +22,7 @@ public sealed class ExamplesTests
         Assert.Empty(errors);
         Assert.Equal(["archive", "east", "west"], settings.Backends.Select(b => b.Name).Order());
         Assert.Equal(4L << 30, settings.Cache.MemoryMaxBytes);
+        Assert.True(Assert.Single(settings.Prefetch.Rules).IsOpen(new(3, 0)));
         Assert.Equal("https://viewer.example", Assert.Single(settings.Security.AllowedOrigins));
     }
 
@@ -40,7 +41,7 @@ public sealed class ExamplesTests
     {
         var readme = File.ReadAllText(Path.Combine(Root, "README.md"));
         var sources = string.Concat(Directory.GetFiles(Path.Combine(Root, "src"), "*Options.cs", SearchOption.AllDirectories).Select(File.ReadAllText));
-        var names = System.Text.RegularExpressions.Regex.Matches(readme, @"^\| `(?:Backends:\{name\}|Search|Cache|Security):([A-Za-z:]+)`", System.Text.RegularExpressions.RegexOptions.Multiline);
+        var names = System.Text.RegularExpressions.Regex.Matches(readme, @"^\| `(?:Backends:\{name\}|Search|Cache|Prefetch|Security):([A-Za-z:]+)`", System.Text.RegularExpressions.RegexOptions.Multiline);
         Assert.True(names.Count > 10);
         foreach (System.Text.RegularExpressions.Match name in names) Assert.Contains(name.Groups[1].Value.Split(':')[^1] + "\"", sources, StringComparison.Ordinal);
     }

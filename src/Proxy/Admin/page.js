@@ -4,6 +4,7 @@ const at = id => document.getElementById(id);
 const base = location.origin + location.pathname.replace(/\/$/, '');
 const value = (row, tag) => { const v = row[tag]?.Value?.[0]; return v?.Alphabetic ?? v ?? ''; };
 const cell = (row, text, name) => { const td = row.insertCell(); td.textContent = text ?? ''; if (name) td.className = name; };
+const size = bytes => bytes < 1e9 ? (bytes / 1e6).toFixed(1) + ' MB' : (bytes / 1e9).toFixed(1) + ' GB';
 const json = async path => { const answer = await fetch(base + path, { headers: { Accept: 'application/json' } }); return { answer, body: await answer.json() }; };
 
 async function showBackends() {
@@ -28,7 +29,6 @@ async function showBackends() {
 
 async function showCache() {
   const { body } = await json('/cache');
-  const size = bytes => bytes < 1e9 ? (bytes / 1e6).toFixed(1) + ' MB' : (bytes / 1e9).toFixed(1) + ' GB';
   const rows = at('cache');
   rows.replaceChildren();
   for (const tier of ['memory', 'disk']) {
@@ -64,6 +64,22 @@ async function showStudies() {
   }
 }
 
+async function showJobs() {
+  const { body } = await json('/prefetch');
+  const rows = at('jobs');
+  rows.replaceChildren();
+  for (const job of body.slice(0, 20)) {
+    const row = rows.insertRow();
+    cell(row, new Date(job.created).toLocaleTimeString());
+    cell(row, job.why);
+    cell(row, job.state, { done: 'up', failed: 'down' }[job.state] ?? 'unknown');
+    for (const of of ['studies', 'series', 'frames']) cell(row, `${job[of].done} of ${job[of].total}`, 'number');
+    cell(row, `${size(job.bytes.done)} of ${size(job.bytes.total)}`, 'number');
+    cell(row, job.waiting ?? (job.errors.length > 0 ? `${job.errors.length} failed: ${job.errors[0].reason}` : ''));
+    row.title = job.StudyInstanceUIDs.join('\n');
+  }
+}
+
 // Nothing of an event has to be asked for again: the browser comes back with the last id that it had.
 function listen() {
   const source = new EventSource(base + '/events');
@@ -76,6 +92,7 @@ function listen() {
 function showEvent(name, { StudyInstanceUID: study, backend, madeInClient, ...more }) {
   const rows = at('events');
   const row = rows.insertRow(0);
+  if (name === 'PREFETCH_PROGRESS') showJobs();
   cell(row, new Date().toLocaleTimeString());
   cell(row, name, name === 'BACKEND_DOWN' || name === 'gap' ? 'down' : '');
   cell(row, backend);
@@ -85,7 +102,7 @@ function showEvent(name, { StudyInstanceUID: study, backend, madeInClient, ...mo
 }
 
 at('root').textContent = base + '/dicomweb';
-for (const path of ['/dicomweb/studies', '/store/studies', '/cache', '/health/ready', '/ohif/app-config.js', '/ohif/dicomweb.json']) {
+for (const path of ['/dicomweb/studies', '/store/studies', '/prefetch', '/cache', '/health/ready', '/ohif/app-config.js', '/ohif/dicomweb.json']) {
   const link = document.createElement('a');
   link.href = link.textContent = base + path;
   at('try').appendChild(document.createElement('li')).appendChild(link);
@@ -98,4 +115,4 @@ at('ohif').textContent = JSON.stringify({
   },
 }, null, 2);
 listen();
-showStudies().then(showBackends).then(showCache);
+showStudies().then(showBackends).then(showCache).then(showJobs);

@@ -1,0 +1,76 @@
+using Proxy.Tests.Pacs;
+using Xunit;
+
+namespace Proxy.Tests.Walks;
+
+/// <summary>What nobody opened tells nobody; when a client first asks for it, it is as if it had just been fetched.</summary>
+public sealed class MadeInClientWalks : IAsyncDisposable
+{
+    private const string Study = "/dicomweb/studies/1.2.1";
+
+    private readonly WireMockPacs _east = new(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 3).With("1.2.1.2", "CT", 2));
+
+    private readonly ProxyHost _proxy;
+
+    public MadeInClientWalks() => _proxy = new(("east", _east.Address));
+
+    public async ValueTask DisposeAsync()
+    {
+        await _proxy.DisposeAsync();
+        _east.Dispose();
+    }
+
+    [Fact]
+    public async Task AfterAPrefetchNothingWasToldAndAllIsMarked()
+    {
+        using var listener = await Listener.OpenAsync(_proxy, "?event=SERIES_ADDED,INSTANCES_ADDED");
+        await PrefetchAsync();
+        Assert.Equal("True: True True", await MarksAsync());
+        await _proxy.GetAsync(Study + "/series");
+        await Until.TrueAsync(() => listener.Heard.Count > 0);
+        Assert.Equal(["SERIES_ADDED"], listener.Names);
+        Assert.Equal("False: False False", await MarksAsync());
+    }
+
+    [Fact]
+    public async Task WhoAsksForOneSeries_HearsOfThatAlone_Once()
+    {
+        using var listener = await Listener.OpenAsync(_proxy, "?event=SERIES_ADDED,INSTANCES_ADDED");
+        await PrefetchAsync();
+        var first = await _proxy.GetAsync(Study + "/series/1.2.1.1/metadata");
+        var second = await _proxy.GetAsync(Study + "/series/1.2.1.1/metadata");
+        await _proxy.GetAsync(Study + "/series");
+        await _proxy.GetAsync(Study + "/series/1.2.1.2/metadata");
+
+        await Until.TrueAsync(() => listener.Heard.Count == 4);
+        Assert.Equal(("Proxy; hit; detail=prefetched", "Proxy; hit"), (first.CacheStatus, second.CacheStatus));
+        Assert.Equal(
+            [
+                """SERIES_ADDED {"StudyInstanceUID":"1.2.1","SeriesInstanceUIDs":["1.2.1.1"],"backend":"east","madeInClient":false}""",
+                """INSTANCES_ADDED {"StudyInstanceUID":"1.2.1","SeriesInstanceUID":"1.2.1.1","instances":3,"backend":"east","madeInClient":false}""",
+                """SERIES_ADDED {"StudyInstanceUID":"1.2.1","SeriesInstanceUIDs":["1.2.1.2"],"backend":"east","madeInClient":false}""",
+                """INSTANCES_ADDED {"StudyInstanceUID":"1.2.1","SeriesInstanceUID":"1.2.1.2","instances":2,"backend":"east","madeInClient":false}""",
+            ],
+            listener.Heard.Select(heard => $"{heard.Name} {heard.Data.ToJsonString()}"));
+    }
+
+    [Fact]
+    public async Task APictureAloneIsAskingToo()
+    {
+        await PrefetchAsync();
+        await _proxy.GetAsync(Study + "/series/1.2.1.2/instances/1.2.1.2.1/frames/1", ("Accept", "multipart/related; type=application/octet-stream; transfer-syntax=*"));
+        Assert.Equal("False: True False", await MarksAsync());
+    }
+
+    private async Task PrefetchAsync()
+    {
+        await _proxy.SendAsync(HttpMethod.Post, "/prefetch", [], """{"studies":["1.2.1"]}""");
+        await Until.TrueAsync(async () => (string)(await _proxy.GetAsync("/prefetch")).Json[0]!["state"]! == "done");
+    }
+
+    private async Task<string> MarksAsync()
+    {
+        var list = (await _proxy.GetAsync("/store/studies/1.2.1")).Json["seriesLists"]![0]!;
+        return $"{list["madeInClient"]!.GetValue<bool>()}: {string.Join(' ', list["series"]!.AsArray().Select(s => s!["madeInClient"]!.GetValue<bool>()))}";
+    }
+}
