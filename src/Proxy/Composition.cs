@@ -12,6 +12,7 @@ using Proxy.Disk;
 using Proxy.Events;
 using Proxy.Operations;
 using Proxy.Prefetch;
+using Proxy.Prefetch.Fetching;
 using Proxy.Prefetch.Jobs;
 using Proxy.Prefetch.Planning;
 using Proxy.Retrieve;
@@ -111,6 +112,8 @@ internal static class Composition
         services.AddSingleton<AheadSearch>();
         services.AddSingleton<PriorSearch>();
         services.AddSingleton<Paces>();
+        services.AddSingleton<JobTurns>();
+        services.AddSingleton<PixelFetch>();
         services.AddSingleton<StudyFetch>();
         services.AddSingleton<JobBoard>();
         services.AddSingleton<JobFile>();

@@ -3,6 +3,7 @@ using System.Collections.Immutable;
 using Proxy.Backends;
 using Proxy.Dicom;
 using Proxy.Operations;
+using Proxy.Prefetch.Fetching;
 using Proxy.Prefetch.Jobs;
 using Proxy.Prefetch.Planning;
 using Proxy.Search;

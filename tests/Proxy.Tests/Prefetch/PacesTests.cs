@@ -1,4 +1,4 @@
-using Proxy.Prefetch.Jobs;
+using Proxy.Prefetch.Fetching;
 using Xunit;
 
 namespace Proxy.Tests.Prefetch;

@@ -1,5 +1,3 @@
-using Proxy.Dicom;
-
 namespace Proxy.Prefetch.Jobs;
 
 /// <summary>The one mutable holder of a job: what it is now, and how it is ended.</summary>
@@ -8,6 +6,12 @@ namespace Proxy.Prefetch.Jobs;
 /// <param name="changed">Hears of every change.</param>
 public sealed class JobHolder(PrefetchJob job, long number, Action<PrefetchJob, JobHolder> changed)
 {
+    /// <summary>How long a job waits for a backend that is not asked, and for room.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+
+    /// <summary>How often it looks whether that is over.</summary>
+    public static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
+
     /// <summary>How often one that only comes further is told of.</summary>
     private static readonly TimeSpan ToldEvery = TimeSpan.FromSeconds(1);
 
@@ -42,6 +46,9 @@ public sealed class JobHolder(PrefetchJob job, long number, Action<PrefetchJob, 
         return true;
     }
 
+    /// <summary>Says what it waits for.</summary>
+    public void Wait(string what) => Update(job => job.Waiting == what ? job : job with { Waiting = what });
+
     /// <summary>Whether it is to be told of now: it is due, or was not told of for a while.</summary>
     public bool IsToldNow(DateTimeOffset now, bool isDue)
     {
@@ -59,36 +66,5 @@ public sealed class JobHolder(PrefetchJob job, long number, Action<PrefetchJob, 
         var isCancelled = Update(job => (reason is null ? job : job.With(new(job.StudyUids[0], null, reason))) with { State = JobState.Cancelled, Ended = now, Waiting = null });
         if (isCancelled) _ = _stop.CancelAsync();
         return isCancelled;
-    }
-}
-
-/// <summary>Where a viewer looks: the series that he asks most of, and the frame of it that he asked for last.</summary>
-public sealed class Focus
-{
-    private readonly Lock _lock = new();
-    private readonly Dictionary<Uid, int> _asked = [];
-    private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private (Uid Series, Uid Instance, int Frame)? _at;
-
-    /// <summary>He has asked for a frame.</summary>
-    public Task First => _first.Task;
-
-    public (Uid Series, Uid Instance, int Frame)? At
-    {
-        get
-        {
-            lock (_lock) return _at;
-        }
-    }
-
-    /// <summary>He asks for a frame. One of a series is a thumbnail; more of it, and it is what he looks at.</summary>
-    public void Set(Uid series, Uid instance, int frame)
-    {
-        lock (_lock)
-        {
-            var count = _asked[series] = _asked.GetValueOrDefault(series) + 1;
-            if (_at is null || count > 1 || _at.Value.Series == series) _at = (series, instance, frame);
-        }
-        _first.TrySetResult();
     }
 }

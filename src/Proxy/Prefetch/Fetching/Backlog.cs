@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using Proxy.Dicom;
+using Proxy.Prefetch.Jobs;
 using Proxy.Prefetch.Planning;
 
-namespace Proxy.Prefetch.Jobs;
+namespace Proxy.Prefetch.Fetching;
 
 /// <summary>What is still to be fetched of the pixels of a study, series by series in viewing order.</summary>
 internal sealed class Backlog(TimeProvider time)

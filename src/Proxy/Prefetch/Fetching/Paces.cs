@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 
-namespace Proxy.Prefetch.Jobs;
+namespace Proxy.Prefetch.Fetching;
 
 /// <summary>How fast each backend gives the pixels of a series: frame by frame, and all in one answer. Measured, for nobody knows it of an archive.</summary>
 public sealed class Paces

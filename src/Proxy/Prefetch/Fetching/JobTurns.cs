@@ -1,0 +1,54 @@
+using Proxy.Backends;
+using Proxy.Backends.Health;
+using Proxy.Operations;
+using Proxy.Prefetch.Jobs;
+
+namespace Proxy.Prefetch.Fetching;
+
+/// <summary>Turns for jobs: taken again when one was broken off, because a client waits for something else.</summary>
+public sealed class JobTurns(Turns turns, BackendStates states, Reloadable<PrefetchOptions> options, TimeProvider time)
+{
+    /// <summary>Does something in a turn, and again when it was broken off; null when the backend is not asked for long.</summary>
+    public async Task<T?> RunAsync<T>(JobHolder job, string backend, Errand errand, Func<CancellationToken, Task<T>> work, CancellationToken cancellation) where T : class
+    {
+        while (await TakeAsync(job, backend, errand, cancellation) is { } turn)
+        {
+            using (turn)
+            {
+                try
+                {
+                    return await work(turn.Stopped);
+                }
+                catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+                {
+                    // A client came first.
+                }
+            }
+        }
+        return null;
+    }
+
+    /// <summary>A turn on a backend; null when it is not asked for long. The job says meanwhile what it waits for.</summary>
+    public async Task<Turns.Turn?> TakeAsync(JobHolder job, string backend, Errand errand, CancellationToken cancellation)
+    {
+        using var given = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        var taking = turns.TakeAsync(backend, errand, job.Job.Rank, job.Number, options.Value.MaxConcurrentRequests, given.Token);
+        for (var refused = TimeSpan.Zero; !taking.IsCompleted && refused < JobHolder.Patience;)
+        {
+            await Task.WhenAny(taking, Task.Delay(JobHolder.LookAgain, time, cancellation));
+            if (taking.IsCompleted) break;
+            var refusal = states.FindRefusal(backend);
+            refused = refusal is null ? TimeSpan.Zero : refused + JobHolder.LookAgain;
+            job.Wait(refusal is null ? "its turn" : $"{backend} is not asked now");
+        }
+        if (!taking.IsCompleted) await given.CancelAsync();
+        try
+        {
+            return await taking;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,146 @@
+using Proxy.Backends;
+using Proxy.Cache;
+using Proxy.Dicom;
+using Proxy.Operations;
+using Proxy.Prefetch.Jobs;
+using Proxy.Retrieve;
+
+namespace Proxy.Prefetch.Fetching;
+
+/// <summary>Fetches the pixels of a study: in viewing order, as far as the cache has room and the job's limits go.</summary>
+/// <remarks>Frame by frame, or a whole series in one answer where the backend was found to give that faster.</remarks>
+public sealed class PixelFetch(JobTurns turns, BackendSet backends, BodyReader bodies, WholeSeries wholeSeries, Paces paces, EntryCache cache, Reloadable<PrefetchOptions> options, TimeProvider time)
+{
+    /// <summary>How often one frame is asked for again when its backend fails.</summary>
+    private const int MostAttempts = 3;
+
+    /// <summary>Bodies that are being fetched, for which there has to be room, too.</summary>
+    private int _underWay;
+
+    internal async Task RunAsync(JobHolder job, IReadOnlyList<Backlog.Part> parts, CancellationToken cancellation)
+    {
+        var backlog = new Backlog(time);
+        foreach (var part in parts) await AddAsync(job, backlog, part, cancellation);
+        await Task.WhenAll(Enumerable.Range(0, options.Value.MaxConcurrentRequests).Select(_ => FetchAllAsync(job, backlog, cancellation)));
+    }
+
+    /// <summary>Puts what is to be fetched of a series on the list; what is kept is done.</summary>
+    private async Task AddAsync(JobHolder job, Backlog backlog, Backlog.Part part, CancellationToken cancellation)
+    {
+        for (var at = 0; at < part.Items.Length; at++)
+        {
+            var (instance, frame) = part.Items[at];
+            if (!await bodies.IsKeptAsync(part.Backend, new(part.Path.Study, part.Path.Series, instance), frame, cancellation)) continue;
+            part.Skip(at);
+            Finish(job, backlog, part, at, bytes: null);
+        }
+        backlog.Add(part);
+    }
+
+    private async Task FetchAllAsync(JobHolder job, Backlog backlog, CancellationToken cancellation)
+    {
+        while (backlog.Choose(job.Focus) is { } part)
+        {
+            if (job.Job.Bytes.Done >= options.Value.MaxBytes)
+            {
+                job.Update(j => j.Errors.Any(e => e.Reason.StartsWith("the limit", StringComparison.Ordinal)) ? j : j.With(new(part.Path.Study, null, $"the limit of {options.Value.MaxBytes} bytes of one job")));
+                return;
+            }
+            if (backends.Find(part.Backend) is not { } backend || !await HasRoomAsync(job, part, cancellation) || await turns.TakeAsync(job, part.Backend, new(part.Path.Study, part.Path.Series), cancellation) is not { } turn)
+            {
+                backlog.Drop(part.Backend);
+                continue;
+            }
+            using (turn)
+            {
+                // Who reads ahead of a viewer meets him frame by frame.
+                if (job.Job.Why != Why.ReadAhead && paces.ChoosesWhole(part.Backend) && cache.HasRoomAhead(job.Job.MeanBytes * part.Items.Length) && backlog.TakeWhole(part) is { } all) await FetchWholeAsync(job, backlog, part, all, backend, turn, cancellation);
+                else if (backlog.Take(part, job.Focus) is { } at) await FetchAsync(job, backlog, part, at, backend, turn, cancellation);
+            }
+        }
+    }
+
+    private async Task FetchAsync(JobHolder job, Backlog backlog, Backlog.Part part, int at, BackendOptions backend, Turns.Turn turn, CancellationToken cancellation)
+    {
+        var (instance, frame) = part.Items[at];
+        BackendAnswer<long> answer;
+        Interlocked.Increment(ref _underWay);
+        try
+        {
+            answer = await bodies.FetchAheadAsync(backend, new(part.Path.Study, part.Path.Series, instance), frame, turn.Stopped);
+        }
+        catch (OperationCanceledException)
+        {
+            backlog.PutBack(part, at);
+            cancellation.ThrowIfCancellationRequested();
+            return;
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _underWay);
+        }
+        if (!answer.IsFound)
+        {
+            if (answer.Failure is not null && backlog.CountAttempt(part, at) < MostAttempts)
+            {
+                backlog.PutBack(part, at);
+                return;
+            }
+            var place = $"series/{part.Path.Series}/instances/{instance}" + (frame is null ? "" : $"/frames/{frame}");
+            job.Update(j => j.With(new(part.Path.Study, place, answer.Failure?.Detail ?? "the backend does not have it")));
+        }
+        Finish(job, backlog, part, at, answer.IsFound ? answer.Value : null);
+    }
+
+    private async Task FetchWholeAsync(JobHolder job, Backlog backlog, Backlog.Part part, IReadOnlyList<int> all, BackendOptions backend, Turns.Turn turn, CancellationToken cancellation)
+    {
+        var left = all.GroupBy(at => part.Items[at].Instance).ToDictionary(instance => instance.Key, instance => instance.ToList());
+        try
+        {
+            await wholeSeries.FetchAheadAsync(backend, part.Path, Came, turn.Stopped);
+            if (left.Count > 0) paces.NoteNoWhole(part.Backend);
+        }
+        catch (OperationCanceledException)
+        {
+            cancellation.ThrowIfCancellationRequested();
+        }
+        finally
+        {
+            // What did not come so is fetched frame by frame.
+            foreach (var at in left.Values.SelectMany(items => items)) backlog.PutBack(part, at);
+        }
+
+        void Came(Uid instance, long bytes)
+        {
+            if (!left.Remove(instance, out var items)) return;
+            foreach (var at in items) Finish(job, backlog, part, at, bytes / items.Count);
+        }
+    }
+
+    private void Finish(JobHolder job, Backlog backlog, Backlog.Part part, int at, long? bytes)
+    {
+        var finished = backlog.Finish(part, at, bytes);
+        if (finished.Bytes is { } whole) paces.Note(part.Backend, part.IsWhole, whole, finished.Elapsed);
+        job.Update(j => j.WithFrame(bytes) with
+        {
+            Instances = j.Instances.Add(finished.IsInstanceDone ? 1 : 0),
+            Series = j.Series.Add(finished.IsSeriesDone ? 1 : 0),
+            Waiting = null,
+        });
+    }
+
+    private async Task<bool> HasRoomAsync(JobHolder job, Backlog.Part part, CancellationToken cancellation)
+    {
+        for (var waited = TimeSpan.Zero; !cache.HasRoomAhead(job.Job.MeanBytes * (Volatile.Read(ref _underWay) + 1)); waited += JobHolder.LookAgain)
+        {
+            if (job.Job.Why == Why.ReadAhead || waited >= JobHolder.Patience)
+            {
+                job.Update(j => j.With(new(part.Path.Study, $"series/{part.Path.Series}", "the cache has no room for what nobody asked for")));
+                return false;
+            }
+            job.Wait("the cache has no room");
+            await Task.Delay(JobHolder.LookAgain, time, cancellation);
+        }
+        return true;
+    }
+}

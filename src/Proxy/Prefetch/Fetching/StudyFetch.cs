@@ -1,0 +1,127 @@
+using System.Buffers;
+using Proxy.Backends;
+using Proxy.Backends.Health;
+using Proxy.Dicom;
+using Proxy.Operations;
+using Proxy.Prefetch.Jobs;
+using Proxy.Prefetch.Planning;
+using Proxy.Retrieve;
+using Proxy.Search;
+using Proxy.Store;
+using Proxy.Wire;
+
+namespace Proxy.Prefetch.Fetching;
+
+/// <summary>Fetches one study of a job, each thing in a turn of its own.</summary>
+/// <remarks>
+/// <code>
+/// 1 lists      what each backend has of the study; one that cannot say is named
+/// 2 metadata   of every series, from its owner
+/// 3 pixels     what a viewer loads, in viewing order; what is kept already is not fetched
+/// </code>
+/// A turn that is broken off, because a client waits for something else, is taken again later.
+/// </remarks>
+public sealed class StudyFetch(
+    JobTurns turns, PixelFetch pixels, BackendSet backends, BackendStates states, SeriesListReader lists, SeriesReader seriesReader, DicomMetadataStore store, Reloadable<PrefetchOptions> options, TimeProvider time)
+{
+    /// <summary>Once one backend has named the series of an open study, how long the others' are waited for.</summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
+
+    /// <summary>A viewer that has the metadata asks for pixels within this time, or not at all.</summary>
+    private static readonly TimeSpan LookPatience = TimeSpan.FromSeconds(30);
+
+    public async Task RunAsync(JobHolder job, Uid study, CancellationToken cancellation)
+    {
+        var root = job.Job.Root;
+        var scope = root.Length == 0 ? backends.AsOne : new BackendScope(root, backends.Find(root) is { } only ? [only] : []);
+        // 1
+        var failures = await LocateAsync(job, scope, study, cancellation);
+        var known = store.GetStudy(study);
+        var series = PrefetchPlan.InViewingOrder(UidsOf(known, scope).Select(uid => seriesReader.HoldersOf(known, scope, uid).First().FindSeries(uid)!));
+        if (series.IsEmpty && failures.Count == 0) job.Update(j => j.With(new(study, null, "no backend holds it")));
+        foreach (var failure in failures) job.Update(j => j.With(new(study, null, $"{failure.Backend}: {failure.Detail}")));
+
+        // 2
+        job.Update(j => j with { Series = j.Series.Add(0, series.Length) });
+        var parts = await Task.WhenAll(series.Select(one => ReadMetadataAsync(job, scope, new(study, one.Uid), cancellation)));
+
+        // 3
+        if (job.Job.Why == Why.ReadAhead && !await IsLookedAtAsync(job, cancellation)) return;
+        await pixels.RunAsync(job, [.. parts.OfType<Backlog.Part>()], cancellation);
+    }
+
+    // 1
+    private async Task<IReadOnlyList<BackendFailure>> LocateAsync(JobHolder job, BackendScope scope, Uid study, CancellationToken cancellation)
+    {
+        var asking = scope.Backends.Select(backend => LocateAsync(job, backend, study, cancellation)).ToList();
+        var all = Task.WhenAll(asking);
+        if (job.Job.Why != Why.ReadAhead) return [.. (await all).OfType<BackendFailure>()];
+        while (!all.IsCompleted && UidsOf(store.GetStudy(study), scope).Count == 0) await Task.WhenAny([all, .. asking.Where(a => !a.IsCompleted)]);
+        await Task.WhenAny(all, Task.Delay(Grace, time, cancellation));
+        cancellation.ThrowIfCancellationRequested();
+        return [.. asking.Where(a => a.IsCompletedSuccessfully).Select(a => a.Result).OfType<BackendFailure>()];
+    }
+
+    private async Task<BackendFailure?> LocateAsync(JobHolder job, BackendOptions backend, Uid study, CancellationToken cancellation)
+    {
+        if (lists.IsKnown(backend, study)) return null;
+        if (states.FindRefusal(backend.Name) is { } refusal) return refusal;
+        var places = await turns.RunAsync(
+            job, backend.Name, new(study), stopped => lists.LocateAsync(new(backend.Name, [backend]), study, isHurried: false, asksAnew: false, stopped, isAhead: true), cancellation);
+        return places is null ? states.FindRefusal(backend.Name) : places.Failures is [var first, ..] ? first : null;
+    }
+
+    // 2
+    private async Task<Backlog.Part?> ReadMetadataAsync(JobHolder job, BackendScope scope, SeriesPath path, CancellationToken cancellation)
+    {
+        if (seriesReader.HoldersOf(store.GetStudy(path.Study), scope, path.Series).FirstOrDefault() is not { } owner) return null;
+        var result = seriesReader.FindFresh(scope, path) ?? await turns.RunAsync(job, owner.Backend, new(path.Study), stopped => seriesReader.ReadAheadAsync(scope, path, stopped), cancellation);
+        if (result?.Metadata is not { } metadata)
+        {
+            job.Update(j => j.With(new(path.Study, $"series/{path.Series}", result?.Failures is [var failure, ..] ? failure.Detail : "its backend is not asked now")));
+            return null;
+        }
+        if (job.Job.Instances.Total + metadata.Count > options.Value.MaxInstances)
+        {
+            job.Update(j => j.With(new(path.Study, $"series/{path.Series}", $"more than the {options.Value.MaxInstances} instances of one job")));
+            return null;
+        }
+        var items = PrefetchPlan.ItemsOf(await ReadAsync(metadata, cancellation));
+        var others = metadata.Count - items.Select(item => item.Instance).Distinct().Count();
+        job.Update(j => j with
+        {
+            Series = items.IsEmpty ? j.Series.Add(1) : j.Series,
+            Instances = j.Instances.Add(others, metadata.Count),
+            Frames = j.Frames.Add(0, items.Length),
+        });
+        return items.IsEmpty ? null : new(path, result.Backend, items);
+    }
+
+    private static async Task<List<(Uid, Dataset)>> ReadAsync(PackedInstances metadata, CancellationToken cancellation)
+    {
+        var instances = new List<(Uid, Dataset)>(metadata.Count);
+        foreach (var piece in metadata.ReadText())
+        {
+            var text = new ArrayBufferWriter<byte>(piece.Length + 2);
+            text.Write("["u8);
+            DicomJsonWriter.Write(text, piece.Span.Trim(","u8), root: []);
+            text.Write("]"u8);
+            using var stream = new MemoryStream(text.WrittenSpan.ToArray());
+            await foreach (var dataset in DicomJsonReader.ReadAsync(stream, cancellation))
+            {
+                if (dataset.FindUid(Tag.SopInstanceUid) is { } uid) instances.Add((uid, dataset));
+            }
+        }
+        return instances;
+    }
+
+    // 3
+    private async Task<bool> IsLookedAtAsync(JobHolder job, CancellationToken cancellation)
+    {
+        await Task.WhenAny(job.Focus.First, Task.Delay(LookPatience, time, cancellation));
+        cancellation.ThrowIfCancellationRequested();
+        return job.Focus.First.IsCompleted;
+    }
+
+    private static IReadOnlyList<Uid> UidsOf(Study? study, BackendScope scope) => new StudyPlaces(study, [], false).SeriesIn(scope);
+}
