@@ -12,6 +12,7 @@ public sealed class Viewer : IAsyncDisposable
     private readonly string _site;
     private readonly ConcurrentQueue<IRequest> _finished = [];
     private readonly ConcurrentQueue<string> _complaints = [];
+    private readonly ConcurrentQueue<(string Url, string CacheStatus)> _answers = [];
 
     private Viewer(IBrowserContext context, IPage page, string site)
     {
@@ -20,6 +21,7 @@ public sealed class Viewer : IAsyncDisposable
         _page.RequestFailed += (_, request) => _complaints.Enqueue($"{request.Failure} {request.Url}");
         _page.Response += (_, answer) =>
         {
+            _answers.Enqueue((answer.Url, answer.Headers.GetValueOrDefault("cache-status", "")));
             if (answer.Status >= 400)
                 _complaints.Enqueue($"{answer.Status} {answer.Url}");
         };
@@ -35,6 +37,9 @@ public sealed class Viewer : IAsyncDisposable
 
     /// <summary>The DICOMweb addresses that were answered whole.</summary>
     public IEnumerable<string> Asked => _finished.Select(request => request.Url).Where(url => url.Contains("/studies", StringComparison.Ordinal));
+
+    /// <summary>Every answer, and where it says that it came from.</summary>
+    public IEnumerable<(string Url, string CacheStatus)> Answers => _answers;
 
     public static async Task<Viewer> OpenAsync(IBrowser browser, OhifSite site)
     {
@@ -52,19 +57,17 @@ public sealed class Viewer : IAsyncDisposable
     }
 
     /// <summary>Opens a series, and waits for its picture and for each of its frames.</summary>
-    public async Task OpenAsync(Series series)
+    /// <returns>How long it took to the picture, to a few tenths of a second.</returns>
+    public async Task<TimeSpan> OpenAsync(Series series)
     {
+        var started = TimeProvider.System.GetTimestamp();
         await _page.GotoAsync(
             $"{_site}/viewer?StudyInstanceUIDs={series.Study.Uid}&initialSeriesInstanceUID={series.Uid}",
             new() { WaitUntil = WaitUntilState.Commit });
+        await AwaitAsync("a picture", ShowsAPictureAsync);
+        var elapsed = TimeProvider.System.GetElapsedTime(started);
         await AwaitAsync($"{series.Count} frames", () => Task.FromResult(FramesOf(series) >= series.Count));
-        await AwaitAsync("a picture", async () =>
-        {
-            // OHIF says that it is for investigational use, in front of the picture, until somebody has read it.
-            if (await _page.GetByText("Confirm and hide").IsVisibleAsync())
-                await _page.GetByText("Confirm and hide").ClickAsync();
-            return (await LookAsync()).Number is not null;
-        });
+        return elapsed;
     }
 
     /// <summary>Opens a study that is a document, and waits until <paramref name="url"/> has brought it.</summary>
@@ -97,6 +100,22 @@ public sealed class Viewer : IAsyncDisposable
     public Task SaveAsync(string path) => _page.ScreenshotAsync(new() { Path = path });
 
     public async ValueTask DisposeAsync() => await _context.DisposeAsync();
+
+    private async Task<bool> ShowsAPictureAsync()
+    {
+        // OHIF says that it is for investigational use, in front of the picture, until somebody has read it.
+        if (await _page.GetByText("Confirm and hide").IsVisibleAsync())
+            await _page.GetByText("Confirm and hide").ClickAsync();
+        try
+        {
+            return (await LookAsync()).Number is not null;
+        }
+        catch (PlaywrightException e) when (e.Message.Contains("not attached", StringComparison.Ordinal))
+        {
+            // The viewer has just laid out its viewports anew.
+            return false;
+        }
+    }
 
     private int FramesOf(Series series) =>
         Asked.Where(url => url.Contains($"{series.Path}/instances/", StringComparison.Ordinal) && url.Contains("/frames/", StringComparison.Ordinal))

@@ -18,6 +18,9 @@ public sealed class AheadSearch(FederatedSearch search, BackendStates states, Tu
     public Task<ImmutableArray<MergedRow>> FindOfPatientAsync(BackendScope scope, string patientId, Rank rank, CancellationToken cancellation) =>
         FindAsync(scope, Nothing with { Matches = Nothing.Matches.Add(Tag.PatientId.ToString(), ("PatientID", patientId)) }, rank, cancellation);
 
+    public Task<ImmutableArray<MergedRow>> FindStudyAsync(BackendScope scope, Uid study, Rank rank, CancellationToken cancellation) =>
+        FindAsync(scope, Nothing with { Matches = Nothing.Matches.Add(Tag.StudyInstanceUid.ToString(), ("StudyInstanceUID", study.ToString())) }, rank, cancellation);
+
     /// <param name="scope">Whom to ask.</param>
     /// <param name="from">The first day.</param>
     /// <param name="to">The last one.</param>

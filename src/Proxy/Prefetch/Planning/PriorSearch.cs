@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Proxy.Backends;
 using Proxy.Dicom;
+using Proxy.Search;
 using Proxy.Store;
 
 namespace Proxy.Prefetch.Planning;
@@ -11,14 +12,16 @@ public sealed class PriorSearch(AheadSearch search, DicomMetadataStore store)
     public async Task<ImmutableArray<Uid>> FindAsync(BackendScope scope, Uid study, int most, CancellationToken cancellation)
     {
         var open = FactsOf(store.GetStudy(study), scope);
+        // It was opened by its address, no list has shown it, and what the viewer asks of it himself is still on its way.
+        if (open.Count == 0) open = FactsOf(await search.FindStudyAsync(scope, study, Rank.Priors, cancellation));
         var found = new List<StudyFacts>();
         foreach (var patientId in open.Select(o => o.PatientId).Where(id => id.Length > 0).Distinct())
-        {
-            foreach (var row in await search.FindOfPatientAsync(scope, patientId, Rank.Priors, cancellation))
-                found.AddRange(row.Sources.Select(source => StudyFacts.Of(row.Uid, source.Backend, source.Row)));
-        }
+            found.AddRange(FactsOf(await search.FindOfPatientAsync(scope, patientId, Rank.Priors, cancellation)));
         return PrefetchPlan.Priors(open, found, most);
     }
+
+    private static List<StudyFacts> FactsOf(ImmutableArray<MergedRow> rows) =>
+        [.. from row in rows from source in row.Sources select StudyFacts.Of(row.Uid, source.Backend, source.Row)];
 
     /// <summary>By the study's rows; of one that no search found by its series'.</summary>
     private static List<StudyFacts> FactsOf(Study? study, BackendScope scope) =>
