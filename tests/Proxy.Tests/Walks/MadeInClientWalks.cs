@@ -62,6 +62,24 @@ public sealed class MadeInClientWalks : IAsyncDisposable
         Assert.Equal("False: True False", await MarksAsync());
     }
 
+    [Fact]
+    public async Task ToBeListedIsNotToBeAskedFor_AlsoWhereSeriesHaveToBeCounted()
+    {
+        using var west = new WireMockPacs(new HeldStudy("1.2.1").With("1.2.1.3", "MR", 2));
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { ["Cache:Metadata:Freshness"] = "00:00:00" };
+        using var listener = await Listener.OpenAsync(proxy, "?event=SERIES_ADDED,INSTANCES_ADDED");
+        await proxy.SendAsync(HttpMethod.Post, "/prefetch", [], """{"studies":["1.2.1"]}""");
+        await Until.TrueAsync(async () => (string)(await proxy.GetAsync("/prefetch")).Json[0]!["state"]! == "done");
+        _east.Hold(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 4).With("1.2.1.2", "CT", 2));
+
+        Assert.Equal(["8"], (await proxy.GetAsync("/dicomweb/studies")).Values("00201208"));
+
+        Assert.All((await proxy.GetAsync("/store/studies/1.2.1")).Json["seriesLists"]!.AsArray(), list => Assert.True((bool)list!["madeInClient"]!));
+        await proxy.GetAsync(Study + "/series/1.2.1.3/metadata");
+        await Until.TrueAsync(() => listener.Heard.Count == 3);
+        Assert.Equal(["SERIES_ADDED", "SERIES_ADDED", "INSTANCES_ADDED"], listener.Names);
+    }
+
     private async Task PrefetchAsync()
     {
         await _proxy.SendAsync(HttpMethod.Post, "/prefetch", [], """{"studies":["1.2.1"]}""");

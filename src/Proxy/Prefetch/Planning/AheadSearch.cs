@@ -15,8 +15,11 @@ public sealed class AheadSearch(FederatedSearch search, BackendStates states, Tu
 
     private static readonly SearchQuery Nothing = SearchQuery.AllStudies;
 
+    /// <summary>What OHIF wants of a patient's studies: who asks the same is answered by the same.</summary>
+    private static readonly ImmutableSortedSet<string> AsOhif = ["00080060", "00080090", "00081030", "00100030"];
+
     public Task<ImmutableArray<MergedRow>> FindOfPatientAsync(BackendScope scope, string patientId, Rank rank, CancellationToken cancellation) =>
-        FindAsync(scope, Nothing with { Matches = Nothing.Matches.Add(Tag.PatientId.ToString(), ("PatientID", patientId)) }, rank, cancellation);
+        FindAsync(scope, Nothing with { Matches = Nothing.Matches.Add(Tag.PatientId.ToString(), ("PatientID", patientId)), IncludeFields = AsOhif }, rank, cancellation);
 
     public Task<ImmutableArray<MergedRow>> FindStudyAsync(BackendScope scope, Uid study, Rank rank, CancellationToken cancellation) =>
         FindAsync(scope, Nothing with { Matches = Nothing.Matches.Add(Tag.StudyInstanceUid.ToString(), ("StudyInstanceUID", study.ToString())) }, rank, cancellation);

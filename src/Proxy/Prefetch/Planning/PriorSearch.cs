@@ -12,7 +12,7 @@ public sealed class PriorSearch(AheadSearch search, DicomMetadataStore store)
     public async Task<ImmutableArray<Uid>> FindAsync(BackendScope scope, Uid study, int most, CancellationToken cancellation)
     {
         var open = FactsOf(store.GetStudy(study), scope);
-        // It was opened by its address, no list has shown it, and what the viewer asks of it himself is still on its way.
+        // It was opened by its address, and no list has shown it.
         if (open.Count == 0) open = FactsOf(await search.FindStudyAsync(scope, study, Rank.Priors, cancellation));
         var found = new List<StudyFacts>();
         foreach (var patientId in open.Select(o => o.PatientId).Where(id => id.Length > 0).Distinct())
@@ -23,16 +23,10 @@ public sealed class PriorSearch(AheadSearch search, DicomMetadataStore store)
     private static List<StudyFacts> FactsOf(ImmutableArray<MergedRow> rows) =>
         [.. from row in rows from source in row.Sources select StudyFacts.Of(row.Uid, source.Backend, source.Row)];
 
-    /// <summary>By the study's rows; of one that no search found by its series'.</summary>
     private static List<StudyFacts> FactsOf(Study? study, BackendScope scope) =>
     [
         .. from list in study?.SeriesLists.Values ?? []
-           where scope.Has(list.Backend)
-           let row = list.StudyRow ?? list.Series.Values.Select(series => series.Summary).FirstOrDefault(summary => summary is not null)
-           where row is not null
-           let facts = StudyFacts.Of(study!.Uid, list.Backend, row)
-           select facts.Modalities.IsEmpty ? facts with { Modalities = ModalitiesOf(list) } : facts,
+           where scope.Has(list.Backend) && list.StudyRow is not null
+           select StudyFacts.Of(study!.Uid, list.Backend, list.StudyRow!),
     ];
-
-    private static ImmutableArray<string> ModalitiesOf(SeriesList list) => [.. list.Series.Values.Select(series => series.Summary?.FindString(Tag.Modality)).OfType<string>().Distinct()];
 }
