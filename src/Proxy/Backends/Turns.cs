@@ -35,6 +35,7 @@ public enum Rank
 /// <code>
 /// client   Wait ─────────────────────────────► at once; whatever runs ahead for something else is broken off
 /// ahead    TakeAsync ── circuit closed, no client waits or did so a moment ago, fewer than most run ──► Turn
+///                       for a while behind a client one at a time, and a pause after each
 /// </code>
 /// A fetch that a client joined is the client's own and goes on: whoever fetched it ahead only leaves it. Read-ahead
 /// serves the client that waits for the same series, and runs beside it. A search stops all but that.
@@ -43,6 +44,12 @@ public sealed class Turns(BackendStates states, TimeProvider time)
 {
     /// <summary>A viewer pauses between what it asks for; the line is kept free for so long.</summary>
     private static readonly TimeSpan Quiet = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>A timer may be early by a part of it.</summary>
+    private static readonly TimeSpan Soonest = TimeSpan.FromMilliseconds(1);
+
+    /// <summary>So long after a client another is expected: one thing at a time is asked for ahead, a third of the time.</summary>
+    private static readonly TimeSpan Careful = TimeSpan.FromSeconds(5);
 
     /// <summary>A circuit that closes tells nobody.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500);
@@ -91,6 +98,8 @@ public sealed class Turns(BackendStates states, TimeProvider time)
 
         internal Rank Rank { get; }
 
+        internal long Began { get; init; }
+
         public void Dispose()
         {
             _ended(this);
@@ -109,6 +118,9 @@ public sealed class Turns(BackendStates states, TimeProvider time)
         private readonly List<Turn> _running = [];
         private readonly PriorityQueue<Wish, (Rank, long, long)> _wishes = new();
         private long _made;
+        private long? _lastClient;
+        private long _paused;
+        private TimeSpan _pause;
         private ITimer? _timer;
 
         private sealed class Waiting(Lane lane, Errand? errand) : IDisposable
@@ -158,14 +170,18 @@ public sealed class Turns(BackendStates states, TimeProvider time)
         {
             lock (_lock)
             {
-                client.Ended = turns.Now;
+                _lastClient = client.Ended = turns.Now;
                 SetTimer();
             }
         }
 
         private void End(Turn turn)
         {
-            lock (_lock) _running.Remove(turn);
+            lock (_lock)
+            {
+                _running.Remove(turn);
+                if (turn.Rank != Rank.ReadAhead) (_paused, _pause) = (turns.Now, 2 * turns.Since(turn.Began));
+            }
             Grant();
         }
 
@@ -179,12 +195,12 @@ public sealed class Turns(BackendStates states, TimeProvider time)
                 while (_wishes.TryDequeue(out var wish, out var order))
                 {
                     if (wish.Granted.Task.IsCompleted) continue;
-                    if (!isClosed || _running.Count >= wish.Most || _clients.Exists(c => !Bears(c, wish.Errand, wish.Rank)))
+                    if (!isClosed || IsFullFor(wish) || _clients.Exists(c => !Bears(c, wish.Errand, wish.Rank)))
                     {
                         later.Add((wish, order));
                         continue;
                     }
-                    var turn = new Turn(wish.Errand, wish.Rank, End, wish.Cancellation);
+                    var turn = new Turn(wish.Errand, wish.Rank, End, wish.Cancellation) { Began = turns.Now };
                     if (wish.Granted.TrySetResult(turn)) _running.Add(turn);
                 }
                 foreach (var (wish, order) in later) _wishes.Enqueue(wish, order);
@@ -192,18 +208,24 @@ public sealed class Turns(BackendStates states, TimeProvider time)
             }
         }
 
+        /// <summary>Where a client was of late another one may come: what is under way by then is in his way although it is broken off.</summary>
+        private bool IsFullFor(Wish wish) =>
+            wish.Rank == Rank.ReadAhead || !IsCareful ? _running.Count >= wish.Most : turns.Since(_paused) < _pause || _running.Exists(turn => turn.Rank != Rank.ReadAhead);
+
+        private bool IsCareful => _lastClient is { } last && turns.Since(last) < Careful;
+
         /// <summary>Whether this runs beside what the client waits for.</summary>
         private static bool Bears(Waiting client, Errand errand, Rank rank) => client.Errand is { } waited ? errand.Serves(waited) : rank == Rank.ReadAhead;
 
         private void SetTimer()
         {
-            var due = LookAgain;
+            var due = IsCareful && _pause - turns.Since(_paused) is var pause && pause > TimeSpan.Zero && pause < LookAgain ? pause : LookAgain;
             foreach (var client in _clients)
             {
-                if (client.Ended is { } ended && Quiet - turns.Since(ended) is var left && left < due) due = left > TimeSpan.Zero ? left : TimeSpan.Zero;
+                if (client.Ended is { } ended && Quiet - turns.Since(ended) is var left && left < due) due = left;
             }
             _timer ??= turns.MakeTimer(Grant);
-            _timer.Change(due, Timeout.InfiniteTimeSpan);
+            _timer.Change(due > Soonest ? due : Soonest, Timeout.InfiniteTimeSpan);
         }
     }
 

@@ -102,6 +102,27 @@ public sealed class TurnsTests : IDisposable
     }
 
     [Fact]
+    public async Task BehindAClientOneRunsAtATime_AndThenAPause_UntilNoneCameForAWhile()
+    {
+        _lab.Turns.Wait(East, Pixels).Dispose();
+        _time.Advance(TimeSpan.FromMilliseconds(300));
+        var first = await TakeAsync(OtherStudy, Rank.Next);
+        var others = Enumerable.Range(0, 4).Select(_ => TakeAsync(OtherStudy, Rank.Next)).ToList();
+        _time.Advance(TimeSpan.FromMilliseconds(400));
+        Assert.Equal(1, _lab.Turns.RunningOn(East));
+        first.Dispose();
+        _time.Advance(TimeSpan.FromMilliseconds(700));
+        Assert.Equal(0, _lab.Turns.RunningOn(East));
+        _time.Advance(TimeSpan.FromMilliseconds(101));
+        Assert.Equal(1, _lab.Turns.RunningOn(East));
+        _time.Advance(TimeSpan.FromSeconds(2));
+        Assert.Equal(1, _lab.Turns.RunningOn(East));
+        for (var i = 0; i < 4; i++) _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(4, _lab.Turns.RunningOn(East));
+        await Task.WhenAll(others);
+    }
+
+    [Fact]
     public async Task AnotherBackendIsNoneOfItsBusiness()
     {
         using var client = _lab.Turns.Wait("west", Pixels);
