@@ -45,11 +45,15 @@ public sealed class Turns(BackendStates states, TimeProvider time)
     /// <summary>A viewer pauses between what it asks for; the line is kept free for so long.</summary>
     private static readonly TimeSpan Quiet = TimeSpan.FromMilliseconds(200);
 
+    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
+
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);
+
     /// <summary>A timer may be early by a part of it.</summary>
     private static readonly TimeSpan Soonest = TimeSpan.FromMilliseconds(1);
 
     /// <summary>So long after a client another is expected: one thing at a time is asked for ahead, a third of the time.</summary>
-    private static readonly TimeSpan Careful = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Careful = TimeSpan.FromSeconds(15);
 
     /// <summary>A circuit that closes tells nobody.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500);
@@ -152,6 +156,8 @@ public sealed class Turns(BackendStates states, TimeProvider time)
                 _clients.Add(client);
                 broken = _running.FindAll(turn => !Bears(client, turn.Errand, turn.Rank));
                 _running.RemoveAll(broken.Contains);
+                // What is broken off again and again only takes the line from clients.
+                if (broken.Exists(turn => turn.Rank != Rank.ReadAhead)) Pause(2 * _pause > FirstPause ? 2 * _pause : FirstPause);
             }
             foreach (var turn in broken) turn.BreakOff();
             return client;
@@ -180,10 +186,12 @@ public sealed class Turns(BackendStates states, TimeProvider time)
             lock (_lock)
             {
                 _running.Remove(turn);
-                if (turn.Rank != Rank.ReadAhead) (_paused, _pause) = (turns.Now, 2 * turns.Since(turn.Began));
+                if (turn.Rank != Rank.ReadAhead && !turn.Stopped.IsCancellationRequested) Pause(2 * turns.Since(turn.Began));
             }
             Grant();
         }
+
+        private void Pause(TimeSpan pause) => (_paused, _pause) = (turns.Now, pause < LongestPause ? pause : LongestPause);
 
         private void Grant()
         {

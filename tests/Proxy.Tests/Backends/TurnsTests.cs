@@ -117,9 +117,31 @@ public sealed class TurnsTests : IDisposable
         Assert.Equal(1, _lab.Turns.RunningOn(East));
         _time.Advance(TimeSpan.FromSeconds(2));
         Assert.Equal(1, _lab.Turns.RunningOn(East));
-        for (var i = 0; i < 4; i++) _time.Advance(TimeSpan.FromSeconds(1));
+        for (var i = 0; i < 14; i++) _time.Advance(TimeSpan.FromSeconds(1));
         Assert.Equal(4, _lab.Turns.RunningOn(East));
         await Task.WhenAll(others);
+    }
+
+    [Fact]
+    public async Task WhatIsBrokenOffAgainAndAgainIsTriedMoreAndMoreSeldom()
+    {
+        var pauses = new List<int>();
+        for (var round = 0; round < 6; round++)
+        {
+            var wish = TakeAsync(OtherStudy, Rank.Next);
+            var waited = 0;
+            for (; !wish.IsCompleted && _lab.Turns.RunningOn(East) == 0; waited++)
+            {
+                // A client that comes every 400 ms keeps the backend one that is careful with.
+                _lab.Turns.Wait(East, OtherStudy).Dispose();
+                _time.Advance(TimeSpan.FromMilliseconds(250));
+                _time.Advance(TimeSpan.FromMilliseconds(150));
+            }
+            using var turn = await wish;
+            _lab.Turns.Wait(East, Pixels).Dispose();
+            pauses.Add(waited);
+        }
+        Assert.Equal([0, 3, 5, 10, 20, 25], pauses);
     }
 
     [Fact]
