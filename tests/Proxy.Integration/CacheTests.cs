@@ -15,7 +15,7 @@ public sealed class CacheTests(Lab lab)
     [Fact]
     public async Task AsksTheArchivesNothing_WhenAStudyIsOpenedAgain()
     {
-        await using var proxy = await lab.StartProxyAsync(Cancel);
+        await using var proxy = await lab.StartProxyAsync(Cancel, ProxyProcess.NothingAhead);
         var first = await OpenAllAsync(proxy);
         var watch = lab.Watch();
         var second = await OpenAllAsync(proxy);
@@ -32,7 +32,7 @@ public sealed class CacheTests(Lab lab)
     [Fact]
     public async Task SaysThatItAskedAnArchive_WhenItDid()
     {
-        await using var proxy = await lab.StartProxyAsync(Cancel);
+        await using var proxy = await lab.StartProxyAsync(Cancel, ProxyProcess.NothingAhead);
         var frames = (await proxy.Client.OpenAsync(Archives.Mr, Cancel)).Where(answer => IsFrame(answer.Url));
         Assert.All(frames, answer => Assert.Contains("fwd=", answer.CacheStatus, StringComparison.Ordinal));
     }
@@ -40,7 +40,7 @@ public sealed class CacheTests(Lab lab)
     [Fact]
     public async Task KeepsItsConnections_AlthoughOrthancWouldHaveThemShort()
     {
-        await using var proxy = await lab.StartProxyAsync(Cancel);
+        await using var proxy = await lab.StartProxyAsync(Cancel, ProxyProcess.NothingAhead);
         var watch = lab.Watch();
         await proxy.Client.OpenAsync(Archives.Ct, Cancel);
         Assert.InRange(watch.Asked.Count, Archives.Axial.Count, 2 * Archives.Axial.Count);
@@ -50,7 +50,7 @@ public sealed class CacheTests(Lab lab)
     [Fact]
     public async Task AsksOnce_WhenManyAskAtOnce()
     {
-        await using var proxy = await lab.StartProxyAsync(Cancel);
+        await using var proxy = await lab.StartProxyAsync(Cancel, ProxyProcess.NothingAhead);
         var instance = Archives.Chest.Instances.Single();
         await proxy.Client.GetMetadataAsync(Archives.Chest, Cancel);
         var watch = lab.Watch();

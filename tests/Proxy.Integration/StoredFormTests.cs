@@ -126,5 +126,5 @@ public sealed partial class StoredFormTests(Lab lab) : IAsyncLifetime
     private IEnumerable<string> Frames() => _instances.SelectMany(i => Enumerable.Range(1, i.Frames).Select(f => $"{i.Path}/frames/{f}"));
 
     private Task<ProxyProcess> StartAsync() =>
-        ProxyProcess.StartAsync([.. ProxyProcess.Backend("stored", _wire.Address), .. ProxyProcess.Lasting, $"Cache:Disk:Path={Path.Combine(_scratch.Folder, "cache")}"], Cancel);
+        ProxyProcess.StartAsync([.. ProxyProcess.Backend("stored", _wire.Address), .. ProxyProcess.Lasting, .. ProxyProcess.NothingAhead, $"Cache:Disk:Path={Path.Combine(_scratch.Folder, "cache")}"], Cancel);
 }

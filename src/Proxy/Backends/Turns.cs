@@ -45,6 +45,7 @@ public sealed class Turns(BackendStates states, TimeProvider time)
     /// <summary>A viewer pauses between what it asks for; the line is kept free for so long.</summary>
     private static readonly TimeSpan Quiet = TimeSpan.FromMilliseconds(200);
 
+    /// <summary>After something was broken off; twice as long each time, until something comes to its end.</summary>
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);

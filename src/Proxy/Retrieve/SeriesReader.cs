@@ -141,7 +141,7 @@ public sealed class SeriesReader(
         if (answer.IsUnchanged) return new(series.Metadata, list.Backend, time.GetUtcNow(), CacheStatus.Hit, []);
         if (answer.IsFound) return new(answer.Value, list.Backend, time.GetUtcNow(), isShared ? CacheStatus.Collapsed : CacheStatus.Miss, []);
         if (answer.Failure is { } failure) failures.Add(failure);
-        else Remove(list.Backend, path);
+        else if (!isAhead) Remove(list.Backend, path);
         return null;
     }
 

@@ -25,6 +25,9 @@ public sealed class ProxyProcess : IAsyncDisposable
 
     public string Log => _process.Log;
 
+    /// <summary>Only what a client asks for reaches an archive: for tests that count it.</summary>
+    public static IEnumerable<string> NothingAhead => ["Prefetch:SeriesReadAhead=false", "Prefetch:NextStudies=0", "Prefetch:Priors=0"];
+
     /// <summary>What makes answers last as long as a test: nothing grows old, and nothing is asked unless a client asks.</summary>
     public static string[] Lasting { get; } = ["Search:Freshness=00:05:00", "Cache:Metadata:Freshness=00:05:00"];
 

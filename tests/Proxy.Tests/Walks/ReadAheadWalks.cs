@@ -66,6 +66,16 @@ public sealed class ReadAheadWalks : IAsyncDisposable
     }
 
     [Fact]
+    public async Task WhatItIsRefusedIsNotTakenFromTheViewer()
+    {
+        _east.Fail(404, "/metadata");
+        await _proxy.GetAsync(Study + "/series");
+        await Until.TrueAsync(() => _east.Count("/metadata") == 3);
+        await FrameAsync(5);
+        await FrameAsync(6);
+    }
+
+    [Fact]
     public async Task WhoOnlyLooksAtTheListOpensNothing()
     {
         await _proxy.GetAsync("/dicomweb/studies");
@@ -81,6 +91,8 @@ public sealed class ReadAheadWalks : IAsyncDisposable
         await _proxy.GetAsync(Study + "/series");
         await FrameAsync(5);
         await DoneAsync();
+        // The last body is kept a moment after its last byte.
+        await Until.TrueAsync(async () => (int)(await _proxy.GetAsync("/cache")).Json["backends"]!["east"]!["memory"]!["entries"]! == 12);
         var asked = _east.Requests.Count;
         await _proxy.GetAsync(Study + "/series", ("User-Agent", "another"));
         await _proxy.GetAsync(Study + "/series/1.2.1.1/instances/1.2.1.1.1/frames/1", ("User-Agent", "another"), ("Accept", "multipart/related; type=application/octet-stream; transfer-syntax=*"));

@@ -43,7 +43,7 @@ public sealed class PixelFetch(JobTurns turns, BackendSet backends, BodyReader b
         {
             if (job.Job.Bytes.Done >= options.Value.MaxBytes)
             {
-                job.Update(j => j.Errors.Any(e => e.Reason.StartsWith("the limit", StringComparison.Ordinal)) ? j : j.With(new(part.Path.Study, null, $"the limit of {options.Value.MaxBytes} bytes of one job")));
+                job.Update(j => j.With(new(part.Path.Study, null, $"the limit of {options.Value.MaxBytes} bytes of one job")));
                 return;
             }
             if (backends.Find(part.Backend) is not { } backend || !await HasRoomAsync(job, part, cancellation) || await turns.TakeAsync(job, part.Backend, new(part.Path.Study, part.Path.Series), cancellation) is not { } turn)

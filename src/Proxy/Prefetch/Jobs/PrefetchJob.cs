@@ -46,7 +46,7 @@ public sealed record JobError(Uid Study, string? Item, string Reason);
 /// <param name="Created">When.</param>
 public sealed record PrefetchJob(string Id, Why Why, Rank Rank, string Root, ImmutableArray<Uid> StudyUids, DateTimeOffset Created)
 {
-    /// <summary>No more errors are listed; they are counted still.</summary>
+    /// <summary>No more errors are listed.</summary>
     public const int MostErrors = 100;
 
     public JobState State { get; init; }
@@ -76,7 +76,8 @@ public sealed record PrefetchJob(string Id, Why Why, Rank Rank, string Root, Imm
     /// <summary>Bytes a second since it began; of what was kept already none had to be fetched.</summary>
     public long RateAt(DateTimeOffset now) => Started is { } started && ((Ended ?? now) - started).TotalSeconds is > 0 and var seconds ? (long)(Bytes.Done / seconds) : 0;
 
-    public PrefetchJob With(JobError error) => Errors.Length >= MostErrors ? this : this with { Errors = Errors.Add(error) };
+    /// <summary>With an error; the same once.</summary>
+    public PrefetchJob With(JobError error) => Errors.Length >= MostErrors || Errors.Contains(error) ? this : this with { Errors = Errors.Add(error) };
 
     /// <summary>Frames that had to be fetched; the others were kept already.</summary>
     public long Fetched { get; init; }
