@@ -21,7 +21,7 @@ namespace Proxy.Prefetch;
 /// </remarks>
 public sealed class Prefetcher : BackgroundService
 {
-    /// <summary>So many run at once; each asks for its turns.</summary>
+    /// <summary>So many run at once, besides those that read ahead; each asks for its turns.</summary>
     private const int MostRunning = 8;
 
     /// <summary>What comes after an open study is planned when it has been opened: who only passes through wants nothing behind it.</summary>
@@ -116,8 +116,8 @@ public sealed class Prefetcher : BackgroundService
 
     private void PlanNext(Viewer viewer, BackendScope scope, ImmutableArray<Uid> next)
     {
-        // What stood behind the study before is past.
-        if (_next.TryRemove(viewer, out var past) && !past.Job.StudyUids.SequenceEqual(next)) past.Cancel(_time.GetUtcNow(), "another study was opened");
+        // What stood behind the study before is past; unless another viewer is there, with the same list.
+        if (_next.TryRemove(viewer, out var past) && !past.Job.StudyUids.SequenceEqual(next) && !_next.Values.Contains(past)) past.Cancel(_time.GetUtcNow(), "another study was opened");
         if (!next.IsEmpty) _next[viewer] = _board.Add(Why.Next, Rank.Next, scope.Name, next);
     }
 
@@ -145,7 +145,7 @@ public sealed class Prefetcher : BackgroundService
             {
                 _waiting.Dequeue();
                 if (!job.Job.IsLive) continue;
-                _running++;
+                if (job.Job.Rank != Rank.ReadAhead) _running++;
                 _ = RunAsync(job);
             }
         }
@@ -189,6 +189,7 @@ public sealed class Prefetcher : BackgroundService
         }
         // A study that was kept whole was read ahead of nobody.
         if (job.Job is { Why: Why.ReadAhead, State: JobState.Done, Fetched: 0 }) _board.Remove(job.Job.Id);
+        if (job.Job.Rank == Rank.ReadAhead) return;
         lock (_lock) _running--;
         StartWaiting();
     }

@@ -76,6 +76,16 @@ public sealed class JobBoardTests : IDisposable
     }
 
     [Fact]
+    public void WhoOpensStudyAfterStudyPushesOutNothingElse()
+    {
+        var asked = Add(Rank.Idle, 1);
+        var first = _board.Add(Why.ReadAhead, Rank.ReadAhead, "", [Uid.Parse("1.3.1")]);
+        for (var i = 2; i <= 500; i++) _board.Add(Why.ReadAhead, Rank.ReadAhead, "", [Uid.Parse($"1.3.{i}")]);
+        Assert.Equal((JobState.Queued, JobState.Cancelled), (asked.Job.State, first.Job.State));
+        Assert.Equal(1 + JobBoard.MostReadAhead, _board.All.Count(holder => holder.Job.IsLive));
+    }
+
+    [Fact]
     public void OneThatHasBegunIsMissedMoreThanOneThatWaits()
     {
         var running = Add(Rank.Next, 1);

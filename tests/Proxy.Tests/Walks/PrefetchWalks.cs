@@ -90,6 +90,27 @@ public sealed class PrefetchWalks : IAsyncDisposable
     }
 
     [Fact]
+    public async Task WhoMovesOnTakesNothingFromAnotherViewerOfTheSameList()
+    {
+        _proxy["Prefetch:NextStudies"] = "1";
+        var gate = _east.Hang("/1.2.2.1.1/frames/1");
+        foreach (var viewer in (string[])["one", "other"])
+        {
+            await _proxy.GetAsync("/dicomweb/studies", ("User-Agent", viewer));
+            await _proxy.GetAsync("/dicomweb/studies/1.2.1/series", ("User-Agent", viewer));
+        }
+        await Until.TrueAsync(() => gate.Arrived == 1);
+        // Both have planned when a third has, who came after them.
+        await _proxy.GetAsync("/dicomweb/studies", ("User-Agent", "third"));
+        await _proxy.GetAsync("/dicomweb/studies/1.2.5/series", ("User-Agent", "third"));
+        await DoneAsync("next");
+        await _proxy.GetAsync("/dicomweb/studies/1.2.4/series", ("User-Agent", "one"));
+        await Until.TrueAsync(async () => (await JobsAsync()).Any(j => (string)j!["StudyInstanceUIDs"]![0]! == "1.2.5" && (string)j["state"]! == "done"));
+        Assert.Equal("running", (string)(await JobsAsync()).Single(j => (string)j!["StudyInstanceUIDs"]![0]! == "1.2.2")!["state"]!);
+        gate.Open();
+    }
+
+    [Fact]
     public async Task PriorsAreThePatients_OnWhicheverBackend_AndNotOfWhoHasTheSameIdElsewhere()
     {
         _east.Hold(new HeldStudy("1.2.9") { Date = "20100101", PatientId = "P1" }.With("1.2.9.1", "CT", 1));

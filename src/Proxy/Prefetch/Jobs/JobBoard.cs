@@ -10,12 +10,16 @@ namespace Proxy.Prefetch.Jobs;
 
 /// <summary>All jobs: those that wait, those that run, and for a while those that have ended.</summary>
 /// <remarks>
-/// So many wait and no more: another one pushes out whatever would be missed least. What is asked for twice is one job.
+/// So many wait and no more: another one pushes out whatever would be missed least. Those that read ahead are counted by
+/// themselves: whoever opens study after study pushes out nothing else. What is asked for twice is one job.
 /// </remarks>
 public sealed class JobBoard(EventLog events, Counters counters, TimeProvider time)
 {
-    /// <summary>Live ones.</summary>
+    /// <summary>Live ones, besides those that read ahead.</summary>
     public const int Most = 100;
+
+    /// <summary>Live ones that read ahead.</summary>
+    public const int MostReadAhead = 50;
 
     /// <summary>Those that have ended are listed for so long, and so many of them.</summary>
     private static readonly TimeSpan ListedFor = TimeSpan.FromHours(1);
@@ -59,7 +63,8 @@ public sealed class JobBoard(EventLog events, Counters counters, TimeProvider ti
             if (live.Find(other => IsSame(other.Job, why, rank, root, studies)) is { } same) return same;
             var id = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
             holder = Hold(new(id, why, rank, root, studies, time.GetUtcNow()) { Studies = new(0, studies.Length) });
-            if (live.Count >= Most) FindLeast([holder, .. live]).Cancel(time.GetUtcNow(), "too many jobs wait, and it would be missed least");
+            live.RemoveAll(other => (other.Job.Why == Why.ReadAhead) != (why == Why.ReadAhead));
+            if (live.Count >= (why == Why.ReadAhead ? MostReadAhead : Most)) FindLeast([holder, .. live]).Cancel(time.GetUtcNow(), "too many jobs wait, and it would be missed least");
         }
         Tell(null, holder);
         if (holder.Job.IsLive) Added?.Invoke(holder);
