@@ -62,13 +62,13 @@ public sealed class DiskWriter : BackgroundService
     public IEnumerable<DiskShare> Shares => _index.Shares.Where(s => _nameOf(s.Backend) is not null).Select(s => s with { Backend = _nameOf(s.Backend)! });
 
     /// <summary>Entries that left because others needed the room.</summary>
-    public long Evictions => _entries.Evictions;
+    public long Evictions => _entries.Budget.Evictions;
 
     /// <summary>Told of each series that left because others needed the room: whose it was, and how many entries.</summary>
     public event Action<string, long> Evicted
     {
-        add => _entries.Evicted += value;
-        remove => _entries.Evicted -= value;
+        add => _entries.Budget.Evicted += value;
+        remove => _entries.Budget.Evicted -= value;
     }
 
     /// <summary>Bodies that were not kept: the disk could not be used, was too slow, or there was no room.</summary>
@@ -79,8 +79,8 @@ public sealed class DiskWriter : BackgroundService
 
     public long MaxBytes
     {
-        get => _entries.MaxBytes;
-        set => _entries.MaxBytes = value;
+        get => _entries.Budget.MaxBytes;
+        set => _entries.Budget.MaxBytes = value;
     }
 
     /// <summary>Notes that an entry was used.</summary>
@@ -94,7 +94,7 @@ public sealed class DiskWriter : BackgroundService
     public bool HasRoomAhead(long bytes)
     {
         var (max, more) = (MaxBytes, Queue.Bytes + bytes);
-        if (AheadBytes + more > _entries.MaxAheadBytes) return false;
+        if (AheadBytes + more > _entries.Budget.MaxAheadBytes) return false;
         return Bytes + more <= max || Bytes + more - IdleBytes() <= max;
     }
 
@@ -153,7 +153,7 @@ public sealed class DiskWriter : BackgroundService
     /// <summary>As it was a second ago, at most: to look it up takes as long as to read a frame.</summary>
     private long IdleBytes()
     {
-        if (_idle is not { } idle || _time.GetElapsedTime(idle.Looked) >= LookEvery) _idle = idle = new(_index.IdleBytes(EntryFolder.IdleAfter), _time.GetTimestamp());
+        if (_idle is not { } idle || _time.GetElapsedTime(idle.Looked) >= LookEvery) _idle = idle = new(_index.IdleBytes(EntryBudget.IdleAfter), _time.GetTimestamp());
         return idle.Bytes;
     }
 

@@ -3,11 +3,10 @@ using Proxy.Disk;
 
 namespace Proxy.Cache.OnDisk;
 
-/// <summary>The entries in the cache folder, within their budget: how one comes in, and how series leave. For one thread.</summary>
+/// <summary>The entries in the cache folder: how one comes in, and how series leave. For one thread.</summary>
 /// <remarks>
 /// <code>
-/// 1 room     over the budget: series that are worth least leave, down to nine tenths of it; for what was fetched ahead
-///            only such as nobody used for a while, and no more than are in its way
+/// 1 room     within the budget (<see cref="EntryBudget"/>)
 /// 2 write    into tmp/, head and body
 /// 3 flush    to the disk, a batch of files together
 /// 4 rename   to the entry's place: from here on it is found
@@ -19,38 +18,24 @@ namespace Proxy.Cache.OnDisk;
 /// <param name="folder">Where they lie.</param>
 /// <param name="index">How much lies where.</param>
 /// <param name="nameOf">The name of the configured backend that has an identity; null when none has.</param>
-internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<string, string?> nameOf)
+internal sealed class EntryFolder
 {
-    /// <summary>What disks give out, in bytes: a file takes up whole ones.</summary>
-    private const int BlockBytes = 4096;
-
-    /// <summary>What was used within this time stays, whatever is fetched ahead.</summary>
-    public static readonly TimeSpan IdleAfter = TimeSpan.FromMinutes(30);
-
-    /// <summary>Room by folder for what is being written.</summary>
-    private readonly Dictionary<string, long> _reserved = [];
-    private long _maxBytes;
-    private long _evictions;
+    private readonly CacheFolder _folder;
+    private readonly DiskIndex _index;
+    private readonly Func<string, string?> _nameOf;
     private int _files;
 
-    /// <summary>The budget, in bytes on disk.</summary>
-    public long MaxBytes
+    public EntryFolder(CacheFolder folder, DiskIndex index, Func<string, string?> nameOf)
     {
-        get => Interlocked.Read(ref _maxBytes);
-        set => Interlocked.Exchange(ref _maxBytes, value);
+        (_folder, _index, _nameOf) = (folder, index, nameOf);
+        Budget = new(index, nameOf, Discard);
     }
 
-    /// <summary>Entries that left because others needed the room.</summary>
-    public long Evictions => Interlocked.Read(ref _evictions);
-
-    /// <summary>What was fetched ahead and nobody asked for yet may take so much, in bytes.</summary>
-    public long MaxAheadBytes => MaxBytes / 4;
-
-    /// <summary>Told of each series that left because others needed the room: whose it was, and how many entries.</summary>
-    public event Action<string, long>? Evicted;
+    /// <summary>How much may lie there, and what leaves for what comes.</summary>
+    public EntryBudget Budget { get; }
 
     /// <summary>A new place in tmp/. From any thread.</summary>
-    public string NextTemporary() => folder.PathOf("tmp", Interlocked.Increment(ref _files).ToString(System.Globalization.CultureInfo.InvariantCulture));
+    public string NextTemporary() => _folder.PathOf("tmp", Interlocked.Increment(ref _files).ToString(System.Globalization.CultureInfo.InvariantCulture));
 
     /// <summary>Writes small bodies; gives how many are in their places, from the first on. What the disk did not take is no error here.</summary>
     public int WriteAll(IReadOnlyList<DiskJob.Write> batch)
@@ -75,11 +60,11 @@ internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<stri
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            folder.Fail(e, wasWriting: true);
+            _folder.Fail(e, wasWriting: true);
         }
         finally
         {
-            _reserved.Clear();
+            Budget.Clear();
             foreach (var (_, file) in written.Take(placed)) file.Dispose();
             foreach (var (_, file) in written.Skip(placed)) Drop(file);
         }
@@ -93,7 +78,7 @@ internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<stri
     {
         try
         {
-            if (!TryMakeRoom(spool.Key, spool.FileBytes, isAhead())) return false;
+            if (!Budget.TryMakeRoom(spool.Key, spool.FileBytes, isAhead())) return false;
             spool.WriteHead(isAhead());
             RandomAccess.FlushToDisk(spool.File);
             Place(spool.Key, spool.Path, spool.FileBytes, spool.Stored, isAhead());
@@ -102,12 +87,12 @@ internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<stri
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            folder.Fail(e, wasWriting: true);
+            _folder.Fail(e, wasWriting: true);
             return false;
         }
         finally
         {
-            _reserved.Clear();
+            Budget.Clear();
         }
     }
 
@@ -117,20 +102,20 @@ internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<stri
     {
         if (removal is { Backend: null, Study: null })
         {
-            index.Clear();
-            Delete(folder.PathOf("entries"));
-            CacheFolder.CreateFolder(folder.PathOf("entries"));
+            _index.Clear();
+            Delete(_folder.PathOf("entries"));
+            CacheFolder.CreateFolder(_folder.PathOf("entries"));
         }
         else if (removal is { Backend: null, Study: { } study })
         {
-            foreach (var place in index.OfStudy(study.ToString())) index.Remove(place);
-            var path = folder.PathOf("entries", EntryFile.FolderOfStudy(study.ToString()));
+            foreach (var place in _index.OfStudy(study.ToString())) _index.Remove(place);
+            var path = _folder.PathOf("entries", EntryFile.FolderOfStudy(study.ToString()));
             if (Directory.Exists(path)) Delete(path);
         }
         else if (removal is { Backend: { } backend, Study: { } of, Series: { } series })
         {
             var place = EntryFile.FolderOfSeries(backend, of.ToString(), series.ToString());
-            var path = folder.PathOf("entries", place);
+            var path = _folder.PathOf("entries", place);
             if (!Directory.Exists(path)) return;
             if (removal.Instance is null)
             {
@@ -141,17 +126,17 @@ internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<stri
             {
                 if (EntryFile.FindHead(file) is { } head && removal.Has(head.Key)) File.Delete(file);
             }
-            index.Remove(place);
+            _index.Remove(place);
             Recount(place);
-            index.Count();
+            _index.Count();
         }
     }
 
     /// <summary>A whole series leaves: its row, then its folder, out of sight at once.</summary>
     public void Discard(string place)
     {
-        index.Remove(place);
-        var path = folder.PathOf("entries", place);
+        _index.Remove(place);
+        var path = _folder.PathOf("entries", place);
         if (!Directory.Exists(path)) return;
         Delete(path);
         DeleteIfEmpty(Path.GetDirectoryName(path)!);
@@ -160,9 +145,9 @@ internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<stri
     /// <summary>Discards what is left of backends that are not configured any more.</summary>
     public void RemoveStrangers()
     {
-        foreach (var share in index.Shares.Where(s => nameOf(s.Backend) is null).ToList())
+        foreach (var share in _index.Shares.Where(s => _nameOf(s.Backend) is null).ToList())
         {
-            foreach (var place in index.OfBackend(share.Backend)) Discard(place);
+            foreach (var place in _index.OfBackend(share.Backend)) Discard(place);
         }
     }
 
@@ -171,13 +156,13 @@ internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<stri
     public void Recount(string place)
     {
         // One that is damaged goes while it is counted, at the hand of whoever found it.
-        var files = new DirectoryInfo(folder.PathOf("entries", place)).EnumerateFiles().Where(f => f.Exists).ToList();
-        var (count, bytes) = (files.Count, files.Sum(f => OnDisk(f.Length)));
-        if (count > 0 && index.Find(place) is { } row && (row.Entries, row.Bytes) == (count, bytes)) return;
+        var files = new DirectoryInfo(_folder.PathOf("entries", place)).EnumerateFiles().Where(f => f.Exists).ToList();
+        var (count, bytes) = (files.Count, files.Sum(f => EntryBudget.OnDisk(f.Length)));
+        if (count > 0 && _index.Find(place) is { } row && (row.Entries, row.Bytes) == (count, bytes)) return;
         foreach (var file in files)
         {
-            if (EntryFile.FindHead(file.FullName) is not { } head || nameOf(head.Key.Backend) is null) continue;
-            index.Set(place, head.Key, count, bytes, head.Stored, head.IsPrefetched);
+            if (EntryFile.FindHead(file.FullName) is not { } head || _nameOf(head.Key.Backend) is null) continue;
+            _index.Set(place, head.Key, count, bytes, head.Stored, head.IsPrefetched);
             return;
         }
         Discard(place);
@@ -189,13 +174,13 @@ internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<stri
     /// </summary>
     public void GiveRoom()
     {
-        var wanted = index.Bytes / 20;
-        foreach (var place in index.LeastValuable(1000))
+        var wanted = _index.Bytes / 20;
+        foreach (var place in _index.LeastValuable(1000))
         {
-            var series = folder.PathOf("entries", place);
-            if (index.Find(place) is not { } row || !Directory.Exists(series)) continue;
+            var series = _folder.PathOf("entries", place);
+            if (_index.Find(place) is not { } row || !Directory.Exists(series)) continue;
             Directory.Delete(series, recursive: true);
-            Note(row.Backend, row.Entries);
+            Budget.Note(row.Backend, row.Entries);
             if ((wanted -= row.Bytes) <= 0) return;
         }
     }
@@ -219,7 +204,7 @@ internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<stri
         var hash = new XxHash128();
         foreach (var piece in entry.Pieces) hash.Append(piece.Span);
         var head = EntryFile.WriteHead(key, entry.Head, entry.Length, hash.GetCurrentHashAsUInt128(), entry.Stored, entry.IsPrefetched);
-        if (head is null || !folder.State.CanWrite || !TryMakeRoom(key, head.Length + entry.Length, job.IsAhead)) return null;
+        if (head is null || !_folder.State.CanWrite || !Budget.TryMakeRoom(key, head.Length + entry.Length, job.IsAhead)) return null;
         var file = new FileStream(NextTemporary(), CacheFolder.NewFile());
         try
         {
@@ -235,47 +220,11 @@ internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<stri
 
     private void Place(EntryKey key, string from, long bytes, DateTimeOffset stored, bool isAhead)
     {
-        CacheFolder.CreateFolder(folder.PathOf("entries", EntryFile.FolderOf(key)));
-        var to = folder.PathOf("entries", EntryFile.PathOf(key));
+        CacheFolder.CreateFolder(_folder.PathOf("entries", EntryFile.FolderOf(key)));
+        var to = _folder.PathOf("entries", EntryFile.PathOf(key));
         var isNew = !File.Exists(to);
         File.Move(from, to, overwrite: true);
-        if (isNew) index.Add(key, OnDisk(bytes), stored, isAhead);
-    }
-
-    /// <summary>
-    /// Within the budget, and a quarter of it for one series at most: one that is larger would throw out all others. A
-    /// quarter, too, for all that was fetched ahead, which throws out none of its own kind: nobody would gain.
-    /// </summary>
-    private bool TryMakeRoom(EntryKey key, long bytes, bool isAhead)
-    {
-        var (max, needed, place) = (MaxBytes, OnDisk(bytes), EntryFile.FolderOf(key));
-        var (here, all) = (_reserved.GetValueOrDefault(place), _reserved.Values.Sum());
-        if (index.BytesOf(place) + here + needed > max / 4) return false;
-        if (isAhead && index.AheadBytes + all + needed > MaxAheadBytes) return false;
-        if (index.Bytes + all + needed > max)
-        {
-            if (isAhead) EvictDownTo(max - all - needed, () => index.LeastValuableIdle(IdleAfter, place, 16));
-            else EvictDownTo(max / 10 * 9 - all - needed, () => index.LeastValuable(16));
-        }
-        if (index.Bytes + all + needed > max) return false;
-        _reserved[place] = here + needed;
-        return true;
-    }
-
-    private void EvictDownTo(long bytes, Func<IReadOnlyList<string>> leastValuable)
-    {
-        while (index.Bytes > bytes && leastValuable() is { Count: > 0 } places)
-        {
-            var before = index.Bytes;
-            foreach (var place in places.TakeWhile(_ => index.Bytes > bytes))
-            {
-                var row = index.Find(place);
-                Discard(place);
-                if (row is { } gone) Note(gone.Backend, gone.Entries);
-            }
-            // The index cannot be changed, or does not know what is there.
-            if (index.Bytes == before) return;
-        }
+        if (isNew) _index.Add(key, EntryBudget.OnDisk(bytes), stored, isAhead);
     }
 
     /// <summary>Out of sight at once, whatever it takes to delete it.</summary>
@@ -298,12 +247,4 @@ internal sealed class EntryFolder(CacheFolder folder, DiskIndex index, Func<stri
             // It goes with the others in tmp when the folder is taken next.
         }
     }
-
-    private void Note(string identity, long entries)
-    {
-        Interlocked.Add(ref _evictions, entries);
-        Evicted?.Invoke(nameOf(identity) ?? "", entries);
-    }
-
-    private static long OnDisk(long bytes) => (bytes + BlockBytes - 1) / BlockBytes * BlockBytes;
 }
