@@ -42,7 +42,8 @@ public sealed class DiskWriter : BackgroundService
     {
         (_folder, _nameOf, _time, _log) = (folder, nameOf, time, log);
         _index = new(folder, time, log);
-        _entries = new(folder, _index, nameOf) { MaxBytes = maxBytes };
+        _entries = new(folder, _index, nameOf);
+        _entries.Budget.MaxBytes = maxBytes;
         _scan = new(folder, _index, _entries);
     }
 

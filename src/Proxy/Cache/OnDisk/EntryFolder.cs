@@ -15,9 +15,6 @@ namespace Proxy.Cache.OnDisk;
 /// A kill leaves a file in tmp/, which the next process empties, or an entry that the index does not count, which the
 /// next one looks for (<see cref="EntryScan"/>).
 /// </remarks>
-/// <param name="folder">Where they lie.</param>
-/// <param name="index">How much lies where.</param>
-/// <param name="nameOf">The name of the configured backend that has an identity; null when none has.</param>
 internal sealed class EntryFolder
 {
     private readonly CacheFolder _folder;
@@ -25,6 +22,9 @@ internal sealed class EntryFolder
     private readonly Func<string, string?> _nameOf;
     private int _files;
 
+    /// <param name="folder">The cache folder.</param>
+    /// <param name="index">The entries and their bytes, by series.</param>
+    /// <param name="nameOf">The name of the configured backend that has an identity; null when none has.</param>
     public EntryFolder(CacheFolder folder, DiskIndex index, Func<string, string?> nameOf)
     {
         (_folder, _index, _nameOf) = (folder, index, nameOf);
