@@ -100,6 +100,7 @@ internal static class Composition
         services.AddSingleton<FederatedSearch>();
         services.AddSingleton<SeriesReader>();
         services.AddSingleton<FrameCutter>();
+        services.AddSingleton<BodyFetch>();
         services.AddSingleton<BodyReader>();
         services.AddSingleton<WholeSeries>();
         services.AddSingleton<PackedFrames>();

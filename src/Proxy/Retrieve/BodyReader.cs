@@ -4,7 +4,6 @@ using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Search;
 using Proxy.Store;
-using Proxy.Wire;
 
 namespace Proxy.Retrieve;
 
@@ -19,7 +18,7 @@ namespace Proxy.Retrieve;
 /// </para>
 /// </remarks>
 public sealed class BodyReader(
-    BackendClient client, BackendSet backends, Turns turns, SeriesListReader lists, SeriesReader series, DicomMetadataStore store, EntryCache cache, FrameCutter cutter)
+    BodyFetch fetch, BackendSet backends, Turns turns, SeriesListReader lists, SeriesReader series, DicomMetadataStore store, EntryCache cache, FrameCutter cutter)
 {
     /// <summary>What is wanted, in which forms, and what has been tried for it.</summary>
     private sealed record Wanted(BackendScope Scope, InstancePath Path, int? Frame, IReadOnlyList<BodyFormat> Formats, Keep Keep)
@@ -71,7 +70,7 @@ public sealed class BodyReader(
     public async Task<BackendAnswer<long>> FetchAheadAsync(BackendOptions backend, InstancePath path, int? frame, CancellationToken cancellation)
     {
         var (place, format) = (Ahead(path, frame).Place, FormatAhead(frame));
-        using var result = await BodyResult.OfAsync(cache.Get(new EntryKey(backend.Name, place, format), (fill, stopped) => AskAsync(backend, place, format, fill, stopped), Keep.Ahead), backend.Name, cancellation);
+        using var result = await BodyResult.OfAsync(cache.Get(new EntryKey(backend.Name, place, format), (fill, stopped) => fetch.AskAsync(backend, place, format, fill, stopped), Keep.Ahead), backend.Name, cancellation);
         if (result.Body is not { } body) return result.Failures.Count > 0 ? new(result.Failures[0]) : new() { IsMissing = true };
         try
         {
@@ -111,7 +110,7 @@ public sealed class BodyReader(
     {
         var (place, format) = (wanted.Place, wanted.Formats[0]);
         if (await FindKeptAsync(wanted, backend.Name, cancellation) is { } kept) return BodyResult.Hit(kept, backend.Name);
-        var lookup = cache.Get(new EntryKey(backend.Name, place, format), (fill, stopped) => AskAsync(backend, place, format, fill, stopped), wanted.Keep);
+        var lookup = cache.Get(new EntryKey(backend.Name, place, format), (fill, stopped) => fetch.AskAsync(backend, place, format, fill, stopped), wanted.Keep);
         // It has joined by now: what is broken off for it is something else.
         var waiting = lookup.Reader is null ? null : turns.Wait(backend.Name, new(wanted.Path.Study, wanted.Path.Series));
         var result = await BodyResult.OfAsync(lookup, backend.Name, cancellation, waiting);
@@ -140,38 +139,5 @@ public sealed class BodyReader(
         }
         if (wanted.Frame is null) yield break;
         foreach (var whole in FrameCutter.WholesOf(backend, wanted.Path, wanted.Formats)) yield return whole;
-    }
-
-    private Task<BackendAnswer<EntryHead>> AskAsync(BackendOptions backend, string place, BodyFormat format, Fill fill, CancellationToken cancellation) =>
-        client.AskAsync(
-            backend,
-            // Archives answer 400 to a frame past the last one; what is asked for here is well formed.
-            new(place, format.ToAccept()) { IsMissing = status => (int)status is 404 or 410 || (int)status is 400 && format == BodyFormat.AsStored },
-            (response, stopped) => CopyAsync(response, format, fill, stopped), cancellation);
-
-    /// <summary>The one part of an answer into the fill, up to the proof that it is whole.</summary>
-    private static async Task<EntryHead> CopyAsync(BackendResponse response, BodyFormat format, Fill fill, CancellationToken cancellation)
-    {
-        if (response.ContentType is { } single && !single.Is(MediaType.MultipartRelated)) return await CopySingleAsync(response, single, format, fill, cancellation);
-        using var multipart = response.OpenMultipart();
-        var part = await multipart.ReadPartAsync(cancellation) ?? throw new MalformedAnswerException("A multipart answer has no part.");
-        var head = HeadOf(part.ContentType ?? response.ContentType!, response.ContentType!, part.Length, format);
-        return await BodyCopy.PartToFillAsync(multipart, head, fill, cancellation);
-    }
-
-    private static Task<EntryHead> CopySingleAsync(BackendResponse response, MediaType type, BodyFormat format, Fill fill, CancellationToken cancellation) =>
-        type.Type.StartsWith("text/", StringComparison.Ordinal) || type.Type.Contains("json", StringComparison.Ordinal)
-            ? throw new MalformedAnswerException("The answer's type is not pixel data.")
-            : BodyCopy.SingleToFillAsync(response.Body, HeadOf(type, type, response.Length, format), fill, cancellation);
-
-    /// <summary>The part's own word goes before the whole's; a frame in another transfer syntax than was asked for is none.</summary>
-    private static EntryHead HeadOf(MediaType part, MediaType whole, long? length, BodyFormat format)
-    {
-        var type = part.Is(MediaType.MultipartRelated) ? part.Find("type") ?? MediaType.OctetStream : part.Type;
-        var transferSyntax = part.Find("transfer-syntax") ?? whole.Find("transfer-syntax");
-        if (transferSyntax is not null && !Uid.TryParse(transferSyntax, out _)) throw new MalformedAnswerException("A frame's transfer syntax is no UID.");
-        if (transferSyntax is not null && format.TransferSyntax is not (BodyFormat.Any or BodyFormat.Unnamed) && transferSyntax != format.TransferSyntax)
-            throw new MalformedAnswerException("A frame came in another transfer syntax than was asked for.");
-        return new(type, transferSyntax ?? (format.TransferSyntax is BodyFormat.Any or BodyFormat.Unnamed ? null : format.TransferSyntax), length);
     }
 }

@@ -19,7 +19,7 @@ internal static class BulkDataEndpoints
             root.MapRead(resource + "/bulkdata/{holder}/{**place}", AnswerAsync);
     }
 
-    private static async Task<IResult> AnswerAsync(HttpContext context, BackendSet backends, BackendClient client, EntryCache cache, SeriesListReader lists, TimeProvider time, string holder, string? place)
+    private static async Task<IResult> AnswerAsync(HttpContext context, BackendSet backends, BodyFetch fetch, EntryCache cache, SeriesListReader lists, TimeProvider time, string holder, string? place)
     {
         var scope = context.GetScope();
         if (!context.TryReadUids(out var study, out var series, out var instance, out var problem)) return problem;
@@ -33,8 +33,7 @@ internal static class BulkDataEndpoints
         var started = time.GetTimestamp();
         // What is kept of a series that is gone goes with it.
         if (study is { } known) await lists.LookAfterAsync(scope, known, context.RequestAborted);
-        using var result = await ReadAsync(cache, key, (fill, stopped) => client.AskAsync(
-            backend, new(key.Place, $"multipart/related; type=\"{MediaType.OctetStream}\", {MediaType.OctetStream};q=0.5, */*;q=0.1"), (response, c) => CopyAsync(response, fill, c), stopped), context.RequestAborted);
+        using var result = await ReadAsync(cache, key, (fill, stopped) => fetch.AskBulkDataAsync(backend, key.Place, fill, stopped), context.RequestAborted);
         if (result.Failures.Count > 0) return result.Failures.ToProblem();
         if (result.Body is not { } body) return Problems.NotFound("The backend has no such bulk data.");
 
@@ -53,20 +52,4 @@ internal static class BulkDataEndpoints
 
     private static async Task<BodyResult> ReadAsync(EntryCache cache, EntryKey key, EntryCache.Fetch fetch, CancellationToken cancellation) =>
         await cache.FindAsync([new(key)], cancellation) is { } found ? BodyResult.Hit(found.Body, key.Backend) : await BodyResult.OfAsync(cache.Get(key, fetch), key.Backend, cancellation);
-
-    private static async Task<EntryHead> CopyAsync(BackendResponse response, Fill fill, CancellationToken cancellation)
-    {
-        var type = response.ContentType ?? new MediaType(MediaType.OctetStream, []);
-        if (type.Is(MediaType.MultipartRelated)) return await CopyPartAsync(response, fill, cancellation);
-        if (type.Is("text/html")) throw new MalformedAnswerException("The answer is a page, not bulk data.");
-        return await BodyCopy.SingleToFillAsync(response.Body, new(type.Type, type.Find("transfer-syntax"), response.Length), fill, cancellation);
-    }
-
-    private static async Task<EntryHead> CopyPartAsync(BackendResponse response, Fill fill, CancellationToken cancellation)
-    {
-        using var multipart = response.OpenMultipart();
-        var part = await multipart.ReadPartAsync(cancellation) ?? throw new MalformedAnswerException("A multipart answer has no part.");
-        var type = part.ContentType?.Type ?? response.ContentType!.Find("type") ?? MediaType.OctetStream;
-        return await BodyCopy.PartToFillAsync(multipart, new(type, part.ContentType?.Find("transfer-syntax"), part.Length), fill, cancellation);
-    }
 }
