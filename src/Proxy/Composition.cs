@@ -20,6 +20,7 @@ using Proxy.Search;
 using Proxy.Security;
 using Proxy.Store;
 using Proxy.Store.Keeping;
+using Proxy.Wire;
 using Yarp.ReverseProxy.Forwarder;
 using Yarp.ReverseProxy.Model;
 
@@ -75,6 +76,8 @@ internal static class Composition
     {
         services.AddSingleton(s => new CacheFolder(options.DiskPath, s.GetRequiredService<ILogger<CacheFolder>>()));
         services.AddHostedService<CacheFolderKeeper>();
+        services.AddSingleton<BulkTokens>();
+        services.AddHostedService<TokenKeyKeeper>();
         services.AddSingleton(s => new StudyFile(
             s.GetRequiredService<CacheFolder>(), s.GetRequiredService<BackendSet>().IdentityOf, s.GetRequiredService<BackendSet>().NameOf, s.GetRequiredService<Counters>(), s.GetRequiredService<ILogger<StudyFile>>()));
         services.AddSingleton(s => new DicomMetadataStore(
@@ -102,6 +105,7 @@ internal static class Composition
         services.AddSingleton<FrameCutter>();
         services.AddSingleton<BodyFetch>();
         services.AddSingleton<BodyReader>();
+        services.AddSingleton<BulkDataReader>();
         services.AddSingleton<WholeSeries>();
         services.AddSingleton<PackedFrames>();
         services.AddHostedService(s => s.GetRequiredService<PackedFrames>());

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Text;
 using Proxy.Backends;
 using Proxy.Dicom;
 using Proxy.Operations;
@@ -24,12 +23,12 @@ internal static class StoreEndpoints
             !context.TryReadUids(out var study, out var series, out _, out var problem) ? problem
             : store.GetStudy(study!.Value)?.HoldersOf(series!.Value, backends.PreferenceOf).FirstOrDefault() is { } owner ? TypedResults.Json(Show(owner.FindSeries(series!.Value)!, owner.Backend))
             : Unknown("series"));
-        app.MapGet("/store/studies/{study}/series/{series}/instances/{instance}", (HttpContext context, DicomMetadataStore store) =>
+        app.MapGet("/store/studies/{study}/series/{series}/instances/{instance}", (HttpContext context, DicomMetadataStore store, BulkTokens tokens) =>
             !context.TryReadUids(out var study, out var series, out var instance, out var problem) ? problem
-            : Answer(context, store.GetInstance(new(study!.Value, series!.Value, instance!.Value))));
-        app.MapGet("/store/instance", (HttpContext context, DicomMetadataStore store, string? imageId) =>
+            : Answer(context, tokens, store.GetInstance(new(study!.Value, series!.Value, instance!.Value))));
+        app.MapGet("/store/instance", (HttpContext context, DicomMetadataStore store, BulkTokens tokens, string? imageId) =>
             !ImageId.TryParse(imageId, out _) ? Problems.BadParameter("imageId", "an image id: wadors:, wadouri: or dicomweb: and the address of an instance's frame")
-            : Answer(context, store.GetInstanceFromImageId(imageId!)));
+            : Answer(context, tokens, store.GetInstanceFromImageId(imageId!)));
     }
 
     private static object Show(Study study, bool withInstances) => new Dictionary<string, object>
@@ -61,13 +60,13 @@ internal static class StoreEndpoints
     private static IResult Unknown(string what) => Problems.NotFound($"The store does not know this {what}.");
 
     /// <summary>A dataset as a client sees it; URLs lead to the root that federates all backends.</summary>
-    private static IResult Answer(HttpContext context, Instance? instance)
+    private static IResult Answer(HttpContext context, BulkTokens tokens, Instance? instance)
     {
         if (instance is null) return Unknown("instance");
         context.Response.Headers["X-Backend"] = instance.Backend;
         context.Response.SetPrivate();
         var json = new ArrayBufferWriter<byte>(instance.Json.Length + 256);
-        DicomJsonWriter.Write(json, instance.Json.Span, Encoding.UTF8.GetBytes(context.GetRootAddress(new BackendScope("", []))));
+        DicomJsonWriter.Write(json, instance.Json.Span, new ClientRoot(context.GetRootAddress(new BackendScope("", [])), tokens, new StudyPath(instance.Path.Study)));
         return TypedResults.Bytes(json.WrittenMemory, MediaType.DicomJson);
     }
 }

@@ -18,6 +18,7 @@ public sealed record FolderState(bool CanRead, bool CanWrite, string? Reason, bo
 /// <code>
 /// {path}/lock         held while the process lives
 /// {path}/owner        a random word of its own: tells the folder that was taken from another one at the same place
+/// {path}/links.key    signs links to bulk data (TokenKeyKeeper)
 /// {path}/tmp/         bodies that are being written: emptied at the start
 /// {path}/entries/     whole bodies, by study and series
 /// {path}/entries.db   how much lies there and how much it is worth (a hint)

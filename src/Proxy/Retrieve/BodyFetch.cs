@@ -60,11 +60,19 @@ public sealed class BodyFetch(BackendClient client)
     private static async Task<EntryHead> CopyBulkDataAsync(BackendResponse response, Fill fill, CancellationToken cancellation)
     {
         var type = response.ContentType ?? new MediaType(MediaType.OctetStream, []);
-        if (type.Is("text/html")) throw new MalformedAnswerException("The answer is a page, not bulk data.");
+        CheckBulkData(type.Type);
         if (!type.Is(MediaType.MultipartRelated)) return await BodyCopy.SingleToFillAsync(response.Body, new(type.Type, type.Find("transfer-syntax"), response.Length), fill, cancellation);
         using var multipart = response.OpenMultipart();
         var part = await multipart.ReadPartAsync(cancellation) ?? throw new MalformedAnswerException("A multipart answer has no part.");
         var partType = part.ContentType?.Type ?? type.Find("type") ?? MediaType.OctetStream;
+        CheckBulkData(partType);
         return await BodyCopy.PartToFillAsync(multipart, new(partType, part.ContentType?.Find("transfer-syntax"), part.Length), fill, cancellation);
+    }
+
+    /// <summary>A page is no value of an attribute, nor is an answer that describes studies: it has the backend's own address in it.</summary>
+    private static void CheckBulkData(string type)
+    {
+        if (type.ToLowerInvariant() is "text/html" or "application/xhtml+xml" || type.EndsWith("json", StringComparison.OrdinalIgnoreCase))
+            throw new MalformedAnswerException("The answer's type is not bulk data.");
     }
 }

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Text;
 using Proxy.Backends;
 using Proxy.Cache.InMemory;
 using Proxy.Dicom;
@@ -26,7 +25,7 @@ internal static class MetadataEndpoints
         root.MapRead("/studies/{study}/series/{series}/instances/{instance}/metadata", AnswerSeriesAsync);
     }
 
-    private static async Task<IResult> AnswerSeriesAsync(HttpContext context, SeriesReader reader, MemoryTier memory, TimeProvider time)
+    private static async Task<IResult> AnswerSeriesAsync(HttpContext context, SeriesReader reader, MemoryTier memory, BulkTokens tokens, TimeProvider time)
     {
         if (TryRead(context, out var scope, out var study, out var series, out var instance) is { } problem) return problem;
         var started = time.GetTimestamp();
@@ -35,17 +34,18 @@ internal static class MetadataEndpoints
         if (instance is { } one && !metadata.Has(one)) return Problems.NotFound("The series has no such instance.");
 
         SetHeaders(context, result.Status, result.IsPrefetched, Ages.Of(result.Asked, time.GetUtcNow()), time.GetElapsedTime(started), result.Failures);
-        if (context.IsNotModified($"W/\"{metadata.Hash:x}{(instance is null ? "" : "-" + instance)}\"")) return Results.Empty;
-        await SendReadyAsync(context, memory, [metadata], new(metadata.Hash, instance, context.GetRootAddress(scope), context.Request.ChooseCoding()));
+        var hash = metadata.Hash ^ tokens.KeyId;
+        if (context.IsNotModified($"W/\"{hash:x}{(instance is null ? "" : "-" + instance)}\"")) return Results.Empty;
+        await SendReadyAsync(context, memory, tokens, study, [metadata], new(hash, instance, context.GetRootAddress(scope), context.Request.ChooseCoding()));
         return Results.Empty;
     }
 
     /// <summary>The bytes that a client gets are ready when another client of the same address got them before.</summary>
-    private static async Task SendReadyAsync(HttpContext context, MemoryTier memory, IReadOnlyList<PackedInstances> metadata, BodyKey key)
+    private static async Task SendReadyAsync(HttpContext context, MemoryTier memory, BulkTokens tokens, Uid study, IReadOnlyList<PackedInstances> metadata, BodyKey key)
     {
         if (!memory.TryFind<byte[]>(key, out var body))
         {
-            body = Packing.Pack(Write(metadata, key.Instance, key.Root), key.Coding);
+            body = Packing.Pack(Write(metadata, key.Instance, new(key.Root, tokens, new StudyPath(study))), key.Coding);
             memory.Add(key, body, body.Length);
         }
         SetType(context.Response, key.Coding);
@@ -53,12 +53,12 @@ internal static class MetadataEndpoints
         await context.Response.Body.WriteAsync(body, context.RequestAborted);
     }
 
-    private static async Task SendPassingAsync(HttpContext context, IReadOnlyList<PackedInstances> metadata, BodyKey key)
+    private static async Task SendPassingAsync(HttpContext context, BulkTokens tokens, Uid study, IReadOnlyList<PackedInstances> metadata, BodyKey key)
     {
         SetType(context.Response, key.Coding);
         var output = context.Response.Body;
         await using var packing = Packing.OpenPassing(output, key.Coding);
-        foreach (var piece in Write(metadata, key.Instance, key.Root)) await (packing ?? output).WriteAsync(piece, context.RequestAborted);
+        foreach (var piece in Write(metadata, key.Instance, new(key.Root, tokens, new StudyPath(study)))) await (packing ?? output).WriteAsync(piece, context.RequestAborted);
     }
 
     private static void SetType(HttpResponse response, Coding coding)
@@ -68,7 +68,7 @@ internal static class MetadataEndpoints
     }
 
     /// <summary>Every series of the study, each from its owner; one that cannot be had makes the whole a failure, for a short answer would look whole.</summary>
-    private static async Task<IResult> AnswerStudyAsync(HttpContext context, SeriesReader reader, SeriesListReader lists, MemoryTier memory, TimeProvider time)
+    private static async Task<IResult> AnswerStudyAsync(HttpContext context, SeriesReader reader, SeriesListReader lists, MemoryTier memory, BulkTokens tokens, TimeProvider time)
     {
         if (TryRead(context, out var scope, out var study, out _, out _) is { } problem) return problem;
         var started = time.GetTimestamp();
@@ -86,11 +86,11 @@ internal static class MetadataEndpoints
         SetHeaders(context, series.Max(r => r.Status), series.TrueForAll(r => r.IsPrefetched), series.Max(r => Ages.Of(r.Asked, time.GetUtcNow())), time.GetElapsedTime(started), places.Failures);
         var metadata = series.ConvertAll(r => r.Metadata!);
         // That of a study with one series is that series' own, and so is the text.
-        var hash = metadata.Aggregate(UInt128.Zero, (sum, m) => unchecked(sum * 31 + m.Hash));
+        var hash = metadata.Aggregate(UInt128.Zero, (sum, m) => unchecked(sum * 31 + m.Hash)) ^ tokens.KeyId;
         if (context.IsNotModified($"W/\"{hash:x}\"")) return Results.Empty;
         var key = new BodyKey(hash, null, context.GetRootAddress(scope), context.Request.ChooseCoding());
-        if (metadata.Sum(m => (long)m.TextBytes) <= MostReadyBytes) await SendReadyAsync(context, memory, metadata, key);
-        else await SendPassingAsync(context, metadata, key);
+        if (metadata.Sum(m => (long)m.TextBytes) <= MostReadyBytes) await SendReadyAsync(context, memory, tokens, study, metadata, key);
+        else await SendPassingAsync(context, tokens, study, metadata, key);
         return Results.Empty;
     }
 
@@ -118,9 +118,8 @@ internal static class MetadataEndpoints
         response.Headers.Vary = "Accept, Accept-Encoding";
     }
 
-    private static IEnumerable<ReadOnlyMemory<byte>> Write(IReadOnlyList<PackedInstances> metadata, Uid? instance, string address)
+    private static IEnumerable<ReadOnlyMemory<byte>> Write(IReadOnlyList<PackedInstances> metadata, Uid? instance, ClientRoot root)
     {
-        var root = Encoding.UTF8.GetBytes(address);
         for (var i = 0; i < metadata.Count; i++)
         {
             yield return i == 0 ? "["u8.ToArray() : ","u8.ToArray();
@@ -130,9 +129,9 @@ internal static class MetadataEndpoints
         yield return "]"u8.ToArray();
     }
 
-    private static ReadOnlyMemory<byte> Rooted(ReadOnlyMemory<byte> kept, byte[] root)
+    private static ReadOnlyMemory<byte> Rooted(ReadOnlyMemory<byte> kept, ClientRoot root)
     {
-        var output = new ArrayBufferWriter<byte>(kept.Length + kept.Length / 32 + 256);
+        var output = new ArrayBufferWriter<byte>(kept.Length + kept.Length / 16 + 256);
         DicomJsonWriter.Write(output, kept.Span, root);
         return output.WrittenMemory;
     }

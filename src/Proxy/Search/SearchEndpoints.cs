@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Collections.Immutable;
 using System.IO.Hashing;
-using System.Text;
 using Proxy.Backends;
 using Proxy.Cache.InMemory;
 using Proxy.Dicom;
@@ -52,7 +51,8 @@ internal static class SearchEndpoints
         var key = new PageKey(result.Rows, query.Offset, query.Limit, string.Join(',', query.HiddenFields), root, context.Request.ChooseCoding());
         if (!memory.TryFind<ReadyPage>(key, out var page))
         {
-            page = Make(await search.ReadPageAsync(scope, query, result, asksAnew, started, context.RequestAborted), [.. query.HiddenFields], Encoding.UTF8.GetBytes(root), key.Coding);
+            var client = new ClientRoot(root, context.RequestServices.GetRequiredService<BulkTokens>());
+            page = Make(await search.ReadPageAsync(scope, query, result, asksAnew, started, context.RequestAborted), [.. query.HiddenFields], client, key.Coding);
             if (result.IsKept && page.Lacking.Count == 0) memory.Add(key, page, page.Body.Length, options.Value.Freshness);
         }
 
@@ -83,7 +83,7 @@ internal static class SearchEndpoints
     }
 
     /// <summary>An empty page is <c>[]</c>, which every viewer reads (204 is the older form).</summary>
-    private static ReadyPage Make(SearchPage page, IReadOnlyList<Tag> hidden, byte[] root, Coding chosen)
+    private static ReadyPage Make(SearchPage page, IReadOnlyList<Tag> hidden, ClientRoot root, Coding chosen)
     {
         using var json = new PooledWriter(64 * 1024);
         Write(json, page.Rows, hidden, root);
@@ -91,7 +91,7 @@ internal static class SearchEndpoints
         return new(Packing.Pack([json.Written], coding), coding, $"W/\"{XxHash128.HashToUInt128(json.Written.Span):x}\"", [.. page.Rows.Select(row => row.Uid)], page.Lacking);
     }
 
-    private static void Write(PooledWriter json, ImmutableArray<MergedRow> rows, IReadOnlyList<Tag> hidden, byte[] root)
+    private static void Write(PooledWriter json, ImmutableArray<MergedRow> rows, IReadOnlyList<Tag> hidden, ClientRoot root)
     {
         json.Write("["u8);
         for (var i = 0; i < rows.Length; i++)

@@ -16,7 +16,10 @@ namespace Proxy.Wire;
 ///                            └──────────── path ─────────┘ └─── rest ──┘
 /// {root}/studies/S/series/E/instances/I/bulkdata/{backend}/bulk/7fe00010
 /// </code>
-/// <para>A place outside the backend's DICOMweb root, or in another study, is not followed: its rest is empty, and asking for it is a 404.</para>
+/// <para>
+/// Links to bulk data are kept in the forms of <see cref="BulkPlace"/> and leave signed (<see cref="BulkTokens"/>). A place
+/// outside the backend's DICOMweb root, or in another study, is not followed: its rest is empty, and asking for it is a 404.
+/// </para>
 /// </remarks>
 /// <param name="backend">The backend's name, as it stands in the URLs that are handed out.</param>
 /// <param name="root">The backend's own DICOMweb root.</param>
@@ -25,8 +28,8 @@ public sealed class BackendLinks(string backend, Uri root, Uri asked)
 {
     private const string Studies = "/studies/";
 
-    private static readonly SearchValues<char> RestCharacters =
-        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$'()*+,;:@/?&=%");
+    /// <summary>Relative forms that archives write and viewers resolve against the study, not against the metadata's own address.</summary>
+    private static readonly string[] Relative = ["bulkdata/", "series/"];
 
     /// <summary>The same dataset with every URL under <see cref="DicomJsonWriter.RootMark"/>.</summary>
     public Dataset Rewrite(Dataset dataset)
@@ -41,7 +44,7 @@ public sealed class BackendLinks(string backend, Uri root, Uri asked)
         {
             json.Write(source[copied..link.Start]);
             var uri = Unescape(source[link.Start..link.End]);
-            json.Write(Encoding.UTF8.GetBytes("\uFFFF" + (link.IsBulkData ? ToBulkData(uri, study) : ToResource(uri, study))));
+            json.Write(Encoding.UTF8.GetBytes("\uFFFF" + (link.IsBulkData ? ToBulkData(uri, study, dataset) : ToResource(uri, study))));
             copied = link.End;
             moves.Add((link.End, json.WrittenCount - link.End));
         }
@@ -60,26 +63,33 @@ public sealed class BackendLinks(string backend, Uri root, Uri asked)
         }
     }
 
-    /// <summary>
-    /// Whether text that a client sent may stand behind a backend's root: plain segments, none of them <c>.</c> or
-    /// <c>..</c>, also when a server reads escapes twice or takes <c>..;x</c> for <c>..</c> with a parameter.
-    /// </summary>
-    public static bool IsRest(string rest)
+    private string ToBulkData(string text, Uid? study, Dataset dataset)
     {
-        if (rest.Length is 0 or > 1024 || rest.AsSpan().ContainsAnyExcept(RestCharacters)) return false;
-        var path = Uri.UnescapeDataString(rest.Split('?')[0]);
-        return !path.Contains('%', StringComparison.Ordinal) && !path.AsSpan().ContainsAnyExcept(RestCharacters) && path.Split('/').All(s => s.Split(';')[0] is not ("" or "." or ".."));
+        var nowhere = $"/bulkdata/{backend}/";
+        if (!Uri.TryCreate(asked, text, out var uri)) return nowhere;
+        if (FindResource(uri, study) is var (path, behind))
+        {
+            var tail = Escape(behind);
+            if (!BulkPlace.IsRest(tail)) return $"/{path}/bulkdata/{backend}/";
+            var isStudyRelative = path.Contains("/series/", StringComparison.Ordinal) && Relative.Any(start => text.StartsWith(start, StringComparison.Ordinal));
+            return $"/{path}/bulkdata/{backend}/{(isStudyRelative ? BulkPlace.StudyRelative : "")}{tail}";
+        }
+        var prefix = root.AbsolutePath.TrimEnd('/') + "/";
+        if (uri.Authority != root.Authority || !uri.AbsolutePath.StartsWith(prefix, StringComparison.Ordinal)) return nowhere;
+        var below = Escape(uri.PathAndQuery[prefix.Length..]);
+        if (!BulkPlace.IsRest(below) || uri.AbsolutePath.Contains(Studies, StringComparison.Ordinal)) return nowhere;
+        return FindOwner(dataset) is { } owner ? $"/{owner}/bulkdata/{backend}/{BulkPlace.BelowRoot}{below}" : nowhere;
     }
 
-    private string ToBulkData(string text, Uid? study)
-    {
-        if (!Uri.TryCreate(asked, text, out var uri)) return $"/bulkdata/{backend}/";
-        if (FindResource(uri, study) is var (path, tail)) return $"/{path}/bulkdata/{backend}/{(IsRest(tail) ? tail : "")}";
-        var prefix = root.AbsolutePath.TrimEnd('/') + "/";
-        var isUnderRoot = uri.Authority == root.Authority && uri.AbsolutePath.StartsWith(prefix, StringComparison.Ordinal);
-        var below = isUnderRoot ? uri.PathAndQuery[prefix.Length..] : "";
-        return $"/bulkdata/{backend}/{(IsRest(below) && !uri.AbsolutePath.Contains(Studies, StringComparison.Ordinal) ? below : "")}";
-    }
+    /// <summary><see cref="Uri"/> escapes all that RFC 3986 §3.3 does not allow but brackets, which it leaves for IPv6 hosts.</summary>
+    private static string Escape(string rest) => rest.Replace("[", "%5B", StringComparison.Ordinal).Replace("]", "%5D", StringComparison.Ordinal);
+
+    /// <summary>The instance, series or study that a dataset describes; null when it names none.</summary>
+    private static string? FindOwner(Dataset dataset) =>
+        dataset.FindUid(Tag.StudyInstanceUid) is not { } study ? null
+        : dataset.FindUid(Tag.SeriesInstanceUid) is not { } series ? new StudyPath(study).ToString()
+        : dataset.FindUid(Tag.SopInstanceUid) is not { } instance ? new SeriesPath(study, series).ToString()
+        : new InstancePath(study, series, instance).ToString();
 
     private string ToResource(string text, Uid? study) =>
         Uri.TryCreate(asked, text, out var uri) && FindResource(uri, study) is var (path, _) ? $"/{path}"

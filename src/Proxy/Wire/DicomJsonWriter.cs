@@ -11,6 +11,7 @@ namespace Proxy.Wire;
 /// kept     {"00081190":{"vr":"UR","Value":["□/studies/1.2"]}}
 /// written  {"00081190":{"vr":"UR","Value":["https://pacs.example/dicomweb/studies/1.2"]}}
 /// </code>
+/// Links to bulk data are signed on the way (<see cref="BulkTokens"/>).
 /// </remarks>
 public static class DicomJsonWriter
 {
@@ -18,7 +19,20 @@ public static class DicomJsonWriter
 
     public static ReadOnlySpan<byte> RootMark => "\uFFFF"u8;
 
-    /// <summary>Writes kept JSON with <paramref name="root"/> (such as <c>https://host/dicomweb</c>) at every mark.</summary>
+    /// <summary>Writes kept JSON for a client: its root at every mark, and links to bulk data signed.</summary>
+    public static void Write(IBufferWriter<byte> output, ReadOnlySpan<byte> kept, ClientRoot root)
+    {
+        for (int at; (at = kept.IndexOf(RootMark)) >= 0;)
+        {
+            output.Write(kept[..at]);
+            output.Write(root.Address);
+            kept = kept[(at + RootMark.Length)..];
+            kept = kept[root.WriteBulkLink(output, kept)..];
+        }
+        output.Write(kept);
+    }
+
+    /// <summary>Writes kept JSON with <paramref name="root"/> (such as <c>https://host/dicomweb</c>) at every mark; links to bulk data stay as kept.</summary>
     public static void Write(IBufferWriter<byte> output, ReadOnlySpan<byte> kept, ReadOnlySpan<byte> root)
     {
         for (int at; (at = kept.IndexOf(RootMark)) >= 0; kept = kept[(at + RootMark.Length)..])
@@ -34,7 +48,7 @@ public static class DicomJsonWriter
     /// <param name="dataset">The dataset as kept.</param>
     /// <param name="changes">The new value object of an attribute; null leaves it out.</param>
     /// <param name="root">The DICOMweb root as the client sees it.</param>
-    public static void Write(IBufferWriter<byte> output, Dataset dataset, IReadOnlyDictionary<Tag, byte[]?> changes, ReadOnlySpan<byte> root)
+    public static void Write(IBufferWriter<byte> output, Dataset dataset, IReadOnlyDictionary<Tag, byte[]?> changes, ClientRoot root)
     {
         Span<Tag> tags = stackalloc Tag[MaxTagsOnStack];
         var all = dataset.Attributes.Length + changes.Count;

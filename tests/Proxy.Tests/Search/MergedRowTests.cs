@@ -126,7 +126,7 @@ public class MergedRowTests
     private static JsonElement Write(MergedRow row)
     {
         var output = new ArrayBufferWriter<byte>();
-        DicomJsonWriter.Write(output, row.Dataset, row.Changes, "http://proxy/dicomweb"u8);
+        DicomJsonWriter.Write(output, row.Dataset, row.Changes, new ClientRoot("http://proxy/dicomweb", new()));
         return JsonDocument.Parse(output.WrittenMemory).RootElement;
     }
 }

@@ -88,6 +88,12 @@ public sealed class BulkDataWalks : IDisposable
     [InlineData("/bulkdata/east/bulk/%00")]
     [InlineData("/bulkdata/east/./bulk")]
     [InlineData("/bulkdata/north/bulk/7fe00010")]
+    [InlineData("/bulkdata/east/bulk/7fe00010")]
+    [InlineData("/bulkdata/east/studies?PatientName=DOE")]
+    [InlineData("/bulkdata/east/servers")]
+    [InlineData("/bulkdata/east/info")]
+    [InlineData("/bulkdata/east/YnVsay83ZmUwMDAxMA")]
+    [InlineData("/bulkdata/east/YnVsay83ZmUwMDAxMAAAAAAAAAAAAAAAAAAAAAAA")]
     [InlineData("/bulkdata")]
     public async Task AHostilePlaceReachesNobody(string place)
     {
@@ -114,9 +120,167 @@ public sealed class BulkDataWalks : IDisposable
         Assert.Equal(200, (int)(await _proxy.GetAsync(place)).Status);
     }
 
-    private async Task<string> PlaceAsync()
+    [Theory]
+    [InlineData("")]
+    [InlineData("/studies/1.2.1")]
+    [InlineData("/studies/1.2.1/series/1.2.1.1")]
+    public async Task ABackendsOtherPlacesAreRefused_AtEveryLevel(string resource)
     {
-        var metadata = await _proxy.GetAsync("/dicomweb/studies/1.2.1/series/1.2.1.1/metadata");
-        return ((string)metadata.Rows[0]!["7FE00010"]!["BulkDataURI"]!)[_proxy.Address.Length..];
+        foreach (var place in (string[])["studies?PatientName=DOE", "servers", "info", "bulk/7fe00010"])
+            (await _proxy.GetAsync($"/dicomweb{resource}/bulkdata/east/{place}")).IsProblem(404);
+
+        Assert.Empty(_east.Requests);
+    }
+
+    [Fact]
+    public async Task ATokenIsGoodForItsOwnInstanceAndBackendAlone_AndUnchanged()
+    {
+        _east.Archive.Hold(new HeldStudy("1.2.2").With("1.2.2.1"));
+        var place = await PlaceAsync();
+        var asked = _east.Requests.Count;
+
+        (await _proxy.GetAsync(place.Replace("1.2.1.1.1", "1.2.1.1.2", StringComparison.Ordinal))).IsProblem(404);
+        (await _proxy.GetAsync(place.Replace("1.2.1", "1.2.2", StringComparison.Ordinal))).IsProblem(404);
+        (await _proxy.GetAsync(place.Replace("/instances/1.2.1.1.1", "", StringComparison.Ordinal))).IsProblem(404);
+        (await _proxy.GetAsync(place[..^1])).IsProblem(404);
+        (await _proxy.GetAsync(place[..^2] + (place[^2] == 'A' ? "B" : "A") + place[^1])).IsProblem(404);
+        (await _proxy.GetAsync(place.Replace("/bulkdata/east/", "/bulkdata/east/A", StringComparison.Ordinal))).IsProblem(404);
+
+        Assert.Equal(asked, _east.Requests.Count);
+        Assert.Equal(200, (int)(await _proxy.GetAsync(place + "?x=1")).Status);
+        Assert.Equal("", _east.Requests[^1].Query);
+    }
+
+    [Theory]
+    [InlineData("{0}/bulk/a%20b", "/bulk/a%20b")]
+    [InlineData("{0}/bulk/a b", "/bulk/a%20b")]
+    [InlineData("{0}/bulk/a%2Fb/c%2fd", "/bulk/a%2Fb/c%2fd")]
+    [InlineData("{0}/bulk/größe/日本", "/bulk/gr%C3%B6%C3%9Fe/%E6%97%A5%E6%9C%AC")]
+    [InlineData("{0}/bulk/%E9", "/bulk/%E9")]
+    [InlineData("{0}/bulk/1%25?tag=7FE00010&x=%26%2F", "/bulk/1%25?tag=7FE00010&x=%26%2F")]
+    [InlineData("instances/1.2.1.1.1/bulk/(0042,0011)[1]", "/bulk/(0042,0011)%5B1%5D")]
+    public async Task APlaceWithAnyCharactersReachesTheBackendAsItWroteIt(string written, string asked)
+    {
+        using var east = new RawPacs(new HeldStudy("1.2.1").With("1.2.1.1"));
+        await using var proxy = new ProxyHost(("east", east.Address));
+        NamePlace(east, string.Format(System.Globalization.CultureInfo.InvariantCulture, written, $"{east.Address}/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1"));
+
+        var reply = await proxy.GetAsync(await PlaceAsync(proxy));
+
+        Assert.StartsWith("/dicom-web/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1" + asked, east.Requests[^1].Target, StringComparison.Ordinal);
+        Assert.Equal(200, (int)reply.Status);
+        Assert.Equal("Proxy; hit", (await proxy.GetAsync(await PlaceAsync(proxy))).CacheStatus);
+    }
+
+    [Theory]
+    [InlineData("bulkdata/7", "studies/1.2.1/series/1.2.1.1/bulkdata/7", "studies/1.2.1/bulkdata/7")]
+    [InlineData(
+        "series/1.2.1.1/instances/1.2.1.1.1/bulk/7",
+        "studies/1.2.1/series/1.2.1.1/series/1.2.1.1/instances/1.2.1.1.1/bulk/7",
+        "studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/bulk/7")]
+    public async Task ARelativePlaceIsTriedAgainstTheStudy_WhenTheSeriesDoesNotHaveIt(string written, string first, string second)
+    {
+        _east.Say(Named(written), "/metadata");
+        var place = await PlaceAsync();
+        _east.Mend();
+        _east.Say(Archive.Multipart("application/octet-stream", [1, 2, 3, 4]), second);
+        _east.Fail(404, first);
+
+        var reply = await _proxy.GetAsync(place);
+
+        Assert.Equal([1, 2, 3, 4], reply.Body);
+        Assert.Equal([first, second], _east.Requests.TakeLast(2).Select(r => r.Path));
+        Assert.Equal("Proxy; hit", (await _proxy.GetAsync(place)).CacheStatus);
+    }
+
+    [Fact]
+    public async Task APlaceWithoutAStudyGoesWithThePurgeOfItsStudy()
+    {
+        _east.Say(Named(_east.Address + "/bulk/1?name=DOE"), "/metadata");
+        _east.Say(Archive.Multipart("application/octet-stream", [1, 2, 3, 4]), "bulk/1");
+        var place = await PlaceAsync();
+
+        Assert.Contains("/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/bulkdata/", place, StringComparison.Ordinal);
+        Assert.Equal([1, 2, 3, 4], (await _proxy.GetAsync(place)).Body);
+        Assert.Equal(("bulk/1", "?name=DOE"), (_east.Requests[^1].Path, _east.Requests[^1].Query));
+        Assert.Equal("Proxy; hit", (await _proxy.GetAsync(place)).CacheStatus);
+        Assert.Equal(204, (int)(await _proxy.SendAsync(HttpMethod.Delete, "/cache/studies/1.2.1", [])).Status);
+        Assert.Equal("Proxy; fwd=miss; stored", (await _proxy.GetAsync(place)).CacheStatus);
+        Assert.Equal(2, _east.Count("bulk/1"));
+    }
+
+    [Theory]
+    [InlineData("application/dicom+json")]
+    [InlineData("application/json")]
+    [InlineData("application/xhtml+xml")]
+    [InlineData("Text/HTML")]
+    public async Task WhatIsNoBulkDataIsRefusedAndNotKept_AloneAndAsAPart(string type)
+    {
+        var place = await PlaceAsync();
+        _east.Say(PacsAnswer.Text(200, type, $$"""[{"x":"{{_east.Address}}"}]"""), "/bulk/7fe00010");
+        (await _proxy.GetAsync(place)).IsProblem(502);
+        _east.Say(Archive.Multipart(type, "[]"u8.ToArray()), "/bulk/7fe00010");
+        (await _proxy.GetAsync(place)).IsProblem(502);
+
+        _east.Mend();
+        Assert.Equal("Proxy; fwd=miss; stored", (await _proxy.GetAsync(place)).CacheStatus);
+    }
+
+    [Fact]
+    public async Task AViewersLinkOutlivesARestart_WhenThereIsADisk()
+    {
+        var folder = Directory.CreateTempSubdirectory("proxy-links-").FullName;
+        try
+        {
+            string place;
+            await using (var first = new ProxyHost(("east", _east.Address)) { ["Cache:Disk:Path"] = folder }) place = await PlaceAsync(first);
+            await using var second = new ProxyHost(("east", _east.Address)) { ["Cache:Disk:Path"] = folder };
+
+            Assert.Equal(200, (int)(await second.GetAsync(place)).Status);
+            Assert.Equal(place, await PlaceAsync(second));
+            var key = Path.Join(folder, "links.key");
+            Assert.Equal(32, new FileInfo(key).Length);
+            if (!OperatingSystem.IsWindows()) Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(key));
+        }
+        finally
+        {
+            await Until.DeletedAsync(folder);
+        }
+    }
+
+    [Fact]
+    public async Task MetadataHasAnotherTag_WhereItsLinksAreSignedWithAnotherKey()
+    {
+        await using var other = new ProxyHost(("east", _east.Address));
+        const string Metadata = "/dicomweb/studies/1.2.1/series/1.2.1.1/metadata";
+        var tag = (await _proxy.GetAsync(Metadata))["ETag"];
+
+        Assert.Equal(304, (int)(await _proxy.GetAsync(Metadata, ("If-None-Match", tag))).Status);
+        Assert.Equal(200, (int)(await other.GetAsync(Metadata, ("If-None-Match", tag))).Status);
+    }
+
+    private static PacsAnswer Named(string uri) => PacsAnswer.Json(
+        $$$"""[{"00080018":{"vr":"UI","Value":["1.2.1.1.1"]},"0020000D":{"vr":"UI","Value":["1.2.1"]},"0020000E":{"vr":"UI","Value":["1.2.1.1"]},"7FE00010":{"vr":"OW","BulkDataURI":"{{{uri}}}"}}]""");
+
+    /// <summary>Its metadata names this place, and every other path that the proxy asks for gives four bytes.</summary>
+    private static void NamePlace(RawPacs east, string uri)
+    {
+        var octets = Archive.Multipart("application/octet-stream", [1, 2, 3, 4]);
+        east.On("", connection => east.Requests[^1].Target.Contains("/bulk/", StringComparison.Ordinal) ? SendAsync(connection, octets) : east.AnswerAsync(connection));
+        east.On("/metadata", connection => SendAsync(connection, Named(uri)));
+    }
+
+    private static async Task SendAsync(RawConnection connection, PacsAnswer answer)
+    {
+        await connection.SendAsync($"HTTP/1.1 200 OK\r\nContent-Type: {answer.ContentType}\r\nContent-Length: {answer.Body.Length}\r\n\r\n");
+        await connection.SendAsync(answer.Body);
+    }
+
+    private Task<string> PlaceAsync() => PlaceAsync(_proxy);
+
+    private static async Task<string> PlaceAsync(ProxyHost proxy)
+    {
+        var metadata = await proxy.GetAsync("/dicomweb/studies/1.2.1/series/1.2.1.1/metadata");
+        return ((string)metadata.Rows[0]!["7FE00010"]!["BulkDataURI"]!)[proxy.Address.Length..];
     }
 }

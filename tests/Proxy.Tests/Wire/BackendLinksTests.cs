@@ -21,8 +21,16 @@ public class BackendLinksTests
     [InlineData("/dicom-web/" + Instance + "/bulk/1", "/" + Instance + "/bulkdata/east/bulk/1")]
     [InlineData("instances/1.4/bulk/1", "/" + Instance + "/bulkdata/east/bulk/1")]
     [InlineData("../../bulk/1", "/studies/1.2/bulkdata/east/bulk/1")]
+    [InlineData("bulkdata/1", "/studies/1.2/series/1.3/bulkdata/east/|bulkdata/1")]
+    [InlineData("series/1.3/instances/1.4/bulk/1", "/studies/1.2/series/1.3/bulkdata/east/|series/1.3/instances/1.4/bulk/1")]
+    [InlineData("http://pacs:8042/dicom-web/" + Instance + "/bulk/a%20b", "/" + Instance + "/bulkdata/east/bulk/a%20b")]
+    [InlineData("http://pacs:8042/dicom-web/" + Instance + "/bulk/a b", "/" + Instance + "/bulkdata/east/bulk/a%20b")]
+    [InlineData("http://pacs:8042/dicom-web/" + Instance + "/bulk/a%2Fb", "/" + Instance + "/bulkdata/east/bulk/a%2Fb")]
+    [InlineData("http://pacs:8042/dicom-web/" + Instance + "/bulk/\u00e9", "/" + Instance + "/bulkdata/east/bulk/%C3%A9")]
+    [InlineData("http://pacs:8042/dicom-web/" + Instance + "/bulk/%E9", "/" + Instance + "/bulkdata/east/bulk/%E9")]
+    [InlineData("http://pacs:8042/dicom-web/" + Instance + "/bulk//1", "/" + Instance + "/bulkdata/east/bulk//1")]
     [InlineData("http://pacs:8042/dicom-web/studies/1.2/bulkdata/a?x=1&y=2", "/studies/1.2/bulkdata/east/bulkdata/a?x=1&y=2")]
-    [InlineData("http://pacs:8042/dicom-web/bulk/1?x=2", "/bulkdata/east/bulk/1?x=2")]
+    [InlineData("http://pacs:8042/dicom-web/bulk/1?x=2", "/studies/1.2/bulkdata/east/^bulk/1?x=2")]
     public void BulkDataLeadsToTheProxy(string uri, string expected) => Assert.Equal(expected, RewriteBulkData(uri));
 
     [Theory]
@@ -40,10 +48,9 @@ public class BackendLinksTests
 
     [Theory]
     [InlineData("http://pacs:8042/dicom-web/" + Instance + "/a/%2e%2e%2f%2e%2e%2fx")]
-    [InlineData("http://pacs:8042/dicom-web/" + Instance + "/bulk//1")]
     [InlineData("http://pacs:8042/dicom-web/" + Instance + "/bulk/%00")]
-    [InlineData("http://pacs:8042/dicom-web/" + Instance + "/bulk/é")]
-    public void ARestThatIsNotPlainIsEmpty(string uri) => Assert.Equal("/" + Instance + "/bulkdata/east/", RewriteBulkData(uri));
+    [InlineData("http://pacs:8042/dicom-web/" + Instance + "/bulk/%252e%252e/x")]
+    public void APlaceThatLeavesItsResourceIsNotFollowed(string uri) => Assert.Equal("/" + Instance + "/bulkdata/east/", RewriteBulkData(uri));
 
     [Theory]
     [InlineData("http://pacs:8042/dicom-web/studies/1.2", "/studies/1.2")]
@@ -93,51 +100,6 @@ public class BackendLinksTests
         var dataset = Answers.Dataset("""{"00080018":{"vr":"UI","Value":["1.2"]}}""");
         Assert.Same(dataset, _links.Rewrite(dataset));
     }
-
-    [Theory]
-    [InlineData("bulk/1")]
-    [InlineData("a/b.c/d-e_f~g")]
-    [InlineData("bulk/1?x=../y&z=%2F")]
-    [InlineData("a...b/..c/...")]
-    [InlineData("instances/1.4/metadata;v=1")]
-    public void PlainSegmentsAreARest(string rest) => Assert.True(BackendLinks.IsRest(rest));
-
-    [Theory]
-    [InlineData("")]
-    [InlineData("..")]
-    [InlineData(".")]
-    [InlineData("../x")]
-    [InlineData("a/../b")]
-    [InlineData("a/./b")]
-    [InlineData("a/..")]
-    [InlineData("/a")]
-    [InlineData("a/")]
-    [InlineData("a//b")]
-    [InlineData("%2e%2e/a")]
-    [InlineData("a/%2E%2e/b")]
-    [InlineData("a%2f..%2fb")]
-    [InlineData("a%2f%2e%2e")]
-    [InlineData("a%5c..%5cb")]
-    [InlineData("a\\..\\b")]
-    [InlineData("a/%00")]
-    [InlineData("a b")]
-    [InlineData("a#b")]
-    [InlineData("a\r\nHost: evil")]
-    [InlineData("a%0d%0aHost:%20evil")]
-    [InlineData("é")]
-    [InlineData("%c3%a9")]
-    [InlineData("a%")]
-    [InlineData("a%zz")]
-    [InlineData("a/..;/b")]
-    [InlineData("..;x=1/b")]
-    [InlineData("%2e%2e;/b")]
-    [InlineData("%252e%252e/b")]
-    [InlineData(";x/b")]
-    [InlineData("?x=1")]
-    public void NothingElseIs(string rest) => Assert.False(BackendLinks.IsRest(rest));
-
-    [Fact]
-    public void ARestHasAnEnd() => Assert.False(BackendLinks.IsRest(new string('a', 1025)));
 
     private string RewriteBulkData(string uri)
     {

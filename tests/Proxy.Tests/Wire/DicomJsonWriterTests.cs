@@ -47,7 +47,7 @@ public class DicomJsonWriterTests
             [Tag.StudyDate] = null,
         };
 
-        DicomJsonWriter.Write(output, _kept, changes, "http://proxy"u8);
+        DicomJsonWriter.Write(output, _kept, changes, new ClientRoot("http://proxy", new()));
 
         using var json = JsonDocument.Parse(output.WrittenMemory);
         Assert.Equal(["00080060", "00081190", "0020000D", "00201206"], json.RootElement.EnumerateObject().Select(m => m.Name));
@@ -59,7 +59,7 @@ public class DicomJsonWriterTests
     public void ADatasetThatLosesEverythingIsEmpty()
     {
         var output = new ArrayBufferWriter<byte>();
-        DicomJsonWriter.Write(output, Answers.Dataset("""{"00080060":{"vr":"CS"}}"""), new Dictionary<Tag, byte[]?> { [Tag.Modality] = null }, ""u8);
+        DicomJsonWriter.Write(output, Answers.Dataset("""{"00080060":{"vr":"CS"}}"""), new Dictionary<Tag, byte[]?> { [Tag.Modality] = null }, new ClientRoot("", new()));
         Assert.Equal("{}", Answers.Text(output.WrittenSpan));
     }
 
