@@ -29,14 +29,38 @@ public sealed class TimedStreamTests : IDisposable
     [Fact]
     public async Task ABodyThatKeepsComingMayTakeAsLongAsItLikes()
     {
+        var buffer = new byte[100_000];
         for (var i = 0; i < 10; i++)
         {
-            var reading = _stream.ReadAsync(_buffer, Stopped).AsTask();
+            var reading = _stream.ReadAsync(buffer, Stopped).AsTask();
             _time.Advance(AlmostAll);
             Assert.False(reading.IsCompleted);
-            await _line.Writer.WriteAsync(new byte[] { 1 }, Stopped);
-            Assert.Equal(1, await reading);
+            await _line.Writer.WriteAsync(new byte[40_000], Stopped);
+            Assert.Equal(40_000, await reading);
         }
+        await _line.Writer.CompleteAsync();
+        Assert.Equal(0, await _stream.ReadAsync(buffer, Stopped));
+    }
+
+    [Fact]
+    public async Task ABodyThatDripsIsATimeout()
+    {
+        await Assert.ThrowsAsync<TimeoutException>(async () =>
+        {
+            for (var seconds = 0; seconds <= 60; seconds++) await DripAsync(1000);
+        });
+    }
+
+    [Fact]
+    public async Task ABodyOfTheLeastRateIsWaitedFor()
+    {
+        for (var seconds = 0; seconds <= 300; seconds++) await DripAsync(TimedStream.LeastBytesPerSecond);
+    }
+
+    [Fact]
+    public async Task ASmallBodyMayDrip_UntilItsEnd()
+    {
+        for (var seconds = 0; seconds < 59; seconds++) await DripAsync(1);
         await _line.Writer.CompleteAsync();
         Assert.Equal(0, await _stream.ReadAsync(_buffer, Stopped));
     }
@@ -75,5 +99,14 @@ public sealed class TimedStreamTests : IDisposable
         var reading = _stream.ReadAsync(_buffer, Stopped).AsTask();
         await _line.Writer.CompleteAsync(new IOException("reset"));
         await Assert.ThrowsAsync<IOException>(() => reading);
+    }
+
+    private async Task DripAsync(int bytes)
+    {
+        var buffer = new byte[bytes];
+        var reading = _stream.ReadAsync(buffer, Stopped).AsTask();
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await _line.Writer.WriteAsync(new byte[bytes], Stopped);
+        Assert.Equal(bytes, await reading);
     }
 }
