@@ -66,7 +66,9 @@ internal static class Composition
         services.AddSingleton<IForwarderHttpClientFactory, BackendHttpClientFactory>();
         services.AddSingleton<Counters>();
         services.AddSingleton<BackendStates>();
+        services.AddSingleton<BackendPermits>();
         services.AddSingleton<DestinationChoice>();
+        services.AddSingleton<BackendExchange>();
         services.AddSingleton<BackendClient>();
         services.AddSingleton<Turns>();
         services.AddHostedService<BackendProber>();
@@ -187,6 +189,7 @@ internal static class Composition
         services.GetRequiredService<FederatedSearch>().Forget(backend);
         services.GetRequiredService<EntryCache>().Remove(backend);
         services.GetRequiredService<BackendStates>().Forget(backend);
+        services.GetRequiredService<BackendClient>().Forget(backend);
     }
 
     /// <summary>Forwarded, and a PACS answered: whatever its status is, it stays as it is.</summary>

@@ -1,137 +1,134 @@
 using System.Net;
 using Proxy.Backends.Health;
-using Proxy.Backends.Transport;
 using Proxy.Dicom;
-using Proxy.Operations;
 using Proxy.Wire;
-using Yarp.ReverseProxy;
-using Yarp.ReverseProxy.Model;
 
 namespace Proxy.Backends;
 
-/// <summary>Asks one backend one thing and reads the answer; every way to fail is a value.</summary>
+/// <summary>Asks one backend one thing and reads the answer, with regard to the backend's health; every way to fail is a value.</summary>
 /// <remarks>
 /// <code>
-/// 1 refuse     it failed again and again: nobody waits for it now
-/// 2 send       to a destination that YARP holds for healthy; again, or to another, as Attempts allows
-/// 3 read       the head within BackendOptions.Timeout, and then each piece of the body
+/// 1 refuse     the backend is down, or it denied this object a moment ago: it is not asked
+/// 2 ask        one exchange
+/// 3 blame      an object fails while searches are answered: the object cannot be had, and the backend is well
 /// 4 note       how it went: the picture that 1 is decided by, and what an operator sees
 /// </code>
 /// </remarks>
-public sealed class BackendClient(BackendSet backends, IProxyStateLookup yarp, DestinationChoice choice, BackendStates states, TimeProvider time, ILogger<BackendClient> log)
+public sealed class BackendClient(BackendSet backends, BackendExchange exchange, BackendStates states, TimeProvider time, ILogger<BackendClient> log) : IDisposable
 {
-    /// <summary>How long a backend may take to say that it is back.</summary>
+    /// <summary>How long a backend may take to answer a health check.</summary>
     private static readonly TimeSpan ProbePatience = TimeSpan.FromSeconds(5);
 
     /// <summary>Any answer to it but an error says that the backend lives; one that does not search says 404.</summary>
-    private static readonly BackendRequest Probe = new("studies?limit=1", MediaType.DicomJson);
+    private static readonly BackendRequest Probe = new("studies?limit=1", MediaType.DicomJson) { Scope = FailureScope.Probe };
+
+    /// <summary>The same, for an ordinary search: only a list of studies will do.</summary>
+    private static readonly BackendRequest SearchCheck = Probe with { Scope = FailureScope.Search };
+
+    private readonly UnavailableObjects _unavailable = new(time);
+    private readonly FailureLog _failures = new(time, log);
+    private readonly Dictionary<string, Task<bool>> _checks = [];
+
+    /// <inheritdoc cref="AskAsync{T}(BackendOptions, BackendRequest, Func{BackendResponse, CancellationToken, Task{T}}, CancellationToken, CancellationToken)"/>
+    public Task<BackendAnswer<T>> AskAsync<T>(BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<T>> read, CancellationToken cancellation) =>
+        AskAsync(backend, request, read, CancellationToken.None, cancellation);
 
     /// <summary>Asks and reads.</summary>
     /// <param name="backend">Whom to ask.</param>
     /// <param name="request">For what.</param>
     /// <param name="read">Reads the body of a 200; <see cref="MalformedAnswerException"/> says that it is not what was asked for.</param>
+    /// <param name="deadline">When others' answers can wait no longer: the backend is late then.</param>
     /// <param name="cancellation">Ends the asking; the only exception that leaves is its own.</param>
-    public async Task<BackendAnswer<T>> AskAsync<T>(BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<T>> read, CancellationToken cancellation)
+    public async Task<BackendAnswer<T>> AskAsync<T>(
+        BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<T>> read, CancellationToken deadline, CancellationToken cancellation)
     {
         // 1
         if (states.FindRefusal(backend.Name) is { } refusal) return new(refusal);
+        if (request.IsObject && _unavailable.Find(backend.Name, request) is { } denial) return denial.Failure is { } known ? new(known) : new() { IsMissing = true };
 
-        var answer = await TryAskAsync(backend, request, read, cancellation);
+        // 2
+        var answer = await exchange.RunAsync(backend, request, read, needsPermit: true, deadline, cancellation);
         // The settings may have changed meanwhile: what a PACS said that is not configured any more is nobody's to keep.
         if (!backends.Has(backend)) return new(new BackendFailure(backend.Name, BackendError.Unreachable, "it is configured no more"));
-        Note(backend, request, answer.Failure);
+
+        // 3
+        if (request.IsObject && await FindDenialAsync(backend, request, answer.Failure, answer.Status, cancellation) is { } denied)
+        {
+            _unavailable.Add(backend.Name, request, denied.Failure);
+            if (denied.Failure is { } failure) answer = new(failure);
+        }
+        Note(backend, request, answer.Failure, answer.IsMissing);
         return answer;
     }
 
-    /// <summary>Asks a backend that is not asked for now whether it is back.</summary>
-    public async Task ProbeAsync(BackendOptions backend, CancellationToken stopping)
+    /// <summary>The proxy's own health check: opens the circuit of a suspected backend, or closes that of one that is back.</summary>
+    public Task ProbeAsync(BackendOptions backend, CancellationToken stopping) => CheckAsync(backend, Probe, static (_, _) => Task.FromResult(true), stopping);
+
+    /// <summary>Forgets what a backend denied: it is configured no more, or has moved.</summary>
+    public void Forget(string backend) => _unavailable.Forget(backend);
+
+    public void Dispose() => _failures.Dispose();
+
+    // 3
+    private async Task<UnavailableObjects.Denial?> FindDenialAsync(
+        BackendOptions backend, BackendRequest request, BackendFailure? failure, HttpStatusCode? missing, CancellationToken cancellation)
     {
-        using var patience = new CancellationTokenSource(ProbePatience, time);
-        using var both = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, stopping);
-        try
+        // 404 and 410 are cheap, and end when the object is stored; 400 is how Orthanc says that a frame does not exist.
+        if (failure is null) return missing is null or HttpStatusCode.NotFound or HttpStatusCode.Gone ? null : new(null, default);
+        if (failure is not
+            {
+                Error: BackendError.BadStatus, Status: HttpStatusCode.BadRequest or HttpStatusCode.NotAcceptable or HttpStatusCode.UnsupportedMediaType
+            or HttpStatusCode.InternalServerError or HttpStatusCode.NotImplemented
+            }) return null;
+        // Orthanc answers 500 to frames of what has none, and to a transfer syntax that it cannot make; so does a PACS that is broken.
+        if (!await IsSearchingAsync(backend, cancellation)) return null;
+        return new(failure with { Error = request.IsAsStored ? BackendError.NotGiven : BackendError.NotInThisForm, Detail = failure.Detail + " for this object" }, default);
+    }
+
+    /// <summary>Whether the backend answers a search now. Those who ask at the same time share one search.</summary>
+    private async Task<bool> IsSearchingAsync(BackendOptions backend, CancellationToken cancellation)
+    {
+        Task<bool>? check;
+        lock (_checks)
         {
-            Note(backend, Probe, (await TryAskAsync(backend, Probe, static (_, _) => Task.FromResult(true), both.Token)).Failure);
+            if (!_checks.TryGetValue(backend.Name, out check)) _checks[backend.Name] = check = SearchAsync();
         }
-        catch (OperationCanceledException) when (!stopping.IsCancellationRequested)
+        return await check.WaitAsync(cancellation);
+
+        async Task<bool> SearchAsync()
         {
-            Note(backend, Probe, new(backend.Name, BackendError.TimedOut, "no answer in time"));
+            await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            try
+            {
+                return await CheckAsync(backend, SearchCheck, ReadFirstRowAsync, CancellationToken.None) is { Failure: null, IsMissing: false };
+            }
+            finally
+            {
+                lock (_checks) _checks.Remove(backend.Name);
+            }
         }
     }
 
-    /// <summary>Notes that a backend was given up on, because others' answers could not wait for it any longer.</summary>
-    public BackendFailure GiveUp(BackendOptions backend, BackendRequest request)
+    private static async Task<bool> ReadFirstRowAsync(BackendResponse response, CancellationToken cancellation)
     {
-        var failure = new BackendFailure(backend.Name, BackendError.TimedOut, "later than the search's deadline");
-        Note(backend, request, failure);
-        return failure;
+        // One that ignores the limit sends all it has.
+        await foreach (var _ in response.ReadRowsAsync(cancellation)) break;
+        return true;
+    }
+
+    private async Task<BackendAnswer<bool>> CheckAsync(
+        BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<bool>> read, CancellationToken cancellation)
+    {
+        using var patience = new CancellationTokenSource(ProbePatience, time);
+        var answer = await exchange.RunAsync(backend, request, read, needsPermit: false, patience.Token, cancellation);
+        if (backends.Has(backend)) Note(backend, request, answer.Failure, answer.IsMissing);
+        return answer;
     }
 
     // 4
-    private void Note(BackendOptions backend, BackendRequest request, BackendFailure? failure)
+    private void Note(BackendOptions backend, BackendRequest request, BackendFailure? failure, bool isMissing)
     {
-        if (failure is not null) log.BackendFailed(backend.Name, request.LogPath, failure.Error.ToString(), failure.Detail);
-        if (failure?.Error != BackendError.Busy) states.Note(backend.Name, failure);
-    }
-
-    private async Task<BackendAnswer<T>> TryAskAsync<T>(BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<T>> read, CancellationToken cancellation)
-    {
-        BackendAnswer<T> Fail(BackendError error, string detail) => new(new BackendFailure(backend.Name, error, detail));
-
-        using var headTimer = new CancellationTokenSource(backend.Timeout, time);
-        using var headOrCancelled = CancellationTokenSource.CreateLinkedTokenSource(headTimer.Token, cancellation);
-        try
-        {
-            // 2
-            if (!yarp.TryGetCluster(backend.Name, out var cluster)) return Fail(BackendError.Unreachable, "it is not configured");
-            var destinations = cluster.DestinationsState.AvailableDestinations;
-            if (destinations.Count == 0) return Fail(BackendError.Unreachable, "none of its destinations is healthy");
-            var tried = new List<DestinationState>();
-            using var response = await states.AttemptsOf(backend.Name).SendAsync(
-                destinations.Count > 1, token => choice.SendAsync(cluster, tried, root => request.ToMessage(root, backend.Compression), token), headOrCancelled.Token);
-            headTimer.CancelAfter(Timeout.InfiniteTimeSpan);
-
-            // 3
-            var status = response.StatusCode;
-            if (status == HttpStatusCode.NotModified && request.Known is not null) return new() { IsUnchanged = true };
-            if (status == HttpStatusCode.NoContent) return default;
-            if (request.IsMissing(status)) return new() { IsMissing = true };
-            if (status is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden) return new(new BackendFailure(backend.Name, BackendError.Refused, $"status {(int)status}", status));
-            if (status != HttpStatusCode.OK) return new(new BackendFailure(backend.Name, BackendError.BadStatus, $"status {(int)status}", status));
-            await using var body = await BackendResponse.OpenAsync(response, backend, time, cancellation);
-            return new(await read(body, cancellation));
-        }
-        catch (Exception e) when (cancellation.IsCancellationRequested && e is not OperationCanceledException)
-        {
-            // Whatever breaks when nobody waits any more is no fault of the backend.
-            throw new OperationCanceledException("No longer waited for.", e, cancellation);
-        }
-        catch (MalformedAnswerException e)
-        {
-            return Fail(BackendError.BadAnswer, e.Message);
-        }
-        catch (TimeoutException e)
-        {
-            return Fail(BackendError.TimedOut, e.Message);
-        }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-        {
-            return Fail(BackendError.TimedOut, "no answer in time");
-        }
-        catch (BackendBusyException e)
-        {
-            return Fail(BackendError.Busy, e.Message);
-        }
-        catch (HttpRequestException e)
-        {
-            return Fail(e.HttpRequestError is HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded ? BackendError.BadAnswer : BackendError.Unreachable, e.HttpRequestError.ToString());
-        }
-        catch (HttpIOException e)
-        {
-            return Fail(BackendError.BadAnswer, "the body ended early: " + e.HttpRequestError);
-        }
-        catch (IOException)
-        {
-            return Fail(BackendError.BadAnswer, "the connection broke in the middle of the body");
-        }
+        if (failure is not null) _failures.Write(failure, request);
+        if (failure?.Error != BackendError.Busy) states.Note(backend.Name, request, failure, isMissing);
     }
 }

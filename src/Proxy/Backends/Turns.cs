@@ -250,7 +250,7 @@ public sealed class Turns(BackendStates states, TimeProvider time)
 
     private TimeSpan Since(long then) => time.GetElapsedTime(then);
 
-    private bool MayAsk(string backend) => states.FindRefusal(backend) is null && states.CircuitOf(backend).IsClosed;
+    private bool MayAsk(string backend) => states.FindRefusal(backend) is null && states.CircuitOf(backend).IsClosed && !states.IsOverloaded(backend);
 
     private ITimer MakeTimer(Action act) => time.CreateTimer(_ => act(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
 }

@@ -50,4 +50,7 @@ internal static partial class Log
 
     [LoggerMessage(16, LogLevel.Error, "A prefetch failed by a fault of the proxy")]
     public static partial void PrefetchFailed(this ILogger logger, Exception exception);
+
+    [LoggerMessage(30, LogLevel.Warning, "Backend {Backend} failed {Count} more times within a second: {Error}")]
+    public static partial void BackendFailedMore(this ILogger logger, string backend, int count, string error);
 }

@@ -1,8 +1,12 @@
+using System.Globalization;
+
 namespace Proxy.Operations;
 
 /// <summary>Every answer that is no success, as a problem document (RFC 9457). They name rules and parameters, never data.</summary>
 public static class Problems
 {
+    private static readonly TimeSpan DefaultRetryAfter = TimeSpan.FromSeconds(5);
+
     public static IResult BadParameter(string parameter, string rule) => Make(400, "The request is not valid", $"{parameter}: {rule}", ("parameter", parameter));
 
     public static IResult NotFound(string detail) => Make(404, "Not found", detail);
@@ -20,6 +24,15 @@ public static class Problems
     /// <summary>No backend gave a usable answer: at least one gave a bad one.</summary>
     public static IResult BadGateway(string detail) => Make(502, "The PACS gave no usable answer", detail);
 
+    /// <summary>Every backend refused the request, each with this status.</summary>
+    public static IResult RefusedByAll(int status, string detail) => Make(status, "Every PACS refused the request", detail);
+
+    /// <summary>No backend takes more requests now.</summary>
+    /// <param name="detail">Which backends.</param>
+    /// <param name="retryAfter">When one may take more; null when none says.</param>
+    public static IResult Overloaded(string detail, TimeSpan? retryAfter) => new Problem(
+        503, TypedResults.Problem(detail, null, 503, "The PACS takes no more requests now", null, []), (int)Math.Ceiling(Math.Clamp((retryAfter ?? DefaultRetryAfter).TotalSeconds, 1, 3600)));
+
     /// <summary>No backend could be reached.</summary>
     public static IResult Unavailable(string detail) => Make(503, "No PACS can be reached", detail);
 
@@ -33,15 +46,15 @@ public static class Problems
     public static IResult TooLate(string detail) => Make(504, "No PACS answered in time", detail);
 
     private static Problem Make(int status, string title, string detail, params (string Key, object? Value)[] more) =>
-        new(status, TypedResults.Problem(detail, null, status, title, null, more.Select(m => KeyValuePair.Create(m.Key, m.Value))));
+        new(status, TypedResults.Problem(detail, null, status, title, null, more.Select(m => KeyValuePair.Create(m.Key, m.Value))), (int)DefaultRetryAfter.TotalSeconds);
 
     /// <summary>A problem is nobody's to keep.</summary>
-    private sealed class Problem(int status, IResult inner) : IResult
+    private sealed class Problem(int status, IResult inner, int retryAfterSeconds) : IResult
     {
         public Task ExecuteAsync(HttpContext httpContext)
         {
             httpContext.Response.Headers.CacheControl = "no-store";
-            if (status == 503) httpContext.Response.Headers.RetryAfter = "5";
+            if (status == 503) httpContext.Response.Headers.RetryAfter = retryAfterSeconds.ToString(CultureInfo.InvariantCulture);
             return inner.ExecuteAsync(httpContext);
         }
     }

@@ -115,7 +115,7 @@ public sealed class SeriesReader(
         if (holders.Count > 1)
         {
             var (owner, best) = (holders[0], holders.OrderByDescending(CountOf).ThenBy(l => backends.PreferenceOf(l.Backend)).ThenBy(l => l.Backend, StringComparer.Ordinal).First());
-            if (CountOf(best) > CountOf(owner) || states.IsSteady(best.Backend)) holders = [best, .. holders.Where(l => l != best)];
+            if (CountOf(best) > CountOf(owner) || states.IsSteady(best.Backend, places.Study!.Uid)) holders = [best, .. holders.Where(l => l != best)];
         }
         return [.. holders, .. UnlistedIn(places.Study, scope, series).Where(list => !places.HasFailed(list.Backend))];
 

@@ -30,15 +30,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     {
         var reading = new Reading(query, most);
         var asked = time.GetUtcNow();
-        using var inTime = CancellationTokenSource.CreateLinkedTokenSource(deadline, cancellation);
-        try
-        {
-            await ReadAsync(reading, backend, inTime.Token);
-        }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-        {
-            reading.Failure = client.GiveUp(backend, RequestFor(query, most, 0));
-        }
+        await ReadAsync(reading, backend, deadline, cancellation);
         return new(backend, [.. reading.Rows.Values], asked)
         {
             LeftOut = reading.LeftOut,
@@ -97,25 +89,25 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         }
     }
 
-    private async Task ReadAsync(Reading reading, BackendOptions backend, CancellationToken cancellation)
+    private async Task ReadAsync(Reading reading, BackendOptions backend, CancellationToken deadline, CancellationToken cancellation)
     {
         var parts = reading.Query.SplitByModality();
         if (parts.Count > 0 && HabitsOf(backend.Name, reading.Query.Level).SplitsModalities)
         {
-            await ReadPartsAsync(reading, parts, backend, cancellation);
+            await ReadPartsAsync(reading, parts, backend, deadline, cancellation);
             return;
         }
-        await ReadPagesAsync(reading, backend, takesSmaller: parts.Count == 0, cancellation);
+        await ReadPagesAsync(reading, backend, takesSmaller: parts.Count == 0, deadline, cancellation);
         if (reading.Failure?.Status != HttpStatusCode.BadRequest || parts.Count == 0) return;
-        await ReadPartsAsync(reading, parts, backend, cancellation);
+        await ReadPartsAsync(reading, parts, backend, deadline, cancellation);
         if (reading.Failure is null) Learn(backend.Name, reading.Query.Level, habits => habits with { SplitsModalities = true });
     }
 
     /// <summary>One question a modality: a study that has several comes several times and counts once.</summary>
-    private async Task ReadPartsAsync(Reading reading, IReadOnlyList<SearchQuery> parts, BackendOptions backend, CancellationToken cancellation)
+    private async Task ReadPartsAsync(Reading reading, IReadOnlyList<SearchQuery> parts, BackendOptions backend, CancellationToken deadline, CancellationToken cancellation)
     {
         var readings = parts.Select(part => new Reading(part, reading.Most)).ToList();
-        await Task.WhenAll(readings.Select(part => ReadPagesAsync(part, backend, takesSmaller: true, cancellation)));
+        await Task.WhenAll(readings.Select(part => ReadPagesAsync(part, backend, takesSmaller: true, deadline, cancellation)));
         foreach (var (uid, row) in readings.SelectMany(part => part.Rows)) reading.Rows[uid] = row;
         reading.PartsBytes = readings.Sum(part => part.Packed.Bytes);
         reading.LeftOut = readings.Max(part => part.LeftOut);
@@ -124,7 +116,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     }
 
     /// <param name="takesSmaller">Whether a refusal may mean that the limit is too large; else it is the list of modalities that is doubted first.</param>
-    private async Task ReadPagesAsync(Reading reading, BackendOptions backend, bool takesSmaller, CancellationToken cancellation)
+    private async Task ReadPagesAsync(Reading reading, BackendOptions backend, bool takesSmaller, CancellationToken deadline, CancellationToken cancellation)
     {
         int offset = 0, lastPage = 0;
         var isProbe = false;
@@ -132,7 +124,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         while (true)
         {
             var limit = Least(reading.Wanted, smaller ?? HabitsOf(backend.Name, reading.Query.Level).MostPerPage);
-            var answer = await client.AskAsync(backend, RequestFor(reading.Query, limit, offset), (response, stopped) => AnswerPage.ReadAsync(response, reading.Query, reading.Packed, stopped), cancellation);
+            var answer = await client.AskAsync(backend, RequestFor(reading.Query, limit, offset), (response, stopped) => AnswerPage.ReadAsync(response, reading.Query, reading.Packed, stopped), deadline, cancellation);
             if (answer.Failure is { } failure)
             {
                 if (takesSmaller && offset == 0 && failure.Status is HttpStatusCode.BadRequest or HttpStatusCode.RequestEntityTooLarge && FindSmaller(limit) is { } less)

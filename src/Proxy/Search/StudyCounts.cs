@@ -89,7 +89,7 @@ public sealed class StudyCounts(BackendSearch search, SeriesListReader lists, Di
     {
         var answer = await search.AskAsync(backend, SearchQuery.SeriesOf(studies), most: null, deadline, cancellation);
         // Late, or not to be reached: alone they would be, too.
-        if (answer.Failure is { IsOutage: true }) return [];
+        if (answer.Failure is { IsOutage: true } or { Error: BackendError.Busy or BackendError.Overloaded }) return [];
         var found = answer.Rows.ToLookup(row => row.Study);
         // It refuses such a question, or does not look at the studies in it.
         if (answer.Failure is not null || found.Count == 0) search.NoteSplitsStudies(backend.Name);

@@ -15,6 +15,8 @@ public sealed class TurnsTests : IDisposable
 {
     private const string East = "east";
 
+    private static readonly BackendRequest Probe = new("studies?limit=1", "*/*") { Scope = FailureScope.Probe };
+
     private static readonly Errand Pixels = new(Uid.Parse("1.2"), Uid.Parse("1.2.1"));
     private static readonly Errand OtherSeries = new(Uid.Parse("1.2"), Uid.Parse("1.2.2"));
     private static readonly Errand OtherStudy = new(Uid.Parse("1.3"), Uid.Parse("1.3.1"));
@@ -152,14 +154,29 @@ public sealed class TurnsTests : IDisposable
     }
 
     [Fact]
+    public async Task NothingIsAskedOfAnOverloadedBackend_UntilItsTimeIsOver()
+    {
+        _lab.States.Note(East, Probe, new(East, BackendError.Overloaded, "status 429") { RetryAfter = TimeSpan.FromSeconds(4) });
+        var wish = TakeAsync(OtherStudy, Rank.ReadAhead);
+        _time.Advance(TimeSpan.FromSeconds(3.9));
+        Assert.False(wish.IsCompleted);
+        await Until.TrueAsync(() =>
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(600));
+            return wish.IsCompleted;
+        });
+        (await wish).Dispose();
+    }
+
+    [Fact]
     public async Task NothingIsAskedOfABackendWhoseCircuitIsOpen()
     {
-        for (var i = 0; i < Circuit.Outages; i++) _lab.States.Note(East, new(East, BackendError.Unreachable, "gone"));
+        for (var i = 0; i < Circuit.Outages; i++) _lab.States.Note(East, Probe, new(East, BackendError.Unreachable, "gone") { IsConnectionFailure = true });
         var wish = TakeAsync(OtherStudy, Rank.Asked);
         _time.Advance(TimeSpan.FromSeconds(2));
         Assert.False(wish.IsCompleted);
 
-        _lab.States.Note(East, null);
+        _lab.States.Note(East, Probe, null);
         await Until.TrueAsync(() =>
         {
             _time.Advance(TimeSpan.FromMilliseconds(600));

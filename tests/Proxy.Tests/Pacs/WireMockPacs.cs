@@ -21,7 +21,7 @@ public sealed class WireMockPacs : IDisposable
 
     private readonly WireMockServer _server;
     private ImmutableList<(string PathEnd, Gate Gate)> _gates = [];
-    private ImmutableList<(string PathEnd, Func<PacsAnswer> Answer)> _faults = [];
+    private ImmutableList<(string PathEnd, Func<PacsRequest, PacsAnswer?> Answer)> _faults = [];
     private ImmutableList<PacsRequest> _requests = [];
     private int _running;
     private int _peak;
@@ -61,7 +61,10 @@ public sealed class WireMockPacs : IDisposable
     }
 
     /// <summary>From now on this is the answer to every path that ends so; the newest rule goes first.</summary>
-    public void Say(PacsAnswer answer, string pathEnd = "") => _faults = _faults.Insert(0, (pathEnd, () => answer));
+    public void Say(PacsAnswer answer, string pathEnd = "") => _faults = _faults.Insert(0, (pathEnd, _ => answer));
+
+    /// <summary>From now on this decides on every request; where it says nothing the archive answers.</summary>
+    public void Say(Func<PacsRequest, PacsAnswer?> answer) => _faults = _faults.Insert(0, ("", answer));
 
     public void Fail(int status, string pathEnd = "") => Say(PacsAnswer.Text(status, "text/plain", "no"), pathEnd);
 
@@ -103,8 +106,9 @@ public sealed class WireMockPacs : IDisposable
                 if (path.EndsWith(pathEnd, StringComparison.Ordinal)) await gate.PassAsync();
             }
             var fault = _faults.Find(f => path.EndsWith(f.PathEnd, StringComparison.Ordinal)).Answer;
-            var answer = fault?.Invoke() ?? Archive.Answer(path, target.Query, headers.GetValueOrDefault("Accept", ""));
-            return ToMessage(fault is null && path.EndsWith("/metadata", StringComparison.Ordinal) ? WithValidators(answer, headers) : answer);
+            var said = fault?.Invoke(request);
+            var answer = said ?? Archive.Answer(path, target.Query, headers.GetValueOrDefault("Accept", ""));
+            return ToMessage(said is null && path.EndsWith("/metadata", StringComparison.Ordinal) ? WithValidators(answer, headers) : answer);
         }
         finally
         {

@@ -27,21 +27,48 @@ public sealed class CircuitWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task TheSixthSearchDoesNotAskIt_AndSaysSo()
+    public async Task FailedSearchesAndAFailedProbeOpenIt_ThenNobodyAsks()
     {
         _west.Fail(503);
-        for (var i = 0; i < 5; i++) await _proxy.GetAsync(Studies);
-        Assert.Equal("open", await CircuitAsync("west"));
+        await OpenAsync();
+        var asked = _west.Requests.Count;
 
-        var sixth = await _proxy.GetAsync(Studies);
+        var next = await _proxy.GetAsync(Studies);
 
-        Assert.Equal(5, _west.Requests.Count);
-        Assert.Equal(["1.2.1"], sixth.Values("0020000D"));
-        Assert.Equal("west", sixth["X-Failed-Backends"]);
-        Assert.Contains("west did not answer: BadStatus, not asked for a while", Assert.Single(sixth.Warnings));
-        Assert.Equal("no-store", sixth["Cache-Control"]);
+        Assert.Equal(asked, _west.Requests.Count);
+        Assert.Equal(["1.2.1"], next.Values("0020000D"));
+        Assert.Equal("west", next["X-Failed-Backends"]);
+        Assert.Contains("west did not answer: BadStatus, not asked for a while", Assert.Single(next.Warnings));
+        Assert.Equal("no-store", next["Cache-Control"]);
         Assert.Equal("closed", await CircuitAsync("east"));
         Assert.Contains(_proxy.Log.All, l => l.Contains("Backend west is now not asked for a while", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task SearchesThatFailWhileTheProbeIsAnswered_LeaveItClosed()
+    {
+        _west.Say(request => request.Query == "?limit=1" ? null : PacsAnswer.Text(500, "text/plain", "no"));
+        for (var i = 0; i < 5; i++) await _proxy.GetAsync(Studies);
+        await PassAsync(() => _west.Requests.Any(r => r.Query == "?limit=1"), "the probe is sent");
+        await PassAsync(async () => await StateAsync("west") == "up", "the probe is answered");
+
+        await _proxy.GetAsync(Studies);
+
+        Assert.Equal("closed", await CircuitAsync("west"));
+        Assert.Equal(6, _west.Requests.Count(r => r.Query != "?limit=1"));
+    }
+
+    [Fact]
+    public async Task APacsThatCannotBeReached_IsNotAskedAtTheSixthSearch_WithoutAProbe()
+    {
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", PartialFailureWalks.DeadAddress())) { Time = _time, ["Search:Freshness"] = "00:00:00" };
+        for (var i = 0; i < 5; i++)
+        {
+            var search = proxy.GetAsync(Studies);
+            // The first attempt's retry waits by the clock.
+            await PassAsync(() => search.IsCompleted, "the search is answered");
+        }
+        Assert.Contains("not asked for a while", Assert.Single((await proxy.GetAsync(Studies)).Warnings));
     }
 
     [Fact]
@@ -49,15 +76,17 @@ public sealed class CircuitWalks : IAsyncDisposable
     {
         _east.Fail(500);
         _west.Fail(500);
-        for (var i = 0; i < 7; i++) (await _proxy.GetAsync(Studies)).IsProblem(502);
-        Assert.Equal(5, _west.Requests.Count);
+        await OpenAsync();
+        var asked = _west.Requests.Count;
+        (await _proxy.GetAsync(Studies)).IsProblem(502);
+        Assert.Equal(asked, _west.Requests.Count);
     }
 
     [Fact]
     public async Task ItIsAskedByTheProxyItself_AndComesBack()
     {
         _west.Fail(503);
-        for (var i = 0; i < 5; i++) await _proxy.GetAsync(Studies);
+        await OpenAsync();
         var asked = _west.Requests.Count;
 
         await PassAsync(() => _west.Requests.Count == asked + 1, "it is asked whether it is back");
@@ -76,7 +105,7 @@ public sealed class CircuitWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AHangingPacsIsWaitedForFiveTimes_AndNotASixth()
+    public async Task AHangingPacsIsWaitedForFiveTimes_AndNotAgain()
     {
         var gate = _west.Hang();
         for (var i = 1; i <= 5; i++)
@@ -85,7 +114,8 @@ public sealed class CircuitWalks : IAsyncDisposable
             await PassAsync(() => search.IsCompleted, "the others' answer leaves");
             Assert.Equal(["1.2.1"], (await search).Values("0020000D"));
         }
-        Assert.Equal(5, gate.Arrived);
+        await PassAsync(async () => await CircuitAsync("west") == "open", "the probe is late, too");
+        Assert.Equal(6, gate.Arrived);
 
         // Time stands still: were it waited for, no answer would come.
         Assert.Equal(["1.2.1"], (await _proxy.GetAsync(Studies)).Values("0020000D"));
@@ -99,11 +129,12 @@ public sealed class CircuitWalks : IAsyncDisposable
         await using var proxy = new ProxyHost(("east", _east.Address)) { Time = _time, ["Backends:east:Forward"] = "true" };
         _east.Fail(503);
         for (var i = 0; i < 5; i++) Assert.Equal(503, (int)(await proxy.GetAsync("/backends/east/dicomweb/workitems")).Status);
+        await PassAsync(async () => (string)(await proxy.GetAsync("/health/ready")).Json["backends"]!["east"]!["circuit"]! == "open", "the probe fails");
 
         var search = await proxy.GetAsync(Studies);
 
         search.IsProblem(502);
-        Assert.DoesNotContain(_east.Requests, r => r.Path == "studies");
+        Assert.DoesNotContain(_east.Requests, r => r.Path == "studies" && r.Query != "?limit=1");
     }
 
     [Fact]
@@ -126,6 +157,14 @@ public sealed class CircuitWalks : IAsyncDisposable
         Assert.Equal("up", (string)health["state"]!);
         Assert.Equal(0, (int)health["failed"]!);
     }
+
+    private async Task OpenAsync()
+    {
+        for (var i = 0; i < 5; i++) await _proxy.GetAsync(Studies);
+        await PassAsync(async () => await CircuitAsync("west") == "open", "the probe fails");
+    }
+
+    private async Task<string> StateAsync(string backend) => (string)(await _proxy.GetAsync("/health/ready")).Json["backends"]![backend]!["state"]!;
 
     private async Task<string> CircuitAsync(string backend) => (string)(await _proxy.GetAsync("/health/ready")).Json["backends"]![backend]!["circuit"]!;
 

@@ -1,6 +1,7 @@
 using Polly;
 using Polly.Hedging;
 using Polly.Retry;
+using Proxy.Backends.Transport;
 
 namespace Proxy.Backends.Health;
 
@@ -43,7 +44,8 @@ public sealed class Attempts(TimeProvider time, Action<string> sentAgain)
         {
             MaxHedgedAttempts = 1,
             Delay = HedgeAfter,
-            ShouldHandle = args => ValueTask.FromResult(IsUnanswered(args.Outcome)),
+            // The second found no permit free: the first goes on.
+            ShouldHandle = args => ValueTask.FromResult(IsUnanswered(args.Outcome) || args.Outcome.Exception is BackendBusyException),
             ActionGenerator = args => TryTake("hedge") ? () => args.Callback(args.ActionContext) : null,
         })
         .Build();

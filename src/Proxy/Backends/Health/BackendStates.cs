@@ -1,24 +1,34 @@
 using System.Collections.Concurrent;
 using Polly.CircuitBreaker;
+using Proxy.Dicom;
 using Proxy.Events;
 using Proxy.Operations;
 
 namespace Proxy.Backends.Health;
 
-/// <summary>How a backend has answered of late.</summary>
-/// <param name="IsUp">Whether its last answer was usable.</param>
+/// <summary>How a backend has answered.</summary>
+/// <param name="IsUp">Whether it works: the failure of one study's objects does not change that.</param>
 /// <param name="Since">When that began.</param>
 /// <param name="Asked">Requests since the start.</param>
-/// <param name="Failed">Those among them that failed.</param>
-/// <param name="Opened">How often it was given up on for a while.</param>
+/// <param name="Failed">Those among them that failed, for whatever reason.</param>
+/// <param name="Opened">How often its circuit opened.</param>
 /// <param name="LastFailure">The newest failure; null when there was none.</param>
-public sealed record BackendState(bool IsUp, DateTimeOffset Since, long Asked, long Failed, long Opened, BackendFailure? LastFailure);
+/// <param name="WasDown">Whether it was down since the start.</param>
+public sealed record BackendState(bool IsUp, DateTimeOffset Since, long Asked, long Failed, long Opened, BackendFailure? LastFailure, bool WasDown);
 
 /// <summary>What is known of each backend by its answers; one that was never asked has no state.</summary>
 public sealed class BackendStates(TimeProvider time, Counters counters, EventLog events, ILogger<BackendStates> log)
 {
     /// <summary>A backend that failed has to answer well for so long before it is given a series back that another holds.</summary>
     private static readonly TimeSpan SteadyAfter = TimeSpan.FromSeconds(60);
+
+    /// <summary>How recent a search must be to show that the backend answers searches now.</summary>
+    private static readonly TimeSpan RecentSearch = TimeSpan.FromSeconds(10);
+
+    /// <summary>An overloaded backend that names no time, or an odd one, is spared for a time between these.</summary>
+    private static readonly TimeSpan LeastPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan DefaultPause = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
     private readonly ConcurrentDictionary<string, Holder> _holders = new(StringComparer.OrdinalIgnoreCase);
 
@@ -28,8 +38,11 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
         public readonly Lock Lock = new();
         public readonly Circuit Circuit;
         public readonly Attempts Attempts;
+        public readonly TroubledStudies Troubled;
         public BackendState? State;
         public long Opened;
+        public long LastSearch;
+        public long OverloadedUntil;
 
         public Holder(TimeProvider time, Action<CircuitState> changed, Action<string> sentAgain)
         {
@@ -39,6 +52,7 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
                 changed(state);
             });
             Attempts = new(time, sentAgain);
+            Troubled = new(SteadyAfter);
         }
     }
 
@@ -51,34 +65,64 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
 
     /// <summary>Why the backend is not asked at all for now; null when it is.</summary>
     public BackendFailure? FindRefusal(string backend) =>
-        _holders.GetValueOrDefault(backend) is { Circuit.IsClosed: false, State.LastFailure: { } last } ? last with { Detail = "not asked for a while: " + last.Detail } : null;
+        _holders.GetValueOrDefault(backend)?.Circuit.Cause is { } cause ? cause with { Detail = "not asked for a while: " + cause.Detail } : null;
 
-    /// <summary>Whether the backend has not failed for long enough to be relied on again.</summary>
-    public bool IsSteady(string backend) =>
-        _holders.GetValueOrDefault(backend) is not { State: { LastFailure: not null } state } || state.IsUp && time.GetUtcNow() - state.Since >= SteadyAfter;
+    /// <summary>Whether the backend, and what it holds of this study, has not failed for long enough to be relied on again.</summary>
+    public bool IsSteady(string backend, Uid study)
+    {
+        if (_holders.GetValueOrDefault(backend) is not { State: { } state } holder) return true;
+        var now = time.GetUtcNow();
+        if (state.WasDown && (!state.IsUp || now - state.Since < SteadyAfter)) return false;
+        lock (holder.Lock) return !holder.Troubled.Has(study, now);
+    }
 
-    public void Note(string backend, BackendFailure? failure)
+    /// <summary>Whether the backend answered a search a moment ago.</summary>
+    public bool HasAnsweredSearch(string backend) =>
+        _holders.GetValueOrDefault(backend) is { } holder && time.GetUtcNow().UtcTicks - Interlocked.Read(ref holder.LastSearch) < RecentSearch.Ticks;
+
+    /// <summary>Whether the backend said that it is overloaded, and the time that it asked for is not over.</summary>
+    public bool IsOverloaded(string backend) => _holders.GetValueOrDefault(backend) is { } holder && time.GetUtcNow().UtcTicks < Interlocked.Read(ref holder.OverloadedUntil);
+
+    /// <summary>Takes how a backend answered.</summary>
+    /// <param name="backend">The backend's name.</param>
+    /// <param name="request">What was asked: it decides what a failure is evidence of.</param>
+    /// <param name="failure">Null when it answered.</param>
+    /// <param name="isMissing">It answered that it does not have it: no proof that it works, for a server that starts says so to everything.</param>
+    public void Note(string backend, BackendRequest request, BackendFailure? failure, bool isMissing = false)
     {
         var holder = Of(backend);
         var now = time.GetUtcNow();
-        var isUp = failure is null;
-        bool hasChanged;
+        if (failure?.Error == BackendError.Overloaded) Spare(holder, failure.RetryAfter, now);
+        if (failure is null && !isMissing && request.Scope is FailureScope.Search or FailureScope.Probe) Interlocked.Exchange(ref holder.LastSearch, now.UtcTicks);
+        bool hasChanged, isUp;
         lock (holder.Lock)
         {
             var before = holder.State;
+            isUp = failure is null ? !isMissing || before is null or { IsUp: true } : !SpeaksForBackend(request, failure) && before is null or { IsUp: true };
             var since = before is not null && before.IsUp == isUp ? before.Since : now;
-            holder.State = new(isUp, since, (before?.Asked ?? 0) + 1, (before?.Failed ?? 0) + (isUp ? 0 : 1), 0, failure ?? before?.LastFailure);
+            holder.State = new(isUp, since, (before?.Asked ?? 0) + 1, (before?.Failed ?? 0) + (failure is null ? 0 : 1), 0, failure ?? before?.LastFailure, before?.WasDown == true || !isUp);
             hasChanged = before?.IsUp != isUp && (before is not null || !isUp);
+            if (failure is { Error: not (BackendError.Busy or BackendError.Overloaded) } && request is { Scope: FailureScope.Study, Study: { } study }) holder.Troubled.Add(study, now);
             // Here, so that they come in the order of the changes.
             if (hasChanged) events.Publish(new(isUp ? ProxyEvent.BackendUp : ProxyEvent.BackendDown) { Backend = backend });
         }
         if (failure is not null) counters.BackendFailed(backend, failure.Error.ToString());
         if (hasChanged) Tell(backend, isUp ? "up" : "down");
-        holder.Circuit.Record(failure);
+        if (!isMissing || request.Scope == FailureScope.Probe) holder.Circuit.Record(failure, request.Scope, request.Study);
     }
 
     /// <summary>Forgets a backend that is configured no more, or has moved.</summary>
     public void Forget(string backend) => _holders.TryRemove(backend, out _);
+
+    private static bool SpeaksForBackend(BackendRequest request, BackendFailure failure) =>
+        !failure.IsNeutral && request.Scope != FailureScope.Nothing && (failure.IsConnectionFailure || request.Scope is FailureScope.Search or FailureScope.Probe);
+
+    private static void Spare(Holder holder, TimeSpan? retryAfter, DateTimeOffset now)
+    {
+        var pause = retryAfter ?? DefaultPause;
+        var until = (now + (pause < LeastPause ? LeastPause : pause > LongestPause ? LongestPause : pause)).UtcTicks;
+        for (long seen; (seen = Interlocked.Read(ref holder.OverloadedUntil)) < until && Interlocked.CompareExchange(ref holder.OverloadedUntil, until, seen) != seen;) { }
+    }
 
     private Holder Of(string backend) => _holders.GetOrAdd(backend, name => new(
         time,

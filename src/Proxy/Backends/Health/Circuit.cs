@@ -1,35 +1,41 @@
 using Polly;
 using Polly.CircuitBreaker;
+using Proxy.Dicom;
 
 namespace Proxy.Backends.Health;
 
-/// <summary>Stops asking a backend that failed five times running, so that nobody waits for it any more.</summary>
+/// <summary>Stops asking a backend that is down, so that nobody waits for it any more.</summary>
 /// <remarks>
 /// <para>
-/// Polly's circuit breaker keeps the states and the clock. What it is told are not single failures but runs of them: a
-/// ratio over time never opens for a PACS that is asked twice a minute, and opens late for one that was busy until it died.
+/// Polly's circuit breaker keeps the states and the clock. What it is told are not single failures but what a run of them
+/// amounts to (<see cref="OutageEvidence"/>): a ratio over time never opens for a PACS that is asked twice a minute, opens
+/// late for one that was busy until it died, and opens for a working one of which a viewer asks many broken objects.
 /// </para>
 /// <code>
-/// closed ── five outages running ──► open ── break is over, asked by the proxy itself ──► closed
-///                                     ▲                                    │
-///                                     └─ still out: a longer break ────────┘
+/// closed ── five connection failures running ──────────────────► open ── break is over, a probe is answered ──► closed
+///    └──── five other outages running, searches ──► probe fails ──┘ ▲                  │
+///          or of several studies                    probe works:    └── the probe fails: a longer break
+///                                                   stays closed
 /// </code>
-/// <para>While it is not closed no client's request goes through: the one that asks is <see cref="BackendProber"/>.</para>
+/// <para>While it is not closed no client's request goes through. The probes are sent by <see cref="BackendProber"/>.</para>
 /// </remarks>
 public sealed class Circuit
 {
-    /// <summary>Outages running that open it.</summary>
+    /// <summary>Failures running that open it, or that call for a probe.</summary>
     public const int Outages = 5;
 
     private static readonly TimeSpan FirstBreak = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestBreak = TimeSpan.FromSeconds(5);
 
+    private readonly Lock _lock = new();
+    private readonly OutageEvidence _evidence = new();
     private readonly CircuitBreakerStateProvider _state = new();
     private readonly ResiliencePipeline<BackendFailure?> _breaker;
     private readonly TimeProvider _time;
     private long _probeAt;
     private bool _isGivenUp;
-    private int _running;
+    private bool _isSuspect;
+    private BackendFailure? _cause;
 
     /// <param name="time">The clock.</param>
     /// <param name="changed">Hears of each change between open and closed.</param>
@@ -39,7 +45,7 @@ public sealed class Circuit
         _breaker = new ResiliencePipelineBuilder<BackendFailure?> { TimeProvider = time }
             .AddCircuitBreaker(new CircuitBreakerStrategyOptions<BackendFailure?>
             {
-                // The fifth of a run is the one that it hears of: whatever share of all answers that is.
+                // It hears of one success and one failure: then it opens, whatever share of all answers that is.
                 FailureRatio = 0,
                 MinimumThroughput = 2,
                 SamplingDuration = TimeSpan.FromHours(1),
@@ -49,7 +55,7 @@ public sealed class Circuit
                 OnOpened = args =>
                 {
                     Interlocked.Exchange(ref _probeAt, (time.GetUtcNow() + args.BreakDuration).UtcTicks);
-                    // It opens anew each time that the backend was found still out.
+                    // It opens again each time that the backend was found still out.
                     if (!_isGivenUp) changed(CircuitState.Open);
                     _isGivenUp = true;
                     return default;
@@ -66,22 +72,84 @@ public sealed class Circuit
 
     public bool IsClosed => _state.CircuitState == CircuitState.Closed;
 
-    /// <summary>Whether the break is over and the backend may be asked whether it is back.</summary>
-    public bool IsProbeDue => !IsClosed && _time.GetUtcNow().UtcTicks > Interlocked.Read(ref _probeAt);
+    /// <summary>The failure that it is open for; null while it is closed.</summary>
+    public BackendFailure? Cause => IsClosed ? null : Volatile.Read(ref _cause);
 
-    /// <summary>Takes how the backend answered; null for an answer that could be used.</summary>
-    public void Record(BackendFailure? failure)
+    /// <summary>Whether a probe is to be sent now: it has to decide, or the break is over.</summary>
+    public bool IsProbeDue => IsClosed ? Volatile.Read(ref _isSuspect) : _time.GetUtcNow().UtcTicks > Interlocked.Read(ref _probeAt);
+
+    /// <summary>Takes how a request was answered. While it is open only probes count.</summary>
+    /// <param name="failure">Null for an answer that could be used.</param>
+    /// <param name="scope">What the failure is evidence of.</param>
+    /// <param name="study">The study that was asked for; null for none.</param>
+    public void Record(BackendFailure? failure, FailureScope scope, Uid? study = null)
     {
-        var running = 0;
-        if (failure?.IsOutage == true) running = Interlocked.Increment(ref _running);
-        else Interlocked.Exchange(ref _running, 0);
+        lock (_lock)
+        {
+            if (scope == FailureScope.Probe) Decide(failure);
+            else if (!IsClosed) return;
+            else if (failure is null) Clear();
+            else Judge(failure, scope, study);
+        }
+    }
+
+    private void Judge(BackendFailure failure, FailureScope scope, Uid? study)
+    {
+        switch (_evidence.Add(failure, scope, study))
+        {
+            case Verdict.Unreachable:
+                Open(failure);
+                break;
+            case Verdict.Suspect:
+                Volatile.Write(ref _isSuspect, true);
+                break;
+            default:
+                break;
+        }
+    }
+
+    private void Decide(BackendFailure? failure)
+    {
+        var outage = failure?.IsOutage == true ? failure : null;
+        if (!IsClosed)
+        {
+            if (outage is not null) Volatile.Write(ref _cause, outage);
+            Tell(outage);
+            if (IsClosed) Clear();
+        }
+        else if (outage is not null)
+        {
+            Open(outage);
+        }
+        else
+        {
+            Clear();
+        }
+    }
+
+    private void Open(BackendFailure cause)
+    {
+        Clear();
+        Volatile.Write(ref _cause, cause);
+        Tell(null);
+        Tell(cause);
+    }
+
+    private void Clear()
+    {
+        _evidence.Clear();
+        Volatile.Write(ref _isSuspect, false);
+    }
+
+    private void Tell(BackendFailure? failure)
+    {
         try
         {
-            _breaker.Execute(static handled => handled, running >= Outages ? failure : null);
+            _breaker.Execute(static handled => handled, failure);
         }
         catch (BrokenCircuitException)
         {
-            // An answer to what was asked before it opened. The next probe decides.
+            // A probe that was sent before it opened. The next one decides.
         }
     }
 }

@@ -1,4 +1,5 @@
 namespace Proxy.Backends.Transport;
 
-/// <summary>As many requests wait for the backend as may: this one was not sent.</summary>
-public sealed class BackendBusyException() : HttpRequestException("too many requests wait for it already");
+/// <summary>The request got no permit: too many wait for one, or it waited too long. It was not sent.</summary>
+/// <param name="detail">Which of the two; for the client.</param>
+public sealed class BackendBusyException(string detail) : HttpRequestException(detail);

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
-using System.Threading.RateLimiting;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Proxy.Backends.Transport;
@@ -10,11 +9,8 @@ namespace Proxy.Backends.Transport;
 /// Makes the one HTTP client of a backend, for what the proxy asks and reads itself and for what YARP forwards
 /// untouched: both go out with the same credential, over the same connections, under the same limit.
 /// </summary>
-internal sealed class BackendHttpClientFactory(BackendSet backends) : ForwarderHttpClientFactory
+internal sealed class BackendHttpClientFactory(BackendSet backends, BackendPermits permits) : ForwarderHttpClientFactory
 {
-    /// <summary>How many requests may wait for each that runs, before more are refused.</summary>
-    private const int WaitingPerRunning = 64;
-
     /// <summary>The longest that connecting may take; a shorter <see cref="BackendOptions.Timeout"/> bounds it too.</summary>
     private static readonly TimeSpan MaxConnectTime = TimeSpan.FromSeconds(5);
 
@@ -33,19 +29,14 @@ internal sealed class BackendHttpClientFactory(BackendSet backends) : ForwarderH
             connection.NegotiatedHttpVersion == HttpVersion.Version11 ? new KeepAliveStream(connection.PlaintextStream) : connection.PlaintextStream);
     }
 
-    protected override HttpMessageHandler WrapHandler(ForwarderHttpClientContext context, HttpMessageHandler handler)
-    {
-        var configured = context.NewMetadata?.GetValueOrDefault(nameof(BackendOptions.MaxConcurrentRequests));
-        var running = int.TryParse(configured, NumberStyles.None, CultureInfo.InvariantCulture, out var n) && n > 0 ? n : 16;
-        var limiter = new ConcurrencyLimiter(new() { PermitLimit = running, QueueLimit = running * WaitingPerRunning, QueueProcessingOrder = QueueProcessingOrder.OldestFirst });
-        return new BackendHandler(context.ClusterId, backends, limiter, base.WrapHandler(context, handler));
-    }
+    protected override HttpMessageHandler WrapHandler(ForwarderHttpClientContext context, HttpMessageHandler handler) =>
+        new BackendHandler(context.ClusterId, backends, permits, base.WrapHandler(context, handler));
 
     private static TimeSpan? ReadTimeout(ForwarderHttpClientContext context) =>
         TimeSpan.TryParse(context.NewMetadata?.GetValueOrDefault(nameof(BackendOptions.Timeout)), CultureInfo.InvariantCulture, out var timeout) ? timeout : null;
 
-    /// <summary>Puts the credential on and holds one of the backend's permits until the answer's body is done with.</summary>
-    private sealed class BackendHandler(string backend, BackendSet backends, ConcurrencyLimiter limiter, HttpMessageHandler inner) : DelegatingHandler(inner)
+    /// <summary>Puts the credential on. A forwarded request also takes a permit, until its answer's body ends.</summary>
+    private sealed class BackendHandler(string backend, BackendSet backends, BackendPermits permits, HttpMessageHandler inner) : DelegatingHandler(inner)
     {
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
@@ -54,41 +45,31 @@ internal sealed class BackendHttpClientFactory(BackendSet backends) : ForwarderH
                 request.Headers.Remove(credential.Header);
                 request.Headers.TryAddWithoutValidation(credential.Header, credential.Value);
             }
-            var lease = await limiter.AcquireAsync(1, cancellationToken);
-            if (!lease.IsAcquired)
-            {
-                lease.Dispose();
-                throw new BackendBusyException();
-            }
+            if (request.Options.TryGetValue(BackendPermits.IsHeld, out var isHeld) && isHeld) return await base.SendAsync(request, cancellationToken);
+            var permit = await permits.AcquireAsync(backend, cancellationToken);
             try
             {
                 var response = await base.SendAsync(request, cancellationToken);
-                response.Content = new LeasedContent(response.Content, lease);
+                response.Content = new PermittedContent(response.Content, permit);
                 return response;
             }
             catch
             {
-                lease.Dispose();
+                permit.Dispose();
                 throw;
             }
-        }
-
-        protected override void Dispose(bool disposing)
-        {
-            if (disposing) limiter.Dispose();
-            base.Dispose(disposing);
         }
     }
 
     /// <summary>An answer's body as it is, with the permit that ends with it.</summary>
-    private sealed class LeasedContent : HttpContent
+    private sealed class PermittedContent : HttpContent
     {
         private readonly HttpContent _inner;
-        private readonly RateLimitLease _lease;
+        private readonly IDisposable _permit;
 
-        public LeasedContent(HttpContent inner, RateLimitLease lease)
+        public PermittedContent(HttpContent inner, IDisposable permit)
         {
-            (_inner, _lease) = (inner, lease);
+            (_inner, _permit) = (inner, permit);
             foreach (var (name, values) in inner.Headers.NonValidated) Headers.TryAddWithoutValidation(name, values);
         }
 
@@ -109,7 +90,7 @@ internal sealed class BackendHttpClientFactory(BackendSet backends) : ForwarderH
             if (disposing)
             {
                 _inner.Dispose();
-                _lease.Dispose();
+                _permit.Dispose();
             }
             base.Dispose(disposing);
         }

@@ -3,13 +3,18 @@ using Microsoft.Extensions.Time.Testing;
 using Polly.CircuitBreaker;
 using Proxy.Backends;
 using Proxy.Backends.Health;
+using Proxy.Dicom;
 using Xunit;
 
 namespace Proxy.Tests.Backends.Health;
 
 public class CircuitTests
 {
-    private static readonly BackendFailure Outage = new("east", BackendError.Unreachable, "ConnectionError");
+    private static readonly BackendFailure NoConnection = new("east", BackendError.Unreachable, "ConnectionError") { IsConnectionFailure = true };
+
+    private static readonly BackendFailure Broken = new("east", BackendError.BadStatus, "status 500", HttpStatusCode.InternalServerError);
+
+    private static readonly BackendFailure Late = new("east", BackendError.TimedOut, "no answer in time");
 
     private readonly FakeTimeProvider _time = new();
 
@@ -20,12 +25,14 @@ public class CircuitTests
     public CircuitTests() => _circuit = new(_time, _changes.Add);
 
     [Fact]
-    public void OpensAtTheFifthOutageRunning()
+    public void OpensAtTheFifthConnectionFailureRunning_WithoutAProbe()
     {
         Fail(4);
         Assert.True(_circuit.IsClosed);
+        Assert.Null(_circuit.Cause);
         Fail(1);
         Assert.False(_circuit.IsClosed);
+        Assert.Equal(NoConnection, _circuit.Cause);
         Assert.Equal([CircuitState.Open], _changes);
     }
 
@@ -35,7 +42,7 @@ public class CircuitTests
         for (var i = 0; i < 5; i++)
         {
             Fail(1);
-            _time.Advance(TimeSpan.FromMinutes(5));
+            _time.Advance(TimeSpan.FromHours(5));
         }
         Assert.Equal([CircuitState.Open], _changes);
     }
@@ -43,7 +50,7 @@ public class CircuitTests
     [Fact]
     public void OpensAtOnce_WhenABusyBackendDies()
     {
-        for (var i = 0; i < 100_000; i++) _circuit.Record(null);
+        for (var i = 0; i < 100_000; i++) _circuit.Record(null, FailureScope.Study);
         Fail(5);
         Assert.False(_circuit.IsClosed);
     }
@@ -54,7 +61,7 @@ public class CircuitTests
         for (var i = 0; i < 20; i++)
         {
             Fail(4);
-            _circuit.Record(null);
+            _circuit.Record(null, FailureScope.Study);
         }
         Assert.Empty(_changes);
     }
@@ -64,33 +71,90 @@ public class CircuitTests
     [InlineData(BackendError.Refused, HttpStatusCode.Unauthorized)]
     [InlineData(BackendError.BadStatus, HttpStatusCode.BadRequest)]
     [InlineData(BackendError.BadStatus, HttpStatusCode.NotFound)]
-    public void StaysClosed_WhenAnswersAreBad_AndComeAtOnce(BackendError error, HttpStatusCode? status)
+    [InlineData(BackendError.BadStatus, HttpStatusCode.NotImplemented)]
+    [InlineData(BackendError.Overloaded, HttpStatusCode.TooManyRequests)]
+    [InlineData(BackendError.Overloaded, HttpStatusCode.ServiceUnavailable)]
+    [InlineData(BackendError.NotGiven, HttpStatusCode.InternalServerError)]
+    [InlineData(BackendError.Busy, null)]
+    public void AsksForNoProbe_WhenTheBackendAnswersAtOnceOrWasNotAsked(BackendError error, HttpStatusCode? status)
     {
-        for (var i = 0; i < 20; i++) _circuit.Record(new("east", error, "bad", status));
+        for (var i = 0; i < 20; i++) _circuit.Record(new("east", error, "bad", status), FailureScope.Search);
         Assert.Empty(_changes);
-    }
-
-    [Theory]
-    [InlineData(BackendError.TimedOut, null)]
-    [InlineData(BackendError.BadStatus, HttpStatusCode.ServiceUnavailable)]
-    [InlineData(BackendError.BadStatus, HttpStatusCode.TooManyRequests)]
-    public void OpensForAllThatSpeaksOfAnOutage(BackendError error, HttpStatusCode? status)
-    {
-        for (var i = 0; i < 5; i++) _circuit.Record(new("east", error, "out", status));
-        Assert.Equal([CircuitState.Open], _changes);
+        Assert.False(_circuit.IsProbeDue);
     }
 
     [Fact]
-    public void ClosesWhenTheBackendAnswersAgain_AfterTheBreak()
+    public void AsksForAProbe_AtTheFifthFailedSearchRunning()
+    {
+        Search(Broken, 4);
+        Assert.False(_circuit.IsProbeDue);
+        Search(Late, 1);
+        Assert.True(_circuit.IsProbeDue);
+        Assert.True(_circuit.IsClosed);
+    }
+
+    [Fact]
+    public void AsksForNoProbe_HoweverManyObjectsOfOneStudyFail()
+    {
+        for (var i = 0; i < 100; i++) _circuit.Record(Broken, FailureScope.Study, Uid.Parse("1.2.1"));
+        Assert.False(_circuit.IsProbeDue);
+        Assert.True(_circuit.IsClosed);
+    }
+
+    [Fact]
+    public void AsksForAProbe_WhenObjectsOfSeveralStudiesFail()
+    {
+        for (var i = 0; i < 4; i++) _circuit.Record(Late, FailureScope.Study, Uid.Parse("1.2.1"));
+        _circuit.Record(Late, FailureScope.Study, Uid.Parse("1.2.2"));
+        Assert.True(_circuit.IsProbeDue);
+    }
+
+    [Fact]
+    public void WhatIsFetchedAheadNeverCounts()
+    {
+        for (var i = 0; i < 100; i++) _circuit.Record(NoConnection, FailureScope.Nothing, Uid.Parse($"1.2.{i}"));
+        Assert.False(_circuit.IsProbeDue);
+        Assert.True(_circuit.IsClosed);
+    }
+
+    [Fact]
+    public void OpensWhenTheProbeFails()
+    {
+        Search(Broken, 5);
+        Probe(Late);
+        Assert.False(_circuit.IsClosed);
+        Assert.Equal(Late, _circuit.Cause);
+        Assert.Equal([CircuitState.Open], _changes);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData(BackendError.Overloaded)]
+    [InlineData(BackendError.Refused)]
+    public void StaysClosed_WhenTheProbeIsAnswered_AndCountsFromTheBeginning(BackendError? error)
+    {
+        Search(Broken, 5);
+        Probe(error is { } e ? new("east", e, "answered") : null);
+        Assert.False(_circuit.IsProbeDue);
+        Search(Broken, 4);
+        Assert.False(_circuit.IsProbeDue);
+        Assert.Empty(_changes);
+    }
+
+    [Fact]
+    public void ClosesWhenAProbeIsAnswered_AfterTheBreak()
     {
         Fail(5);
-        _circuit.Record(null);
+        Probe(null);
         Assert.False(_circuit.IsClosed);
         Assert.False(_circuit.IsProbeDue);
 
         _time.Advance(TimeSpan.FromSeconds(1.1));
         Assert.True(_circuit.IsProbeDue);
-        _circuit.Record(null);
+        // What was asked before it opened decides nothing.
+        _circuit.Record(null, FailureScope.Search);
+        Assert.False(_circuit.IsClosed);
+        Probe(null);
 
         Assert.True(_circuit.IsClosed);
         Assert.Equal([CircuitState.Open, CircuitState.Closed], _changes);
@@ -108,7 +172,7 @@ public class CircuitTests
             var seconds = 0;
             for (; !_circuit.IsProbeDue; seconds++) _time.Advance(TimeSpan.FromSeconds(1));
             breaks.Add(seconds);
-            Fail(1);
+            Probe(NoConnection);
         }
         Assert.Equal(breaks.Order(), breaks);
         Assert.InRange(breaks[0], 1, 2);
@@ -118,6 +182,13 @@ public class CircuitTests
 
     private void Fail(int times)
     {
-        for (var i = 0; i < times; i++) _circuit.Record(Outage);
+        for (var i = 0; i < times; i++) _circuit.Record(NoConnection, FailureScope.Study, Uid.Parse("1.2.1"));
     }
+
+    private void Search(BackendFailure failure, int times)
+    {
+        for (var i = 0; i < times; i++) _circuit.Record(failure, FailureScope.Search);
+    }
+
+    private void Probe(BackendFailure? failure) => _circuit.Record(failure, FailureScope.Probe);
 }

@@ -1,0 +1,100 @@
+using Microsoft.Extensions.Time.Testing;
+using Proxy.Tests.Pacs;
+using Xunit;
+
+namespace Proxy.Tests.Walks;
+
+/// <summary>Waiting in the proxy's own line is no time-out of the PACS.</summary>
+public sealed class PermitWalks : IAsyncDisposable
+{
+    private const string Instances = "/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.";
+
+    private readonly FakeTimeProvider _time = new(DateTimeOffset.UnixEpoch.AddYears(56));
+
+    private readonly WireMockPacs _east = new(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 10));
+
+    private readonly ProxyHost _proxy;
+
+    public PermitWalks() => _proxy = new(("east", _east.Address))
+    {
+        Time = _time,
+        ["Backends:east:MaxConcurrentRequests"] = "1",
+        ["Backends:east:Timeout"] = "00:00:02",
+        ["Search:Freshness"] = "00:00:00",
+    };
+
+    public async ValueTask DisposeAsync()
+    {
+        await _proxy.DisposeAsync();
+        _east.Dispose();
+    }
+
+    [Fact]
+    public async Task TheTimeoutBeginsWithThePermit()
+    {
+        await _proxy.GetAsync(Instances + "1/metadata");
+        var gates = Enumerable.Range(1, 4).Select(i => _east.Hang($"1.2.1.1.{i}/frames/1")).ToArray();
+        var frames = Enumerable.Range(1, 4).Select(i => _proxy.GetAsync($"{Instances}{i}/frames/1")).ToArray();
+
+        // Each is answered after three quarters of the time-out: the last one waited three times as long for its turn.
+        var left = gates.ToList();
+        while (left.Count > 0)
+        {
+            await Until.TrueAsync(() => left.Exists(gate => gate.Arrived > 0), "the next has its turn");
+            var gate = left.Single(gate => gate.Arrived > 0);
+            left.Remove(gate);
+            _time.Advance(TimeSpan.FromSeconds(1.5));
+            gate.Open();
+        }
+
+        foreach (var frame in frames) Assert.Equal(200, (int)(await frame).Status);
+        Assert.Equal(0, (int)(await HealthAsync())["failed"]!);
+    }
+
+    [Fact]
+    public async Task ARequestThatNeverGotAPermit_Is503WithRetryAfter_AndSaysNothingOfThePacs()
+    {
+        using var slow = new RawPacs(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 10));
+        await using var proxy = new ProxyHost(("slow", slow.Address))
+        {
+            Time = _time,
+            ["Backends:slow:MaxConcurrentRequests"] = "1",
+            ["Search:Freshness"] = "00:00:00",
+            ["Search:Deadline"] = "00:00:10",
+        };
+        await proxy.GetAsync(Instances + "1/metadata");
+        // A body that comes slowly but well holds the one permit.
+        var isOpen = new TaskCompletionSource();
+        var hasBegun = new TaskCompletionSource();
+        slow.On("1.2.1.1.1/frames/1", async connection =>
+        {
+            await connection.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 4\r\n\r\n");
+            hasBegun.SetResult();
+            await isOpen.Task;
+            await connection.SendAsync("body");
+        });
+        var first = proxy.GetAsync(Instances + "1/frames/1");
+        await hasBegun.Task.WaitAsync(TestContext.Current.CancellationToken);
+
+        var frame = proxy.GetAsync(Instances + "2/frames/1");
+        var search = proxy.GetAsync("/dicomweb/studies?PatientID=1");
+        await Until.TrueAsync(() => proxy.Arrived == 4, "both wait");
+        await Until.TrueAsync(
+            () =>
+            {
+                if (!search.IsCompleted) _time.Advance(TimeSpan.FromSeconds(1));
+                return search.IsCompleted;
+            },
+            "the search's deadline is over");
+        (await search).IsProblem(503, names: "Busy");
+        Assert.NotEqual("", (await search)["Retry-After"]);
+
+        Assert.Equal("up", (string)(await proxy.GetAsync("/health/ready")).Json["backends"]!["slow"]!["state"]!);
+        Assert.Equal(0, (int)(await proxy.GetAsync("/health/ready")).Json["backends"]!["slow"]!["failed"]!);
+        isOpen.SetResult();
+        await first;
+        await frame;
+    }
+
+    private async Task<System.Text.Json.Nodes.JsonNode> HealthAsync() => (await _proxy.GetAsync("/health/ready")).Json["backends"]!["east"]!;
+}
