@@ -47,7 +47,7 @@ internal static class RequestScope
         {
             if (context.Request.RouteValues[name] is not string text) return null;
             if (Uid.TryParse(text, out var uid)) return uid;
-            problem ??= Problems.BadParameter(name, "a UID of at most 64 digits and dots, no component empty or with a leading zero (PS3.5 §9.1)");
+            problem ??= Problems.BadParameter(name, "a UID of at most 64 digits and dots, no component empty (PS3.5 §9.1)");
             return null;
         }
     }

@@ -92,7 +92,8 @@ public class DatasetTests
     [InlineData("1.2.3", "1.2.3")]
     [InlineData("1.2.3\\u0000", "1.2.3")]
     [InlineData("1.2.3 ", "1.2.3")]
-    [InlineData("1.02", null)]
+    [InlineData("1.02", "1.02")]
+    [InlineData("1..2", null)]
     [InlineData("", null)]
     public void AUidIsValid_OrNone(string json, string? uid) =>
         Assert.Equal(uid, Answers.Dataset("{\"00080018\":{\"vr\":\"UI\",\"Value\":[\"" + json + "\"]}}").FindUid(Tag.SopInstanceUid)?.ToString());

