@@ -3,10 +3,11 @@ using System.Globalization;
 
 namespace Proxy.Dicom;
 
-/// <summary>
-/// The keywords of the data dictionary (PS3.6 §6) for the groups that describe patients, studies, series and instances:
-/// 0008, 0010, 0018, 0020, 0028, 0032, 0038, 0040 and 0054.
-/// </summary>
+/// <summary>The keywords of the data dictionary: all of PS3.6, retired ones included, and the commands of PS3.7 Annex E.</summary>
+/// <remarks>
+/// <c>keywords.txt</c> was generated from the dictionaries of pydicom 2.3.1 and dcmjs 0.51.1: one tag and one keyword a line.
+/// The tag of a repeating group (60xx) is its first (6000).
+/// </remarks>
 public static class Keywords
 {
     private static readonly FrozenDictionary<string, Tag> Tags = Read();
