@@ -32,6 +32,9 @@ public sealed class Dataset(ReadOnlyMemory<byte> json, ImmutableArray<Dataset.At
     /// <summary>Every URL that the backend wrote into the dataset.</summary>
     public ImmutableArray<Link> Links { get; } = links;
 
+    /// <summary>Attributes that the backend sent and that are not in the dataset, because they were not DICOM JSON.</summary>
+    public int LeftOut { get; init; }
+
     /// <summary>The value object of an attribute, such as <c>{"vr":"CS","Value":["CT"]}</c>; empty when it is not there.</summary>
     public ReadOnlySpan<byte> FindAttribute(Tag tag)
     {
@@ -57,7 +60,7 @@ public sealed class Dataset(ReadOnlyMemory<byte> json, ImmutableArray<Dataset.At
         {
             // As nearly every UID stands: no text but the UID's own is made of it.
             if (reader.TokenType == JsonTokenType.String && !reader.ValueIsEscaped) return Uid.TryParse(reader.ValueSpan, out var plain) ? plain : null;
-            if (ReadValue(ref reader) is { } text) return Uid.TryParse(text.TrimEnd('\0', ' '), out var uid) ? uid : null;
+            if (ReadValue(ref reader) is { } text) return Uid.TryParse(text, out var uid) ? uid : null;
         }
         return null;
     }

@@ -18,7 +18,7 @@ internal static partial class Log
     [LoggerMessage(5, LogLevel.Error, "A request failed by a fault of the proxy")]
     public static partial void RequestFailed(this ILogger logger, Exception exception);
 
-    [LoggerMessage(6, LogLevel.Warning, "Backend {Backend}: {Count} rows without a valid UID were left out")]
+    [LoggerMessage(6, LogLevel.Warning, "Backend {Backend}: {Count} results without a valid UID were left out")]
     public static partial void RowsLeftOut(this ILogger logger, string backend, int count);
 
     [LoggerMessage(7, LogLevel.Warning, "These settings do nothing in this version: {Keys}")]
@@ -53,4 +53,7 @@ internal static partial class Log
 
     [LoggerMessage(30, LogLevel.Warning, "Backend {Backend} failed {Count} more times within a second: {Error}")]
     public static partial void BackendFailedMore(this ILogger logger, string backend, int count, string error);
+
+    [LoggerMessage(40, LogLevel.Warning, "Backend {Backend}: {Count} attributes that are not valid DICOM JSON were left out")]
+    public static partial void AttributesLeftOut(this ILogger logger, string backend, int count);
 }

@@ -34,6 +34,7 @@ internal static class MetadataEndpoints
         if (instance is { } one && !metadata.Has(one)) return Problems.NotFound("The series has no such instance.");
 
         SetHeaders(context, result.Status, result.IsPrefetched, Ages.Of(result.Asked, time.GetUtcNow()), time.GetElapsedTime(started), result.Failures);
+        WarnOfOmissions(context.Response, [metadata]);
         var hash = metadata.Hash ^ tokens.KeyId;
         if (context.IsNotModified($"W/\"{hash:x}{(instance is null ? "" : "-" + instance)}\"")) return Results.Empty;
         await SendReadyAsync(context, memory, tokens, study, [metadata], new(hash, instance, context.GetRootAddress(scope), context.Request.ChooseCoding()));
@@ -85,6 +86,7 @@ internal static class MetadataEndpoints
 
         SetHeaders(context, series.Max(r => r.Status), series.TrueForAll(r => r.IsPrefetched), series.Max(r => Ages.Of(r.Asked, time.GetUtcNow())), time.GetElapsedTime(started), places.Failures);
         var metadata = series.ConvertAll(r => r.Metadata!);
+        WarnOfOmissions(context.Response, metadata);
         // That of a study with one series is that series' own, and so is the text.
         var hash = metadata.Aggregate(UInt128.Zero, (sum, m) => unchecked(sum * 31 + m.Hash)) ^ tokens.KeyId;
         if (context.IsNotModified($"W/\"{hash:x}\"")) return Results.Empty;
@@ -116,6 +118,13 @@ internal static class MetadataEndpoints
         if (status == CacheStatus.Stale) response.AddWarning("What is kept is old, and no backend has confirmed it");
         response.WarnOf(failures);
         response.Headers.Vary = "Accept, Accept-Encoding";
+    }
+
+    private static void WarnOfOmissions(HttpResponse response, IReadOnlyList<PackedInstances> metadata)
+    {
+        var (datasets, attributes) = (metadata.Sum(m => m.LeftOut.Datasets), metadata.Sum(m => m.LeftOut.Attributes));
+        if (datasets > 0) response.AddWarning($"{datasets} instances without a valid UID were left out");
+        if (attributes > 0) response.AddWarning($"{attributes} attributes that are not valid DICOM JSON were left out");
     }
 
     private static IEnumerable<ReadOnlyMemory<byte>> Write(IReadOnlyList<PackedInstances> metadata, Uid? instance, ClientRoot root)

@@ -179,6 +179,8 @@ public sealed class SeriesReader(
             return new() { IsUnchanged = true };
         }
         if (!answer.IsFound || answer.Value.Metadata.Count == 0) return answer.Failure is { } failure ? new(failure) : default;
+        if (answer.Value.Metadata.LeftOut is var (datasets, _) && datasets > 0) log.RowsLeftOut(backend.Name, datasets);
+        if (answer.Value.Metadata.LeftOut is var (_, attributes) && attributes > 0) log.AttributesLeftOut(backend.Name, attributes);
         var gone = store.AddInstances(backend.Name, path, answer.Value.Metadata, answer.Value.Validators, now?.Summary, madeInClient: isAhead);
         foreach (var instance in gone) entries.Remove(backend.Name, new InstancePath(path.Study, path.Series, instance));
         return new(answer.Value.Metadata);
@@ -189,11 +191,15 @@ public sealed class SeriesReader(
         var builder = new PackedInstances.Builder();
         await foreach (var dataset in response.ReadDatasetsAsync(cancellation))
         {
-            if (dataset.FindUid(Tag.StudyInstanceUid) != path.Study || dataset.FindUid(Tag.SeriesInstanceUid) != path.Series)
+            var (study, series) = (dataset.FindUid(Tag.StudyInstanceUid), dataset.FindUid(Tag.SeriesInstanceUid));
+            var instance = dataset.FindUid(Tag.SopInstanceUid);
+            if (study is not null && study != path.Study || series is not null && series != path.Series)
                 throw new MalformedAnswerException("A dataset is of another study or series than was asked for.");
-            if (dataset.FindUid(Tag.SopInstanceUid) is not { } instance) throw new MalformedAnswerException("A dataset names no valid SOP Instance UID.");
-            builder.Add(instance, dataset.Json.Span);
+            var isNamed = study is not null && series is not null && instance is not null;
+            if (isNamed) builder.Add(instance!.Value, dataset.Json.Span);
+            builder.LeftOut = (builder.LeftOut.Datasets + (isNamed ? 0 : 1), builder.LeftOut.Attributes + dataset.LeftOut);
         }
+        if (builder is { Count: 0, LeftOut.Datasets: > 0 }) throw new MalformedAnswerException("No dataset names a valid instance.");
         return (builder.Build(), response.Validators);
     }
 }

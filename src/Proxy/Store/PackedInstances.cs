@@ -50,6 +50,11 @@ public sealed class PackedInstances
 
     public int Count => _uidEnds.Length;
 
+    /// <summary>
+    /// Datasets without a valid UID and attributes that were not DICOM JSON, which the backend sent and which are not here. Not kept on disk.
+    /// </summary>
+    public (int Datasets, int Attributes) LeftOut { get; private init; }
+
     /// <summary>Of the text: two equal hashes are the same metadata.</summary>
     public UInt128 Hash { get; }
 
@@ -117,7 +122,7 @@ public sealed class PackedInstances
     /// <summary>The same with some datasets in place of older ones of the same UID, and those behind that were not here.</summary>
     public PackedInstances With(IReadOnlyDictionary<Uid, byte[]> newer)
     {
-        var builder = new Builder();
+        var builder = new Builder { LeftOut = LeftOut };
         foreach (var (uid, kept) in ReadEach()) builder.Add(uid, newer.TryGetValue(uid, out var json) ? json : kept.Span);
         foreach (var (uid, json) in newer)
         {
@@ -127,7 +132,7 @@ public sealed class PackedInstances
     }
 
     /// <summary>Every dataset in order; a block is unpacked once.</summary>
-    private IEnumerable<(Uid Uid, ReadOnlyMemory<byte> Json)> ReadEach()
+    internal IEnumerable<(Uid Uid, ReadOnlyMemory<byte> Json)> ReadEach()
     {
         var ordinal = 0;
         foreach (var block in _blocks)
@@ -169,6 +174,9 @@ public sealed class PackedInstances
 
         public int Count => _uidEnds.Count;
 
+        /// <inheritdoc cref="PackedInstances.LeftOut"/>
+        public (int Datasets, int Attributes) LeftOut { get; set; }
+
         public void Add(Uid sopInstanceUid, ReadOnlySpan<byte> json)
         {
             if (!_seen.Add(sopInstanceUid))
@@ -188,7 +196,10 @@ public sealed class PackedInstances
         public PackedInstances Build()
         {
             if (_text.WrittenCount > 0) Pack();
-            var packed = new PackedInstances(_packed.ToImmutable(), _uids.WrittenSpan.ToArray(), [.. _uidEnds], [.. _datasetEnds], _hash.GetCurrentHashAsUInt128());
+            var packed = new PackedInstances(_packed.ToImmutable(), _uids.WrittenSpan.ToArray(), [.. _uidEnds], [.. _datasetEnds], _hash.GetCurrentHashAsUInt128())
+            {
+                LeftOut = LeftOut,
+            };
             return _newer.Count == 0 ? packed : packed.With(_newer);
         }
 

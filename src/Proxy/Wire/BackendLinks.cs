@@ -49,7 +49,7 @@ public sealed class BackendLinks(string backend, Uri root, Uri asked)
             moves.Add((link.End, json.WrittenCount - link.End));
         }
         json.Write(source[copied..]);
-        return new(json.WrittenMemory, [.. dataset.Attributes.Select(a => new Dataset.Attribute(a.Tag, Move(a.Start), Move(a.End)))], []);
+        return new(json.WrittenMemory, [.. dataset.Attributes.Select(a => new Dataset.Attribute(a.Tag, Move(a.Start), Move(a.End)))], []) { LeftOut = dataset.LeftOut };
 
         int Move(int at)
         {

@@ -1,8 +1,6 @@
 using System.Buffers;
-using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
-using System.Text.Unicode;
 using Proxy.Dicom;
 
 namespace Proxy.Wire;
@@ -14,6 +12,11 @@ namespace Proxy.Wire;
 /// array is whole only when its <c>]</c> was read and nothing but white space follows; anything else is a
 /// <see cref="MalformedAnswerException"/>, after the datasets that came before it.
 /// </para>
+/// <para>
+/// JSON that is well-formed and not DICOM JSON costs no more than itself: an attribute is left out and counted
+/// (<see cref="Dataset.LeftOut"/>), an element of the array that is no object is an empty dataset. An array without any
+/// object is malformed: it is another service's answer.
+/// </para>
 /// <para>Memory: one dataset at a time, of at most <see cref="MaxDatasetBytes"/>.</para>
 /// </remarks>
 public static class DicomJsonReader
@@ -23,9 +26,6 @@ public static class DicomJsonReader
 
     /// <summary>The longest answer that is read, in bytes, white space and all.</summary>
     public const long MaxAnswerBytes = 1L << 30;
-
-    /// <summary>Nesting that is followed. A sequence costs three levels, so this is over eighty sequences deep.</summary>
-    private const int MaxDepth = 256;
 
     private const int FirstBufferBytes = 128 * 1024;
 
@@ -41,9 +41,12 @@ public static class DicomJsonReader
     /// <param name="cancellation">Ends the reading.</param>
     public static IAsyncEnumerable<Dataset> ReadRowsAsync(Stream stream, Tag without, CancellationToken cancellation = default) => ReadAsync(stream, without, cancellation);
 
+    /// <summary>One dataset as it is kept: it was read before, and its URLs are under <see cref="DicomJsonWriter.RootMark"/>.</summary>
+    public static Dataset ReadKept(ReadOnlySpan<byte> json) => DicomJsonScan.ReadOne([.. "["u8, .. json, .. "]"u8], rowsWithout: null);
+
     private static async IAsyncEnumerable<Dataset> ReadAsync(Stream stream, Tag? rowsWithout, [EnumeratorCancellation] CancellationToken cancellation)
     {
-        var scan = new Scan(rowsWithout);
+        var scan = new DicomJsonScan(rowsWithout);
         var buffer = ArrayPool<byte>.Shared.Rent(FirstBufferBytes);
         try
         {
@@ -95,7 +98,7 @@ public static class DicomJsonReader
     }
 
     /// <summary>The next dataset that ends within what is filled; null when more must be read first.</summary>
-    private static Dataset? Read(Scan scan, byte[] buffer, ref int offset, int filled, bool isLast)
+    private static Dataset? Read(DicomJsonScan scan, byte[] buffer, ref int offset, int filled, bool isLast)
     {
         if (filled - offset < 3 && !isLast) return null;
         if (!scan.HasBegun && buffer.AsSpan(offset, filled - offset).StartsWith("\uFEFF"u8)) offset += 3;
@@ -110,147 +113,6 @@ public static class DicomJsonReader
         catch (JsonException e)
         {
             throw new MalformedAnswerException("The answer is not DICOM JSON.", new JsonException(null, null, e.LineNumber, e.BytePositionInLine));
-        }
-    }
-
-    /// <summary>Where the reading stands between two buffers.</summary>
-    private sealed class Scan(Tag? rowsWithout)
-    {
-        private readonly List<Dataset.Attribute> _attributes = new(128);
-        private readonly List<Dataset.Link> _links = [];
-        private Tag _tag;
-        private int _valueStart;
-        private bool _linkFollows;
-        private bool _isBulkData;
-        private Tag _innerTag;
-
-        public JsonReaderState State { get; set; } = new(new() { MaxDepth = MaxDepth });
-
-        public bool HasBegun { get; private set; }
-
-        public bool IsWhole { get; private set; }
-
-        /// <summary>Where the dataset begins that is being read; -1 between datasets.</summary>
-        public int DatasetStart { get; private set; } = -1;
-
-        public void Shift(int by)
-        {
-            if (DatasetStart >= 0) DatasetStart -= by;
-        }
-
-        public Dataset? Read(ref Utf8JsonReader reader, byte[] buffer, int origin)
-        {
-            while (reader.Read())
-            {
-                var depth = reader.CurrentDepth;
-                var type = reader.TokenType;
-                if (depth > 2)
-                {
-                    if (type == JsonTokenType.PropertyName) OnInnerName(ref reader);
-                    else if (type == JsonTokenType.String) OnString(ref reader, origin);
-                }
-                else if (depth == 2)
-                {
-                    if (type == JsonTokenType.PropertyName) OnTag(ref reader);
-                    else if (type == JsonTokenType.StartObject) _valueStart = origin + (int)reader.TokenStartIndex - DatasetStart;
-                    else if (type == JsonTokenType.EndObject) _attributes.Add(new(_tag, _valueStart, origin + (int)reader.BytesConsumed - DatasetStart));
-                    else throw new MalformedAnswerException("An attribute is not an object.");
-                }
-                else if (depth == 1 && type == JsonTokenType.StartObject)
-                {
-                    DatasetStart = origin + (int)reader.TokenStartIndex;
-                    _attributes.Clear();
-                    _links.Clear();
-                }
-                else if (depth == 1 && type == JsonTokenType.EndObject)
-                {
-                    return EndDataset(buffer, buffer.AsSpan(DatasetStart..(origin + (int)reader.BytesConsumed)));
-                }
-                else if (depth == 0 && type == JsonTokenType.StartArray)
-                {
-                    HasBegun = true;
-                }
-                else if (depth == 0 && type == JsonTokenType.EndArray)
-                {
-                    IsWhole = true;
-                }
-                else
-                {
-                    throw new MalformedAnswerException("The answer is not an array of datasets.");
-                }
-            }
-            return null;
-        }
-
-        /// <summary><c>"00080018": {…}</c>, a member of the dataset itself.</summary>
-        private void OnTag(ref Utf8JsonReader reader)
-        {
-            _linkFollows = false;
-            if (reader.ValueIsEscaped || !Tag.TryParse(reader.ValueSpan, out _tag)) throw new MalformedAnswerException("A member of a dataset is not named by a tag.");
-            _innerTag = _tag;
-        }
-
-        /// <summary><c>"vr"</c>, <c>"Value"</c>, <c>"BulkDataURI"</c> or, inside a sequence, a tag again.</summary>
-        private void OnInnerName(ref Utf8JsonReader reader)
-        {
-            _linkFollows = false;
-            if (reader.ValueIsEscaped) throw new MalformedAnswerException("A member's name is written with escapes.");
-            var name = reader.ValueSpan;
-            if (name.Length == 8 && Tag.TryParse(name, out var inner))
-            {
-                _innerTag = inner;
-                return;
-            }
-            _isBulkData = name.SequenceEqual("BulkDataURI"u8);
-            _linkFollows = _isBulkData || _innerTag == Tag.RetrieveUrl && name.SequenceEqual("Value"u8);
-        }
-
-        private void OnString(ref Utf8JsonReader reader, int origin)
-        {
-            if (reader.ValueIsEscaped) CheckEscapes(ref reader);
-            if (!_linkFollows) return;
-            var start = origin + (int)reader.TokenStartIndex + 1 - DatasetStart;
-            _links.Add(new(start, start + reader.ValueSpan.Length, _isBulkData));
-        }
-
-        /// <summary>An escape may name half of a character, which is no text.</summary>
-        private static void CheckEscapes(ref Utf8JsonReader reader)
-        {
-            try
-            {
-                reader.GetString();
-            }
-            catch (InvalidOperationException e)
-            {
-                throw new MalformedAnswerException("A string holds half a surrogate pair.", e);
-            }
-        }
-
-        private Dataset EndDataset(byte[] buffer, ReadOnlySpan<byte> json)
-        {
-            if (!Utf8.IsValid(json)) throw new MalformedAnswerException("The answer is not UTF-8 (PS3.18 F.2).");
-            if (json.IndexOf(DicomJsonWriter.RootMark) >= 0) throw new MalformedAnswerException("A string holds U+FFFF, which is no character.");
-            if (HasRepeatedTag()) throw new MalformedAnswerException("An attribute stands twice in a dataset.");
-            var text = buffer.AsMemory(DatasetStart, json.Length);
-            DatasetStart = -1;
-            return rowsWithout is null ? new(text.ToArray(), [.. _attributes], [.. _links]) : EndRow(text, rowsWithout.Value);
-        }
-
-        private Dataset EndRow(ReadOnlyMemory<byte> text, Tag without)
-        {
-            var at = _attributes.FindIndex(a => a.Tag == without);
-            if (at < 0) return new(text, [.. _attributes], [.. _links]);
-            var (start, end) = (_attributes[at].Start, _attributes[at].End);
-            _attributes.RemoveAt(at);
-            _links.RemoveAll(l => l.Start >= start && l.End <= end);
-            return new(text, [.. _attributes], [.. _links]);
-        }
-
-        private bool HasRepeatedTag()
-        {
-            var isAscending = true;
-            for (var i = 1; i < _attributes.Count && isAscending; i++) isAscending = _attributes[i - 1].Tag < _attributes[i].Tag;
-            return !isAscending && _attributes.DistinctBy(a => a.Tag).Count() < _attributes.Count;
         }
     }
 }

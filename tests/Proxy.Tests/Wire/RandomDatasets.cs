@@ -56,7 +56,7 @@ internal static class RandomDatasets
         3 => $$"""{"vr":"DS","Value":[{{Numbers[random.Next(Numbers.Length)]}},null]}""",
         4 => $$"""{"Value":[{"Alphabetic":"{{Strings[random.Next(Strings.Length)]}}"},null],"vr":"PN"}""",
         8 => $$"""{"vr":"SQ","Value":[{{Dataset(random, depth + 1)}},{}]}""",
-        _ => $$"""{"vr":"LO","Value":["{{Strings[random.Next(Strings.Length)]}}","{{new string('x', random.Next(1, 100))}}"]}""",
+        _ => $$"""{"vr":"UT","Value":["{{Strings[random.Next(Strings.Length)]}}","{{new string('x', random.Next(1, 100))}}"]}""",
     };
 
     private static string Url(Random random) => random.Next(3) switch

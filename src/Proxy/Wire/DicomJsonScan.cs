@@ -1,0 +1,213 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Unicode;
+using Proxy.Dicom;
+
+namespace Proxy.Wire;
+
+/// <summary>Goes through the tokens of an answer and makes datasets of them; the state of the reading between two buffers.</summary>
+/// <param name="rowsWithout">The attribute that rows are given without; null for whole datasets.</param>
+/// <param name="isRight">The proxy itself wrote the text: nothing in it is odd.</param>
+internal sealed class DicomJsonScan(Tag? rowsWithout, bool isRight = false)
+{
+    /// <summary>Nesting that is followed. A sequence costs three levels, so this is over eighty sequences deep.</summary>
+    private const int MaxDepth = 256;
+
+    private static readonly JsonReaderOptions Options = new() { MaxDepth = MaxDepth };
+
+    private static readonly Dataset Empty = new("{}"u8.ToArray(), [], []);
+
+    private readonly List<Dataset.Attribute> _attributes = new(128);
+    private readonly List<Dataset.Link> _links = [];
+    private Tag _tag;
+    private int _valueStart;
+    private bool _linkFollows;
+    private bool _isBulkData;
+    private Tag _innerTag;
+    private bool _hasDatasets;
+    private bool _hasOthers;
+
+    /// <summary>What is being read is no attribute, or holds what is no text.</summary>
+    private bool _isOdd;
+
+    /// <summary>Attributes of the dataset that are left out.</summary>
+    private int _leftOut;
+
+    /// <summary>A string of the dataset may have to change.</summary>
+    private bool _isUntidy;
+
+    public JsonReaderState State { get; set; } = new(Options);
+
+    public bool HasBegun { get; private set; }
+
+    public bool IsWhole { get; private set; }
+
+    /// <summary>Where the dataset begins that is being read; -1 between datasets.</summary>
+    public int DatasetStart { get; private set; } = -1;
+
+    public void Shift(int by)
+    {
+        if (DatasetStart >= 0) DatasetStart -= by;
+    }
+
+    /// <summary>The dataset of an array that holds one, which the proxy wrote.</summary>
+    public static Dataset ReadOne(byte[] array, Tag? rowsWithout)
+    {
+        var reader = new Utf8JsonReader(array, Options);
+        return new DicomJsonScan(rowsWithout, isRight: true).Read(ref reader, array, 0)!;
+    }
+
+    /// <summary>The next dataset that ends in the buffer; null when more must be read first, or there is none.</summary>
+    public Dataset? Read(ref Utf8JsonReader reader, byte[] buffer, int origin)
+    {
+        while (reader.Read())
+        {
+            var depth = reader.CurrentDepth;
+            var type = reader.TokenType;
+            if (depth > 2)
+            {
+                if (type == JsonTokenType.PropertyName) OnInnerName(ref reader);
+                else if (type == JsonTokenType.String) OnString(ref reader, origin);
+            }
+            else if (depth == 2)
+            {
+                if (type == JsonTokenType.PropertyName) OnTag(ref reader);
+                else if (type == JsonTokenType.StartObject) _valueStart = origin + (int)reader.TokenStartIndex - DatasetStart;
+                else if (type == JsonTokenType.EndObject && !_isOdd) OnAttributeEnd(origin + (int)reader.BytesConsumed);
+                else if (type != JsonTokenType.StartArray) _leftOut++;
+            }
+            else if (depth == 1 && type == JsonTokenType.StartObject)
+            {
+                DatasetStart = origin + (int)reader.TokenStartIndex;
+                _hasDatasets = true;
+                _attributes.Clear();
+                _links.Clear();
+                _leftOut = 0;
+                _isUntidy = false;
+            }
+            else if (depth == 1 && type == JsonTokenType.EndObject)
+            {
+                return EndDataset(buffer, buffer.AsSpan(DatasetStart..(origin + (int)reader.BytesConsumed)));
+            }
+            else if (depth == 0 && type == JsonTokenType.StartArray)
+            {
+                HasBegun = true;
+            }
+            else if (depth == 0 && type == JsonTokenType.EndArray && (_hasDatasets || !_hasOthers))
+            {
+                IsWhole = true;
+            }
+            else if (depth == 1 && type == JsonTokenType.StartArray)
+            {
+                // It is gone through as an attribute that is left out.
+                _isOdd = true;
+            }
+            else if (depth == 1)
+            {
+                _hasOthers = true;
+                return Empty;
+            }
+            else
+            {
+                throw new MalformedAnswerException("The answer is not an array of datasets.");
+            }
+        }
+        return null;
+    }
+
+    private void OnAttributeEnd(int end) => _attributes.Add(new(_tag, _valueStart, end - DatasetStart));
+
+    /// <summary><c>"00080018": {…}</c>, a member of the dataset itself.</summary>
+    private void OnTag(ref Utf8JsonReader reader)
+    {
+        _linkFollows = false;
+        _isOdd = !Tag.TryParse(reader.ValueSpan, out _tag) && !(reader.ValueIsEscaped && Tag.TryParse(FindText(ref reader), out _tag));
+        _innerTag = _tag;
+    }
+
+    /// <summary><c>"vr"</c>, <c>"Value"</c>, <c>"BulkDataURI"</c> or, inside a sequence, a tag again.</summary>
+    private void OnInnerName(ref Utf8JsonReader reader)
+    {
+        _linkFollows = false;
+        var name = reader.ValueSpan;
+        if (reader.ValueIsEscaped)
+        {
+            var text = FindText(ref reader);
+            _isOdd |= text is null;
+            name = Encoding.UTF8.GetBytes(text ?? "");
+        }
+        if (name.Length == 8 && Tag.TryParse(name, out var inner))
+        {
+            _innerTag = inner;
+            return;
+        }
+        _isBulkData = name.SequenceEqual("BulkDataURI"u8);
+        _linkFollows = _isBulkData || _innerTag == Tag.RetrieveUrl && name.SequenceEqual("Value"u8);
+    }
+
+    private void OnString(ref Utf8JsonReader reader, int origin)
+    {
+        var text = reader.ValueSpan;
+        if (reader.ValueIsEscaped) OnEscapedString(ref reader);
+        else if (text.Length > 0 && text[^1] == (byte)' ' && DicomJsonRepair.IsUid(_innerTag)) _isUntidy = true;
+        if (!_linkFollows || DatasetStart < 0) return;
+        var start = origin + (int)reader.TokenStartIndex + 1 - DatasetStart;
+        _links.Add(new(start, start + text.Length, _isBulkData));
+    }
+
+    private void OnEscapedString(ref Utf8JsonReader reader)
+    {
+        if (FindText(ref reader) is not { } text) _isOdd = true;
+        else if (DicomJsonRepair.IsUntidy(text, DicomJsonRepair.IsUid(_innerTag))) _isUntidy = true;
+    }
+
+    /// <summary>What is written with escapes; null when one names half of a surrogate pair, which is no text.</summary>
+    private static string? FindText(ref Utf8JsonReader reader)
+    {
+        try
+        {
+            return reader.GetString();
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
+    }
+
+    private Dataset EndDataset(byte[] buffer, ReadOnlySpan<byte> json)
+    {
+        var text = buffer.AsMemory(DatasetStart, json.Length);
+        DatasetStart = -1;
+        // PS3.18 F.2: UTF-8. U+FFFF is no character, and stands for the root where datasets are kept.
+        var isClean = isRight
+            || _leftOut == 0 && !_isUntidy && Utf8.IsValid(json) && json.IndexOf(DicomJsonWriter.RootMark) < 0 && !HasRepeatedTag();
+        if (!isClean && Repair(json) is { } repaired) return repaired;
+        return rowsWithout is null ? new(text.ToArray(), [.. _attributes], [.. _links]) : EndRow(text, rowsWithout.Value);
+    }
+
+    /// <summary>The dataset written again; null when it may stand as it is.</summary>
+    private Dataset? Repair(ReadOnlySpan<byte> json)
+    {
+        var text = DicomJsonRepair.Write(json, _attributes, _leftOut > 0, out var leftOut);
+        if (text is null) return null;
+        var dataset = ReadOne(text, rowsWithout);
+        return new(dataset.Json, dataset.Attributes, dataset.Links) { LeftOut = _leftOut + leftOut };
+    }
+
+    private Dataset EndRow(ReadOnlyMemory<byte> text, Tag without)
+    {
+        var at = _attributes.FindIndex(a => a.Tag == without);
+        if (at < 0) return new(text, [.. _attributes], [.. _links]);
+        var (start, end) = (_attributes[at].Start, _attributes[at].End);
+        _attributes.RemoveAt(at);
+        _links.RemoveAll(l => l.Start >= start && l.End <= end);
+        return new(text, [.. _attributes], [.. _links]);
+    }
+
+    private bool HasRepeatedTag()
+    {
+        var isAscending = true;
+        for (var i = 1; i < _attributes.Count && isAscending; i++) isAscending = _attributes[i - 1].Tag < _attributes[i].Tag;
+        return !isAscending && _attributes.DistinctBy(a => a.Tag).Count() < _attributes.Count;
+    }
+}
