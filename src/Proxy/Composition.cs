@@ -102,6 +102,7 @@ internal static class Composition
         services.AddSingleton<BackendSearch>();
         services.AddSingleton<SeriesListReader>();
         services.AddSingleton<StudyCounts>();
+        services.AddSingleton<StoredInstances>();
         services.AddSingleton<FederatedSearch>();
         services.AddSingleton<SeriesReader>();
         services.AddSingleton<FrameCutter>();

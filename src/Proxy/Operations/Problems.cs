@@ -17,6 +17,12 @@ public static class Problems
 
     public static IResult TooLarge(string rule) => Make(413, "Content too large", rule, ("parameter", "body"));
 
+    /// <summary>The page lies behind the last row that is read of a PACS (PS3.18 §10.6.3.1: 413, the search was too broad).</summary>
+    public static IResult TooBroad(int most) =>
+        Make(
+            413, "The search is too broad",
+            $"A PACS matches more than {most} results, and no more are read of one: search for less, or for an earlier page.", ("parameter", "limit"));
+
     public static IResult HeadersTooLarge(int most) => Make(431, "Request header fields too large", $"headers: at most {most} bytes together", ("parameter", "headers"));
 
     public static IResult OwnFault() => Make(500, "A fault of the proxy", "The request could not be answered; the log says why.");

@@ -15,25 +15,27 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     /// <summary>What is tried in turn when a backend refuses a <c>limit</c>: those that products set as their own maximum.</summary>
     private static readonly int[] SmallerLimits = [200, 100];
 
-    /// <summary>Where all rows are wanted: a backend that never ends is not read for ever.</summary>
-    private const int MostOfAll = 100_000;
-
     /// <summary>A backend may cap its studies and its series differently.</summary>
     private readonly ConcurrentDictionary<(string Backend, SearchLevel Level), SearchHabits> _habits = new();
 
     /// <param name="backend">Whom to ask.</param>
     /// <param name="query">For what, from its first row on.</param>
-    /// <param name="most">The most rows that are read; null for all, and then the backend is not told a limit.</param>
+    /// <param name="most">
+    /// The most rows that are read; null for <see cref="SearchDepth.Most"/>, and then the backend is not told a limit.
+    /// </param>
     /// <param name="deadline">The backend is given up on: what came until then stands.</param>
     /// <param name="cancellation">Nobody waits any more.</param>
     public async Task<SearchAnswer> AskAsync(BackendOptions backend, SearchQuery query, int? most, CancellationToken deadline, CancellationToken cancellation)
     {
-        var reading = new Reading(query, most);
+        var takesRaw = HabitsOf(backend.Name, query.Level).TakesCaretsRaw;
+        var reading = new Reading(query with { SendsCaretsRaw = query.HasCarets && takesRaw == true }, most);
         var asked = time.GetUtcNow();
         await ReadAsync(reading, backend, deadline, cancellation);
+        if (query.HasCarets) reading = await ReadOtherFormAsync(reading, backend, takesRaw, deadline, cancellation);
         return new(backend, [.. reading.Rows.Values], asked)
         {
             LeftOut = reading.LeftOut,
+            AttributesLeftOut = reading.AttributesLeftOut,
             IsCut = reading.IsCut,
             IsUnlisted = reading.IsUnlisted,
             Failure = reading.Failure,
@@ -65,6 +67,8 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
 
         public int LeftOut { get; set; }
 
+        public int AttributesLeftOut { get; set; }
+
         public bool IsCut { get; set; }
 
         public bool IsUnlisted { get; set; }
@@ -73,6 +77,9 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
 
         /// <summary>How many rows may still come, and one more to know whether there are more.</summary>
         public int? Wanted => Most + 1 - Rows.Count;
+
+        /// <summary>Whether the backend said that nothing matches.</summary>
+        public bool IsEmpty => Rows.Count == 0 && LeftOut == 0 && Failure is null && !IsUnlisted;
 
         /// <summary>Bytes of memory that the rows hold, nearly.</summary>
         public long Bytes => 512 + Packed.Bytes + PartsBytes + Rows.Count * FoundRow.OwnBytes;
@@ -85,8 +92,35 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
             var before = Rows.Count;
             foreach (var row in page.Rows) Rows[row.Uid] = row;
             LeftOut += page.LeftOut;
+            AttributesLeftOut += page.AttributesLeftOut;
             return Rows.Count > before;
         }
+    }
+
+    /// <summary>
+    /// Some backends do not decode a query and so find no name by <c>DOE%5EJOHN</c>; some servers refuse the raw <c>^</c>. Where
+    /// it is not known which one this is, and a name is not found, the other form is asked too.
+    /// </summary>
+    /// <returns>What stands: the first reading, or the other one.</returns>
+    private async Task<Reading> ReadOtherFormAsync(
+        Reading first, BackendOptions backend, bool? takesRaw, CancellationToken deadline, CancellationToken cancellation)
+    {
+        void Note(bool isRaw) => Learn(backend.Name, first.Query.Level, habits => habits with { TakesCaretsRaw = isRaw });
+
+        var isRaw = first.Query.SendsCaretsRaw;
+        var isRefused = isRaw && IsRefusal(first.Failure);
+        if (first.Rows.Count > 0 && first.Failure is null) Note(isRaw);
+        if (!isRefused && (takesRaw is not null || !first.IsEmpty)) return first;
+        var other = new Reading(first.Query with { SendsCaretsRaw = !isRaw }, first.Most);
+        await ReadAsync(other, backend, deadline, cancellation);
+        if (isRefused || IsRefusal(other.Failure)) Note(isRaw: false);
+        // Without an answer to both forms it is not known that nothing matches.
+        if (isRefused || other.Failure is { Status: null }) return other;
+        if (other.Failure is not null || other.Rows.Count == 0) return first;
+        Note(!isRaw);
+        return other;
+
+        static bool IsRefusal(BackendFailure? failure) => failure?.Status is >= HttpStatusCode.BadRequest and < HttpStatusCode.TooManyRequests;
     }
 
     private async Task ReadAsync(Reading reading, BackendOptions backend, CancellationToken deadline, CancellationToken cancellation)
@@ -97,7 +131,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
             await ReadPartsAsync(reading, parts, backend, deadline, cancellation);
             return;
         }
-        await ReadPagesAsync(reading, backend, takesSmaller: parts.Count == 0, deadline, cancellation);
+        await ReadPagesAsync(reading, backend, takesSmaller: parts.Count == 0 && !reading.Query.SendsCaretsRaw, deadline, cancellation);
         if (reading.Failure?.Status != HttpStatusCode.BadRequest || parts.Count == 0) return;
         await ReadPartsAsync(reading, parts, backend, deadline, cancellation);
         if (reading.Failure is null) Learn(backend.Name, reading.Query.Level, habits => habits with { SplitsModalities = true });
@@ -107,16 +141,23 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     private async Task ReadPartsAsync(Reading reading, IReadOnlyList<SearchQuery> parts, BackendOptions backend, CancellationToken deadline, CancellationToken cancellation)
     {
         var readings = parts.Select(part => new Reading(part, reading.Most)).ToList();
-        await Task.WhenAll(readings.Select(part => ReadPagesAsync(part, backend, takesSmaller: true, deadline, cancellation)));
-        foreach (var (uid, row) in readings.SelectMany(part => part.Rows)) reading.Rows[uid] = row;
+        await Task.WhenAll(readings.Select(part => ReadPagesAsync(part, backend, takesSmaller: !part.Query.SendsCaretsRaw, deadline, cancellation)));
+        foreach (var (uid, row) in readings.SelectMany(part => part.Rows))
+        {
+            if (!reading.Rows.TryGetValue(uid, out var known) || row.Position < known.Position) reading.Rows[uid] = row;
+        }
         reading.PartsBytes = readings.Sum(part => part.Packed.Bytes);
         reading.LeftOut = readings.Max(part => part.LeftOut);
-        reading.IsCut = readings.Any(part => part.IsCut) || reading.Rows.Count > reading.Most;
+        reading.AttributesLeftOut = readings.Max(part => part.AttributesLeftOut);
+        reading.IsCut = readings.Any(part => part.IsCut);
         reading.Failure = readings.Select(part => part.Failure).FirstOrDefault(failure => failure is not null);
     }
 
-    /// <param name="takesSmaller">Whether a refusal may mean that the limit is too large; else it is the list of modalities that is doubted first.</param>
-    private async Task ReadPagesAsync(Reading reading, BackendOptions backend, bool takesSmaller, CancellationToken deadline, CancellationToken cancellation)
+    /// <param name="takesSmaller">
+    /// Whether a refusal may mean that the limit is too large; else it is the list of modalities, or the raw <c>^</c>, that is doubted first.
+    /// </param>
+    private async Task ReadPagesAsync(
+        Reading reading, BackendOptions backend, bool takesSmaller, CancellationToken deadline, CancellationToken cancellation)
     {
         int offset = 0, lastPage = 0;
         var isProbe = false;
@@ -124,7 +165,10 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         while (true)
         {
             var limit = Least(reading.Wanted, smaller ?? HabitsOf(backend.Name, reading.Query.Level).MostPerPage);
-            var answer = await client.AskAsync(backend, RequestFor(reading.Query, limit, offset), (response, stopped) => AnswerPage.ReadAsync(response, reading.Query, reading.Packed, stopped), deadline, cancellation);
+            var (first, most) = (reading.Rows.Count, reading.Wanted ?? SearchDepth.Most + 1 - reading.Rows.Count);
+            var answer = await client.AskAsync(
+                backend, RequestFor(reading.Query, limit, offset),
+                (response, stopped) => AnswerPage.ReadAsync(response, reading.Query, reading.Packed, first, most, stopped), deadline, cancellation);
             if (answer.Failure is { } failure)
             {
                 if (takesSmaller && offset == 0 && failure.Status is HttpStatusCode.BadRequest or HttpStatusCode.RequestEntityTooLarge && FindSmaller(limit) is { } less)
@@ -138,9 +182,9 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
             }
             reading.IsUnlisted = answer.IsMissing && offset == 0;
             if (smaller is not null) Learn(backend.Name, reading.Query.Level, habits => habits with { MostPerPage = smaller });
-            var page = answer.IsFound ? answer.Value : new AnswerPage([], 0, false);
+            var page = answer.IsFound ? answer.Value : new AnswerPage([], 0, 0, false);
             var hasMore = reading.Add(page);
-            if (reading.Rows.Count > (reading.Most ?? MostOfAll))
+            if (reading.Rows.Count > (reading.Most ?? SearchDepth.Most))
             {
                 reading.IsCut = true;
                 return;
@@ -148,6 +192,8 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
             // A backend that does not know offsets gives the same page again.
             if (!hasMore)
             {
+                if (page.SaysMore && page.Count > 0)
+                    reading.Failure = new(backend.Name, BackendError.BadAnswer, "it says that more results remain and does not give them");
                 if (isProbe) Learn(backend.Name, reading.Query.Level, habits => habits.WithWholePage(lastPage, reading.Query.CanonicalText, time.GetUtcNow()));
                 return;
             }

@@ -8,26 +8,6 @@ using Proxy.Store;
 
 namespace Proxy.Search;
 
-/// <summary>The merged answer of all backends to one search: the whole list, in its order; pages are cut from it.</summary>
-/// <param name="Rows">In a total order: newest study first, then by number, then by UID.</param>
-/// <param name="Failures">Who did not answer. With none answering there is no list.</param>
-/// <param name="Notes">What else the client should know, one warning each.</param>
-/// <param name="Asked">When the backends were asked; of several times the oldest.</param>
-/// <param name="Status">Whether it was kept.</param>
-public sealed record SearchResult(
-    MergedList Rows, IReadOnlyList<BackendFailure> Failures, IReadOnlyList<string> Notes, DateTimeOffset Asked, CacheStatus Status)
-{
-    public bool HasAnswer { get; init; } = true;
-
-    /// <summary>It is kept for its next page, so that its pages may be.</summary>
-    public bool IsKept { get; init; }
-}
-
-/// <summary>A page of a result, its studies counted.</summary>
-/// <param name="Rows">The page.</param>
-/// <param name="Lacking">Backends that did not say in time what they have of the page's studies: counts of those that others hold too may be low.</param>
-public sealed record SearchPage(ImmutableArray<MergedRow> Rows, IReadOnlyList<string> Lacking);
-
 /// <summary>Searches every backend at once and merges what they say (PS3.18 §10.6).</summary>
 /// <remarks>
 /// <code>
@@ -37,13 +17,14 @@ public sealed record SearchPage(ImmutableArray<MergedRow> Rows, IReadOnlyList<st
 /// 4 merge      by UID; order
 /// 5 page       cut; count what several backends hold over the union of their series, under the same deadline
 /// </code>
-/// A backend orders its rows as it likes and so a page of it is no part of a page of ours: each is asked for all its
-/// matches, up to <see cref="SearchOptions.MaxResults"/>, and the merged list is kept for the next page. While a backend
+/// A backend orders its rows as it likes and so a page of it is no part of a page of ours: each is asked for as many of its
+/// matches as the page needs (<see cref="SearchDepth"/>), and the merged list is kept for the next page. While a backend
 /// fails there is no whole list to keep; what the others said is kept, so that a page costs no more than asking the
 /// failed one.
 /// </remarks>
 public sealed class FederatedSearch(
-    BackendSet backends, BackendSearch search, SeriesListReader lists, StudyCounts counts, DicomMetadataStore store, MemoryTier memory, Counters counters,
+    BackendSet backends, BackendSearch search, SeriesListReader lists, StudyCounts counts, StoredInstances instances, DicomMetadataStore store,
+    MemoryTier memory, Counters counters,
     Reloadable<SearchOptions> options, Reloadable<CacheOptions> cache, TimeProvider time, ILogger<FederatedSearch> log)
 {
     /// <summary>A conflict is told once in so long, however often its study is listed.</summary>
@@ -56,9 +37,9 @@ public sealed class FederatedSearch(
 
     private readonly SingleFlight<(AnswerKey Key, bool AsksAnew), SearchAnswer> _asking = new();
 
-    private sealed record ResultKey(string Scope, string Backends, string Text);
+    private sealed record ResultKey(string Scope, string Backends, string Text, int Depth);
 
-    private sealed record AnswerKey(string Backend, string Text);
+    private sealed record AnswerKey(string Backend, string Text, int Depth);
 
     private sealed record ConflictKey(Uid Study);
 
@@ -72,7 +53,7 @@ public sealed class FederatedSearch(
     public async Task<SearchPage> ReadPageAsync(BackendScope scope, SearchQuery query, SearchResult result, bool asksAnew, long started, CancellationToken cancellation)
     {
         // 5
-        var page = result.Rows.Read(query.Offset, query.Limit);
+        var page = result.Rows.Read(query.Offset, SearchDepth.LimitOf(query, options.Value.MaxResults));
         if (query.Level != SearchLevel.Studies) return new(page, []);
         var left = options.Value.Deadline - time.GetElapsedTime(started);
         if (left < LeastLeft) left = LeastLeft;
@@ -101,7 +82,18 @@ public sealed class FederatedSearch(
     {
         // 1
         if (query is { Level: SearchLevel.Series, Study: { } study } && query.AsksWhole) return await ListSeriesAsync(scope, study, asksAnew, cancellation);
-        var key = new ResultKey(scope.Name, string.Join(',', scope.Backends.Select(b => b.Name)), query.CanonicalText);
+        var maxResults = options.Value.MaxResults;
+        for (var depth = SearchDepth.Of(query, maxResults); ; depth = Math.Min(2 * depth, SearchDepth.Most))
+        {
+            var result = await FindAsync(scope, query, depth, asksAnew, cancellation);
+            // Of what several hold one row is given: a page may need more than its own number of rows from each.
+            if (!result.HasMore || result.IsTooBroad || result.Rows.Count >= SearchDepth.EndOf(query, maxResults)) return result;
+        }
+    }
+
+    private async Task<SearchResult> FindAsync(BackendScope scope, SearchQuery query, int depth, bool asksAnew, CancellationToken cancellation)
+    {
+        var key = new ResultKey(scope.Name, string.Join(',', scope.Backends.Select(b => b.Name)), query.CanonicalText, depth);
         if (!asksAnew)
         {
             if (memory.TryFind<SearchResult>(key, out var kept)) return kept with { Status = CacheStatus.Hit };
@@ -121,11 +113,13 @@ public sealed class FederatedSearch(
         var asking = from backend in scope.Backends
                      where result.Failures.All(f => f.Backend != backend.Name)
                      let unknown = page.Where(row => row.Sources.All(s => s.Backend != backend.Name)).Select(row => row.Uid).ToList()
-                     where unknown.Count > 0
-                     select AskAsync(backend, query.OnlyStudies(unknown), asksAnew, deadline, cancellation);
+                     from studies in unknown.Chunk(StudyCounts.StudiesPerQuestion)
+                     let wanted = query.OnlyStudies(studies)
+                     select AskAsync(backend, wanted, SearchDepth.Of(wanted, options.Value.MaxResults), asksAnew, deadline, cancellation);
         var answers = await Task.WhenAll(asking);
         var parts = answers.SelectMany(answer => answer.Rows, (answer, row) => (answer.Backend.Name, Row: row)).ToLookup(part => part.Row.Uid);
-        return ([.. page.Select(WithParts)], [.. answers.Where(answer => answer.Failure is not null).Select(answer => answer.Backend.Name)]);
+        var silent = answers.Where(answer => answer.Failure is not null).Select(answer => answer.Backend.Name).Distinct();
+        return ([.. page.Select(WithParts)], [.. silent]);
 
         MergedRow WithParts(MergedRow row)
         {
@@ -141,15 +135,18 @@ public sealed class FederatedSearch(
         if (!asksAnew && memory.TryFind<SearchResult>(key, out var kept)) return kept with { Status = CacheStatus.Hit };
 
         // 2
-        var answers = await Task.WhenAll(scope.Backends.Select(backend => AskAsync(backend, query, asksAnew, options.Value.Deadline, cancellation)));
+        var answers = await Task.WhenAll(
+            scope.Backends.Select(backend => AskAsync(backend, query, key.Depth, asksAnew, options.Value.Deadline, cancellation)));
 
         // 4
         var failures = answers.Select(a => a.Failure).OfType<BackendFailure>().ToList();
         var keptRows = FindKeptRows(query, answers);
-        var rows = MergedList.Merge(query, [.. answers, .. keptRows], store);
+        var rows = MergedList.Merge(query, [.. answers, .. keptRows], store, query.IsWithinStudy ? int.MaxValue : options.Value.MaxResults);
         var result = new SearchResult(rows, failures, NotesOn(query, answers), answers.Concat(keptRows).Min(a => a.Asked), keptRows.Count > 0 ? CacheStatus.Stale : CacheStatus.Miss)
         {
             HasAnswer = keptRows.Count > 0 || answers.Any(a => a.Failure is null || a.Rows.Count > 0),
+            HasMore = answers.Any(a => a.IsCut),
+            IsTooBroad = answers.Any(a => a.IsCut) && key.Depth == SearchDepth.Most,
         };
         if (failures.Count > 0) return result;
         result = result with { IsKept = true };
@@ -159,9 +156,10 @@ public sealed class FederatedSearch(
     }
 
     /// <summary>What one backend says, asked once for all who want it, at its own root and at that of all.</summary>
-    private async Task<SearchAnswer> AskAsync(BackendOptions backend, SearchQuery query, bool asksAnew, TimeSpan deadline, CancellationToken cancellation)
+    private async Task<SearchAnswer> AskAsync(
+        BackendOptions backend, SearchQuery query, int depth, bool asksAnew, TimeSpan deadline, CancellationToken cancellation)
     {
-        var key = new AnswerKey(backend.Name, query.CanonicalText);
+        var key = new AnswerKey(backend.Name, query.CanonicalText, depth);
         return (await _asking.RunAsync((key, asksAnew), stopped => AskOnceAsync(backend, query, key, asksAnew, deadline, stopped), cancellation)).Result;
     }
 
@@ -169,21 +167,25 @@ public sealed class FederatedSearch(
     {
         if (!asksAnew && memory.TryFind<SearchAnswer>(key, out var kept)) return kept;
         using var late = new CancellationTokenSource(deadline, time);
-        var answer = await search.AskAsync(backend, query, options.Value.MaxResults, late.Token, cancellation);
+        var answer = await search.AskAsync(backend, query, query.IsWithinStudy ? null : key.Depth, late.Token, cancellation);
         if (answer.LeftOut > 0) log.RowsLeftOut(backend.Name, answer.LeftOut);
-        if (answer.IsCut) answer = answer with { Rows = [.. answer.Rows.Take(options.Value.MaxResults)] };
+        if (answer.AttributesLeftOut > 0) log.AttributesLeftOut(backend.Name, answer.AttributesLeftOut);
+        if (answer.IsCut) answer = answer with { Rows = [.. answer.Rows.Where(row => row.Position < key.Depth)] };
         File(query, answer);
+        if (StoredInstances.IsWanted(query, answer)) answer = await instances.AnswerAsync(backend, query, answer, cancellation);
         if (answer.Failure is null) memory.Add(key, answer, answer.Bytes, options.Value.Freshness);
         return answer;
     }
 
-    private List<string> NotesOn(SearchQuery query, SearchAnswer[] answers)
+    private static List<string> NotesOn(SearchQuery query, SearchAnswer[] answers)
     {
         var notes = new List<string>();
         foreach (var answer in answers)
         {
             if (answer.LeftOut > 0) notes.Add($"{answer.Backend.Name}: {answer.LeftOut} results without a valid UID were left out");
-            if (answer.IsCut) notes.Add($"{answer.Backend.Name} has more than the {options.Value.MaxResults} results that are read; a narrower search shows the others");
+            if (answer.AttributesLeftOut > 0)
+                notes.Add($"{answer.Backend.Name}: {answer.AttributesLeftOut} attributes that are not valid DICOM JSON were left out");
+            if (answer.IsCut) notes.Add($"{answer.Backend.Name} has more results than were counted: the number of additional results is the least");
         }
         // PS3.18 §8.3.4.2, word for word.
         if (query.IsFuzzy && answers.Any(a => !a.Backend.FuzzyMatching)) notes.Add("The fuzzymatching parameter is not supported. Only literal matching has been performed.");

@@ -13,9 +13,9 @@ public sealed class FoundRow
     private readonly PackedRows? _packed;
     private readonly long _place;
 
-    private FoundRow(SearchQuery query, Uid uid, Uid study, Dataset row, PackedRows? packed)
+    private FoundRow(SearchQuery query, Uid uid, Uid study, Dataset row, PackedRows? packed, int position)
     {
-        (Uid, Study, _packed) = (uid, study, packed);
+        (Uid, Study, Position, _packed) = (uid, study, position, packed);
         if (packed is null) _row = row;
         else _place = packed.Add(row);
         Order = RowOrder.Of(query.Level, row);
@@ -27,6 +27,9 @@ public sealed class FoundRow
 
     public Uid Study { get; }
 
+    /// <summary>Its place in the backend's own list, from 0; 0 for a row that was not read from a list.</summary>
+    public int Position { get; }
+
     /// <summary>An instance's series.</summary>
     public Uid Series { get; }
 
@@ -36,14 +39,15 @@ public sealed class FoundRow
     public int Count { get; }
 
     /// <summary>A row that is held as it is.</summary>
-    public static FoundRow? Find(SearchQuery query, Dataset row) => Find(query, row, row.FindUid(Tag.StudyInstanceUid), packed: null);
+    public static FoundRow? Find(SearchQuery query, Dataset row) =>
+        Find(query, row, row.FindUid(Tag.StudyInstanceUid), packed: null, position: 0);
 
     /// <summary>Null when the row does not say what it is about.</summary>
-    internal static FoundRow? Find(SearchQuery query, Dataset row, Uid? study, PackedRows? packed)
+    internal static FoundRow? Find(SearchQuery query, Dataset row, Uid? study, PackedRows? packed, int position)
     {
         if ((study ?? query.Study) is not { } of) return null;
         var uid = query.Level == SearchLevel.Studies ? study : row.FindUid(query.Key);
-        return uid is { } about ? new(query, about, of, row, packed) : null;
+        return uid is { } about ? new(query, about, of, row, packed, position) : null;
     }
 
     public Dataset Read() => _row ?? _packed!.Read(_place);

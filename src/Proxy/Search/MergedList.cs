@@ -23,6 +23,9 @@ public sealed class MergedList
         public Found First;
         public Further? Further;
 
+        /// <summary>The earliest section that a backend lists it in.</summary>
+        public int Section;
+
         public readonly RowOrder Order => Further?.Order ?? First.Row.Order;
     }
 
@@ -34,7 +37,9 @@ public sealed class MergedList
     /// <param name="query">What was searched for.</param>
     /// <param name="answers">What each backend said.</param>
     /// <param name="store">Knows the backend that a series belongs to, whichever rows of it match.</param>
-    public static MergedList Merge(SearchQuery query, IReadOnlyCollection<SearchAnswer> answers, DicomMetadataStore store)
+    /// <param name="maxResults">Rows of the first section (<see cref="SearchDepth"/>); all rows are in it by default.</param>
+    public static MergedList Merge(
+        SearchQuery query, IReadOnlyCollection<SearchAnswer> answers, DicomMetadataStore store, int maxResults = int.MaxValue)
     {
         var found = answers.SelectMany(a => a.Rows.Select(row => new Found(a.Backend, row)));
         if (query.Level == SearchLevel.Instances) found = OwnersOnly(found, store);
@@ -43,8 +48,9 @@ public sealed class MergedList
         foreach (var one in found)
         {
             ref var place = ref CollectionsMarshal.GetValueRefOrAddDefault(places, (one.Row.Uid, one.Row.Series), out var isKnown);
-            if (!isKnown) items[place = places.Count - 1].First = one;
-            else Add(ref items[place], one);
+            var section = SearchDepth.SectionOf(one.Row.Position, maxResults);
+            if (!isKnown) items[place = places.Count - 1] = new() { First = one, Section = section };
+            else Add(ref items[place], one, section, maxResults);
         }
         items.AsSpan(0, places.Count).Sort(Compare);
         return new(query.Level, items, places.Count);
@@ -86,7 +92,7 @@ public sealed class MergedList
         : Math.Max(found, study.ListOf(backend).FindSeries(path.Series)?.Count ?? 0);
 
     /// <summary>One more who found it; first is who is preferred, of a series who has more of it.</summary>
-    private static void Add(ref Item item, Found one)
+    private static void Add(ref Item item, Found one, int section, int maxResults)
     {
         Found[] all = [item.First, .. item.Further?.Others ?? [], one];
         Array.Sort(all, static (a, b) =>
@@ -95,14 +101,18 @@ public sealed class MergedList
             if (order == 0) order = a.Backend.Preference.CompareTo(b.Backend.Preference);
             return order != 0 ? order : string.CompareOrdinal(a.Backend.Name, b.Backend.Name);
         });
+        item.Section = section = Math.Min(item.Section, section);
         item.First = all[0];
-        item.Further = new([.. all[1..]], all.Select(f => f.Row.Order).Aggregate((order, other) => order.FilledFrom(other)));
+        // What a later section adds must not move it: pages before that section was read had it at its place.
+        var ordering = all.Where(f => SearchDepth.SectionOf(f.Row.Position, maxResults) == section).Select(f => f.Row.Order);
+        item.Further = new([.. all[1..]], ordering.Aggregate((order, other) => order.FilledFrom(other)));
     }
 
     private static int Compare(Item left, Item right)
     {
         var (one, other) = (left.Order, right.Order);
-        var order = other.Date.CompareTo(one.Date);
+        var order = left.Section.CompareTo(right.Section);
+        if (order == 0) order = other.Date.CompareTo(one.Date);
         if (order == 0) order = other.Time.CompareTo(one.Time);
         if (order == 0) order = left.First.Row.Study.CompareTo(right.First.Row.Study);
         if (order == 0) order = left.First.Row.Series.CompareTo(right.First.Row.Series);

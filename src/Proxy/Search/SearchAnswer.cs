@@ -15,6 +15,9 @@ public sealed record SearchAnswer(BackendOptions Backend, IReadOnlyList<FoundRow
     /// <summary>Rows without a UID of their level.</summary>
     public int LeftOut { get; init; }
 
+    /// <summary>Attributes of the rows that were not DICOM JSON.</summary>
+    public int AttributesLeftOut { get; init; }
+
     /// <summary>There are more than were to be read.</summary>
     public bool IsCut { get; init; }
 
@@ -34,29 +37,35 @@ public sealed record SearchAnswer(BackendOptions Backend, IReadOnlyList<FoundRow
 /// <summary>One page of a backend's answer, checked against what it was asked.</summary>
 /// <param name="Rows">Each has a valid UID of its level.</param>
 /// <param name="LeftOut">Rows without such a UID.</param>
+/// <param name="AttributesLeftOut">Attributes of the rows that are no DICOM JSON.</param>
 /// <param name="SaysMore">Whether a <c>Warning</c> says that further results can be requested (PS3.18 §8.3.4.4).</param>
-internal sealed partial record AnswerPage(IReadOnlyList<FoundRow> Rows, int LeftOut, bool SaysMore)
+internal sealed partial record AnswerPage(IReadOnlyList<FoundRow> Rows, int LeftOut, int AttributesLeftOut, bool SaysMore)
 {
     public int Count => Rows.Count + LeftOut;
 
     /// <param name="response">What came.</param>
     /// <param name="query">What was asked.</param>
     /// <param name="packed">Where the rows are kept.</param>
+    /// <param name="first">The place of its first row in the backend's list.</param>
+    /// <param name="most">Rows that are wanted: the reading ends there, whatever the backend goes on to send.</param>
     /// <param name="cancellation">Ends the reading.</param>
     /// <exception cref="MalformedAnswerException">It is not DICOM JSON, or speaks of another study than was asked about.</exception>
-    public static async Task<AnswerPage> ReadAsync(BackendResponse response, SearchQuery query, PackedRows packed, CancellationToken cancellation)
+    public static async Task<AnswerPage> ReadAsync(
+        BackendResponse response, SearchQuery query, PackedRows packed, int first, int most, CancellationToken cancellation)
     {
         var studies = query.Study is { } one ? [one] : query.FindUids(Tag.StudyInstanceUid);
         var rows = new List<FoundRow>();
-        var leftOut = 0;
+        int leftOut = 0, attributesLeftOut = 0;
         await foreach (var row in response.ReadRowsAsync(cancellation))
         {
             var study = row.FindUid(Tag.StudyInstanceUid);
             if (studies is not null && study is { } named && !studies.Contains(named)) throw new MalformedAnswerException("A row is of another study than was asked about.");
-            if (FoundRow.Find(query, row, study, packed) is { } found) rows.Add(found);
+            attributesLeftOut += row.LeftOut;
+            if (FoundRow.Find(query, row, study, packed, first + rows.Count) is { } found) rows.Add(found);
             else leftOut++;
+            if (rows.Count + leftOut >= most) break;
         }
-        return new(rows, leftOut, response.Warnings.Any(SaysThatMoreRemain));
+        return new(rows, leftOut, attributesLeftOut, response.Warnings.Any(SaysThatMoreRemain));
     }
 
     private static bool SaysThatMoreRemain(string warning) =>

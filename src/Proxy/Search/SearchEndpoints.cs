@@ -47,8 +47,11 @@ internal static class SearchEndpoints
         using var waiting = finding.IsCompleted || level != SearchLevel.Studies ? null : turns.Wait(scope);
         var result = await finding;
         if (!result.HasAnswer) return result.Failures.ToProblem();
+        var maxResults = options.Value.MaxResults;
+        if (result.IsTooBroad && result.Rows.Count < SearchDepth.EndOf(query, maxResults)) return Problems.TooBroad(SearchDepth.Most);
         var root = context.GetRootAddress(scope);
-        var key = new PageKey(result.Rows, query.Offset, query.Limit, string.Join(',', query.HiddenFields), root, context.Request.ChooseCoding());
+        var limit = SearchDepth.LimitOf(query, maxResults);
+        var key = new PageKey(result.Rows, query.Offset, limit, string.Join(',', query.HiddenFields), root, context.Request.ChooseCoding());
         if (!memory.TryFind<ReadyPage>(key, out var page))
         {
             var client = new ClientRoot(root, context.RequestServices.GetRequiredService<BulkTokens>());
@@ -61,7 +64,10 @@ internal static class SearchEndpoints
         if (result.Status == CacheStatus.Miss) response.SetServerTiming(time.GetElapsedTime(started));
         response.SetAge(Ages.Of(result.Asked, time.GetUtcNow()));
         response.SetPrivate();
-        AddWarnings(response, result, page.Lacking, remaining: result.Rows.Count - query.Offset - page.Rows.Length);
+        if (!query.IgnoredParameters.IsEmpty)
+            response.AddWarning($"Unknown parameters were ignored: {string.Join(", ", query.IgnoredParameters)}");
+        var remaining = Math.Max(result.Rows.Count - query.Offset - page.Rows.Length, result.HasMore ? 1 : 0);
+        AddWarnings(response, result, page.Lacking, remaining);
         response.Headers.Vary = "Accept, Accept-Encoding";
         if (level == SearchLevel.Studies) context.Items[typeof(ShownStudies)] = new ShownStudies(query, page.Rows);
         if (context.IsNotModified(page.ETag)) return Results.Empty;

@@ -8,9 +8,12 @@ namespace Proxy.Search;
 /// <param name="WholePageShown">When that was.</param>
 /// <param name="SplitsModalities">It refuses a list of modalities (PS3.18 §8.3.4.1 allows one value).</param>
 /// <param name="SplitsStudies">It refuses, or does not understand, a search for the series of several studies at once.</param>
-internal sealed record SearchHabits(int? MostPerPage, int? PageCap, int WholePage, string WholeSearch, DateTimeOffset WholePageShown, bool SplitsModalities, bool SplitsStudies)
+/// <param name="TakesCaretsRaw">Whether it finds names by a raw <c>^</c> and not by <c>%5E</c>; null while neither found any.</param>
+internal sealed record SearchHabits(
+    int? MostPerPage, int? PageCap, int WholePage, string WholeSearch, DateTimeOffset WholePageShown, bool SplitsModalities, bool SplitsStudies,
+    bool? TakesCaretsRaw)
 {
-    public static readonly SearchHabits Unknown = new(null, null, 0, "", default, false, false);
+    public static readonly SearchHabits Unknown = new(null, null, 0, "", default, false, false, null);
 
     /// <summary>No archive gives fewer rows at once than this without saying so: a shorter page is the last.</summary>
     private const int LeastCap = 10;

@@ -12,6 +12,9 @@ internal static class SearchParameters
 {
     private const int MaxParameters = 100;
 
+    /// <summary>Names in the Warning about ignored parameters; further ones are ignored without being named.</summary>
+    private const int MaxIgnoredNames = 10;
+
     public static bool TryRead(SearchLevel level, Uid? study, Uid? series, IQueryCollection parameters, out SearchQuery query, out ParameterError? error)
     {
         query = SearchQuery.AllStudies with { Level = level, Study = study, Series = series };
@@ -43,6 +46,9 @@ internal static class SearchParameters
                 if (values.Count > 1 || !bool.TryParse(value, out var fuzzy)) return new(name, "true or false");
                 query = query with { IsFuzzy = fuzzy };
                 return null;
+            case "accept" or "charset":
+                // They choose the form of the answer, at every address (PS3.18 §8.3.3).
+                return null;
             case "emptyvaluematching" or "multiplevaluematching":
                 return bool.TryParse(value, out _) ? null : new(name, "true or false");
             default:
@@ -50,38 +56,63 @@ internal static class SearchParameters
         }
     }
 
-    /// <summary>An attribute of a series has no place in a study's row (PS3.18 §10.6.3.3.1), though viewers ask for it.</summary>
     private static ParameterError? TryAddFields(ref SearchQuery query, StringValues values)
     {
         foreach (var field in values.ToArray().SelectMany(v => (v ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)))
         {
             if (field == "all") query = query with { IncludesAll = true };
             else if (FindPath(field) is not { } path) return new("includefield", "a list of keywords or tags of eight hexadecimal digits, or all (PS3.18 §8.3.4.3)");
-            else if (query.Level != SearchLevel.Studies || !SearchFields.OfSeriesAlone.Contains(path)) query = query with { IncludeFields = query.IncludeFields.Add(path) };
+            else query = WithField(query, path);
         }
         return null;
     }
 
     private static ParameterError? TryAddMatch(ref SearchQuery query, string name, StringValues values)
     {
-        if (FindPath(name) is not { } path) return new(Shown(name), "not a keyword of the data dictionary, nor a tag of eight hexadecimal digits (PS3.18 §8.3.4.1)");
+        if (FindPath(name) is not { } path)
+        {
+            // PS3.18 §8.3: what is not known is ignored. The value may be a credential: only the name is told.
+            if (name.Length > 0 && query.IgnoredParameters.Length < MaxIgnoredNames)
+                query = query with { IgnoredParameters = query.IgnoredParameters.Add(Shown(name)) };
+            return null;
+        }
         var isModalities = path == Tag.ModalitiesInStudy.ToString();
         if (query.Matches.ContainsKey(path) || values.Count > 1 && !isModalities) return new(Shown(name), "an attribute may be matched once (PS3.18 §8.3.4.1)");
-        var value = string.Join(',', values.ToArray());
-        if (value.Length > 16 * 1024 || value.Any(char.IsControl)) return new(Shown(name), "at most 16384 characters, none of them a control character");
-        if (IsUid(path))
+        var value = string.Join(',', values.ToArray()).TrimEnd('\0');
+        if (value.Length > 16 * 1024 || value.Any(char.IsControl) && !IsUid(path))
+            return new(Shown(name), "at most 16384 characters, none of them a control character");
+        if (IsUid(path) && value.Length > 0)
         {
-            var uids = value.Split('\\', ',');
-            if (uids.Any(uid => !Uid.TryParse(uid, out _))) return new(Shown(name), "one UID or a list of them (PS3.5 §9.1)");
-            value = string.Join(',', uids.Distinct());
+            if (FindUids(value) is not { } uids) return new(Shown(name), "one UID or a list of them (PS3.5 §9.1)");
+            value = string.Join(',', uids);
         }
         else if (isModalities)
         {
-            value = string.Join(',', value.Split('\\', ',').Distinct());
+            value = string.Join(',', value.Split(['\\', ','], StringSplitOptions.RemoveEmptyEntries).Distinct());
         }
-        query = query with { Matches = query.Matches.Add(path, (name, value)) };
+        // Universal matching (PS3.4 §C.2.2.2.3): it restricts nothing, and the attribute is wanted in the answer.
+        if (value.Length == 0) query = WithField(query, path);
+        else query = query with { Matches = query.Matches.Add(path, (name, value)) };
         return null;
     }
+
+    /// <summary>The UIDs of a list, each once; null when one of them is none.</summary>
+    private static IReadOnlyCollection<Uid>? FindUids(string list)
+    {
+        var uids = new List<Uid>();
+        foreach (var text in list.Split('\\', ','))
+        {
+            if (!Uid.TryParse(text, out var uid)) return null;
+            if (!uids.Contains(uid)) uids.Add(uid);
+        }
+        return uids;
+    }
+
+    /// <summary>An attribute of a series has no place in a study's row (PS3.18 §10.6.3.3.1), though viewers ask for it.</summary>
+    private static SearchQuery WithField(SearchQuery query, string path) =>
+        query.Level == SearchLevel.Studies && SearchFields.OfSeriesAlone.Contains(path)
+            ? query
+            : query with { IncludeFields = query.IncludeFields.Add(path) };
 
     private static bool IsUid(string path) =>
         path == Tag.StudyInstanceUid.ToString() || path == Tag.SeriesInstanceUid.ToString() || path == Tag.SopInstanceUid.ToString();

@@ -25,6 +25,14 @@ public sealed record SearchQuery(
 {
     public static readonly SearchQuery AllStudies = new(SearchLevel.Studies, null, null, ImmutableSortedDictionary<string, (string, string)>.Empty, [], false, false, null, 0);
 
+    /// <summary>
+    /// Whether a <c>^</c> in a value is sent as it is, for a backend that does not decode <c>%5E</c>; else escaped (RFC 3986 §2.1).
+    /// </summary>
+    public bool SendsCaretsRaw { get; init; }
+
+    /// <summary>Names of parameters that PS3.18 does not define, for the client to be told of; their values are dropped.</summary>
+    public ImmutableArray<string> IgnoredParameters { get; init; } = [];
+
     /// <summary>All series of one study, with what is asked for in every search.</summary>
     public static SearchQuery SeriesOf(Uid study) => AllStudies with { Level = SearchLevel.Series, Study = study };
 
@@ -36,11 +44,12 @@ public sealed record SearchQuery(
     };
 
     /// <summary>These studies, with the same attributes, whatever else was searched by.</summary>
-    public SearchQuery OnlyStudies(IEnumerable<Uid> studies) => AllStudies with
+    public SearchQuery OnlyStudies(IReadOnlyCollection<Uid> studies) => AllStudies with
     {
         Matches = AllStudies.Matches.Add(Tag.StudyInstanceUid.ToString(), ("StudyInstanceUID", string.Join(',', studies))),
         IncludeFields = IncludeFields,
         IncludesAll = IncludesAll,
+        Limit = studies.Count,
     };
 
     /// <summary>Whether a backend matches it against its own part of a study, so that another's part may not match.</summary>
@@ -54,6 +63,12 @@ public sealed record SearchQuery(
         _ => Tag.SopInstanceUid,
     };
 
+    /// <summary>Whether it lists series or instances of one study: such a list is short enough to be read whole.</summary>
+    public bool IsWithinStudy => Study is not null || Level != SearchLevel.Studies && FindUids(Tag.StudyInstanceUid) is { Count: 1 };
+
+    /// <summary>Whether a value separates the components of a name (PS3.5 §6.2).</summary>
+    public bool HasCarets => Matches.Values.Any(match => match.Value.Contains('^', StringComparison.Ordinal));
+
     /// <summary>Whether it asks for all there is of what the path names, and for nothing that a kept row may lack.</summary>
     public bool AsksWhole => Matches.IsEmpty && !IncludesAll && FurtherFields.IsEmpty;
 
@@ -65,6 +80,11 @@ public sealed record SearchQuery(
 
     /// <summary>What the client wants that is not asked for in every search.</summary>
     public ImmutableSortedSet<string> FurtherFields => IncludeFields.Except(AskedFor);
+
+    /// <summary>
+    /// The attributes of a row: by the standard, by the client's list, and those that are matched; of one inside a sequence the sequence.
+    /// </summary>
+    public ImmutableSortedSet<string> WantedTags => AskedFor.Union(IncludeFields.Concat(Matches.Keys).Select(path => path.Split('.')[0]));
 
     /// <summary>What is asked for although neither the client nor the standard wants it: it leaves the rows again.</summary>
     public IEnumerable<Tag> HiddenFields => IncludesAll
@@ -93,7 +113,12 @@ public sealed record SearchQuery(
     public string ToRequest(int? limit, int offset = 0)
     {
         var request = new StringBuilder(Path).Append('?');
-        foreach (var (name, value) in Matches.Values) request.Append(Escape(name)).Append('=').Append(Escape(value)).Append('&');
+        foreach (var (name, value) in Matches.Values)
+        {
+            var escaped = Escape(value);
+            if (SendsCaretsRaw) escaped = escaped.Replace("%5E", "^", StringComparison.Ordinal);
+            request.Append(Escape(name)).Append('=').Append(escaped).Append('&');
+        }
         if (IsFuzzy) request.Append("fuzzymatching=true&");
         request.Append("includefield=").Append(IncludesAll ? "all" : string.Join(',', AskedFor.Union(IncludeFields)));
         if (limit is not null) request.Append(CultureInfo.InvariantCulture, $"&limit={limit}");

@@ -18,7 +18,7 @@ namespace Proxy.Search;
 public sealed class StudyCounts(BackendSearch search, SeriesListReader lists, DicomMetadataStore store, Reloadable<CacheOptions> cache, TimeProvider time)
 {
     /// <summary>UIDs in one question: 64 characters each, and a server may refuse a line of 4 KB.</summary>
-    private const int StudiesPerQuestion = 50;
+    internal const int StudiesPerQuestion = 50;
 
     private readonly SingleFlight<(string Backend, string Studies), IReadOnlyList<Uid>> _asking = new();
 

@@ -139,15 +139,113 @@ public sealed class PagingWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhatIsMoreThanIsRead_IsSaid()
+    public async Task ASearchWithoutALimit_HasMaxResultsRows_AndSaysThatThereAreMore()
     {
         await using var proxy = new ProxyHost(("east", _east.Address)) { ["Search:MaxResults"] = "30" };
 
         var reply = await proxy.GetAsync(Studies);
-
         Assert.Equal(30, reply.Rows.Count);
-        Assert.Contains("east has more than the 30 results", Assert.Single(reply.Warnings));
+        Assert.Contains(reply.Warnings, w => w.Contains("There are 1 additional results that can be requested", StringComparison.Ordinal));
+        Assert.Contains(reply.Warnings, w => w.Contains("east has more results than were counted", StringComparison.Ordinal));
         Assert.Contains("limit=31&", Assert.Single(_east.Requests).Query);
+
+        var rest = await proxy.GetAsync(Studies + "?offset=30");
+        Assert.Equal(45, reply.Values("0020000D").Concat(rest.Values("0020000D")).Distinct().Count());
+        Assert.Empty(rest.Warnings);
+    }
+
+    [Fact]
+    public async Task MaxResultsCountsTheRowsOfTheMergedList()
+    {
+        using var west = new WireMockPacs(Enumerable.Range(1, 45).Select(n => new HeldStudy($"1.4.{n}").With($"1.4.{n}.1")));
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { ["Search:MaxResults"] = "50" };
+
+        var reply = await proxy.GetAsync(Studies);
+
+        Assert.Equal(50, reply.Rows.Count);
+        Assert.Contains("There are 40 additional results that can be requested", Assert.Single(reply.Warnings));
+    }
+
+    [Theory]
+    [InlineData(7, null)]
+    [InlineData(10, 4)]
+    [InlineData(33, 20)]
+    public async Task PagesBehindMaxResultsAreRead_EachRowOnce(int limit, int? cap)
+    {
+        using var west = new WireMockPacs(Enumerable.Range(20, 45).Select(n => new HeldStudy($"1.3.{n}") { Date = $"202401{n % 28 + 1:00}" }.With($"1.3.{n}.1")));
+        west.Archive.Order = studies => studies.Reverse();
+        (west.Archive.PageCap, west.Archive.SaysWhatRemains) = (cap, cap is not null);
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { ["Search:MaxResults"] = "10" };
+        var found = new List<string?>();
+
+        for (var isMore = true; isMore;)
+        {
+            var page = await proxy.GetAsync($"{Studies}?limit={limit}&offset={found.Count}");
+            isMore = page.Warnings.Any(w => w.Contains("additional results", StringComparison.Ordinal));
+            if (isMore) Assert.Equal(limit, page.Rows.Count);
+            found.AddRange(page.Values("0020000D"));
+        }
+
+        Assert.Equal(64, found.Count);
+        Assert.Equal(64, found.Distinct().Count());
+        Assert.Equal(found.Take(limit), (await proxy.GetAsync($"{Studies}?limit={limit}")).Values("0020000D"));
+    }
+
+    [Fact]
+    public async Task AListWithinAStudyIsWhole_WhateverMaxResultsSays()
+    {
+        using var west = new WireMockPacs(Enumerable.Range(1, 12).Aggregate(new HeldStudy("1.7"), (study, n) => study.With($"1.7.{n}", instances: n == 1 ? 45 : 1)));
+        await using var proxy = new ProxyHost(("west", west.Address)) { ["Search:MaxResults"] = "10" };
+
+        foreach (var (path, count) in ((string, int)[])[("/1.7/series", 12), ("/1.7/instances", 56), ("/1.7/series/1.7.1/instances", 45), ("/1.7/series?Modality=CT", 12)])
+        {
+            var reply = await proxy.GetAsync(Studies + path);
+            Assert.Equal(count, reply.Rows.Count);
+            Assert.Empty(reply.Warnings);
+        }
+        Assert.Equal(12, (await proxy.GetAsync("/dicomweb/series?StudyInstanceUID=1.7")).Rows.Count);
+        Assert.Equal(5, (await proxy.GetAsync(Studies + "/1.7/instances?limit=5&offset=50")).Rows.Count);
+    }
+
+    [Fact]
+    public async Task APageBehindAllThatIsRead_IsAnError_AndNoEmptyList()
+    {
+        var rows = Enumerable.Range(1, 100_002).Select(n => $$$"""{"0020000D":{"vr":"UI","Value":["1.8.{{{n}}}"]}}""");
+        _east.Say(PacsAnswer.Json($"[{string.Join(',', rows)}]"));
+
+        (await _proxy.GetAsync(Studies + "?limit=10&offset=100000")).IsProblem(413, names: "100000");
+        (await _proxy.GetAsync(Studies + "?limit=2147483647")).IsProblem(413);
+        (await _proxy.GetAsync(Studies + "?limit=10&offset=99995")).IsProblem(413);
+        Assert.Equal(10, (await _proxy.GetAsync(Studies + "?limit=10&offset=99990")).Rows.Count);
+    }
+
+    [Fact]
+    public async Task AnOffsetBehindTheLastRow_IsAnEmptyPage()
+    {
+        var reply = await _proxy.GetAsync(Studies + "?limit=10&offset=2000000000");
+        Assert.Empty(reply.Rows);
+        Assert.Empty(reply.Warnings);
+    }
+
+    [Fact]
+    public async Task APageIsReadAsFarAsRowsAreWanted_AlthoughThePacsGoesOn()
+    {
+        using var west = new RawPacs();
+        await using var proxy = new ProxyHost(("west", west.Address));
+        west.On("studies", async connection =>
+        {
+            await connection.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/dicom+json\r\nConnection: close\r\n\r\n[");
+            var rows = Enumerable.Range(1, 20_000).Select(n => $$$"""{"0020000D":{"vr":"UI","Value":["1.8.{{{n}}}"]}}""");
+            await connection.SendAsync(string.Join(',', rows));
+            // The list never ends.
+            await connection.WaitForLeaveAsync();
+        });
+
+        var reply = await proxy.GetAsync(Studies);
+
+        Assert.Equal(1000, reply.Rows.Count);
+        Assert.Equal("", reply["X-Failed-Backends"]);
+        Assert.Single(west.Requests);
     }
 
     [Fact]

@@ -128,4 +128,33 @@ public sealed class QueryWalks : IAsyncDisposable
     [InlineData("1.2.2%2C1.2.4")]
     public async Task SeveralStudiesAreFoundAtOnce(string uids) =>
         Assert.Equal(["1.2.2", "1.2.4"], (await _proxy.GetAsync($"{Studies}?limit=101&offset=0&fuzzymatching=false&StudyInstanceUID={uids}")).Values("0020000D"));
+
+    [Fact]
+    public async Task UnknownParametersAreIgnored_AndNamedInAWarning_WithoutTheirValues()
+    {
+        var reply = await _proxy.GetAsync(Studies + "?PatientID=P1&_=1700000000000&orderby=-StudyDate&token=S3CRET&accept=application/dicom%2Bjson&charset=utf-8");
+
+        Assert.Equal(["1.2.1", "1.2.2", "1.2.3", "1.2.4"], reply.Values("0020000D"));
+        Assert.Equal("299 Proxy \"Unknown parameters were ignored: _, orderby, token\"", Assert.Single(reply.Warnings));
+        Assert.DoesNotContain("S3CRET", string.Concat(reply.Headers.SelectMany(h => h.Value)), StringComparison.Ordinal);
+        Assert.DoesNotContain(_proxy.Log.All, line => line.Contains("S3CRET", StringComparison.Ordinal));
+        Assert.All(_east.Requests, r => Assert.DoesNotContain("token", r.Query, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("?PatientName=&StudyInstanceUID=&ModalitiesInStudy=")]
+    [InlineData("?00100020=&0020000D=&SeriesInstanceUID=")]
+    public async Task AnEmptyValueMatchesEverything(string search) =>
+        Assert.Equal(["1.2.1", "1.2.2", "1.2.3", "1.2.4"], (await _proxy.GetAsync(Studies + search)).Values("0020000D"));
+
+    [Fact]
+    public async Task AUidOfAnOldArchive_LeadsToItsStudy()
+    {
+        _west.Hold(new HeldStudy("1.02.003") { Date = "20220101" }.With("1.02.003.01", "CT", 2));
+
+        Assert.Equal(["1.02.003"], (await _proxy.GetAsync(Studies + "?StudyInstanceUID=1.02.003%20")).Values("0020000D"));
+        Assert.Equal(["1.02.003.01"], (await _proxy.GetAsync(Studies + "/1.02.003/series")).Values("0020000E"));
+        Assert.Equal(2, (await _proxy.GetAsync(Studies + "/1.02.003%20/series/1.02.003.01%20/metadata")).Rows.Count);
+        Assert.Contains(_west.Requests, r => r.Path == "studies/1.02.003/series/1.02.003.01/metadata");
+    }
 }
