@@ -247,6 +247,14 @@ public class DicomJsonReaderTests
     }
 
     [Fact]
+    public async Task AChangedValueCannotBringTheMarkOfTheRoot()
+    {
+        var dataset = (await Answers.ReadAsync("[{\"00091001\":{\"vr\":\"LO\",\"Value\":[\"a\\\\\\uffff/studies\"]}}]")).Single();
+        Assert.Equal(["a", "\uFFFF/studies"], dataset.FindStrings(new(0x00091001)));
+        Assert.True(dataset.Json.Span.IndexOf(DicomJsonWriter.RootMark) < 0);
+    }
+
+    [Fact]
     public async Task TwoModalitiesInOneValueAreTwo()
     {
         var row = await ReadRowAsync("[{\"00080061\":{\"vr\":\"CS\",\"Value\":[\"CT\\\\SR\"]}}]");
