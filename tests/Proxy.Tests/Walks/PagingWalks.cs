@@ -83,7 +83,7 @@ public sealed class PagingWalks : IAsyncDisposable
     public async Task ASearchThatIsWrong_LearnsNothing()
     {
         _east.Fail(400, "studies");
-        (await _proxy.GetAsync(Studies)).IsProblem(502);
+        (await _proxy.GetAsync(Studies)).IsProblem(400);
         _east.Mend();
 
         var before = _east.Requests.Count;
