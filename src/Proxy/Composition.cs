@@ -107,6 +107,8 @@ internal static class Composition
         services.AddSingleton<SeriesReader>();
         services.AddSingleton<FrameCutter>();
         services.AddSingleton<BodyFetch>();
+        services.AddSingleton<GivenForms>();
+        services.AddSingleton<KeptBodies>();
         services.AddSingleton<BodyReader>();
         services.AddSingleton<BulkDataReader>();
         services.AddSingleton<WholeSeries>();
@@ -154,6 +156,7 @@ internal static class Composition
             root.MapFrames();
             root.MapBulkData();
             root.MapInstances();
+            root.MapUri();
         }
     }
 

@@ -25,7 +25,7 @@ internal static class RequestScope
             if (backends.Find(name) is not { } backend) return Problems.NotFound("No backend of that name is configured.");
             http.Items[typeof(BackendScope)] = new BackendScope(backend.Name, [backend]);
         }
-        return await next(context);
+        return DisclosureParameters.RefuseAnonymization(http.Request) is { } refusal ? refusal : await next(context);
     }
 
     public static BackendScope GetScope(this HttpContext context) => (BackendScope)context.Items[typeof(BackendScope)]!;
@@ -33,6 +33,10 @@ internal static class RequestScope
     /// <summary>The root as the client addressed it, such as <c>https://pacs.example/dicomweb</c>.</summary>
     public static string GetRootAddress(this HttpContext context, BackendScope scope) =>
         $"{context.Request.Scheme}://{context.Request.Host.ToUriComponent()}{context.Request.PathBase.ToUriComponent()}{scope.Path}";
+
+    /// <summary>The resource as the client addressed it, without a query.</summary>
+    public static string GetResourceAddress(this HttpContext context) =>
+        $"{context.Request.Scheme}://{context.Request.Host.ToUriComponent()}{context.Request.PathBase.ToUriComponent()}{context.Request.Path.ToUriComponent()}";
 
     /// <summary>Reads the UIDs of the path; false with a problem that names the first that is none.</summary>
     public static bool TryReadUids(this HttpContext context, out Uid? study, out Uid? series, out Uid? instance, [NotNullWhen(false)] out IResult? problem)

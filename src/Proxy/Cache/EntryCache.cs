@@ -131,7 +131,8 @@ public sealed class EntryCache
     /// <param name="key">What is wanted.</param>
     /// <param name="fetch">How it is asked for when it is not here.</param>
     /// <param name="keep">Where it is to be kept.</param>
-    public Lookup Get(EntryKey key, Fetch fetch, Keep keep = Keep.InMemory)
+    /// <param name="keyOf">Under which key the answer is kept, when that is known only from its head; null for <paramref name="key"/>.</param>
+    public Lookup Get(EntryKey key, Fetch fetch, Keep keep = Keep.InMemory, Func<EntryHead, EntryKey>? keyOf = null)
     {
         while (true)
         {
@@ -145,7 +146,7 @@ public sealed class EntryCache
                 }
                 _fills.TryRemove(new(key, running));
             }
-            var fill = NewFill(key, keep);
+            var fill = NewFill(keyOf ?? (_ => key), keep);
             var reader = fill.Join()!;
             if (!_fills.TryAdd(key, fill)) continue;
 
@@ -156,7 +157,7 @@ public sealed class EntryCache
                 fill.End(null);
                 return new(kept, null, false);
             }
-            _ = RunAsync(key, fill, fetch);
+            _ = RunAsync(key, fill, fetch, keyOf);
             return new(null, reader, false);
         }
     }
@@ -223,12 +224,12 @@ public sealed class EntryCache
         return onDisk;
     }
 
-    private Fill NewFill(EntryKey key, Keep keep) =>
+    private Fill NewFill(Func<EntryHead, EntryKey> keyOf, Keep keep) =>
         _disk.CanWrite
-            ? new(Math.Min(HeldBytes, _memory.MaxEntryBytes), head => _disk.BeginAsync(key, head)) { Keep = keep }
+            ? new(Math.Min(HeldBytes, _memory.MaxEntryBytes), head => _disk.BeginAsync(keyOf(head), head)) { Keep = keep }
             : new(keep == Keep.OnDisk ? 0 : _memory.MaxEntryBytes) { Keep = keep };
 
-    private async Task RunAsync(EntryKey key, Fill fill, Fetch fetch)
+    private async Task RunAsync(EntryKey key, Fill fill, Fetch fetch, Func<EntryHead, EntryKey>? keyOf)
     {
         // The client's thread goes on to its own part.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
@@ -237,7 +238,7 @@ public sealed class EntryCache
         {
             var answer = await fetch(fill, fill.Stopped);
             if (!answer.IsFound) fill.End(answer.Failure);
-            else await KeepAsync(key, fill, await fill.CompleteAsync(answer.Value, _time.GetUtcNow()));
+            else await KeepAsync(keyOf?.Invoke(answer.Value) ?? key, answer.Value, fill, await fill.CompleteAsync(answer.Value, _time.GetUtcNow()));
         }
         catch (OperationCanceledException)
         {
@@ -256,8 +257,9 @@ public sealed class EntryCache
         }
     }
 
-    private async Task KeepAsync(EntryKey key, Fill fill, (Entry? Entry, Spool? Spool) whole)
+    private async Task KeepAsync(EntryKey key, EntryHead head, Fill fill, (Entry? Entry, Spool? Spool) whole)
     {
+        await RemoveTwinAsync(key, head);
         var placed = Task.FromResult(true);
         // A purge comes before this, and it is not kept, or after it, and finds it.
         lock (fill)
@@ -274,6 +276,16 @@ public sealed class EntryCache
             if (whole.Spool is { } spool) placed = _disk.AddAsync(spool, () => fill.Keep == Keep.Ahead);
         }
         await placed;
+    }
+
+    /// <summary>An instance that turns out to be stored in a transfer syntax is not kept a second time under that syntax's own key.</summary>
+    private async ValueTask RemoveTwinAsync(EntryKey key, EntryHead head)
+    {
+        if (key.Format is not { MediaType: BodyFormat.Dicom, TransferSyntax: BodyFormat.Any } stored || head.TransferSyntax is not { } syntax) return;
+        var twin = key with { Format = stored with { TransferSyntax = syntax } };
+        if (!_memory.TryLook<Entry>(twin, out _) && !await _disk.HasAsync([new(twin)], CancellationToken.None)) return;
+        if (Uid.TryParse(key.Study.ToString(), out var study) && Uid.TryParse(key.Series.ToString(), out var series) && Uid.TryParse(key.Instance.ToString(), out var instance))
+            _ = RemoveAsync(new(key.Backend, study, series, instance, twin.Format));
     }
 
     /// <summary>The same in memory; null when the disk does not give it any more.</summary>

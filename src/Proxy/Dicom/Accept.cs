@@ -3,20 +3,74 @@ using System.Globalization;
 
 namespace Proxy.Dicom;
 
-/// <summary>What a client accepts, best first: by weight, then in the order it wrote them (PS3.18 §8.7.8.1).</summary>
-public static class Accept
+/// <summary>The media types that a client accepts, best first, and those it refuses (RFC 9110 §12.5.1, PS3.18 §8.7.8.1).</summary>
+public sealed class Accept
 {
-    /// <summary>The media types of an <c>Accept</c> header that have a weight above zero.</summary>
-    public static ImmutableArray<MediaType> Parse(string? header) =>
-        [.. MediaType.ParseList(header).Where(t => WeightOf(t) > 0).OrderByDescending(WeightOf)];
+    private Accept(ImmutableArray<AcceptedType> types, ImmutableArray<MediaType> refused) => (Types, Refused) = (types, refused);
 
-    /// <summary>Whether DICOM JSON may be sent: asked for by either of its names, by a wildcard, or by no header at all.</summary>
+    /// <summary>Best first: the <c>accept</c> query parameter before the header, then by weight, then as written.</summary>
+    public ImmutableArray<AcceptedType> Types { get; }
+
+    /// <summary>Media types of weight 0.</summary>
+    public ImmutableArray<MediaType> Refused { get; }
+
+    /// <summary>True when no media type was given at all: then the default of the resource is meant.</summary>
+    public bool IsAbsent => Types.IsEmpty && Refused.IsEmpty;
+
+    /// <summary>Reads an <c>Accept</c> header. Elements that are not media types are ignored (PS3.18 §8.7.7).</summary>
+    public static Accept Parse(string? header) => Parse(null, header);
+
+    /// <summary>Reads the <c>accept</c> query parameter (PS3.18 §8.3.3.1) and the header.</summary>
+    /// <param name="query">The values of the query parameter as one list; null when there is none.</param>
+    /// <param name="header">The header as one list; null when there is none.</param>
+    public static Accept Parse(string? query, string? header)
+    {
+        var types = ImmutableArray.CreateBuilder<AcceptedType>();
+        var refused = ImmutableArray.CreateBuilder<MediaType>();
+        // An unescaped plus sign in a query is a space, and no media type has a space in it.
+        if (!string.IsNullOrEmpty(query)) Add(MediaType.ParseList(query).Select(t => t with { Type = t.Type.Replace(' ', '+') }));
+        Add(MediaType.ParseList(header));
+        return new(types.ToImmutable(), refused.ToImmutable());
+
+        void Add(IEnumerable<MediaType> list)
+        {
+            var rank = types.Count > 0 ? types[^1].Rank + 1 : 0;
+            double? last = null;
+            foreach (var (type, weight) in list.Select(t => (Type: t, Weight: WeightOf(t))).OrderByDescending(t => t.Weight))
+            {
+                if (weight == 0)
+                {
+                    refused.Add(type);
+                    continue;
+                }
+                if (last is { } heavier && weight < heavier) rank++;
+                last = weight;
+                types.Add(new(type, rank));
+            }
+        }
+    }
+
+    /// <summary>True when DICOM JSON may be sent: accepted by either of its names or a wildcard, or nothing was asked for.</summary>
     /// <remarks>
-    /// Viewers up to OHIF 3.11 add their frame types to metadata requests; DICOM JSON is taken whenever it is offered.
+    /// Viewers up to OHIF 3.11 add their frame types to metadata requests: DICOM JSON is sent whenever it is accepted.
+    /// A weight of 0 for DICOM JSON outweighs a wildcard (RFC 9110 §12.5.1: the most specific range decides).
     /// </remarks>
-    public static bool TakesDicomJson(ImmutableArray<MediaType> accepted) =>
-        accepted.IsEmpty || accepted.Any(t => t.Type is MediaType.DicomJson or "application/json" or "application/*" or "*/*");
+    public bool TakesDicomJson
+    {
+        get
+        {
+            if (IsAbsent) return true;
+            var isRefused = Refused.Any(t => t.Is(MediaType.DicomJson));
+            return Types.Any(t => t.Type.Type is MediaType.DicomJson
+                || !isRefused && t.Type.Type is ("application/json" or "application/*" or "*/*"));
+        }
+    }
 
     private static double WeightOf(MediaType type) =>
-        type.Find("q") is { } text && double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var q) ? q : 1;
+        type.Find("q") is { } text && double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var q) ? Math.Min(q, 1) : 1;
 }
+
+/// <summary>One media type that a client accepts.</summary>
+/// <param name="Type">With its parameters.</param>
+/// <param name="Rank">0 for the best; types of one rank are equally acceptable.</param>
+public readonly record struct AcceptedType(MediaType Type, int Rank);

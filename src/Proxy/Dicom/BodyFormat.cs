@@ -2,13 +2,10 @@ namespace Proxy.Dicom;
 
 /// <summary>The form that a frame or a whole instance is asked for in: a media type and a transfer syntax (PS3.18 §8.7.3.5.2).</summary>
 /// <param name="MediaType">Such as <c>application/octet-stream</c>; that of the body itself, not of what wraps it.</param>
-/// <param name="TransferSyntax">The UID, <see cref="Any"/> for "as it is stored", or <see cref="Unnamed"/>.</param>
+/// <param name="TransferSyntax">The UID, or <see cref="Any"/> for "as it is stored".</param>
 public sealed record BodyFormat(string MediaType, string TransferSyntax)
 {
     public const string Any = "*";
-
-    /// <summary>The backend chooses: what a request for a whole instance means that names no transfer syntax.</summary>
-    public const string Unnamed = "";
 
     public const string Dicom = "application/dicom";
 
@@ -18,27 +15,58 @@ public sealed record BodyFormat(string MediaType, string TransferSyntax)
     /// <summary>As stored: what viewers ask for, and the only form that needs no work of the backend.</summary>
     public static readonly BodyFormat AsStored = new(Proxy.Dicom.MediaType.OctetStream, Any);
 
-    /// <summary>Whether a frame of <paramref name="mediaType"/> in <paramref name="transferSyntax"/> answers a request for this form.</summary>
-    public bool IsMetBy(string mediaType, string? transferSyntax) =>
-        TransferSyntax == Any
+    /// <summary>
+    /// The form under which a body is kept: a frame's named transfer syntax has one media type, however the request spells it.
+    /// </summary>
+    public BodyFormat Canonical =>
+        MediaType != Dicom && TransferSyntax != Any && Uid.TryParse(TransferSyntax, out var syntax)
+            ? this with { MediaType = Proxy.Dicom.TransferSyntax.FindFrameType(syntax) ?? MediaType }
+            : this;
+
+    /// <summary>True when a body of <paramref name="mediaType"/> in <paramref name="transferSyntax"/> answers a request for this form.</summary>
+    /// <remarks>
+    /// A whole instance in Implicit VR Little Endian or Explicit VR Big Endian answers no request (PS3.18 §8.7.3). Frames have no
+    /// VR, so a frame of an implicit instance is one in Explicit VR Little Endian.
+    /// </remarks>
+    public bool IsMetBy(string mediaType, string? transferSyntax)
+    {
+        if (MediaType == Dicom)
+        {
+            if (mediaType != Dicom || transferSyntax is Proxy.Dicom.TransferSyntax.ImplicitLittleEndian or Proxy.Dicom.TransferSyntax.ExplicitBigEndian) return false;
+        }
+        else if (transferSyntax == Proxy.Dicom.TransferSyntax.ImplicitLittleEndian)
+        {
+            transferSyntax = ExplicitLittleEndian;
+        }
+        return TransferSyntax == Any
             ? MediaType == Proxy.Dicom.MediaType.OctetStream || MediaType == mediaType
-            : TransferSyntax.Length > 0 && TransferSyntax == transferSyntax;
+            : TransferSyntax == transferSyntax;
+    }
 
     /// <summary>
-    /// The form that one accepted media type asks for; null when it is no form of pixel data. The default transfer
-    /// syntax of a compressed media type is that of PS3.18 Table 8.7.3-5.
+    /// The form that one accepted media type asks for; null when it is no form of pixel data, or one that PS3.18 §8.7.3
+    /// forbids. The default transfer syntax of a compressed media type is that of PS3.18 Table 8.7.3-5.
     /// </summary>
     public static BodyFormat? Of(MediaType accepted)
     {
-        var type = accepted.Is(Proxy.Dicom.MediaType.MultipartRelated) ? accepted.Find("type")?.ToLowerInvariant() ?? Proxy.Dicom.MediaType.OctetStream : accepted.Type;
-        if (type is "*/*" or "application/*" or "multipart/*") type = Proxy.Dicom.MediaType.OctetStream;
+        var type = accepted.Is(Proxy.Dicom.MediaType.MultipartRelated)
+            ? accepted.Find("type")?.ToLowerInvariant() ?? Proxy.Dicom.MediaType.OctetStream
+            : accepted.Type;
+        // The names of PS3.18 Table 8.7.3-5 replaced these (PS3.18 §8.7.3.3.2).
+        type = type switch
+        {
+            "*/*" or "application/*" or "multipart/*" => Proxy.Dicom.MediaType.OctetStream,
+            "image/x-jls" => "image/jls",
+            "image/x-dicom-rle" => "image/dicom-rle",
+            _ => type,
+        };
         var byDefault = type switch
         {
             Proxy.Dicom.MediaType.OctetStream => ExplicitLittleEndian,
-            Dicom => Unnamed,
+            Dicom => ExplicitLittleEndian,
             "image/jpeg" => "1.2.840.10008.1.2.4.70",
-            "image/dicom-rle" or "image/x-dicom-rle" => "1.2.840.10008.1.2.5",
-            "image/jls" or "image/x-jls" => "1.2.840.10008.1.2.4.80",
+            "image/dicom-rle" => "1.2.840.10008.1.2.5",
+            "image/jls" => "1.2.840.10008.1.2.4.80",
             "image/jp2" => "1.2.840.10008.1.2.4.90",
             "image/jpx" => "1.2.840.10008.1.2.4.92",
             "image/jphc" => "1.2.840.10008.1.2.4.201",
@@ -48,6 +76,7 @@ public sealed record BodyFormat(string MediaType, string TransferSyntax)
         };
         if (byDefault is null) return null;
         var named = accepted.Find("transfer-syntax");
+        if (named is Proxy.Dicom.TransferSyntax.ImplicitLittleEndian or Proxy.Dicom.TransferSyntax.ExplicitBigEndian) return null;
         return named is null or Any || Uid.TryParse(named, out _) ? new(type, named ?? byDefault) : null;
     }
 

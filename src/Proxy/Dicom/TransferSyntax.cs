@@ -6,6 +6,9 @@ public static class TransferSyntax
     /// <summary>The default of DICOM: no VR is written (PS3.5 §A.1).</summary>
     public const string ImplicitLittleEndian = "1.2.840.10008.1.2";
 
+    /// <summary>Retired in 2004 (PS3.5 §A.3); never sent over DICOMweb (PS3.18 §8.7.3).</summary>
+    public const string ExplicitBigEndian = "1.2.840.10008.1.2.2";
+
     /// <summary>
     /// The media type that one frame has on the wire when it is stored in <paramref name="transferSyntax"/> (PS3.18
     /// Table 8.7.3-5); null when frames are not cut out of it: deflated, big endian, video, and what is not known.

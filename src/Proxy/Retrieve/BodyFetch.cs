@@ -14,15 +14,15 @@ public sealed class BodyFetch(BackendClient client)
     /// <summary>Asks for a frame or an instance.</summary>
     /// <param name="backend">The backend.</param>
     /// <param name="place">Path below its DICOMweb root.</param>
-    /// <param name="format">The form to ask for.</param>
+    /// <param name="asked">The forms to ask for.</param>
     /// <param name="fill">Receives the bytes.</param>
     /// <param name="cancellation">Ends the request.</param>
-    public Task<BackendAnswer<EntryHead>> AskAsync(BackendOptions backend, string place, BodyFormat format, Fill fill, CancellationToken cancellation) =>
+    public Task<BackendAnswer<EntryHead>> AskAsync(BackendOptions backend, string place, AskedForms asked, Fill fill, CancellationToken cancellation) =>
         client.AskAsync(
             backend,
             // Archives answer 400 to a frame past the last one; the request itself is well formed.
-            new(place, format.ToAccept()) { IsMissing = status => (int)status is 404 or 410 || (int)status is 400 && format == BodyFormat.AsStored },
-            (response, stopped) => CopyAsync(response, format, fill, stopped), cancellation);
+            new(place, asked.Accept) { IsMissing = status => (int)status is 404 or 410 || (int)status is 400 && asked.Only == BodyFormat.AsStored },
+            (response, stopped) => CopyAsync(response, asked, fill, stopped), cancellation);
 
     /// <summary>Asks for bulk data.</summary>
     /// <param name="backend">The backend.</param>
@@ -32,29 +32,29 @@ public sealed class BodyFetch(BackendClient client)
     public Task<BackendAnswer<EntryHead>> AskBulkDataAsync(BackendOptions backend, string place, Fill fill, CancellationToken cancellation) =>
         client.AskAsync(backend, new(place, BulkDataAccept), (response, stopped) => CopyBulkDataAsync(response, fill, stopped), cancellation);
 
-    private static async Task<EntryHead> CopyAsync(BackendResponse response, BodyFormat format, Fill fill, CancellationToken cancellation)
+    private static async Task<EntryHead> CopyAsync(BackendResponse response, AskedForms asked, Fill fill, CancellationToken cancellation)
     {
-        if (response.ContentType is { } single && !single.Is(MediaType.MultipartRelated)) return await CopySingleAsync(response, single, format, fill, cancellation);
+        if (response.ContentType is { } single && !single.Is(MediaType.MultipartRelated)) return await CopySingleAsync(response, single, asked, fill, cancellation);
         using var multipart = response.OpenMultipart();
         var part = await multipart.ReadPartAsync(cancellation) ?? throw new MalformedAnswerException("A multipart answer has no part.");
-        var head = HeadOf(part.ContentType ?? response.ContentType!, response.ContentType!, part.Length, format);
+        var head = HeadOf(part.ContentType ?? response.ContentType!, response.ContentType!, part.Length, asked);
         return await BodyCopy.PartToFillAsync(multipart, head, fill, cancellation);
     }
 
-    private static Task<EntryHead> CopySingleAsync(BackendResponse response, MediaType type, BodyFormat format, Fill fill, CancellationToken cancellation) =>
+    private static Task<EntryHead> CopySingleAsync(BackendResponse response, MediaType type, AskedForms asked, Fill fill, CancellationToken cancellation) =>
         type.Type.StartsWith("text/", StringComparison.Ordinal) || type.Type.Contains("json", StringComparison.Ordinal)
             ? throw new MalformedAnswerException("The answer's type is not pixel data.")
-            : BodyCopy.SingleToFillAsync(response.Body, HeadOf(type, type, response.Length, format), fill, cancellation);
+            : BodyCopy.SingleToFillAsync(response.Body, HeadOf(type, type, response.Length, asked), fill, cancellation);
 
     /// <summary>The part's own word goes before the whole's; a frame in another transfer syntax than was asked for is none.</summary>
-    private static EntryHead HeadOf(MediaType part, MediaType whole, long? length, BodyFormat format)
+    private static EntryHead HeadOf(MediaType part, MediaType whole, long? length, AskedForms asked)
     {
         var type = part.Is(MediaType.MultipartRelated) ? part.Find("type") ?? MediaType.OctetStream : part.Type;
         var transferSyntax = part.Find("transfer-syntax") ?? whole.Find("transfer-syntax");
         if (transferSyntax is not null && !Uid.TryParse(transferSyntax, out _)) throw new MalformedAnswerException("A frame's transfer syntax is no UID.");
-        if (transferSyntax is not null && format.TransferSyntax is not (BodyFormat.Any or BodyFormat.Unnamed) && transferSyntax != format.TransferSyntax)
+        if (transferSyntax is not null && !asked.AreMetBy(type, transferSyntax))
             throw new MalformedAnswerException("A frame came in another transfer syntax than was asked for.");
-        return new(type, transferSyntax ?? (format.TransferSyntax is BodyFormat.Any or BodyFormat.Unnamed ? null : format.TransferSyntax), length);
+        return new(type, transferSyntax ?? (asked.Only is { TransferSyntax: not BodyFormat.Any } only ? only.TransferSyntax : null), length);
     }
 
     private static async Task<EntryHead> CopyBulkDataAsync(BackendResponse response, Fill fill, CancellationToken cancellation)

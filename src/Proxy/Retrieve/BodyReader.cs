@@ -1,3 +1,4 @@
+using System.Net;
 using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Dicom;
@@ -9,22 +10,26 @@ namespace Proxy.Retrieve;
 
 /// <summary>Gives frames and whole instances: from the cache, else from the backend that the series belongs to.</summary>
 /// <remarks>
-/// <para>
-/// A frame that was asked for "as stored" also answers whoever wants just the transfer syntax it is stored in
-/// (PS3.18 §8.7.3.5.2); the other way round it does not.
-/// </para>
-/// <para>
+/// <code>
+/// 1 kept       in the form that the backend would give
+/// 2 ask        every acceptable form in one request; where that fails for the form's sake, one form after the other
+/// 3 fall back  what is kept in a lesser form, when the backend cannot give any
+/// </code>
 /// Another holder gives a frame in place of the owner only when its own metadata was read: then the series is its own.
-/// </para>
 /// </remarks>
 public sealed class BodyReader(
-    BodyFetch fetch, BackendSet backends, Turns turns, SeriesListReader lists, SeriesReader series, DicomMetadataStore store, EntryCache cache, FrameCutter cutter)
+    BodyFetch fetch, BackendSet backends, Turns turns, SeriesListReader lists, SeriesReader series, DicomMetadataStore store, KeptBodies kept, GivenForms given)
 {
+    /// <summary>As viewers ask for frames.</summary>
+    private static readonly Negotiation FramesAhead = Negotiation.Of(BodyFormat.AsStored);
+
+    /// <summary>As viewers ask for segmentations and structure sets.</summary>
+    private static readonly Negotiation InstancesAhead = Negotiation.ForInstances(Accept.Parse($"multipart/related; type=\"{BodyFormat.Dicom}\""));
+
     /// <summary>What is wanted, in which forms, and what has been tried for it.</summary>
-    private sealed record Wanted(BackendScope Scope, InstancePath Path, int? Frame, IReadOnlyList<BodyFormat> Formats, Keep Keep)
+    private sealed record Wanted(BackendScope Scope, BodyPath Body, Negotiation Negotiation, Keep Keep)
     {
-        /// <summary>The frame or the instance, as a path below a DICOMweb root.</summary>
-        public string Place { get; } = Frame is { } frame ? new FramePath(Path, frame).ToString() : Path.ToString();
+        public InstancePath Path => Body.Path;
 
         public HashSet<string> Tried { get; } = [];
 
@@ -34,14 +39,15 @@ public sealed class BodyReader(
     /// <param name="scope">Whose.</param>
     /// <param name="path">The instance, or the one that the frame is in.</param>
     /// <param name="frame">Its number; null for the instance itself.</param>
-    /// <param name="formats">What the client takes, best first; a backend is asked for the best.</param>
+    /// <param name="negotiation">What the client accepts; at least one form.</param>
     /// <param name="keep">Where it is worth keeping.</param>
     /// <param name="cancellation">The client leaves.</param>
-    public async Task<BodyResult> ReadAsync(BackendScope scope, InstancePath path, int? frame, IReadOnlyList<BodyFormat> formats, Keep keep, CancellationToken cancellation)
+    public async Task<BodyResult> ReadAsync(
+        BackendScope scope, InstancePath path, int? frame, Negotiation negotiation, Keep keep, CancellationToken cancellation)
     {
         // Pixels never change under their UID, but a series may be gone.
         var known = await lists.LookAfterAsync(scope, path.Study, cancellation);
-        var wanted = new Wanted(scope, path, frame, formats, keep);
+        var wanted = new Wanted(scope, new(path, frame), negotiation, keep);
         if (await TryHoldersAsync(wanted, HoldersOf(known), cancellation) is { } body) return Shown(body);
         var places = await lists.LocateAsync(scope, path.Study, isHurried: true, asksAnew: false, cancellation);
         wanted.Failures.AddRange(places.Failures.ExceptBy(wanted.Failures.Select(f => f.Backend), f => f.Backend));
@@ -59,7 +65,7 @@ public sealed class BodyReader(
 
     /// <summary>Whether a frame as it is stored, or an instance, is kept of what a backend gives.</summary>
     public ValueTask<bool> IsKeptAsync(string backend, InstancePath path, int? frame, CancellationToken cancellation) =>
-        cache.HasAsync([.. CandidatesOf(Ahead(path, frame), backend)], cancellation);
+        kept.HasAsync(backend, new(path, frame), Ahead(frame), cancellation);
 
     /// <summary>Fetches what no client asked for yet: a frame as it is stored, or an instance.</summary>
     /// <param name="backend">Whose series it is.</param>
@@ -69,8 +75,7 @@ public sealed class BodyReader(
     /// <returns>How many bytes came; missing when the backend does not have it.</returns>
     public async Task<BackendAnswer<long>> FetchAheadAsync(BackendOptions backend, InstancePath path, int? frame, CancellationToken cancellation)
     {
-        var (place, format) = (Ahead(path, frame).Place, FormatAhead(frame));
-        using var result = await BodyResult.OfAsync(cache.Get(new EntryKey(backend.Name, place, format), (fill, stopped) => fetch.AskAsync(backend, place, format, fill, stopped), Keep.Ahead), backend.Name, cancellation);
+        using var result = await AskAsync(backend, new(path, frame), Ahead(frame), Keep.Ahead, isAhead: true, cancellation);
         if (result.Body is not { } body) return result.Failures.Count > 0 ? new(result.Failures[0]) : new() { IsMissing = true };
         try
         {
@@ -84,10 +89,7 @@ public sealed class BodyReader(
         }
     }
 
-    private static Wanted Ahead(InstancePath path, int? frame) => new(new("", []), path, frame, [FormatAhead(frame)], Keep.Ahead);
-
-    /// <summary>As viewers ask for them.</summary>
-    private static BodyFormat FormatAhead(int? frame) => frame is null ? new(BodyFormat.Dicom, BodyFormat.Unnamed) : BodyFormat.AsStored;
+    private static Negotiation Ahead(int? frame) => frame is null ? InstancesAhead : FramesAhead;
 
     /// <summary>The body from the first of these backends that gives it; null when none does.</summary>
     private async Task<BodyResult?> TryHoldersAsync(Wanted wanted, IReadOnlyList<string> holders, CancellationToken cancellation)
@@ -108,36 +110,50 @@ public sealed class BodyReader(
 
     private async Task<BodyResult?> TryAsync(Wanted wanted, BackendOptions backend, CancellationToken cancellation)
     {
-        var (place, format) = (wanted.Place, wanted.Formats[0]);
-        if (await FindKeptAsync(wanted, backend.Name, cancellation) is { } kept) return BodyResult.Hit(kept, backend.Name);
-        var lookup = cache.Get(new EntryKey(backend.Name, place, format), (fill, stopped) => fetch.AskAsync(backend, place, format, fill, stopped), wanted.Keep);
-        // It has joined by now: what is broken off for it is something else.
-        var waiting = lookup.Reader is null ? null : turns.Wait(backend.Name, new(wanted.Path.Study, wanted.Path.Series));
-        var result = await BodyResult.OfAsync(lookup, backend.Name, cancellation, waiting);
+        // 1
+        if (await kept.FindAsync(backend.Name, wanted.Body, wanted.Negotiation, cancellation) is { } found) return BodyResult.Hit(found, backend.Name);
+        // 2
+        var result = await AskAsync(backend, wanted.Body, wanted.Negotiation, wanted.Keep, isAhead: false, cancellation);
         if (result.Body is not null) return result;
-        if (result.Failures.Count > 0) wanted.Failures.AddRange(result.Failures);
-        else await lists.DoubtAsync(backend, wanted.Path.Study, cancellation);
-        return null;
-    }
-
-    /// <summary>In any of the forms that the client takes; a frame also as part of a whole instance.</summary>
-    private async ValueTask<IKeptBody?> FindKeptAsync(Wanted wanted, string backend, CancellationToken cancellation)
-    {
-        if (await cache.FindAsync(CandidatesOf(wanted, backend), cancellation) is not var (key, body)) return null;
-        if (wanted.Frame is not { } frame || key.Format!.MediaType != BodyFormat.Dicom) return body;
-        if (cutter.TryCut(key, body, new(wanted.Path, frame), wanted.Formats) is { } cut) return cut;
-        body.Dispose();
-        return null;
-    }
-
-    private static IEnumerable<Candidate> CandidatesOf(Wanted wanted, string backend)
-    {
-        foreach (var format in wanted.Formats)
+        if (result.Failures.Count == 0)
         {
-            yield return new(new(backend, wanted.Place, format));
-            if (wanted.Frame is not null && format != BodyFormat.AsStored) yield return new(new(backend, wanted.Place, BodyFormat.AsStored), format);
+            await lists.DoubtAsync(backend, wanted.Path.Study, cancellation);
+            return null;
         }
-        if (wanted.Frame is null) yield break;
-        foreach (var whole in FrameCutter.WholesOf(backend, wanted.Path, wanted.Formats)) yield return whole;
+        // 3
+        if (wanted.Negotiation.Formats.Length > 1 && await kept.FindAnyAsync(backend.Name, wanted.Body, wanted.Negotiation, cancellation) is { } lesser)
+            return BodyResult.Hit(lesser, backend.Name);
+        wanted.Failures.AddRange(result.Failures);
+        return null;
+    }
+
+    /// <summary>Asks one backend: for all forms at once, then form by form as long as it fails for the form's sake.</summary>
+    private async Task<BodyResult> AskAsync(BackendOptions backend, BodyPath body, Negotiation negotiation, Keep keep, bool isAhead, CancellationToken cancellation)
+    {
+        var path = body.Path.SeriesPath;
+        var plan = new AskPlan(negotiation, given.Find(backend.Name, path, negotiation), given.FindStored(backend.Name, path));
+        var result = BodyResult.None([]);
+        BodyResult? withoutIt = null;
+        for (BackendFailure? failure = null; plan.Next(failure) is { } asked; failure = result.Failures[0])
+        {
+            var lookup = kept.Get(backend.Name, body, asked, (fill, stopped) => fetch.AskAsync(backend, body.Place, asked, fill, stopped), keep);
+            // It has joined by now: what is broken off for it is something else.
+            var waiting = isAhead || lookup.Reader is null ? null : turns.Wait(backend.Name, new(path.Study, path.Series));
+            result = await BodyResult.OfAsync(lookup, backend.Name, cancellation, waiting);
+            if (result.Body is { } found)
+            {
+                if (negotiation.Choose(found.Head) is not null)
+                {
+                    given.Note(backend.Name, path, negotiation, asked.Only, found.Head);
+                    return result;
+                }
+                result.Dispose();
+                result = BodyResult.None([new(backend.Name, BackendError.BadStatus, "it gives no acceptable form", HttpStatusCode.NotAcceptable)]);
+            }
+            if (result.Failures.Count == 0) return result;
+            // No form at all says more than not this form.
+            if (asked.Only is not null && result.Failures[0].Error == BackendError.NotGiven) withoutIt = result;
+        }
+        return withoutIt ?? result;
     }
 }

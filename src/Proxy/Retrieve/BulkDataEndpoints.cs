@@ -1,5 +1,3 @@
-using System.IO.Hashing;
-using System.Text;
 using Proxy.Backends;
 using Proxy.Dicom;
 using Proxy.Operations;
@@ -46,10 +44,10 @@ internal static class BulkDataEndpoints
         response.Headers.Vary = "Accept";
         if (body.Stored is { } stored) response.SetAge(Store.Ages.Of(stored, time.GetUtcNow()));
         else response.SetServerTiming(time.GetElapsedTime(started));
-        var isMultipart = Accept.Parse(context.Request.Headers.Accept) is [var best, ..] && best.Is(MediaType.MultipartRelated);
-        var tag = XxHash64.HashToUInt64(Encoding.UTF8.GetBytes($"{BulkDataReader.KeyOf(backend, place)} {isMultipart}"));
-        if (context.IsNotModified($"\"{tag:x16}\"")) return Results.Empty;
-        await MultipartAnswer.WriteOneAsync(context, isMultipart ? Wrapping.Multipart($"bulkdata-{tag:x16}", body.Head) : Wrapping.None(body.Head), body);
+        var isMultipart = context.Request.ReadAccept().Types is [var best, ..] && best.Type.Is(MediaType.MultipartRelated);
+        var tag = BodyTag.Of($"{BulkDataReader.KeyOf(backend, place)}", isMultipart);
+        if (context.IsNotModified(tag.Plain)) return Results.Empty;
+        await MultipartAnswer.WriteOneAsync(context, isMultipart ? Wrapping.Multipart(body.Head, context.GetResourceAddress()) : Wrapping.None(body.Head), body);
         return Results.Empty;
     }
 

@@ -17,13 +17,12 @@ public sealed class FrameCutter(MemoryTier memory)
     /// <summary>The instances that a frame may be cut out of, as far as they may answer one of these forms.</summary>
     public static IEnumerable<Candidate> WholesOf(string backend, InstancePath path, IReadOnlyList<BodyFormat> formats)
     {
-        // As stored is what was given as stored; what an archive chose by itself it may have transcoded.
         List<string> syntaxes = [BodyFormat.Any];
         foreach (var format in formats)
         {
-            if (format.TransferSyntax is not BodyFormat.Any && !syntaxes.Contains(format.TransferSyntax)) syntaxes.AddRange([format.TransferSyntax, BodyFormat.Unnamed]);
+            if (!syntaxes.Contains(format.TransferSyntax)) syntaxes.Add(format.TransferSyntax);
         }
-        return syntaxes.Distinct().Select(syntax => new Candidate(new(backend, path.ToString(), new(BodyFormat.Dicom, syntax)), IsPartWanted: true));
+        return syntaxes.Select(syntax => new Candidate(new(backend, path.ToString(), new(BodyFormat.Dicom, syntax)), IsPartWanted: true));
     }
 
     /// <summary>The frame; null when it cannot be cut, is not there, or is in no form that is wanted.</summary>

@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.IO.Hashing;
-using System.Text;
 using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Dicom;
@@ -21,10 +19,9 @@ internal static class FrameEndpoints
         var scope = context.GetScope();
         if (!context.TryReadUids(out var study, out var series, out var instance, out var problem)) return problem;
         if (!TryReadFrames(frames, out var numbers)) return Problems.BadParameter("frames", "a list of frame numbers from 1 with commas between them, such as 1,2,3 (PS3.18 §10.1.1)");
-        var accepted = Accept.Parse(context.Request.Headers.Accept);
-        var (formats, isMultipart) = Choose(accepted);
-        if (formats.Count == 0) return Problems.NotAcceptable("Frames are given as multipart/related or, one alone, as a single part; of application/octet-stream or the type that they are stored in.");
-        if (!isMultipart && numbers.Count > 1) return Problems.NotAcceptable("Several frames are given as multipart/related.");
+        var negotiation = Negotiation.ForFrames(context.Request);
+        if (numbers.Count > 1) negotiation = negotiation.MultipartOnly();
+        if (negotiation.Forms.IsEmpty) return NotAcceptable();
 
         var path = new InstancePath(study!.Value, series!.Value, instance!.Value);
         var started = time.GetTimestamp();
@@ -38,36 +35,33 @@ internal static class FrameEndpoints
             response.Headers.Vary = "Accept, Accept-Encoding";
             if (body.Stored is { } stored) response.SetAge(Store.Ages.Of(stored, time.GetUtcNow()));
             else response.SetServerTiming(time.GetElapsedTime(started));
-            // A frame's pixels never change under its UID, so its name is its tag: a miss has one too.
-            var name = $"{scope.Path} {path} {frames} {formats[0]} {isMultipart}";
-            var tag = $"{XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(name)):x16}";
-            var boundary = $"frames-{tag}";
+            var root = $"{context.GetRootAddress(scope)}/{path}/frames/";
             if (numbers.Count > 1)
             {
-                if (!context.IsNotModified($"\"{tag}\"")) await MultipartAnswer.WriteManyAsync(context, boundary, body, numbers.Count, ReadAsync);
+                var all = BodyTag.Of($"{first.Backend} {scope.Path}/{path}/frames/{frames} {body.Head.TransferSyntax} {negotiation.Name}", isMultipart: true);
+                if (!context.IsNotModified(all.Plain)) await MultipartAnswer.WriteManyAsync(context, body, numbers.Count, ReadAsync, place => root + numbers[place]);
                 return Results.Empty;
             }
+            var isMultipart = negotiation.Choose(body.Head)!.IsMultipart;
+            var location = root + numbers[0];
+            var tag = BodyTag.Of($"{first.Backend} {scope.Path}/{path}/frames/{numbers[0]} {Wrapping.TypeOf(body.Head)}", isMultipart);
+            var wrapping = isMultipart ? Wrapping.Multipart(body.Head, location) : Wrapping.None(body.Head);
             var coding = cache.Value.PacksFrames && PackedFrames.AreFor(body.Head) ? context.Request.ChooseCoding() : Coding.Identity;
-            await AnswerOneAsync(context, first, name, tag, isMultipart ? Wrapping.Multipart(boundary, body.Head) : Wrapping.None(body.Head), coding, packedFrames);
+            if (coding != Coding.Identity) await AnswerPackedAsync(context, first, new(first.Backend, $"{location} {tag.Plain}", coding), tag, wrapping, packedFrames);
+            else if (!context.IsNotModified(tag.Plain)) await MultipartAnswer.WriteOneAsync(context, wrapping, body);
             return Results.Empty;
         }
 
         Task<BodyResult> ReadAsync(int place) =>
-            reader.ReadAsync(scope, path, numbers[place], formats, Keep.InMemory, context.RequestAborted);
+            reader.ReadAsync(scope, path, numbers[place], negotiation, Keep.InMemory, context.RequestAborted);
     }
 
-    private static async Task AnswerOneAsync(HttpContext context, BodyResult found, string name, string tag, Wrapping wrapping, Coding coding, PackedFrames packedFrames)
+    private static async Task AnswerPackedAsync(HttpContext context, BodyResult found, PackedFrames.Key key, BodyTag tag, Wrapping wrapping, PackedFrames packedFrames)
     {
         var (body, response) = (found.Body!, context.Response);
-        if (coding == Coding.Identity)
-        {
-            if (!context.IsNotModified($"\"{tag}\"")) await MultipartAnswer.WriteOneAsync(context, wrapping, body);
-            return;
-        }
-        var key = new PackedFrames.Key(found.Backend, name, coding);
         var packed = packedFrames.Find(key, body);
-        // Strong tags differ by coding (RFC 9110 §8.8.3.3). The pixels do not: whichever the client has will do.
-        var (plainTag, packedTag) = ($"\"{tag}\"", $"\"{tag}-{Codings.NameOf(coding)}\"");
+        // Tags differ by coding (RFC 9110 §8.8.3.3). The pixels do not: whichever the client has will do.
+        var (plainTag, packedTag) = (tag.Plain, tag.Coded(key.Coding));
         if (packed?.Body is not { } bytes)
         {
             if (context.IsNotModified(plainTag, packedTag)) return;
@@ -77,19 +71,13 @@ internal static class FrameEndpoints
         }
         if (context.IsNotModified(packedTag, plainTag)) return;
         response.ContentType = wrapping.ContentType;
-        response.Headers.ContentEncoding = Codings.NameOf(coding);
+        response.Headers.ContentEncoding = Codings.NameOf(key.Coding);
         response.ContentLength = bytes.Length;
         await response.Body.WriteAsync(bytes, context.RequestAborted);
     }
 
-    /// <summary>The forms that the client takes, best first, all of them wrapped the way the best one is.</summary>
-    private static (IReadOnlyList<BodyFormat> Formats, bool IsMultipart) Choose(IReadOnlyList<MediaType> accepted)
-    {
-        if (accepted.Count == 0) return ([new(MediaType.OctetStream, BodyFormat.ExplicitLittleEndian)], true);
-        var usable = accepted.Select(type => (Format: BodyFormat.Of(type), IsMultipart: type.Is(MediaType.MultipartRelated) || type.Type is "*/*" or "multipart/*"))
-            .Where(c => c.Format is { MediaType: not BodyFormat.Dicom }).ToList();
-        return usable.Count == 0 ? ([], false) : ([.. usable.Where(c => c.IsMultipart == usable[0].IsMultipart).Select(c => c.Format!)], usable[0].IsMultipart);
-    }
+    private static IResult NotAcceptable() => Problems.NotAcceptable(
+        "Frames are given as multipart/related or, one alone, as a single part; of application/octet-stream or the type that they are stored in.");
 
     private static bool TryReadFrames(string text, out List<int> numbers)
     {

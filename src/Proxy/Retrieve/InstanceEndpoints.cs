@@ -1,5 +1,3 @@
-using System.IO.Hashing;
-using System.Text;
 using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Dicom;
@@ -8,7 +6,7 @@ using Proxy.Search;
 
 namespace Proxy.Retrieve;
 
-/// <summary>Whole instances: WADO-RS of a study, a series or an instance (PS3.18 §10.4.1.1.1), and WADO-URI (PS3.18 §9).</summary>
+/// <summary>Whole instances: WADO-RS of a study, a series or an instance (PS3.18 §10.4.1.1.1).</summary>
 /// <remarks>One instance is kept like a frame. Those of a whole series or study are kept on disk alone: they would throw out of memory what is being read.</remarks>
 internal static class InstanceEndpoints
 {
@@ -17,23 +15,34 @@ internal static class InstanceEndpoints
         root.MapRead("/studies/{study}", AnswerManyAsync);
         root.MapRead("/studies/{study}/series/{series}", AnswerManyAsync);
         root.MapRead("/studies/{study}/series/{series}/instances/{instance}", AnswerOneAsync);
-        root.MapRead("", AnswerUriAsync);
     }
 
     private static async Task<IResult> AnswerOneAsync(HttpContext context, BodyReader reader, TimeProvider time)
     {
         if (!context.TryReadUids(out var study, out var series, out var instance, out var problem)) return problem;
-        var (format, isMultipart) = Choose(context);
-        if (format is null) return NotAcceptable();
-        var path = new InstancePath(study!.Value, series!.Value, instance!.Value);
-        return await AnswerAsync(context, reader, time, [path], format, isMultipart);
+        var negotiation = Negotiation.ForInstances(context.Request);
+        return negotiation.Forms.IsEmpty ? NotAcceptable() : await AnswerInstanceAsync(context, reader, time, new(study!.Value, series!.Value, instance!.Value), negotiation);
+    }
+
+    /// <summary>One instance, as a single part or the one part of a multipart answer.</summary>
+    public static async Task<IResult> AnswerInstanceAsync(HttpContext context, BodyReader reader, TimeProvider time, InstancePath path, Negotiation negotiation)
+    {
+        var scope = context.GetScope();
+        using var result = await reader.ReadAsync(scope, path, frame: null, negotiation, Keep.InMemory, context.RequestAborted);
+        if (result.Body is not { } body) return NotFound(result);
+        SetHeaders(context, result, body, time, isStored: true);
+        var isMultipart = negotiation.Choose(body.Head)!.IsMultipart;
+        var tag = BodyTag.Of($"{result.Backend} {scope.Path}/{path} {Wrapping.TypeOf(body.Head)}", isMultipart);
+        if (context.IsNotModified(tag.Plain)) return Results.Empty;
+        await MultipartAnswer.WriteOneAsync(context, isMultipart ? Wrapping.Multipart(body.Head, $"{context.GetRootAddress(scope)}/{path}") : Wrapping.None(body.Head), body);
+        return Results.Empty;
     }
 
     private static async Task<IResult> AnswerManyAsync(HttpContext context, BodyReader reader, SeriesReader seriesReader, SeriesListReader lists, TimeProvider time)
     {
         if (!context.TryReadUids(out var study, out var series, out _, out var problem)) return problem;
-        var (format, isMultipart) = Choose(context);
-        if (format is null || !isMultipart) return NotAcceptable();
+        var negotiation = Negotiation.ForInstances(context.Request).MultipartOnly();
+        if (negotiation.Forms.IsEmpty) return NotAcceptable();
         var scope = context.GetScope();
         List<Uid> uids = series is { } one ? [one] : [];
         if (series is null)
@@ -49,58 +58,34 @@ internal static class InstanceEndpoints
             if (result.Metadata is null && result.Failures.Count > 0) return result.Failures.ToProblem();
             paths.AddRange(result.Metadata?.Uids.Select(i => new InstancePath(study.Value, uid, i)) ?? []);
         }
-        return paths.Count == 0 ? Problems.NotFound("No backend holds it.") : await AnswerAsync(context, reader, time, paths, format, isMultipart: true);
+        return paths.Count == 0 ? Problems.NotFound("No backend holds it.") : await AnswerAsync(context, reader, time, paths, negotiation);
     }
 
-    /// <summary><c>?requestType=WADO&amp;studyUID=…&amp;seriesUID=…&amp;objectUID=…</c>: one instance as it is in a file.</summary>
-    private static async Task<IResult> AnswerUriAsync(HttpContext context, BodyReader reader, TimeProvider time)
-    {
-        var query = context.Request.Query;
-        if (query["requestType"] != "WADO") return Problems.BadParameter("requestType", "WADO (PS3.18 §9.1.2.1)");
-        var uids = new Uid[3];
-        string[] names = ["studyUID", "seriesUID", "objectUID"];
-        for (var i = 0; i < names.Length; i++)
-        {
-            if (!Uid.TryParse(query[names[i]], out uids[i])) return Problems.BadParameter(names[i], "needed: a UID (PS3.18 §9.1.2.1)");
-        }
-        if (query["contentType"] is not [BodyFormat.Dicom]) return Problems.BadParameter("contentType", $"needed: {BodyFormat.Dicom}, the one type that is given here");
-        var transferSyntax = query["transferSyntax"] is [{ Length: > 0 } text] ? text : BodyFormat.Unnamed;
-        if (transferSyntax is not (BodyFormat.Any or BodyFormat.Unnamed) && !Uid.TryParse(transferSyntax, out _)) return Problems.BadParameter("transferSyntax", "a UID or * (PS3.18 §9.1.2.2.4)");
-        return await AnswerAsync(context, reader, time, [new(uids[0], uids[1], uids[2])], new(BodyFormat.Dicom, transferSyntax), isMultipart: false);
-    }
-
-    private static async Task<IResult> AnswerAsync(HttpContext context, BodyReader reader, TimeProvider time, List<InstancePath> paths, BodyFormat format, bool isMultipart)
+    private static async Task<IResult> AnswerAsync(HttpContext context, BodyReader reader, TimeProvider time, List<InstancePath> paths, Negotiation negotiation)
     {
         var scope = context.GetScope();
+        var root = context.GetRootAddress(scope);
         using var first = await ReadAsync(0);
-        if (first.Body is not { } body) return first.Failures.Count > 0 ? first.Failures.ToProblem() : Problems.NotFound("No backend holds this instance.");
+        if (first.Body is not { } body) return NotFound(first);
+        SetHeaders(context, first, body, time, isStored: false);
+        await MultipartAnswer.WriteManyAsync(context, body, paths.Count, ReadAsync, place => $"{root}/{paths[place]}");
+        return Results.Empty;
+
+        Task<BodyResult> ReadAsync(int place) => reader.ReadAsync(scope, paths[place], frame: null, negotiation, Keep.OnDisk, context.RequestAborted);
+    }
+
+    private static void SetHeaders(HttpContext context, BodyResult result, IBody body, TimeProvider time, bool isStored)
+    {
         var response = context.Response;
-        response.SetCacheStatus(first.Status, isStored: paths.Count == 1, body.IsPrefetched);
+        response.SetCacheStatus(result.Status, isStored, body.IsPrefetched);
         response.SetPrivate();
         response.Headers.Vary = "Accept";
         if (body.Stored is { } stored) response.SetAge(Store.Ages.Of(stored, time.GetUtcNow()));
-        var tag = XxHash64.HashToUInt64(Encoding.UTF8.GetBytes($"{scope.Path} {string.Join(' ', paths)} {format} {isMultipart}"));
-        if (paths.Count == 1 && context.IsNotModified($"\"{tag:x16}\"")) return Results.Empty;
-        var boundary = $"instances-{tag:x16}";
-        if (paths.Count > 1) await MultipartAnswer.WriteManyAsync(context, boundary, body, paths.Count, ReadAsync);
-        else await MultipartAnswer.WriteOneAsync(context, isMultipart ? Wrapping.Multipart(boundary, body.Head) : Wrapping.None(body.Head), body);
-        return Results.Empty;
-
-        Task<BodyResult> ReadAsync(int place) => reader.ReadAsync(scope, paths[place], frame: null, [format], paths.Count == 1 ? Keep.InMemory : Keep.OnDisk, context.RequestAborted);
     }
 
-    private static (BodyFormat? Format, bool IsMultipart) Choose(HttpContext context)
-    {
-        var accepted = Accept.Parse(context.Request.Headers.Accept);
-        if (accepted.IsEmpty) return (new(BodyFormat.Dicom, BodyFormat.Unnamed), true);
-        foreach (var type in accepted)
-        {
-            var isMultipart = type.Is(MediaType.MultipartRelated);
-            if (type.Type is "*/*" or "multipart/*" || isMultipart && type.Find("type") is null) return (new(BodyFormat.Dicom, BodyFormat.Unnamed), true);
-            if (BodyFormat.Of(type) is { MediaType: BodyFormat.Dicom } format) return (format, isMultipart);
-        }
-        return (null, false);
-    }
+    private static IResult NotFound(BodyResult result) =>
+        result.Failures.Count > 0 ? result.Failures.ToProblem() : Problems.NotFound("No backend holds this instance.");
 
-    private static IResult NotAcceptable() => Problems.NotAcceptable("Instances are given as multipart/related; type=\"application/dicom\"; one alone also as application/dicom.");
+    private static IResult NotAcceptable() => Problems.NotAcceptable(
+        "Instances are given as multipart/related; type=\"application/dicom\"; one alone also as application/dicom; never in Implicit VR Little Endian or Explicit VR Big Endian.");
 }

@@ -102,7 +102,7 @@ internal static class MetadataEndpoints
         var isValid = context.TryReadUids(out var uid, out series, out instance, out var problem);
         study = uid ?? default;
         if (!isValid) return problem;
-        return Accept.TakesDicomJson(Accept.Parse(context.Request.Headers.Accept)) ? null : Problems.NotAcceptable("Metadata is given as application/dicom+json.");
+        return context.Request.RefuseDicomJson("Metadata is");
     }
 
     private static IResult NotFound(IReadOnlyList<BackendFailure> failures) =>

@@ -1,7 +1,6 @@
 using System.Buffers;
 using Proxy.Cache;
 using Proxy.Operations;
-using Proxy.Wire;
 
 namespace Proxy.Retrieve;
 
@@ -25,18 +24,17 @@ internal static class MultipartAnswer
     }
 
     /// <param name="context">The client.</param>
-    /// <param name="boundary">The same for the same request, so that a range of the answer stays meaningful.</param>
     /// <param name="first">The first part, found already.</param>
     /// <param name="count">Of all parts.</param>
     /// <param name="read">Finds a part by its place, from 1 on: the first is <paramref name="first"/>.</param>
-    public static async Task WriteManyAsync(HttpContext context, string boundary, IBody first, int count, Func<int, Task<BodyResult>> read)
+    /// <param name="locate">The address of a part by its place, from 0 on.</param>
+    public static async Task WriteManyAsync(HttpContext context, IBody first, int count, Func<int, Task<BodyResult>> read, Func<int, string> locate)
     {
         var response = context.Response;
         var output = response.BodyWriter;
-        var writer = new MultipartWriter(boundary);
-        response.ContentType = Wrapping.TypeOfMultipart(boundary, first.Head);
+        response.ContentType = Wrapping.TypeOfMultipart(first.Head);
         await response.StartAsync(context.RequestAborted);
-        output.Write(writer.PartHead(isFirst: true, Wrapping.TypeOf(first.Head), first.Head.Length));
+        output.Write(Wrapping.PartHead(isFirst: true, first.Head, locate(0)));
         await BodyCopy.ToClientAsync(context, first);
 
         var coming = new Queue<Task<BodyResult>>();
@@ -48,7 +46,7 @@ internal static class MultipartAnswer
                 while (next < count && coming.Count < Ahead) coming.Enqueue(read(next++));
                 using var result = await coming.Dequeue();
                 if (result.Body is not { } body) throw new BrokenBodyException();
-                output.Write(writer.PartHead(isFirst: false, Wrapping.TypeOf(body.Head), body.Head.Length));
+                output.Write(Wrapping.PartHead(isFirst: false, body.Head, locate(written)));
                 await BodyCopy.ToClientAsync(context, body);
             }
         }
@@ -56,7 +54,7 @@ internal static class MultipartAnswer
         {
             foreach (var rest in coming) _ = rest.ContinueWith(static r => r.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
         }
-        output.Write(writer.End());
+        output.Write(Wrapping.EndOfParts());
         await output.FlushAsync(context.RequestAborted);
     }
 }

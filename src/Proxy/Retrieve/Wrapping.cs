@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Wire;
@@ -10,19 +11,40 @@ namespace Proxy.Retrieve;
 /// <param name="End">What stands behind it.</param>
 public sealed record Wrapping(string ContentType, byte[] Opening, byte[] End)
 {
+    /// <summary>
+    /// Between the parts of every answer: the same for one request again, so that a range of the answer stays meaningful, and
+    /// random, so that no stored pixels contain it.
+    /// </summary>
+    public static readonly string Boundary = $"part-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16))}";
+
+    private static readonly MultipartWriter Writer = new(Boundary);
+
     /// <summary>The body itself.</summary>
     public static Wrapping None(EntryHead head) => new(TypeOf(head), [], []);
 
     /// <summary>The one part of a multipart answer.</summary>
-    public static Wrapping Multipart(string boundary, EntryHead head)
-    {
-        var writer = new MultipartWriter(boundary);
-        return new(TypeOfMultipart(boundary, head), writer.PartHead(isFirst: true, TypeOf(head), head.Length), writer.End());
-    }
+    /// <param name="head">Of the body.</param>
+    /// <param name="location">The address of the body alone.</param>
+    public static Wrapping Multipart(EntryHead head, string location) => new(TypeOfMultipart(head), PartHead(isFirst: true, head, location), Writer.End());
+
+    /// <summary>What stands before a part's body.</summary>
+    /// <param name="isFirst">No part precedes it.</param>
+    /// <param name="head">Of the body.</param>
+    /// <param name="location">The address of the body alone.</param>
+    public static byte[] PartHead(bool isFirst, EntryHead head, string location) => Writer.PartHead(isFirst, TypeOf(head), location, head.Length);
+
+    /// <summary>What stands behind the last part's body.</summary>
+    public static byte[] EndOfParts() => Writer.End();
 
     /// <summary>The type of a part or of a single body, with the transfer syntax that its bytes are in.</summary>
-    public static string TypeOf(EntryHead head) => head.TransferSyntax is null ? head.MediaType : $"{head.MediaType}; transfer-syntax={head.TransferSyntax}";
+    /// <remarks>Frames have no VR: one of an implicit instance is one in Explicit VR Little Endian (PS3.18 §8.7.3.3).</remarks>
+    public static string TypeOf(EntryHead head) => head.TransferSyntax switch
+    {
+        null => head.MediaType,
+        TransferSyntax.ImplicitLittleEndian when head.MediaType == MediaType.OctetStream => $"{head.MediaType}; transfer-syntax={BodyFormat.ExplicitLittleEndian}",
+        var syntax => $"{head.MediaType}; transfer-syntax={syntax}",
+    };
 
     /// <summary>The type of the whole whose first part this is.</summary>
-    public static string TypeOfMultipart(string boundary, EntryHead first) => $"{MediaType.MultipartRelated}; type=\"{first.MediaType}\"; boundary={boundary}";
+    public static string TypeOfMultipart(EntryHead first) => $"{MediaType.MultipartRelated}; type=\"{first.MediaType}\"; boundary={Boundary}";
 }

@@ -36,7 +36,7 @@ internal static class SearchEndpoints
 
     private static async Task<IResult> AnswerAsync(HttpContext context, SearchLevel level, FederatedSearch search, Turns turns, MemoryTier memory, Reloadable<SearchOptions> options, TimeProvider time)
     {
-        if (!Accept.TakesDicomJson(Accept.Parse(context.Request.Headers.Accept))) return Problems.NotAcceptable("Searches are answered as application/dicom+json.");
+        if (context.Request.RefuseDicomJson("Search results are") is { } refusal) return refusal;
         var scope = context.GetScope();
         if (!context.TryReadUids(out var study, out var series, out _, out var problem)) return problem;
         if (!SearchParameters.TryRead(level, study, series, context.Request.Query, out var query, out var error)) return Problems.BadParameter(error!.Parameter, error.Rule);

@@ -13,8 +13,12 @@ public sealed class MultipartWriter(string boundary)
     public string Boundary { get; } = boundary;
 
     /// <summary>What stands before a part's body.</summary>
-    public byte[] PartHead(bool isFirst, string contentType, long? length) => Encoding.Latin1.GetBytes(string.Create(CultureInfo.InvariantCulture,
-        $"{(isFirst ? "" : "\r\n")}--{Boundary}\r\nContent-Type: {contentType}\r\n{(length is null ? "" : $"Content-Length: {length}\r\n")}\r\n"));
+    /// <param name="isFirst">No part precedes it.</param>
+    /// <param name="contentType">Of the part.</param>
+    /// <param name="location">The address of the part alone (PS3.18 §8.6.1.2).</param>
+    /// <param name="length">In bytes; null when it is not known yet.</param>
+    public byte[] PartHead(bool isFirst, string contentType, string location, long? length) => Encoding.Latin1.GetBytes(string.Create(CultureInfo.InvariantCulture,
+        $"{(isFirst ? "" : "\r\n")}--{Boundary}\r\nContent-Type: {contentType}\r\nContent-Location: {location}\r\n{(length is null ? "" : $"Content-Length: {length}\r\n")}\r\n"));
 
     /// <summary>What stands behind the last part's body.</summary>
     public byte[] End() => Encoding.Latin1.GetBytes($"\r\n--{Boundary}--\r\n");

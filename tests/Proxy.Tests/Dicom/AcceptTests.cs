@@ -9,13 +9,13 @@ public class AcceptTests
     public void BestComesFirst_ByWeight_ThenAsWritten() =>
         Assert.Equal(
             ["image/jp2", "image/jls", "application/octet-stream", "*/*"],
-            Accept.Parse("*/*;q=0.1, application/octet-stream; q=0.5, image/jp2, image/jls").Select(t => t.Type));
+            Accept.Parse("*/*;q=0.1, application/octet-stream; q=0.5, image/jp2, image/jls").Types.Select(t => t.Type.Type));
 
     [Fact]
-    public void WhatHasNoWeightIsNotAccepted() => Assert.Equal(["c/d"], Accept.Parse("a/b;q=0, c/d;q=0.001, e/f;q=0.0").Select(t => t.Type));
+    public void WhatHasNoWeightIsNotAccepted() => Assert.Equal(["c/d"], Accept.Parse("a/b;q=0, c/d;q=0.001, e/f;q=0.0").Types.Select(t => t.Type.Type));
 
     [Fact]
-    public void AWeightThatIsNoNumberIsNoWeight() => Assert.Single(Accept.Parse("a/b;q=high"));
+    public void AWeightThatIsNoNumberIsNoWeight() => Assert.Single(Accept.Parse("a/b;q=high").Types);
 
     [Theory]
     [InlineData(null, true)]
@@ -27,6 +27,33 @@ public class AcceptTests
     [InlineData("application/dicom+json, multipart/related; type=application/octet-stream; transfer-syntax=*", true)]
     [InlineData("multipart/related; type=\"application/dicom+xml\"", false)]
     [InlineData("application/dicom+json;q=0, text/html", false)]
+    [InlineData("application/dicom+json;q=0", false)]
+    [InlineData("application/dicom+json;q=0.0, */*", false)]
+    [InlineData("application/dicom+json;q=0, application/json", false)]
+    [InlineData("text/html;q=0", false)]
+    [InlineData("text/html;q=0, */*", true)]
+    [InlineData("no media type", true)]
     [InlineData("text/html", false)]
-    public void TakesDicomJson_WhenItIsOffered(string? header, bool isTaken) => Assert.Equal(isTaken, Accept.TakesDicomJson(Accept.Parse(header)));
+    public void TakesDicomJson_WhenItIsOffered(string? header, bool isTaken) => Assert.Equal(isTaken, Accept.Parse(header).TakesDicomJson);
+
+    [Fact]
+    public void TypesOfOneWeightHaveOneRank() =>
+        Assert.Equal([("a/b", 0), ("e/f", 0), ("c/d", 1)], Accept.Parse("a/b, c/d;q=0.5, e/f;q=1.0").Types.Select(t => (t.Type.Type, t.Rank)));
+
+    [Fact]
+    public void TheQueryParameterStandsBeforeTheHeader() =>
+        Assert.Equal(
+            [("image/jls", 0), ("image/jp2", 1), ("a/b", 2), ("c/d", 3)],
+            Accept.Parse("image/jp2;q=0.1,image/jls;q=0.2", "c/d;q=0.9, a/b").Types.Select(t => (t.Type.Type, t.Rank)));
+
+    [Fact]
+    public void AnUnescapedPlusSignInTheQueryIsPartOfTheType() => Assert.True(Accept.Parse("application/dicom json", "text/html").TakesDicomJson);
+
+    [Fact]
+    public void NothingAcceptedIsNotTheSameAsNoHeader()
+    {
+        Assert.True(Accept.Parse(null).IsAbsent);
+        Assert.False(Accept.Parse("a/b;q=0").IsAbsent);
+        Assert.Empty(Accept.Parse("a/b;q=0").Types);
+    }
 }

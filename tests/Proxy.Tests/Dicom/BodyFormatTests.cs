@@ -19,7 +19,9 @@ public class BodyFormatTests
     [InlineData("multipart/related; type=image/jls", "image/jls", "1.2.840.10008.1.2.4.80")]
     [InlineData("image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.50", "image/jpeg", "1.2.840.10008.1.2.4.50")]
     [InlineData("image/jphc; transfer-syntax=*", "image/jphc", "*")]
-    [InlineData("multipart/related; type=application/dicom", "application/dicom", BodyFormat.Unnamed)]
+    [InlineData("multipart/related; type=application/dicom", "application/dicom", BodyFormat.ExplicitLittleEndian)]
+    [InlineData("multipart/related; type=image/x-jls", "image/jls", "1.2.840.10008.1.2.4.80")]
+    [InlineData("image/x-dicom-rle; transfer-syntax=*", "image/dicom-rle", "*")]
     public void TakesTheFormFromWhatIsAccepted(string accept, string mediaType, string transferSyntax) =>
         Assert.Equal(new BodyFormat(mediaType, transferSyntax), BodyFormat.Of(MediaType.Parse(accept)!));
 
@@ -28,6 +30,8 @@ public class BodyFormatTests
     [InlineData("text/html")]
     [InlineData("application/octet-stream; transfer-syntax=../x")]
     [InlineData("application/octet-stream; transfer-syntax=")]
+    [InlineData("application/dicom; transfer-syntax=1.2.840.10008.1.2")]
+    [InlineData("multipart/related; type=\"application/dicom\"; transfer-syntax=1.2.840.10008.1.2.2")]
     public void OtherTypesAreNoForm(string accept) => Assert.Null(BodyFormat.Of(MediaType.Parse(accept)!));
 
     [Fact]
@@ -53,5 +57,28 @@ public class BodyFormatTests
         var asked = new BodyFormat("image/jp2", BodyFormat.Any);
         Assert.True(asked.IsMetBy("image/jp2", Jpeg2000));
         Assert.False(asked.IsMetBy("image/jls", "1.2.840.10008.1.2.4.80"));
+    }
+
+    [Fact]
+    public void AFrameOfAnImplicitInstance_IsOneInExplicitLittleEndian()
+    {
+        Assert.True(new BodyFormat("application/octet-stream", BodyFormat.ExplicitLittleEndian).IsMetBy("application/octet-stream", TransferSyntax.ImplicitLittleEndian));
+        Assert.True(BodyFormat.AsStored.IsMetBy("application/octet-stream", TransferSyntax.ImplicitLittleEndian));
+    }
+
+    [Theory]
+    [InlineData(TransferSyntax.ImplicitLittleEndian, false)]
+    [InlineData(TransferSyntax.ExplicitBigEndian, false)]
+    [InlineData(BodyFormat.ExplicitLittleEndian, true)]
+    [InlineData(Jpeg2000, true)]
+    public void AnInstanceAsStored_IsNotMetByWhatIsNeverSent(string transferSyntax, bool isMet) =>
+        Assert.Equal(isMet, new BodyFormat(BodyFormat.Dicom, BodyFormat.Any).IsMetBy(BodyFormat.Dicom, transferSyntax));
+
+    [Fact]
+    public void ATransferSyntaxIsKeptUnderOneMediaType()
+    {
+        Assert.Equal(new BodyFormat("image/jp2", Jpeg2000), new BodyFormat("application/octet-stream", Jpeg2000).Canonical);
+        Assert.Equal(BodyFormat.AsStored, BodyFormat.AsStored.Canonical);
+        Assert.Equal(new BodyFormat(BodyFormat.Dicom, Jpeg2000), new BodyFormat(BodyFormat.Dicom, Jpeg2000).Canonical);
     }
 }

@@ -87,7 +87,7 @@ public class MediaTypeTests
         var random = new Random(seed);
         var text = new StringBuilder(64 * 1024);
         while (text.Length < 64 * 1024) text.Append(random.Next(8) == 0 ? "type=\"a;" : Alphabet[random.Next(Alphabet.Length)].ToString());
-        foreach (var type in Accept.Parse(text.ToString())) _ = BodyFormat.Of(type);
+        foreach (var (type, _) in Accept.Parse(text.ToString()).Types) _ = BodyFormat.Of(type);
         _ = MediaType.Parse(text.ToString());
     }
 

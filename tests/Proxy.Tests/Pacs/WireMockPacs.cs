@@ -66,6 +66,9 @@ public sealed class WireMockPacs : IDisposable
     /// <summary>From now on this decides on every request; where it says nothing the archive answers.</summary>
     public void Say(Func<PacsRequest, PacsAnswer?> answer) => _faults = _faults.Insert(0, ("", answer));
 
+    /// <summary>From now on every path that ends so is answered by this; the newest rule goes first.</summary>
+    public void On(string pathEnd, Func<PacsRequest, PacsAnswer?> answer) => _faults = _faults.Insert(0, (pathEnd, answer));
+
     public void Fail(int status, string pathEnd = "") => Say(PacsAnswer.Text(status, "text/plain", "no"), pathEnd);
 
     /// <summary>Requests to paths that end so arrive, and wait.</summary>

@@ -1,0 +1,179 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+using Proxy.Cache;
+using Proxy.Dicom;
+using Proxy.Operations;
+
+namespace Proxy.Retrieve;
+
+/// <summary>One form that a client accepts.</summary>
+/// <param name="Format">Of the body.</param>
+/// <param name="Rank">0 for the best; forms of one rank are equally acceptable.</param>
+/// <param name="IsMultipart">The body is a part of a multipart answer; else it is the whole answer.</param>
+public sealed record AcceptedForm(BodyFormat Format, int Rank, bool IsMultipart)
+{
+    /// <summary>Asked for only when a better form turns out not to be allowed: it is not offered to the backend beside the others.</summary>
+    public bool IsLastResort { get; init; }
+}
+
+/// <summary>The forms of a frame or an instance that a client accepts, best first: what decides which is looked up, asked for and sent.</summary>
+/// <remarks>
+/// <code>
+/// accept= and Accept ──► forms by rank ──► 1 look up    the best rank; a lower one only when the backend gave it before
+///                                          2 ask        all forms in one Accept, then one by one
+///                                          3 choose     the form that the body meets decides how it is wrapped
+/// </code>
+/// A wildcard means Explicit VR Little Endian and, where that cannot be had, the stored form (PS3.18 §8.7.3.5.2).
+/// </remarks>
+public sealed class Negotiation
+{
+    /// <summary>Further alternatives of a client are ignored.</summary>
+    public const int MostAlternatives = 16;
+
+    private const int MostKnown = 256, MostKnownLength = 512;
+
+    /// <summary>Viewers repeat a few headers for every frame.</summary>
+    private static readonly ConcurrentDictionary<(string Header, bool AreFrames), Negotiation> Known = new();
+
+    private readonly ImmutableArray<MediaType> _refused;
+
+    private Negotiation(ImmutableArray<AcceptedForm> forms, ImmutableArray<MediaType> refused)
+    {
+        (Forms, _refused) = (forms, refused);
+        Formats = [.. forms.Select(f => f.Format).Distinct()];
+        Together = [.. forms.Where(f => !f.IsLastResort).Select(f => f.Format).Distinct()];
+        Name = Together.IsEmpty ? "" : $"{ToAccept(null)}{(Together.Length < Formats.Length ? ", " + Formats[^1].ToAccept() : "")}";
+    }
+
+    /// <summary>Best first; empty when nothing acceptable can be given.</summary>
+    public ImmutableArray<AcceptedForm> Forms { get; }
+
+    /// <summary>The distinct formats of <see cref="Forms"/>, best first.</summary>
+    public ImmutableArray<BodyFormat> Formats { get; }
+
+    /// <summary>The formats that a backend is offered in one request.</summary>
+    public ImmutableArray<BodyFormat> Together { get; }
+
+    /// <summary>The same for requests that accept the same formats in the same order.</summary>
+    public string Name { get; }
+
+    /// <summary>The forms of frames that a request accepts.</summary>
+    /// <param name="request">Of the client.</param>
+    public static Negotiation ForFrames(HttpRequest request) => Read(request, areFrames: true);
+
+    /// <summary>The forms of whole instances that a request accepts.</summary>
+    /// <param name="request">Of the client.</param>
+    public static Negotiation ForInstances(HttpRequest request) => Read(request, areFrames: false);
+
+    /// <summary>The forms of frames among what is accepted.</summary>
+    public static Negotiation ForFrames(Accept accept) => Make(accept, areFrames: true);
+
+    /// <summary>The forms of whole instances among what is accepted.</summary>
+    public static Negotiation ForInstances(Accept accept) => Make(accept, areFrames: false);
+
+    /// <summary>One form alone.</summary>
+    public static Negotiation Of(BodyFormat format) => new([new(format, 0, IsMultipart: true)], []);
+
+    /// <summary>Without the forms that cannot hold several bodies.</summary>
+    public Negotiation MultipartOnly() =>
+        Forms.All(f => f.IsMultipart) ? this : new([.. Forms.Where(f => f.IsMultipart)], _refused);
+
+    /// <summary>The best form that a body meets; null when the client does not accept it.</summary>
+    public AcceptedForm? Choose(EntryHead head) => Choose(head.MediaType, head.TransferSyntax);
+
+    /// <summary>The best form that a body meets; null when the client does not accept it.</summary>
+    /// <param name="mediaType">Of the body.</param>
+    /// <param name="transferSyntax">Of the body; null when it is not known.</param>
+    public AcceptedForm? Choose(string mediaType, string? transferSyntax)
+    {
+        foreach (var type in _refused)
+        {
+            if (Refuses(type, mediaType, transferSyntax)) return null;
+        }
+        foreach (var form in Forms)
+        {
+            if (form.Format.IsMetBy(mediaType, transferSyntax)) return form;
+        }
+        return null;
+    }
+
+    /// <summary>The Accept header that offers a backend every form, with weights.</summary>
+    /// <param name="stored">The transfer syntax that the series is probably stored in: it goes first among equals; null when it is not known.</param>
+    /// <remarks>
+    /// The best stands first and last: some servers take the first that they understand, Orthanc 1.10 takes the last, and both
+    /// ignore weights. A second mention means the same as the first.
+    /// </remarks>
+    public string ToAccept(string? stored)
+    {
+        if (Together.Length == 1) return Together[0].ToAccept();
+        var offered = Together.Select(format => (Format: format, Forms.First(f => f.Format == format).Rank)).ToList();
+        if (stored is not null) offered = [.. offered.OrderBy(o => o.Rank).ThenBy(o => o.Format.TransferSyntax == stored ? 0 : 1)];
+        var text = new StringBuilder();
+        var (rank, weight) = (offered[0].Rank, 10);
+        foreach (var (format, own) in offered)
+        {
+            if (own != rank) weight = Math.Max(weight - 1, 1);
+            rank = own;
+            text.Append(format.ToAccept());
+            if (weight < 10) text.Append(CultureInfo.InvariantCulture, $";q=0.{weight}");
+            text.Append(", ");
+        }
+        return text.Append(offered[0].Format.ToAccept()).ToString();
+    }
+
+    private static bool Refuses(MediaType refused, string mediaType, string? transferSyntax) =>
+        refused.Is(mediaType) && (refused.Find("transfer-syntax") is not { } syntax || syntax is BodyFormat.Any || syntax == transferSyntax);
+
+    private static Negotiation Read(HttpRequest request, bool areFrames)
+    {
+        var header = request.Headers.Accept.ToString();
+        if (header.Length > MostKnownLength || request.Query.ContainsKey("accept")) return Make(request.ReadAccept(), areFrames);
+        if (Known.TryGetValue((header, areFrames), out var known)) return known;
+        var made = Make(Accept.Parse(header), areFrames);
+        if (Known.Count < MostKnown) Known.TryAdd((header, areFrames), made);
+        return made;
+    }
+
+    private static Negotiation Make(Accept accept, bool areFrames)
+    {
+        var forms = new List<AcceptedForm>();
+        if (accept.IsAbsent)
+        {
+            Add(new("*/*", []), 0);
+        }
+        else
+        {
+            var alternatives = 0;
+            foreach (var (type, rank) in accept.Types)
+            {
+                if (Add(type, rank) && ++alternatives == MostAlternatives) break;
+            }
+        }
+        var refused = accept.Refused.Select(Inner).ToImmutableArray();
+        forms.RemoveAll(f => f.Format.TransferSyntax != BodyFormat.Any && refused.Any(r => Refuses(r, f.Format.MediaType, f.Format.TransferSyntax)));
+        return new([.. forms.OrderBy(f => f.Rank).DistinctBy(f => (f.Format, f.IsMultipart))], refused);
+
+        // Each rank of the client has room for a fallback behind it.
+        bool Add(MediaType type, int rank)
+        {
+            var isMultipart = type.Is(MediaType.MultipartRelated) || type.Type is "*/*" or "multipart/*";
+            var isWildcard = type.Type is "*/*" or "multipart/*" or "application/*" || isMultipart && type.Find("type") is null;
+            var named = type.Find("transfer-syntax");
+            var read = isWildcard && !areFrames
+                ? BodyFormat.Of(new(BodyFormat.Dicom, type.Parameters))
+                : BodyFormat.Of(type);
+            if (read is not { } format || format.MediaType == BodyFormat.Dicom == areFrames) return false;
+            forms.Add(new(format, 2 * rank, isMultipart));
+            if (named is null && (isWildcard || !areFrames)) forms.Add(new(format with { TransferSyntax = BodyFormat.Any }, 2 * rank + 1, isMultipart));
+            // What is stored may be in a transfer syntax that is never sent (PS3.18 §8.7.3).
+            if (named == BodyFormat.Any && !areFrames)
+                forms.Add(new(format with { TransferSyntax = BodyFormat.ExplicitLittleEndian }, 2 * rank + 1, isMultipart) { IsLastResort = true });
+            return true;
+        }
+
+        static MediaType Inner(MediaType type) =>
+            type.Is(MediaType.MultipartRelated) && type.Find("type") is { } inner ? type with { Type = inner.ToLowerInvariant() } : type;
+    }
+}

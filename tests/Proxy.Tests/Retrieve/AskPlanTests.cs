@@ -1,0 +1,59 @@
+using System.Net;
+using Proxy.Backends;
+using Proxy.Dicom;
+using Proxy.Retrieve;
+using Xunit;
+
+namespace Proxy.Tests.Retrieve;
+
+public sealed class AskPlanTests
+{
+    private const string JpegLs = "1.2.840.10008.1.2.4.80";
+    private const string Jpeg2000 = "1.2.840.10008.1.2.4.90";
+
+    private static readonly Negotiation Two = Negotiation.ForFrames(Accept.Parse("image/jp2, image/jls;q=0.5"));
+
+    [Fact]
+    public void OneForm_IsAskedForOnce() =>
+        Assert.Equal([JpegLs], Ask(new(Negotiation.ForFrames(Accept.Parse("image/jls")), [], null), HttpStatusCode.NotAcceptable));
+
+    [Fact]
+    public void SeveralForms_AreAskedForTogether_ThenAlone_TheBestFirst() =>
+        Assert.Equal([$"{Jpeg2000} {JpegLs}", Jpeg2000, JpegLs], Ask(new(Two, [], null), HttpStatusCode.NotAcceptable));
+
+    [Fact]
+    public void ABackendThatBreaksOnTheList_IsAskedForTheBestLast() =>
+        Assert.Equal([$"{Jpeg2000} {JpegLs}", JpegLs, Jpeg2000], Ask(new(Two, [], null), HttpStatusCode.InternalServerError));
+
+    [Fact]
+    public void WhatItGaveBefore_IsAskedForFirst() =>
+        Assert.Equal([JpegLs, $"{Jpeg2000} {JpegLs}", Jpeg2000], Ask(new(Two, [new("image/jls", JpegLs)], null), HttpStatusCode.NotAcceptable));
+
+    [Fact]
+    public void AFormThatIsALastResort_IsAskedForAlone() =>
+        Assert.Equal(["*", BodyFormat.ExplicitLittleEndian], Ask(new(Negotiation.ForInstances(Accept.Parse("application/dicom; transfer-syntax=*")), [], null), HttpStatusCode.NotAcceptable));
+
+    [Theory]
+    [InlineData(BackendError.Unreachable, null)]
+    [InlineData(BackendError.TimedOut, null)]
+    [InlineData(BackendError.Busy, null)]
+    [InlineData(BackendError.Refused, HttpStatusCode.Unauthorized)]
+    [InlineData(BackendError.BadStatus, HttpStatusCode.ServiceUnavailable)]
+    [InlineData(BackendError.BadStatus, HttpStatusCode.TooManyRequests)]
+    public void AFailureThatIsNotAboutTheForm_EndsIt(BackendError error, HttpStatusCode? status)
+    {
+        var plan = new AskPlan(Two, [], null);
+
+        Assert.NotNull(plan.Next(null));
+        Assert.Null(plan.Next(new("east", error, "no", status)));
+    }
+
+    /// <summary>The transfer syntaxes of each request while every one fails so.</summary>
+    private static List<string> Ask(AskPlan plan, HttpStatusCode status)
+    {
+        var asked = new List<string>();
+        for (BackendFailure? failure = null; plan.Next(failure) is { } forms; failure = new("east", BackendError.BadStatus, "no", status))
+            asked.Add(string.Join(' ', forms.Formats.Select(f => f.TransferSyntax)));
+        return asked;
+    }
+}

@@ -1,0 +1,307 @@
+using System.Text.RegularExpressions;
+using Proxy.Tests.Pacs;
+using Xunit;
+
+namespace Proxy.Tests.Walks;
+
+/// <summary>Which form of a frame a client gets, by what it accepts, what the PACS can make and what is in the cache.</summary>
+public sealed partial class NegotiationWalks : IDisposable
+{
+    private const string Explicit = "1.2.840.10008.1.2.1";
+    private const string Jls = HeldSeries.StoredTransferSyntax;
+    private const string Jp2 = "1.2.840.10008.1.2.4.90";
+    private const string Frame = "/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1";
+    private const string AsStored = "multipart/related; type=\"application/octet-stream\"; transfer-syntax=*";
+
+    private static readonly HeldSeries Held = new("1.2.1.1", "CT", 3) { Frames = 2 };
+
+    private readonly WireMockPacs _east = new(new HeldStudy("1.2.1").With(Held));
+
+    private readonly ProxyHost _proxy;
+
+    public NegotiationWalks() => _proxy = new(("east", _east.Address));
+
+    /// <summary>How a server reads a list of alternatives that it cannot all make.</summary>
+    public enum Reading
+    {
+        /// <summary>By weight, as RFC 9110 says.</summary>
+        ByWeight,
+
+        /// <summary>The first one, and 406 when that cannot be made.</summary>
+        First,
+
+        /// <summary>The last one, and 500 when that cannot be made: Orthanc 1.10.</summary>
+        Last,
+
+        /// <summary>None: a list is 400.</summary>
+        NoLists,
+    }
+
+    public void Dispose()
+    {
+        _proxy.Dispose();
+        _east.Dispose();
+    }
+
+    [Fact]
+    public async Task ThePacsIsOfferedEveryAcceptableForm_InOneRequest()
+    {
+        Serve(Reading.ByWeight, Jls);
+
+        var reply = await GetAsync("image/jp2, multipart/related; type=\"image/jls\";q=0.5, text/html");
+
+        Assert.Equal(Jls, SyntaxOf(reply));
+        var accept = Assert.Single(Asked()).Headers["Accept"];
+        Assert.Contains($"multipart/related; type=\"image/jp2\"; transfer-syntax={Jp2}", accept);
+        Assert.Contains($"multipart/related; type=\"image/jls\"; transfer-syntax={Jls};q=0.9", accept);
+        Assert.DoesNotContain("text/html", accept);
+    }
+
+    [Theory]
+    [InlineData(Reading.ByWeight)]
+    [InlineData(Reading.First)]
+    [InlineData(Reading.Last)]
+    [InlineData(Reading.NoLists)]
+    public async Task TheBestFormIsGiven_WhereThePacsCanMakeIt(Reading reading)
+    {
+        Serve(reading, Jls, Jp2, Explicit);
+
+        Assert.Equal(Jp2, SyntaxOf(await GetAsync("image/jls;q=0.3, image/jp2;q=0.9, application/octet-stream;q=0.1")));
+    }
+
+    [Theory]
+    [InlineData(Reading.ByWeight)]
+    [InlineData(Reading.First)]
+    [InlineData(Reading.Last)]
+    [InlineData(Reading.NoLists)]
+    public async Task TheNextFormIsGiven_WhereThePacsCannotMakeTheBest_TheSameColdAndWarm(Reading reading)
+    {
+        const string Accept = "image/jp2, image/jls;q=0.5";
+        Serve(reading, Jls);
+
+        var cold = await GetAsync(Accept);
+        var asked = Asked().Count;
+        var warm = await GetAsync(Accept);
+
+        Assert.Equal((Jls, "Proxy; fwd=miss; stored"), (SyntaxOf(cold), cold.CacheStatus));
+        Assert.Equal((Jls, "Proxy; hit"), (SyntaxOf(warm), warm.CacheStatus));
+        Assert.Equal(cold.Body, warm.Body);
+        Assert.Equal(asked, Asked().Count);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("*/*")]
+    [InlineData("multipart/related")]
+    public async Task AWildcardIsExplicitLittleEndian_ElseAsStored(string accept)
+    {
+        Serve(Reading.Last, Jls);
+
+        Assert.Equal(Jls, SyntaxOf(await GetAsync(accept)));
+        Assert.Equal("Proxy; hit", (await GetAsync(accept)).CacheStatus);
+        // What cannot be had of one frame is not asked for again with the next.
+        var asked = Asked().Count;
+        Assert.Equal(Jls, SyntaxOf(await GetAsync(accept, Frame.Replace("frames/1", "frames/2", StringComparison.Ordinal))));
+        Assert.Equal(asked + 1, Asked().Count);
+    }
+
+    [Fact]
+    public async Task AWildcardIsExplicitLittleEndian_AlsoWhenTheStoredFormIsInTheCache()
+    {
+        Serve(Reading.Last, Jls, Explicit);
+        await GetAsync(AsStored);
+
+        Assert.Equal(Explicit, SyntaxOf(await GetAsync("*/*")));
+        Assert.Equal(Explicit, SyntaxOf(await GetAsync("*/*")));
+        Assert.Equal(2, Asked().Count);
+    }
+
+    [Fact]
+    public async Task ALesserFormInTheCache_IsNotGivenInPlaceOfTheBest()
+    {
+        Serve(Reading.ByWeight, Jls, Jp2);
+        await GetAsync(AsStored);
+
+        Assert.Equal(Jp2, SyntaxOf(await GetAsync("image/jls;q=0.5, image/jp2")));
+    }
+
+    [Fact]
+    public async Task ALesserFormInTheCache_IsGiven_WhenThePacsFails()
+    {
+        Serve(Reading.ByWeight, Jls, Jp2);
+        await GetAsync(AsStored);
+        _east.Fail(503, "/frames/1");
+
+        Assert.Equal(Jls, SyntaxOf(await GetAsync("image/jls;q=0.5, image/jp2")));
+    }
+
+    [Theory]
+    [InlineData("application/octet-stream, image/jls")]
+    [InlineData("multipart/related; type=\"application/octet-stream\"; transfer-syntax=1.2.840.10008.1.2.1, multipart/related; type=\"image/jls\"")]
+    [InlineData("image/jp2;q=0.7, image/jls;q=0.7")]
+    public async Task WhoAcceptsTheStoredForm_GetsIt_RatherThanATranscodedCopy(string accept)
+    {
+        Serve(Reading.First, Jls, Jp2, Explicit);
+        await GetAsync(AsStored);
+
+        var reply = await GetAsync(accept);
+
+        Assert.Equal((Jls, "Proxy; hit"), (SyntaxOf(reply), reply.CacheStatus));
+        // The other frames of the series are probably stored so, too: that form is offered first.
+        Assert.Equal(Jls, SyntaxOf(await GetAsync(accept, Frame.Replace("frames/1", "frames/2", StringComparison.Ordinal))));
+    }
+
+    [Fact]
+    public async Task AFormThatNobodyCanGiveIs406()
+    {
+        Serve(Reading.ByWeight, Jls);
+
+        (await GetAsync("image/jp2, application/octet-stream")).IsProblem(406);
+    }
+
+    [Fact]
+    public async Task TheAlternativeThatIsGivenDecidesTheWrapping()
+    {
+        const string Accept = "application/octet-stream, multipart/related; type=\"image/jls\";q=0.5";
+        Serve(Reading.ByWeight, Jls);
+        Assert.StartsWith("multipart/related", (await GetAsync(Accept))["Content-Type"]);
+
+        await _proxy.SendAsync(HttpMethod.Delete, "/cache", []);
+        Serve(Reading.ByWeight, Jls, Explicit);
+        Assert.StartsWith("application/octet-stream", (await GetAsync(Accept))["Content-Type"]);
+    }
+
+    [Fact]
+    public async Task TwoBodiesOfOneRequest_DoNotShareATag()
+    {
+        const string Accept = "image/jp2, image/jls;q=0.5";
+        Serve(Reading.ByWeight, Jls);
+        var stored = await GetAsync(Accept);
+        await _proxy.SendAsync(HttpMethod.Delete, "/cache", []);
+        Serve(Reading.ByWeight, Jls, Jp2);
+        var other = await GetAsync(Accept);
+
+        Assert.NotEqual(stored.Body, other.Body);
+        Assert.NotEqual(stored["ETag"], other["ETag"]);
+        Assert.DoesNotContain("W/", stored["ETag"]);
+    }
+
+    [Fact]
+    public async Task TheTagOfAMultipartAnswerIsWeak_ForItsBoundaryChangesWithARestart() =>
+        Assert.StartsWith("W/\"", (await GetAsync(AsStored))["ETag"]);
+
+    [Theory]
+    [InlineData("?accept=image/jp2", "image/jls", Jp2)]
+    [InlineData("?accept=text/html", "image/jls", Jls)]
+    [InlineData("?accept=image/jls;q=0.1,image/jp2;q=0.2", "", Jp2)]
+    [InlineData("?accept=image%2Fjls", "text/html", Jls)]
+    public async Task TheAcceptParameterStandsBeforeTheHeader(string query, string accept, string given)
+    {
+        Serve(Reading.ByWeight, Jls, Jp2, Explicit);
+
+        Assert.Equal(given, SyntaxOf(await GetAsync(accept, Frame + query)));
+    }
+
+    [Theory]
+    [InlineData("/dicomweb/studies/1.2.1/metadata")]
+    [InlineData("/dicomweb/studies/1.2.1/series/1.2.1.1/metadata")]
+    [InlineData("/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/metadata")]
+    public async Task MetadataKnowsAcceptAndCharset(string path)
+    {
+        Assert.Equal(200, (int)(await GetAsync("text/html", path + "?accept=application/dicom%2Bjson")).Status);
+        Assert.Equal(200, (int)(await GetAsync("text/html", path + "?accept=application/dicom+json")).Status);
+        Assert.Equal(200, (int)(await GetAsync("application/dicom+json", path + "?accept=text/html&charset=UTF-8")).Status);
+        (await GetAsync("", path + "?accept=text/html")).IsProblem(406);
+        (await GetAsync("", path + "?charset=iso-8859-1")).IsProblem(406, "UTF-8");
+        Assert.Equal(200, (int)(await GetAsync("", path + "?charset=iso-8859-1,utf-8;q=0.5")).Status);
+        (await GetAsync("application/dicom+json;q=0", path)).IsProblem(406);
+        (await GetAsync("application/dicom+json;q=0, */*", path)).IsProblem(406);
+    }
+
+    [Theory]
+    [InlineData("/dicomweb/studies")]
+    [InlineData("/dicomweb/studies/1.2.1/series")]
+    public async Task ASearchThatRefusesDicomJsonIs406(string path)
+    {
+        (await GetAsync("application/dicom+json;q=0", path)).IsProblem(406);
+        (await GetAsync("application/dicom+json;q=0, */*;q=0.1", path)).IsProblem(406);
+    }
+
+    [Fact]
+    public async Task EachPartNamesItsResource()
+    {
+        var parts = Parts.Of(await GetAsync(AsStored, Frame.Replace("frames/1", "frames/2,1", StringComparison.Ordinal)));
+
+        Assert.Equal([2, 1], parts.Select(p => int.Parse(LocationOf(p.Head).Split("/frames/")[1], System.Globalization.CultureInfo.InvariantCulture)));
+        Assert.All(parts, p => Assert.StartsWith($"{_proxy.Address}/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/", LocationOf(p.Head)));
+        var location = LocationOf(Assert.Single(Parts.Of(await GetAsync(AsStored))).Head);
+        Assert.Equal(_proxy.Address + Frame, location);
+        Assert.Equal(200, (int)(await GetAsync(AsStored, location[_proxy.Address.Length..])).Status);
+    }
+
+    [Fact]
+    public async Task TheBoundaryIsRandom_AndTheSameForEveryRequest()
+    {
+        var one = await GetAsync(AsStored);
+        var other = await GetAsync(AsStored, Frame.Replace("frames/1", "frames/1,2", StringComparison.Ordinal));
+
+        Assert.Matches("boundary=part-[0-9a-f]{32}$", one["Content-Type"]);
+        Assert.Equal(one["Content-Type"].Split("boundary=")[1], other["Content-Type"].Split("boundary=")[1]);
+    }
+
+    [Fact]
+    public async Task SixteenAlternativesAreConsidered()
+    {
+        Serve(Reading.ByWeight, Jls);
+        var many = string.Join(", ", Enumerable.Range(1, 15).Select(i => $"application/octet-stream; transfer-syntax=1.2.{i}"));
+
+        Assert.Equal(Jls, SyntaxOf(await GetAsync($"{many}, image/jls")));
+        var accept = Asked()[0].Headers["Accept"];
+        Assert.Equal(17, accept.Split(", ").Length);
+        (await GetAsync($"{many}, application/octet-stream; transfer-syntax=1.2.16, image/jls", Frame.Replace("frames/1", "frames/2", StringComparison.Ordinal))).IsProblem(406);
+    }
+
+    private static string LocationOf(string head) => LocationLine().Match(head).Groups[1].Value;
+
+    [GeneratedRegex("Content-Location: ([^\r\n]+)")]
+    private static partial Regex LocationLine();
+
+    /// <summary>The transfer syntax that a body is in, by its bytes.</summary>
+    private static string SyntaxOf(Reply reply)
+    {
+        Assert.True((int)reply.Status == 200, $"{reply.Status}: {reply.Text}");
+        var body = reply["Content-Type"].StartsWith("multipart/", StringComparison.Ordinal) ? Assert.Single(Parts.Of(reply)).Body : reply.Body;
+        return new[] { Jls, Jp2, Explicit }.Single(syntax => Enumerable.Range(1, 2).Any(frame => Held.FrameOf("1.2.1.1.1", frame, syntax).AsSpan().SequenceEqual(body)));
+    }
+
+    private Task<Reply> GetAsync(string accept, string path = Frame) => _proxy.GetAsync(path, accept.Length > 0 ? [("Accept", accept)] : []);
+
+    private List<PacsRequest> Asked() => [.. _east.Requests.Where(r => r.Path.Contains("/frames/", StringComparison.Ordinal))];
+
+    /// <summary>From now on the PACS gives frames in these transfer syntaxes, the first of which they are stored in.</summary>
+    private void Serve(Reading reading, params string[] syntaxes)
+    {
+        foreach (var frame in (int[])[1, 2]) _east.On($"1.2.1.1.1/frames/{frame}", request => Answer(request.Headers.GetValueOrDefault("Accept", ""), frame));
+
+        PacsAnswer Answer(string accept, int frame)
+        {
+            var alternatives = accept.Split(", ").Select(a => (Syntax: SyntaxOfAlternative(a), Weight: WeightOf(a))).ToList();
+            var (wanted, refusal) = reading switch
+            {
+                Reading.ByWeight => (alternatives.OrderByDescending(a => a.Weight).FirstOrDefault(a => syntaxes.Contains(a.Syntax)).Syntax, 406),
+                Reading.First => (alternatives[0].Syntax, 406),
+                Reading.Last => (alternatives[^1].Syntax, 500),
+                _ => (alternatives.Count == 1 ? alternatives[0].Syntax : null, 400),
+            };
+            if (wanted is null || !syntaxes.Contains(wanted)) return PacsAnswer.Text(refusal, "text/plain", "no");
+            var type = wanted switch { Jls => "image/jls", Jp2 => "image/jp2", _ => "application/octet-stream" };
+            return Archive.Multipart($"{type}; transfer-syntax={wanted}", Held.FrameOf("1.2.1.1.1", frame, wanted));
+        }
+
+        string? SyntaxOfAlternative(string alternative) =>
+            alternative.Split("transfer-syntax=").ElementAtOrDefault(1)?.Split(';')[0] is "*" ? syntaxes[0] : alternative.Split("transfer-syntax=").ElementAtOrDefault(1)?.Split(';')[0];
+
+        static double WeightOf(string alternative) =>
+            alternative.Split(";q=").ElementAtOrDefault(1) is { } q ? double.Parse(q, System.Globalization.CultureInfo.InvariantCulture) : 1;
+    }
+}
