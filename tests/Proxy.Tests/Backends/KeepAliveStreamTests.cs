@@ -50,6 +50,48 @@ public class KeepAliveStreamTests
         }
     }
 
+    /// <summary>An archive may answer before it has read the whole request (413, 401): its body is then read while the request's is written.</summary>
+    [Property(MaxTest = 100)]
+    public async Task ABodyIsNotChanged_WhileTheRequestIsStillGoingOut(DoNotSize<int> any)
+    {
+        using var connection = new KeepAliveStream(PieceStream.Random(Encoding.ASCII.GetBytes(Head + Body + HeadAsRead), any.Item, most: 9));
+        await WriteAsync(connection, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 40\r\n\r\n0123456789", any.Item);
+        Assert.Equal(HeadAsRead, await ReadAsync(connection, Head.Length));
+        await WriteAsync(connection, "0123456789\r\n\r\n012345", any.Item);
+        Assert.Equal(Body[..10], await ReadAsync(connection, 10));
+        await WriteAsync(connection, "0123456789--", any.Item);
+        Assert.Equal(Body[10..], await ReadAsync(connection, Body.Length - 10));
+    }
+
+    [Fact]
+    public async Task TheRequestAfterOneWithABodyIsANewOne()
+    {
+        using var connection = new KeepAliveStream(PieceStream.Random(Encoding.ASCII.GetBytes(Head + Body + Head + Body), 1, most: 9));
+        await WriteAsync(connection, "POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\n0123", 1);
+        Assert.Equal(HeadAsRead + Body, await ReadAsync(connection, Head.Length + Body.Length));
+        await WriteAsync(connection, "GET / HTTP/1.1\r\n\r\n", 1);
+        Assert.Equal(HeadAsRead + Body, await ReadAsync(connection, Head.Length + Body.Length));
+    }
+
+    [Theory]
+    [InlineData("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")]
+    [InlineData("GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n")]
+    public async Task BehindTheAnswerToARequestWithoutAKnownEnd_NothingIsChanged(string request)
+    {
+        using var connection = new KeepAliveStream(PieceStream.Random(Encoding.ASCII.GetBytes(Head + Body + Head), 1, most: 9));
+        await WriteAsync(connection, request, 1);
+        Assert.Equal(HeadAsRead, await ReadAsync(connection, Head.Length));
+        await WriteAsync(connection, "4\r\n\r\n\r\n\r\n0\r\n\r\n", 1);
+        Assert.Equal(Body + Head, await ReadAsync(connection, Body.Length + Head.Length));
+    }
+
+    [Fact]
+    public async Task TheHeadAfterAnInterimAnswerIsRead()
+    {
+        const string Interim = "HTTP/1.1 100 Continue\r\n\r\n";
+        Assert.Equal(Interim + HeadAsRead + Body, await AskAsync(Interim + Head + Body, 1, 7));
+    }
+
     [Fact]
     public void ReadsAndWritesThatWaitDoTheSame()
     {
@@ -57,6 +99,17 @@ public class KeepAliveStreamTests
         connection.Write("GET / HTTP/1.1\r\n\r\n"u8);
         var buffer = new byte[1000];
         Assert.Equal(HeadAsRead, Encoding.ASCII.GetString(buffer, 0, connection.Read(buffer, 0, buffer.Length)));
+    }
+
+    /// <summary>In pieces of one to seven bytes.</summary>
+    private static async Task WriteAsync(Stream connection, string text, int seed)
+    {
+        var random = new Random(seed);
+        for (int at = 0, next; at < text.Length; at = next)
+        {
+            next = Math.Min(text.Length, at + random.Next(1, 8));
+            await connection.WriteAsync(Encoding.ASCII.GetBytes(text[at..next]));
+        }
     }
 
     private static async Task<string> AskAsync(string answer, int seed, int most)
