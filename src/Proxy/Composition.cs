@@ -150,7 +150,7 @@ internal static class Composition
     {
         foreach (var path in (string[])["/dicomweb", $"/backends/{{{RequestScope.BackendName}}}/dicomweb"])
         {
-            var root = app.MapGroup(path).AddEndpointFilter(RequestScope.FilterAsync).AddEndpointFilter(Watch.FilterAsync);
+            var root = app.MapGroup(path).AddEndpointFilter(RequestScope.FilterAsync).AddEndpointFilter(StudyLoading.FilterAsync).AddEndpointFilter(Watch.FilterAsync);
             root.MapSearch();
             root.MapMetadata();
             root.MapFrames();

@@ -68,14 +68,14 @@ internal static class CacheEndpoints
 
     private static async Task<IResult> PurgeAllAsync(DicomMetadataStore store, MemoryTier memory, EntryCache entries, PackedFrames packed)
     {
-        var isGone = store.RemoveAll();
+        var isGone = await store.RemoveAllAsync();
         return Purged(await PurgeAsync(memory, entries, packed, new()) && isGone);
     }
 
     private static async Task<IResult> PurgeStudyAsync(HttpContext context, DicomMetadataStore store, MemoryTier memory, EntryCache entries, PackedFrames packed)
     {
         if (!context.TryReadUids(out var study, out _, out _, out var problem)) return problem;
-        var isGone = store.RemoveStudy(study!.Value);
+        var isGone = await store.RemoveStudyAsync(study!.Value);
         return Purged(await PurgeAsync(memory, entries, packed, new(Study: study)) && isGone);
     }
 

@@ -12,9 +12,11 @@ internal static class StoreEndpoints
 {
     private const int MaxStudies = 1000;
 
-    public static void MapStore(this IEndpointRouteBuilder app)
+    public static void MapStore(this IEndpointRouteBuilder routes)
     {
-        app.MapGet("/store/studies", (DicomMetadataStore store) => TypedResults.Json(store.ReadStudies().Where(s => s.HasHolder).Take(MaxStudies).Select(s => Show(s, withInstances: false))));
+        var app = routes.MapGroup("").AddEndpointFilter(StudyLoading.FilterAsync);
+        app.MapGet("/store/studies", (HttpContext context, DicomMetadataStore store) => TypedResults.Json(
+            store.ReadStudiesAsync(context.RequestAborted).Where(s => s.HasHolder).Take(MaxStudies).Select(s => Show(s, withInstances: false))));
         app.MapGet("/store/studies/{study}", (HttpContext context, DicomMetadataStore store) =>
             !context.TryReadUids(out var study, out _, out _, out var problem) ? problem
             : store.GetStudy(study!.Value) is { HasHolder: true } found ? TypedResults.Json(Show(found, withInstances: true))
@@ -26,9 +28,12 @@ internal static class StoreEndpoints
         app.MapGet("/store/studies/{study}/series/{series}/instances/{instance}", (HttpContext context, DicomMetadataStore store, BulkTokens tokens) =>
             !context.TryReadUids(out var study, out var series, out var instance, out var problem) ? problem
             : Answer(context, tokens, store.GetInstance(new(study!.Value, series!.Value, instance!.Value))));
-        app.MapGet("/store/instance", (HttpContext context, DicomMetadataStore store, BulkTokens tokens, string? imageId) =>
-            !ImageId.TryParse(imageId, out _) ? Problems.BadParameter("imageId", "an image id: wadors:, wadouri: or dicomweb: and the address of an instance's frame")
-            : Answer(context, tokens, store.GetInstanceFromImageId(imageId!)));
+        app.MapGet("/store/instance", async (HttpContext context, DicomMetadataStore store, BulkTokens tokens, string? imageId) =>
+        {
+            if (!ImageId.TryParse(imageId, out var id)) return Problems.BadParameter("imageId", "an image id: wadors:, wadouri: or dicomweb: and the address of an instance's frame");
+            await store.LoadAsync(id.Instance.Study, context.RequestAborted);
+            return Answer(context, tokens, store.GetInstance(id.Instance));
+        });
     }
 
     private static object Show(Study study, bool withInstances) => new Dictionary<string, object>

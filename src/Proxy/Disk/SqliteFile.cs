@@ -36,8 +36,10 @@ public sealed class SqliteFile(CacheFolder folder, string name, int version, str
     public T Read<T>(Func<SqliteSession, T> work, T otherwise) => folder.State.CanRead ? Use(_reading, ref _reader, work, otherwise, writes: false) : otherwise;
 
     /// <summary>Changes something, as one transaction.</summary>
+    /// <param name="work">What to do.</param>
+    /// <param name="committed">Runs when it is done, before the next change.</param>
     /// <returns>False when it could not.</returns>
-    public bool Write(Action<SqliteSession> work) => folder.State.CanWrite && Use(
+    public bool Write(Action<SqliteSession> work, Action? committed = null) => folder.State.CanWrite && Use(
         _writing,
         ref _writer,
         session =>
@@ -45,6 +47,7 @@ public sealed class SqliteFile(CacheFolder folder, string name, int version, str
             using var transaction = session.Begin();
             work(session);
             transaction.Commit();
+            committed?.Invoke();
             return true;
         },
         false,

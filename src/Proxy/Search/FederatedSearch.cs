@@ -60,6 +60,7 @@ public sealed class FederatedSearch(
         using var deadline = new CancellationTokenSource(left, time);
         IReadOnlyList<string> silent = [];
         if (query.MatchesParts) (page, silent) = await AddOtherPartsAsync(scope, query, result, page, asksAnew, left, cancellation);
+        foreach (var row in page) await store.LoadAsync(row.Uid, cancellation);
         FileShown(scope, query, result, page);
         TellConflicts(page);
         (page, var lacking) = await counts.CountAsync(scope, page, deadline.Token, cancellation);
@@ -94,9 +95,10 @@ public sealed class FederatedSearch(
     private async Task<SearchResult> FindAsync(BackendScope scope, SearchQuery query, int depth, bool asksAnew, CancellationToken cancellation)
     {
         var key = new ResultKey(scope.Name, string.Join(',', scope.Backends.Select(b => b.Name)), query.CanonicalText, depth);
+        if (!asksAnew && memory.TryFind<SearchResult>(key, out var kept)) return kept with { Status = CacheStatus.Hit };
+        if (query.OnlyStudy is { } one) await store.LoadAsync(one, cancellation);
         if (!asksAnew)
         {
-            if (memory.TryFind<SearchResult>(key, out var kept)) return kept with { Status = CacheStatus.Hit };
             if (FindStudy(scope, query) is { } found) return found;
         }
         var (result, isShared) = await _searching.RunAsync((key, asksAnew), stopped => AskAllAsync(scope, query, key, asksAnew, stopped), cancellation);
@@ -171,6 +173,10 @@ public sealed class FederatedSearch(
         if (answer.LeftOut > 0) log.RowsLeftOut(backend.Name, answer.LeftOut);
         if (answer.AttributesLeftOut > 0) log.AttributesLeftOut(backend.Name, answer.AttributesLeftOut);
         if (answer.IsCut) answer = answer with { Rows = [.. answer.Rows.Where(row => row.Position < key.Depth)] };
+        if (query.Level != SearchLevel.Studies)
+        {
+            foreach (var study in answer.Rows.Select(row => row.Study).Distinct()) await store.LoadAsync(study, cancellation);
+        }
         File(query, answer);
         if (StoredInstances.IsWanted(query, answer)) answer = await instances.AnswerAsync(backend, query, answer, cancellation);
         if (answer.Failure is null) memory.Add(key, answer, answer.Bytes, options.Value.Freshness);

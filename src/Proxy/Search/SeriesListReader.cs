@@ -46,6 +46,7 @@ public sealed class SeriesListReader(
     /// <param name="isAhead">No client asked for them: they fire no event, and no client waits.</param>
     public async Task<StudyPlaces> LocateAsync(BackendScope scope, Uid study, bool isHurried, bool asksAnew, CancellationToken cancellation, bool isAhead = false)
     {
+        await store.LoadAsync(study, cancellation);
         var known = store.GetStudy(study);
         var unknown = asksAnew ? scope.Backends : FindUnknown(scope, known);
         if (unknown.Count == 0) return new(known, [], WasAsked: false);
@@ -64,6 +65,7 @@ public sealed class SeriesListReader(
     /// </summary>
     public async Task<Study?> LookAfterAsync(BackendScope scope, Uid study, CancellationToken cancellation)
     {
+        await store.LoadAsync(study, cancellation);
         var now = time.GetUtcNow();
         var known = store.GetStudy(study);
         if (known is null || scope.Backends.All(b => IsLookedAfter(known.ListOf(b.Name)))) return known;

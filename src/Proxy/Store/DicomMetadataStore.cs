@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Proxy.Dicom;
 using Proxy.Events;
 using Proxy.Store.Keeping;
@@ -36,6 +37,22 @@ public sealed class DicomMetadataStore(
 
     /// <summary>Takes new budgets, in bytes; what is over them leaves.</summary>
     public void Resize(long bytes, long diskBytes = long.MaxValue) => _studies.Resize(bytes, diskBytes);
+
+    /// <summary>
+    /// Takes a study into memory when the file has it, without holding a thread; whoever handles a study awaits this
+    /// first, and then uses the methods below, which find it there. It costs nothing when the study is in memory.
+    /// A disk that does not answer is given up on after <see cref="Disk.CacheFolder.Patience"/>: then the study is unknown.
+    /// </summary>
+    public ValueTask LoadAsync(Uid study, CancellationToken cancellation) => _studies.LoadAsync(study, cancellation);
+
+    /// <summary>Asked to write, on another thread, when memory is full; set by <see cref="StoreWriter"/>.</summary>
+    internal Action? Full
+    {
+        set => _studies.Full = value;
+    }
+
+    /// <summary>Writes what changed, and lets go of what is over the budget.</summary>
+    internal void Shrink() => _studies.Shrink();
 
     /// <summary>Writes what changed to the file.</summary>
     /// <param name="withUses">Also which studies were looked at.</param>
@@ -181,6 +198,14 @@ public sealed class DicomMetadataStore(
     /// <returns>False when the disk could not be changed.</returns>
     public bool RemoveStudy(Uid study) => _studies.Remove(study);
 
+    /// <summary><see cref="RemoveStudy"/> without holding a thread for the disk.</summary>
+    /// <returns>False when the disk could not be changed.</returns>
+    public Task<bool> RemoveStudyAsync(Uid study) => _studies.RemoveAsync(study);
+
+    /// <summary><see cref="RemoveAll"/> without holding a thread for the disk.</summary>
+    /// <returns>False when the disk could not be changed.</returns>
+    public Task<bool> RemoveAllAsync() => _studies.RemoveAllAsync();
+
     /// <summary>Forgets everything, in memory and on disk.</summary>
     /// <returns>False when the disk could not be changed.</returns>
     public bool RemoveAll() => _studies.RemoveAll();
@@ -190,6 +215,28 @@ public sealed class DicomMetadataStore(
 
     /// <summary>All studies in the order of their UIDs, one after the other; none is kept in memory that is not there already.</summary>
     public IEnumerable<Study> ReadStudies() => StudyInstanceUids.Select(_studies.Peek).OfType<Study>();
+
+    /// <summary><see cref="ReadStudies"/> without holding a thread for the disk: it ends early when that does not answer.</summary>
+    public async IAsyncEnumerable<Study> ReadStudiesAsync([EnumeratorCancellation] CancellationToken cancellation)
+    {
+        const int Page = 50;
+        using var studies = ReadStudies().GetEnumerator();
+        while (true)
+        {
+            var page = new List<Study>(Page);
+            var reading = Task.Run(
+                () =>
+                {
+                    while (page.Count < Page && studies.MoveNext()) page.Add(studies.Current);
+                },
+                cancellation);
+            await Task.WhenAny(reading, Task.Delay(Disk.CacheFolder.Patience, time, cancellation));
+            if (!reading.IsCompleted) yield break;
+            await reading;
+            foreach (var study in page) yield return study;
+            if (page.Count < Page) yield break;
+        }
+    }
 
     /// <summary>A series in its owner's list; null when no backend named it.</summary>
     public Series? GetSeries(SeriesPath path) =>

@@ -9,7 +9,8 @@ namespace Proxy.Store;
 /// Writers to one study wait for each other, readers for nobody. The studies that nobody looked at for longest leave
 /// when <paramref name="maxBytes"/> is passed, and come back from the file when they are looked at again.
 /// <code>
-/// 1 Find, Update   not in memory: read from the file, and taken in unless that study left meanwhile
+/// 0 LoadAsync      reads a study from the file, without holding a thread: what follows finds it in memory
+/// 1 Find, Update   not in memory all the same (it left since): read here, and taken in unless it left meanwhile
 /// 2 Flush          what changed since goes to the file, about every second
 /// 3 Evict          leaves memory: what the file has, and only when there is no other way what it has not
 /// </code>
@@ -64,6 +65,19 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
     /// <summary>Hears of every change of a study, one after the other; it is not to wait for anything.</summary>
     public Action<Study, Study> Changed { private get; init; } = static (_, _) => { };
 
+    // 0
+    /// <summary>Takes a study into memory when the file has it. It takes no time when it is there already, or nowhere.</summary>
+    public ValueTask LoadAsync(Uid uid, CancellationToken cancellation) =>
+        file is null || _studies.ContainsKey(uid) || !file.MayHave(uid) ? default : new(LoadFromAsync(file, uid, cancellation));
+
+    private async Task LoadFromAsync(StudyFile from, Uid uid, CancellationToken cancellation)
+    {
+        var departures = Interlocked.Read(ref DeparturesOf(uid));
+        var generation = from.Generation;
+        var found = await from.FindAsync(uid, cancellation);
+        if (found.Study is not null) TryAdmit(uid, static study => study, departures, generation, found, out _);
+    }
+
     /// <summary>A study as it is now, which is looked at; null when it is not known.</summary>
     public Study? Find(Uid uid)
     {
@@ -75,7 +89,7 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
                 if (Volatile.Read(ref entry.Study) is { } study) return study;
                 Wait(entry);
             }
-            else if (file is null)
+            else if (file?.MayHave(uid) != true)
             {
                 return null;
             }
@@ -163,6 +177,12 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
     public void Resize(long bytes)
     {
         maxBytes = bytes;
+        Shrink();
+    }
+
+    /// <summary>Lets go of what is over the budget.</summary>
+    public void Shrink()
+    {
         if (Bytes > maxBytes) Evict();
     }
 
@@ -174,7 +194,19 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
         var departures = Interlocked.Read(ref DeparturesOf(uid));
         var generation = file?.Generation ?? 0;
         var isWhole = true;
-        var kept = file?.Find(uid, out isWhole);
+        var kept = file?.MayHave(uid) == true ? file.Find(uid, out isWhole) : null;
+        return TryAdmit(uid, change, departures, generation, new(kept, isWhole), out swapped);
+    }
+
+    /// <param name="uid">Which study.</param>
+    /// <param name="change">Applied to it before anybody sees it.</param>
+    /// <param name="departures">How often it had left when the file was read.</param>
+    /// <param name="generation">Which file that was.</param>
+    /// <param name="found">What the file had.</param>
+    /// <param name="swapped">What it was, and is.</param>
+    private bool TryAdmit(Uid uid, Func<Study, Study> change, long departures, int generation, FoundStudy found, out (Study Before, Study After) swapped)
+    {
+        var (kept, isWhole) = found;
         swapped = default;
         var entry = new Entry { Written = isWhole ? kept : null, WrittenTo = generation };
         lock (entry)

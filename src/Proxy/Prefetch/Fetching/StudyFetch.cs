@@ -34,6 +34,7 @@ public sealed class StudyFetch(
     {
         var root = job.Job.Root;
         var scope = root.Length == 0 ? backends.AsOne : new BackendScope(root, backends.Find(root) is { } only ? [only] : []);
+        await store.LoadAsync(study, cancellation);
         // 1
         var failures = await LocateAsync(job, scope, study, cancellation);
         var known = store.GetStudy(study);

@@ -30,18 +30,30 @@ internal sealed class KeptStudies
     {
         _file = file;
         _maxDiskBytes = maxDiskBytes;
-        _table = new(maxBytes, file) { Flush = () => Flush(withUses: false), Changed = changed };
+        _table = new(maxBytes, file) { Flush = MakeRoom, Changed = changed };
     }
+
+    /// <summary>Asked to write, soon and elsewhere, because memory is full. Without it whoever fills the memory writes.</summary>
+    public Action? Full { get; set; }
 
     public long Bytes => _table.Bytes;
 
     public int Count => _table.Count;
+
+    /// <summary>Takes a study into memory when the file has it, without holding a thread.</summary>
+    public ValueTask LoadAsync(Uid uid, CancellationToken cancellation) => _table.LoadAsync(uid, cancellation);
 
     public Study? Find(Uid uid) => _table.Find(uid);
 
     public Study? Peek(Uid uid) => _table.Peek(uid);
 
     public (Study Before, Study After) Update(Uid uid, Func<Study, Study> change) => _table.Update(uid, change);
+
+    /// <summary>Writes, and lets go of what is over the budget.</summary>
+    public void Shrink()
+    {
+        if (Flush(withUses: false)) _table.Shrink();
+    }
 
     public void Resize(long bytes, long diskBytes)
     {
@@ -69,6 +81,7 @@ internal sealed class KeptStudies
             var generation = _file.Generation;
             var changes = _table.Changes;
             if (generation != _generation) _table.BeginUsesAt(_file.LastUse);
+            _file.ReadIndex();
             if ((generation != _generation || changes != _changesWritten || withUses || !_table.LateUses.IsEmpty) && !WriteAll(_file, withUses)) return false;
             _changesWritten = changes;
             _generation = _file.Generation;
@@ -82,15 +95,19 @@ internal sealed class KeptStudies
         }
     }
 
+    /// <summary><see cref="Remove"/> on another thread; a disk that does not answer is not waited for longer than it may take.</summary>
+    /// <returns>False when it is on disk still.</returns>
+    public Task<bool> RemoveAsync(Uid uid) => AwayAsync(() => Remove(uid), () => _table.Drop(uid));
+
+    /// <summary><see cref="RemoveAll"/> on another thread.</summary>
+    /// <returns>False when something is on disk still.</returns>
+    public Task<bool> RemoveAllAsync() => AwayAsync(RemoveAll, DropAll);
+
     /// <returns>False when it is on disk still.</returns>
     public bool Remove(Uid uid) => RemoveBoth(file => file.Remove([uid]), () => _table.Drop(uid));
 
     /// <returns>False when something is on disk still.</returns>
-    public bool RemoveAll() => RemoveBoth(file => file.RemoveAll(), () =>
-    {
-        _table.DropReads();
-        foreach (var uid in _table.Uids) _table.Drop(uid);
-    });
+    public bool RemoveAll() => RemoveBoth(file => file.RemoveAll(), DropAll);
 
     public void RemoveBackend(string backend) => RemoveBoth(
         file =>
@@ -110,6 +127,34 @@ internal sealed class KeptStudies
             }
             if (gone.Count > 0) _file?.Remove(gone);
         });
+
+    private void DropAll()
+    {
+        _table.DropReads();
+        foreach (var uid in _table.Uids) _table.Drop(uid);
+    }
+
+    /// <summary>It waits for a flush that is under way, and then for the disk: twice the patience.</summary>
+    private async Task<bool> AwayAsync(Func<bool> work, Action inMemory)
+    {
+        if (_file is null) return work();
+        try
+        {
+            return await Task.Run(work).WaitAsync(2 * CacheFolder.Patience);
+        }
+        catch (TimeoutException)
+        {
+            inMemory();
+            return false;
+        }
+    }
+
+    private bool MakeRoom()
+    {
+        if (Full is not { } full) return Flush(withUses: false);
+        full();
+        return false;
+    }
 
     /// <summary>First on disk, then in memory: what is read from the disk in between is not taken in.</summary>
     private bool RemoveBoth(Func<StudyFile, bool> onDisk, Action inMemory)

@@ -1,3 +1,6 @@
+using System.Threading.Channels;
+using Proxy.Disk;
+
 namespace Proxy.Store.Keeping;
 
 /// <summary>Writes what changed in the store about every second, and the last of it when the process ends in order.</summary>
@@ -9,11 +12,15 @@ public sealed class StoreWriter(DicomMetadataStore store, TimeProvider time) : B
     /// <summary>What was only looked at is noted as often as this, in rounds.</summary>
     private const int UsesEvery = 300;
 
-    /// <summary>Looks into the file before the first request does.</summary>
-    public override Task StartAsync(CancellationToken cancellationToken)
+    /// <summary>Whether memory is full; many notes are one.</summary>
+    private readonly Channel<bool> _full = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+
+    /// <summary>Looks into the file before the first request does, as far as the disk answers.</summary>
+    public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        store.Flush();
-        return base.StartAsync(cancellationToken);
+        store.Full = () => _full.Writer.TryWrite(true);
+        await Task.WhenAny(Task.Run(() => store.Flush(), CancellationToken.None), Task.Delay(CacheFolder.Patience, TimeProvider.System, cancellationToken));
+        await base.StartAsync(cancellationToken);
     }
 
     public override async Task StopAsync(CancellationToken cancellationToken)
@@ -23,7 +30,21 @@ public sealed class StoreWriter(DicomMetadataStore store, TimeProvider time) : B
         await Task.Run(() => store.Flush(withUses: true), CancellationToken.None).WaitAsync(cancellationToken);
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(WriteAsync(stoppingToken), ShrinkAsync(stoppingToken));
+
+    private async Task ShrinkAsync(CancellationToken stopping)
+    {
+        try
+        {
+            await foreach (var _ in _full.Reader.ReadAllAsync(stopping)) store.Shrink();
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            // The process ends.
+        }
+    }
+
+    private async Task WriteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(Every, time);
         try

@@ -33,6 +33,12 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
 
     private readonly SqliteFile _file = new(folder, "studies.db", 1, Schema, log);
 
+    /// <summary>Which studies lie there: neither a count nor the look for a new study asks the disk.</summary>
+    private readonly StudyIndex _index = new();
+
+    /// <summary>One connection reads: who waits for it waits without a thread.</summary>
+    private readonly SemaphoreSlim _reading = new(1);
+
     /// <summary>A study as it lies there: read under the file's lock, understood without.</summary>
     private sealed record Raw(byte[] Head, Dictionary<PackedKey, (byte[] Rented, int Length)> Packed, Dictionary<int, string> Identities);
 
@@ -46,7 +52,44 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
 
     public long UsedBytes => _file.UsedBytes;
 
-    public int Count => (int)_file.Read(static s => s.Number("SELECT count(*) FROM study"), 0L);
+    /// <summary>Studies that can be read.</summary>
+    public int Count => folder.State.CanRead ? _index.Count : 0;
+
+    /// <summary>Whether a study may lie there. False is certain while the file can be read.</summary>
+    public bool MayHave(Uid uid) => folder.State.CanRead && (_index.Generation != Generation || _index.Has(uid));
+
+    /// <summary>Reads which studies lie there, when the file is another one since.</summary>
+    public void ReadIndex()
+    {
+        var generation = Generation;
+        if (_index.Generation == generation) return;
+        var uids = _file.Read<List<Uid>?>(
+            static s =>
+            {
+                var all = new List<Uid>();
+                using var row = s.Prepare("SELECT uid FROM study").ExecuteReader();
+                while (row.Read()) all.Add(UidIn(row, 0));
+                return all;
+            },
+            null);
+        if (uids is not null && generation == Generation) _index.Set(uids, generation);
+    }
+
+    /// <summary>What is known of a study, read on another thread.</summary>
+    /// <returns>Nothing when the disk cannot be used, or did not answer within <see cref="CacheFolder.Patience"/>.</returns>
+    internal async Task<FoundStudy> FindAsync(Uid uid, CancellationToken cancellation)
+    {
+        if (!await _reading.WaitAsync(CacheFolder.Patience, cancellation)) return FoundStudy.Nothing;
+        try
+        {
+            var found = await folder.RunAsync(() => new FoundStudy(Find(uid, out var isWhole), isWhole), cancellation);
+            return found ?? FoundStudy.Nothing;
+        }
+        finally
+        {
+            _reading.Release();
+        }
+    }
 
     /// <summary>The highest number that a use was written with.</summary>
     public long LastUse => _file.Read(static s => s.Number("SELECT max(used) FROM study"), 0L);
@@ -76,29 +119,39 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
     public bool Write(IReadOnlyCollection<(Study Study, long Used)> studies, IReadOnlyCollection<(Uid Uid, long Used)> uses, out int generation)
     {
         var taken = folder.Taken;
-        var isWritten = _file.Write(s =>
-        {
-            var ids = new Dictionary<string, int?>(StringComparer.OrdinalIgnoreCase);
-            foreach (var (study, used) in studies) Write(s, study, used, name => ids.TryGetValue(name, out var id) ? id : ids[name] = AddBackend(s, name));
-            foreach (var (uid, used) in uses) s.Run("UPDATE study SET used = max(used, $1) WHERE uid = $2", used, uid.ToString());
-        });
+        var isWritten = _file.Write(
+            s =>
+            {
+                var ids = new Dictionary<string, int?>(StringComparer.OrdinalIgnoreCase);
+                int? IdOf(string name) => ids.TryGetValue(name, out var id) ? id : ids[name] = AddBackend(s, name);
+                foreach (var (study, used) in studies) Write(s, study, used, IdOf);
+                foreach (var (uid, used) in uses) s.Run("UPDATE study SET used = max(used, $1) WHERE uid = $2", used, uid.ToString());
+            },
+            () =>
+            {
+                foreach (var (study, _) in studies) _index.Set(study.Uid, IsKept(study));
+            });
         // Writing may have made the file. When the folder was taken anew meanwhile, this is an older number, and all is written again.
         generation = taken + _file.Made;
         return isWritten;
     }
 
     /// <returns>False when they are there still.</returns>
-    public bool Remove(IReadOnlyCollection<Uid> studies) => _file.Write(s =>
-    {
-        foreach (var uid in studies) Remove(s, uid.ToString());
-    });
+    public bool Remove(IReadOnlyCollection<Uid> studies) => _file.Write(
+        s =>
+        {
+            foreach (var uid in studies) Remove(s, uid.ToString());
+        },
+        () => _index.Remove(studies));
 
     /// <returns>False when they are there still.</returns>
-    public bool RemoveAll() => _file.Write(static s =>
-    {
-        s.Run("DELETE FROM packed");
-        s.Run("DELETE FROM study");
-    });
+    public bool RemoveAll() => _file.Write(
+        static s =>
+        {
+            s.Run("DELETE FROM packed");
+            s.Run("DELETE FROM study");
+        },
+        _index.Clear);
 
     /// <summary>What was kept of a backend of this name counts for nothing from now on; <see cref="Clean"/> takes it away.</summary>
     public bool RemoveBackend(string name) => _file.Write(s => s.Run("UPDATE backend SET identity = NULL WHERE substr(identity, 1, length($1)) = $1 COLLATE NOCASE", name + "@"));
@@ -110,14 +163,17 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
         var isOver = true;
         while (isOver)
         {
-            var written = _file.Write(s =>
-            {
-                for (var i = 0; i < 100 && isOver; i++)
+            var gone = new List<Uid>();
+            var written = _file.Write(
+                s =>
                 {
-                    isOver = (s.Number("PRAGMA page_count") - s.Number("PRAGMA freelist_count")) * s.Number("PRAGMA page_size") > maxBytes / 10 * 9
-                        && s.Prepare("SELECT uid FROM study ORDER BY used LIMIT 1").ExecuteScalar() is string oldest && Remove(s, oldest);
-                }
-            });
+                    for (var i = 0; i < 100 && isOver; i++)
+                    {
+                        isOver = (s.Number("PRAGMA page_count") - s.Number("PRAGMA freelist_count")) * s.Number("PRAGMA page_size") > maxBytes / 10 * 9
+                            && s.Prepare("SELECT uid FROM study ORDER BY used LIMIT 1").ExecuteScalar() is string oldest && Remove(s, oldest, gone);
+                    }
+                },
+                () => _index.Remove(gone));
             if (!written) return;
         }
     }
@@ -133,7 +189,11 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
         },
         []);
 
-    public void Dispose() => _file.Dispose();
+    public void Dispose()
+    {
+        _file.Dispose();
+        _reading.Dispose();
+    }
 
     /// <summary>Takes a few of those studies away of which only removed backends said something, and their instances.</summary>
     /// <param name="from">Where to go on: 0 at first.</param>
@@ -141,19 +201,22 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
     public long Clean(long from)
     {
         var next = 0L;
-        _file.Write(s =>
-        {
-            var identities = FindIdentities(s);
-            var gone = identities.Where(b => nameOf(b.Value) is null).Select(b => b.Key).ToList();
-            // First of all they are unknown, so that one that is configured again begins anew.
-            foreach (var id in gone) s.Run("UPDATE backend SET identity = NULL WHERE id = $1", id);
-            if (s.Number("SELECT count(*) FROM backend WHERE identity IS NULL") == 0) return;
-            next = CleanSome(s, from, id => identities.GetValueOrDefault(id) is { } identity ? nameOf(identity) : null);
-        });
+        var removed = new List<Uid>();
+        _file.Write(
+            s =>
+            {
+                var identities = FindIdentities(s);
+                var gone = identities.Where(b => nameOf(b.Value) is null).Select(b => b.Key).ToList();
+                // First of all they are unknown, so that one that is configured again begins anew.
+                foreach (var id in gone) s.Run("UPDATE backend SET identity = NULL WHERE id = $1", id);
+                if (s.Number("SELECT count(*) FROM backend WHERE identity IS NULL") == 0) return;
+                next = CleanSome(s, from, id => identities.GetValueOrDefault(id) is { } identity ? nameOf(identity) : null, removed);
+            },
+            () => _index.Remove(removed));
         return next;
     }
 
-    private static long CleanSome(SqliteSession s, long from, Func<int, string?> nameOf)
+    private static long CleanSome(SqliteSession s, long from, Func<int, string?> nameOf, List<Uid> removed)
     {
         var some = new List<(long Id, Uid Uid, byte[] Head)>();
         using (var row = s.Prepare("SELECT id, uid, head FROM study WHERE id > $1 ORDER BY id LIMIT 50", from).ExecuteReader())
@@ -164,7 +227,7 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
         {
             s.Run("DELETE FROM packed WHERE study = $1 AND backend IN (SELECT id FROM backend WHERE identity IS NULL)", id);
             // Whatever lies beside it: only who said something matters.
-            if (StudyFormat.Read(uid, head, nameOf, _ => null, out var isWhole) is { SeriesLists.IsEmpty: true } && isWhole) Remove(s, uid.ToString());
+            if (StudyFormat.Read(uid, head, nameOf, _ => null, out var isWhole) is { SeriesLists.IsEmpty: true } && isWhole) Remove(s, uid.ToString(), removed);
         }
         if (some.Count > 0) return some[^1].Id;
         // A backend that was removed since the walk began is only met by the next one.
@@ -207,6 +270,8 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
         key => raw.Packed.TryGetValue(key, out var bytes) ? PackedFormat.Read(bytes.Rented.AsSpan(0, bytes.Length)) : null,
         out isWhole);
 
+    private bool IsKept(Study study) => study.SeriesLists.Keys.Any(name => identityOf(name) is not null);
+
     private int? AddBackend(SqliteSession s, string name)
     {
         if (identityOf(name) is not { } identity) return null;
@@ -217,7 +282,7 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
     private static void Write(SqliteSession s, Study study, long used, Func<string, int?> idOf)
     {
         var uid = study.Uid.ToString();
-        if (!study.SeriesLists.Keys.Any(backend => idOf(backend) is not null))
+        if (!study.SeriesLists.Keys.Any(name => idOf(name) is not null))
         {
             Remove(s, uid);
             return;
@@ -239,8 +304,9 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
             s.Run("DELETE FROM packed WHERE study = $1 AND backend = $2 AND series = $3 AND kind = $4", id, key.Backend, key.Series.ToString(), key.IsRows ? 1 : 0);
     }
 
-    private static bool Remove(SqliteSession s, string uid)
+    private static bool Remove(SqliteSession s, string uid, List<Uid>? removed = null)
     {
+        if (Uid.TryParse(uid, out var gone)) removed?.Add(gone);
         s.Run("DELETE FROM packed WHERE study = (SELECT id FROM study WHERE uid = $1)", uid);
         s.Run("DELETE FROM study WHERE uid = $1", uid);
         return true;
