@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using System.Text.Unicode;
 using Proxy.Dicom;
 
 namespace Proxy.Wire;
@@ -9,7 +8,7 @@ namespace Proxy.Wire;
 /// <summary>Writes a dataset again without what is not DICOM JSON in it, and with its values as PS3.18 §F.2 wants them.</summary>
 /// <remarks>
 /// <code>
-/// left out   an attribute that is not UTF-8 or holds a noncharacter; a tag that stands twice with different values
+/// left out   an attribute that holds U+FFFF, which is no character; a tag that stands twice with different values
 /// changed    {"vr":"CS","Value":["CT\\SR"]}   →  {"vr":"CS","Value":["CT","SR"]}     PS3.5 §6.4: \ separates values
 ///            {"vr":"UI","Value":["1.2.3 "]}   →  {"vr":"UI","Value":["1.2.3"]}       PS3.5 §9.1: padding is no part of a UID
 /// </code>
@@ -45,7 +44,7 @@ internal static class DicomJsonRepair
         foreach (var attribute in attributes)
         {
             var value = dataset[attribute.Start..attribute.End];
-            if (!Utf8.IsValid(value) || value.IndexOf(DicomJsonWriter.RootMark) >= 0 || !starts.Contains(attribute.Start)) continue;
+            if (value.IndexOf(DicomJsonWriter.RootMark) >= 0 || !starts.Contains(attribute.Start)) continue;
             if (written++ > 0) output.Write(","u8);
             DicomJsonWriter.WriteName(output, attribute.Tag);
             isChanged |= WriteTidy(output, attribute.Tag, value);

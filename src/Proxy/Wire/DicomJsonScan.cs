@@ -178,9 +178,10 @@ internal sealed class DicomJsonScan(Tag? rowsWithout, bool isRight = false)
     {
         var text = buffer.AsMemory(DatasetStart, json.Length);
         DatasetStart = -1;
-        // PS3.18 F.2: UTF-8. U+FFFF is no character, and stands for the root where datasets are kept.
+        if (!isRight && !Utf8.IsValid(json)) throw new MalformedAnswerException("The answer is not UTF-8 (PS3.18 F.2).");
+        // U+FFFF is no character, and stands for the root where datasets are kept.
         var isClean = isRight
-            || _leftOut == 0 && !_isUntidy && Utf8.IsValid(json) && json.IndexOf(DicomJsonWriter.RootMark) < 0 && !HasRepeatedTag();
+            || _leftOut == 0 && !_isUntidy && json.IndexOf(DicomJsonWriter.RootMark) < 0 && !HasRepeatedTag();
         if (!isClean && Repair(json) is { } repaired) return repaired;
         return rowsWithout is null ? new(text.ToArray(), [.. _attributes], [.. _links]) : EndRow(text, rowsWithout.Value);
     }

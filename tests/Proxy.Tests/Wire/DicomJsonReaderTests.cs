@@ -175,12 +175,8 @@ public class DicomJsonReaderTests
     }
 
     [Fact]
-    public async Task LeavesOutWhatIsNotUtf8()
-    {
-        var dataset = (await Answers.ReadAsync(Encoding.Latin1.GetBytes($"[{{{Uid},\"00100010\":{{\"vr\":\"PN\",\"Value\":[{{\"Alphabetic\":\"Müller\"}}]}}}}]"))).Single();
-        Assert.Equal($"{{{Uid}}}", Answers.Text(dataset));
-        Assert.Equal(1, dataset.LeftOut);
-    }
+    public async Task RefusesBytesThatAreNotUtf8() =>
+        await Assert.ThrowsAsync<MalformedAnswerException>(() => Answers.ReadAsync(Encoding.Latin1.GetBytes("[{\"00100010\":{\"vr\":\"PN\",\"Value\":[{\"Alphabetic\":\"Müller\"}]}}]")));
 
     [Theory]
     [InlineData("[null,{},1,\"x\",[{\"0020000D\":{\"vr\":\"UI\"}},[]],true]", 6, 1)]
