@@ -111,8 +111,9 @@ public sealed class BulkDataWalks : IDisposable
         var place = await PlaceAsync();
         _east.Fail(404, "/bulk/7fe00010");
         (await _proxy.GetAsync(place)).IsProblem(404);
-        _east.Fail(500, "/bulk/7fe00010");
+        _east.Fail(500);
         (await _proxy.GetAsync(place)).IsProblem(502);
+        _east.Mend();
         _east.Say(PacsAnswer.Text(200, "text/html", "<html>Please log in</html>"), "/bulk/7fe00010");
         (await _proxy.GetAsync(place)).IsProblem(502);
 

@@ -67,7 +67,7 @@ public sealed class FrameStreamingWalks : IDisposable
         Assert.All(replies, r => Assert.Equal(Whole, r.Body));
         Assert.Single(replies, r => r.CacheStatus == "Proxy; fwd=miss; stored");
         Assert.Contains(replies, r => r.CacheStatus == "Proxy; hit; collapsed");
-        Assert.Equal("Proxy; hit", (await _proxy.GetAsync(Frame, AsStored)).CacheStatus);
+        await IsKeptAsync();
     }
 
     [Fact]
@@ -85,7 +85,7 @@ public sealed class FrameStreamingWalks : IDisposable
         Assert.Equal(Whole, (await second).Body);
         Assert.Equal(Whole, (await Reply.ReadAsync(third)).Body);
         Assert.Equal(1, _east.Count("/frames/1"));
-        Assert.Equal("Proxy; hit", (await _proxy.GetAsync(Frame, AsStored)).CacheStatus);
+        await IsKeptAsync();
     }
 
     [Fact]
@@ -107,7 +107,9 @@ public sealed class FrameStreamingWalks : IDisposable
 
         await letGo.Task.WaitAsync(Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken);
         _east.Mend();
-        Assert.Equal("Proxy; fwd=miss; stored", (await _proxy.GetAsync(Frame, AsStored)).CacheStatus);
+        // The connection ends before the fetch has noted that it did.
+        await Until.TrueAsync(async () => (await _proxy.GetAsync(Frame, AsStored)).CacheStatus == "Proxy; hit", "it is fetched again, and kept");
+        Assert.Equal(2, _east.Count("/frames/1"));
     }
 
     [Fact]
@@ -146,6 +148,13 @@ public sealed class FrameStreamingWalks : IDisposable
         Assert.Equal(large, (await proxy.GetAsync(Frame, AsStored)).Body);
         Assert.Equal(large, (await proxy.GetAsync(Frame, AsStored)).Body);
         Assert.Equal(2, _east.Count("/frames/1"));
+    }
+
+    /// <summary>A client has the last byte of a frame before the end of the backend's answer has proved it, so it is kept a moment later.</summary>
+    private async Task IsKeptAsync()
+    {
+        await Until.TrueAsync(async () => (await _proxy.GetAsync(Frame, AsStored)).CacheStatus == "Proxy; hit", "the frame is kept");
+        Assert.Equal(1, _east.Count("/frames/1"));
     }
 
     /// <summary>A close-delimited multipart, as Orthanc sends frames; without a length of the part.</summary>

@@ -199,11 +199,13 @@ public sealed class MetadataFreshnessWalks : IDisposable
         _time.Advance(Freshness * 2);
         _east.Archive.Drop("1.2.1");
         var gate = west.Hang();
+        var asked = await proxy.AskedAsync("east");
 
         var held = proxy.GetAsync(InWest);
         await Until.TrueAsync(() => gate.Arrived > 0, "the west is asked");
         var gone = proxy.GetAsync(InEast);
-        await Until.TrueAsync(() => proxy.Arrived == 4, "both wait");
+        await Until.TrueAsync(() => proxy.Arrived == 5, "both wait");
+        await Until.TrueAsync(async () => await proxy.AskedAsync("east") > asked, "the east has answered");
         await gate.LetTimePassAsync(_time, Task.WhenAll(held, gone), "both are answered");
 
         Assert.Equal("Proxy; hit", (await held).CacheStatus);

@@ -95,6 +95,9 @@ public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyV
         using var response = await Client.SendAsync(request, leave);
     }
 
+    /// <summary>How many answers of a backend were read, or failed, so far.</summary>
+    public async Task<int> AskedAsync(string backend) => (int?)(await GetAsync("/health/ready")).Json["backends"]![backend]!["asked"] ?? 0;
+
     IEnumerator<KeyValuePair<string, string>> IEnumerable<KeyValuePair<string, string>>.GetEnumerator() => _settings.GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => _settings.GetEnumerator();
