@@ -16,6 +16,7 @@ using Proxy.Prefetch.Fetching;
 using Proxy.Prefetch.Jobs;
 using Proxy.Prefetch.Planning;
 using Proxy.Retrieve;
+using Proxy.Retrieve.Checks;
 using Proxy.Search;
 using Proxy.Security;
 using Proxy.Store;
@@ -93,7 +94,10 @@ internal static class Composition
         services.AddHostedService(s => s.GetRequiredService<DiskWriter>());
         services.AddSingleton(s => new DiskTier(
             s.GetRequiredService<CacheFolder>(), s.GetRequiredService<DiskWriter>(), s.GetRequiredService<BackendSet>().IdentityOf,
-            s.GetRequiredService<TimeProvider>(), s.GetRequiredService<Counters>(), s.GetRequiredService<ILogger<DiskTier>>()));
+            s.GetRequiredService<TimeProvider>(), s.GetRequiredService<Counters>(), s.GetRequiredService<ILogger<DiskTier>>())
+        {
+            IsSound = s.GetRequiredService<EntryCheck>().IsSound,
+        });
         services.AddSingleton<EntryCache>();
     }
 
@@ -106,6 +110,8 @@ internal static class Composition
         services.AddSingleton<FederatedSearch>();
         services.AddSingleton<SeriesReader>();
         services.AddSingleton<FrameCutter>();
+        services.AddSingleton<PixelDescriptions>();
+        services.AddSingleton<EntryCheck>();
         services.AddSingleton<BodyFetch>();
         services.AddSingleton<GivenForms>();
         services.AddSingleton<KeptBodies>();

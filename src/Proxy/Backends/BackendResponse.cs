@@ -16,6 +16,7 @@ public sealed class BackendResponse : IAsyncDisposable
     {
         ContentType = contentType;
         Length = length;
+        IsEndProved = length is not null || body is GzipStream || response.Headers.TransferEncodingChunked == true || response.Version.Major >= 2;
         var etag = Find(response.Headers.NonValidated, "ETag");
         var modified = Find(response.Content.Headers.NonValidated, "Last-Modified");
         Validators = etag is null && modified is null ? null : new(etag, modified);
@@ -29,6 +30,12 @@ public sealed class BackendResponse : IAsyncDisposable
 
     /// <summary>Bytes of the body, when they were declared and it is not packed.</summary>
     public long? Length { get; }
+
+    /// <summary>
+    /// A body that is cut shows as an error, whatever its length: it has one, comes in chunks (RFC 9112 §7.1) or in frames
+    /// of HTTP/2, or is packed with a trailer. One that ends with its connection does not.
+    /// </summary>
+    public bool IsEndProved { get; }
 
     /// <summary>By what it can be asked later whether this still holds; null when the backend gives nothing.</summary>
     public Validators? Validators { get; }
@@ -45,7 +52,8 @@ public sealed class BackendResponse : IAsyncDisposable
         var length = ReadLength(headers);
         Stream body = new TimedStream(await response.Content.ReadAsStreamAsync(cancellation), backend.Timeout, time, cancellation);
         var encoding = headers.TryGetValues("Content-Encoding", out var encodings) ? encodings.ToString().Trim() : "";
-        if (encoding.Equals("gzip", StringComparison.OrdinalIgnoreCase)) (body, length) = (new GzipStream(body), null);
+        // The older name of the same coding (RFC 9110 §8.4.1.3).
+        if (encoding.Equals("gzip", StringComparison.OrdinalIgnoreCase) || encoding.Equals("x-gzip", StringComparison.OrdinalIgnoreCase)) (body, length) = (new GzipStream(body), null);
         else if (encoding is not "" && !encoding.Equals("identity", StringComparison.OrdinalIgnoreCase)) throw new MalformedAnswerException("The answer is packed in a way that was not asked for.");
         var type = headers.TryGetValues("Content-Type", out var types) ? MediaType.Parse(types.ToString()) : null;
         return new(type, length, body, new BackendLinks(backend.Name, backend.Address, response.RequestMessage!.RequestUri!), response);
@@ -69,9 +77,9 @@ public sealed class BackendResponse : IAsyncDisposable
     /// <summary>Reads the parts of a multipart answer.</summary>
     /// <exception cref="MalformedAnswerException">It is not multipart.</exception>
     public MultipartReader OpenMultipart() =>
-        ContentType is { } type && type.Is(MediaType.MultipartRelated)
+        ContentType is { IsMultipart: true } type
             ? new MultipartReader(_body, type.Find("boundary"))
-            : throw new MalformedAnswerException("The answer's type is not multipart/related.");
+            : throw new MalformedAnswerException("The answer's type is not multipart.");
 
     public ValueTask DisposeAsync() => _body.DisposeAsync();
 

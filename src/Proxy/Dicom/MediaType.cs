@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Immutable;
 using System.Text;
 
@@ -15,6 +16,9 @@ public sealed record MediaType(string Type, ImmutableArray<KeyValuePair<string, 
     public const string DicomJson = "application/dicom+json";
     public const string OctetStream = "application/octet-stream";
     public const string MultipartRelated = "multipart/related";
+
+    private static readonly SearchValues<char> TokenCharacters =
+        SearchValues.Create("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
 
     /// <summary>Reads one <c>Content-Type</c>; null when there is no <c>type/subtype</c> in it.</summary>
     public static MediaType? Parse(string? text) => text is null ? null : new Cursor(text, list: false).ReadMediaType();
@@ -40,6 +44,16 @@ public sealed record MediaType(string Type, ImmutableArray<KeyValuePair<string, 
             if (key.Equals(name, StringComparison.OrdinalIgnoreCase)) return value;
         }
         return null;
+    }
+
+    /// <summary>Any <c>multipart/*</c>: a receiver that does not know the subtype reads it as one with parts (RFC 2046 §5.1.3).</summary>
+    public bool IsMultipart => Type.StartsWith("multipart/", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>Whether this is <c>type/subtype</c>, of tokens (RFC 9110 §5.6.2, §8.3.1), so that it can stand in a header.</summary>
+    public static bool IsWellFormed(string type)
+    {
+        var slash = type.IndexOf('/', StringComparison.Ordinal);
+        return slash > 0 && slash < type.Length - 1 && !type.AsSpan(0, slash).ContainsAnyExcept(TokenCharacters) && !type.AsSpan(slash + 1).ContainsAnyExcept(TokenCharacters);
     }
 
     public bool Is(string type) => Type.Equals(type, StringComparison.OrdinalIgnoreCase);

@@ -1,28 +1,34 @@
 using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Dicom;
+using Proxy.Retrieve.Checks;
 using Proxy.Wire;
 
 namespace Proxy.Retrieve;
 
-/// <summary>Asks a backend for one body (a frame, an instance, bulk data) and reads it into a fill, up to the proof that it is whole.</summary>
-public sealed class BodyFetch(BackendClient client)
+/// <summary>Asks a backend for one body (a frame, an instance, bulk data) and reads it into a fill, up to the proof that it is whole and what was asked for.</summary>
+public sealed class BodyFetch(BackendClient client, PixelDescriptions pixels)
 {
     /// <summary>Bulk data has one form: the accepted types only say how it may be wrapped.</summary>
     private const string BulkDataAccept = $"multipart/related; type=\"{MediaType.OctetStream}\", {MediaType.OctetStream};q=0.5, */*;q=0.1";
 
     /// <summary>Asks for a frame or an instance.</summary>
     /// <param name="backend">The backend.</param>
-    /// <param name="place">Path below its DICOMweb root.</param>
+    /// <param name="body">Which frame or instance.</param>
     /// <param name="asked">The forms to ask for.</param>
     /// <param name="fill">Receives the bytes.</param>
     /// <param name="cancellation">Ends the request.</param>
-    public Task<BackendAnswer<EntryHead>> AskAsync(BackendOptions backend, string place, AskedForms asked, Fill fill, CancellationToken cancellation) =>
-        client.AskAsync(
+    public Task<BackendAnswer<EntryHead>> AskAsync(BackendOptions backend, BodyPath body, AskedForms asked, Fill fill, CancellationToken cancellation)
+    {
+        BodyCheck check = body.Frame is { } frame
+            ? new FrameCheck(asked, frame, pixels.Find(backend.Name, body.Path))
+            : new InstanceCheck(asked, body.Path.Instance);
+        return client.AskAsync(
             backend,
             // Archives answer 400 to a frame past the last one; the request itself is well formed.
-            new(place, asked.Accept) { IsMissing = status => (int)status is 404 or 410 || (int)status is 400 && asked.Only == BodyFormat.AsStored },
-            (response, stopped) => CopyAsync(response, asked, fill, stopped), cancellation);
+            new(body.Place, asked.Accept) { IsMissing = status => (int)status is 404 or 410 || (int)status is 400 && asked.Only == BodyFormat.AsStored },
+            (response, stopped) => CopyAsync(response, check, fill, stopped), cancellation);
+    }
 
     /// <summary>Asks for bulk data.</summary>
     /// <param name="backend">The backend.</param>
@@ -30,49 +36,28 @@ public sealed class BodyFetch(BackendClient client)
     /// <param name="fill">Receives the bytes.</param>
     /// <param name="cancellation">Ends the request.</param>
     public Task<BackendAnswer<EntryHead>> AskBulkDataAsync(BackendOptions backend, string place, Fill fill, CancellationToken cancellation) =>
-        client.AskAsync(backend, new(place, BulkDataAccept), (response, stopped) => CopyBulkDataAsync(response, fill, stopped), cancellation);
+        client.AskAsync(backend, new(place, BulkDataAccept), (response, stopped) => CopyAsync(response, new BulkDataCheck(), fill, stopped), cancellation);
 
-    private static async Task<EntryHead> CopyAsync(BackendResponse response, AskedForms asked, Fill fill, CancellationToken cancellation)
+    private static async Task<EntryHead> CopyAsync(BackendResponse response, BodyCheck check, Fill fill, CancellationToken cancellation)
     {
-        if (response.ContentType is { } single && !single.Is(MediaType.MultipartRelated)) return await CopySingleAsync(response, single, asked, fill, cancellation);
+        var type = response.ContentType ?? check.TypeOfNone ?? throw new MalformedAnswerException("The answer has no type.");
+        if (!type.IsMultipart) return await FillCopy.SingleAsync(response.Body, HeadOf(type, type, response.Length), check, response.IsEndProved, fill, cancellation);
         using var multipart = response.OpenMultipart();
         var part = await multipart.ReadPartAsync(cancellation) ?? throw new MalformedAnswerException("A multipart answer has no part.");
-        var head = HeadOf(part.ContentType ?? response.ContentType!, response.ContentType!, part.Length, asked);
-        return await BodyCopy.PartToFillAsync(multipart, head, fill, cancellation);
+        return await FillCopy.PartAsync(multipart, HeadOf(part.ContentType, type, part.Length), check, fill, cancellation);
     }
 
-    private static Task<EntryHead> CopySingleAsync(BackendResponse response, MediaType type, AskedForms asked, Fill fill, CancellationToken cancellation) =>
-        type.Type.StartsWith("text/", StringComparison.Ordinal) || type.Type.Contains("json", StringComparison.Ordinal)
-            ? throw new MalformedAnswerException("The answer's type is not pixel data.")
-            : BodyCopy.SingleToFillAsync(response.Body, HeadOf(type, type, response.Length, asked), fill, cancellation);
-
-    /// <summary>The part's own word goes before the whole's; a frame in another transfer syntax than was asked for is none.</summary>
-    private static EntryHead HeadOf(MediaType part, MediaType whole, long? length, AskedForms asked)
+    /// <summary>What an answer says of its body. The part's own word goes before the whole's.</summary>
+    /// <exception cref="MalformedAnswerException">It is not in the form of a media type or of a UID.</exception>
+    internal static EntryHead HeadOf(MediaType? part, MediaType whole, long? length)
     {
-        var type = part.Is(MediaType.MultipartRelated) ? part.Find("type") ?? MediaType.OctetStream : part.Type;
-        var transferSyntax = part.Find("transfer-syntax") ?? whole.Find("transfer-syntax");
-        if (transferSyntax is not null && !Uid.TryParse(transferSyntax, out _)) throw new MalformedAnswerException("A frame's transfer syntax is no UID.");
-        if (transferSyntax is not null && !asked.AreMetBy(type, transferSyntax))
-            throw new MalformedAnswerException("A frame came in another transfer syntax than was asked for.");
-        return new(type, transferSyntax ?? (asked.Only is { TransferSyntax: not BodyFormat.Any } only ? only.TransferSyntax : null), length);
-    }
-
-    private static async Task<EntryHead> CopyBulkDataAsync(BackendResponse response, Fill fill, CancellationToken cancellation)
-    {
-        var type = response.ContentType ?? new MediaType(MediaType.OctetStream, []);
-        CheckBulkData(type.Type);
-        if (!type.Is(MediaType.MultipartRelated)) return await BodyCopy.SingleToFillAsync(response.Body, new(type.Type, type.Find("transfer-syntax"), response.Length), fill, cancellation);
-        using var multipart = response.OpenMultipart();
-        var part = await multipart.ReadPartAsync(cancellation) ?? throw new MalformedAnswerException("A multipart answer has no part.");
-        var partType = part.ContentType?.Type ?? type.Find("type") ?? MediaType.OctetStream;
-        CheckBulkData(partType);
-        return await BodyCopy.PartToFillAsync(multipart, new(partType, part.ContentType?.Find("transfer-syntax"), part.Length), fill, cancellation);
-    }
-
-    /// <summary>A page is no value of an attribute, nor is an answer that describes studies: it has the backend's own address in it.</summary>
-    private static void CheckBulkData(string type)
-    {
-        if (type.ToLowerInvariant() is "text/html" or "application/xhtml+xml" || type.EndsWith("json", StringComparison.OrdinalIgnoreCase))
-            throw new MalformedAnswerException("The answer's type is not bulk data.");
+        var type = part?.Type ?? whole.Find("type")?.ToLowerInvariant() ?? MediaType.OctetStream;
+        if (!MediaType.IsWellFormed(type)) throw new MalformedAnswerException("A part's type is no media type.");
+        var transferSyntax = part?.Find("transfer-syntax") ?? whole.Find("transfer-syntax");
+        // Some archives repeat the wildcard of the request: that names nothing.
+        if (transferSyntax is BodyFormat.Any or "") transferSyntax = null;
+        return transferSyntax is null || Uid.TryParse(transferSyntax, out _)
+            ? new(type, transferSyntax, length)
+            : throw new MalformedAnswerException("An answer's transfer syntax is no UID.");
     }
 }

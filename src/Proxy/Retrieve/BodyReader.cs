@@ -3,6 +3,7 @@ using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Operations;
+using Proxy.Retrieve.Checks;
 using Proxy.Search;
 using Proxy.Store;
 
@@ -18,7 +19,8 @@ namespace Proxy.Retrieve;
 /// Another holder gives a frame in place of the owner only when its own metadata was read: then the series is its own.
 /// </remarks>
 public sealed class BodyReader(
-    BodyFetch fetch, BackendSet backends, Turns turns, SeriesListReader lists, SeriesReader series, DicomMetadataStore store, KeptBodies kept, GivenForms given)
+    BodyFetch fetch, BackendSet backends, Turns turns, SeriesListReader lists, SeriesReader series, DicomMetadataStore store, KeptBodies kept,
+    GivenForms given, PixelDescriptions pixels)
 {
     /// <summary>As viewers ask for frames.</summary>
     private static readonly Negotiation FramesAhead = Negotiation.Of(BodyFormat.AsStored);
@@ -32,6 +34,9 @@ public sealed class BodyReader(
         public InstancePath Path => Body.Path;
 
         public HashSet<string> Tried { get; } = [];
+
+        /// <summary>Backends that work and do not have it.</summary>
+        public HashSet<string> Without { get; } = [];
 
         public List<BackendFailure> Failures { get; } = [];
     }
@@ -62,6 +67,14 @@ public sealed class BodyReader(
 
         List<string> HoldersOf(Study? study) => [.. series.HoldersOf(study, scope, path.Series).Select(l => l.Backend)];
     }
+
+    /// <summary>Whether the metadata in the store says that the instance lacks one of these frames. No backend is asked.</summary>
+    /// <param name="scope">The root that was asked.</param>
+    /// <param name="path">The instance.</param>
+    /// <param name="frames">Their numbers, from 1.</param>
+    public bool LacksFrame(BackendScope scope, InstancePath path, IReadOnlyList<int> frames) =>
+        series.HoldersOf(store.GetStudy(path.Study), scope, path.Series).FirstOrDefault() is { } owner
+        && pixels.Find(owner.Backend, path) is { } described && frames.Any(number => !described.HasFrame(number));
 
     /// <summary>Whether a frame as it is stored, or an instance, is kept of what a backend gives.</summary>
     public ValueTask<bool> IsKeptAsync(string backend, InstancePath path, int? frame, CancellationToken cancellation) =>
@@ -99,6 +112,8 @@ public sealed class BodyReader(
             if (backends.Find(holder) is not { } backend || !wanted.Tried.Add(holder)) continue;
             var owner = store.GetStudy(wanted.Path.Study)?.Owners.GetValueOrDefault(wanted.Path.Series);
             var standsIn = wanted.Scope.IsAll && owner is not null && owner != holder;
+            // A client has the owner's metadata: a frame that the owner lacks is no frame of it, whoever else has one of that number.
+            if (standsIn && wanted.Body.Frame is not null && wanted.Without.Contains(owner!) && IsHolder(owner!, wanted.Path)) return null;
             if (standsIn && !await series.CanStandInAsync(holder, wanted.Path, cancellation)) continue;
             if (await TryAsync(wanted, backend, cancellation) is not { } body) continue;
             // An instance that the owner does not have is no reason to take the others from it.
@@ -112,12 +127,18 @@ public sealed class BodyReader(
     {
         // 1
         if (await kept.FindAsync(backend.Name, wanted.Body, wanted.Negotiation, cancellation) is { } found) return BodyResult.Hit(found, backend.Name);
+        if (wanted.Body.Frame is { } number && pixels.Find(backend.Name, wanted.Path)?.HasFrame(number) == false)
+        {
+            wanted.Without.Add(backend.Name);
+            return null;
+        }
         // 2
         var result = await AskAsync(backend, wanted.Body, wanted.Negotiation, wanted.Keep, isAhead: false, cancellation);
         if (result.Body is not null) return result;
         if (result.Failures.Count == 0)
         {
-            await lists.DoubtAsync(backend, wanted.Path.Study, cancellation);
+            if (await lists.DoubtAsync(backend, wanted.Path.Study, cancellation) is { } failure) wanted.Failures.Add(failure);
+            else wanted.Without.Add(backend.Name);
             return null;
         }
         // 3
@@ -126,6 +147,8 @@ public sealed class BodyReader(
         wanted.Failures.AddRange(result.Failures);
         return null;
     }
+
+    private bool IsHolder(string backend, InstancePath path) => store.GetStudy(path.Study)?.ListOf(backend).FindSeries(path.Series) is not null;
 
     /// <summary>Asks one backend: for all forms at once, then form by form as long as it fails for the form's sake.</summary>
     private async Task<BodyResult> AskAsync(BackendOptions backend, BodyPath body, Negotiation negotiation, Keep keep, bool isAhead, CancellationToken cancellation)
@@ -136,7 +159,7 @@ public sealed class BodyReader(
         BodyResult? withoutIt = null;
         for (BackendFailure? failure = null; plan.Next(failure) is { } asked; failure = result.Failures[0])
         {
-            var lookup = kept.Get(backend.Name, body, asked, (fill, stopped) => fetch.AskAsync(backend, body.Place, asked, fill, stopped), keep);
+            var lookup = kept.Get(backend.Name, body, asked, (fill, stopped) => fetch.AskAsync(backend, body, asked, fill, stopped), keep);
             // It has joined by now: what is broken off for it is something else.
             var waiting = isAhead || lookup.Reader is null ? null : turns.Wait(backend.Name, new(path.Study, path.Series));
             result = await BodyResult.OfAsync(lookup, backend.Name, cancellation, waiting);

@@ -25,6 +25,8 @@ internal static class FrameEndpoints
 
         var path = new InstancePath(study!.Value, series!.Value, instance!.Value);
         var started = time.GetTimestamp();
+        // Of a list the first part would have left before the others are found missing.
+        if (numbers.Count > 1 && reader.LacksFrame(scope, path, numbers)) return Problems.NotFound("The instance has no such frame.");
         var first = await ReadAsync(0);
         using (first)
         {

@@ -173,6 +173,15 @@ public sealed class SeriesReader(
         if (!asksAnew && now is not null && IsFresh(now)) return new(now.Metadata!);
         var request = new BackendRequest($"{path}/metadata", MediaType.DicomJson) { Known = known.IsMetadataComplete ? known.MetadataValidators : null };
         var answer = await client.AskAsync(backend, request, (response, stopped) => ReadAsync(response, path, stopped), cancellation);
+        if (IsEmpty(answer) && HasInstances(now))
+        {
+            // Its row contradicts it: the row may be old, or the backend does not have its own data ready yet.
+            if (await lists.DoubtAsync(backend, path.Study, cancellation) is { } failure) return new(failure);
+            now = store.GetStudy(path.Study)?.ListOf(backend.Name).FindSeries(path.Series);
+            if (!HasInstances(now)) return default;
+            answer = await client.AskAsync(backend, request with { Known = null }, (response, stopped) => ReadAsync(response, path, stopped), cancellation);
+            if (IsEmpty(answer)) return new(new BackendFailure(backend.Name, BackendError.BadAnswer, "no metadata of a series that it lists with instances"));
+        }
         if (answer.IsUnchanged)
         {
             store.Confirm(backend.Name, path, time.GetUtcNow());
@@ -185,6 +194,13 @@ public sealed class SeriesReader(
         foreach (var instance in gone) entries.Remove(backend.Name, new InstancePath(path.Study, path.Series, instance));
         return new(answer.Value.Metadata);
     }
+
+    /// <summary>204, or a list of nothing. "Not found" is another answer.</summary>
+    private static bool IsEmpty(BackendAnswer<(PackedInstances Metadata, Validators? Validators)> answer) =>
+        answer.IsFound ? answer.Value.Metadata.Count == 0 : answer is { IsMissing: false, IsUnchanged: false, Failure: null };
+
+    /// <summary>Whether the backend's row of the series says that it has instances. A row that does not count them stands for some.</summary>
+    private static bool HasInstances(Series? series) => series?.Summary is { } row && row.FindInt(Tag.NumberOfSeriesRelatedInstances) is not 0;
 
     private static async Task<(PackedInstances Metadata, Validators? Validators)> ReadAsync(BackendResponse response, SeriesPath path, CancellationToken cancellation)
     {

@@ -37,6 +37,7 @@ public sealed class WholeSeries(BackendClient client, EntryCache cache, TimeProv
             while (await multipart.ReadPartAsync(stopped) is { } part)
             {
                 if (await ReadEntryAsync(multipart, part, stopped) is not { } entry) continue;
+                CheckSeries(entry, path);
                 using var body = new MemoryBody(entry);
                 if (Part10Reader.FindFrames(entry.Length, body.ReadAt, out _) is not { } frames) continue;
                 cache.AddAhead(backend.Name, new(path.Study, path.Series, frames.SopInstanceUid), Format, entry, removals);
@@ -45,6 +46,16 @@ public sealed class WholeSeries(BackendClient client, EntryCache cache, TimeProv
             }
             return count;
         }
+    }
+
+    /// <summary>A part of another study or series makes the whole answer one that was not asked for.</summary>
+    private static void CheckSeries(Entry entry, SeriesPath path)
+    {
+        var identity = Part10Identity.Read(entry.Pieces[0], Tag.SeriesInstanceUid, isAll: true)!;
+        if (identity.MediaStorageSopInstanceUid is { } stored && identity.SopInstanceUid is { } instance && stored != instance)
+            throw new MalformedAnswerException("A file names two SOP instances.");
+        if (identity.StudyInstanceUid is { } study && study != path.Study.ToString() || identity.SeriesInstanceUid is { } series && series != path.Series.ToString())
+            throw new MalformedAnswerException("A file is of another study or series than was asked for.");
     }
 
     /// <summary>One part, whole, by the delimiter behind it; null when it is too large.</summary>

@@ -83,9 +83,11 @@ public sealed class SeriesListReader(
     }
 
     /// <summary>A backend denied something of a study that its list names: unless the list is quite young, it is asked for anew.</summary>
-    public async Task DoubtAsync(BackendOptions backend, Uid study, CancellationToken cancellation)
+    /// <returns>Why it could not say; null when its list is young now.</returns>
+    public async Task<BackendFailure?> DoubtAsync(BackendOptions backend, Uid study, CancellationToken cancellation)
     {
-        if (store.GetStudy(study)?.ListOf(backend.Name).IsFresh(options.Value.Freshness, time.GetUtcNow()) != true) await AskInTimeAsync(backend, study, asksAnew: true, isAhead: false, cancellation);
+        if (store.GetStudy(study)?.ListOf(backend.Name).IsFresh(options.Value.Freshness, time.GetUtcNow()) == true) return null;
+        return await AskInTimeAsync(backend, study, asksAnew: true, isAhead: false, cancellation);
     }
 
     /// <summary>Whether a backend need not be asked what it has of a study.</summary>

@@ -176,9 +176,16 @@ public sealed class MultipartReader : IDisposable
             var colon = line.IndexOf(':', StringComparison.Ordinal);
             if (colon <= 0) continue;
             var value = line[(colon + 1)..].Trim();
-            if (line.AsSpan(0, colon).Equals("Content-Type", StringComparison.OrdinalIgnoreCase)) type = MediaType.Parse(value);
+            if (line.AsSpan(0, colon).Equals("Content-Type", StringComparison.OrdinalIgnoreCase)) type = ReadType(value);
             if (line.AsSpan(0, colon).Equals("Content-Length", StringComparison.OrdinalIgnoreCase) && long.TryParse(value, out var n) && n >= 0) length = n;
         }
         return new(type, length);
+    }
+
+    /// <summary>A type is repeated to clients: one that could not stand in a header is no type.</summary>
+    private static MediaType? ReadType(string value)
+    {
+        if (value.Length == 0) return null;
+        return MediaType.Parse(value) is { } type && MediaType.IsWellFormed(type.Type) ? type : throw new MalformedAnswerException("A part's type is no media type.");
     }
 }

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.Primitives;
+using Proxy.Tests.Wire;
 
 namespace Proxy.Tests.Pacs;
 
@@ -91,8 +92,13 @@ public sealed class Archive(Func<string> root)
 
     public static byte[] BulkDataOf(string instance, string place) => Pixels.Of($"{instance}/bulk/{place}", 3000);
 
-    /// <summary>What stands for an instance's file.</summary>
-    public static byte[] FileOf(string instance) => Pixels.Of($"{instance}/file", 5000);
+    /// <summary>What stands for an instance's file: it names itself, and holds a private value instead of pixels.</summary>
+    public static byte[] FileOf(string instance) =>
+    [
+        .. new Part10File(HeldSeries.StoredTransferSyntax)
+            .Set(0x00020003, "UI", Part10File.Even(instance, '\0')).Set(0x00080018, "UI", Part10File.Even(instance, '\0'))
+            .Set(0x00090010, "LO", "TESTS").Set(0x00091001, "OB", Pixels.Of($"{instance}/file", 5000)).ToArray(),
+    ];
 
     /// <summary>One part, framed as Orthanc frames it.</summary>
     public static PacsAnswer Multipart(string partType, byte[] part, string boundary = "a-boundary-of-the-pacs")
@@ -153,7 +159,21 @@ public sealed class Archive(Func<string> root)
     private IEnumerable<JsonObject> InstanceRows(HeldStudy study, HeldSeries series) =>
         series.InstanceUids.Select((uid, i) => DicomJson.Dataset([.. Identity(study, series, i + 1), ("00081190", "UR", $"{AddressOf(study, series)}/instances/{uid}")]));
 
-    private JsonObject Metadata(HeldStudy study, HeldSeries series, int number) => DicomJson.Dataset([
+    private JsonObject Metadata(HeldStudy study, HeldSeries series, int number)
+    {
+        var metadata = FullMetadata(study, series, number);
+        if (series.AvailableTransferSyntax is { } available) metadata["00083002"] = new JsonObject { ["vr"] = "UI", ["Value"] = new JsonArray(available) };
+        if (!series.HasPixels)
+        {
+            foreach (var tag in metadata.Select(a => a.Key).Where(tag => tag is ['0', '0', '2', '8', ..] or ['7', 'F', ..]).ToList()) metadata.Remove(tag);
+        }
+        if (series.Image is not var (rows, columns, samples, bits)) return metadata;
+        foreach (var (tag, value) in ((string, int)[])[("00280002", samples), ("00280010", rows), ("00280011", columns), ("00280100", bits)])
+            metadata[tag] = new JsonObject { ["vr"] = "US", ["Value"] = new JsonArray(value) };
+        return metadata;
+    }
+
+    private JsonObject FullMetadata(HeldStudy study, HeldSeries series, int number) => DicomJson.Dataset([
         .. Identity(study, series, number), ("00100010", "PN", study.PatientName), ("00100020", "LO", study.PatientId), ("00080060", "CS", series.Modality), ("00200060", "CS", Laterality),
         ("7FE00010", "OW", new Uri($"{AddressOf(study, series)}/instances/{series.Uid}.{number}/bulk/7fe00010"))]);
 

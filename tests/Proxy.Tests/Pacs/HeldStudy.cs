@@ -35,8 +35,18 @@ public sealed record HeldSeries(string Uid, string Modality, int Instances)
 
     public int FrameBytes { get; init; } = 2000;
 
+    /// <summary>Rows, columns, samples per pixel and bits allocated, as the metadata says them; null: it says only rows and columns.</summary>
+    public (int Rows, int Columns, int Samples, int Bits)? Image { get; init; }
+
+    /// <summary>False for a report: its metadata describes no pixels.</summary>
+    public bool HasPixels { get; init; } = true;
+
+    /// <summary>Available Transfer Syntax UID (0008,3002) in the metadata; null for none.</summary>
+    public string? AvailableTransferSyntax { get; init; }
+
     public IEnumerable<string> InstanceUids => Enumerable.Range(1, Instances).Select(number => $"{Uid}.{number}");
 
     /// <summary>The bytes of a frame in a transfer syntax: other ones for each, the same at every call.</summary>
-    public byte[] FrameOf(string instance, int frame, string transferSyntax = StoredTransferSyntax) => Pixels.Of($"{instance}/{frame}/{transferSyntax}", FrameBytes);
+    public byte[] FrameOf(string instance, int frame, string transferSyntax = StoredTransferSyntax) =>
+        Pixels.In(transferSyntax, $"{instance}/{frame}/{transferSyntax}", FrameBytes);
 }

@@ -8,9 +8,9 @@ public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs one) : IClassFixtu
 {
     private static readonly (string, string) AsStored = ("Accept", "multipart/related; type=\"application/octet-stream\"; transfer-syntax=*");
 
-    private static readonly byte[] Small = Pixels.Of("small", 4000);
+    private static readonly byte[] Small = Pixels.In(HeldSeries.StoredTransferSyntax, "small", 4000);
 
-    private static readonly byte[] Large = Pixels.Of("large", 600_000);
+    private static readonly byte[] Large = Pixels.In(HeldSeries.StoredTransferSyntax, "large", 600_000);
 
     private static readonly HeldSeries Held = new("1.2.1.1", "US", 1) { Frames = 1000 };
 

@@ -120,7 +120,7 @@ public sealed class DiskWalks : IDisposable
     {
         _east.Say(Archive.Multipart("application/dicom; transfer-syntax=" + ExplicitLittleEndian, FileOf("1.2.1.1.3")), "/instances/1.2.1.1.2");
         await using var proxy = Start();
-        await proxy.GetAsync($"{Series}/instances/1.2.1.1.2", Dicom);
+        (await proxy.GetAsync($"{Series}/instances/1.2.1.1.2", Dicom)).IsProblem(502);
         Assert.Equal("Proxy; fwd=miss; stored", (await proxy.GetAsync($"{Series}/instances/1.2.1.1.2/frames/1", AsStored)).CacheStatus);
     }
 

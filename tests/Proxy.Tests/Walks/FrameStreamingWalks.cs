@@ -13,7 +13,7 @@ public sealed class FrameStreamingWalks : IDisposable
 
     private static readonly (string, string) AsStored = ("Accept", "application/octet-stream; transfer-syntax=*");
 
-    private static readonly byte[] Whole = Pixels.Of("streamed", 2 * HalfBytes);
+    private static readonly byte[] Whole = Pixels.In(HeldSeries.StoredTransferSyntax, "streamed", 2 * HalfBytes);
 
     private readonly RawPacs _east = new(new HeldStudy("1.2.1").With("1.2.1.1"));
 
@@ -135,7 +135,7 @@ public sealed class FrameStreamingWalks : IDisposable
     [Fact]
     public async Task AFrameTooLargeToKeep_PassesWhole()
     {
-        var large = Pixels.Of("large", 6 << 20);
+        var large = Pixels.In(HeldSeries.StoredTransferSyntax, "large", 6 << 20);
         await using var proxy = new ProxyHost(("east", _east.Address)) { ["Cache:Memory:MaxBytes"] = $"{8 << 20}" };
         _east.On("/frames/1", async connection =>
         {

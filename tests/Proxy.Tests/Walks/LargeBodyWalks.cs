@@ -12,7 +12,7 @@ public sealed class LargeBodyWalks : IDisposable
 
     private static readonly (string, string) AsStored = ("Accept", "application/octet-stream; transfer-syntax=*");
 
-    private static readonly byte[] Whole = Pixels.Of("large", 48 << 20);
+    private static readonly byte[] Whole = Pixels.In(HeldSeries.StoredTransferSyntax, "large", 48 << 20);
 
     private static readonly byte[] Hash = SHA256.HashData(Whole);
 

@@ -164,11 +164,11 @@ public sealed class PackedFrameWalks : IAsyncDisposable
     [Theory]
     [InlineData("application/octet-stream; transfer-syntax=1.2.840.10008.1.2.4.80", 300_000)]
     [InlineData("image/jls; transfer-syntax=1.2.840.10008.1.2.4.80", 300_000)]
-    [InlineData("application/octet-stream", 300_000)]
     [InlineData("application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1", 4095)]
-    public async Task WhatIsCompressed_OrUnnamed_OrSmall_IsNotPacked(string type, int bytes)
+    public async Task WhatIsCompressed_OrSmall_IsNotPacked(string type, int bytes)
     {
-        Hold(Smooth[..bytes], type);
+        byte[] start = type.EndsWith(".80", StringComparison.Ordinal) ? [0xFF, 0xD8, 0xFF, 0xF7] : [];
+        Hold([.. start, .. Smooth[start.Length..bytes]], type);
         for (var i = 0; i < 5; i++) Assert.Equal("", (await GetAsync(Multipart, Browser))["Content-Encoding"]);
 
         Assert.Empty(Kept);

@@ -35,6 +35,9 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
     private readonly ConcurrentDictionary<EntryKey, (DateTime Written, DateTimeOffset Proved)> _proved = new();
     private long _damaged;
 
+    /// <summary>Decides whether an entry can be what its key says, by its first bytes: one that was stored before such checks may not be. Null: none is asked.</summary>
+    public Func<EntryKey, IKeptBody, bool>? IsSound { get; init; }
+
     public bool CanWrite => folder.State.CanWrite;
 
     public FolderState State => folder.State;
@@ -131,6 +134,12 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
         foreach (var (wanted, kept) in places)
         {
             if (Open(folder.PathOf("entries", EntryFile.PathOf(kept)), kept) is not { } body) continue;
+            if (IsSound?.Invoke(wanted.Key, body) == false)
+            {
+                body.Dispose();
+                Drop(folder.PathOf("entries", EntryFile.PathOf(kept)), kept);
+                continue;
+            }
             if (wanted.IsMetBy(body.Head))
             {
                 writer.Use(kept);

@@ -44,6 +44,9 @@ internal sealed class Part10Cursor(long length, ReadAt read)
 
     public bool IsAtEnd => Position == length;
 
+    /// <summary>More was to be read than there is: the file is cut, or this is only its beginning.</summary>
+    public bool HasRunOut { get; private set; }
+
     /// <summary>What ended the reading is a limit of this reader, not a fault of the file.</summary>
     public bool IsOverLimit { get; private set; }
 
@@ -97,7 +100,7 @@ internal sealed class Part10Cursor(long length, ReadAt read)
     /// <exception cref="MalformedAnswerException">The file ends before.</exception>
     public void Skip(long count)
     {
-        if (count > length - Position) throw new MalformedAnswerException("The file ends too early.");
+        if (count > length - Position) throw RunOut();
         Position += count;
     }
 
@@ -108,7 +111,7 @@ internal sealed class Part10Cursor(long length, ReadAt read)
     /// <exception cref="MalformedAnswerException">The file ends before.</exception>
     public ReadOnlySpan<byte> Peek(int count)
     {
-        if (count > length - Position) throw new MalformedAnswerException("The file ends too early.");
+        if (count > length - Position) throw RunOut();
         var at = Position - _windowStart;
         if (at < 0 || at + count > _windowLength)
         {
@@ -116,6 +119,12 @@ internal sealed class Part10Cursor(long length, ReadAt read)
             at = 0;
         }
         return _window.AsSpan((int)at, count);
+    }
+
+    private MalformedAnswerException RunOut()
+    {
+        HasRunOut = true;
+        return new("The file ends too early.");
     }
 
     private void Fill(int count)

@@ -181,7 +181,7 @@ public static class Part10Reader
         }
     }
 
-    private static void SkipValue(Part10Cursor cursor, Part10Head head, bool isImplicit, int depth)
+    internal static void SkipValue(Part10Cursor cursor, Part10Head head, bool isImplicit, int depth)
     {
         if (!head.IsUndefined) cursor.Skip(head.Length);
         else if (head.Vr is Part10Head.Ob or Part10Head.Ow) ReadFragments(cursor, fragments: null);
