@@ -47,7 +47,7 @@ public sealed class BackendExchange(IProxyStateLookup yarp, DestinationChoice ch
         }
         catch (MalformedAnswerException e)
         {
-            return Fail(BackendError.BadAnswer, e.Message);
+            return Fail(e.IsOtherForm ? BackendError.NotInThisForm : BackendError.BadAnswer, e.Message);
         }
         catch (TimeoutException e)
         {

@@ -12,4 +12,7 @@ public sealed class MalformedAnswerException : IOException
     public MalformedAnswerException(string message, Exception inner) : base(message, inner) { }
 
     public MalformedAnswerException() { }
+
+    /// <summary>The answer is sound, and in another form than was asked for: the backend cannot give that one.</summary>
+    public bool IsOtherForm { get; init; }
 }

@@ -153,7 +153,7 @@ public sealed class BodyCheckWalks : IDisposable
         var (head, body) = Assert.Single(Parts.Of(await _proxy.GetAsync(Frame, AsStored)));
         Assert.Contains($"Content-Type: application/octet-stream; transfer-syntax={Explicit}\r\n", head + "\r\n");
         Assert.Equal(pixels, body);
-        (await _proxy.GetAsync(Frame, ("Accept", $"multipart/related; type=\"application/octet-stream\"; transfer-syntax=1.2.840.10008.1.2.4.90"))).IsProblem(502);
+        (await _proxy.GetAsync(Frame, ("Accept", $"multipart/related; type=\"application/octet-stream\"; transfer-syntax=1.2.840.10008.1.2.4.90"))).IsProblem(406);
     }
 
     [Fact]

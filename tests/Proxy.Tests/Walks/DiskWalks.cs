@@ -1,4 +1,8 @@
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.DependencyInjection;
+using Proxy.Cache;
+using Proxy.Cache.OnDisk;
+using Proxy.Dicom;
 using Proxy.Tests.Pacs;
 using Proxy.Tests.Wire;
 using Xunit;
@@ -237,6 +241,36 @@ public sealed class DiskWalks : IDisposable
         await Until.TrueAsync(async () => (string)(await proxy.GetAsync("/health/ready")).Json["disk"]!["state"]! == "ready");
         await proxy.GetAsync(frames[1], AsStored);
         Assert.Equal(204, (int)(await proxy.SendAsync(HttpMethod.Delete, "/cache", [])).Status);
+    }
+
+    /// <summary>As caches are that were filled before answers were looked at.</summary>
+    [Fact]
+    public async Task WhatIsOnDiskAndCannotBeWhatItIsKeptAs_IsAskedForAgain_AndGoes()
+    {
+        var instance = $"{Series["/dicomweb/".Length..]}/instances/1.2.1.1.1";
+        var page = "<!DOCTYPE html><html>Please log in</html>"u8.ToArray();
+        var asStored = new BodyFormat("application/octet-stream", "*");
+        List<EntryKey> keys = [new("east", $"{instance}/frames/1", asStored), new("east", instance, new BodyFormat(BodyFormat.Dicom, "*"))];
+        await using (var first = Start())
+        {
+            await first.GetAsync(Series + "/metadata");
+            var tier = first.Services.GetRequiredService<DiskTier>();
+            foreach (var key in keys)
+            {
+                var head = new EntryHead(key.Format!.MediaType, HeldSeries.StoredTransferSyntax, page.Length);
+                tier.Add(key, new Entry(head, [page], page.Length, DateTimeOffset.UnixEpoch));
+            }
+            await Until.TrueAsync(() => Files.Count() == 2);
+        }
+
+        await using var second = Start();
+        var frame = await second.GetAsync($"/dicomweb/{instance}/frames/1", AsStored);
+        Assert.Equal("Proxy; fwd=miss; stored", frame.CacheStatus);
+        Assert.Equal(Study.Series[0].FrameOf("1.2.1.1.1", 1), frame.Body);
+        var file = await second.GetAsync($"/dicomweb/{instance}", Dicom);
+        Assert.Equal("Proxy; fwd=miss; stored", file.CacheStatus);
+        Assert.Equal(Archive.FileOf("1.2.1.1.1"), Assert.Single(Parts.Of(file)).Body);
+        await Until.TrueAsync(() => Files.Count() == 2 && Files.All(f => File.ReadAllText(f).Contains("Please log in", StringComparison.Ordinal) == false));
     }
 
     /// <summary>Four frames of 20 × 30 pixels of two bytes.</summary>

@@ -246,5 +246,64 @@ public sealed class OwnerWalks : IDisposable
         Assert.Equal(6, (int)(await proxy.GetAsync("/dicomweb/studies")).Rows[0]!["00201208"]!["Value"]![0]!);
     }
 
+    [Theory]
+    [InlineData(404)]
+    [InlineData(410)]
+    public async Task AFrameThatTheOwnerDoesNotHave_IsNotTakenFromAnotherHolder(int status)
+    {
+        _east.Hold(Study(instances: 5));
+        _west.Hold(Study(instances: 5));
+        Assert.Equal(5, (await _proxy.GetAsync(Series + "/metadata")).Rows.Count);
+        _east.Fail(status, "/frames/1");
+
+        (await _proxy.GetAsync(Frame)).IsProblem(404);
+
+        Assert.Equal(0, _west.Count("/frames/1") + _west.Count("/metadata"));
+        Assert.Equal(200, (int)(await _proxy.GetAsync(Series + "/metadata")).Status);
+        Assert.Equal(0, _west.Count("/metadata"));
+    }
+
+    [Fact]
+    public async Task AFrameOfASeriesThatTheOwnerNoLongerHas_ComesFromAnotherHolder()
+    {
+        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", _west.Address)) { Time = time };
+        _east.Hold(Study(instances: 5));
+        _west.Hold(Study(instances: 5));
+        Assert.Equal(5, (await proxy.GetAsync(Series + "/metadata")).Rows.Count);
+        _east.Archive.Drop("1.2.1");
+        time.Advance(TimeSpan.FromSeconds(30));
+
+        Assert.Equal(200, (int)(await proxy.GetAsync(Frame)).Status);
+        Assert.Equal(1, _west.Count("/frames/1"));
+    }
+
+    [Theory]
+    [InlineData(200)]
+    [InlineData(204)]
+    public async Task NoMetadataOfASeriesThatIsListedWithInstances_IsABadAnswer_AndIsNotRemembered(int status)
+    {
+        _east.Hold(Study(instances: 3));
+        _east.Say(PacsAnswer.Text(status, "application/dicom+json", status == 200 ? "[]" : ""), "/metadata");
+
+        (await _proxy.GetAsync(Series + "/metadata")).IsProblem(502, names: "east");
+        Assert.Equal(2, _east.Count("/metadata"));
+
+        _east.Mend();
+        Assert.Equal(3, (await _proxy.GetAsync(Series + "/metadata")).Rows.Count);
+        Assert.Equal(200, (int)(await _proxy.GetAsync(Frame)).Status);
+    }
+
+    [Fact]
+    public async Task AnotherHolderGivesTheMetadata_WhereTheFirstHasNoneOfASeriesThatItLists()
+    {
+        _east.Hold(Study(instances: 3));
+        _west.Hold(Study(instances: 3));
+        _east.Say(PacsAnswer.Json("[]"), "/metadata");
+
+        Assert.Equal(3, (await _proxy.GetAsync(Series + "/metadata")).Rows.Count);
+        Assert.Equal(1, _west.Count("/metadata"));
+    }
+
     private static HeldStudy Study(int instances) => new HeldStudy("1.2.1").With("1.2.1.1", "CT", instances);
 }

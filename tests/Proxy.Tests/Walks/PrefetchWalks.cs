@@ -273,13 +273,27 @@ public sealed class PrefetchWalks : IAsyncDisposable
         Assert.StartsWith("1/1 1/1 8/8 8/8 ", Progress(await JobAsync(job)));
     }
 
-    private static PacsAnswer SeriesOf(string[] instances, byte[] pixels)
+    [Fact]
+    public async Task AnAnswerOfAnotherSeriesGivesNothing()
+    {
+        _proxy["Prefetch:MaxConcurrentRequests"] = "1";
+        _east.Hold(new HeldStudy("1.6.1").With("1.6.1.1", "CT", 8), new HeldStudy("1.6.2").With("1.6.2.1", "CT", 8));
+        _east.Say(SeriesOf([.. Enumerable.Range(1, 8).Select(i => $"1.6.2.1.{i}")], new byte[256 * 240], series: "1.6.9.1"), "/series/1.6.2.1");
+
+        await PostAsync("""{"studies":["1.6.1","1.6.2"]}""");
+        await Until.TrueAsync(async () => (await JobsAsync()).Any(j => (string)j!["why"]! == "asked" && (string)j["state"]! is "done" or "failed"));
+
+        Assert.Equal((1, 8), (_east.Count("/series/1.6.2.1"), _east.Requests.Count(r => r.Path.Contains("1.6.2.1/instances", StringComparison.Ordinal))));
+    }
+
+    private static PacsAnswer SeriesOf(string[] instances, byte[] pixels, string? series = null)
     {
         var body = new MemoryStream();
         foreach (var instance in instances)
         {
             body.Write(Encoding.ASCII.GetBytes("--x\r\nContent-Type: application/dicom; transfer-syntax=1.2.840.10008.1.2.1\r\n\r\n"));
-            body.Write(Part10File.Native(256, 240).Set(0x00080018, "UI", instance).Set(0x7FE00010, "OB", pixels).ToArray());
+            var file = Part10File.Native(256, 240).Set(0x00080018, "UI", instance).Set(0x7FE00010, "OB", pixels);
+            body.Write((series is null ? file : file.Set(0x0020000E, "UI", series)).ToArray());
             body.Write("\r\n"u8);
         }
         body.Write("--x--\r\n"u8);

@@ -18,9 +18,9 @@ internal sealed class FrameCheck(BodyFormat asked, int number, PixelDescription?
         if (start.Length < Codestream.StartBytes && !isAll) return null;
 
         var head = declared with { TransferSyntax = NameOf(declared, start.Span) };
-        if (!BodyForms.IsAsked(asked, head.TransferSyntax!)) throw new MalformedAnswerException("A frame came in another transfer syntax than was asked for.");
         if (!Codestream.CanBegin(CodingOf(head), start.Span, declared.Length)) throw new MalformedAnswerException("The answer's body does not begin as a frame of its type does.");
         if (declared.Length is { } length) CheckLength(head, length);
+        BodyForms.Check(asked, head.TransferSyntax!);
         return head;
     }
 

@@ -19,7 +19,7 @@ internal sealed class InstanceCheck(BodyFormat asked, Uid instance) : BodyCheck
 
         // What the file says goes before what the answer says of it (PS3.18 §8.7.9).
         var transferSyntax = identity.TransferSyntaxUid.ToString();
-        if (!BodyForms.IsAsked(asked, transferSyntax)) throw new MalformedAnswerException("An instance came in another transfer syntax than was asked for.");
+        BodyForms.Check(asked, transferSyntax);
         return new(BodyFormat.Dicom, transferSyntax, declared.Length);
     }
 
