@@ -16,7 +16,8 @@ public sealed class BackendResponse : IAsyncDisposable
     {
         ContentType = contentType;
         Length = length;
-        IsEndProved = length is not null || body is GzipStream || response.Headers.TransferEncodingChunked == true || response.Version.Major >= 2;
+        IsEndProved = length is not null || body is GzipStream
+            || response.Headers.TransferEncodingChunked == true || response.Version.Major >= 2;
         var etag = Find(response.Headers.NonValidated, "ETag");
         var modified = Find(response.Content.Headers.NonValidated, "Last-Modified");
         Validators = etag is null && modified is null ? null : new(etag, modified);

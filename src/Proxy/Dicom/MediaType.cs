@@ -53,7 +53,8 @@ public sealed record MediaType(string Type, ImmutableArray<KeyValuePair<string, 
     public static bool IsWellFormed(string type)
     {
         var slash = type.IndexOf('/', StringComparison.Ordinal);
-        return slash > 0 && slash < type.Length - 1 && !type.AsSpan(0, slash).ContainsAnyExcept(TokenCharacters) && !type.AsSpan(slash + 1).ContainsAnyExcept(TokenCharacters);
+        return slash > 0 && slash < type.Length - 1
+            && !type.AsSpan(0, slash).ContainsAnyExcept(TokenCharacters) && !type.AsSpan(slash + 1).ContainsAnyExcept(TokenCharacters);
     }
 
     public bool Is(string type) => Type.Equals(type, StringComparison.OrdinalIgnoreCase);

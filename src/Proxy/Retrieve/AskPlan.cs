@@ -45,7 +45,7 @@ public sealed class AskPlan(Negotiation negotiation, ImmutableArray<BodyFormat> 
     }
 
     /// <summary>Whether another form of the same object may succeed.</summary>
-    private static bool IsAboutTheForm(BackendFailure failure) => failure.Error == BackendError.BadAnswer
+    private static bool IsAboutTheForm(BackendFailure failure) => failure.Error is BackendError.BadAnswer or BackendError.NotInThisForm
         || failure.Status is HttpStatusCode.BadRequest or HttpStatusCode.NotAcceptable or HttpStatusCode.UnsupportedMediaType
             or HttpStatusCode.InternalServerError or HttpStatusCode.NotImplemented;
 

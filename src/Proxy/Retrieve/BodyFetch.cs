@@ -6,7 +6,10 @@ using Proxy.Wire;
 
 namespace Proxy.Retrieve;
 
-/// <summary>Asks a backend for one body (a frame, an instance, bulk data) and reads it into a fill, up to the proof that it is whole and what was asked for.</summary>
+/// <summary>
+/// Asks a backend for one body (a frame, an instance, bulk data) and reads it into a fill, up to the proof that it is whole and
+/// what was asked for.
+/// </summary>
 public sealed class BodyFetch(BackendClient client, PixelDescriptions pixels)
 {
     /// <summary>Bulk data has one form: the accepted types only say how it may be wrapped.</summary>
@@ -18,7 +21,8 @@ public sealed class BodyFetch(BackendClient client, PixelDescriptions pixels)
     /// <param name="asked">The forms to ask for.</param>
     /// <param name="fill">Receives the bytes.</param>
     /// <param name="cancellation">Ends the request.</param>
-    public Task<BackendAnswer<EntryHead>> AskAsync(BackendOptions backend, BodyPath body, AskedForms asked, Fill fill, CancellationToken cancellation)
+    public Task<BackendAnswer<EntryHead>> AskAsync(
+        BackendOptions backend, BodyPath body, AskedForms asked, Fill fill, CancellationToken cancellation)
     {
         BodyCheck check = body.Frame is { } frame
             ? new FrameCheck(asked, frame, pixels.Find(backend.Name, body.Path))
@@ -26,7 +30,10 @@ public sealed class BodyFetch(BackendClient client, PixelDescriptions pixels)
         return client.AskAsync(
             backend,
             // Archives answer 400 to a frame past the last one; the request itself is well formed.
-            new(body.Place, asked.Accept) { IsMissing = status => (int)status is 404 or 410 || (int)status is 400 && asked.Only == BodyFormat.AsStored },
+            new(body.Place, asked.Accept)
+            {
+                IsMissing = status => (int)status is 404 or 410 || (int)status is 400 && asked.Only == BodyFormat.AsStored,
+            },
             (response, stopped) => CopyAsync(response, check, fill, stopped), cancellation);
     }
 
@@ -35,13 +42,19 @@ public sealed class BodyFetch(BackendClient client, PixelDescriptions pixels)
     /// <param name="place">Path and query below its DICOMweb root.</param>
     /// <param name="fill">Receives the bytes.</param>
     /// <param name="cancellation">Ends the request.</param>
-    public Task<BackendAnswer<EntryHead>> AskBulkDataAsync(BackendOptions backend, string place, Fill fill, CancellationToken cancellation) =>
-        client.AskAsync(backend, new(place, BulkDataAccept), (response, stopped) => CopyAsync(response, new BulkDataCheck(), fill, stopped), cancellation);
+    public Task<BackendAnswer<EntryHead>> AskBulkDataAsync(
+        BackendOptions backend, string place, Fill fill, CancellationToken cancellation) =>
+        client.AskAsync(
+            backend, new(place, BulkDataAccept), (response, stopped) => CopyAsync(response, new BulkDataCheck(), fill, stopped), cancellation);
 
     private static async Task<EntryHead> CopyAsync(BackendResponse response, BodyCheck check, Fill fill, CancellationToken cancellation)
     {
         var type = response.ContentType ?? check.TypeOfNone ?? throw new MalformedAnswerException("The answer has no type.");
-        if (!type.IsMultipart) return await FillCopy.SingleAsync(response.Body, HeadOf(type, type, response.Length), check, response.IsEndProved, fill, cancellation);
+        if (!type.IsMultipart)
+        {
+            var head = HeadOf(type, type, response.Length);
+            return await FillCopy.SingleAsync(response.Body, head, check, response.IsEndProved, fill, cancellation);
+        }
         using var multipart = response.OpenMultipart();
         var part = await multipart.ReadPartAsync(cancellation) ?? throw new MalformedAnswerException("A multipart answer has no part.");
         return await FillCopy.PartAsync(multipart, HeadOf(part.ContentType, type, part.Length), check, fill, cancellation);

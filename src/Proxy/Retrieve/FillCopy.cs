@@ -26,10 +26,12 @@ internal static class FillCopy
     /// <exception cref="MalformedAnswerException">
     /// It is not what was asked for, not as long as declared, another part follows, or the closing delimiter is missing.
     /// </exception>
-    public static async Task<EntryHead> PartAsync(MultipartReader multipart, EntryHead declared, BodyCheck check, Fill fill, CancellationToken cancellation)
+    public static async Task<EntryHead> PartAsync(
+        MultipartReader multipart, EntryHead declared, BodyCheck check, Fill fill, CancellationToken cancellation)
     {
         var head = await CopyAsync(multipart.ReadBodyAsync, declared, check, isEndProved: true, fill, cancellation);
-        if (await multipart.ReadPartAsync(cancellation) is not null) throw new MalformedAnswerException("More parts came than were asked for.");
+        if (await multipart.ReadPartAsync(cancellation) is not null)
+            throw new MalformedAnswerException("More parts came than were asked for.");
         return head;
     }
 
@@ -40,12 +42,16 @@ internal static class FillCopy
     /// <param name="isEndProved">A body that is cut shows by itself; else only its length can prove that it is whole.</param>
     /// <param name="fill">Receives the bytes.</param>
     /// <param name="cancellation">Ends the reading.</param>
-    /// <exception cref="MalformedAnswerException">It is not what was asked for, nothing proves its end, or it is not as long as declared.</exception>
-    public static Task<EntryHead> SingleAsync(Stream body, EntryHead declared, BodyCheck check, bool isEndProved, Fill fill, CancellationToken cancellation) =>
+    /// <exception cref="MalformedAnswerException">
+    /// It is not what was asked for, nothing proves its end, or it is not as long as declared.
+    /// </exception>
+    public static Task<EntryHead> SingleAsync(
+        Stream body, EntryHead declared, BodyCheck check, bool isEndProved, Fill fill, CancellationToken cancellation) =>
         CopyAsync(body.ReadAsync, declared, check, isEndProved || declared.Length is not null, fill, cancellation);
 
     private static async Task<EntryHead> CopyAsync(
-        Func<Memory<byte>, CancellationToken, ValueTask<int>> read, EntryHead declared, BodyCheck check, bool isEndProved, Fill fill, CancellationToken cancellation)
+        Func<Memory<byte>, CancellationToken, ValueTask<int>> read, EntryHead declared, BodyCheck check, bool isEndProved, Fill fill,
+        CancellationToken cancellation)
     {
         var (head, length, isAtEnd) = await StartAsync(read, declared, check, isEndProved, fill, cancellation);
         var isOpen = false;
@@ -80,7 +86,8 @@ internal static class FillCopy
 
     // 1
     private static async Task<(EntryHead Head, long Length, bool IsAtEnd)> StartAsync(
-        Func<Memory<byte>, CancellationToken, ValueTask<int>> read, EntryHead declared, BodyCheck check, bool isEndProved, Fill fill, CancellationToken cancellation)
+        Func<Memory<byte>, CancellationToken, ValueTask<int>> read, EntryHead declared, BodyCheck check, bool isEndProved, Fill fill,
+        CancellationToken cancellation)
     {
         var start = ArrayPool<byte>.Shared.Rent(HeldBytes);
         var isLeft = false;
@@ -98,7 +105,8 @@ internal static class FillCopy
                 head = check.Read(declared, start.AsMemory(0, length), isAll: isAtEnd || length == HeldBytes);
             }
             while (head is null);
-            if (!isEndProved && !check.KnowsLength(head)) throw new MalformedAnswerException("A body of one part declares no length, so nothing proves that it is whole.");
+            if (!isEndProved && !check.KnowsLength(head))
+                throw new MalformedAnswerException("A body of one part declares no length, so nothing proves that it is whole.");
 
             fill.Begin(head);
             for (var at = 0; at < length;)

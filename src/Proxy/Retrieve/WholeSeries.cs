@@ -54,7 +54,7 @@ public sealed class WholeSeries(BackendClient client, EntryCache cache, TimeProv
         var identity = Part10Identity.Read(entry.Pieces[0], Tag.SeriesInstanceUid, isAll: true)!;
         if (identity.MediaStorageSopInstanceUid is { } stored && identity.SopInstanceUid is { } instance && stored != instance)
             throw new MalformedAnswerException("A file names two SOP instances.");
-        if (identity.StudyInstanceUid is { } study && study != path.Study.ToString() || identity.SeriesInstanceUid is { } series && series != path.Series.ToString())
+        if ((identity.StudyInstanceUid ?? $"{path.Study}") != $"{path.Study}" || (identity.SeriesInstanceUid ?? $"{path.Series}") != $"{path.Series}")
             throw new MalformedAnswerException("A file is of another study or series than was asked for.");
     }
 

@@ -5,7 +5,10 @@ using Proxy.Dicom;
 namespace Proxy.Store;
 
 /// <summary>What the metadata of an instance says about its pixels: which frames there are, and how long a native one is.</summary>
-/// <remarks>Image Pixel and Multi-frame modules (PS3.3 §C.7.6.3, §C.7.6.6). A number that is missing or unreadable is null: nothing follows from it.</remarks>
+/// <remarks>
+/// Image Pixel and Multi-frame modules (PS3.3 §C.7.6.3, §C.7.6.6). A number that is missing or unreadable is null: nothing follows
+/// from it.
+/// </remarks>
 public sealed record PixelDescription
 {
     private const uint AvailableTransferSyntaxUid = 0x00083002;
@@ -80,7 +83,7 @@ public sealed record PixelDescription
 
     private PixelDescription With(Tag tag, ReadOnlySpan<byte> attribute) => tag.Value switch
     {
-        AvailableTransferSyntaxUid => this with { AvailableTransferSyntax = Uid.TryParse(Dataset.ReadFirst(attribute)?.TrimEnd('\0', ' '), out var uid) ? uid.ToString() : null },
+        AvailableTransferSyntaxUid => this with { AvailableTransferSyntax = ReadUid(attribute) },
         SamplesPerPixelTag => this with { SamplesPerPixel = ReadCount(attribute) },
         PhotometricInterpretation => this with { IsHalfChroma = Dataset.ReadFirst(attribute)?.Trim() == "YBR_FULL_422" },
         NumberOfFramesTag => this with { NumberOfFrames = ReadCount(attribute) },
@@ -91,8 +94,14 @@ public sealed record PixelDescription
         _ => this,
     };
 
-    private static int? ReadCount(ReadOnlySpan<byte> attribute) =>
-        int.TryParse(Dataset.ReadFirst(attribute)?.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count > 0 ? count : null;
+    private static string? ReadUid(ReadOnlySpan<byte> attribute) =>
+        Uid.TryParse(Dataset.ReadFirst(attribute)?.TrimEnd('\0', ' '), out var uid) ? uid.ToString() : null;
+
+    private static int? ReadCount(ReadOnlySpan<byte> attribute)
+    {
+        var text = Dataset.ReadFirst(attribute)?.Trim();
+        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count > 0 ? count : null;
+    }
 
     private static bool IsPadded(long frame, long length) => length == frame || frame % 2 == 1 && length == frame + 1;
 }

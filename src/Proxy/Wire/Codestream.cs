@@ -45,7 +45,8 @@ public static class Codestream
     public static PixelCoding FindCoding(string mediaType, string? transferSyntax)
     {
         var coding = FindCoding(transferSyntax);
-        return coding != PixelCoding.Unknown || !string.IsNullOrEmpty(transferSyntax) && mediaType == Dicom.MediaType.OctetStream ? coding : FindCodingOfType(mediaType);
+        var isPrivate = !string.IsNullOrEmpty(transferSyntax) && mediaType == Dicom.MediaType.OctetStream;
+        return coding != PixelCoding.Unknown || isPrivate ? coding : FindCodingOfType(mediaType);
     }
 
     /// <summary>Whether these bytes can be the beginning of a frame. True where the coding has no fixed beginning.</summary>

@@ -185,7 +185,7 @@ public sealed class MultipartReader : IDisposable
     /// <summary>A type is repeated to clients: one that could not stand in a header is no type.</summary>
     private static MediaType? ReadType(string value)
     {
-        if (value.Length == 0) return null;
-        return MediaType.Parse(value) is { } type && MediaType.IsWellFormed(type.Type) ? type : throw new MalformedAnswerException("A part's type is no media type.");
+        var type = MediaType.Parse(value);
+        return type is null || MediaType.IsWellFormed(type.Type) ? type : throw new MalformedAnswerException("A part's type is no media type.");
     }
 }

@@ -61,6 +61,17 @@ public class MediaTypeTests
     public void ACommaInsideQuotesEndsNoElement() =>
         Assert.Equal(["a/b", "c/d"], MediaType.ParseList("a/b; p=\"x,y\", c/d").Select(t => t.Type));
 
+    [Theory]
+    [InlineData("application/octet-stream", true)]
+    [InlineData("image/dicom+jpeg-ls", true)]
+    [InlineData("application/", false)]
+    [InlineData("/octet-stream", false)]
+    [InlineData("application/octet stream", false)]
+    [InlineData("application/octet-stream\nX-Injected: 1", false)]
+    [InlineData("application/octet-str\u00E9am", false)]
+    [InlineData("a/b/c", false)]
+    public void ATypeIsTwoTokens(string type, bool isWellFormed) => Assert.Equal(isWellFormed, MediaType.IsWellFormed(type));
+
     /// <summary>What is written the way the RFC has it is read back, whatever stands in the value.</summary>
     [Property(MaxTest = 1000)]
     public bool ReadsWhatIsQuoted(string? value)

@@ -35,7 +35,10 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
     private readonly ConcurrentDictionary<EntryKey, (DateTime Written, DateTimeOffset Proved)> _proved = new();
     private long _damaged;
 
-    /// <summary>Decides whether an entry can be what its key says, by its first bytes: one that was stored before such checks may not be. Null: none is asked.</summary>
+    /// <summary>
+    /// Decides by its first bytes whether an entry can be what its key says: one that was stored before answers were checked may
+    /// not be. Null: all are.
+    /// </summary>
     public Func<EntryKey, IKeptBody, bool>? IsSound { get; init; }
 
     public bool CanWrite => folder.State.CanWrite;

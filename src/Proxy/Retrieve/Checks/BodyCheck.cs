@@ -4,7 +4,10 @@ using Proxy.Wire;
 
 namespace Proxy.Retrieve.Checks;
 
-/// <summary>Decides whether the body of an answer can be what was asked for: by its type and first bytes before a client gets any, by its length at the end.</summary>
+/// <summary>
+/// Decides whether the body of an answer can be what was asked for: by its type and first bytes before a client gets any, by
+/// its length at the end.
+/// </summary>
 /// <remarks>A status of 200 proves nothing: log-in pages, error documents and empty bodies come with it too.</remarks>
 internal abstract class BodyCheck
 {
@@ -23,6 +26,13 @@ internal abstract class BodyCheck
 
     /// <summary>Whether the length of a body that was cut would show.</summary>
     public virtual bool KnowsLength(EntryHead head) => false;
+
+    /// <exception cref="MalformedAnswerException">The form was not asked for: an archive that cannot transcode sends what it has.</exception>
+    protected static void CheckForm(AskedForms asked, EntryHead head)
+    {
+        if (!asked.AreMetBy(head.MediaType, head.TransferSyntax))
+            throw new MalformedAnswerException("The answer is in another form than was asked for.") { IsOtherForm = true };
+    }
 
     /// <exception cref="MalformedAnswerException">The body is empty, or not as long as it has to be.</exception>
     public void CheckLength(EntryHead head, long length)

@@ -4,7 +4,10 @@ using Proxy.Wire;
 
 namespace Proxy.Retrieve.Checks;
 
-/// <summary>Bulk data: bytes of any kind, but not none, no page, and no answer that describes studies: that has the backend's own address in it.</summary>
+/// <summary>
+/// Bulk data: bytes of any kind, but not none, no page, and no answer that describes studies: that has the backend's own
+/// address in it.
+/// </summary>
 internal sealed class BulkDataCheck : BodyCheck
 {
     public override MediaType? TypeOfNone { get; } = new(MediaType.OctetStream, []);
@@ -17,5 +20,6 @@ internal sealed class BulkDataCheck : BodyCheck
     }
 
     /// <summary>Whether a value can be of this type.</summary>
-    public static bool IsBulkData(string type) => type is not ("text/html" or "application/xhtml+xml") && !type.EndsWith("json", StringComparison.Ordinal);
+    public static bool IsBulkData(string type) =>
+        type is not ("text/html" or "application/xhtml+xml") && !type.EndsWith("json", StringComparison.Ordinal);
 }

@@ -6,20 +6,27 @@ using Proxy.Wire;
 
 namespace Proxy.Retrieve.Checks;
 
-/// <summary>Holds an entry that was found on disk to what a backend's answer is held to now: one that was stored before may be a log-in page.</summary>
+/// <summary>
+/// Holds an entry that was found on disk to what a backend's answer is held to: one that was stored before that was so may be a
+/// log-in page.
+/// </summary>
 public sealed class EntryCheck(PixelDescriptions pixels)
 {
-    /// <summary>An instance names itself within its first bytes; a private attribute of the file meta group may stand before that.</summary>
+    /// <summary>An instance names itself early; only a private attribute of the file meta group may stand before that.</summary>
     private const int MaxStartBytes = 64 * 1024;
 
     /// <summary>False when the entry cannot be what its key says.</summary>
     public bool IsSound(EntryKey key, IKeptBody body)
     {
-        if (key.Format is null) return body.Length > 0 && BulkDataCheck.IsBulkData(body.Head.MediaType) && MediaType.IsWellFormed(body.Head.MediaType);
+        if (key.Format is null)
+            return body.Length > 0 && BulkDataCheck.IsBulkData(body.Head.MediaType) && MediaType.IsWellFormed(body.Head.MediaType);
         if (!TryReadPlace(key.Place, out var path, out var frame)) return true;
-        BodyCheck check = frame is { } number ? new FrameCheck(key.Format, number, pixels.Find(key.Backend, path)) : new InstanceCheck(key.Format, path.Instance);
-        // A frame without a name would be given one by the reader of its first bytes; on disk nothing can be corrected.
+        // A frame whose transfer syntax is not known cannot be labelled here: it is asked for again.
         if (frame is not null && body.Head.TransferSyntax is null) return false;
+        var kept = AskedForms.One(key.Format);
+        BodyCheck check = frame is { } number
+            ? new FrameCheck(kept, number, pixels.Find(key.Backend, path))
+            : new InstanceCheck(kept, path.Instance);
 
         var room = ArrayPool<byte>.Shared.Rent(MaxStartBytes);
         try
@@ -49,10 +56,12 @@ public sealed class EntryCheck(PixelDescriptions pixels)
     {
         (path, frame) = (default, null);
         if (place.Split('/') is not ["studies", var s, "series", var e, "instances", var i, .. var rest]) return false;
-        if (!Uid.TryParse(s, out var study) || !Uid.TryParse(e, out var series) || !Uid.TryParse(i, out var instance)) return false;
+        if (!Uid.TryParse(s, out var study) || !Uid.TryParse(e, out var series)) return false;
+        if (!Uid.TryParse(i, out var instance)) return false;
         path = new(study, series, instance);
         if (rest is []) return true;
-        if (rest is not ["frames", var text] || !int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)) return false;
+        if (rest is not ["frames", var text]) return false;
+        if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)) return false;
         frame = number;
         return true;
     }

@@ -5,11 +5,13 @@ using Proxy.Wire;
 
 namespace Proxy.Retrieve.Checks;
 
-/// <summary>A frame: of a media type of PS3.18 Table 8.7.3-3 ff., beginning as its coding begins, native as long as the metadata says.</summary>
-/// <param name="asked">The form that was asked for.</param>
+/// <summary>
+/// A frame: of a media type of PS3.18 Table 8.7.3-3 ff., beginning as its coding begins, native as long as the metadata says.
+/// </summary>
+/// <param name="asked">The forms that were asked for.</param>
 /// <param name="number">The frame, counted from 1.</param>
-/// <param name="pixels">What the metadata says of the instance; null when it is not here.</param>
-internal sealed class FrameCheck(BodyFormat asked, int number, PixelDescription? pixels) : BodyCheck
+/// <param name="pixels">What the metadata says of the instance; null when it is not in the store.</param>
+internal sealed class FrameCheck(AskedForms asked, int number, PixelDescription? pixels) : BodyCheck
 {
     public override EntryHead? Read(EntryHead declared, ReadOnlyMemory<byte> start, bool isAll)
     {
@@ -18,13 +20,15 @@ internal sealed class FrameCheck(BodyFormat asked, int number, PixelDescription?
         if (start.Length < Codestream.StartBytes && !isAll) return null;
 
         var head = declared with { TransferSyntax = NameOf(declared, start.Span) };
-        if (!Codestream.CanBegin(CodingOf(head), start.Span, declared.Length)) throw new MalformedAnswerException("The answer's body does not begin as a frame of its type does.");
+        if (!Codestream.CanBegin(CodingOf(head), start.Span, declared.Length))
+            throw new MalformedAnswerException("The answer's body does not begin as a frame of its type does.");
         if (declared.Length is { } length) CheckLength(head, length);
-        BodyForms.Check(asked, head.TransferSyntax!);
+        CheckForm(asked, head);
         return head;
     }
 
-    public override bool? IsLength(EntryHead head, long length) => CodingOf(head) == PixelCoding.Native ? pixels?.IsNativeLength(number, length) : null;
+    public override bool? IsLength(EntryHead head, long length) =>
+        CodingOf(head) == PixelCoding.Native ? pixels?.IsNativeLength(number, length) : null;
 
     public override bool KnowsLength(EntryHead head) => IsLength(head, length: 1) is not null;
 
@@ -37,13 +41,15 @@ internal sealed class FrameCheck(BodyFormat asked, int number, PixelDescription?
     private string NameOf(EntryHead declared, ReadOnlySpan<byte> start)
     {
         // Frames have no form of their own for what is only how a dataset is written (PS3.18 §8.7.3.3).
-        if (declared.TransferSyntax is { } named) return named == TransferSyntax.ImplicitLittleEndian ? BodyFormat.ExplicitLittleEndian : named;
+        if (declared.TransferSyntax is { } named)
+            return named == TransferSyntax.ImplicitLittleEndian ? BodyFormat.ExplicitLittleEndian : named;
         var ofType = Codestream.FindCoding(declared.MediaType, transferSyntax: null);
         if (pixels?.AvailableTransferSyntax is { } available)
         {
             var coding = Codestream.FindCoding(declared.MediaType, available);
             var isOfType = coding == ofType || declared.MediaType == MediaType.OctetStream;
-            if (isOfType && coding is not (PixelCoding.Native or PixelCoding.Unknown) && Codestream.CanBegin(coding, start, declared.Length)) return available;
+            var hasStart = coding is not (PixelCoding.Native or PixelCoding.Unknown);
+            if (isOfType && hasStart && Codestream.CanBegin(coding, start, declared.Length)) return available;
         }
         return BodyFormat.Of(new(declared.MediaType, []))?.TransferSyntax ?? BodyFormat.ExplicitLittleEndian;
     }
@@ -51,6 +57,7 @@ internal sealed class FrameCheck(BodyFormat asked, int number, PixelDescription?
     /// <summary>The types of bulk pixel data, by their present names and those of PS3.18 before 2016.</summary>
     private static bool IsFrameType(string type) => type is MediaType.OctetStream
         or "image/jpeg" or "image/dicom-rle" or "image/jls" or "image/jp2" or "image/jpx" or "image/jphc" or "image/jxl"
-        or "image/x-jls" or "image/x-dicom-rle" or "image/dicom+jpeg" or "image/dicom+rle" or "image/dicom+jpeg-ls" or "image/dicom+jpeg-jp2" or "image/dicom+jpeg-jpx"
+        or "image/x-jls" or "image/x-dicom-rle" or "image/dicom+jpeg" or "image/dicom+rle"
+        or "image/dicom+jpeg-ls" or "image/dicom+jpeg-jp2" or "image/dicom+jpeg-jpx"
         or "video/mpeg" or "video/mp4" or "video/mpeg2" or "video/h265" or "video/hevc";
 }

@@ -16,7 +16,8 @@ public sealed class PixelDescriptions(DicomMetadataStore store)
     {
         if (store.GetStudy(path.Study)?.ListOf(backend).FindSeries(path.Series)?.Metadata is not { } metadata) return null;
         ref var place = ref _known[(uint)HashCode.Combine(metadata.Hash, path.Instance) % (uint)_known.Length];
-        if (Volatile.Read(ref place) is { } known && known.Metadata == metadata.Hash && known.Instance == path.Instance) return known.Pixels;
+        if (Volatile.Read(ref place) is { } known && known.Metadata == metadata.Hash && known.Instance == path.Instance)
+            return known.Pixels;
         if (metadata.FindJson(path.Instance) is not { } json) return null;
         var pixels = PixelDescription.Read(json.Span);
         Volatile.Write(ref place, new(metadata.Hash, path.Instance, pixels));

@@ -21,7 +21,8 @@ public sealed record Part10Identity(
     private const int MaxUidBytes = Uid.MaxLength + 2;
 
     /// <summary>Explicit VR Big Endian and the deflated syntaxes: their datasets are not read here.</summary>
-    private static readonly string[] Unread = ["1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"];
+    private static readonly string[] Unread =
+        ["1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"];
 
     /// <summary>Reads the file meta group and the dataset up to <paramref name="until"/>.</summary>
     /// <param name="start">The first bytes of the file.</param>
