@@ -81,6 +81,8 @@ public sealed class DiskWalks : IDisposable
         await using (var first = Start())
         {
             await first.GetAsync($"{Series}/instances/1.2.1.1.2", Dicom);
+            // It is kept a moment after its client has it.
+            await Until.TrueAsync(async () => (int?)(await first.GetAsync("/cache")).Json["backends"]?["east"]?["memory"]?["entries"] == 1);
             await AssertFramesAsync(first);
         }
         await using var second = Start();
