@@ -35,7 +35,7 @@ public sealed class BodyReader(
 
         public HashSet<string> Tried { get; } = [];
 
-        /// <summary>Backends that work and do not have it.</summary>
+        /// <summary>Backends that work and do not have it, or not in an acceptable form.</summary>
         public HashSet<string> Without { get; } = [];
 
         public List<BackendFailure> Failures { get; } = [];
@@ -145,8 +145,13 @@ public sealed class BodyReader(
         if (wanted.Negotiation.Formats.Length > 1 && await kept.FindAnyAsync(backend.Name, wanted.Body, wanted.Negotiation, cancellation) is { } lesser)
             return BodyResult.Hit(lesser, backend.Name);
         wanted.Failures.AddRange(result.Failures);
+        // What a client accepts is no reason to move the series to another backend.
+        if (result.Failures.Any(IsNotInThisForm)) wanted.Without.Add(backend.Name);
         return null;
     }
+
+    private static bool IsNotInThisForm(BackendFailure failure) =>
+        failure.Error == BackendError.NotInThisForm || failure is { Error: BackendError.BadStatus, Status: HttpStatusCode.NotAcceptable };
 
     private bool IsHolder(string backend, InstancePath path) => store.GetStudy(path.Study)?.ListOf(backend).FindSeries(path.Series) is not null;
 

@@ -263,6 +263,23 @@ public sealed class OwnerWalks : IDisposable
         Assert.Equal(0, _west.Count("/metadata"));
     }
 
+    [Theory]
+    [InlineData(500)]
+    [InlineData(406)]
+    public async Task AFrameThatTheOwnerCannotGiveInThisForm_DoesNotMoveTheSeries(int status)
+    {
+        _east.Hold(Study(instances: 5));
+        _west.Hold(Study(instances: 5));
+        Assert.Equal(5, (await _proxy.GetAsync(Series + "/metadata")).Rows.Count);
+        _east.Fail(status, "/frames/1");
+
+        (await _proxy.GetAsync(Frame, ("Accept", "multipart/related; type=\"image/jp2\"; transfer-syntax=1.2.840.10008.1.2.4.90"))).IsProblem(406);
+
+        _east.Mend();
+        Assert.Equal(200, (int)(await _proxy.GetAsync(Frame)).Status);
+        Assert.Equal(0, _west.Count("/frames/1") + _west.Count("/metadata"));
+    }
+
     [Fact]
     public async Task AFrameOfASeriesThatTheOwnerNoLongerHas_ComesFromAnotherHolder()
     {
