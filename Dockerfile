@@ -1,6 +1,8 @@
 # The image of the proxy. It listens on every address of its container, so it starts only with
 #   -e Security__AllowAnonymous=true
-# and belongs behind something that knows who its users are.
+# and answers to IP addresses and localhost; a DNS name of it is added with
+#   -e Security__AllowedHosts__0=pacs.example.org
+# It belongs behind something that knows who its users are.
 FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
 ARG TARGETARCH=x64
 WORKDIR /source

@@ -18,9 +18,9 @@ public class SettingsTests
     {
         Read(
             out var errors, ("Backends:east:Address", "nowhere"), ("Search:MaxResults", "many"), ("Search:Limit", "1"), ("Cache:Memory:MaxBytes", "-1"), ("Cache:Metadata:Freshness", "60"),
-            ("Security:KnownProxies:0", "proxy"), ("Security:AllowedOrigins:0", "viewer"), ("Security:Authentication", "Magic"), ("urls", "http://0.0.0.0:8080"));
+            ("Security:KnownProxies:0", "proxy"), ("Security:AllowedOrigins:0", "viewer"), ("Security:AllowedHosts:0", "http://pacs"), ("Security:Authentication", "Magic"), ("urls", "http://0.0.0.0:8080"));
         Assert.Equal(
-            ["Backends:east:Address", "Cache:Memory:MaxBytes", "Cache:Metadata:Freshness", "Search:Limit", "Search:MaxResults", "Security:AllowedOrigins", "Security:Authentication", "Security:KnownProxies", "urls"],
+            ["Backends:east:Address", "Cache:Memory:MaxBytes", "Cache:Metadata:Freshness", "Search:Limit", "Search:MaxResults", "Security:AllowedHosts", "Security:AllowedOrigins", "Security:Authentication", "Security:KnownProxies", "urls"],
             errors.Select(e => e.Split(" = ")[0]).Order(StringComparer.Ordinal));
     }
 

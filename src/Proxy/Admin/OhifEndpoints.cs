@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Proxy.Backends;
+using Proxy.Operations;
 
 namespace Proxy.Admin;
 
@@ -12,10 +13,19 @@ internal static class OhifEndpoints
     public static void MapOhif(this IEndpointRouteBuilder app)
     {
         app.MapGet("/ohif/app-config.js", (HttpContext context, BackendSet backends) =>
-            NoStore(context, $"window.config = {AppConfig(AddressOf(context), backends).ToJsonString(Indented)};\n", "text/javascript; charset=utf-8"));
+            NoStore(
+                context,
+                $"window.config = {AppConfig(context.Request.GetAddress(), backends).ToJsonString(Indented)};\n",
+                "text/javascript; charset=utf-8"));
         app.MapGet("/ohif/dicomweb.json", (HttpContext context, BackendSet backends) =>
-            NoStore(context, new JsonObject { ["servers"] = new JsonObject { ["dicomWeb"] = new JsonArray(Configuration("proxy", "All PACS", AddressOf(context) + "/dicomweb", backends.All)) } }.ToJsonString(Indented), "application/json"));
+            NoStore(context, Servers(context.Request.GetAddress() + "/dicomweb", backends).ToJsonString(Indented), "application/json"));
     }
+
+    /// <summary>The form that OHIF's <c>dicomwebjson</c> launch and older versions take.</summary>
+    private static JsonObject Servers(string root, BackendSet backends) => new()
+    {
+        ["servers"] = new JsonObject { ["dicomWeb"] = new JsonArray(Configuration("proxy", "All PACS", root, backends.All)) },
+    };
 
     /// <summary>The whole <c>window.config</c>: all PACS as one data source by default, each alone as a further one.</summary>
     private static JsonObject AppConfig(string address, BackendSet backends) => new()
@@ -59,8 +69,6 @@ internal static class OhifEndpoints
         ["omitQuotationForMultipartRequest"] = true,
         ["bulkDataURI"] = new JsonObject { ["enabled"] = true },
     };
-
-    private static string AddressOf(HttpContext context) => $"{context.Request.Scheme}://{context.Request.Host}{context.Request.PathBase}";
 
     private static IResult NoStore(HttpContext context, string text, string type)
     {

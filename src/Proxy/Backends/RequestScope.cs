@@ -30,9 +30,11 @@ internal static class RequestScope
 
     public static BackendScope GetScope(this HttpContext context) => (BackendScope)context.Items[typeof(BackendScope)]!;
 
-    /// <summary>The root as the client addressed it, such as <c>https://pacs.example/dicomweb</c>.</summary>
-    public static string GetRootAddress(this HttpContext context, BackendScope scope) =>
-        $"{context.Request.Scheme}://{context.Request.Host.ToUriComponent()}{context.Request.PathBase.ToUriComponent()}{scope.Path}";
+    /// <summary>
+    /// The root as the client addressed it, such as <c>https://pacs.example/dicomweb</c>; only its path where the request
+    /// names no host, as HTTP/1.0 allows.
+    /// </summary>
+    public static string GetRootAddress(this HttpContext context, BackendScope scope) => context.Request.GetAddress() + scope.Path;
 
     /// <summary>The resource as the client addressed it, without a query.</summary>
     public static string GetResourceAddress(this HttpContext context) =>

@@ -27,6 +27,13 @@ internal static class AnswerHeaders
     /// <summary>Names the backends that did not answer, for a viewer that cannot read <c>Warning</c>.</summary>
     public const string FailedBackends = "X-Failed-Backends";
 
+    /// <summary>On every answer: a browser takes its type as it is named, and pages of other origins may embed it.</summary>
+    public static void SetBrowserRules(this HttpResponse response)
+    {
+        response.Headers.XContentTypeOptions = "nosniff";
+        response.Headers["Cross-Origin-Resource-Policy"] = "cross-origin";
+    }
+
     /// <param name="response">To the client.</param>
     /// <param name="status">Where it came from.</param>
     /// <param name="isStored">What was asked for now is kept.</param>

@@ -9,6 +9,18 @@ public static class Problems
 
     public static IResult BadParameter(string parameter, string rule) => Make(400, "The request is not valid", $"{parameter}: {rule}", ("parameter", parameter));
 
+    /// <summary>The server could not read the request; its own status where that says more than 400.</summary>
+    public static IResult RequestRefused(int status, string rule) => status switch
+    {
+        408 => Make(408, "Request timeout", "request: it did not arrive in time"),
+        413 => TooLarge("body: larger than this address takes"),
+        431 => Make(431, "Request header fields too large", rule, ("parameter", "headers")),
+        _ => BadParameter("request", rule),
+    };
+
+    /// <summary>A page of another origin asked for a change.</summary>
+    public static IResult ForeignOrigin(string detail) => Make(403, "Forbidden", detail, ("parameter", "Origin"));
+
     public static IResult NotFound(string detail) => Make(404, "Not found", detail);
 
     public static IResult MethodNotAllowed() => Make(405, "Method not allowed", "This address does not answer this method.");
@@ -22,6 +34,17 @@ public static class Problems
         Make(
             413, "The search is too broad",
             $"A PACS matches more than {most} results, and no more are read of one: search for less, or for an earlier page.", ("parameter", "limit"));
+
+    /// <param name="needed">The media type that the address takes.</param>
+    public static IResult UnsupportedMediaType(string needed) =>
+        Make(415, "Unsupported media type", $"Content-Type: {needed}", ("parameter", "Content-Type"));
+
+    /// <summary>The proxy does not answer for this host (RFC 9110 §15.5.20).</summary>
+    public static IResult Misdirected(string host) =>
+        Make(421, "Misdirected request", $"Host: the proxy does not answer to '{host}'. An operator can add it to Security:AllowedHosts.", ("parameter", "Host"));
+
+    /// <summary>One client has more than its share.</summary>
+    public static IResult TooMany(string detail) => Make(429, "Too many requests", detail);
 
     public static IResult HeadersTooLarge(int most) => Make(431, "Request header fields too large", $"headers: at most {most} bytes together", ("parameter", "headers"));
 
@@ -51,6 +74,13 @@ public static class Problems
     /// <summary>No backend answered in time.</summary>
     public static IResult TooLate(string detail) => Make(504, "No PACS answered in time", detail);
 
+    /// <summary>A status that nothing says more about.</summary>
+    public static IResult OfStatus(int status)
+    {
+        var title = Microsoft.AspNetCore.WebUtilities.ReasonPhrases.GetReasonPhrase(status);
+        return Make(status, title.Length > 0 ? title : "Refused", "The request was refused.");
+    }
+
     private static Problem Make(int status, string title, string detail, params (string Key, object? Value)[] more) =>
         new(status, TypedResults.Problem(detail, null, status, title, null, more.Select(m => KeyValuePair.Create(m.Key, m.Value))), (int)DefaultRetryAfter.TotalSeconds);
 
@@ -60,7 +90,7 @@ public static class Problems
         public Task ExecuteAsync(HttpContext httpContext)
         {
             httpContext.Response.Headers.CacheControl = "no-store";
-            if (status == 503) httpContext.Response.Headers.RetryAfter = retryAfterSeconds.ToString(CultureInfo.InvariantCulture);
+            if (status is 429 or 503) httpContext.Response.Headers.RetryAfter = retryAfterSeconds.ToString(CultureInfo.InvariantCulture);
             return inner.ExecuteAsync(httpContext);
         }
     }

@@ -36,6 +36,8 @@ internal static class PrefetchEndpoints
 
     private static async Task<IResult> PostAsync(HttpContext context, JobBoard board, TimeProvider time)
     {
+        // A page of another origin can send a body of any other type without asking first.
+        if (!context.Request.HasJsonContentType()) return Problems.UnsupportedMediaType("application/json");
         if (await ReadAsync(context.Request, context.RequestAborted) is not { } text) return Problems.TooLarge($"body: at most {MostBytes} bytes");
         if (!TryRead(text, out var studies, out var rank, out var problem)) return problem;
         var job = board.Add(Why.Asked, rank, root: "", studies).Job;

@@ -12,6 +12,12 @@ internal static class Listening
 
     public static bool IsSet(IConfiguration settings) => FindAddresses(settings).Any();
 
+    /// <summary>The host of each listener: a name, an address, <c>*</c> or <c>+</c> for all; <c>localhost</c> for a Unix socket.</summary>
+    public static IReadOnlyList<string> FindHosts(IConfiguration settings) =>
+        [.. FindAddresses(settings).DefaultIfEmpty(ByDefault).Select(HostOf).Distinct()];
+
+    private static string HostOf(string url) => IsUnixSocket(url) ? "localhost" : BindingAddress.Parse(url).Host.Trim('[', ']');
+
     private static IEnumerable<string> FindAddresses(IConfiguration settings)
     {
         foreach (var endpoint in settings.GetSection("Kestrel:Endpoints").GetChildren())
@@ -28,8 +34,10 @@ internal static class Listening
 
     private static bool IsLoopback(string url)
     {
-        if (url.StartsWith("http://unix:", StringComparison.OrdinalIgnoreCase)) return true;
+        if (IsUnixSocket(url)) return true;
         var host = BindingAddress.Parse(url).Host;
         return host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || IPAddress.TryParse(host.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address);
     }
+
+    private static bool IsUnixSocket(string url) => url.StartsWith("http://unix:", StringComparison.OrdinalIgnoreCase);
 }

@@ -4,7 +4,7 @@ using Proxy.Operations;
 namespace Proxy.Security;
 
 /// <summary>What every request passes first: refused before anything reads its parameters, and nothing that fails behind it shows its inside.</summary>
-internal sealed class RequestGuard(RequestDelegate next, ILogger<RequestGuard> log)
+internal sealed class RequestGuard(RequestDelegate next, KnownHosts hosts, ILogger<RequestGuard> log)
 {
     /// <summary>All headers of a request together, in bytes. The server itself takes more, so that the refusal can say why.</summary>
     public const int MaxHeaderBytes = 32 * 1024;
@@ -14,9 +14,7 @@ internal sealed class RequestGuard(RequestDelegate next, ILogger<RequestGuard> l
 
     public async Task InvokeAsync(HttpContext context)
     {
-        var headers = context.Response.Headers;
-        headers.XContentTypeOptions = "nosniff";
-        headers["Cross-Origin-Resource-Policy"] = "cross-origin";
+        context.Response.SetBrowserRules();
         try
         {
             if (Refuse(context) is { } problem) await problem.ExecuteAsync(context);
@@ -32,7 +30,7 @@ internal sealed class RequestGuard(RequestDelegate next, ILogger<RequestGuard> l
         }
         catch (BadHttpRequestException e) when (!context.Response.HasStarted)
         {
-            await Problems.BadParameter("request", e.Message).ExecuteAsync(context);
+            await Problems.RequestRefused(e.StatusCode, e.Message).ExecuteAsync(context);
         }
         catch (Exception e)
         {
@@ -42,7 +40,7 @@ internal sealed class RequestGuard(RequestDelegate next, ILogger<RequestGuard> l
         }
     }
 
-    private static IResult? Refuse(HttpContext context)
+    private IResult? Refuse(HttpContext context)
     {
         var bytes = 0;
         foreach (var header in context.Request.Headers)
@@ -50,11 +48,16 @@ internal sealed class RequestGuard(RequestDelegate next, ILogger<RequestGuard> l
             foreach (var value in header.Value) bytes += header.Key.Length + 4 + (value?.Length ?? 0);
         }
         if (bytes > MaxHeaderBytes) return Problems.HeadersTooLarge(MaxHeaderBytes);
+        if (!hosts.Knows(context.Request.Host)) return Problems.Misdirected(context.Request.Host.Host);
 
         // The path as it was sent: the server has already folded what it understood of it.
-        var target = context.Features.Get<IHttpRequestFeature>()?.RawTarget ?? "";
-        var end = target.IndexOf('?', StringComparison.Ordinal);
-        return IsPlain(end < 0 ? target : target.AsSpan(0, end)) ? null : Problems.BadParameter("path", "plain segments: no dots alone, no empty ones, no encoded dots, slashes or zeros");
+        var path = RequestTarget.PathOf(context.Features.Get<IHttpRequestFeature>()?.RawTarget ?? "");
+        var joint = RequestTarget.FindDoubleSlashBehindRoot(path);
+        var isPlain = joint < 0 ? IsPlain(path) : IsPlain(path[..joint]) && IsPlain(path[(joint + 1)..]);
+        if (!isPlain)
+            return Problems.BadParameter("path", "plain segments: no dots alone, no empty ones, no encoded dots, slashes or zeros");
+        if (joint >= 0) RequestTarget.JoinRoot(context.Request);
+        return null;
     }
 
     private static bool IsPlain(ReadOnlySpan<char> path)

@@ -13,18 +13,33 @@ public enum AuthenticationKind
 /// <summary>Who may use the proxy, and from where.</summary>
 /// <param name="Authentication">How users are known.</param>
 /// <param name="AllowAnonymous">Listen beyond loopback although users are not known.</param>
-/// <param name="AllowedOrigins">Pages of other origins that may read answers, besides those of this machine.</param>
+/// <param name="AllowedHosts">
+/// Further host names that the proxy answers to, see <see cref="KnownHosts"/>; <c>*.example.org</c> for every name below one.
+/// </param>
+/// <param name="AllowedOrigins">Pages of other origins that may read answers and change state, besides those of this machine.</param>
 /// <param name="KnownProxies">Addresses whose <c>Forwarded</c> and <c>X-Forwarded-*</c> are believed.</param>
-public sealed record SecurityOptions(AuthenticationKind Authentication, bool AllowAnonymous, IReadOnlyList<string> AllowedOrigins, IReadOnlyList<IPNetwork> KnownProxies)
+public sealed record SecurityOptions(
+    AuthenticationKind Authentication, bool AllowAnonymous, IReadOnlyList<string> AllowedHosts, IReadOnlyList<string> AllowedOrigins,
+    IReadOnlyList<IPNetwork> KnownProxies)
 {
     public static SecurityOptions Read(SettingsReader settings)
     {
-        settings.RefuseOthers("Security", "Authentication", "AllowAnonymous", "AllowedOrigins", "KnownProxies");
+        settings.RefuseOthers("Security", "Authentication", "AllowAnonymous", "AllowedHosts", "AllowedOrigins", "KnownProxies");
         return new(
             settings.ReadChoice("Security:Authentication", AuthenticationKind.None),
             settings.ReadFlag("Security:AllowAnonymous", false),
+            [.. settings.ReadList("Security:AllowedHosts").Select(h => ReadHost(settings, h))],
             [.. settings.ReadList("Security:AllowedOrigins").Select(o => ReadOrigin(settings, o))],
             [.. settings.ReadList("Security:KnownProxies").Select(n => ReadNetwork(settings, n))]);
+    }
+
+    private static string ReadHost(SettingsReader settings, string text)
+    {
+        var host = text.Trim('[', ']');
+        var name = host.StartsWith("*.", StringComparison.Ordinal) ? host[2..] : host;
+        if (Uri.CheckHostName(name) == UriHostNameType.Unknown)
+            settings.Fail("Security:AllowedHosts", text, "host names such as pacs.example.org or *.example.org, without scheme and port");
+        return host;
     }
 
     private static string ReadOrigin(SettingsReader settings, string text)

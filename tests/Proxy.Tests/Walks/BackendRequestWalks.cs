@@ -25,7 +25,7 @@ public sealed class BackendRequestWalks
     public async Task CarriesNothingOfTheClient(string path)
     {
         using var east = new RawPacs(Study);
-        await using var proxy = new ProxyHost(("east", east.Address));
+        await using var proxy = new ProxyHost(("east", east.Address)) { ["Security:AllowedHosts:0"] = "evil.example" };
 
         Assert.Equal(200, (int)(await proxy.GetAsync(path, ClientHeaders)).Status);
 

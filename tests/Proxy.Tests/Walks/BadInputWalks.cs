@@ -50,7 +50,7 @@ public sealed class BadInputWalks(BadInputWalks.OnePacs one) : IClassFixture<Bad
     public static TheoryData<string> BadPaths =>
     [
         $"{Studies}/../../system", $"{Studies}/1.2.1/../1.2.2/series", $"{Studies}/1.2.1/..", $"{Studies}/./1.2.1/series", $"{Studies}/%2e%2e/system", $"{Studies}/%2E%2e/%2e./system", $"{Studies}/.%2e/system",
-        $"{Studies}/1.2.1%2fseries", $"{Studies}/1.2.1%2Fseries/1.2.1.1", "/dicomweb//studies", $"{Studies}//1.2.1/series", "//dicomweb/studies", $"{Studies}/1.2.1\\series", $"{Studies}/1.2.1%5Cseries",
+        $"{Studies}/1.2.1%2fseries", $"{Studies}/1.2.1%2Fseries/1.2.1.1", "/dicomweb///studies", "/dicomweb//studies//1.2.1/series", "/backends//dicomweb/studies", $"{Studies}//1.2.1/series", "//dicomweb/studies", $"{Studies}/1.2.1\\series", $"{Studies}/1.2.1%5Cseries",
         $"{Studies}/..%2f..%2fsystem", $"{Studies}/%252e%252e/system", $"{Studies}/1.2.1/series/..%5c..%5csystem",
     ];
 

@@ -42,7 +42,7 @@ public sealed class LinkWalks : IDisposable
     [Fact]
     public async Task AreMadeForTheHostThatTheClientUsed()
     {
-        await using var proxy = new ProxyHost(("east", _east.Address));
+        await using var proxy = new ProxyHost(("east", _east.Address)) { ["Security:AllowedHosts:0"] = "*.example" };
 
         await LeadTo(proxy, "http://pacs.example:8080", ("Host", "pacs.example:8080"));
         await LeadTo(proxy, "http://other.example", ("Host", "other.example"));
@@ -52,7 +52,11 @@ public sealed class LinkWalks : IDisposable
     [Fact]
     public async Task AreMadeForTheForwardedAddress_WhenThatProxyIsKnown()
     {
-        await using var proxy = new ProxyHost(("east", _east.Address)) { ["Security:KnownProxies:0"] = "127.0.0.0/8" };
+        await using var proxy = new ProxyHost(("east", _east.Address)) 
+        {
+            ["Security:KnownProxies:0"] = "127.0.0.0/8",
+            ["Security:AllowedHosts:0"] = "*.example",
+        };
 
         await LeadTo(proxy, "https://pacs.example", ("X-Forwarded-Host", "pacs.example"), ("X-Forwarded-Proto", "https"));
         await LeadTo(proxy, "https://viewer.example:8443", ("Forwarded", "for=192.0.2.60;proto=https;host=\"viewer.example:8443\""));

@@ -1,5 +1,7 @@
 using System.Collections;
 using System.Net;
+using System.Net.Sockets;
+using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -75,10 +77,27 @@ public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyV
     public async Task<Reply> SendAsync(HttpMethod method, string path, (string Name, string Value)[] headers, string? body = null)
     {
         using var request = MakeRequest(method, path, headers);
-        if (body is not null) request.Content = new StringContent(body);
+        if (body is not null)
+        {
+            var type = headers.FirstOrDefault(h => h.Name == "Content-Type").Value ?? "application/json";
+            request.Content = new StringContent(body);
+            request.Content.Headers.Remove("Content-Type");
+            request.Content.Headers.TryAddWithoutValidation("Content-Type", type);
+        }
         using var stop = new CancellationTokenSource(Until.Patience, TimeProvider.System);
         using var response = await Client.SendAsync(request, HttpCompletionOption.ResponseContentRead, stop.Token);
         return await Reply.ReadAsync(response);
+    }
+
+    /// <summary>A request as it is to stand on the wire, which asks for the connection to be closed; the whole answer as it came.</summary>
+    public async Task<string> SendRawAsync(string request)
+    {
+        using var stop = new CancellationTokenSource(Until.Patience, TimeProvider.System);
+        using var client = new TcpClient(AddressFamily.InterNetwork);
+        await client.ConnectAsync(IPAddress.Loopback, new Uri(Address).Port, stop.Token);
+        await client.GetStream().WriteAsync(Encoding.Latin1.GetBytes(request), stop.Token);
+        using var answer = new StreamReader(client.GetStream(), Encoding.Latin1);
+        return await answer.ReadToEndAsync(stop.Token);
     }
 
     /// <summary>Only the head is read; the body comes as it comes. Disposing of the answer is hanging up.</summary>
