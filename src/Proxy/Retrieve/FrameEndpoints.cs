@@ -72,6 +72,7 @@ internal static class FrameEndpoints
             return;
         }
         if (context.IsNotModified(packedTag, plainTag)) return;
+        response.SetInert();
         response.ContentType = wrapping.ContentType;
         response.Headers.ContentEncoding = Codings.NameOf(key.Coding);
         response.ContentLength = bytes.Length;

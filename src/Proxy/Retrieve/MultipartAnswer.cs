@@ -13,6 +13,7 @@ internal static class MultipartAnswer
     public static async Task WriteOneAsync(HttpContext context, Wrapping wrapping, IBody body)
     {
         var response = context.Response;
+        response.SetInert();
         response.ContentType = wrapping.ContentType;
         if (body.Head.Length is { } length) response.ContentLength = wrapping.Opening.Length + length + wrapping.End.Length;
         // What is written before the start goes through memory of its own.
@@ -32,6 +33,7 @@ internal static class MultipartAnswer
     {
         var response = context.Response;
         var output = response.BodyWriter;
+        response.SetInert();
         response.ContentType = Wrapping.TypeOfMultipart(first.Head);
         await response.StartAsync(context.RequestAborted);
         output.Write(Wrapping.PartHead(isFirst: true, first.Head, locate(0)));

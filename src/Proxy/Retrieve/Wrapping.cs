@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Proxy.Cache;
 using Proxy.Dicom;
+using Proxy.Operations;
 using Proxy.Wire;
 
 namespace Proxy.Retrieve;
@@ -38,13 +39,18 @@ public sealed record Wrapping(string ContentType, byte[] Opening, byte[] End)
 
     /// <summary>The type of a part or of a single body, with the transfer syntax that its bytes are in.</summary>
     /// <remarks>Frames have no VR: one of an implicit instance is one in Explicit VR Little Endian (PS3.18 §8.7.3.3).</remarks>
-    public static string TypeOf(EntryHead head) => head.TransferSyntax switch
+    public static string TypeOf(EntryHead head)
     {
-        null => head.MediaType,
-        TransferSyntax.ImplicitLittleEndian when head.MediaType == MediaType.OctetStream => $"{head.MediaType}; transfer-syntax={BodyFormat.ExplicitLittleEndian}",
-        var syntax => $"{head.MediaType}; transfer-syntax={syntax}",
-    };
+        var type = InertBody.TypeOf(head.MediaType);
+        return head.TransferSyntax switch
+        {
+            null => type,
+            TransferSyntax.ImplicitLittleEndian when type == MediaType.OctetStream => $"{type}; transfer-syntax={BodyFormat.ExplicitLittleEndian}",
+            var syntax => $"{type}; transfer-syntax={syntax}",
+        };
+    }
 
     /// <summary>The type of the whole whose first part this is.</summary>
-    public static string TypeOfMultipart(EntryHead first) => $"{MediaType.MultipartRelated}; type=\"{first.MediaType}\"; boundary={Boundary}";
+    public static string TypeOfMultipart(EntryHead first) =>
+        $"{MediaType.MultipartRelated}; type=\"{InertBody.TypeOf(first.MediaType)}\"; boundary={Boundary}";
 }
