@@ -30,10 +30,18 @@ public sealed record Credential(string Header, string Value)
 /// <param name="Compression">How bodies are asked for.</param>
 /// <param name="Credential">What authenticates the proxy; null for none.</param>
 /// <param name="FuzzyMatching">Whether it matches names fuzzily when it is asked to; most archives do not, and do not say so.</param>
-/// <param name="Forward">Whether paths that the proxy does not know are passed on untouched.</param>
+/// <param name="Forward">
+/// Whether requests are passed on that the proxy does not answer itself, see <see cref="PassThrough.ForwardableRequests"/>.
+/// </param>
+/// <param name="MaxForwardedBytes">The largest body of a request that is passed on, in bytes.</param>
 public sealed record BackendOptions(
-    string Name, Uri Address, int Preference, TimeSpan Timeout, int MaxConcurrentRequests, Compression Compression, Credential? Credential, bool FuzzyMatching, bool Forward)
+    string Name, Uri Address, int Preference, TimeSpan Timeout, int MaxConcurrentRequests,
+    Compression Compression, Credential? Credential, bool FuzzyMatching, bool Forward,
+    long MaxForwardedBytes = BackendOptions.DefaultMaxForwardedBytes)
 {
+    /// <summary>1 GiB: a series of enhanced CT or a tomosynthesis in one request. It streams through and takes no memory.</summary>
+    public const long DefaultMaxForwardedBytes = 1L << 30;
+
     /// <summary>The schemes of <c>Authentication:Scheme</c>.</summary>
     private enum Scheme { None, Basic, Bearer, Header }
 
@@ -57,7 +65,12 @@ public sealed record BackendOptions(
     {
         var key = $"Backends:{name}";
         if (!Regex.IsMatch(name, "^[A-Za-z0-9_-]{1,64}$")) settings.Fail(key, name, "a backend's name is 1 to 64 letters, digits, - or _");
-        settings.RefuseOthers(key, ["Address", .. YarpKeys, "Preference", "Timeout", "MaxConcurrentRequests", "Compression", "Authentication", "FuzzyMatching", "Forward"]);
+        settings.RefuseOthers(
+            key,
+            [
+                "Address", .. YarpKeys, "Preference", "Timeout", "MaxConcurrentRequests", "Compression", "Authentication", "FuzzyMatching",
+                "Forward", "MaxForwardedBytes",
+            ]);
         var address = ReadAddress(settings, key);
         var options = new BackendOptions(
             name,
@@ -68,7 +81,8 @@ public sealed record BackendOptions(
             settings.ReadChoice($"{key}:Compression", Compression.Identity),
             ReadCredential(settings, $"{key}:Authentication"),
             settings.ReadFlag($"{key}:FuzzyMatching", false),
-            settings.ReadFlag($"{key}:Forward", false));
+            settings.ReadFlag($"{key}:Forward", false),
+            settings.ReadNumber($"{key}:MaxForwardedBytes", DefaultMaxForwardedBytes, 1));
         return address is null ? null : options;
     }
 

@@ -1,17 +1,37 @@
 using Proxy.Backends.Health;
+using Proxy.Backends.PassThrough;
 using Proxy.Backends.Transport;
+using Proxy.Operations;
 using Yarp.ReverseProxy.Forwarder;
+using Yarp.ReverseProxy.Transforms;
 
 namespace Proxy.Backends;
 
-/// <summary>Paths that the proxy does not know, passed on by YARP. How the backend answers counts like any other answer.</summary>
+/// <summary>Requests that the proxy does not answer itself, passed on by YARP. The backend's answer counts like any other.</summary>
 internal static class Forwarding
 {
+    /// <summary>A body from so many bytes on waits for the backend's consent, in bytes: what it refuses does not have to be sent.</summary>
+    private const long AskFirstBytes = 1 << 20;
+
+    public static void AddForwarding(this IReverseProxyBuilder yarp) => yarp.AddTransforms(transforms =>
+    {
+        ForwardedAnswers.Add(transforms);
+        // RFC 9110 §10.1.1: a backend that refuses the body by its head (413, 415, 501) is heard before it closes the connection.
+        transforms.AddRequestTransform(context =>
+        {
+            var request = context.HttpContext.Request;
+            var isLarge = context.ProxyRequest.Content is not null && request.ContentLength is null or >= AskFirstBytes;
+            if (isLarge) context.ProxyRequest.Headers.ExpectContinue = true;
+            return ValueTask.CompletedTask;
+        });
+    });
+
     public static void MapForwarding(this WebApplication app)
     {
         var states = app.Services.GetRequiredService<BackendStates>();
         app.MapReverseProxy(pipeline =>
         {
+            pipeline.Use(RefuseLargeAsync);
             pipeline.UseSessionAffinity();
             pipeline.UseLoadBalancing();
             pipeline.UsePassiveHealthChecks();
@@ -21,6 +41,19 @@ internal static class Forwarding
                 Note(states, context);
             });
         });
+    }
+
+    /// <summary>By the declared length, before the backend is asked; a body without one is cut off when it passes the limit.</summary>
+    private static async Task RefuseLargeAsync(HttpContext context, Func<Task> next)
+    {
+        if (context.Request.ContentLength > context.GetReverseProxyFeature().Route.Config.MaxRequestBodySize)
+        {
+            await Problems.RequestRefused(StatusCodes.Status413PayloadTooLarge, "").ExecuteAsync(context);
+            return;
+        }
+        await next();
+        // YARP clears the headers of an answer that it could not pass on.
+        if (!context.Response.HasStarted) context.Response.SetBrowserRules();
     }
 
     private static void Note(BackendStates states, HttpContext context)
@@ -33,14 +66,15 @@ internal static class Forwarding
             if (!context.Response.HasStarted) context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
             return;
         }
-        var request = new BackendRequest(context.Request.RouteValues["rest"] as string ?? "", "");
+        var request = new BackendRequest(context.Request.Path.Value![$"/backends/{backend}/dicomweb/".Length..], "");
         if (request.Study is null) request = request with { Scope = FailureScope.Forwarded };
         switch (forwarded?.Error ?? ForwarderError.None)
         {
             case ForwarderError.None when IsOverload(context.Response):
                 states.Note(backend, request, new(backend, BackendError.Overloaded, $"status {context.Response.StatusCode}"));
                 break;
-            case ForwarderError.None when context.Response.StatusCode < 500:
+            // 501 says that the backend does not offer the service, not that it is down.
+            case ForwarderError.None when context.Response.StatusCode is < 500 or StatusCodes.Status501NotImplemented:
                 states.Note(backend, request, null);
                 break;
             case ForwarderError.None:
@@ -55,7 +89,7 @@ internal static class Forwarding
                     IsConnectionFailure = forwarded?.Exception is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError },
                 });
                 break;
-            case ForwarderError.ResponseBodyDestination:
+            case ForwarderError.ResponseBodyDestination or ForwarderError.ResponseHeaders:
                 states.Note(backend, request, new(backend, BackendError.BadAnswer, "a forwarded answer broke off"));
                 break;
             default:

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.Primitives;
+using Proxy.Backends.PassThrough;
 
 namespace Proxy.Backends;
 
@@ -8,7 +9,7 @@ namespace Proxy.Backends;
 /// <code>
 /// Backends:east:Address            →  Clusters:east:Destinations:address:Address
 /// Backends:east:HealthCheck:…      →  Clusters:east:HealthCheck:…           (and the other parts that YARP documents)
-/// Backends:east:Forward = true     →  Routes:east, everything under /backends/east/dicomweb that has no endpoint of ours
+/// Backends:east:Forward = true     →  Routes:east-0 …, one for each of ForwardableRequests below /backends/east/dicomweb
 /// </code>
 /// </remarks>
 internal sealed class YarpConfiguration : ConfigurationProvider, IConfigurationSource
@@ -51,24 +52,24 @@ internal sealed class YarpConfiguration : ConfigurationProvider, IConfigurationS
             // Part of what the handler is made from: a change makes YARP build a new one.
             data[$"{cluster}:Metadata:MaxConcurrentRequests"] = backend["MaxConcurrentRequests"];
             data[$"{cluster}:Metadata:Timeout"] = backend["Timeout"];
-            if (bool.TryParse(backend["Forward"], out var forward) && forward) AddRoute(data, backend.Key);
+            if (!bool.TryParse(backend["Forward"], out var forward) || !forward) continue;
+            foreach (var (i, request) in ForwardableRequests.All.Index()) AddRoute(data, backend, $"Routes:{backend.Key}-{i}", request);
         }
         Data = data;
     }
 
-    private static void AddRoute(Dictionary<string, string?> data, string name)
+    private static void AddRoute(
+        Dictionary<string, string?> data, IConfigurationSection backend, string route, ForwardableRequests.Request request)
     {
-        var route = $"Routes:{name}";
-        var prefix = $"/backends/{name}/dicomweb";
-        data[$"{route}:ClusterId"] = name;
+        var prefix = $"/backends/{backend.Key}/dicomweb";
+        data[$"{route}:ClusterId"] = backend.Key;
         data[$"{route}:Order"] = 1000.ToString(CultureInfo.InvariantCulture);
-        data[$"{route}:Match:Path"] = prefix + "/{**rest}";
+        data[$"{route}:Match:Path"] = $"{prefix}/{request.Template}";
+        for (var i = 0; i < request.Methods.Length; i++) data[$"{route}:Match:Methods:{i}"] = request.Methods[i];
+        data[$"{route}:MaxRequestBodySize"] =
+            backend[nameof(BackendOptions.MaxForwardedBytes)] ?? BackendOptions.DefaultMaxForwardedBytes.ToString(CultureInfo.InvariantCulture);
         (string Key, string Value)[] transforms =
-        [
-            ("PathRemovePrefix", prefix), ("RequestHeadersAllowed", ForwardedHeaders), ("X-Forwarded", "Off"),
-            ("ResponseHeaderRemove", "Set-Cookie"), ("ResponseHeaderRemove", "Server"),
-        ];
+            [("PathRemovePrefix", prefix), ("RequestHeadersAllowed", ForwardedHeaders), ("X-Forwarded", "Off")];
         for (var i = 0; i < transforms.Length; i++) data[$"{route}:Transforms:{i}:{transforms[i].Key}"] = transforms[i].Value;
-        data[$"{route}:Transforms:3:When"] = data[$"{route}:Transforms:4:When"] = "Always";
     }
 }

@@ -65,6 +65,7 @@ public class BackendOptionsTests
     [InlineData("Backends:east:MaxConcurrentRequests=0", "Backends:east:MaxConcurrentRequests = \"0\": a whole number from 1 to 1024")]
     [InlineData("Backends:east:Compression=Brotli", "Backends:east:Compression = \"Brotli\": one of Identity, Gzip")]
     [InlineData("Backends:east:Compression=1", "Backends:east:Compression = \"1\": one of Identity, Gzip")]
+    [InlineData("Backends:east:MaxForwardedBytes=0", "Backends:east:MaxForwardedBytes = \"0\": a whole number from 1")]
     [InlineData("Backends:east:Forward=yes", "Backends:east:Forward = \"yes\": true or false")]
     [InlineData("Backends:east:Authentication:Scheme=Digest", "Backends:east:Authentication:Scheme = \"Digest\": one of None, Basic, Bearer, Header")]
     [InlineData("Backends:east:Authentication:Scheme=Bearer", "Backends:east:Authentication:Token = (not set)")]

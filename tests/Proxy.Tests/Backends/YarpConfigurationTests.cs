@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Primitives;
 using Proxy.Backends;
+using Proxy.Backends.PassThrough;
 using Xunit;
 
 namespace Proxy.Tests.Backends;
@@ -32,19 +33,29 @@ public class YarpConfigurationTests
     }
 
     [Fact]
-    public void AForwardedBackendHasARoute_BehindTheProxysOwn()
+    public void AForwardedBackendHasOneRoutePerRequestThatIsPassedOn_BehindTheProxysOwn()
     {
-        var yarp = Map(out _, "Backends:east:Address=http://pacs", "Backends:east:Forward=true", "Backends:west:Address=http://pacs", "Backends:west:Forward=false");
-        var route = Assert.Single(yarp.GetSection("Routes").GetChildren());
-        Assert.Equal(("east", "/backends/east/dicomweb/{**rest}"), (route["ClusterId"], route["Match:Path"]));
-        Assert.True(int.Parse(route["Order"]!, System.Globalization.CultureInfo.InvariantCulture) > 0);
-        var transforms = route.GetSection("Transforms").GetChildren().ToList();
-        Assert.Contains(transforms, t => t["PathRemovePrefix"] == "/backends/east/dicomweb");
-        Assert.Contains(transforms, t => t["X-Forwarded"] == "Off");
-        // What a client shows the proxy is not the PACS's to see, nor the other way round.
-        var allowed = Assert.Single(transforms, t => t["RequestHeadersAllowed"] is not null)["RequestHeadersAllowed"]!.Split(';');
-        Assert.DoesNotContain(allowed, h => h is "Cookie" or "Authorization" or "Host" or "Forwarded");
-        Assert.Contains(transforms, t => t["ResponseHeaderRemove"] == "Set-Cookie" && t["When"] == "Always");
+        var yarp = Map(
+            out _, "Backends:east:Address=http://pacs", "Backends:east:Forward=true", "Backends:east:MaxForwardedBytes=1000", "Backends:west:Address=http://pacs", "Backends:west:Forward=false");
+        var routes = yarp.GetSection("Routes").GetChildren().ToList();
+        Assert.Equal(ForwardableRequests.All.Count, routes.Count);
+        var search = Assert.Single(routes, r => r["Match:Path"] == "/backends/east/dicomweb/workitems");
+        Assert.Equal(["GET", "HEAD", "POST"], search.GetSection("Match:Methods").GetChildren().Select(m => m.Value).Order());
+        foreach (var route in routes)
+        {
+            Assert.Equal("east", route["ClusterId"]);
+            Assert.Equal("1000", route["MaxRequestBodySize"]);
+            Assert.StartsWith("/backends/east/dicomweb/", route["Match:Path"]);
+            Assert.DoesNotContain("**", route["Match:Path"]);
+            Assert.NotEmpty(route.GetSection("Match:Methods").GetChildren());
+            Assert.True(int.Parse(route["Order"]!, System.Globalization.CultureInfo.InvariantCulture) > 0);
+            var transforms = route.GetSection("Transforms").GetChildren().ToList();
+            Assert.Contains(transforms, t => t["PathRemovePrefix"] == "/backends/east/dicomweb");
+            Assert.Contains(transforms, t => t["X-Forwarded"] == "Off");
+            // What a client shows the proxy is not the PACS's to see.
+            var allowed = Assert.Single(transforms, t => t["RequestHeadersAllowed"] is not null)["RequestHeadersAllowed"]!.Split(';');
+            Assert.DoesNotContain(allowed, h => h is "Cookie" or "Authorization" or "Host" or "Forwarded");
+        }
     }
 
     [Fact]

@@ -157,6 +157,21 @@ public sealed class RawConnection(Socket socket, CancellationToken stopped) : ID
         IsClosed = true;
     }
 
+    /// <summary>Reads so much of a request's body, or what comes of it.</summary>
+    /// <returns>How many bytes came.</returns>
+    public async Task<long> ReadBodyAsync(long length)
+    {
+        var piece = new byte[64 * 1024];
+        var count = 0L;
+        while (count < length)
+        {
+            var read = await _stream.ReadAsync(piece.AsMemory(0, (int)Math.Min(piece.Length, length - count)), stopped);
+            if (read == 0) break;
+            count += read;
+        }
+        return count;
+    }
+
     internal async Task<RawRequest?> ReadRequestAsync()
     {
         var head = new List<byte>();

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>What the proxy does not know itself: passed on untouched where that is allowed, and nowhere else.</summary>
+/// <summary>Requests that the proxy does not know itself: passed on where that is allowed, and nowhere else.</summary>
 public sealed class ForwardingWalks : IDisposable
 {
     private const string Root = "/backends/east/dicomweb";
@@ -30,10 +30,15 @@ public sealed class ForwardingWalks : IDisposable
 
     [Theory]
     [InlineData("GET", "/workitems?ScheduledProcedureStepStatus=*a,b*", "")]
-    [InlineData("POST", "/workitems/1.2.3/state", "a body")]
+    [InlineData("POST", "/workitems/1.2.3/cancelrequest", "a body")]
     [InlineData("DELETE", "/studies/1.2.1", "")]
     [InlineData("POST", "/studies/1.2.1/series/1.2.1.1/reject/113001%5EDCM", "")]
-    public async Task APathItDoesNotKnowGoesThrough_Untouched(string method, string path, string body)
+    [InlineData("POST", "/studies", "a body")]
+    [InlineData("PUT", "/workitems/1.2.3/state", "a body")]
+    [InlineData("DELETE", "/workitems/1.2.3/subscribers/AE_1", "")]
+    [InlineData("GET", "/hanging-protocols/1.2.3", "")]
+    [InlineData("GET", "/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1/rendered", "")]
+    public async Task ARequestOnTheListGoesThrough(string method, string path, string body)
     {
         _east.Say(PacsAnswer.Text(202, "application/x-vendor", "<b>as it is</b>") with { Headers = [("Set-Cookie", "session=1"), ("X-Vendor", "kept")] });
 
@@ -43,7 +48,7 @@ public sealed class ForwardingWalks : IDisposable
 
         Assert.Equal(202, (int)reply.Status);
         Assert.Equal("<b>as it is</b>", reply.Text);
-        Assert.Equal("application/x-vendor", reply["Content-Type"]);
+        Assert.Equal("application/octet-stream", reply["Content-Type"]);
         Assert.Equal("kept", reply["X-Vendor"]);
         Assert.Equal("", reply["Set-Cookie"]);
         Assert.Equal("", reply["Server"]);
@@ -75,7 +80,19 @@ public sealed class ForwardingWalks : IDisposable
     [InlineData("GET", "/backends/east/workitems", 404)]
     [InlineData("GET", "/backends/east/dicomweb/../../system", 400)]
     [InlineData("GET", "/backends/east/dicomweb/%2e%2e/system", 400)]
-    [InlineData("GET", "/backends/east/dicomweb//system", 400)]
+    [InlineData("GET", "/backends/east/dicomweb//system", 404)]
+    [InlineData("GET", "/backends/east/dicomweb/studies//system", 400)]
+    [InlineData("GET", "/backends/east/dicomweb/system", 404)]
+    [InlineData("GET", "/backends/east/dicomweb/servers", 404)]
+    [InlineData("POST", "/backends/east/dicomweb/servers/evil/stow", 404)]
+    [InlineData("GET", "/backends/east/dicomweb/servers/evil/studies", 404)]
+    [InlineData("GET", "/backends/east/dicomweb/instances/0123/file", 404)]
+    [InlineData("POST", "/backends/east/dicomweb/studies/1.2.1/export/evil", 404)]
+    [InlineData("GET", "/backends/east/dicomweb/workitems/1.2.3/subscribers/AE_1", 405)]
+    [InlineData("DELETE", "/backends/east/dicomweb/studies", 405)]
+    [InlineData("DELETE", "/backends/east/dicomweb/studies/..;x", 404)]
+    [InlineData("PUT", "/backends/east/dicomweb/studies/1.2.1/metadata", 405)]
+    [InlineData("TRACE", "/backends/east/dicomweb/workitems", 405)]
     public async Task NothingElseDoes(string method, string path, int status)
     {
         (await _proxy.SendAsync(new HttpMethod(method), path, [])).IsProblem(status);

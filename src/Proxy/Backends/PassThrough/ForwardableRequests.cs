@@ -1,0 +1,58 @@
+namespace Proxy.Backends.PassThrough;
+
+/// <summary>The requests that a backend with <c>Forward</c> is sent although the proxy does not know them.</summary>
+/// <remarks>
+/// An allow-list: below a PACS's DICOMweb root stand addresses that make it call other hosts (Orthanc's
+/// <c>/servers/…/stow</c>), and what is next to come is not known. The templates become routes of YARP.
+/// </remarks>
+internal static class ForwardableRequests
+{
+    private const string Study = "studies/{study:regex(^[0-9][0-9.]*$)}";
+    private const string Series = Study + "/series/{series:regex(^[0-9][0-9.]*$)}";
+    private const string Instance = Series + "/instances/{instance:regex(^[0-9][0-9.]*$)}";
+    private const string Frames = Instance + "/frames/{frames:regex(^[0-9,]+$)}";
+    private const string Workitem = "workitems/{workitem:regex(^[0-9][0-9.]*$)}";
+    private const string Subscriber = Workitem + "/subscribers/{aet:regex(^[A-Za-z0-9 ._-]+$)}";
+    private const string Code = "/reject/{code:regex(^[A-Za-z0-9^._-]+$)}";
+    private const string NonPatientNames = "color-palettes|defined-procedure-protocols|hanging-protocols|implant-templates|inventories";
+    private const string NonPatient = "{resource:regex(^(" + NonPatientNames + ")$)}";
+
+    /// <param name="Template">Below the DICOMweb root, in the syntax of ASP.NET Core's routes.</param>
+    /// <param name="Methods">That are passed on.</param>
+    public sealed record Request(string Template, params string[] Methods);
+
+    public static IReadOnlyList<Request> All { get; } =
+    [
+        // STOW-RS (PS3.18 §10.5), and the deletion that archives offer beside it.
+        new("studies", "POST"),
+        new(Study, "POST", "DELETE"),
+        new(Series, "DELETE"),
+        new(Instance, "DELETE"),
+
+        // Rejection notes in the way of dcm4chee, which OHIF uses.
+        new(Study + Code, "POST"),
+        new(Series + Code, "POST"),
+        new(Instance + Code, "POST"),
+
+        // Rendered resources (PS3.18 §10.4.1.1.3, §10.4.1.1.4).
+        .. Rendered(Study),
+        .. Rendered(Series),
+        .. Rendered(Instance),
+        .. Rendered(Frames),
+
+        // Worklist service, UPS-RS (PS3.18 §11).
+        new("workitems", "GET", "HEAD", "POST"),
+        new(Workitem, "GET", "HEAD", "POST", "PUT"),
+        new(Workitem + "/state", "PUT"),
+        new(Workitem + "/cancelrequest", "POST"),
+        new(Subscriber, "POST", "DELETE"),
+        new(Subscriber + "/suspend", "POST"),
+
+        // Non-patient instances (PS3.18 §12).
+        new(NonPatient, "GET", "HEAD", "POST"),
+        new(NonPatient + "/{instance:regex(^[0-9][0-9.]*$)}", "GET", "HEAD", "POST"),
+    ];
+
+    private static Request[] Rendered(string resource) =>
+        [new(resource + "/rendered", "GET", "HEAD"), new(resource + "/thumbnail", "GET", "HEAD")];
+}
