@@ -10,6 +10,13 @@ internal static class EventEndpoints
     private static async Task ListenAsync(HttpContext context, EventStreams streams)
     {
         if (!EventFilter.TryRead(context.Request.Query, out var filter, out var problem)) await problem.ExecuteAsync(context);
-        else if (!await streams.TryWriteAsync(context, filter)) await Problems.Full($"At most {EventStreams.MaxStreams} listen at once.").ExecuteAsync(context);
+        else if (Refuse(await streams.WriteAsync(context, filter)) is { } refusal) await refusal.ExecuteAsync(context);
     }
+
+    private static IResult? Refuse(Listened outcome) => outcome switch
+    {
+        Listened.Full => Problems.Full($"At most {EventStreams.MaxStreams} listen at once."),
+        Listened.FullForAddress => Problems.TooMany($"At most {EventStreams.MaxStreamsOfAddress} listen at once from one address."),
+        _ => null,
+    };
 }

@@ -1,10 +1,24 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using System.Net;
 using System.Text;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace Proxy.Events;
+
+/// <summary>What became of a client that wanted to listen.</summary>
+internal enum Listened
+{
+    /// <summary>It got a stream, which has ended.</summary>
+    Ended,
+
+    /// <summary>All places are taken.</summary>
+    Full,
+
+    /// <summary>Its address has as many places as one may have.</summary>
+    FullForAddress,
+}
 
 /// <summary>The listeners over HTTP: each has a place in the log and a connection, and none has a timer.</summary>
 /// <remarks>
@@ -20,7 +34,14 @@ namespace Proxy.Events;
 /// </remarks>
 internal sealed class EventStreams : IDisposable
 {
+    /// <summary>Listeners at once.</summary>
     public const int MaxStreams = 5_000;
+
+    /// <summary>
+    /// Listeners of one address at once, so that one client does not take the places of all. Behind a known proxy the
+    /// addresses of its clients count.
+    /// </summary>
+    public const int MaxStreamsOfAddress = 1_000;
 
     public static readonly TimeSpan Beat = TimeSpan.FromSeconds(15);
 
@@ -30,6 +51,8 @@ internal sealed class EventStreams : IDisposable
     private readonly EventLog _log;
     private readonly CancellationToken _stopping;
     private readonly ITimer _clock;
+    private readonly Lock _places = new();
+    private readonly Dictionary<IPAddress, int> _byAddress = [];
     private int _open;
     private int _beats;
 
@@ -44,13 +67,14 @@ internal sealed class EventStreams : IDisposable
     public int Open => Volatile.Read(ref _open);
 
     /// <summary>Writes to a client until it leaves or the proxy stops.</summary>
-    /// <returns>False when there are too many listeners, and nothing was written.</returns>
-    public async Task<bool> TryWriteAsync(HttpContext context, EventFilter filter)
+    /// <returns>Unless a stream has ended nothing was written.</returns>
+    public async Task<Listened> WriteAsync(HttpContext context, EventFilter filter)
     {
+        var address = PlaceOf(context.Connection.RemoteIpAddress);
+        if (Take(address) is { } refusal) return refusal;
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, _stopping);
         try
         {
-            if (Interlocked.Increment(ref _open) > MaxStreams) return false;
             await WriteAsync(context, filter, ended.Token);
         }
         catch (OperationCanceledException) when (ended.IsCancellationRequested)
@@ -59,12 +83,51 @@ internal sealed class EventStreams : IDisposable
         }
         finally
         {
-            Interlocked.Decrement(ref _open);
+            Leave(address);
         }
-        return true;
+        return Listened.Ended;
     }
 
     public void Dispose() => _clock.Dispose();
+
+    /// <summary>
+    /// What counts as one address: an IPv6 client has a whole /64 to itself (RFC 4291 §2.5.4). Null over a Unix socket,
+    /// where all clients are one.
+    /// </summary>
+    private static IPAddress? PlaceOf(IPAddress? remote)
+    {
+        if (remote is null) return null;
+        if (remote.IsIPv4MappedToIPv6) return remote.MapToIPv4();
+        if (remote.AddressFamily != System.Net.Sockets.AddressFamily.InterNetworkV6) return remote;
+        var bytes = remote.GetAddressBytes();
+        bytes.AsSpan(8).Clear();
+        return new(bytes);
+    }
+
+    private Listened? Take(IPAddress? address)
+    {
+        lock (_places)
+        {
+            if (_open >= MaxStreams) return Listened.Full;
+            if (address is not null)
+            {
+                var ofAddress = _byAddress.GetValueOrDefault(address);
+                if (ofAddress >= MaxStreamsOfAddress) return Listened.FullForAddress;
+                _byAddress[address] = ofAddress + 1;
+            }
+            _open++;
+            return null;
+        }
+    }
+
+    private void Leave(IPAddress? address)
+    {
+        lock (_places)
+        {
+            _open--;
+            if (address is not null && --_byAddress[address] is var left && left == 0) _byAddress.Remove(address);
+        }
+    }
 
     private async Task WriteAsync(HttpContext context, EventFilter filter, CancellationToken ended)
     {

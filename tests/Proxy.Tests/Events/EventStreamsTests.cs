@@ -19,21 +19,52 @@ public sealed class EventStreamsTests
     {
         using var streams = new EventStreams(new(NullLogger<EventLog>.Instance), new Lifetime(), new FakeTimeProvider());
         using var leave = new CancellationTokenSource();
-        var writing = Enumerable.Range(0, EventStreams.MaxStreams).Select(_ => streams.TryWriteAsync(new DefaultHttpContext { RequestAborted = leave.Token }, All)).ToList();
+        var writing = Enumerable.Range(0, EventStreams.MaxStreams).Select(_ => streams.WriteAsync(new DefaultHttpContext { RequestAborted = leave.Token }, All)).ToList();
         Assert.Equal(EventStreams.MaxStreams, streams.Open);
 
         var refused = new DefaultHttpContext();
-        Assert.False(await streams.TryWriteAsync(refused, All));
+        Assert.Equal(Listened.Full, await streams.WriteAsync(refused, All));
         Assert.Empty(refused.Response.Headers);
 
         await leave.CancelAsync();
-        Assert.All(await Task.WhenAll(writing), Assert.True);
+        Assert.All(await Task.WhenAll(writing), outcome => Assert.Equal(Listened.Ended, outcome));
         Assert.Equal(0, streams.Open);
         using var last = new CancellationTokenSource();
-        var one = streams.TryWriteAsync(new DefaultHttpContext { RequestAborted = last.Token }, All);
+        var one = streams.WriteAsync(new DefaultHttpContext { RequestAborted = last.Token }, All);
         await Until.TrueAsync(() => streams.Open == 1);
         await last.CancelAsync();
-        Assert.True(await one);
+        Assert.Equal(Listened.Ended, await one);
+    }
+
+    [Theory]
+    [InlineData("192.0.2.1", "192.0.2.1", "::ffff:192.0.2.1", "192.0.2.2")]
+    [InlineData("2001:db8::1", "2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:1::1")]
+    public async Task OneAddressTakesAPartOfThePlaces(string first, string same, string alsoSame, string other)
+    {
+        using var streams = new EventStreams(new(NullLogger<EventLog>.Instance), new Lifetime(), new FakeTimeProvider());
+        using var leave = new CancellationTokenSource();
+        var writing = Enumerable.Range(0, EventStreams.MaxStreamsOfAddress).Select(_ => streams.WriteAsync(From(first), All)).ToList();
+
+        Assert.Equal(Listened.FullForAddress, await streams.WriteAsync(From(same), All));
+        Assert.Equal(Listened.FullForAddress, await streams.WriteAsync(From(alsoSame), All));
+        writing.Add(streams.WriteAsync(From(other), All));
+        Assert.Equal(EventStreams.MaxStreamsOfAddress + 1, streams.Open);
+
+        await leave.CancelAsync();
+        await Task.WhenAll(writing);
+        Assert.Equal(0, streams.Open);
+        using var last = new CancellationTokenSource();
+        var one = streams.WriteAsync(From(first, last.Token), All);
+        await Until.TrueAsync(() => streams.Open == 1);
+        await last.CancelAsync();
+        Assert.Equal(Listened.Ended, await one);
+
+        DefaultHttpContext From(string address, CancellationToken? ended = null)
+        {
+            var context = new DefaultHttpContext { RequestAborted = ended ?? leave.Token };
+            context.Connection.RemoteIpAddress = System.Net.IPAddress.Parse(address);
+            return context;
+        }
     }
 
     [Fact]
@@ -45,7 +76,7 @@ public sealed class EventStreamsTests
         var rate = new Rate { MinDataRate = new(240, TimeSpan.FromSeconds(5)) };
         context.Features.Set<IHttpMinResponseDataRateFeature>(rate);
 
-        var writing = streams.TryWriteAsync(context, All);
+        var writing = streams.WriteAsync(context, All);
 
         Assert.Null(rate.MinDataRate);
         await leave.CancelAsync();

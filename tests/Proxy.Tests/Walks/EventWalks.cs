@@ -198,13 +198,30 @@ public sealed class EventWalks : IAsyncDisposable
     }
 
     [Fact]
+    public async Task OneMoreOfAnAddressThanMayListenIsRefused_AndAnotherAddressIsNot()
+    {
+        await using var proxy = new ProxyHost(("east", _east.Address)) { ["Security:KnownProxies:0"] = "127.0.0.1" };
+        var listeners = await Task.WhenAll(
+            Enumerable.Range(0, EventStreams.MaxStreamsOfAddress).Select(_ => proxy.OpenAsync("/events", ("X-Forwarded-For", "192.0.2.1"))));
+        Assert.All(listeners, l => Assert.Equal(200, (int)l.StatusCode));
+
+        var refused = await proxy.GetAsync("/events", ("X-Forwarded-For", "192.0.2.1"));
+        using var other = await proxy.OpenAsync("/events", ("X-Forwarded-For", "192.0.2.2"));
+
+        refused.IsProblem(429, names: "from one address");
+        Assert.NotEqual("", refused["Retry-After"]);
+        Assert.Equal(200, (int)other.StatusCode);
+        foreach (var listener in listeners) listener.Dispose();
+    }
+
+    [Fact]
     public async Task EveryStreamEndsAtOnce_WhenTheProxyStops_AlsoOneThatNobodyReads()
     {
         var proxy = new ProxyHost(("east", _east.Address));
         using var listener = await Listener.OpenAsync(proxy);
         using var stuck = new TcpClient(AddressFamily.InterNetwork);
         await stuck.ConnectAsync("127.0.0.1", new Uri(proxy.Address).Port, TestContext.Current.CancellationToken);
-        await stuck.GetStream().WriteAsync(Encoding.ASCII.GetBytes("GET /events HTTP/1.1\r\nHost: x\r\n\r\n"), TestContext.Current.CancellationToken);
+        await stuck.GetStream().WriteAsync(Encoding.ASCII.GetBytes("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"), TestContext.Current.CancellationToken);
         var log = proxy.Services.GetRequiredService<EventLog>();
         var streams = proxy.Services.GetRequiredService<EventStreams>();
         await Until.TrueAsync(() => streams.Open == 2);
