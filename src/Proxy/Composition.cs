@@ -60,7 +60,8 @@ internal static class Composition
 
     public static void AddBackends(this IServiceCollection services, IConfiguration configuration)
     {
-        services.AddReverseProxy().LoadFromConfig(new ConfigurationBuilder().Add(new YarpConfiguration(configuration, () => Settings.AreValid(configuration))).Build());
+        var clusters = new ConfigurationBuilder().Add(new YarpConfiguration(configuration, () => Settings.AreValid(configuration))).Build();
+        services.AddReverseProxy().LoadFromConfig(clusters).AddForwarding();
         // YARP brings key storage for sessions that are not used here: nothing of it is to reach the disk.
         services.AddDataProtection().UseEphemeralDataProtectionProvider();
         services.Remove(services.Single(s => s.ServiceType == typeof(IHostedService) && s.ImplementationType?.Assembly == typeof(IDataProtectionBuilder).Assembly));
@@ -139,7 +140,11 @@ internal static class Composition
         services.AddHostedService<RuleRounds>();
     }
 
-    public static void AddSecurity(this IServiceCollection services) => services.AddCors();
+    public static void AddSecurity(this IServiceCollection services)
+    {
+        services.AddCors();
+        services.AddSingleton<KnownHosts>();
+    }
 
     /// <summary>What every request passes, in this order.</summary>
     public static void UseGuards(this WebApplication app)
@@ -148,7 +153,10 @@ internal static class Composition
         app.UseCors(policy => Origins.Allow(policy, security));
         app.UseMiddleware<RequestGuard>();
         app.UseForwarded(security.Value);
+        app.UseMiddleware<SiteGuard>();
         app.UseStatusCodePages(context => IsAPacsOwnWord(context.HttpContext) ? Task.CompletedTask : ProblemFor(context.HttpContext).ExecuteAsync(context.HttpContext));
+        // Behind the guards, which join a root and a path with two slashes between them.
+        app.UseRouting();
     }
 
     /// <summary>The same resources at both roots: all backends as one PACS, and each alone.</summary>
@@ -166,30 +174,45 @@ internal static class Composition
         }
     }
 
-    /// <summary>Takes changed settings while running; ones with an error are not taken at all, and the log says why.</summary>
+    /// <summary>Takes changed settings while running; ones with an error are not taken at all. The log says which, or why not.</summary>
     public static void FollowSettings(this WebApplication app, Settings first)
     {
-        var log = app.Services.GetRequiredService<ILogger<WebApplication>>();
+        var log = app.Services.GetRequiredService<ILogger<Settings>>();
+        var changing = new Lock();
+        var taken = new SettingsSnapshot(app.Configuration);
         if (first.Unused.Count > 0) log.SettingsUnused(string.Join(", ", first.Unused));
         ChangeToken.OnChange(((IConfiguration)app.Configuration).GetReloadToken, () =>
         {
-            var settings = Settings.Read(app.Configuration, out var errors);
-            if (errors.Count > 0)
+            lock (changing)
             {
-                log.SettingsRefused(string.Join("; ", errors));
-                return;
+                var now = new SettingsSnapshot(app.Configuration);
+                var settings = Settings.Read(app.Configuration, out var errors);
+                if (errors.Count > 0)
+                {
+                    log.SettingsRefused(string.Join("; ", errors));
+                    return;
+                }
+                app.Services.Take(settings);
+                var changes = now.FindChanges(taken);
+                taken = now;
+                log.SettingsTaken(string.Join(", ", settings.Backends.Select(b => b.Name)), SettingsSnapshot.Show(changes));
+                var late = changes.Where(Settings.NeedsRestart).ToList();
+                if (late.Count > 0) log.SettingsNeedRestart(SettingsSnapshot.Show(late));
             }
-            var gone = app.Services.GetRequiredService<BackendSet>().Set(settings.Backends);
-            foreach (var backend in gone) app.Services.Forget(backend);
-            app.Services.GetRequiredService<Reloadable<SearchOptions>>().Set(settings.Search);
-            app.Services.GetRequiredService<Reloadable<CacheOptions>>().Set(settings.Cache);
-            app.Services.GetRequiredService<Reloadable<PrefetchOptions>>().Set(settings.Prefetch);
-            app.Services.GetRequiredService<Reloadable<SecurityOptions>>().Set(settings.Security);
-            app.Services.GetRequiredService<MemoryTier>().Resize(settings.Cache.TierMaxBytes);
-            app.Services.GetRequiredService<DiskWriter>().MaxBytes = settings.Cache.TierDiskMaxBytes;
-            app.Services.GetRequiredService<DicomMetadataStore>().Resize(settings.Cache.StoreMaxBytes, settings.Cache.StoreDiskMaxBytes);
-            log.SettingsTaken(string.Join(", ", settings.Backends.Select(b => b.Name)));
         });
+    }
+
+    private static void Take(this IServiceProvider services, Settings settings)
+    {
+        var gone = services.GetRequiredService<BackendSet>().Set(settings.Backends);
+        foreach (var backend in gone) services.Forget(backend);
+        services.GetRequiredService<Reloadable<SearchOptions>>().Set(settings.Search);
+        services.GetRequiredService<Reloadable<CacheOptions>>().Set(settings.Cache);
+        services.GetRequiredService<Reloadable<PrefetchOptions>>().Set(settings.Prefetch);
+        services.GetRequiredService<Reloadable<SecurityOptions>>().Set(settings.Security);
+        services.GetRequiredService<MemoryTier>().Resize(settings.Cache.TierMaxBytes);
+        services.GetRequiredService<DiskWriter>().MaxBytes = settings.Cache.TierDiskMaxBytes;
+        services.GetRequiredService<DicomMetadataStore>().Resize(settings.Cache.StoreMaxBytes, settings.Cache.StoreDiskMaxBytes);
     }
 
     /// <summary>What a PACS said goes with it.</summary>
@@ -212,6 +235,8 @@ internal static class Composition
         502 => Problems.BadGateway("The request was forwarded, and no answer came."),
         503 => Problems.Unavailable("The request was to be forwarded, and no destination is healthy."),
         504 => Problems.TooLate("The request was forwarded, and no answer came in time."),
+        413 => Problems.RequestRefused(413, ""),
+        not 404 and var status => Problems.OfStatus(status),
         _ => Problems.NotFound(context.Features.Get<IEndpointFeature>()?.Endpoint is null ? "There is nothing at this address." : "Not found."),
     };
 }

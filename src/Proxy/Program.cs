@@ -3,20 +3,18 @@ using Proxy.Admin;
 using Proxy.Backends;
 using Proxy.Demo;
 using Proxy.Events;
+using Proxy.Operations;
 using Proxy.Prefetch;
 
 const string demoFlag = "--demo";
-var builder = WebApplication.CreateBuilder([.. args.Where(a => a != demoFlag)]);
+if (OpenFileLimit.FindShortage() is { } shortage) return Refuse(shortage);
+if (Settings.CreateBuilder([.. args.Where(a => a != demoFlag)], out var unreadable) is not { } builder) return Refuse(unreadable);
 await using var demo = args.Contains(demoFlag) ? await DemoPair.StartAsync(builder.Configuration) : null;
 Settings.AddDefaults(builder.Configuration);
 Settings.AddFiles(builder.Configuration, builder.Environment.ContentRootPath);
 
 var settings = Settings.Read(builder.Configuration, out var errors);
-if (errors.Count > 0)
-{
-    Console.Error.WriteLine("The proxy does not start:\n  " + string.Join("\n  ", errors));
-    return 1;
-}
+if (errors.Count > 0) return Refuse([.. errors]);
 
 builder.AddServer();
 builder.Services.AddSettings(settings);
@@ -45,3 +43,9 @@ app.MapForwarding();
 
 await app.RunAsync();
 return 0;
+
+static int Refuse(params ReadOnlySpan<string> errors)
+{
+    Console.Error.WriteLine("The proxy does not start:\n  " + string.Join("\n  ", errors!));
+    return 1;
+}

@@ -9,11 +9,11 @@ internal static partial class Log
     [LoggerMessage(2, LogLevel.Warning, "Backend {Backend} did not answer {Path}: {Error}, {Detail}")]
     public static partial void BackendFailed(this ILogger logger, string backend, string path, string error, string detail);
 
-    [LoggerMessage(3, LogLevel.Error, "The changed settings are not taken, the old ones stay: {Errors}")]
+    [LoggerMessage(3, LogLevel.Error, "Changed settings are refused, the old ones stay: {Errors}")]
     public static partial void SettingsRefused(this ILogger logger, string errors);
 
-    [LoggerMessage(4, LogLevel.Information, "Settings read again: backends {Backends}")]
-    public static partial void SettingsTaken(this ILogger logger, string backends);
+    [LoggerMessage(4, LogLevel.Information, "Settings reloaded: backends {Backends}; changed: {Keys}")]
+    public static partial void SettingsTaken(this ILogger logger, string backends, string keys);
 
     [LoggerMessage(5, LogLevel.Error, "A request failed by a fault of the proxy")]
     public static partial void RequestFailed(this ILogger logger, Exception exception);
@@ -50,6 +50,9 @@ internal static partial class Log
 
     [LoggerMessage(16, LogLevel.Error, "A prefetch failed by a fault of the proxy")]
     public static partial void PrefetchFailed(this ILogger logger, Exception exception);
+
+    [LoggerMessage(20, LogLevel.Warning, "These changed settings take effect after a restart: {Keys}")]
+    public static partial void SettingsNeedRestart(this ILogger logger, string keys);
 
     [LoggerMessage(30, LogLevel.Warning, "Backend {Backend} failed {Count} more times within a second: {Error}")]
     public static partial void BackendFailedMore(this ILogger logger, string backend, int count, string error);

@@ -17,6 +17,16 @@ public sealed partial class SettingsReader(IConfiguration configuration)
 
     public IConfiguration Configuration { get; } = configuration;
 
+    /// <summary>Notes every file of settings that cannot be read as it is now.</summary>
+    public void FailBrokenFiles()
+    {
+        if (Configuration is not IConfigurationRoot root) return;
+        foreach (var file in root.Providers.OfType<SettingsFile>())
+        {
+            if (file.Error is { } error) _errors.Add(error);
+        }
+    }
+
     public void Fail(string key, string? value, string allowed) => _errors.Add($"{key} = {(value is null ? "(not set)" : $"\"{value}\"")}: {allowed}");
 
     /// <summary>Takes a part of the settings that this version does nothing with, so that its user hears of it.</summary>

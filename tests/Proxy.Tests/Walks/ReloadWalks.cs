@@ -98,6 +98,76 @@ public sealed class ReloadWalks : IAsyncDisposable
         await ShowsAsync("1.2.2");
     }
 
+    [Fact]
+    public async Task ABrokenFileIsRefused_AndTheLogSaysWhere()
+    {
+        Write(("east", _east.Address, ""));
+        await WriteSettingsAsync("cache.json", """{ "Cache": { "Memory": { "MaxBytes": 2000000 } } }""");
+        Assert.Equal(["1.2.1"], await StudiesAsync());
+
+        await WriteSettingsAsync("backends.json", "{ \"Backends\": {\n \"s3cret\" ");
+        await LogsAsync("Error Proxy.Settings: Changed settings are refused, the old ones stay: backends.json: not JSON at line 2, character ");
+        // Another file that changes meanwhile does not make the proxy forget what the broken one said.
+        await WriteSettingsAsync("cache.json", """{ "Cache": { "Memory": { "MaxBytes": 3000000 } } }""");
+        await Until.TrueAsync(() => Lines("backends.json: not JSON") >= 2, "the other file's change is refused with it");
+        Assert.Equal(["1.2.1"], await StudiesAsync());
+        Assert.DoesNotContain(_proxy.Log.All, l => l.Contains("s3cret", StringComparison.Ordinal));
+
+        Write(("west", _west.Address, ""));
+        await ShowsAsync("1.2.2");
+        await LogsAsync("changed: Backends:east:Address, Backends:west:Address, Cache:Memory:MaxBytes");
+    }
+
+    [Fact]
+    public async Task AReloadSaysWhatItTook_AlsoALogLevel()
+    {
+        Write(("east", _east.Address, ""));
+        await WriteSettingsAsync("log.json", """{ "Logging": { "LogLevel": { "Default": "Information" } } }""");
+        Assert.Equal(["1.2.1"], await StudiesAsync());
+
+        await WriteSettingsAsync("log.json", """{ "Logging": { "LogLevel": { "Default": "Error" } } }""");
+        await LogsAsync("Information Proxy.Settings: Settings reloaded: backends east; changed: Logging:LogLevel:Default");
+
+        Write(("east", _east.Address, ""), ("west", _west.Address, ""));
+        await LogsAsync("Information Proxy.Settings: Settings reloaded: backends east, west; changed: Backends:west:Address");
+    }
+
+    [Fact]
+    public async Task ASettingThatIsReadAtTheStartAlone_SaysSo()
+    {
+        Write(("east", _east.Address, ""));
+        await WriteSettingsAsync("security.json", "{}");
+        await StudiesAsync();
+
+        await WriteSettingsAsync("security.json", """{ "Security": { "KnownProxies": [ "10.0.0.1" ] } }""");
+
+        await LogsAsync("Warning Proxy.Settings: These changed settings take effect after a restart: Security:KnownProxies:0");
+    }
+
+    [Fact]
+    public async Task AChangedListOfHostsCountsAtOnce()
+    {
+        Write(("east", _east.Address, ""));
+        await WriteSettingsAsync("security.json", "{}");
+        (await _proxy.GetAsync("/dicomweb/studies", ("Host", "pacs.example"))).IsProblem(421);
+
+        await WriteSettingsAsync("security.json", """{ "Security": { "AllowedHosts": [ "pacs.example" ] } }""");
+
+        await Until.TrueAsync(
+            async () => (int)(await _proxy.GetAsync("/dicomweb/studies", ("Host", "pacs.example"))).Status == 200, "the name is known");
+    }
+
+    private Task LogsAsync(string text) => Until.TrueAsync(() => Lines(text) > 0, $"the log says {text}");
+
+    private int Lines(string text) => _proxy.Log.All.Count(l => l.Contains(text, StringComparison.Ordinal));
+
+    private async Task WriteSettingsAsync(string name, string json)
+    {
+        var file = Path.Combine(_proxy.Root, "config", name);
+        await File.WriteAllTextAsync(file + ".new", json, TestContext.Current.CancellationToken);
+        File.Move(file + ".new", file, overwrite: true);
+    }
+
     private string FileName => Path.Combine(_proxy.Root, "config", "backends.json");
 
     private void Write(params (string Name, string Address, string Timeout)[] backends)

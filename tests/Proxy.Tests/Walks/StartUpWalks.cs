@@ -70,12 +70,49 @@ public sealed class StartUpWalks
         Assert.Single((await proxy.GetAsync("/dicomweb/studies")).Rows);
     }
 
-    private static async Task<(int ExitCode, string Error)> RunAsync(params string[] arguments)
+    [Fact]
+    public async Task TooFewOpenFiles_AreOneClearLine()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "the limit is a Linux one");
+
+        var (exitCode, error) = await RunInShellAsync("ulimit -n 256", "--Backends:east:Address=http://127.0.0.1:9/dicom-web");
+
+        Assert.Equal(1, exitCode);
+        Assert.Contains("the limit of open files is 256", error);
+        Assert.Contains("ulimit -n 65536", error);
+        Assert.DoesNotContain("   at ", error);
+    }
+
+    [Theory]
+    [InlineData("appsettings.json")]
+    [InlineData("config/backends.json")]
+    public async Task ABrokenFileIsNamed_WithThePlaceInIt(string file)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "it needs a shell");
+
+        var (exitCode, error) = await RunInShellAsync($"mkdir config && printf '{{\n \"Password\": \"s3cret\" x' > {file}");
+
+        Assert.Equal(1, exitCode);
+        Assert.Contains($"{Path.GetFileName(file)}: not JSON at line 2, character ", error);
+        Assert.DoesNotContain("s3cret", error);
+        Assert.DoesNotContain("   at ", error);
+    }
+
+    private static Task<(int ExitCode, string Error)> RunAsync(params string[] arguments) =>
+        RunAsync(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Proxy.dll"), .. arguments]));
+
+    /// <param name="before">What a shell does first, in the folder that the proxy runs in.</param>
+    /// <param name="arguments">Of the proxy.</param>
+    private static Task<(int ExitCode, string Error)> RunInShellAsync(string before, params string[] arguments) =>
+        RunAsync(new ProcessStartInfo(
+            "/bin/sh", ["-c", before + " && exec dotnet \"$0\" \"$@\"", Path.Combine(AppContext.BaseDirectory, "Proxy.dll"), .. arguments]));
+
+    private static async Task<(int ExitCode, string Error)> RunAsync(ProcessStartInfo start)
     {
         var folder = Directory.CreateTempSubdirectory("proxy-start-").FullName;
         try
         {
-            var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Proxy.dll"), .. arguments]) { WorkingDirectory = folder, RedirectStandardError = true, RedirectStandardOutput = true };
+            (start.WorkingDirectory, start.RedirectStandardError, start.RedirectStandardOutput) = (folder, true, true);
             foreach (var name in (string[])["ASPNETCORE_URLS", "ASPNETCORE_HTTP_PORTS", "DOTNET_URLS"]) start.Environment.Remove(name);
             using var process = Process.Start(start)!;
             using var stop = new CancellationTokenSource(Until.Patience * 2, TimeProvider.System);
