@@ -22,7 +22,7 @@ internal static class CacheEndpoints
     {
         var held = memory.ReadAll<EntryKey, Entry>().ToLookup(e => e.Key.Backend, e => e.Value, StringComparer.OrdinalIgnoreCase);
         var shares = disk.Writer.Shares.ToDictionary(s => s.Backend, StringComparer.OrdinalIgnoreCase);
-        var (writer, state) = (disk.Writer, disk.State);
+        var (writer, state, studies) = (disk.Writer, disk.State, store.CountByBackend());
         return new Dictionary<string, object>
         {
             ["store"] = new { studies = store.Count, bytes = store.Bytes },
@@ -47,6 +47,7 @@ internal static class CacheEndpoints
                 var (share, ofMemory, ofDisk) = (shares.GetValueOrDefault(b.Name), entries.Tallies.Of(b.Name), disk.Tallies.Of(b.Name));
                 return new
                 {
+                    studies = studies.GetValueOrDefault(b.Name),
                     memory = Numbers(held[b.Name].Count(), held[b.Name].Sum(e => e.Length), ofMemory.Hits, ofMemory.Misses, ofMemory.Evictions, Oldest(held[b.Name])),
                     disk = Numbers(share?.Entries ?? 0, share?.Bytes ?? 0, ofDisk.Hits, ofDisk.Misses, ofDisk.Evictions, share?.Oldest),
                 };

@@ -8,7 +8,8 @@ const size = bytes => bytes < 1e9 ? (bytes / 1e6).toFixed(1) + ' MB' : (bytes / 
 const json = async path => { const answer = await fetch(base + path, { headers: { Accept: 'application/json' } }); return { answer, body: await answer.json() }; };
 
 async function showBackends() {
-  const { body } = await json('/health/ready');
+  const [{ body }, { body: cache }] = await Promise.all([json('/health/ready'), json('/cache')]);
+  showCache(cache);
   const rows = at('backends');
   rows.replaceChildren();
   for (const [name, state] of Object.entries(body.backends)) {
@@ -16,9 +17,7 @@ async function showBackends() {
     cell(row, name);
     cell(row, state.circuit === 'open' ? state.state + ', not asked for now' : state.state, state.state);
     cell(row, state.since ? new Date(state.since).toLocaleTimeString() : '');
-    const count = row.insertCell();
-    count.className = 'number';
-    json(`/backends/${name}/dicomweb/studies`).then(({ answer, body }) => { count.textContent = answer.ok ? body.length : '–'; });
+    cell(row, cache.backends[name]?.studies ?? '–', 'number');
     row.title = Object.entries(state.destinations).map(([name, health]) => `${name}: ${health}`).join(', ');
     cell(row, state.asked, 'number');
     cell(row, state.failed, 'number');
@@ -27,15 +26,14 @@ async function showBackends() {
   }
 }
 
-async function showCache() {
-  const { body } = await json('/cache');
+function showCache(body) {
   const rows = at('cache');
   rows.replaceChildren();
   for (const tier of ['memory', 'disk']) {
     const of = body[tier];
     const row = rows.insertRow();
     cell(row, tier);
-    cell(row, of.state ?? 'ready', of.state && of.state !== 'ready' ? 'down' : 'up');
+    cell(row, of.state ?? 'ready', { ready: 'up', 'not configured': 'unknown' }[of.state ?? 'ready'] ?? 'down');
     cell(row, of.entries, 'number');
     cell(row, `${size(of.bytes)} of ${size(of.maxBytes)}`, 'number');
     cell(row, of.hits, 'number');
@@ -74,10 +72,26 @@ async function showJobs() {
     cell(row, job.why);
     cell(row, job.state, { done: 'up', failed: 'down' }[job.state] ?? 'unknown');
     for (const of of ['studies', 'series', 'frames']) cell(row, `${job[of].done} of ${job[of].total}`, 'number');
-    cell(row, `${size(job.bytes.done)} of ${size(job.bytes.total)}`, 'number');
-    cell(row, job.waiting ?? (job.errors.length > 0 ? `${job.errors.length} failed: ${job.errors[0].reason}` : ''));
+    // Nothing had to be fetched when everything was cached already.
+    cell(row, job.bytes.total > 0 ? `${size(job.bytes.done)} of ${size(job.bytes.total)}` : '–', 'number');
+    const failed = job.state === 'cancelled' ? [] : job.errors;
+    cell(row, job.waiting ?? (failed.length > 0 ? `${failed.length} failed: ${failed[0].reason}` : ''));
     row.title = job.StudyInstanceUIDs.join('\n');
   }
+}
+
+// A job says several times a second how far it is: the list is read once a second at most, and once more after the last event.
+const jobs = { due: false, reading: false };
+async function refreshJobs() {
+  jobs.due = true;
+  if (jobs.reading) return;
+  jobs.reading = true;
+  while (jobs.due) {
+    jobs.due = false;
+    await showJobs().catch(() => {});
+    await new Promise(resolve => setTimeout(resolve, 1000));
+  }
+  jobs.reading = false;
 }
 
 // Nothing of an event has to be asked for again: the browser comes back with the last id that it had.
@@ -92,7 +106,7 @@ function listen() {
 function showEvent(name, { StudyInstanceUID: study, backend, madeInClient, ...more }) {
   const rows = at('events');
   const row = rows.insertRow(0);
-  if (name === 'PREFETCH_PROGRESS') showJobs();
+  if (name === 'PREFETCH_PROGRESS') refreshJobs();
   cell(row, new Date().toLocaleTimeString());
   cell(row, name, name === 'BACKEND_DOWN' || name === 'gap' ? 'down' : '');
   cell(row, backend);
@@ -115,4 +129,4 @@ at('ohif').textContent = JSON.stringify({
   },
 }, null, 2);
 listen();
-showStudies().then(showBackends).then(showCache).then(showJobs);
+showStudies().then(showBackends).then(refreshJobs);

@@ -8,9 +8,10 @@ namespace Proxy.Disk;
 /// <param name="CanWrite">Something may be added.</param>
 /// <param name="Reason">What stands in the way, for whoever runs the proxy; null when nothing does.</param>
 /// <param name="IsFull">There is no room left on the disk.</param>
-public sealed record FolderState(bool CanRead, bool CanWrite, string? Reason, bool IsFull = false)
+/// <param name="IsConfigured">A folder is wanted at all.</param>
+public sealed record FolderState(bool CanRead, bool CanWrite, string? Reason, bool IsFull = false, bool IsConfigured = true)
 {
-    public string Name => CanWrite ? "ready" : CanRead ? "read-only" : "unusable";
+    public string Name => CanWrite ? "ready" : CanRead ? "read-only" : IsConfigured ? "unusable" : "not configured";
 }
 
 /// <summary>The folder on disk that this process owns: what it kept is there when it starts again.</summary>
@@ -41,7 +42,7 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
     private const int WindowsDiskFull = 112;
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
-    private static readonly FolderState NotConfigured = new(false, false, "Cache:Disk:Path is not set");
+    private static readonly FolderState NotConfigured = new(false, false, "Cache:Disk:Path is not set", IsConfigured: false);
 
     private readonly string? _path = path is null ? null : System.IO.Path.GetFullPath(path);
     /// <summary>As many as may hang at once on a disk that does not answer.</summary>

@@ -32,6 +32,9 @@ public sealed class DicomMetadataStore(
     /// <summary>Of all studies, in memory and on disk.</summary>
     public int Count => _studies.Count;
 
+    /// <summary>How many of the studies in memory each backend holds; those that are on disk alone are not read for it.</summary>
+    public IReadOnlyDictionary<string, int> CountByBackend() => _studies.CountByBackend();
+
     /// <summary>All, in memory and on disk, in their order.</summary>
     public IEnumerable<Uid> StudyInstanceUids => _studies.FindUids();
 

@@ -15,7 +15,7 @@ public sealed class StoreWalks : IDisposable
 
     private readonly ProxyHost _proxy;
 
-    public StoreWalks() => _proxy = new(("east", _east.Address), ("west", _west.Address));
+    public StoreWalks() => _proxy = new(("east", _east.Address), ("west", _west.Address)) { ["Security:AllowedHosts:0"] = "pacs.example" };
 
     public void Dispose()
     {
@@ -136,6 +136,44 @@ public sealed class StoreWalks : IDisposable
         Assert.Contains("default-src 'self'", page["Content-Security-Policy"]);
         Assert.DoesNotContain("http", page.Text);
         Assert.StartsWith("text/javascript", (await _proxy.GetAsync("/page.js"))["Content-Type"]);
+    }
+
+    [Theory]
+    [InlineData("/favicon.ico", "image/x-icon", new byte[] { 0, 0, 1, 0 })]
+    [InlineData("/favicon.svg", "image/svg+xml", new[] { (byte)'<', (byte)'s', (byte)'v', (byte)'g' })]
+    public async Task TheIconIsThere_AndBrowsersKeepIt(string path, string type, byte[] start)
+    {
+        var icon = await _proxy.GetAsync(path);
+
+        Assert.Equal(200, (int)icon.Status);
+        Assert.Equal(type, icon["Content-Type"]);
+        Assert.Contains("max-age=", icon["Cache-Control"]);
+        Assert.Equal(start, icon.Body[..4]);
+        Assert.Contains("href=\"favicon.svg\"", (await _proxy.GetAsync("/")).Text);
+    }
+
+    [Fact]
+    public async Task TheStoresNumberOfEachBackendsStudies_NeedsNoPacs()
+    {
+        await _proxy.GetAsync("/dicomweb/studies");
+        _east.Archive.Hold(new HeldStudy("1.2.3").With("1.2.3.1"));
+        await _proxy.GetAsync("/dicomweb/studies", ("Cache-Control", "no-cache"));
+        var asked = _east.Requests.Count + _west.Requests.Count;
+
+        var backends = (await _proxy.GetAsync("/cache")).Json["backends"]!;
+
+        Assert.Equal((2, 1), ((int)backends["east"]!["studies"]!, (int)backends["west"]!["studies"]!));
+        Assert.Equal(asked, _east.Requests.Count + _west.Requests.Count);
+    }
+
+    [Fact]
+    public async Task ADiskThatIsNotWantedIsNotCalledUnusable()
+    {
+        foreach (var path in (string[])["/health/ready", "/cache"])
+        {
+            var disk = (await _proxy.GetAsync(path)).Json["disk"]!;
+            Assert.Equal(("not configured", "Cache:Disk:Path is not set"), ((string)disk["state"]!, (string)disk["reason"]!));
+        }
     }
 
     [Fact]

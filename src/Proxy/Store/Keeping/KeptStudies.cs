@@ -43,6 +43,19 @@ internal sealed class KeptStudies
     /// <summary>Takes a study into memory when the file has it, without holding a thread.</summary>
     public ValueTask LoadAsync(Uid uid, CancellationToken cancellation) => _table.LoadAsync(uid, cancellation);
 
+    public IReadOnlyDictionary<string, int> CountByBackend()
+    {
+        var counts = new Dictionary<string, int>(StringComparer.OrdinalIgnoreCase);
+        foreach (var entry in _table.Entries)
+        {
+            foreach (var list in Volatile.Read(ref entry.Study)?.SeriesLists.Values ?? [])
+            {
+                if (list.HoldsStudy) counts[list.Backend] = counts.GetValueOrDefault(list.Backend) + 1;
+            }
+        }
+        return counts;
+    }
+
     public Study? Find(Uid uid) => _table.Find(uid);
 
     public Study? Peek(Uid uid) => _table.Peek(uid);
