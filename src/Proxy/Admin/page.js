@@ -103,6 +103,12 @@ function listen() {
   source.onerror = () => { at('listening').textContent = 'Not connected; trying again'; at('listening').className = 'down'; };
 }
 
+// What an event says besides study and backend: a job's progress in words, a list by its length.
+function tell([member, what]) {
+  if (member === 'job') return `${what.why} ${what.state}: ${what.studies.done} of ${what.studies.total} studies, ${what.frames.done} of ${what.frames.total} frames`;
+  return `${member}: ${Array.isArray(what) ? what.length : what}`;
+}
+
 function showEvent(name, { StudyInstanceUID: study, backend, madeInClient, ...more }) {
   const rows = at('events');
   const row = rows.insertRow(0);
@@ -111,7 +117,7 @@ function showEvent(name, { StudyInstanceUID: study, backend, madeInClient, ...mo
   cell(row, name, name === 'BACKEND_DOWN' || name === 'gap' ? 'down' : '');
   cell(row, backend);
   cell(row, study);
-  cell(row, Object.entries(more).map(([member, what]) => `${member}: ${Array.isArray(what) ? what.length : typeof what === 'object' ? JSON.stringify(what) : what}`).join(', '));
+  cell(row, Object.entries(more).map(tell).join(', '));
   while (rows.rows.length > 20) rows.deleteRow(20);
 }
 
