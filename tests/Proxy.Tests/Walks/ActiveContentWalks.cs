@@ -43,7 +43,6 @@ public sealed class ActiveContentWalks : IAsyncDisposable
 
     [Theory]
     [InlineData("image/svg+xml")]
-    [InlineData("application/xhtml+xml")]
     [InlineData("text/javascript")]
     [InlineData("application/x-vendor")]
     public async Task BulkDataOfAnotherTypeIsBytes(string type)

@@ -39,7 +39,7 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
     {
         Say(
             200, type, Fill(said),
-            $"Location: {_east.Address}/workitems/1.2.3\r\nContent-Location: {_east.Address}\r\nWarning: 299 {Authority} \"x\"\r\n");
+            $"Location: {_east.Address}/workitems/1.2.3\r\nContent-Location: {_east.Address}\r\nWarning: 299 {Authority} \"x\"\r\nContent-MD5: x\r\n");
 
         var reply = await _proxy.GetAsync(Workitems);
 
@@ -47,6 +47,7 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
         Assert.Equal(Fill(expected), reply.Text);
         Assert.Equal($"{_proxy.Address}{Workitems}/1.2.3", reply["Location"]);
         Assert.Equal($"{_proxy.Address}/backends/east/dicomweb", reply["Content-Location"]);
+        Assert.Equal("", reply["Content-MD5"]);
         HidesThePacs(reply);
     }
 

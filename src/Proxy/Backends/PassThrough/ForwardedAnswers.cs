@@ -14,8 +14,8 @@ namespace Proxy.Backends.PassThrough;
 /// 2 type      one that browsers do not run, see InertBody
 /// 3 body      text is read whole and its addresses become the proxy's; pixels and files stream through as they are
 /// </code>
-/// Text of more than <see cref="MaxTextBytes"/>, text in a content coding, and a multipart answer with an address in it
-/// (its parts declare their lengths) cannot be changed and are refused with 502.
+/// Text of more than <see cref="MaxTextBytes"/>, text in a content coding, and a multipart or partial answer with an address
+/// in it (lengths of their parts stand in it) cannot be changed and are refused with 502.
 /// </remarks>
 internal static class ForwardedAnswers
 {
@@ -26,8 +26,12 @@ internal static class ForwardedAnswers
     private static readonly string[] OriginHeaders =
     [
         "Set-Cookie", "Server", "X-Powered-By", "Clear-Site-Data", "Service-Worker-Allowed", "Refresh", "Strict-Transport-Security",
-        "Alt-Svc", "X-Frame-Options", "Content-Security-Policy-Report-Only", "Report-To", "Reporting-Endpoints", "NEL", "SourceMap", "Timing-Allow-Origin",
+        "Alt-Svc", "X-Frame-Options", "Content-Security-Policy-Report-Only", "Report-To", "Reporting-Endpoints", "NEL", "SourceMap",
+        "Timing-Allow-Origin",
     ];
+
+    /// <summary>What holds for the bytes of a body alone (RFC 9530): gone when the body is changed.</summary>
+    private static readonly string[] Digests = ["Content-Digest", "Repr-Digest", "Digest", "Content-MD5", "ETag"];
 
     /// <summary>Types without text in them.</summary>
     private static readonly string[] BinaryTypes = [MediaType.OctetStream, BodyFormat.Dicom, "application/pdf", "application/zip"];
@@ -72,10 +76,14 @@ internal static class ForwardedAnswers
         }
         // Byte for byte: whatever the character set is, an address is ASCII.
         var changed = addresses.Rewrite(text);
-        if (!ReferenceEquals(changed, text) && type?.Is(MediaType.MultipartRelated) == true)
+        if (!ReferenceEquals(changed, text))
         {
-            await RefuseAsync("its parts name an address of the PACS");
-            return;
+            if (type?.Is(MediaType.MultipartRelated) == true || answer.StatusCode == HttpStatusCode.PartialContent)
+            {
+                await RefuseAsync("its parts name an address of the PACS");
+                return;
+            }
+            foreach (var digest in Digests) response.Headers.Remove(digest);
         }
         var bytes = Encoding.Latin1.GetBytes(changed);
         response.ContentLength = bytes.Length;
