@@ -29,6 +29,9 @@ public sealed class Chromium : IAsyncDisposable
         return new Chromium(playwright, browser);
     }
 
+    /// <summary>An empty page of a browser that knows nothing yet; it ends with the browser.</summary>
+    public Task<IPage> OpenPageAsync() => _browser.NewPageAsync();
+
     public Task SeeAsync(OhifSite site, string name, Func<Viewer, Task> see) => SeeAsync(site, (name, see));
 
     /// <summary>

@@ -25,6 +25,8 @@ public static class Real
         Require(DicomWebPlugin, "Orthanc's DICOMweb plugin");
     }
 
+    public static void RequireChromium() => Require(Chromium, "Chromium");
+
     public static async Task RequireViewerAsync(CancellationToken cancellationToken)
     {
         RequireOrthanc();
