@@ -192,8 +192,9 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
         await KeptAsync(cache);
     }
 
-    /// <summary>The body ends a moment before it is filed.</summary>
-    private static Task KeptAsync(EntryCache cache) => Until.TrueAsync(async () => await cache.HasAsync([new(Frame)], Stopped));
+    /// <summary>The body ends a moment before it is filed, in memory first.</summary>
+    private Task KeptAsync(EntryCache cache) => Until.TrueAsync(
+        async () => await cache.HasAsync([new(Frame)], Stopped) && (cache == _diskless || await _disk.Tier.HasAsync([new(Frame)], Stopped)));
 
     private static async Task<bool> IsPrefetchedAsync(EntryCache cache)
     {

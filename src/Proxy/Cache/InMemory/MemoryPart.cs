@@ -3,11 +3,18 @@ using Microsoft.Extensions.Caching.Memory;
 
 namespace Proxy.Cache.InMemory;
 
-/// <summary>A value and what it takes.</summary>
-/// <param name="Value">What is found.</param>
-/// <param name="Bytes">With the key and the objects around it.</param>
-/// <param name="Until">After that it is not found any more; null for no such end.</param>
-internal sealed record Slot(object Value, long Bytes, DateTimeOffset? Until);
+/// <summary>A value and the memory that it takes. Two slots are never equal: the news that one left must not remove another.</summary>
+/// <param name="value">What is found.</param>
+/// <param name="bytes">With the key and the objects around it.</param>
+/// <param name="until">After that it is not found any more; null for no such end.</param>
+internal sealed class Slot(object value, long bytes, DateTimeOffset? until)
+{
+    public object Value { get; } = value;
+
+    public long Bytes { get; } = bytes;
+
+    public DateTimeOffset? Until { get; } = until;
+}
 
 /// <summary>One budget within the memory tier, from which the least recently used leaves first.</summary>
 internal sealed class MemoryPart : IDisposable
@@ -21,6 +28,7 @@ internal sealed class MemoryPart : IDisposable
     private readonly MemoryCache _cache;
     private readonly ConcurrentDictionary<object, Slot> _held = new();
     private readonly Lock _making = new();
+    private readonly Lock _adding = new();
 
     /// <param name="maxBytes">The budget.</param>
     /// <param name="time">The clock.</param>
@@ -53,14 +61,20 @@ internal sealed class MemoryPart : IDisposable
 
     public void Add(object key, Slot slot)
     {
-        // The cache would turn away whatever comes while it makes room on its own time.
-        MakeRoom(slot.Bytes);
-        _held[key] = slot;
-        using var entry = _cache.CreateEntry(key);
-        entry.Value = slot;
-        entry.Size = slot.Bytes;
-        entry.AbsoluteExpiration = slot.Until;
-        entry.RegisterPostEvictionCallback(static (key, value, reason, part) => ((MemoryPart)part!).Left(key, (Slot)value!, reason), this);
+        lock (_adding)
+        {
+            // Remove, then add: the cache subtracts the size of an entry that is replaced twice when its own scan for
+            // expired entries meets the replacement, and then holds more than its limit from that time on.
+            _cache.Remove(key);
+            // The cache would turn away whatever comes while it makes room on its own time.
+            MakeRoom(slot.Bytes);
+            _held[key] = slot;
+            using var entry = _cache.CreateEntry(key);
+            entry.Value = slot;
+            entry.Size = slot.Bytes;
+            entry.AbsoluteExpiration = slot.Until;
+            entry.RegisterPostEvictionCallback(static (key, value, reason, part) => ((MemoryPart)part!).Left(key, (Slot)value!, reason), this);
+        }
     }
 
     public void Remove(object key)
