@@ -9,12 +9,13 @@ namespace Proxy.Backends;
 /// <remarks>
 /// <code>
 /// 1 refuse     the backend is down, or it denied this object a moment ago: it is not asked
-/// 2 ask        one exchange
+/// 2 ask        one exchange; a client that waits for it holds prefetching back
 /// 3 blame      an object fails while searches are answered: the object cannot be had, and the backend is well
 /// 4 note       how it went: the picture that 1 is decided by, and what an operator sees
 /// </code>
 /// </remarks>
-public sealed class BackendClient(BackendSet backends, BackendExchange exchange, BackendStates states, TimeProvider time, ILogger<BackendClient> log) : IDisposable
+public sealed class BackendClient(
+    BackendSet backends, BackendExchange exchange, BackendStates states, Turns turns, TimeProvider time, ILogger<BackendClient> log) : IDisposable
 {
     /// <summary>How long a backend may take to answer a health check.</summary>
     private static readonly TimeSpan ProbePatience = TimeSpan.FromSeconds(5);
@@ -42,11 +43,14 @@ public sealed class BackendClient(BackendSet backends, BackendExchange exchange,
     public async Task<BackendAnswer<T>> AskAsync<T>(
         BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<T>> read, CancellationToken deadline, CancellationToken cancellation)
     {
+        if (CurrentPurpose.Value == RequestPurpose.Prefetch) request = request with { Scope = FailureScope.Nothing };
+
         // 1
         if (states.FindRefusal(backend.Name) is { } refusal) return new(refusal);
         if (request.IsObject && _unavailable.Find(backend.Name, request) is { } denial) return denial.Failure is { } known ? new(known) : new() { IsMissing = true };
 
         // 2
+        using var waiting = turns.Wait(backend.Name, Errand.Of(request.PathAndQuery));
         var answer = await exchange.RunAsync(backend, request, read, needsPermit: true, deadline, cancellation);
         // The settings may have changed meanwhile: what a PACS said that is not configured any more is nobody's to keep.
         if (!backends.Has(backend)) return new(new BackendFailure(backend.Name, BackendError.Unreachable, "it is configured no more"));

@@ -29,6 +29,7 @@ internal static class Forwarding
     public static void MapForwarding(this WebApplication app)
     {
         var states = app.Services.GetRequiredService<BackendStates>();
+        var turns = app.Services.GetRequiredService<Turns>();
         app.MapReverseProxy(pipeline =>
         {
             pipeline.Use(RefuseLargeAsync);
@@ -37,6 +38,7 @@ internal static class Forwarding
             pipeline.UsePassiveHealthChecks();
             pipeline.Use(async (context, next) =>
             {
+                using var waiting = turns.Wait(context.GetReverseProxyFeature().Cluster.Config.ClusterId, null);
                 await next();
                 Note(states, context);
             });

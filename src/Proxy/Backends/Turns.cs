@@ -9,6 +9,16 @@ public readonly record struct Errand(Uid Study, Uid? Series = null)
 {
     /// <summary>Whether one helps the other on: of the same study, and not the pixels of another series.</summary>
     public bool Serves(Errand other) => Study == other.Study && (Series is null || other.Series is null || Series == other.Series);
+
+    /// <summary>What a request below a DICOMweb root is for; null for a search that names no study in its path.</summary>
+    /// <param name="pathAndQuery">Such as <c>studies/1.2/series/1.2.3/metadata</c>.</param>
+    public static Errand? Of(string pathAndQuery)
+    {
+        var parts = pathAndQuery.Split('?')[0].Split('/');
+        if (parts is not ["studies", var s, ..] || !Uid.TryParse(s, out var study)) return null;
+        var isOfPixels = parts is not [.., "metadata"] and not [.., "instances"];
+        return isOfPixels && parts is [_, _, "series", var e, ..] && Uid.TryParse(e, out var series) ? new(study, series) : new(study);
+    }
 }
 
 /// <summary>How much somebody will miss what is fetched ahead, the most first.</summary>
@@ -61,13 +71,19 @@ public sealed class Turns(BackendStates states, TimeProvider time)
 
     private readonly ConcurrentDictionary<string, Lane> _lanes = new(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>A client waits for the backend, until the handle is disposed of.</summary>
-    /// <param name="backend">For whom.</param>
+    /// <summary>
+    /// A client waits for the backend, until the handle is disposed of. Null, and no client waits, when the caller works in
+    /// the background (<see cref="CurrentPurpose"/>).
+    /// </summary>
+    /// <param name="backend">The backend that is asked.</param>
     /// <param name="errand">For what; null for a search.</param>
-    public IDisposable Wait(string backend, Errand? errand) => LaneOf(backend).Enter(errand);
+    public IDisposable? Wait(string backend, Errand? errand) => CurrentPurpose.Value == RequestPurpose.Client ? LaneOf(backend).Enter(errand) : null;
 
-    /// <summary>A client's search waits for all of them.</summary>
-    public IDisposable Wait(BackendScope scope) => new Several([.. scope.Backends.Select(backend => Wait(backend.Name, null))]);
+    /// <summary>A client's search waits for all backends of a scope.</summary>
+    /// <param name="scope">The backends that are asked.</param>
+    /// <param name="study">The study that the search is within; null for none.</param>
+    public IDisposable Wait(BackendScope scope, Uid? study) =>
+        new Several([.. scope.Backends.Select(backend => Wait(backend.Name, study is { } uid ? new Errand(uid) : null)).OfType<IDisposable>()]);
 
     /// <summary>Waits until the backend may be asked for what no client waits for.</summary>
     /// <param name="backend">Whom.</param>
@@ -75,11 +91,16 @@ public sealed class Turns(BackendStates states, TimeProvider time)
     /// <param name="rank">Who waits too and has a higher one goes first.</param>
     /// <param name="order">Of one rank the lower goes first.</param>
     /// <param name="most">So many run at once.</param>
-    /// <param name="cancellation">It is not wanted any more.</param>
-    public Task<Turn> TakeAsync(string backend, Errand errand, Rank rank, long order, int most, CancellationToken cancellation) => LaneOf(backend).TakeAsync(errand, rank, order, most, cancellation);
+    /// <param name="patience">Ends the waiting for a turn. A turn that was granted goes on.</param>
+    /// <param name="cancellation">Ends the waiting and stops the turn.</param>
+    public Task<Turn> TakeAsync(string backend, Errand errand, Rank rank, long order, int most, CancellationToken patience, CancellationToken cancellation) =>
+        LaneOf(backend).TakeAsync(errand, rank, order, most, patience, cancellation);
 
     /// <summary>How many fetches run ahead on a backend now.</summary>
     public int RunningOn(string backend) => LaneOf(backend).Running;
+
+    /// <summary>How many waits of clients for a backend there are now; one request may wait at several places.</summary>
+    public int WaitingOn(string backend) => LaneOf(backend).ClientsWaiting;
 
     private Lane LaneOf(string backend) => _lanes.GetOrAdd(backend, name => new Lane(this, name));
 
@@ -148,6 +169,14 @@ public sealed class Turns(BackendStates states, TimeProvider time)
             }
         }
 
+        public int ClientsWaiting
+        {
+            get
+            {
+                lock (_lock) return _clients.Count(client => client.Ended is null);
+            }
+        }
+
         public IDisposable Enter(Errand? errand)
         {
             var client = new Waiting(this, errand);
@@ -164,11 +193,12 @@ public sealed class Turns(BackendStates states, TimeProvider time)
             return client;
         }
 
-        public async Task<Turn> TakeAsync(Errand errand, Rank rank, long order, int most, CancellationToken cancellation)
+        public async Task<Turn> TakeAsync(Errand errand, Rank rank, long order, int most, CancellationToken patience, CancellationToken cancellation)
         {
             var wish = new Wish(errand, rank, most, new(TaskCreationOptions.RunContinuationsAsynchronously), cancellation);
             lock (_lock) _wishes.Enqueue(wish, (rank, order, _made++));
-            await using var gone = cancellation.UnsafeRegister(static wish => ((Wish)wish!).Granted.TrySetCanceled(((Wish)wish).Cancellation), wish);
+            await using var gone = cancellation.UnsafeRegister(static (wish, token) => ((Wish)wish!).Granted.TrySetCanceled(token), wish);
+            await using var late = patience.UnsafeRegister(static (wish, token) => ((Wish)wish!).Granted.TrySetCanceled(token), wish);
             Grant();
             return await wish.Granted.Task;
         }

@@ -47,7 +47,10 @@ public sealed class SeriesReader(
     public async Task<SeriesResult> ReadAsync(BackendScope scope, SeriesPath path, bool asksAnew, CancellationToken cancellation)
     {
         var result = await FindAsync(scope, path, asksAnew, cancellation);
-        return result.Metadata is not null && store.ShowMetadata(result.Backend, path) ? result with { IsPrefetched = true } : result;
+        if (result.Metadata is null || !store.ShowMetadata(result.Backend, path)) return result;
+        // A prefetch chooses no owner; the first client that reads what it fetched does.
+        if (result.Status != CacheStatus.Stale) SetOwner(scope, result.Backend, path);
+        return result with { IsPrefetched = true };
     }
 
     /// <summary>What no client asked for yet: it fires no event, and no client waits for it.</summary>
@@ -60,7 +63,7 @@ public sealed class SeriesReader(
 
         // 2
         if (asksAnew || FindKept(scope, path, []) is not { } kept) return await RefreshAsync(scope, path, asksAnew, isAhead: false, cancellation);
-        var refreshing = RefreshAsync(scope, path, asksAnew, isAhead: false, CancellationToken.None);
+        var refreshing = CurrentPurpose.RunAsync(RequestPurpose.Revalidation, () => RefreshAsync(scope, path, asksAnew, isAhead: false, CancellationToken.None));
         await Task.WhenAny(refreshing, Task.Delay(Patience, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
         if (refreshing.IsCompleted) return await refreshing;
@@ -101,7 +104,7 @@ public sealed class SeriesReader(
         foreach (var list in InOrder(places, scope, path.Series))
         {
             if (await TryReadAsync(list, path, asksAnew, isAhead, failures, cancellation) is not { } result) continue;
-            SetOwner(scope, list.Backend, path);
+            if (!isAhead) SetOwner(scope, list.Backend, path);
             return result;
         }
         // 6
@@ -136,7 +139,7 @@ public sealed class SeriesReader(
         // 5
         if (backends.Find(list.Backend) is not { } backend) return null;
         var asking = _asking.RunAsync((list.Backend, path, asksAnew), stopped => AskOnceAsync(backend, path, series, asksAnew, isAhead, stopped), cancellation);
-        using var waiting = isAhead ? null : turns.Wait(list.Backend, new(path.Study));
+        using var waiting = turns.Wait(list.Backend, new(path.Study));
         var (answer, isShared) = await asking;
         if (answer.IsUnchanged) return new(series.Metadata, list.Backend, time.GetUtcNow(), CacheStatus.Hit, []);
         if (answer.IsFound) return new(answer.Value, list.Backend, time.GetUtcNow(), isShared ? CacheStatus.Collapsed : CacheStatus.Miss, []);

@@ -44,7 +44,7 @@ internal static class SearchEndpoints
         var started = time.GetTimestamp();
         var asksAnew = context.Request.AsksAnew();
         var finding = search.FindAsync(scope, query, asksAnew, context.RequestAborted);
-        using var waiting = finding.IsCompleted || level != SearchLevel.Studies ? null : turns.Wait(scope);
+        using var waiting = finding.IsCompleted ? null : turns.Wait(scope, study);
         var result = await finding;
         if (!result.HasAnswer) return result.Failures.ToProblem();
         var maxResults = options.Value.MaxResults;

@@ -73,7 +73,9 @@ public sealed class SeriesListReader(
         if (_late.ContainsKey(key)) return known;
         var holders = scope with { Backends = [.. scope.Backends.Where(b => !IsLookedAfter(known.ListOf(b.Name)))] };
         // It goes on when its client leaves, and when nobody waits: the next one profits.
-        var looking = _looking.RunAsync(key, stopped => LocateAsync(holders, study, isHurried: false, asksAnew: false, stopped), CancellationToken.None);
+        var looking = CurrentPurpose.RunAsync(
+            RequestPurpose.Revalidation,
+            () => _looking.RunAsync(key, stopped => LocateAsync(holders, study, isHurried: false, asksAnew: false, stopped), CancellationToken.None));
         await Task.WhenAny(looking, Task.Delay(LookPatience, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
         if (!looking.IsCompleted && _late.TryAdd(key, true)) _ = looking.ContinueWith(_ => _late.TryRemove(key, out var _), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
@@ -106,7 +108,7 @@ public sealed class SeriesListReader(
     private async Task<BackendFailure?> AskInTimeAsync(BackendOptions backend, Uid study, bool asksAnew, bool isAhead, CancellationToken cancellation)
     {
         var asking = _asking.RunAsync((backend.Name, study), stopped => AskOnceAsync(backend, study, asksAnew, isAhead, stopped), cancellation);
-        using var waiting = isAhead ? null : turns.Wait(backend.Name, new(study));
+        using var waiting = turns.Wait(backend.Name, new(study));
         return (await asking).Result.Failure;
     }
 

@@ -94,7 +94,7 @@ public sealed class TurnsTests : IDisposable
     [Fact]
     public async Task NothingBeginsWhileAClientWaits_NorJustAfter()
     {
-        var client = _lab.Turns.Wait(East, Pixels);
+        var client = _lab.Turns.Wait(East, Pixels)!;
         var wish = TakeAsync(OtherStudy, Rank.Next);
         client.Dispose();
         _time.Advance(TimeSpan.FromMilliseconds(150));
@@ -106,7 +106,7 @@ public sealed class TurnsTests : IDisposable
     [Fact]
     public async Task BehindAClientOneRunsAtATime_AndThenAPause_UntilNoneCameForAWhile()
     {
-        _lab.Turns.Wait(East, Pixels).Dispose();
+        _lab.Turns.Wait(East, Pixels)!.Dispose();
         _time.Advance(TimeSpan.FromMilliseconds(300));
         var first = await TakeAsync(OtherStudy, Rank.Next);
         var others = Enumerable.Range(0, 4).Select(_ => TakeAsync(OtherStudy, Rank.Next)).ToList();
@@ -135,12 +135,12 @@ public sealed class TurnsTests : IDisposable
             for (; !wish.IsCompleted && _lab.Turns.RunningOn(East) == 0; waited++)
             {
                 // A client that comes every 400 ms keeps the backend one that is careful with.
-                _lab.Turns.Wait(East, OtherStudy).Dispose();
+                _lab.Turns.Wait(East, OtherStudy)!.Dispose();
                 _time.Advance(TimeSpan.FromMilliseconds(250));
                 _time.Advance(TimeSpan.FromMilliseconds(150));
             }
             using var turn = await wish;
-            _lab.Turns.Wait(East, Pixels).Dispose();
+            _lab.Turns.Wait(East, Pixels)!.Dispose();
             pauses.Add(waited);
         }
         Assert.Equal([0, 3, 5, 10, 20, 25], pauses);
@@ -190,13 +190,65 @@ public sealed class TurnsTests : IDisposable
     {
         using var gone = new CancellationTokenSource();
         var running = await TakeAsync(OtherStudy, Rank.Next, most: 1);
-        var unwanted = _lab.Turns.TakeAsync(East, OtherStudy, Rank.Asked, order: 0, most: 1, gone.Token);
+        var unwanted = _lab.Turns.TakeAsync(East, OtherStudy, Rank.Asked, order: 0, most: 1, CancellationToken.None, gone.Token);
         var wanted = TakeAsync(OtherStudy, Rank.Next, most: 1);
         await gone.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => unwanted);
         running.Dispose();
         (await wanted).Dispose();
     }
+
+    [Fact]
+    public async Task ATurnEndsWithWhatItWasTakenFor_AndNotWithThePatienceOfWaitingForIt()
+    {
+        using var patience = new CancellationTokenSource();
+        using var job = new CancellationTokenSource();
+        using var turn = await _lab.Turns.TakeAsync(East, OtherStudy, Rank.Next, order: 0, most: 1, patience.Token, job.Token);
+        var late = _lab.Turns.TakeAsync(East, OtherStudy, Rank.Next, order: 0, most: 1, patience.Token, job.Token);
+        await patience.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => late);
+        patience.Dispose();
+        Assert.False(turn.Stopped.IsCancellationRequested);
+
+        await job.CancelAsync();
+
+        await Until.TrueAsync(() => turn.Stopped.IsCancellationRequested);
+    }
+
+    [Theory]
+    [InlineData(RequestPurpose.Revalidation)]
+    [InlineData(RequestPurpose.Prefetch)]
+    public async Task WorkInTheBackgroundIsNoWaitingClient(RequestPurpose purpose)
+    {
+        using var turn = await TakeAsync(OtherStudy, Rank.Next);
+
+        await CurrentPurpose.RunAsync(purpose, async () =>
+        {
+            await Task.Yield();
+            Assert.Null(_lab.Turns.Wait(East, Pixels));
+        });
+
+        Assert.False(turn.Stopped.IsCancellationRequested);
+        Assert.Equal(RequestPurpose.Client, CurrentPurpose.Value);
+        using var client = _lab.Turns.Wait(East, Pixels);
+        await Until.TrueAsync(() => turn.Stopped.IsCancellationRequested);
+    }
+
+    [Theory]
+    [InlineData("studies?PatientID=1", null)]
+    [InlineData("series?limit=1", null)]
+    [InlineData("studies/1.2/series?includefield=all", "1.2")]
+    [InlineData("studies/1.2/instances", "1.2")]
+    [InlineData("studies/1.2", "1.2")]
+    [InlineData("studies/1.2/bulk/7?a=series/1", "1.2")]
+    [InlineData("studies/1.2/series/1.3/metadata", "1.2")]
+    [InlineData("studies/1.2/series/1.3/instances/1.4/metadata", "1.2")]
+    [InlineData("studies/1.2/series/1.3/instances", "1.2")]
+    [InlineData("studies/1.2/series/1.3", "1.2 1.3")]
+    [InlineData("studies/1.2/series/1.3/instances/1.4/frames/1", "1.2 1.3")]
+    [InlineData("studies/1.2/series/1.3/instances/1.4/bulk/7fe00010", "1.2 1.3")]
+    public void ARequestSaysWhatItIsFor(string pathAndQuery, string? errand) =>
+        Assert.Equal(errand, Errand.Of(pathAndQuery) is { } of ? $"{of.Study} {of.Series}".Trim() : null);
 
     [Fact]
     public async Task HoweverManyComeAndGo_NeverMoreThanSoManyRun_AndNoneIsLeftBehind()
@@ -214,7 +266,7 @@ public sealed class TurnsTests : IDisposable
         Assert.Equal(0, _lab.Turns.RunningOn(East));
     }
 
-    private Task<Turns.Turn> TakeAsync(Errand errand, Rank rank, int most = 8, long number = 0) => _lab.Turns.TakeAsync(East, errand, rank, number, most, TestContext.Current.CancellationToken);
+    private Task<Turns.Turn> TakeAsync(Errand errand, Rank rank, int most = 8, long number = 0) => _lab.Turns.TakeAsync(East, errand, rank, number, most, CancellationToken.None, TestContext.Current.CancellationToken);
 
     private sealed class Lab : IDisposable
     {

@@ -80,6 +80,24 @@ public sealed class MadeInClientWalks : IAsyncDisposable
         Assert.Equal(["SERIES_ADDED", "SERIES_ADDED", "INSTANCES_ADDED"], listener.Names);
     }
 
+    [Fact]
+    public async Task APrefetchGivesASeriesToNoOtherPacs_UntilAClientReadsIt()
+    {
+        using var west = new WireMockPacs(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 3));
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { ["Cache:Metadata:Freshness"] = "00:00:00" };
+        await proxy.GetAsync(Study + "/series/1.2.1.1/metadata");
+        west.Hold(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 5));
+        using var listener = await Listener.OpenAsync(proxy);
+
+        await proxy.SendAsync(HttpMethod.Post, "/prefetch", [], """{"studies":["1.2.1"]}""");
+        await Until.TrueAsync(() => listener.Heard.Any(heard => heard.Name == "PREFETCH_PROGRESS" && (string)heard.Data["job"]!["state"]! == "done"));
+
+        Assert.Equal(5, west.Count("/frames/1"));
+        Assert.All(listener.Names, name => Assert.Equal("PREFETCH_PROGRESS", name));
+        Assert.Equal(5, (await proxy.GetAsync(Study + "/series/1.2.1.1/metadata")).Rows.Count);
+        await Until.TrueAsync(() => listener.Names.Contains("SERIES_MOVED"));
+    }
+
     private async Task PrefetchAsync()
     {
         await _proxy.SendAsync(HttpMethod.Post, "/prefetch", [], """{"studies":["1.2.1"]}""");

@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
+using Proxy.Backends;
 using Proxy.Tests.Pacs;
 using Xunit;
 
@@ -32,7 +34,7 @@ public sealed class TurnWalks : IAsyncDisposable
         await PostAsync(_proxy, "1.2.1");
         await Until.TrueAsync(() => gate.Arrived == 1);
         var client = FrameAsync("1.2.1", 1);
-        await Until.TrueAsync(() => _proxy.Arrived == 2);
+        await JoinedAsync();
         gate.Open();
 
         var frame = await client;
@@ -52,7 +54,7 @@ public sealed class TurnWalks : IAsyncDisposable
         await PostAsync(_proxy, "1.2.1");
         await Until.TrueAsync(() => gate.Arrived == 1);
         var client = _proxy.GetAsync("/dicomweb/studies/1.2.1/series/1.2.1.1/metadata");
-        await Until.TrueAsync(() => _proxy.Arrived == 2);
+        await JoinedAsync();
         gate.Open();
         Assert.Equal(3, (await client).Rows.Count);
         Assert.Equal(1, _east.Count("/metadata"));
@@ -68,7 +70,7 @@ public sealed class TurnWalks : IAsyncDisposable
         using (var leave = new CancellationTokenSource())
         {
             var client = _proxy.GetAsync(Frame("1.2.1", 1), leave.Token, ("Accept", Ohif));
-            await Until.TrueAsync(() => _proxy.Arrived == 2);
+            await JoinedAsync();
             await leave.CancelAsync();
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => client);
         }
@@ -84,7 +86,7 @@ public sealed class TurnWalks : IAsyncDisposable
         var job = await PostAsync(_proxy, "1.2.1");
         await Until.TrueAsync(() => gate.Arrived == 1);
         var client = FrameAsync("1.2.1", 1);
-        await Until.TrueAsync(() => _proxy.Arrived == 2);
+        await JoinedAsync();
         await _proxy.SendAsync(HttpMethod.Delete, job, []);
         gate.Open();
         Assert.Equal(200, (int)(await client).Status);
@@ -123,7 +125,7 @@ public sealed class TurnWalks : IAsyncDisposable
         await Until.TrueAsync(() => gate.Arrived == 1);
         _east.Fail(503);
         for (var i = 0; i < 5; i++) await proxy.GetAsync("/dicomweb/studies");
-        Assert.Equal("open", (string)(await proxy.GetAsync("/health/ready")).Json["backends"]!["east"]!["circuit"]!);
+        await PassAsync(async () => (string)(await proxy.GetAsync("/health/ready")).Json["backends"]!["east"]!["circuit"]! == "open");
         gate.Open();
         var frames = _east.Requests.Count(r => r.Path.Contains("/frames/", StringComparison.Ordinal));
         await PassAsync(async () => (string?)(await proxy.GetAsync(job)).Json["waiting"] == "east is not asked now");
@@ -206,6 +208,9 @@ public sealed class TurnWalks : IAsyncDisposable
         await PostAsync(proxy, "1.2.1");
         await DoneAsync(proxy);
     }
+
+    /// <summary>A client joins a fetch before it is counted as waiting.</summary>
+    private Task JoinedAsync() => Until.TrueAsync(() => _proxy.Services.GetRequiredService<Turns>().WaitingOn("east") > 0);
 
     private ProxyHost Start() => new(("east", _east.Address)) { ["Cache:Disk:Path"] = Path.Combine(_folder.FullName, "cache") };
 

@@ -31,9 +31,10 @@ public sealed class JobTurns(Turns turns, BackendStates states, Reloadable<Prefe
     /// <summary>A turn on a backend; null when it is not asked for long. The job says meanwhile what it waits for.</summary>
     public async Task<Turns.Turn?> TakeAsync(JobHolder job, string backend, Errand errand, CancellationToken cancellation)
     {
-        using var given = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        var taking = turns.TakeAsync(backend, errand, job.Job.Rank, job.Number, options.Value.MaxConcurrentRequests, given.Token);
-        for (var refused = TimeSpan.Zero; !taking.IsCompleted && refused < JobHolder.Patience;)
+        // It ends the waiting alone: the turn itself is stopped with the job.
+        using var patience = new CancellationTokenSource();
+        var taking = turns.TakeAsync(backend, errand, job.Job.Rank, job.Number, options.Value.MaxConcurrentRequests, patience.Token, cancellation);
+        for (var refused = TimeSpan.Zero; !taking.IsCompleted && !cancellation.IsCancellationRequested && refused < JobHolder.Patience;)
         {
             await Task.WhenAny(taking, Task.Delay(JobHolder.LookAgain, time, cancellation));
             if (taking.IsCompleted) break;
@@ -41,7 +42,7 @@ public sealed class JobTurns(Turns turns, BackendStates states, Reloadable<Prefe
             refused = refusal is null ? TimeSpan.Zero : refused + JobHolder.LookAgain;
             job.Wait(refusal is null ? "its turn" : $"{backend} is not asked now");
         }
-        if (!taking.IsCompleted) await given.CancelAsync();
+        if (!taking.IsCompleted) await patience.CancelAsync();
         try
         {
             return await taking;

@@ -7,9 +7,13 @@ using Proxy.Search;
 
 namespace Proxy.Prefetch.Planning;
 
-/// <summary>Searches for studies that no client asked for: in turn, as all that is fetched ahead, and only where somebody answers.</summary>
-public sealed class AheadSearch(FederatedSearch search, BackendStates states, Turns turns, Reloadable<PrefetchOptions> options)
+/// <summary>Searches for studies that no client asked for: each backend in a turn of its own, and only where it answers.</summary>
+/// <remarks>A backend that is busy holds up its own rows alone; a search that a client breaks off is sent again later.</remarks>
+public sealed class AheadSearch(FederatedSearch search, BackendStates states, Turns turns, Reloadable<PrefetchOptions> options, TimeProvider time)
 {
+    /// <summary>How long one backend may take for a search, turns that were broken off included; then its rows are left out.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+
     /// <summary>The newest; no more are looked at.</summary>
     private const int Most = 1000;
 
@@ -39,16 +43,47 @@ public sealed class AheadSearch(FederatedSearch search, BackendStates states, Tu
 
     private async Task<ImmutableArray<MergedRow>> FindAsync(BackendScope scope, SearchQuery query, Rank rank, CancellationToken cancellation)
     {
-        var asked = scope with { Backends = [.. scope.Backends.Where(b => states.FindRefusal(b.Name) is null)] };
-        if (asked.Backends.Count == 0) return [];
-        var taken = await Task.WhenAll(asked.Backends.Select(b => turns.TakeAsync(b.Name, new Errand(default), rank, order: 0, options.Value.MaxConcurrentRequests, cancellation)));
+        var asked = scope.Backends.Where(backend => states.FindRefusal(backend.Name) is null).ToList();
+        var found = await CurrentPurpose.RunAsync(
+            RequestPurpose.Prefetch, () => Task.WhenAll(asked.Select(backend => FindAsync(backend, query, rank, cancellation))));
+        return Merge(found.SelectMany(rows => rows));
+    }
+
+    /// <summary>One backend's studies, within a turn there; none when it gives no turn for long.</summary>
+    private async Task<ImmutableArray<MergedRow>> FindAsync(BackendOptions backend, SearchQuery query, Rank rank, CancellationToken cancellation)
+    {
+        using var patience = new CancellationTokenSource(Patience, time);
         try
         {
-            return (await search.FindAsync(asked, query, asksAnew: false, cancellation)).Rows.Read(0, Most);
+            while (true)
+            {
+                using var turn = await turns.TakeAsync(
+                    backend.Name, new Errand(default), rank, order: 0, options.Value.MaxConcurrentRequests, patience.Token, cancellation);
+                try
+                {
+                    return (await search.FindAsync(new(backend.Name, [backend]), query, asksAnew: false, turn.Stopped)).Rows.Read(0, Most);
+                }
+                catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+                {
+                    // A client needed the backend: again in another turn.
+                }
+            }
         }
-        finally
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
-            foreach (var turn in taken) turn.Dispose();
+            return [];
         }
     }
+
+    /// <summary>One row a study, the newest first.</summary>
+    /// <param name="rows">Those of the preferred backend first.</param>
+    private static ImmutableArray<MergedRow> Merge(IEnumerable<MergedRow> rows) =>
+    [
+        .. rows.GroupBy(row => row.Uid)
+            .Select(study => MergedRow.Merge(study.Key, [.. study.SelectMany(row => row.Sources)], new StudyPath(study.Key).ToString()))
+            .OrderByDescending(row => row.FindString(Tag.StudyDate), StringComparer.Ordinal)
+            .ThenByDescending(row => row.FindString(Tag.StudyTime), StringComparer.Ordinal)
+            .ThenBy(row => row.Uid)
+            .Take(Most),
+    ];
 }
