@@ -72,10 +72,9 @@ async function showJobs() {
     cell(row, job.why);
     cell(row, job.state, { done: 'up', failed: 'down' }[job.state] ?? 'unknown');
     for (const of of ['studies', 'series', 'frames']) cell(row, `${job[of].done} of ${job[of].total}`, 'number');
-    // Nothing had to be fetched when everything was cached already.
-    cell(row, job.bytes.total > 0 ? `${size(job.bytes.done)} of ${size(job.bytes.total)}` : '–', 'number');
-    const failed = job.state === 'cancelled' ? [] : job.errors;
-    cell(row, job.waiting ?? (failed.length > 0 ? `${failed.length} failed: ${failed[0].reason}` : ''));
+    cell(row, job.bytes.total > 0 ? `${size(job.bytes.done)} of ${size(job.bytes.total)}` : job.cached > 0 ? 'already cached' : '–', 'number');
+    const failed = job.errors.length > 0 ? `${job.errors.length} failed: ${job.errors[0].reason}` : null;
+    cell(row, [job.waiting, job.reason, failed].filter(text => text).join('; '));
     row.title = job.StudyInstanceUIDs.join('\n');
   }
 }

@@ -29,7 +29,7 @@ internal static class PrefetchEndpoints
         {
             if (board.Find(id) is not { } holder) return Unknown();
             // One that has ended is taken off the list.
-            if (!holder.Cancel(time.GetUtcNow())) board.Remove(id);
+            if (!holder.Cancel(time.GetUtcNow(), "a client cancelled it")) board.Remove(id);
             return TypedResults.NoContent();
         });
     }

@@ -47,6 +47,16 @@ public sealed class Prefetcher : BackgroundService
     {
         (_store, _lists, _priors, _fetch, _board, _options, _time, _log) = (store, lists, priors, fetch, board, options, time, log);
         _board.Added += Wait;
+        _board.Ended += Forget;
+    }
+
+    /// <summary>Jobs that wait until others have ended.</summary>
+    public int Waiting
+    {
+        get
+        {
+            lock (_lock) return _waiting.Count;
+        }
     }
 
     /// <summary>Whether what viewers do is of interest.</summary>
@@ -118,7 +128,10 @@ public sealed class Prefetcher : BackgroundService
     {
         // What stood behind the study before is past; unless another viewer is there, with the same list.
         if (_next.TryRemove(viewer, out var past) && !past.Job.StudyUids.SequenceEqual(next) && !_next.Values.Contains(past)) past.Cancel(_time.GetUtcNow(), "another study was opened");
-        if (!next.IsEmpty) _next[viewer] = _board.Add(Why.Next, Rank.Next, scope.Name, next);
+        if (next.IsEmpty) return;
+        var job = _next[viewer] = _board.Add(Why.Next, Rank.Next, scope.Name, next);
+        // It may have been pushed out at once, or have ended just now.
+        if (!job.Job.IsLive) _next.TryRemove(new(viewer, job));
     }
 
     /// <summary>At once: the viewer's next request may be for the first frame.</summary>
@@ -133,8 +146,23 @@ public sealed class Prefetcher : BackgroundService
     // 3
     private void Wait(JobHolder job)
     {
-        lock (_lock) _waiting.Enqueue(job, (job.Job.Rank, job.Number));
+        lock (_lock)
+        {
+            // One that has ended by now was forgotten before it came here.
+            if (job.Job.IsLive) _waiting.Enqueue(job, (job.Job.Rank, job.Number));
+        }
         StartWaiting();
+    }
+
+    /// <summary>A job has ended: no table holds it any longer.</summary>
+    private void Forget(JobHolder job)
+    {
+        lock (_lock) _waiting.Remove(job, out _, out _);
+        _readAhead.TryRemove(new((job.Job.Root, job.Job.StudyUids[0]), job));
+        foreach (var (viewer, next) in _next)
+        {
+            if (next == job) _next.TryRemove(new(viewer, next));
+        }
     }
 
     private void StartWaiting()
@@ -146,7 +174,7 @@ public sealed class Prefetcher : BackgroundService
                 _waiting.Dequeue();
                 if (!job.Job.IsLive) continue;
                 if (job.Job.Rank != Rank.ReadAhead) _running++;
-                _ = RunAsync(job);
+                _ = CurrentPurpose.RunAsync(RequestPurpose.Prefetch, () => RunAsync(job));
             }
         }
     }
@@ -182,11 +210,6 @@ public sealed class Prefetcher : BackgroundService
 
     private void Leave(JobHolder job)
     {
-        _readAhead.TryRemove(new((job.Job.Root, job.Job.StudyUids[0]), job));
-        foreach (var (viewer, next) in _next)
-        {
-            if (next == job) _next.TryRemove(new(viewer, next));
-        }
         // A study that was kept whole was read ahead of nobody.
         if (job.Job is { Why: Why.ReadAhead, State: JobState.Done, Fetched: 0 }) _board.Remove(job.Job.Id);
         if (job.Job.Rank == Rank.ReadAhead) return;

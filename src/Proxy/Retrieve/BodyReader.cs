@@ -77,8 +77,13 @@ public sealed class BodyReader(
         && pixels.Find(owner.Backend, path) is { } described && frames.Any(number => !described.HasFrame(number));
 
     /// <summary>Whether a frame as it is stored, or an instance, is kept of what a backend gives.</summary>
-    public ValueTask<bool> IsKeptAsync(string backend, InstancePath path, int? frame, CancellationToken cancellation) =>
-        kept.HasAsync(backend, new(path, frame), Ahead(frame), cancellation);
+    /// <param name="backend">The backend.</param>
+    /// <param name="path">The instance, or the one that the frame is in.</param>
+    /// <param name="frame">Its number; null for the instance itself.</param>
+    /// <param name="isCut">Whether the frame can be cut out of the instance: then the instance will do.</param>
+    /// <param name="cancellation">Ends the look-up.</param>
+    public ValueTask<bool> IsKeptAsync(string backend, InstancePath path, int? frame, bool isCut, CancellationToken cancellation) =>
+        kept.HasAsync(backend, new(path, frame), Ahead(frame), isCut, cancellation);
 
     /// <summary>Fetches what no client asked for yet: a frame as it is stored, or an instance.</summary>
     /// <param name="backend">Whose series it is.</param>

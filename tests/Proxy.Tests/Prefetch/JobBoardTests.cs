@@ -7,6 +7,7 @@ using Proxy.Backends;
 using Proxy.Dicom;
 using Proxy.Events;
 using Proxy.Prefetch.Jobs;
+using Proxy.Tests.Events;
 using Proxy.Tests.Pacs;
 using Xunit;
 
@@ -35,12 +36,48 @@ public sealed class JobBoardTests : IDisposable
         using var _ = _events.Subscribe(ProxyEvent.PrefetchProgress, e => told.Enqueue($"{e.More["job"].GetProperty("state")} {e.More["job"].GetProperty("frames").GetProperty("done")}"));
         var job = Add(Rank.Next, 1);
         job.Update(j => j with { State = JobState.Running });
-        for (var i = 0; i < 10; i++) job.Update(j => j.WithFrame(10));
+        for (var i = 0; i < 10; i++) job.Update(j => j.WithItem(isFrame: true, 10));
         _time.Advance(TimeSpan.FromSeconds(1));
-        for (var i = 0; i < 10; i++) job.Update(j => j.WithFrame(10));
+        for (var i = 0; i < 10; i++) job.Update(j => j.WithItem(isFrame: true, 10));
         job.Update(j => j with { State = JobState.Done });
         await Until.TrueAsync(() => told.Count == 4);
         Assert.Equal(["queued 0", "running 0", "running 11", "done 20"], told);
+    }
+
+    [Fact]
+    public void AnEndIsToldOnce_AndLast_HoweverManyUpdatesRaceWithIt()
+    {
+        const int Many = 200;
+        var reader = new EventReader(_events);
+        var ended = new System.Collections.Concurrent.ConcurrentBag<JobHolder>();
+        _board.Ended += ended.Add;
+        for (var i = 0; i < Many; i++)
+        {
+            var job = Add(Rank.Next, i + 1);
+            job.Update(j => j with { State = JobState.Running });
+            Parallel.Invoke(
+                () => Progress(job), () => Progress(job), () => job.Update(j => j with { State = JobState.Done }), () => job.Cancel(_time.GetUtcNow(), "test"));
+        }
+
+        var told = reader.ReadAll().Select(e => e.More["job"]).GroupBy(job => job.GetProperty("id").GetString()).ToList();
+        Assert.Equal(Many, told.Count);
+        Assert.All(told, job => Assert.Single(job, told => told.GetProperty("state").GetString() is "done" or "cancelled"));
+        Assert.All(told, job => Assert.Contains(job.Last().GetProperty("state").GetString(), (string[])["done", "cancelled"]));
+        Assert.Equal(Many, ended.Count);
+
+        static void Progress(JobHolder job)
+        {
+            for (var i = 0; i < 20; i++) job.Update(j => j.WithItem(isFrame: true, 10));
+        }
+    }
+
+    [Fact]
+    public void OneThatIsPushedOutAtOnceIsToldOnce()
+    {
+        for (var i = 1; i <= JobBoard.Most; i++) Add(Rank.Asked, i);
+        var reader = new EventReader(_events);
+        Add(Rank.Idle, 1000);
+        Assert.Equal(["queued", "cancelled"], reader.ReadAll().Select(e => e.More["job"].GetProperty("state").GetString()));
     }
 
     [Fact]
@@ -49,7 +86,7 @@ public sealed class JobBoardTests : IDisposable
         var first = Add(Rank.Next, 1, 2);
         Assert.Same(first, Add(Rank.Next, 1, 2));
         Assert.NotSame(first, Add(Rank.Next, 2, 1));
-        first.Cancel(_time.GetUtcNow());
+        first.Cancel(_time.GetUtcNow(), "test");
         Assert.NotSame(first, Add(Rank.Next, 1, 2));
         Assert.Equal(3, _added.Count);
     }
@@ -63,7 +100,8 @@ public sealed class JobBoardTests : IDisposable
 
         var more = Add(Rank.Asked, 1000);
         Assert.Equal(JobState.Cancelled, priors.Job.State);
-        Assert.Contains("missed least", Assert.Single(priors.Job.Errors).Reason, StringComparison.Ordinal);
+        Assert.Contains("lowest priority", priors.Job.Reason, StringComparison.Ordinal);
+        Assert.Empty(priors.Job.Errors);
         Add(Rank.Asked, 1001);
         Assert.Equal(JobState.Cancelled, next.Job.State);
         Assert.Equal(JobState.Queued, more.Job.State);
@@ -101,7 +139,7 @@ public sealed class JobBoardTests : IDisposable
     {
         var ended = Add(Rank.Next, 1);
         var live = Add(Rank.Next, 2);
-        ended.Cancel(_time.GetUtcNow());
+        ended.Cancel(_time.GetUtcNow(), "test");
         _time.Advance(TimeSpan.FromMinutes(59));
         Assert.NotNull(_board.Find(ended.Job.Id));
         _time.Advance(TimeSpan.FromMinutes(2));
@@ -112,7 +150,7 @@ public sealed class JobBoardTests : IDisposable
     [Fact]
     public void HoweverManyEnd_TheListIsBounded()
     {
-        for (var i = 1; i <= 1000; i++) Add(Rank.Next, i).Cancel(_time.GetUtcNow());
+        for (var i = 1; i <= 1000; i++) Add(Rank.Next, i).Cancel(_time.GetUtcNow(), "test");
         Assert.Equal(200, _board.All.Length);
         Assert.Equal("1.2.1000", _board.All[0].Job.StudyUids[0].ToString());
     }
@@ -121,9 +159,9 @@ public sealed class JobBoardTests : IDisposable
     public void WhatHasEndedDoesNotChange()
     {
         var job = Add(Rank.Next, 1);
-        Assert.True(job.Cancel(_time.GetUtcNow()));
+        Assert.True(job.Cancel(_time.GetUtcNow(), "test"));
         Assert.False(job.Update(j => j with { State = JobState.Done }));
-        Assert.False(job.Cancel(_time.GetUtcNow()));
+        Assert.False(job.Cancel(_time.GetUtcNow(), "test"));
         Assert.Equal(JobState.Cancelled, job.Job.State);
         Assert.True(job.Stopped.IsCancellationRequested);
     }
@@ -143,9 +181,9 @@ public sealed class JobBoardTests : IDisposable
     [Fact]
     public void TheTotalOfBytesIsWhatIsToCome_ByWhatCame()
     {
-        var job = new PrefetchJob("a", Why.Asked, Rank.Next, "", [Uid.Parse("1.2.3")], _time.GetUtcNow()) { Frames = new(0, 10) };
-        job = job.WithFrame(1000).WithFrame(3000).WithFrame(null);
-        Assert.Equal((new Progress(3, 10), new Progress(4000, 4000 + 7 * 2000)), (job.Frames, job.Bytes));
+        var job = new PrefetchJob("a", Why.Asked, Rank.Next, "", [Uid.Parse("1.2.3")], _time.GetUtcNow()) { Frames = new(0, 9), Items = new(0, 10) };
+        job = job.WithItem(isFrame: true, 1000).WithItem(isFrame: false, 3000).WithItem(isFrame: true, null, wasCached: true);
+        Assert.Equal((new Progress(2, 9), new Progress(4000, 4000 + 7 * 2000), 1), (job.Frames, job.Bytes, job.Cached));
     }
 
     private JobHolder Add(Rank rank, params ImmutableArray<int> studies) => _board.Add(Why.Asked, rank, "", [.. studies.Select(n => Uid.Parse($"1.2.{n}"))]);

@@ -120,10 +120,41 @@ public class PrefetchPlanTests
     }
 
     [Fact]
-    public void ASegmentationIsLoadedWhole_AndAReportIsItsMetadata()
+    public void ASegmentationIsLoadedWhole_AndItsFrames_AndAReportIsItsMetadata()
     {
-        Assert.Equal([new Item(Uid.Parse("1.1"), null)], PrefetchPlan.ItemsOf([Instance("1.1", "SEG", 1, 12)]));
+        Assert.Equal([new Item(Uid.Parse("1.1"), null), Alone(1), Alone(2)], PrefetchPlan.ItemsOf([Instance("1.1", "SEG", 1, 2)]));
+        Assert.Equal([new Item(Uid.Parse("1.1"), null)], PrefetchPlan.ItemsOf([(Uid.Parse("1.1"), Read("""{"00080060":{"vr":"CS","Value":["RTSTRUCT"]}}"""))]));
         Assert.Empty(PrefetchPlan.ItemsOf([(Uid.Parse("1.1"), Read("""{"00080060":{"vr":"CS","Value":["SR"]}}"""))]));
+    }
+
+    [Fact]
+    public void FramesOfSingleBitsAreKeptAlone()
+    {
+        var items = PrefetchPlan.ItemsOf([(Open, Read("""{"00280010":{"vr":"US","Value":[512]},"00280100":{"vr":"US","Value":[1]}}"""))]);
+        Assert.True(Assert.Single(items).IsKeptAlone);
+    }
+
+    [Theory]
+    [InlineData("00420011")]
+    [InlineData("00281201")]
+    [InlineData("70531000")]
+    public void BulkDataThatAViewerLoadsAtOnceIsFetched(string tag)
+    {
+        const string link = "/studies/1.2/series/1.3/instances/1.4/bulkdata/east/bulk/1";
+        var item = Assert.Single(PrefetchPlan.ItemsOf([(Open, Read($$"""{"{{tag}}":{"vr":"OB","BulkDataURI":"{{link}}"},"7FE00010":{"vr":"OW","BulkDataURI":"{{link}}0"} }"""))]));
+        Assert.Equal((null, link), (item.Frame, item.BulkData!.Link));
+        Assert.Empty(PrefetchPlan.ItemsOf([(Open, Read($$"""{"{{tag}}":{"vr":"OB","BulkDataURI":"http://elsewhere/1"} }"""))]));
+        Assert.Empty(PrefetchPlan.ItemsOf([(Open, Read($$"""{"{{tag}}":{"vr":"OB","InlineBinary":"AAAA"} }"""))]));
+    }
+
+    [Theory]
+    [InlineData("00080016", "1.2.840.10008.5.1.4.1.1.77.1.4.1")]
+    [InlineData("00083002", "1.2.840.10008.1.2.4.102")]
+    public void AVideoIsOneBody(string tag, string uid)
+    {
+        const string link = "/studies/1.2/series/1.3/instances/1.4/bulkdata/east/bulk/7fe00010";
+        var video = Read($$"""{"{{tag}}":{"vr":"UI","Value":["{{uid}}"]},"00280008":{"vr":"IS","Value":[900]},"00280010":{"vr":"US","Value":[512]},"7FE00010":{"vr":"OB","BulkDataURI":"{{link}}"} }""");
+        Assert.Equal(link, Assert.Single(PrefetchPlan.ItemsOf([(Open, video)])).BulkData!.Link);
     }
 
     [Theory]
@@ -132,6 +163,8 @@ public class PrefetchPlanTests
     [InlineData("2147483647", 10_000)]
     public void ANumberOfFramesThatNobodyCanMean_IsBounded(string frames, int expected) =>
         Assert.Equal(expected, PrefetchPlan.ItemsOf([(Open, Read($$"""{"00280010":{"vr":"US","Value":[512]},"00280008":{"vr":"IS","Value":[{{frames}}]} }"""))]).Length);
+
+    private static Item Alone(int frame) => new(Uid.Parse("1.1"), frame) { IsKeptAlone = true };
 
     private static (Uid, Dataset) Instance(string uid, string modality, int number, int? frames) => (
         Uid.Parse(uid),

@@ -1,6 +1,9 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
+using Proxy.Backends;
+using Proxy.Prefetch;
 using Proxy.Tests.Pacs;
 using Proxy.Tests.Wire;
 using Xunit;
@@ -151,6 +154,43 @@ public sealed class PrefetchWalks : IAsyncDisposable
     }
 
     [Fact]
+    public async Task OneThatIsCancelledWhileItWaitsIsForgotten()
+    {
+        var gate = _east.Hang("/metadata");
+        var prefetcher = _proxy.Services.GetRequiredService<Prefetcher>();
+        foreach (var n in Enumerable.Range(1, 8)) await PostAsync($$"""{"studies":["1.2.1","1.7.{{n}}"]}""");
+        var waiting = await PostAsync("""{"studies":["1.2.2"]}""");
+        await Until.TrueAsync(() => gate.Arrived > 0 && prefetcher.Waiting == 1);
+
+        await _proxy.SendAsync(HttpMethod.Delete, waiting, []);
+
+        Assert.Equal(0, prefetcher.Waiting);
+        gate.Open();
+    }
+
+    [Fact]
+    public async Task PriorsOfOnePacsComeAlthoughAnotherIsBusy()
+    {
+        _east.Hold(new HeldStudy("1.2.9") { Date = "20100101", PatientId = "P1" }.With("1.2.9.1", "CT", 1));
+        _proxy["Prefetch:Priors"] = "2";
+        var busy = _west.Hang("busy");
+        _proxy["Backends:west:Forward"] = "true";
+        await _proxy.GetAsync("/dicomweb/studies");
+        var client = _proxy.GetAsync("/backends/west/dicomweb/busy");
+        await Until.TrueAsync(() => busy.Arrived == 1);
+        var turns = _proxy.Services.GetRequiredService<Turns>();
+
+        await _proxy.GetAsync("/dicomweb/studies/1.2.1/series");
+        await Until.TrueAsync(() => _east.Requests.Any(r => r.Query.Contains("PatientID=P1", StringComparison.Ordinal)));
+        await Until.TrueAsync(() => turns.RunningOn("east") == 0);
+        busy.Open();
+        await client;
+
+        await DoneAsync("priors");
+        Assert.Equal(0, turns.RunningOn("west"));
+    }
+
+    [Fact]
     public async Task WhatFailsIsNamed_ItemByItem_AndTheRestComes()
     {
         _east.Fail(500, "/1.2.1.1.2/frames/1");
@@ -158,9 +198,24 @@ public sealed class PrefetchWalks : IAsyncDisposable
         await DoneAsync("asked");
         var errors = (await JobAsync(job))["errors"]!.AsArray();
         Assert.Equal(
-            ["1.2.1 series/1.2.1.1/instances/1.2.1.1.2/frames/1 status 500", "1.9.9  no backend holds it"], errors.Select(e => $"{e!["study"]} {e["item"]} {e["reason"]}"));
-        Assert.Equal(3, _east.Count("/1.2.1.1.2/frames/1"));
+            ["1.2.1 series/1.2.1.1/instances/1.2.1.1.2/frames/1 status 500 for this object", "1.9.9  no backend holds it"], errors.Select(e => $"{e!["study"]} {e["item"]} {e["reason"]}"));
+        Assert.Equal(1, _east.Count("/1.2.1.1.2/frames/1"));
         Assert.Equal("Proxy; hit; detail=prefetched", (await FrameAsync("1.2.1", 3)).CacheStatus);
+    }
+
+    [Fact]
+    public async Task ASeriesOfWhichNothingComesIsGivenUp_AndTheOthersCome()
+    {
+        _proxy["Prefetch:MaxConcurrentRequests"] = "1";
+        _east.Hold(new HeldStudy("1.4.1").With("1.4.1.1", "CT", 40).With("1.4.1.2", "CT", 2));
+        for (var i = 1; i <= 40; i++) _east.Fail(500, $"/1.4.1.1.{i}/frames/1");
+        var job = await PostAsync("""{"studies":["1.4.1"]}""");
+        await DoneAsync("asked");
+        Assert.Equal(5, _east.Requests.Count(r => r.Path.Contains("/1.4.1.1.", StringComparison.Ordinal)));
+        Assert.Equal("given up after 5 failures in a row", (string)(await JobAsync(job))["errors"]!.AsArray()[^1]!["reason"]!);
+        Assert.Equal("1/1 1/2 7/42 7/42 4000/74000", Progress(await JobAsync(job)));
+        // What failed ahead is no evidence against the PACS.
+        Assert.Equal("closed", (string)(await _proxy.GetAsync("/health/ready")).Json["backends"]!["east"]!["circuit"]!);
     }
 
     [Fact]

@@ -37,8 +37,9 @@ public sealed class ReadAheadWalks : IAsyncDisposable
         await Until.TrueAsync(() => _east.Count("/metadata") == 3);
         await FrameAsync(5);
         await DoneAsync();
-        Assert.Equal(["1.2.1.1.5", "1.2.1.1.6", "1.2.1.1.4", "1.2.1.1.7", "1.2.1.1.3", "1.2.1.1.8", "1.2.1.1.2", "1.2.1.1.9", "1.2.1.1.1", "1.2.1.2.1", "1.2.1.2.2", "1.2.1.3.1"], Pixels());
-        Assert.EndsWith("instances/1.2.1.3.1", _east.Requests[^1].Path);
+        Assert.Equal(["1.2.1.1.5", "1.2.1.1.6", "1.2.1.1.4", "1.2.1.1.7", "1.2.1.1.3", "1.2.1.1.8", "1.2.1.1.2", "1.2.1.1.9", "1.2.1.1.1", "1.2.1.2.1", "1.2.1.2.2", "1.2.1.3.1", "1.2.1.3.1"], Pixels());
+        Assert.EndsWith("instances/1.2.1.3.1", _east.Requests[^2].Path);
+        Assert.EndsWith("instances/1.2.1.3.1/frames/1", _east.Requests[^1].Path);
     }
 
     [Fact]
@@ -62,7 +63,8 @@ public sealed class ReadAheadWalks : IAsyncDisposable
         await _proxy.GetAsync(Study + "/series");
         await Task.WhenAll(Enumerable.Range(1, 9).Select(FrameAsync));
         await DoneAsync();
-        Assert.Equal(Pixels().Distinct(), Pixels());
+        var asked = _east.Requests.Where(r => r.Path.Contains("/instances/", StringComparison.Ordinal)).Select(r => r.Path).ToList();
+        Assert.Equal(asked.Distinct(), asked);
     }
 
     [Fact]
@@ -92,7 +94,7 @@ public sealed class ReadAheadWalks : IAsyncDisposable
         await FrameAsync(5);
         await DoneAsync();
         // The last body is kept a moment after its last byte.
-        await Until.TrueAsync(async () => (int)(await _proxy.GetAsync("/cache")).Json["backends"]!["east"]!["memory"]!["entries"]! == 12);
+        await Until.TrueAsync(async () => (int)(await _proxy.GetAsync("/cache")).Json["backends"]!["east"]!["memory"]!["entries"]! == 13);
         var asked = _east.Requests.Count;
         await _proxy.GetAsync(Study + "/series", ("User-Agent", "another"));
         await _proxy.GetAsync(Study + "/series/1.2.1.1/instances/1.2.1.1.1/frames/1", ("User-Agent", "another"), ("Accept", "multipart/related; type=application/octet-stream; transfer-syntax=*"));

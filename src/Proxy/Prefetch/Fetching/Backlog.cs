@@ -11,6 +11,9 @@ internal sealed class Backlog(TimeProvider time)
     /// <summary>A series of fewer instances says nothing of how fast its backend is, and is not worth an answer of its own.</summary>
     private const int LeastInstances = 8;
 
+    /// <summary>After so many items in a row that could not be fetched the rest of their series is given up.</summary>
+    public const int MostFailures = 5;
+
     private readonly Lock _lock = new();
     private readonly List<Part> _parts = [];
 
@@ -35,6 +38,7 @@ internal sealed class Backlog(TimeProvider time)
         private long _bytes;
         private long? _began;
         private bool _isBroken;
+        private int _failures;
 
         public SeriesPath Path { get; } = path;
 
@@ -46,6 +50,16 @@ internal sealed class Backlog(TimeProvider time)
         public bool IsWhole { get; private set; }
 
         internal bool HasWaiting => _waiting > 0;
+
+        /// <summary>The place of a frame; 0 when it is not here.</summary>
+        internal int PlaceOf(Uid instance, int frame)
+        {
+            for (var at = 0; at < Items.Length; at++)
+            {
+                if (Items[at].Instance == instance && Items[at].Frame == frame) return at;
+            }
+            return 0;
+        }
 
         internal int? Take(int from, long now)
         {
@@ -86,8 +100,11 @@ internal sealed class Backlog(TimeProvider time)
 
         internal int CountAttempt(int at) => ++_attempts[at];
 
+        internal int CountFailure() => ++_failures;
+
         internal Finished Finish(int at, long? bytes, Func<long, TimeSpan> since)
         {
+            if (bytes is not null) _failures = 0;
             _bytes += bytes ?? 0;
             var isInstanceDone = --_leftOf[Items[at].Instance] == 0;
             var isDone = --_left == 0;
@@ -110,8 +127,8 @@ internal sealed class Backlog(TimeProvider time)
     /// <summary>The next of a series, outwards from the frame that is looked at; null when another was faster.</summary>
     public int? Take(Part part, Focus focus)
     {
-        var from = focus.At is { } at && at.Series == part.Path.Series ? part.Items.IndexOf(new(at.Instance, at.Frame)) : 0;
-        lock (_lock) return part.Take(Math.Max(from, 0), time.GetTimestamp());
+        var from = focus.At is { } at && at.Series == part.Path.Series ? part.PlaceOf(at.Instance, at.Frame) : 0;
+        lock (_lock) return part.Take(from, time.GetTimestamp());
     }
 
     /// <summary>All of a series, to be asked for in one answer; null when it is not worth that, or something of it is here.</summary>
@@ -130,6 +147,12 @@ internal sealed class Backlog(TimeProvider time)
     public int CountAttempt(Part part, int at)
     {
         lock (_lock) return part.CountAttempt(at);
+    }
+
+    /// <summary>One of its items could not be fetched. True when its series is given up for that.</summary>
+    public bool CountFailure(Part part)
+    {
+        lock (_lock) return part.CountFailure() >= MostFailures && _parts.Remove(part);
     }
 
     /// <summary>It is here, or given up.</summary>

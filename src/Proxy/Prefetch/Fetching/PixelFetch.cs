@@ -3,13 +3,16 @@ using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Prefetch.Jobs;
+using Proxy.Prefetch.Planning;
 using Proxy.Retrieve;
 
 namespace Proxy.Prefetch.Fetching;
 
-/// <summary>Fetches the pixels of a study: in viewing order, as far as the cache has room and the job's limits go.</summary>
+/// <summary>Fetches what a viewer loads of a study besides metadata: in viewing order, as far as the cache has room and the job's limits go.</summary>
 /// <remarks>Frame by frame, or a whole series in one answer where the backend was found to give that faster.</remarks>
-public sealed class PixelFetch(JobTurns turns, BackendSet backends, BodyReader bodies, WholeSeries wholeSeries, Paces paces, EntryCache cache, Reloadable<PrefetchOptions> options, TimeProvider time)
+public sealed class PixelFetch(
+    JobTurns turns, BackendSet backends, BodyReader bodies, BulkDataReader bulkData, WholeSeries wholeSeries, Paces paces, EntryCache cache,
+    Reloadable<PrefetchOptions> options, TimeProvider time)
 {
     /// <summary>How often one frame is asked for again when its backend fails.</summary>
     private const int MostAttempts = 3;
@@ -29,12 +32,18 @@ public sealed class PixelFetch(JobTurns turns, BackendSet backends, BodyReader b
     {
         for (var at = 0; at < part.Items.Length; at++)
         {
-            var (instance, frame) = part.Items[at];
-            if (!await bodies.IsKeptAsync(part.Backend, new(part.Path.Study, part.Path.Series, instance), frame, cancellation)) continue;
+            if (!await IsKeptAsync(part, part.Items[at], cancellation)) continue;
             part.Skip(at);
-            Finish(job, backlog, part, at, bytes: null);
+            Finish(job, backlog, part, at, bytes: null, wasCached: true);
         }
         backlog.Add(part);
+    }
+
+    private async ValueTask<bool> IsKeptAsync(Backlog.Part part, Item item, CancellationToken cancellation)
+    {
+        if (item.BulkData is not { } place)
+            return await bodies.IsKeptAsync(part.Backend, new(part.Path.Study, part.Path.Series, item.Instance), item.Frame, isCut: !item.IsKeptAlone, cancellation);
+        return backends.Find(part.Backend) is { } backend && await bulkData.IsKeptAsync(backend, place, cancellation);
     }
 
     private async Task FetchAllAsync(JobHolder job, Backlog backlog, CancellationToken cancellation)
@@ -62,12 +71,14 @@ public sealed class PixelFetch(JobTurns turns, BackendSet backends, BodyReader b
 
     private async Task FetchAsync(JobHolder job, Backlog backlog, Backlog.Part part, int at, BackendOptions backend, Turns.Turn turn, CancellationToken cancellation)
     {
-        var (instance, frame) = part.Items[at];
+        var item = part.Items[at];
         BackendAnswer<long> answer;
         Interlocked.Increment(ref _underWay);
         try
         {
-            answer = await bodies.FetchAheadAsync(backend, new(part.Path.Study, part.Path.Series, instance), frame, turn.Stopped);
+            answer = item.BulkData is { } place
+                ? await bulkData.FetchAheadAsync(backend, place, turn.Stopped)
+                : await bodies.FetchAheadAsync(backend, new(part.Path.Study, part.Path.Series, item.Instance), item.Frame, turn.Stopped);
         }
         catch (OperationCanceledException)
         {
@@ -86,8 +97,11 @@ public sealed class PixelFetch(JobTurns turns, BackendSet backends, BodyReader b
                 backlog.PutBack(part, at);
                 return;
             }
-            var place = $"series/{part.Path.Series}/instances/{instance}" + (frame is null ? "" : $"/frames/{frame}");
-            job.Update(j => j.With(new(part.Path.Study, place, answer.Failure?.Detail ?? "the backend does not have it")));
+            var below = item.BulkData is not null ? "/bulkdata" : item.Frame is { } frame ? $"/frames/{frame}" : "";
+            job.Update(j => j.With(
+                new(part.Path.Study, $"series/{part.Path.Series}/instances/{item.Instance}{below}", answer.Failure?.Detail ?? "the backend does not have it")));
+            if (backlog.CountFailure(part))
+                job.Update(j => j.With(new(part.Path.Study, $"series/{part.Path.Series}", $"given up after {Backlog.MostFailures} failures in a row")));
         }
         Finish(job, backlog, part, at, answer.IsFound ? answer.Value : null);
     }
@@ -117,11 +131,11 @@ public sealed class PixelFetch(JobTurns turns, BackendSet backends, BodyReader b
         }
     }
 
-    private void Finish(JobHolder job, Backlog backlog, Backlog.Part part, int at, long? bytes)
+    private void Finish(JobHolder job, Backlog backlog, Backlog.Part part, int at, long? bytes, bool wasCached = false)
     {
         var finished = backlog.Finish(part, at, bytes);
         if (finished.Bytes is { } whole) paces.Note(part.Backend, part.IsWhole, whole, finished.Elapsed);
-        job.Update(j => j.WithFrame(bytes) with
+        job.Update(j => j.WithItem(part.Items[at].Frame is not null, bytes, wasCached) with
         {
             Instances = j.Instances.Add(finished.IsInstanceDone ? 1 : 0),
             Series = j.Series.Add(finished.IsSeriesDone ? 1 : 0),

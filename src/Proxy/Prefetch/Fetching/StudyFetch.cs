@@ -17,7 +17,7 @@ namespace Proxy.Prefetch.Fetching;
 /// <code>
 /// 1 lists      what each backend has of the study; one that cannot say is named
 /// 2 metadata   of every series, from its owner
-/// 3 pixels     what a viewer loads, in viewing order; what is kept already is not fetched
+/// 3 bodies     what a viewer loads, in viewing order: frames, whole instances, bulk data; what is kept already is not fetched
 /// </code>
 /// A turn that is broken off, because a client waits for something else, is taken again later.
 /// </remarks>
@@ -93,7 +93,8 @@ public sealed class StudyFetch(
         {
             Series = items.IsEmpty ? j.Series.Add(1) : j.Series,
             Instances = j.Instances.Add(others, metadata.Count),
-            Frames = j.Frames.Add(0, items.Length),
+            Frames = j.Frames.Add(0, items.Count(item => item.Frame is not null)),
+            Items = j.Items.Add(0, items.Length),
         });
         return items.IsEmpty ? null : new(path, result.Backend, items);
     }

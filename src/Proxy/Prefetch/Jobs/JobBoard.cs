@@ -37,6 +37,9 @@ public sealed class JobBoard(EventLog events, Counters counters, TimeProvider ti
     /// <summary>Told of each job that is to be run.</summary>
     public event Action<JobHolder>? Added;
 
+    /// <summary>Told once of each job that has ended, whether it ran or not. A handler must not wait.</summary>
+    public event Action<JobHolder>? Ended;
+
     /// <summary>The newest first.</summary>
     public ImmutableArray<JobHolder> All
     {
@@ -62,11 +65,12 @@ public sealed class JobBoard(EventLog events, Counters counters, TimeProvider ti
             var live = All.Where(other => other.Job.IsLive).ToList();
             if (live.Find(other => IsSame(other.Job, why, rank, root, studies)) is { } same) return same;
             var id = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
-            holder = Hold(new(id, why, rank, root, studies, time.GetUtcNow()) { Studies = new(0, studies.Length) });
+            holder = NewHolder(new(id, why, rank, root, studies, time.GetUtcNow()) { Studies = new(0, studies.Length) });
+            holder.Announce();
+            _jobs[id] = holder;
             live.RemoveAll(other => (other.Job.Why == Why.ReadAhead) != (why == Why.ReadAhead));
-            if (live.Count >= (why == Why.ReadAhead ? MostReadAhead : Most)) FindLeast([holder, .. live]).Cancel(time.GetUtcNow(), "too many jobs wait, and it would be missed least");
+            if (live.Count >= (why == Why.ReadAhead ? MostReadAhead : Most)) FindLeast([holder, .. live]).Cancel(time.GetUtcNow(), "too many jobs are waiting, and this one has the lowest priority");
         }
-        Tell(null, holder);
         if (holder.Job.IsLive) Added?.Invoke(holder);
         return holder;
     }
@@ -75,14 +79,14 @@ public sealed class JobBoard(EventLog events, Counters counters, TimeProvider ti
     public void Restore(PrefetchJob job)
     {
         if (job.IsLive) job = new(job.Id, job.Why, job.Rank, job.Root, job.StudyUids, job.Created) { Studies = new(0, job.StudyUids.Length) };
-        var holder = Hold(job);
+        var holder = _jobs.GetOrAdd(job.Id, _ => NewHolder(job));
         if (job.IsLive) Added?.Invoke(holder);
     }
 
     /// <summary>Takes a job off the list that was not worth one.</summary>
     public void Remove(string id) => _jobs.TryRemove(id, out _);
 
-    private JobHolder Hold(PrefetchJob job) => _jobs.GetOrAdd(job.Id, new JobHolder(job, Interlocked.Increment(ref _numbers), Tell));
+    private JobHolder NewHolder(PrefetchJob job) => new(job, Interlocked.Increment(ref _numbers), Tell);
 
     /// <summary>What would be missed least: of the lowest rank one that has not begun, and of those the oldest, for what it was for is past.</summary>
     private static JobHolder FindLeast(IEnumerable<JobHolder> live) =>
@@ -92,13 +96,15 @@ public sealed class JobBoard(EventLog events, Counters counters, TimeProvider ti
         job.Why == why && job.Rank == rank && job.Root == root && job.StudyUids.SequenceEqual(studies);
 
     /// <summary>Each change of its state is told, and how far it is once in a while.</summary>
-    private void Tell(PrefetchJob? before, JobHolder holder)
+    private void Tell(PrefetchJob? before, PrefetchJob job, JobHolder holder)
     {
         Interlocked.Increment(ref _changes);
-        var job = holder.Job;
         if (!holder.IsToldNow(time.GetUtcNow(), isDue: before?.State != job.State)) return;
-        events.Publish(new ProxyEvent(ProxyEvent.PrefetchProgress) { Study = job.StudyUids is [var only] ? only : null }.With("job", JobJson.ProgressOf(job, time.GetUtcNow())));
-        if (!job.IsLive) counters.PrefetchEnded(JobJson.NameOf(job.Why), JobJson.NameOf(job.State), job.Bytes.Done);
+        var progress = JobJson.ProgressOf(job, time.GetUtcNow());
+        events.Publish(new ProxyEvent(ProxyEvent.PrefetchProgress) { Study = job.StudyUids is [var only] ? only : null }.With("job", progress));
+        if (job.IsLive) return;
+        counters.PrefetchEnded(JobJson.NameOf(job.Why), JobJson.NameOf(job.State), job.Bytes.Done);
+        Ended?.Invoke(holder);
     }
 
     private void Expire()

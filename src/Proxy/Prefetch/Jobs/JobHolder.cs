@@ -3,8 +3,8 @@ namespace Proxy.Prefetch.Jobs;
 /// <summary>The one mutable holder of a job: what it is now, and how it is ended.</summary>
 /// <param name="job">As it begins.</param>
 /// <param name="number">Of two of one rank the lower goes first.</param>
-/// <param name="changed">Hears of every change.</param>
-public sealed class JobHolder(PrefetchJob job, long number, Action<PrefetchJob, JobHolder> changed)
+/// <param name="changed">Hears of every change in its order, before (null for a new job) and after it; must not wait.</param>
+public sealed class JobHolder(PrefetchJob job, long number, Action<PrefetchJob?, PrefetchJob, JobHolder> changed)
 {
     /// <summary>How long a job waits for a backend that is not asked, and for room.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
@@ -30,19 +30,25 @@ public sealed class JobHolder(PrefetchJob job, long number, Action<PrefetchJob, 
     /// <summary>Where a viewer looks, for one that reads ahead of him.</summary>
     public Focus Focus { get; } = new();
 
+    /// <summary>Publishes a new job, before anybody else can change it.</summary>
+    public void Announce()
+    {
+        lock (_lock) changed(null, _job, this);
+    }
+
     /// <summary>Changes what it is; one that has ended does not change any more.</summary>
     public bool Update(Func<PrefetchJob, PrefetchJob> change)
     {
-        PrefetchJob before;
+        // Told under the lock: changes are told in their order, and the end once.
         lock (_lock)
         {
-            before = _job;
+            var before = _job;
             if (!before.IsLive) return false;
             var after = change(before);
             if (ReferenceEquals(before, after)) return true;
             Volatile.Write(ref _job, after);
+            changed(before, after, this);
         }
-        changed(before, this);
         return true;
     }
 
@@ -60,10 +66,13 @@ public sealed class JobHolder(PrefetchJob job, long number, Action<PrefetchJob, 
         }
     }
 
-    /// <summary>Ends it, whatever it is doing.</summary>
-    public bool Cancel(DateTimeOffset now, string? reason = null)
+    /// <summary>Cancels the job, whatever it is doing, and aborts its requests.</summary>
+    /// <param name="now">The time of the end.</param>
+    /// <param name="reason">Why; names no patient and no address.</param>
+    /// <returns>False when it had ended before.</returns>
+    public bool Cancel(DateTimeOffset now, string reason)
     {
-        var isCancelled = Update(job => (reason is null ? job : job.With(new(job.StudyUids[0], null, reason))) with { State = JobState.Cancelled, Ended = now, Waiting = null });
+        var isCancelled = Update(job => job with { State = JobState.Cancelled, Ended = now, Waiting = null, Reason = reason });
         if (isCancelled) _ = _stop.CancelAsync();
         return isCancelled;
     }

@@ -24,11 +24,13 @@ internal static class JobJson
         ["why"] = NameOf(job.Why),
         ["state"] = NameOf(job.State),
         ["waiting"] = job.Waiting,
+        ["reason"] = job.Reason,
         ["studies"] = Of(job.Studies),
         ["series"] = Of(job.Series),
         ["instances"] = Of(job.Instances),
         ["frames"] = Of(job.Frames),
         ["bytes"] = Of(job.Bytes),
+        ["cached"] = job.Cached,
         ["bytesPerSecond"] = job.RateAt(now),
     };
 

@@ -63,13 +63,19 @@ public sealed record PrefetchJob(string Id, Why Why, Rank Rank, string Root, Imm
 
     public Progress Frames { get; init; }
 
-    /// <summary>Of pixels. The total is what the frames that are still to come may have, by those that came.</summary>
+    /// <summary>Everything that is fetched one by one: frames, whole instances, bulk data.</summary>
+    public Progress Items { get; init; }
+
+    /// <summary>Of bodies. The total is what the items that are still to come may have, by those that came.</summary>
     public Progress Bytes { get; init; }
 
     public ImmutableArray<JobError> Errors { get; init; } = [];
 
     /// <summary>What it waits for; null when it goes on.</summary>
     public string? Waiting { get; init; }
+
+    /// <summary>Why it was cancelled; null for a job that was not. A cancellation is no error.</summary>
+    public string? Reason { get; init; }
 
     public bool IsLive => State is JobState.Queued or JobState.Running;
 
@@ -79,17 +85,29 @@ public sealed record PrefetchJob(string Id, Why Why, Rank Rank, string Root, Imm
     /// <summary>With an error; the same once.</summary>
     public PrefetchJob With(JobError error) => Errors.Length >= MostErrors || Errors.Contains(error) ? this : this with { Errors = Errors.Add(error) };
 
-    /// <summary>Frames that had to be fetched; the others were kept already.</summary>
+    /// <summary>Items that had to be fetched, and came.</summary>
     public long Fetched { get; init; }
 
-    /// <summary>What one that was fetched had, in bytes; 0 while none was.</summary>
+    /// <summary>Items that were in the cache already.</summary>
+    public long Cached { get; init; }
+
+    /// <summary>What an item that was fetched had, in bytes; 0 while none was.</summary>
     public long MeanBytes => Fetched == 0 ? 0 : Bytes.Done / Fetched;
 
-    /// <summary>With one more frame that is here.</summary>
-    /// <param name="bytes">What came; null when nothing had to be fetched.</param>
-    public PrefetchJob WithFrame(long? bytes)
+    /// <summary>With one more item that is done with.</summary>
+    /// <param name="isFrame">Whether it is a frame.</param>
+    /// <param name="bytes">What came; null when nothing was fetched, or it failed.</param>
+    /// <param name="wasCached">Whether it was in the cache already.</param>
+    public PrefetchJob WithItem(bool isFrame, long? bytes, bool wasCached = false)
     {
-        var job = this with { Frames = Frames.Add(1), Bytes = Bytes.Add(bytes ?? 0), Fetched = Fetched + (bytes is null ? 0 : 1) };
-        return job with { Bytes = job.Bytes with { Total = job.Bytes.Done + (job.Frames.Total - job.Frames.Done) * job.MeanBytes } };
+        var job = this with
+        {
+            Items = Items.Add(1),
+            Frames = Frames.Add(isFrame ? 1 : 0),
+            Bytes = Bytes.Add(bytes ?? 0),
+            Fetched = Fetched + (bytes is null ? 0 : 1),
+            Cached = Cached + (wasCached ? 1 : 0),
+        };
+        return job with { Bytes = job.Bytes with { Total = job.Bytes.Done + (job.Items.Total - job.Items.Done) * job.MeanBytes } };
     }
 }

@@ -1,13 +1,24 @@
 using System.Collections.Immutable;
+using System.Text.Json;
 using Proxy.Dicom;
 using Proxy.Store;
+using Proxy.Wire;
 
 namespace Proxy.Prefetch.Planning;
 
-/// <summary>One thing to fetch: a frame, or a whole instance that viewers load as such.</summary>
+/// <summary>One thing to fetch: a frame, a whole instance that viewers load as such, or bulk data of an instance.</summary>
 /// <param name="Instance">The instance.</param>
-/// <param name="Frame">Its frame; null for the instance itself.</param>
-public readonly record struct Item(Uid Instance, int? Frame);
+/// <param name="Frame">Its frame; null for the instance itself, or its bulk data.</param>
+/// <param name="BulkData">What is fetched instead of the instance; null for no bulk data.</param>
+public readonly record struct Item(Uid Instance, int? Frame, BulkPlace? BulkData = null)
+{
+    /// <summary>
+    /// A frame that counts as kept only when it is kept by itself. It cannot be cut out of its kept instance: single bits
+    /// never are (<see cref="Wire.Part10.FrameRefusal.PixelFormat"/>), and of an instance that viewers load whole it is
+    /// not known before it is read.
+    /// </summary>
+    public bool IsKeptAlone { get; init; }
+}
 
 /// <summary>What is worth fetching before anybody asks for it, and in which order. Pure: it knows neither clock nor network.</summary>
 public static class PrefetchPlan
@@ -21,7 +32,28 @@ public static class PrefetchPlan
     /// <summary>Of one instance: a backend may say any number.</summary>
     private const int MostFrames = 10_000;
 
+    /// <summary>
+    /// OHIF retrieves it when it opens the instance: the encapsulated document; the palettes, plain and segmented; the SUV
+    /// factors of Philips' PET.
+    /// </summary>
+    private static readonly ImmutableArray<Tag> BulkData =
+    [
+        new(0x00420011), new(0x00281201), new(0x00281202), new(0x00281203), new(0x00281221), new(0x00281222), new(0x00281223),
+        new(0x70531000), new(0x70531009),
+    ];
+
+    /// <summary>Video endoscopic, microscopic and photographic image storage (PS3.4 §B.5).</summary>
+    private static readonly ImmutableHashSet<string> Videos =
+        ["1.2.840.10008.5.1.4.1.1.77.1.1.1", "1.2.840.10008.5.1.4.1.1.77.1.2.1", "1.2.840.10008.5.1.4.1.1.77.1.4.1"];
+
+    /// <summary>Transfer syntaxes of video, 1.2.840.10008.1.2.4.100 to .108 (PS3.6 §A).</summary>
+    private const string VideoSyntax = "1.2.840.10008.1.2.4.10";
+
+    private static readonly Tag SopClassUid = new(0x00080016);
+    private static readonly Tag AvailableTransferSyntaxUid = new(0x00083002);
     private static readonly Tag Rows = new(0x00280010);
+    private static readonly Tag BitsAllocated = new(0x00280100);
+    private static readonly Tag PixelData = new(0x7FE00010);
 
     /// <summary>The studies behind the open one in the list, in its order.</summary>
     public static ImmutableArray<Uid> NextStudies(ImmutableArray<Uid> list, Uid open, int most)
@@ -79,9 +111,42 @@ public static class PrefetchPlan
 
     private static IEnumerable<Item> ItemsOf(Uid instance, Dataset dataset)
     {
-        if (Whole.Contains(dataset.FindString(Tag.Modality) ?? "")) return [new(instance, null)];
-        if (!dataset.Has(Rows)) return [];
-        return Enumerable.Range(1, Math.Clamp(dataset.FindInt(Tag.NumberOfFrames) ?? 1, 1, MostFrames)).Select(frame => new Item(instance, frame));
+        var isWhole = Whole.Contains(dataset.FindString(Tag.Modality) ?? "");
+        var isVideo = IsVideo(dataset);
+        var bulkData =
+            from tag in isVideo ? BulkData.Add(PixelData) : BulkData
+            let place = FindPlace(dataset.FindAttribute(tag))
+            where place is not null
+            select new Item(instance, null, place);
+        return [.. isWhole ? [new Item(instance, null)] : (Item[])[], .. isVideo || !dataset.Has(Rows) ? [] : FramesOf(instance, dataset, isWhole), .. bulkData];
+    }
+
+    private static IEnumerable<Item> FramesOf(Uid instance, Dataset dataset, bool isWhole)
+    {
+        var isKeptAlone = isWhole || dataset.FindInt(BitsAllocated) == 1;
+        return Enumerable.Range(1, Math.Clamp(dataset.FindInt(Tag.NumberOfFrames) ?? 1, 1, MostFrames))
+            .Select(frame => new Item(instance, frame) { IsKeptAlone = isKeptAlone });
+    }
+
+    /// <summary>A viewer plays it as one body and loads no frames; many archives give none.</summary>
+    private static bool IsVideo(Dataset dataset) =>
+        Videos.Contains(dataset.FindString(SopClassUid) ?? "")
+        || dataset.FindString(AvailableTransferSyntaxUid) is { } syntax && syntax.StartsWith(VideoSyntax, StringComparison.Ordinal) && syntax.Length == VideoSyntax.Length + 1;
+
+    /// <summary>Where the value of an attribute is kept (PS3.18 §F.2.6); null for a value that is not bulk data, or whose place is not followed.</summary>
+    private static BulkPlace? FindPlace(ReadOnlySpan<byte> attribute)
+    {
+        if (attribute.IsEmpty) return null;
+        var reader = new Utf8JsonReader(attribute, Dataset.ReaderOptions);
+        reader.Read();
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            var isUri = reader.ValueTextEquals("BulkDataURI"u8);
+            reader.Read();
+            if (isUri && reader.TokenType == JsonTokenType.String) return BulkPlace.TryReadLink(reader.GetString()!, out var place) ? place : null;
+            reader.Skip();
+        }
+        return null;
     }
 
     private static bool IsLate(string modality) => Late.Contains(modality);
