@@ -55,6 +55,17 @@ public sealed class PrefetchWalks : IAsyncDisposable
     }
 
     [Fact]
+    public async Task APurgeOfTheCacheTakesNoWorkListAway()
+    {
+        _proxy["Prefetch:NextStudies"] = "2";
+        await _proxy.GetAsync("/dicomweb/studies");
+        Assert.Equal(204, (int)(await _proxy.SendAsync(HttpMethod.Delete, "/cache", [])).Status);
+        await _proxy.GetAsync("/dicomweb/studies/1.2.2/series");
+        await DoneAsync("next");
+        Assert.Contains(_east.Requests, r => r.Path.Contains("studies/1.2.3/", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task WhoWasShownNoList_GetsNothingAhead_AndAListOfOnePatientIsNoWorkList()
     {
         _proxy["Prefetch:NextStudies"] = "2";

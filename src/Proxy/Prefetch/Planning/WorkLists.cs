@@ -16,18 +16,26 @@ public sealed record Viewer(string Root, IPAddress? Address, int Agent, int Cred
         root, context.Connection.RemoteIpAddress, context.Request.Headers.UserAgent.ToString().GetHashCode(StringComparison.Ordinal), context.Request.Headers.Authorization.ToString().GetHashCode(StringComparison.Ordinal));
 }
 
-/// <summary>Which work lists viewers were shown of late, and which study of them is open: briefly, and within the budget of the memory tier.</summary>
-public sealed class WorkLists(MemoryTier memory)
+/// <summary>Which work lists viewers were shown of late, and which study of them is open: briefly, and with a small budget of their own: a purge of the cache takes nothing from them.</summary>
+/// <param name="time">The clock.</param>
+public sealed class WorkLists(TimeProvider time) : IDisposable
 {
+    /// <summary>The budget, in bytes: some hundred viewers with long lists. The least recently used leaves.</summary>
+    private const long MaxBytes = 4 << 20;
+
     /// <summary>Of one viewer: he searches, opens a study, searches again.</summary>
     private const int Most = 4;
 
     /// <summary>No longer list is read through.</summary>
     private const int MostStudies = 1000;
 
+    /// <summary>What a viewer's key and the objects around his lists take, in bytes, nearly.</summary>
+    private const int KeyBytes = 640;
+
     private static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(30);
 
     private readonly Lock _lock = new();
+    private readonly MemoryPart _shown = new(MaxBytes, time, static _ => { });
 
     private sealed record Key(Viewer Viewer);
 
@@ -71,7 +79,10 @@ public sealed class WorkLists(MemoryTier memory)
     /// <summary>The newest list of a viewer that has the study; empty when none has.</summary>
     public ImmutableArray<Uid> FindList(Viewer viewer, Uid study) => Find(viewer).Lists.FirstOrDefault(list => list.Contains(study), []);
 
-    private Shown Find(Viewer viewer) => memory.TryFind<Shown>(new Key(viewer), out var shown) ? shown : Shown.Nothing;
+    public void Dispose() => _shown.Dispose();
 
-    private void Keep(Viewer viewer, Shown shown) => memory.Add(new Key(viewer), shown, 128 + shown.Lists.Sum(list => 16L * list.Length), Lifetime);
+    private Shown Find(Viewer viewer) => _shown.Find(new Key(viewer))?.Value as Shown ?? Shown.Nothing;
+
+    private void Keep(Viewer viewer, Shown shown) =>
+        _shown.Add(new Key(viewer), new(shown, KeyBytes + shown.Lists.Sum(list => 16L * list.Length), _shown.Now + Lifetime));
 }
