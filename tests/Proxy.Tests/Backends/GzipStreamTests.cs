@@ -35,6 +35,15 @@ public class GzipStreamTests
             await Assert.ThrowsAsync<MalformedAnswerException>(() => UnpackAsync(new PieceStream(Packed.AsMemory(0, length), _ => 1)));
     }
 
+    /// <summary>Zeros shrink to a thousandth: a small answer that would fill memory and disk.</summary>
+    [Fact]
+    public async Task WhatGrowsToMoreThanAHundredTimesItsSizeIsRefused()
+    {
+        Assert.Equal(16 << 20, (await UnpackAsync(new MemoryStream(Pack(new byte[16 << 20])))).Length);
+        var e = await Assert.ThrowsAsync<MalformedAnswerException>(() => UnpackAsync(new MemoryStream(Pack(new byte[64 << 20]))));
+        Assert.Contains("hundred times", e.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task AWrongChecksumOrLengthIsMalformed()
     {

@@ -12,9 +12,15 @@ internal sealed class GzipStream(Stream packed) : ReadOnlyStream
     /// <summary>A header and a trailer, with the shortest deflate block between them (RFC 1952 §2.3).</summary>
     private const int LeastBytes = 20;
 
+    /// <summary>Pixels that are all the same shrink to a thousandth; an answer that grows more than this is made to fill memory and disk.</summary>
+    private const int MostGrowth = 100;
+
+    /// <summary>Up to here any growth is accepted, in bytes: an empty mask, some lines of text.</summary>
+    private const long SmallBytes = 16L << 20;
+
     private readonly GZipStream _inner = new(new TailStream(packed), CompressionMode.Decompress);
     private readonly Crc32 _checksum = new();
-    private uint _length;
+    private long _length;
     private bool _isChecked;
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
@@ -29,7 +35,9 @@ internal sealed class GzipStream(Stream packed) : ReadOnlyStream
             throw new MalformedAnswerException("The answer is not gzip.", e);
         }
         _checksum.Append(buffer.Span[..count]);
-        _length += (uint)count;
+        _length += count;
+        if (_length > SmallBytes && _length / MostGrowth > _inner.BaseStream.Length)
+            throw new MalformedAnswerException("A packed answer grows to more than a hundred times its size.");
         if (count == 0 && buffer.Length > 0 && !_isChecked) Check();
         return count;
     }
@@ -39,7 +47,7 @@ internal sealed class GzipStream(Stream packed) : ReadOnlyStream
         var stream = (TailStream)_inner.BaseStream;
         var tail = stream.Tail;
         // Of nothing at all the checksum is zero, and so is an empty tail.
-        if (stream.Length < LeastBytes || BinaryPrimitives.ReadUInt32LittleEndian(tail) != _checksum.GetCurrentHashAsUInt32() || BinaryPrimitives.ReadUInt32LittleEndian(tail[4..]) != _length)
+        if (stream.Length < LeastBytes || BinaryPrimitives.ReadUInt32LittleEndian(tail) != _checksum.GetCurrentHashAsUInt32() || BinaryPrimitives.ReadUInt32LittleEndian(tail[4..]) != (uint)_length)
             throw new MalformedAnswerException("A packed answer does not match its trailer.");
         _isChecked = true;
     }
