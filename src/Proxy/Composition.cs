@@ -37,9 +37,12 @@ internal static class Composition
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestHeadersTotalSize = RequestGuard.ServerHeaderBytes;
+            // Of a client that reads slowly, beside the step that is being written (ResponseSteps).
+            kestrel.Limits.MaxResponseBufferSize = ResponseSteps.SmallestBytes * 2;
             kestrel.Limits.MaxRequestLineSize = RequestGuard.MaxHeaderBytes;
         });
         builder.Services.AddSingleton<IMemoryPoolFactory<byte>, BlockPool>();
+        builder.Services.AddSingleton<ResponseSteps>();
         builder.Services.AddSingleton<TimeProvider>(new SteadyTimeProvider(TimeProvider.System));
     }
 
@@ -91,16 +94,32 @@ internal static class Composition
         services.AddSingleton(s => new MemoryTier(options.TierMaxBytes, s.GetRequiredService<TimeProvider>()));
         services.AddSingleton(s => new DiskWriter(
             s.GetRequiredService<CacheFolder>(), s.GetRequiredService<BackendSet>().NameOf, options.TierDiskMaxBytes,
-            s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<DiskWriter>>()));
+            s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<DiskWriter>>())
+        {
+            QueueMaxBytes = options.QueueMaxBytes,
+        });
         services.AddHostedService(s => s.GetRequiredService<DiskWriter>());
         services.AddSingleton(s => new DiskTier(
             s.GetRequiredService<CacheFolder>(), s.GetRequiredService<DiskWriter>(), s.GetRequiredService<BackendSet>().IdentityOf,
-            s.GetRequiredService<TimeProvider>(), s.GetRequiredService<Counters>(), s.GetRequiredService<ILogger<DiskTier>>())
+            s.GetRequiredService<MemoryTier>().InFlight, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<Counters>(), s.GetRequiredService<ILogger<DiskTier>>())
         {
             IsSound = s.GetRequiredService<EntryCheck>().IsSound,
         });
-        services.AddSingleton<EntryCache>();
+        services.AddSingleton(s => new EntryCache(
+            s.GetRequiredService<MemoryTier>(), s.GetRequiredService<DiskTier>(), s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<EntryCache>>())
+        {
+            MaxBodyBytes = options.MaxBodyBytes,
+        });
     }
+
+    /// <summary>What keeps the process within its memory.</summary>
+    public static void AddMemoryBound(this IServiceCollection services) => services.AddHostedService(s =>
+    {
+        var (memory, store) = (s.GetRequiredService<MemoryTier>(), s.GetRequiredService<DicomMetadataStore>());
+        return new HeapTrimmer(
+            () => Environment.WorkingSet, () => memory.Bytes + memory.InFlight.Bytes + store.Bytes, () => s.GetRequiredService<Reloadable<CacheOptions>>().Value.MemoryMaxBytes,
+            s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<HeapTrimmer>>());
+    });
 
     public static void AddDicomWeb(this IServiceCollection services)
     {
@@ -110,6 +129,7 @@ internal static class Composition
         services.AddSingleton<StoredInstances>();
         services.AddSingleton<FederatedSearch>();
         services.AddSingleton<SeriesReader>();
+        services.AddSingleton<ReadyMetadata>();
         services.AddSingleton<FrameCutter>();
         services.AddSingleton<PixelDescriptions>();
         services.AddSingleton<EntryCheck>();
@@ -212,6 +232,8 @@ internal static class Composition
         services.GetRequiredService<Reloadable<SecurityOptions>>().Set(settings.Security);
         services.GetRequiredService<MemoryTier>().Resize(settings.Cache.TierMaxBytes);
         services.GetRequiredService<DiskWriter>().MaxBytes = settings.Cache.TierDiskMaxBytes;
+        services.GetRequiredService<DiskWriter>().QueueMaxBytes = settings.Cache.QueueMaxBytes;
+        services.GetRequiredService<EntryCache>().MaxBodyBytes = settings.Cache.MaxBodyBytes;
         services.GetRequiredService<DicomMetadataStore>().Resize(settings.Cache.StoreMaxBytes, settings.Cache.StoreDiskMaxBytes);
     }
 

@@ -22,6 +22,7 @@ builder.Services.AddSecurity();
 builder.Services.AddEvents();
 builder.Services.AddBackends(builder.Configuration);
 builder.Services.AddStore(settings.Cache);
+builder.Services.AddMemoryBound();
 builder.Services.AddDicomWeb();
 builder.Services.AddPrefetch();
 builder.Services.AddPrometheus();

@@ -73,7 +73,7 @@ internal static class DiskRun
         var writer = new DiskWriter(folder, identity => identity.Split('@')[0], 1L << 40, TimeProvider.System, NullLogger<DiskWriter>.Instance);
         await writer.StartAsync(CancellationToken.None);
         var meters = new ServiceCollection().AddMetrics().BuildServiceProvider();
-        return new(folder, writer, new(folder, writer, name => name + "@here", TimeProvider.System, new Counters(meters.GetRequiredService<IMeterFactory>()), NullLogger<DiskTier>.Instance));
+        return new(folder, writer, new(folder, writer, name => name + "@here", new InFlightBytes(1L << 30), TimeProvider.System, new Counters(meters.GetRequiredService<IMeterFactory>()), NullLogger<DiskTier>.Instance));
     }
 
     private sealed record Opened(CacheFolder Folder, DiskWriter Writer, DiskTier Tier) : IAsyncDisposable

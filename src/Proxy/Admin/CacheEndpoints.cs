@@ -13,28 +13,30 @@ internal static class CacheEndpoints
 {
     public static void MapCache(this IEndpointRouteBuilder app)
     {
-        app.MapGet("/cache", (BackendSet backends, DicomMetadataStore store, MemoryTier memory, EntryCache entries, DiskTier disk) => TypedResults.Json(Show(backends, store, memory, entries, disk)));
+        app.MapGet("/cache", (BackendSet backends, DicomMetadataStore store, MemoryTier memory, EntryCache entries, DiskTier disk, Reloadable<CacheOptions> options) =>
+            TypedResults.Json(Show(backends, store, memory, entries, disk, options.Value)));
         app.MapDelete("/cache", PurgeAllAsync);
         app.MapDelete("/cache/studies/{study}", PurgeStudyAsync);
     }
 
-    private static object Show(BackendSet backends, DicomMetadataStore store, MemoryTier memory, EntryCache entries, DiskTier disk)
+    private static object Show(BackendSet backends, DicomMetadataStore store, MemoryTier memory, EntryCache entries, DiskTier disk, CacheOptions options)
     {
         var held = memory.ReadAll<EntryKey, Entry>().ToLookup(e => e.Key.Backend, e => e.Value, StringComparer.OrdinalIgnoreCase);
         var shares = disk.Writer.Shares.ToDictionary(s => s.Backend, StringComparer.OrdinalIgnoreCase);
         var (writer, state, studies) = (disk.Writer, disk.State, store.CountByBackend());
         return new Dictionary<string, object>
         {
-            ["store"] = new { studies = store.Count, bytes = store.Bytes },
+            ["store"] = new { studies = store.Count, bytes = store.Bytes, maxBytes = options.StoreMaxBytes },
             ["memory"] = new Dictionary<string, object?>(Numbers(memory.Entries, memory.Bytes, entries.Tallies.Hits, entries.Tallies.Misses, memory.Evictions, Oldest(held.SelectMany(e => e))))
             {
-                ["maxBytes"] = memory.MaxBytes,
+                ["maxBytes"] = options.MemoryMaxBytes,
+                ["inFlight"] = memory.InFlight.Bytes,
                 ["ahead"] = memory.AheadBytes,
             },
             ["disk"] = new Dictionary<string, object?>(Numbers(
                 writer.Entries, writer.Bytes, disk.Tallies.Hits, disk.Tallies.Misses, writer.Evictions, shares.Values.Select(s => (DateTimeOffset?)s.Oldest).Min()))
             {
-                ["maxBytes"] = writer.MaxBytes,
+                ["maxBytes"] = options.DiskMaxBytes,
                 ["ahead"] = writer.AheadBytes,
                 ["state"] = state.Name,
                 ["reason"] = state.Reason,

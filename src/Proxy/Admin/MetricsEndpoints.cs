@@ -20,16 +20,17 @@ internal static class MetricsEndpoints
         var services = app.Services;
         Measure(
             services.GetRequiredService<IMeterFactory>().Create(Counters.Meter), services.GetRequiredService<DicomMetadataStore>(), services.GetRequiredService<MemoryTier>(),
-            services.GetRequiredService<EntryCache>(), services.GetRequiredService<DiskTier>());
+            services.GetRequiredService<EntryCache>(), services.GetRequiredService<DiskTier>(), services.GetRequiredService<Reloadable<CacheOptions>>());
         app.MapPrometheusScrapingEndpoint("/metrics");
     }
 
-    private static void Measure(Meter meter, DicomMetadataStore store, MemoryTier memory, EntryCache bodies, DiskTier disk)
+    private static void Measure(Meter meter, DicomMetadataStore store, MemoryTier memory, EntryCache bodies, DiskTier disk, Reloadable<CacheOptions> options)
     {
         meter.CreateObservableUpDownCounter("proxy.cache.entries", () => ByTier(memory.Entries, disk.Writer.Entries), "{entry}", "What is kept");
         meter.CreateObservableUpDownCounter("proxy.cache.size", () => ByTier(memory.Bytes, disk.Writer.Bytes), "By", "What that takes");
         meter.CreateObservableUpDownCounter("proxy.cache.ahead", () => ByTier(memory.AheadBytes, disk.Writer.AheadBytes), "By", "What of that was fetched ahead and nobody asked for yet");
-        meter.CreateObservableUpDownCounter("proxy.cache.limit", () => ByTier(memory.MaxBytes, disk.Writer.MaxBytes), "By", "What it may take");
+        meter.CreateObservableUpDownCounter("proxy.cache.limit", () => ByTier(options.Value.MemoryMaxBytes, options.Value.DiskMaxBytes), "By", "What it may take, as configured; the metadata store's share included");
+        meter.CreateObservableUpDownCounter("proxy.cache.in_flight", () => memory.InFlight.Bytes, "By", "Bodies in memory that are on their way and not kept there");
         meter.CreateObservableCounter("proxy.cache.hits", () => ByTier(bodies.Tallies.Hits, disk.Tallies.Hits), "{look}", "Looks for a body that found it");
         meter.CreateObservableCounter("proxy.cache.misses", () => ByTier(bodies.Tallies.Misses, disk.Tallies.Misses), "{look}", "Looks that did not");
         meter.CreateObservableCounter("proxy.cache.evictions", () => ByTier(memory.Evictions, disk.Writer.Evictions), "{entry}", "What left because others needed the room");

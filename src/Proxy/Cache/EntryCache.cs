@@ -30,7 +30,7 @@ public enum Keep
 /// 4 fetch     the backend: to every waiter as it comes, and into the tiers when its end was proved
 /// </code>
 /// </remarks>
-public sealed class EntryCache
+public sealed partial class EntryCache
 {
     /// <summary>A body that is larger goes through a file, so that many at once do not fill the memory.</summary>
     private const long HeldBytes = 16L << 20;
@@ -66,11 +66,11 @@ public sealed class EntryCache
     /// <param name="IsCollapsed">Another client's request is already fetching it.</param>
     public readonly record struct Lookup(IKeptBody? Kept, Fill.Reader? Reader, bool IsCollapsed);
 
-    /// <summary>Found on disk once, not long ago.</summary>
-    private sealed record FoundOnDisk(EntryKey Key);
-
     /// <summary>Looks into memory for bodies, by backend.</summary>
     public Tallies Tallies { get; } = new();
+
+    /// <summary>A body that is larger is refused, in bytes.</summary>
+    public long MaxBodyBytes { get; set; } = CacheOptions.DefaultMaxBodyBytes;
 
     /// <summary>1, 3. The first of these that is here, and under which key. Null too when the first is on its way.</summary>
     /// <param name="wanted">All of one backend, the likeliest first: no further one is made than is looked at.</param>
@@ -87,8 +87,16 @@ public sealed class EntryCache
         Tallies.Note(all[0].Key.Backend, isHit: false);
         var removals = Volatile.Read(ref _removals);
         if (_fills.ContainsKey(all[0].Key) || await _disk.FindAsync(all, cancellation) is not { } found) return null;
-        Promote(found.Key, found.Body, removals);
-        return found;
+        try
+        {
+            await PromoteAsync(found.Key, found.Body, removals, cancellation);
+            return found;
+        }
+        catch
+        {
+            found.Body.Dispose();
+            throw;
+        }
     }
 
     /// <summary>1, 3. Whether one of these is kept. Nothing is used by that, or counted.</summary>
@@ -98,7 +106,7 @@ public sealed class EntryCache
     {
         foreach (var candidate in wanted)
         {
-            if (TryLook(candidate, out _)) return true;
+            if (_memory.TryLook<Entry>(candidate.Key, out var entry) && candidate.IsMetBy(entry.Head)) return true;
         }
         return await _disk.HasAsync(wanted, cancellation);
     }
@@ -121,7 +129,8 @@ public sealed class EntryCache
     public void AddAhead(string backend, InstancePath path, BodyFormat format, Entry entry, int removals)
     {
         if (Removals != removals) return;
-        var (key, ahead) = (new EntryKey(backend, path.ToString(), format), entry with { IsPrefetched = true });
+        var key = new EntryKey(backend, path.ToString(), format);
+        var ahead = entry with { IsPrefetched = true, Usage = new(_memory.InFlight, entry.Length) };
         _memory.AddAhead(key, ahead, ahead.Length);
         _disk.Add(key, ahead);
         if (Removals != removals) Remove(backend, path);
@@ -162,15 +171,6 @@ public sealed class EntryCache
         }
     }
 
-    /// <summary>What is found on disk for the second time within a while moves into memory, unless something was removed meanwhile: that may be it.</summary>
-    private void Promote(EntryKey key, IKeptBody body, int removals)
-    {
-        var seen = new FoundOnDisk(key);
-        if (!_memory.TryFind<FoundOnDisk>(seen, out _)) _memory.Add(seen, seen, 0);
-        else if (body.Length <= Math.Min(HeldBytes, _memory.MaxEntryBytes) && Copy(body) is { } entry) _memory.Add(key, entry, entry.Length);
-        if (Volatile.Read(ref _removals) != removals) _memory.Remove(key);
-    }
-
     /// <summary>What is on its way is kept as whoever values it most wants it; what is kept by now is used.</summary>
     private void Claim(EntryKey key, Fill fill, Keep keep)
     {
@@ -200,13 +200,13 @@ public sealed class EntryCache
     }
 
     /// <summary>Drops what is kept of a series that a backend no longer holds.</summary>
-    public void Remove(string backend, SeriesPath path) => _ = RemoveAsync(new(backend, path));
+    public void Remove(string backend, SeriesPath path) => _ = RemoveAndTellAsync(new(backend, path));
 
     /// <summary>Drops what is kept of an instance that a backend no longer holds.</summary>
-    public void Remove(string backend, InstancePath path) => _ = RemoveAsync(new(backend, path));
+    public void Remove(string backend, InstancePath path) => _ = RemoveAndTellAsync(new(backend, path));
 
     /// <summary>Drops all that came from a backend.</summary>
-    public void Remove(string backend) => _ = RemoveAsync(new(backend));
+    public void Remove(string backend) => _ = RemoveAndTellAsync(new(backend));
 
     /// <summary>From now on nothing of it is found. True when no trace is left on disk either; false when the disk cannot be changed now.</summary>
     public Task<bool> RemoveAsync(Removal removal)
@@ -224,10 +224,15 @@ public sealed class EntryCache
         return onDisk;
     }
 
+    private async Task RemoveAndTellAsync(Removal removal)
+    {
+        if (!await RemoveAsync(removal)) _log.RemovalPostponed();
+    }
+
     private Fill NewFill(Func<EntryHead, EntryKey> keyOf, Keep keep) =>
         _disk.CanWrite
-            ? new(Math.Min(HeldBytes, _memory.MaxEntryBytes), head => _disk.BeginAsync(keyOf(head), head)) { Keep = keep }
-            : new(keep == Keep.OnDisk ? 0 : _memory.MaxEntryBytes) { Keep = keep };
+            ? new(Math.Min(HeldBytes, _memory.MaxEntryBytes), head => _disk.BeginAsync(keyOf(head), head), _memory.InFlight, MaxBodyBytes) { Keep = keep }
+            : new(keep == Keep.OnDisk ? 0 : _memory.MaxEntryBytes, null, _memory.InFlight, MaxBodyBytes) { Keep = keep };
 
     private async Task RunAsync(EntryKey key, Fill fill, Fetch fetch, Func<EntryHead, EntryKey>? keyOf)
     {
@@ -236,6 +241,11 @@ public sealed class EntryCache
         using var fetching = _disk.Writer.Queue.Fetching();
         try
         {
+            if (_memory.InFlight.IsExhausted && !_disk.CanWrite)
+            {
+                fill.End(new(key.Backend, BackendError.Busy, "clients are being sent as much as the memory may hold"));
+                return;
+            }
             var answer = await fetch(fill, fill.Stopped);
             if (!answer.IsFound) fill.End(answer.Failure);
             else await KeepAsync(keyOf?.Invoke(answer.Value) ?? key, answer.Value, fill, await fill.CompleteAsync(answer.Value, _time.GetUtcNow()));
@@ -286,25 +296,5 @@ public sealed class EntryCache
         if (!_memory.TryLook<Entry>(twin, out _) && !await _disk.HasAsync([new(twin)], CancellationToken.None)) return;
         if (Uid.TryParse(key.Study.ToString(), out var study) && Uid.TryParse(key.Series.ToString(), out var series) && Uid.TryParse(key.Instance.ToString(), out var instance))
             _ = RemoveAsync(new(key.Backend, study, series, instance, twin.Format));
-    }
-
-    /// <summary>The same in memory; null when the disk does not give it any more.</summary>
-    private static Entry? Copy(IKeptBody body)
-    {
-        var bytes = GC.AllocateUninitializedArray<byte>((int)body.Length);
-        try
-        {
-            for (var at = 0; at < bytes.Length;)
-            {
-                var count = body.ReadAt(at, bytes.AsSpan(at));
-                if (count == 0) return null;
-                at += count;
-            }
-        }
-        catch (IOException)
-        {
-            return null;
-        }
-        return new(body.Head, [bytes], bytes.Length, body.Stored!.Value, body.IsPrefetched);
     }
 }

@@ -65,7 +65,7 @@ public sealed partial class Fill
         /// <summary>What is not in memory any more is in the file.</summary>
         private async Task<ReadOnlyMemory<byte>> ReadBehindAsync(CancellationToken cancellation)
         {
-            _buffer ??= ArrayPool<byte>.Shared.Rent(4 * FirstPieceBytes);
+            _buffer ??= ArrayPool<byte>.Shared.Rent(FirstPieceBytes);
             var count = await fill._spool!.ReadAsync(Position, _buffer.AsMemory(0, (int)Math.Min(_buffer.Length, fill._spooled - Position)), cancellation);
             if (count == 0)
             {

@@ -1,5 +1,6 @@
 using Proxy.Backends;
 using Proxy.Cache.OnDisk;
+using Proxy.Wire;
 
 namespace Proxy.Cache;
 
@@ -14,15 +15,20 @@ namespace Proxy.Cache;
 /// time. Where there is no file for it, it is a window: nobody may join any more, what every reader has is dropped, and
 /// the writer waits for the slowest.
 /// </para>
+/// <para>
+/// What it holds is counted as in flight. One for which there is no room there goes the way of a larger one.
+/// </para>
 /// </remarks>
 /// <param name="holdUpTo">The most that is held in memory, in bytes.</param>
 /// <param name="spool">Begins a file for a body that is larger; gives null when there is none to be had.</param>
-public sealed partial class Fill(long holdUpTo, Func<EntryHead, Task<Spool?>>? spool = null)
+/// <param name="inFlight">Where the bytes in memory are counted; null when they are not.</param>
+/// <param name="maxBytes">A body that is larger is refused.</param>
+public sealed partial class Fill(long holdUpTo, Func<EntryHead, Task<Spool?>>? spool = null, InFlightBytes? inFlight = null, long maxBytes = long.MaxValue)
 {
     private const int FirstPieceBytes = 64 * 1024;
     private const int LastPieceBytes = 256;
     private const int MaxPieceBytes = 1024 * 1024;
-    private const int WindowBytes = 4 * 1024 * 1024;
+    private const int WindowBytes = 1024 * 1024;
 
     private readonly Lock _lock = new();
     private readonly List<Piece> _pieces = [];
@@ -78,12 +84,14 @@ public sealed partial class Fill(long holdUpTo, Func<EntryHead, Task<Spool?>>? s
     }
 
     /// <summary>The backend answered: this is what comes. Readers hear of it with <see cref="Open"/>.</summary>
+    /// <exception cref="MalformedAnswerException">It is larger than a body may be.</exception>
     public void Begin(EntryHead head)
     {
+        if (head.Length > maxBytes) throw TooLarge();
         lock (_lock)
         {
             _begun = head;
-            if (head.Length > holdUpTo) Overflow();
+            if (head.Length > holdUpTo || !TryCount(head.Length ?? 0)) Overflow();
         }
     }
 
@@ -102,7 +110,7 @@ public sealed partial class Fill(long holdUpTo, Func<EntryHead, Task<Spool?>>? s
                 if (_isWindow) DropWhatEveryoneHas();
                 if (!_isWindow || _written - SlowestPosition() < WindowBytes)
                 {
-                    if (_pieces.Count == 0 || _pieces[^1].Room.IsEmpty) _pieces.Add(new(_written, NextPieceBytes()));
+                    if (_pieces.Count == 0 || _pieces[^1].Room.IsEmpty) AddPiece();
                     return _pieces[^1].Room;
                 }
                 drained = Changed();
@@ -112,8 +120,10 @@ public sealed partial class Fill(long holdUpTo, Func<EntryHead, Task<Spool?>>? s
     }
 
     /// <summary>So many bytes were put where <see cref="GetRoomAsync"/> said.</summary>
+    /// <exception cref="MalformedAnswerException">The body is larger than one may be.</exception>
     public void Commit(int count)
     {
+        if (_written + count > maxBytes) throw TooLarge();
         lock (_lock)
         {
             _pieces[^1].Filled += count;
@@ -132,7 +142,11 @@ public sealed partial class Fill(long holdUpTo, Func<EntryHead, Task<Spool?>>? s
             _isDone = true;
             Signal();
             // The last array may have room for more, which would be held and not counted.
-            if (!_isLarge) return (new(head, [.. _pieces.Where(p => p.Filled > 0).Select(p => (ReadOnlyMemory<byte>)(p.Filled == p.Bytes.Length ? p.Bytes : p.Bytes[..p.Filled]))], _written, now), null);
+            if (!_isLarge)
+            {
+                var pieces = _pieces.Where(p => p.Filled > 0).Select(p => (ReadOnlyMemory<byte>)(p.Filled == p.Bytes.Length ? p.Bytes : p.Bytes[..p.Filled]));
+                return (new(head, [.. pieces], _written, now) { Usage = CountAsWhole() }, null);
+            }
         }
         await SpoolAsync();
         if (_isWindow || _spooled != _written) return default;
@@ -161,13 +175,16 @@ public sealed partial class Fill(long holdUpTo, Func<EntryHead, Task<Spool?>>? s
             _isClosed = true;
             if (_readers.Count > 0) return;
         }
-        _spool?.Dispose();
+        LetGo();
     }
+
+    private static MalformedAnswerException TooLarge() => new("A body is larger than Cache:MaxBodyBytes.");
 
     /// <summary>It is too large to be held; call under the lock.</summary>
     private void Overflow()
     {
         _isLarge = true;
+        CountPieces();
         if (spool is null) _isWindow = true;
     }
 
@@ -197,7 +214,7 @@ public sealed partial class Fill(long holdUpTo, Func<EntryHead, Task<Spool?>>? s
                     return;
                 }
                 _spooled += bytes.Length;
-                _pieces.RemoveAll(p => p.End <= _spooled && p.Room.IsEmpty);
+                RemovePieces(p => p.End <= _spooled && p.Room.IsEmpty);
             }
         }
     }
@@ -207,7 +224,7 @@ public sealed partial class Fill(long holdUpTo, Func<EntryHead, Task<Spool?>>? s
     private void DropWhatEveryoneHas()
     {
         var slowest = SlowestPosition();
-        _pieces.RemoveAll(p => p.End <= slowest && p.Room.IsEmpty);
+        RemovePieces(p => p.End <= slowest && p.Room.IsEmpty);
     }
 
     /// <summary>What was declared when that is plausible, so that a frame is one array; never more than <see cref="MaxPieceBytes"/> on a backend's word.</summary>
@@ -231,6 +248,7 @@ public sealed partial class Fill(long holdUpTo, Func<EntryHead, Task<Spool?>>? s
 
     private void Leave(Reader reader)
     {
+        bool isClosed;
         lock (_lock)
         {
             _readers.Remove(reader);
@@ -240,8 +258,9 @@ public sealed partial class Fill(long holdUpTo, Func<EntryHead, Task<Spool?>>? s
                 return;
             }
             _isAbandoned = true;
+            isClosed = _isClosed;
         }
-        if (_isClosed) _spool?.Dispose();
+        if (isClosed) LetGo();
         else _stop.Cancel();
     }
 }

@@ -1,3 +1,5 @@
+using Proxy.Wire.Part10;
+
 namespace Proxy.Cache;
 
 /// <summary>A body that leaves piece by piece, once, from its beginning: kept in memory, kept on disk, or on its way.</summary>
@@ -21,8 +23,16 @@ public interface IKeptBody : IBody
 {
     public long Length { get; }
 
-    /// <summary>Copies what stands at a place, as much as there is room for. Gives the number of bytes; 0 behind the end.</summary>
+    /// <summary>
+    /// Copies what stands at a place, as much as there is room for. It may wait for the disk: call it within
+    /// <see cref="LookAsync"/>, or where the disk may be waited for.
+    /// </summary>
+    /// <returns>The number of bytes; 0 behind the end.</returns>
     public int ReadAt(long offset, Span<byte> room);
+
+    /// <summary>Runs what looks at any part of it, away from the caller's thread when it is on disk.</summary>
+    /// <returns>What <paramref name="look"/> gave; null too when the disk failed or did not answer in time.</returns>
+    public ValueTask<T?> LookAsync<T>(Func<ReadAt, T?> look, CancellationToken cancellation) where T : class;
 
     /// <summary>Some stretches of it as a body of its own, in place of the whole.</summary>
     public IKeptBody Cut(EntryHead head, IReadOnlyList<(long Offset, long Length)> stretches);

@@ -72,30 +72,75 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         await WaitAsync(Begin(() => Look(_path)), CancellationToken.None);
     }
 
-    /// <summary>Runs what touches the disk, away from the caller's thread.</summary>
+    /// <summary>Runs what touches the disk, away from the caller's thread. A result that comes after the caller gave up is disposed of.</summary>
     /// <returns>Null when the disk cannot be used, failed, or did not answer in time.</returns>
     public async Task<T?> RunAsync<T>(Func<T?> work, CancellationToken cancellation, bool writes = false) where T : class
     {
         var state = State;
         if (writes ? !state.CanWrite : !state.CanRead) return null;
         if (!await _working.WaitAsync(Patience, cancellation)) return null;
-        T? result = null;
+        var handover = new Handover<T>();
         var (begun, done) = Begin(() =>
         {
             try
             {
-                result = work();
+                handover.Give(work());
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 Fail(e, writes);
+            }
+            catch (Exception e) when (e is not OutOfMemoryException)
+            {
+                // A fault here costs a miss, never the request.
+                log.DiskWorkFailed(e);
             }
             finally
             {
                 _working.Release();
             }
         });
-        return await WaitAsync((begun, done), cancellation) ? result : null;
+        try
+        {
+            await WaitAsync((begun, done), cancellation);
+        }
+        catch
+        {
+            (handover.Close() as IDisposable)?.Dispose();
+            throw;
+        }
+        return handover.Close();
+    }
+
+    /// <summary>A result, or the news that nobody waits for it any more, whichever comes first.</summary>
+    private sealed class Handover<T> where T : class
+    {
+        private readonly Lock _lock = new();
+        private bool _isClosed;
+        private T? _result;
+
+        public void Give(T? result)
+        {
+            lock (_lock)
+            {
+                if (!_isClosed)
+                {
+                    _result = result;
+                    return;
+                }
+            }
+            (result as IDisposable)?.Dispose();
+        }
+
+        /// <summary>The caller takes what is there by now.</summary>
+        public T? Close()
+        {
+            lock (_lock)
+            {
+                _isClosed = true;
+                return _result;
+            }
+        }
     }
 
     /// <summary>Notes that the disk failed: it is left alone until <see cref="LookAsync"/> finds it well.</summary>

@@ -30,9 +30,10 @@ public sealed class FrameCutter(MemoryTier memory)
     /// <param name="whole">The instance, which the frame takes the place of.</param>
     /// <param name="path">The frame.</param>
     /// <param name="formats">What the client takes.</param>
-    public IKeptBody? TryCut(EntryKey key, IKeptBody whole, FramePath path, IReadOnlyList<BodyFormat> formats)
+    /// <param name="cancellation">The client leaves.</param>
+    public async ValueTask<IKeptBody?> TryCutAsync(EntryKey key, IKeptBody whole, FramePath path, IReadOnlyList<BodyFormat> formats, CancellationToken cancellation)
     {
-        if (FindPlaces(key, whole) is not { } frames || frames.SopInstanceUid != path.Instance.Instance || frames.FindFrame(path.Frame) is not { } frame) return null;
+        if (await FindPlacesAsync(key, whole, cancellation) is not { } frames || frames.SopInstanceUid != path.Instance.Instance || frames.FindFrame(path.Frame) is not { } frame) return null;
         // Frames have no form of their own for what is only how a dataset is written (PS3.18 §8.7.3.3).
         var syntax = frames.TransferSyntaxUid.ToString() is TransferSyntax.ImplicitLittleEndian ? BodyFormat.ExplicitLittleEndian : frames.TransferSyntaxUid.ToString();
         var isAsStored = key.Format!.TransferSyntax == BodyFormat.Any;
@@ -40,12 +41,13 @@ public sealed class FrameCutter(MemoryTier memory)
         return whole.Cut(new(frames.MediaType, syntax, frame.Length), [.. frame.Ranges.ToArray().Select(r => (r.Offset, r.Length))]);
     }
 
-    private Part10Frames? FindPlaces(EntryKey key, IKeptBody whole)
+    /// <summary>Null, and nothing is remembered, when the disk failed.</summary>
+    private async ValueTask<Part10Frames?> FindPlacesAsync(EntryKey key, IKeptBody whole, CancellationToken cancellation)
     {
         var place = new PlacesKey(key, whole.Stored);
         if (memory.TryFind<Places>(place, out var known)) return known.Frames;
-        var frames = Part10Reader.FindFrames(whole.Length, whole.ReadAt, out _);
-        memory.Add(place, new Places(frames), 64 + 16L * (frames?.Count ?? 0));
-        return frames;
+        if (await whole.LookAsync(readAt => new Places(Part10Reader.FindFrames(whole.Length, readAt, out _)), cancellation) is not { } places) return null;
+        memory.Add(place, places, 64 + 16L * (places.Frames?.Count ?? 0));
+        return places.Frames;
     }
 }

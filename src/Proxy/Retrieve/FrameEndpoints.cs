@@ -76,7 +76,7 @@ internal static class FrameEndpoints
         response.ContentType = wrapping.ContentType;
         response.Headers.ContentEncoding = Codings.NameOf(key.Coding);
         response.ContentLength = bytes.Length;
-        await response.Body.WriteAsync(bytes, context.RequestAborted);
+        await context.RequestServices.GetRequiredService<ResponseSteps>().SendAsync(context, bytes);
     }
 
     private static IResult NotAcceptable() => Problems.NotAcceptable(

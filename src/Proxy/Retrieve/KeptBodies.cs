@@ -68,10 +68,17 @@ public sealed class KeptBodies(EntryCache cache, FrameCutter cutter, GivenForms 
     private async ValueTask<IKeptBody?> FindAsync(string backend, BodyPath body, Negotiation negotiation, IReadOnlyList<BodyFormat> formats, CancellationToken cancellation)
     {
         if (await cache.FindAsync(CandidatesOf(backend, body, formats), cancellation) is not var (key, kept)) return null;
-        var found = body.Frame is { } frame && key.Format!.MediaType == BodyFormat.Dicom ? cutter.TryCut(key, kept, new(body.Path, frame), formats) : kept;
-        if (found is not null && negotiation.Choose(found.Head) is not null) return found;
-        (found ?? kept).Dispose();
-        return null;
+        IKeptBody? found = null, chosen = null;
+        try
+        {
+            found = body.Frame is { } frame && key.Format!.MediaType == BodyFormat.Dicom ? await cutter.TryCutAsync(key, kept, new(body.Path, frame), formats, cancellation) : kept;
+            return chosen = found is not null && negotiation.Choose(found.Head) is not null ? found : null;
+        }
+        finally
+        {
+            // A cut has taken the place of the whole.
+            if (chosen is null) (found ?? kept).Dispose();
+        }
     }
 
     /// <summary>Of several forms the stored one first: where it will do, a transcoded copy is not sent.</summary>

@@ -1,6 +1,5 @@
 using System.Buffers;
 using Proxy.Backends;
-using Proxy.Cache.InMemory;
 using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Search;
@@ -12,9 +11,6 @@ namespace Proxy.Retrieve;
 /// <summary>WADO-RS metadata of a study, a series or an instance (PS3.18 §10.4.1.1.2).</summary>
 internal static class MetadataEndpoints
 {
-    /// <summary>A ready body: what depends on the client's address and on nothing else.</summary>
-    private sealed record BodyKey(UInt128 Metadata, Uid? Instance, string Root, Coding Coding);
-
     /// <summary>A study with more text than this is written anew each time, as it is read: ready, it would take long before its first byte.</summary>
     private const int MostReadyBytes = 8 * 1024 * 1024;
 
@@ -25,7 +21,7 @@ internal static class MetadataEndpoints
         root.MapRead("/studies/{study}/series/{series}/instances/{instance}/metadata", AnswerSeriesAsync);
     }
 
-    private static async Task<IResult> AnswerSeriesAsync(HttpContext context, SeriesReader reader, MemoryTier memory, BulkTokens tokens, TimeProvider time)
+    private static async Task<IResult> AnswerSeriesAsync(HttpContext context, SeriesReader reader, ReadyMetadata ready, BulkTokens tokens, TimeProvider time)
     {
         if (TryRead(context, out var scope, out var study, out var series, out var instance) is { } problem) return problem;
         var started = time.GetTimestamp();
@@ -37,29 +33,30 @@ internal static class MetadataEndpoints
         WarnOfOmissions(context.Response, [metadata]);
         var hash = metadata.Hash ^ tokens.KeyId;
         if (context.IsNotModified($"W/\"{hash:x}{(instance is null ? "" : "-" + instance)}\"")) return Results.Empty;
-        await SendReadyAsync(context, memory, tokens, study, [metadata], new(hash, instance, context.GetRootAddress(scope), context.Request.ChooseCoding()));
+        var key = new ReadyMetadata.Key(hash, instance, context.GetRootAddress(scope), context.Request.ChooseCoding());
+        await SendReadyAsync(context, ready, () => Write([metadata], instance, new(key.Root, tokens, new StudyPath(study))), key);
         return Results.Empty;
     }
 
     /// <summary>The bytes that a client gets are ready when another client of the same address got them before.</summary>
-    private static async Task SendReadyAsync(HttpContext context, MemoryTier memory, BulkTokens tokens, Uid study, IReadOnlyList<PackedInstances> metadata, BodyKey key)
+    private static async Task SendReadyAsync(HttpContext context, ReadyMetadata ready, Func<IEnumerable<ReadOnlyMemory<byte>>> write, ReadyMetadata.Key key)
     {
-        if (!memory.TryFind<byte[]>(key, out var body))
+        if (await ready.GetAsync(key, write, context.RequestAborted) is not { } body)
         {
-            body = Packing.Pack(Write(metadata, key.Instance, new(key.Root, tokens, new StudyPath(study))), key.Coding);
-            memory.Add(key, body, body.Length);
+            await SendPassingAsync(context, write, key.Coding);
+            return;
         }
         SetType(context.Response, key.Coding);
         context.Response.ContentLength = body.Length;
-        await context.Response.Body.WriteAsync(body, context.RequestAborted);
+        await context.RequestServices.GetRequiredService<ResponseSteps>().SendAsync(context, body);
     }
 
-    private static async Task SendPassingAsync(HttpContext context, BulkTokens tokens, Uid study, IReadOnlyList<PackedInstances> metadata, BodyKey key)
+    private static async Task SendPassingAsync(HttpContext context, Func<IEnumerable<ReadOnlyMemory<byte>>> write, Coding coding)
     {
-        SetType(context.Response, key.Coding);
+        SetType(context.Response, coding);
         var output = context.Response.Body;
-        await using var packing = Packing.OpenPassing(output, key.Coding);
-        foreach (var piece in Write(metadata, key.Instance, new(key.Root, tokens, new StudyPath(study)))) await (packing ?? output).WriteAsync(piece, context.RequestAborted);
+        await using var packing = Packing.OpenPassing(output, coding);
+        foreach (var piece in write()) await (packing ?? output).WriteAsync(piece, context.RequestAborted);
     }
 
     private static void SetType(HttpResponse response, Coding coding)
@@ -69,7 +66,7 @@ internal static class MetadataEndpoints
     }
 
     /// <summary>Every series of the study, each from its owner; one that cannot be had makes the whole a failure, for a short answer would look whole.</summary>
-    private static async Task<IResult> AnswerStudyAsync(HttpContext context, SeriesReader reader, SeriesListReader lists, MemoryTier memory, BulkTokens tokens, TimeProvider time)
+    private static async Task<IResult> AnswerStudyAsync(HttpContext context, SeriesReader reader, SeriesListReader lists, ReadyMetadata ready, BulkTokens tokens, TimeProvider time)
     {
         if (TryRead(context, out var scope, out var study, out _, out _) is { } problem) return problem;
         var started = time.GetTimestamp();
@@ -90,10 +87,12 @@ internal static class MetadataEndpoints
         // That of a study with one series is that series' own, and so is the text.
         var hash = metadata.Aggregate(UInt128.Zero, (sum, m) => unchecked(sum * 31 + m.Hash)) ^ tokens.KeyId;
         if (context.IsNotModified($"W/\"{hash:x}\"")) return Results.Empty;
-        var key = new BodyKey(hash, null, context.GetRootAddress(scope), context.Request.ChooseCoding());
-        if (metadata.Sum(m => (long)m.TextBytes) <= MostReadyBytes) await SendReadyAsync(context, memory, tokens, study, metadata, key);
-        else await SendPassingAsync(context, tokens, study, metadata, key);
+        var key = new ReadyMetadata.Key(hash, null, context.GetRootAddress(scope), context.Request.ChooseCoding());
+        if (metadata.Sum(m => (long)m.TextBytes) <= MostReadyBytes) await SendReadyAsync(context, ready, WriteAll, key);
+        else await SendPassingAsync(context, WriteAll, key.Coding);
         return Results.Empty;
+
+        IEnumerable<ReadOnlyMemory<byte>> WriteAll() => Write(metadata, null, new(key.Root, tokens, new StudyPath(study)));
     }
 
     private static IResult? TryRead(HttpContext context, out BackendScope scope, out Uid study, out Uid? series, out Uid? instance)

@@ -19,9 +19,7 @@ internal static class MultipartAnswer
         // What is written before the start goes through memory of its own.
         await response.StartAsync(context.RequestAborted);
         response.BodyWriter.Write(wrapping.Opening);
-        await BodyCopy.ToClientAsync(context, body);
-        response.BodyWriter.Write(wrapping.End);
-        await response.BodyWriter.FlushAsync(context.RequestAborted);
+        await BodyCopy.ToClientAsync(context, body, wrapping.End);
     }
 
     /// <param name="context">The client.</param>

@@ -27,7 +27,7 @@ public sealed class PackedFrames(MemoryTier memory, ILogger<PackedFrames> log) :
     /// <summary>Jobs that wait, and what they keep from being freed when it leaves the memory tier meanwhile.</summary>
     private const int MostJobs = 512;
 
-    private const long MostWaitingBytes = 256 * 1024 * 1024;
+    private const long MostWaitingBytes = 32 * 1024 * 1024;
 
     private readonly BlockingCollection<Job> _jobs = new(MostJobs);
     private readonly ConcurrentDictionary<Key, bool> _waiting = new();

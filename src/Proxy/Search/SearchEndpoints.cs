@@ -74,7 +74,7 @@ internal static class SearchEndpoints
         response.ContentType = MediaType.DicomJson;
         if (page.Coding != Coding.Identity) response.Headers.ContentEncoding = Codings.NameOf(page.Coding);
         response.ContentLength = page.Body.Length;
-        await response.Body.WriteAsync(page.Body, context.RequestAborted);
+        await context.RequestServices.GetRequiredService<ResponseSteps>().SendAsync(context, page.Body);
         return Results.Empty;
     }
 

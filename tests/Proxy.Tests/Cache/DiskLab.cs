@@ -118,7 +118,7 @@ public sealed class DiskLab : IAsyncDisposable
     }
 
     private static DiskTier NewTier(CacheFolder folder, DiskWriter writer, Func<string, string?> identityOf) =>
-        new(folder, writer, identityOf, TimeProvider.System, new Counters(Meters.GetRequiredService<IMeterFactory>()), NullLogger<DiskTier>.Instance);
+        new(folder, writer, identityOf, new InFlightBytes(1L << 30), TimeProvider.System, new Counters(Meters.GetRequiredService<IMeterFactory>()), NullLogger<DiskTier>.Instance);
 
     private void Begin()
     {

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
+using Proxy.Cache;
 using Proxy.Cache.OnDisk;
 using Proxy.Dicom;
 using Proxy.Disk;
@@ -37,6 +38,22 @@ public sealed class DiskTierTests : IAsyncDisposable
             Assert.Equal(length, body.Length);
             Assert.Equal(DiskLab.BodyOf(key, length), await DiskLab.ReadAsync(body));
         }
+    }
+
+    [Fact]
+    public async Task WhatOneBackendGaveOfAStudyGoes_AndNothingElse()
+    {
+        await using var disk = new DiskLab();
+        EntryKey[] all = [DiskLab.Key(1, 1), DiskLab.Key(2, 1), DiskLab.Key(1, 1, "west"), DiskLab.Key(1, 1, study: 2)];
+        foreach (var key in all) disk.Add(key, 1000);
+        await disk.SettleAsync();
+        Assert.True(await disk.Tier.RemoveAsync(new("east", Uid.Parse("1.2.1"))));
+        Assert.Equal(2, disk.Files.Count());
+        Assert.Null(await disk.ReadAsync(all[0]));
+        Assert.Null(await disk.ReadAsync(all[1]));
+        Assert.NotNull(await disk.ReadAsync(all[2]));
+        Assert.NotNull(await disk.ReadAsync(all[3]));
+        Assert.Equal(2, disk.Writer.Entries);
     }
 
     [Fact]

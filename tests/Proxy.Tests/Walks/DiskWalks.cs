@@ -223,6 +223,20 @@ public sealed class DiskWalks : IDisposable
     }
 
     [Fact]
+    public async Task BudgetsAreShownAsConfigured()
+    {
+        await using var proxy = Start();
+        proxy["Cache:Memory:MaxBytes"] = "268435456";
+        proxy["Cache:Disk:MaxBytes"] = "1073741824";
+        var cache = (await proxy.GetAsync("/cache")).Json;
+        Assert.Equal((268_435_456, 1_073_741_824), ((long)cache["memory"]!["maxBytes"]!, (long)cache["disk"]!["maxBytes"]!));
+        Assert.Equal(0, (long)cache["memory"]!["inFlight"]!);
+        var metrics = (await proxy.GetAsync("/metrics")).Text;
+        Assert.Contains("268435456", metrics, StringComparison.Ordinal);
+        Assert.Contains("1073741824", metrics, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task ADiskThatVanishesChangesNothingForClients_AndIsShown()
     {
         await using var proxy = Start();

@@ -81,6 +81,38 @@ public sealed class LargeBodyWalks : IDisposable
         Assert.Empty(Files);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task ABodyThatIsLargerThanOneMayBeIsNotKept(bool saysItsLength)
+    {
+        _proxy["Cache:MaxBodyBytes"] = "33554432";
+        Send(Whole.Length - 1000, saysItsLength);
+        _most.Open();
+        using var response = await _proxy.OpenAsync(Frame, AsStored);
+        if (saysItsLength) Assert.Equal(502, (int)response.StatusCode);
+        else await Assert.ThrowsAnyAsync<Exception>(() => HashAsync(response));
+        await Until.TrueAsync(() => !Temporary.Any());
+        Assert.Empty(Files);
+    }
+
+    /// <summary>Half of the disk's budget is less than the body, which does not say how long it is.</summary>
+    [Fact]
+    public async Task WhatIsSpooledIsWithinTheBudgetOfTheDisk_AndShown()
+    {
+        _proxy["Cache:Disk:MaxBytes"] = "67108864";
+        Send(Whole.Length - 1000, saysItsLength: false);
+        var frame = HashAsync(await _proxy.OpenAsync(Frame, AsStored));
+        await Until.TrueAsync(() => _most.Arrived == 1);
+        var (spooled, shown) = (Temporary.Sum(f => new FileInfo(f).Length), (long)(await _proxy.GetAsync("/cache")).Json["disk"]!["bytes"]!);
+        Assert.InRange(spooled, 1, 16 << 20);
+        Assert.InRange(shown, spooled, 16 << 20);
+        _most.Open();
+        Assert.Equal(Hash, await frame);
+        await Until.TrueAsync(() => !Temporary.Any());
+        Assert.Equal(0, (long)(await _proxy.GetAsync("/cache")).Json["disk"]!["bytes"]!);
+    }
+
     [Fact]
     public async Task WhenAllLeaveItsFileGoes()
     {

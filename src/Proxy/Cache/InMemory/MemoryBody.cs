@@ -1,3 +1,5 @@
+using Proxy.Wire.Part10;
+
 namespace Proxy.Cache.InMemory;
 
 /// <summary>A body whose bytes are in memory.</summary>
@@ -9,10 +11,14 @@ namespace Proxy.Cache.InMemory;
 internal sealed class MemoryBody(EntryHead head, DateTimeOffset stored, bool isPrefetched, IReadOnlyList<ReadOnlyMemory<byte>> pieces, Action? done = null) : IKeptBody
 {
     private Action? _done = done;
+    private BodyUsage? _usage;
     private int _next;
 
+    /// <summary>The bytes of an entry; they count as read until it is disposed of.</summary>
     public MemoryBody(Entry entry) : this(entry.Head, entry.Stored, entry.IsPrefetched, entry.Pieces)
     {
+        _usage = entry.Usage;
+        _usage?.Enter();
     }
 
     public EntryHead Head => head;
@@ -32,6 +38,8 @@ internal sealed class MemoryBody(EntryHead head, DateTimeOffset stored, bool isP
         return new(_next < pieces.Count ? pieces[_next++] : default);
     }
 
+    public ValueTask<T?> LookAsync<T>(Func<ReadAt, T?> look, CancellationToken cancellation) where T : class => new(look(ReadAt));
+
     public int ReadAt(long offset, Span<byte> room)
     {
         var count = 0;
@@ -45,12 +53,16 @@ internal sealed class MemoryBody(EntryHead head, DateTimeOffset stored, bool isP
 
     public IKeptBody Cut(EntryHead cut, IReadOnlyList<(long Offset, long Length)> stretches)
     {
-        var body = new MemoryBody(cut, stored, isPrefetched, [.. stretches.SelectMany(s => Slice(s.Offset, s.Length))], _done);
-        _done = null;
+        var body = new MemoryBody(cut, stored, isPrefetched, [.. stretches.SelectMany(s => Slice(s.Offset, s.Length))], _done) { _usage = _usage };
+        (_done, _usage) = (null, null);
         return body;
     }
 
-    public void Dispose() => Interlocked.Exchange(ref _done, null)?.Invoke();
+    public void Dispose()
+    {
+        Interlocked.Exchange(ref _usage, null)?.Leave();
+        Interlocked.Exchange(ref _done, null)?.Invoke();
+    }
 
     private IEnumerable<ReadOnlyMemory<byte>> Slice(long offset, long length)
     {

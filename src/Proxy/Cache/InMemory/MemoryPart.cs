@@ -68,6 +68,7 @@ internal sealed class MemoryPart : IDisposable
             _cache.Remove(key);
             // The cache would turn away whatever comes while it makes room on its own time.
             MakeRoom(slot.Bytes);
+            (slot.Value as Entry)?.Usage?.Keep();
             _held[key] = slot;
             using var entry = _cache.CreateEntry(key);
             entry.Value = slot;
@@ -105,6 +106,7 @@ internal sealed class MemoryPart : IDisposable
     private void Left(object key, Slot slot, EvictionReason reason)
     {
         _held.TryRemove(new(key, slot));
+        (slot.Value as Entry)?.Usage?.Drop();
         if (reason == EvictionReason.Capacity) _evicted(key);
     }
 

@@ -4,6 +4,8 @@ namespace Proxy.Cache.InMemory;
 
 /// <summary>What is kept in memory, under a budget of real bytes.</summary>
 /// <remarks>
+/// Bytes in flight (<see cref="InFlight"/>) are within the same budget: while they are many, less is kept.
+/// <para/>
 /// What was asked for once must not throw out what is asked for again and again, such as when one large study is
 /// scrolled through; and what nobody asked for yet must throw out neither. So there are three parts, each of which lets
 /// the least recently used leave first:
@@ -40,7 +42,12 @@ public sealed class MemoryTier : IDisposable
         _recent = new(maxBytes, time, NoteEvicted);
         _proven = new(maxBytes / 4 * 3, time, NoteEvicted);
         _ahead = new(maxBytes / 4, time, NoteEvicted);
+        InFlight = new(maxBytes);
+        InFlight.Taken += MakeRoomForFlight;
     }
+
+    /// <summary>What is held beside the tier, out of the same budget.</summary>
+    public InFlightBytes InFlight { get; }
 
     public long MaxBytes => Volatile.Read(ref _maxBytes);
 
@@ -87,11 +94,15 @@ public sealed class MemoryTier : IDisposable
     public bool Add(object key, object value, long bytes, TimeSpan? lifetime = null)
     {
         if (bytes > MaxEntryBytes || lifetime <= TimeSpan.Zero) return false;
+        var usage = (value as Entry)?.Usage;
         lock (_taking)
         {
+            // From here on its bytes are the tier's, and make no room for themselves.
+            usage?.Keep();
             if (_hasAhead) _ahead.Remove(key);
             _proven.Remove(key);
             AddRecent(key, new(value, bytes + Overhead, _recent.Now + lifetime));
+            usage?.Drop();
         }
         return true;
     }
@@ -101,14 +112,23 @@ public sealed class MemoryTier : IDisposable
     public bool AddAhead(object key, object value, long bytes)
     {
         if (bytes > MaxEntryBytes) return false;
+        var usage = (value as Entry)?.Usage;
         lock (_taking)
         {
             if (_proven.Look(key) is not null || _recent.Look(key) is not null) return true;
-            var max = MaxAheadBytes();
-            if (bytes + Overhead > max) return false;
-            _hasAhead = true;
-            _ahead.Resize(max);
-            _ahead.Add(key, new(value, bytes + Overhead, null));
+            usage?.Keep();
+            try
+            {
+                var max = MaxAheadBytes();
+                if (bytes + Overhead > max) return false;
+                _hasAhead = true;
+                _ahead.Resize(max);
+                _ahead.Add(key, new(value, bytes + Overhead, null));
+            }
+            finally
+            {
+                usage?.Drop();
+            }
         }
         return true;
     }
@@ -141,9 +161,8 @@ public sealed class MemoryTier : IDisposable
         lock (_taking)
         {
             Volatile.Write(ref _maxBytes, maxBytes);
-            _proven.Resize(maxBytes / 4 * 3);
-            _recent.Resize(maxBytes - _proven.Bytes);
-            _ahead.Resize(MaxAheadBytes());
+            InFlight.Resize(maxBytes);
+            Fit();
         }
     }
 
@@ -160,8 +179,9 @@ public sealed class MemoryTier : IDisposable
         if (_recent.Find(key) is not { } found) return _hasAhead ? FindAhead(key) : null;
         // Its bytes are counted in one part at a time.
         _recent.Remove(key);
+        _proven.Resize(ProvenRoom());
         _proven.Add(key, found);
-        _recent.Resize(MaxBytes - _proven.Bytes);
+        _recent.Resize(RecentRoom());
         if (_hasAhead) _ahead.Resize(MaxAheadBytes());
         return found.Value;
     }
@@ -190,11 +210,33 @@ public sealed class MemoryTier : IDisposable
             _ahead.Resize(MaxAheadBytes(slot.Bytes));
             _hasAhead = !_ahead.IsEmpty;
         }
-        _recent.Resize(MaxBytes - _proven.Bytes);
+        _recent.Resize(RecentRoom());
         _recent.Add(key, slot);
     }
 
-    private long MaxAheadBytes(long coming = 0) => Math.Clamp(MaxBytes - _recent.Bytes - _proven.Bytes - coming, 0, MaxBytes / 4);
+    /// <summary>What is not in flight, in bytes.</summary>
+    private long Room() => Math.Max(MaxBytes - InFlight.Bytes, 0);
+
+    private long ProvenRoom() => Math.Min(MaxBytes / 4 * 3, Room());
+
+    private long RecentRoom() => Math.Max(Room() - _proven.Bytes, 0);
+
+    private long MaxAheadBytes(long coming = 0) => Math.Clamp(Room() - _recent.Bytes - _proven.Bytes - coming, 0, MaxBytes / 4);
+
+    private void MakeRoomForFlight()
+    {
+        if (Bytes <= Room()) return;
+        lock (_taking) Fit();
+    }
+
+    /// <summary>Lets go of what is over the budget; what was fetched ahead first. Call under the lock.</summary>
+    private void Fit()
+    {
+        _proven.Resize(ProvenRoom());
+        _ahead.Resize(MaxAheadBytes());
+        _recent.Resize(RecentRoom());
+        _ahead.Resize(MaxAheadBytes());
+    }
 
     private void NoteEvicted(object key)
     {

@@ -18,6 +18,9 @@ internal abstract record DiskJob
     /// <summary>A large one, in tmp/ already. Somebody waits for it; somebody may ask for it until it is in its place.</summary>
     public sealed record Commit(Spool Spool, Func<bool> IsAhead, TaskCompletionSource<bool> Done) : DiskJob;
 
+    /// <summary>A large body on its way needs room. Somebody waits for it.</summary>
+    public sealed record MakeRoom(long Bytes, TaskCompletionSource<bool> Done) : DiskJob;
+
     /// <summary>Something is to go. Somebody may wait for it.</summary>
     public sealed record Remove(Removal Removal, TaskCompletionSource<bool> Done) : DiskJob;
 

@@ -13,7 +13,7 @@ namespace Proxy.Cache.OnDisk;
 public sealed class DiskQueue
 {
     /// <summary>The most that waits to be written, in bytes: a disk that is slower than the backends keeps less, and nobody waits.</summary>
-    private const long MaxBytes = 128L << 20;
+    public const long MostBytes = 128L << 20;
 
     /// <summary>So many removals wait for a disk that cannot be changed, each by itself; with one more everything is to go.</summary>
     private const int MaxRemovals = 1000;
@@ -31,6 +31,9 @@ public sealed class DiskQueue
     private long _bytes;
     private int _fetches;
     private int _awaited;
+
+    /// <summary>The most that waits to be written, in bytes: a share of the memory, and <see cref="MostBytes"/> at most.</summary>
+    public long MaxBytes { get; set; } = MostBytes;
 
     /// <summary>Nothing waits.</summary>
     public bool IsEmpty => !_jobs.Reader.TryPeek(out _);
@@ -71,12 +74,16 @@ public sealed class DiskQueue
         var write = new DiskJob.Write(key, entry);
         if (!_bodies.TryAdd(key, write)) return true;
         Interlocked.Add(ref _bytes, entry.Length);
+        entry.Usage?.Enter();
         _jobs.Writer.TryWrite(write);
         return true;
     }
 
     /// <summary>True when it is in its place, false when it could not be kept.</summary>
     public Task<bool> AddAsync(Spool spool, Func<bool> isAhead) => AddAwaited(done => new DiskJob.Commit(spool, isAhead, done));
+
+    /// <summary>True when a large body on its way has the room that it needs.</summary>
+    public Task<bool> MakeRoomAsync(long bytes) => AddAwaited(done => new DiskJob.MakeRoom(bytes, done));
 
     /// <summary>From now on it is not found; true when no trace is left on disk, false when the disk cannot be changed now.</summary>
     public Task<bool> RemoveAsync(Removal removal)
@@ -113,7 +120,7 @@ public sealed class DiskQueue
     internal bool TryTake([NotNullWhen(true)] out DiskJob? job)
     {
         if (!_jobs.Reader.TryRead(out job)) return false;
-        if (job is DiskJob.Commit or DiskJob.Remove) Interlocked.Decrement(ref _awaited);
+        if (job is DiskJob.Commit or DiskJob.Remove or DiskJob.MakeRoom) Interlocked.Decrement(ref _awaited);
         return true;
     }
 
@@ -122,6 +129,7 @@ public sealed class DiskQueue
     {
         _bodies.TryRemove(new(write.Key, write));
         Interlocked.Add(ref _bytes, -write.Entry.Length);
+        write.Entry.Usage?.Leave();
     }
 
     /// <summary>It is gone.</summary>

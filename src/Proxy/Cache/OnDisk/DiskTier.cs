@@ -12,10 +12,12 @@ namespace Proxy.Cache.OnDisk;
 /// <param name="folder">Where it lies.</param>
 /// <param name="writer">Who changes anything there.</param>
 /// <param name="identityOf">Under which name what a backend gave is kept; null for one that is not configured.</param>
+/// <param name="inFlight">Where bodies are counted that are read into memory at once.</param>
 /// <param name="time">The clock.</param>
 /// <param name="counters">Where damage is counted.</param>
 /// <param name="log">Where damage is told.</param>
-public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string, string?> identityOf, TimeProvider time, Counters counters, ILogger<DiskTier> log)
+public sealed class DiskTier(
+    CacheFolder folder, DiskWriter writer, Func<string, string?> identityOf, InFlightBytes inFlight, TimeProvider time, Counters counters, ILogger<DiskTier> log)
 {
     /// <summary>Up to here a file is read at once and proved; a larger one is read as it leaves.</summary>
     private const int AtOnceBytes = 1024 * 1024;
@@ -28,6 +30,8 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
 
     /// <summary>So many files are known to have been proved.</summary>
     private const int MaxProved = 10_000;
+
+    private static readonly object Yes = new();
 
     private static readonly TimeSpan ProvedFor = TimeSpan.FromMinutes(10);
 
@@ -73,7 +77,7 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
             places.Add((candidate, kept));
         }
         var found = places.Count == 0 ? null : await folder.RunAsync(() => OpenFirst(places), cancellation);
-        if (found?.Body is FileBody file && !await IsProvedAsync(file, found, cancellation)) found = null;
+        if (found?.Body is FileBody file && !await IsProvedOrDisposedAsync(file, found, cancellation)) found = null;
         Tallies.Note(wanted[0].Key.Backend, isHit: found is not null);
         return found is null ? null : (found.Key, found.Body);
     }
@@ -86,7 +90,7 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
         if (!folder.State.CanRead || identityOf(wanted[0].Key.Backend) is not { } identity) return false;
         var places = wanted.Select(candidate => candidate with { Key = candidate.Key with { Backend = identity } }).Where(place => !writer.Queue.IsGoing(place.Key)).ToList();
         if (places.Exists(place => writer.Queue.Find(place.Key) is { } queued && place.IsMetBy(queued.Head))) return true;
-        return places.Count > 0 && await folder.RunAsync(() => places.Find(IsThere) is { Key: not null } ? folder : null, cancellation) is not null;
+        return places.Count > 0 && await folder.RunAsync(() => places.Find(IsThere) is { Key: not null } ? Yes : null, cancellation) is not null;
     }
 
     /// <summary>Notes that somebody uses what is kept here too.</summary>
@@ -107,7 +111,7 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
     /// <summary>Begins a body that is too large for memory; null when it cannot be kept.</summary>
     public Task<Spool?> BeginAsync(EntryKey key, EntryHead head) =>
         identityOf(key.Backend) is { } identity && !(head.Length > writer.MaxBytes / 4)
-            ? Spool.BeginAsync(folder, writer.NextTemporary(), key with { Backend = identity }, head)
+            ? Spool.BeginAsync(folder, writer, key with { Backend = identity }, head)
             : Task.FromResult<Spool?>(null);
 
     /// <summary>Keeps a large body that is whole.</summary>
@@ -130,7 +134,13 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
     /// <param name="Kept">By which it lies here.</param>
     /// <param name="Body">Open.</param>
     /// <param name="IsPartWanted">Only a part of it will leave.</param>
-    private sealed record Found(EntryKey Key, EntryKey Kept, IKeptBody Body, bool IsPartWanted);
+    private sealed record Found(EntryKey Key, EntryKey Kept, IKeptBody Body, bool IsPartWanted) : IDisposable
+    {
+        public void Dispose() => Body.Dispose();
+    }
+
+    /// <summary>When a file was last written.</summary>
+    private sealed record Written(DateTime At);
 
     private Found? OpenFirst(List<(Candidate Wanted, EntryKey Kept)> places)
     {
@@ -168,7 +178,7 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
             try
             {
                 var length = RandomAccess.GetLength(file);
-                if (length <= AtOnceBytes) return ReadAtOnce(file, length, path, key);
+                if (length <= AtOnceBytes && inFlight.TryTake(length)) return ReadAtOnce(file, length, path, key);
                 var bytes = ArrayPool<byte>.Shared.Rent(EntryFile.MaxHeadBytes);
                 var head = EntryFile.ReadHead(bytes.AsSpan(0, RandomAccess.Read(file, bytes, 0)));
                 ArrayPool<byte>.Shared.Return(bytes);
@@ -223,7 +233,24 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
             if (!isGiven) GiveBack();
         }
 
-        void GiveBack() => rented.ForEach(static piece => ArrayPool<byte>.Shared.Return(piece));
+        void GiveBack()
+        {
+            rented.ForEach(static piece => ArrayPool<byte>.Shared.Return(piece));
+            inFlight.Return(length);
+        }
+    }
+
+    private async ValueTask<bool> IsProvedOrDisposedAsync(FileBody file, Found found, CancellationToken cancellation)
+    {
+        var isProved = false;
+        try
+        {
+            return isProved = await IsProvedAsync(file, found, cancellation);
+        }
+        finally
+        {
+            if (!isProved) file.Dispose();
+        }
     }
 
     /// <summary>A large file is read before its first byte leaves, or part of it does; a very large one as it leaves.</summary>
@@ -231,7 +258,7 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
     {
         if (file.Length > ProvedFirstBytes && !found.IsPartWanted) return true;
         var path = folder.PathOf("entries", EntryFile.PathOf(found.Kept));
-        var written = File.GetLastWriteTimeUtc(path);
+        if (await folder.RunAsync(() => new Written(File.GetLastWriteTimeUtc(path)), cancellation) is not { At: var written }) return false;
         if (_proved.TryGetValue(found.Kept, out var proved) && proved.Written == written && Store.Ages.IsWithin(proved.Proved, ProvedFor, time.GetUtcNow()))
         {
             file.Trust();
@@ -239,8 +266,7 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
         }
         if (!await file.ProveAsync(cancellation))
         {
-            file.Dispose();
-            if (folder.State.CanRead) Drop(path, found.Kept);
+            if (folder.State.CanRead) await folder.RunAsync(() => Drop(path, found.Kept), cancellation);
             return false;
         }
         if (_proved.Count >= MaxProved) _proved.Clear();
@@ -254,8 +280,15 @@ public sealed class DiskTier(CacheFolder folder, DiskWriter writer, Func<string,
         counters.EntryDamaged();
         log.EntryDamaged();
         if (!folder.State.CanWrite) return null;
-        File.Delete(path);
-        writer.Queue.CountAgain(key);
+        try
+        {
+            File.Delete(path);
+            writer.Queue.CountAgain(key);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            folder.Fail(e, wasWriting: true);
+        }
         return null;
     }
 }

@@ -52,7 +52,8 @@ public sealed class DiskWriter : BackgroundService
 
     public DiskQueue Queue { get; } = new();
 
-    public long Bytes => _index.Bytes;
+    /// <summary>On disk, with what is on its way there.</summary>
+    public long Bytes => _index.Bytes + _entries.Budget.Spooled;
 
     public long Entries => _index.Entries;
 
@@ -78,6 +79,13 @@ public sealed class DiskWriter : BackgroundService
     /// <summary>Whether what an earlier process left is still being looked through.</summary>
     public bool IsScanning => _scan.IsRunning;
 
+    /// <summary>The most that waits in memory to be written, in bytes.</summary>
+    public long QueueMaxBytes
+    {
+        get => Queue.MaxBytes;
+        set => Queue.MaxBytes = value;
+    }
+
     public long MaxBytes
     {
         get => _entries.Budget.MaxBytes;
@@ -98,6 +106,11 @@ public sealed class DiskWriter : BackgroundService
         if (AheadBytes + more > _entries.Budget.MaxAheadBytes) return false;
         return Bytes + more <= max || Bytes + more - IdleBytes() <= max;
     }
+
+    /// <summary>Takes room on disk for a body on its way; false when there is none in the budget.</summary>
+    internal ValueTask<bool> TakeSpoolRoomAsync(long bytes) => _entries.Budget.TryTakeSpoolRoom(bytes) ? new(true) : new(Queue.MakeRoomAsync(bytes));
+
+    internal void ReturnSpoolRoom(long bytes) => _entries.Budget.ReturnSpoolRoom(bytes);
 
     /// <summary>A new place in tmp/.</summary>
     public string NextTemporary() => _entries.NextTemporary();
@@ -235,8 +248,9 @@ public sealed class DiskWriter : BackgroundService
             Doubt(e);
         }
         if (job is DiskJob.Commit commit) commit.Done.TrySetResult(false);
+        if (job is DiskJob.MakeRoom room) room.Done.TrySetResult(false);
         if (job is DiskJob.Remove remove) remove.Done.TrySetResult(false);
-        if (job is not DiskJob.Commit) _postponed.Add(job);
+        if (job is not (DiskJob.Commit or DiskJob.MakeRoom)) _postponed.Add(job);
     }
 
     private void DoNow(DiskJob job)
@@ -245,6 +259,9 @@ public sealed class DiskWriter : BackgroundService
         {
             case DiskJob.Commit commit:
                 commit.Done.TrySetResult(_entries.TryCommit(commit.Spool, commit.IsAhead));
+                break;
+            case DiskJob.MakeRoom room:
+                room.Done.TrySetResult(_entries.Budget.TryMakeSpoolRoom(room.Bytes));
                 break;
             case DiskJob.Remove remove:
                 _entries.Remove(remove.Removal);

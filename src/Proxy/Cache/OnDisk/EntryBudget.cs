@@ -20,6 +20,7 @@ internal sealed class EntryBudget(DiskIndex index, Func<string, string?> nameOf,
     private readonly Dictionary<string, long> _reserved = [];
     private long _maxBytes;
     private long _evictions;
+    private long _spooled;
 
     /// <summary>The budget, in bytes on disk.</summary>
     public long MaxBytes
@@ -27,6 +28,27 @@ internal sealed class EntryBudget(DiskIndex index, Func<string, string?> nameOf,
         get => Interlocked.Read(ref _maxBytes);
         set => Interlocked.Exchange(ref _maxBytes, value);
     }
+
+    /// <summary>Room that bodies have which are on their way into files, in bytes. From any thread.</summary>
+    public long Spooled => Interlocked.Read(ref _spooled);
+
+    /// <summary>Takes room for a body on its way when it is free as it is. From any thread.</summary>
+    public bool TryTakeSpoolRoom(long bytes)
+    {
+        if (Interlocked.Add(ref _spooled, bytes) + index.Bytes <= MaxBytes) return true;
+        ReturnSpoolRoom(bytes);
+        return false;
+    }
+
+    /// <summary>The same, and series leave for it; half of the budget at most is given to bodies on their way.</summary>
+    public bool TryMakeSpoolRoom(long bytes)
+    {
+        if (Spooled + bytes > MaxBytes / 2) return false;
+        EvictDownTo(MaxBytes - Spooled - bytes, () => index.LeastValuable(16));
+        return TryTakeSpoolRoom(bytes);
+    }
+
+    public void ReturnSpoolRoom(long bytes) => Interlocked.Add(ref _spooled, -bytes);
 
     /// <summary>Entries that left because others needed the room.</summary>
     public long Evictions => Interlocked.Read(ref _evictions);
@@ -50,6 +72,7 @@ internal sealed class EntryBudget(DiskIndex index, Func<string, string?> nameOf,
         var (here, all) = (_reserved.GetValueOrDefault(place), _reserved.Values.Sum());
         if (index.BytesOf(place) + here + needed > max / 4) return false;
         if (isAhead && index.AheadBytes + all + needed > MaxAheadBytes) return false;
+        all += Spooled;
         if (index.Bytes + all + needed > max)
         {
             if (isAhead) EvictDownTo(max - all - needed, () => index.LeastValuableIdle(IdleAfter, place, 16));

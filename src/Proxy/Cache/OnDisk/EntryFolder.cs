@@ -78,6 +78,7 @@ internal sealed class EntryFolder
     {
         try
         {
+            spool.ReturnRoom();
             if (!Budget.TryMakeRoom(spool.Key, spool.FileBytes, isAhead())) return false;
             spool.WriteHead(isAhead());
             RandomAccess.FlushToDisk(spool.File);
@@ -112,6 +113,17 @@ internal sealed class EntryFolder
             var path = _folder.PathOf("entries", EntryFile.FolderOfStudy(study.ToString()));
             if (Directory.Exists(path)) Delete(path);
         }
+        else if (removal is { Backend: { } owner, Study: { } whole, Series: null })
+        {
+            var path = _folder.PathOf("entries", EntryFile.FolderOfStudy(whole.ToString()));
+            if (!Directory.Exists(path)) return;
+            foreach (var series in Directory.EnumerateDirectories(path))
+            {
+                // All that lies in a folder is one backend's.
+                var head = Directory.EnumerateFiles(series).Select(EntryFile.FindHead).FirstOrDefault(found => found is not null);
+                if (head?.Key.Backend == owner) Discard(Path.Join(EntryFile.FolderOfStudy(whole.ToString()), Path.GetFileName(series)));
+            }
+        }
         else if (removal is { Backend: { } backend, Study: { } of, Series: { } series })
         {
             var place = EntryFile.FolderOfSeries(backend, of.ToString(), series.ToString());
@@ -129,6 +141,10 @@ internal sealed class EntryFolder
             _index.Remove(place);
             Recount(place);
             _index.Count();
+        }
+        else
+        {
+            throw new ArgumentException("Not a removal of all, of a study, of a series or of an instance.", nameof(removal));
         }
     }
 

@@ -3,6 +3,7 @@ using System.IO.Hashing;
 using Microsoft.Win32.SafeHandles;
 using Proxy.Disk;
 using Proxy.Operations;
+using Proxy.Wire.Part10;
 
 namespace Proxy.Cache.OnDisk;
 
@@ -19,7 +20,7 @@ internal sealed class FileBody(
     CacheFolder folder, SafeFileHandle file, EntryHead head, DateTimeOffset stored, bool isPrefetched, long start, IReadOnlyList<(long Offset, long Length)> stretches,
     UInt128? hash) : IKeptBody
 {
-    private const int PieceBytes = 256 * 1024;
+    private const int PieceBytes = 64 * 1024;
 
     private XxHash128? _proof = hash is null ? null : new();
     private byte[]? _buffer;
@@ -75,7 +76,15 @@ internal sealed class FileBody(
     /// <summary>It was proved not long ago.</summary>
     public void Trust() => _proof = null;
 
-    public int ReadAt(long offset, Span<byte> room) => RandomAccess.Read(_file!, room[..(int)Math.Clamp(Length - offset, 0, room.Length)], start + offset);
+    public async ValueTask<T?> LookAsync<T>(Func<ReadAt, T?> look, CancellationToken cancellation) where T : class
+    {
+        var file = _file!;
+        return await folder.RunAsync(() => look((offset, room) => ReadAt(file, offset, room)), cancellation);
+    }
+
+    public int ReadAt(long offset, Span<byte> room) => ReadAt(_file!, offset, room);
+
+    private int ReadAt(SafeFileHandle from, long offset, Span<byte> room) => RandomAccess.Read(from, room[..(int)Math.Clamp(Length - offset, 0, room.Length)], start + offset);
 
     public IKeptBody Cut(EntryHead cut, IReadOnlyList<(long Offset, long Length)> wanted)
     {

@@ -5,21 +5,30 @@ using Proxy.Disk;
 namespace Proxy.Cache.OnDisk;
 
 /// <summary>A body that is too large for memory, on its way into a file: whoever comes late reads from there.</summary>
-/// <remarks>The head is written last, when length and sum are known; room for it is left at the beginning.</remarks>
+/// <remarks>
+/// The head is written last, when length and sum are known; room for it is left at the beginning. Room on disk is taken
+/// before anything is written there: what is spooled is within the budget at every moment.
+/// </remarks>
 public sealed class Spool : IDisposable
 {
     private static readonly object Done = new();
 
+    /// <summary>So much room is taken at a time for a body that does not declare its length.</summary>
+    private const long StepBytes = 16L << 20;
+
     private readonly CacheFolder _folder;
+    private readonly DiskWriter _writer;
     private readonly FileStream _file;
     private readonly EntryHead _head;
     private readonly int _start;
     private readonly XxHash128 _hash = new();
+    private long _room;
     private bool _isKept;
 
-    private Spool(CacheFolder folder, FileStream file, EntryKey key, EntryHead head, int start)
+    private Spool(CacheFolder folder, DiskWriter writer, FileStream file, EntryKey key, EntryHead head, int start)
     {
         _folder = folder;
+        _writer = writer;
         _file = file;
         _head = head;
         _start = start;
@@ -43,16 +52,17 @@ public sealed class Spool : IDisposable
     internal SafeFileHandle File => _file.SafeFileHandle;
 
     /// <summary>Begins a file; null when that cannot be.</summary>
-    internal static Task<Spool?> BeginAsync(CacheFolder folder, string path, EntryKey key, EntryHead head) => folder.RunAsync(
+    internal static Task<Spool?> BeginAsync(CacheFolder folder, DiskWriter writer, EntryKey key, EntryHead head) => folder.RunAsync(
         () => EntryFile.WriteHead(key, head, 0, 0, default(DateTimeOffset).AddYears(1970)) is { } empty
-            ? new Spool(folder, new FileStream(path, CacheFolder.NewFile()), key, head, empty.Length)
+            ? new Spool(folder, writer, new FileStream(writer.NextTemporary(), CacheFolder.NewFile()), key, head, empty.Length)
             : null,
         CancellationToken.None,
         writes: true);
 
-    /// <summary>Adds bytes behind the others; false when the disk did not take them.</summary>
+    /// <summary>Adds bytes behind the others; false when the disk did not take them, or there is no room for them in the budget.</summary>
     public async ValueTask<bool> AppendAsync(ReadOnlyMemory<byte> bytes)
     {
+        if (!await TakeRoomAsync(FileBytes + bytes.Length)) return false;
         var isWritten = await _folder.RunAsync(
             () =>
             {
@@ -76,20 +86,32 @@ public sealed class Spool : IDisposable
     /// <summary>Writes the head over the room that was left for it.</summary>
     internal void WriteHead(bool isPrefetched) => RandomAccess.Write(File, EntryFile.WriteHead(Key, _head, Length, _hash.GetCurrentHashAsUInt128(), Stored, isPrefetched)!, 0);
 
+    /// <summary>The room that was taken is free again: the body is to be kept, or goes.</summary>
+    internal void ReturnRoom() => _writer.ReturnSpoolRoom(Interlocked.Exchange(ref _room, 0));
+
+    private async ValueTask<bool> TakeRoomAsync(long bytes)
+    {
+        if (bytes <= _room) return true;
+        var wanted = Math.Max(bytes, _head.Length is { } declared && _room == 0 ? _start + declared : Math.Min(_room + StepBytes, _writer.MaxBytes / 4));
+        if (wanted > _writer.MaxBytes / 4 || !await _writer.TakeSpoolRoomAsync(wanted - _room)) return false;
+        _room = wanted;
+        return true;
+    }
+
     /// <summary>The file has its name now and stays when the spool goes.</summary>
     internal void Keep() => _isKept = true;
 
     public void Dispose()
     {
         _file.Dispose();
-        if (_isKept) return;
         try
         {
-            System.IO.File.Delete(Path);
+            if (!_isKept) System.IO.File.Delete(Path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // It goes with the others in tmp when the folder is taken next.
         }
+        ReturnRoom();
     }
 }

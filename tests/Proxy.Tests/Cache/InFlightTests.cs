@@ -1,0 +1,164 @@
+using Proxy.Cache;
+using Proxy.Cache.InMemory;
+using Proxy.Wire;
+using Xunit;
+
+namespace Proxy.Tests.Cache;
+
+/// <summary>Bodies that are in memory and not in the tier: counted in one place, bounded, and out of the tier's budget.</summary>
+public sealed class InFlightTests : IDisposable
+{
+    private const long Budget = 64 << 20;
+
+    private static readonly EntryHead Head = new("application/octet-stream", "1.2.840.10008.1.2.1", null);
+
+    private readonly MemoryTier _memory = new(Budget, TimeProvider.System);
+
+    private InFlightBytes InFlight => _memory.InFlight;
+
+    private static CancellationToken Stopped => TestContext.Current.CancellationToken;
+
+    public void Dispose() => _memory.Dispose();
+
+    [Fact]
+    public void HalfOfTheBudgetMayBeInFlight()
+    {
+        Assert.True(InFlight.TryTake(Budget / 2));
+        Assert.False(InFlight.TryTake(1));
+        Assert.Equal(Budget / 2, InFlight.Bytes);
+        InFlight.Return(1);
+        Assert.True(InFlight.TryTake(1));
+    }
+
+    [Fact]
+    public void WindowsMayTakeAQuarterMore()
+    {
+        InFlight.Take(Budget / 2 + Budget / 8);
+        Assert.False(InFlight.IsExhausted);
+        InFlight.Take(1);
+        Assert.True(InFlight.IsExhausted);
+    }
+
+    [Fact]
+    public void TheTierKeepsLess_WhileMuchIsInFlight()
+    {
+        for (var i = 0; i < 64; i++) _memory.Add(i, "value", 1 << 20);
+        Assert.InRange(_memory.Bytes, Budget / 10 * 9, Budget);
+        Assert.True(InFlight.TryTake(Budget / 2));
+        Assert.InRange(_memory.Bytes, 1, Budget / 2);
+        for (var i = 0; i < 64; i++) _memory.Add(i, "value", 1 << 20);
+        Assert.InRange(_memory.Bytes, 1, Budget / 2);
+
+        InFlight.Return(Budget / 2);
+        for (var i = 0; i < 64; i++) _memory.Add(i, "value", 1 << 20);
+        Assert.InRange(_memory.Bytes, Budget / 10 * 9, Budget);
+    }
+
+    [Fact]
+    public void ABodyIsInFlight_WhileItIsReadAndNotKept()
+    {
+        var usage = new BodyUsage(InFlight, 100);
+        usage.Enter();
+        usage.Enter();
+        Assert.Equal(100, InFlight.Bytes);
+        usage.Keep();
+        Assert.Equal(0, InFlight.Bytes);
+        // From one part of the tier to another.
+        usage.Keep();
+        usage.Drop();
+        Assert.Equal(0, InFlight.Bytes);
+        usage.Leave();
+        usage.Drop();
+        Assert.Equal(100, InFlight.Bytes);
+        usage.Leave();
+        Assert.Equal(0, InFlight.Bytes);
+    }
+
+    [Fact]
+    public async Task ManyReadersAndTheTier_LeaveNothingCounted()
+    {
+        var usage = new BodyUsage(InFlight, 100);
+        await Parallel.ForAsync(0, 8, Stopped, (_, _) =>
+        {
+            for (var i = 0; i < 10_000; i++)
+            {
+                usage.Enter();
+                usage.Keep();
+                usage.Drop();
+                usage.Leave();
+            }
+            return ValueTask.CompletedTask;
+        });
+        Assert.Equal(0, InFlight.Bytes);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData(300_000L)]
+    public async Task AFillIsCountedUntilItsLastReaderLeaves(long? declared)
+    {
+        var fill = new Fill(1 << 20, null, InFlight);
+        var reader = fill.Join()!;
+        fill.Begin(Head with { Length = declared });
+        await fill.WriteAsync(new byte[300_000], Stopped);
+        Assert.InRange(InFlight.Bytes, 300_000, 600_000);
+
+        var (entry, _) = await fill.CompleteAsync(Head with { Length = 300_000 }, default);
+        Assert.Equal(300_000, InFlight.Bytes);
+        _memory.Add("key", entry!, 300_000);
+        Assert.Equal(0, InFlight.Bytes);
+        _memory.Remove("key");
+        await Pacs.Until.TrueAsync(() => InFlight.Bytes == 300_000);
+        fill.Close();
+        Assert.Equal(300_000, InFlight.Bytes);
+        reader.Dispose();
+        Assert.Equal(0, InFlight.Bytes);
+    }
+
+    [Fact]
+    public async Task WithoutRoomAFillIsAWindow_AndNothingStaysCounted()
+    {
+        Assert.True(InFlight.TryTake(InFlight.Limit));
+        var fill = new Fill(1 << 20, null, InFlight);
+        var reader = fill.Join()!;
+        fill.Begin(Head with { Length = 500_000 });
+        Assert.Null(fill.Join());
+        for (var i = 0; i < 10; i++)
+        {
+            await fill.WriteAsync(new byte[50_000], Stopped);
+            for (var read = 0; read < 50_000; read += (await reader.ReadAsync(Stopped)).Length) { }
+        }
+        Assert.InRange(InFlight.Bytes, InFlight.Limit + 1, InFlight.Limit + 400_000);
+        Assert.Null((await fill.CompleteAsync(Head, default)).Entry);
+        fill.Close();
+        reader.Dispose();
+        Assert.Equal(InFlight.Limit, InFlight.Bytes);
+    }
+
+    [Fact]
+    public async Task AFillThatFailsLeavesNothingCounted()
+    {
+        var fill = new Fill(1 << 20, null, InFlight);
+        var reader = fill.Join()!;
+        fill.Begin(Head with { Length = 500_000 });
+        await fill.WriteAsync(new byte[100_000], Stopped);
+        fill.End(new("east", Proxy.Backends.BackendError.BadAnswer, "cut"));
+        fill.Close();
+        reader.Dispose();
+        Assert.Equal(0, InFlight.Bytes);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData(1001L)]
+    public async Task ABodyThatIsLargerThanOneMayBeIsRefused(long? declared)
+    {
+        var fill = new Fill(1 << 20, null, InFlight, maxBytes: 1000);
+        using var reader = fill.Join()!;
+        await Assert.ThrowsAsync<MalformedAnswerException>(async () =>
+        {
+            fill.Begin(Head with { Length = declared });
+            await fill.WriteAsync(new byte[1001], Stopped);
+        });
+    }
+}
