@@ -14,6 +14,11 @@ if (args is ["disk"])
     await DiskRun.RunAsync();
     return;
 }
+if (args is ["memory", .. var cases])
+{
+    await MemoryRun.RunAsync(cases);
+    return;
+}
 if (args is ["store", .. var part])
 {
     await StoreRun.RunAsync(part);
