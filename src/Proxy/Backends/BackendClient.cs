@@ -15,7 +15,8 @@ namespace Proxy.Backends;
 /// </code>
 /// </remarks>
 public sealed class BackendClient(
-    BackendSet backends, BackendExchange exchange, BackendStates states, Turns turns, TimeProvider time, ILogger<BackendClient> log) : IDisposable
+    BackendSet backends, BackendExchange exchange, BackendStates states, Turns turns, TimeProvider time, ILogger<BackendClient> log)
+    : IDisposable
 {
     /// <summary>How long a backend may take to answer a health check.</summary>
     private static readonly TimeSpan ProbePatience = TimeSpan.FromSeconds(5);

@@ -13,7 +13,10 @@ public enum RequestPurpose
     Prefetch,
 }
 
-/// <summary>The purpose of the current asynchronous flow: <see cref="RequestPurpose.Client"/> unless it runs within <see cref="RunAsync"/>.</summary>
+/// <summary>
+/// The purpose of the current asynchronous flow: <see cref="RequestPurpose.Client"/> unless it runs within
+/// <see cref="RunAsync{T}"/>.
+/// </summary>
 /// <remarks>
 /// Background work is marked where it begins, and everything that it asks of a backend inherits the mark. So client
 /// requests carry no mark and cost nothing, and a new kind of client request is in the foreground by itself. A shared

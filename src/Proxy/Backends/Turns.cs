@@ -77,13 +77,17 @@ public sealed class Turns(BackendStates states, TimeProvider time)
     /// </summary>
     /// <param name="backend">The backend that is asked.</param>
     /// <param name="errand">For what; null for a search.</param>
-    public IDisposable? Wait(string backend, Errand? errand) => CurrentPurpose.Value == RequestPurpose.Client ? LaneOf(backend).Enter(errand) : null;
+    public IDisposable? Wait(string backend, Errand? errand) =>
+        CurrentPurpose.Value == RequestPurpose.Client ? LaneOf(backend).Enter(errand) : null;
 
     /// <summary>A client's search waits for all backends of a scope.</summary>
     /// <param name="scope">The backends that are asked.</param>
     /// <param name="study">The study that the search is within; null for none.</param>
-    public IDisposable Wait(BackendScope scope, Uid? study) =>
-        new Several([.. scope.Backends.Select(backend => Wait(backend.Name, study is { } uid ? new Errand(uid) : null)).OfType<IDisposable>()]);
+    public IDisposable Wait(BackendScope scope, Uid? study)
+    {
+        Errand? errand = study is { } uid ? new(uid) : null;
+        return new Several([.. scope.Backends.Select(backend => Wait(backend.Name, errand)).OfType<IDisposable>()]);
+    }
 
     /// <summary>Waits until the backend may be asked for what no client waits for.</summary>
     /// <param name="backend">Whom.</param>
@@ -93,7 +97,8 @@ public sealed class Turns(BackendStates states, TimeProvider time)
     /// <param name="most">So many run at once.</param>
     /// <param name="patience">Ends the waiting for a turn. A turn that was granted goes on.</param>
     /// <param name="cancellation">Ends the waiting and stops the turn.</param>
-    public Task<Turn> TakeAsync(string backend, Errand errand, Rank rank, long order, int most, CancellationToken patience, CancellationToken cancellation) =>
+    public Task<Turn> TakeAsync(
+        string backend, Errand errand, Rank rank, long order, int most, CancellationToken patience, CancellationToken cancellation) =>
         LaneOf(backend).TakeAsync(errand, rank, order, most, patience, cancellation);
 
     /// <summary>How many fetches run ahead on a backend now.</summary>
@@ -193,7 +198,8 @@ public sealed class Turns(BackendStates states, TimeProvider time)
             return client;
         }
 
-        public async Task<Turn> TakeAsync(Errand errand, Rank rank, long order, int most, CancellationToken patience, CancellationToken cancellation)
+        public async Task<Turn> TakeAsync(
+            Errand errand, Rank rank, long order, int most, CancellationToken patience, CancellationToken cancellation)
         {
             var wish = new Wish(errand, rank, most, new(TaskCreationOptions.RunContinuationsAsynchronously), cancellation);
             lock (_lock) _wishes.Enqueue(wish, (rank, order, _made++));

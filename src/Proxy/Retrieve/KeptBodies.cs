@@ -51,7 +51,8 @@ public sealed class KeptBodies(EntryCache cache, FrameCutter cutter, GivenForms 
     /// <param name="isCut">Whether a frame can be cut out of its instance: then the instance will do.</param>
     /// <param name="cancellation">Ends the look-up.</param>
     public ValueTask<bool> HasAsync(string backend, BodyPath body, Negotiation negotiation, bool isCut, CancellationToken cancellation) =>
-        cache.HasAsync([.. CandidatesOf(backend, body, negotiation.Formats).Where(candidate => isCut || !candidate.IsPartWanted)], cancellation);
+        cache.HasAsync(
+            [.. CandidatesOf(backend, body, negotiation.Formats).Where(candidate => isCut || !candidate.IsPartWanted)], cancellation);
 
     /// <summary>Joins or begins a fetch; the answer is kept under the form that it is in.</summary>
     /// <param name="backend">Whom to ask.</param>

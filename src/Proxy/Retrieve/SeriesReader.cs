@@ -63,7 +63,8 @@ public sealed class SeriesReader(
 
         // 2
         if (asksAnew || FindKept(scope, path, []) is not { } kept) return await RefreshAsync(scope, path, asksAnew, isAhead: false, cancellation);
-        var refreshing = CurrentPurpose.RunAsync(RequestPurpose.Revalidation, () => RefreshAsync(scope, path, asksAnew, isAhead: false, CancellationToken.None));
+        var refreshing = CurrentPurpose.RunAsync(
+            RequestPurpose.Revalidation, () => RefreshAsync(scope, path, asksAnew, isAhead: false, CancellationToken.None));
         await Task.WhenAny(refreshing, Task.Delay(Patience, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
         if (refreshing.IsCompleted) return await refreshing;

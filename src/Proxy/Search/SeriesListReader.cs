@@ -75,7 +75,8 @@ public sealed class SeriesListReader(
         // It goes on when its client leaves, and when nobody waits: the next one profits.
         var looking = CurrentPurpose.RunAsync(
             RequestPurpose.Revalidation,
-            () => _looking.RunAsync(key, stopped => LocateAsync(holders, study, isHurried: false, asksAnew: false, stopped), CancellationToken.None));
+            () => _looking.RunAsync(
+                key, stopped => LocateAsync(holders, study, isHurried: false, asksAnew: false, stopped), CancellationToken.None));
         await Task.WhenAny(looking, Task.Delay(LookPatience, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
         if (!looking.IsCompleted && _late.TryAdd(key, true)) _ = looking.ContinueWith(_ => _late.TryRemove(key, out var _), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);

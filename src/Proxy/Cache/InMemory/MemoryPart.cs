@@ -74,7 +74,8 @@ internal sealed class MemoryPart : IDisposable
             entry.Value = slot;
             entry.Size = slot.Bytes;
             entry.AbsoluteExpiration = slot.Until;
-            entry.RegisterPostEvictionCallback(static (key, value, reason, part) => ((MemoryPart)part!).Left(key, (Slot)value!, reason), this);
+            entry.RegisterPostEvictionCallback(
+                static (key, value, reason, part) => ((MemoryPart)part!).Left(key, (Slot)value!, reason), this);
         }
     }
 

@@ -33,7 +33,8 @@ public sealed class JobTurns(Turns turns, BackendStates states, Reloadable<Prefe
     {
         // It ends the waiting alone: the turn itself is stopped with the job.
         using var patience = new CancellationTokenSource();
-        var taking = turns.TakeAsync(backend, errand, job.Job.Rank, job.Number, options.Value.MaxConcurrentRequests, patience.Token, cancellation);
+        var taking = turns.TakeAsync(
+            backend, errand, job.Job.Rank, job.Number, options.Value.MaxConcurrentRequests, patience.Token, cancellation);
         for (var refused = TimeSpan.Zero; !taking.IsCompleted && !cancellation.IsCancellationRequested && refused < JobHolder.Patience;)
         {
             await Task.WhenAny(taking, Task.Delay(JobHolder.LookAgain, time, cancellation));

@@ -8,7 +8,10 @@ using Proxy.Retrieve;
 
 namespace Proxy.Prefetch.Fetching;
 
-/// <summary>Fetches what a viewer loads of a study besides metadata: in viewing order, as far as the cache has room and the job's limits go.</summary>
+/// <summary>
+/// Fetches what a viewer loads of a study besides metadata: in viewing order, as far as the cache has room and the job's
+/// limits go.
+/// </summary>
 /// <remarks>Frame by frame, or a whole series in one answer where the backend was found to give that faster.</remarks>
 public sealed class PixelFetch(
     JobTurns turns, BackendSet backends, BodyReader bodies, BulkDataReader bulkData, WholeSeries wholeSeries, Paces paces, EntryCache cache,
@@ -41,9 +44,10 @@ public sealed class PixelFetch(
 
     private async ValueTask<bool> IsKeptAsync(Backlog.Part part, Item item, CancellationToken cancellation)
     {
-        if (item.BulkData is not { } place)
-            return await bodies.IsKeptAsync(part.Backend, new(part.Path.Study, part.Path.Series, item.Instance), item.Frame, isCut: !item.IsKeptAlone, cancellation);
-        return backends.Find(part.Backend) is { } backend && await bulkData.IsKeptAsync(backend, place, cancellation);
+        if (item.BulkData is { } place)
+            return backends.Find(part.Backend) is { } backend && await bulkData.IsKeptAsync(backend, place, cancellation);
+        var path = new InstancePath(part.Path.Study, part.Path.Series, item.Instance);
+        return await bodies.IsKeptAsync(part.Backend, path, item.Frame, isCut: !item.IsKeptAlone, cancellation);
     }
 
     private async Task FetchAllAsync(JobHolder job, Backlog backlog, CancellationToken cancellation)
@@ -97,11 +101,12 @@ public sealed class PixelFetch(
                 backlog.PutBack(part, at);
                 return;
             }
+            var series = $"series/{part.Path.Series}";
             var below = item.BulkData is not null ? "/bulkdata" : item.Frame is { } frame ? $"/frames/{frame}" : "";
-            job.Update(j => j.With(
-                new(part.Path.Study, $"series/{part.Path.Series}/instances/{item.Instance}{below}", answer.Failure?.Detail ?? "the backend does not have it")));
+            var reason = answer.Failure?.Detail ?? "the backend does not have it";
+            job.Update(j => j.With(new(part.Path.Study, $"{series}/instances/{item.Instance}{below}", reason)));
             if (backlog.CountFailure(part))
-                job.Update(j => j.With(new(part.Path.Study, $"series/{part.Path.Series}", $"given up after {Backlog.MostFailures} failures in a row")));
+                job.Update(j => j.With(new(part.Path.Study, series, $"given up after {Backlog.MostFailures} failures in a row")));
         }
         Finish(job, backlog, part, at, answer.IsFound ? answer.Value : null);
     }

@@ -69,7 +69,8 @@ public sealed class JobBoard(EventLog events, Counters counters, TimeProvider ti
             holder.Announce();
             _jobs[id] = holder;
             live.RemoveAll(other => (other.Job.Why == Why.ReadAhead) != (why == Why.ReadAhead));
-            if (live.Count >= (why == Why.ReadAhead ? MostReadAhead : Most)) FindLeast([holder, .. live]).Cancel(time.GetUtcNow(), "too many jobs are waiting, and this one has the lowest priority");
+            if (live.Count >= (why == Why.ReadAhead ? MostReadAhead : Most))
+                FindLeast([holder, .. live]).Cancel(time.GetUtcNow(), "too many jobs are waiting, and this one has the lowest priority");
         }
         if (holder.Job.IsLive) Added?.Invoke(holder);
         return holder;
@@ -101,7 +102,8 @@ public sealed class JobBoard(EventLog events, Counters counters, TimeProvider ti
         Interlocked.Increment(ref _changes);
         if (!holder.IsToldNow(time.GetUtcNow(), isDue: before?.State != job.State)) return;
         var progress = JobJson.ProgressOf(job, time.GetUtcNow());
-        events.Publish(new ProxyEvent(ProxyEvent.PrefetchProgress) { Study = job.StudyUids is [var only] ? only : null }.With("job", progress));
+        var told = new ProxyEvent(ProxyEvent.PrefetchProgress) { Study = job.StudyUids is [var only] ? only : null };
+        events.Publish(told.With("job", progress));
         if (job.IsLive) return;
         counters.PrefetchEnded(JobJson.NameOf(job.Why), JobJson.NameOf(job.State), job.Bytes.Done);
         Ended?.Invoke(holder);

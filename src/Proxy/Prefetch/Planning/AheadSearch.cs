@@ -9,7 +9,8 @@ namespace Proxy.Prefetch.Planning;
 
 /// <summary>Searches for studies that no client asked for: each backend in a turn of its own, and only where it answers.</summary>
 /// <remarks>A backend that is busy holds up its own rows alone; a search that a client breaks off is sent again later.</remarks>
-public sealed class AheadSearch(FederatedSearch search, BackendStates states, Turns turns, Reloadable<PrefetchOptions> options, TimeProvider time)
+public sealed class AheadSearch(
+    FederatedSearch search, BackendStates states, Turns turns, Reloadable<PrefetchOptions> options, TimeProvider time)
 {
     /// <summary>How long one backend may take for a search, turns that were broken off included; then its rows are left out.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
@@ -50,7 +51,8 @@ public sealed class AheadSearch(FederatedSearch search, BackendStates states, Tu
     }
 
     /// <summary>One backend's studies, within a turn there; none when it gives no turn for long.</summary>
-    private async Task<ImmutableArray<MergedRow>> FindAsync(BackendOptions backend, SearchQuery query, Rank rank, CancellationToken cancellation)
+    private async Task<ImmutableArray<MergedRow>> FindAsync(
+        BackendOptions backend, SearchQuery query, Rank rank, CancellationToken cancellation)
     {
         using var patience = new CancellationTokenSource(Patience, time);
         try

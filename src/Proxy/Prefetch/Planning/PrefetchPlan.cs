@@ -118,7 +118,8 @@ public static class PrefetchPlan
             let place = FindPlace(dataset.FindAttribute(tag))
             where place is not null
             select new Item(instance, null, place);
-        return [.. isWhole ? [new Item(instance, null)] : (Item[])[], .. isVideo || !dataset.Has(Rows) ? [] : FramesOf(instance, dataset, isWhole), .. bulkData];
+        var frames = isVideo || !dataset.Has(Rows) ? [] : FramesOf(instance, dataset, isWhole);
+        return isWhole ? [new(instance, null), .. frames, .. bulkData] : [.. frames, .. bulkData];
     }
 
     private static IEnumerable<Item> FramesOf(Uid instance, Dataset dataset, bool isWhole)
@@ -131,9 +132,11 @@ public static class PrefetchPlan
     /// <summary>A viewer plays it as one body and loads no frames; many archives give none.</summary>
     private static bool IsVideo(Dataset dataset) =>
         Videos.Contains(dataset.FindString(SopClassUid) ?? "")
-        || dataset.FindString(AvailableTransferSyntaxUid) is { } syntax && syntax.StartsWith(VideoSyntax, StringComparison.Ordinal) && syntax.Length == VideoSyntax.Length + 1;
+        || dataset.FindString(AvailableTransferSyntaxUid) is { } syntax
+            && syntax.StartsWith(VideoSyntax, StringComparison.Ordinal) && syntax.Length == VideoSyntax.Length + 1;
 
-    /// <summary>Where the value of an attribute is kept (PS3.18 §F.2.6); null for a value that is not bulk data, or whose place is not followed.</summary>
+    /// <summary>Where the backend keeps the value of an attribute (PS3.18 §F.2.6).</summary>
+    /// <returns>Null for a value that is not bulk data, or whose place is not followed.</returns>
     private static BulkPlace? FindPlace(ReadOnlySpan<byte> attribute)
     {
         if (attribute.IsEmpty) return null;
@@ -143,7 +146,8 @@ public static class PrefetchPlan
         {
             var isUri = reader.ValueTextEquals("BulkDataURI"u8);
             reader.Read();
-            if (isUri && reader.TokenType == JsonTokenType.String) return BulkPlace.TryReadLink(reader.GetString()!, out var place) ? place : null;
+            if (isUri && reader.TokenType == JsonTokenType.String)
+                return BulkPlace.TryReadLink(reader.GetString()!, out var place) ? place : null;
             reader.Skip();
         }
         return null;
