@@ -17,7 +17,7 @@ public enum FailureScope
     /// <summary>A path that the proxy passes on unread.</summary>
     Forwarded,
 
-    /// <summary>Read-ahead and prefetch: no client asked for it, and its failure says nothing.</summary>
+    /// <summary>Read-ahead and prefetch: no client asked for it, and its failure is no evidence; after some a probe is sent.</summary>
     Nothing,
 
     /// <summary>The proxy's own health check: it decides.</summary>
@@ -44,8 +44,8 @@ public sealed record BackendRequest(string PathAndQuery, string Accept)
     /// <summary>What its failure is evidence of. By default: its study, or the backend where it names no study.</summary>
     public FailureScope Scope { get; init; } = FindStudy(PathAndQuery) is null ? FailureScope.Search : FailureScope.Study;
 
-    /// <summary>Whether it asks for one object: an instance, a frame, or something else below an instance except its metadata.</summary>
-    public bool IsObject => PathAndQuery.Split('?')[0].Split('/') is ["studies", _, "series", _, "instances", _, .. var rest] && rest is not ["metadata"];
+    /// <summary>Whether it asks for one object that has several forms: an instance or frames of it.</summary>
+    public bool IsObject => PathAndQuery.Split('?')[0].Split('/') is ["studies", _, "series", _, "instances", _] or ["studies", _, "series", _, "instances", _, "frames", _];
 
     /// <summary>Whether it asks for an object as it is stored: no transfer syntax is named, or any will do (PS3.18 §8.7.3.5.2).</summary>
     public bool IsAsStored => !Accept.Contains("transfer-syntax=", StringComparison.OrdinalIgnoreCase)

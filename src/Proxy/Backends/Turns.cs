@@ -286,7 +286,7 @@ public sealed class Turns(BackendStates states, TimeProvider time)
 
     private TimeSpan Since(long then) => time.GetElapsedTime(then);
 
-    private bool MayAsk(string backend) => states.FindRefusal(backend) is null && states.CircuitOf(backend).IsClosed && !states.IsOverloaded(backend);
+    private bool MayAsk(string backend) => states.CircuitOf(backend) is { IsClosed: true, IsProbeDue: false } && !states.IsOverloaded(backend);
 
     private ITimer MakeTimer(Action act) => time.CreateTimer(_ => act(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
 }

@@ -45,7 +45,7 @@ public sealed class BodyFetch(BackendClient client, PixelDescriptions pixels)
     public Task<BackendAnswer<EntryHead>> AskBulkDataAsync(
         BackendOptions backend, string place, Fill fill, CancellationToken cancellation) =>
         client.AskAsync(
-            backend, new(place, BulkDataAccept), (response, stopped) => CopyAsync(response, new BulkDataCheck(), fill, stopped), cancellation);
+            backend, new(place, BulkDataAccept) { Scope = FailureScope.Study }, (response, stopped) => CopyAsync(response, new BulkDataCheck(), fill, stopped), cancellation);
 
     private static async Task<EntryHead> CopyAsync(BackendResponse response, BodyCheck check, Fill fill, CancellationToken cancellation)
     {

@@ -56,7 +56,7 @@ public sealed class BodyReader(
         if (await TryHoldersAsync(wanted, HoldersOf(known), cancellation) is { } body) return Shown(body);
         var places = await lists.LocateAsync(scope, path.Study, isHurried: true, asksAnew: false, cancellation);
         wanted.Failures.AddRange(places.Failures.ExceptBy(wanted.Failures.Select(f => f.Backend), f => f.Backend));
-        var unlisted = SeriesReader.UnlistedIn(places.Study, scope, path.Series).Select(l => l.Backend);
+        var unlisted = SeriesReader.UnlistedIn(places, scope, path.Series).Select(l => l.Backend);
         return await TryHoldersAsync(wanted, [.. HoldersOf(places.Study), .. unlisted], cancellation) is { } found ? Shown(found) : BodyResult.None(wanted.Failures);
 
         BodyResult Shown(BodyResult result)

@@ -1,3 +1,4 @@
+using System.Net;
 using Proxy.Backends;
 using Proxy.Backends.Health;
 using Proxy.Cache;
@@ -76,9 +77,13 @@ public sealed class SeriesReader(
     public IEnumerable<SeriesList> HoldersOf(Study? study, BackendScope scope, Uid series) =>
         study?.HoldersOf(series, backends.PreferenceOf).Where(list => scope.Has(list.Backend)) ?? [];
 
-    /// <summary>The backends that may hold a series although no list of theirs names it.</summary>
-    public static IEnumerable<SeriesList> UnlistedIn(Study? study, BackendScope scope, Uid series) =>
-        study?.SeriesLists.Values.Where(list => list.IsUnlisted && list.FindSeries(series) is null && scope.Has(list.Backend)) ?? [];
+    /// <summary>The backends that may hold a series although no list of theirs names it: they do not search, or only not for series.</summary>
+    public static IEnumerable<SeriesList> UnlistedIn(StudyPlaces places, BackendScope scope, Uid series)
+    {
+        var withoutSeriesSearch = places.Study?.SeriesLists.Values.Where(list => list.IsUnlisted && !places.HasFailed(list.Backend)) ?? [];
+        var withoutSearch = places.Failures.Where(f => f.Status == HttpStatusCode.NotFound).Select(f => places.Study?.ListOf(f.Backend) ?? new SeriesList(f.Backend));
+        return withoutSeriesSearch.Concat(withoutSearch).Where(list => list.FindSeries(series) is null && scope.Has(list.Backend));
+    }
 
     /// <summary>
     /// Whether a backend can give an instance in place of its owner: by the metadata that it gives itself, read now when
@@ -121,7 +126,7 @@ public sealed class SeriesReader(
             var (owner, best) = (holders[0], holders.OrderByDescending(CountOf).ThenBy(l => backends.PreferenceOf(l.Backend)).ThenBy(l => l.Backend, StringComparer.Ordinal).First());
             if (CountOf(best) > CountOf(owner) || states.IsSteady(best.Backend, places.Study!.Uid)) holders = [best, .. holders.Where(l => l != best)];
         }
-        return [.. holders, .. UnlistedIn(places.Study, scope, series).Where(list => !places.HasFailed(list.Backend))];
+        return [.. holders, .. UnlistedIn(places, scope, series)];
 
         int CountOf(SeriesList list) => list.FindSeries(series)!.Count;
     }
@@ -145,7 +150,9 @@ public sealed class SeriesReader(
         if (answer.IsUnchanged) return new(series.Metadata, list.Backend, time.GetUtcNow(), CacheStatus.Hit, []);
         if (answer.IsFound) return new(answer.Value, list.Backend, time.GetUtcNow(), isShared ? CacheStatus.Collapsed : CacheStatus.Miss, []);
         if (answer.Failure is { } failure) failures.Add(failure);
-        else if (!isAhead) Remove(list.Backend, path);
+        else if (isAhead) return null;
+        else if (await lists.FindOutageAsync(backend, path, cancellation) is { } outage) failures.Add(outage);
+        else Remove(list.Backend, path);
         return null;
     }
 

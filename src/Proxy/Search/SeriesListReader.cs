@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
+using System.Net;
 using Proxy.Backends;
+using Proxy.Backends.Health;
 using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Operations;
@@ -22,7 +24,7 @@ public sealed record StudyPlaces(Study? Study, IReadOnlyList<BackendFailure> Fai
 
 /// <summary>Finds out which backend holds which series of a study: from the store, else by asking all backends at once.</summary>
 public sealed class SeriesListReader(
-    BackendSearch search, Turns turns, DicomMetadataStore store, EntryCache entries, Reloadable<SearchOptions> options, Reloadable<CacheOptions> cache, TimeProvider time)
+    BackendSearch search, BackendStates states, Turns turns, DicomMetadataStore store, EntryCache entries, Reloadable<SearchOptions> options, Reloadable<CacheOptions> cache, TimeProvider time)
 {
     /// <summary>When one backend has named the series, how long the others may still take to name theirs.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
@@ -86,11 +88,25 @@ public sealed class SeriesListReader(
     }
 
     /// <summary>A backend denied something of a study that its list names: unless the list is quite young, it is asked for anew.</summary>
-    /// <returns>Why it could not say; null when its list is young now.</returns>
-    public async Task<BackendFailure?> DoubtAsync(BackendOptions backend, Uid study, CancellationToken cancellation)
+    /// <returns>Why the backend could not say; null when it could.</returns>
+    public async Task<BackendFailure?> DoubtAsync(BackendOptions backend, Uid study, CancellationToken cancellation) =>
+        store.GetStudy(study)?.ListOf(backend.Name).IsFresh(options.Value.Freshness, time.GetUtcNow()) == true
+            ? null
+            : await AskInTimeAsync(backend, study, asksAnew: true, isAhead: false, cancellation);
+
+    /// <summary>
+    /// Whether a backend that denied a series is out of order: servers answer 404 to everything while they start. The
+    /// series is gone only when the backend answers a search and does not list it.
+    /// </summary>
+    /// <returns>The outage; null when the series is gone.</returns>
+    public async Task<BackendFailure?> FindOutageAsync(BackendOptions backend, SeriesPath path, CancellationToken cancellation)
     {
-        if (store.GetStudy(study)?.ListOf(backend.Name).IsFresh(options.Value.Freshness, time.GetUtcNow()) == true) return null;
-        return await AskInTimeAsync(backend, study, asksAnew: true, isAhead: false, cancellation);
+        if (store.GetStudy(path.Study)?.ListOf(backend.Name).FindSeries(path.Series) is null)
+            return states.HasAnswered(backend.Name) ? null : (await FindRowAsync(backend, path.Study, CancellationToken.None, cancellation)).Failure;
+        if (await AskInTimeAsync(backend, path.Study, asksAnew: true, isAhead: false, cancellation) is { } failure) return failure;
+        return store.GetStudy(path.Study)?.ListOf(backend.Name).FindSeries(path.Series) is null
+            ? null
+            : new(backend.Name, BackendError.BadAnswer, "it lists the series and does not give it");
     }
 
     /// <summary>Whether a backend need not be asked what it has of a study.</summary>
@@ -120,11 +136,31 @@ public sealed class SeriesListReader(
         if (!asksAnew && store.GetStudy(study)?.ListOf(backend.Name) is { } known && IsKnown(known, time.GetUtcNow())) return new(backend, [], known.Asked!.Value);
         using var deadline = new CancellationTokenSource(options.Value.Deadline, time);
         var answer = await search.AskAsync(backend, SearchQuery.SeriesOf(study), most: null, deadline.Token, cancellation);
+        if (answer.IsUnlisted) answer = answer with { Failure = await FindOutageAsync(backend, study, deadline.Token, cancellation) };
         if (answer.Failure is not null) return answer;
         var gone = answer.IsUnlisted ? store.AddUnlisted(backend.Name, study) : store.AddSeriesMetadata(backend.Name, study, [.. answer.Rows.Select(row => row.Read())], areAll: !answer.IsCut, madeInClient: isAhead);
         foreach (var series in gone) entries.Remove(backend.Name, new SeriesPath(study, series));
         return answer;
     }
+
+    /// <summary>
+    /// Whether a backend that denied a study is out of order, by a search for the study: null when it answers that and does
+    /// not list the study, or lists it and gave no series before, as one that does not search for series.
+    /// </summary>
+    private async Task<BackendFailure?> FindOutageAsync(BackendOptions backend, Uid study, CancellationToken deadline, CancellationToken cancellation)
+    {
+        var known = store.GetStudy(study)?.ListOf(backend.Name);
+        // Nothing can get lost by it.
+        if (known?.HoldsStudy != true && states.HasAnswered(backend.Name)) return null;
+        var row = await FindRowAsync(backend, study, deadline, cancellation);
+        if (row.Failure is not null) return row.Failure;
+        return row.Rows.Count > 0 && known is { Series.IsEmpty: false }
+            ? new(backend.Name, BackendError.BadStatus, "status 404 for the series of a study that it lists", HttpStatusCode.NotFound)
+            : null;
+    }
+
+    private Task<SearchAnswer> FindRowAsync(BackendOptions backend, Uid study, CancellationToken deadline, CancellationToken cancellation) =>
+        search.AskAsync(backend, SearchQuery.AllStudies.OnlyStudies([study]), most: 1, deadline, cancellation);
 
     private async Task WaitHurriedAsync(BackendScope scope, Uid study, IEnumerable<Task<BackendFailure?>> asking, CancellationToken cancellation)
     {

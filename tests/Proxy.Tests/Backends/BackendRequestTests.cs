@@ -23,11 +23,11 @@ public class BackendRequestTests
     [Theory]
     [InlineData("studies/1.2/series/1.2.3/instances/1.2.3.4", true)]
     [InlineData("studies/1.2/series/1.2.3/instances/1.2.3.4/frames/1", true)]
-    [InlineData("studies/1.2/series/1.2.3/instances/1.2.3.4/bulk/7fe00010?x=1", true)]
+    [InlineData("studies/1.2/series/1.2.3/instances/1.2.3.4/bulk/7fe00010?x=1", false)]
     [InlineData("studies/1.2/series/1.2.3/instances/1.2.3.4/metadata", false)]
     [InlineData("studies/1.2/series/1.2.3/instances?limit=1", false)]
     [InlineData("studies/1.2/series/1.2.3", false)]
-    public void AnInstanceAndWhatIsBelowIt_IsAnObject(string path, bool isObject) => Assert.Equal(isObject, new BackendRequest(path, "*/*").IsObject);
+    public void AnInstanceAndItsFrames_AreObjects(string path, bool isObject) => Assert.Equal(isObject, new BackendRequest(path, "*/*").IsObject);
 
     [Theory]
     [InlineData("multipart/related; type=\"application/octet-stream\"; transfer-syntax=*", true)]

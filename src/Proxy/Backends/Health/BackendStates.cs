@@ -22,8 +22,8 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
     /// <summary>A backend that failed has to answer well for so long before it is given a series back that another holds.</summary>
     private static readonly TimeSpan SteadyAfter = TimeSpan.FromSeconds(60);
 
-    /// <summary>How recent a search must be to show that the backend answers searches now.</summary>
-    private static readonly TimeSpan RecentSearch = TimeSpan.FromSeconds(10);
+    /// <summary>How recent an answer must be to show that the backend works now.</summary>
+    private static readonly TimeSpan Recent = TimeSpan.FromSeconds(10);
 
     /// <summary>An overloaded backend that names no time, or an odd one, is spared for a time between these.</summary>
     private static readonly TimeSpan LeastPause = TimeSpan.FromSeconds(1);
@@ -41,7 +41,7 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
         public readonly TroubledStudies Troubled;
         public BackendState? State;
         public long Opened;
-        public long LastSearch;
+        public long LastAnswer;
         public long OverloadedUntil;
 
         public Holder(TimeProvider time, Action<CircuitState> changed, Action<string> sentAgain)
@@ -76,9 +76,9 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
         lock (holder.Lock) return !holder.Troubled.Has(study, now);
     }
 
-    /// <summary>Whether the backend answered a search a moment ago.</summary>
-    public bool HasAnsweredSearch(string backend) =>
-        _holders.GetValueOrDefault(backend) is { } holder && time.GetUtcNow().UtcTicks - Interlocked.Read(ref holder.LastSearch) < RecentSearch.Ticks;
+    /// <summary>Whether the backend gave a usable answer a moment ago.</summary>
+    public bool HasAnswered(string backend) =>
+        _holders.GetValueOrDefault(backend) is { } holder && time.GetUtcNow().UtcTicks - Interlocked.Read(ref holder.LastAnswer) < Recent.Ticks;
 
     /// <summary>Whether the backend said that it is overloaded, and the time that it asked for is not over.</summary>
     public bool IsOverloaded(string backend) => _holders.GetValueOrDefault(backend) is { } holder && time.GetUtcNow().UtcTicks < Interlocked.Read(ref holder.OverloadedUntil);
@@ -93,7 +93,7 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
         var holder = Of(backend);
         var now = time.GetUtcNow();
         if (failure?.Error == BackendError.Overloaded) Spare(holder, failure.RetryAfter, now);
-        if (failure is null && !isMissing && request.Scope is FailureScope.Search or FailureScope.Probe) Interlocked.Exchange(ref holder.LastSearch, now.UtcTicks);
+        if (failure is null && !isMissing) Interlocked.Exchange(ref holder.LastAnswer, now.UtcTicks);
         bool hasChanged, isUp;
         lock (holder.Lock)
         {

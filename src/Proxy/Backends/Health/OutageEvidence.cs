@@ -18,19 +18,25 @@ internal enum Verdict
 /// <summary>Counts the failures of a backend since its last usable answer. Not safe for several threads.</summary>
 /// <remarks>
 /// Any number of failures within one study is the failure of that study's objects. Failures are evidence against the
-/// backend when they come from searches or from several studies.
+/// backend when they come from searches or from several studies. What is fetched ahead is no evidence: it only calls for
+/// a probe, so that a prefetch waits for a backend that is down instead of failing.
 /// </remarks>
 internal sealed class OutageEvidence
 {
+    /// <summary>Failures running of what is fetched ahead that call for a probe.</summary>
+    private const int AheadFailures = 3;
+
     private readonly HashSet<Uid> _studies = [];
     private int _connectionFailures;
     private int _outages;
     private int _others;
+    private int _ahead;
 
     /// <summary>Takes one failure.</summary>
     public Verdict Add(BackendFailure failure, FailureScope scope, Uid? study)
     {
-        if (scope == FailureScope.Nothing || failure.IsNeutral) return Verdict.None;
+        if (failure.IsNeutral) return Verdict.None;
+        if (scope == FailureScope.Nothing) return failure.IsOutage && ++_ahead >= AheadFailures ? Verdict.Suspect : Verdict.None;
         if (!failure.IsOutage)
         {
             // A wrong answer is an answer: the backend can be reached and is in time.
@@ -48,6 +54,6 @@ internal sealed class OutageEvidence
     public void Clear()
     {
         _studies.Clear();
-        _connectionFailures = _outages = _others = 0;
+        _connectionFailures = _outages = _others = _ahead = 0;
     }
 }

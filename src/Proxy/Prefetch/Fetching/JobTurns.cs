@@ -8,6 +8,9 @@ namespace Proxy.Prefetch.Fetching;
 /// <summary>Turns for jobs: taken again when one was broken off, because a client waits for something else.</summary>
 public sealed class JobTurns(Turns turns, BackendStates states, Reloadable<PrefetchOptions> options, TimeProvider time)
 {
+    /// <summary>Whether the backend is neither down nor waiting for a probe to decide that.</summary>
+    public bool IsWell(string backend) => states.CircuitOf(backend) is { IsClosed: true, IsProbeDue: false };
+
     /// <summary>Does something in a turn, and again when it was broken off; null when the backend is not asked for long.</summary>
     public async Task<T?> RunAsync<T>(JobHolder job, string backend, Errand errand, Func<CancellationToken, Task<T>> work, CancellationToken cancellation) where T : class
     {

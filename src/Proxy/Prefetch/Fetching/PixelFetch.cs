@@ -96,7 +96,13 @@ public sealed class PixelFetch(
         }
         if (!answer.IsFound)
         {
-            if (answer.Failure is not null && backlog.CountAttempt(part, at) < MostAttempts)
+            // The backend may be down: a probe decides, and the next turn waits for that.
+            if (answer.Failure is { IsOutage: true } && !turns.IsWell(part.Backend))
+            {
+                backlog.PutBack(part, at);
+                return;
+            }
+            if (answer.Failure is { Error: not (BackendError.NotGiven or BackendError.NotInThisForm) } && backlog.CountAttempt(part, at) < MostAttempts)
             {
                 backlog.PutBack(part, at);
                 return;

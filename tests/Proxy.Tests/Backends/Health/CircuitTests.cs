@@ -110,11 +110,16 @@ public class CircuitTests
     }
 
     [Fact]
-    public void WhatIsFetchedAheadNeverCounts()
+    public void WhatIsFetchedAheadNeverOpensIt_ButCallsForAProbe()
     {
-        for (var i = 0; i < 100; i++) _circuit.Record(NoConnection, FailureScope.Nothing, Uid.Parse($"1.2.{i}"));
+        for (var i = 0; i < 2; i++) _circuit.Record(NoConnection, FailureScope.Nothing, Uid.Parse($"1.2.{i}"));
         Assert.False(_circuit.IsProbeDue);
+        for (var i = 0; i < 100; i++) _circuit.Record(NoConnection, FailureScope.Nothing, Uid.Parse($"1.2.{i}"));
+        Assert.True(_circuit.IsProbeDue);
         Assert.True(_circuit.IsClosed);
+        Probe(null);
+        Assert.False(_circuit.IsProbeDue);
+        Assert.Empty(_changes);
     }
 
     [Fact]
