@@ -46,15 +46,16 @@ public sealed record BackendFailure(string Backend, BackendError Error, string D
     /// <summary>How long an overloaded backend asks to be left alone; null when it does not say.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
-    /// <summary>Whether it may mean that the backend is down: it gave no answer, or a 5xx other than 501.</summary>
+    /// <summary>Whether it may mean that the backend is down: no answer, or a 5xx other than 501.</summary>
     public bool IsOutage => Error is BackendError.Unreachable or BackendError.TimedOut
-        || Error == BackendError.BadStatus && Status is >= HttpStatusCode.InternalServerError and not HttpStatusCode.NotImplemented;
+        || Error == BackendError.BadStatus
+            && Status is >= HttpStatusCode.InternalServerError and not HttpStatusCode.NotImplemented;
 
-    /// <summary>Whether it says nothing about the backend's health: the request was not sent, or a working backend refused this one.</summary>
+    /// <summary>Whether it says nothing about the backend's health: it was not sent, or a working backend refused it.</summary>
     public bool IsNeutral => Error is BackendError.Busy or BackendError.Overloaded or BackendError.NotGiven or BackendError.NotInThisForm
-        || Error == BackendError.BadStatus && Status is HttpStatusCode.BadRequest or HttpStatusCode.NotAcceptable or HttpStatusCode.RequestEntityTooLarge
-            or HttpStatusCode.RequestUriTooLong or HttpStatusCode.UnsupportedMediaType or HttpStatusCode.UnprocessableEntity
-            or HttpStatusCode.RequestHeaderFieldsTooLarge or HttpStatusCode.NotImplemented;
+        || Error == BackendError.BadStatus && Status is HttpStatusCode.BadRequest or HttpStatusCode.NotAcceptable
+            or HttpStatusCode.RequestEntityTooLarge or HttpStatusCode.RequestUriTooLong or HttpStatusCode.UnsupportedMediaType
+            or HttpStatusCode.UnprocessableEntity or HttpStatusCode.RequestHeaderFieldsTooLarge or HttpStatusCode.NotImplemented;
 }
 
 /// <summary>What a backend said: it has it, it has it not, what is known of it still holds, or it failed.</summary>

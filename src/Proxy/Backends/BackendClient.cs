@@ -31,8 +31,9 @@ public sealed class BackendClient(
     private readonly FailureLog _failures = new(time, log);
     private readonly Dictionary<string, Task<bool>> _checks = [];
 
-    /// <inheritdoc cref="AskAsync{T}(BackendOptions, BackendRequest, Func{BackendResponse, CancellationToken, Task{T}}, CancellationToken, CancellationToken)"/>
-    public Task<BackendAnswer<T>> AskAsync<T>(BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<T>> read, CancellationToken cancellation) =>
+    /// <summary>Asks and reads, with no deadline but the backend's own time limits.</summary>
+    public Task<BackendAnswer<T>> AskAsync<T>(
+        BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<T>> read, CancellationToken cancellation) =>
         AskAsync(backend, request, read, CancellationToken.None, cancellation);
 
     /// <summary>Asks and reads.</summary>
@@ -42,19 +43,22 @@ public sealed class BackendClient(
     /// <param name="deadline">When others' answers can wait no longer: the backend is late then.</param>
     /// <param name="cancellation">Ends the asking; the only exception that leaves is its own.</param>
     public async Task<BackendAnswer<T>> AskAsync<T>(
-        BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<T>> read, CancellationToken deadline, CancellationToken cancellation)
+        BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<T>> read,
+        CancellationToken deadline, CancellationToken cancellation)
     {
         if (CurrentPurpose.Value == RequestPurpose.Prefetch) request = request with { Scope = FailureScope.Nothing };
 
         // 1
         if (states.FindRefusal(backend.Name) is { } refusal) return new(refusal);
-        if (request.IsObject && _unavailable.Find(backend.Name, request) is { } denial) return denial.Failure is { } known ? new(known) : new() { IsMissing = true };
+        if (request.IsObject && _unavailable.Find(backend.Name, request) is { } denial)
+            return denial.Failure is { } known ? new(known) : new() { IsMissing = true };
 
         // 2
         using var waiting = turns.Wait(backend.Name, Errand.Of(request.PathAndQuery));
         var answer = await exchange.RunAsync(backend, request, read, needsPermit: true, deadline, cancellation);
         // The settings may have changed meanwhile: what a PACS said that is not configured any more is nobody's to keep.
-        if (!backends.Has(backend)) return new(new BackendFailure(backend.Name, BackendError.Unreachable, "it is configured no more"));
+        if (!backends.Has(backend))
+            return new(new BackendFailure(backend.Name, BackendError.Unreachable, "it is configured no more"));
 
         // 3
         if (request.IsObject && await FindDenialAsync(backend, request, answer.Failure, answer.Status, cancellation) is { } denied)
@@ -67,7 +71,8 @@ public sealed class BackendClient(
     }
 
     /// <summary>The proxy's own health check: opens the circuit of a suspected backend, or closes that of one that is back.</summary>
-    public Task ProbeAsync(BackendOptions backend, CancellationToken stopping) => CheckAsync(backend, Probe, static (_, _) => Task.FromResult(true), stopping);
+    public Task ProbeAsync(BackendOptions backend, CancellationToken stopping) =>
+        CheckAsync(backend, Probe, static (_, _) => Task.FromResult(true), stopping);
 
     /// <summary>Forgets what a backend denied: it is configured no more, or has moved.</summary>
     public void Forget(string backend) => _unavailable.Forget(backend);
@@ -87,7 +92,8 @@ public sealed class BackendClient(
             }) return null;
         // Orthanc answers 500 to frames of what has none, and to a transfer syntax that it cannot make; so does a PACS that is broken.
         if (!await IsSearchingAsync(backend, cancellation)) return null;
-        return new(failure with { Error = request.IsAsStored ? BackendError.NotGiven : BackendError.NotInThisForm, Detail = failure.Detail + " for this object" }, default);
+        var error = request.IsAsStored ? BackendError.NotGiven : BackendError.NotInThisForm;
+        return new(failure with { Error = error, Detail = failure.Detail + " for this object" }, default);
     }
 
     /// <summary>Whether the backend answers a search now. Those who ask at the same time share one search.</summary>
@@ -105,7 +111,8 @@ public sealed class BackendClient(
             await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
             try
             {
-                return await CheckAsync(backend, SearchCheck, ReadFirstRowAsync, CancellationToken.None) is { Failure: null, IsMissing: false };
+                var answer = await CheckAsync(backend, SearchCheck, ReadFirstRowAsync, CancellationToken.None);
+                return answer is { Failure: null, IsMissing: false };
             }
             finally
             {

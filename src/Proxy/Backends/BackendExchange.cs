@@ -7,7 +7,7 @@ using Yarp.ReverseProxy.Model;
 
 namespace Proxy.Backends;
 
-/// <summary>Sends one request to a backend and reads its answer; every way to fail is a value. It knows nothing of what happened before.</summary>
+/// <summary>Sends one request to a backend and reads its answer, without regard of the backend's health; every way to fail is a value.</summary>
 /// <remarks>
 /// <code>
 /// 1 wait       for a permit: the wait is the proxy's own, and no time-out of the backend
@@ -25,7 +25,8 @@ public sealed class BackendExchange(IProxyStateLookup yarp, DestinationChoice ch
     /// <param name="deadline">When others' answers can wait no longer: the backend is late then.</param>
     /// <param name="cancellation">The caller leaves; the only exception that this throws is its own.</param>
     public async Task<BackendAnswer<T>> RunAsync<T>(
-        BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<T>> read, bool needsPermit, CancellationToken deadline, CancellationToken cancellation)
+        BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<T>> read,
+        bool needsPermit, CancellationToken deadline, CancellationToken cancellation)
     {
         using var both = deadline.CanBeCanceled ? CancellationTokenSource.CreateLinkedTokenSource(deadline, cancellation) : null;
         var ending = both?.Token ?? cancellation;
@@ -43,7 +44,9 @@ public sealed class BackendExchange(IProxyStateLookup yarp, DestinationChoice ch
         }
         catch (Exception) when (deadline.IsCancellationRequested)
         {
-            return held.IsTaken ? Fail(BackendError.TimedOut, "no answer by the deadline") : Fail(BackendError.Busy, "its other requests took longer than the deadline");
+            return held.IsTaken
+                ? Fail(BackendError.TimedOut, "no answer by the deadline")
+                : Fail(BackendError.Busy, "its other requests took longer than the deadline");
         }
         catch (MalformedAnswerException e)
         {
@@ -85,10 +88,16 @@ public sealed class BackendExchange(IProxyStateLookup yarp, DestinationChoice ch
     private async Task<BackendAnswer<T>> SendAsync<T>(
         BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<T>> read, Held held, CancellationToken ending)
     {
-        if (!yarp.TryGetCluster(backend.Name, out var cluster)) return new(new BackendFailure(backend.Name, BackendError.Unreachable, "it is not configured"));
+        if (!yarp.TryGetCluster(backend.Name, out var cluster))
+            return new(new BackendFailure(backend.Name, BackendError.Unreachable, "it is not configured"));
         var destinations = cluster.DestinationsState.AvailableDestinations;
         if (destinations.Count == 0)
-            return new(new BackendFailure(backend.Name, BackendError.Unreachable, "none of its destinations is healthy") { IsConnectionFailure = true });
+        {
+            return new(new BackendFailure(backend.Name, BackendError.Unreachable, "none of its destinations is healthy")
+            {
+                IsConnectionFailure = true,
+            });
+        }
 
         // 2
         using var headTimer = new CancellationTokenSource(backend.Timeout, time);
@@ -115,18 +124,24 @@ public sealed class BackendExchange(IProxyStateLookup yarp, DestinationChoice ch
         var status = response.StatusCode;
         var detail = $"status {(int)status}";
         if (status is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden) return new(backend.Name, BackendError.Refused, detail, status);
-        var namesTime = response.Headers.NonValidated.Contains("Retry-After");
-        if (status != HttpStatusCode.TooManyRequests && !(status == HttpStatusCode.ServiceUnavailable && namesTime)) return new(backend.Name, BackendError.BadStatus, detail, status);
+        var isOverload = status == HttpStatusCode.TooManyRequests
+            || status == HttpStatusCode.ServiceUnavailable && response.Headers.NonValidated.Contains("Retry-After");
+        if (!isOverload) return new(backend.Name, BackendError.BadStatus, detail, status);
         var retryAfter = response.Headers.RetryAfter is not { } value ? null : value.Delta ?? value.Date - time.GetUtcNow();
-        return new(backend.Name, BackendError.Overloaded, detail, status) { RetryAfter = retryAfter > TimeSpan.Zero ? retryAfter : null };
+        return new(backend.Name, BackendError.Overloaded, detail, status)
+        {
+            RetryAfter = retryAfter > TimeSpan.Zero ? retryAfter : null,
+        };
     }
 
     private static BackendFailure FailureOf(BackendOptions backend, HttpRequestException e) => e.HttpRequestError switch
     {
-        HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded => new(backend.Name, BackendError.BadAnswer, e.HttpRequestError.ToString()),
+        HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded =>
+            new(backend.Name, BackendError.BadAnswer, e.HttpRequestError.ToString()),
         var error => new(backend.Name, BackendError.Unreachable, error.ToString())
         {
-            IsConnectionFailure = error is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError,
+            IsConnectionFailure = error
+                is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError,
         },
     };
 
@@ -146,12 +161,16 @@ public sealed class BackendExchange(IProxyStateLookup yarp, DestinationChoice ch
             IsTaken = true;
         }
 
-        public async ValueTask<HttpResponseMessage> SendAsync(Func<CancellationToken, ValueTask<HttpResponseMessage>> send, CancellationToken cancellation)
+        public async ValueTask<HttpResponseMessage> SendAsync(
+            Func<CancellationToken, ValueTask<HttpResponseMessage>> send, CancellationToken cancellation)
         {
             try
             {
-                if (Interlocked.Increment(ref _running) > 1 && isNeeded && !TryAdd(await permits.AcquireAsync(backend, cancellation)))
-                    throw new OperationCanceledException("The exchange is over.", cancellation);
+                if (Interlocked.Increment(ref _running) > 1 && isNeeded)
+                {
+                    var another = await permits.AcquireAsync(backend, cancellation);
+                    if (!TryAdd(another)) throw new OperationCanceledException("The exchange is over.", cancellation);
+                }
                 return await send(cancellation);
             }
             catch

@@ -45,7 +45,8 @@ public sealed record BackendRequest(string PathAndQuery, string Accept)
     public FailureScope Scope { get; init; } = FindStudy(PathAndQuery) is null ? FailureScope.Search : FailureScope.Study;
 
     /// <summary>Whether it asks for one object that has several forms: an instance or frames of it.</summary>
-    public bool IsObject => PathAndQuery.Split('?')[0].Split('/') is ["studies", _, "series", _, "instances", _] or ["studies", _, "series", _, "instances", _, "frames", _];
+    public bool IsObject => PathAndQuery.Split('?')[0].Split('/')
+        is ["studies", _, "series", _, "instances", _] or ["studies", _, "series", _, "instances", _, "frames", _];
 
     /// <summary>Whether it asks for an object as it is stored: no transfer syntax is named, or any will do (PS3.18 §8.7.3.5.2).</summary>
     public bool IsAsStored => !Accept.Contains("transfer-syntax=", StringComparison.OrdinalIgnoreCase)

@@ -23,13 +23,17 @@ internal static class FailureProblems
     {
         var detail = string.Join("; ", failures.Select(f => $"{f.Backend}: {f.Error}, {f.Detail}"));
         if (failures.All(f => f.Error == BackendError.NotGiven)) return Problems.NotFound(detail);
-        if (failures.All(f => f.Error is BackendError.NotGiven or BackendError.NotInThisForm || IsStatus(f, HttpStatusCode.NotAcceptable))) return Problems.NotAcceptable(detail);
-        if (failures.All(f => f.Error is BackendError.Busy or BackendError.Overloaded)) return Problems.Overloaded(detail, failures.Min(f => f.RetryAfter));
+        if (failures.All(f => f.Error is BackendError.NotGiven or BackendError.NotInThisForm || IsStatus(f, HttpStatusCode.NotAcceptable)))
+            return Problems.NotAcceptable(detail);
+        if (failures.All(f => f.Error is BackendError.Busy or BackendError.Overloaded))
+            return Problems.Overloaded(detail, failures.Min(f => f.RetryAfter));
         if (failures.All(f => IsStatus(f, HttpStatusCode.BadRequest))) return Problems.RefusedByAll(400, detail);
         if (failures.All(f => IsStatus(f, HttpStatusCode.RequestEntityTooLarge))) return Problems.RefusedByAll(413, detail);
-        if (failures.Any(f => f.Error is BackendError.BadAnswer or BackendError.BadStatus or BackendError.Refused)) return Problems.BadGateway(detail);
+        if (failures.Any(f => f.Error is BackendError.BadAnswer or BackendError.BadStatus or BackendError.Refused))
+            return Problems.BadGateway(detail);
         return failures.Any(f => f.Error == BackendError.TimedOut) ? Problems.TooLate(detail) : Problems.Unavailable(detail);
     }
 
-    private static bool IsStatus(BackendFailure failure, HttpStatusCode status) => failure.Error == BackendError.BadStatus && failure.Status == status;
+    private static bool IsStatus(BackendFailure failure, HttpStatusCode status) =>
+        failure.Error == BackendError.BadStatus && failure.Status == status;
 }

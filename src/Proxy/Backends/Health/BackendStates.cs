@@ -14,7 +14,8 @@ namespace Proxy.Backends.Health;
 /// <param name="Opened">How often its circuit opened.</param>
 /// <param name="LastFailure">The newest failure; null when there was none.</param>
 /// <param name="WasDown">Whether it was down since the start.</param>
-public sealed record BackendState(bool IsUp, DateTimeOffset Since, long Asked, long Failed, long Opened, BackendFailure? LastFailure, bool WasDown);
+public sealed record BackendState(
+    bool IsUp, DateTimeOffset Since, long Asked, long Failed, long Opened, BackendFailure? LastFailure, bool WasDown);
 
 /// <summary>What is known of each backend by its answers; one that was never asked has no state.</summary>
 public sealed class BackendStates(TimeProvider time, Counters counters, EventLog events, ILogger<BackendStates> log)
@@ -56,7 +57,9 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
         }
     }
 
-    public BackendState? Find(string backend) => _holders.GetValueOrDefault(backend) is { State: { } state } holder ? state with { Opened = Interlocked.Read(ref holder.Opened) } : null;
+    public BackendState? Find(string backend) => _holders.GetValueOrDefault(backend) is { State: { } state } holder
+        ? state with { Opened = Interlocked.Read(ref holder.Opened) }
+        : null;
 
     public Circuit CircuitOf(string backend) => Of(backend).Circuit;
 
@@ -65,7 +68,9 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
 
     /// <summary>Why the backend is not asked at all for now; null when it is.</summary>
     public BackendFailure? FindRefusal(string backend) =>
-        _holders.GetValueOrDefault(backend)?.Circuit.Cause is { } cause ? cause with { Detail = "not asked for a while: " + cause.Detail } : null;
+        _holders.GetValueOrDefault(backend)?.Circuit.Cause is { } cause
+            ? cause with { Detail = "not asked for a while: " + cause.Detail }
+            : null;
 
     /// <summary>Whether the backend, and what it holds of this study, has not failed for long enough to be relied on again.</summary>
     public bool IsSteady(string backend, Uid study)
@@ -78,16 +83,18 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
 
     /// <summary>Whether the backend gave a usable answer a moment ago.</summary>
     public bool HasAnswered(string backend) =>
-        _holders.GetValueOrDefault(backend) is { } holder && time.GetUtcNow().UtcTicks - Interlocked.Read(ref holder.LastAnswer) < Recent.Ticks;
+        _holders.GetValueOrDefault(backend) is { } holder
+        && time.GetUtcNow().UtcTicks - Interlocked.Read(ref holder.LastAnswer) < Recent.Ticks;
 
     /// <summary>Whether the backend said that it is overloaded, and the time that it asked for is not over.</summary>
-    public bool IsOverloaded(string backend) => _holders.GetValueOrDefault(backend) is { } holder && time.GetUtcNow().UtcTicks < Interlocked.Read(ref holder.OverloadedUntil);
+    public bool IsOverloaded(string backend) =>
+        _holders.GetValueOrDefault(backend) is { } holder && time.GetUtcNow().UtcTicks < Interlocked.Read(ref holder.OverloadedUntil);
 
     /// <summary>Takes how a backend answered.</summary>
     /// <param name="backend">The backend's name.</param>
     /// <param name="request">What was asked: it decides what a failure is evidence of.</param>
     /// <param name="failure">Null when it answered.</param>
-    /// <param name="isMissing">It answered that it does not have it: no proof that it works, for a server that starts says so to everything.</param>
+    /// <param name="isMissing">It answered that it does not have it. A server that starts says so to everything: no proof that it works.</param>
     public void Note(string backend, BackendRequest request, BackendFailure? failure, bool isMissing = false)
     {
         var holder = Of(backend);
@@ -98,11 +105,14 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
         lock (holder.Lock)
         {
             var before = holder.State;
-            isUp = failure is null ? !isMissing || before is null or { IsUp: true } : !SpeaksForBackend(request, failure) && before is null or { IsUp: true };
-            var since = before is not null && before.IsUp == isUp ? before.Since : now;
-            holder.State = new(isUp, since, (before?.Asked ?? 0) + 1, (before?.Failed ?? 0) + (failure is null ? 0 : 1), 0, failure ?? before?.LastFailure, before?.WasDown == true || !isUp);
+            isUp = JudgeUp(before, request, failure, isMissing);
             hasChanged = before?.IsUp != isUp && (before is not null || !isUp);
-            if (failure is { Error: not (BackendError.Busy or BackendError.Overloaded) } && request is { Scope: FailureScope.Study, Study: { } study }) holder.Troubled.Add(study, now);
+            holder.State = new(
+                isUp, before is not null && before.IsUp == isUp ? before.Since : now,
+                (before?.Asked ?? 0) + 1, (before?.Failed ?? 0) + (failure is null ? 0 : 1), Opened: 0,
+                failure ?? before?.LastFailure, before?.WasDown == true || !isUp);
+            if (failure is { Error: not (BackendError.Busy or BackendError.Overloaded) } && request is { Scope: FailureScope.Study, Study: { } study })
+                holder.Troubled.Add(study, now);
             // Here, so that they come in the order of the changes.
             if (hasChanged) events.Publish(new(isUp ? ProxyEvent.BackendUp : ProxyEvent.BackendDown) { Backend = backend });
         }
@@ -114,14 +124,25 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
     /// <summary>Forgets a backend that is configured no more, or has moved.</summary>
     public void Forget(string backend) => _holders.TryRemove(backend, out _);
 
+    /// <summary>A usable answer shows that it works, and a failure that speaks for the backend that it does not; else it stays as it was.</summary>
+    private static bool JudgeUp(BackendState? before, BackendRequest request, BackendFailure? failure, bool isMissing)
+    {
+        var wasUp = before is null or { IsUp: true };
+        return failure is null ? !isMissing || wasUp : !SpeaksForBackend(request, failure) && wasUp;
+    }
+
     private static bool SpeaksForBackend(BackendRequest request, BackendFailure failure) =>
-        !failure.IsNeutral && request.Scope != FailureScope.Nothing && (failure.IsConnectionFailure || request.Scope is FailureScope.Search or FailureScope.Probe);
+        !failure.IsNeutral && request.Scope != FailureScope.Nothing
+        && (failure.IsConnectionFailure || request.Scope is FailureScope.Search or FailureScope.Probe);
 
     private static void Spare(Holder holder, TimeSpan? retryAfter, DateTimeOffset now)
     {
         var pause = retryAfter ?? DefaultPause;
         var until = (now + (pause < LeastPause ? LeastPause : pause > LongestPause ? LongestPause : pause)).UtcTicks;
-        for (long seen; (seen = Interlocked.Read(ref holder.OverloadedUntil)) < until && Interlocked.CompareExchange(ref holder.OverloadedUntil, until, seen) != seen;) { }
+        for (long seen; (seen = Interlocked.Read(ref holder.OverloadedUntil)) < until;)
+        {
+            if (Interlocked.CompareExchange(ref holder.OverloadedUntil, until, seen) == seen) return;
+        }
     }
 
     private Holder Of(string backend) => _holders.GetOrAdd(backend, name => new(

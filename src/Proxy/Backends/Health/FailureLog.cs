@@ -2,7 +2,7 @@ using Proxy.Operations;
 
 namespace Proxy.Backends.Health;
 
-/// <summary>Logs the failures of backends: one line for each backend, kind of failure and second, then how many more there were.</summary>
+/// <summary>Logs failures: one line for each backend, kind of failure and second, then how many more there were.</summary>
 /// <remarks>A backend that is down under load fails thousands of times a second: as many lines would fill the disk and hide the others.</remarks>
 internal sealed class FailureLog(TimeProvider time, ILogger log) : IDisposable
 {

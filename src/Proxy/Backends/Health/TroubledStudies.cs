@@ -2,7 +2,7 @@ using Proxy.Dicom;
 
 namespace Proxy.Backends.Health;
 
-/// <summary>The studies of one backend that it failed to give something of, each until it has not failed for a while. Not safe for several threads.</summary>
+/// <summary>The studies that one backend failed to give something of in the last time. Not safe for several threads.</summary>
 /// <param name="lifetime">How long a failure counts.</param>
 internal sealed class TroubledStudies(TimeSpan lifetime)
 {

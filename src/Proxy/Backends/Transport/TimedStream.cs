@@ -73,7 +73,8 @@ internal sealed class TimedStream : ReadOnlyStream
     {
         _waited += waited;
         if (_waited < 2 * _patience) return;
-        if (_came < LeastBytesPerSecond * _waited.TotalSeconds) throw new TimeoutException($"the body came more slowly than {LeastBytesPerSecond} bytes per second");
+        if (_came < LeastBytesPerSecond * _waited.TotalSeconds)
+            throw new TimeoutException($"the body came more slowly than {LeastBytesPerSecond} bytes per second");
         (_waited, _came) = (TimeSpan.Zero, 0);
     }
 }
