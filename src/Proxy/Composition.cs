@@ -50,6 +50,7 @@ internal static class Composition
     {
         services.AddSingleton(new BackendSet(settings.Backends));
         services.AddSingleton(new Reloadable<SearchOptions>(settings.Search));
+        services.AddSingleton(new Reloadable<RetrieveOptions>(settings.Retrieve));
         services.AddSingleton(new Reloadable<CacheOptions>(settings.Cache));
         services.AddSingleton(new Reloadable<PrefetchOptions>(settings.Prefetch));
         services.AddSingleton(new Reloadable<SecurityOptions>(settings.Security));
@@ -227,6 +228,7 @@ internal static class Composition
         var gone = services.GetRequiredService<BackendSet>().Set(settings.Backends);
         foreach (var backend in gone) services.Forget(backend);
         services.GetRequiredService<Reloadable<SearchOptions>>().Set(settings.Search);
+        services.GetRequiredService<Reloadable<RetrieveOptions>>().Set(settings.Retrieve);
         services.GetRequiredService<Reloadable<CacheOptions>>().Set(settings.Cache);
         services.GetRequiredService<Reloadable<PrefetchOptions>>().Set(settings.Prefetch);
         services.GetRequiredService<Reloadable<SecurityOptions>>().Set(settings.Security);

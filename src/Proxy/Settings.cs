@@ -2,13 +2,15 @@ using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Operations;
 using Proxy.Prefetch;
+using Proxy.Retrieve;
 using Proxy.Search;
 using Proxy.Security;
 
 namespace Proxy;
 
 /// <summary>All settings, read and checked at once.</summary>
-internal sealed record Settings(IReadOnlyList<BackendOptions> Backends, SearchOptions Search, CacheOptions Cache, PrefetchOptions Prefetch, SecurityOptions Security)
+internal sealed record Settings(
+    IReadOnlyList<BackendOptions> Backends, SearchOptions Search, RetrieveOptions Retrieve, CacheOptions Cache, PrefetchOptions Prefetch, SecurityOptions Security)
 {
     /// <summary>Settings that are there and do nothing in this version.</summary>
     public IReadOnlyList<string> Unused { get; private init; } = [];
@@ -17,7 +19,8 @@ internal sealed record Settings(IReadOnlyList<BackendOptions> Backends, SearchOp
     {
         var reader = new SettingsReader(configuration);
         reader.FailBrokenFiles();
-        var settings = new Settings(BackendOptions.ReadAll(reader), SearchOptions.Read(reader), CacheOptions.Read(reader), PrefetchOptions.Read(reader), SecurityOptions.Read(reader));
+        var settings = new Settings(
+            BackendOptions.ReadAll(reader), SearchOptions.Read(reader), RetrieveOptions.Read(reader), CacheOptions.Read(reader), PrefetchOptions.Read(reader), SecurityOptions.Read(reader));
         if (!settings.Security.AllowAnonymous)
         {
             foreach (var address in Listening.FindOpenAddresses(configuration))

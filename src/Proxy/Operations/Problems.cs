@@ -62,6 +62,9 @@ public static class Problems
     public static IResult Overloaded(string detail, TimeSpan? retryAfter) => new Problem(
         503, TypedResults.Problem(detail, null, 503, "The PACS takes no more requests now", null, []), (int)Math.Ceiling(Math.Clamp((retryAfter ?? DefaultRetryAfter).TotalSeconds, 1, 3600)));
 
+    /// <summary>A part of what was asked for is held by backends that fail, and by no other.</summary>
+    public static IResult Incomplete(string detail) => Make(503, "A PACS that holds a part of it fails", detail);
+
     /// <summary>No backend could be reached.</summary>
     public static IResult Unavailable(string detail) => Make(503, "No PACS can be reached", detail);
 

@@ -3,6 +3,7 @@ using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Search;
+using Proxy.Store;
 
 namespace Proxy.Retrieve;
 
@@ -12,8 +13,8 @@ internal static class InstanceEndpoints
 {
     public static void MapInstances(this IEndpointRouteBuilder root)
     {
-        root.MapRead("/studies/{study}", AnswerManyAsync);
-        root.MapRead("/studies/{study}/series/{series}", AnswerManyAsync);
+        root.MapRead("/studies/{study}", AnswerStudyAsync);
+        root.MapRead("/studies/{study}/series/{series}", AnswerSeriesAsync);
         root.MapRead("/studies/{study}/series/{series}/instances/{instance}", AnswerOneAsync);
     }
 
@@ -38,28 +39,45 @@ internal static class InstanceEndpoints
         return Results.Empty;
     }
 
-    private static async Task<IResult> AnswerManyAsync(HttpContext context, BodyReader reader, SeriesReader seriesReader, SeriesListReader lists, TimeProvider time)
+    private static async Task<IResult> AnswerSeriesAsync(HttpContext context, BodyReader reader, SeriesReader seriesReader, TimeProvider time)
     {
         if (!context.TryReadUids(out var study, out var series, out _, out var problem)) return problem;
         var negotiation = Negotiation.ForInstances(context.Request).MultipartOnly();
         if (negotiation.Forms.IsEmpty) return NotAcceptable();
-        var scope = context.GetScope();
-        List<Uid> uids = series is { } one ? [one] : [];
-        if (series is null)
-        {
-            var places = await lists.LocateAsync(scope, study!.Value, isHurried: false, asksAnew: false, context.RequestAborted);
-            if (places.Failures.Count > 0) return places.Failures.ToProblem();
-            uids.AddRange(places.SeriesIn(scope));
-        }
-        var paths = new List<InstancePath>();
-        foreach (var uid in uids)
-        {
-            var result = await seriesReader.ReadAsync(scope, new(study!.Value, uid), asksAnew: false, context.RequestAborted);
-            if (result.Metadata is null && result.Failures.Count > 0) return result.Failures.ToProblem();
-            paths.AddRange(result.Metadata?.Uids.Select(i => new InstancePath(study.Value, uid, i)) ?? []);
-        }
-        return paths.Count == 0 ? Problems.NotFound("No backend holds it.") : await AnswerAsync(context, reader, time, paths, negotiation);
+        var path = new SeriesPath(study!.Value, series!.Value);
+        var result = await seriesReader.ReadAsync(context.GetScope(), path, asksAnew: false, context.RequestAborted);
+        if (result.Metadata is not { } metadata) return result.Failures.Count > 0 ? result.Failures.ToProblem() : Problems.NotFound("No backend holds it.");
+        return await AnswerAsync(context, reader, time, PathsOf(path, metadata), negotiation);
     }
+
+    /// <summary>Every series of the study from its owner. While a backend fails, the last known lists decide whether the rest is whole.</summary>
+    private static async Task<IResult> AnswerStudyAsync(
+        HttpContext context, BodyReader reader, SeriesReader seriesReader, SeriesListReader lists, Reloadable<RetrieveOptions> options, TimeProvider time)
+    {
+        if (!context.TryReadUids(out var uid, out _, out _, out var problem)) return problem;
+        var negotiation = Negotiation.ForInstances(context.Request).MultipartOnly();
+        if (negotiation.Forms.IsEmpty) return NotAcceptable();
+        var (scope, study) = (context.GetScope(), uid!.Value);
+        var places = await lists.LocateAsync(scope, study, isHurried: false, asksAnew: false, context.RequestAborted);
+        var contents = await StudyContents.ReadAsync(
+            places, scope, series => seriesReader.ReadAsync(scope, new(study, series), asksAnew: false, context.RequestAborted), AreKeptAsync);
+        if (contents.FindProblem(options.Value) is { } failed) return failed;
+        contents.Warn(context.Response);
+        var paths = contents.Series.SelectMany(s => PathsOf(new(study, s.Uid), s.Result.Metadata!)).ToList();
+        return await AnswerAsync(context, reader, time, paths, negotiation);
+
+        async Task<bool> AreKeptAsync(Uid series, SeriesResult result)
+        {
+            foreach (var path in PathsOf(new(study, series), result.Metadata!))
+            {
+                if (!await reader.IsKeptAsync(result.Backend, path, frame: null, isCut: false, context.RequestAborted)) return false;
+            }
+            return true;
+        }
+    }
+
+    private static List<InstancePath> PathsOf(SeriesPath series, PackedInstances metadata) =>
+        [.. metadata.Uids.Select(instance => new InstancePath(series.Study, series.Series, instance))];
 
     private static async Task<IResult> AnswerAsync(HttpContext context, BodyReader reader, TimeProvider time, List<InstancePath> paths, Negotiation negotiation)
     {

@@ -65,23 +65,23 @@ internal static class MetadataEndpoints
         if (coding != Coding.Identity) response.Headers.ContentEncoding = Codings.NameOf(coding);
     }
 
-    /// <summary>Every series of the study, each from its owner; one that cannot be had makes the whole a failure, for a short answer would look whole.</summary>
-    private static async Task<IResult> AnswerStudyAsync(HttpContext context, SeriesReader reader, SeriesListReader lists, ReadyMetadata ready, BulkTokens tokens, TimeProvider time)
+    /// <summary>Every series of the study from its owner. One that cannot be had fails the whole, unless the settings allow a partial study.</summary>
+    private static async Task<IResult> AnswerStudyAsync(
+        HttpContext context, SeriesReader reader, SeriesListReader lists, ReadyMetadata ready, BulkTokens tokens, Reloadable<RetrieveOptions> options, TimeProvider time)
     {
         if (TryRead(context, out var scope, out var study, out _, out _) is { } problem) return problem;
         var started = time.GetTimestamp();
         var asksAnew = context.Request.AsksAnew();
         var places = await lists.LocateAsync(scope, study, isHurried: false, asksAnew, context.RequestAborted);
-        var uids = places.SeriesIn(scope);
-        if (uids.Count == 0) return NotFound(places.Failures);
+        // Metadata is in the store: a series whose holders fail is given as it was, marked stale.
+        var contents = await StudyContents.ReadAsync(
+            places, scope, uid => reader.ReadAsync(scope, new(study, uid), asksAnew, context.RequestAborted), (_, _) => Task.FromResult(true));
+        if (contents.FindProblem(options.Value) is { } failed) return failed;
+        var series = contents.Series.Select(s => s.Result).ToList();
 
-        var results = await Task.WhenAll(uids.Select(uid => reader.ReadAsync(scope, new(study, uid), asksAnew, context.RequestAborted)));
-        var lacking = results.Where(r => r.Metadata is null).ToList();
-        if (lacking.Any(r => r.Failures.Count > 0)) return lacking.SelectMany(r => r.Failures).DistinctBy(f => f.Backend).ToList().ToProblem();
-        var series = results.Where(r => r.Metadata is not null).ToList();
-        if (series.Count == 0) return NotFound([]);
-
-        SetHeaders(context, series.Max(r => r.Status), series.TrueForAll(r => r.IsPrefetched), series.Max(r => Ages.Of(r.Asked, time.GetUtcNow())), time.GetElapsedTime(started), places.Failures);
+        var age = series.Max(r => Ages.Of(r.Asked, time.GetUtcNow()));
+        SetHeaders(context, series.Max(r => r.Status), series.TrueForAll(r => r.IsPrefetched), age, time.GetElapsedTime(started), []);
+        contents.Warn(context.Response);
         var metadata = series.ConvertAll(r => r.Metadata!);
         WarnOfOmissions(context.Response, metadata);
         // That of a study with one series is that series' own, and so is the text.

@@ -20,6 +20,14 @@ public sealed record StudyPlaces(Study? Study, IReadOnlyList<BackendFailure> Fai
         [.. Study?.SeriesLists.Values.Where(list => scope.Has(list.Backend)).SelectMany(list => list.Series.Keys).Distinct().Order() ?? Enumerable.Empty<Uid>()];
 
     public bool HasFailed(string backend) => Failures.Any(f => f.Backend == backend);
+
+    /// <summary>The failures of a series' holders when all of them failed; empty when one answers.</summary>
+    public IReadOnlyList<BackendFailure> FindFailedHolders(BackendScope scope, Uid series)
+    {
+        if (Failures.Count == 0 || Study is null) return [];
+        var holders = Study.SeriesLists.Values.Where(list => scope.Has(list.Backend) && list.FindSeries(series) is not null).ToList();
+        return holders.TrueForAll(list => HasFailed(list.Backend)) ? [.. Failures.Where(f => holders.Exists(list => list.Backend == f.Backend))] : [];
+    }
 }
 
 /// <summary>Finds out which backend holds which series of a study: from the store, else by asking all backends at once.</summary>

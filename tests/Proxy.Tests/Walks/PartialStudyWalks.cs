@@ -1,0 +1,93 @@
+using Proxy.Tests.Pacs;
+using Xunit;
+
+namespace Proxy.Tests.Walks;
+
+/// <summary>Whole studies while one of two PACS fails: its last known series list decides (PS3.18 §10.4).</summary>
+public sealed class PartialStudyWalks : IDisposable
+{
+    private const string Study = "/dicomweb/studies/1.2.1";
+
+    private static readonly (string, string) Dicom = ("Accept", "multipart/related; type=\"application/dicom\"; transfer-syntax=*");
+
+    private static readonly (string, string) Fresh = ("Cache-Control", "no-cache");
+
+    private readonly WireMockPacs _east = new(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 2));
+
+    private readonly WireMockPacs _west = new(new HeldStudy("1.2.1").With("1.2.1.9", "MR", 1), new HeldStudy("1.2.5").With("1.2.5.1", "CT", 1));
+
+    public void Dispose()
+    {
+        _east.Dispose();
+        _west.Dispose();
+    }
+
+    [Fact]
+    public async Task AStudyThatTheFailedPacsNeverListed_IsWhole_AndTheWarningNamesThePacs()
+    {
+        using var proxy = Start();
+        _west.Fail(500);
+
+        var instances = await proxy.GetAsync(Study, Dicom);
+        var metadata = await proxy.GetAsync(Study + "/metadata");
+
+        Assert.Equal(2, Parts.Of(instances).Count);
+        Assert.Contains("west", instances["Warning"]);
+        Assert.Equal(200, (int)metadata.Status);
+        Assert.Contains("west", metadata["Warning"]);
+    }
+
+    [Fact]
+    public async Task SeriesThatOnlyTheFailedPacsHolds_MakeItUnavailable_AndAreNamed()
+    {
+        using var proxy = Start();
+        await proxy.GetAsync(Study + "/series");
+        _west.Fail(500);
+
+        var instances = await proxy.GetAsync(Study, Dicom);
+        var metadata = await proxy.GetAsync(Study + "/metadata", Fresh);
+
+        instances.IsProblem(503, "1.2.1.9");
+        Assert.Contains("west", instances.Text);
+        metadata.IsProblem(503, "1.2.1.9");
+    }
+
+    [Fact]
+    public async Task APartOfAStudyIsGiven_WhenTheSettingsAllowIt_AndTheWarningNamesWhatIsMissing()
+    {
+        using var proxy = Start();
+        proxy["Retrieve:AllowPartial"] = "true";
+        await proxy.GetAsync(Study + "/series");
+        _west.Fail(500);
+
+        var instances = await proxy.GetAsync(Study, Dicom);
+
+        Assert.Equal(2, Parts.Of(instances).Count);
+        Assert.Contains("1.2.1.9", instances["Warning"]);
+        Assert.Equal("west", instances["X-Failed-Backends"]);
+    }
+
+    [Fact]
+    public async Task AStudyThatIsInTheCacheWhole_IsGiven_ThoughAPacsFails()
+    {
+        using var proxy = Start();
+        await proxy.GetAsync(Study + "/series/1.2.1.9/instances/1.2.1.9.1", Dicom);
+        await proxy.GetAsync(Study + "/metadata");
+        _west.Fail(500);
+
+        var instances = await proxy.GetAsync(Study, Dicom);
+
+        Assert.Equal(3, Parts.Of(instances).Count);
+    }
+
+    private ProxyHost Start()
+    {
+        var proxy = new ProxyHost(("east", _east.Address), ("west", _west.Address));
+        // Lists are asked for again at once, and nothing is fetched ahead.
+        proxy["Cache:Metadata:Freshness"] = "00:00:00";
+        proxy["Prefetch:SeriesReadAhead"] = "false";
+        proxy["Prefetch:NextStudies"] = "0";
+        proxy["Prefetch:Priors"] = "0";
+        return proxy;
+    }
+}
