@@ -44,7 +44,7 @@ public class ImageIdTests
     [InlineData("wadors:/dicomweb/" + Path + "/frames/99999999999")]
     [InlineData("wadors:/dicomweb/" + Path + "/frames/1/rendered")]
     [InlineData("wadors:/dicomweb/studies/1.2/series/../instances/1.4")]
-    [InlineData("wadors:/dicomweb/studies/1.02/series/1.3/instances/1.4/frames/1")]
+    [InlineData("wadors:/dicomweb/studies/1..2/series/1.3/instances/1.4/frames/1")]
     [InlineData("wadors:/dicomweb/studies/1.2/instances/1.4/series/1.3/frames/1")]
     [InlineData("dicomweb:/dicomweb?requestType=WADO&studyUID=1.2&objectUID=1.4")]
     [InlineData("dicomweb:/dicomweb?requestType=WADO&studyUID=1.2&seriesUID=1.3&objectUID=")]

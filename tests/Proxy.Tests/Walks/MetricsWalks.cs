@@ -18,6 +18,7 @@ public sealed class MetricsWalks : IDisposable
         await using var proxy = new ProxyHost(("east", _east.Address));
         // A client has its last byte a moment before the body is kept.
         await Until.TrueAsync(async () => (await proxy.GetAsync(Frame)).CacheStatus == "Proxy; hit");
+        await proxy.GetAsync(Frame);
         _east.Fail(500);
         await proxy.GetAsync("/dicomweb/studies/1.2.9/series");
 
