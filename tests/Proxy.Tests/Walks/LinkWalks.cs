@@ -52,7 +52,7 @@ public sealed class LinkWalks : IDisposable
     [Fact]
     public async Task AreMadeForTheForwardedAddress_WhenThatProxyIsKnown()
     {
-        await using var proxy = new ProxyHost(("east", _east.Address)) 
+        await using var proxy = new ProxyHost(("east", _east.Address))
         {
             ["Security:KnownProxies:0"] = "127.0.0.0/8",
             ["Security:AllowedHosts:0"] = "*.example",
