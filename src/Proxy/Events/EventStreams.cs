@@ -75,7 +75,7 @@ internal sealed class EventStreams : IDisposable
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, _stopping);
         try
         {
-            await WriteAsync(context, filter, ended.Token);
+            await WriteEventsAsync(context, filter, ended.Token);
         }
         catch (OperationCanceledException) when (ended.IsCancellationRequested)
         {
@@ -129,7 +129,7 @@ internal sealed class EventStreams : IDisposable
         }
     }
 
-    private async Task WriteAsync(HttpContext context, EventFilter filter, CancellationToken ended)
+    private async Task WriteEventsAsync(HttpContext context, EventFilter filter, CancellationToken ended)
     {
         var reader = _log.ReadAfter(context.Request.Headers["Last-Event-ID"]);
         var beats = Volatile.Read(ref _beats);

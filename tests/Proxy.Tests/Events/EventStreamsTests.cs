@@ -23,14 +23,14 @@ public sealed class EventStreamsTests
         Assert.Equal(EventStreams.MaxStreams, streams.Open);
 
         var refused = new DefaultHttpContext();
-        Assert.Equal(Listened.Full, await streams.WriteAsync(refused, All, TestContext.Current.CancellationToken));
+        Assert.Equal(Listened.Full, await streams.WriteAsync(refused, All));
         Assert.Empty(refused.Response.Headers);
 
         await leave.CancelAsync();
         Assert.All(await Task.WhenAll(writing), outcome => Assert.Equal(Listened.Ended, outcome));
         Assert.Equal(0, streams.Open);
         using var last = new CancellationTokenSource();
-        var one = streams.WriteAsync(new DefaultHttpContext { RequestAborted = last.Token }, All, TestContext.Current.CancellationToken);
+        var one = streams.WriteAsync(new DefaultHttpContext { RequestAborted = last.Token }, All);
         await Until.TrueAsync(() => streams.Open == 1);
         await last.CancelAsync();
         Assert.Equal(Listened.Ended, await one);
@@ -45,8 +45,8 @@ public sealed class EventStreamsTests
         using var leave = new CancellationTokenSource();
         var writing = Enumerable.Range(0, EventStreams.MaxStreamsOfAddress).Select(_ => streams.WriteAsync(From(first), All)).ToList();
 
-        Assert.Equal(Listened.FullForAddress, await streams.WriteAsync(From(same), All, TestContext.Current.CancellationToken));
-        Assert.Equal(Listened.FullForAddress, await streams.WriteAsync(From(alsoSame), All, TestContext.Current.CancellationToken));
+        Assert.Equal(Listened.FullForAddress, await streams.WriteAsync(From(same), All));
+        Assert.Equal(Listened.FullForAddress, await streams.WriteAsync(From(alsoSame), All));
         writing.Add(streams.WriteAsync(From(other), All));
         Assert.Equal(EventStreams.MaxStreamsOfAddress + 1, streams.Open);
 
@@ -54,7 +54,7 @@ public sealed class EventStreamsTests
         await Task.WhenAll(writing);
         Assert.Equal(0, streams.Open);
         using var last = new CancellationTokenSource();
-        var one = streams.WriteAsync(From(first, last.Token), All, TestContext.Current.CancellationToken);
+        var one = streams.WriteAsync(From(first, last.Token), All);
         await Until.TrueAsync(() => streams.Open == 1);
         await last.CancelAsync();
         Assert.Equal(Listened.Ended, await one);
@@ -76,7 +76,7 @@ public sealed class EventStreamsTests
         var rate = new Rate { MinDataRate = new(240, TimeSpan.FromSeconds(5)) };
         context.Features.Set<IHttpMinResponseDataRateFeature>(rate);
 
-        var writing = streams.WriteAsync(context, All, TestContext.Current.CancellationToken);
+        var writing = streams.WriteAsync(context, All);
 
         Assert.Null(rate.MinDataRate);
         await leave.CancelAsync();
