@@ -74,7 +74,7 @@ public sealed class CountingRelay : IAsyncDisposable
                 var scanner = new RequestScanner((method, target, headers) => _requests.Enqueue(new(connection, method, target, headers)));
                 await Task.WhenAll(CopyAsync(client, server, scanner.Read), CopyAsync(server, client, _ => { }));
             }
-            catch (Exception e) when (e is OperationCanceledException or SocketException)
+            catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
             {
                 // Either end went away, or the tests are over: both ends are closed now.
             }
@@ -95,9 +95,10 @@ public sealed class CountingRelay : IAsyncDisposable
 
             to.Shutdown(SocketShutdown.Send);
         }
-        catch (SocketException)
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
-            // A reset of one end is passed on to the other, and ends the copy in the other direction.
+            // A reset of one end is passed on to the other, and ends the copy in the other direction,
+            // which then finds its sockets closed.
             from.Close(0);
             to.Close(0);
             throw;
