@@ -140,6 +140,8 @@ internal static class Composition
         services.AddSingleton<BodyReader>();
         services.AddSingleton<BulkDataReader>();
         services.AddSingleton<WholeSeries>();
+        services.AddSingleton<SeriesAnswer>();
+        services.AddSingleton<SeriesBodies>();
         services.AddSingleton<PackedFrames>();
         services.AddHostedService(s => s.GetRequiredService<PackedFrames>());
     }

@@ -22,6 +22,8 @@ public sealed class GivenForms(MemoryTier memory)
 
     private sealed record StoredKey(string Backend, SeriesPath Series);
 
+    private sealed record NoSeriesKey(string Backend);
+
     private sealed record Forms(ImmutableArray<BodyFormat> Formats);
 
     private sealed record Stored(string TransferSyntax);
@@ -49,5 +51,15 @@ public sealed class GivenForms(MemoryTier memory)
         var (given, known) = (new BodyFormat(head.MediaType, syntax).Canonical, Find(backend, series, negotiation));
         if (known is [var newest, ..] && newest == given) return;
         memory.Add(new Key(backend, series, negotiation.Name), new Forms([given, .. known.Where(k => k != given).Take(Most - 1)]), BytesPerEntry, Lifetime);
+    }
+
+    /// <summary>True when the backend lately refused to give a whole series in one answer.</summary>
+    public bool RefusesSeries(string backend) => memory.TryFind<NoSeriesKey>(new NoSeriesKey(backend), out _);
+
+    /// <summary>Notes that the backend gives instances, but not a whole series in one answer.</summary>
+    public void NoteRefusesSeries(string backend)
+    {
+        var key = new NoSeriesKey(backend);
+        memory.Add(key, key, BytesPerEntry, Lifetime);
     }
 }

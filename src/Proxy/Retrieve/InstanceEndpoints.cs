@@ -3,12 +3,11 @@ using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Search;
-using Proxy.Store;
 
 namespace Proxy.Retrieve;
 
 /// <summary>Whole instances: WADO-RS of a study, a series or an instance (PS3.18 §10.4.1.1.1).</summary>
-/// <remarks>One instance is kept like a frame. Those of a whole series or study are kept on disk alone: they would throw out of memory what is being read.</remarks>
+/// <remarks>One instance is kept like a frame. Those of a whole series or study are kept on disk only: in memory they would evict what is being read.</remarks>
 internal static class InstanceEndpoints
 {
     public static void MapInstances(this IEndpointRouteBuilder root)
@@ -39,7 +38,7 @@ internal static class InstanceEndpoints
         return Results.Empty;
     }
 
-    private static async Task<IResult> AnswerSeriesAsync(HttpContext context, BodyReader reader, SeriesReader seriesReader, TimeProvider time)
+    private static async Task<IResult> AnswerSeriesAsync(HttpContext context, SeriesBodies bodies, SeriesReader seriesReader, TimeProvider time)
     {
         if (!context.TryReadUids(out var study, out var series, out _, out var problem)) return problem;
         var negotiation = Negotiation.ForInstances(context.Request).MultipartOnly();
@@ -47,49 +46,39 @@ internal static class InstanceEndpoints
         var path = new SeriesPath(study!.Value, series!.Value);
         var result = await seriesReader.ReadAsync(context.GetScope(), path, asksAnew: false, context.RequestAborted);
         if (result.Metadata is not { } metadata) return result.Failures.Count > 0 ? result.Failures.ToProblem() : Problems.NotFound("No backend holds it.");
-        return await AnswerAsync(context, reader, time, PathsOf(path, metadata), negotiation);
+        return await AnswerAsync(context, bodies, time, [new(result.Backend, path, [.. metadata.Uids])], negotiation);
     }
 
     /// <summary>Every series of the study from its owner. While a backend fails, the last known lists decide whether the rest is whole.</summary>
     private static async Task<IResult> AnswerStudyAsync(
-        HttpContext context, BodyReader reader, SeriesReader seriesReader, SeriesListReader lists, Reloadable<RetrieveOptions> options, TimeProvider time)
+        HttpContext context, SeriesBodies bodies, SeriesReader seriesReader, SeriesListReader lists, Reloadable<RetrieveOptions> options, TimeProvider time)
     {
         if (!context.TryReadUids(out var uid, out _, out _, out var problem)) return problem;
         var negotiation = Negotiation.ForInstances(context.Request).MultipartOnly();
         if (negotiation.Forms.IsEmpty) return NotAcceptable();
-        var (scope, study) = (context.GetScope(), uid!.Value);
-        var places = await lists.LocateAsync(scope, study, isHurried: false, asksAnew: false, context.RequestAborted);
+        var (scope, study, stopped) = (context.GetScope(), uid!.Value, context.RequestAborted);
+        var places = await lists.LocateAsync(scope, study, isHurried: false, asksAnew: false, stopped);
         var contents = await StudyContents.ReadAsync(
-            places, scope, series => seriesReader.ReadAsync(scope, new(study, series), asksAnew: false, context.RequestAborted), AreKeptAsync);
+            places, scope, series => seriesReader.ReadAsync(scope, new(study, series), asksAnew: false, stopped),
+            (series, result) => bodies.HasAllAsync(WholeOf(series, result), negotiation, stopped));
         if (contents.FindProblem(options.Value) is { } failed) return failed;
-        contents.Warn(context.Response);
-        var paths = contents.Series.SelectMany(s => PathsOf(new(study, s.Uid), s.Result.Metadata!)).ToList();
-        return await AnswerAsync(context, reader, time, paths, negotiation);
+        return await AnswerAsync(context, bodies, time, [.. contents.Series.Select(s => WholeOf(s.Uid, s.Result))], negotiation, contents.Warn);
 
-        async Task<bool> AreKeptAsync(Uid series, SeriesResult result)
-        {
-            foreach (var path in PathsOf(new(study, series), result.Metadata!))
-            {
-                if (!await reader.IsKeptAsync(result.Backend, path, frame: null, isCut: false, context.RequestAborted)) return false;
-            }
-            return true;
-        }
+        WholeSeriesOf WholeOf(Uid series, SeriesResult result) => new(result.Backend, new(study, series), [.. result.Metadata!.Uids]);
     }
 
-    private static List<InstancePath> PathsOf(SeriesPath series, PackedInstances metadata) =>
-        [.. metadata.Uids.Select(instance => new InstancePath(series.Study, series.Series, instance))];
-
-    private static async Task<IResult> AnswerAsync(HttpContext context, BodyReader reader, TimeProvider time, List<InstancePath> paths, Negotiation negotiation)
+    private static async Task<IResult> AnswerAsync(
+        HttpContext context, SeriesBodies bodies, TimeProvider time, IReadOnlyList<WholeSeriesOf> series, Negotiation negotiation, Action<HttpResponse>? warn = null)
     {
         var scope = context.GetScope();
+        await using var parts = bodies.ReadAsync(scope, series, negotiation, context.RequestAborted).GetAsyncEnumerator(context.RequestAborted);
+        if (!await parts.MoveNextAsync()) return Problems.NotFound("No backend holds an instance of it.");
+        if (parts.Current.Result.Body is not { } body) return NotFound(parts.Current.Result);
+        SetHeaders(context, parts.Current.Result, body, time, isStored: false);
+        warn?.Invoke(context.Response);
         var root = context.GetRootAddress(scope);
-        using var first = await ReadAsync(0);
-        if (first.Body is not { } body) return NotFound(first);
-        SetHeaders(context, first, body, time, isStored: false);
-        await MultipartAnswer.WriteManyAsync(context, body, paths.Count, ReadAsync, place => $"{root}/{paths[place]}");
+        await MultipartAnswer.WriteAllAsync(context, parts, path => $"{root}/{path}");
         return Results.Empty;
-
-        Task<BodyResult> ReadAsync(int place) => reader.ReadAsync(scope, paths[place], frame: null, negotiation, Keep.OnDisk, context.RequestAborted);
     }
 
     private static void SetHeaders(HttpContext context, BodyResult result, IBody body, TimeProvider time, bool isStored)

@@ -1,5 +1,6 @@
 using System.Buffers;
 using Proxy.Cache;
+using Proxy.Dicom;
 using Proxy.Operations;
 
 namespace Proxy.Retrieve;
@@ -54,6 +55,32 @@ internal static class MultipartAnswer
         {
             foreach (var rest in coming) _ = rest.ContinueWith(static r => r.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
         }
+        output.Write(Wrapping.EndOfParts());
+        await output.FlushAsync(context.RequestAborted);
+    }
+
+    /// <summary>Writes parts as they come. A part that cannot be had breaks the connection: the answer would look complete without it.</summary>
+    /// <param name="context">The client.</param>
+    /// <param name="parts">At the first part, which has a body.</param>
+    /// <param name="locate">The address of a part.</param>
+    public static async Task WriteAllAsync(HttpContext context, IAsyncEnumerator<InstancePart> parts, Func<InstancePath, string> locate)
+    {
+        var response = context.Response;
+        var output = response.BodyWriter;
+        response.SetInert();
+        response.ContentType = Wrapping.TypeOfMultipart(parts.Current.Result.Body!.Head);
+        await response.StartAsync(context.RequestAborted);
+        var isFirst = true;
+        do
+        {
+            using var result = parts.Current.Result;
+            if (result.Body is not { } body) throw new BrokenBodyException();
+            output.Write(Wrapping.PartHead(isFirst, body.Head, locate(parts.Current.Path)));
+            await BodyCopy.ToClientAsync(context, body);
+            await output.FlushAsync(context.RequestAborted);
+            isFirst = false;
+        }
+        while (await parts.MoveNextAsync());
         output.Write(Wrapping.EndOfParts());
         await output.FlushAsync(context.RequestAborted);
     }

@@ -52,7 +52,7 @@ public sealed record StudyContents(
         return failures.Count > 0 ? failures.ToProblem() : Problems.NotFound("No backend holds it.");
     }
 
-    /// <summary>Names the failed backends, and the series that are left out.</summary>
+    /// <summary>Names the failed backends and the series that are left out. Call it last: it forbids to store such an answer.</summary>
     public void Warn(HttpResponse response)
     {
         response.WarnOf([.. Failures.Concat(Missing.SelectMany(m => m.Failures)).DistinctBy(f => f.Backend)]);

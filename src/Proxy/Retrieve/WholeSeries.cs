@@ -2,6 +2,7 @@ using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Cache.InMemory;
 using Proxy.Dicom;
+using Proxy.Retrieve.Checks;
 using Proxy.Wire;
 using Proxy.Wire.Part10;
 
@@ -36,8 +37,11 @@ public sealed class WholeSeries(BackendClient client, EntryCache cache, TimeProv
             using var multipart = response.OpenMultipart();
             while (await multipart.ReadPartAsync(stopped) is { } part)
             {
-                if (await ReadEntryAsync(multipart, part, stopped) is not { } entry) continue;
-                CheckSeries(entry, path);
+                if (await ReadEntryAsync(multipart, part, stopped) is not { } read) continue;
+                var identity = Part10Identity.Read(read.Pieces[0], Tag.SeriesInstanceUid, isAll: true)!;
+                SeriesCheck.Read(identity, path);
+                // What the file says goes before what the answer says of it (PS3.18 §8.7.9).
+                var entry = read with { Head = read.Head with { TransferSyntax = identity.TransferSyntaxUid.ToString() } };
                 using var body = new MemoryBody(entry);
                 if (Part10Reader.FindFrames(entry.Length, body.ReadAt, out _) is not { } frames) continue;
                 cache.AddAhead(backend.Name, new(path.Study, path.Series, frames.SopInstanceUid), Format, entry, removals);
@@ -46,16 +50,6 @@ public sealed class WholeSeries(BackendClient client, EntryCache cache, TimeProv
             }
             return count;
         }
-    }
-
-    /// <summary>A part of another study or series makes the whole answer one that was not asked for.</summary>
-    private static void CheckSeries(Entry entry, SeriesPath path)
-    {
-        var identity = Part10Identity.Read(entry.Pieces[0], Tag.SeriesInstanceUid, isAll: true)!;
-        if (identity.MediaStorageSopInstanceUid is { } stored && identity.SopInstanceUid is { } instance && stored != instance)
-            throw new MalformedAnswerException("A file names two SOP instances.");
-        if ((identity.StudyInstanceUid ?? $"{path.Study}") != $"{path.Study}" || (identity.SeriesInstanceUid ?? $"{path.Series}") != $"{path.Series}")
-            throw new MalformedAnswerException("A file is of another study or series than was asked for.");
     }
 
     /// <summary>One part, whole, by the delimiter behind it; null when it is too large.</summary>

@@ -35,6 +35,8 @@ public sealed class PartialStudyWalks : IDisposable
         Assert.Contains("west", instances["Warning"]);
         Assert.Equal(200, (int)metadata.Status);
         Assert.Contains("west", metadata["Warning"]);
+        Assert.Equal("no-store", instances["Cache-Control"]);
+        Assert.Equal("no-store", metadata["Cache-Control"]);
     }
 
     [Fact]
@@ -65,6 +67,7 @@ public sealed class PartialStudyWalks : IDisposable
         Assert.Equal(2, Parts.Of(instances).Count);
         Assert.Contains("1.2.1.9", instances["Warning"]);
         Assert.Equal("west", instances["X-Failed-Backends"]);
+        Assert.Equal("no-store", instances["Cache-Control"]);
     }
 
     [Fact]
