@@ -74,7 +74,7 @@ internal static class MemoryRun
     private static async Task<bool> ManyHostsAsync(FixedPacs pacs)
     {
         const long budget = 128 * Megabyte;
-        using var proxy = await StartAsync(pacs.Root, budget, ["--Security:AllowAnonymous=true"]);
+        using var proxy = await StartAsync(pacs.Root, budget, ["--Security:AllowedHosts:0=*.viewer.example"]);
         var path = new Uri(proxy.Root, $"dicomweb/studies/{FixedPacs.Study}/series/{FixedPacs.Series}/metadata");
         await AskAsync(proxy, path.PathAndQuery[1..], Bench.JsonAccept);
         var before = proxy.Resident;
@@ -83,9 +83,10 @@ internal static class MemoryRun
         await Parallel.ForEachAsync(Enumerable.Range(1, 6000), new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (n, cancellation) =>
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, path);
-            request.Headers.Host = $"viewer{n}.example";
+            request.Headers.Host = $"n{n}.viewer.example";
             request.Headers.TryAddWithoutValidation("Accept-Encoding", n % 3 == 0 ? "identity" : n % 3 == 1 ? "gzip" : "br");
             using var response = await client.SendAsync(request, cancellation);
+            response.EnsureSuccessStatusCode();
             await response.Content.ReadAsByteArrayAsync(cancellation);
         });
         return await ReportAsync("metadata under 6,000 Host names", proxy, budget, before);

@@ -40,6 +40,21 @@ public sealed class DiskTierTests : IAsyncDisposable
         }
     }
 
+    /// <summary>It is damaged, and what stands in its place cannot be deleted or proved: a miss, never an error.</summary>
+    [Fact]
+    public async Task AFaultOfTheDiskIsAMiss()
+    {
+        await using var disk = new DiskLab();
+        var key = DiskLab.Key(1, 1);
+        disk.Add(key, 2_000_000);
+        await disk.SettleAsync();
+        var file = disk.Files.Single();
+        File.Delete(file);
+        Directory.CreateDirectory(Path.Join(file, "in the way"));
+        Assert.Null(await disk.ReadAsync(key));
+        Assert.False(await disk.Tier.HasAsync([new(key)], CancellationToken.None));
+    }
+
     [Fact]
     public async Task WhatOneBackendGaveOfAStudyGoes_AndNothingElse()
     {

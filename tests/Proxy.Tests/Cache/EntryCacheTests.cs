@@ -58,6 +58,20 @@ public sealed class EntryCacheTests : IDisposable
     }
 
     [Fact]
+    public async Task WhenClientsHoldAsMuchAsTheyMay_ItIsBusy_AndNobodyIsAsked()
+    {
+        _gate.SetResult();
+        var held = _memory.InFlight.Limit / 4 * 5 + 1;
+        _memory.InFlight.Take(held);
+        using (var refused = _cache.Get(Key("a"), GatedAsync).Reader!)
+            Assert.Equal(BackendError.Busy, (await refused.ReadHeadAsync(Stopped)).Failure!.Error);
+        Assert.Equal(0, _fetches);
+        _memory.InFlight.Return(held);
+        using var reader = _cache.Get(Key("a"), GatedAsync).Reader!;
+        Assert.Equal([1, 2, 3, 4], await ReadAsync(reader));
+    }
+
+    [Fact]
     public async Task OtherThingsAreFetchedForThemselves()
     {
         _gate.SetResult();
