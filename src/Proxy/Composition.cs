@@ -76,7 +76,7 @@ internal static class Composition
         services.AddSingleton<DestinationChoice>();
         services.AddSingleton<BackendExchange>();
         services.AddSingleton<BackendClient>();
-        services.AddSingleton<Turns>();
+        services.AddSingleton<BackendScheduler>();
         services.AddHostedService<BackendProber>();
     }
 
@@ -87,21 +87,21 @@ internal static class Composition
         services.AddSingleton<BulkTokens>();
         services.AddHostedService<TokenKeyKeeper>();
         services.AddSingleton(s => new StudyFile(
-            s.GetRequiredService<CacheFolder>(), s.GetRequiredService<BackendSet>().IdentityOf, s.GetRequiredService<BackendSet>().NameOf, s.GetRequiredService<Counters>(), s.GetRequiredService<ILogger<StudyFile>>()));
+            s.GetRequiredService<CacheFolder>(), s.GetRequiredService<BackendSet>().FindIdentity, s.GetRequiredService<BackendSet>().FindName, s.GetRequiredService<Counters>(), s.GetRequiredService<ILogger<StudyFile>>()));
         services.AddSingleton(s => new DicomMetadataStore(
-            s.GetRequiredService<BackendSet>().PreferenceOf, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<EventLog>(), options.StoreMaxBytes,
+            s.GetRequiredService<BackendSet>().GetPreference, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<EventLog>(), options.StoreMaxBytes,
             s.GetRequiredService<StudyFile>(), options.StoreDiskMaxBytes));
         services.AddHostedService<StoreWriter>();
         services.AddSingleton(s => new MemoryTier(options.TierMaxBytes, s.GetRequiredService<TimeProvider>()));
         services.AddSingleton(s => new DiskWriter(
-            s.GetRequiredService<CacheFolder>(), s.GetRequiredService<BackendSet>().NameOf, options.TierDiskMaxBytes,
+            s.GetRequiredService<CacheFolder>(), s.GetRequiredService<BackendSet>().FindName, options.TierDiskMaxBytes,
             s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<DiskWriter>>())
         {
             QueueMaxBytes = options.QueueMaxBytes,
         });
         services.AddHostedService(s => s.GetRequiredService<DiskWriter>());
         services.AddSingleton(s => new DiskTier(
-            s.GetRequiredService<CacheFolder>(), s.GetRequiredService<DiskWriter>(), s.GetRequiredService<BackendSet>().IdentityOf,
+            s.GetRequiredService<CacheFolder>(), s.GetRequiredService<DiskWriter>(), s.GetRequiredService<BackendSet>().FindIdentity,
             s.GetRequiredService<MemoryTier>().InFlight, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<Counters>(), s.GetRequiredService<ILogger<DiskTier>>())
         {
             IsSound = s.GetRequiredService<EntryCheck>().IsSound,
@@ -136,7 +136,7 @@ internal static class Composition
         services.AddSingleton<EntryCheck>();
         services.AddSingleton<BodyFetch>();
         services.AddSingleton<GivenForms>();
-        services.AddSingleton<KeptBodies>();
+        services.AddSingleton<CachedBodies>();
         services.AddSingleton<BodyReader>();
         services.AddSingleton<BulkDataReader>();
         services.AddSingleton<WholeSeries>();
@@ -149,17 +149,17 @@ internal static class Composition
     public static void AddPrefetch(this IServiceCollection services)
     {
         services.AddSingleton<WorkLists>();
-        services.AddSingleton<AheadSearch>();
+        services.AddSingleton<PrefetchSearch>();
         services.AddSingleton<PriorSearch>();
-        services.AddSingleton<Paces>();
-        services.AddSingleton<JobTurns>();
+        services.AddSingleton<ThroughputEstimator>();
+        services.AddSingleton<JobSlots>();
         services.AddSingleton<PixelFetch>();
         services.AddSingleton<StudyFetch>();
-        services.AddSingleton<JobBoard>();
+        services.AddSingleton<JobRegistry>();
         services.AddSingleton<JobFile>();
         services.AddSingleton<Prefetcher>();
         services.AddHostedService(s => s.GetRequiredService<Prefetcher>());
-        services.AddHostedService<JobKeeper>();
+        services.AddHostedService<JobPersistence>();
         services.AddHostedService<RuleRounds>();
     }
 
@@ -187,7 +187,7 @@ internal static class Composition
     {
         foreach (var path in (string[])["/dicomweb", $"/backends/{{{RequestScope.BackendName}}}/dicomweb"])
         {
-            var root = app.MapGroup(path).AddEndpointFilter(RequestScope.FilterAsync).AddEndpointFilter(StudyLoading.FilterAsync).AddEndpointFilter(Watch.FilterAsync);
+            var root = app.MapGroup(path).AddEndpointFilter(RequestScope.FilterAsync).AddEndpointFilter(StudyLoading.FilterAsync).AddEndpointFilter(ViewerActivityFilter.FilterAsync);
             root.MapSearch();
             root.MapMetadata();
             root.MapFrames();

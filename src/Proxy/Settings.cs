@@ -76,7 +76,7 @@ internal sealed record Settings(
         for (var i = 0; i < configuration.Sources.Count; i++)
         {
             if (configuration.Sources[i] is Microsoft.Extensions.Configuration.Json.JsonConfigurationSource json)
-                configuration.Sources[i] = SettingsFileSource.Of(json);
+                configuration.Sources[i] = SettingsFileSource.Create(json);
         }
         var folder = Path.Combine(root, "config");
         if (!Directory.Exists(folder)) return;

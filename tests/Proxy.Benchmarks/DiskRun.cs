@@ -42,7 +42,7 @@ internal static class DiskRun
         before();
         var started = Stopwatch.GetTimestamp();
         await using var tier = await OpenAsync(path);
-        var found = (await tier.Tier.FindAsync([new(KeyOf(1234, 56))], CancellationToken.None))!.Value;
+        var found = (await tier.Tier.FindAsync([new(GetKey(1234, 56))], CancellationToken.None))!.Value;
         found.Body.Dispose();
         var first = Stopwatch.GetElapsedTime(started);
         await tier.SettleAsync();
@@ -51,7 +51,7 @@ internal static class DiskRun
         if (isKilled) tier.Folder.Fail(new IOException("killed"), wasWriting: true);
     }
 
-    private static EntryKey KeyOf(int series, int instance) => new("east", $"studies/1.2.{series}/series/1.2.{series}.1/instances/1.2.{series}.1.{instance}/frames/1", BodyFormat.AsStored);
+    private static EntryKey GetKey(int series, int instance) => new("east", $"studies/1.2.{series}/series/1.2.{series}.1/instances/1.2.{series}.1.{instance}/frames/1", BodyFormat.AsStored);
 
     /// <summary>What the writer would write, without its flushes.</summary>
     private static void Fill(string path, int series)
@@ -59,9 +59,9 @@ internal static class DiskRun
         var body = new byte[1000];
         for (var i = 0; i < Each; i++)
         {
-            var key = KeyOf(series, i) with { Backend = "east@here" };
-            Directory.CreateDirectory(Path.Join(path, "entries", EntryFile.FolderOf(key)));
-            using var file = File.OpenHandle(Path.Join(path, "entries", EntryFile.PathOf(key)), FileMode.Create, FileAccess.Write);
+            var key = GetKey(series, i) with { Backend = "east@here" };
+            Directory.CreateDirectory(Path.Join(path, "entries", EntryFile.GetFolder(key)));
+            using var file = File.OpenHandle(Path.Join(path, "entries", EntryFile.GetPath(key)), FileMode.Create, FileAccess.Write);
             RandomAccess.Write(file, [EntryFile.WriteHead(key, new("application/octet-stream", "1.2.840.10008.1.2.1", body.Length), body.Length, XxHash128.HashToUInt128(body), DateTimeOffset.UnixEpoch), body], 0);
         }
     }
@@ -69,7 +69,7 @@ internal static class DiskRun
     private static async Task<Opened> OpenAsync(string path)
     {
         var folder = new CacheFolder(path, NullLogger<CacheFolder>.Instance);
-        await folder.LookAsync();
+        await folder.CheckAsync();
         var writer = new DiskWriter(folder, identity => identity.Split('@')[0], 1L << 40, TimeProvider.System, NullLogger<DiskWriter>.Instance);
         await writer.StartAsync(CancellationToken.None);
         var meters = new ServiceCollection().AddMetrics().BuildServiceProvider();

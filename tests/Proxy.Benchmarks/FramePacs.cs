@@ -24,11 +24,11 @@ internal sealed class FramePacs : IAsyncDisposable
     public Uri Root { get; }
 
     /// <summary>The series whose frames have this size.</summary>
-    public static string SeriesOf(int rows, int columns) => $"2.25.77.{rows}.{columns}";
+    public static string GetSeries(int rows, int columns) => $"2.25.77.{rows}.{columns}";
 
     /// <summary>The path of a frame below a DICOMweb root.</summary>
     public static string FramePath(int rows, int columns, int number) =>
-        $"studies/{Study}/series/{SeriesOf(rows, columns)}/instances/{SeriesOf(rows, columns)}.{number}/frames/1";
+        $"studies/{Study}/series/{GetSeries(rows, columns)}/instances/{GetSeries(rows, columns)}.{number}/frames/1";
 
     public static async Task<FramePacs> StartAsync()
     {
@@ -51,7 +51,7 @@ internal sealed class FramePacs : IAsyncDisposable
 
     private static async Task SendFrameAsync(HttpContext context, string i)
     {
-        var (rows, columns) = SizeOf(i);
+        var (rows, columns) = GetSize(i);
         var number = ushort.Parse(i[(i.LastIndexOf('.') + 1)..], CultureInfo.InvariantCulture);
         var row = new byte[columns * 2];
         System.Runtime.InteropServices.MemoryMarshal.Cast<byte, ushort>(row.AsSpan()).Fill(number);
@@ -72,18 +72,18 @@ internal sealed class FramePacs : IAsyncDisposable
         await context.Response.WriteAsync(json);
     }
 
-    private static (int Rows, int Columns) SizeOf(string uid)
+    private static (int Rows, int Columns) GetSize(string uid)
     {
         var numbers = uid.Split('.');
         return (int.Parse(numbers[3], CultureInfo.InvariantCulture), int.Parse(numbers[4], CultureInfo.InvariantCulture));
     }
 
     private static string Row(int rows, int columns) =>
-        $$$"""{"00080060":{"vr":"CS","Value":["CT"]},"0020000D":{"vr":"UI","Value":["{{{Study}}}"]},"0020000E":{"vr":"UI","Value":["{{{SeriesOf(rows, columns)}}}"]},"00201209":{"vr":"IS","Value":[{{{Instances}}}]}}""";
+        $$$"""{"00080060":{"vr":"CS","Value":["CT"]},"0020000D":{"vr":"UI","Value":["{{{Study}}}"]},"0020000E":{"vr":"UI","Value":["{{{GetSeries(rows, columns)}}}"]},"00201209":{"vr":"IS","Value":[{{{Instances}}}]}}""";
 
     private static string Metadata(string series)
     {
-        var (rows, columns) = SizeOf(series);
+        var (rows, columns) = GetSize(series);
         return $"[{string.Join(',', Enumerable.Range(1, Instances).Select(Instance))}]";
 
         string Instance(int number) =>

@@ -85,10 +85,10 @@ internal static class StoreRun
         Print($"-- started again, {Megabytes(budget)} MB for the store");
         var clock = Stopwatch.StartNew();
         var (store, _, opening) = await OpenStoreAsync(folder, budget);
-        if (store.GetInstanceFromImageId(ImageIdOf(Studies / 2, 7))!.Json.Length < 6000) throw new InvalidOperationException("Not what was kept.");
+        if (store.GetInstanceFromImageId(GetImageId(Studies / 2, 7))!.Json.Length < 6000) throw new InvalidOperationException("Not what was kept.");
         Print($"first look-up answered after {clock.Elapsed.TotalMilliseconds:F0} ms, {opening.TotalMilliseconds:F0} ms of it for the folder");
         clock.Restart();
-        for (var study = 0; study < Studies; study++) store.GetStudy(StudyUidOf(study));
+        for (var study = 0; study < Studies; study++) store.GetStudy(GetStudyUid(study));
         Print($"a study read back: {clock.Elapsed.TotalMicroseconds / Studies:F0} µs");
         Show("in memory, read back", store);
         Measure(store, budget < 1 << 30 ? 20_000 : LookUps);
@@ -101,9 +101,9 @@ internal static class StoreRun
     private static void Measure(DicomMetadataStore store, int count)
     {
         var random = new Random(1);
-        var all = Enumerable.Range(0, 100_000).Select(_ => ImageIdOf(random.Next(Studies), random.Next(Instances))).ToArray();
+        var all = Enumerable.Range(0, 100_000).Select(_ => GetImageId(random.Next(Studies), random.Next(Instances))).ToArray();
         Time("look-up, random", count, i => store.GetInstanceFromImageId(all[i % all.Length]) is not null);
-        var ordered = Enumerable.Range(0, 20).SelectMany(study => Enumerable.Range(0, Instances).Select(i => ImageIdOf(study * 97, i))).ToArray();
+        var ordered = Enumerable.Range(0, 20).SelectMany(study => Enumerable.Range(0, Instances).Select(i => GetImageId(study * 97, i))).ToArray();
         Time("look-up, in order", ordered.Length, i => store.GetInstanceFromImageId(ordered[i]) is not null);
         Time("look-up and dataset, in order", ordered.Length, i => store.GetInstanceFromImageId(ordered[i])!.Json.Length > 6000);
         Time("look-up and dataset, random", 2000, i => store.GetInstanceFromImageId(all[i])!.Json.Length > 6000);
@@ -139,7 +139,7 @@ internal static class StoreRun
     {
         var clock = Stopwatch.StartNew();
         var folder = new CacheFolder(path, NullLogger<CacheFolder>.Instance);
-        await folder.LookAsync();
+        await folder.CheckAsync();
         var opening = clock.Elapsed;
         var meters = new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>();
         var file = new StudyFile(folder, name => name + "@1", identity => identity[..^2], new Counters(meters), NullLogger<StudyFile>.Instance);
@@ -152,34 +152,34 @@ internal static class StoreRun
     private static async Task AddAsync(DicomMetadataStore store, List<(Uid Uid, byte[] Json)> series, int study)
     {
         var rows = new List<Dataset>();
-        await foreach (var row in DicomJsonReader.ReadAsync(new MemoryStream(Encoding.UTF8.GetBytes($"[{RowOf(study)}]")))) rows.Add(row);
+        await foreach (var row in DicomJsonReader.ReadAsync(new MemoryStream(Encoding.UTF8.GetBytes($"[{GetRow(study)}]")))) rows.Add(row);
         store.AddStudy("east", rows[0]);
-        store.AddSeriesMetadata("east", StudyUidOf(study), rows, areAll: true);
+        store.AddSeriesMetadata("east", GetStudyUid(study), rows, areAll: true);
         var builder = new PackedInstances.Builder();
         foreach (var (uid, json) in series) builder.Add(Uid.Parse(Marked(uid.ToString(), study)), Marked(json, study));
-        store.AddInstances("east", new(StudyUidOf(study), SeriesUidOf(study)), builder.Build(), new Validators("\"a\"", null), rows[0]);
+        store.AddInstances("east", new(GetStudyUid(study), GetSeriesUid(study)), builder.Build(), new Validators("\"a\"", null), rows[0]);
     }
 
-    private static string RowOf(int study) =>
+    private static string GetRow(int study) =>
         "{\"00080020\":{\"vr\":\"DA\",\"Value\":[\"20111102\"]},\"00080030\":{\"vr\":\"TM\",\"Value\":[\"150758.591000\"]},\"00080050\":{\"vr\":\"SH\",\"Value\":[\"2819497684894126\"]},\"00080060\":{\"vr\":\"CS\",\"Value\":[\"CT\"]},"
         + "\"00081030\":{\"vr\":\"LO\",\"Value\":[\"Thorax^01_ThoraxRoutine (Adult)\"]},\"0008103E\":{\"vr\":\"LO\",\"Value\":[\"ThorRoutine  5.0  B41f\"]},\"00100010\":{\"vr\":\"PN\",\"Value\":[{\"Alphabetic\":\"DOE^JANE\"}]},\"00100020\":{\"vr\":\"LO\",\"Value\":[\"MR-0012345\"]},"
-        + $"\"0020000D\":{{\"vr\":\"UI\",\"Value\":[\"{StudyUidOf(study)}\"]}},\"0020000E\":{{\"vr\":\"UI\",\"Value\":[\"{SeriesUidOf(study)}\"]}},\"00201209\":{{\"vr\":\"IS\",\"Value\":[{Instances}]}}}}";
+        + $"\"0020000D\":{{\"vr\":\"UI\",\"Value\":[\"{GetStudyUid(study)}\"]}},\"0020000E\":{{\"vr\":\"UI\",\"Value\":[\"{GetSeriesUid(study)}\"]}},\"00201209\":{{\"vr\":\"IS\",\"Value\":[{Instances}]}}}}";
 
-    private static Uid StudyUidOf(int study) => Uid.Parse(Marked(CtSeries.Study.ToString(), study));
+    private static Uid GetStudyUid(int study) => Uid.Parse(Marked(CtSeries.Study.ToString(), study));
 
-    private static Uid SeriesUidOf(int study) => Uid.Parse(Marked(CtSeries.Series.ToString(), study));
+    private static Uid GetSeriesUid(int study) => Uid.Parse(Marked(CtSeries.Series.ToString(), study));
 
-    private static string ImageIdOf(int study, int instance) =>
-        $"wadors:http://127.0.0.1:8080/dicomweb/studies/{StudyUidOf(study)}/series/{SeriesUidOf(study)}/instances/{Marked(CtSeries.InstanceUid(instance + 1).ToString(), study)}/frames/1";
+    private static string GetImageId(int study, int instance) =>
+        $"wadors:http://127.0.0.1:8080/dicomweb/studies/{GetStudyUid(study)}/series/{GetSeriesUid(study)}/instances/{Marked(CtSeries.InstanceUid(instance + 1).ToString(), study)}/frames/1";
 
-    private static string MarkOf(int study) => Mark[..^4] + (study + 1000).ToString(CultureInfo.InvariantCulture);
+    private static string GetMark(int study) => Mark[..^4] + (study + 1000).ToString(CultureInfo.InvariantCulture);
 
-    private static string Marked(string text, int study) => text.Replace(Mark, MarkOf(study), StringComparison.Ordinal);
+    private static string Marked(string text, int study) => text.Replace(Mark, GetMark(study), StringComparison.Ordinal);
 
     private static byte[] Marked(byte[] json, int study)
     {
         var marked = json.ToArray();
-        var (mark, own) = (Encoding.ASCII.GetBytes(Mark), Encoding.ASCII.GetBytes(MarkOf(study)));
+        var (mark, own) = (Encoding.ASCII.GetBytes(Mark), Encoding.ASCII.GetBytes(GetMark(study)));
         for (int at = 0, next; (next = marked.AsSpan(at).IndexOf(mark)) >= 0; at += next + own.Length) own.CopyTo(marked.AsSpan(at + next));
         return marked;
     }

@@ -15,7 +15,7 @@ public sealed class DiskTests : IDisposable
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    private static IReadOnlyList<string> Paths => [.. Enumerable.Range(1, Series).SelectMany(e => Enumerable.Range(1, FramesEach).Select(f => FramePacs.PathOf(e, f)))];
+    private static IReadOnlyList<string> Paths => [.. Enumerable.Range(1, Series).SelectMany(e => Enumerable.Range(1, FramesEach).Select(f => FramePacs.GetPath(e, f)))];
 
     private string Cache => Path.Combine(_scratch.Folder, "cache");
 
@@ -25,7 +25,7 @@ public sealed class DiskTests : IDisposable
     [Fact]
     public async Task AKillWhileAThousandFramesAreWritten_LeavesEachWholeOrNotAtAll()
     {
-        await using var pacs = await FramePacs.StartAsync(Series, LengthOf);
+        await using var pacs = await FramePacs.StartAsync(Series, GetLength);
         var random = new Random(20);
         var (kills, hits) = (new List<int>(), 0);
         for (var round = 0; round < 5; round++)
@@ -47,7 +47,7 @@ public sealed class DiskTests : IDisposable
             {
                 var before = pacs.Frames;
                 foreach (var answers in Paths.Chunk(50))
-                    await Task.WhenAll(answers.Select(async path => Assert.Equal(FramePacs.BytesOf(path, LengthOf(path)), await GetAsync(after, path))));
+                    await Task.WhenAll(answers.Select(async path => Assert.Equal(FramePacs.GetBytes(path, GetLength(path)), await GetAsync(after, path))));
                 hits += Paths.Count - (pacs.Frames - before);
                 await SettleAsync(after, Paths.Count);
                 Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(Cache, "tmp")));
@@ -72,13 +72,13 @@ public sealed class DiskTests : IDisposable
         try
         {
             // Five of the ten series have room.
-            static int LengthHere(string path) => LengthOf(path) / 8;
+            static int LengthHere(string path) => GetLength(path) / 8;
             await using var pacs = await FramePacs.StartAsync(Series, LengthHere);
             await using var proxy = await StartAsync(pacs, "Cache:Memory:MaxBytes=1048576");
             for (var round = 0; round < 3; round++)
             {
                 foreach (var path in Paths)
-                    Assert.Equal(FramePacs.BytesOf(path, LengthHere(path)), await GetAsync(proxy, path));
+                    Assert.Equal(FramePacs.GetBytes(path, LengthHere(path)), await GetAsync(proxy, path));
             }
 
             var disk = await DiskAsync(proxy);
@@ -109,8 +109,8 @@ public sealed class DiskTests : IDisposable
         const int Bytes = 300_000;
         await using var pacs = await FramePacs.StartAsync(1, _ => Bytes);
         await using var proxy = await StartAsync(pacs);
-        var path = FramePacs.PathOf(1, 1);
-        var expected = FramePacs.BytesOf(path, Bytes);
+        var path = FramePacs.GetPath(1, 1);
+        var expected = FramePacs.GetBytes(path, Bytes);
         var right = 0;
         await Task.WhenAll(Enumerable.Range(0, 1000).Select(async _ =>
         {
@@ -122,7 +122,7 @@ public sealed class DiskTests : IDisposable
     }
 
     /// <summary>Some of all sizes up to 200 KB.</summary>
-    private static int LengthOf(string path) => path.Sum(c => c) * 7919 % 200_000;
+    private static int GetLength(string path) => path.Sum(c => c) * 7919 % 200_000;
 
     private static async Task<byte[]> GetAsync(ProxyProcess proxy, string path)
     {

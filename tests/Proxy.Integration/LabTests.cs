@@ -47,7 +47,7 @@ public sealed class LabTests(Lab lab)
         await lab.StartAsync(Cancel);
         foreach (var study in Archives.Studies)
         {
-            var archive = lab.Archive(Archives.Of(study).First());
+            var archive = lab.Archive(Archives.Find(study).First());
             var row = Assert.Single((await archive.GetJsonAsync($"studies?StudyInstanceUID={study.Uid}", Cancel)).Datasets)!;
             Assert.Equal(study.Patient.Name.Split('=')[0], row.Name(Tags.PatientName));
         }

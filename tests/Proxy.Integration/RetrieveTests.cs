@@ -53,7 +53,7 @@ public sealed class RetrieveTests(Lab lab) : IAsyncLifetime
     {
         var answer = await _proxy.Client.GetJsonAsync($"studies/{Archives.Shared.Uid}/metadata", Cancel);
         Assert.Equal(
-            Archives.Of(Archives.Shared).SelectMany(s => s.Instances).Select(i => i.Uid).Order(StringComparer.Ordinal),
+            Archives.Find(Archives.Shared).SelectMany(s => s.Instances).Select(i => i.Uid).Order(StringComparer.Ordinal),
             answer.Datasets.Select(d => d!.Text(Tags.SopInstanceUid)!).Order(StringComparer.Ordinal));
     }
 

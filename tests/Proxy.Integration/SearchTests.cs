@@ -45,8 +45,8 @@ public sealed class SearchTests(Lab lab) : IAsyncLifetime
     public async Task ListsTheSeriesOfBothArchivesOnce()
     {
         var rows = (await RowsAsync($"studies/{Archives.Shared.Uid}/series")).By(Tags.SeriesInstanceUid);
-        Assert.Equal(Uids(Archives.Of(Archives.Shared).Select(s => s.Uid)), Uids(rows.Keys));
-        foreach (var series in Archives.Of(Archives.Shared))
+        Assert.Equal(Uids(Archives.Find(Archives.Shared).Select(s => s.Uid)), Uids(rows.Keys));
+        foreach (var series in Archives.Find(Archives.Shared))
             Assert.Equal($"{series.Count}", rows[series.Uid].Text(Tags.NumberOfSeriesRelatedInstances));
     }
 

@@ -56,7 +56,7 @@ public sealed partial class StoredFormTests(Lab lab) : IAsyncLifetime
         var theirs = new Dictionary<string, Answer>();
         foreach (var path in Frames())
             theirs.Add(path, await Archive.AskAsync(path, DicomwebClient.Frames, Cancel));
-        Assert.True(theirs.Values.Select(SyntaxOf).Distinct().Count() >= 6, string.Join(", ", theirs.Values.Select(SyntaxOf).Distinct()));
+        Assert.True(theirs.Values.Select(GetSyntax).Distinct().Count() >= 6, string.Join(", ", theirs.Values.Select(GetSyntax).Distinct()));
 
         await using (var proxy = await StartAsync())
         {
@@ -108,12 +108,12 @@ public sealed partial class StoredFormTests(Lab lab) : IAsyncLifetime
     private static void AssertSame(Answer theirs, Answer ours, string cacheStatus)
     {
         Assert.Equal(theirs.Parts(), ours.Parts());
-        Assert.Equal(SyntaxOf(theirs), SyntaxOf(ours));
+        Assert.Equal(GetSyntax(theirs), GetSyntax(ours));
         Assert.Contains(cacheStatus, ours.CacheStatus, StringComparison.Ordinal);
     }
 
     /// <summary>Media type and transfer syntax, as the part's own head says them.</summary>
-    private static string SyntaxOf(Answer answer)
+    private static string GetSyntax(Answer answer)
     {
         var head = Encoding.Latin1.GetString(answer.Body.AsSpan(0, Math.Min(answer.Body.Length, 600)));
         return PartType().Match(head).Groups[1].Value.Replace("\"", "", StringComparison.Ordinal).Replace(" ", "", StringComparison.Ordinal);

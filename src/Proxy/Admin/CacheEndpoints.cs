@@ -31,13 +31,13 @@ internal static class CacheEndpoints
             {
                 ["maxBytes"] = options.MemoryMaxBytes,
                 ["inFlight"] = memory.InFlight.Bytes,
-                ["ahead"] = memory.AheadBytes,
+                ["ahead"] = memory.PrefetchedBytes,
             },
             ["disk"] = new Dictionary<string, object?>(Numbers(
                 writer.Entries, writer.Bytes, disk.Tallies.Hits, disk.Tallies.Misses, writer.Evictions, shares.Values.Select(s => (DateTimeOffset?)s.Oldest).Min()))
             {
                 ["maxBytes"] = options.DiskMaxBytes,
-                ["ahead"] = writer.AheadBytes,
+                ["ahead"] = writer.PrefetchedBytes,
                 ["state"] = state.Name,
                 ["reason"] = state.Reason,
                 ["damaged"] = disk.Damaged,
@@ -46,7 +46,7 @@ internal static class CacheEndpoints
             },
             ["backends"] = backends.All.ToDictionary(b => b.Name, b =>
             {
-                var (share, ofMemory, ofDisk) = (shares.GetValueOrDefault(b.Name), entries.Tallies.Of(b.Name), disk.Tallies.Of(b.Name));
+                var (share, ofMemory, ofDisk) = (shares.GetValueOrDefault(b.Name), entries.Tallies.Get(b.Name), disk.Tallies.Get(b.Name));
                 return new
                 {
                     studies = studies.GetValueOrDefault(b.Name),

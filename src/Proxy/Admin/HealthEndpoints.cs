@@ -21,7 +21,7 @@ internal static class HealthEndpoints
     private static IResult Ready(BackendSet backends, BackendStates states, IProxyStateLookup yarp, Counters counters, DicomMetadataStore store, MemoryTier memory, DiskTier disk) => TypedResults.Json(new
     {
         status = "ready",
-        backends = backends.All.ToDictionary(b => b.Name, b => Show(states.Find(b.Name), states.CircuitOf(b.Name), DestinationsOf(yarp, b.Name))),
+        backends = backends.All.ToDictionary(b => b.Name, b => Show(states.Find(b.Name), states.GetCircuit(b.Name), GetDestinations(yarp, b.Name))),
         search = new { identityConflicts = counters.IdentityConflicts },
         store = new { studies = store.Count, bytes = store.Bytes, damaged = counters.StoreDamage },
         disk = new { state = disk.State.Name, reason = disk.State.Reason, entries = disk.Writer.Entries, bytes = disk.Writer.Bytes, maxBytes = disk.Writer.MaxBytes },
@@ -43,7 +43,7 @@ internal static class HealthEndpoints
         };
 
     /// <summary>By name, never by address: what YARP's health checks say, and <c>unknown</c> where there is none.</summary>
-    private static Dictionary<string, string> DestinationsOf(IProxyStateLookup yarp, string backend) =>
+    private static Dictionary<string, string> GetDestinations(IProxyStateLookup yarp, string backend) =>
         yarp.TryGetCluster(backend, out var cluster)
             ? cluster.DestinationsState.AllDestinations.ToDictionary(
                 d => d.DestinationId,

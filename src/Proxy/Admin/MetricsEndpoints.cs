@@ -28,7 +28,7 @@ internal static class MetricsEndpoints
     {
         meter.CreateObservableUpDownCounter("proxy.cache.entries", () => ByTier(memory.Entries, disk.Writer.Entries), "{entry}", "What is kept");
         meter.CreateObservableUpDownCounter("proxy.cache.size", () => ByTier(memory.Bytes, disk.Writer.Bytes), "By", "What that takes");
-        meter.CreateObservableUpDownCounter("proxy.cache.ahead", () => ByTier(memory.AheadBytes, disk.Writer.AheadBytes), "By", "What of that was fetched ahead and nobody asked for yet");
+        meter.CreateObservableUpDownCounter("proxy.cache.ahead", () => ByTier(memory.PrefetchedBytes, disk.Writer.PrefetchedBytes), "By", "What of that was fetched ahead and nobody asked for yet");
         meter.CreateObservableUpDownCounter("proxy.cache.limit", () => ByTier(options.Value.MemoryMaxBytes, options.Value.DiskMaxBytes), "By", "What it may take, as configured; the metadata store's share included");
         meter.CreateObservableUpDownCounter("proxy.cache.in_flight", () => memory.InFlight.Bytes, "By", "Bodies in memory that are on their way and not kept there");
         meter.CreateObservableCounter("proxy.cache.hits", () => ByTier(bodies.Tallies.Hits, disk.Tallies.Hits), "{look}", "Looks for a body that found it");

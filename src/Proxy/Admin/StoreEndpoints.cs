@@ -23,7 +23,7 @@ internal static class StoreEndpoints
             : Unknown("study"));
         app.MapGet("/store/studies/{study}/series/{series}", (HttpContext context, DicomMetadataStore store, BackendSet backends) =>
             !context.TryReadUids(out var study, out var series, out _, out var problem) ? problem
-            : store.GetStudy(study!.Value)?.HoldersOf(series!.Value, backends.PreferenceOf).FirstOrDefault() is { } owner ? TypedResults.Json(Show(owner.FindSeries(series!.Value)!, owner.Backend))
+            : store.GetStudy(study!.Value)?.GetHolders(series!.Value, backends.GetPreference).FirstOrDefault() is { } owner ? TypedResults.Json(Show(owner.FindSeries(series!.Value)!, owner.Backend))
             : Unknown("series"));
         app.MapGet("/store/studies/{study}/series/{series}/instances/{instance}", (HttpContext context, DicomMetadataStore store, BulkTokens tokens) =>
             !context.TryReadUids(out var study, out var series, out var instance, out var problem) ? problem

@@ -44,7 +44,7 @@ public sealed class BackendExchange(IProxyStateLookup yarp, DestinationChoice ch
         }
         catch (Exception) when (deadline.IsCancellationRequested)
         {
-            return held.IsTaken
+            return held.IsAcquired
                 ? Fail(BackendError.TimedOut, "no answer by the deadline")
                 : Fail(BackendError.Busy, "its other requests took longer than the deadline");
         }
@@ -71,7 +71,7 @@ public sealed class BackendExchange(IProxyStateLookup yarp, DestinationChoice ch
         }
         catch (HttpRequestException e)
         {
-            return new(FailureOf(backend, e));
+            return new(GetFailure(backend, e));
         }
         catch (HttpIOException e)
         {
@@ -103,7 +103,7 @@ public sealed class BackendExchange(IProxyStateLookup yarp, DestinationChoice ch
         using var headTimer = new CancellationTokenSource(backend.Timeout, time);
         using var headOrEnding = CancellationTokenSource.CreateLinkedTokenSource(headTimer.Token, ending);
         var tried = new List<DestinationState>();
-        using var response = await states.AttemptsOf(backend.Name).SendAsync(
+        using var response = await states.GetAttempts(backend.Name).SendAsync(
             destinations.Count > 1,
             token => held.SendAsync(t => choice.SendAsync(cluster, tried, root => request.ToMessage(root, backend.Compression), t), token),
             headOrEnding.Token);
@@ -114,12 +114,12 @@ public sealed class BackendExchange(IProxyStateLookup yarp, DestinationChoice ch
         if (status == HttpStatusCode.NotModified && request.Known is not null) return new() { IsUnchanged = true };
         if (status == HttpStatusCode.NoContent) return default;
         if (request.IsMissing(status)) return new() { IsMissing = true, Status = status };
-        if (status != HttpStatusCode.OK) return new(FailureOf(backend, response));
+        if (status != HttpStatusCode.OK) return new(GetFailure(backend, response));
         await using var body = await BackendResponse.OpenAsync(response, backend, time, ending);
         return new(await read(body, ending));
     }
 
-    private BackendFailure FailureOf(BackendOptions backend, HttpResponseMessage response)
+    private BackendFailure GetFailure(BackendOptions backend, HttpResponseMessage response)
     {
         var status = response.StatusCode;
         var detail = $"status {(int)status}";
@@ -134,7 +134,7 @@ public sealed class BackendExchange(IProxyStateLookup yarp, DestinationChoice ch
         };
     }
 
-    private static BackendFailure FailureOf(BackendOptions backend, HttpRequestException e) => e.HttpRequestError switch
+    private static BackendFailure GetFailure(BackendOptions backend, HttpRequestException e) => e.HttpRequestError switch
     {
         HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded =>
             new(backend.Name, BackendError.BadAnswer, e.HttpRequestError.ToString()),
@@ -153,12 +153,12 @@ public sealed class BackendExchange(IProxyStateLookup yarp, DestinationChoice ch
         private bool _isOver;
         private int _running;
 
-        public bool IsTaken { get; private set; }
+        public bool IsAcquired { get; private set; }
 
         public async ValueTask TakeAsync(CancellationToken cancellation)
         {
             if (isNeeded) _first = await permits.AcquireAsync(backend, cancellation);
-            IsTaken = true;
+            IsAcquired = true;
         }
 
         public async ValueTask<HttpResponseMessage> SendAsync(

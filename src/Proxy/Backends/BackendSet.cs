@@ -24,15 +24,15 @@ public sealed class BackendSet(IReadOnlyList<BackendOptions> backends)
     public bool Has(BackendOptions backend) => Find(backend.Name)?.Address == backend.Address;
 
     /// <summary>The order of backends that hold the same thing; one that is configured no more comes last.</summary>
-    public int PreferenceOf(string name) => Find(name)?.Preference ?? int.MaxValue;
+    public int GetPreference(string name) => Find(name)?.Preference ?? int.MaxValue;
 
     /// <summary>The name under which what a backend gave is kept on disk: another PACS under the same name has another. Null when it is not configured.</summary>
-    public string? IdentityOf(string name) =>
+    public string? FindIdentity(string name) =>
         Find(name) is { } backend ? $"{backend.Name}@{XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(backend.Address.AbsoluteUri)):x16}" : null;
 
     /// <summary>The name, as it is written now, of the backend that has this identity; null when none has.</summary>
-    public string? NameOf(string identity) =>
-        Find(identity.Split('@')[0]) is { } backend && string.Equals(IdentityOf(backend.Name), identity, StringComparison.OrdinalIgnoreCase) ? backend.Name : null;
+    public string? FindName(string identity) =>
+        Find(identity.Split('@')[0]) is { } backend && string.Equals(FindIdentity(backend.Name), identity, StringComparison.OrdinalIgnoreCase) ? backend.Name : null;
 
     /// <summary>Takes other backends.</summary>
     /// <returns>The names that are gone, or stand for another PACS now.</returns>

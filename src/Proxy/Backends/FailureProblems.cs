@@ -7,7 +7,7 @@ namespace Proxy.Backends;
 internal static class FailureProblems
 {
     /// <summary>Others answered: names who did not. Such an answer is nobody's to keep.</summary>
-    public static void WarnOf(this HttpResponse response, IReadOnlyCollection<BackendFailure> failures)
+    public static void AddWarnings(this HttpResponse response, IReadOnlyCollection<BackendFailure> failures)
     {
         if (failures.Count == 0) return;
         foreach (var failure in failures) response.AddWarning($"{failure.Backend} did not answer: {failure.Error}, {failure.Detail}");

@@ -30,8 +30,8 @@ public sealed class BodyUsage(InFlightBytes inFlight, long bytes)
         var after = Interlocked.Add(ref _state, by);
         var (was, isNow) = (IsCounted(after - by), IsCounted(after));
         if (was == isNow) return;
-        if (isNow) inFlight.Take(bytes);
-        else inFlight.Return(bytes);
+        if (isNow) inFlight.Reserve(bytes);
+        else inFlight.Release(bytes);
     }
 
     private static bool IsCounted(long state) => state > 0 && state < OneHolder;

@@ -12,7 +12,7 @@ public sealed partial class EntryCache
     private sealed record FoundOnDisk(EntryKey Key);
 
     /// <summary>What is found on disk for the second time within a while moves into memory, unless something was removed meanwhile: that may be it.</summary>
-    private async ValueTask PromoteAsync(EntryKey key, IKeptBody body, int removals, CancellationToken cancellation)
+    private async ValueTask PromoteAsync(EntryKey key, ICachedBody body, int removals, CancellationToken cancellation)
     {
         var seen = new FoundOnDisk(key);
         if (!_memory.TryFind<FoundOnDisk>(seen, out _)) _memory.Add(seen, seen, 0);
@@ -21,18 +21,18 @@ public sealed partial class EntryCache
     }
 
     /// <summary>Nothing is copied while too much is in flight, or when the disk does not give it any more.</summary>
-    private async ValueTask CopyAsync(EntryKey key, IKeptBody body, CancellationToken cancellation)
+    private async ValueTask CopyAsync(EntryKey key, ICachedBody body, CancellationToken cancellation)
     {
-        if (!_memory.InFlight.TryTake(body.Length)) return;
+        if (!_memory.InFlight.TryReserve(body.Length)) return;
         try
         {
-            if (await body.LookAsync(readAt => Copy(readAt, body.Length), cancellation) is not { } pieces) return;
+            if (await body.InspectAsync(readAt => Copy(readAt, body.Length), cancellation) is not { } pieces) return;
             var usage = new BodyUsage(_memory.InFlight, body.Length);
             _memory.Add(key, new Entry(body.Head, [.. pieces], body.Length, body.Stored!.Value, body.IsPrefetched) { Usage = usage }, body.Length);
         }
         finally
         {
-            _memory.InFlight.Return(body.Length);
+            _memory.InFlight.Release(body.Length);
         }
     }
 

@@ -9,16 +9,16 @@ using Proxy.Operations;
 namespace Proxy.Cache;
 
 /// <summary>How long a body is worth keeping; what is worth more stands first.</summary>
-public enum Keep
+public enum Placement
 {
     /// <summary>In memory and on disk: somebody looks at it.</summary>
-    InMemory,
+    MemoryAndDisk,
 
     /// <summary>On disk alone: it is one of very many, and would throw out what somebody looks at.</summary>
-    OnDisk,
+    DiskOnly,
 
     /// <summary>Fetched before anybody asked for it: in memory and on disk, as far as nobody else needs the room.</summary>
-    Ahead,
+    Prefetched,
 }
 
 /// <summary>Bodies that are kept, and those on their way: a backend is asked once for one thing, however many clients want it.</summary>
@@ -39,7 +39,7 @@ public sealed partial class EntryCache
     private readonly DiskTier _disk;
     private readonly TimeProvider _time;
     private readonly ILogger<EntryCache> _log;
-    private readonly ConcurrentDictionary<EntryKey, Fill> _fills = new();
+    private readonly ConcurrentDictionary<EntryKey, InFlightBody> _fills = new();
     private int _removals;
 
     public EntryCache(MemoryTier memory, DiskTier disk, TimeProvider time, ILogger<EntryCache> log)
@@ -47,27 +47,27 @@ public sealed partial class EntryCache
         (_memory, _disk, _time, _log) = (memory, disk, time, log);
         _memory.Evicted += key =>
         {
-            if (key is EntryKey entry) Tallies.Evict(entry.Backend, 1);
+            if (key is EntryKey entry) Tallies.CountEvictions(entry.Backend, 1);
         };
         // Who reads it in memory does not want it to leave the disk first.
         _memory.FirstUsed += key =>
         {
             if (key is EntryKey entry) _disk.Use(entry);
         };
-        _disk.Writer.Evicted += _disk.Tallies.Evict;
+        _disk.Writer.Evicted += _disk.Tallies.CountEvictions;
     }
 
     /// <summary>Asks a backend and writes what comes into the fill, up to the proof that it is whole.</summary>
-    public delegate Task<BackendAnswer<EntryHead>> Fetch(Fill fill, CancellationToken cancellation);
+    public delegate Task<BackendAnswer<EntryHead>> Fetch(InFlightBody fill, CancellationToken cancellation);
 
     /// <summary>A kept body, or a place in a fill. One of the two is set.</summary>
     /// <param name="Kept">Kept: a hit.</param>
     /// <param name="Reader">On its way.</param>
     /// <param name="IsCollapsed">Another client's request is already fetching it.</param>
-    public readonly record struct Lookup(IKeptBody? Kept, Fill.Reader? Reader, bool IsCollapsed);
+    public readonly record struct Lookup(ICachedBody? Kept, InFlightBody.Reader? Reader, bool IsCollapsed);
 
     /// <summary>Looks into memory for bodies, by backend.</summary>
-    public Tallies Tallies { get; } = new();
+    public CacheStatistics Tallies { get; } = new();
 
     /// <summary>A body that is larger is refused, in bytes.</summary>
     public long MaxBodyBytes { get; set; } = CacheOptions.DefaultMaxBodyBytes;
@@ -75,16 +75,16 @@ public sealed partial class EntryCache
     /// <summary>1, 3. The first of these that is here, and under which key. Null too when the first is on its way.</summary>
     /// <param name="wanted">All of one backend, the likeliest first: no further one is made than is looked at.</param>
     /// <param name="cancellation">The client leaves.</param>
-    public async ValueTask<(EntryKey Key, IKeptBody Body)?> FindAsync(IEnumerable<Candidate> wanted, CancellationToken cancellation)
+    public async ValueTask<(EntryKey Key, ICachedBody Body)?> FindAsync(IEnumerable<AcceptableEntry> wanted, CancellationToken cancellation)
     {
         foreach (var candidate in wanted)
         {
             if (!TryFind(candidate, out var kept)) continue;
-            Tallies.Note(candidate.Key.Backend, isHit: true);
+            Tallies.Count(candidate.Key.Backend, isHit: true);
             return (candidate.Key, kept);
         }
-        List<Candidate> all = [.. wanted];
-        Tallies.Note(all[0].Key.Backend, isHit: false);
+        List<AcceptableEntry> all = [.. wanted];
+        Tallies.Count(all[0].Key.Backend, isHit: false);
         var removals = Volatile.Read(ref _removals);
         if (_fills.ContainsKey(all[0].Key) || await _disk.FindAsync(all, cancellation) is not { } found) return null;
         try
@@ -102,11 +102,11 @@ public sealed partial class EntryCache
     /// <summary>1, 3. Whether one of these is kept. Nothing is used by that, or counted.</summary>
     /// <param name="wanted">All of one backend.</param>
     /// <param name="cancellation">Who asks leaves.</param>
-    public async ValueTask<bool> HasAsync(IReadOnlyList<Candidate> wanted, CancellationToken cancellation)
+    public async ValueTask<bool> HasAsync(IReadOnlyList<AcceptableEntry> wanted, CancellationToken cancellation)
     {
         foreach (var candidate in wanted)
         {
-            if (_memory.TryLook<Entry>(candidate.Key, out var entry) && candidate.IsMetBy(entry.Head)) return true;
+            if (_memory.TryPeek<Entry>(candidate.Key, out var entry) && candidate.IsMetBy(entry.Head)) return true;
         }
         return await _disk.HasAsync(wanted, cancellation);
     }
@@ -115,7 +115,7 @@ public sealed partial class EntryCache
     /// Whether so many bytes can be fetched ahead, and nothing leave for them that somebody asked for not long ago. Where
     /// there is a disk it decides: what does not fit into memory is kept there alone.
     /// </summary>
-    public bool HasRoomAhead(long bytes) => _disk.CanWrite ? _disk.HasRoomAhead(bytes) : _memory.HasRoomAhead(bytes);
+    public bool HasRoomForPrefetched(long bytes) => _disk.CanWrite ? _disk.HasRoomForPrefetched(bytes) : _memory.HasRoomForPrefetched(bytes);
 
     /// <summary>Grows with every removal: what was begun before one may be what was removed.</summary>
     public int Removals => Volatile.Read(ref _removals);
@@ -126,12 +126,12 @@ public sealed partial class EntryCache
     /// <param name="format">What was asked for.</param>
     /// <param name="entry">Whole, by proof.</param>
     /// <param name="removals">How many there were when the answer was asked for.</param>
-    public void AddAhead(string backend, InstancePath path, BodyFormat format, Entry entry, int removals)
+    public void AddPrefetched(string backend, InstancePath path, BodyFormat format, Entry entry, int removals)
     {
         if (Removals != removals) return;
         var key = new EntryKey(backend, path.ToString(), format);
         var ahead = entry with { IsPrefetched = true, Usage = new(_memory.InFlight, entry.Length) };
-        _memory.AddAhead(key, ahead, ahead.Length);
+        _memory.AddPrefetched(key, ahead, ahead.Length);
         _disk.Add(key, ahead);
         if (Removals != removals) Remove(backend, path);
     }
@@ -141,7 +141,7 @@ public sealed partial class EntryCache
     /// <param name="fetch">How it is asked for when it is not here.</param>
     /// <param name="keep">Where it is to be kept.</param>
     /// <param name="keyOf">Under which key the answer is kept, when that is known only from its head; null for <paramref name="key"/>.</param>
-    public Lookup Get(EntryKey key, Fetch fetch, Keep keep = Keep.InMemory, Func<EntryHead, EntryKey>? keyOf = null)
+    public Lookup Get(EntryKey key, Fetch fetch, Placement keep = Placement.MemoryAndDisk, Func<EntryHead, EntryKey>? keyOf = null)
     {
         while (true)
         {
@@ -172,7 +172,7 @@ public sealed partial class EntryCache
     }
 
     /// <summary>What is on its way is kept as whoever values it most wants it; what is kept by now is used.</summary>
-    private void Claim(EntryKey key, Fill fill, Keep keep)
+    private void Claim(EntryKey key, InFlightBody fill, Placement keep)
     {
         lock (fill)
         {
@@ -185,17 +185,17 @@ public sealed partial class EntryCache
     }
 
     /// <summary>Who fetches ahead uses nothing.</summary>
-    private bool TryFind(EntryKey key, Keep keep, [NotNullWhen(true)] out IKeptBody? body) => keep == Keep.Ahead ? TryLook(new(key), out body) : TryFind(new(key), out body);
+    private bool TryFind(EntryKey key, Placement keep, [NotNullWhen(true)] out ICachedBody? body) => keep == Placement.Prefetched ? TryPeek(new(key), out body) : TryFind(new(key), out body);
 
-    private bool TryFind(Candidate wanted, [NotNullWhen(true)] out IKeptBody? body)
+    private bool TryFind(AcceptableEntry wanted, [NotNullWhen(true)] out ICachedBody? body)
     {
         body = _memory.TryFind<Entry>(wanted.Key, out var entry) && wanted.IsMetBy(entry.Head) ? new MemoryBody(entry) : null;
         return body is not null;
     }
 
-    private bool TryLook(Candidate wanted, [NotNullWhen(true)] out IKeptBody? body)
+    private bool TryPeek(AcceptableEntry wanted, [NotNullWhen(true)] out ICachedBody? body)
     {
-        body = _memory.TryLook<Entry>(wanted.Key, out var entry) && wanted.IsMetBy(entry.Head) ? new MemoryBody(entry) : null;
+        body = _memory.TryPeek<Entry>(wanted.Key, out var entry) && wanted.IsMetBy(entry.Head) ? new MemoryBody(entry) : null;
         return body is not null;
     }
 
@@ -229,12 +229,12 @@ public sealed partial class EntryCache
         if (!await RemoveAsync(removal)) _log.RemovalPostponed();
     }
 
-    private Fill NewFill(Func<EntryHead, EntryKey> keyOf, Keep keep) =>
+    private InFlightBody NewFill(Func<EntryHead, EntryKey> keyOf, Placement keep) =>
         _disk.CanWrite
             ? new(Math.Min(HeldBytes, _memory.MaxEntryBytes), head => _disk.BeginAsync(keyOf(head), head), _memory.InFlight, MaxBodyBytes) { Keep = keep }
-            : new(keep == Keep.OnDisk ? 0 : _memory.MaxEntryBytes, null, _memory.InFlight, MaxBodyBytes) { Keep = keep };
+            : new(keep == Placement.DiskOnly ? 0 : _memory.MaxEntryBytes, null, _memory.InFlight, MaxBodyBytes) { Keep = keep };
 
-    private async Task RunAsync(EntryKey key, Fill fill, Fetch fetch, Func<EntryHead, EntryKey>? keyOf)
+    private async Task RunAsync(EntryKey key, InFlightBody fill, Fetch fetch, Func<EntryHead, EntryKey>? keyOf)
     {
         // The client's thread goes on to its own part.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
@@ -267,7 +267,7 @@ public sealed partial class EntryCache
         }
     }
 
-    private async Task KeepAsync(EntryKey key, EntryHead head, Fill fill, (Entry? Entry, Spool? Spool) whole)
+    private async Task KeepAsync(EntryKey key, EntryHead head, InFlightBody fill, (Entry? Entry, Spool? Spool) whole)
     {
         await RemoveTwinAsync(key, head);
         var placed = Task.FromResult(true);
@@ -278,12 +278,12 @@ public sealed partial class EntryCache
             fill.IsFiled = true;
             if (whole.Entry is { } came)
             {
-                var entry = fill.Keep == Keep.Ahead ? came with { IsPrefetched = true } : came;
-                if (fill.Keep == Keep.InMemory) _memory.Add(key, entry, entry.Length);
-                if (fill.Keep == Keep.Ahead) _memory.AddAhead(key, entry, entry.Length);
+                var entry = fill.Keep == Placement.Prefetched ? came with { IsPrefetched = true } : came;
+                if (fill.Keep == Placement.MemoryAndDisk) _memory.Add(key, entry, entry.Length);
+                if (fill.Keep == Placement.Prefetched) _memory.AddPrefetched(key, entry, entry.Length);
                 _disk.Add(key, entry);
             }
-            if (whole.Spool is { } spool) placed = _disk.AddAsync(spool, () => fill.Keep == Keep.Ahead);
+            if (whole.Spool is { } spool) placed = _disk.AddAsync(spool, () => fill.Keep == Placement.Prefetched);
         }
         await placed;
     }
@@ -293,7 +293,7 @@ public sealed partial class EntryCache
     {
         if (key.Format is not { MediaType: BodyFormat.Dicom, TransferSyntax: BodyFormat.Any } stored || head.TransferSyntax is not { } syntax) return;
         var twin = key with { Format = stored with { TransferSyntax = syntax } };
-        if (!_memory.TryLook<Entry>(twin, out _) && !await _disk.HasAsync([new(twin)], CancellationToken.None)) return;
+        if (!_memory.TryPeek<Entry>(twin, out _) && !await _disk.HasAsync([new(twin)], CancellationToken.None)) return;
         if (Uid.TryParse(key.Study.ToString(), out var study) && Uid.TryParse(key.Series.ToString(), out var series) && Uid.TryParse(key.Instance.ToString(), out var instance))
             _ = RemoveAsync(new(key.Backend, study, series, instance, twin.Format));
     }

@@ -4,9 +4,9 @@ namespace Proxy.Cache;
 
 /// <summary>The name of a kept body: everything that its bytes depend on.</summary>
 /// <param name="Backend">Two backends may hold different pixels under one UID.</param>
-/// <param name="Place">Its path below that backend's DICOMweb root.</param>
+/// <param name="Path">Its path below that backend's DICOMweb root.</param>
 /// <param name="Format">What the backend was asked for; null for bulk data, which has one form.</param>
-public sealed record EntryKey(string Backend, string Place, BodyFormat? Format)
+public sealed record EntryKey(string Backend, string Path, BodyFormat? Format)
 {
     /// <summary>The study that the place is in; empty when it is in none.</summary>
     public ReadOnlySpan<char> Study => Segment("studies/", 0);
@@ -19,7 +19,7 @@ public sealed record EntryKey(string Backend, string Place, BodyFormat? Format)
 
     private ReadOnlySpan<char> Segment(string name, int before)
     {
-        var rest = Place.AsSpan();
+        var rest = Path.AsSpan();
         for (; before > 0; before--)
         {
             var slash = rest.IndexOf('/');

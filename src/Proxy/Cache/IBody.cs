@@ -19,21 +19,21 @@ public interface IBody : IDisposable
 }
 
 /// <summary>A body that is here, whole: any part of it can be looked at.</summary>
-public interface IKeptBody : IBody
+public interface ICachedBody : IBody
 {
     public long Length { get; }
 
     /// <summary>
     /// Copies what stands at a place, as much as there is room for. It may wait for the disk: call it within
-    /// <see cref="LookAsync"/>, or where the disk may be waited for.
+    /// <see cref="InspectAsync"/>, or where the disk may be waited for.
     /// </summary>
     /// <returns>The number of bytes; 0 behind the end.</returns>
     public int ReadAt(long offset, Span<byte> room);
 
     /// <summary>Runs what looks at any part of it, away from the caller's thread when it is on disk.</summary>
     /// <returns>What <paramref name="look"/> gave; null too when the disk failed or did not answer in time.</returns>
-    public ValueTask<T?> LookAsync<T>(Func<ReadAt, T?> look, CancellationToken cancellation) where T : class;
+    public ValueTask<T?> InspectAsync<T>(Func<ReadAt, T?> look, CancellationToken cancellation) where T : class;
 
     /// <summary>Some stretches of it as a body of its own, in place of the whole.</summary>
-    public IKeptBody Cut(EntryHead head, IReadOnlyList<(long Offset, long Length)> stretches);
+    public ICachedBody Cut(EntryHead head, IReadOnlyList<(long Offset, long Length)> stretches);
 }

@@ -28,7 +28,7 @@ public sealed class InFlightBytes(long maxBytes)
     public bool IsExhausted => Bytes > Limit + Limit / 4;
 
     /// <summary>Told when bytes were taken: the tier has to make room.</summary>
-    public event Action? Taken;
+    public event Action? Reserved;
 
     /// <summary>Takes a new budget.</summary>
     public void Resize(long bytes) => Volatile.Write(ref _maxBytes, bytes);
@@ -38,20 +38,20 @@ public sealed class InFlightBytes(long maxBytes)
     /// <param name="makesRoom">
     /// The tier makes room for them now. What is fetched ahead takes nothing from clients: it is heeded when something is added next.
     /// </param>
-    public bool TryTake(long bytes, bool makesRoom = true)
+    public bool TryReserve(long bytes, bool makesRoom = true)
     {
         if (Interlocked.Add(ref _bytes, bytes) > Limit)
         {
-            Return(bytes);
+            Release(bytes);
             return false;
         }
-        if (makesRoom) Taken?.Invoke();
+        if (makesRoom) Reserved?.Invoke();
         return true;
     }
 
     /// <summary>Counts bytes that are held already, or that are few.</summary>
-    public void Take(long bytes) => Interlocked.Add(ref _bytes, bytes);
+    public void Reserve(long bytes) => Interlocked.Add(ref _bytes, bytes);
 
     /// <summary>They are not held any more.</summary>
-    public void Return(long bytes) => Interlocked.Add(ref _bytes, -bytes);
+    public void Release(long bytes) => Interlocked.Add(ref _bytes, -bytes);
 }

@@ -104,7 +104,7 @@ public sealed class DemoArchive
         string description,
         Func<Func<string, int, string, SeriesPlan>, DemoSeries[]> series)
     {
-        var uid = DemoUid.Of(key);
+        var uid = DemoUid.Create(key);
         return new DemoStudy(uid, DemoDataset.Union(patient, new DemoDataset
         {
             { "SpecificCharacterSet", "ISO_IR 192" },

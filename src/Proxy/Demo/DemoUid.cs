@@ -12,7 +12,7 @@ namespace Proxy.Demo;
 /// </remarks>
 public static class DemoUid
 {
-    public static string Of(params string[] key)
+    public static string Create(params string[] key)
     {
         ArgumentNullException.ThrowIfNull(key);
         var hash = SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('/', key)));

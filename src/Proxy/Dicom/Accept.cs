@@ -36,7 +36,7 @@ public sealed class Accept
         {
             var rank = types.Count > 0 ? types[^1].Rank + 1 : 0;
             double? last = null;
-            foreach (var (type, weight) in list.Select(t => (Type: t, Weight: WeightOf(t))).OrderByDescending(t => t.Weight))
+            foreach (var (type, weight) in list.Select(t => (Type: t, Weight: GetWeight(t))).OrderByDescending(t => t.Weight))
             {
                 if (weight == 0)
                 {
@@ -66,7 +66,7 @@ public sealed class Accept
         }
     }
 
-    private static double WeightOf(MediaType type) =>
+    private static double GetWeight(MediaType type) =>
         type.Find("q") is { } text && double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var q) ? Math.Min(q, 1) : 1;
 }
 

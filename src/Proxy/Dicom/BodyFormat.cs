@@ -47,7 +47,7 @@ public sealed record BodyFormat(string MediaType, string TransferSyntax)
     /// The form that one accepted media type asks for; null when it is no form of pixel data, or one that PS3.18 §8.7.3
     /// forbids. The default transfer syntax of a compressed media type is that of PS3.18 Table 8.7.3-5.
     /// </summary>
-    public static BodyFormat? Of(MediaType accepted)
+    public static BodyFormat? FromMediaType(MediaType accepted)
     {
         var type = accepted.Is(Proxy.Dicom.MediaType.MultipartRelated)
             ? accepted.Find("type")?.ToLowerInvariant() ?? Proxy.Dicom.MediaType.OctetStream

@@ -60,16 +60,16 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
     public bool IsOwnedByAnother => State.Reason == Owned;
 
     /// <summary>Grows when the folder was taken anew: what was open in the old one is to be closed.</summary>
-    public int Taken { get; private set; }
+    public int OwnershipEpoch { get; private set; }
 
     /// <summary>A place in the folder.</summary>
-    public string PathOf(params ReadOnlySpan<string> parts) => System.IO.Path.Join([_path, .. parts]);
+    public string GetPath(params ReadOnlySpan<string> parts) => System.IO.Path.Join([_path, .. parts]);
 
     /// <summary>Takes the folder, or looks whether it is as it was. At most one looks at a time, however long it takes.</summary>
-    public async Task LookAsync()
+    public async Task CheckAsync()
     {
         if (_path is null || Interlocked.Exchange(ref _looking, 1) != 0) return;
-        await WaitAsync(Begin(() => Look(_path)), CancellationToken.None);
+        await WaitAsync(Begin(() => Check(_path)), CancellationToken.None);
     }
 
     /// <summary>Runs what touches the disk, away from the caller's thread. A result that comes after the caller gave up is disposed of.</summary>
@@ -143,7 +143,7 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         }
     }
 
-    /// <summary>Notes that the disk failed: it is left alone until <see cref="LookAsync"/> finds it well.</summary>
+    /// <summary>Notes that the disk failed: it is left alone until <see cref="CheckAsync"/> finds it well.</summary>
     public void Fail(Exception exception, bool wasWriting) => Set(new(wasWriting && State.CanRead, false, Describe(exception), IsFull(exception)));
 
     /// <summary>Whether there is no room left on the disk.</summary>
@@ -204,7 +204,7 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         }
     }
 
-    private void Look(string path)
+    private void Check(string path)
     {
         try
         {
@@ -215,7 +215,7 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // Without the lock it may be another's; with it, what is there can still be read.
-            Set(new(_lock is not null && Directory.Exists(PathOf("entries")), false, Describe(e), IsFull(e)));
+            Set(new(_lock is not null && Directory.Exists(GetPath("entries")), false, Describe(e), IsFull(e)));
         }
         finally
         {
@@ -227,7 +227,7 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
     {
         try
         {
-            return File.ReadAllText(PathOf("owner")) == _word;
+            return File.ReadAllText(GetPath("owner")) == _word;
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -241,17 +241,17 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         _lock = null;
         CreateFolder(path);
         // A path that was mistyped must not cost anybody his files.
-        if (!File.Exists(PathOf("lock")) && Directory.EnumerateFileSystemEntries(path).Any(e => System.IO.Path.GetFileName(e) != "lost+found"))
+        if (!File.Exists(GetPath("lock")) && Directory.EnumerateFileSystemEntries(path).Any(e => System.IO.Path.GetFileName(e) != "lost+found"))
             throw new IOException(NotOurs);
-        var held = new FileStream(PathOf("lock"), NewFile(mode: FileMode.OpenOrCreate, share: FileShare.None));
+        var held = new FileStream(GetPath("lock"), NewFile(mode: FileMode.OpenOrCreate, share: FileShare.None));
         try
         {
             _word = Convert.ToHexString(RandomNumberGenerator.GetBytes(16));
-            File.Delete(PathOf("owner"));
-            using (var owner = new FileStream(PathOf("owner"), NewFile())) owner.Write(System.Text.Encoding.ASCII.GetBytes(_word));
-            if (Directory.Exists(PathOf("tmp"))) Directory.Delete(PathOf("tmp"), recursive: true);
-            CreateFolder(PathOf("tmp"));
-            CreateFolder(PathOf("entries"));
+            File.Delete(GetPath("owner"));
+            using (var owner = new FileStream(GetPath("owner"), NewFile())) owner.Write(System.Text.Encoding.ASCII.GetBytes(_word));
+            if (Directory.Exists(GetPath("tmp"))) Directory.Delete(GetPath("tmp"), recursive: true);
+            CreateFolder(GetPath("tmp"));
+            CreateFolder(GetPath("entries"));
             Probe();
         }
         catch
@@ -261,13 +261,13 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
             throw;
         }
         _lock = held;
-        Taken++;
+        OwnershipEpoch++;
     }
 
     /// <summary>Writes as much as a frame may have, and takes it away.</summary>
     private void Probe()
     {
-        var file = PathOf("tmp", "probe");
+        var file = GetPath("tmp", "probe");
         File.Delete(file);
         using (var probe = new FileStream(file, NewFile()))
         {

@@ -13,11 +13,11 @@ public sealed class CacheFolderKeeper(CacheFolder folder, TimeProvider time) : B
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         var started = TimeProvider.System.GetTimestamp();
-        await folder.LookAsync();
+        await folder.CheckAsync();
         while (folder.IsOwnedByAnother && TimeProvider.System.GetElapsedTime(started) < HandOver)
         {
             await Task.Delay(Pause, TimeProvider.System, cancellationToken);
-            await folder.LookAsync();
+            await folder.CheckAsync();
         }
         await base.StartAsync(cancellationToken);
     }
@@ -28,7 +28,7 @@ public sealed class CacheFolderKeeper(CacheFolder folder, TimeProvider time) : B
         using var timer = new PeriodicTimer(Every, time);
         try
         {
-            while (await timer.WaitForNextTickAsync(stoppingToken)) await folder.LookAsync();
+            while (await timer.WaitForNextTickAsync(stoppingToken)) await folder.CheckAsync();
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {

@@ -25,7 +25,7 @@ public sealed class SqliteFile(CacheFolder folder, string name, int version, str
     private int _taken;
 
     /// <summary>Grows when the file was made anew, and so is empty.</summary>
-    public int Made { get; private set; }
+    public int Generation { get; private set; }
 
     /// <summary>Bytes that are in use; those of rows that are gone do not count, for others will stand there.</summary>
     public long UsedBytes => Read(static s => (s.Number("PRAGMA page_count") - s.Number("PRAGMA freelist_count")) * s.Number("PRAGMA page_size"), 0L);
@@ -64,7 +64,7 @@ public sealed class SqliteFile(CacheFolder folder, string name, int version, str
         if (!gate.TryEnter(CacheFolder.Patience)) return otherwise;
         try
         {
-            if (_taken != folder.Taken && !TryReopen(gate)) return otherwise;
+            if (_taken != folder.OwnershipEpoch && !TryReopen(gate)) return otherwise;
             session ??= Open();
             return work(session);
         }
@@ -91,14 +91,14 @@ public sealed class SqliteFile(CacheFolder folder, string name, int version, str
     private bool TryReopen(Lock mine) => WithBoth(mine, () =>
     {
         Close();
-        _taken = folder.Taken;
+        _taken = folder.OwnershipEpoch;
     });
 
     private void Replace(Lock mine) => WithBoth(mine, () =>
     {
         Close();
-        foreach (var ending in (string[])["", "-wal", "-shm"]) File.Delete(folder.PathOf(name + ending));
-        Made++;
+        foreach (var ending in (string[])["", "-wal", "-shm"]) File.Delete(folder.GetPath(name + ending));
+        Generation++;
     });
 
     private bool WithBoth(Lock mine, Action work)
@@ -123,7 +123,7 @@ public sealed class SqliteFile(CacheFolder folder, string name, int version, str
 
     private SqliteSession Open()
     {
-        var path = folder.PathOf(name);
+        var path = folder.GetPath(name);
         // SQLite gives its further files the mode of this one.
         if (!File.Exists(path)) new FileStream(path, CacheFolder.NewFile()).Dispose();
         var session = new SqliteSession(path);
@@ -133,7 +133,7 @@ public sealed class SqliteFile(CacheFolder folder, string name, int version, str
             if (found == version) return session;
             if (found != 0) throw new SqliteException($"Schema {found} in place of {version}.", NotADatabase);
             session.Run($"BEGIN IMMEDIATE; {schema}; PRAGMA user_version = {version}; COMMIT;");
-            Made++;
+            Generation++;
             return session;
         }
         catch

@@ -14,7 +14,7 @@ public sealed class TokenKeyKeeper(CacheFolder folder, BulkTokens tokens, TimePr
 
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(5);
 
-    /// <summary>The folder that the key was read from or written to, as <see cref="CacheFolder.Taken"/> counts.</summary>
+    /// <summary>The folder that the key was read from or written to, as <see cref="CacheFolder.OwnershipEpoch"/> counts.</summary>
     private int _taken;
 
     public override async Task StartAsync(CancellationToken cancellationToken)
@@ -39,7 +39,7 @@ public sealed class TokenKeyKeeper(CacheFolder folder, BulkTokens tokens, TimePr
 
     private async Task LoadAsync(CancellationToken cancellation)
     {
-        var taken = folder.Taken;
+        var taken = folder.OwnershipEpoch;
         if (taken == _taken) return;
         // A read that failed is no missing key: then the folder cannot be written either, and the next look decides.
         var key = await folder.RunAsync(Read, cancellation) ?? await folder.RunAsync(Write, cancellation, writes: true);
@@ -51,20 +51,20 @@ public sealed class TokenKeyKeeper(CacheFolder folder, BulkTokens tokens, TimePr
     /// <returns>Null when there is none.</returns>
     private byte[]? Read()
     {
-        var file = new FileInfo(folder.PathOf(Name));
+        var file = new FileInfo(folder.GetPath(Name));
         return file.Exists && file.Length == BulkTokens.KeyBytes ? File.ReadAllBytes(file.FullName) : null;
     }
 
     private byte[] Write()
     {
         var key = RandomNumberGenerator.GetBytes(BulkTokens.KeyBytes);
-        var temporary = folder.PathOf("tmp", Name);
+        var temporary = folder.GetPath("tmp", Name);
         using (var stream = new FileStream(temporary, CacheFolder.NewFile(FileMode.Create)))
         {
             stream.Write(key);
             stream.Flush(flushToDisk: true);
         }
-        File.Move(temporary, folder.PathOf(Name), overwrite: true);
+        File.Move(temporary, folder.GetPath(Name), overwrite: true);
         return key;
     }
 }

@@ -13,10 +13,10 @@ internal static class EventEndpoints
         else if (Refuse(await streams.WriteAsync(context, filter)) is { } refusal) await refusal.ExecuteAsync(context);
     }
 
-    private static IResult? Refuse(Listened outcome) => outcome switch
+    private static IResult? Refuse(EventListener outcome) => outcome switch
     {
-        Listened.Full => Problems.Full($"At most {EventStreams.MaxStreams} listen at once."),
-        Listened.FullForAddress => Problems.TooMany($"At most {EventStreams.MaxStreamsOfAddress} listen at once from one address."),
+        EventListener.Full => Problems.Full($"At most {EventStreams.MaxStreams} listen at once."),
+        EventListener.FullForAddress => Problems.TooMany($"At most {EventStreams.MaxStreamsOfAddress} listen at once from one address."),
         _ => null,
     };
 }

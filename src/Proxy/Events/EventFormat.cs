@@ -21,13 +21,13 @@ internal static class EventFormat
     public static byte[] Write(string epoch, ProxyEvent @event)
     {
         var output = new ArrayBufferWriter<byte>(512);
-        output.Write(Encoding.UTF8.GetBytes($"id: {IdOf(epoch, @event.Id)}\nevent: {@event.Name}\ndata: "));
+        output.Write(Encoding.UTF8.GetBytes($"id: {GetId(epoch, @event.Id)}\nevent: {@event.Name}\ndata: "));
         WriteData(output, @event);
         output.Write("\n\n"u8);
         return output.WrittenSpan.ToArray();
     }
 
-    public static string IdOf(string epoch, long id) => string.Create(CultureInfo.InvariantCulture, $"{epoch}-{id}");
+    public static string GetId(string epoch, long id) => string.Create(CultureInfo.InvariantCulture, $"{epoch}-{id}");
 
     /// <summary>Null when it is of another process, or no id.</summary>
     public static long? ReadId(string epoch, string text) =>

@@ -43,7 +43,7 @@ public sealed class EventLog(ILogger<EventLog> log, int maxEvents = 10_000, int 
             var logged = new LoggedEvent(_epoch, @event with { Id = _next });
             while (_first < _next && (_next - _first >= maxEvents || _uids + logged.Uids > maxUids)) DropOldest();
             _uids += logged.Uids;
-            Volatile.Write(ref PlaceOf(_next), logged);
+            Volatile.Write(ref FindOffset(_next), logged);
             Volatile.Write(ref _next, _next + 1);
         }
         Wake();
@@ -57,7 +57,7 @@ public sealed class EventLog(ILogger<EventLog> log, int maxEvents = 10_000, int 
     internal EventReader ReadAfter(string? lastId) =>
         string.IsNullOrEmpty(lastId) ? new(this) : new(this, EventFormat.ReadId(_epoch, lastId) is { } id && id < Next ? id + 1 : null);
 
-    internal LoggedEvent? Find(long id) => Volatile.Read(ref PlaceOf(id)) is { } logged && logged.Event.Id == id ? logged : null;
+    internal LoggedEvent? Find(long id) => Volatile.Read(ref FindOffset(id)) is { } logged && logged.Event.Id == id ? logged : null;
 
     /// <summary>What stands where the events before <paramref name="next"/> were.</summary>
     /// <param name="next">The event that comes after it.</param>
@@ -68,7 +68,7 @@ public sealed class EventLog(ILogger<EventLog> log, int maxEvents = 10_000, int 
         return new(_epoch, lost is null ? gap : gap.With("lost", lost));
     }
 
-    internal string IdOf(long id) => EventFormat.IdOf(_epoch, id);
+    internal string GetId(long id) => EventFormat.GetId(_epoch, id);
 
     /// <summary>Makes whoever waits look again. Much that comes at once wakes them once.</summary>
     internal void Wake()
@@ -85,13 +85,13 @@ public sealed class EventLog(ILogger<EventLog> log, int maxEvents = 10_000, int 
     /// <summary>First the mark, then the event: who finds its place empty finds a later first.</summary>
     private void DropOldest()
     {
-        ref var place = ref PlaceOf(_first);
+        ref var place = ref FindOffset(_first);
         _uids -= place!.Uids;
         Volatile.Write(ref _first, _first + 1);
         Volatile.Write(ref place, null);
     }
 
-    private ref LoggedEvent? PlaceOf(long id) => ref _history[id % _history.Length];
+    private ref LoggedEvent? FindOffset(long id) => ref _history[id % _history.Length];
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

@@ -22,7 +22,7 @@ internal sealed class EventReader
     }
 
     /// <summary>What a reader that comes back begins after.</summary>
-    public string LastId => _log.IdOf(_next - 1);
+    public string LastId => _log.GetId(_next - 1);
 
     /// <summary>Take it, read to the end, then wait for it.</summary>
     public Task News => _log.News;

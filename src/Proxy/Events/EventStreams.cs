@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 namespace Proxy.Events;
 
 /// <summary>What became of a client that wanted to listen.</summary>
-internal enum Listened
+internal enum EventListener
 {
     /// <summary>It got a stream, which has ended.</summary>
     Ended,
@@ -68,9 +68,9 @@ internal sealed class EventStreams : IDisposable
 
     /// <summary>Writes to a client until it leaves or the proxy stops.</summary>
     /// <returns>Unless a stream has ended nothing was written.</returns>
-    public async Task<Listened> WriteAsync(HttpContext context, EventFilter filter)
+    public async Task<EventListener> WriteAsync(HttpContext context, EventFilter filter)
     {
-        var address = PlaceOf(context.Connection.RemoteIpAddress);
+        var address = FindSlot(context.Connection.RemoteIpAddress);
         if (Take(address) is { } refusal) return refusal;
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, _stopping);
         try
@@ -85,7 +85,7 @@ internal sealed class EventStreams : IDisposable
         {
             Leave(address);
         }
-        return Listened.Ended;
+        return EventListener.Ended;
     }
 
     public void Dispose() => _clock.Dispose();
@@ -94,7 +94,7 @@ internal sealed class EventStreams : IDisposable
     /// What counts as one address: an IPv6 client has a whole /64 to itself (RFC 4291 §2.5.4). Null over a Unix socket,
     /// where all clients are one.
     /// </summary>
-    private static IPAddress? PlaceOf(IPAddress? remote)
+    private static IPAddress? FindSlot(IPAddress? remote)
     {
         if (remote is null) return null;
         if (remote.IsIPv4MappedToIPv6) return remote.MapToIPv4();
@@ -104,15 +104,15 @@ internal sealed class EventStreams : IDisposable
         return new(bytes);
     }
 
-    private Listened? Take(IPAddress? address)
+    private EventListener? Take(IPAddress? address)
     {
         lock (_places)
         {
-            if (_open >= MaxStreams) return Listened.Full;
+            if (_open >= MaxStreams) return EventListener.Full;
             if (address is not null)
             {
                 var ofAddress = _byAddress.GetValueOrDefault(address);
-                if (ofAddress >= MaxStreamsOfAddress) return Listened.FullForAddress;
+                if (ofAddress >= MaxStreamsOfAddress) return EventListener.FullForAddress;
                 _byAddress[address] = ofAddress + 1;
             }
             _open++;

@@ -79,7 +79,7 @@ internal static class AnswerHeaders
         return true;
     }
 
-    public static bool AsksAnew(this HttpRequest request) =>
+    public static bool BypassesCache(this HttpRequest request) =>
         request.Headers.CacheControl.ToString().Contains("no-cache", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>A header takes no other characters, and the server refuses the whole answer for one.</summary>

@@ -27,13 +27,13 @@ public sealed class BlockPool : IMemoryPoolFactory<byte>, IDisposable
     /// <summary>The most in blocks of <see cref="BlockBytes"/> at once, and the most that is kept for later of each size.</summary>
     public const int MostKeptBytes = 96 * 1024 * 1024;
 
-    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(10);
 
     private readonly Shelf _large = new(BlockBytes);
     private readonly Shelf _small = new(SmallBlockBytes);
     private readonly ITimer _looking;
 
-    public BlockPool(TimeProvider time) => _looking = time.CreateTimer(static pool => ((BlockPool)pool!).GiveUp(), this, LookEvery, LookEvery);
+    public BlockPool(TimeProvider time) => _looking = time.CreateTimer(static pool => ((BlockPool)pool!).GiveUp(), this, CheckInterval, CheckInterval);
 
     /// <summary>Blocks of <see cref="BlockBytes"/> that are kept for later.</summary>
     public int Free => _large.Free;

@@ -18,7 +18,7 @@ public enum Coding
 public static class Codings
 {
     /// <summary>As <c>Content-Encoding</c> names it; empty for none.</summary>
-    public static string NameOf(Coding coding) => coding switch
+    public static string GetName(Coding coding) => coding switch
     {
         Coding.Gzip => "gzip",
         Coding.Brotli => "br",
@@ -39,7 +39,7 @@ public static class Codings
                 var element = value.AsSpan()[range].Trim();
                 var semicolon = element.IndexOf(';');
                 var name = semicolon < 0 ? element : element[..semicolon].TrimEnd();
-                var weight = semicolon < 0 ? 1 : WeightOf(element[(semicolon + 1)..].Trim());
+                var weight = semicolon < 0 ? 1 : GetWeight(element[(semicolon + 1)..].Trim());
                 if (name.Equals("br", StringComparison.OrdinalIgnoreCase)) brotli = weight;
                 else if (name.Equals("gzip", StringComparison.OrdinalIgnoreCase) || name.Equals("x-gzip", StringComparison.OrdinalIgnoreCase)) gzip = weight;
                 else if (name.Equals("identity", StringComparison.OrdinalIgnoreCase)) identity = weight;
@@ -53,7 +53,7 @@ public static class Codings
     }
 
     /// <summary>One that cannot be read weighs nothing: unpacked is never wrong.</summary>
-    private static double WeightOf(ReadOnlySpan<char> parameter)
+    private static double GetWeight(ReadOnlySpan<char> parameter)
     {
         if (parameter is not ['q' or 'Q', ..]) return 0;
         var value = parameter[1..].TrimStart();

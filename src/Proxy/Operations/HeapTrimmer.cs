@@ -29,14 +29,14 @@ public sealed class HeapTrimmer(Func<long> resident, Func<long> kept, Func<long>
     /// <summary>With less between two looks nobody is served anything large, in bytes.</summary>
     public const long IdleBytes = 4L << 20;
 
-    private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan CheckInterval = TimeSpan.FromMilliseconds(250);
 
     /// <summary>Looks without load after which memory is given back: 5 s, and 25 s, when the server's blocks are given up too.</summary>
-    private const int FirstIdleLook = 20, SecondIdleLook = 100;
+    private const int FirstIdleCheck = 20, SecondIdleCheck = 100;
 
     private long _allocatedBefore;
     private long _allocatedAtCollection;
-    private int _idleLooks = SecondIdleLook;
+    private int _idleChecks = SecondIdleCheck;
 
     /// <summary>What is to be done about the heap now.</summary>
     public enum Step
@@ -56,22 +56,22 @@ public sealed class HeapTrimmer(Func<long> resident, Func<long> kept, Func<long>
 
     /// <summary>One look.</summary>
     /// <param name="allocated">What the process has allocated since its start, in bytes.</param>
-    public Step Look(long allocated)
+    public Step Check(long allocated)
     {
         var (since, now) = (allocated - _allocatedBefore, resident());
         _allocatedBefore = allocated;
-        _idleLooks = since > IdleBytes ? 0 : Math.Min(_idleLooks + 1, SecondIdleLook + 1);
-        if (_idleLooks is FirstIdleLook or SecondIdleLook && now > kept() + RestBytes) return Collected(allocated, Step.GiveBack);
+        _idleChecks = since > IdleBytes ? 0 : Math.Min(_idleChecks + 1, SecondIdleCheck + 1);
+        if (_idleChecks is FirstIdleCheck or SecondIdleCheck && now > kept() + RestBytes) return Collected(allocated, Step.GiveBack);
         if (allocated - _allocatedAtCollection < LeastGarbageBytes || now <= budget() + SoftBytes) return Step.None;
         return Collected(allocated, now > budget() + HardBytes ? Step.CollectNow : Step.Collect);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(LookEvery, time);
+        using var timer = new PeriodicTimer(CheckInterval, time);
         try
         {
-            while (await timer.WaitForNextTickAsync(stoppingToken)) Do(Look(GC.GetTotalAllocatedBytes()));
+            while (await timer.WaitForNextTickAsync(stoppingToken)) Do(Check(GC.GetTotalAllocatedBytes()));
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {

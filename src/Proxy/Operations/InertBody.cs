@@ -26,10 +26,10 @@ internal static class InertBody
 
     /// <summary>The type under which a body leaves: its own, or <c>application/octet-stream</c>.</summary>
     /// <param name="type">Type and subtype, without parameters, as the PACS named it.</param>
-    public static string TypeOf(string type) => Types.Contains(type) || IsOfFamily(type) ? type : OctetStream;
+    public static string GetContentType(string type) => Types.Contains(type) || IsOfFamily(type) ? type : OctetStream;
 
     /// <summary>The same for an answer that is passed on whole, which may also be DICOM JSON, DICOM XML or a multipart of them.</summary>
-    public static string TypeOfForwarded(string type) => DocumentTypes.Contains(type) ? type : TypeOf(type);
+    public static string TypeOfForwarded(string type) => DocumentTypes.Contains(type) ? type : GetContentType(type);
 
     /// <summary>Says to a browser that the body is to be saved, and run in no case.</summary>
     public static void SetInert(this HttpResponse response)

@@ -7,7 +7,7 @@ namespace Proxy.Operations;
 internal sealed class SettingsFileSource : JsonConfigurationSource
 {
     /// <summary>The same file as another source names.</summary>
-    public static SettingsFileSource Of(JsonConfigurationSource source) => new()
+    public static SettingsFileSource Create(JsonConfigurationSource source) => new()
     {
         Path = source.Path!,
         FileProvider = source.FileProvider!,

@@ -17,15 +17,15 @@ internal static class PrefetchEndpoints
     private const string Rule = "a JSON object such as {\"studies\":[\"1.2.3\"],\"priority\":\"next\"}";
 
     /// <summary>What a client may say of how soon the studies are wanted.</summary>
-    private static readonly Dictionary<string, Rank> Priorities = new() { ["now"] = Rank.Asked, ["next"] = Rank.Next, ["idle"] = Rank.Idle };
+    private static readonly Dictionary<string, PrefetchPriority> Priorities = new() { ["now"] = PrefetchPriority.Asked, ["next"] = PrefetchPriority.Next, ["idle"] = PrefetchPriority.Idle };
 
     public static void MapPrefetch(this IEndpointRouteBuilder app)
     {
         app.MapPost("/prefetch", PostAsync);
-        app.MapGet("/prefetch", (JobBoard board, TimeProvider time) => TypedResults.Json(board.All.Select(holder => JobJson.Of(holder.Job, time.GetUtcNow()))));
-        app.MapGet("/prefetch/{id}", IResult (string id, JobBoard board, TimeProvider time) =>
-            board.Find(id) is { } holder ? TypedResults.Json(JobJson.Of(holder.Job, time.GetUtcNow())) : Unknown());
-        app.MapDelete("/prefetch/{id}", IResult (string id, JobBoard board, TimeProvider time) =>
+        app.MapGet("/prefetch", (JobRegistry board, TimeProvider time) => TypedResults.Json(board.All.Select(holder => JobJson.Create(holder.Job, time.GetUtcNow()))));
+        app.MapGet("/prefetch/{id}", IResult (string id, JobRegistry board, TimeProvider time) =>
+            board.Find(id) is { } holder ? TypedResults.Json(JobJson.Create(holder.Job, time.GetUtcNow())) : Unknown());
+        app.MapDelete("/prefetch/{id}", IResult (string id, JobRegistry board, TimeProvider time) =>
         {
             if (board.Find(id) is not { } holder) return Unknown();
             // One that has ended is taken off the list.
@@ -34,15 +34,15 @@ internal static class PrefetchEndpoints
         });
     }
 
-    private static async Task<IResult> PostAsync(HttpContext context, JobBoard board, TimeProvider time)
+    private static async Task<IResult> PostAsync(HttpContext context, JobRegistry board, TimeProvider time)
     {
         // A page of another origin can send a body of any other type without asking first.
         if (!context.Request.HasJsonContentType()) return Problems.UnsupportedMediaType("application/json");
         if (await ReadAsync(context.Request, context.RequestAborted) is not { } text) return Problems.TooLarge($"body: at most {MostBytes} bytes");
         if (!TryRead(text, out var studies, out var rank, out var problem)) return problem;
-        var job = board.Add(Why.Asked, rank, root: "", studies).Job;
+        var job = board.Add(PrefetchReason.Asked, rank, root: "", studies).Job;
         context.Response.Headers.Location = $"{context.Request.PathBase}/prefetch/{job.Id}";
-        return TypedResults.Json(JobJson.Of(job, time.GetUtcNow()), statusCode: StatusCodes.Status202Accepted);
+        return TypedResults.Json(JobJson.Create(job, time.GetUtcNow()), statusCode: StatusCodes.Status202Accepted);
     }
 
     /// <summary>Null when it is too large.</summary>
@@ -53,9 +53,9 @@ internal static class PrefetchEndpoints
         return count > MostBytes ? null : text[..count];
     }
 
-    private static bool TryRead(byte[] text, out ImmutableArray<Uid> studies, out Rank rank, [NotNullWhen(false)] out IResult? problem)
+    private static bool TryRead(byte[] text, out ImmutableArray<Uid> studies, out PrefetchPriority rank, [NotNullWhen(false)] out IResult? problem)
     {
-        (studies, rank, problem) = ([], Rank.Next, null);
+        (studies, rank, problem) = ([], PrefetchPriority.Next, null);
         try
         {
             using var document = JsonDocument.Parse(text);
@@ -84,9 +84,9 @@ internal static class PrefetchEndpoints
         return true;
     }
 
-    private static bool TryReadRank(JsonElement body, out Rank rank)
+    private static bool TryReadRank(JsonElement body, out PrefetchPriority rank)
     {
-        rank = Rank.Next;
+        rank = PrefetchPriority.Next;
         return !body.TryGetProperty("priority", out var priority) || (priority.ValueKind == JsonValueKind.String && Priorities.TryGetValue(priority.GetString()!, out rank));
     }
 

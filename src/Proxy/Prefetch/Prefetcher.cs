@@ -27,15 +27,15 @@ public sealed class Prefetcher : BackgroundService
     /// <summary>What comes after an open study is planned when it has been opened: who only passes through wants nothing behind it.</summary>
     private static readonly TimeSpan Settled = TimeSpan.FromSeconds(1);
 
-    private readonly PriorityQueue<JobHolder, (Rank, long)> _waiting = new();
-    private readonly ConcurrentDictionary<(string Root, Uid Study), JobHolder> _readAhead = new();
-    private readonly ConcurrentDictionary<Viewer, JobHolder> _next = new();
+    private readonly PriorityQueue<JobHandle, (PrefetchPriority, long)> _waiting = new();
+    private readonly ConcurrentDictionary<(string Root, Uid Study), JobHandle> _readAhead = new();
+    private readonly ConcurrentDictionary<Viewer, JobHandle> _next = new();
     private readonly Lock _lock = new();
     private readonly DicomMetadataStore _store;
     private readonly WorkLists _lists;
     private readonly PriorSearch _priors;
     private readonly StudyFetch _fetch;
-    private readonly JobBoard _board;
+    private readonly JobRegistry _board;
     private readonly Reloadable<PrefetchOptions> _options;
     private readonly TimeProvider _time;
     private readonly ILogger<Prefetcher> _log;
@@ -43,7 +43,7 @@ public sealed class Prefetcher : BackgroundService
     private bool _isRunning;
     private int _running;
 
-    public Prefetcher(DicomMetadataStore store, WorkLists lists, PriorSearch priors, StudyFetch fetch, JobBoard board, Reloadable<PrefetchOptions> options, TimeProvider time, ILogger<Prefetcher> log)
+    public Prefetcher(DicomMetadataStore store, WorkLists lists, PriorSearch priors, StudyFetch fetch, JobRegistry board, Reloadable<PrefetchOptions> options, TimeProvider time, ILogger<Prefetcher> log)
     {
         (_store, _lists, _priors, _fetch, _board, _options, _time, _log) = (store, lists, priors, fetch, board, options, time, log);
         _board.Added += Wait;
@@ -64,7 +64,7 @@ public sealed class Prefetcher : BackgroundService
 
     // 1
     /// <summary>A viewer was shown a list of studies.</summary>
-    public void NoteShown(Viewer viewer, ShownStudies shown)
+    public void NoteListed(Viewer viewer, SearchedStudies shown)
     {
         // Of one patient or one study: that is no work list.
         if (!shown.Query.Matches.ContainsKey(Tag.PatientId.ToString()) && !shown.Query.Matches.ContainsKey(Tag.StudyInstanceUid.ToString())) _lists.Add(viewer, shown.Studies);
@@ -79,7 +79,7 @@ public sealed class Prefetcher : BackgroundService
     }
 
     /// <summary>A viewer looks up a study by its UID that he was shown before, as he does just before he opens it.</summary>
-    public void NoteLookedUp(BackendScope scope, Uid study)
+    public void NoteSearched(BackendScope scope, Uid study)
     {
         if (_store.GetStudy(study)?.HasHolder == true) ReadAhead(scope, study);
     }
@@ -112,7 +112,7 @@ public sealed class Prefetcher : BackgroundService
             PlanNext(viewer, scope, PrefetchPlan.NextStudies(_lists.FindList(viewer, study), study, options.NextStudies));
             if (options.Priors == 0) return;
             var priors = await _priors.FindAsync(scope, study, options.Priors, _stopping);
-            if (!priors.IsEmpty) _board.Add(Why.Priors, Rank.Priors, scope.Name, priors);
+            if (!priors.IsEmpty) _board.Add(PrefetchReason.Priors, PrefetchPriority.Priors, scope.Name, priors);
         }
         catch (OperationCanceledException)
         {
@@ -129,7 +129,7 @@ public sealed class Prefetcher : BackgroundService
         // What stood behind the study before is past; unless another viewer is there, with the same list.
         if (_next.TryRemove(viewer, out var past) && !past.Job.StudyUids.SequenceEqual(next) && !_next.Values.Contains(past)) past.Cancel(_time.GetUtcNow(), "another study was opened");
         if (next.IsEmpty) return;
-        var job = _next[viewer] = _board.Add(Why.Next, Rank.Next, scope.Name, next);
+        var job = _next[viewer] = _board.Add(PrefetchReason.Next, PrefetchPriority.Next, scope.Name, next);
         // It may have been pushed out at once, or have ended just now.
         if (!job.Job.IsLive) _next.TryRemove(new(viewer, job));
     }
@@ -138,13 +138,13 @@ public sealed class Prefetcher : BackgroundService
     private void ReadAhead(BackendScope scope, Uid study)
     {
         if (!_options.Value.SeriesReadAhead) return;
-        var job = _readAhead.GetOrAdd((scope.Name, study), _ => _board.Add(Why.ReadAhead, Rank.ReadAhead, scope.Name, [study]));
+        var job = _readAhead.GetOrAdd((scope.Name, study), _ => _board.Add(PrefetchReason.ReadAhead, PrefetchPriority.ReadAhead, scope.Name, [study]));
         // It may have been dropped at once, or have ended just now.
         if (!job.Job.IsLive) _readAhead.TryRemove(new((scope.Name, study), job));
     }
 
     // 3
-    private void Wait(JobHolder job)
+    private void Wait(JobHandle job)
     {
         lock (_lock)
         {
@@ -155,7 +155,7 @@ public sealed class Prefetcher : BackgroundService
     }
 
     /// <summary>A job has ended: no table holds it any longer.</summary>
-    private void Forget(JobHolder job)
+    private void Forget(JobHandle job)
     {
         lock (_lock) _waiting.Remove(job, out _, out _);
         _readAhead.TryRemove(new((job.Job.Root, job.Job.StudyUids[0]), job));
@@ -169,17 +169,17 @@ public sealed class Prefetcher : BackgroundService
     {
         lock (_lock)
         {
-            while (_isRunning && !_stopping.IsCancellationRequested && _waiting.TryPeek(out var job, out _) && (_running < MostRunning || job.Job.Rank == Rank.ReadAhead))
+            while (_isRunning && !_stopping.IsCancellationRequested && _waiting.TryPeek(out var job, out _) && (_running < MostRunning || job.Job.Rank == PrefetchPriority.ReadAhead))
             {
                 _waiting.Dequeue();
                 if (!job.Job.IsLive) continue;
-                if (job.Job.Rank != Rank.ReadAhead) _running++;
+                if (job.Job.Rank != PrefetchPriority.ReadAhead) _running++;
                 _ = CurrentPurpose.RunAsync(RequestPurpose.Prefetch, () => RunAsync(job));
             }
         }
     }
 
-    private async Task RunAsync(JobHolder job)
+    private async Task RunAsync(JobHandle job)
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(job.Stopped, _stopping);
@@ -208,11 +208,11 @@ public sealed class Prefetcher : BackgroundService
         }
     }
 
-    private void Leave(JobHolder job)
+    private void Leave(JobHandle job)
     {
         // A study that was kept whole was read ahead of nobody.
-        if (job.Job is { Why: Why.ReadAhead, State: JobState.Done, Fetched: 0 }) _board.Remove(job.Job.Id);
-        if (job.Job.Rank == Rank.ReadAhead) return;
+        if (job.Job is { Why: PrefetchReason.ReadAhead, State: JobState.Done, Fetched: 0 }) _board.Remove(job.Job.Id);
+        if (job.Job.Rank == PrefetchPriority.ReadAhead) return;
         lock (_lock) _running--;
         StartWaiting();
     }

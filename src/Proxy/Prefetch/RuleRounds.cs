@@ -9,7 +9,7 @@ using Proxy.Search;
 namespace Proxy.Prefetch;
 
 /// <summary>Looks every few minutes whether a rule of the settings has something to fetch.</summary>
-public sealed class RuleRounds(AheadSearch search, BackendSet backends, JobBoard board, Reloadable<PrefetchOptions> options, TimeProvider time, ILogger<RuleRounds> log) : BackgroundService
+public sealed class RuleRounds(PrefetchSearch search, BackendSet backends, JobRegistry board, Reloadable<PrefetchOptions> options, TimeProvider time, ILogger<RuleRounds> log) : BackgroundService
 {
     private static readonly TimeSpan Every = TimeSpan.FromMinutes(5);
 
@@ -37,11 +37,11 @@ public sealed class RuleRounds(AheadSearch search, BackendSet backends, JobBoard
             if (rule.Backends.Count > 0) scope = scope with { Backends = [.. scope.Backends.Where(b => rule.Backends.Contains(b.Name, StringComparer.OrdinalIgnoreCase))] };
             var today = DateOnly.FromDateTime(time.GetLocalNow().DateTime);
             var first = today.AddDays(1 - rule.MaxAge);
-            var rows = await search.FindOfDaysAsync(scope, first, today, rule.Modalities, Rank.Idle, cancellation);
+            var rows = await search.FindOfDaysAsync(scope, first, today, rule.Modalities, PrefetchPriority.Idle, cancellation);
             // What was fetched of late, or is just being fetched, is not fetched again.
             var known = board.All.Select(holder => holder.Job).Where(job => job.IsLive || (job.State == JobState.Done && job.Errors.IsEmpty)).SelectMany(job => job.StudyUids).ToHashSet();
             var studies = rows.Where(row => IsMeant(rule, first, row) && !known.Contains(row.Uid)).Select(row => row.Uid).Take(rule.Studies).ToList();
-            if (studies.Count > 0) board.Add(Why.Rule, Rank.Idle, root: rule.Backends is [var only] ? only : "", [.. studies]);
+            if (studies.Count > 0) board.Add(PrefetchReason.Rule, PrefetchPriority.Idle, root: rule.Backends is [var only] ? only : "", [.. studies]);
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {

@@ -18,7 +18,7 @@ internal static class BodyCopy
     {
         var (output, cancellation) = (context.Response.BodyWriter, context.RequestAborted);
         var steps = context.RequestServices.GetRequiredService<ResponseSteps>();
-        var left = (body as IKeptBody)?.Length ?? long.MaxValue;
+        var left = (body as ICachedBody)?.Length ?? long.MaxValue;
         for (ReadOnlyMemory<byte> piece; !(piece = await body.ReadAsync(cancellation)).IsEmpty;)
         {
             left -= piece.Length;

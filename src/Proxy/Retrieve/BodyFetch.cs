@@ -22,7 +22,7 @@ public sealed class BodyFetch(BackendClient client, PixelDescriptions pixels)
     /// <param name="fill">Receives the bytes.</param>
     /// <param name="cancellation">Ends the request.</param>
     public Task<BackendAnswer<EntryHead>> AskAsync(
-        BackendOptions backend, BodyPath body, AskedForms asked, Fill fill, CancellationToken cancellation)
+        BackendOptions backend, BodyPath body, AskedForms asked, InFlightBody fill, CancellationToken cancellation)
     {
         BodyCheck check = body.Frame is { } frame
             ? new FrameCheck(asked, frame, pixels.Find(backend.Name, body.Path))
@@ -30,7 +30,7 @@ public sealed class BodyFetch(BackendClient client, PixelDescriptions pixels)
         return client.AskAsync(
             backend,
             // Archives answer 400 to a frame past the last one; the request itself is well formed.
-            new(body.Place, asked.Accept)
+            new(body.RelativePath, asked.Accept)
             {
                 IsMissing = status => (int)status is 404 or 410 || (int)status is 400 && asked.Only == BodyFormat.AsStored,
             },
@@ -43,26 +43,26 @@ public sealed class BodyFetch(BackendClient client, PixelDescriptions pixels)
     /// <param name="fill">Receives the bytes.</param>
     /// <param name="cancellation">Ends the request.</param>
     public Task<BackendAnswer<EntryHead>> AskBulkDataAsync(
-        BackendOptions backend, string place, Fill fill, CancellationToken cancellation) =>
+        BackendOptions backend, string place, InFlightBody fill, CancellationToken cancellation) =>
         client.AskAsync(
             backend, new(place, BulkDataAccept) { Scope = FailureScope.Study }, (response, stopped) => CopyAsync(response, new BulkDataCheck(), fill, stopped), cancellation);
 
-    private static async Task<EntryHead> CopyAsync(BackendResponse response, BodyCheck check, Fill fill, CancellationToken cancellation)
+    private static async Task<EntryHead> CopyAsync(BackendResponse response, BodyCheck check, InFlightBody fill, CancellationToken cancellation)
     {
         var type = response.ContentType ?? check.TypeOfNone ?? throw new MalformedAnswerException("The answer has no type.");
         if (!type.IsMultipart)
         {
-            var head = HeadOf(type, type, response.Length);
-            return await FillCopy.SingleAsync(response.Body, head, check, response.IsEndProved, fill, cancellation);
+            var head = GetHead(type, type, response.Length);
+            return await InFlightBodyCopy.SingleAsync(response.Body, head, check, response.IsEndProved, fill, cancellation);
         }
         using var multipart = response.OpenMultipart();
         var part = await multipart.ReadPartAsync(cancellation) ?? throw new MalformedAnswerException("A multipart answer has no part.");
-        return await FillCopy.PartAsync(multipart, HeadOf(part.ContentType, type, part.Length), check, fill, cancellation);
+        return await InFlightBodyCopy.PartAsync(multipart, GetHead(part.ContentType, type, part.Length), check, fill, cancellation);
     }
 
     /// <summary>What an answer says of its body. The part's own word goes before the whole's.</summary>
     /// <exception cref="MalformedAnswerException">It is not in the form of a media type or of a UID.</exception>
-    internal static EntryHead HeadOf(MediaType? part, MediaType whole, long? length)
+    internal static EntryHead GetHead(MediaType? part, MediaType whole, long? length)
     {
         var type = part?.Type ?? whole.Find("type")?.ToLowerInvariant() ?? MediaType.OctetStream;
         if (!MediaType.IsWellFormed(type)) throw new MalformedAnswerException("A part's type is no media type.");

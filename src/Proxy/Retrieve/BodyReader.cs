@@ -19,17 +19,17 @@ namespace Proxy.Retrieve;
 /// Another holder gives a frame in place of the owner only when its own metadata was read: then the series is its own.
 /// </remarks>
 public sealed class BodyReader(
-    BodyFetch fetch, BackendSet backends, Turns turns, SeriesListReader lists, SeriesReader series, DicomMetadataStore store, KeptBodies kept,
+    BodyFetch fetch, BackendSet backends, BackendScheduler turns, SeriesListReader lists, SeriesReader series, DicomMetadataStore store, CachedBodies kept,
     GivenForms given, PixelDescriptions pixels)
 {
     /// <summary>As viewers ask for frames.</summary>
-    private static readonly Negotiation FramesAhead = Negotiation.Of(BodyFormat.AsStored);
+    private static readonly Negotiation PrefetchedFrames = Negotiation.Create(BodyFormat.AsStored);
 
     /// <summary>As viewers ask for segmentations and structure sets.</summary>
-    private static readonly Negotiation InstancesAhead = Negotiation.ForInstances(Accept.Parse($"multipart/related; type=\"{BodyFormat.Dicom}\""));
+    private static readonly Negotiation PrefetchedInstances = Negotiation.ForInstances(Accept.Parse($"multipart/related; type=\"{BodyFormat.Dicom}\""));
 
     /// <summary>What is wanted, in which forms, and what has been tried for it.</summary>
-    private sealed record Wanted(BackendScope Scope, BodyPath Body, Negotiation Negotiation, Keep Keep)
+    private sealed record Wanted(BackendScope Scope, BodyPath Body, Negotiation Negotiation, Placement Keep)
     {
         public InstancePath Path => Body.Path;
 
@@ -48,10 +48,10 @@ public sealed class BodyReader(
     /// <param name="keep">Where it is worth keeping.</param>
     /// <param name="cancellation">The client leaves.</param>
     public async Task<BodyResult> ReadAsync(
-        BackendScope scope, InstancePath path, int? frame, Negotiation negotiation, Keep keep, CancellationToken cancellation)
+        BackendScope scope, InstancePath path, int? frame, Negotiation negotiation, Placement keep, CancellationToken cancellation)
     {
         // Pixels never change under their UID, but a series may be gone.
-        var known = await lists.LookAfterAsync(scope, path.Study, cancellation);
+        var known = await lists.RevalidateAsync(scope, path.Study, cancellation);
         var wanted = new Wanted(scope, new(path, frame), negotiation, keep);
         if (await TryHoldersAsync(wanted, HoldersOf(known), cancellation) is { } body) return Shown(body);
         var places = await lists.LocateAsync(scope, path.Study, isHurried: true, asksAnew: false, cancellation);
@@ -65,7 +65,7 @@ public sealed class BodyReader(
             return result;
         }
 
-        List<string> HoldersOf(Study? study) => [.. series.HoldersOf(study, scope, path.Series).Select(l => l.Backend)];
+        List<string> HoldersOf(Study? study) => [.. series.GetHolders(study, scope, path.Series).Select(l => l.Backend)];
     }
 
     /// <summary>Whether the metadata in the store says that the instance lacks one of these frames. No backend is asked.</summary>
@@ -73,7 +73,7 @@ public sealed class BodyReader(
     /// <param name="path">The instance.</param>
     /// <param name="frames">Their numbers, from 1.</param>
     public bool LacksFrame(BackendScope scope, InstancePath path, IReadOnlyList<int> frames) =>
-        series.HoldersOf(store.GetStudy(path.Study), scope, path.Series).FirstOrDefault() is { } owner
+        series.GetHolders(store.GetStudy(path.Study), scope, path.Series).FirstOrDefault() is { } owner
         && pixels.Find(owner.Backend, path) is { } described && frames.Any(number => !described.HasFrame(number));
 
     /// <summary>Whether a frame as it is stored, or an instance, is kept of what a backend gives.</summary>
@@ -82,8 +82,8 @@ public sealed class BodyReader(
     /// <param name="frame">Its number; null for the instance itself.</param>
     /// <param name="isCut">Whether the frame can be cut out of the instance: then the instance will do.</param>
     /// <param name="cancellation">Ends the look-up.</param>
-    public ValueTask<bool> IsKeptAsync(string backend, InstancePath path, int? frame, bool isCut, CancellationToken cancellation) =>
-        kept.HasAsync(backend, new(path, frame), Ahead(frame), isCut, cancellation);
+    public ValueTask<bool> IsCachedAsync(string backend, InstancePath path, int? frame, bool isCut, CancellationToken cancellation) =>
+        kept.HasAsync(backend, new(path, frame), GetPrefetchNegotiation(frame), isCut, cancellation);
 
     /// <summary>Fetches what no client asked for yet: a frame as it is stored, or an instance.</summary>
     /// <param name="backend">Whose series it is.</param>
@@ -91,9 +91,9 @@ public sealed class BodyReader(
     /// <param name="frame">Its number; null for the instance itself.</param>
     /// <param name="cancellation">Leaves it; a client that joined keeps it going.</param>
     /// <returns>How many bytes came; missing when the backend does not have it.</returns>
-    public async Task<BackendAnswer<long>> FetchAheadAsync(BackendOptions backend, InstancePath path, int? frame, CancellationToken cancellation)
+    public async Task<BackendAnswer<long>> PrefetchAsync(BackendOptions backend, InstancePath path, int? frame, CancellationToken cancellation)
     {
-        using var result = await AskAsync(backend, new(path, frame), Ahead(frame), Keep.Ahead, isAhead: true, cancellation);
+        using var result = await AskAsync(backend, new(path, frame), GetPrefetchNegotiation(frame), Placement.Prefetched, isAhead: true, cancellation);
         if (result.Body is not { } body) return result.Failures.Count > 0 ? new(result.Failures[0]) : new() { IsMissing = true };
         try
         {
@@ -107,7 +107,7 @@ public sealed class BodyReader(
         }
     }
 
-    private static Negotiation Ahead(int? frame) => frame is null ? InstancesAhead : FramesAhead;
+    private static Negotiation GetPrefetchNegotiation(int? frame) => frame is null ? PrefetchedInstances : PrefetchedFrames;
 
     /// <summary>The body from the first of these backends that gives it; null when none does.</summary>
     private async Task<BodyResult?> TryHoldersAsync(Wanted wanted, IReadOnlyList<string> holders, CancellationToken cancellation)
@@ -158,10 +158,10 @@ public sealed class BodyReader(
     private static bool IsNotInThisForm(BackendFailure failure) =>
         failure.Error == BackendError.NotInThisForm || failure is { Error: BackendError.BadStatus, Status: HttpStatusCode.NotAcceptable };
 
-    private bool IsHolder(string backend, InstancePath path) => store.GetStudy(path.Study)?.ListOf(backend).FindSeries(path.Series) is not null;
+    private bool IsHolder(string backend, InstancePath path) => store.GetStudy(path.Study)?.GetList(backend).FindSeries(path.Series) is not null;
 
     /// <summary>Asks one backend: for all forms at once, then form by form as long as it fails for the form's sake.</summary>
-    private async Task<BodyResult> AskAsync(BackendOptions backend, BodyPath body, Negotiation negotiation, Keep keep, bool isAhead, CancellationToken cancellation)
+    private async Task<BodyResult> AskAsync(BackendOptions backend, BodyPath body, Negotiation negotiation, Placement keep, bool isAhead, CancellationToken cancellation)
     {
         var path = body.Path.SeriesPath;
         var plan = new AskPlan(negotiation, given.Find(backend.Name, path, negotiation), given.FindStored(backend.Name, path));
@@ -171,8 +171,8 @@ public sealed class BodyReader(
         {
             var lookup = kept.Get(backend.Name, body, asked, (fill, stopped) => fetch.AskAsync(backend, body, asked, fill, stopped), keep);
             // It has joined by now: what is broken off for it is something else.
-            var waiting = isAhead || lookup.Reader is null ? null : turns.Wait(backend.Name, new(path.Study, path.Series));
-            result = await BodyResult.OfAsync(lookup, backend.Name, cancellation, waiting);
+            var waiting = isAhead || lookup.Reader is null ? null : turns.BeginForeground(backend.Name, new(path.Study, path.Series));
+            result = await BodyResult.FromLookupAsync(lookup, backend.Name, cancellation, waiting);
             if (result.Body is { } found)
             {
                 if (negotiation.Choose(found.Head) is not null)

@@ -9,7 +9,7 @@ public sealed record BodyResult(IBody? Body, CacheStatus Status, IReadOnlyList<B
 {
     public static BodyResult None(IReadOnlyList<BackendFailure> failures) => new(null, CacheStatus.Miss, failures);
 
-    public static BodyResult Hit(IKeptBody body, string backend) => new(body, CacheStatus.Hit, []) { Backend = backend };
+    public static BodyResult Hit(ICachedBody body, string backend) => new(body, CacheStatus.Hit, []) { Backend = backend };
 
     /// <summary>Whose the body is.</summary>
     public string Backend { get; private init; } = "";
@@ -22,7 +22,7 @@ public sealed record BodyResult(IBody? Body, CacheStatus Status, IReadOnlyList<B
     /// <param name="backend">Whose.</param>
     /// <param name="cancellation">The client leaves.</param>
     /// <param name="waiting">Disposed of when the result is, or when there is none.</param>
-    public static async Task<BodyResult> OfAsync(EntryCache.Lookup lookup, string backend, CancellationToken cancellation, IDisposable? waiting = null)
+    public static async Task<BodyResult> FromLookupAsync(EntryCache.Lookup lookup, string backend, CancellationToken cancellation, IDisposable? waiting = null)
     {
         if (lookup.Kept is { } kept) return Hit(kept, backend);
         var reader = lookup.Reader!;

@@ -13,12 +13,12 @@ internal readonly record struct BodyTag(string Plain)
 {
     /// <param name="name">Everything that the parts depend on.</param>
     /// <param name="isMultipart">Whether the answer is multipart.</param>
-    public static BodyTag Of(string name, bool isMultipart)
+    public static BodyTag Create(string name, bool isMultipart)
     {
         var hash = XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(name));
         return new(isMultipart ? $"W/\"{hash:x16}\"" : $"\"{hash:x16}\"");
     }
 
     /// <summary>The tag of the same answer with a content coding.</summary>
-    public string Coded(Coding coding) => $"{Plain[..^1]}-{Codings.NameOf(coding)}\"";
+    public string Coded(Coding coding) => $"{Plain[..^1]}-{Codings.GetName(coding)}\"";
 }

@@ -28,12 +28,12 @@ internal static class BulkDataEndpoints
         if (!context.TryReadUids(out var study, out var series, out var instance, out var problem)) return problem;
         if (!scope.Has(holder) || backends.Find(holder) is not { } backend) return Problems.NotFound("No backend of that name gives bulk data here.");
         if (string.IsNullOrEmpty(token)) return Problems.NotFound("The backend named a place outside its DICOMweb root, which is not followed.");
-        var place = study is { } s ? tokens.Read(holder, ResourceOf(s, series, instance), token) : null;
+        var place = study is { } s ? tokens.Read(holder, GetResource(s, series, instance), token) : null;
         if (place is null) return Problems.NotFound("No metadata of this proxy names this bulk data. Read the metadata again, and use its BulkDataURI as it is.");
 
         var started = time.GetTimestamp();
         // What is kept of a series that is gone goes with it.
-        await lists.LookAfterAsync(scope, study!.Value, context.RequestAborted);
+        await lists.RevalidateAsync(scope, study!.Value, context.RequestAborted);
         using var result = await reader.ReadAsync(backend, place, context.RequestAborted);
         if (result.Failures.Count > 0) return result.Failures.ToProblem();
         if (result.Body is not { } body) return Problems.NotFound("The backend has no such bulk data.");
@@ -42,16 +42,16 @@ internal static class BulkDataEndpoints
         response.SetCacheStatus(result.Status, isPrefetched: body.IsPrefetched);
         response.SetPrivate();
         response.Headers.Vary = "Accept";
-        if (body.Stored is { } stored) response.SetAge(Store.Ages.Of(stored, time.GetUtcNow()));
+        if (body.Stored is { } stored) response.SetAge(Store.Freshness.GetAge(stored, time.GetUtcNow()));
         else response.SetServerTiming(time.GetElapsedTime(started));
         var isMultipart = context.Request.ReadAccept().Types is [var best, ..] && best.Type.Is(MediaType.MultipartRelated);
-        var tag = BodyTag.Of($"{BulkDataReader.KeyOf(backend, place)}", isMultipart);
+        var tag = BodyTag.Create($"{BulkDataReader.GetKey(backend, place)}", isMultipart);
         if (context.IsNotModified(tag.Plain)) return Results.Empty;
         await MultipartAnswer.WriteOneAsync(context, isMultipart ? Wrapping.Multipart(body.Head, context.GetResourceAddress()) : Wrapping.None(body.Head), body);
         return Results.Empty;
     }
 
-    private static string ResourceOf(Uid study, Uid? series, Uid? instance) =>
+    private static string GetResource(Uid study, Uid? series, Uid? instance) =>
         series is not { } e ? new StudyPath(study).ToString()
         : instance is not { } i ? new SeriesPath(study, e).ToString()
         : new InstancePath(study, e, i).ToString();

@@ -8,35 +8,35 @@ namespace Proxy.Retrieve;
 
 /// <summary>Gives bulk data: from the cache, else from the backend whose metadata named it.</summary>
 /// <remarks>No other backend is asked: a place that one backend named means nothing to another.</remarks>
-public sealed class BulkDataReader(BodyFetch fetch, Turns turns, EntryCache cache)
+public sealed class BulkDataReader(BodyFetch fetch, BackendScheduler turns, EntryCache cache)
 {
     /// <summary>What a client asked for.</summary>
     /// <param name="backend">Whose place it is.</param>
     /// <param name="place">The place.</param>
     /// <param name="cancellation">The client leaves; the fetch goes on while another client waits.</param>
     /// <returns>Without a body: who failed; nobody failed: the backend does not have it.</returns>
-    public async Task<BodyResult> ReadAsync(BackendOptions backend, BulkPlace place, CancellationToken cancellation)
+    public async Task<BodyResult> ReadAsync(BackendOptions backend, BulkDataPath place, CancellationToken cancellation)
     {
-        var key = KeyOf(backend, place);
+        var key = GetKey(backend, place);
         if (await cache.FindAsync([new(key)], cancellation) is { } found) return BodyResult.Hit(found.Body, backend.Name);
         var lookup = cache.Get(key, (fill, stopped) => AskAsync(backend, place, fill, stopped));
-        var waiting = lookup.Reader is null ? null : turns.Wait(backend.Name, TargetOf(key));
-        return await BodyResult.OfAsync(lookup, backend.Name, cancellation, waiting);
+        var waiting = lookup.Reader is null ? null : turns.BeginForeground(backend.Name, GetTarget(key));
+        return await BodyResult.FromLookupAsync(lookup, backend.Name, cancellation, waiting);
     }
 
     /// <summary>Whether it is kept.</summary>
-    public ValueTask<bool> IsKeptAsync(BackendOptions backend, BulkPlace place, CancellationToken cancellation) =>
-        cache.HasAsync([new(KeyOf(backend, place))], cancellation);
+    public ValueTask<bool> IsCachedAsync(BackendOptions backend, BulkDataPath place, CancellationToken cancellation) =>
+        cache.HasAsync([new(GetKey(backend, place))], cancellation);
 
     /// <summary>Fetches what no client asked for yet.</summary>
     /// <param name="backend">Whose place it is.</param>
-    /// <param name="place">The place, as <see cref="BulkPlace.TryReadLink"/> reads it from kept metadata.</param>
+    /// <param name="place">The place, as <see cref="BulkDataPath.TryReadLink"/> reads it from kept metadata.</param>
     /// <param name="cancellation">Leaves it; a client that joined keeps it going.</param>
     /// <returns>How many bytes came; missing when the backend does not have it.</returns>
-    public async Task<BackendAnswer<long>> FetchAheadAsync(BackendOptions backend, BulkPlace place, CancellationToken cancellation)
+    public async Task<BackendAnswer<long>> PrefetchAsync(BackendOptions backend, BulkDataPath place, CancellationToken cancellation)
     {
-        var lookup = cache.Get(KeyOf(backend, place), (fill, stopped) => AskAsync(backend, place, fill, stopped), Keep.Ahead);
-        using var result = await BodyResult.OfAsync(lookup, backend.Name, cancellation);
+        var lookup = cache.Get(GetKey(backend, place), (fill, stopped) => AskAsync(backend, place, fill, stopped), Placement.Prefetched);
+        using var result = await BodyResult.FromLookupAsync(lookup, backend.Name, cancellation);
         if (result.Body is not { } body) return result.Failures.Count > 0 ? new(result.Failures[0]) : new() { IsMissing = true };
         try
         {
@@ -50,12 +50,12 @@ public sealed class BulkDataReader(BodyFetch fetch, Turns turns, EntryCache cach
         }
     }
 
-    internal static EntryKey KeyOf(BackendOptions backend, BulkPlace place) => new(backend.Name, place.CacheKey, null);
+    internal static EntryKey GetKey(BackendOptions backend, BulkDataPath place) => new(backend.Name, place.CacheKey, null);
 
-    private static Errand TargetOf(EntryKey key) =>
+    private static FetchTarget GetTarget(EntryKey key) =>
         new(Uid.TryParse(key.Study, out var study) ? study : default, Uid.TryParse(key.Series, out var series) ? series : null);
 
-    private async Task<BackendAnswer<EntryHead>> AskAsync(BackendOptions backend, BulkPlace place, Fill fill, CancellationToken cancellation)
+    private async Task<BackendAnswer<EntryHead>> AskAsync(BackendOptions backend, BulkDataPath place, InFlightBody fill, CancellationToken cancellation)
     {
         var answer = await fetch.AskBulkDataAsync(backend, place.Path, fill, cancellation);
         // OHIF and others resolve some relative URIs against the study, archives write them for either.

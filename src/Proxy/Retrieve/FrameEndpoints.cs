@@ -35,18 +35,18 @@ internal static class FrameEndpoints
             response.SetCacheStatus(first.Status, isPrefetched: body.IsPrefetched);
             response.SetPrivate();
             response.Headers.Vary = "Accept, Accept-Encoding";
-            if (body.Stored is { } stored) response.SetAge(Store.Ages.Of(stored, time.GetUtcNow()));
+            if (body.Stored is { } stored) response.SetAge(Store.Freshness.GetAge(stored, time.GetUtcNow()));
             else response.SetServerTiming(time.GetElapsedTime(started));
             var root = $"{context.GetRootAddress(scope)}/{path}/frames/";
             if (numbers.Count > 1)
             {
-                var all = BodyTag.Of($"{first.Backend} {scope.Path}/{path}/frames/{frames} {body.Head.TransferSyntax} {negotiation.Name}", isMultipart: true);
+                var all = BodyTag.Create($"{first.Backend} {scope.Path}/{path}/frames/{frames} {body.Head.TransferSyntax} {negotiation.Name}", isMultipart: true);
                 if (!context.IsNotModified(all.Plain)) await MultipartAnswer.WriteManyAsync(context, body, numbers.Count, ReadAsync, place => root + numbers[place]);
                 return Results.Empty;
             }
             var isMultipart = negotiation.Choose(body.Head)!.IsMultipart;
             var location = root + numbers[0];
-            var tag = BodyTag.Of($"{first.Backend} {scope.Path}/{path}/frames/{numbers[0]} {Wrapping.TypeOf(body.Head)}", isMultipart);
+            var tag = BodyTag.Create($"{first.Backend} {scope.Path}/{path}/frames/{numbers[0]} {Wrapping.GetContentType(body.Head)}", isMultipart);
             var wrapping = isMultipart ? Wrapping.Multipart(body.Head, location) : Wrapping.None(body.Head);
             var coding = cache.Value.PacksFrames && PackedFrames.AreFor(body.Head) ? context.Request.ChooseCoding() : Coding.Identity;
             if (coding != Coding.Identity) await AnswerPackedAsync(context, first, new(first.Backend, $"{location} {tag.Plain}", coding), tag, wrapping, packedFrames);
@@ -55,7 +55,7 @@ internal static class FrameEndpoints
         }
 
         Task<BodyResult> ReadAsync(int place) =>
-            reader.ReadAsync(scope, path, numbers[place], negotiation, Keep.InMemory, context.RequestAborted);
+            reader.ReadAsync(scope, path, numbers[place], negotiation, Placement.MemoryAndDisk, context.RequestAborted);
     }
 
     private static async Task AnswerPackedAsync(HttpContext context, BodyResult found, PackedFrames.Key key, BodyTag tag, Wrapping wrapping, PackedFrames packedFrames)
@@ -74,7 +74,7 @@ internal static class FrameEndpoints
         if (context.IsNotModified(packedTag, plainTag)) return;
         response.SetInert();
         response.ContentType = wrapping.ContentType;
-        response.Headers.ContentEncoding = Codings.NameOf(key.Coding);
+        response.Headers.ContentEncoding = Codings.GetName(key.Coding);
         response.ContentLength = bytes.Length;
         await context.RequestServices.GetRequiredService<ResponseSteps>().SendAsync(context, bytes);
     }

@@ -28,11 +28,11 @@ internal static class InstanceEndpoints
     public static async Task<IResult> AnswerInstanceAsync(HttpContext context, BodyReader reader, TimeProvider time, InstancePath path, Negotiation negotiation)
     {
         var scope = context.GetScope();
-        using var result = await reader.ReadAsync(scope, path, frame: null, negotiation, Keep.InMemory, context.RequestAborted);
+        using var result = await reader.ReadAsync(scope, path, frame: null, negotiation, Placement.MemoryAndDisk, context.RequestAborted);
         if (result.Body is not { } body) return NotFound(result);
         SetHeaders(context, result, body, time, isStored: true);
         var isMultipart = negotiation.Choose(body.Head)!.IsMultipart;
-        var tag = BodyTag.Of($"{result.Backend} {scope.Path}/{path} {Wrapping.TypeOf(body.Head)}", isMultipart);
+        var tag = BodyTag.Create($"{result.Backend} {scope.Path}/{path} {Wrapping.GetContentType(body.Head)}", isMultipart);
         if (context.IsNotModified(tag.Plain)) return Results.Empty;
         await MultipartAnswer.WriteOneAsync(context, isMultipart ? Wrapping.Multipart(body.Head, $"{context.GetRootAddress(scope)}/{path}") : Wrapping.None(body.Head), body);
         return Results.Empty;
@@ -64,11 +64,11 @@ internal static class InstanceEndpoints
         if (contents.FindProblem(options.Value) is { } failed) return failed;
         return await AnswerAsync(context, bodies, time, [.. contents.Series.Select(s => WholeOf(s.Uid, s.Result))], negotiation, contents.Warn);
 
-        WholeSeriesOf WholeOf(Uid series, SeriesResult result) => new(result.Backend, new(study, series), [.. result.Metadata!.Uids]);
+        SeriesInstances WholeOf(Uid series, SeriesResult result) => new(result.Backend, new(study, series), [.. result.Metadata!.Uids]);
     }
 
     private static async Task<IResult> AnswerAsync(
-        HttpContext context, SeriesBodies bodies, TimeProvider time, IReadOnlyList<WholeSeriesOf> series, Negotiation negotiation, Action<HttpResponse>? warn = null)
+        HttpContext context, SeriesBodies bodies, TimeProvider time, IReadOnlyList<SeriesInstances> series, Negotiation negotiation, Action<HttpResponse>? warn = null)
     {
         var scope = context.GetScope();
         await using var parts = bodies.ReadAsync(scope, series, negotiation, context.RequestAborted).GetAsyncEnumerator(context.RequestAborted);
@@ -87,7 +87,7 @@ internal static class InstanceEndpoints
         response.SetCacheStatus(result.Status, isStored, body.IsPrefetched);
         response.SetPrivate();
         response.Headers.Vary = "Accept";
-        if (body.Stored is { } stored) response.SetAge(Store.Ages.Of(stored, time.GetUtcNow()));
+        if (body.Stored is { } stored) response.SetAge(Store.Freshness.GetAge(stored, time.GetUtcNow()));
     }
 
     private static IResult NotFound(BodyResult result) =>

@@ -25,11 +25,11 @@ internal static class MetadataEndpoints
     {
         if (TryRead(context, out var scope, out var study, out var series, out var instance) is { } problem) return problem;
         var started = time.GetTimestamp();
-        var result = await reader.ReadAsync(scope, new(study, series!.Value), context.Request.AsksAnew(), context.RequestAborted);
+        var result = await reader.ReadAsync(scope, new(study, series!.Value), context.Request.BypassesCache(), context.RequestAborted);
         if (result.Metadata is not { } metadata) return NotFound(result.Failures);
         if (instance is { } one && !metadata.Has(one)) return Problems.NotFound("The series has no such instance.");
 
-        SetHeaders(context, result.Status, result.IsPrefetched, Ages.Of(result.Asked, time.GetUtcNow()), time.GetElapsedTime(started), result.Failures);
+        SetHeaders(context, result.Status, result.IsPrefetched, Freshness.GetAge(result.Asked, time.GetUtcNow()), time.GetElapsedTime(started), result.Failures);
         WarnOfOmissions(context.Response, [metadata]);
         var hash = metadata.Hash ^ tokens.KeyId;
         if (context.IsNotModified($"W/\"{hash:x}{(instance is null ? "" : "-" + instance)}\"")) return Results.Empty;
@@ -62,7 +62,7 @@ internal static class MetadataEndpoints
     private static void SetType(HttpResponse response, Coding coding)
     {
         response.ContentType = MediaType.DicomJson;
-        if (coding != Coding.Identity) response.Headers.ContentEncoding = Codings.NameOf(coding);
+        if (coding != Coding.Identity) response.Headers.ContentEncoding = Codings.GetName(coding);
     }
 
     /// <summary>Every series of the study from its owner. One that cannot be had fails the whole, unless the settings allow a partial study.</summary>
@@ -71,7 +71,7 @@ internal static class MetadataEndpoints
     {
         if (TryRead(context, out var scope, out var study, out _, out _) is { } problem) return problem;
         var started = time.GetTimestamp();
-        var asksAnew = context.Request.AsksAnew();
+        var asksAnew = context.Request.BypassesCache();
         var places = await lists.LocateAsync(scope, study, isHurried: false, asksAnew, context.RequestAborted);
         // Metadata is in the store: a series whose holders fail is given as it was, marked stale.
         var contents = await StudyContents.ReadAsync(
@@ -79,7 +79,7 @@ internal static class MetadataEndpoints
         if (contents.FindProblem(options.Value) is { } failed) return failed;
         var series = contents.Series.Select(s => s.Result).ToList();
 
-        var age = series.Max(r => Ages.Of(r.Asked, time.GetUtcNow()));
+        var age = series.Max(r => Freshness.GetAge(r.Asked, time.GetUtcNow()));
         SetHeaders(context, series.Max(r => r.Status), series.TrueForAll(r => r.IsPrefetched), age, time.GetElapsedTime(started), []);
         contents.Warn(context.Response);
         var metadata = series.ConvertAll(r => r.Metadata!);
@@ -115,7 +115,7 @@ internal static class MetadataEndpoints
         response.SetPrivate();
         if (status == CacheStatus.Miss) response.SetServerTiming(elapsed);
         if (status == CacheStatus.Stale) response.AddWarning("What is kept is old, and no backend has confirmed it");
-        response.WarnOf(failures);
+        response.AddWarnings(failures);
         response.Headers.Vary = "Accept, Accept-Encoding";
     }
 

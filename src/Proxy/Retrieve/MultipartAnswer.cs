@@ -9,7 +9,7 @@ namespace Proxy.Retrieve;
 internal static class MultipartAnswer
 {
     /// <summary>How many parts are on their way at once.</summary>
-    private const int Ahead = 4;
+    private const int MaxPending = 4;
 
     public static async Task WriteOneAsync(HttpContext context, Wrapping wrapping, IBody body)
     {
@@ -44,7 +44,7 @@ internal static class MultipartAnswer
             for (int next = 1, written = 1; written < count; written++)
             {
                 await output.FlushAsync(context.RequestAborted);
-                while (next < count && coming.Count < Ahead) coming.Enqueue(read(next++));
+                while (next < count && coming.Count < MaxPending) coming.Enqueue(read(next++));
                 using var result = await coming.Dequeue();
                 if (result.Body is not { } body) throw new BrokenBodyException();
                 output.Write(Wrapping.PartHead(isFirst: false, body.Head, locate(written)));

@@ -74,7 +74,7 @@ public sealed class Negotiation
     public static Negotiation ForInstances(Accept accept) => Make(accept, areFrames: false);
 
     /// <summary>One form alone.</summary>
-    public static Negotiation Of(BodyFormat format) => new([new(format, 0, IsMultipart: true)], []);
+    public static Negotiation Create(BodyFormat format) => new([new(format, 0, IsMultipart: true)], []);
 
     /// <summary>Without the forms that cannot hold several bodies.</summary>
     public Negotiation MultipartOnly() =>
@@ -162,8 +162,8 @@ public sealed class Negotiation
             var isWildcard = type.Type is "*/*" or "multipart/*" or "application/*" || isMultipart && type.Find("type") is null;
             var named = type.Find("transfer-syntax");
             var read = isWildcard && !areFrames
-                ? BodyFormat.Of(new(BodyFormat.Dicom, type.Parameters))
-                : BodyFormat.Of(type);
+                ? BodyFormat.FromMediaType(new(BodyFormat.Dicom, type.Parameters))
+                : BodyFormat.FromMediaType(type);
             if (read is not { } format || format.MediaType == BodyFormat.Dicom == areFrames) return false;
             forms.Add(new(format, 2 * rank, isMultipart));
             if (named is null && (isWildcard || !areFrames)) forms.Add(new(format with { TransferSyntax = BodyFormat.Any }, 2 * rank + 1, isMultipart));

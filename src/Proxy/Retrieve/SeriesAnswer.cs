@@ -19,7 +19,7 @@ namespace Proxy.Retrieve;
 /// A part that is not wanted, or that the client does not accept, is read over. The backend is read no faster than its parts are
 /// taken.
 /// </remarks>
-public sealed class SeriesAnswer(BackendClient client, EntryCache cache, GivenForms given, Turns turns)
+public sealed class SeriesAnswer(BackendClient client, EntryCache cache, GivenForms given, BackendScheduler turns)
 {
     /// <summary>Bytes of a part that are looked at; what they do not say stays unknown.</summary>
     private const int MostStartBytes = 64 * 1024;
@@ -33,10 +33,10 @@ public sealed class SeriesAnswer(BackendClient client, EntryCache cache, GivenFo
     /// <param name="negotiation">In which forms.</param>
     /// <param name="cancellation">The client leaves.</param>
     public async IAsyncEnumerable<InstancePart> ReadAsync(
-        BackendOptions backend, WholeSeriesOf series, Negotiation negotiation, [EnumeratorCancellation] CancellationToken cancellation)
+        BackendOptions backend, SeriesInstances series, Negotiation negotiation, [EnumeratorCancellation] CancellationToken cancellation)
     {
         using var leaving = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        using var waiting = turns.Wait(backend.Name, new(series.Path.Study, series.Path.Series));
+        using var waiting = turns.BeginForeground(backend.Name, new(series.Path.Study, series.Path.Series));
         var parts = Channel.CreateBounded<InstancePart>(MostWaiting);
         var asking = AskAsync(backend, series, negotiation, parts.Writer, leaving);
         try
@@ -61,7 +61,7 @@ public sealed class SeriesAnswer(BackendClient client, EntryCache cache, GivenFo
 
     /// <summary>Asks in one form after the other until the backend gives parts. Failures are the backend's; the instances are asked for alone then.</summary>
     private async Task AskAsync(
-        BackendOptions backend, WholeSeriesOf series, Negotiation negotiation, ChannelWriter<InstancePart> parts, CancellationTokenSource leaving)
+        BackendOptions backend, SeriesInstances series, Negotiation negotiation, ChannelWriter<InstancePart> parts, CancellationTokenSource leaving)
     {
         var left = series.Instances.ToHashSet();
         var refusals = 0;
@@ -105,12 +105,12 @@ public sealed class SeriesAnswer(BackendClient client, EntryCache cache, GivenFo
             var instance = new InstancePath(path.Study, path.Series, uid);
             var copied = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             var lookup = cache.Get(
-                new(backend, instance.ToString(), asked.KeyOf(head)), (fill, stopped) => CopyPartAsync(multipart, backend, head, start, fill, copied, stopped), Keep.OnDisk);
+                new(backend, instance.ToString(), asked.GetKey(head)), (fill, stopped) => CopyPartAsync(multipart, backend, head, start, fill, copied, stopped), Placement.DiskOnly);
             if (lookup is not { Kept: null, IsCollapsed: false }) copied.SetResult();
             BodyResult? result = null;
             try
             {
-                result = await BodyResult.OfAsync(lookup, backend, cancellation);
+                result = await BodyResult.FromLookupAsync(lookup, backend, cancellation);
                 await parts.WriteAsync(new(instance, result), cancellation);
             }
             catch
@@ -150,7 +150,7 @@ public sealed class SeriesAnswer(BackendClient client, EntryCache cache, GivenFo
 
     /// <summary>One part into the fill of its instance. What is wrong with it is wrong with the whole answer.</summary>
     private static async Task<BackendAnswer<EntryHead>> CopyPartAsync(
-        MultipartReader multipart, string backend, EntryHead head, ReadOnlyMemory<byte> start, Fill fill, TaskCompletionSource copied, CancellationToken stopped)
+        MultipartReader multipart, string backend, EntryHead head, ReadOnlyMemory<byte> start, InFlightBody fill, TaskCompletionSource copied, CancellationToken stopped)
     {
         try
         {

@@ -9,7 +9,7 @@ namespace Proxy.Retrieve;
 /// <param name="Backend">Its owner.</param>
 /// <param name="Path">The series.</param>
 /// <param name="Instances">By the owner's metadata.</param>
-public sealed record WholeSeriesOf(string Backend, SeriesPath Path, IReadOnlyList<Uid> Instances);
+public sealed record SeriesInstances(string Backend, SeriesPath Path, IReadOnlyList<Uid> Instances);
 
 /// <summary>One instance of a whole study or series.</summary>
 /// <param name="Path">Which.</param>
@@ -24,14 +24,14 @@ public sealed record InstancePart(InstancePath Path, BodyResult Result);
 /// </code>
 /// Parts come in the order of the owner's answer.
 /// </remarks>
-public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, KeptBodies kept, GivenForms given, BodyReader reader)
+public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, CachedBodies kept, GivenForms given, BodyReader reader)
 {
     /// <summary>Instances that are asked for at once when they are asked for alone.</summary>
     private const int AtOnce = 4;
 
     /// <summary>All instances of several series, one series after the other.</summary>
     public async IAsyncEnumerable<InstancePart> ReadAsync(
-        BackendScope scope, IReadOnlyList<WholeSeriesOf> series, Negotiation negotiation, [EnumeratorCancellation] CancellationToken cancellation)
+        BackendScope scope, IReadOnlyList<SeriesInstances> series, Negotiation negotiation, [EnumeratorCancellation] CancellationToken cancellation)
     {
         foreach (var one in series)
         {
@@ -40,11 +40,11 @@ public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, Kept
     }
 
     /// <summary>True when every instance is cached in an acceptable form.</summary>
-    public async Task<bool> HasAllAsync(WholeSeriesOf series, Negotiation negotiation, CancellationToken cancellation) =>
+    public async Task<bool> HasAllAsync(SeriesInstances series, Negotiation negotiation, CancellationToken cancellation) =>
         await CountMissingAsync(series, negotiation, most: 0, cancellation) == 0;
 
     private async IAsyncEnumerable<InstancePart> ReadAsync(
-        BackendScope scope, WholeSeriesOf series, Negotiation negotiation, [EnumeratorCancellation] CancellationToken cancellation)
+        BackendScope scope, SeriesInstances series, Negotiation negotiation, [EnumeratorCancellation] CancellationToken cancellation)
     {
         var left = series.Instances.ToList();
         // 1: when only a few are missing, the others need not travel again.
@@ -64,7 +64,7 @@ public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, Kept
             foreach (var instance in left)
             {
                 var path = new InstancePath(series.Path.Study, series.Path.Series, instance);
-                coming.Enqueue((path, reader.ReadAsync(scope, path, frame: null, negotiation, Keep.OnDisk, cancellation)));
+                coming.Enqueue((path, reader.ReadAsync(scope, path, frame: null, negotiation, Placement.DiskOnly, cancellation)));
                 if (coming.Count == AtOnce) yield return await NextAsync();
             }
             while (coming.Count > 0) yield return await NextAsync();
@@ -83,7 +83,7 @@ public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, Kept
     }
 
     /// <summary>How many instances are not cached; no more than <paramref name="most"/> + 1 are counted.</summary>
-    private async Task<int> CountMissingAsync(WholeSeriesOf series, Negotiation negotiation, int most, CancellationToken cancellation)
+    private async Task<int> CountMissingAsync(SeriesInstances series, Negotiation negotiation, int most, CancellationToken cancellation)
     {
         var missing = 0;
         foreach (var instance in series.Instances)

@@ -36,7 +36,7 @@ public sealed record SeriesResult(PackedInstances? Metadata, string Backend, Dat
 /// when another holds more of it, and back to the preferred holder when that has answered well for a while.
 /// </remarks>
 public sealed class SeriesReader(
-    BackendClient client, BackendSet backends, BackendStates states, Turns turns, SeriesListReader lists, DicomMetadataStore store, EntryCache entries,
+    BackendClient client, BackendSet backends, BackendStates states, BackendScheduler turns, SeriesListReader lists, DicomMetadataStore store, EntryCache entries,
     Reloadable<CacheOptions> cache, TimeProvider time, ILogger<SeriesReader> log)
 {
     /// <summary>How long a client that could have what is kept waits for what is new.</summary>
@@ -55,7 +55,7 @@ public sealed class SeriesReader(
     }
 
     /// <summary>What no client asked for yet: it fires no event, and no client waits for it.</summary>
-    public Task<SeriesResult> ReadAheadAsync(BackendScope scope, SeriesPath path, CancellationToken cancellation) => RefreshAsync(scope, path, asksAnew: false, isAhead: true, cancellation);
+    public Task<SeriesResult> PrefetchAsync(BackendScope scope, SeriesPath path, CancellationToken cancellation) => RefreshAsync(scope, path, asksAnew: false, isAhead: true, cancellation);
 
     private async Task<SeriesResult> FindAsync(BackendScope scope, SeriesPath path, bool asksAnew, CancellationToken cancellation)
     {
@@ -74,14 +74,14 @@ public sealed class SeriesReader(
     }
 
     /// <summary>The holders of a series within a scope, its owner first.</summary>
-    public IEnumerable<SeriesList> HoldersOf(Study? study, BackendScope scope, Uid series) =>
-        study?.HoldersOf(series, backends.PreferenceOf).Where(list => scope.Has(list.Backend)) ?? [];
+    public IEnumerable<SeriesList> GetHolders(Study? study, BackendScope scope, Uid series) =>
+        study?.GetHolders(series, backends.GetPreference).Where(list => scope.Has(list.Backend)) ?? [];
 
     /// <summary>The backends that may hold a series although no list of theirs names it: they do not search, or only not for series.</summary>
-    public static IEnumerable<SeriesList> UnlistedIn(StudyPlaces places, BackendScope scope, Uid series)
+    public static IEnumerable<SeriesList> UnlistedIn(StudyHolders places, BackendScope scope, Uid series)
     {
         var withoutSeriesSearch = places.Study?.SeriesLists.Values.Where(list => list.IsUnlisted && !places.HasFailed(list.Backend)) ?? [];
-        var withoutSearch = places.Failures.Where(f => f.Status == HttpStatusCode.NotFound).Select(f => places.Study?.ListOf(f.Backend) ?? new SeriesList(f.Backend));
+        var withoutSearch = places.Failures.Where(f => f.Status == HttpStatusCode.NotFound).Select(f => places.Study?.GetList(f.Backend) ?? new SeriesList(f.Backend));
         return withoutSeriesSearch.Concat(withoutSearch).Where(list => list.FindSeries(series) is null && scope.Has(list.Backend));
     }
 
@@ -91,7 +91,7 @@ public sealed class SeriesReader(
     /// </summary>
     public async Task<bool> CanStandInAsync(string backend, InstancePath path, CancellationToken cancellation)
     {
-        var list = store.GetStudy(path.Study)?.ListOf(backend) ?? new SeriesList(backend);
+        var list = store.GetStudy(path.Study)?.GetList(backend) ?? new SeriesList(backend);
         if (list.FindSeries(path.Series) is { IsMetadataComplete: true, Metadata: { } known }) return known.Has(path.Instance);
         return await TryReadAsync(list, path.SeriesPath, asksAnew: false, isAhead: false, [], cancellation) is { Metadata: { } metadata } && metadata.Has(path.Instance);
     }
@@ -118,12 +118,12 @@ public sealed class SeriesReader(
     }
 
     /// <summary>Those that may be asked for the series, whoever is to own it first.</summary>
-    private List<SeriesList> InOrder(StudyPlaces places, BackendScope scope, Uid series)
+    private List<SeriesList> InOrder(StudyHolders places, BackendScope scope, Uid series)
     {
-        var holders = HoldersOf(places.Study, scope, series).Where(list => !places.HasFailed(list.Backend)).ToList();
+        var holders = GetHolders(places.Study, scope, series).Where(list => !places.HasFailed(list.Backend)).ToList();
         if (holders.Count > 1)
         {
-            var (owner, best) = (holders[0], holders.OrderByDescending(CountOf).ThenBy(l => backends.PreferenceOf(l.Backend)).ThenBy(l => l.Backend, StringComparer.Ordinal).First());
+            var (owner, best) = (holders[0], holders.OrderByDescending(CountOf).ThenBy(l => backends.GetPreference(l.Backend)).ThenBy(l => l.Backend, StringComparer.Ordinal).First());
             if (CountOf(best) > CountOf(owner) || states.IsSteady(best.Backend, places.Study!.Uid)) holders = [best, .. holders.Where(l => l != best)];
         }
         return [.. holders, .. UnlistedIn(places, scope, series)];
@@ -145,7 +145,7 @@ public sealed class SeriesReader(
         // 5
         if (backends.Find(list.Backend) is not { } backend) return null;
         var asking = _asking.RunAsync((list.Backend, path, asksAnew), stopped => AskOnceAsync(backend, path, series, asksAnew, isAhead, stopped), cancellation);
-        using var waiting = turns.Wait(list.Backend, new(path.Study));
+        using var waiting = turns.BeginForeground(list.Backend, new(path.Study));
         var (answer, isShared) = await asking;
         if (answer.IsUnchanged) return new(series.Metadata, list.Backend, time.GetUtcNow(), CacheStatus.Hit, []);
         if (answer.IsFound) return new(answer.Value, list.Backend, time.GetUtcNow(), isShared ? CacheStatus.Collapsed : CacheStatus.Miss, []);
@@ -165,21 +165,21 @@ public sealed class SeriesReader(
     /// <summary>What is kept and young enough, for whoever needs not ask then.</summary>
     public SeriesResult? FindFresh(BackendScope scope, SeriesPath path)
     {
-        var owner = HoldersOf(store.GetStudy(path.Study), scope, path.Series).FirstOrDefault();
+        var owner = GetHolders(store.GetStudy(path.Study), scope, path.Series).FirstOrDefault();
         return owner?.FindSeries(path.Series) is { } series && IsFresh(series) ? new(series.Metadata, owner.Backend, series.MetadataAsked, CacheStatus.Hit, []) : null;
     }
 
     private bool IsFresh(Series series) => series.IsMetadataFresh(cache.Value.MetadataFreshness, time.GetUtcNow()) && series.IsMetadataComplete;
 
     private SeriesResult? FindKept(BackendScope scope, SeriesPath path, List<BackendFailure> failures) =>
-        (from list in HoldersOf(store.GetStudy(path.Study), scope, path.Series)
+        (from list in GetHolders(store.GetStudy(path.Study), scope, path.Series)
          let series = list.FindSeries(path.Series)!
          where series.IsMetadataFresh(cache.Value.MetadataMaxStale, time.GetUtcNow())
          select new SeriesResult(series.Metadata, list.Backend, series.MetadataAsked, CacheStatus.Stale, failures)).FirstOrDefault();
 
     private async Task<BackendAnswer<PackedInstances>> AskOnceAsync(BackendOptions backend, SeriesPath path, Series known, bool asksAnew, bool isAhead, CancellationToken cancellation)
     {
-        var now = store.GetStudy(path.Study)?.ListOf(backend.Name).FindSeries(path.Series);
+        var now = store.GetStudy(path.Study)?.GetList(backend.Name).FindSeries(path.Series);
         // Between the first look and now another's asking may have come to its end.
         if (!asksAnew && now is not null && IsFresh(now)) return new(now.Metadata!);
         var request = new BackendRequest($"{path}/metadata", MediaType.DicomJson) { Known = known.IsMetadataComplete ? known.MetadataValidators : null };
@@ -188,7 +188,7 @@ public sealed class SeriesReader(
         {
             // Its row contradicts it: the row may be old, or the backend does not have its own data ready yet.
             if (await lists.DoubtAsync(backend, path.Study, cancellation) is { } failure) return new(failure);
-            now = store.GetStudy(path.Study)?.ListOf(backend.Name).FindSeries(path.Series);
+            now = store.GetStudy(path.Study)?.GetList(backend.Name).FindSeries(path.Series);
             if (!HasInstances(now)) return default;
             answer = await client.AskAsync(backend, request with { Known = null }, (response, stopped) => ReadAsync(response, path, stopped), cancellation);
             if (IsEmpty(answer)) return new(new BackendFailure(backend.Name, BackendError.BadAnswer, "no metadata of a series that it lists with instances"));

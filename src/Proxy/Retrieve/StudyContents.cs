@@ -18,7 +18,7 @@ public sealed record StudyContents(
     /// <param name="read">Reads the metadata of one series.</param>
     /// <param name="hasBodies">Whether all instances of a series whose holders failed are in the cache; not asked for other series.</param>
     public static async Task<StudyContents> ReadAsync(
-        StudyPlaces places, BackendScope scope, Func<Uid, Task<SeriesResult>> read, Func<Uid, SeriesResult, Task<bool>> hasBodies)
+        StudyHolders places, BackendScope scope, Func<Uid, Task<SeriesResult>> read, Func<Uid, SeriesResult, Task<bool>> hasBodies)
     {
         List<(Uid, SeriesResult)> series = [];
         List<(Uid, IReadOnlyList<BackendFailure>)> missing = [];
@@ -55,7 +55,7 @@ public sealed record StudyContents(
     /// <summary>Names the failed backends and the series that are left out. Call it last: it forbids to store such an answer.</summary>
     public void Warn(HttpResponse response)
     {
-        response.WarnOf([.. Failures.Concat(Missing.SelectMany(m => m.Failures)).DistinctBy(f => f.Backend)]);
+        response.AddWarnings([.. Failures.Concat(Missing.SelectMany(m => m.Failures)).DistinctBy(f => f.Backend)]);
         if (Missing.Count > 0) response.AddWarning($"The study is incomplete: {Describe()}");
     }
 

@@ -26,7 +26,7 @@ public sealed class WholeSeries(BackendClient client, EntryCache cache, TimeProv
     /// <param name="came">Told of each instance that is kept, and of its bytes.</param>
     /// <param name="cancellation">Leaves it.</param>
     /// <returns>How many instances came that frames can be cut out of.</returns>
-    public Task<BackendAnswer<int>> FetchAheadAsync(BackendOptions backend, SeriesPath path, Action<Uid, long> came, CancellationToken cancellation)
+    public Task<BackendAnswer<int>> PrefetchAsync(BackendOptions backend, SeriesPath path, Action<Uid, long> came, CancellationToken cancellation)
     {
         var removals = cache.Removals;
         return client.AskAsync(backend, new(path.ToString(), Format.ToAccept()), ReadAsync, cancellation);
@@ -44,7 +44,7 @@ public sealed class WholeSeries(BackendClient client, EntryCache cache, TimeProv
                 var entry = read with { Head = read.Head with { TransferSyntax = identity.TransferSyntaxUid.ToString() } };
                 using var body = new MemoryBody(entry);
                 if (Part10Reader.FindFrames(entry.Length, body.ReadAt, out _) is not { } frames) continue;
-                cache.AddAhead(backend.Name, new(path.Study, path.Series, frames.SopInstanceUid), Format, entry, removals);
+                cache.AddPrefetched(backend.Name, new(path.Study, path.Series, frames.SopInstanceUid), Format, entry, removals);
                 came(frames.SopInstanceUid, entry.Length);
                 count++;
             }

@@ -21,7 +21,7 @@ public sealed record Wrapping(string ContentType, byte[] Opening, byte[] End)
     private static readonly MultipartWriter Writer = new(Boundary);
 
     /// <summary>The body itself.</summary>
-    public static Wrapping None(EntryHead head) => new(TypeOf(head), [], []);
+    public static Wrapping None(EntryHead head) => new(GetContentType(head), [], []);
 
     /// <summary>The one part of a multipart answer.</summary>
     /// <param name="head">Of the body.</param>
@@ -32,16 +32,16 @@ public sealed record Wrapping(string ContentType, byte[] Opening, byte[] End)
     /// <param name="isFirst">No part precedes it.</param>
     /// <param name="head">Of the body.</param>
     /// <param name="location">The address of the body alone.</param>
-    public static byte[] PartHead(bool isFirst, EntryHead head, string location) => Writer.PartHead(isFirst, TypeOf(head), location, head.Length);
+    public static byte[] PartHead(bool isFirst, EntryHead head, string location) => Writer.PartHead(isFirst, GetContentType(head), location, head.Length);
 
     /// <summary>What stands behind the last part's body.</summary>
     public static byte[] EndOfParts() => Writer.End();
 
     /// <summary>The type of a part or of a single body, with the transfer syntax that its bytes are in.</summary>
     /// <remarks>Frames have no VR: one of an implicit instance is one in Explicit VR Little Endian (PS3.18 §8.7.3.3).</remarks>
-    public static string TypeOf(EntryHead head)
+    public static string GetContentType(EntryHead head)
     {
-        var type = InertBody.TypeOf(head.MediaType);
+        var type = InertBody.GetContentType(head.MediaType);
         return head.TransferSyntax switch
         {
             null => type,
@@ -52,5 +52,5 @@ public sealed record Wrapping(string ContentType, byte[] Opening, byte[] End)
 
     /// <summary>The type of the whole whose first part this is.</summary>
     public static string TypeOfMultipart(EntryHead first) =>
-        $"{MediaType.MultipartRelated}; type=\"{InertBody.TypeOf(first.MediaType)}\"; boundary={Boundary}";
+        $"{MediaType.MultipartRelated}; type=\"{InertBody.GetContentType(first.MediaType)}\"; boundary={Boundary}";
 }

@@ -16,7 +16,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     private static readonly int[] SmallerLimits = [200, 100];
 
     /// <summary>A backend may cap its studies and its series differently.</summary>
-    private readonly ConcurrentDictionary<(string Backend, SearchLevel Level), SearchHabits> _habits = new();
+    private readonly ConcurrentDictionary<(string Backend, SearchLevel Level), ObservedSearchLimits> _habits = new();
 
     /// <param name="backend">Whom to ask.</param>
     /// <param name="query">For what, from its first row on.</param>
@@ -27,7 +27,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     /// <param name="cancellation">Nobody waits any more.</param>
     public async Task<SearchAnswer> AskAsync(BackendOptions backend, SearchQuery query, int? most, CancellationToken deadline, CancellationToken cancellation)
     {
-        var takesRaw = HabitsOf(backend.Name, query.Level).TakesCaretsRaw;
+        var takesRaw = GetLimits(backend.Name, query.Level).TakesCaretsRaw;
         var reading = new Reading(query with { SendsCaretsRaw = query.HasCarets && takesRaw == true }, most);
         var asked = time.GetUtcNow();
         await ReadAsync(reading, backend, deadline, cancellation);
@@ -44,7 +44,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     }
 
     /// <summary>Whether the backend is asked for the series of several studies one by one.</summary>
-    public bool SplitsStudies(string backend) => HabitsOf(backend, SearchLevel.Series).SplitsStudies;
+    public bool SplitsStudies(string backend) => GetLimits(backend, SearchLevel.Series).SplitsStudies;
 
     public void NoteSplitsStudies(string backend) => Learn(backend, SearchLevel.Series, habits => habits with { SplitsStudies = true });
 
@@ -126,7 +126,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     private async Task ReadAsync(Reading reading, BackendOptions backend, CancellationToken deadline, CancellationToken cancellation)
     {
         var parts = reading.Query.SplitByModality();
-        if (parts.Count > 0 && HabitsOf(backend.Name, reading.Query.Level).SplitsModalities)
+        if (parts.Count > 0 && GetLimits(backend.Name, reading.Query.Level).SplitsModalities)
         {
             await ReadPartsAsync(reading, parts, backend, deadline, cancellation);
             return;
@@ -164,7 +164,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         int? smaller = null;
         while (true)
         {
-            var limit = Least(reading.Wanted, smaller ?? HabitsOf(backend.Name, reading.Query.Level).MostPerPage);
+            var limit = Least(reading.Wanted, smaller ?? GetLimits(backend.Name, reading.Query.Level).MostPerPage);
             var (first, most) = (reading.Rows.Count, reading.Wanted ?? SearchDepth.Most + 1 - reading.Rows.Count);
             var answer = await client.AskAsync(
                 backend, RequestFor(reading.Query, limit, offset),
@@ -201,7 +201,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
 
             var isFull = limit is { } asked && page.Count >= asked;
             isProbe = !isFull && !page.SaysMore;
-            if (isProbe && HabitsOf(backend.Name, reading.Query.Level).IsLast(page.Count, reading.Query.CanonicalText, time.GetUtcNow())) return;
+            if (isProbe && GetLimits(backend.Name, reading.Query.Level).IsLast(page.Count, reading.Query.CanonicalText, time.GetUtcNow())) return;
             offset += page.Count;
             lastPage = page.Count;
         }
@@ -217,8 +217,8 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
 
     private static int? FindSmaller(int? limit) => SmallerLimits.Cast<int?>().FirstOrDefault(smaller => smaller < limit);
 
-    private SearchHabits HabitsOf(string backend, SearchLevel level) => _habits.GetValueOrDefault((backend, level)) ?? SearchHabits.Unknown;
+    private ObservedSearchLimits GetLimits(string backend, SearchLevel level) => _habits.GetValueOrDefault((backend, level)) ?? ObservedSearchLimits.Unknown;
 
-    private void Learn(string backend, SearchLevel level, Func<SearchHabits, SearchHabits> change) =>
-        _habits.AddOrUpdate((backend, level), _ => change(SearchHabits.Unknown), (_, habits) => change(habits));
+    private void Learn(string backend, SearchLevel level, Func<ObservedSearchLimits, ObservedSearchLimits> change) =>
+        _habits.AddOrUpdate((backend, level), _ => change(ObservedSearchLimits.Unknown), (_, habits) => change(habits));
 }

@@ -53,7 +53,7 @@ public sealed class FederatedSearch(
     public async Task<SearchPage> ReadPageAsync(BackendScope scope, SearchQuery query, SearchResult result, bool asksAnew, long started, CancellationToken cancellation)
     {
         // 5
-        var page = result.Rows.Read(query.Offset, SearchDepth.LimitOf(query, options.Value.MaxResults));
+        var page = result.Rows.Read(query.Offset, SearchDepth.FindLimit(query, options.Value.MaxResults));
         if (query.Level != SearchLevel.Studies) return new(page, []);
         var left = options.Value.Deadline - time.GetElapsedTime(started);
         if (left < LeastLeft) left = LeastLeft;
@@ -61,7 +61,7 @@ public sealed class FederatedSearch(
         IReadOnlyList<string> silent = [];
         if (query.MatchesParts) (page, silent) = await AddOtherPartsAsync(scope, query, result, page, asksAnew, left, cancellation);
         foreach (var row in page) await store.LoadAsync(row.Uid, cancellation);
-        FileShown(scope, query, result, page);
+        NoteListed(scope, query, result, page);
         TellConflicts(page);
         (page, var lacking) = await counts.CountAsync(scope, page, deadline.Token, cancellation);
         return new(page, [.. lacking.Union(silent)]);
@@ -84,11 +84,11 @@ public sealed class FederatedSearch(
         // 1
         if (query is { Level: SearchLevel.Series, Study: { } study } && query.AsksWhole) return await ListSeriesAsync(scope, study, asksAnew, cancellation);
         var maxResults = options.Value.MaxResults;
-        for (var depth = SearchDepth.Of(query, maxResults); ; depth = Math.Min(2 * depth, SearchDepth.Most))
+        for (var depth = SearchDepth.Create(query, maxResults); ; depth = Math.Min(2 * depth, SearchDepth.Most))
         {
             var result = await FindAsync(scope, query, depth, asksAnew, cancellation);
             // Of what several hold one row is given: a page may need more than its own number of rows from each.
-            if (!result.HasMore || result.IsTooBroad || result.Rows.Count >= SearchDepth.EndOf(query, maxResults)) return result;
+            if (!result.HasMore || result.IsTooBroad || result.Rows.Count >= SearchDepth.GetEnd(query, maxResults)) return result;
         }
     }
 
@@ -117,7 +117,7 @@ public sealed class FederatedSearch(
                      let unknown = page.Where(row => row.Sources.All(s => s.Backend != backend.Name)).Select(row => row.Uid).ToList()
                      from studies in unknown.Chunk(StudyCounts.StudiesPerQuestion)
                      let wanted = query.OnlyStudies(studies)
-                     select AskAsync(backend, wanted, SearchDepth.Of(wanted, options.Value.MaxResults), asksAnew, deadline, cancellation);
+                     select AskAsync(backend, wanted, SearchDepth.Create(wanted, options.Value.MaxResults), asksAnew, deadline, cancellation);
         var answers = await Task.WhenAll(asking);
         var parts = answers.SelectMany(answer => answer.Rows, (answer, row) => (answer.Backend.Name, Row: row)).ToLookup(part => part.Row.Uid);
         var silent = answers.Where(answer => answer.Failure is not null).Select(answer => answer.Backend.Name).Distinct();
@@ -127,7 +127,7 @@ public sealed class FederatedSearch(
         {
             if (!parts.Contains(row.Uid)) return row;
             var sources = row.Sources.Concat(parts[row.Uid].Select(part => new SourceRow(part.Name, part.Row.Read())));
-            return MergedRow.Merge(row.Uid, [.. sources.OrderBy(s => backends.PreferenceOf(s.Backend)).ThenBy(s => s.Backend, StringComparer.Ordinal)], new StudyPath(row.Uid).ToString());
+            return MergedRow.Merge(row.Uid, [.. sources.OrderBy(s => backends.GetPreference(s.Backend)).ThenBy(s => s.Backend, StringComparer.Ordinal)], new StudyPath(row.Uid).ToString());
         }
     }
 
@@ -209,7 +209,7 @@ public sealed class FederatedSearch(
     }
 
     /// <summary>Files the studies that a client is shown: it opens one of them next. A list of thousands would push out what is looked at.</summary>
-    private void FileShown(BackendScope scope, SearchQuery query, SearchResult result, ImmutableArray<MergedRow> page)
+    private void NoteListed(BackendScope scope, SearchQuery query, SearchResult result, ImmutableArray<MergedRow> page)
     {
         if (result.Status == CacheStatus.Stale) return;
         // The settings may have changed since one of them was asked.
@@ -241,15 +241,15 @@ public sealed class FederatedSearch(
         var isStale = false;
         foreach (var backend in scope.Backends)
         {
-            var list = places.Study?.ListOf(backend.Name) ?? new SeriesList(backend.Name);
+            var list = places.Study?.GetList(backend.Name) ?? new SeriesList(backend.Name);
             var hasFailed = places.HasFailed(backend.Name);
             if (hasFailed && (list.Series.IsEmpty || !list.IsFresh(cache.Value.MetadataMaxStale, now))) continue;
             isStale |= hasFailed;
             var rows = list.Series.Values.Select(s => s.Summary).OfType<Dataset>();
-            answers.Add(new(backend, [.. rows.Select(row => FoundRow.Find(SearchQuery.SeriesOf(study), row)).OfType<FoundRow>()], list.Asked ?? now));
+            answers.Add(new(backend, [.. rows.Select(row => FoundRow.Find(SearchQuery.ForSeries(study), row)).OfType<FoundRow>()], list.Asked ?? now));
         }
         var status = isStale ? CacheStatus.Stale : places.WasAsked ? CacheStatus.Miss : CacheStatus.Hit;
-        return new(MergedList.Merge(SearchQuery.SeriesOf(study), answers, store), places.Failures, [], answers.Count == 0 ? now : answers.Min(a => a.Asked), status) { HasAnswer = answers.Count > 0 };
+        return new(MergedList.Merge(SearchQuery.ForSeries(study), answers, store), places.Failures, [], answers.Count == 0 ? now : answers.Min(a => a.Asked), status) { HasAnswer = answers.Count > 0 };
     }
 
     /// <summary>One study's row, from the store when every backend said of late that it has it, or that it has not.</summary>
@@ -260,8 +260,8 @@ public sealed class FederatedSearch(
         var answers = new List<SearchAnswer>();
         foreach (var backend in scope.Backends)
         {
-            var list = study.ListOf(backend.Name);
-            if (FindKeptRow(list, query, cache.Value.MetadataFreshness, now) is { } row) answers.Add(AnswerOf(backend, query, row, list));
+            var list = study.GetList(backend.Name);
+            if (FindKeptRow(list, query, cache.Value.MetadataFreshness, now) is { } row) answers.Add(GetAnswer(backend, query, row, list));
             else if (!list.IsFresh(options.Value.Freshness, now) || !list.Series.IsEmpty) return null;
         }
         return answers.Count == 0 ? null : new(MergedList.Merge(query, answers, store), [], [], answers.Min(a => a.Asked), CacheStatus.Hit);
@@ -274,14 +274,14 @@ public sealed class FederatedSearch(
         var now = time.GetUtcNow();
         return [.. from answer in answers
                    where answer.Failure is not null && answer.Rows.Count == 0
-                   let list = study.ListOf(answer.Backend.Name)
+                   let list = study.GetList(answer.Backend.Name)
                    let row = FindKeptRow(list, query, cache.Value.MetadataMaxStale, now)
                    where row is not null
-                   select AnswerOf(answer.Backend, query, row, list)];
+                   select GetAnswer(answer.Backend, query, row, list)];
     }
 
-    private static SearchAnswer AnswerOf(BackendOptions backend, SearchQuery query, Dataset row, SeriesList list) => new(backend, [FoundRow.Find(query, row)!], list.StudyRowAsked);
+    private static SearchAnswer GetAnswer(BackendOptions backend, SearchQuery query, Dataset row, SeriesList list) => new(backend, [FoundRow.Find(query, row)!], list.StudyRowAsked);
 
     private static Dataset? FindKeptRow(SeriesList list, SearchQuery query, TimeSpan lifetime, DateTimeOffset now) =>
-        list.StudyRow is { } row && Ages.IsWithin(list.StudyRowAsked, lifetime, now) && query.FurtherFields.IsSubsetOf(list.StudyRowFields) ? row : null;
+        list.StudyRow is { } row && Freshness.IsWithin(list.StudyRowAsked, lifetime, now) && query.FurtherFields.IsSubsetOf(list.StudyRowFields) ? row : null;
 }

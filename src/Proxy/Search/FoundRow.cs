@@ -18,7 +18,7 @@ public sealed class FoundRow
         (Uid, Study, Position, _packed) = (uid, study, position, packed);
         if (packed is null) _row = row;
         else _place = packed.Add(row);
-        Order = RowOrder.Of(query.Level, row);
+        Order = RowOrder.Create(query.Level, row);
         if (query.Level == SearchLevel.Instances) Series = query.Series ?? row.FindUid(Tag.SeriesInstanceUid) ?? default;
         if (query.Level == SearchLevel.Series) Count = row.FindInt(Tag.NumberOfSeriesRelatedInstances) ?? 0;
     }
@@ -59,10 +59,10 @@ public sealed class FoundRow
 /// <param name="Number">The series' or the instance's number; the largest there is for none.</param>
 public readonly record struct RowOrder(ulong Date, UInt128 Time, int Number)
 {
-    public static RowOrder Of(SearchLevel level, Dataset row) => level switch
+    public static RowOrder Create(SearchLevel level, Dataset row) => level switch
     {
-        SearchLevel.Studies => new(DateOf(row), TimeOf(row), 0),
-        SearchLevel.Series => new(DateOf(row), TimeOf(row), row.FindInt(Tag.SeriesNumber) ?? int.MaxValue),
+        SearchLevel.Studies => new(GetDate(row), GetTime(row), 0),
+        SearchLevel.Series => new(GetDate(row), GetTime(row), row.FindInt(Tag.SeriesNumber) ?? int.MaxValue),
         _ => new(0, 0, row.FindInt(Tag.InstanceNumber) ?? int.MaxValue),
     };
 
@@ -70,9 +70,9 @@ public readonly record struct RowOrder(ulong Date, UInt128 Time, int Number)
     public RowOrder FilledFrom(RowOrder other) =>
         new(Date == 0 ? other.Date : Date, Time == 0 ? other.Time : Time, Number == int.MaxValue ? other.Number : Number);
 
-    private static ulong DateOf(Dataset row) => BinaryPrimitives.ReadUInt64BigEndian(Begin(row, Tag.StudyDate, stackalloc byte[8]));
+    private static ulong GetDate(Dataset row) => BinaryPrimitives.ReadUInt64BigEndian(Begin(row, Tag.StudyDate, stackalloc byte[8]));
 
-    private static UInt128 TimeOf(Dataset row) => BinaryPrimitives.ReadUInt128BigEndian(Begin(row, Tag.StudyTime, stackalloc byte[16]));
+    private static UInt128 GetTime(Dataset row) => BinaryPrimitives.ReadUInt128BigEndian(Begin(row, Tag.StudyTime, stackalloc byte[16]));
 
     private static Span<byte> Begin(Dataset row, Tag tag, Span<byte> room)
     {

@@ -48,7 +48,7 @@ public sealed class MergedList
         foreach (var one in found)
         {
             ref var place = ref CollectionsMarshal.GetValueRefOrAddDefault(places, (one.Row.Uid, one.Row.Series), out var isKnown);
-            var section = SearchDepth.SectionOf(one.Row.Position, maxResults);
+            var section = SearchDepth.GetSection(one.Row.Position, maxResults);
             if (!isKnown) items[place = places.Count - 1] = new() { First = one, Section = section };
             else Add(ref items[place], one, section, maxResults);
         }
@@ -81,15 +81,15 @@ public sealed class MergedList
     private static IEnumerable<Found> OwnersOnly(IEnumerable<Found> found, DicomMetadataStore store) =>
         from one in found
         group one by new SeriesPath(one.Row.Study, one.Row.Series) into series
-        let owner = series.GroupBy(f => f.Backend).OrderByDescending(b => CountOf(b.Key.Name, series.Key, b.Count(), store)).ThenBy(b => b.Key.Preference).ThenBy(b => b.Key.Name, StringComparer.Ordinal).First()
+        let owner = series.GroupBy(f => f.Backend).OrderByDescending(b => GetCount(b.Key.Name, series.Key, b.Count(), store)).ThenBy(b => b.Key.Preference).ThenBy(b => b.Key.Name, StringComparer.Ordinal).First()
         from one in owner
         select one;
 
     /// <summary>How many instances a backend has of a series: as its list says, for a search may have found but some; else as it gave.</summary>
-    private static int CountOf(string backend, SeriesPath path, int found, DicomMetadataStore store) =>
+    private static int GetCount(string backend, SeriesPath path, int found, DicomMetadataStore store) =>
         store.GetStudy(path.Study) is not { } study ? found
         : study.Owners.GetValueOrDefault(path.Series) == backend ? int.MaxValue
-        : Math.Max(found, study.ListOf(backend).FindSeries(path.Series)?.Count ?? 0);
+        : Math.Max(found, study.GetList(backend).FindSeries(path.Series)?.Count ?? 0);
 
     /// <summary>One more who found it; first is who is preferred, of a series who has more of it.</summary>
     private static void Add(ref Item item, Found one, int section, int maxResults)
@@ -104,7 +104,7 @@ public sealed class MergedList
         item.Section = section = Math.Min(item.Section, section);
         item.First = all[0];
         // What a later section adds must not move it: pages before that section was read had it at its place.
-        var ordering = all.Where(f => SearchDepth.SectionOf(f.Row.Position, maxResults) == section).Select(f => f.Row.Order);
+        var ordering = all.Where(f => SearchDepth.GetSection(f.Row.Position, maxResults) == section).Select(f => f.Row.Order);
         item.Further = new([.. all[1..]], ordering.Aggregate((order, other) => order.FilledFrom(other)));
     }
 

@@ -20,22 +20,22 @@ internal static class SearchDepth
     /// <summary>The rows of each backend that are read for a page: whole sections, <see cref="Most"/> at most.</summary>
     /// <param name="query">The search and its page.</param>
     /// <param name="maxResults">Rows of the first section, and of a page without a limit.</param>
-    public static int Of(SearchQuery query, int maxResults)
+    public static int Create(SearchQuery query, int maxResults)
     {
         if (query.IsWithinStudy) return Most;
         var depth = (long)maxResults;
-        while (depth < EndOf(query, maxResults) && depth < Most) depth *= 2;
+        while (depth < GetEnd(query, maxResults) && depth < Most) depth *= 2;
         return (int)Math.Min(depth, Most);
     }
 
     /// <summary>The section that a backend's row is in, by its place in the backend's list.</summary>
-    public static int SectionOf(int position, int maxResults) =>
+    public static int GetSection(int position, int maxResults) =>
         position < maxResults ? 0 : BitOperations.Log2((uint)(position / maxResults)) + 1;
 
     /// <summary>The most rows of a page; null for all. A list within one study is given whole.</summary>
-    public static int? LimitOf(SearchQuery query, int maxResults) => query.Limit ?? (query.IsWithinStudy ? null : maxResults);
+    public static int? FindLimit(SearchQuery query, int maxResults) => query.Limit ?? (query.IsWithinStudy ? null : maxResults);
 
     /// <summary>Where the page ends in the merged list, if that is as long; within a study without a limit that is nowhere.</summary>
-    public static long EndOf(SearchQuery query, int maxResults) =>
-        LimitOf(query, maxResults) is { } limit ? (long)query.Offset + limit : long.MaxValue;
+    public static long GetEnd(SearchQuery query, int maxResults) =>
+        FindLimit(query, maxResults) is { } limit ? (long)query.Offset + limit : long.MaxValue;
 }

@@ -11,7 +11,7 @@ using Proxy.Wire;
 namespace Proxy.Search;
 
 /// <summary>A page of studies as a client was shown it, for whoever wants to know what he may open next.</summary>
-public sealed record ShownStudies(SearchQuery Query, ImmutableArray<Uid> Studies);
+public sealed record SearchedStudies(SearchQuery Query, ImmutableArray<Uid> Studies);
 
 /// <summary>QIDO-RS: the six resources of PS3.18 Table 10.6.1-2.</summary>
 internal static class SearchEndpoints
@@ -25,7 +25,7 @@ internal static class SearchEndpoints
         Map("/studies/{study}/instances", SearchLevel.Instances);
         Map("/studies/{study}/series/{series}/instances", SearchLevel.Instances);
 
-        void Map(string path, SearchLevel level) => root.MapRead(path, (HttpContext context, FederatedSearch search, Turns turns, MemoryTier memory, Reloadable<SearchOptions> options, TimeProvider time) =>
+        void Map(string path, SearchLevel level) => root.MapRead(path, (HttpContext context, FederatedSearch search, BackendScheduler turns, MemoryTier memory, Reloadable<SearchOptions> options, TimeProvider time) =>
             AnswerAsync(context, level, search, turns, memory, options, time));
     }
 
@@ -34,7 +34,7 @@ internal static class SearchEndpoints
 
     private sealed record ReadyPage(byte[] Body, Coding Coding, string ETag, ImmutableArray<Uid> Rows, IReadOnlyList<string> Lacking);
 
-    private static async Task<IResult> AnswerAsync(HttpContext context, SearchLevel level, FederatedSearch search, Turns turns, MemoryTier memory, Reloadable<SearchOptions> options, TimeProvider time)
+    private static async Task<IResult> AnswerAsync(HttpContext context, SearchLevel level, FederatedSearch search, BackendScheduler turns, MemoryTier memory, Reloadable<SearchOptions> options, TimeProvider time)
     {
         if (context.Request.RefuseDicomJson("Search results are") is { } refusal) return refusal;
         var scope = context.GetScope();
@@ -42,15 +42,15 @@ internal static class SearchEndpoints
         if (!SearchParameters.TryRead(level, study, series, context.Request.Query, out var query, out var error)) return Problems.BadParameter(error!.Parameter, error.Rule);
 
         var started = time.GetTimestamp();
-        var asksAnew = context.Request.AsksAnew();
+        var asksAnew = context.Request.BypassesCache();
         var finding = search.FindAsync(scope, query, asksAnew, context.RequestAborted);
-        using var waiting = finding.IsCompleted ? null : turns.Wait(scope, study);
+        using var waiting = finding.IsCompleted ? null : turns.BeginForeground(scope, study);
         var result = await finding;
         if (!result.HasAnswer) return result.Failures.ToProblem();
         var maxResults = options.Value.MaxResults;
-        if (result.IsTooBroad && result.Rows.Count < SearchDepth.EndOf(query, maxResults)) return Problems.TooBroad(SearchDepth.Most);
+        if (result.IsTooBroad && result.Rows.Count < SearchDepth.GetEnd(query, maxResults)) return Problems.TooBroad(SearchDepth.Most);
         var root = context.GetRootAddress(scope);
-        var limit = SearchDepth.LimitOf(query, maxResults);
+        var limit = SearchDepth.FindLimit(query, maxResults);
         var key = new PageKey(result.Rows, query.Offset, limit, string.Join(',', query.HiddenFields), root, context.Request.ChooseCoding());
         if (!memory.TryFind<ReadyPage>(key, out var page))
         {
@@ -62,17 +62,17 @@ internal static class SearchEndpoints
         var response = context.Response;
         response.SetCacheStatus(result.Status, isStored: result.Failures.Count == 0);
         if (result.Status == CacheStatus.Miss) response.SetServerTiming(time.GetElapsedTime(started));
-        response.SetAge(Ages.Of(result.Asked, time.GetUtcNow()));
+        response.SetAge(Freshness.GetAge(result.Asked, time.GetUtcNow()));
         response.SetPrivate();
         if (!query.IgnoredParameters.IsEmpty)
             response.AddWarning($"Unknown parameters were ignored: {string.Join(", ", query.IgnoredParameters)}");
         var remaining = Math.Max(result.Rows.Count - query.Offset - page.Rows.Length, result.HasMore ? 1 : 0);
         AddWarnings(response, result, page.Lacking, remaining);
         response.Headers.Vary = "Accept, Accept-Encoding";
-        if (level == SearchLevel.Studies) context.Items[typeof(ShownStudies)] = new ShownStudies(query, page.Rows);
+        if (level == SearchLevel.Studies) context.Items[typeof(SearchedStudies)] = new SearchedStudies(query, page.Rows);
         if (context.IsNotModified(page.ETag)) return Results.Empty;
         response.ContentType = MediaType.DicomJson;
-        if (page.Coding != Coding.Identity) response.Headers.ContentEncoding = Codings.NameOf(page.Coding);
+        if (page.Coding != Coding.Identity) response.Headers.ContentEncoding = Codings.GetName(page.Coding);
         response.ContentLength = page.Body.Length;
         await context.RequestServices.GetRequiredService<ResponseSteps>().SendAsync(context, page.Body);
         return Results.Empty;
@@ -85,7 +85,7 @@ internal static class SearchEndpoints
         foreach (var backend in lacking) response.AddWarning($"{backend} did not say what it has of these studies: numbers of series and instances of those that others hold too may be low");
         if (lacking.Count > 0) response.Headers.CacheControl = "no-store";
         if (result.Status == CacheStatus.Stale) response.AddWarning("What a backend said before stands in for it");
-        response.WarnOf(result.Failures);
+        response.AddWarnings(result.Failures);
     }
 
     /// <summary>An empty page is <c>[]</c>, which every viewer reads (204 is the older form).</summary>

@@ -34,7 +34,7 @@ internal static class SearchFields
     };
 
     /// <summary>Asked for by the proxy alone: they leave a row again unless the client named them.</summary>
-    public static ImmutableSortedSet<string> OwnOf(SearchLevel level) => level switch
+    public static ImmutableSortedSet<string> GetOwnFields(SearchLevel level) => level switch
     {
         SearchLevel.Studies => StudyMore,
         SearchLevel.Series => SeriesMore,

@@ -73,17 +73,17 @@ internal static class SearchParameters
         {
             // PS3.18 §8.3: what is not known is ignored. The value may be a credential: only the name is told.
             if (name.Length > 0 && query.IgnoredParameters.Length < MaxIgnoredNames)
-                query = query with { IgnoredParameters = query.IgnoredParameters.Add(Shown(name)) };
+                query = query with { IgnoredParameters = query.IgnoredParameters.Add(ToLogText(name)) };
             return null;
         }
         var isModalities = path == Tag.ModalitiesInStudy.ToString();
-        if (query.Matches.ContainsKey(path) || values.Count > 1 && !isModalities) return new(Shown(name), "an attribute may be matched once (PS3.18 §8.3.4.1)");
+        if (query.Matches.ContainsKey(path) || values.Count > 1 && !isModalities) return new(ToLogText(name), "an attribute may be matched once (PS3.18 §8.3.4.1)");
         var value = string.Join(',', values.ToArray()).TrimEnd('\0');
         if (value.Length > 16 * 1024 || value.Any(char.IsControl) && !IsUid(path))
-            return new(Shown(name), "at most 16384 characters, none of them a control character");
+            return new(ToLogText(name), "at most 16384 characters, none of them a control character");
         if (IsUid(path) && value.Length > 0)
         {
-            if (FindUids(value) is not { } uids) return new(Shown(name), "one UID or a list of them (PS3.5 §9.1)");
+            if (FindUids(value) is not { } uids) return new(ToLogText(name), "one UID or a list of them (PS3.5 §9.1)");
             value = string.Join(',', uids);
         }
         else if (isModalities)
@@ -129,5 +129,5 @@ internal static class SearchParameters
         return string.Join('.', tags);
     }
 
-    private static string Shown(string name) => name.Length > 64 ? name[..64] + "…" : name;
+    private static string ToLogText(string name) => name.Length > 64 ? name[..64] + "…" : name;
 }

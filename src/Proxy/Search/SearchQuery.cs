@@ -34,10 +34,10 @@ public sealed record SearchQuery(
     public ImmutableArray<string> IgnoredParameters { get; init; } = [];
 
     /// <summary>All series of one study, with what is asked for in every search.</summary>
-    public static SearchQuery SeriesOf(Uid study) => AllStudies with { Level = SearchLevel.Series, Study = study };
+    public static SearchQuery ForSeries(Uid study) => AllStudies with { Level = SearchLevel.Series, Study = study };
 
     /// <summary>All series of several studies in one question.</summary>
-    public static SearchQuery SeriesOf(IEnumerable<Uid> studies) => AllStudies with
+    public static SearchQuery ForSeries(IEnumerable<Uid> studies) => AllStudies with
     {
         Level = SearchLevel.Series,
         Matches = AllStudies.Matches.Add(Tag.StudyInstanceUid.ToString(), ("StudyInstanceUID", string.Join(',', studies))),
@@ -89,7 +89,7 @@ public sealed record SearchQuery(
     /// <summary>What is asked for although neither the client nor the standard wants it: it leaves the rows again.</summary>
     public IEnumerable<Tag> HiddenFields => IncludesAll
         ? []
-        : SearchFields.OwnOf(Level).Except(IncludeFields).Except(Matches.Keys).Select(tag => Tag.TryParse(tag, out var parsed) ? parsed : default);
+        : SearchFields.GetOwnFields(Level).Except(IncludeFields).Except(Matches.Keys).Select(tag => Tag.TryParse(tag, out var parsed) ? parsed : default);
 
     /// <summary>Two searches of the same text are the same search, whatever page of it is wanted and whichever of the usual attributes it names.</summary>
     public string CanonicalText => string.Join('&',

@@ -13,7 +13,7 @@ namespace Proxy.Search;
 /// <param name="Study">Null when no backend named it.</param>
 /// <param name="Failures">Backends whose list is old or was never given.</param>
 /// <param name="WasAsked">Whether a backend had to be asked.</param>
-public sealed record StudyPlaces(Study? Study, IReadOnlyList<BackendFailure> Failures, bool WasAsked)
+public sealed record StudyHolders(Study? Study, IReadOnlyList<BackendFailure> Failures, bool WasAsked)
 {
     /// <summary>Every series of the study that a backend of the scope holds, in order of their UIDs.</summary>
     public IReadOnlyList<Uid> SeriesIn(BackendScope scope) =>
@@ -32,17 +32,17 @@ public sealed record StudyPlaces(Study? Study, IReadOnlyList<BackendFailure> Fai
 
 /// <summary>Finds out which backend holds which series of a study: from the store, else by asking all backends at once.</summary>
 public sealed class SeriesListReader(
-    BackendSearch search, BackendStates states, Turns turns, DicomMetadataStore store, EntryCache entries, Reloadable<SearchOptions> options, Reloadable<CacheOptions> cache, TimeProvider time)
+    BackendSearch search, BackendStates states, BackendScheduler turns, DicomMetadataStore store, EntryCache entries, Reloadable<SearchOptions> options, Reloadable<CacheOptions> cache, TimeProvider time)
 {
     /// <summary>When one backend has named the series, how long the others may still take to name theirs.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
 
     /// <summary>How long what is kept waits to hear that it is still there.</summary>
-    private static readonly TimeSpan LookPatience = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan RevalidationPatience = TimeSpan.FromMilliseconds(250);
 
     private readonly SingleFlight<(string Backend, Uid Study), SearchAnswer> _asking = new();
 
-    private readonly SingleFlight<(string Scope, Uid Study), StudyPlaces> _looking = new();
+    private readonly SingleFlight<(string Scope, Uid Study), StudyHolders> _looking = new();
 
     /// <summary>Studies that were waited for in vain, while a backend is still being asked: nobody waits for them again.</summary>
     private readonly ConcurrentDictionary<(string Scope, Uid Study), bool> _late = new();
@@ -54,7 +54,7 @@ public sealed class SeriesListReader(
     /// <param name="asksAnew">Ask although what is kept is fresh.</param>
     /// <param name="cancellation">Ends the asking.</param>
     /// <param name="isAhead">No client asked for them: they fire no event, and no client waits.</param>
-    public async Task<StudyPlaces> LocateAsync(BackendScope scope, Uid study, bool isHurried, bool asksAnew, CancellationToken cancellation, bool isAhead = false)
+    public async Task<StudyHolders> LocateAsync(BackendScope scope, Uid study, bool isHurried, bool asksAnew, CancellationToken cancellation, bool isAhead = false)
     {
         await store.LoadAsync(study, cancellation);
         var known = store.GetStudy(study);
@@ -62,7 +62,7 @@ public sealed class SeriesListReader(
         if (unknown.Count == 0) return new(known, [], WasAsked: false);
 
         var asking = unknown.ToDictionary(b => b.Name, b => AskInTimeAsync(b, study, asksAnew, isAhead, cancellation));
-        if (isHurried) await WaitHurriedAsync(scope, study, asking.Values, cancellation);
+        if (isHurried) await WaitBrieflyAsync(scope, study, asking.Values, cancellation);
         else await Task.WhenAll(asking.Values);
 
         var failures = asking.Select(a => a.Value.IsCompleted ? a.Value.Result : new BackendFailure(a.Key, BackendError.TimedOut, "slower than the others"));
@@ -73,21 +73,21 @@ public sealed class SeriesListReader(
     /// The study as it is known, for something of it that is kept: holders whose lists are old are asked what they still
     /// have, and only briefly waited for. Null when nothing is known.
     /// </summary>
-    public async Task<Study?> LookAfterAsync(BackendScope scope, Uid study, CancellationToken cancellation)
+    public async Task<Study?> RevalidateAsync(BackendScope scope, Uid study, CancellationToken cancellation)
     {
         await store.LoadAsync(study, cancellation);
         var now = time.GetUtcNow();
         var known = store.GetStudy(study);
-        if (known is null || scope.Backends.All(b => IsLookedAfter(known.ListOf(b.Name)))) return known;
+        if (known is null || scope.Backends.All(b => IsLookedAfter(known.GetList(b.Name)))) return known;
         var key = (scope.Name, study);
         if (_late.ContainsKey(key)) return known;
-        var holders = scope with { Backends = [.. scope.Backends.Where(b => !IsLookedAfter(known.ListOf(b.Name)))] };
+        var holders = scope with { Backends = [.. scope.Backends.Where(b => !IsLookedAfter(known.GetList(b.Name)))] };
         // It goes on when its client leaves, and when nobody waits: the next one profits.
         var looking = CurrentPurpose.RunAsync(
             RequestPurpose.Revalidation,
             () => _looking.RunAsync(
                 key, stopped => LocateAsync(holders, study, isHurried: false, asksAnew: false, stopped), CancellationToken.None));
-        await Task.WhenAny(looking, Task.Delay(LookPatience, time, cancellation));
+        await Task.WhenAny(looking, Task.Delay(RevalidationPatience, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
         if (!looking.IsCompleted && _late.TryAdd(key, true)) _ = looking.ContinueWith(_ => _late.TryRemove(key, out var _), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         return store.GetStudy(study);
@@ -98,7 +98,7 @@ public sealed class SeriesListReader(
     /// <summary>A backend denied something of a study that its list names: unless the list is quite young, it is asked for anew.</summary>
     /// <returns>Why the backend could not say; null when it could.</returns>
     public async Task<BackendFailure?> DoubtAsync(BackendOptions backend, Uid study, CancellationToken cancellation) =>
-        store.GetStudy(study)?.ListOf(backend.Name).IsFresh(options.Value.Freshness, time.GetUtcNow()) == true
+        store.GetStudy(study)?.GetList(backend.Name).IsFresh(options.Value.Freshness, time.GetUtcNow()) == true
             ? null
             : await AskInTimeAsync(backend, study, asksAnew: true, isAhead: false, cancellation);
 
@@ -109,21 +109,21 @@ public sealed class SeriesListReader(
     /// <returns>The outage; null when the series is gone.</returns>
     public async Task<BackendFailure?> FindOutageAsync(BackendOptions backend, SeriesPath path, CancellationToken cancellation)
     {
-        if (store.GetStudy(path.Study)?.ListOf(backend.Name).FindSeries(path.Series) is null)
+        if (store.GetStudy(path.Study)?.GetList(backend.Name).FindSeries(path.Series) is null)
             return states.HasAnswered(backend.Name) ? null : (await FindRowAsync(backend, path.Study, CancellationToken.None, cancellation)).Failure;
         if (await AskInTimeAsync(backend, path.Study, asksAnew: true, isAhead: false, cancellation) is { } failure) return failure;
-        return store.GetStudy(path.Study)?.ListOf(backend.Name).FindSeries(path.Series) is null
+        return store.GetStudy(path.Study)?.GetList(backend.Name).FindSeries(path.Series) is null
             ? null
             : new(backend.Name, BackendError.BadAnswer, "it lists the series and does not give it");
     }
 
     /// <summary>Whether a backend need not be asked what it has of a study.</summary>
-    public bool IsKnown(BackendOptions backend, Uid study) => IsKnown(store.GetStudy(study)?.ListOf(backend.Name), time.GetUtcNow());
+    public bool IsKnown(BackendOptions backend, Uid study) => IsKnown(store.GetStudy(study)?.GetList(backend.Name), time.GetUtcNow());
 
     private IReadOnlyList<BackendOptions> FindUnknown(BackendScope scope, Study? known)
     {
         var now = time.GetUtcNow();
-        return scope.Backends.All(b => IsKnown(known?.ListOf(b.Name), now)) ? [] : [.. scope.Backends.Where(b => !IsKnown(known?.ListOf(b.Name), now))];
+        return scope.Backends.All(b => IsKnown(known?.GetList(b.Name), now)) ? [] : [.. scope.Backends.Where(b => !IsKnown(known?.GetList(b.Name), now))];
     }
 
     /// <summary>"Not here" is believed as briefly as a search's result.</summary>
@@ -133,7 +133,7 @@ public sealed class SeriesListReader(
     private async Task<BackendFailure?> AskInTimeAsync(BackendOptions backend, Uid study, bool asksAnew, bool isAhead, CancellationToken cancellation)
     {
         var asking = _asking.RunAsync((backend.Name, study), stopped => AskOnceAsync(backend, study, asksAnew, isAhead, stopped), cancellation);
-        using var waiting = turns.Wait(backend.Name, new(study));
+        using var waiting = turns.BeginForeground(backend.Name, new(study));
         return (await asking).Result.Failure;
     }
 
@@ -141,9 +141,9 @@ public sealed class SeriesListReader(
     private async Task<SearchAnswer> AskOnceAsync(BackendOptions backend, Uid study, bool asksAnew, bool isAhead, CancellationToken cancellation)
     {
         // Between the first look and now another's asking may have come to its end.
-        if (!asksAnew && store.GetStudy(study)?.ListOf(backend.Name) is { } known && IsKnown(known, time.GetUtcNow())) return new(backend, [], known.Asked!.Value);
+        if (!asksAnew && store.GetStudy(study)?.GetList(backend.Name) is { } known && IsKnown(known, time.GetUtcNow())) return new(backend, [], known.Asked!.Value);
         using var deadline = new CancellationTokenSource(options.Value.Deadline, time);
-        var answer = await search.AskAsync(backend, SearchQuery.SeriesOf(study), most: null, deadline.Token, cancellation);
+        var answer = await search.AskAsync(backend, SearchQuery.ForSeries(study), most: null, deadline.Token, cancellation);
         if (answer.IsUnlisted) answer = answer with { Failure = await FindOutageAsync(backend, study, deadline.Token, cancellation) };
         if (answer.Failure is not null) return answer;
         var gone = answer.IsUnlisted ? store.AddUnlisted(backend.Name, study) : store.AddSeriesMetadata(backend.Name, study, [.. answer.Rows.Select(row => row.Read())], areAll: !answer.IsCut, madeInClient: isAhead);
@@ -157,7 +157,7 @@ public sealed class SeriesListReader(
     /// </summary>
     private async Task<BackendFailure?> FindOutageAsync(BackendOptions backend, Uid study, CancellationToken deadline, CancellationToken cancellation)
     {
-        var known = store.GetStudy(study)?.ListOf(backend.Name);
+        var known = store.GetStudy(study)?.GetList(backend.Name);
         // Nothing can get lost by it.
         if (known?.HoldsStudy != true && states.HasAnswered(backend.Name)) return null;
         var row = await FindRowAsync(backend, study, deadline, cancellation);
@@ -170,13 +170,13 @@ public sealed class SeriesListReader(
     private Task<SearchAnswer> FindRowAsync(BackendOptions backend, Uid study, CancellationToken deadline, CancellationToken cancellation) =>
         search.AskAsync(backend, SearchQuery.AllStudies.OnlyStudies([study]), most: 1, deadline, cancellation);
 
-    private async Task WaitHurriedAsync(BackendScope scope, Uid study, IEnumerable<Task<BackendFailure?>> asking, CancellationToken cancellation)
+    private async Task WaitBrieflyAsync(BackendScope scope, Uid study, IEnumerable<Task<BackendFailure?>> asking, CancellationToken cancellation)
     {
         var waiting = asking.ToList();
         Task? grace = null;
         while (waiting.Count > 0)
         {
-            var isHere = scope.Backends.Any(b => store.GetStudy(study)?.ListOf(b.Name).Series.IsEmpty == false);
+            var isHere = scope.Backends.Any(b => store.GetStudy(study)?.GetList(b.Name).Series.IsEmpty == false);
             if (isHere) grace ??= Task.Delay(Grace, time, cancellation);
             var done = await Task.WhenAny(grace is null ? waiting : [.. waiting, grace]);
             if (done == grace) return;

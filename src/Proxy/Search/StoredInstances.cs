@@ -27,7 +27,7 @@ public sealed class StoredInstances(SeriesListReader lists, DicomMetadataStore s
     {
         var study = query.Study!.Value;
         var places = await lists.LocateAsync(new(backend.Name, [backend]), study, isHurried: false, asksAnew: false, cancellation);
-        var list = store.GetStudy(study)?.ListOf(backend.Name);
+        var list = store.GetStudy(study)?.GetList(backend.Name);
         var series = list?.Series.Values.Where(one => query.Series is null || one.Uid == query.Series).ToList() ?? [];
         if (series.Count == 0) return places.Failures is [var failure, ..] ? answer with { IsUnlisted = false, Failure = failure } : answer;
 

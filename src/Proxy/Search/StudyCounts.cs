@@ -78,23 +78,23 @@ public sealed class StudyCounts(BackendSearch search, SeriesListReader lists, Di
         IReadOnlyList<Uid> alone = studies;
         if (studies.Length > 1) (alone, _) = await _asking.RunAsync((backend.Name, string.Join(',', studies)), stopped => AskTogetherAsync(backend, studies, deadline, stopped), cancellation);
         var one = scope with { Backends = [backend] };
-        await Task.WhenAll(alone.Select(study => lists.LocateAsync(one, study, isHurried: false, asksAnew: false, cancellation, IsAhead(backend, study))));
+        await Task.WhenAll(alone.Select(study => lists.LocateAsync(one, study, isHurried: false, asksAnew: false, cancellation, IsPreferred(backend, study))));
     }
 
     /// <summary>To be counted is not to be asked for: what was fetched ahead stays so.</summary>
-    private bool IsAhead(BackendOptions backend, Uid study) => store.GetStudy(study)?.ListOf(backend.Name).MadeInClient == true;
+    private bool IsPreferred(BackendOptions backend, Uid study) => store.GetStudy(study)?.GetList(backend.Name).MadeInClient == true;
 
     /// <summary>Files what a backend says of several studies at once; gives those that have to be asked for alone.</summary>
     private async Task<IReadOnlyList<Uid>> AskTogetherAsync(BackendOptions backend, Uid[] studies, CancellationToken deadline, CancellationToken cancellation)
     {
-        var answer = await search.AskAsync(backend, SearchQuery.SeriesOf(studies), most: null, deadline, cancellation);
+        var answer = await search.AskAsync(backend, SearchQuery.ForSeries(studies), most: null, deadline, cancellation);
         // Late, or not to be reached: alone they would be, too.
         if (answer.Failure is { IsOutage: true } or { Error: BackendError.Busy or BackendError.Overloaded }) return [];
         var found = answer.Rows.ToLookup(row => row.Study);
         // It refuses such a question, or does not look at the studies in it.
         if (answer.Failure is not null || found.Count == 0) search.NoteSplitsStudies(backend.Name);
         if (!answer.IsWhole) return studies;
-        foreach (var study in studies.Where(found.Contains)) store.AddSeriesMetadata(backend.Name, study, [.. found[study].Select(row => row.Read())], areAll: true, madeInClient: IsAhead(backend, study));
+        foreach (var study in studies.Where(found.Contains)) store.AddSeriesMetadata(backend.Name, study, [.. found[study].Select(row => row.Read())], areAll: true, madeInClient: IsPreferred(backend, study));
         return [.. studies.Where(study => !found.Contains(study))];
     }
 }

@@ -14,9 +14,9 @@ internal static class Listening
 
     /// <summary>The host of each listener: a name, an address, <c>*</c> or <c>+</c> for all; <c>localhost</c> for a Unix socket.</summary>
     public static IReadOnlyList<string> FindHosts(IConfiguration settings) =>
-        [.. FindAddresses(settings).DefaultIfEmpty(ByDefault).Select(HostOf).Distinct()];
+        [.. FindAddresses(settings).DefaultIfEmpty(ByDefault).Select(GetHost).Distinct()];
 
-    private static string HostOf(string url) => IsUnixSocket(url) ? "localhost" : BindingAddress.Parse(url).Host.Trim('[', ']');
+    private static string GetHost(string url) => IsUnixSocket(url) ? "localhost" : BindingAddress.Parse(url).Host.Trim('[', ']');
 
     private static IEnumerable<string> FindAddresses(IConfiguration settings)
     {

@@ -51,7 +51,7 @@ internal sealed class RequestGuard(RequestDelegate next, KnownHosts hosts, ILogg
         if (!hosts.Knows(context.Request.Host)) return Problems.Misdirected(context.Request.Host.Host);
 
         // The path as it was sent: the server has already folded what it understood of it.
-        var path = RequestTarget.PathOf(context.Features.Get<IHttpRequestFeature>()?.RawTarget ?? "");
+        var path = RequestTarget.GetPath(context.Features.Get<IHttpRequestFeature>()?.RawTarget ?? "");
         var joint = RequestTarget.FindDoubleSlashBehindRoot(path);
         var isPlain = joint < 0 ? IsPlain(path) : IsPlain(path[..joint]) && IsPlain(path[(joint + 1)..]);
         if (!isPlain)

@@ -4,7 +4,7 @@ namespace Proxy.Security;
 internal static class RequestTarget
 {
     /// <summary>The path of a request target in origin or absolute form (RFC 9112 §3.2), without its query.</summary>
-    public static ReadOnlySpan<char> PathOf(string target)
+    public static ReadOnlySpan<char> GetPath(string target)
     {
         var path = target.AsSpan();
         if (!path.StartsWith("/"))

@@ -21,7 +21,7 @@ namespace Proxy.Store;
 public sealed class DicomMetadataStore(
     Func<string, int> preferenceOf, TimeProvider time, EventLog events, long maxBytes, StudyFile? file = null, long maxDiskBytes = long.MaxValue)
 {
-    private readonly KeptStudies _studies = new(maxBytes, file?.IsConfigured == true ? file : null, maxDiskBytes, (before, after) =>
+    private readonly PersistentStudyTable _studies = new(maxBytes, file?.IsConfigured == true ? file : null, maxDiskBytes, (before, after) =>
     {
         foreach (var told in StoreEvents.Between(before, after)) events.Publish(told);
     });
@@ -74,7 +74,7 @@ public sealed class DicomMetadataStore(
         var when = asked ?? now;
         _studies.Update(uid, study =>
         {
-            var list = study.ListOf(backend);
+            var list = study.GetList(backend);
             // The page of a result that is kept may be shown again and again.
             if (list.StudyRow is not null && list.StudyRowAsked >= when && list.StudyRowAsked < now) return study;
             return study.With(list with { StudyRow = row, StudyRowAsked = when, StudyRowFields = fields ?? ImmutableSortedSet<string>.Empty });
@@ -83,7 +83,7 @@ public sealed class DicomMetadataStore(
 
     /// <summary>Notes that a backend, asked for a study, does not have it: a row that it once gave is gone.</summary>
     public void RemoveStudyRow(string backend, Uid study) =>
-        _studies.Update(study, current => current.ListOf(backend) is { StudyRow: not null } list ? current.With(list with { StudyRow = null }) : current);
+        _studies.Update(study, current => current.GetList(backend) is { StudyRow: not null } list ? current.With(list with { StudyRow = null }) : current);
 
     /// <summary>Files summaries of series of one study and fires <see cref="ProxyEvent.SeriesAdded"/> for those that are new to clients.</summary>
     /// <param name="backend">Who said it.</param>
@@ -102,7 +102,7 @@ public sealed class DicomMetadataStore(
         var now = time.GetUtcNow();
         var (before, after) = _studies.Update(study, current =>
         {
-            var list = current.ListOf(backend);
+            var list = current.GetList(backend);
             var series = areAll ? list.Series.RemoveRange(list.Series.Keys.Where(uid => !rows.ContainsKey(uid))) : list.Series;
             foreach (var (uid, row) in rows)
             {
@@ -126,7 +126,7 @@ public sealed class DicomMetadataStore(
     public IReadOnlyList<Uid> AddUnlisted(string backend, Uid study)
     {
         var now = time.GetUtcNow();
-        var (before, after) = _studies.Update(study, current => current.With(current.ListOf(backend) with { Series = ImmutableDictionary<Uid, Series>.Empty, Asked = now, IsUnlisted = true }));
+        var (before, after) = _studies.Update(study, current => current.With(current.GetList(backend) with { Series = ImmutableDictionary<Uid, Series>.Empty, Asked = now, IsUnlisted = true }));
         return GoneBetween(before, after, backend);
     }
 
@@ -163,7 +163,7 @@ public sealed class DicomMetadataStore(
         {
             _studies.Update(path.Study, study =>
             {
-                var list = study.ListOf(backend);
+                var list = study.GetList(backend);
                 var series = list.FindSeries(path.Series) ?? new Series(path.Series);
                 return study.With(list.With(series with { InstanceRows = series.InstanceRows?.With(newer) ?? Pack(newer) }));
             });
@@ -176,7 +176,7 @@ public sealed class DicomMetadataStore(
     /// <param name="asked">When it was asked: what vouches for the metadata may be a list that is older than now.</param>
     public void Confirm(string backend, SeriesPath path, DateTimeOffset asked) => _studies.Update(path.Study, study =>
     {
-        var list = study.ListOf(backend);
+        var list = study.GetList(backend);
         return list.FindSeries(path.Series) is { } series && series.MetadataAsked != asked ? study.With(list.With(series with { MetadataAsked = asked })) : study;
     });
 
@@ -193,7 +193,7 @@ public sealed class DicomMetadataStore(
     /// <summary>Forgets what a backend said of a series, because it no longer has it.</summary>
     public void RemoveSeries(string backend, SeriesPath path) => _studies.Update(path.Study, study =>
     {
-        var list = study.ListOf(backend);
+        var list = study.GetList(backend);
         return list.FindSeries(path.Series) is null ? study : study.With(list with { Series = list.Series.Remove(path.Series) });
     });
 
@@ -243,9 +243,9 @@ public sealed class DicomMetadataStore(
 
     /// <summary>A series in its owner's list; null when no backend named it.</summary>
     public Series? GetSeries(SeriesPath path) =>
-        GetStudy(path.Study)?.HoldersOf(path.Series, preferenceOf).FirstOrDefault()?.FindSeries(path.Series);
+        GetStudy(path.Study)?.GetHolders(path.Series, preferenceOf).FirstOrDefault()?.FindSeries(path.Series);
 
-    /// <summary>An instance, from the first backend in the order of <see cref="Study.HoldersOf"/> that named it.</summary>
+    /// <summary>An instance, from the first backend in the order of <see cref="Study.GetHolders"/> that named it.</summary>
     public Instance? GetInstance(InstancePath path) =>
         GetStudy(path.Study)?.FindInstance(path, preferenceOf);
 
@@ -255,24 +255,24 @@ public sealed class DicomMetadataStore(
     /// <summary>A client was given this backend's list of a study: what was fetched ahead in it fires now, once.</summary>
     /// <returns>Whether something was.</returns>
     public bool ShowSeries(string backend, Uid study) =>
-        _studies.Find(study)?.SeriesLists.GetValueOrDefault(backend)?.HasUntold == true && Show(backend, study, static list => list.Shown());
+        _studies.Find(study)?.SeriesLists.GetValueOrDefault(backend)?.HasPrefetched == true && Show(backend, study, static list => list.MarkRequested());
 
     /// <summary>A client was given a series' metadata or pixels from this backend: what of it was fetched ahead fires now, once.</summary>
     /// <returns>Whether something was.</returns>
     public bool ShowMetadata(string backend, SeriesPath path) =>
-        _studies.Find(path.Study)?.SeriesLists.GetValueOrDefault(backend)?.FindSeries(path.Series)?.HasUntold == true && ShowSeries(backend, path);
+        _studies.Find(path.Study)?.SeriesLists.GetValueOrDefault(backend)?.FindSeries(path.Series)?.HasPrefetched == true && ShowSeries(backend, path);
 
     /// <summary>Calls <paramref name="handler"/> for each event of this name from now on, on its own time, until the handle is disposed of.</summary>
     public IDisposable Subscribe(string name, Action<ProxyEvent> handler) => events.Subscribe(name, handler);
 
     private bool ShowSeries(string backend, SeriesPath path) =>
-        Show(backend, path.Study, list => list.FindSeries(path.Series) is { HasUntold: true } series ? list.With(series.Shown()) : list);
+        Show(backend, path.Study, list => list.FindSeries(path.Series) is { HasPrefetched: true } series ? list.With(series.MarkRequested()) : list);
 
     private bool Show(string backend, Uid uid, Func<SeriesList, SeriesList> show)
     {
         var (before, after) = _studies.Update(uid, study =>
         {
-            var list = study.ListOf(backend);
+            var list = study.GetList(backend);
             var shown = show(list);
             return ReferenceEquals(list, shown) ? study : study.With(shown);
         });
@@ -285,7 +285,7 @@ public sealed class DicomMetadataStore(
         var now = time.GetUtcNow();
         var (before, _) = _studies.Update(path.Study, study =>
         {
-            var list = study.ListOf(backend);
+            var list = study.GetList(backend);
             var known = list.FindSeries(path.Series);
             return study.With(list.With(change(known ?? new Series(path.Series)) with
             {
@@ -294,11 +294,11 @@ public sealed class DicomMetadataStore(
                 MetadataMadeInClient = madeInClient && (known?.Metadata is null || known.MetadataMadeInClient),
             }));
         });
-        return before.ListOf(backend).FindSeries(path.Series);
+        return before.GetList(backend).FindSeries(path.Series);
     }
 
     private static Uid[] GoneBetween(Study before, Study after, string backend) =>
-        [.. before.ListOf(backend).Series.Keys.Where(uid => after.ListOf(backend).FindSeries(uid) is null)];
+        [.. before.GetList(backend).Series.Keys.Where(uid => after.GetList(backend).FindSeries(uid) is null)];
 
     private static Dictionary<SeriesPath, Dictionary<Uid, byte[]>> GroupBySeries(IReadOnlyCollection<Dataset> instances)
     {

@@ -88,10 +88,10 @@ public sealed class PackedInstances
     /// <summary>Its place; -1 when it is not here.</summary>
     internal int Find(Uid sopInstanceUid)
     {
-        var places = _places ??= FindPlaces();
+        var places = _places ??= FindOffsets();
         Span<byte> uid = stackalloc byte[Uid.MaxLength];
         uid = uid[..Encoding.ASCII.GetBytes(sopInstanceUid.ToString(), uid)];
-        for (var at = HashOf(uid); ; at++)
+        for (var at = GetHash(uid); ; at++)
         {
             var ordinal = places[at & (uint)(places.Length - 1)] - 1;
             if (ordinal < 0 || UidAt(ordinal).SequenceEqual(uid)) return ordinal;
@@ -99,19 +99,19 @@ public sealed class PackedInstances
     }
 
     /// <summary>A hash table: among a million instances each step of a binary search is a wait for memory.</summary>
-    private int[] FindPlaces()
+    private int[] FindOffsets()
     {
         var places = new int[BitOperations.RoundUpToPowerOf2((uint)(Count + Count / 2 + 1))];
         for (var i = 0; i < Count; i++)
         {
-            var at = HashOf(UidAt(i));
+            var at = GetHash(UidAt(i));
             while (places[at & (uint)(places.Length - 1)] != 0) at++;
             places[at & (uint)(places.Length - 1)] = i + 1;
         }
         return places;
     }
 
-    private static uint HashOf(ReadOnlySpan<byte> uid) => (uint)XxHash3.HashToUInt64(uid, Seed);
+    private static uint GetHash(ReadOnlySpan<byte> uid) => (uint)XxHash3.HashToUInt64(uid, Seed);
 
     /// <summary>The text in pieces: datasets with commas between them, as kept.</summary>
     public IEnumerable<ReadOnlyMemory<byte>> ReadText()

@@ -38,7 +38,7 @@ public sealed record Series(Uid Uid)
     public bool MetadataMadeInClient { get; init; }
 
     /// <summary>Whether a client that is given the metadata finds something in it that no event named yet.</summary>
-    public bool HasUntold => MadeInClient || (MetadataMadeInClient && Metadata is not null);
+    public bool HasPrefetched => MadeInClient || (MetadataMadeInClient && Metadata is not null);
 
     /// <summary>How many instances a search said it has; null when none did since all of them came.</summary>
     internal int? SummaryCount { get; init; }
@@ -56,7 +56,7 @@ public sealed record Series(Uid Uid)
     public bool IsMetadataComplete =>
         Metadata is { } metadata && (SummaryCount is null || SummaryCount == metadata.Count) && !IsBelied;
 
-    public bool IsMetadataFresh(TimeSpan lifetime, DateTimeOffset now) => Metadata is not null && Ages.IsWithin(MetadataAsked, lifetime, now);
+    public bool IsMetadataFresh(TimeSpan lifetime, DateTimeOffset now) => Metadata is not null && Freshness.IsWithin(MetadataAsked, lifetime, now);
 
     /// <summary>The same with a newer row.</summary>
     public Series WithSummary(Dataset row) => this with
@@ -80,7 +80,7 @@ public sealed record Series(Uid Uid)
     };
 
     /// <summary>The same, seen by a client with whatever is here of its metadata.</summary>
-    public Series Shown() => this with { MadeInClient = false, MetadataMadeInClient = MetadataMadeInClient && Metadata is null };
+    public Series MarkRequested() => this with { MadeInClient = false, MetadataMadeInClient = MetadataMadeInClient && Metadata is null };
 
     public Instance? FindInstance(string backend, InstancePath path) =>
         Instance.Find(backend, path, Metadata) ?? Instance.Find(backend, path, InstanceRows);

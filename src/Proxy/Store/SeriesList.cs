@@ -35,12 +35,12 @@ public sealed record SeriesList(string Backend)
         init
         {
             field = value;
-            HasUntold = value.Values.Any(s => s is { MadeInClient: true, Summary: not null });
+            HasPrefetched = value.Values.Any(s => s is { MadeInClient: true, Summary: not null });
         }
     } = ImmutableDictionary<Uid, Series>.Empty;
 
     /// <summary>Whether a client that is given the list finds a series in it that no event named yet.</summary>
-    public bool HasUntold { get; private init; }
+    public bool HasPrefetched { get; private init; }
 
     /// <summary>True while everything in the list was fetched ahead.</summary>
     public bool MadeInClient => !Series.IsEmpty && Series.Values.All(s => s.MadeInClient);
@@ -48,7 +48,7 @@ public sealed record SeriesList(string Backend)
     /// <summary>Whether the backend holds something of the study, as far as it said.</summary>
     public bool HoldsStudy => !Series.IsEmpty || StudyRow is not null;
 
-    public bool IsFresh(TimeSpan lifetime, DateTimeOffset now) => Asked is { } asked && Ages.IsWithin(asked, lifetime, now);
+    public bool IsFresh(TimeSpan lifetime, DateTimeOffset now) => Asked is { } asked && Freshness.IsWithin(asked, lifetime, now);
 
     public Series? FindSeries(Uid seriesInstanceUid) => Series.GetValueOrDefault(seriesInstanceUid);
 
@@ -59,9 +59,9 @@ public sealed record SeriesList(string Backend)
     public SeriesList With(Series series) => this with { Series = Series.SetItem(series.Uid, series) };
 
     /// <summary>The same, seen by a client: what it names was asked for.</summary>
-    public SeriesList Shown()
+    public SeriesList MarkRequested()
     {
-        if (!HasUntold) return this;
+        if (!HasPrefetched) return this;
         var untold = Series.Values.Where(s => s is { MadeInClient: true, Summary: not null });
         return this with { Series = Series.SetItems(untold.Select(s => KeyValuePair.Create(s.Uid, s with { MadeInClient = false }))) };
     }

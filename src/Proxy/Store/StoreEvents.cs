@@ -16,7 +16,7 @@ internal static class StoreEvents
     {
         foreach (var list in after.SeriesLists.Values)
         {
-            var older = before.ListOf(list.Backend);
+            var older = before.GetList(list.Backend);
             if (ReferenceEquals(older, list)) continue;
             foreach (var told in Between(after.Uid, older, list)) yield return told;
         }
@@ -37,7 +37,7 @@ internal static class StoreEvents
             if (!added.IsEmpty) yield return About(ProxyEvent.SeriesAdded, study, after.Backend) with { Added = added };
             foreach (var series in changed)
             {
-                var instances = AddedBetween(MetadataOf(before.FindSeries(series.Uid)), MetadataOf(series));
+                var instances = AddedBetween(GetMetadata(before.FindSeries(series.Uid)), GetMetadata(series));
                 if (!instances.IsEmpty) yield return About(ProxyEvent.InstancesAdded, study, after.Backend) with { Series = series.Uid, Added = instances };
             }
             foreach (var gone in before.Series.Values.Where(series => !series.MadeInClient && after.FindSeries(series.Uid) is null).OrderBy(series => series.Uid))
@@ -48,7 +48,7 @@ internal static class StoreEvents
 
     private static bool HasSummary(Series? series) => series is { MadeInClient: false, Summary: not null };
 
-    private static PackedInstances? MetadataOf(Series? series) => series is { MetadataMadeInClient: false } ? series.Metadata : null;
+    private static PackedInstances? GetMetadata(Series? series) => series is { MetadataMadeInClient: false } ? series.Metadata : null;
 
     private static ImmutableArray<Uid> AddedBetween(PackedInstances? before, PackedInstances? after) =>
         after is null || ReferenceEquals(before, after) ? [] : before is null ? [.. after.Uids] : [.. after.Uids.Where(uid => !before.Has(uid))];

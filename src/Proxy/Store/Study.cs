@@ -22,7 +22,7 @@ public sealed record Study(Uid Uid)
     /// <summary>Whether a backend holds something of it; else all that is known is who does not.</summary>
     public bool HasHolder => SeriesLists.Values.Any(list => list.HoldsStudy);
 
-    public SeriesList ListOf(string backend) => SeriesLists.GetValueOrDefault(backend) ?? new SeriesList(backend);
+    public SeriesList GetList(string backend) => SeriesLists.GetValueOrDefault(backend) ?? new SeriesList(backend);
 
     public Study With(SeriesList list) => this with { SeriesLists = SeriesLists.SetItem(list.Backend, list) };
 
@@ -30,7 +30,7 @@ public sealed record Study(Uid Uid)
     /// The backends that hold a series: its owner first, for a client works with what it gave; then the one with more
     /// instances, then the preferred one.
     /// </summary>
-    public IEnumerable<SeriesList> HoldersOf(Uid seriesInstanceUid, Func<string, int> preferenceOf)
+    public IEnumerable<SeriesList> GetHolders(Uid seriesInstanceUid, Func<string, int> preferenceOf)
     {
         // Mostly one backend holds a series, and then there is nothing to put in order.
         SeriesList? only = null;
@@ -43,10 +43,10 @@ public sealed record Study(Uid Uid)
         return only is null ? [] : [only];
     }
 
-    /// <summary>An instance, from the first backend in the order of <see cref="HoldersOf"/> that named it.</summary>
+    /// <summary>An instance, from the first backend in the order of <see cref="GetHolders"/> that named it.</summary>
     public Instance? FindInstance(InstancePath path, Func<string, int> preferenceOf)
     {
-        foreach (var list in HoldersOf(path.Series, preferenceOf))
+        foreach (var list in GetHolders(path.Series, preferenceOf))
         {
             if (list.FindSeries(path.Series)!.FindInstance(list.Backend, path) is { } instance) return instance;
         }
@@ -67,7 +67,7 @@ public sealed record Study(Uid Uid)
     public (int Series, int Instances) CountIn(IEnumerable<string> backends)
     {
         var most = new Dictionary<Uid, int>();
-        foreach (var series in backends.SelectMany(backend => ListOf(backend).Series.Values)) most[series.Uid] = Math.Max(series.Count, most.GetValueOrDefault(series.Uid));
+        foreach (var series in backends.SelectMany(backend => GetList(backend).Series.Values)) most[series.Uid] = Math.Max(series.Count, most.GetValueOrDefault(series.Uid));
         return (most.Count, most.Values.Sum());
     }
 

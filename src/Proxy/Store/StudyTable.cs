@@ -56,7 +56,7 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
     /// <summary>What left memory after it was used, and when that was.</summary>
     public ConcurrentDictionary<Uid, long> LateUses { get; } = new();
 
-    /// <summary>The holders that are in memory, for <see cref="KeptStudies"/>.</summary>
+    /// <summary>The holders that are in memory, for <see cref="PersistentStudyTable"/>.</summary>
     public IEnumerable<Entry> Entries => _studies.Select(s => s.Value);
 
     /// <summary>Writes what changed, when there is no room for it.</summary>
@@ -72,7 +72,7 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
 
     private async Task LoadFromAsync(StudyFile from, Uid uid, CancellationToken cancellation)
     {
-        var departures = Interlocked.Read(ref DeparturesOf(uid));
+        var departures = Interlocked.Read(ref GetDepartures(uid));
         var generation = from.Generation;
         var found = await from.FindAsync(uid, cancellation);
         if (found.Study is not null) TryAdmit(uid, static study => study, departures, generation, found, out _);
@@ -136,7 +136,7 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
     /// <summary>Drops a study from memory, changed or not, and whoever is just reading it from the file begins again.</summary>
     public void Drop(Uid uid)
     {
-        Interlocked.Increment(ref DeparturesOf(uid));
+        Interlocked.Increment(ref GetDepartures(uid));
         if (!_studies.TryGetValue(uid, out var entry)) return;
         lock (entry)
         {
@@ -191,7 +191,7 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
     /// <returns>False when somebody else was faster, or it left since it was read: look again.</returns>
     private bool TryAdmit(Uid uid, Func<Study, Study> change, out (Study Before, Study After) swapped)
     {
-        var departures = Interlocked.Read(ref DeparturesOf(uid));
+        var departures = Interlocked.Read(ref GetDepartures(uid));
         var generation = file?.Generation ?? 0;
         var isWhole = true;
         var kept = file?.MayHave(uid) == true ? file.Find(uid, out isWhole) : null;
@@ -216,7 +216,7 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
             try
             {
                 Interlocked.MemoryBarrier();
-                if (Interlocked.Read(ref DeparturesOf(uid)) != departures) return false;
+                if (Interlocked.Read(ref GetDepartures(uid)) != departures) return false;
                 var before = kept ?? new Study(uid);
                 swapped = (before, change(before));
                 if (kept is null && ReferenceEquals(swapped.After, before)) return true;
@@ -251,7 +251,7 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
 
     private void Use(Entry entry) => Volatile.Write(ref entry.LastUse, Interlocked.Increment(ref _uses));
 
-    private ref long DeparturesOf(Uid uid) => ref _departures[(uint)uid.GetHashCode() % (uint)_departures.Length];
+    private ref long GetDepartures(Uid uid) => ref _departures[(uint)uid.GetHashCode() % (uint)_departures.Length];
 
     // 3
     private void Evict()
@@ -290,7 +290,7 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
         entry.IsEvicted = true;
         if (file is not null)
         {
-            Interlocked.Increment(ref DeparturesOf(uid));
+            Interlocked.Increment(ref GetDepartures(uid));
             if (file.CanWrite && entry.LastUse > entry.WrittenUse) LateUses[uid] = entry.LastUse;
         }
         _studies.TryRemove(uid, out _);

@@ -17,7 +17,7 @@ namespace Proxy.Wire;
 /// {root}/studies/S/series/E/instances/I/bulkdata/{backend}/bulk/7fe00010
 /// </code>
 /// <para>
-/// Links to bulk data are kept in the forms of <see cref="BulkPlace"/> and leave signed (<see cref="BulkTokens"/>). A place
+/// Links to bulk data are kept in the forms of <see cref="BulkDataPath"/> and leave signed (<see cref="BulkTokens"/>). A place
 /// outside the backend's DICOMweb root, or in another study, is not followed: its rest is empty, and asking for it is a 404.
 /// </para>
 /// </remarks>
@@ -70,15 +70,15 @@ public sealed class BackendLinks(string backend, Uri root, Uri asked)
         if (FindResource(uri, study) is var (path, behind))
         {
             var tail = Escape(behind);
-            if (!BulkPlace.IsRest(tail)) return $"/{path}/bulkdata/{backend}/";
+            if (!BulkDataPath.IsRest(tail)) return $"/{path}/bulkdata/{backend}/";
             var isStudyRelative = path.Contains("/series/", StringComparison.Ordinal) && Relative.Any(start => text.StartsWith(start, StringComparison.Ordinal));
-            return $"/{path}/bulkdata/{backend}/{(isStudyRelative ? BulkPlace.StudyRelative : "")}{tail}";
+            return $"/{path}/bulkdata/{backend}/{(isStudyRelative ? BulkDataPath.StudyRelative : "")}{tail}";
         }
         var prefix = root.AbsolutePath.TrimEnd('/') + "/";
         if (uri.Authority != root.Authority || !uri.AbsolutePath.StartsWith(prefix, StringComparison.Ordinal)) return nowhere;
         var below = Escape(uri.PathAndQuery[prefix.Length..]);
-        if (!BulkPlace.IsRest(below) || uri.AbsolutePath.Contains(Studies, StringComparison.Ordinal)) return nowhere;
-        return FindOwner(dataset) is { } owner ? $"/{owner}/bulkdata/{backend}/{BulkPlace.BelowRoot}{below}" : nowhere;
+        if (!BulkDataPath.IsRest(below) || uri.AbsolutePath.Contains(Studies, StringComparison.Ordinal)) return nowhere;
+        return FindOwner(dataset) is { } owner ? $"/{owner}/bulkdata/{backend}/{BulkDataPath.BelowRoot}{below}" : nowhere;
     }
 
     /// <summary><see cref="Uri"/> escapes all that RFC 3986 §3.3 does not allow but brackets, which it leaves for IPv6 hosts.</summary>

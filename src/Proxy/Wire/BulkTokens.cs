@@ -36,7 +36,7 @@ public sealed class BulkTokens
     {
         Key = RandomNumberGenerator.GetBytes(KeyBytes);
         _keys = [Key];
-        _keyId = IdOf(Key);
+        _keyId = GetId(Key);
     }
 
     /// <summary>The key that signs.</summary>
@@ -50,7 +50,7 @@ public sealed class BulkTokens
     {
         if (key.AsSpan().SequenceEqual(Key)) return;
         Volatile.Write(ref _keys, [key, .. _keys.Take(MaxKeys - 1)]);
-        (Key, _keyId) = (key, IdOf(key));
+        (Key, _keyId) = (key, GetId(key));
     }
 
     /// <summary>Writes the token of a kept link.</summary>
@@ -73,13 +73,13 @@ public sealed class BulkTokens
     /// <param name="resource">The study, series or instance of the URL.</param>
     /// <param name="token">What the client came with.</param>
     /// <returns>Null when no metadata of this proxy named it so.</returns>
-    public BulkPlace? Read(string backend, string resource, string token)
+    public BulkDataPath? Read(string backend, string resource, string token)
     {
-        if (token.Length > Base64Url.GetEncodedLength(BulkPlace.MaxRestLength + 1 + MacBytes)) return null;
+        if (token.Length > Base64Url.GetEncodedLength(BulkDataPath.MaxRestLength + 1 + MacBytes)) return null;
         var plain = new byte[Base64Url.GetMaxDecodedLength(token.Length)];
         if (Base64Url.DecodeFromChars(token, plain, out var read, out var length) != OperationStatus.Done || read < token.Length) return null;
         if (length <= MacBytes) return null;
-        var place = new BulkPlace(backend, resource, Encoding.UTF8.GetString(plain, 0, length - MacBytes));
+        var place = new BulkDataPath(backend, resource, Encoding.UTF8.GetString(plain, 0, length - MacBytes));
         var link = Encoding.UTF8.GetBytes(place.Link);
         Span<byte> mac = stackalloc byte[HMACSHA256.HashSizeInBytes];
         foreach (var key in Volatile.Read(ref _keys))
@@ -90,5 +90,5 @@ public sealed class BulkTokens
         return null;
     }
 
-    private static UInt128 IdOf(byte[] key) => BinaryPrimitives.ReadUInt128LittleEndian(HMACSHA256.HashData(key, "id"u8));
+    private static UInt128 GetId(byte[] key) => BinaryPrimitives.ReadUInt128LittleEndian(HMACSHA256.HashData(key, "id"u8));
 }

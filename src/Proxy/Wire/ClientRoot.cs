@@ -40,7 +40,7 @@ public sealed class ClientRoot(string address, BulkTokens tokens, StudyPath? stu
         // Without a study a purge could not reach it: it is not followed until the metadata is read again.
         var prefix = study is { } path ? [(byte)'/', .. Encoding.ASCII.GetBytes(path.ToString()), .. link[..rest]] : link[..rest];
         output.Write(prefix);
-        if (study is not null) tokens.Write(output, [.. prefix, (byte)BulkPlace.BelowRoot, .. link[rest..]], prefix.Length);
+        if (study is not null) tokens.Write(output, [.. prefix, (byte)BulkDataPath.BelowRoot, .. link[rest..]], prefix.Length);
         return link.Length;
     }
 }

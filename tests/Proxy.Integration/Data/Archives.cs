@@ -49,7 +49,7 @@ public static class Archives
 
     public static IEnumerable<Study> Studies => All.Select(s => s.Study).Distinct();
 
-    public static IEnumerable<Series> Of(Study study) => All.Where(s => s.Study == study);
+    public static IEnumerable<Series> Find(Study study) => All.Where(s => s.Study == study);
 
     /// <summary>Where a series lies; what lies on both is asked of the east here.</summary>
     public static bool IsEast(Series series) => East.Contains(series);

@@ -31,7 +31,7 @@ public abstract class Content
     {
         var z = -spacing * (instance.Number - 1);
         attributes
-            .Text(Tags.FrameOfReferenceUid, "UI", Uids.Of("frame-of-reference", instance.Series.Study.Key))
+            .Text(Tags.FrameOfReferenceUid, "UI", Uids.Create("frame-of-reference", instance.Series.Study.Key))
             .Text(Tags.PositionReferenceIndicator, "LO", "")
             .Decimal(Tags.ImagePositionPatient, "DS", -size * pixel / 2, -size * pixel / 2, z)
             .Decimal(Tags.ImageOrientationPatient, "DS", 1, 0, 0, 0, 1, 0)

@@ -4,13 +4,13 @@ public sealed record Patient(string Id, string Name, string BirthDate, string Se
 
 public sealed record Study(string Key, Patient Patient, string Date, string Description)
 {
-    public string Uid => Uids.Of("study", Key);
+    public string Uid => Uids.Create("study", Key);
 }
 
 /// <summary>A series of <paramref name="Count"/> instances that all show the same kind of <paramref name="Content"/>.</summary>
 public sealed record Series(Study Study, string Key, int Number, string Description, Content Content, int Count)
 {
-    public string Uid => Uids.Of("series", Study.Key, Key);
+    public string Uid => Uids.Create("series", Study.Key, Key);
 
     public IEnumerable<Instance> Instances => Enumerable.Range(1, Count).Select(number => new Instance(this, number));
 
@@ -23,7 +23,7 @@ public sealed record Instance(Series Series, int Number)
 {
     private const string ExplicitLittleEndian = "1.2.840.10008.1.2.1";
 
-    public string Uid => Uids.Of("instance", Series.Study.Key, Series.Key, Number);
+    public string Uid => Uids.Create("instance", Series.Study.Key, Series.Key, Number);
 
     public string Path => $"{Series.Path}/instances/{Uid}";
 
@@ -37,7 +37,7 @@ public sealed record Instance(Series Series, int Number)
             .Text(0x00020002, "UI", Series.Content.SopClassUid)
             .Text(0x00020003, "UI", Uid)
             .Text(0x00020010, "UI", ExplicitLittleEndian)
-            .Text(0x00020012, "UI", Uids.Of("implementation"))
+            .Text(0x00020012, "UI", Uids.Create("implementation"))
             .ToBytes();
         var length = new Attributes().Bytes(0x00020000, "UL", BitConverter.GetBytes(meta.Length)).ToBytes();
         return [.. new byte[128], .. "DICM"u8, .. length, .. meta, .. Dataset().ToBytes()];

@@ -22,7 +22,7 @@ public sealed class Topogram : Content
         attributes
             .Text(Tags.ImageType, "CS", "ORIGINAL", "PRIMARY", "LOCALIZER")
             .Text(Tags.BodyPartExamined, "CS", "CHEST").Text(Tags.PatientPosition, "CS", "HFS")
-            .Text(Tags.FrameOfReferenceUid, "UI", Uids.Of("frame-of-reference", instance.Series.Study.Key))
+            .Text(Tags.FrameOfReferenceUid, "UI", Uids.Create("frame-of-reference", instance.Series.Study.Key))
             .Decimal(Tags.ImagePositionPatient, "DS", -190, 0, 280)
             .Decimal(Tags.ImageOrientationPatient, "DS", 1, 0, 0, 0, 0, -1)
             .Decimal(Tags.PixelSpacing, "DS", 1.5, 1.5)

@@ -31,7 +31,7 @@ public sealed class DicomwebClient(HttpClient http, string root)
     /// </summary>
     public async Task<IReadOnlyList<Answer>> OpenAsync(Study study, CancellationToken cancellationToken)
     {
-        var series = Archives.Of(study).ToArray();
+        var series = Archives.Find(study).ToArray();
         var answers = new List<Answer>
         {
             await GetJsonAsync($"studies?limit=101&offset=0&fuzzymatching=false&includefield=00081030%2C00080060&StudyInstanceUID={study.Uid}", cancellationToken),

@@ -23,9 +23,9 @@ public sealed class FramePacs : IAsyncDisposable
     /// <summary>Frames that were asked for.</summary>
     public int Frames => Volatile.Read(ref _frames);
 
-    public static string PathOf(int series, int frame) => $"studies/{Study}/series/{Study}.{series}/instances/{Study}.{series}.1/frames/{frame}";
+    public static string GetPath(int series, int frame) => $"studies/{Study}/series/{Study}.{series}/instances/{Study}.{series}.1/frames/{frame}";
 
-    public static byte[] BytesOf(string path, int length)
+    public static byte[] GetBytes(string path, int length)
     {
         var bytes = new byte[length];
         new Random(path.Aggregate(17, (sum, c) => unchecked(sum * 31 + c))).NextBytes(bytes);
@@ -41,7 +41,7 @@ public sealed class FramePacs : IAsyncDisposable
         var app = builder.Build();
         var pacs = new FramePacs(app);
         app.MapGet("/dicom-web/studies/{study}/series", () => Results.Text(
-            "[" + string.Join(',', Enumerable.Range(1, series).Select(RowOf)) + "]",
+            "[" + string.Join(',', Enumerable.Range(1, series).Select(GetRow)) + "]",
             "application/dicom+json"));
         app.MapGet("/dicom-web/{**path}", async (HttpContext context, string path) =>
         {
@@ -52,7 +52,7 @@ public sealed class FramePacs : IAsyncDisposable
             }
 
             Interlocked.Increment(ref pacs._frames);
-            var body = BytesOf(path, frameBytes(path));
+            var body = GetBytes(path, frameBytes(path));
             var head = Encoding.ASCII.GetBytes($"--b\r\nContent-Type: application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1\r\nContent-Length: {body.Length}\r\n\r\n");
             context.Response.ContentType = "multipart/related; type=\"application/octet-stream\"; boundary=b";
             await context.Response.Body.WriteAsync(head);
@@ -63,7 +63,7 @@ public sealed class FramePacs : IAsyncDisposable
         return pacs;
     }
 
-    private static string RowOf(int series) => "{" + string.Join(',', [Value("0020000D", "UI", $"\"{Study}\""), Value("0020000E", "UI", $"\"{Study}.{series}\""), Value("00201209", "IS", "1")]) + "}";
+    private static string GetRow(int series) => "{" + string.Join(',', [Value("0020000D", "UI", $"\"{Study}\""), Value("0020000E", "UI", $"\"{Study}.{series}\""), Value("00201209", "IS", "1")]) + "}";
 
     private static string Value(string tag, string vr, string value) => $$"""
         "{{tag}}":{"vr":"{{vr}}","Value":[{{value}}]}

@@ -16,6 +16,6 @@ public static class Phantom
         foreach (var (tissue, x, y, hounsfield) in places)
             Assert.True(Math.Abs(picture.GreyAt(x, y) - CtSlice.Grey(hounsfield)) <= 4, $"{tissue} is {picture.GreyAt(x, y)}, not {CtSlice.Grey(hounsfield)}");
         foreach (var tissue in new[] { CtSlice.Air, CtSlice.Fat, CtSlice.Muscle, CtSlice.Heart })
-            Assert.InRange(picture.Screen.ShareOf(CtSlice.Grey(tissue), 4), 0.005, 0.9);
+            Assert.InRange(picture.Screen.GetShare(CtSlice.Grey(tissue), 4), 0.005, 0.9);
     }
 }

@@ -24,7 +24,7 @@ public sealed class Screenshot
     }
 
     /// <summary>Which part of the picture, 0 to 1, has a grey within <paramref name="tolerance"/> of <paramref name="grey"/>.</summary>
-    public double ShareOf(int grey, int tolerance)
+    public double GetShare(int grey, int tolerance)
     {
         var hits = 0;
         for (var y = 0; y < Height; y++)

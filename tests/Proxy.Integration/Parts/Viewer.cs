@@ -66,7 +66,7 @@ public sealed class Viewer : IAsyncDisposable
             new() { WaitUntil = WaitUntilState.Commit });
         await AwaitAsync("a picture", ShowsAPictureAsync);
         var elapsed = TimeProvider.System.GetElapsedTime(started);
-        await AwaitAsync($"{series.Count} frames", () => Task.FromResult(FramesOf(series) >= series.Count));
+        await AwaitAsync($"{series.Count} frames", () => Task.FromResult(GetFrames(series) >= series.Count));
         return elapsed;
     }
 
@@ -117,7 +117,7 @@ public sealed class Viewer : IAsyncDisposable
         }
     }
 
-    private int FramesOf(Series series) =>
+    private int GetFrames(Series series) =>
         Asked.Where(url => url.Contains($"{series.Path}/instances/", StringComparison.Ordinal) && url.Contains("/frames/", StringComparison.Ordinal))
             .Distinct().Count();
 

@@ -6,7 +6,7 @@ namespace Proxy.Tests.Backends;
 /// <summary>What is configured now: in its order, and swapped whole.</summary>
 public class BackendSetTests
 {
-    private readonly BackendSet _set = new([Of("west", 2), Of("north", 1), Of("east", 1)]);
+    private readonly BackendSet _set = new([Create("west", 2), Create("north", 1), Create("east", 1)]);
 
     [Fact]
     public void ThePreferredComesFirst_ThenByName() => Assert.Equal(["east", "north", "west"], _set.All.Select(b => b.Name));
@@ -19,27 +19,27 @@ public class BackendSetTests
         Assert.Equal("/dicomweb", before.Path);
         Assert.Same(before, _set.AsOne);
 
-        Assert.Equal(["east", "north"], _set.Set([Of("west", 1), Of("south", 2)]).Order());
+        Assert.Equal(["east", "north"], _set.Set([Create("west", 1), Create("south", 2)]).Order());
 
         Assert.Equal(["west", "south"], _set.AsOne.Backends.Select(b => b.Name));
         Assert.Equal(["east", "north", "west"], before.Backends.Select(b => b.Name));
         Assert.Null(_set.Find("east"));
-        Assert.Equal(1, _set.PreferenceOf("west"));
+        Assert.Equal(1, _set.GetPreference("west"));
     }
 
     [Fact]
     public void AnIdentityLeadsBackToItsName_HoweverThatIsWritten()
     {
-        var identity = Set("east", "http://a/dicom-web").IdentityOf("EAST")!;
-        Assert.Equal("East", Set("East", "http://a/dicom-web").NameOf(identity));
+        var identity = Set("east", "http://a/dicom-web").FindIdentity("EAST")!;
+        Assert.Equal("East", Set("East", "http://a/dicom-web").FindName(identity));
     }
 
     [Fact]
     public void AnotherAddressIsAnotherIdentity()
     {
-        var identity = Set("east", "http://a/dicom-web").IdentityOf("east")!;
-        Assert.Null(Set("east", "http://b/dicom-web").NameOf(identity));
-        Assert.NotEqual(identity, Set("east", "http://b/dicom-web").IdentityOf("east"));
+        var identity = Set("east", "http://a/dicom-web").FindIdentity("east")!;
+        Assert.Null(Set("east", "http://b/dicom-web").FindName(identity));
+        Assert.NotEqual(identity, Set("east", "http://b/dicom-web").FindIdentity("east"));
     }
 
     [Theory]
@@ -48,11 +48,11 @@ public class BackendSetTests
     [InlineData("west@0")]
     public void WhatIsNotConfiguredHasNone(string identity)
     {
-        Assert.Null(Set("east", "http://a/dicom-web").NameOf(identity));
-        Assert.Null(Set("east", "http://a/dicom-web").IdentityOf("west"));
+        Assert.Null(Set("east", "http://a/dicom-web").FindName(identity));
+        Assert.Null(Set("east", "http://a/dicom-web").FindIdentity("west"));
     }
 
-    private static BackendSet Set(string name, string address) => new([Of(name, 1) with { Address = new(address) }]);
+    private static BackendSet Set(string name, string address) => new([Create(name, 1) with { Address = new(address) }]);
 
-    private static BackendOptions Of(string name, int preference) => new(name, new($"http://{name}/dicom-web"), preference, TimeSpan.FromSeconds(1), 1, Compression.Identity, null, false, false);
+    private static BackendOptions Create(string name, int preference) => new(name, new($"http://{name}/dicom-web"), preference, TimeSpan.FromSeconds(1), 1, Compression.Identity, null, false, false);
 }

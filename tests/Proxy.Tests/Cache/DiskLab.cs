@@ -41,7 +41,7 @@ public sealed class DiskLab : IAsyncDisposable
     /// <summary>Names that are configured as backends.</summary>
     public HashSet<string> Backends { get; } = ["east", "west"];
 
-    public IEnumerable<string> Files => Directory.Exists(PathOf("entries")) ? Directory.EnumerateFiles(PathOf("entries"), "*", SearchOption.AllDirectories) : [];
+    public IEnumerable<string> Files => Directory.Exists(GetPath("entries")) ? Directory.EnumerateFiles(GetPath("entries"), "*", SearchOption.AllDirectories) : [];
 
     /// <summary>A tier of a proxy that has no folder.</summary>
     public static DiskTier None()
@@ -54,25 +54,25 @@ public sealed class DiskLab : IAsyncDisposable
         new(backend, $"studies/1.2.{study}/series/1.2.{study}.{series}/instances/1.2.{study}.{series}.{instance}/frames/1", BodyFormat.AsStored);
 
     /// <summary>A body that no other key has.</summary>
-    public static byte[] BodyOf(EntryKey key, int length)
+    public static byte[] GetBody(EntryKey key, int length)
     {
         var bytes = new byte[length];
-        new Random(key.Place.Sum(c => c) + key.Place.Length * 7919 + key.Backend[0]).NextBytes(bytes);
+        new Random(key.Path.Sum(c => c) + key.Path.Length * 7919 + key.Backend[0]).NextBytes(bytes);
         return bytes;
     }
 
-    public static Entry EntryOf(EntryKey key, int length)
+    public static Entry GetEntry(EntryKey key, int length)
     {
-        var bytes = BodyOf(key, length);
+        var bytes = GetBody(key, length);
         return new(new("application/octet-stream", "1.2.840.10008.1.2.1", length), [bytes.AsMemory(0, length / 3), bytes.AsMemory(length / 3)], length, Stored);
     }
 
-    public string PathOf(params ReadOnlySpan<string> parts) => System.IO.Path.Join([Path, .. parts]);
+    public string GetPath(params ReadOnlySpan<string> parts) => System.IO.Path.Join([Path, .. parts]);
 
-    public void Add(EntryKey key, int length) => Tier.Add(key, EntryOf(key, length));
+    public void Add(EntryKey key, int length) => Tier.Add(key, GetEntry(key, length));
 
     /// <summary>As if it had been fetched before anybody asked for it.</summary>
-    public void AddAhead(EntryKey key, int length) => Tier.Add(key, EntryOf(key, length) with { IsPrefetched = true });
+    public void AddAhead(EntryKey key, int length) => Tier.Add(key, GetEntry(key, length) with { IsPrefetched = true });
 
     /// <summary>What stands under a key; null for nothing.</summary>
     public async Task<byte[]?> ReadAsync(EntryKey key)
@@ -123,7 +123,7 @@ public sealed class DiskLab : IAsyncDisposable
     private void Begin()
     {
         Folder = new(Path, NullLogger<CacheFolder>.Instance);
-        Folder.LookAsync().GetAwaiter().GetResult();
+        Folder.CheckAsync().GetAwaiter().GetResult();
         Writer = new(Folder, identity => Backends.Contains(identity.Split('@')[0]) ? identity.Split('@')[0] : null, MaxBytes, _time, NullLogger<DiskWriter>.Instance);
         Tier = NewTier(Folder, Writer, name => Backends.Contains(name) ? name + "@here" : null);
         Writer.StartAsync(CancellationToken.None).GetAwaiter().GetResult();

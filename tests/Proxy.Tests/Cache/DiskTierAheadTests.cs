@@ -76,18 +76,18 @@ public sealed class DiskTierAheadTests : IAsyncDisposable
     public async Task ItTakesAQuarterAtMost_AndThrowsOutNoneOfItsKind()
     {
         await AddAheadAsync(10, 5);
-        Assert.InRange(_disk.Writer.AheadBytes, 2 * SeriesBytes, _disk.MaxBytes / 4);
+        Assert.InRange(_disk.Writer.PrefetchedBytes, 2 * SeriesBytes, _disk.MaxBytes / 4);
         Assert.Equal((FramesOfSeries, FramesOfSeries), (await CountAsync(10), await CountAsync(11)));
         Assert.Equal(0, _disk.Writer.Evictions);
-        Assert.False(_disk.Tier.HasRoomAhead(_disk.MaxBytes));
+        Assert.False(_disk.Tier.HasRoomForPrefetched(_disk.MaxBytes));
     }
 
     [Fact]
     public async Task ItThrowsOutOnlyWhatNobodyUsedForAWhile_AndNoMoreThanIsInItsWay()
     {
         await AddSeriesAsync(0, 9);
-        Assert.True(_disk.Tier.HasRoomAhead(200_000));
-        Assert.False(_disk.Tier.HasRoomAhead(SeriesBytes));
+        Assert.True(_disk.Tier.HasRoomForPrefetched(200_000));
+        Assert.False(_disk.Tier.HasRoomForPrefetched(SeriesBytes));
         await AddAheadAsync(10, 1);
         Assert.Equal(0, _disk.Writer.Evictions);
         Assert.Equal(15, await CountAsync(10, isUse: false));
@@ -95,7 +95,7 @@ public sealed class DiskTierAheadTests : IAsyncDisposable
         _time.Advance(TimeSpan.FromMinutes(31));
         Assert.NotNull(await _disk.ReadAsync(DiskLab.Key(0, 0)));
         await _disk.SettleAsync();
-        Assert.True(_disk.Tier.HasRoomAhead(SeriesBytes));
+        Assert.True(_disk.Tier.HasRoomForPrefetched(SeriesBytes));
         await AddAheadAsync(11, 1);
         Assert.Equal(FramesOfSeries, await CountAsync(11, isUse: false));
         Assert.Equal(15, await CountAsync(10, isUse: false));
@@ -110,17 +110,17 @@ public sealed class DiskTierAheadTests : IAsyncDisposable
     [Fact]
     public async Task ThereIsRoomAhead_OnlyWithinItsQuarter()
     {
-        Assert.True(_disk.Tier.HasRoomAhead(_disk.MaxBytes / 4));
-        Assert.False(_disk.Tier.HasRoomAhead(_disk.MaxBytes / 4 + 1));
+        Assert.True(_disk.Tier.HasRoomForPrefetched(_disk.MaxBytes / 4));
+        Assert.False(_disk.Tier.HasRoomForPrefetched(_disk.MaxBytes / 4 + 1));
         await AddAheadAsync(10, 2);
         await AheadBytesAreAsync(2 * SeriesBytes);
-        Assert.True(_disk.Tier.HasRoomAhead(100_000));
-        Assert.False(_disk.Tier.HasRoomAhead(SeriesBytes));
+        Assert.True(_disk.Tier.HasRoomForPrefetched(100_000));
+        Assert.False(_disk.Tier.HasRoomForPrefetched(SeriesBytes));
         Assert.NotNull(await _disk.ReadAsync(DiskLab.Key(10, 0)));
         await AheadBytesAreAsync(SeriesBytes);
-        Assert.True(_disk.Tier.HasRoomAhead(SeriesBytes));
+        Assert.True(_disk.Tier.HasRoomForPrefetched(SeriesBytes));
         _disk.Folder.Fail(new IOException("gone bad"), wasWriting: true);
-        Assert.False(_disk.Tier.HasRoomAhead(1));
+        Assert.False(_disk.Tier.HasRoomForPrefetched(1));
     }
 
     [Fact]
@@ -147,10 +147,10 @@ public sealed class DiskTierAheadTests : IAsyncDisposable
         await AddSeriesAsync(0, 2);
         await AheadBytesAreAsync(SeriesBytes);
         await _disk.EndAsync(inOrder: end == "in order");
-        if (end == "index lost") File.Delete(_disk.PathOf("entries.db"));
+        if (end == "index lost") File.Delete(_disk.GetPath("entries.db"));
         await using var again = new DiskLab(path: _disk.Path, maxBytes: _disk.MaxBytes, time: _time);
         await again.SettleAsync();
-        await Until.TrueAsync(() => again.Writer.AheadBytes == SeriesBytes && again.Writer.Bytes == 3 * SeriesBytes);
+        await Until.TrueAsync(() => again.Writer.PrefetchedBytes == SeriesBytes && again.Writer.Bytes == 3 * SeriesBytes);
     }
 
     [Fact]
@@ -203,7 +203,7 @@ public sealed class DiskTierAheadTests : IAsyncDisposable
         BinaryPrimitives.WriteUInt64LittleEndian(head.AsSpan(48), XxHash3.HashToUInt64(head));
         await File.WriteAllBytesAsync(path, [.. head, .. bytes[start..]], TestContext.Current.CancellationToken);
 
-        Assert.Equal(DiskLab.BodyOf(key, FrameBytes), await _disk.ReadAsync(key));
+        Assert.Equal(DiskLab.GetBody(key, FrameBytes), await _disk.ReadAsync(key));
         Assert.False(await IsPrefetchedAsync(key));
         Assert.Equal(0, _disk.Tier.Damaged);
     }
@@ -213,30 +213,30 @@ public sealed class DiskTierAheadTests : IAsyncDisposable
     {
         var (key, other) = (DiskLab.Key(10, 1), DiskLab.Key(10, 2));
         var asJpeg = new BodyFormat("image/jp2", "1.2.840.10008.1.2.4.90");
-        Assert.False(await HasAsync(new Candidate(key)));
+        Assert.False(await HasAsync(new AcceptableEntry(key)));
         using (_disk.Writer.Queue.Fetching())
         {
             _disk.AddAhead(key, FrameBytes);
-            Assert.True(await HasAsync(new Candidate(key)));
+            Assert.True(await HasAsync(new AcceptableEntry(key)));
         }
         await _disk.SettleAsync();
-        Assert.True(await HasAsync(new Candidate(key)));
-        Assert.True(await HasAsync(new Candidate(other), new(key, new("application/octet-stream", "1.2.840.10008.1.2.1"))));
-        Assert.False(await HasAsync(new Candidate(other), new(key, asJpeg)));
-        Assert.False(await HasAsync(new Candidate(key with { Backend = "north" })));
+        Assert.True(await HasAsync(new AcceptableEntry(key)));
+        Assert.True(await HasAsync(new AcceptableEntry(other), new(key, new("application/octet-stream", "1.2.840.10008.1.2.1"))));
+        Assert.False(await HasAsync(new AcceptableEntry(other), new(key, asJpeg)));
+        Assert.False(await HasAsync(new AcceptableEntry(key with { Backend = "north" })));
         await AheadBytesAreAsync(20_480);
         Assert.Equal((0, 0), (_disk.Tier.Tallies.Hits, _disk.Tier.Tallies.Misses));
 
         File.WriteAllBytes(_disk.Files.Single(), File.ReadAllBytes(_disk.Files.Single())[..^1]);
-        Assert.False(await HasAsync(new Candidate(key)));
+        Assert.False(await HasAsync(new AcceptableEntry(key)));
         File.WriteAllBytes(_disk.Files.Single(), []);
-        Assert.False(await HasAsync(new Candidate(key)));
+        Assert.False(await HasAsync(new AcceptableEntry(key)));
         Assert.True(_disk.Folder.State.CanWrite);
         await _disk.Tier.RemoveAsync(new());
-        Assert.False(await HasAsync(new Candidate(key)));
+        Assert.False(await HasAsync(new AcceptableEntry(key)));
     }
 
-    private ValueTask<bool> HasAsync(params Candidate[] wanted) => _disk.Tier.HasAsync(wanted, CancellationToken.None);
+    private ValueTask<bool> HasAsync(params AcceptableEntry[] wanted) => _disk.Tier.HasAsync(wanted, CancellationToken.None);
 
     private async Task<bool> IsPrefetchedAsync(EntryKey key)
     {
@@ -266,7 +266,7 @@ public sealed class DiskTierAheadTests : IAsyncDisposable
     {
         var count = 0;
         for (var i = 0; i < FramesOfSeries; i++)
-            count += (isUse ? await _disk.ReadAsync(DiskLab.Key(series, i)) is not null : await HasAsync(new Candidate(DiskLab.Key(series, i)))) ? 1 : 0;
+            count += (isUse ? await _disk.ReadAsync(DiskLab.Key(series, i)) is not null : await HasAsync(new AcceptableEntry(DiskLab.Key(series, i)))) ? 1 : 0;
         return count;
     }
 
@@ -274,6 +274,6 @@ public sealed class DiskTierAheadTests : IAsyncDisposable
     private Task AheadBytesAreAsync(long bytes) => Until.TrueAsync(async () =>
     {
         await _disk.SettleAsync();
-        return _disk.Writer.AheadBytes == bytes;
+        return _disk.Writer.PrefetchedBytes == bytes;
     });
 }

@@ -27,16 +27,16 @@ public sealed class DiskTierTests : IAsyncDisposable
     {
         var key = DiskLab.Key(1, 1);
         _disk.Add(key, length);
-        Assert.Equal(DiskLab.BodyOf(key, length), await _disk.ReadAsync(key));
+        Assert.Equal(DiskLab.GetBody(key, length), await _disk.ReadAsync(key));
         await _disk.BeginAgainAsync();
 
         var (_, body) = (await _disk.Tier.FindAsync([new(key)], CancellationToken.None))!.Value;
         using (body)
         {
-            Assert.Equal(DiskLab.EntryOf(key, length).Head, body.Head);
+            Assert.Equal(DiskLab.GetEntry(key, length).Head, body.Head);
             Assert.Equal(DiskLab.Stored, body.Stored);
             Assert.Equal(length, body.Length);
-            Assert.Equal(DiskLab.BodyOf(key, length), await DiskLab.ReadAsync(body));
+            Assert.Equal(DiskLab.GetBody(key, length), await DiskLab.ReadAsync(body));
         }
     }
 
@@ -78,7 +78,7 @@ public sealed class DiskTierTests : IAsyncDisposable
         _disk.Add(key, FrameBytes);
         await _disk.SettleAsync();
         Assert.Null(await _disk.ReadAsync(key with { Backend = "west" }));
-        Assert.Null(await _disk.ReadAsync(key with { Place = key.Place + "0" }));
+        Assert.Null(await _disk.ReadAsync(key with { Path = key.Path + "0" }));
         Assert.Null(await _disk.ReadAsync(key with { Format = BodyFormat.AsStored with { TransferSyntax = "1.2.840.10008.1.2.1" } }));
         Assert.Null(await _disk.ReadAsync(key with { Format = null }));
         Assert.NotNull(await _disk.ReadAsync(key));
@@ -237,14 +237,14 @@ public sealed class DiskTierTests : IAsyncDisposable
         for (var i = 0; i < 50; i++) _disk.Add(DiskLab.Key(i % 5, i), FrameBytes);
         await _disk.SettleAsync();
         var bytes = _disk.Writer.Bytes;
-        File.WriteAllBytes(_disk.PathOf("tmp", "half"), new byte[1000]);
+        File.WriteAllBytes(_disk.GetPath("tmp", "half"), new byte[1000]);
         await _disk.BeginAgainAsync(inOrder: false);
-        File.WriteAllBytes(_disk.PathOf("tmp", "other"), new byte[1000]);
+        File.WriteAllBytes(_disk.GetPath("tmp", "other"), new byte[1000]);
 
         for (var i = 0; i < 50; i++) Assert.NotNull(await _disk.ReadAsync(DiskLab.Key(i % 5, i)));
         await Until.TrueAsync(() => !_disk.Writer.IsScanning && _disk.Writer.Entries == 50);
         Assert.Equal(bytes, _disk.Writer.Bytes);
-        Assert.False(File.Exists(_disk.PathOf("tmp", "half")));
+        Assert.False(File.Exists(_disk.GetPath("tmp", "half")));
     }
 
     public static TheoryData<string> Losses => ["deleted", "garbage", "truncated", "other version", "wal garbage"];
@@ -256,13 +256,13 @@ public sealed class DiskTierTests : IAsyncDisposable
         for (var i = 0; i < 50; i++) _disk.Add(DiskLab.Key(i % 5, i), FrameBytes);
         await _disk.SettleAsync();
         await _disk.EndAsync();
-        var index = _disk.PathOf("entries.db");
+        var index = _disk.GetPath("entries.db");
         switch (loss)
         {
             case "deleted": File.Delete(index); break;
-            case "garbage": File.WriteAllBytes(index, DiskLab.BodyOf(DiskLab.Key(1, 1), 20_000)); break;
+            case "garbage": File.WriteAllBytes(index, DiskLab.GetBody(DiskLab.Key(1, 1), 20_000)); break;
             case "truncated": File.WriteAllBytes(index, File.ReadAllBytes(index)[..5000]); break;
-            case "wal garbage": File.WriteAllBytes(index + "-wal", DiskLab.BodyOf(DiskLab.Key(1, 1), 20_000)); break;
+            case "wal garbage": File.WriteAllBytes(index + "-wal", DiskLab.GetBody(DiskLab.Key(1, 1), 20_000)); break;
             default:
                 var bytes = File.ReadAllBytes(index);
                 bytes[63] = 99;
@@ -346,7 +346,7 @@ public sealed class DiskTierTests : IAsyncDisposable
         Assert.Null(await second.ReadAsync(DiskLab.Key(1, 1)));
 
         await _disk.EndAsync();
-        await second.Folder.LookAsync();
+        await second.Folder.CheckAsync();
         Assert.True(second.Folder.State.CanWrite);
         Assert.NotNull(await second.ReadAsync(DiskLab.Key(1, 1)));
     }
@@ -407,7 +407,7 @@ public sealed class DiskTierTests : IAsyncDisposable
         for (var i = 0; i < 1500; i++) Assert.False(await full.Tier.RemoveAsync(new("east", new SeriesPath(Uid.Parse("1.2.3"), Uid.Parse($"1.2.3.{i}")))));
         Assert.Null(await full.ReadAsync(DiskLab.Key(9999, 1)));
 
-        await full.Folder.LookAsync();
+        await full.Folder.CheckAsync();
         await Until.TrueAsync(() => !full.Files.Any());
         full.Add(DiskLab.Key(1, 1), FrameBytes);
         await Until.TrueAsync(async () => await full.ReadAsync(DiskLab.Key(1, 1)) is not null);
@@ -437,7 +437,7 @@ public sealed class DiskTierTests : IAsyncDisposable
         _disk.Add(DiskLab.Key(1, 2), FrameBytes);
         await Until.TrueAsync(() => !_disk.Folder.State.CanWrite && _disk.Writer.Unkept == 1);
 
-        await _disk.Folder.LookAsync();
+        await _disk.Folder.CheckAsync();
         _disk.Add(DiskLab.Key(1, 3), FrameBytes);
         await _disk.SettleAsync();
         Assert.NotNull(await _disk.ReadAsync(DiskLab.Key(1, 3)));
@@ -452,7 +452,7 @@ public sealed class DiskTierTests : IAsyncDisposable
         _disk.Add(DiskLab.Key(1, 1), FrameBytes);
         _disk.Add(DiskLab.Key(2, 1), FrameBytes);
         await _disk.SettleAsync();
-        var file = _disk.Files.Single(f => f.EndsWith(EntryFile.PathOf(DiskLab.Key(1, 1) with { Backend = "east@here" }), StringComparison.Ordinal));
+        var file = _disk.Files.Single(f => f.EndsWith(EntryFile.GetPath(DiskLab.Key(1, 1) with { Backend = "east@here" }), StringComparison.Ordinal));
         File.Delete(file);
         using (var mkfifo = System.Diagnostics.Process.Start("mkfifo", [file])) await mkfifo.WaitForExitAsync(TestContext.Current.CancellationToken);
 
@@ -460,7 +460,7 @@ public sealed class DiskTierTests : IAsyncDisposable
         Assert.Equal("the disk does not answer", _disk.Folder.State.Reason);
         Assert.Null(await _disk.ReadAsync(DiskLab.Key(2, 1)));
 
-        await _disk.Folder.LookAsync();
+        await _disk.Folder.CheckAsync();
         Assert.NotNull(await _disk.ReadAsync(DiskLab.Key(2, 1)));
         // Lets the one go that hangs there.
         await File.WriteAllBytesAsync(file, [], TestContext.Current.CancellationToken);
@@ -471,7 +471,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     {
         for (var i = 0; i < 10; i++) _disk.Add(DiskLab.Key(i, 1), FrameBytes);
         await _disk.SettleAsync();
-        await using (var index = File.OpenWrite(_disk.PathOf("entries.db"))) index.Write(DiskLab.BodyOf(DiskLab.Key(1, 1), 60_000));
+        await using (var index = File.OpenWrite(_disk.GetPath("entries.db"))) index.Write(DiskLab.GetBody(DiskLab.Key(1, 1), 60_000));
         for (var i = 10; i < 20; i++)
         {
             _disk.Add(DiskLab.Key(i, 1), FrameBytes);

@@ -42,12 +42,12 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
     [Fact]
     public async Task ItIsPrefetched_HoweverOftenItIsFound_AndAheadUntilItIsFound()
     {
-        await FetchAsync(_diskless, Keep.Ahead);
-        Assert.InRange(_memory.AheadBytes, 1000, 2000);
+        await FetchAsync(_diskless, Placement.Prefetched);
+        Assert.InRange(_memory.PrefetchedBytes, 1000, 2000);
         for (var i = 0; i < 3; i++)
         {
             Assert.True(await IsPrefetchedAsync(_diskless));
-            Assert.Equal(0, _memory.AheadBytes);
+            Assert.Equal(0, _memory.PrefetchedBytes);
         }
         Assert.Equal(1, _fetches);
     }
@@ -57,7 +57,7 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
     [InlineData(30_000)]
     public async Task AClientThatJoinsMakesItItsOwn(int length)
     {
-        using var ahead = _cache.Get(Frame, GatedAsync(length), Keep.Ahead).Reader!;
+        using var ahead = _cache.Get(Frame, GatedAsync(length), Placement.Prefetched).Reader!;
         var client = _cache.Get(Frame, GatedAsync(length));
         Assert.True(client.IsCollapsed);
         _gate.SetResult();
@@ -65,7 +65,7 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
         await KeptAsync(_cache);
         await _disk.SettleAsync();
 
-        Assert.Equal((0, 0), (_memory.AheadBytes, _disk.Writer.AheadBytes));
+        Assert.Equal((0, 0), (_memory.PrefetchedBytes, _disk.Writer.PrefetchedBytes));
         Assert.False(await IsPrefetchedAsync(_cache));
         Assert.Equal(1, _fetches);
     }
@@ -76,14 +76,14 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
     public async Task WhoFetchesAheadTakesNothingFromTheClientThatItJoins(int length)
     {
         using var client = _cache.Get(Frame, GatedAsync(length)).Reader!;
-        var ahead = _cache.Get(Frame, GatedAsync(length), Keep.Ahead);
+        var ahead = _cache.Get(Frame, GatedAsync(length), Placement.Prefetched);
         Assert.True(ahead.IsCollapsed);
         _gate.SetResult();
         using (ahead.Reader!) await DiskLab.ReadAsync(ahead.Reader!);
         await KeptAsync(_cache);
         await _disk.SettleAsync();
 
-        Assert.Equal((0, 0), (_memory.AheadBytes, _disk.Writer.AheadBytes));
+        Assert.Equal((0, 0), (_memory.PrefetchedBytes, _disk.Writer.PrefetchedBytes));
         Assert.False(await IsPrefetchedAsync(_cache));
     }
 
@@ -92,26 +92,26 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
     [InlineData(30_000, 0)]
     public async Task NobodyJoins_ItIsAheadInBothTiers_AndALargeOneOnDisk(int length, int inMemory)
     {
-        await FetchAsync(_cache, Keep.Ahead, length);
+        await FetchAsync(_cache, Placement.Prefetched, length);
         await _disk.SettleAsync();
         Assert.Equal(inMemory, _memory.ReadAll<EntryKey, Entry>().Count());
-        Assert.Equal(inMemory == 1, _memory.AheadBytes > 0);
-        Assert.InRange(_disk.Writer.AheadBytes, length, 2 * length + 8192);
+        Assert.Equal(inMemory == 1, _memory.PrefetchedBytes > 0);
+        Assert.InRange(_disk.Writer.PrefetchedBytes, length, 2 * length + 8192);
         Assert.True(await IsPrefetchedAsync(_cache));
     }
 
     [Fact]
     public async Task WhoReadsItInMemoryDoesNotLoseItFromTheDiskFirst()
     {
-        await FetchAsync(_cache, Keep.Ahead);
+        await FetchAsync(_cache, Placement.Prefetched);
         await _disk.SettleAsync();
-        Assert.True(_disk.Writer.AheadBytes > 0);
+        Assert.True(_disk.Writer.PrefetchedBytes > 0);
         Assert.True(await IsPrefetchedAsync(_cache));
         Assert.Equal((1, 0), (_cache.Tallies.Hits, _disk.Tier.Tallies.Hits));
         await Until.TrueAsync(async () =>
         {
             await _disk.SettleAsync();
-            return _disk.Writer.AheadBytes == 0;
+            return _disk.Writer.PrefetchedBytes == 0;
         });
     }
 
@@ -120,7 +120,7 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
     {
         for (var i = 0; i < 17; i++) _memory.Add(i, "value", 4000);
         var before = _memory.ReadAll<int, string>().Select(held => held.Key).Order().ToList();
-        await FetchAsync(_cache, Keep.Ahead, 8000);
+        await FetchAsync(_cache, Placement.Prefetched, 8000);
         Assert.Equal(before, _memory.ReadAll<int, string>().Select(held => held.Key).Order());
         Assert.Empty(_memory.ReadAll<EntryKey, Entry>());
         await _disk.SettleAsync();
@@ -131,18 +131,18 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
     public async Task WhoLooksUsesNothing_AndCountsNothing()
     {
         Assert.False(await _cache.HasAsync([new(Frame)], Stopped));
-        await FetchAsync(_cache, Keep.Ahead);
+        await FetchAsync(_cache, Placement.Prefetched);
         await _disk.SettleAsync();
         for (var i = 0; i < 3; i++)
         {
             Assert.True(await _cache.HasAsync([new(DiskLab.Key(1, 2)), new(Frame)], Stopped));
-            Assert.True(_cache.Get(Frame, GatedAsync(1000), Keep.Ahead).Kept!.IsPrefetched);
+            Assert.True(_cache.Get(Frame, GatedAsync(1000), Placement.Prefetched).Kept!.IsPrefetched);
             Assert.False(await _cache.HasAsync([new(Frame, new("image/jp2", "1.2.840.10008.1.2.4.90"))], Stopped));
         }
         _memory.Remove(Frame);
         Assert.True(await _cache.HasAsync([new(Frame)], Stopped));
         await _disk.SettleAsync();
-        Assert.True(_disk.Writer.AheadBytes > 0);
+        Assert.True(_disk.Writer.PrefetchedBytes > 0);
         Assert.Empty(_memory.ReadAll<EntryKey, Entry>());
         Assert.Equal((0, 0, 0, 0), (_cache.Tallies.Hits, _cache.Tallies.Misses, _disk.Tier.Tallies.Hits, _disk.Tier.Tallies.Misses));
         Assert.Equal(1, _fetches);
@@ -151,25 +151,25 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
     [Fact]
     public async Task WhereThereIsADiskItDecidesWhetherThereIsRoom()
     {
-        Assert.True(_diskless.HasRoomAhead(8000));
-        Assert.False(_diskless.HasRoomAhead(MaxBytes / 8 + 1));
-        Assert.True(_cache.HasRoomAhead(MaxBytes));
+        Assert.True(_diskless.HasRoomForPrefetched(8000));
+        Assert.False(_diskless.HasRoomForPrefetched(MaxBytes / 8 + 1));
+        Assert.True(_cache.HasRoomForPrefetched(MaxBytes));
         for (var i = 0; i < 100; i++) _memory.Add(i, "value", 4000);
-        Assert.False(_diskless.HasRoomAhead(8000));
-        Assert.True(_cache.HasRoomAhead(8000));
-        Assert.False(_cache.HasRoomAhead(_disk.MaxBytes));
+        Assert.False(_diskless.HasRoomForPrefetched(8000));
+        Assert.True(_cache.HasRoomForPrefetched(8000));
+        Assert.False(_cache.HasRoomForPrefetched(_disk.MaxBytes));
         await _disk.EndAsync();
-        Assert.False(_cache.HasRoomAhead(8000));
+        Assert.False(_cache.HasRoomForPrefetched(8000));
         await _disk.BeginAgainAsync();
     }
 
     [Fact]
     public async Task WhatIsPurgedIsGone_AheadOrNot()
     {
-        await FetchAsync(_cache, Keep.Ahead);
+        await FetchAsync(_cache, Placement.Prefetched);
         Assert.True(await _cache.RemoveAsync(new()));
         Assert.False(await _cache.HasAsync([new(Frame)], Stopped));
-        Assert.Equal((0, 0), (_memory.AheadBytes, _disk.Writer.AheadBytes));
+        Assert.Equal((0, 0), (_memory.PrefetchedBytes, _disk.Writer.PrefetchedBytes));
     }
 
     private EntryCache NewCache(DiskTier disk) => new(_memory, disk, _time, NullLogger<EntryCache>.Instance);
@@ -181,11 +181,11 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
         fill.Begin(head);
         fill.Open();
         await _gate.Task.WaitAsync(stopped);
-        await fill.WriteAsync(DiskLab.BodyOf(Frame, length), stopped);
+        await fill.WriteAsync(DiskLab.GetBody(Frame, length), stopped);
         return new(head);
     };
 
-    private async Task FetchAsync(EntryCache cache, Keep keep, int length = 1000)
+    private async Task FetchAsync(EntryCache cache, Placement keep, int length = 1000)
     {
         _gate.TrySetResult();
         using (var reader = cache.Get(Frame, GatedAsync(length), keep).Reader!) await DiskLab.ReadAsync(reader);

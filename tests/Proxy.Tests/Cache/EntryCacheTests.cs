@@ -62,11 +62,11 @@ public sealed class EntryCacheTests : IDisposable
     {
         _gate.SetResult();
         var held = _memory.InFlight.Limit / 4 * 5 + 1;
-        _memory.InFlight.Take(held);
+        _memory.InFlight.Reserve(held);
         using (var refused = _cache.Get(Key("a"), GatedAsync).Reader!)
             Assert.Equal(BackendError.Busy, (await refused.ReadHeadAsync(Stopped)).Failure!.Error);
         Assert.Equal(0, _fetches);
-        _memory.InFlight.Return(held);
+        _memory.InFlight.Release(held);
         using var reader = _cache.Get(Key("a"), GatedAsync).Reader!;
         Assert.Equal([1, 2, 3, 4], await ReadAsync(reader));
     }
@@ -242,13 +242,13 @@ public sealed class EntryCacheTests : IDisposable
         {
             Assert.Equal(i < 2 ? 0 : 1, _memory.ReadAll<EntryKey, Entry>().Count());
             using var body = (await cache.FindAsync([new(key)], Stopped))!.Value.Body;
-            Assert.Equal(DiskLab.BodyOf(key, 1000), await ReadAsync(body));
+            Assert.Equal(DiskLab.GetBody(key, 1000), await ReadAsync(body));
         }
         Assert.Equal(2, disk.Tier.Tallies.Hits);
         Assert.Equal(1, cache.Tallies.Hits);
     }
 
-    private async Task<BackendAnswer<EntryHead>> GatedAsync(Fill fill, CancellationToken stopped)
+    private async Task<BackendAnswer<EntryHead>> GatedAsync(InFlightBody fill, CancellationToken stopped)
     {
         Interlocked.Increment(ref _fetches);
         await _gate.Task.WaitAsync(stopped);
@@ -259,7 +259,7 @@ public sealed class EntryCacheTests : IDisposable
     }
 
     /// <summary>The body ends a moment before it is filed: who asks meanwhile joins, until there is nothing to join.</summary>
-    private async Task<IKeptBody> KeptAsync(EntryKey key)
+    private async Task<ICachedBody> KeptAsync(EntryKey key)
     {
         while (true)
         {

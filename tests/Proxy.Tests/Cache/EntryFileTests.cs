@@ -32,7 +32,7 @@ public sealed class EntryFileTests
     [Fact]
     public void WhatIsWrittenIsRead()
     {
-        foreach (var key in (EntryKey[])[Key, Key with { Format = null }, Key with { Format = new("application/dicom", "") }, Key with { Place = "studies/1/bulkdata/é?x=\0" }])
+        foreach (var key in (EntryKey[])[Key, Key with { Format = null }, Key with { Format = new("application/dicom", "") }, Key with { Path = "studies/1/bulkdata/é?x=\0" }])
         {
             foreach (var head in (EntryHead[])[Head, Head with { TransferSyntax = null }])
             {
@@ -52,7 +52,7 @@ public sealed class EntryFileTests
         var found = EntryFile.ReadHead(file)!;
         Assert.Equal(new(Key, Head, file.Length - Body.Length, Body.Length, XxHash128.HashToUInt128(Body), Stored, IsPrefetched: false), found);
         Assert.Equal(Body, file[found.Start..]);
-        Assert.Equal("c4/c47f5b18b8a430e698b9fe15/be561d0c7c45172cccf58879/42684847327a7ae399cfcd6e1c3580fad2672da3", EntryFile.PathOf(Key));
+        Assert.Equal("c4/c47f5b18b8a430e698b9fe15/be561d0c7c45172cccf58879/42684847327a7ae399cfcd6e1c3580fad2672da3", EntryFile.GetPath(Key));
     }
 
     [Fact]
@@ -103,15 +103,15 @@ public sealed class EntryFileTests
 
     [Fact]
     public void TextsThatAreTooLongMakeNoHead() =>
-        Assert.Null(EntryFile.WriteHead(Key with { Place = new string('a', EntryFile.MaxHeadBytes) }, Head, 1, 1, Stored));
+        Assert.Null(EntryFile.WriteHead(Key with { Path = new string('a', EntryFile.MaxHeadBytes) }, Head, 1, 1, Stored));
 
     [Fact]
     public void PlacesOfOneSeriesShareAFolder_AndStudiesDoNot()
     {
-        var other = Key with { Place = Key.Place.Replace("frames/6", "bulkdata/x", StringComparison.Ordinal) };
-        Assert.Equal(EntryFile.FolderOf(Key), EntryFile.FolderOf(other));
-        Assert.NotEqual(EntryFile.PathOf(Key), EntryFile.PathOf(other));
-        Assert.StartsWith(EntryFile.FolderOfStudy("1.2.3"), EntryFile.FolderOf(Key), StringComparison.Ordinal);
-        Assert.NotEqual(EntryFile.FolderOf(Key), EntryFile.FolderOf(Key with { Backend = "west@0" }));
+        var other = Key with { Path = Key.Path.Replace("frames/6", "bulkdata/x", StringComparison.Ordinal) };
+        Assert.Equal(EntryFile.GetFolder(Key), EntryFile.GetFolder(other));
+        Assert.NotEqual(EntryFile.GetPath(Key), EntryFile.GetPath(other));
+        Assert.StartsWith(EntryFile.FolderOfStudy("1.2.3"), EntryFile.GetFolder(Key), StringComparison.Ordinal);
+        Assert.NotEqual(EntryFile.GetFolder(Key), EntryFile.GetFolder(Key with { Backend = "west@0" }));
     }
 }

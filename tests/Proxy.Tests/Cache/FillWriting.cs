@@ -5,7 +5,7 @@ namespace Proxy.Tests.Cache;
 internal static class FillWriting
 {
     /// <summary>Writes bytes the way a backend's body is read: wherever the fill has room.</summary>
-    public static async ValueTask WriteAsync(this Fill fill, ReadOnlyMemory<byte> bytes, CancellationToken cancellation)
+    public static async ValueTask WriteAsync(this InFlightBody fill, ReadOnlyMemory<byte> bytes, CancellationToken cancellation)
     {
         while (!bytes.IsEmpty)
         {

@@ -23,19 +23,19 @@ public sealed class InFlightTests : IDisposable
     [Fact]
     public void HalfOfTheBudgetMayBeInFlight()
     {
-        Assert.True(InFlight.TryTake(Budget / 2));
-        Assert.False(InFlight.TryTake(1));
+        Assert.True(InFlight.TryReserve(Budget / 2));
+        Assert.False(InFlight.TryReserve(1));
         Assert.Equal(Budget / 2, InFlight.Bytes);
-        InFlight.Return(1);
-        Assert.True(InFlight.TryTake(1));
+        InFlight.Release(1);
+        Assert.True(InFlight.TryReserve(1));
     }
 
     [Fact]
     public void WindowsMayTakeAQuarterMore()
     {
-        InFlight.Take(Budget / 2 + Budget / 8);
+        InFlight.Reserve(Budget / 2 + Budget / 8);
         Assert.False(InFlight.IsExhausted);
-        InFlight.Take(1);
+        InFlight.Reserve(1);
         Assert.True(InFlight.IsExhausted);
     }
 
@@ -44,12 +44,12 @@ public sealed class InFlightTests : IDisposable
     {
         for (var i = 0; i < 64; i++) _memory.Add(i, "value", 1 << 20);
         Assert.InRange(_memory.Bytes, Budget / 10 * 9, Budget);
-        Assert.True(InFlight.TryTake(Budget / 2));
+        Assert.True(InFlight.TryReserve(Budget / 2));
         Assert.InRange(_memory.Bytes, 1, Budget / 2);
         for (var i = 0; i < 64; i++) _memory.Add(i, "value", 1 << 20);
         Assert.InRange(_memory.Bytes, 1, Budget / 2);
 
-        InFlight.Return(Budget / 2);
+        InFlight.Release(Budget / 2);
         for (var i = 0; i < 64; i++) _memory.Add(i, "value", 1 << 20);
         Assert.InRange(_memory.Bytes, Budget / 10 * 9, Budget);
     }
@@ -97,7 +97,7 @@ public sealed class InFlightTests : IDisposable
     [InlineData(300_000L)]
     public async Task AFillIsCountedUntilItsLastReaderLeaves(long? declared)
     {
-        var fill = new Fill(1 << 20, null, InFlight);
+        var fill = new InFlightBody(1 << 20, null, InFlight);
         var reader = fill.Join()!;
         fill.Begin(Head with { Length = declared });
         await fill.WriteAsync(new byte[300_000], Stopped);
@@ -118,8 +118,8 @@ public sealed class InFlightTests : IDisposable
     [Fact]
     public async Task WithoutRoomAFillIsAWindow_AndNothingStaysCounted()
     {
-        Assert.True(InFlight.TryTake(InFlight.Limit));
-        var fill = new Fill(1 << 20, null, InFlight);
+        Assert.True(InFlight.TryReserve(InFlight.Limit));
+        var fill = new InFlightBody(1 << 20, null, InFlight);
         var reader = fill.Join()!;
         fill.Begin(Head with { Length = 500_000 });
         Assert.Null(fill.Join());
@@ -138,7 +138,7 @@ public sealed class InFlightTests : IDisposable
     [Fact]
     public async Task AFillThatFailsLeavesNothingCounted()
     {
-        var fill = new Fill(1 << 20, null, InFlight);
+        var fill = new InFlightBody(1 << 20, null, InFlight);
         var reader = fill.Join()!;
         fill.Begin(Head with { Length = 500_000 });
         await fill.WriteAsync(new byte[100_000], Stopped);
@@ -153,7 +153,7 @@ public sealed class InFlightTests : IDisposable
     [InlineData(1001L)]
     public async Task ABodyThatIsLargerThanOneMayBeIsRefused(long? declared)
     {
-        var fill = new Fill(1 << 20, null, InFlight, maxBytes: 1000);
+        var fill = new InFlightBody(1 << 20, null, InFlight, maxBytes: 1000);
         using var reader = fill.Join()!;
         await Assert.ThrowsAsync<MalformedAnswerException>(async () =>
         {

@@ -32,7 +32,7 @@ public sealed class MemoryTierAheadTests : IDisposable
             switch (random.Next(4))
             {
                 case 0:
-                    _memory.AddAhead($"ahead {random.Next(1000)}", "value", bytes);
+                    _memory.AddPrefetched($"ahead {random.Next(1000)}", "value", bytes);
                     break;
                 case 1:
                     alone.Add(key, "value", bytes);
@@ -42,9 +42,9 @@ public sealed class MemoryTierAheadTests : IDisposable
                     Assert.Equal(alone.TryFind<string>(key, out _), _memory.TryFind<string>(key, out _));
                     break;
             }
-            Assert.Equal(alone.Bytes, _memory.Bytes - _memory.AheadBytes);
+            Assert.Equal(alone.Bytes, _memory.Bytes - _memory.PrefetchedBytes);
             Assert.InRange(_memory.Bytes, 0, MaxBytes);
-            Assert.InRange(_memory.AheadBytes, 0, MaxBytes / 4);
+            Assert.InRange(_memory.PrefetchedBytes, 0, MaxBytes / 4);
         }
     }
 
@@ -59,13 +59,13 @@ public sealed class MemoryTierAheadTests : IDisposable
             var key = random.Next(100);
             switch (random.Next(4))
             {
-                case 0: _memory.AddAhead(key, "value", random.Next(100_000)); break;
+                case 0: _memory.AddPrefetched(key, "value", random.Next(100_000)); break;
                 case 1: _memory.Add(key, "value", random.Next(100_000)); break;
                 case 2: _memory.TryFind<string>(key, out _); break;
                 default: if (i % 100 == 0) _memory.Resize(random.Next(400_000, (int)MaxBytes)); break;
             }
             Assert.InRange(_memory.Bytes, 0, _memory.MaxBytes);
-            Assert.InRange(_memory.AheadBytes, 0, MaxBytes / 4);
+            Assert.InRange(_memory.PrefetchedBytes, 0, MaxBytes / 4);
         }
     }
 
@@ -75,10 +75,10 @@ public sealed class MemoryTierAheadTests : IDisposable
         for (var i = 0; i < 40; i++)
         {
             _time.Advance(TimeSpan.FromSeconds(1));
-            Assert.True(_memory.AddAhead(i, "value", 20_000));
+            Assert.True(_memory.AddPrefetched(i, "value", 20_000));
         }
-        Assert.InRange(_memory.AheadBytes, 150_000, MaxBytes / 4);
-        Assert.True(_memory.TryLook<string>(39, out _));
+        Assert.InRange(_memory.PrefetchedBytes, 150_000, MaxBytes / 4);
+        Assert.True(_memory.TryPeek<string>(39, out _));
         Assert.False(_memory.TryFind<string>(0, out _));
     }
 
@@ -86,18 +86,18 @@ public sealed class MemoryTierAheadTests : IDisposable
     public void WhereClientsNeedAllThereIsNoRoom()
     {
         for (var i = 0; i < 100; i++) _memory.Add(i, "value", 20_000);
-        Assert.False(_memory.AddAhead("ahead", "value", 40_000));
-        Assert.Equal(0, _memory.AheadBytes);
+        Assert.False(_memory.AddPrefetched("ahead", "value", 40_000));
+        Assert.Equal(0, _memory.PrefetchedBytes);
     }
 
     [Fact]
     public void ItLeavesBeforeAnythingElse()
     {
         for (var i = 0; i < 30; i++) _memory.Add(i, "value", 20_000);
-        for (var i = 0; i < 5; i++) Assert.True(_memory.AddAhead($"ahead {i}", "value", 20_000));
+        for (var i = 0; i < 5; i++) Assert.True(_memory.AddPrefetched($"ahead {i}", "value", 20_000));
         for (var i = 30; i < 39; i++) _memory.Add(i, "value", 20_000);
-        for (var i = 0; i < 39; i++) Assert.True(_memory.TryLook<string>(i, out _));
-        Assert.Equal(0, _memory.AheadBytes);
+        for (var i = 0; i < 39; i++) Assert.True(_memory.TryPeek<string>(i, out _));
+        Assert.Equal(0, _memory.PrefetchedBytes);
     }
 
     [Fact]
@@ -105,32 +105,32 @@ public sealed class MemoryTierAheadTests : IDisposable
     {
         var used = new List<object>();
         _memory.FirstUsed += used.Add;
-        _memory.AddAhead("once", "value", 20_000);
-        _memory.AddAhead("twice", "value", 20_000);
+        _memory.AddPrefetched("once", "value", 20_000);
+        _memory.AddPrefetched("twice", "value", 20_000);
         Assert.True(_memory.TryFind<string>("once", out _));
         Assert.True(_memory.TryFind<string>("twice", out _));
         Assert.True(_memory.TryFind<string>("twice", out _));
-        Assert.Equal(0, _memory.AheadBytes);
+        Assert.Equal(0, _memory.PrefetchedBytes);
         Assert.Equal(["once", "twice"], used);
 
         _time.Advance(TimeSpan.FromSeconds(1));
         for (var i = 0; i < 100; i++) _memory.Add(i, "value", 20_000);
         Assert.False(_memory.TryFind<string>("once", out _));
-        Assert.True(_memory.TryLook<string>("twice", out _));
+        Assert.True(_memory.TryPeek<string>("twice", out _));
     }
 
     [Fact]
     public void LookingMovesNothing()
     {
-        _memory.AddAhead("ahead", "value", 20_000);
+        _memory.AddPrefetched("ahead", "value", 20_000);
         _memory.Add("recent", "value", 20_000);
         for (var i = 0; i < 3; i++)
         {
-            Assert.True(_memory.TryLook<string>("ahead", out _));
-            Assert.True(_memory.TryLook<string>("recent", out _));
+            Assert.True(_memory.TryPeek<string>("ahead", out _));
+            Assert.True(_memory.TryPeek<string>("recent", out _));
         }
         Assert.Equal(2, _memory.ReadAll<string, string>().Count());
-        Assert.InRange(_memory.AheadBytes, 20_000, 21_000);
+        Assert.InRange(_memory.PrefetchedBytes, 20_000, 21_000);
         _time.Advance(TimeSpan.FromSeconds(1));
         for (var i = 0; i < 100; i++) _memory.Add(i, "value", 20_000);
         Assert.False(_memory.TryFind<string>("recent", out _));
@@ -140,25 +140,25 @@ public sealed class MemoryTierAheadTests : IDisposable
     public void WhatSomebodyAskedForIsNotAhead_WhenItIsFetchedAheadToo()
     {
         _memory.Add("asked", "value", 20_000);
-        Assert.True(_memory.AddAhead("asked", "other", 20_000));
-        Assert.Equal(0, _memory.AheadBytes);
-        Assert.True(_memory.TryLook<string>("asked", out var value));
+        Assert.True(_memory.AddPrefetched("asked", "other", 20_000));
+        Assert.Equal(0, _memory.PrefetchedBytes);
+        Assert.True(_memory.TryPeek<string>("asked", out var value));
         Assert.Equal("value", value);
 
-        _memory.AddAhead("ahead", "value", 20_000);
+        _memory.AddPrefetched("ahead", "value", 20_000);
         _memory.Add("ahead", "other", 20_000);
-        Assert.Equal(0, _memory.AheadBytes);
+        Assert.Equal(0, _memory.PrefetchedBytes);
         Assert.Equal(2, _memory.Entries);
     }
 
     [Fact]
     public void WhatIsPurgedIsGoneFromEveryPart()
     {
-        _memory.AddAhead("ahead", "value", 20_000);
+        _memory.AddPrefetched("ahead", "value", 20_000);
         _memory.Add("recent", "value", 20_000);
         _memory.RemoveWhere(key => key is string);
-        Assert.Equal((0, 0), (_memory.Bytes, _memory.AheadBytes));
-        _memory.AddAhead("ahead", "value", 20_000);
+        Assert.Equal((0, 0), (_memory.Bytes, _memory.PrefetchedBytes));
+        _memory.AddPrefetched("ahead", "value", 20_000);
         _memory.Remove("ahead");
         Assert.False(_memory.TryFind<string>("ahead", out _));
     }
@@ -166,16 +166,16 @@ public sealed class MemoryTierAheadTests : IDisposable
     [Fact]
     public void ThereIsRoomAhead_WithinTheQuarterAndWithinWhatIsFree()
     {
-        Assert.True(_memory.HasRoomAhead(100_000));
-        Assert.False(_memory.HasRoomAhead(_memory.MaxEntryBytes + 1));
-        _memory.AddAhead("first", "value", 100_000);
-        Assert.True(_memory.HasRoomAhead(90_000));
-        Assert.False(_memory.HasRoomAhead(100_000));
+        Assert.True(_memory.HasRoomForPrefetched(100_000));
+        Assert.False(_memory.HasRoomForPrefetched(_memory.MaxEntryBytes + 1));
+        _memory.AddPrefetched("first", "value", 100_000);
+        Assert.True(_memory.HasRoomForPrefetched(90_000));
+        Assert.False(_memory.HasRoomForPrefetched(100_000));
         for (var i = 0; i < 7; i++) _memory.Add(i, "value", 90_000);
-        Assert.True(_memory.HasRoomAhead(50_000));
-        Assert.False(_memory.HasRoomAhead(90_000));
+        Assert.True(_memory.HasRoomForPrefetched(50_000));
+        Assert.False(_memory.HasRoomForPrefetched(90_000));
         for (var i = 7; i < 20; i++) _memory.Add(i, "value", 90_000);
-        Assert.False(_memory.HasRoomAhead(90_000));
+        Assert.False(_memory.HasRoomForPrefetched(90_000));
     }
 
     [Fact]
@@ -184,13 +184,13 @@ public sealed class MemoryTierAheadTests : IDisposable
         Parallel.For(0, 20_000, i =>
         {
             var key = i * 7919 % 200;
-            if (i % 3 == 0) _memory.AddAhead(key, "value", key * 100);
+            if (i % 3 == 0) _memory.AddPrefetched(key, "value", key * 100);
             else if (i % 3 == 1) _memory.Add(key, "value", key * 100);
             else _memory.TryFind<string>(key, out _);
         });
         _memory.Add("last", "value", 10);
         Assert.InRange(_memory.Bytes, 0, MaxBytes);
-        Assert.InRange(_memory.AheadBytes, 0, MaxBytes / 4);
+        Assert.InRange(_memory.PrefetchedBytes, 0, MaxBytes / 4);
         var keys = _memory.ReadAll<int, string>().Select(held => held.Key).ToList();
         Assert.Equal(keys.Distinct().Count(), keys.Count);
     }

@@ -23,11 +23,11 @@ public sealed class DemoSites : IAsyncDisposable
         await DemoPacs.StartAsync(DemoArchive.West, line, time, Cancellation));
 
     /// <summary>The path of a series from its key.</summary>
-    public static string Series(string study, string series) => $"/studies/{DemoUid.Of(study)}/series/{DemoUid.Of(study, series)}";
+    public static string Series(string study, string series) => $"/studies/{DemoUid.Create(study)}/series/{DemoUid.Create(study, series)}";
 
     /// <summary>The path of an instance from its key.</summary>
     public static string Instance(string study, string series, int number) =>
-        $"{Series(study, series)}/instances/{DemoUid.Of(study, series, $"{number}")}";
+        $"{Series(study, series)}/instances/{DemoUid.Create(study, series, $"{number}")}";
 
     public Task<HttpResponseMessage> AskAsync(DemoPacs pacs, string path, string? accept = null)
     {

@@ -17,7 +17,7 @@ public sealed class RetrieveTests : IAsyncLifetime
     [Fact]
     public async Task MetadataIsWholeAtEveryLevel()
     {
-        var study = await _sites.AskDatasetsAsync(_sites.East, $"/studies/{DemoUid.Of("chest-ct")}/metadata");
+        var study = await _sites.AskDatasetsAsync(_sites.East, $"/studies/{DemoUid.Create("chest-ct")}/metadata");
         var series = await _sites.AskDatasetsAsync(_sites.East, $"{DemoSites.Series("chest-ct", "axial")}/metadata");
         var instance = await _sites.AskDatasetsAsync(_sites.East, $"{DemoSites.Instance("chest-ct", "axial", 2)}/metadata");
 
@@ -170,7 +170,7 @@ public sealed class RetrieveTests : IAsyncLifetime
         foreach (var path in (string[])
         [
             "/studies/1.2.3/metadata",
-            $"/studies/{DemoUid.Of("chest-ct")}/series/1.2.3/metadata",
+            $"/studies/{DemoUid.Create("chest-ct")}/series/1.2.3/metadata",
             $"{DemoSites.Series("chest-ct", "axial")}/instances/1.2.3/metadata",
             $"{DemoSites.Series("chest-ct", "axial")}/instances/1.2.3/frames/1",
             $"{DemoSites.Instance("staging", "soft", 17)}/frames/1",

@@ -48,11 +48,11 @@ public sealed class SearchTests : IAsyncLifetime
     [InlineData("%5C")]
     public async Task FindsEachStudyOfAListOfUids(string separator)
     {
-        var list = string.Join(separator, DemoUid.Of("chest-ct"), DemoUid.Of("head-mr"), "1.2.3");
+        var list = string.Join(separator, DemoUid.Create("chest-ct"), DemoUid.Create("head-mr"), "1.2.3");
 
         var rows = await _sites.AskDatasetsAsync(_sites.East, $"/studies?StudyInstanceUID={list}");
 
-        Assert.Equal([DemoUid.Of("chest-ct"), DemoUid.Of("head-mr")], rows.Select(row => row.Text("StudyInstanceUID")));
+        Assert.Equal([DemoUid.Create("chest-ct"), DemoUid.Create("head-mr")], rows.Select(row => row.Text("StudyInstanceUID")));
     }
 
     [Fact]
@@ -70,7 +70,7 @@ public sealed class SearchTests : IAsyncLifetime
         Assert.Equal(3, row.Number("NumberOfStudyRelatedSeries"));
         Assert.Equal(60, row.Number("NumberOfStudyRelatedInstances"));
         Assert.Equal("ONLINE", row.Text("InstanceAvailability"));
-        Assert.Equal($"{_sites.East.Address}/studies/{DemoUid.Of("head-mr")}", row.Text("RetrieveURL"));
+        Assert.Equal($"{_sites.East.Address}/studies/{DemoUid.Create("head-mr")}", row.Text("RetrieveURL"));
         string[] others = ["StudyTime", "AccessionNumber", "ReferringPhysicianName", "PatientBirthDate", "PatientSex", "StudyID", "StudyDescription"];
         foreach (var keyword in others)
             Assert.NotEmpty(row.Values(keyword));
@@ -79,7 +79,7 @@ public sealed class SearchTests : IAsyncLifetime
     [Fact]
     public async Task EachPacsCountsOnlyWhatItHolds_OfTheStudyOnBoth()
     {
-        var query = $"/studies?StudyInstanceUID={DemoUid.Of("staging")}";
+        var query = $"/studies?StudyInstanceUID={DemoUid.Create("staging")}";
         var east = Assert.Single(await _sites.AskDatasetsAsync(_sites.East, query));
         var west = Assert.Single(await _sites.AskDatasetsAsync(_sites.West, query));
 
@@ -104,7 +104,7 @@ public sealed class SearchTests : IAsyncLifetime
     [Fact]
     public async Task ListsTheSeriesOfAStudyAndTheInstancesOfASeries()
     {
-        var study = $"/studies/{DemoUid.Of("chest-ct")}";
+        var study = $"/studies/{DemoUid.Create("chest-ct")}";
 
         var series = await _sites.AskDatasetsAsync(_sites.East, $"{study}/series?includefield=00080021%2C0008103E");
         var all = await _sites.AskDatasetsAsync(_sites.East, $"{study}/instances");
@@ -113,7 +113,7 @@ public sealed class SearchTests : IAsyncLifetime
         Assert.Equal([1, 60], series.Select(row => row.Number("NumberOfSeriesRelatedInstances")));
         Assert.All(series, row => Assert.Equal("CT", row.Text("Modality")));
         Assert.Equal(61, all.Length);
-        Assert.Equal(DemoUid.Of("chest-ct", "axial", "17"), Assert.Single(axial).Text("SOPInstanceUID"));
+        Assert.Equal(DemoUid.Create("chest-ct", "axial", "17"), Assert.Single(axial).Text("SOPInstanceUID"));
         Assert.Equal(_sites.East.Address + DemoSites.Instance("chest-ct", "axial", 17), axial[0].Text("RetrieveURL"));
     }
 

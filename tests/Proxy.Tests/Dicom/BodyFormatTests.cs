@@ -23,7 +23,7 @@ public class BodyFormatTests
     [InlineData("multipart/related; type=image/x-jls", "image/jls", "1.2.840.10008.1.2.4.80")]
     [InlineData("image/x-dicom-rle; transfer-syntax=*", "image/dicom-rle", "*")]
     public void TakesTheFormFromWhatIsAccepted(string accept, string mediaType, string transferSyntax) =>
-        Assert.Equal(new BodyFormat(mediaType, transferSyntax), BodyFormat.Of(MediaType.Parse(accept)!));
+        Assert.Equal(new BodyFormat(mediaType, transferSyntax), BodyFormat.FromMediaType(MediaType.Parse(accept)!));
 
     [Theory]
     [InlineData("application/dicom+json")]
@@ -32,7 +32,7 @@ public class BodyFormatTests
     [InlineData("application/octet-stream; transfer-syntax=")]
     [InlineData("application/dicom; transfer-syntax=1.2.840.10008.1.2")]
     [InlineData("multipart/related; type=\"application/dicom\"; transfer-syntax=1.2.840.10008.1.2.2")]
-    public void OtherTypesAreNoForm(string accept) => Assert.Null(BodyFormat.Of(MediaType.Parse(accept)!));
+    public void OtherTypesAreNoForm(string accept) => Assert.Null(BodyFormat.FromMediaType(MediaType.Parse(accept)!));
 
     [Fact]
     public void AsStored_IsMetByAnyTransferSyntax()

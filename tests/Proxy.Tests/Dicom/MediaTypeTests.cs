@@ -86,7 +86,7 @@ public class MediaTypeTests
     {
         _ = MediaType.Parse(text);
         _ = Accept.Parse(text);
-        foreach (var type in MediaType.ParseList(text)) _ = BodyFormat.Of(type);
+        foreach (var type in MediaType.ParseList(text)) _ = BodyFormat.FromMediaType(type);
     }
 
     /// <summary>64 KB of the characters that mean something, in any order.</summary>
@@ -98,7 +98,7 @@ public class MediaTypeTests
         var random = new Random(seed);
         var text = new StringBuilder(64 * 1024);
         while (text.Length < 64 * 1024) text.Append(random.Next(8) == 0 ? "type=\"a;" : Alphabet[random.Next(Alphabet.Length)].ToString());
-        foreach (var (type, _) in Accept.Parse(text.ToString()).Types) _ = BodyFormat.Of(type);
+        foreach (var (type, _) in Accept.Parse(text.ToString()).Types) _ = BodyFormat.FromMediaType(type);
         _ = MediaType.Parse(text.ToString());
     }
 

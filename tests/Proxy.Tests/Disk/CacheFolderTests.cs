@@ -15,7 +15,7 @@ public sealed class CacheFolderTests : IDisposable
     public CacheFolderTests()
     {
         _folder = new(_path, NullLogger<CacheFolder>.Instance);
-        _folder.LookAsync().GetAwaiter().GetResult();
+        _folder.CheckAsync().GetAwaiter().GetResult();
     }
 
     private static CancellationToken Stopped => TestContext.Current.CancellationToken;

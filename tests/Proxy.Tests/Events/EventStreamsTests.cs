@@ -23,17 +23,17 @@ public sealed class EventStreamsTests
         Assert.Equal(EventStreams.MaxStreams, streams.Open);
 
         var refused = new DefaultHttpContext();
-        Assert.Equal(Listened.Full, await streams.WriteAsync(refused, All));
+        Assert.Equal(EventListener.Full, await streams.WriteAsync(refused, All));
         Assert.Empty(refused.Response.Headers);
 
         await leave.CancelAsync();
-        Assert.All(await Task.WhenAll(writing), outcome => Assert.Equal(Listened.Ended, outcome));
+        Assert.All(await Task.WhenAll(writing), outcome => Assert.Equal(EventListener.Ended, outcome));
         Assert.Equal(0, streams.Open);
         using var last = new CancellationTokenSource();
         var one = streams.WriteAsync(new DefaultHttpContext { RequestAborted = last.Token }, All);
         await Until.TrueAsync(() => streams.Open == 1);
         await last.CancelAsync();
-        Assert.Equal(Listened.Ended, await one);
+        Assert.Equal(EventListener.Ended, await one);
     }
 
     [Theory]
@@ -45,8 +45,8 @@ public sealed class EventStreamsTests
         using var leave = new CancellationTokenSource();
         var writing = Enumerable.Range(0, EventStreams.MaxStreamsOfAddress).Select(_ => streams.WriteAsync(From(first), All)).ToList();
 
-        Assert.Equal(Listened.FullForAddress, await streams.WriteAsync(From(same), All));
-        Assert.Equal(Listened.FullForAddress, await streams.WriteAsync(From(alsoSame), All));
+        Assert.Equal(EventListener.FullForAddress, await streams.WriteAsync(From(same), All));
+        Assert.Equal(EventListener.FullForAddress, await streams.WriteAsync(From(alsoSame), All));
         writing.Add(streams.WriteAsync(From(other), All));
         Assert.Equal(EventStreams.MaxStreamsOfAddress + 1, streams.Open);
 
@@ -57,7 +57,7 @@ public sealed class EventStreamsTests
         var one = streams.WriteAsync(From(first, last.Token), All);
         await Until.TrueAsync(() => streams.Open == 1);
         await last.CancelAsync();
-        Assert.Equal(Listened.Ended, await one);
+        Assert.Equal(EventListener.Ended, await one);
 
         DefaultHttpContext From(string address, CancellationToken? ended = null)
         {

@@ -55,5 +55,5 @@ public sealed class HeapTrimmerTests : IDisposable
         for (var i = 0; i < 1000; i++) Assert.Equal(Step.None, Look(0));
     }
 
-    private Step Look(long megabytes) => _trimmer.Look(_allocated += megabytes * Megabyte);
+    private Step Look(long megabytes) => _trimmer.Check(_allocated += megabytes * Megabyte);
 }

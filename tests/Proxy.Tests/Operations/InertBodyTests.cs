@@ -20,7 +20,7 @@ public class InertBodyTests
     [InlineData("audio/basic")]
     public void ATypeThatBrowsersDoNotRunStays(string type)
     {
-        Assert.Equal(type, InertBody.TypeOf(type));
+        Assert.Equal(type, InertBody.GetContentType(type));
         Assert.Equal(type, InertBody.TypeOfForwarded(type));
     }
 
@@ -47,7 +47,7 @@ public class InertBodyTests
     [InlineData("")]
     public void AnyOtherIsBytes(string type)
     {
-        Assert.Equal("application/octet-stream", InertBody.TypeOf(type));
+        Assert.Equal("application/octet-stream", InertBody.GetContentType(type));
         Assert.Equal("application/octet-stream", InertBody.TypeOfForwarded(type));
     }
 
@@ -58,6 +58,6 @@ public class InertBodyTests
     public void AnswersAboutObjectsArePassedOn_AndAreNoBulkData(string type)
     {
         Assert.Equal(type, InertBody.TypeOfForwarded(type));
-        Assert.Equal("application/octet-stream", InertBody.TypeOf(type));
+        Assert.Equal("application/octet-stream", InertBody.GetContentType(type));
     }
 }

@@ -83,21 +83,21 @@ public sealed class Archive(Func<string> root)
             ["studies", var s, "series", var e, "instances"] when Find(s, e) is var (study, series) => Rows(InstanceRows(study, series), asked),
             ["studies", var s, "series", var e, "metadata"] when Find(s, e) is var (study, series) => Rows(series.InstanceUids.Select((_, i) => Metadata(study, series, i + 1)), asked),
             ["studies", var s, "series", var e, "instances", var i] when Find(s, e) is var (_, series) && series.InstanceUids.Contains(i) =>
-                Multipart($"application/dicom; transfer-syntax={HeldSeries.StoredTransferSyntax}", FileOf(i)),
+                Multipart($"application/dicom; transfer-syntax={HeldSeries.StoredTransferSyntax}", GetFile(i)),
             ["studies", var s, "series", var e, "instances", var i, "frames", var f] when Find(s, e) is var (_, series) && series.InstanceUids.Contains(i) => Frame(series, i, f, accept),
-            ["studies", var s, "series", var e, "instances", var i, "bulk", .. var rest] when Find(s, e) is not null => Multipart("application/octet-stream", BulkDataOf(i, string.Join('/', rest))),
+            ["studies", var s, "series", var e, "instances", var i, "bulk", .. var rest] when Find(s, e) is not null => Multipart("application/octet-stream", GetBulkData(i, string.Join('/', rest))),
             _ => PacsAnswer.NotFound,
         };
     }
 
-    public static byte[] BulkDataOf(string instance, string place) => Pixels.Of($"{instance}/bulk/{place}", 3000);
+    public static byte[] GetBulkData(string instance, string place) => Pixels.Create($"{instance}/bulk/{place}", 3000);
 
     /// <summary>What stands for an instance's file: it names itself, and holds a private value instead of pixels.</summary>
-    public static byte[] FileOf(string instance) =>
+    public static byte[] GetFile(string instance) =>
     [
         .. new Part10File(HeldSeries.StoredTransferSyntax)
             .Set(0x00020003, "UI", Part10File.Even(instance, '\0')).Set(0x00080018, "UI", Part10File.Even(instance, '\0'))
-            .Set(0x00090010, "LO", "TESTS").Set(0x00091001, "OB", Pixels.Of($"{instance}/file", 5000)).ToArray(),
+            .Set(0x00090010, "LO", "TESTS").Set(0x00091001, "OB", Pixels.Create($"{instance}/file", 5000)).ToArray(),
     ];
 
     /// <summary>One part, framed as Orthanc frames it.</summary>
@@ -157,7 +157,7 @@ public sealed class Archive(Func<string> root)
         ("00200011", "IS", study.Series.IndexOf(series) + 1), ("00201209", "IS", series.Instances));
 
     private IEnumerable<JsonObject> InstanceRows(HeldStudy study, HeldSeries series) =>
-        series.InstanceUids.Select((uid, i) => DicomJson.Dataset([.. Identity(study, series, i + 1), ("00081190", "UR", $"{AddressOf(study, series)}/instances/{uid}")]));
+        series.InstanceUids.Select((uid, i) => DicomJson.Dataset([.. Identity(study, series, i + 1), ("00081190", "UR", $"{GetAddress(study, series)}/instances/{uid}")]));
 
     private JsonObject Metadata(HeldStudy study, HeldSeries series, int number)
     {
@@ -175,13 +175,13 @@ public sealed class Archive(Func<string> root)
 
     private JsonObject FullMetadata(HeldStudy study, HeldSeries series, int number) => DicomJson.Dataset([
         .. Identity(study, series, number), ("00100010", "PN", study.PatientName), ("00100020", "LO", study.PatientId), ("00080060", "CS", series.Modality), ("00200060", "CS", Laterality),
-        ("7FE00010", "OW", new Uri($"{AddressOf(study, series)}/instances/{series.Uid}.{number}/bulk/7fe00010"))]);
+        ("7FE00010", "OW", new Uri($"{GetAddress(study, series)}/instances/{series.Uid}.{number}/bulk/7fe00010"))]);
 
     private static (string Tag, string Vr, object? Value)[] Identity(HeldStudy study, HeldSeries series, int number) => [
         ("00080016", "UI", "1.2.840.10008.5.1.4.1.1.2"), ("00080018", "UI", $"{series.Uid}.{number}"), ("0020000D", "UI", study.Uid), ("0020000E", "UI", series.Uid),
         ("00200013", "IS", number), ("00280008", "IS", series.Frames), ("00280010", "US", 512), ("00280011", "US", 512)];
 
-    private string AddressOf(HeldStudy study, HeldSeries series) => $"{root()}/studies/{study.Uid}/series/{series.Uid}";
+    private string GetAddress(HeldStudy study, HeldSeries series) => $"{root()}/studies/{study.Uid}/series/{series.Uid}";
 
     /// <summary>As stored, or in the transfer syntax that was asked for; past the last frame Orthanc says 400.</summary>
     private static PacsAnswer Frame(HeldSeries series, string instance, string frame, string accept)
@@ -190,6 +190,6 @@ public sealed class Archive(Func<string> root)
         var asked = accept.Split("transfer-syntax=").ElementAtOrDefault(1)?.Split(',', ';')[0].Trim('"', ' ') ?? "1.2.840.10008.1.2.1";
         var transferSyntax = asked == "*" ? HeldSeries.StoredTransferSyntax : asked;
         var type = accept.Split("type=\"").ElementAtOrDefault(1)?.Split('"')[0] ?? "application/octet-stream";
-        return Multipart($"{type}; transfer-syntax={transferSyntax}", series.FrameOf(instance, number, transferSyntax));
+        return Multipart($"{type}; transfer-syntax={transferSyntax}", series.GetFrame(instance, number, transferSyntax));
     }
 }

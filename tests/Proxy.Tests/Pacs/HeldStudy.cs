@@ -47,6 +47,6 @@ public sealed record HeldSeries(string Uid, string Modality, int Instances)
     public IEnumerable<string> InstanceUids => Enumerable.Range(1, Instances).Select(number => $"{Uid}.{number}");
 
     /// <summary>The bytes of a frame in a transfer syntax: other ones for each, the same at every call.</summary>
-    public byte[] FrameOf(string instance, int frame, string transferSyntax = StoredTransferSyntax) =>
+    public byte[] GetFrame(string instance, int frame, string transferSyntax = StoredTransferSyntax) =>
         Pixels.In(transferSyntax, $"{instance}/{frame}/{transferSyntax}", FrameBytes);
 }

@@ -7,7 +7,7 @@ namespace Proxy.Tests.Pacs;
 /// <summary>Bytes that nothing can guess and every call with the same name gives again.</summary>
 public static class Pixels
 {
-    public static byte[] Of(string name, int length)
+    public static byte[] Create(string name, int length)
     {
         var seed = BinaryPrimitives.ReadInt32LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(name)));
         var bytes = new byte[length];
@@ -18,13 +18,13 @@ public static class Pixels
     /// <summary>The same, beginning as a frame of this transfer syntax has to.</summary>
     public static byte[] In(string transferSyntax, string name, int length)
     {
-        var bytes = Of(name, length);
-        StartOf(transferSyntax).CopyTo(bytes, 0);
+        var bytes = Create(name, length);
+        GetStart(transferSyntax).CopyTo(bytes, 0);
         return bytes;
     }
 
     /// <summary>JPEG and JPEG-LS: SOI and a marker. JPEG 2000: SOC and SIZ. RLE: a header of one segment (PS3.5 §G.5).</summary>
-    private static byte[] StartOf(string transferSyntax)
+    private static byte[] GetStart(string transferSyntax)
     {
         if (transferSyntax == "1.2.840.10008.1.2.5") return [1, 0, 0, 0, 64, .. new byte[59]];
         var last = transferSyntax.Split("1.2.840.10008.1.2.4.").ElementAtOrDefault(1);

@@ -49,7 +49,7 @@ public sealed class RawPacs : IDisposable
     /// <summary>Whether the archive closes each connection behind its answer without a word of it.</summary>
     public bool ClosesSilently { get; set; }
 
-    public int Count(string pathEnd) => _requests.Count(r => PathOf(r).EndsWith(pathEnd, StringComparison.Ordinal));
+    public int Count(string pathEnd) => _requests.Count(r => GetPath(r).EndsWith(pathEnd, StringComparison.Ordinal));
 
     /// <summary>From now on this happens to every path that ends so; the newest rule goes first.</summary>
     public void On(string pathEnd, Func<RawConnection, Task> script) => _scripts = _scripts.Insert(0, (pathEnd, script));
@@ -62,7 +62,7 @@ public sealed class RawPacs : IDisposable
         _listener.Dispose();
     }
 
-    private static string PathOf(RawRequest request) => request.Target.Split('?')[0];
+    private static string GetPath(RawRequest request) => request.Target.Split('?')[0];
 
     private async Task AcceptAsync()
     {
@@ -90,7 +90,7 @@ public sealed class RawPacs : IDisposable
                 while (!connection.IsClosed && await connection.ReadRequestAsync() is { } request)
                 {
                     ImmutableInterlocked.Update(ref _requests, (all, one) => all.Add(one), request);
-                    var script = _scripts.Find(s => PathOf(request).EndsWith(s.PathEnd, StringComparison.Ordinal)).Script;
+                    var script = _scripts.Find(s => GetPath(request).EndsWith(s.PathEnd, StringComparison.Ordinal)).Script;
                     await (script?.Invoke(connection) ?? AnswerAsync(connection, request));
                 }
             }

@@ -8,7 +8,7 @@ public class FocusTests
 {
     private static readonly Uid First = Uid.Parse("1.1"), Second = Uid.Parse("1.2"), Instance = Uid.Parse("1.9");
 
-    private readonly Focus _focus = new();
+    private readonly ViewportHint _focus = new();
 
     [Fact]
     public void OneFrameOfASeriesIsAThumbnail_MoreIsWhatIsLookedAt()

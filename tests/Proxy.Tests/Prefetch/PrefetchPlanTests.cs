@@ -67,16 +67,16 @@ public class PrefetchPlanTests
     [InlineData("P1", "", "east", false)]
     [InlineData("P2", "A", "east", false)]
     public void AnIssuerTellsPatientsApart(string patientId, string issuer, string backend, bool isOne) =>
-        Assert.Equal(isOne, new StudyFacts(Study(2), backend, patientId, issuer, "", []).IsOfPatientOf(new(Open, "east", "P1", "A", "", [])));
+        Assert.Equal(isOne, new StudyFacts(Study(2), backend, patientId, issuer, "", []).HasSamePatient(new(Open, "east", "P1", "A", "", [])));
 
     [Theory]
     [InlineData("east", true)]
     [InlineData("west", false)]
     public void WithoutAnIssuerABackendDoes(string backend, bool isOne) =>
-        Assert.Equal(isOne, new StudyFacts(Study(2), backend, "P1", "", "", []).IsOfPatientOf(new(Open, "east", "P1", "", "", [])));
+        Assert.Equal(isOne, new StudyFacts(Study(2), backend, "P1", "", "", []).HasSamePatient(new(Open, "east", "P1", "", "", [])));
 
     [Fact]
-    public void WithoutAnIdNobodyIsThePatient() => Assert.False(new StudyFacts(Study(2), "east", "", "", "", []).IsOfPatientOf(new(Open, "east", "", "", "", [])));
+    public void WithoutAnIdNobodyIsThePatient() => Assert.False(new StudyFacts(Study(2), "east", "", "", "", []).HasSamePatient(new(Open, "east", "", "", "", [])));
 
     [Fact]
     public void TheSameModalityGoesFirst_ThenTheNewest()
@@ -115,22 +115,22 @@ public class PrefetchPlanTests
     [Fact]
     public void WhatAViewerLoadsOfASeries_IsItsFramesInOrder()
     {
-        var items = PrefetchPlan.ItemsOf([Instance("1.3", "CT", 10, null), Instance("1.1", "CT", 2, null), Instance("1.2", "US", 3, 3)]);
+        var items = PrefetchPlan.GetItems([Instance("1.3", "CT", 10, null), Instance("1.1", "CT", 2, null), Instance("1.2", "US", 3, 3)]);
         Assert.Equal([("1.1", 1), ("1.2", 1), ("1.2", 2), ("1.2", 3), ("1.3", 1)], items.Select(i => (i.Instance.ToString(), i.Frame!.Value)));
     }
 
     [Fact]
     public void ASegmentationIsLoadedWhole_AndItsFrames_AndAReportIsItsMetadata()
     {
-        Assert.Equal([new Item(Uid.Parse("1.1"), null), Alone(1), Alone(2)], PrefetchPlan.ItemsOf([Instance("1.1", "SEG", 1, 2)]));
-        Assert.Equal([new Item(Uid.Parse("1.1"), null)], PrefetchPlan.ItemsOf([(Uid.Parse("1.1"), Read("""{"00080060":{"vr":"CS","Value":["RTSTRUCT"]}}"""))]));
-        Assert.Empty(PrefetchPlan.ItemsOf([(Uid.Parse("1.1"), Read("""{"00080060":{"vr":"CS","Value":["SR"]}}"""))]));
+        Assert.Equal([new FetchItem(Uid.Parse("1.1"), null), Alone(1), Alone(2)], PrefetchPlan.GetItems([Instance("1.1", "SEG", 1, 2)]));
+        Assert.Equal([new FetchItem(Uid.Parse("1.1"), null)], PrefetchPlan.GetItems([(Uid.Parse("1.1"), Read("""{"00080060":{"vr":"CS","Value":["RTSTRUCT"]}}"""))]));
+        Assert.Empty(PrefetchPlan.GetItems([(Uid.Parse("1.1"), Read("""{"00080060":{"vr":"CS","Value":["SR"]}}"""))]));
     }
 
     [Fact]
     public void FramesOfSingleBitsAreKeptAlone()
     {
-        var items = PrefetchPlan.ItemsOf([(Open, Read("""{"00280010":{"vr":"US","Value":[512]},"00280100":{"vr":"US","Value":[1]}}"""))]);
+        var items = PrefetchPlan.GetItems([(Open, Read("""{"00280010":{"vr":"US","Value":[512]},"00280100":{"vr":"US","Value":[1]}}"""))]);
         Assert.True(Assert.Single(items).IsKeptAlone);
     }
 
@@ -141,10 +141,10 @@ public class PrefetchPlanTests
     public void BulkDataThatAViewerLoadsAtOnceIsFetched(string tag)
     {
         const string link = "/studies/1.2/series/1.3/instances/1.4/bulkdata/east/bulk/1";
-        var item = Assert.Single(PrefetchPlan.ItemsOf([(Open, Read($$"""{"{{tag}}":{"vr":"OB","BulkDataURI":"{{link}}"},"7FE00010":{"vr":"OW","BulkDataURI":"{{link}}0"} }"""))]));
+        var item = Assert.Single(PrefetchPlan.GetItems([(Open, Read($$"""{"{{tag}}":{"vr":"OB","BulkDataURI":"{{link}}"},"7FE00010":{"vr":"OW","BulkDataURI":"{{link}}0"} }"""))]));
         Assert.Equal((null, link), (item.Frame, item.BulkData!.Link));
-        Assert.Empty(PrefetchPlan.ItemsOf([(Open, Read($$"""{"{{tag}}":{"vr":"OB","BulkDataURI":"http://elsewhere/1"} }"""))]));
-        Assert.Empty(PrefetchPlan.ItemsOf([(Open, Read($$"""{"{{tag}}":{"vr":"OB","InlineBinary":"AAAA"} }"""))]));
+        Assert.Empty(PrefetchPlan.GetItems([(Open, Read($$"""{"{{tag}}":{"vr":"OB","BulkDataURI":"http://elsewhere/1"} }"""))]));
+        Assert.Empty(PrefetchPlan.GetItems([(Open, Read($$"""{"{{tag}}":{"vr":"OB","InlineBinary":"AAAA"} }"""))]));
     }
 
     [Theory]
@@ -154,7 +154,7 @@ public class PrefetchPlanTests
     {
         const string link = "/studies/1.2/series/1.3/instances/1.4/bulkdata/east/bulk/7fe00010";
         var video = Read($$"""{"{{tag}}":{"vr":"UI","Value":["{{uid}}"]},"00280008":{"vr":"IS","Value":[900]},"00280010":{"vr":"US","Value":[512]},"7FE00010":{"vr":"OB","BulkDataURI":"{{link}}"} }""");
-        Assert.Equal(link, Assert.Single(PrefetchPlan.ItemsOf([(Open, video)])).BulkData!.Link);
+        Assert.Equal(link, Assert.Single(PrefetchPlan.GetItems([(Open, video)])).BulkData!.Link);
     }
 
     [Theory]
@@ -162,9 +162,9 @@ public class PrefetchPlanTests
     [InlineData("0", 1)]
     [InlineData("2147483647", 10_000)]
     public void ANumberOfFramesThatNobodyCanMean_IsBounded(string frames, int expected) =>
-        Assert.Equal(expected, PrefetchPlan.ItemsOf([(Open, Read($$"""{"00280010":{"vr":"US","Value":[512]},"00280008":{"vr":"IS","Value":[{{frames}}]} }"""))]).Length);
+        Assert.Equal(expected, PrefetchPlan.GetItems([(Open, Read($$"""{"00280010":{"vr":"US","Value":[512]},"00280008":{"vr":"IS","Value":[{{frames}}]} }"""))]).Length);
 
-    private static Item Alone(int frame) => new(Uid.Parse("1.1"), frame) { IsKeptAlone = true };
+    private static FetchItem Alone(int frame) => new(Uid.Parse("1.1"), frame) { IsKeptAlone = true };
 
     private static (Uid, Dataset) Instance(string uid, string modality, int number, int? frames) => (
         Uid.Parse(uid),

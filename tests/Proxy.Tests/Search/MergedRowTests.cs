@@ -14,8 +14,8 @@ public class MergedRowTests
     public void ThePreferredBackendsAttributesStand()
     {
         var row = Merge("""{"00100020":{"vr":"LO","Value":["EAST"]}}""", """{"00100020":{"vr":"LO","Value":["WEST"]},"00081030":{"vr":"LO","Value":["Chest"]}}""");
-        Assert.Equal("EAST", ValueOf(row, "00100020"));
-        Assert.Equal("Chest", ValueOf(row, "00081030"));
+        Assert.Equal("EAST", FindValue(row, "00100020"));
+        Assert.Equal("Chest", FindValue(row, "00081030"));
     }
 
     [Theory]
@@ -29,8 +29,8 @@ public class MergedRowTests
     public void AnEmptyAttributeNeverBeatsAFilledOne(string empty)
     {
         var filled = """{"00081030":{"vr":"LO","Value":["Chest"]}}""";
-        Assert.Equal("Chest", ValueOf(Merge("{\"00081030\":" + empty + "}", filled), "00081030"));
-        Assert.Equal("Chest", ValueOf(Merge(filled, "{\"00081030\":" + empty + "}"), "00081030"));
+        Assert.Equal("Chest", FindValue(Merge("{\"00081030\":" + empty + "}", filled), "00081030"));
+        Assert.Equal("Chest", FindValue(Merge(filled, "{\"00081030\":" + empty + "}"), "00081030"));
     }
 
     [Theory]
@@ -49,7 +49,7 @@ public class MergedRowTests
     public void TheFirstFilledOfTheOthersStands()
     {
         var row = Merge("{}", """{"00081030":{"vr":"LO"}}""", """{"00081030":{"vr":"LO","Value":["second"]}}""", """{"00081030":{"vr":"LO","Value":["third"]}}""");
-        Assert.Equal("second", ValueOf(row, "00081030"));
+        Assert.Equal("second", FindValue(row, "00081030"));
     }
 
     [Fact]
@@ -74,8 +74,8 @@ public class MergedRowTests
     public void TheBestAvailabilityStands(string one, string other, string best)
     {
         static string Row(string availability) => "{\"00080056\":{\"vr\":\"CS\",\"Value\":[\"" + availability + "\"]}}";
-        Assert.Equal(best, ValueOf(Merge(Row(one), Row(other)), "00080056"));
-        Assert.Equal(best, ValueOf(Merge(Row(other), Row(one)), "00080056"));
+        Assert.Equal(best, FindValue(Merge(Row(one), Row(other)), "00080056"));
+        Assert.Equal(best, FindValue(Merge(Row(other), Row(one)), "00080056"));
     }
 
     [Fact]
@@ -96,7 +96,7 @@ public class MergedRowTests
             .WithCounts(series: 3, instances: 7);
         Assert.Equal(3, Write(row).GetProperty("00201206").GetProperty("Value")[0].GetInt32());
         Assert.Equal(7, Write(row).GetProperty("00201208").GetProperty("Value")[0].GetInt32());
-        Assert.Equal("http://proxy/dicomweb/studies/1.2", ValueOf(row, "00081190"));
+        Assert.Equal("http://proxy/dicomweb/studies/1.2", FindValue(row, "00081190"));
     }
 
     [Fact]
@@ -121,7 +121,7 @@ public class MergedRowTests
 
     private static MergedRow Merge(params string[] rows) => MergedRow.Merge(Uid.Parse("1.2"), [.. rows.Select((json, i) => new SourceRow($"b{i}", Answers.Dataset(json)))], "studies/1.2");
 
-    private static string? ValueOf(MergedRow row, string tag) => Write(row).GetProperty(tag).GetProperty("Value")[0].GetString();
+    private static string? FindValue(MergedRow row, string tag) => Write(row).GetProperty(tag).GetProperty("Value")[0].GetString();
 
     private static JsonElement Write(MergedRow row)
     {

@@ -106,7 +106,7 @@ public class SearchQueryTests
         var query = Read(text);
         Assert.Empty(query.Matches);
         Assert.Null(query.OnlyStudy);
-        if (field.Length > 0) Assert.Contains(field, FieldsOf(query.ToRequest(1)));
+        if (field.Length > 0) Assert.Contains(field, GetFields(query.ToRequest(1)));
     }
 
     [Theory]
@@ -187,12 +187,12 @@ public class SearchQueryTests
     [Fact]
     public void ABackendIsAskedForWhatMergingNeeds_AndWhatTheClientWants()
     {
-        var fields = FieldsOf(Read("includefield=PatientComments").ToRequest(1));
+        var fields = GetFields(Read("includefield=PatientComments").ToRequest(1));
         Assert.Empty(((string[])["00080020", "00080030", "00080061", "00100020", "00201206", "00201208", "00104000"]).Except(fields));
         Assert.Equal(fields.Distinct(), fields);
-        Assert.Equal(["all"], FieldsOf(Read("includefield=all").ToRequest(1)));
-        Assert.Contains("00201209", FieldsOf(Read("", SearchLevel.Series, Uid.Parse("1.2")).ToRequest(1)));
-        Assert.Contains("00280008", FieldsOf(Read("", SearchLevel.Instances, Uid.Parse("1.2")).ToRequest(1)));
+        Assert.Equal(["all"], GetFields(Read("includefield=all").ToRequest(1)));
+        Assert.Contains("00201209", GetFields(Read("", SearchLevel.Series, Uid.Parse("1.2")).ToRequest(1)));
+        Assert.Contains("00280008", GetFields(Read("", SearchLevel.Instances, Uid.Parse("1.2")).ToRequest(1)));
     }
 
     [Theory]
@@ -229,7 +229,7 @@ public class SearchQueryTests
 
     private static QueryCollection Parse(string text) => new(QueryHelpers.ParseQuery(text));
 
-    private static string[] FieldsOf(string request) => QueryHelpers.ParseQuery(request[request.IndexOf('?', StringComparison.Ordinal)..])["includefield"].ToString().Split(',');
+    private static string[] GetFields(string request) => QueryHelpers.ParseQuery(request[request.IndexOf('?', StringComparison.Ordinal)..])["includefield"].ToString().Split(',');
 
     private static SearchQuery Read(string text, SearchLevel level = SearchLevel.Studies, Uid? study = null, Uid? series = null)
     {

@@ -15,7 +15,7 @@ public class RequestTargetTests
     [InlineData("//pacs.example/dicomweb", "//pacs.example/dicomweb")]
     [InlineData("*", "*")]
     [InlineData("", "")]
-    public void ThePathOfATarget(string target, string path) => Assert.Equal(path, RequestTarget.PathOf(target).ToString());
+    public void ThePathOfATarget(string target, string path) => Assert.Equal(path, RequestTarget.GetPath(target).ToString());
 
     [Theory]
     [InlineData("/dicomweb//studies", 9)]

@@ -27,9 +27,9 @@ public class DicomMetadataStoreTests
     {
         _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1"), Instance("1.9", "1.9.1", "1.9.1.1"), Instance("1.2", "1.2.2", "1.2.2.1"), Instance("1.2", "1.2.1", "1.2.1.2")]);
 
-        Assert.Equal(["1.2.1", "1.2.2"], _store.GetStudy(Study)!.ListOf("east").Series.Keys.Order().Select(u => u.ToString()));
+        Assert.Equal(["1.2.1", "1.2.2"], _store.GetStudy(Study)!.GetList("east").Series.Keys.Order().Select(u => u.ToString()));
         Assert.Equal(["1.2.1.1", "1.2.1.2"], _store.GetSeries(Path)!.Metadata!.Uids.Select(u => u.ToString()));
-        Assert.Equal(["1.9.1"], _store.GetStudy(Other)!.ListOf("east").Series.Keys.Select(u => u.ToString()));
+        Assert.Equal(["1.9.1"], _store.GetStudy(Other)!.GetList("east").Series.Keys.Select(u => u.ToString()));
     }
 
     [Fact]
@@ -39,9 +39,9 @@ public class DicomMetadataStoreTests
         _store.AddInstances("west", [Instance("1.2", "1.2.1", "1.2.1.1", "WEST"), Instance("1.2", "1.2.1", "1.2.1.2", "WEST")]);
 
         Assert.Equal(["east", "west"], _store.GetStudy(Study)!.SeriesLists.Keys);
-        Assert.Equal(1, _store.GetStudy(Study)!.ListOf("east").FindSeries(Path.Series)!.Count);
-        Assert.Equal(2, _store.GetStudy(Study)!.ListOf("west").FindSeries(Path.Series)!.Count);
-        Assert.Empty(_store.GetStudy(Study)!.ListOf("north").Series);
+        Assert.Equal(1, _store.GetStudy(Study)!.GetList("east").FindSeries(Path.Series)!.Count);
+        Assert.Equal(2, _store.GetStudy(Study)!.GetList("west").FindSeries(Path.Series)!.Count);
+        Assert.Empty(_store.GetStudy(Study)!.GetList("north").Series);
     }
 
     [Fact]
@@ -50,7 +50,7 @@ public class DicomMetadataStoreTests
         _store.AddInstances("east", [Answers.Dataset("{}"), Answers.Dataset("""{"0020000D":{"vr":"UI","Value":["1.2"]},"0020000E":{"vr":"UI","Value":["x"]},"00080018":{"vr":"UI","Value":["1"]}}""")]);
         _store.AddStudy("east", Answers.Dataset("{}"));
         _store.AddSeriesMetadata("east", Study, [Answers.Dataset("{}")]);
-        Assert.Empty(_store.GetStudy(Study)!.ListOf("east").Series);
+        Assert.Empty(_store.GetStudy(Study)!.GetList("east").Series);
         Assert.Equal(1, _store.Count);
     }
 
@@ -60,8 +60,8 @@ public class DicomMetadataStoreTests
         _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1", "OLD"), Instance("1.2", "1.2.1", "1.2.1.2", "OLD")]);
         _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1", "NEW")]);
 
-        Assert.Equal("NEW", PatientOf("1.2.1.1"));
-        Assert.Equal("OLD", PatientOf("1.2.1.2"));
+        Assert.Equal("NEW", FindPatient("1.2.1.1"));
+        Assert.Equal("OLD", FindPatient("1.2.1.2"));
         Assert.Equal(2, _store.GetSeries(Path)!.Metadata!.Count);
     }
 
@@ -80,8 +80,8 @@ public class DicomMetadataStoreTests
         _store.AddSeriesMetadata("west", Study, [Series("1.2.2")], areAll: true);
         _store.AddSeriesMetadata("east", Study, [Series("1.2.3")], areAll: true);
 
-        Assert.Equal(["1.2.3"], _store.GetStudy(Study)!.ListOf("east").Series.Keys.Select(u => u.ToString()));
-        Assert.Equal(["1.2.2"], _store.GetStudy(Study)!.ListOf("west").Series.Keys.Select(u => u.ToString()));
+        Assert.Equal(["1.2.3"], _store.GetStudy(Study)!.GetList("east").Series.Keys.Select(u => u.ToString()));
+        Assert.Equal(["1.2.2"], _store.GetStudy(Study)!.GetList("west").Series.Keys.Select(u => u.ToString()));
     }
 
     [Fact]
@@ -89,15 +89,15 @@ public class DicomMetadataStoreTests
     {
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1")]);
         _store.AddSeriesMetadata("east", Study, [Series("1.2.2")]);
-        Assert.Equal(2, _store.GetStudy(Study)!.ListOf("east").Series.Count);
-        Assert.Null(_store.GetStudy(Study)!.ListOf("east").Asked);
+        Assert.Equal(2, _store.GetStudy(Study)!.GetList("east").Series.Count);
+        Assert.Null(_store.GetStudy(Study)!.GetList("east").Asked);
     }
 
     [Fact]
     public void NoSeriesAtAllIsAFreshList()
     {
         _store.AddSeriesMetadata("east", Study, [], areAll: true);
-        var list = _store.GetStudy(Study)!.ListOf("east");
+        var list = _store.GetStudy(Study)!.GetList("east");
         Assert.False(list.HoldsStudy);
         Assert.True(list.IsFresh(TimeSpan.FromSeconds(5), _time.GetUtcNow().AddSeconds(4)));
         Assert.False(list.IsFresh(TimeSpan.FromSeconds(5), _time.GetUtcNow().AddSeconds(5)));
@@ -142,7 +142,7 @@ public class DicomMetadataStoreTests
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 10), Series("1.2.2", 5)]);
         _store.AddSeriesMetadata("west", Study, [Series("1.2.1", 11), Series("1.2.2", 5), Series("1.2.3", 1)]);
 
-        Assert.Equal([("1.2.1", "west"), ("1.2.2", "east"), ("1.2.3", "west")], OwnersOf(Study));
+        Assert.Equal([("1.2.1", "west"), ("1.2.2", "east"), ("1.2.3", "west")], GetOwners(Study));
     }
 
     [Fact]
@@ -151,10 +151,10 @@ public class DicomMetadataStoreTests
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 1)]);
         _store.SetOwner("east", Path);
         _store.AddSeriesMetadata("west", Study, [Series("1.2.1", 2)]);
-        Assert.Equal([("1.2.1", "east")], OwnersOf(Study));
+        Assert.Equal([("1.2.1", "east")], GetOwners(Study));
 
         _store.AddSeriesMetadata("east", Study, [], areAll: true);
-        Assert.Equal([("1.2.1", "west")], OwnersOf(Study));
+        Assert.Equal([("1.2.1", "west")], GetOwners(Study));
     }
 
     [Fact]
@@ -222,9 +222,9 @@ public class DicomMetadataStoreTests
     public void AnInstanceIsFoundByASearchsRow_UntilItsMetadataComes()
     {
         _store.AddInstanceRows("east", [Instance("1.2", "1.2.1", "1.2.1.1", "ROW")]);
-        Assert.Equal("ROW", PatientOf("1.2.1.1"));
+        Assert.Equal("ROW", FindPatient("1.2.1.1"));
         _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1", "METADATA")]);
-        Assert.Equal("METADATA", PatientOf("1.2.1.1"));
+        Assert.Equal("METADATA", FindPatient("1.2.1.1"));
     }
 
     [Fact]
@@ -237,21 +237,21 @@ public class DicomMetadataStoreTests
         {
             _store.AddInstances(i % 2 == 0 ? "east" : "west", [Instance("1.2", $"1.2.{i % 8 + 1}", $"1.2.1.{i + 1}")]);
             var seen = _store.GetStudy(Study)!;
-            Assert.True(seen.ListOf("east").FindSeries(Path.Series)!.Metadata!.Has(Uid.Parse("1.2.1.0")));
+            Assert.True(seen.GetList("east").FindSeries(Path.Series)!.Metadata!.Has(Uid.Parse("1.2.1.0")));
         });
 
-        Assert.Single(before.ListOf("east").Series);
-        Assert.Equal(1, before.ListOf("east").FindSeries(Path.Series)!.Metadata!.Count);
+        Assert.Single(before.GetList("east").Series);
+        Assert.Equal(1, before.GetList("east").FindSeries(Path.Series)!.Metadata!.Count);
         var after = _store.GetStudy(Study)!;
         Assert.Equal(65, after.SeriesLists.Values.SelectMany(l => l.Series.Values).Sum(s => s.Metadata!.Count));
         Assert.Equal(after.Bytes, _store.Bytes);
     }
 
-    private List<(string Series, string Owner)> OwnersOf(Uid study) =>
+    private List<(string Series, string Owner)> GetOwners(Uid study) =>
         [.. from series in _store.GetStudy(study)!.SeriesLists.Values.SelectMany(list => list.Series.Keys).Distinct().Order()
-            select (series.ToString(), _store.GetStudy(study)!.HoldersOf(series, name => name == "west" ? 2 : 1).First().Backend)];
+            select (series.ToString(), _store.GetStudy(study)!.GetHolders(series, name => name == "west" ? 2 : 1).First().Backend)];
 
-    private string? PatientOf(string instance) =>
+    private string? FindPatient(string instance) =>
         Answers.Dataset(Encoding.UTF8.GetString(_store.GetInstance(new(Study, Path.Series, Uid.Parse(instance)))!.Json.Span)).FindString(Tag.PatientId);
 
     internal static Dataset Instance(string study, string series, string instance, string patient = "DOE") => Answers.Dataset(

@@ -33,10 +33,10 @@ public sealed class KeptStoreRaceTests : IDisposable
         await stop.CancelAsync();
         await flushing;
 
-        for (var i = 0; i < Studies; i++) Assert.Equal(3000 / Studies, store.GetStudy(StudyUid(i))!.ListOf("east").Series.Count);
+        for (var i = 0; i < Studies; i++) Assert.Equal(3000 / Studies, store.GetStudy(StudyUid(i))!.GetList("east").Series.Count);
         Assert.True(store.Flush());
         store = _folder.Start();
-        for (var i = 0; i < Studies; i++) Assert.Equal(3000 / Studies, store.GetStudy(StudyUid(i))!.ListOf("east").Series.Count);
+        for (var i = 0; i < Studies; i++) Assert.Equal(3000 / Studies, store.GetStudy(StudyUid(i))!.GetList("east").Series.Count);
         Assert.Equal(0, _folder.Counters.StoreDamage);
     }
 

@@ -36,7 +36,7 @@ public sealed class KeptStoreTests : IDisposable
 
         Assert.Equal(before, RandomStudies.Describe(store.GetStudy(Study)!));
         Assert.Equal("west", store.GetStudy(Study)!.Owners[Path.Series]);
-        Assert.False(store.GetStudy(Study)!.ListOf("east").IsFresh(TimeSpan.FromHours(1), time.GetUtcNow()));
+        Assert.False(store.GetStudy(Study)!.GetList("east").IsFresh(TimeSpan.FromHours(1), time.GetUtcNow()));
         Assert.Equal(0, _folder.Counters.StoreDamage);
     }
 
@@ -121,8 +121,8 @@ public sealed class KeptStoreTests : IDisposable
         store.Flush();
         store = _folder.Start();
 
-        Assert.Equal(["1.2.2"], store.GetStudy(Study)!.ListOf("east").Series.Keys.Select(u => u.ToString()));
-        Assert.Null(store.GetStudy(Study)!.ListOf("east").StudyRow);
+        Assert.Equal(["1.2.2"], store.GetStudy(Study)!.GetList("east").Series.Keys.Select(u => u.ToString()));
+        Assert.Null(store.GetStudy(Study)!.GetList("east").StudyRow);
         Assert.Equal(1L, Execute("SELECT count(*) FROM packed"));
     }
 
@@ -283,7 +283,7 @@ public sealed class KeptStoreTests : IDisposable
         Add(store, 1);
         store.Flush();
         Directory.Delete(_folder.Path, recursive: true);
-        await _folder.Folder.LookAsync();
+        await _folder.Folder.CheckAsync();
 
         Assert.True(store.Flush());
         Assert.NotNull(_folder.Start().GetStudy(StudyUid(1)));
@@ -314,7 +314,7 @@ public sealed class KeptStoreTests : IDisposable
         _folder.Folder.Fail(new IOException("full"), wasWriting: true);
         Add(store, 1);
         Assert.False(store.Flush());
-        await _folder.Folder.LookAsync();
+        await _folder.Folder.CheckAsync();
         Assert.True(store.Flush());
         Assert.NotNull(_folder.Start().GetStudy(StudyUid(1)));
     }

@@ -40,7 +40,7 @@ public class MadeInClientTests
         _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.3")], madeInClient: true);
         Assert.Empty(Told);
         Assert.Equal((true, true), Marks);
-        Assert.True(_store.GetStudy(Study)!.ListOf("east").MadeInClient);
+        Assert.True(_store.GetStudy(Study)!.GetList("east").MadeInClient);
     }
 
     [Fact]
@@ -117,7 +117,7 @@ public class MadeInClientTests
         Assert.False(_store.ShowSeries("east", Uid.Parse("1.9")));
         Assert.True(_store.ShowSeries("east", Study));
         Assert.Equal(["SERIES_ADDED east 1.2/: 1.2.2"], Told);
-        Assert.True(_store.GetStudy(Study)!.ListOf("west").MadeInClient);
+        Assert.True(_store.GetStudy(Study)!.GetList("west").MadeInClient);
     }
 
     [Fact]

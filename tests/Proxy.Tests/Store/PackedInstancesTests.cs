@@ -22,8 +22,8 @@ public class PackedInstancesTests
     {
         var packed = Pack(_slices);
         Assert.Equal(_slices.Select(s => s.Uid), packed.Uids);
-        Assert.Equal(string.Join(',', _slices.Select(s => Encoding.UTF8.GetString(s.Json))), TextOf(packed));
-        Assert.Equal(Encoding.UTF8.GetByteCount(TextOf(packed)), packed.TextBytes);
+        Assert.Equal(string.Join(',', _slices.Select(s => Encoding.UTF8.GetString(s.Json))), GetText(packed));
+        Assert.Equal(Encoding.UTF8.GetByteCount(GetText(packed)), packed.TextBytes);
     }
 
     [Property(MaxTest = 100)]
@@ -33,7 +33,7 @@ public class PackedInstancesTests
         var packed = Pack(datasets);
         return packed.Count == datasets.Count
             && datasets.All(d => packed.FindJson(d.Uid)!.Value.Span.SequenceEqual(d.Json))
-            && TextOf(packed) == string.Join(',', datasets.Select(d => Encoding.UTF8.GetString(d.Json)));
+            && GetText(packed) == string.Join(',', datasets.Select(d => Encoding.UTF8.GetString(d.Json)));
     }
 
     [Fact]
@@ -64,7 +64,7 @@ public class PackedInstancesTests
         builder.Add(Uid.Parse("1.1"), "{old}"u8);
         builder.Add(Uid.Parse("1.2"), "{}"u8);
         builder.Add(Uid.Parse("1.1"), "{new}"u8);
-        Assert.Equal("{new},{}", TextOf(builder.Build()));
+        Assert.Equal("{new},{}", GetText(builder.Build()));
     }
 
     [Fact]
@@ -115,7 +115,7 @@ public class PackedInstancesTests
         return builder.Build();
     }
 
-    private static string TextOf(PackedInstances packed) => Encoding.UTF8.GetString([.. packed.ReadText().SelectMany(p => p.ToArray())]);
+    private static string GetText(PackedInstances packed) => Encoding.UTF8.GetString([.. packed.ReadText().SelectMany(p => p.ToArray())]);
 
     private static byte[] RandomBytes(Random random, int count)
     {

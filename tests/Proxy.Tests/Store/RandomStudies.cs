@@ -61,11 +61,11 @@ internal static class RandomStudies
     {
         var list = new SeriesList(backend) { IsUnlisted = random.Next(4) == 0, Asked = random.Next(3) == 0 ? null : Time(random) };
         if (random.Next(2) == 0) list = list with { StudyRow = Row(random), StudyRowAsked = Time(random), StudyRowFields = [.. Enumerable.Range(0, random.Next(4)).Select(i => $"0008{i:0000}.0040A730{(char)('é' + i)}")] };
-        for (var i = random.Next(5); i > 0; i--) list = list.With(SeriesOf(random));
+        for (var i = random.Next(5); i > 0; i--) list = list.With(GetSeries(random));
         return list;
     }
 
-    private static Series SeriesOf(Random random)
+    private static Series GetSeries(Random random)
     {
         var summary = random.Next(3) == 0 ? null : Row(random);
         var metadata = random.Next(2) == 0 ? null : Packed(random);

@@ -43,7 +43,7 @@ internal sealed class StoreFolder : IDisposable
     {
         End();
         _folder = new(Path, NullLogger<CacheFolder>.Instance);
-        _folder.LookAsync().GetAwaiter().GetResult();
+        _folder.CheckAsync().GetAwaiter().GetResult();
         _file = new(_folder, Identities.GetValueOrDefault, identity => Identities.FirstOrDefault(i => i.Value == identity).Key, Counters, NullLogger<StudyFile>.Instance);
         var store = new DicomMetadataStore(_ => 1, time ?? TimeProvider.System, Events, maxBytes, _file, maxDiskBytes);
         store.Flush();

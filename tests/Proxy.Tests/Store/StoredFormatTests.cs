@@ -107,7 +107,7 @@ public class StoredFormatTests
         Assert.True(isWhole);
         Assert.Equal(["east", "north"], read.SeriesLists.Keys);
         Assert.DoesNotContain("west", read.Owners.Values);
-        Assert.Equal(2, StudyFormat.PackedOf(study, name => name == "west" ? null : 1).Select(p => p.Key.Backend).Append(2).Distinct().Count());
+        Assert.Equal(2, StudyFormat.GetPacked(study, name => name == "west" ? null : 1).Select(p => p.Key.Backend).Append(2).Distinct().Count());
     }
 
     /// <summary>Written by the first version that kept anything. It reads for ever, or the revision changes and it is a counted miss.</summary>
@@ -124,9 +124,9 @@ public class StoredFormatTests
     }
 
     internal static (byte[] Head, Dictionary<PackedKey, byte[]> Packed) Write(Study study) =>
-        (StudyFormat.Write(study, IdOf), StudyFormat.PackedOf(study, IdOf).ToDictionary(p => p.Key, p => PackedFormat.Write(p.Packed)));
+        (StudyFormat.Write(study, FindId), StudyFormat.GetPacked(study, FindId).ToDictionary(p => p.Key, p => PackedFormat.Write(p.Packed)));
 
-    private static int? IdOf(string name) => Array.IndexOf(Names, name);
+    private static int? FindId(string name) => Array.IndexOf(Names, name);
 
     internal static Study? Read(byte[] head, Dictionary<PackedKey, byte[]> packed, out bool isWhole) => StudyFormat.Read(
         Uid.Parse("1.2"), head, id => id < Names.Length ? Names[id] : null, key => packed.TryGetValue(key, out var bytes) ? PackedFormat.Read(bytes) : null, out isWhole);

@@ -59,7 +59,7 @@ public sealed class ActiveContentWalks : IAsyncDisposable
         Assert.Equal(Script, single.Text);
         Assert.Equal("application/octet-stream", single["Content-Type"]);
         Assert.StartsWith("multipart/related; type=\"application/octet-stream\"", multipart["Content-Type"]);
-        Assert.Contains("Content-Type: application/octet-stream", Assert.Single(Parts.Of(multipart)).Head);
+        Assert.Contains("Content-Type: application/octet-stream", Assert.Single(Parts.Read(multipart)).Head);
         IsInert(single);
         IsInert(multipart);
     }

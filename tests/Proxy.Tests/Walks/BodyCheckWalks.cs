@@ -51,13 +51,13 @@ public sealed class BodyCheckWalks : IDisposable
         ["JSON"] = PacsAnswer.Text(200, "application/json", "{}"),
         ["a type that is a header"] = OfPartType("application/octet-stream\nX-Injected: 1"),
         ["a type that is not ASCII"] = OfPartType("application/octet-stréam"),
-        ["a transfer syntax that is no UID"] = Archive.Multipart("application/octet-stream; transfer-syntax=JPEG", Pixels.Of("f", 1200)),
+        ["a transfer syntax that is no UID"] = Archive.Multipart("application/octet-stream; transfer-syntax=JPEG", Pixels.Create("f", 1200)),
         ["JPEG-LS without its marker"] = Archive.Multipart($"application/octet-stream; transfer-syntax={JpegLs}", new byte[1200]),
         ["JPEG by type without its marker"] = Archive.Multipart("image/jpeg", new byte[1200]),
         ["JPEG 2000 that is JPEG"] = Archive.Multipart("application/octet-stream; transfer-syntax=1.2.840.10008.1.2.4.90", Pixels.In(JpegLs, "f", 1200)),
         ["RLE without its header"] = Archive.Multipart("application/octet-stream; transfer-syntax=1.2.840.10008.1.2.5", new byte[1200]),
-        ["native pixels that are too few"] = Archive.Multipart($"application/octet-stream; transfer-syntax={Explicit}", Pixels.Of("f", 1199)),
-        ["native pixels that are too many"] = Archive.Multipart($"application/octet-stream; transfer-syntax={Explicit}", Pixels.Of("f", 1201)),
+        ["native pixels that are too few"] = Archive.Multipart($"application/octet-stream; transfer-syntax={Explicit}", Pixels.Create("f", 1199)),
+        ["native pixels that are too many"] = Archive.Multipart($"application/octet-stream; transfer-syntax={Explicit}", Pixels.Create("f", 1201)),
         ["native pixels without a name that are too few"] = PacsAnswer.Text(200, "application/octet-stream", new string('x', 600)),
     };
 
@@ -69,8 +69,8 @@ public sealed class BodyCheckWalks : IDisposable
         ["a page in a part"] = Archive.Multipart("application/dicom", Encoding.ASCII.GetBytes(Page)),
         ["no meta group"] = Archive.Multipart("application/dicom", [.. new byte[128], .. "DICM"u8, .. new byte[2000]]),
         ["JSON"] = PacsAnswer.Text(200, "application/json", "{}"),
-        ["another type"] = Archive.Multipart("application/pdf", Archive.FileOf("1.2.1.1.1")),
-        ["another instance"] = Archive.Multipart("application/dicom", Archive.FileOf("1.2.1.1.2")),
+        ["another type"] = Archive.Multipart("application/pdf", Archive.GetFile("1.2.1.1.1")),
+        ["another instance"] = Archive.Multipart("application/dicom", Archive.GetFile("1.2.1.1.2")),
         ["another instance by its meta group"] = Archive.Multipart("application/dicom", File(stored: "1.2.1.1.2", dataset: "1.2.1.1.1")),
         ["another instance by its dataset"] = Archive.Multipart("application/dicom", File(stored: "1.2.1.1.1", dataset: "1.2.1.1.2")),
     };
@@ -91,7 +91,7 @@ public sealed class BodyCheckWalks : IDisposable
         _east.Mend();
         var again = await _proxy.GetAsync(Frame, AsStored);
         Assert.Equal("Proxy; fwd=miss; stored", again.CacheStatus);
-        Assert.Equal(Held.FrameOf("1.2.1.1.1", 1), Assert.Single(Parts.Of(again)).Body);
+        Assert.Equal(Held.GetFrame("1.2.1.1.1", 1), Assert.Single(Parts.Read(again)).Body);
     }
 
     [Theory]
@@ -105,7 +105,7 @@ public sealed class BodyCheckWalks : IDisposable
         _east.Mend();
         var again = await _proxy.GetAsync(Instance, Dicom);
         Assert.Equal("Proxy; fwd=miss; stored", again.CacheStatus);
-        Assert.Equal(Archive.FileOf("1.2.1.1.1"), Assert.Single(Parts.Of(again)).Body);
+        Assert.Equal(Archive.GetFile("1.2.1.1.1"), Assert.Single(Parts.Read(again)).Body);
     }
 
     [Fact]
@@ -115,7 +115,7 @@ public sealed class BodyCheckWalks : IDisposable
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address));
         _east.Say(NoFrames["an error document as pixels"], "/frames/1");
 
-        Assert.Equal(Held.FrameOf("1.2.1.1.1", 1), Assert.Single(Parts.Of(await proxy.GetAsync(Frame, AsStored))).Body);
+        Assert.Equal(Held.GetFrame("1.2.1.1.1", 1), Assert.Single(Parts.Read(await proxy.GetAsync(Frame, AsStored))).Body);
         Assert.Equal(1, west.Count("/frames/1"));
     }
 
@@ -129,16 +129,16 @@ public sealed class BodyCheckWalks : IDisposable
         (await _proxy.GetAsync(place)).IsProblem(502);
 
         _east.Mend();
-        Assert.Equal(Archive.BulkDataOf("1.2.1.1.1", "7fe00010"), (await _proxy.GetAsync(place)).Body);
+        Assert.Equal(Archive.GetBulkData("1.2.1.1.1", "7fe00010"), (await _proxy.GetAsync(place)).Body);
     }
 
     [Fact]
     public async Task AnyMultipartIsReadAsMultipart()
     {
-        var answer = Archive.Multipart($"application/octet-stream; transfer-syntax={JpegLs}", Held.FrameOf("1.2.1.1.1", 1));
+        var answer = Archive.Multipart($"application/octet-stream; transfer-syntax={JpegLs}", Held.GetFrame("1.2.1.1.1", 1));
         _east.Say(answer with { ContentType = answer.ContentType.Replace("multipart/related", "multipart/mixed", StringComparison.Ordinal) }, "/frames/1");
 
-        Assert.Equal(Held.FrameOf("1.2.1.1.1", 1), Assert.Single(Parts.Of(await _proxy.GetAsync(Frame, AsStored))).Body);
+        Assert.Equal(Held.GetFrame("1.2.1.1.1", 1), Assert.Single(Parts.Read(await _proxy.GetAsync(Frame, AsStored))).Body);
     }
 
     [Theory]
@@ -146,11 +146,11 @@ public sealed class BodyCheckWalks : IDisposable
     [InlineData("application/octet-stream")]
     public async Task PixelsWithoutAName_AreInTheDefaultOfTheirType_NotInWhatWasAskedFor(string type)
     {
-        var pixels = Pixels.Of("unnamed", 1200);
+        var pixels = Pixels.Create("unnamed", 1200);
         _east.Say(Archive.Multipart(type, pixels), "/frames/1");
         await _proxy.GetAsync(Instance + "/metadata");
 
-        var (head, body) = Assert.Single(Parts.Of(await _proxy.GetAsync(Frame, AsStored)));
+        var (head, body) = Assert.Single(Parts.Read(await _proxy.GetAsync(Frame, AsStored)));
         Assert.Contains($"Content-Type: application/octet-stream; transfer-syntax={Explicit}\r\n", head + "\r\n");
         Assert.Equal(pixels, body);
         (await _proxy.GetAsync(Frame, ("Accept", $"multipart/related; type=\"application/octet-stream\"; transfer-syntax=1.2.840.10008.1.2.4.90"))).IsProblem(406);
@@ -161,23 +161,23 @@ public sealed class BodyCheckWalks : IDisposable
     {
         _east.Hold(new HeldStudy("1.2.1").With(Held with { AvailableTransferSyntax = JpegLs }));
         await _proxy.GetAsync(Instance + "/metadata");
-        _east.Say(Archive.Multipart("application/octet-stream", Held.FrameOf("1.2.1.1.1", 1)), "1.2.1.1.1/frames/1");
-        _east.Say(Archive.Multipart("application/octet-stream", Pixels.Of("native", 1200)), "1.2.1.1.2/frames/1");
+        _east.Say(Archive.Multipart("application/octet-stream", Held.GetFrame("1.2.1.1.1", 1)), "1.2.1.1.1/frames/1");
+        _east.Say(Archive.Multipart("application/octet-stream", Pixels.Create("native", 1200)), "1.2.1.1.2/frames/1");
 
-        Assert.Contains($"transfer-syntax={JpegLs}", Assert.Single(Parts.Of(await _proxy.GetAsync(Frame, AsStored))).Head);
+        Assert.Contains($"transfer-syntax={JpegLs}", Assert.Single(Parts.Read(await _proxy.GetAsync(Frame, AsStored))).Head);
         var other = Frame.Replace("/1.2.1.1.1/", "/1.2.1.1.2/", StringComparison.Ordinal);
-        Assert.Contains($"transfer-syntax={Explicit}", Assert.Single(Parts.Of(await _proxy.GetAsync(other, AsStored))).Head);
+        Assert.Contains($"transfer-syntax={Explicit}", Assert.Single(Parts.Read(await _proxy.GetAsync(other, AsStored))).Head);
     }
 
     [Fact]
     public async Task AnInstanceIsInTheTransferSyntaxThatItsFileNames()
     {
-        _east.Say(Archive.Multipart($"application/dicom; transfer-syntax={Explicit}", Archive.FileOf("1.2.1.1.1")), "/instances/1.2.1.1.1");
-        Assert.Contains($"application/dicom; transfer-syntax={JpegLs}", Assert.Single(Parts.Of(await _proxy.GetAsync(Instance, Dicom))).Head);
+        _east.Say(Archive.Multipart($"application/dicom; transfer-syntax={Explicit}", Archive.GetFile("1.2.1.1.1")), "/instances/1.2.1.1.1");
+        Assert.Contains($"application/dicom; transfer-syntax={JpegLs}", Assert.Single(Parts.Read(await _proxy.GetAsync(Instance, Dicom))).Head);
 
-        _east.Say(Archive.Multipart("application/dicom", Archive.FileOf("1.2.1.1.2")), "/instances/1.2.1.1.2");
+        _east.Say(Archive.Multipart("application/dicom", Archive.GetFile("1.2.1.1.2")), "/instances/1.2.1.1.2");
         var other = Instance.Replace("/1.2.1.1.1", "/1.2.1.1.2", StringComparison.Ordinal);
-        Assert.Contains($"application/dicom; transfer-syntax={JpegLs}", Assert.Single(Parts.Of(await _proxy.GetAsync(other, Dicom))).Head);
+        Assert.Contains($"application/dicom; transfer-syntax={JpegLs}", Assert.Single(Parts.Read(await _proxy.GetAsync(other, Dicom))).Head);
     }
 
     [Theory]
@@ -207,7 +207,7 @@ public sealed class BodyCheckWalks : IDisposable
     private static PacsAnswer OfPartType(string type)
     {
         var head = Encoding.Latin1.GetBytes($"--b\r\nContent-Type: {type}\r\n\r\n");
-        return new(200, "multipart/related; boundary=b", [.. head, .. Pixels.Of("f", 1200), .. "\r\n--b--\r\n"u8]);
+        return new(200, "multipart/related; boundary=b", [.. head, .. Pixels.Create("f", 1200), .. "\r\n--b--\r\n"u8]);
     }
 
     private static byte[] File(string stored, string dataset) => new Part10File()

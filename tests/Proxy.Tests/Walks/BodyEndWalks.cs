@@ -13,7 +13,7 @@ public sealed class BodyEndWalks : IDisposable
     private static readonly (string, string) AsStored = ("Accept", "application/octet-stream; transfer-syntax=*");
 
     /// <summary>As many as the metadata says, and more than is held back.</summary>
-    private static readonly byte[] Native = Pixels.Of("native", 200 * 300 * 2);
+    private static readonly byte[] Native = Pixels.Create("native", 200 * 300 * 2);
 
     private readonly RawPacs _east = new(new HeldStudy("1.2.1").With(new HeldSeries("1.2.1.1", "CT", 1) { Image = (200, 300, 1, 16) }));
 

@@ -224,7 +224,7 @@ public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs one) : IClassFixtu
         _east.Mend();
         var again = await _proxy.GetAsync(Path, AsStored);
         Assert.Equal("Proxy; fwd=miss; stored", again.CacheStatus);
-        Assert.Equal(Held.FrameOf("1.2.1.1.1", _frame), Assert.Single(Parts.Of(again)).Body);
+        Assert.Equal(Held.GetFrame("1.2.1.1.1", _frame), Assert.Single(Parts.Read(again)).Body);
     }
 
     private static string Head(string header, bool isChunked = false, int? partLength = null)

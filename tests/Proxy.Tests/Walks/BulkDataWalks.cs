@@ -31,8 +31,8 @@ public sealed class BulkDataWalks : IDisposable
         var single = await _proxy.GetAsync(place);
         var again = await _proxy.GetAsync(place, ("If-None-Match", single["ETag"]));
 
-        var bytes = Archive.BulkDataOf("1.2.1.1.1", "7fe00010");
-        Assert.Equal(bytes, Assert.Single(Parts.Of(multipart)).Body);
+        var bytes = Archive.GetBulkData("1.2.1.1.1", "7fe00010");
+        Assert.Equal(bytes, Assert.Single(Parts.Read(multipart)).Body);
         Assert.Equal("Proxy; fwd=miss; stored", multipart.CacheStatus);
         Assert.Equal(bytes, single.Body);
         Assert.Equal("application/octet-stream", single["Content-Type"]);

@@ -60,7 +60,7 @@ public sealed class DestinationWalks : IDisposable
         proxy["Backends:pair:HealthCheck:Passive:Enabled"] = "true";
 
         Assert.Equal(["1.2.1"], (await proxy.GetAsync(Studies)).Values("0020000D"));
-        Assert.Equal("unhealthy", await HealthOfAsync(proxy, "a"));
+        Assert.Equal("unhealthy", await FindHealthAsync(proxy, "a"));
         Assert.Equal("up", (string)(await proxy.GetAsync("/health/ready")).Json["backends"]!["pair"]!["state"]!);
 
         _b.Fail(500);
@@ -76,7 +76,7 @@ public sealed class DestinationWalks : IDisposable
         foreach (var (key, value) in ((string, string)[])[("Enabled", "true"), ("Interval", "00:00:00.200"), ("Timeout", "00:00:05"), ("Policy", "ConsecutiveFailures"), ("Path", "/dicom-web/alive")])
             proxy[$"Backends:pair:HealthCheck:Active:{key}"] = value;
 
-        await Until.TrueAsync(async () => await HealthOfAsync(proxy, "a") == "unhealthy" && await HealthOfAsync(proxy, "b") == "healthy", "YARP has found out");
+        await Until.TrueAsync(async () => await FindHealthAsync(proxy, "a") == "unhealthy" && await FindHealthAsync(proxy, "b") == "healthy", "YARP has found out");
         await Until.TrueAsync(
             async () =>
             {
@@ -95,6 +95,6 @@ public sealed class DestinationWalks : IDisposable
         ["Backends:pair:LoadBalancingPolicy"] = "FirstAlphabetical",
     };
 
-    private static async Task<string?> HealthOfAsync(ProxyHost proxy, string destination) =>
+    private static async Task<string?> FindHealthAsync(ProxyHost proxy, string destination) =>
         (string?)(await proxy.GetAsync("/health/ready")).Json["backends"]!["pair"]!["destinations"]![destination];
 }

@@ -75,7 +75,7 @@ public sealed class DiskWalks : IDisposable
     [Fact]
     public async Task AnInstanceThatIsKeptGivesItsFrames_FromMemoryAndFromDisk()
     {
-        var file = FileOf("1.2.1.1.2");
+        var file = GetFile("1.2.1.1.2");
         _east.Say(Archive.Multipart("application/dicom; transfer-syntax=" + ExplicitLittleEndian, file), "/instances/1.2.1.1.2");
         var pixels = file[^(20 * 30 * 2 * 4)..];
         await using (var first = Start())
@@ -103,7 +103,7 @@ public sealed class DiskWalks : IDisposable
                 Assert.Equal("Proxy; hit", reply.CacheStatus);
                 Assert.Equal($"application/octet-stream; transfer-syntax={ExplicitLittleEndian}", reply["Content-Type"]);
             }
-            var list = Parts.Of(await proxy.GetAsync($"{Series}/instances/1.2.1.1.2/frames/3,1", ("Accept", "multipart/related; type=application/octet-stream")));
+            var list = Parts.Read(await proxy.GetAsync($"{Series}/instances/1.2.1.1.2/frames/3,1", ("Accept", "multipart/related; type=application/octet-stream")));
             Assert.Equal([pixels[2400..3600], pixels[..1200]], list.Select(p => p.Body));
         }
     }
@@ -112,7 +112,7 @@ public sealed class DiskWalks : IDisposable
     [Fact]
     public async Task AnInstanceInAFormOfTheArchivesChoiceGivesNoFrameAsStored()
     {
-        _east.Say(Archive.Multipart("application/dicom; transfer-syntax=" + ExplicitLittleEndian, FileOf("1.2.1.1.2")), "/instances/1.2.1.1.2");
+        _east.Say(Archive.Multipart("application/dicom; transfer-syntax=" + ExplicitLittleEndian, GetFile("1.2.1.1.2")), "/instances/1.2.1.1.2");
         await using var proxy = Start();
         await proxy.GetAsync($"{Series}/instances/1.2.1.1.2", ("Accept", "multipart/related; type=\"application/dicom\""));
 
@@ -124,7 +124,7 @@ public sealed class DiskWalks : IDisposable
     [Fact]
     public async Task AFileOfAnotherInstanceGivesNoFrame()
     {
-        _east.Say(Archive.Multipart("application/dicom; transfer-syntax=" + ExplicitLittleEndian, FileOf("1.2.1.1.3")), "/instances/1.2.1.1.2");
+        _east.Say(Archive.Multipart("application/dicom; transfer-syntax=" + ExplicitLittleEndian, GetFile("1.2.1.1.3")), "/instances/1.2.1.1.2");
         await using var proxy = Start();
         (await proxy.GetAsync($"{Series}/instances/1.2.1.1.2", Dicom)).IsProblem(502);
         Assert.Equal("Proxy; fwd=miss; stored", (await proxy.GetAsync($"{Series}/instances/1.2.1.1.2/frames/1", AsStored)).CacheStatus);
@@ -134,11 +134,11 @@ public sealed class DiskWalks : IDisposable
     public async Task ASeriesThatWasRetrievedIsKept_OnDiskAlone()
     {
         await using var proxy = Start();
-        var parts = Parts.Of(await proxy.GetAsync(Series, Dicom));
+        var parts = Parts.Read(await proxy.GetAsync(Series, Dicom));
         await Until.TrueAsync(() => Files.Count() == 3);
         Assert.Equal(0, (int)(await proxy.GetAsync("/cache")).Json["backends"]!["east"]!["memory"]!["entries"]!);
 
-        var again = Parts.Of(await proxy.GetAsync(Series, Dicom));
+        var again = Parts.Read(await proxy.GetAsync(Series, Dicom));
         Assert.Equal(parts.Select(p => p.Body), again.Select(p => p.Body));
         Assert.Equal(3, _east.Requests.Count(r => r.Path.Contains("/instances/", StringComparison.Ordinal)));
     }
@@ -282,15 +282,15 @@ public sealed class DiskWalks : IDisposable
         await using var second = Start();
         var frame = await second.GetAsync($"/dicomweb/{instance}/frames/1", AsStored);
         Assert.Equal("Proxy; fwd=miss; stored", frame.CacheStatus);
-        Assert.Equal(Study.Series[0].FrameOf("1.2.1.1.1", 1), frame.Body);
+        Assert.Equal(Study.Series[0].GetFrame("1.2.1.1.1", 1), frame.Body);
         var file = await second.GetAsync($"/dicomweb/{instance}", Dicom);
         Assert.Equal("Proxy; fwd=miss; stored", file.CacheStatus);
-        Assert.Equal(Archive.FileOf("1.2.1.1.1"), Assert.Single(Parts.Of(file)).Body);
+        Assert.Equal(Archive.GetFile("1.2.1.1.1"), Assert.Single(Parts.Read(file)).Body);
         await Until.TrueAsync(() => Files.Count() == 2 && Files.All(f => File.ReadAllText(f).Contains("Please log in", StringComparison.Ordinal) == false));
     }
 
     /// <summary>Four frames of 20 × 30 pixels of two bytes.</summary>
-    private static byte[] FileOf(string instance) => Part10File.Native(20, 30, frames: 4, bits: 16).Set(0x00080018, "UI", Part10File.Even(instance, '\0')).ToArray();
+    private static byte[] GetFile(string instance) => Part10File.Native(20, 30, frames: 4, bits: 16).Set(0x00080018, "UI", Part10File.Even(instance, '\0')).ToArray();
 
     private static IEnumerable<string> Frames() =>
         from series in Study.Series

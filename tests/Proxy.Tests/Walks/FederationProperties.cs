@@ -89,7 +89,7 @@ public sealed partial class FederationProperties(FederationProperties.SixPacs si
         for (var i = 0; i < pages.Count; i++)
         {
             Assert.Equal(string.Join(", ", failing.Order().Select(f => $"p{f}")), pages[i]["X-Failed-Backends"]);
-            Assert.Equal(Math.Max(0, expected.Count - (i + 1) * limit), RemainingOf(pages[i]));
+            Assert.Equal(Math.Max(0, expected.Count - (i + 1) * limit), GetRemaining(pages[i]));
         }
     }
 
@@ -114,7 +114,7 @@ public sealed partial class FederationProperties(FederationProperties.SixPacs si
     private static bool IsFound(Spread study, HashSet<int> failing, string[] modalities) =>
         study.Parts.Any(p => !failing.Contains(p.Key) && (modalities.Length == 0 || p.Value.Series.Any(s => modalities.Contains(s.Modality))));
 
-    private static int RemainingOf(Reply page) =>
+    private static int GetRemaining(Reply page) =>
         page.Warnings.Select(w => Remaining().Match(w)).Where(m => m.Success).Select(m => int.Parse(m.Groups[1].ValueSpan, CultureInfo.InvariantCulture)).SingleOrDefault();
 
     [GeneratedRegex(@"There are (\d+) additional results")]

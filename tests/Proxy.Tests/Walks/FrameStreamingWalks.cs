@@ -94,7 +94,7 @@ public sealed class FrameStreamingWalks : IDisposable
         var letGo = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _east.On("/frames/1", async connection =>
         {
-            await connection.SendAsync(HeadOf(Whole));
+            await connection.SendAsync(GetHead(Whole));
             await connection.SendAsync(Whole[..HalfBytes]);
             await connection.WaitForLeaveAsync();
             letGo.SetResult();
@@ -139,7 +139,7 @@ public sealed class FrameStreamingWalks : IDisposable
         await using var proxy = new ProxyHost(("east", _east.Address)) { ["Cache:Memory:MaxBytes"] = $"{8 << 20}" };
         _east.On("/frames/1", async connection =>
         {
-            await connection.SendAsync(HeadOf(large));
+            await connection.SendAsync(GetHead(large));
             await connection.SendAsync(large);
             await connection.SendAsync("\r\n--b--\r\n");
             connection.Close();
@@ -158,7 +158,7 @@ public sealed class FrameStreamingWalks : IDisposable
     }
 
     /// <summary>A close-delimited multipart, as Orthanc sends frames; without a length of the part.</summary>
-    private static string HeadOf(byte[] body) => $"""
+    private static string GetHead(byte[] body) => $"""
         HTTP/1.1 200 OK
         Content-Type: multipart/related; type="application/octet-stream"; boundary=b
         Connection: close
@@ -172,7 +172,7 @@ public sealed class FrameStreamingWalks : IDisposable
 
     private void SendInTwo(int firstBytes) => _east.On("/frames/1", async connection =>
     {
-        await connection.SendAsync([.. Encoding.ASCII.GetBytes(HeadOf(Whole)), .. Whole.AsSpan(0, firstBytes)]);
+        await connection.SendAsync([.. Encoding.ASCII.GetBytes(GetHead(Whole)), .. Whole.AsSpan(0, firstBytes)]);
         await _half.PassAsync();
         await connection.SendAsync(Whole[firstBytes..]);
         await connection.SendAsync("\r\n--b--\r\n");

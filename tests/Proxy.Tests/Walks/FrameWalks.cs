@@ -42,8 +42,8 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
     {
         var reply = await GetAsync("1", AsStored);
 
-        var (head, body) = Assert.Single(Parts.Of(reply));
-        Assert.Equal(Held.FrameOf(_uid, 1), body);
+        var (head, body) = Assert.Single(Parts.Read(reply));
+        Assert.Equal(Held.GetFrame(_uid, 1), body);
         Assert.Contains($"Content-Type: application/octet-stream; transfer-syntax={HeldSeries.StoredTransferSyntax}", head);
         Assert.Equal(reply.Body.Length.ToString(System.Globalization.CultureInfo.InvariantCulture), reply["Content-Length"]);
         Assert.Equal("Proxy; fwd=miss; stored", reply.CacheStatus);
@@ -57,7 +57,7 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
     {
         var reply = await GetAsync("3,1,5", AsStored);
 
-        Assert.Equal([3, 1, 5], Parts.Of(reply).Select(p => FrameNumber(p.Body)));
+        Assert.Equal([3, 1, 5], Parts.Read(reply).Select(p => FrameNumber(p.Body)));
         Assert.Equal("Proxy; hit", (await GetAsync("5", AsStored)).CacheStatus);
         Assert.Equal(["frames/1", "frames/3", "frames/5"], _east.Requests.Select(r => r.Path.Split($"/{_uid}/")).Where(p => p.Length > 1).Select(p => p[1]).Order());
     }
@@ -69,7 +69,7 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
     {
         var reply = await GetAsync("2", accept);
 
-        Assert.Equal(Held.FrameOf(_uid, 2), reply.Body);
+        Assert.Equal(Held.GetFrame(_uid, 2), reply.Body);
         Assert.Equal($"application/octet-stream; transfer-syntax={HeldSeries.StoredTransferSyntax}", reply["Content-Type"]);
         (await GetAsync("1,2", accept)).IsProblem(406);
     }
@@ -100,9 +100,9 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
 
         Assert.Equal("Proxy; hit", same.CacheStatus);
         Assert.Equal("Proxy; hit", sameByItsType.CacheStatus);
-        Assert.Equal(Held.FrameOf(_uid, 1), Parts.Of(same)[0].Body);
+        Assert.Equal(Held.GetFrame(_uid, 1), Parts.Read(same)[0].Body);
         Assert.Equal("Proxy; fwd=miss; stored", other.CacheStatus);
-        Assert.Equal(Held.FrameOf(_uid, 1, ExplicitLittleEndian), Parts.Of(other)[0].Body);
+        Assert.Equal(Held.GetFrame(_uid, 1, ExplicitLittleEndian), Parts.Read(other)[0].Body);
         Assert.Equal(2, _east.Count($"{_uid}/frames/1"));
     }
 
@@ -111,7 +111,7 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
     {
         await GetAsync("1", $"multipart/related; type=\"application/octet-stream\"; transfer-syntax={ExplicitLittleEndian}");
 
-        Assert.Equal(Held.FrameOf(_uid, 1), Parts.Of(await GetAsync("1", AsStored))[0].Body);
+        Assert.Equal(Held.GetFrame(_uid, 1), Parts.Read(await GetAsync("1", AsStored))[0].Body);
     }
 
     [Theory]
@@ -121,10 +121,10 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
     [InlineData("multipart/related; type=\"application/octet-stream\"")]
     public async Task WithoutATransferSyntax_ItIsExplicitLittleEndian(string accept)
     {
-        var (head, body) = Assert.Single(Parts.Of(await GetAsync("1", accept)));
+        var (head, body) = Assert.Single(Parts.Read(await GetAsync("1", accept)));
 
         Assert.Contains($"transfer-syntax={ExplicitLittleEndian}", head);
-        Assert.Equal(Held.FrameOf(_uid, 1, ExplicitLittleEndian), body);
+        Assert.Equal(Held.GetFrame(_uid, 1, ExplicitLittleEndian), body);
     }
 
     [Theory]
@@ -135,10 +135,10 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
     [InlineData("image/dicom-rle", "1.2.840.10008.1.2.5")]
     public async Task ACompressedTypeMeansItsOwnTransferSyntax(string type, string transferSyntax)
     {
-        var (head, body) = Assert.Single(Parts.Of(await GetAsync("1", $"multipart/related; type=\"{type}\"")));
+        var (head, body) = Assert.Single(Parts.Read(await GetAsync("1", $"multipart/related; type=\"{type}\"")));
 
         Assert.Contains($"Content-Type: {type}; transfer-syntax={transferSyntax}", head);
-        Assert.Equal(Held.FrameOf(_uid, 1, transferSyntax), body);
+        Assert.Equal(Held.GetFrame(_uid, 1, transferSyntax), body);
     }
 
     [Fact]
@@ -146,7 +146,7 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
     {
         var reply = await GetAsync("1", "multipart/related; type=\"image/jls\";q=0.3, multipart/related; type=\"image/jp2\";q=0.9");
 
-        Assert.Contains("Content-Type: image/jp2", Assert.Single(Parts.Of(reply)).Head);
+        Assert.Contains("Content-Type: image/jp2", Assert.Single(Parts.Read(reply)).Head);
     }
 
     [Theory]
@@ -176,7 +176,7 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
         var single = await GetAsync("1", "application/octet-stream; transfer-syntax=*");
 
         Assert.NotEqual(multipart["ETag"], single["ETag"]);
-        var again = await _proxy.GetAsync(PathOf("1"), ("Accept", AsStored), ("If-None-Match", multipart["ETag"]));
+        var again = await _proxy.GetAsync(GetPath("1"), ("Accept", AsStored), ("If-None-Match", multipart["ETag"]));
         Assert.Equal(304, (int)again.Status);
         Assert.Empty(again.Body);
     }
@@ -201,9 +201,9 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
         (await GetAsync("1", $"multipart/related; type=\"application/octet-stream\"; transfer-syntax={ExplicitLittleEndian}")).IsProblem(406);
     }
 
-    private string PathOf(string frames) => $"/dicomweb/studies/1.2.1/series/1.2.1.1/instances/{_uid}/frames/{frames}";
+    private string GetPath(string frames) => $"/dicomweb/studies/1.2.1/series/1.2.1.1/instances/{_uid}/frames/{frames}";
 
-    private int FrameNumber(byte[] body) => Enumerable.Range(1, 5).Single(n => Held.FrameOf(_uid, n).AsSpan().SequenceEqual(body));
+    private int FrameNumber(byte[] body) => Enumerable.Range(1, 5).Single(n => Held.GetFrame(_uid, n).AsSpan().SequenceEqual(body));
 
-    private Task<Reply> GetAsync(string frames, string accept) => _proxy.GetAsync(PathOf(frames), accept.Length > 0 ? [("Accept", accept)] : []);
+    private Task<Reply> GetAsync(string frames, string accept) => _proxy.GetAsync(GetPath(frames), accept.Length > 0 ? [("Accept", accept)] : []);
 }

@@ -44,7 +44,7 @@ public sealed class InstanceFormWalks : IDisposable
             await GetAsync(Uri + $"&contentType=application/dicom&transferSyntax={Explicit}"),
         };
 
-        Assert.All(replies, r => Assert.Equal(File(Explicit), BodyOf(r)));
+        Assert.All(replies, r => Assert.Equal(File(Explicit), GetBody(r)));
         Assert.Equal(1, _east.Count($"/instances/{Uid}"));
         Assert.Equal(1, await EntriesAsync());
     }
@@ -68,8 +68,8 @@ public sealed class InstanceFormWalks : IDisposable
     {
         Store(stored, Explicit);
 
-        Assert.Equal(File(Explicit), BodyOf(await GetAsync(Instance, $"{Multipart}; transfer-syntax=*")));
-        Assert.Equal(File(Explicit), BodyOf(await GetAsync(Uri + "&contentType=application/dicom&transferSyntax=*")));
+        Assert.Equal(File(Explicit), GetBody(await GetAsync(Instance, $"{Multipart}; transfer-syntax=*")));
+        Assert.Equal(File(Explicit), GetBody(await GetAsync(Uri + "&contentType=application/dicom&transferSyntax=*")));
         Assert.Equal("Proxy; hit", (await GetAsync(Instance, Multipart)).CacheStatus);
     }
 
@@ -103,7 +103,7 @@ public sealed class InstanceFormWalks : IDisposable
         var cold = await GetAsync(Instance, Multipart);
         var warm = await GetAsync(Instance, Multipart);
 
-        Assert.Equal(File(Part10File.JpegBaseline), BodyOf(cold));
+        Assert.Equal(File(Part10File.JpegBaseline), GetBody(cold));
         Assert.Equal("Proxy; hit", warm.CacheStatus);
         Assert.Equal(cold.Body, warm.Body);
     }
@@ -166,7 +166,7 @@ public sealed class InstanceFormWalks : IDisposable
     {
         Store(Explicit);
 
-        Assert.Contains($"Content-Location: {_proxy.Address}{Instance}", Assert.Single(Parts.Of(await GetAsync(Instance, Multipart))).Head);
+        Assert.Contains($"Content-Location: {_proxy.Address}{Instance}", Assert.Single(Parts.Read(await GetAsync(Instance, Multipart))).Head);
     }
 
     /// <summary>A file in a transfer syntax: what is after its meta information differs, too.</summary>
@@ -176,10 +176,10 @@ public sealed class InstanceFormWalks : IDisposable
         .Set(0x0020000D, "UI", Part10File.Even("2.25", '\0')).Set(0x0020000E, "UI", Part10File.Even("2.25", '\0'))
         .Set(0x00200010, "SH", syntax).ToArray();
 
-    private static byte[] BodyOf(Reply reply)
+    private static byte[] GetBody(Reply reply)
     {
         Assert.True((int)reply.Status == 200, $"{reply.Status}: {reply.Text}");
-        return reply["Content-Type"].StartsWith("multipart/", StringComparison.Ordinal) ? Assert.Single(Parts.Of(reply)).Body : reply.Body;
+        return reply["Content-Type"].StartsWith("multipart/", StringComparison.Ordinal) ? Assert.Single(Parts.Read(reply)).Body : reply.Body;
     }
 
     private async Task<int> EntriesAsync() => (int)(await _proxy.GetAsync("/cache")).Json["backends"]!["east"]!["memory"]!["entries"]!;

@@ -31,9 +31,9 @@ public sealed class InstanceWalks : IDisposable
         var alone = await _proxy.GetAsync(Instance, ("Accept", "application/dicom; transfer-syntax=*"));
         var uri = await _proxy.GetAsync("/dicomweb?requestType=WADO&studyUID=1.2.1&seriesUID=1.2.1.1&objectUID=1.2.1.1.2&contentType=application/dicom&transferSyntax=*");
 
-        Assert.Equal(Archive.FileOf("1.2.1.1.2"), Assert.Single(Parts.Of(part)).Body);
-        Assert.Equal(Archive.FileOf("1.2.1.1.2"), alone.Body);
-        Assert.Equal(Archive.FileOf("1.2.1.1.2"), uri.Body);
+        Assert.Equal(Archive.GetFile("1.2.1.1.2"), Assert.Single(Parts.Read(part)).Body);
+        Assert.Equal(Archive.GetFile("1.2.1.1.2"), alone.Body);
+        Assert.Equal(Archive.GetFile("1.2.1.1.2"), uri.Body);
         Assert.StartsWith("application/dicom", uri["Content-Type"]);
         Assert.Equal("Proxy; hit", uri.CacheStatus);
         Assert.Equal(1, _east.Count("/instances/1.2.1.1.2"));
@@ -44,10 +44,10 @@ public sealed class InstanceWalks : IDisposable
     [InlineData(Study, 4)]
     public async Task ManyAreOneAnswer(string path, int count)
     {
-        var parts = Parts.Of(await _proxy.GetAsync(path, Dicom));
+        var parts = Parts.Read(await _proxy.GetAsync(path, Dicom));
 
         Assert.Equal(count, parts.Count);
-        Assert.Equal(Archive.FileOf("1.2.1.1.1"), parts[0].Body);
+        Assert.Equal(Archive.GetFile("1.2.1.1.1"), parts[0].Body);
     }
 
     [Fact]

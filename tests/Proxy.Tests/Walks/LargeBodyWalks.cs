@@ -68,7 +68,7 @@ public sealed class LargeBodyWalks : IDisposable
     {
         _east.On("/frames/1", async connection =>
         {
-            await connection.SendAsync(HeadOf(Whole.Length));
+            await connection.SendAsync(GetHead(Whole.Length));
             await connection.SendAsync(Whole[..(40 << 20)]);
             await _most.PassAsync();
             connection.Close();
@@ -119,7 +119,7 @@ public sealed class LargeBodyWalks : IDisposable
         var letGo = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _east.On("/frames/1", async connection =>
         {
-            await connection.SendAsync(HeadOf(Whole.Length));
+            await connection.SendAsync(GetHead(Whole.Length));
             await connection.SendAsync(Whole[..(40 << 20)]);
             _ = _most.PassAsync();
             await connection.WaitForLeaveAsync();
@@ -151,7 +151,7 @@ public sealed class LargeBodyWalks : IDisposable
         using (response) return await SHA256.HashDataAsync(await response.Content.ReadAsStreamAsync());
     }
 
-    private static string HeadOf(int? length) => $"""
+    private static string GetHead(int? length) => $"""
         HTTP/1.1 200 OK
         Content-Type: multipart/related; type="application/octet-stream"; boundary=b
         Connection: close
@@ -164,7 +164,7 @@ public sealed class LargeBodyWalks : IDisposable
 
     private void Send(int firstBytes, bool saysItsLength) => _east.On("/frames/1", async connection =>
     {
-        await connection.SendAsync([.. Encoding.ASCII.GetBytes(HeadOf(saysItsLength ? Whole.Length : null)), .. Whole.AsSpan(0, firstBytes)]);
+        await connection.SendAsync([.. Encoding.ASCII.GetBytes(GetHead(saysItsLength ? Whole.Length : null)), .. Whole.AsSpan(0, firstBytes)]);
         await _most.PassAsync();
         await connection.SendAsync(Whole[firstBytes..]);
         await connection.SendAsync("\r\n--b--\r\n");

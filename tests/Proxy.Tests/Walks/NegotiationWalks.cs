@@ -50,7 +50,7 @@ public sealed partial class NegotiationWalks : IDisposable
 
         var reply = await GetAsync("image/jp2, multipart/related; type=\"image/jls\";q=0.5, text/html");
 
-        Assert.Equal(Jls, SyntaxOf(reply));
+        Assert.Equal(Jls, GetSyntax(reply));
         var accept = Assert.Single(Asked()).Headers["Accept"];
         Assert.Contains($"multipart/related; type=\"image/jp2\"; transfer-syntax={Jp2}", accept);
         Assert.Contains($"multipart/related; type=\"image/jls\"; transfer-syntax={Jls};q=0.9", accept);
@@ -66,7 +66,7 @@ public sealed partial class NegotiationWalks : IDisposable
     {
         Serve(reading, Jls, Jp2, Explicit);
 
-        Assert.Equal(Jp2, SyntaxOf(await GetAsync("image/jls;q=0.3, image/jp2;q=0.9, application/octet-stream;q=0.1")));
+        Assert.Equal(Jp2, GetSyntax(await GetAsync("image/jls;q=0.3, image/jp2;q=0.9, application/octet-stream;q=0.1")));
     }
 
     [Theory]
@@ -83,8 +83,8 @@ public sealed partial class NegotiationWalks : IDisposable
         var asked = Asked().Count;
         var warm = await GetAsync(Accept);
 
-        Assert.Equal((Jls, "Proxy; fwd=miss; stored"), (SyntaxOf(cold), cold.CacheStatus));
-        Assert.Equal((Jls, "Proxy; hit"), (SyntaxOf(warm), warm.CacheStatus));
+        Assert.Equal((Jls, "Proxy; fwd=miss; stored"), (GetSyntax(cold), cold.CacheStatus));
+        Assert.Equal((Jls, "Proxy; hit"), (GetSyntax(warm), warm.CacheStatus));
         Assert.Equal(cold.Body, warm.Body);
         Assert.Equal(asked, Asked().Count);
     }
@@ -97,11 +97,11 @@ public sealed partial class NegotiationWalks : IDisposable
     {
         Serve(Reading.Last, Jls);
 
-        Assert.Equal(Jls, SyntaxOf(await GetAsync(accept)));
+        Assert.Equal(Jls, GetSyntax(await GetAsync(accept)));
         Assert.Equal("Proxy; hit", (await GetAsync(accept)).CacheStatus);
         // What cannot be had of one frame is not asked for again with the next.
         var asked = Asked().Count;
-        Assert.Equal(Jls, SyntaxOf(await GetAsync(accept, Frame.Replace("frames/1", "frames/2", StringComparison.Ordinal))));
+        Assert.Equal(Jls, GetSyntax(await GetAsync(accept, Frame.Replace("frames/1", "frames/2", StringComparison.Ordinal))));
         Assert.Equal(asked + 1, Asked().Count);
     }
 
@@ -111,8 +111,8 @@ public sealed partial class NegotiationWalks : IDisposable
         Serve(Reading.Last, Jls, Explicit);
         await GetAsync(AsStored);
 
-        Assert.Equal(Explicit, SyntaxOf(await GetAsync("*/*")));
-        Assert.Equal(Explicit, SyntaxOf(await GetAsync("*/*")));
+        Assert.Equal(Explicit, GetSyntax(await GetAsync("*/*")));
+        Assert.Equal(Explicit, GetSyntax(await GetAsync("*/*")));
         Assert.Equal(2, Asked().Count);
     }
 
@@ -122,7 +122,7 @@ public sealed partial class NegotiationWalks : IDisposable
         Serve(Reading.ByWeight, Jls, Jp2);
         await GetAsync(AsStored);
 
-        Assert.Equal(Jp2, SyntaxOf(await GetAsync("image/jls;q=0.5, image/jp2")));
+        Assert.Equal(Jp2, GetSyntax(await GetAsync("image/jls;q=0.5, image/jp2")));
     }
 
     [Fact]
@@ -132,7 +132,7 @@ public sealed partial class NegotiationWalks : IDisposable
         await GetAsync(AsStored);
         _east.Fail(503, "/frames/1");
 
-        Assert.Equal(Jls, SyntaxOf(await GetAsync("image/jls;q=0.5, image/jp2")));
+        Assert.Equal(Jls, GetSyntax(await GetAsync("image/jls;q=0.5, image/jp2")));
     }
 
     [Theory]
@@ -146,9 +146,9 @@ public sealed partial class NegotiationWalks : IDisposable
 
         var reply = await GetAsync(accept);
 
-        Assert.Equal((Jls, "Proxy; hit"), (SyntaxOf(reply), reply.CacheStatus));
+        Assert.Equal((Jls, "Proxy; hit"), (GetSyntax(reply), reply.CacheStatus));
         // The other frames of the series are probably stored so, too: that form is offered first.
-        Assert.Equal(Jls, SyntaxOf(await GetAsync(accept, Frame.Replace("frames/1", "frames/2", StringComparison.Ordinal))));
+        Assert.Equal(Jls, GetSyntax(await GetAsync(accept, Frame.Replace("frames/1", "frames/2", StringComparison.Ordinal))));
     }
 
     [Fact]
@@ -199,7 +199,7 @@ public sealed partial class NegotiationWalks : IDisposable
     {
         Serve(Reading.ByWeight, Jls, Jp2, Explicit);
 
-        Assert.Equal(given, SyntaxOf(await GetAsync(accept, Frame + query)));
+        Assert.Equal(given, GetSyntax(await GetAsync(accept, Frame + query)));
     }
 
     [Theory]
@@ -230,11 +230,11 @@ public sealed partial class NegotiationWalks : IDisposable
     [Fact]
     public async Task EachPartNamesItsResource()
     {
-        var parts = Parts.Of(await GetAsync(AsStored, Frame.Replace("frames/1", "frames/2,1", StringComparison.Ordinal)));
+        var parts = Parts.Read(await GetAsync(AsStored, Frame.Replace("frames/1", "frames/2,1", StringComparison.Ordinal)));
 
-        Assert.Equal([2, 1], parts.Select(p => int.Parse(LocationOf(p.Head).Split("/frames/")[1], System.Globalization.CultureInfo.InvariantCulture)));
-        Assert.All(parts, p => Assert.StartsWith($"{_proxy.Address}/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/", LocationOf(p.Head)));
-        var location = LocationOf(Assert.Single(Parts.Of(await GetAsync(AsStored))).Head);
+        Assert.Equal([2, 1], parts.Select(p => int.Parse(GetLocation(p.Head).Split("/frames/")[1], System.Globalization.CultureInfo.InvariantCulture)));
+        Assert.All(parts, p => Assert.StartsWith($"{_proxy.Address}/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/", GetLocation(p.Head)));
+        var location = GetLocation(Assert.Single(Parts.Read(await GetAsync(AsStored))).Head);
         Assert.Equal(_proxy.Address + Frame, location);
         Assert.Equal(200, (int)(await GetAsync(AsStored, location[_proxy.Address.Length..])).Status);
     }
@@ -255,23 +255,23 @@ public sealed partial class NegotiationWalks : IDisposable
         Serve(Reading.ByWeight, Jls);
         var many = string.Join(", ", Enumerable.Range(1, 15).Select(i => $"application/octet-stream; transfer-syntax=1.2.{i}"));
 
-        Assert.Equal(Jls, SyntaxOf(await GetAsync($"{many}, image/jls")));
+        Assert.Equal(Jls, GetSyntax(await GetAsync($"{many}, image/jls")));
         var accept = Asked()[0].Headers["Accept"];
         Assert.Equal(17, accept.Split(", ").Length);
         (await GetAsync($"{many}, application/octet-stream; transfer-syntax=1.2.16, image/jls", Frame.Replace("frames/1", "frames/2", StringComparison.Ordinal))).IsProblem(406);
     }
 
-    private static string LocationOf(string head) => LocationLine().Match(head).Groups[1].Value;
+    private static string GetLocation(string head) => LocationLine().Match(head).Groups[1].Value;
 
     [GeneratedRegex("Content-Location: ([^\r\n]+)")]
     private static partial Regex LocationLine();
 
     /// <summary>The transfer syntax that a body is in, by its bytes.</summary>
-    private static string SyntaxOf(Reply reply)
+    private static string GetSyntax(Reply reply)
     {
         Assert.True((int)reply.Status == 200, $"{reply.Status}: {reply.Text}");
-        var body = reply["Content-Type"].StartsWith("multipart/", StringComparison.Ordinal) ? Assert.Single(Parts.Of(reply)).Body : reply.Body;
-        return new[] { Jls, Jp2, Explicit }.Single(syntax => Enumerable.Range(1, 2).Any(frame => Held.FrameOf("1.2.1.1.1", frame, syntax).AsSpan().SequenceEqual(body)));
+        var body = reply["Content-Type"].StartsWith("multipart/", StringComparison.Ordinal) ? Assert.Single(Parts.Read(reply)).Body : reply.Body;
+        return new[] { Jls, Jp2, Explicit }.Single(syntax => Enumerable.Range(1, 2).Any(frame => Held.GetFrame("1.2.1.1.1", frame, syntax).AsSpan().SequenceEqual(body)));
     }
 
     private Task<Reply> GetAsync(string accept, string path = Frame) => _proxy.GetAsync(path, accept.Length > 0 ? [("Accept", accept)] : []);
@@ -295,7 +295,7 @@ public sealed partial class NegotiationWalks : IDisposable
             };
             if (wanted is null || !syntaxes.Contains(wanted)) return PacsAnswer.Text(refusal, "text/plain", "no");
             var type = wanted switch { Jls => "image/jls", Jp2 => "image/jp2", _ => "application/octet-stream" };
-            return Archive.Multipart($"{type}; transfer-syntax={wanted}", Held.FrameOf("1.2.1.1.1", frame, wanted));
+            return Archive.Multipart($"{type}; transfer-syntax={wanted}", Held.GetFrame("1.2.1.1.1", frame, wanted));
         }
 
         string? SyntaxOfAlternative(string alternative) =>

@@ -177,7 +177,7 @@ public sealed class PackedFrameWalks : IAsyncDisposable
     [Fact]
     public async Task WhatDoesNotPayIsMarked_AndNotTriedAgain()
     {
-        var noise = Pixels.Of("noise", 300_000);
+        var noise = Pixels.Create("noise", 300_000);
         Hold(noise);
         await GetAsync(Single, Browser);
         await GetAsync(Single, Browser);
@@ -205,7 +205,7 @@ public sealed class PackedFrameWalks : IAsyncDisposable
             var reply = await _proxy.GetAsync(Path + ",2", ("Accept", Multipart), ("Accept-Encoding", Browser));
             Assert.Equal("", reply["Content-Encoding"]);
             Assert.Equal("Accept, Accept-Encoding", reply["Vary"]);
-            Assert.Equal(2, Parts.Of(reply).Count);
+            Assert.Equal(2, Parts.Read(reply).Count);
         }
         Assert.Empty(Kept);
     }

@@ -35,7 +35,7 @@ public sealed class PagingWalks : IAsyncDisposable
         _east.Archive.PageCap = 20;
 
         await AllAreThereAsync();
-        Assert.Equal(["0", "20", "40"], _east.Requests.Select(OffsetOf));
+        Assert.Equal(["0", "20", "40"], _east.Requests.Select(GetOffset));
 
         // Fifteen are fewer than the cap: no doubt is left.
         Assert.Equal(15, (await _proxy.GetAsync(Studies + "?PatientID=P1")).Rows.Count);
@@ -46,7 +46,7 @@ public sealed class PagingWalks : IAsyncDisposable
     public async Task APageThatMayBeCapped_IsDoubtedOnce()
     {
         await AllAreThereAsync();
-        Assert.Equal(["0", "45"], _east.Requests.Select(OffsetOf));
+        Assert.Equal(["0", "45"], _east.Requests.Select(GetOffset));
 
         await AllAreThereAsync();
         Assert.Equal(15, (await _proxy.GetAsync(Studies + "?PatientID=P1")).Rows.Count);
@@ -291,5 +291,5 @@ public sealed class PagingWalks : IAsyncDisposable
         return reply;
     }
 
-    private static string OffsetOf(PacsRequest request) => request.Query.Split("offset=")[1].Split('&')[0];
+    private static string GetOffset(PacsRequest request) => request.Query.Split("offset=")[1].Split('&')[0];
 }

@@ -31,7 +31,7 @@ public sealed class PartialStudyWalks : IDisposable
         var instances = await proxy.GetAsync(Study, Dicom);
         var metadata = await proxy.GetAsync(Study + "/metadata");
 
-        Assert.Equal(2, Parts.Of(instances).Count);
+        Assert.Equal(2, Parts.Read(instances).Count);
         Assert.Contains("west", instances["Warning"]);
         Assert.Equal(200, (int)metadata.Status);
         Assert.Contains("west", metadata["Warning"]);
@@ -64,7 +64,7 @@ public sealed class PartialStudyWalks : IDisposable
 
         var instances = await proxy.GetAsync(Study, Dicom);
 
-        Assert.Equal(2, Parts.Of(instances).Count);
+        Assert.Equal(2, Parts.Read(instances).Count);
         Assert.Contains("1.2.1.9", instances["Warning"]);
         Assert.Equal("west", instances["X-Failed-Backends"]);
         Assert.Equal("no-store", instances["Cache-Control"]);
@@ -80,7 +80,7 @@ public sealed class PartialStudyWalks : IDisposable
 
         var instances = await proxy.GetAsync(Study, Dicom);
 
-        Assert.Equal(3, Parts.Of(instances).Count);
+        Assert.Equal(3, Parts.Read(instances).Count);
     }
 
     private ProxyHost Start()

@@ -189,16 +189,16 @@ public sealed class PrefetchWalks : IAsyncDisposable
         await _proxy.GetAsync("/dicomweb/studies");
         var client = _proxy.GetAsync("/backends/west/dicomweb/workitems");
         await Until.TrueAsync(() => busy.Arrived == 1);
-        var turns = _proxy.Services.GetRequiredService<Turns>();
+        var turns = _proxy.Services.GetRequiredService<BackendScheduler>();
 
         await _proxy.GetAsync("/dicomweb/studies/1.2.1/series");
         await Until.TrueAsync(() => _east.Requests.Any(r => r.Query.Contains("PatientID=P1", StringComparison.Ordinal)));
-        await Until.TrueAsync(() => turns.RunningOn("east") == 0);
+        await Until.TrueAsync(() => turns.CountRunning("east") == 0);
         busy.Open();
         await client;
 
         await DoneAsync("priors");
-        Assert.Equal(0, turns.RunningOn("west"));
+        Assert.Equal(0, turns.CountRunning("west"));
     }
 
     [Fact]
@@ -337,15 +337,15 @@ public sealed class PrefetchWalks : IAsyncDisposable
         _proxy["Prefetch:MaxConcurrentRequests"] = "1";
         _east.Hold(new HeldStudy("1.6.1").With("1.6.1.1", "CT", 8), new HeldStudy("1.6.2").With("1.6.2.1", "CT", 8), new HeldStudy("1.6.3").With("1.6.3.1", "CT", 8));
         var pixels = new byte[256 * 240];
-        _east.Say(SeriesOf([.. Enumerable.Range(1, 8).Select(i => $"1.6.2.1.{i}")], pixels), "/series/1.6.2.1");
-        _east.Say(SeriesOf([.. Enumerable.Range(1, 5).Select(i => $"1.6.3.1.{i}")], pixels), "/series/1.6.3.1");
+        _east.Say(GetSeries([.. Enumerable.Range(1, 8).Select(i => $"1.6.2.1.{i}")], pixels), "/series/1.6.2.1");
+        _east.Say(GetSeries([.. Enumerable.Range(1, 5).Select(i => $"1.6.3.1.{i}")], pixels), "/series/1.6.3.1");
 
         await PostAsync("""{"studies":["1.6.1","1.6.2"]}""");
         await DoneAsync("asked");
         Assert.Equal((1, 0), (_east.Count("/series/1.6.2.1"), _east.Requests.Count(r => r.Path.Contains("1.6.2.1/instances", StringComparison.Ordinal))));
         var frame = await FrameAsync("1.6.2", 3);
         Assert.Equal("Proxy; hit; detail=prefetched", frame.CacheStatus);
-        Assert.Equal(pixels, Assert.Single(Parts.Of(frame)).Body);
+        Assert.Equal(pixels, Assert.Single(Parts.Read(frame)).Body);
 
         // What is not in the answer is fetched frame by frame.
         var job = await PostAsync("""{"studies":["1.6.3"]}""");
@@ -359,7 +359,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
     {
         _proxy["Prefetch:MaxConcurrentRequests"] = "1";
         _east.Hold(new HeldStudy("1.6.1").With("1.6.1.1", "CT", 8), new HeldStudy("1.6.2").With("1.6.2.1", "CT", 8));
-        _east.Say(SeriesOf([.. Enumerable.Range(1, 8).Select(i => $"1.6.2.1.{i}")], new byte[256 * 240], series: "1.6.9.1"), "/series/1.6.2.1");
+        _east.Say(GetSeries([.. Enumerable.Range(1, 8).Select(i => $"1.6.2.1.{i}")], new byte[256 * 240], series: "1.6.9.1"), "/series/1.6.2.1");
 
         await PostAsync("""{"studies":["1.6.1","1.6.2"]}""");
         await Until.TrueAsync(async () => (await JobsAsync()).Any(j => (string)j!["why"]! == "asked" && (string)j["state"]! is "done" or "failed"));
@@ -367,7 +367,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
         Assert.Equal((1, 8), (_east.Count("/series/1.6.2.1"), _east.Requests.Count(r => r.Path.Contains("1.6.2.1/instances", StringComparison.Ordinal))));
     }
 
-    private static PacsAnswer SeriesOf(string[] instances, byte[] pixels, string? series = null)
+    private static PacsAnswer GetSeries(string[] instances, byte[] pixels, string? series = null)
     {
         var body = new MemoryStream();
         foreach (var instance in instances)

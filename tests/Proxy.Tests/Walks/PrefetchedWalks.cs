@@ -64,7 +64,7 @@ public sealed class PrefetchedWalks : IAsyncDisposable
             fill.Begin(head);
             await fill.WriteAsync(body, stopped);
             return new(head);
-        }, Keep.Ahead);
+        }, Placement.Prefetched);
         using (lookup.Reader!) await DiskLab.ReadAsync(lookup.Reader!);
         await Until.TrueAsync(async () => await cache.HasAsync([new(key)], CancellationToken.None));
     }

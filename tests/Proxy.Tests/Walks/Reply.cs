@@ -63,7 +63,7 @@ public sealed record Reply(HttpStatusCode Status, ImmutableDictionary<string, st
 /// <summary>The parts of a multipart/related body, read strictly.</summary>
 public static class Parts
 {
-    public static IReadOnlyList<(string Head, byte[] Body)> Of(Reply reply)
+    public static IReadOnlyList<(string Head, byte[] Body)> Read(Reply reply)
     {
         Assert.StartsWith("multipart/related", reply["Content-Type"]);
         var delimiter = "--" + reply["Content-Type"].Split("boundary=")[1].Trim('"');

@@ -210,7 +210,7 @@ public sealed class TurnWalks : IAsyncDisposable
     }
 
     /// <summary>A client joins a fetch before it is counted as waiting.</summary>
-    private Task JoinedAsync() => Until.TrueAsync(() => _proxy.Services.GetRequiredService<Turns>().WaitingOn("east") > 0);
+    private Task JoinedAsync() => Until.TrueAsync(() => _proxy.Services.GetRequiredService<BackendScheduler>().CountForeground("east") > 0);
 
     private ProxyHost Start() => new(("east", _east.Address)) { ["Cache:Disk:Path"] = Path.Combine(_folder.FullName, "cache") };
 

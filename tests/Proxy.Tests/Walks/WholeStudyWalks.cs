@@ -29,7 +29,7 @@ public sealed class WholeStudyWalks : IDisposable
     {
         await using var proxy = new ProxyHost(("east", _east.Address));
 
-        var parts = Parts.Of(await GetAsync(proxy, Study));
+        var parts = Parts.Read(await GetAsync(proxy, Study));
 
         Assert.Equal([.. First.InstanceUids.Concat(Second.InstanceUids).Select(File)], parts.Select(p => p.Body));
         Assert.Equal(["studies/1.2.1/series/1.2.1.1", "studies/1.2.1/series/1.2.1.2"], Asked(_east));
@@ -47,9 +47,9 @@ public sealed class WholeStudyWalks : IDisposable
         var again = await GetAsync(proxy, Study);
         var alone = await GetAsync(proxy, Study + "/series/1.2.1.1/instances/1.2.1.1.5");
 
-        Assert.Equal(9, Parts.Of(again).Count);
+        Assert.Equal(9, Parts.Read(again).Count);
         Assert.Equal("Proxy; hit", again.CacheStatus);
-        Assert.Equal(File("1.2.1.1.5"), Assert.Single(Parts.Of(alone)).Body);
+        Assert.Equal(File("1.2.1.1.5"), Assert.Single(Parts.Read(alone)).Body);
         Assert.Equal(2, Asked(_east).Count);
     }
 
@@ -63,7 +63,7 @@ public sealed class WholeStudyWalks : IDisposable
         _east.Fail(status, "series/1.2.1.1");
         await using var proxy = new ProxyHost(("east", _east.Address));
 
-        Assert.Equal(8, Parts.Of(await GetAsync(proxy, Study + "/series/1.2.1.1")).Count);
+        Assert.Equal(8, Parts.Read(await GetAsync(proxy, Study + "/series/1.2.1.1")).Count);
     }
 
     [Fact]
@@ -72,7 +72,7 @@ public sealed class WholeStudyWalks : IDisposable
         _east.On("series/1.2.1.1", _ => SeriesAnswer([.. First.InstanceUids.Take(5)]));
         await using var proxy = new ProxyHost(("east", _east.Address));
 
-        var parts = Parts.Of(await GetAsync(proxy, Study + "/series/1.2.1.1"));
+        var parts = Parts.Read(await GetAsync(proxy, Study + "/series/1.2.1.1"));
 
         Assert.Equal([.. First.InstanceUids.Select(File)], parts.Select(p => p.Body));
     }
@@ -83,7 +83,7 @@ public sealed class WholeStudyWalks : IDisposable
         _east.On("series/1.2.1.1", _ => SeriesAnswer(["1.2.9.9.9", .. First.InstanceUids]));
         await using var proxy = new ProxyHost(("east", _east.Address));
 
-        Assert.Equal([.. First.InstanceUids.Select(File)], Parts.Of(await GetAsync(proxy, Study + "/series/1.2.1.1")).Select(p => p.Body));
+        Assert.Equal([.. First.InstanceUids.Select(File)], Parts.Read(await GetAsync(proxy, Study + "/series/1.2.1.1")).Select(p => p.Body));
     }
 
     [Fact]
@@ -131,7 +131,7 @@ public sealed class WholeStudyWalks : IDisposable
         await Until.TrueAsync(() => gate.Arrived > 0, "the PACS is asked");
         gate.Open();
 
-        foreach (var reply in await Task.WhenAll(all)) Assert.Equal([.. First.InstanceUids.Select(File)], Parts.Of(reply).Select(p => p.Body));
+        foreach (var reply in await Task.WhenAll(all)) Assert.Equal([.. First.InstanceUids.Select(File)], Parts.Read(reply).Select(p => p.Body));
     }
 
     /// <summary>One part, and half of another.</summary>

@@ -80,7 +80,7 @@ public class BackendLinksTests
             foreach (var attribute in rewritten.Attributes)
             {
                 using var value = JsonDocument.Parse(rewritten.Json[attribute.Start..attribute.End], new() { MaxDepth = 300 });
-                var member = after.RootElement.GetProperty(NameOf(before, attribute.Tag)).GetRawText();
+                var member = after.RootElement.GetProperty(GetName(before, attribute.Tag)).GetRawText();
                 Assert.Equal(member, value.RootElement.GetRawText().Replace("\uFFFF", "http://proxy", StringComparison.Ordinal));
             }
         }
@@ -117,7 +117,7 @@ public class BackendLinksTests
         return output.WrittenMemory;
     }
 
-    private static string NameOf(JsonDocument json, Tag tag) => json.RootElement.EnumerateObject().First(m => m.Name.Equals(tag.ToString(), StringComparison.OrdinalIgnoreCase)).Name;
+    private static string GetName(JsonDocument json, Tag tag) => json.RootElement.EnumerateObject().First(m => m.Name.Equals(tag.ToString(), StringComparison.OrdinalIgnoreCase)).Name;
 
     private static string WithoutUrls(JsonElement element) => element.ValueKind switch
     {

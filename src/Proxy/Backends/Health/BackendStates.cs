@@ -61,10 +61,10 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
         ? state with { Opened = Interlocked.Read(ref holder.Opened) }
         : null;
 
-    public Circuit CircuitOf(string backend) => Of(backend).Circuit;
+    public Circuit GetCircuit(string backend) => Get(backend).Circuit;
 
     /// <summary>How one question to the backend is sent.</summary>
-    public Attempts AttemptsOf(string backend) => Of(backend).Attempts;
+    public Attempts GetAttempts(string backend) => Get(backend).Attempts;
 
     /// <summary>Why the backend is not asked at all for now; null when it is.</summary>
     public BackendFailure? FindRefusal(string backend) =>
@@ -97,7 +97,7 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
     /// <param name="isMissing">It answered that it does not have it. A server that starts says so to everything: no proof that it works.</param>
     public void Note(string backend, BackendRequest request, BackendFailure? failure, bool isMissing = false)
     {
-        var holder = Of(backend);
+        var holder = Get(backend);
         var now = time.GetUtcNow();
         if (failure?.Error == BackendError.Overloaded) Spare(holder, failure.RetryAfter, now);
         if (failure is null && !isMissing) Interlocked.Exchange(ref holder.LastAnswer, now.UtcTicks);
@@ -145,7 +145,7 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
         }
     }
 
-    private Holder Of(string backend) => _holders.GetOrAdd(backend, name => new(
+    private Holder Get(string backend) => _holders.GetOrAdd(backend, name => new(
         time,
         state => Tell(name, state == CircuitState.Open ? "not asked for a while" : "asked again"),
         kind => counters.SentAgain(name, kind)));

@@ -24,7 +24,7 @@ internal enum Verdict
 internal sealed class OutageEvidence
 {
     /// <summary>Failures running of what is fetched ahead that call for a probe.</summary>
-    private const int AheadFailures = 3;
+    private const int PrefetchFailures = 3;
 
     private readonly HashSet<Uid> _studies = [];
     private int _connectionFailures;
@@ -36,7 +36,7 @@ internal sealed class OutageEvidence
     public Verdict Add(BackendFailure failure, FailureScope scope, Uid? study)
     {
         if (failure.IsNeutral) return Verdict.None;
-        if (scope == FailureScope.Nothing) return failure.IsOutage && ++_ahead >= AheadFailures ? Verdict.Suspect : Verdict.None;
+        if (scope == FailureScope.Nothing) return failure.IsOutage && ++_ahead >= PrefetchFailures ? Verdict.Suspect : Verdict.None;
         if (!failure.IsOutage)
         {
             // A wrong answer is an answer: the backend can be reached and is in time.

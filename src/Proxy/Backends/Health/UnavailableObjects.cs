@@ -30,7 +30,7 @@ internal sealed class UnavailableObjects(TimeProvider time)
         lock (_lock)
         {
             if (_denials.Count == 0) return null;
-            return _denials.TryGetValue(KeyOf(backend, request), out var denial) && time.GetUtcNow() - denial.At < Lifetime ? denial : null;
+            return _denials.TryGetValue(GetKey(backend, request), out var denial) && time.GetUtcNow() - denial.At < Lifetime ? denial : null;
         }
     }
 
@@ -39,7 +39,7 @@ internal sealed class UnavailableObjects(TimeProvider time)
     /// <param name="failure">Null when it said that there is no such object.</param>
     public void Add(string backend, BackendRequest request, BackendFailure? failure)
     {
-        var (key, now) = (KeyOf(backend, request), time.GetUtcNow());
+        var (key, now) = (GetKey(backend, request), time.GetUtcNow());
         lock (_lock)
         {
             _denials[key] = new(failure, now);
@@ -62,5 +62,5 @@ internal sealed class UnavailableObjects(TimeProvider time)
         }
     }
 
-    private static Key KeyOf(string backend, BackendRequest request) => new(backend, request.PathAndQuery, request.Accept);
+    private static Key GetKey(string backend, BackendRequest request) => new(backend, request.PathAndQuery, request.Accept);
 }

@@ -23,7 +23,7 @@ internal sealed class BackendAddresses(IEnumerable<Uri> destinations, string roo
     private const string End = @"(?=[/?#&""'<>\s\\,;)\]}]|$)";
 
     private readonly Regex _addresses = new(
-        string.Join('|', destinations.OrderByDescending(d => d.AbsolutePath.Length).SelectMany(PatternsOf)),
+        string.Join('|', destinations.OrderByDescending(d => d.AbsolutePath.Length).SelectMany(GetPatterns)),
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant);
 
     /// <summary>The same text without an address of the backend; the same instance when there is none in it.</summary>
@@ -40,7 +40,7 @@ internal sealed class BackendAddresses(IEnumerable<Uri> destinations, string roo
 
     private string Origin() => host.Length == 0 ? "" : root[..(root.IndexOf(host, StringComparison.Ordinal) + host.Length)];
 
-    private static IEnumerable<string> PatternsOf(Uri destination)
+    private static IEnumerable<string> GetPatterns(Uri destination)
     {
         var scheme = $"https?:{Slash}{Slash}";
         var path = destination.AbsolutePath.TrimEnd('/');

@@ -129,7 +129,7 @@ internal static class ForwardedAnswers
     private static bool IsBinary(MediaType type)
     {
         if (BinaryTypes.Contains(type.Type)) return true;
-        if (InertBody.TypeOf(type.Type) == type.Type) return !type.Type.StartsWith("text/", StringComparison.Ordinal);
+        if (InertBody.GetContentType(type.Type) == type.Type) return !type.Type.StartsWith("text/", StringComparison.Ordinal);
         var part = type.Is(MediaType.MultipartRelated) ? MediaType.Parse(type.Find("type")) : null;
         return part?.Is(MediaType.MultipartRelated) == false && IsBinary(part);
     }

@@ -8,7 +8,7 @@ namespace Proxy.Cache.InMemory;
 /// <param name="isPrefetched">Whether that was before anybody asked for it.</param>
 /// <param name="pieces">The bytes.</param>
 /// <param name="done">Called when nobody needs the pieces any more; null when they are nobody's to give back.</param>
-internal sealed class MemoryBody(EntryHead head, DateTimeOffset stored, bool isPrefetched, IReadOnlyList<ReadOnlyMemory<byte>> pieces, Action? done = null) : IKeptBody
+internal sealed class MemoryBody(EntryHead head, DateTimeOffset stored, bool isPrefetched, IReadOnlyList<ReadOnlyMemory<byte>> pieces, Action? done = null) : ICachedBody
 {
     private Action? _done = done;
     private BodyUsage? _usage;
@@ -38,7 +38,7 @@ internal sealed class MemoryBody(EntryHead head, DateTimeOffset stored, bool isP
         return new(_next < pieces.Count ? pieces[_next++] : default);
     }
 
-    public ValueTask<T?> LookAsync<T>(Func<ReadAt, T?> look, CancellationToken cancellation) where T : class => new(look(ReadAt));
+    public ValueTask<T?> InspectAsync<T>(Func<ReadAt, T?> look, CancellationToken cancellation) where T : class => new(look(ReadAt));
 
     public int ReadAt(long offset, Span<byte> room)
     {
@@ -51,7 +51,7 @@ internal sealed class MemoryBody(EntryHead head, DateTimeOffset stored, bool isP
         return count;
     }
 
-    public IKeptBody Cut(EntryHead cut, IReadOnlyList<(long Offset, long Length)> stretches)
+    public ICachedBody Cut(EntryHead cut, IReadOnlyList<(long Offset, long Length)> stretches)
     {
         var body = new MemoryBody(cut, stored, isPrefetched, [.. stretches.SelectMany(s => Slice(s.Offset, s.Length))], _done) { _usage = _usage };
         (_done, _usage) = (null, null);

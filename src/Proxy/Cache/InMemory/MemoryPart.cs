@@ -57,7 +57,7 @@ internal sealed class MemoryPart : IDisposable
     public Slot? Find(object key) => _cache.TryGetValue(key, out Slot? slot) ? slot : null;
 
     /// <summary>The same, without using it.</summary>
-    public Slot? Look(object key) => _held.TryGetValue(key, out var slot) && !(slot.Until <= Now) ? slot : null;
+    public Slot? Peek(object key) => _held.TryGetValue(key, out var slot) && !(slot.Until <= Now) ? slot : null;
 
     public void Add(object key, Slot slot)
     {

@@ -32,7 +32,7 @@ public sealed class MemoryTier : IDisposable
     /// <summary>Held by whoever takes up free room: recent and ahead have one budget.</summary>
     private readonly Lock _taking = new();
 
-    private volatile bool _hasAhead;
+    private volatile bool _hasPrefetched;
     private long _maxBytes;
     private long _evictions;
 
@@ -43,7 +43,7 @@ public sealed class MemoryTier : IDisposable
         _proven = new(maxBytes / 4 * 3, time, NoteEvicted);
         _ahead = new(maxBytes / 4, time, NoteEvicted);
         InFlight = new(maxBytes);
-        InFlight.Taken += MakeRoomForFlight;
+        InFlight.Reserved += MakeRoomForFlight;
     }
 
     /// <summary>What is held beside the tier, out of the same budget.</summary>
@@ -61,7 +61,7 @@ public sealed class MemoryTier : IDisposable
     public long Bytes => _recent.Bytes + _proven.Bytes + _ahead.Bytes;
 
     /// <summary>Of what was fetched ahead and nobody asked for yet.</summary>
-    public long AheadBytes => _ahead.Bytes;
+    public long PrefetchedBytes => _ahead.Bytes;
 
     /// <summary>Things that left because others needed the room.</summary>
     public long Evictions => Interlocked.Read(ref _evictions);
@@ -79,9 +79,9 @@ public sealed class MemoryTier : IDisposable
     }
 
     /// <summary>The same without using it: nothing moves, and it leaves no later.</summary>
-    public bool TryLook<T>(object key, [NotNullWhen(true)] out T? value) where T : class
+    public bool TryPeek<T>(object key, [NotNullWhen(true)] out T? value) where T : class
     {
-        value = (_proven.Look(key) ?? _recent.Look(key) ?? _ahead.Look(key))?.Value as T;
+        value = (_proven.Peek(key) ?? _recent.Peek(key) ?? _ahead.Peek(key))?.Value as T;
         return value is not null;
     }
 
@@ -99,7 +99,7 @@ public sealed class MemoryTier : IDisposable
         {
             // From here on its bytes are the tier's, and make no room for themselves.
             usage?.Keep();
-            if (_hasAhead) _ahead.Remove(key);
+            if (_hasPrefetched) _ahead.Remove(key);
             _proven.Remove(key);
             AddRecent(key, new(value, bytes + Overhead, _recent.Now + lifetime));
             usage?.Drop();
@@ -109,19 +109,19 @@ public sealed class MemoryTier : IDisposable
 
     /// <summary>Keeps a value that nobody asked for yet, as long as nobody needs the room for one that somebody asked for.</summary>
     /// <returns>False when there is no room for it.</returns>
-    public bool AddAhead(object key, object value, long bytes)
+    public bool AddPrefetched(object key, object value, long bytes)
     {
         if (bytes > MaxEntryBytes) return false;
         var usage = (value as Entry)?.Usage;
         lock (_taking)
         {
-            if (_proven.Look(key) is not null || _recent.Look(key) is not null) return true;
+            if (_proven.Peek(key) is not null || _recent.Peek(key) is not null) return true;
             usage?.Keep();
             try
             {
-                var max = MaxAheadBytes();
+                var max = GetMaxPrefetchedBytes();
                 if (bytes + Overhead > max) return false;
-                _hasAhead = true;
+                _hasPrefetched = true;
                 _ahead.Resize(max);
                 _ahead.Add(key, new(value, bytes + Overhead, null));
             }
@@ -134,7 +134,7 @@ public sealed class MemoryTier : IDisposable
     }
 
     /// <summary>Whether so many bytes can be fetched ahead and nothing leaves for them, not even what was fetched ahead.</summary>
-    public bool HasRoomAhead(long bytes) => bytes <= MaxEntryBytes && _ahead.Bytes + bytes + Overhead <= MaxAheadBytes();
+    public bool HasRoomForPrefetched(long bytes) => bytes <= MaxEntryBytes && _ahead.Bytes + bytes + Overhead <= GetMaxPrefetchedBytes();
 
     public void Remove(object key)
     {
@@ -176,18 +176,18 @@ public sealed class MemoryTier : IDisposable
     private object? Find(object key)
     {
         if (_proven.Find(key) is { } proven) return proven.Value;
-        if (_recent.Find(key) is not { } found) return _hasAhead ? FindAhead(key) : null;
+        if (_recent.Find(key) is not { } found) return _hasPrefetched ? FindPrefetched(key) : null;
         // Its bytes are counted in one part at a time.
         _recent.Remove(key);
         _proven.Resize(ProvenRoom());
         _proven.Add(key, found);
         _recent.Resize(RecentRoom());
-        if (_hasAhead) _ahead.Resize(MaxAheadBytes());
+        if (_hasPrefetched) _ahead.Resize(GetMaxPrefetchedBytes());
         return found.Value;
     }
 
     /// <summary>What was fetched ahead is asked for: from now on it is like what was fetched because of that.</summary>
-    private object? FindAhead(object key)
+    private object? FindPrefetched(object key)
     {
         Slot? found;
         lock (_taking)
@@ -205,10 +205,10 @@ public sealed class MemoryTier : IDisposable
     /// <summary>What was fetched ahead leaves first.</summary>
     private void AddRecent(object key, Slot slot)
     {
-        if (_hasAhead)
+        if (_hasPrefetched)
         {
-            _ahead.Resize(MaxAheadBytes(slot.Bytes));
-            _hasAhead = !_ahead.IsEmpty;
+            _ahead.Resize(GetMaxPrefetchedBytes(slot.Bytes));
+            _hasPrefetched = !_ahead.IsEmpty;
         }
         _recent.Resize(RecentRoom());
         _recent.Add(key, slot);
@@ -221,7 +221,7 @@ public sealed class MemoryTier : IDisposable
 
     private long RecentRoom() => Math.Max(Room() - _proven.Bytes, 0);
 
-    private long MaxAheadBytes(long coming = 0) => Math.Clamp(Room() - _recent.Bytes - _proven.Bytes - coming, 0, MaxBytes / 4);
+    private long GetMaxPrefetchedBytes(long coming = 0) => Math.Clamp(Room() - _recent.Bytes - _proven.Bytes - coming, 0, MaxBytes / 4);
 
     private void MakeRoomForFlight()
     {
@@ -233,9 +233,9 @@ public sealed class MemoryTier : IDisposable
     private void Fit()
     {
         _proven.Resize(ProvenRoom());
-        _ahead.Resize(MaxAheadBytes());
+        _ahead.Resize(GetMaxPrefetchedBytes());
         _recent.Resize(RecentRoom());
-        _ahead.Resize(MaxAheadBytes());
+        _ahead.Resize(GetMaxPrefetchedBytes());
     }
 
     private void NoteEvicted(object key)

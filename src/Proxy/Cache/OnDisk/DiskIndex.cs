@@ -4,7 +4,7 @@ using Proxy.Disk;
 namespace Proxy.Cache.OnDisk;
 
 /// <summary>What a backend's entries take on disk.</summary>
-/// <param name="Backend">Its identity (<see cref="Backends.BackendSet.IdentityOf"/>), or its name.</param>
+/// <param name="Backend">Its identity (<see cref="Backends.BackendSet.FindIdentity"/>), or its name.</param>
 /// <param name="Entries">How many.</param>
 /// <param name="Bytes">Of them all.</param>
 /// <param name="Oldest">When the oldest came.</param>
@@ -50,7 +50,7 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
     private long _aheadBytes;
 
     /// <summary>What was added to a folder and is not written yet.</summary>
-    private sealed record Change(EntryKey Key, long Entries, long Bytes, DateTimeOffset Oldest, bool IsAhead);
+    private sealed record Change(EntryKey Key, long Entries, long Bytes, DateTimeOffset Oldest, bool IsPrefetched);
 
     /// <summary>Of all entries, as they lie on disk.</summary>
     public long Bytes => Interlocked.Read(ref _bytes);
@@ -58,7 +58,7 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
     public long Entries => Interlocked.Read(ref _entries);
 
     /// <summary>Of those series of which everything was fetched ahead and nobody used anything yet. What is not written down yet may be of others.</summary>
-    public long AheadBytes => Interlocked.Read(ref _aheadBytes);
+    public long PrefetchedBytes => Interlocked.Read(ref _aheadBytes);
 
     /// <summary>Whether what is written here is behind what lies on disk: the last process did not end in order, or the index is new.</summary>
     public enum Trust
@@ -75,13 +75,13 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
     {
         _changes.Clear();
         HasMissed = false;
-        var made = _file.Made;
+        var made = _file.Generation;
         var wasClosed = _file.Read(static s => s.Number("SELECT value FROM state WHERE name = 'closed'"), 0L) == 1;
         _file.Write(static s => s.Run("INSERT OR REPLACE INTO state VALUES ('closed', 0)"));
         Count();
         _clockBase = _file.Read(static s => s.Number("SELECT max(used + iif(uses = 0, $1, 0)) FROM series", LongAgo), 0L);
         _clockFrom = time.GetTimestamp();
-        return _file.Made != made ? Trust.Lost : wasClosed ? Trust.Whole : Trust.Behind;
+        return _file.Generation != made ? Trust.Lost : wasClosed ? Trust.Whole : Trust.Behind;
     }
 
     /// <summary>Everything is written: the next process need not look.</summary>
@@ -92,7 +92,7 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
     }
 
     /// <summary>Whether the database was made anew since <see cref="Open"/>.</summary>
-    public int Made => _file.Made;
+    public int Generation => _file.Generation;
 
     /// <summary>A row that was to go since <see cref="Open"/> could not.</summary>
     public bool HasMissed { get; private set; }
@@ -102,9 +102,9 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
 
     public void Add(EntryKey key, long bytes, DateTimeOffset stored, bool isAhead)
     {
-        var place = EntryFile.FolderOf(key);
+        var place = EntryFile.GetFolder(key);
         var change = _changes.GetValueOrDefault(place) ?? new(key, 0, 0, stored, isAhead);
-        _changes[place] = change with { Entries = change.Entries + 1, Bytes = change.Bytes + bytes, IsAhead = change.IsAhead && isAhead };
+        _changes[place] = change with { Entries = change.Entries + 1, Bytes = change.Bytes + bytes, IsPrefetched = change.IsPrefetched && isAhead };
         if (isAhead) Interlocked.Add(ref _aheadBytes, bytes);
         Interlocked.Add(ref _bytes, bytes);
         Interlocked.Increment(ref _entries);
@@ -123,7 +123,7 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
     }
 
     /// <summary>Bytes of a folder, with what is not written yet.</summary>
-    public long BytesOf(string place) => (Find(place)?.Bytes ?? 0) + (_changes.GetValueOrDefault(place)?.Bytes ?? 0);
+    public long GetBytes(string place) => (Find(place)?.Bytes ?? 0) + (_changes.GetValueOrDefault(place)?.Bytes ?? 0);
 
     /// <summary>How much is written of a folder; null when nothing is.</summary>
     public (string Backend, long Entries, long Bytes)? Find(string place) => _file.Read<(string, long, long)?>(
@@ -149,14 +149,14 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
                     ON CONFLICT (folder) DO UPDATE SET entries = entries + $4, bytes = bytes + $5, used = max(used, $6), uses = max(uses, $7)
                     """,
                     place, change.Key.Backend, change.Key.Study.ToString(), change.Entries, change.Bytes,
-                    change.IsAhead ? now - LongAgo : now, change.IsAhead ? 0 : 1, change.Oldest.ToUnixTimeMilliseconds());
+                    change.IsPrefetched ? now - LongAgo : now, change.IsPrefetched ? 0 : 1, change.Oldest.ToUnixTimeMilliseconds());
             }
             foreach (var place in used) s.Run("UPDATE series SET uses = uses + (used < $2 - $3), used = $2 WHERE folder = $1", place, now, OneUse);
         });
         if (!isWritten) return;
         _changes.Clear();
         foreach (var place in used) _used.TryRemove(place, out _);
-        CountAhead();
+        CountPrefetched();
     }
 
     /// <summary>Folders of those series that are worth least.</summary>
@@ -204,7 +204,7 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
         }
         Interlocked.Add(ref _bytes, -bytes);
         Interlocked.Add(ref _entries, -entries);
-        CountAhead();
+        CountPrefetched();
     }
 
     public void Clear()
@@ -220,16 +220,16 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
     {
         Interlocked.Exchange(ref _bytes, _file.Read(static s => s.Number("SELECT sum(bytes) FROM series"), 0L) + _changes.Values.Sum(c => c.Bytes));
         Interlocked.Exchange(ref _entries, _file.Read(static s => s.Number("SELECT sum(entries) FROM series"), 0L) + _changes.Values.Sum(c => c.Entries));
-        CountAhead();
+        CountPrefetched();
     }
 
     public void Dispose() => _file.Dispose();
 
     /// <summary>Those are the only ones whose worth is below nothing.</summary>
-    private void CountAhead()
+    private void CountPrefetched()
     {
         var written = _file.Read(static s => s.Number("SELECT sum(bytes) FROM series WHERE used + min(uses, 8) * 86400000 < 0"), 0L);
-        Interlocked.Exchange(ref _aheadBytes, written + _changes.Values.Sum(c => c.IsAhead ? c.Bytes : 0));
+        Interlocked.Exchange(ref _aheadBytes, written + _changes.Values.Sum(c => c.IsPrefetched ? c.Bytes : 0));
     }
 
     private IReadOnlyList<string> ReadFolders(string sql, params ReadOnlySpan<object?> values)

@@ -6,17 +6,17 @@ internal abstract record DiskJob
     /// <summary>A small body, in memory until it is written.</summary>
     public sealed record Write(EntryKey Key, Entry Entry) : DiskJob
     {
-        private volatile bool _isAhead = Entry.IsPrefetched;
+        private volatile bool _isPrefetched = Entry.IsPrefetched;
 
         /// <summary>It was fetched ahead, and nobody asked for it while it waited here.</summary>
-        public bool IsAhead => _isAhead;
+        public bool IsPrefetched => _isPrefetched;
 
         /// <summary>Somebody asked for it.</summary>
-        public void Use() => _isAhead = false;
+        public void Use() => _isPrefetched = false;
     }
 
     /// <summary>A large one, in tmp/ already. Somebody waits for it; somebody may ask for it until it is in its place.</summary>
-    public sealed record Commit(Spool Spool, Func<bool> IsAhead, TaskCompletionSource<bool> Done) : DiskJob;
+    public sealed record Commit(Spool Spool, Func<bool> IsPrefetched, TaskCompletionSource<bool> Done) : DiskJob;
 
     /// <summary>A large body on its way needs room. Somebody waits for it.</summary>
     public sealed record MakeRoom(long Bytes, TaskCompletionSource<bool> Done) : DiskJob;

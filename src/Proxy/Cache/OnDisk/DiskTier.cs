@@ -43,7 +43,7 @@ public sealed class DiskTier(
     /// Decides by its first bytes whether an entry can be what its key says: one that was stored before answers were checked may
     /// not be. Null: all are.
     /// </summary>
-    public Func<EntryKey, IKeptBody, bool>? IsSound { get; init; }
+    public Func<EntryKey, ICachedBody, bool>? IsSound { get; init; }
 
     public bool CanWrite => folder.State.CanWrite;
 
@@ -55,22 +55,22 @@ public sealed class DiskTier(
     public long Damaged => Interlocked.Read(ref _damaged);
 
     /// <summary>By backend.</summary>
-    public Tallies Tallies { get; } = new();
+    public CacheStatistics Tallies { get; } = new();
 
     /// <summary>The first of these that is here.</summary>
     /// <param name="wanted">All of one backend.</param>
     /// <param name="cancellation">The client leaves.</param>
-    public async ValueTask<(EntryKey Key, IKeptBody Body)?> FindAsync(IReadOnlyList<Candidate> wanted, CancellationToken cancellation)
+    public async ValueTask<(EntryKey Key, ICachedBody Body)?> FindAsync(IReadOnlyList<AcceptableEntry> wanted, CancellationToken cancellation)
     {
         if (!folder.State.CanRead || identityOf(wanted[0].Key.Backend) is not { } identity) return null;
-        var places = new List<(Candidate Wanted, EntryKey Kept)>(wanted.Count);
+        var places = new List<(AcceptableEntry Wanted, EntryKey Kept)>(wanted.Count);
         foreach (var candidate in wanted)
         {
             var kept = candidate.Key with { Backend = identity };
             if (writer.Queue.IsGoing(kept)) continue;
             if (writer.Queue.Find(kept) is { } queued && candidate.IsMetBy(queued.Head))
             {
-                Tallies.Note(candidate.Key.Backend, isHit: true);
+                Tallies.Count(candidate.Key.Backend, isHit: true);
                 if (queued.IsPrefetched) writer.Use(kept);
                 return (candidate.Key, new MemoryBody(queued));
             }
@@ -78,14 +78,14 @@ public sealed class DiskTier(
         }
         var found = places.Count == 0 ? null : await folder.RunAsync(() => OpenFirst(places), cancellation);
         if (found?.Body is FileBody file && !await IsProvedOrDisposedAsync(file, found, cancellation)) found = null;
-        Tallies.Note(wanted[0].Key.Backend, isHit: found is not null);
+        Tallies.Count(wanted[0].Key.Backend, isHit: found is not null);
         return found is null ? null : (found.Key, found.Body);
     }
 
     /// <summary>Whether one of these is here, as far as a look at its head tells. Nothing is used, counted or proved.</summary>
     /// <param name="wanted">All of one backend.</param>
     /// <param name="cancellation">Who asks leaves.</param>
-    public async ValueTask<bool> HasAsync(IReadOnlyList<Candidate> wanted, CancellationToken cancellation)
+    public async ValueTask<bool> HasAsync(IReadOnlyList<AcceptableEntry> wanted, CancellationToken cancellation)
     {
         if (!folder.State.CanRead || identityOf(wanted[0].Key.Backend) is not { } identity) return false;
         var places = wanted.Select(candidate => candidate with { Key = candidate.Key with { Backend = identity } }).Where(place => !writer.Queue.IsGoing(place.Key)).ToList();
@@ -100,7 +100,7 @@ public sealed class DiskTier(
     }
 
     /// <summary>Whether so many bytes that are fetched ahead would be kept, and nothing leave for them that was used not long ago.</summary>
-    public bool HasRoomAhead(long bytes) => folder.State.CanWrite && writer.HasRoomAhead(bytes);
+    public bool HasRoomForPrefetched(long bytes) => folder.State.CanWrite && writer.HasRoomForPrefetched(bytes);
 
     /// <summary>Keeps a body that is whole, some time soon.</summary>
     public void Add(EntryKey key, Entry entry)
@@ -134,7 +134,7 @@ public sealed class DiskTier(
     /// <param name="Kept">By which it lies here.</param>
     /// <param name="Body">Open.</param>
     /// <param name="IsPartWanted">Only a part of it will leave.</param>
-    private sealed record Found(EntryKey Key, EntryKey Kept, IKeptBody Body, bool IsPartWanted) : IDisposable
+    private sealed record Found(EntryKey Key, EntryKey Kept, ICachedBody Body, bool IsPartWanted) : IDisposable
     {
         public void Dispose() => Body.Dispose();
     }
@@ -142,34 +142,34 @@ public sealed class DiskTier(
     /// <summary>When a file was last written.</summary>
     private sealed record Written(DateTime At);
 
-    private Found? OpenFirst(List<(Candidate Wanted, EntryKey Kept)> places)
+    private Found? OpenFirst(List<(AcceptableEntry Wanted, EntryKey Kept)> places)
     {
         foreach (var (wanted, kept) in places)
         {
-            if (Open(folder.PathOf("entries", EntryFile.PathOf(kept)), kept) is not { } body) continue;
+            if (Open(folder.GetPath("entries", EntryFile.GetPath(kept)), kept) is not { } body) continue;
             if (IsSound?.Invoke(wanted.Key, body) == false)
             {
                 body.Dispose();
-                Drop(folder.PathOf("entries", EntryFile.PathOf(kept)), kept);
+                Drop(folder.GetPath("entries", EntryFile.GetPath(kept)), kept);
                 continue;
             }
             if (wanted.IsMetBy(body.Head))
             {
                 writer.Use(kept);
-                return new(wanted.Key, kept, body, wanted.IsPartWanted);
+                return new(wanted.Key, kept, body, wanted.IsContainer);
             }
             body.Dispose();
         }
         return null;
     }
 
-    private bool IsThere(Candidate place)
+    private bool IsThere(AcceptableEntry place)
     {
-        var file = new FileInfo(folder.PathOf("entries", EntryFile.PathOf(place.Key)));
+        var file = new FileInfo(folder.GetPath("entries", EntryFile.GetPath(place.Key)));
         return file.Exists && EntryFile.FindHead(file.FullName) is { } head && head.Start + head.Length == file.Length && head.Key == place.Key && place.IsMetBy(head.Head);
     }
 
-    private IKeptBody? Open(string path, EntryKey key)
+    private ICachedBody? Open(string path, EntryKey key)
     {
         FileBody? body = null;
         try
@@ -178,7 +178,7 @@ public sealed class DiskTier(
             try
             {
                 var length = RandomAccess.GetLength(file);
-                if (length <= AtOnceBytes && inFlight.TryTake(length)) return ReadAtOnce(file, length, path, key);
+                if (length <= AtOnceBytes && inFlight.TryReserve(length)) return ReadAtOnce(file, length, path, key);
                 var bytes = ArrayPool<byte>.Shared.Rent(EntryFile.MaxHeadBytes);
                 var head = EntryFile.ReadHead(bytes.AsSpan(0, RandomAccess.Read(file, bytes, 0)));
                 ArrayPool<byte>.Shared.Return(bytes);
@@ -236,7 +236,7 @@ public sealed class DiskTier(
         void GiveBack()
         {
             rented.ForEach(static piece => ArrayPool<byte>.Shared.Return(piece));
-            inFlight.Return(length);
+            inFlight.Release(length);
         }
     }
 
@@ -257,9 +257,9 @@ public sealed class DiskTier(
     private async ValueTask<bool> IsProvedAsync(FileBody file, Found found, CancellationToken cancellation)
     {
         if (file.Length > ProvedFirstBytes && !found.IsPartWanted) return true;
-        var path = folder.PathOf("entries", EntryFile.PathOf(found.Kept));
+        var path = folder.GetPath("entries", EntryFile.GetPath(found.Kept));
         if (await folder.RunAsync(() => new Written(File.GetLastWriteTimeUtc(path)), cancellation) is not { At: var written }) return false;
-        if (_proved.TryGetValue(found.Kept, out var proved) && proved.Written == written && Store.Ages.IsWithin(proved.Proved, ProvedFor, time.GetUtcNow()))
+        if (_proved.TryGetValue(found.Kept, out var proved) && proved.Written == written && Store.Freshness.IsWithin(proved.Proved, ProvedFor, time.GetUtcNow()))
         {
             file.Trust();
             return true;
@@ -274,7 +274,7 @@ public sealed class DiskTier(
         return true;
     }
 
-    private IKeptBody? Drop(string path, EntryKey key)
+    private ICachedBody? Drop(string path, EntryKey key)
     {
         Interlocked.Increment(ref _damaged);
         counters.EntryDamaged();

@@ -15,7 +15,7 @@ public sealed class DiskWriter : BackgroundService
 
     private static readonly TimeSpan FlushEvery = TimeSpan.FromSeconds(1);
 
-    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(1);
 
     /// <summary>As long as it takes until the folder is looked at again, and a little more.</summary>
     private static readonly TimeSpan GiveRoomEvery = TimeSpan.FromSeconds(6);
@@ -48,7 +48,7 @@ public sealed class DiskWriter : BackgroundService
     }
 
     /// <summary>Bytes of series that nobody used for a while, and when that was looked up.</summary>
-    private sealed record Idle(long Bytes, long Looked);
+    private sealed record Idle(long Bytes, long CheckedAt);
 
     public DiskQueue Queue { get; } = new();
 
@@ -58,7 +58,7 @@ public sealed class DiskWriter : BackgroundService
     public long Entries => _index.Entries;
 
     /// <summary>Of what was fetched ahead, as far as nobody asked for anything of its series yet.</summary>
-    public long AheadBytes => _index.AheadBytes;
+    public long PrefetchedBytes => _index.PrefetchedBytes;
 
     /// <summary>What the configured backends' entries take, by name.</summary>
     public IEnumerable<DiskShare> Shares => _index.Shares.Where(s => _nameOf(s.Backend) is not null).Select(s => s with { Backend = _nameOf(s.Backend)! });
@@ -96,14 +96,14 @@ public sealed class DiskWriter : BackgroundService
     public void Use(EntryKey key)
     {
         Queue.Use(key);
-        _index.Use(EntryFile.FolderOf(key));
+        _index.Use(EntryFile.GetFolder(key));
     }
 
     /// <summary>Whether so many bytes that are fetched ahead would be kept, and nothing leave for them that was used not long ago.</summary>
-    public bool HasRoomAhead(long bytes)
+    public bool HasRoomForPrefetched(long bytes)
     {
         var (max, more) = (MaxBytes, Queue.Bytes + bytes);
-        if (AheadBytes + more > _entries.Budget.MaxAheadBytes) return false;
+        if (PrefetchedBytes + more > _entries.Budget.MaxPrefetchedBytes) return false;
         return Bytes + more <= max || Bytes + more - IdleBytes() <= max;
     }
 
@@ -167,7 +167,7 @@ public sealed class DiskWriter : BackgroundService
     /// <summary>As it was a second ago, at most: to look it up takes as long as to read a frame.</summary>
     private long IdleBytes()
     {
-        if (_idle is not { } idle || _time.GetElapsedTime(idle.Looked) >= LookEvery) _idle = idle = new(_index.IdleBytes(EntryBudget.IdleAfter), _time.GetTimestamp());
+        if (_idle is not { } idle || _time.GetElapsedTime(idle.CheckedAt) >= CheckInterval) _idle = idle = new(_index.IdleBytes(EntryBudget.IdleAfter), _time.GetTimestamp());
         return idle.Bytes;
     }
 
@@ -258,7 +258,7 @@ public sealed class DiskWriter : BackgroundService
         switch (job)
         {
             case DiskJob.Commit commit:
-                commit.Done.TrySetResult(_entries.TryCommit(commit.Spool, commit.IsAhead));
+                commit.Done.TrySetResult(_entries.TryCommit(commit.Spool, commit.IsPrefetched));
                 break;
             case DiskJob.MakeRoom room:
                 room.Done.TrySetResult(_entries.Budget.TryMakeSpoolRoom(room.Bytes));
@@ -268,7 +268,7 @@ public sealed class DiskWriter : BackgroundService
                 Queue.Done(remove);
                 break;
             case DiskJob.Count count:
-                if (Directory.Exists(_folder.PathOf("entries", EntryFile.FolderOf(count.Key)))) _entries.Recount(EntryFile.FolderOf(count.Key));
+                if (Directory.Exists(_folder.GetPath("entries", EntryFile.GetFolder(count.Key)))) _entries.Recount(EntryFile.GetFolder(count.Key));
                 _index.Count();
                 break;
             case DiskJob.RemoveStrangers:

@@ -54,7 +54,7 @@ internal sealed class EntryBudget(DiskIndex index, Func<string, string?> nameOf,
     public long Evictions => Interlocked.Read(ref _evictions);
 
     /// <summary>What was fetched ahead and nobody asked for yet may take so much, in bytes.</summary>
-    public long MaxAheadBytes => MaxBytes / 4;
+    public long MaxPrefetchedBytes => MaxBytes / 4;
 
     /// <summary>Told of each series that left because others needed the room: whose it was, and how many entries.</summary>
     public event Action<string, long>? Evicted;
@@ -68,10 +68,10 @@ internal sealed class EntryBudget(DiskIndex index, Func<string, string?> nameOf,
     /// </summary>
     public bool TryMakeRoom(EntryKey key, long bytes, bool isAhead)
     {
-        var (max, needed, place) = (MaxBytes, OnDisk(bytes), EntryFile.FolderOf(key));
+        var (max, needed, place) = (MaxBytes, OnDisk(bytes), EntryFile.GetFolder(key));
         var (here, all) = (_reserved.GetValueOrDefault(place), _reserved.Values.Sum());
-        if (index.BytesOf(place) + here + needed > max / 4) return false;
-        if (isAhead && index.AheadBytes + all + needed > MaxAheadBytes) return false;
+        if (index.GetBytes(place) + here + needed > max / 4) return false;
+        if (isAhead && index.PrefetchedBytes + all + needed > MaxPrefetchedBytes) return false;
         all += Spooled;
         if (index.Bytes + all + needed > max)
         {

@@ -46,7 +46,7 @@ internal static class EntryFile
     /// <summary>The head; null when the texts are too long for one.</summary>
     public static byte[]? WriteHead(EntryKey key, EntryHead head, long length, UInt128 hash, DateTimeOffset stored, bool isPrefetched = false)
     {
-        string?[] texts = [key.Backend, key.Place, key.Format?.MediaType, key.Format?.TransferSyntax, head.MediaType, head.TransferSyntax];
+        string?[] texts = [key.Backend, key.Path, key.Format?.MediaType, key.Format?.TransferSyntax, head.MediaType, head.TransferSyntax];
         var size = FixedBytes + texts.Sum(text => 2 + (text is null ? 0 : Encoding.UTF8.GetByteCount(text)));
         if (size > MaxHeadBytes) return null;
         var bytes = new byte[size];
@@ -128,10 +128,10 @@ internal static class EntryFile
     public static string FolderOfSeries(string backend, ReadOnlySpan<char> study, ReadOnlySpan<char> series) =>
         Path.Join(FolderOfStudy(study), Name($"{backend}\n{series}", 24));
 
-    public static string FolderOf(EntryKey key) => FolderOfSeries(key.Backend, key.Study, key.Series);
+    public static string GetFolder(EntryKey key) => FolderOfSeries(key.Backend, key.Study, key.Series);
 
-    public static string PathOf(EntryKey key) =>
-        Path.Join(FolderOf(key), Name($"{key.Place}\n{key.Format?.MediaType}\n{key.Format?.TransferSyntax}\n{key.Format is null}", 40));
+    public static string GetPath(EntryKey key) =>
+        Path.Join(GetFolder(key), Name($"{key.Path}\n{key.Format?.MediaType}\n{key.Format?.TransferSyntax}\n{key.Format is null}", 40));
 
     private static string Name(ReadOnlySpan<char> text, int length) =>
         Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())).AsSpan(0, length / 2));

@@ -35,7 +35,7 @@ internal sealed class EntryFolder
     public EntryBudget Budget { get; }
 
     /// <summary>A new place in tmp/. From any thread.</summary>
-    public string NextTemporary() => _folder.PathOf("tmp", Interlocked.Increment(ref _files).ToString(System.Globalization.CultureInfo.InvariantCulture));
+    public string NextTemporary() => _folder.GetPath("tmp", Interlocked.Increment(ref _files).ToString(System.Globalization.CultureInfo.InvariantCulture));
 
     /// <summary>Writes small bodies; gives how many are in their places, from the first on. What the disk did not take is no error here.</summary>
     public int WriteAll(IReadOnlyList<DiskJob.Write> batch)
@@ -54,7 +54,7 @@ internal sealed class EntryFolder
             // 4, 5
             foreach (var (job, file) in written)
             {
-                Place(job.Key, file.Name, file.Length, job.Entry.Stored, job.IsAhead);
+                MoveIntoPlace(job.Key, file.Name, file.Length, job.Entry.Stored, job.IsPrefetched);
                 placed++;
             }
         }
@@ -82,7 +82,7 @@ internal sealed class EntryFolder
             if (!Budget.TryMakeRoom(spool.Key, spool.FileBytes, isAhead())) return false;
             spool.WriteHead(isAhead());
             RandomAccess.FlushToDisk(spool.File);
-            Place(spool.Key, spool.Path, spool.FileBytes, spool.Stored, isAhead());
+            MoveIntoPlace(spool.Key, spool.Path, spool.FileBytes, spool.Stored, isAhead());
             spool.Keep();
             return true;
         }
@@ -104,18 +104,18 @@ internal sealed class EntryFolder
         if (removal is { Backend: null, Study: null })
         {
             _index.Clear();
-            Delete(_folder.PathOf("entries"));
-            CacheFolder.CreateFolder(_folder.PathOf("entries"));
+            Delete(_folder.GetPath("entries"));
+            CacheFolder.CreateFolder(_folder.GetPath("entries"));
         }
         else if (removal is { Backend: null, Study: { } study })
         {
             foreach (var place in _index.OfStudy(study.ToString())) _index.Remove(place);
-            var path = _folder.PathOf("entries", EntryFile.FolderOfStudy(study.ToString()));
+            var path = _folder.GetPath("entries", EntryFile.FolderOfStudy(study.ToString()));
             if (Directory.Exists(path)) Delete(path);
         }
         else if (removal is { Backend: { } owner, Study: { } whole, Series: null })
         {
-            var path = _folder.PathOf("entries", EntryFile.FolderOfStudy(whole.ToString()));
+            var path = _folder.GetPath("entries", EntryFile.FolderOfStudy(whole.ToString()));
             if (!Directory.Exists(path)) return;
             foreach (var series in Directory.EnumerateDirectories(path))
             {
@@ -127,7 +127,7 @@ internal sealed class EntryFolder
         else if (removal is { Backend: { } backend, Study: { } of, Series: { } series })
         {
             var place = EntryFile.FolderOfSeries(backend, of.ToString(), series.ToString());
-            var path = _folder.PathOf("entries", place);
+            var path = _folder.GetPath("entries", place);
             if (!Directory.Exists(path)) return;
             if (removal.Instance is null)
             {
@@ -152,7 +152,7 @@ internal sealed class EntryFolder
     public void Discard(string place)
     {
         _index.Remove(place);
-        var path = _folder.PathOf("entries", place);
+        var path = _folder.GetPath("entries", place);
         if (!Directory.Exists(path)) return;
         Delete(path);
         DeleteIfEmpty(Path.GetDirectoryName(path)!);
@@ -172,7 +172,7 @@ internal sealed class EntryFolder
     public void Recount(string place)
     {
         // One that is damaged goes while it is counted, at the hand of whoever found it.
-        var files = new DirectoryInfo(_folder.PathOf("entries", place)).EnumerateFiles().Where(f => f.Exists).ToList();
+        var files = new DirectoryInfo(_folder.GetPath("entries", place)).EnumerateFiles().Where(f => f.Exists).ToList();
         var (count, bytes) = (files.Count, files.Sum(f => EntryBudget.OnDisk(f.Length)));
         if (count > 0 && _index.Find(place) is { } row && (row.Entries, row.Bytes) == (count, bytes)) return;
         foreach (var file in files)
@@ -193,7 +193,7 @@ internal sealed class EntryFolder
         var wanted = _index.Bytes / 20;
         foreach (var place in _index.LeastValuable(1000))
         {
-            var series = _folder.PathOf("entries", place);
+            var series = _folder.GetPath("entries", place);
             if (_index.Find(place) is not { } row || !Directory.Exists(series)) continue;
             Directory.Delete(series, recursive: true);
             Budget.Note(row.Backend, row.Entries);
@@ -220,7 +220,7 @@ internal sealed class EntryFolder
         var hash = new XxHash128();
         foreach (var piece in entry.Pieces) hash.Append(piece.Span);
         var head = EntryFile.WriteHead(key, entry.Head, entry.Length, hash.GetCurrentHashAsUInt128(), entry.Stored, entry.IsPrefetched);
-        if (head is null || !_folder.State.CanWrite || !Budget.TryMakeRoom(key, head.Length + entry.Length, job.IsAhead)) return null;
+        if (head is null || !_folder.State.CanWrite || !Budget.TryMakeRoom(key, head.Length + entry.Length, job.IsPrefetched)) return null;
         var file = new FileStream(NextTemporary(), CacheFolder.NewFile());
         try
         {
@@ -234,10 +234,10 @@ internal sealed class EntryFolder
         }
     }
 
-    private void Place(EntryKey key, string from, long bytes, DateTimeOffset stored, bool isAhead)
+    private void MoveIntoPlace(EntryKey key, string from, long bytes, DateTimeOffset stored, bool isAhead)
     {
-        CacheFolder.CreateFolder(_folder.PathOf("entries", EntryFile.FolderOf(key)));
-        var to = _folder.PathOf("entries", EntryFile.PathOf(key));
+        CacheFolder.CreateFolder(_folder.GetPath("entries", EntryFile.GetFolder(key)));
+        var to = _folder.GetPath("entries", EntryFile.GetPath(key));
         var isNew = !File.Exists(to);
         File.Move(from, to, overwrite: true);
         if (isNew) _index.Add(key, EntryBudget.OnDisk(bytes), stored, isAhead);

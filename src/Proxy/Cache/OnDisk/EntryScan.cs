@@ -25,10 +25,10 @@ internal sealed class EntryScan(CacheFolder folder, DiskIndex index, EntryFolder
     /// <summary>The folder was taken, for the first time or anew, or its index was lost: what lies there is looked through as far as needed.</summary>
     public void Begin()
     {
-        if (_taken == folder.Taken && _made == index.Made) return;
-        _taken = folder.Taken;
+        if (_taken == folder.OwnershipEpoch && _made == index.Generation) return;
+        _taken = folder.OwnershipEpoch;
         var trust = index.Open();
-        _made = index.Made;
+        _made = index.Generation;
         Volatile.Write(ref _rest, trust == DiskIndex.Trust.Whole ? null : Scan().GetEnumerator());
         // Who does not know how much is there cannot keep a budget: first that, then what is new.
         while (trust == DiskIndex.Trust.Lost && IsRunning && folder.State.CanWrite) GoOn();
@@ -46,7 +46,7 @@ internal sealed class EntryScan(CacheFolder folder, DiskIndex index, EntryFolder
     /// <summary>Folder by folder: the row is made to say what lies there. Then row by row: those of which nothing lies there go.</summary>
     private IEnumerable<string> Scan()
     {
-        var root = folder.PathOf("entries");
+        var root = folder.GetPath("entries");
         foreach (var shard in Directory.EnumerateDirectories(root))
         {
             foreach (var study in Directory.EnumerateDirectories(shard))
@@ -64,7 +64,7 @@ internal sealed class EntryScan(CacheFolder folder, DiskIndex index, EntryFolder
         {
             foreach (var place in rows)
             {
-                if (!Directory.Exists(folder.PathOf("entries", place))) index.Remove(place);
+                if (!Directory.Exists(folder.GetPath("entries", place))) index.Remove(place);
                 yield return place;
             }
         }

@@ -18,7 +18,7 @@ namespace Proxy.Cache.OnDisk;
 /// <param name="hash">Of the whole body; null when it was proved, or when only a part is given.</param>
 internal sealed class FileBody(
     CacheFolder folder, SafeFileHandle file, EntryHead head, DateTimeOffset stored, bool isPrefetched, long start, IReadOnlyList<(long Offset, long Length)> stretches,
-    UInt128? hash) : IKeptBody
+    UInt128? hash) : ICachedBody
 {
     private const int PieceBytes = 64 * 1024;
 
@@ -76,7 +76,7 @@ internal sealed class FileBody(
     /// <summary>It was proved not long ago.</summary>
     public void Trust() => _proof = null;
 
-    public async ValueTask<T?> LookAsync<T>(Func<ReadAt, T?> look, CancellationToken cancellation) where T : class
+    public async ValueTask<T?> InspectAsync<T>(Func<ReadAt, T?> look, CancellationToken cancellation) where T : class
     {
         var file = _file!;
         return await folder.RunAsync(() => look((offset, room) => ReadAt(file, offset, room)), cancellation);
@@ -86,7 +86,7 @@ internal sealed class FileBody(
 
     private int ReadAt(SafeFileHandle from, long offset, Span<byte> room) => RandomAccess.Read(from, room[..(int)Math.Clamp(Length - offset, 0, room.Length)], start + offset);
 
-    public IKeptBody Cut(EntryHead cut, IReadOnlyList<(long Offset, long Length)> wanted)
+    public ICachedBody Cut(EntryHead cut, IReadOnlyList<(long Offset, long Length)> wanted)
     {
         var body = new FileBody(folder, _file!, cut, stored, isPrefetched, start, wanted, hash: null);
         _file = null;

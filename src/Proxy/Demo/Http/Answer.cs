@@ -10,7 +10,7 @@ internal sealed record Answer(int Status, string ContentType, long Length, IEnum
     // Names stay readable in the body, as other PACS write them; nobody puts these bytes into HTML.
     private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    public static Answer Error(int status, string reason) => Of(status, "text/plain; charset=utf-8", Encoding.UTF8.GetBytes(reason));
+    public static Answer Error(int status, string reason) => Create(status, "text/plain; charset=utf-8", Encoding.UTF8.GetBytes(reason));
 
     /// <summary>A JSON array of datasets, each with the address of what it describes (PS3.18 F.2).</summary>
     public static Answer Json(IEnumerable<(DemoDataset Dataset, string Url)> rows)
@@ -22,7 +22,7 @@ internal sealed record Answer(int Status, string ContentType, long Length, IEnum
             foreach (var (dataset, url) in rows) dataset.Write(json, url);
             json.WriteEndArray();
         }
-        return Of(StatusCodes.Status200OK, "application/dicom+json", buffer.GetBuffer().AsMemory(0, (int)buffer.Length));
+        return Create(StatusCodes.Status200OK, "application/dicom+json", buffer.GetBuffer().AsMemory(0, (int)buffer.Length));
     }
 
     public async Task ExecuteAsync(HttpContext httpContext)
@@ -35,5 +35,5 @@ internal sealed record Answer(int Status, string ContentType, long Length, IEnum
             await pace.SendAsync(httpContext.Response.Body, piece, httpContext.RequestAborted);
     }
 
-    private static Answer Of(int status, string contentType, ReadOnlyMemory<byte> body) => new(status, contentType, body.Length, [body]);
+    private static Answer Create(int status, string contentType, ReadOnlyMemory<byte> body) => new(status, contentType, body.Length, [body]);
 }

@@ -26,7 +26,7 @@ internal static class BulkAnswer
 
     private static readonly byte[] End = Encoding.ASCII.GetBytes($"--{Boundary}--\r\n");
 
-    public static Answer Of(string? accept, params BulkPart[] parts)
+    public static Answer Create(string? accept, params BulkPart[] parts)
     {
         var types = string.IsNullOrWhiteSpace(accept)
             ? ["*/*"]

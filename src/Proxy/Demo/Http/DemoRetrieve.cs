@@ -31,7 +31,7 @@ internal sealed class DemoRetrieve(DemoArchive archive, Func<string> root)
                 return Answer.Error(StatusCodes.Status400BadRequest, $"Frames of this instance are 1 to {pixels.Pieces}.");
             parts.Add(new BulkPart($"{Url(study, series, instance)}/frames/{frame}", pixels.PieceLength, () => [pixels.Make(frame - 1)]));
         }
-        return BulkAnswer.Of(accept, [.. parts]);
+        return BulkAnswer.Create(accept, [.. parts]);
     }
 
     public Answer BulkData(string study, string series, string instance, string tag, string? accept)
@@ -40,7 +40,7 @@ internal sealed class DemoRetrieve(DemoArchive archive, Func<string> root)
         if (FindInstance(study, series, instance)?.Attributes.Find(name)?.Values is not [DemoBulk bulk]) return Unknown();
 
         var location = $"{Url(study, series, instance)}/bulkdata/{name.Name}";
-        return BulkAnswer.Of(accept, new BulkPart(location, bulk.Length, () => Enumerable.Range(0, bulk.Pieces).Select(bulk.Make)));
+        return BulkAnswer.Create(accept, new BulkPart(location, bulk.Length, () => Enumerable.Range(0, bulk.Pieces).Select(bulk.Make)));
     }
 
     private static Answer Unknown() => Answer.Error(StatusCodes.Status404NotFound, "This PACS does not hold it.");

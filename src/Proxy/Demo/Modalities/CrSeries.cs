@@ -15,7 +15,7 @@ internal static class CrSeries
         var radiograph = new ChestRadiograph(Columns, Rows, (float)Spacing, seed);
         var front = View(plan, 1, "PA", ("L", "F"), inverted ? "MONOCHROME1" : "MONOCHROME2", () => radiograph.Front(inverted));
         var side = View(plan, 2, "LL", ("P", "F"), "MONOCHROME2", radiograph.Side);
-        return plan.Of("CR", new DemoDataset { { "BodyPartExamined", "CHEST" }, { "KVP", 125 } }, bothViews ? [front, side] : [front]);
+        return plan.Create("CR", new DemoDataset { { "BodyPartExamined", "CHEST" }, { "KVP", 125 } }, bothViews ? [front, side] : [front]);
     }
 
     private static DemoInstance View(

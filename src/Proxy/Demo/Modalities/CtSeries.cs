@@ -24,7 +24,7 @@ internal static class CtSeries
     {
         var step = Reach / count;
         var corner = -(ChestCt.Size - 1) / 2.0 * ChestCt.Spacing;
-        return plan.Of("CT", Shared(kernel), Enumerable.Range(1, held ?? count).Select(number =>
+        return plan.Create("CT", Shared(kernel), Enumerable.Range(1, held ?? count).Select(number =>
         {
             var depth = (number - 1) * step;
             return plan.Instance(
@@ -53,7 +53,7 @@ internal static class CtSeries
     {
         var corner = -(ChestCt.Size - 1) / 2.0 * ChestCt.Spacing;
         var radiograph = new ChestRadiograph(ChestCt.Size, ChestCt.Size, ChestCt.Spacing, 5);
-        return plan.Of("CT", Shared("T20s"),
+        return plan.Create("CT", Shared("T20s"),
         [
             plan.Instance(
                 1,

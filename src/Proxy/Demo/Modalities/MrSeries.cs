@@ -24,7 +24,7 @@ internal static class MrSeries
     private static DemoSeries Axial(SeriesPlan plan, int count, HeadMr phantom, (double Center, double Width) window, DemoDataset timing)
     {
         var corner = -(HeadMr.Size - 1) / 2.0 * 0.9;
-        return plan.Of("MR", timing, Enumerable.Range(1, count).Select(number =>
+        return plan.Create("MR", timing, Enumerable.Range(1, count).Select(number =>
         {
             var z = (number - 1) * Step;
             var height = (number - 1f) / count;

@@ -14,12 +14,12 @@ internal sealed record SeriesPlan(string Study, string Key, int Number, string D
 {
     private const string ExplicitLittleEndian = "1.2.840.10008.1.2.1";
 
-    public string FrameOfReference => DemoUid.Of(Study, "frame of reference");
+    public string FrameOfReference => DemoUid.Create(Study, "frame of reference");
 
     /// <summary>A series of <paramref name="modality"/>; <paramref name="shared"/> holds for each of its instances.</summary>
-    public DemoSeries Of(string modality, DemoDataset shared, IEnumerable<DemoInstance> instances)
+    public DemoSeries Create(string modality, DemoDataset shared, IEnumerable<DemoInstance> instances)
     {
-        var uid = DemoUid.Of(Study, Key);
+        var uid = DemoUid.Create(Study, Key);
         return new DemoSeries(uid, DemoDataset.Union(shared, new DemoDataset
         {
             { "SeriesDate", Date },
@@ -40,7 +40,7 @@ internal sealed record SeriesPlan(string Study, string Key, int Number, string D
 
     public DemoInstance Instance(int number, string sopClass, DemoDataset own, DemoBulk pixels)
     {
-        var uid = DemoUid.Of(Study, Key, number.ToString(CultureInfo.InvariantCulture));
+        var uid = DemoUid.Create(Study, Key, number.ToString(CultureInfo.InvariantCulture));
         return new DemoInstance(uid, DemoDataset.Union(own, new DemoDataset
         {
             { "SOPClassUID", sopClass },

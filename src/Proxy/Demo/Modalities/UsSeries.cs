@@ -7,7 +7,7 @@ internal static class UsSeries
 {
     private const string UltrasoundMultiFrame = "1.2.840.10008.5.1.4.1.1.3.1";
 
-    public static DemoSeries Heart(SeriesPlan plan) => plan.Of("US", new DemoDataset { { "BodyPartExamined", "HEART" } },
+    public static DemoSeries Heart(SeriesPlan plan) => plan.Create("US", new DemoDataset { { "BodyPartExamined", "HEART" } },
     [
         plan.Instance(1, UltrasoundMultiFrame, DemoDataset.Union(Colour, Cine), new DemoBulk(
             "OB", HeartUs.Frames, HeartUs.Columns * HeartUs.Rows * 3, HeartUs.Frame)),

@@ -28,9 +28,9 @@ internal sealed class Backlog(TimeProvider time)
     /// <param name="path">The series.</param>
     /// <param name="backend">Whose it is.</param>
     /// <param name="items">What a viewer loads of it.</param>
-    public sealed class Part(SeriesPath path, string backend, ImmutableArray<Item> items)
+    public sealed class Part(SeriesPath path, string backend, ImmutableArray<FetchItem> items)
     {
-        private readonly bool[] _isTaken = new bool[items.Length];
+        private readonly bool[] _isStarted = new bool[items.Length];
         private readonly int[] _attempts = new int[items.Length];
         private readonly Dictionary<Uid, int> _leftOf = items.GroupBy(item => item.Instance).ToDictionary(g => g.Key, g => g.Count());
         private int _waiting = items.Length;
@@ -44,7 +44,7 @@ internal sealed class Backlog(TimeProvider time)
 
         public string Backend { get; } = backend;
 
-        public ImmutableArray<Item> Items { get; } = items;
+        public ImmutableArray<FetchItem> Items { get; } = items;
 
         /// <summary>It is asked for in one answer.</summary>
         public bool IsWhole { get; private set; }
@@ -52,7 +52,7 @@ internal sealed class Backlog(TimeProvider time)
         internal bool HasWaiting => _waiting > 0;
 
         /// <summary>The place of a frame; 0 when it is not here.</summary>
-        internal int PlaceOf(Uid instance, int frame)
+        internal int GetIndex(Uid instance, int frame)
         {
             for (var at = 0; at < Items.Length; at++)
             {
@@ -65,9 +65,9 @@ internal sealed class Backlog(TimeProvider time)
         {
             foreach (var at in PrefetchPlan.Outwards(Items.Length, from))
             {
-                if (_isTaken[at]) continue;
+                if (_isStarted[at]) continue;
                 _began ??= now;
-                _isTaken[at] = true;
+                _isStarted[at] = true;
                 _waiting--;
                 return at;
             }
@@ -84,7 +84,7 @@ internal sealed class Backlog(TimeProvider time)
 
         internal void PutBack(int at)
         {
-            _isTaken[at] = false;
+            _isStarted[at] = false;
             _isBroken = true;
             IsWhole = false;
             _waiting++;
@@ -93,7 +93,7 @@ internal sealed class Backlog(TimeProvider time)
         /// <summary>It is kept already.</summary>
         internal void Skip(int at)
         {
-            _isTaken[at] = true;
+            _isStarted[at] = true;
             _isBroken = true;
             _waiting--;
         }
@@ -118,16 +118,16 @@ internal sealed class Backlog(TimeProvider time)
     }
 
     /// <summary>The series to go on with: the one that is looked at, else the first that has something left. Null when nothing waits.</summary>
-    public Part? Choose(Focus focus)
+    public Part? Choose(ViewportHint focus)
     {
         var at = focus.At;
         lock (_lock) return _parts.Find(part => part.HasWaiting && part.Path.Series == at?.Series) ?? _parts.Find(part => part.HasWaiting);
     }
 
     /// <summary>The next of a series, outwards from the frame that is looked at; null when another was faster.</summary>
-    public int? Take(Part part, Focus focus)
+    public int? Take(Part part, ViewportHint focus)
     {
-        var from = focus.At is { } at && at.Series == part.Path.Series ? part.PlaceOf(at.Instance, at.Frame) : 0;
+        var from = focus.At is { } at && at.Series == part.Path.Series ? part.GetIndex(at.Instance, at.Frame) : 0;
         lock (_lock) return part.Take(from, time.GetTimestamp());
     }
 

@@ -14,7 +14,7 @@ namespace Proxy.Prefetch.Fetching;
 /// </summary>
 /// <remarks>Frame by frame, or a whole series in one answer where the backend was found to give that faster.</remarks>
 public sealed class PixelFetch(
-    JobTurns turns, BackendSet backends, BodyReader bodies, BulkDataReader bulkData, WholeSeries wholeSeries, Paces paces, EntryCache cache,
+    JobSlots turns, BackendSet backends, BodyReader bodies, BulkDataReader bulkData, WholeSeries wholeSeries, ThroughputEstimator paces, EntryCache cache,
     Reloadable<PrefetchOptions> options, TimeProvider time)
 {
     /// <summary>How often one frame is asked for again when its backend fails.</summary>
@@ -23,7 +23,7 @@ public sealed class PixelFetch(
     /// <summary>Bodies that are being fetched, for which there has to be room, too.</summary>
     private int _underWay;
 
-    internal async Task RunAsync(JobHolder job, IReadOnlyList<Backlog.Part> parts, CancellationToken cancellation)
+    internal async Task RunAsync(JobHandle job, IReadOnlyList<Backlog.Part> parts, CancellationToken cancellation)
     {
         var backlog = new Backlog(time);
         foreach (var part in parts) await AddAsync(job, backlog, part, cancellation);
@@ -31,7 +31,7 @@ public sealed class PixelFetch(
     }
 
     /// <summary>Puts what is to be fetched of a series on the list; what is kept is done.</summary>
-    private async Task AddAsync(JobHolder job, Backlog backlog, Backlog.Part part, CancellationToken cancellation)
+    private async Task AddAsync(JobHandle job, Backlog backlog, Backlog.Part part, CancellationToken cancellation)
     {
         for (var at = 0; at < part.Items.Length; at++)
         {
@@ -42,15 +42,15 @@ public sealed class PixelFetch(
         backlog.Add(part);
     }
 
-    private async ValueTask<bool> IsKeptAsync(Backlog.Part part, Item item, CancellationToken cancellation)
+    private async ValueTask<bool> IsKeptAsync(Backlog.Part part, FetchItem item, CancellationToken cancellation)
     {
         if (item.BulkData is { } place)
-            return backends.Find(part.Backend) is { } backend && await bulkData.IsKeptAsync(backend, place, cancellation);
+            return backends.Find(part.Backend) is { } backend && await bulkData.IsCachedAsync(backend, place, cancellation);
         var path = new InstancePath(part.Path.Study, part.Path.Series, item.Instance);
-        return await bodies.IsKeptAsync(part.Backend, path, item.Frame, isCut: !item.IsKeptAlone, cancellation);
+        return await bodies.IsCachedAsync(part.Backend, path, item.Frame, isCut: !item.IsKeptAlone, cancellation);
     }
 
-    private async Task FetchAllAsync(JobHolder job, Backlog backlog, CancellationToken cancellation)
+    private async Task FetchAllAsync(JobHandle job, Backlog backlog, CancellationToken cancellation)
     {
         while (backlog.Choose(job.Focus) is { } part)
         {
@@ -67,13 +67,13 @@ public sealed class PixelFetch(
             using (turn)
             {
                 // Who reads ahead of a viewer meets him frame by frame.
-                if (job.Job.Why != Why.ReadAhead && paces.ChoosesWhole(part.Backend) && cache.HasRoomAhead(job.Job.MeanBytes * part.Items.Length) && backlog.TakeWhole(part) is { } all) await FetchWholeAsync(job, backlog, part, all, backend, turn, cancellation);
+                if (job.Job.Why != PrefetchReason.ReadAhead && paces.PrefersWholeSeries(part.Backend) && cache.HasRoomForPrefetched(job.Job.MeanBytes * part.Items.Length) && backlog.TakeWhole(part) is { } all) await FetchWholeAsync(job, backlog, part, all, backend, turn, cancellation);
                 else if (backlog.Take(part, job.Focus) is { } at) await FetchAsync(job, backlog, part, at, backend, turn, cancellation);
             }
         }
     }
 
-    private async Task FetchAsync(JobHolder job, Backlog backlog, Backlog.Part part, int at, BackendOptions backend, Turns.Turn turn, CancellationToken cancellation)
+    private async Task FetchAsync(JobHandle job, Backlog backlog, Backlog.Part part, int at, BackendOptions backend, BackendScheduler.FetchSlot turn, CancellationToken cancellation)
     {
         var item = part.Items[at];
         BackendAnswer<long> answer;
@@ -81,8 +81,8 @@ public sealed class PixelFetch(
         try
         {
             answer = item.BulkData is { } place
-                ? await bulkData.FetchAheadAsync(backend, place, turn.Stopped)
-                : await bodies.FetchAheadAsync(backend, new(part.Path.Study, part.Path.Series, item.Instance), item.Frame, turn.Stopped);
+                ? await bulkData.PrefetchAsync(backend, place, turn.Stopped)
+                : await bodies.PrefetchAsync(backend, new(part.Path.Study, part.Path.Series, item.Instance), item.Frame, turn.Stopped);
         }
         catch (OperationCanceledException)
         {
@@ -117,13 +117,13 @@ public sealed class PixelFetch(
         Finish(job, backlog, part, at, answer.IsFound ? answer.Value : null);
     }
 
-    private async Task FetchWholeAsync(JobHolder job, Backlog backlog, Backlog.Part part, IReadOnlyList<int> all, BackendOptions backend, Turns.Turn turn, CancellationToken cancellation)
+    private async Task FetchWholeAsync(JobHandle job, Backlog backlog, Backlog.Part part, IReadOnlyList<int> all, BackendOptions backend, BackendScheduler.FetchSlot turn, CancellationToken cancellation)
     {
         var left = all.GroupBy(at => part.Items[at].Instance).ToDictionary(instance => instance.Key, instance => instance.ToList());
         try
         {
-            await wholeSeries.FetchAheadAsync(backend, part.Path, Came, turn.Stopped);
-            if (left.Count > 0) paces.NoteNoWhole(part.Backend);
+            await wholeSeries.PrefetchAsync(backend, part.Path, Came, turn.Stopped);
+            if (left.Count > 0) paces.NoteRefusesWholeSeries(part.Backend);
         }
         catch (OperationCanceledException)
         {
@@ -142,7 +142,7 @@ public sealed class PixelFetch(
         }
     }
 
-    private void Finish(JobHolder job, Backlog backlog, Backlog.Part part, int at, long? bytes, bool wasCached = false)
+    private void Finish(JobHandle job, Backlog backlog, Backlog.Part part, int at, long? bytes, bool wasCached = false)
     {
         var finished = backlog.Finish(part, at, bytes);
         if (finished.Bytes is { } whole) paces.Note(part.Backend, part.IsWhole, whole, finished.Elapsed);
@@ -154,17 +154,17 @@ public sealed class PixelFetch(
         });
     }
 
-    private async Task<bool> HasRoomAsync(JobHolder job, Backlog.Part part, CancellationToken cancellation)
+    private async Task<bool> HasRoomAsync(JobHandle job, Backlog.Part part, CancellationToken cancellation)
     {
-        for (var waited = TimeSpan.Zero; !cache.HasRoomAhead(job.Job.MeanBytes * (Volatile.Read(ref _underWay) + 1)); waited += JobHolder.LookAgain)
+        for (var waited = TimeSpan.Zero; !cache.HasRoomForPrefetched(job.Job.MeanBytes * (Volatile.Read(ref _underWay) + 1)); waited += JobHandle.RecheckInterval)
         {
-            if (job.Job.Why == Why.ReadAhead || waited >= JobHolder.Patience)
+            if (job.Job.Why == PrefetchReason.ReadAhead || waited >= JobHandle.Patience)
             {
                 job.Update(j => j.With(new(part.Path.Study, $"series/{part.Path.Series}", "the cache has no room for what nobody asked for")));
                 return false;
             }
             job.Wait("the cache has no room");
-            await Task.Delay(JobHolder.LookAgain, time, cancellation);
+            await Task.Delay(JobHandle.RecheckInterval, time, cancellation);
         }
         return true;
     }

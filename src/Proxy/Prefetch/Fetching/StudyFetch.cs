@@ -22,15 +22,15 @@ namespace Proxy.Prefetch.Fetching;
 /// A turn that is broken off, because a client waits for something else, is taken again later.
 /// </remarks>
 public sealed class StudyFetch(
-    JobTurns turns, PixelFetch pixels, BackendSet backends, BackendStates states, SeriesListReader lists, SeriesReader seriesReader, DicomMetadataStore store, Reloadable<PrefetchOptions> options, TimeProvider time)
+    JobSlots turns, PixelFetch pixels, BackendSet backends, BackendStates states, SeriesListReader lists, SeriesReader seriesReader, DicomMetadataStore store, Reloadable<PrefetchOptions> options, TimeProvider time)
 {
     /// <summary>Once one backend has named the series of an open study, how long the others' are waited for.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
 
     /// <summary>A viewer that has the metadata asks for pixels within this time, or not at all.</summary>
-    private static readonly TimeSpan LookPatience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan ViewportPatience = TimeSpan.FromSeconds(30);
 
-    public async Task RunAsync(JobHolder job, Uid study, CancellationToken cancellation)
+    public async Task RunAsync(JobHandle job, Uid study, CancellationToken cancellation)
     {
         var root = job.Job.Root;
         var scope = root.Length == 0 ? backends.AsOne : new BackendScope(root, backends.Find(root) is { } only ? [only] : []);
@@ -38,7 +38,7 @@ public sealed class StudyFetch(
         // 1
         var failures = await LocateAsync(job, scope, study, cancellation);
         var known = store.GetStudy(study);
-        var series = PrefetchPlan.InViewingOrder(UidsOf(known, scope).Select(uid => seriesReader.HoldersOf(known, scope, uid).First().FindSeries(uid)!));
+        var series = PrefetchPlan.InViewingOrder(GetUids(known, scope).Select(uid => seriesReader.GetHolders(known, scope, uid).First().FindSeries(uid)!));
         if (series.IsEmpty && failures.Count == 0) job.Update(j => j.With(new(study, null, "no backend holds it")));
         foreach (var failure in failures) job.Update(j => j.With(new(study, null, $"{failure.Backend}: {failure.Detail}")));
 
@@ -47,23 +47,23 @@ public sealed class StudyFetch(
         var parts = await Task.WhenAll(series.Select(one => ReadMetadataAsync(job, scope, new(study, one.Uid), cancellation)));
 
         // 3
-        if (job.Job.Why == Why.ReadAhead && !await IsLookedAtAsync(job, cancellation)) return;
+        if (job.Job.Why == PrefetchReason.ReadAhead && !await IsViewedAsync(job, cancellation)) return;
         await pixels.RunAsync(job, [.. parts.OfType<Backlog.Part>()], cancellation);
     }
 
     // 1
-    private async Task<IReadOnlyList<BackendFailure>> LocateAsync(JobHolder job, BackendScope scope, Uid study, CancellationToken cancellation)
+    private async Task<IReadOnlyList<BackendFailure>> LocateAsync(JobHandle job, BackendScope scope, Uid study, CancellationToken cancellation)
     {
         var asking = scope.Backends.Select(backend => LocateAsync(job, backend, study, cancellation)).ToList();
         var all = Task.WhenAll(asking);
-        if (job.Job.Why != Why.ReadAhead) return [.. (await all).OfType<BackendFailure>()];
-        while (!all.IsCompleted && UidsOf(store.GetStudy(study), scope).Count == 0) await Task.WhenAny([all, .. asking.Where(a => !a.IsCompleted)]);
+        if (job.Job.Why != PrefetchReason.ReadAhead) return [.. (await all).OfType<BackendFailure>()];
+        while (!all.IsCompleted && GetUids(store.GetStudy(study), scope).Count == 0) await Task.WhenAny([all, .. asking.Where(a => !a.IsCompleted)]);
         await Task.WhenAny(all, Task.Delay(Grace, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
         return [.. asking.Where(a => a.IsCompletedSuccessfully).Select(a => a.Result).OfType<BackendFailure>()];
     }
 
-    private async Task<BackendFailure?> LocateAsync(JobHolder job, BackendOptions backend, Uid study, CancellationToken cancellation)
+    private async Task<BackendFailure?> LocateAsync(JobHandle job, BackendOptions backend, Uid study, CancellationToken cancellation)
     {
         if (lists.IsKnown(backend, study)) return null;
         if (states.FindRefusal(backend.Name) is { } refusal) return refusal;
@@ -73,10 +73,10 @@ public sealed class StudyFetch(
     }
 
     // 2
-    private async Task<Backlog.Part?> ReadMetadataAsync(JobHolder job, BackendScope scope, SeriesPath path, CancellationToken cancellation)
+    private async Task<Backlog.Part?> ReadMetadataAsync(JobHandle job, BackendScope scope, SeriesPath path, CancellationToken cancellation)
     {
-        if (seriesReader.HoldersOf(store.GetStudy(path.Study), scope, path.Series).FirstOrDefault() is not { } owner) return null;
-        var result = seriesReader.FindFresh(scope, path) ?? await turns.RunAsync(job, owner.Backend, new(path.Study), stopped => seriesReader.ReadAheadAsync(scope, path, stopped), cancellation);
+        if (seriesReader.GetHolders(store.GetStudy(path.Study), scope, path.Series).FirstOrDefault() is not { } owner) return null;
+        var result = seriesReader.FindFresh(scope, path) ?? await turns.RunAsync(job, owner.Backend, new(path.Study), stopped => seriesReader.PrefetchAsync(scope, path, stopped), cancellation);
         if (result?.Metadata is not { } metadata)
         {
             job.Update(j => j.With(new(path.Study, $"series/{path.Series}", result?.Failures is [var failure, ..] ? failure.Detail : "its backend is not asked now")));
@@ -87,7 +87,7 @@ public sealed class StudyFetch(
             job.Update(j => j.With(new(path.Study, $"series/{path.Series}", $"more than the {options.Value.MaxInstances} instances of one job")));
             return null;
         }
-        var items = PrefetchPlan.ItemsOf(await ReadAsync(metadata, cancellation));
+        var items = PrefetchPlan.GetItems(await ReadAsync(metadata, cancellation));
         var others = metadata.Count - items.Select(item => item.Instance).Distinct().Count();
         job.Update(j => j with
         {
@@ -118,12 +118,12 @@ public sealed class StudyFetch(
     }
 
     // 3
-    private async Task<bool> IsLookedAtAsync(JobHolder job, CancellationToken cancellation)
+    private async Task<bool> IsViewedAsync(JobHandle job, CancellationToken cancellation)
     {
-        await Task.WhenAny(job.Focus.First, Task.Delay(LookPatience, time, cancellation));
+        await Task.WhenAny(job.Focus.First, Task.Delay(ViewportPatience, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
         return job.Focus.First.IsCompleted;
     }
 
-    private static IReadOnlyList<Uid> UidsOf(Study? study, BackendScope scope) => new StudyPlaces(study, [], false).SeriesIn(scope);
+    private static IReadOnlyList<Uid> GetUids(Study? study, BackendScope scope) => new StudyHolders(study, [], false).SeriesIn(scope);
 }

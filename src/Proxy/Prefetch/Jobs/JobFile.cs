@@ -13,7 +13,7 @@ public sealed class JobFile(CacheFolder folder)
 
     private readonly Lock _writing = new();
 
-    private string Place => folder.PathOf("prefetch.json");
+    private string Path => folder.GetPath("prefetch.json");
 
     /// <summary>Read-ahead is none of them: nobody looks any more.</summary>
     public async Task<IReadOnlyList<PrefetchJob>> ReadAsync(CancellationToken cancellation) => await folder.RunAsync(Read, cancellation) ?? [];
@@ -21,7 +21,7 @@ public sealed class JobFile(CacheFolder folder)
     /// <returns>False when it could not be written.</returns>
     public async Task<bool> WriteAsync(IEnumerable<PrefetchJob> jobs, CancellationToken cancellation)
     {
-        var text = JsonSerializer.SerializeToUtf8Bytes(jobs.Where(job => job.Why != Why.ReadAhead), Format);
+        var text = JsonSerializer.SerializeToUtf8Bytes(jobs.Where(job => job.Why != PrefetchReason.ReadAhead), Format);
         return await folder.RunAsync(() => Write(text), cancellation, writes: true) is not null;
     }
 
@@ -29,7 +29,7 @@ public sealed class JobFile(CacheFolder folder)
     {
         try
         {
-            return JsonSerializer.Deserialize<List<PrefetchJob>>(File.ReadAllBytes(Place), Format) is { } jobs && jobs.TrueForAll(IsWhole) ? jobs : [];
+            return JsonSerializer.Deserialize<List<PrefetchJob>>(File.ReadAllBytes(Path), Format) is { } jobs && jobs.TrueForAll(IsWhole) ? jobs : [];
         }
         catch (Exception e) when (e is FileNotFoundException or JsonException or NotSupportedException)
         {
@@ -41,7 +41,7 @@ public sealed class JobFile(CacheFolder folder)
 
     private string Write(byte[] text)
     {
-        var passing = folder.PathOf("tmp", "prefetch.json");
+        var passing = folder.GetPath("tmp", "prefetch.json");
         // A host may be told twice to stop, at the same time.
         lock (_writing)
         {
@@ -51,9 +51,9 @@ public sealed class JobFile(CacheFolder folder)
                 file.Write(text);
                 file.Flush(flushToDisk: true);
             }
-            File.Move(passing, Place, overwrite: true);
+            File.Move(passing, Path, overwrite: true);
         }
-        return Place;
+        return Path;
     }
 
     private sealed class UidConverter : JsonConverter<Uid>

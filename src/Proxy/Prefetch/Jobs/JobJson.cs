@@ -3,11 +3,11 @@ namespace Proxy.Prefetch.Jobs;
 /// <summary>A job as it is shown.</summary>
 internal static class JobJson
 {
-    public static string NameOf(Why why) => why == Why.ReadAhead ? "read-ahead" : why.ToString().ToLowerInvariant();
+    public static string GetName(PrefetchReason why) => why == PrefetchReason.ReadAhead ? "read-ahead" : why.ToString().ToLowerInvariant();
 
-    public static string NameOf(JobState state) => state.ToString().ToLowerInvariant();
+    public static string GetName(JobState state) => state.ToString().ToLowerInvariant();
 
-    public static Dictionary<string, object?> Of(PrefetchJob job, DateTimeOffset now) => new(ProgressOf(job, now))
+    public static Dictionary<string, object?> Create(PrefetchJob job, DateTimeOffset now) => new(FindProgress(job, now))
     {
         ["root"] = job.Root,
         ["StudyInstanceUIDs"] = job.StudyUids.Select(uid => uid.ToString()),
@@ -18,21 +18,21 @@ internal static class JobJson
     };
 
     /// <summary>How far it is, without what may be long.</summary>
-    public static Dictionary<string, object?> ProgressOf(PrefetchJob job, DateTimeOffset now) => new()
+    public static Dictionary<string, object?> FindProgress(PrefetchJob job, DateTimeOffset now) => new()
     {
         ["id"] = job.Id,
-        ["why"] = NameOf(job.Why),
-        ["state"] = NameOf(job.State),
+        ["why"] = GetName(job.Why),
+        ["state"] = GetName(job.State),
         ["waiting"] = job.Waiting,
         ["reason"] = job.Reason,
-        ["studies"] = Of(job.Studies),
-        ["series"] = Of(job.Series),
-        ["instances"] = Of(job.Instances),
-        ["frames"] = Of(job.Frames),
-        ["bytes"] = Of(job.Bytes),
+        ["studies"] = Create(job.Studies),
+        ["series"] = Create(job.Series),
+        ["instances"] = Create(job.Instances),
+        ["frames"] = Create(job.Frames),
+        ["bytes"] = Create(job.Bytes),
         ["cached"] = job.Cached,
         ["bytesPerSecond"] = job.RateAt(now),
     };
 
-    private static Dictionary<string, long> Of(Progress progress) => new() { ["done"] = progress.Done, ["total"] = progress.Total };
+    private static Dictionary<string, long> Create(Progress progress) => new() { ["done"] = progress.Done, ["total"] = progress.Total };
 }

@@ -5,7 +5,7 @@ using Proxy.Dicom;
 namespace Proxy.Prefetch.Jobs;
 
 /// <summary>Why a job is there.</summary>
-public enum Why
+public enum PrefetchReason
 {
     /// <summary>A viewer looks at the study.</summary>
     ReadAhead,
@@ -44,7 +44,7 @@ public sealed record JobError(Uid Study, string? Item, string Reason);
 /// <param name="Root">The root for which it is: the backends that it may ask. Empty for all of them.</param>
 /// <param name="StudyUids">In the order in which they are fetched.</param>
 /// <param name="Created">When.</param>
-public sealed record PrefetchJob(string Id, Why Why, Rank Rank, string Root, ImmutableArray<Uid> StudyUids, DateTimeOffset Created)
+public sealed record PrefetchJob(string Id, PrefetchReason Why, PrefetchPriority Rank, string Root, ImmutableArray<Uid> StudyUids, DateTimeOffset Created)
 {
     /// <summary>No more errors are listed.</summary>
     public const int MostErrors = 100;

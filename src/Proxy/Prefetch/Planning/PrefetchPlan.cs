@@ -10,7 +10,7 @@ namespace Proxy.Prefetch.Planning;
 /// <param name="Instance">The instance.</param>
 /// <param name="Frame">Its frame; null for the instance itself, or its bulk data.</param>
 /// <param name="BulkData">What is fetched instead of the instance; null for no bulk data.</param>
-public readonly record struct Item(Uid Instance, int? Frame, BulkPlace? BulkData = null)
+public readonly record struct FetchItem(Uid Instance, int? Frame, BulkDataPath? BulkData = null)
 {
     /// <summary>
     /// A frame that counts as kept only when it is kept by itself. It cannot be cut out of its kept instance: single bits
@@ -71,7 +71,7 @@ public static class PrefetchPlan
         var modalities = open.SelectMany(study => study.Modalities).ToHashSet();
         var priors =
             from row in found
-            where open.All(o => o.Study != row.Study) && open.Any(row.IsOfPatientOf)
+            where open.All(o => o.Study != row.Study) && open.Any(row.HasSamePatient)
             group row by row.Study into rows
             orderby rows.Any(row => row.Modalities.Any(modalities.Contains)) descending, rows.Max(row => row.Date) descending, rows.Key
             select rows.Key;
@@ -83,18 +83,18 @@ public static class PrefetchPlan
     [
         .. from one in series
            let number = one.Summary?.FindInt(Tag.SeriesNumber)
-           orderby IsLate(ModalityOf(one)), number is null, number, one.Uid
+           orderby IsLate(GetModality(one)), number is null, number, one.Uid
            select one,
     ];
 
     /// <summary>What a viewer loads of a series, in the order in which it is looked at.</summary>
-    public static ImmutableArray<Item> ItemsOf(IEnumerable<(Uid Instance, Dataset Dataset)> instances)
+    public static ImmutableArray<FetchItem> GetItems(IEnumerable<(Uid Instance, Dataset Dataset)> instances)
     {
         var items =
             from instance in instances
             let number = instance.Dataset.FindInt(Tag.InstanceNumber)
             orderby number is null, number, instance.Instance
-            from item in ItemsOf(instance.Instance, instance.Dataset)
+            from item in GetItems(instance.Instance, instance.Dataset)
             select item;
         return [.. items];
     }
@@ -109,24 +109,24 @@ public static class PrefetchPlan
         }
     }
 
-    private static IEnumerable<Item> ItemsOf(Uid instance, Dataset dataset)
+    private static IEnumerable<FetchItem> GetItems(Uid instance, Dataset dataset)
     {
         var isWhole = Whole.Contains(dataset.FindString(Tag.Modality) ?? "");
         var isVideo = IsVideo(dataset);
         var bulkData =
             from tag in isVideo ? BulkData.Add(PixelData) : BulkData
-            let place = FindPlace(dataset.FindAttribute(tag))
+            let place = FindBulkData(dataset.FindAttribute(tag))
             where place is not null
-            select new Item(instance, null, place);
-        var frames = isVideo || !dataset.Has(Rows) ? [] : FramesOf(instance, dataset, isWhole);
+            select new FetchItem(instance, null, place);
+        var frames = isVideo || !dataset.Has(Rows) ? [] : GetFrames(instance, dataset, isWhole);
         return isWhole ? [new(instance, null), .. frames, .. bulkData] : [.. frames, .. bulkData];
     }
 
-    private static IEnumerable<Item> FramesOf(Uid instance, Dataset dataset, bool isWhole)
+    private static IEnumerable<FetchItem> GetFrames(Uid instance, Dataset dataset, bool isWhole)
     {
         var isKeptAlone = isWhole || dataset.FindInt(BitsAllocated) == 1;
         return Enumerable.Range(1, Math.Clamp(dataset.FindInt(Tag.NumberOfFrames) ?? 1, 1, MostFrames))
-            .Select(frame => new Item(instance, frame) { IsKeptAlone = isKeptAlone });
+            .Select(frame => new FetchItem(instance, frame) { IsKeptAlone = isKeptAlone });
     }
 
     /// <summary>A viewer plays it as one body and loads no frames; many archives give none.</summary>
@@ -137,7 +137,7 @@ public static class PrefetchPlan
 
     /// <summary>Where the backend keeps the value of an attribute (PS3.18 §F.2.6).</summary>
     /// <returns>Null for a value that is not bulk data, or whose place is not followed.</returns>
-    private static BulkPlace? FindPlace(ReadOnlySpan<byte> attribute)
+    private static BulkDataPath? FindBulkData(ReadOnlySpan<byte> attribute)
     {
         if (attribute.IsEmpty) return null;
         var reader = new Utf8JsonReader(attribute, Dataset.ReaderOptions);
@@ -147,7 +147,7 @@ public static class PrefetchPlan
             var isUri = reader.ValueTextEquals("BulkDataURI"u8);
             reader.Read();
             if (isUri && reader.TokenType == JsonTokenType.String)
-                return BulkPlace.TryReadLink(reader.GetString()!, out var place) ? place : null;
+                return BulkDataPath.TryReadLink(reader.GetString()!, out var place) ? place : null;
             reader.Skip();
         }
         return null;
@@ -155,5 +155,5 @@ public static class PrefetchPlan
 
     private static bool IsLate(string modality) => Late.Contains(modality);
 
-    private static string ModalityOf(Series series) => series.Summary?.FindString(Tag.Modality) ?? "";
+    private static string GetModality(Series series) => series.Summary?.FindString(Tag.Modality) ?? "";
 }

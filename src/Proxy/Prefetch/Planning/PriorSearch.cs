@@ -7,26 +7,26 @@ using Proxy.Store;
 namespace Proxy.Prefetch.Planning;
 
 /// <summary>Finds other studies of an open study's patient, in every backend that the viewer may see.</summary>
-public sealed class PriorSearch(AheadSearch search, DicomMetadataStore store)
+public sealed class PriorSearch(PrefetchSearch search, DicomMetadataStore store)
 {
     public async Task<ImmutableArray<Uid>> FindAsync(BackendScope scope, Uid study, int most, CancellationToken cancellation)
     {
-        var open = FactsOf(store.GetStudy(study), scope);
+        var open = GetFacts(store.GetStudy(study), scope);
         // It was opened by its address, and no list has shown it.
-        if (open.Count == 0) open = FactsOf(await search.FindStudyAsync(scope, study, Rank.Priors, cancellation));
+        if (open.Count == 0) open = GetFacts(await search.FindStudyAsync(scope, study, PrefetchPriority.Priors, cancellation));
         var found = new List<StudyFacts>();
         foreach (var patientId in open.Select(o => o.PatientId).Where(id => id.Length > 0).Distinct())
-            found.AddRange(FactsOf(await search.FindOfPatientAsync(scope, patientId, Rank.Priors, cancellation)));
+            found.AddRange(GetFacts(await search.FindOfPatientAsync(scope, patientId, PrefetchPriority.Priors, cancellation)));
         return PrefetchPlan.Priors(open, found, most);
     }
 
-    private static List<StudyFacts> FactsOf(ImmutableArray<MergedRow> rows) =>
-        [.. from row in rows from source in row.Sources select StudyFacts.Of(row.Uid, source.Backend, source.Row)];
+    private static List<StudyFacts> GetFacts(ImmutableArray<MergedRow> rows) =>
+        [.. from row in rows from source in row.Sources select StudyFacts.Create(row.Uid, source.Backend, source.Row)];
 
-    private static List<StudyFacts> FactsOf(Study? study, BackendScope scope) =>
+    private static List<StudyFacts> GetFacts(Study? study, BackendScope scope) =>
     [
         .. from list in study?.SeriesLists.Values ?? []
            where scope.Has(list.Backend) && list.StudyRow is not null
-           select StudyFacts.Of(study!.Uid, list.Backend, list.StudyRow!),
+           select StudyFacts.Create(study!.Uid, list.Backend, list.StudyRow!),
     ];
 }

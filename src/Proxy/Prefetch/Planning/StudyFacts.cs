@@ -12,7 +12,7 @@ namespace Proxy.Prefetch.Planning;
 /// <param name="Modalities">Of its series.</param>
 public sealed record StudyFacts(Uid Study, string Backend, string PatientId, string Issuer, string Date, ImmutableArray<string> Modalities)
 {
-    public static StudyFacts Of(Uid study, string backend, Dataset row) => new(
+    public static StudyFacts Create(Uid study, string backend, Dataset row) => new(
         study, backend, row.FindString(Tag.PatientId)?.Trim() ?? "", row.FindString(Tag.IssuerOfPatientId)?.Trim() ?? "", row.FindString(Tag.StudyDate) ?? "",
         [.. row.FindStrings(Tag.ModalitiesInStudy).OfType<string>()]);
 
@@ -20,6 +20,6 @@ public sealed record StudyFacts(Uid Study, string Backend, string PatientId, str
     /// One patient: the same Patient ID of the same issuer, or of one backend where neither row names an issuer. Equal
     /// IDs of two hospitals are not one patient.
     /// </summary>
-    public bool IsOfPatientOf(StudyFacts other) =>
+    public bool HasSamePatient(StudyFacts other) =>
         PatientId.Length > 0 && PatientId == other.PatientId && Issuer == other.Issuer && (Issuer.Length > 0 || Backend == other.Backend);
 }

@@ -12,7 +12,7 @@ namespace Proxy.Prefetch.Planning;
 /// <param name="Credential">Of what he shows, a hash.</param>
 public sealed record Viewer(string Root, IPAddress? Address, int Agent, int Credential)
 {
-    public static Viewer Of(HttpContext context, string root) => new(
+    public static Viewer Identify(HttpContext context, string root) => new(
         root, context.Connection.RemoteIpAddress, context.Request.Headers.UserAgent.ToString().GetHashCode(StringComparison.Ordinal), context.Request.Headers.Authorization.ToString().GetHashCode(StringComparison.Ordinal));
 }
 
@@ -41,9 +41,9 @@ public sealed class WorkLists(TimeProvider time) : IDisposable
 
     /// <param name="Lists">The newest first.</param>
     /// <param name="Open">The study that was opened last.</param>
-    private sealed record Shown(ImmutableArray<ImmutableArray<Uid>> Lists, Uid Open)
+    private sealed record ListedStudies(ImmutableArray<ImmutableArray<Uid>> Lists, Uid Open)
     {
-        public static readonly Shown Nothing = new([], default);
+        public static readonly ListedStudies Nothing = new([], default);
     }
 
     /// <summary>A viewer was shown a list.</summary>
@@ -81,8 +81,8 @@ public sealed class WorkLists(TimeProvider time) : IDisposable
 
     public void Dispose() => _shown.Dispose();
 
-    private Shown Find(Viewer viewer) => _shown.Find(new Key(viewer))?.Value as Shown ?? Shown.Nothing;
+    private ListedStudies Find(Viewer viewer) => _shown.Find(new Key(viewer))?.Value as ListedStudies ?? ListedStudies.Nothing;
 
-    private void Keep(Viewer viewer, Shown shown) =>
+    private void Keep(Viewer viewer, ListedStudies shown) =>
         _shown.Add(new Key(viewer), new(shown, KeyBytes + shown.Lists.Sum(list => 16L * list.Length), _shown.Now + Lifetime));
 }

@@ -16,11 +16,11 @@ public sealed class EntryCheck(PixelDescriptions pixels)
     private const int MaxStartBytes = 64 * 1024;
 
     /// <summary>False when the entry cannot be what its key says.</summary>
-    public bool IsSound(EntryKey key, IKeptBody body)
+    public bool IsSound(EntryKey key, ICachedBody body)
     {
         if (key.Format is null)
             return body.Length > 0 && BulkDataCheck.IsBulkData(body.Head.MediaType) && MediaType.IsWellFormed(body.Head.MediaType);
-        if (!TryReadPlace(key.Place, out var path, out var frame)) return true;
+        if (!TryParsePath(key.Path, out var path, out var frame)) return true;
         // A frame whose transfer syntax is not known cannot be labelled here: it is asked for again.
         if (frame is not null && body.Head.TransferSyntax is null) return false;
         var kept = AskedForms.One(key.Format);
@@ -52,7 +52,7 @@ public sealed class EntryCheck(PixelDescriptions pixels)
     }
 
     /// <summary><c>studies/{s}/series/{e}/instances/{i}[/frames/{n}]</c></summary>
-    private static bool TryReadPlace(string place, out InstancePath path, out int? frame)
+    private static bool TryParsePath(string place, out InstancePath path, out int? frame)
     {
         (path, frame) = (default, null);
         if (place.Split('/') is not ["studies", var s, "series", var e, "instances", var i, .. var rest]) return false;

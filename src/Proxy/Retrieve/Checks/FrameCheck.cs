@@ -19,8 +19,8 @@ internal sealed class FrameCheck(AskedForms asked, int number, PixelDescription?
         if (start.IsEmpty && isAll) throw new MalformedAnswerException("The answer's body is empty.");
         if (start.Length < Codestream.StartBytes && !isAll) return null;
 
-        var head = declared with { TransferSyntax = NameOf(declared, start.Span) };
-        if (!Codestream.CanBegin(CodingOf(head), start.Span, declared.Length))
+        var head = declared with { TransferSyntax = GetName(declared, start.Span) };
+        if (!Codestream.CanBegin(GetCoding(head), start.Span, declared.Length))
             throw new MalformedAnswerException("The answer's body does not begin as a frame of its type does.");
         if (declared.Length is { } length) CheckLength(head, length);
         CheckForm(asked, head);
@@ -28,17 +28,17 @@ internal sealed class FrameCheck(AskedForms asked, int number, PixelDescription?
     }
 
     public override bool? IsLength(EntryHead head, long length) =>
-        CodingOf(head) == PixelCoding.Native ? pixels?.IsNativeLength(number, length) : null;
+        GetCoding(head) == PixelCoding.Native ? pixels?.IsNativeLength(number, length) : null;
 
     public override bool KnowsLength(EntryHead head) => IsLength(head, length: 1) is not null;
 
-    private static PixelCoding CodingOf(EntryHead head) => Codestream.FindCoding(head.MediaType, head.TransferSyntax);
+    private static PixelCoding GetCoding(EntryHead head) => Codestream.FindCoding(head.MediaType, head.TransferSyntax);
 
     /// <summary>
     /// The transfer syntax that the answer names. One that names none is in the one that the metadata names, where its
     /// bytes begin so, or in the default of its media type (PS3.18 §8.7.3.3): never in the one that was asked for.
     /// </summary>
-    private string NameOf(EntryHead declared, ReadOnlySpan<byte> start)
+    private string GetName(EntryHead declared, ReadOnlySpan<byte> start)
     {
         // Frames have no form of their own for what is only how a dataset is written (PS3.18 §8.7.3.3).
         if (declared.TransferSyntax is { } named)
@@ -51,7 +51,7 @@ internal sealed class FrameCheck(AskedForms asked, int number, PixelDescription?
             var hasStart = coding is not (PixelCoding.Native or PixelCoding.Unknown);
             if (isOfType && hasStart && Codestream.CanBegin(coding, start, declared.Length)) return available;
         }
-        return BodyFormat.Of(new(declared.MediaType, []))?.TransferSyntax ?? BodyFormat.ExplicitLittleEndian;
+        return BodyFormat.FromMediaType(new(declared.MediaType, []))?.TransferSyntax ?? BodyFormat.ExplicitLittleEndian;
     }
 
     /// <summary>The types of bulk pixel data, by their present names and those of PS3.18 before 2016.</summary>

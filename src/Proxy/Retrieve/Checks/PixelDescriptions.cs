@@ -14,7 +14,7 @@ public sealed class PixelDescriptions(DicomMetadataStore store)
     /// <summary>Null when this backend's metadata of the instance is not in the store.</summary>
     public PixelDescription? Find(string backend, InstancePath path)
     {
-        if (store.GetStudy(path.Study)?.ListOf(backend).FindSeries(path.Series)?.Metadata is not { } metadata) return null;
+        if (store.GetStudy(path.Study)?.GetList(backend).FindSeries(path.Series)?.Metadata is not { } metadata) return null;
         ref var place = ref _known[(uint)HashCode.Combine(metadata.Hash, path.Instance) % (uint)_known.Length];
         if (Volatile.Read(ref place) is { } known && known.Metadata == metadata.Hash && known.Instance == path.Instance)
             return known.Pixels;

@@ -22,7 +22,7 @@ internal static class PackedFormat
     {
         var (uids, uidEnds, datasetEnds) = packed.Index;
         var writer = new StoredWriter(Revision, packed.PackedBytes);
-        writer.WriteRaw(HashOf(packed));
+        writer.WriteRaw(GetHash(packed));
         writer.WriteCount(packed.Count);
         for (var i = 0; i < uidEnds.Length; i++) writer.WriteRaw([(byte)(uidEnds[i] - (i == 0 ? 0 : uidEnds[i - 1]))]);
         writer.WriteRaw(uids);
@@ -66,7 +66,7 @@ internal static class PackedFormat
             : null;
     }
 
-    public static byte[] HashOf(PackedInstances packed)
+    public static byte[] GetHash(PackedInstances packed)
     {
         var hash = new byte[16];
         BinaryPrimitives.WriteUInt128LittleEndian(hash, packed.Hash);

@@ -48,7 +48,7 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
     public bool CanWrite => folder.State.CanWrite;
 
     /// <summary>Grows when the file was made anew, or is another one: what was written before is not there.</summary>
-    public int Generation => folder.Taken + _file.Made;
+    public int Generation => folder.OwnershipEpoch + _file.Generation;
 
     public long UsedBytes => _file.UsedBytes;
 
@@ -118,7 +118,7 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
     /// <returns>False when none was written.</returns>
     public bool Write(IReadOnlyCollection<(Study Study, long Used)> studies, IReadOnlyCollection<(Uid Uid, long Used)> uses, out int generation)
     {
-        var taken = folder.Taken;
+        var taken = folder.OwnershipEpoch;
         var isWritten = _file.Write(
             s =>
             {
@@ -132,7 +132,7 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
                 foreach (var (study, _) in studies) _index.Set(study.Uid, IsKept(study));
             });
         // Writing may have made the file. When the folder was taken anew meanwhile, this is an older number, and all is written again.
-        generation = taken + _file.Made;
+        generation = taken + _file.Generation;
         return isWritten;
     }
 
@@ -294,9 +294,9 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
         {
             while (row.Read()) there[KeyIn(row)] = BytesIn(row, 3);
         }
-        foreach (var (key, packed) in StudyFormat.PackedOf(study, idOf))
+        foreach (var (key, packed) in StudyFormat.GetPacked(study, idOf))
         {
-            var hash = PackedFormat.HashOf(packed);
+            var hash = PackedFormat.GetHash(packed);
             if (there.Remove(key, out var kept) && kept.AsSpan().SequenceEqual(hash)) continue;
             s.Run("INSERT OR REPLACE INTO packed (study, backend, series, kind, hash, bytes) VALUES ($1, $2, $3, $4, $5, $6)", id, key.Backend, key.Series.ToString(), key.IsRows ? 1 : 0, hash, PackedFormat.Write(packed));
         }

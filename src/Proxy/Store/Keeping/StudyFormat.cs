@@ -77,7 +77,7 @@ internal static class StudyFormat
     }
 
     /// <summary>The instances that a study names, and where they are to lie.</summary>
-    public static IEnumerable<(PackedKey Key, PackedInstances Packed)> PackedOf(Study study, Func<string, int?> idOf)
+    public static IEnumerable<(PackedKey Key, PackedInstances Packed)> GetPacked(Study study, Func<string, int?> idOf)
     {
         foreach (var list in study.SeriesLists.Values)
         {
@@ -153,10 +153,10 @@ internal static class StudyFormat
         if (series.Summary is { } summary) Write(writer, summary);
         if (series.Metadata is { } metadata)
         {
-            writer.WriteRaw(PackedFormat.HashOf(metadata));
+            writer.WriteRaw(PackedFormat.GetHash(metadata));
             writer.WriteTime(series.MetadataAsked);
         }
-        if (series.InstanceRows is { } rows) writer.WriteRaw(PackedFormat.HashOf(rows));
+        if (series.InstanceRows is { } rows) writer.WriteRaw(PackedFormat.GetHash(rows));
         // A backend may say any number, a negative one too.
         if (series.SummaryCount is { } count) writer.WriteNumber(unchecked((uint)count));
         if (parts.HasFlag(SeriesParts.MetadataSummary)) Write(writer, series.MetadataSummary!);

@@ -31,14 +31,14 @@ internal sealed class StudyIndex
 
     public bool Has(Uid uid)
     {
-        lock (_lock) return _hashes.Contains(HashOf(uid));
+        lock (_lock) return _hashes.Contains(GetHash(uid));
     }
 
     /// <summary>Begins anew, for a file as it is now.</summary>
     public void Set(IEnumerable<Uid> uids, int generation)
     {
         // What is no UID, in a damaged file, is none.
-        HashSet<ulong> hashes = [.. uids.Where(uid => uid != default).Select(HashOf)];
+        HashSet<ulong> hashes = [.. uids.Where(uid => uid != default).Select(GetHash)];
         lock (_lock) _hashes = hashes;
         Volatile.Write(ref _generation, generation);
     }
@@ -47,8 +47,8 @@ internal sealed class StudyIndex
     {
         lock (_lock)
         {
-            if (isThere) _hashes.Add(HashOf(uid));
-            else _hashes.Remove(HashOf(uid));
+            if (isThere) _hashes.Add(GetHash(uid));
+            else _hashes.Remove(GetHash(uid));
         }
     }
 
@@ -62,5 +62,5 @@ internal sealed class StudyIndex
         lock (_lock) _hashes.Clear();
     }
 
-    private static ulong HashOf(Uid uid) => XxHash3.HashToUInt64(MemoryMarshal.AsBytes(uid.ToString().AsSpan()), Seed);
+    private static ulong GetHash(Uid uid) => XxHash3.HashToUInt64(MemoryMarshal.AsBytes(uid.ToString().AsSpan()), Seed);
 }

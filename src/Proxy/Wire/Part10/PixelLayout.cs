@@ -94,7 +94,7 @@ internal sealed class PixelLayout(bool isEncapsulated)
         firsts ??= [.. Enumerable.Range(0, NumberOfFrames)];
         for (var i = 0; i < firsts.Length; i++)
         {
-            if (LengthOf(firsts, i) == 0) return FrameRefusal.FrameBorders;
+            if (GetLength(firsts, i) == 0) return FrameRefusal.FrameBorders;
         }
         ranges = [.. Fragments];
         return FrameRefusal.None;
@@ -113,8 +113,8 @@ internal sealed class PixelLayout(bool isEncapsulated)
             var entry = cursor.Read(entryBytes);
             var offset = entryBytes == 4 ? BinaryPrimitives.ReadUInt32LittleEndian(entry) : BinaryPrimitives.ReadUInt64LittleEndian(entry);
             if (i == 0 && offset > 0) return null;
-            while (at < Fragments.Count && OffsetOf(at) < offset) at++;
-            if (at == Fragments.Count || OffsetOf(at) != offset) return null;
+            while (at < Fragments.Count && GetOffset(at) < offset) at++;
+            if (at == Fragments.Count || GetOffset(at) != offset) return null;
             firsts[i] = at;
         }
         return firsts;
@@ -126,7 +126,7 @@ internal sealed class PixelLayout(bool isEncapsulated)
         cursor.MoveTo(table.Offset);
         for (var i = 0; i < firsts.Length; i++)
         {
-            var length = LengthOf(firsts, i);
+            var length = GetLength(firsts, i);
             var declared = BinaryPrimitives.ReadUInt64LittleEndian(cursor.Read(8));
             if (declared != length && declared != length - 1) return false;
         }
@@ -134,9 +134,9 @@ internal sealed class PixelLayout(bool isEncapsulated)
     }
 
     /// <summary>From the first fragment's item to this one's; what stands between an item's tag and its value is the same for both.</summary>
-    private ulong OffsetOf(int fragment) => (ulong)(Fragments[fragment].Offset - Fragments[0].Offset);
+    private ulong GetOffset(int fragment) => (ulong)(Fragments[fragment].Offset - Fragments[0].Offset);
 
-    private ulong LengthOf(int[] firsts, int frame)
+    private ulong GetLength(int[] firsts, int frame)
     {
         var end = frame + 1 < firsts.Length ? firsts[frame + 1] : Fragments.Count;
         var length = 0UL;

@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace Proxy.Prefetch.Fetching;
 
 /// <summary>How fast each backend gives the pixels of a series: frame by frame, and all in one answer. Measured, for nobody knows it of an archive.</summary>
-public sealed class Paces
+public sealed class ThroughputEstimator
 {
     /// <summary>The slower way is tried again after so many series: an archive may have been busy.</summary>
     private const int TryEvery = 20;
@@ -11,17 +11,17 @@ public sealed class Paces
     /// <summary>What one more series counts for.</summary>
     private const double Weight = 0.3;
 
-    private readonly ConcurrentDictionary<string, Pace> _paces = new(StringComparer.OrdinalIgnoreCase);
+    private readonly ConcurrentDictionary<string, Estimate> _estimates = new(StringComparer.OrdinalIgnoreCase);
 
     /// <param name="Frames">Bytes a second, frame by frame; null when it was not measured.</param>
     /// <param name="Whole">The same for a series in one answer; 0 when the backend does not give that.</param>
     /// <param name="Series">How many were measured.</param>
-    private sealed record Pace(double? Frames, double? Whole, int Series);
+    private sealed record Estimate(double? Frames, double? Whole, int Series);
 
     /// <summary>Whether the next series is to be asked for as a whole.</summary>
-    public bool ChoosesWhole(string backend)
+    public bool PrefersWholeSeries(string backend)
     {
-        if (_paces.GetValueOrDefault(backend) is not { Frames: { } frames } pace) return false;
+        if (_estimates.GetValueOrDefault(backend) is not { Frames: { } frames } pace) return false;
         if (pace.Whole is not { } whole) return true;
         var isFaster = whole > frames;
         return pace.Series % TryEvery == TryEvery - 1 ? !isFaster : isFaster;
@@ -32,14 +32,14 @@ public sealed class Paces
     {
         if (elapsed <= TimeSpan.Zero) return;
         var measured = bytes / elapsed.TotalSeconds;
-        _paces.AddOrUpdate(
+        _estimates.AddOrUpdate(
             backend,
             _ => isWhole ? new(null, measured, 1) : new(measured, null, 1),
             (_, pace) => isWhole ? pace with { Whole = Mean(pace.Whole, measured), Series = pace.Series + 1 } : pace with { Frames = Mean(pace.Frames, measured), Series = pace.Series + 1 });
     }
 
     /// <summary>A backend that was asked for a whole series did not give it.</summary>
-    public void NoteNoWhole(string backend) => _paces.AddOrUpdate(backend, _ => new(null, 0, 1), (_, pace) => pace with { Whole = 0, Series = pace.Series + 1 });
+    public void NoteRefusesWholeSeries(string backend) => _estimates.AddOrUpdate(backend, _ => new(null, 0, 1), (_, pace) => pace with { Whole = 0, Series = pace.Series + 1 });
 
     private static double Mean(double? known, double measured) => known is null or 0 ? measured : known.Value + Weight * (measured - known.Value);
 }

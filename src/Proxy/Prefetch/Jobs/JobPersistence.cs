@@ -3,7 +3,7 @@ using Proxy.Disk;
 namespace Proxy.Prefetch.Jobs;
 
 /// <summary>Brings the jobs of the process before this one back, and writes down what becomes of them.</summary>
-public sealed class JobKeeper(JobBoard board, JobFile file, CacheFolder folder, TimeProvider time) : BackgroundService
+public sealed class JobPersistence(JobRegistry board, JobFile file, CacheFolder folder, TimeProvider time) : BackgroundService
 {
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(1);
 

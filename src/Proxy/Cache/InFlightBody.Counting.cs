@@ -1,7 +1,7 @@
 namespace Proxy.Cache;
 
 /// <summary>How the bytes that a fill holds are counted as in flight.</summary>
-public sealed partial class Fill
+public sealed partial class InFlightBody
 {
     /// <summary>Of all arrays that it holds, in bytes.</summary>
     private long _allocated;
@@ -24,7 +24,7 @@ public sealed partial class Fill
     private bool TryCount(long bytes)
     {
         if (inFlight is null || bytes <= _counted) return true;
-        if (!inFlight.TryTake(bytes - _counted, makesRoom: Keep != Keep.Ahead)) return false;
+        if (!inFlight.TryReserve(bytes - _counted, makesRoom: Keep != Placement.Prefetched)) return false;
         _counted = bytes;
         return true;
     }
@@ -32,7 +32,7 @@ public sealed partial class Fill
     private void CountDownTo(long bytes)
     {
         if (inFlight is null) return;
-        inFlight.Return(_counted - bytes);
+        inFlight.Release(_counted - bytes);
         _counted = bytes;
     }
 
@@ -61,7 +61,7 @@ public sealed partial class Fill
     private void CountPieces()
     {
         if (!_isLarge || inFlight is null) return;
-        inFlight.Take(_allocated - _counted);
+        inFlight.Reserve(_allocated - _counted);
         _counted = _allocated;
     }
 

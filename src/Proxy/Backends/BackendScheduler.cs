@@ -5,14 +5,14 @@ using Proxy.Dicom;
 namespace Proxy.Backends;
 
 /// <summary>What is asked of a backend: something of a study, its pixels where a series is named.</summary>
-public readonly record struct Errand(Uid Study, Uid? Series = null)
+public readonly record struct FetchTarget(Uid Study, Uid? Series = null)
 {
     /// <summary>Whether one helps the other on: of the same study, and not the pixels of another series.</summary>
-    public bool Serves(Errand other) => Study == other.Study && (Series is null || other.Series is null || Series == other.Series);
+    public bool Serves(FetchTarget other) => Study == other.Study && (Series is null || other.Series is null || Series == other.Series);
 
     /// <summary>What a request below a DICOMweb root is for; null for a search that names no study in its path.</summary>
     /// <param name="pathAndQuery">Such as <c>studies/1.2/series/1.2.3/metadata</c>.</param>
-    public static Errand? Of(string pathAndQuery)
+    public static FetchTarget? Parse(string pathAndQuery)
     {
         var parts = pathAndQuery.Split('?')[0].Split('/');
         if (parts is not ["studies", var s, ..] || !Uid.TryParse(s, out var study)) return null;
@@ -22,7 +22,7 @@ public readonly record struct Errand(Uid Study, Uid? Series = null)
 }
 
 /// <summary>How much somebody will miss what is fetched ahead, the most first.</summary>
-public enum Rank
+public enum PrefetchPriority
 {
     /// <summary>What an open study's viewer asks for next.</summary>
     ReadAhead,
@@ -50,10 +50,10 @@ public enum Rank
 /// A fetch that a client joined is the client's own and goes on: whoever fetched it ahead only leaves it. Read-ahead
 /// serves the client that waits for the same series, and runs beside it. A search stops all but that.
 /// </remarks>
-public sealed class Turns(BackendStates states, TimeProvider time)
+public sealed class BackendScheduler(BackendStates states, TimeProvider time)
 {
     /// <summary>A viewer pauses between what it asks for; the line is kept free for so long.</summary>
-    private static readonly TimeSpan Quiet = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan IdleAfterClient = TimeSpan.FromMilliseconds(200);
 
     /// <summary>After something was broken off; twice as long each time, until something comes to its end.</summary>
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
@@ -61,15 +61,15 @@ public sealed class Turns(BackendStates states, TimeProvider time)
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);
 
     /// <summary>A timer may be early by a part of it.</summary>
-    private static readonly TimeSpan Soonest = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan TimerTolerance = TimeSpan.FromMilliseconds(1);
 
     /// <summary>So long after a client another is expected: one thing at a time is asked for ahead, a third of the time.</summary>
-    private static readonly TimeSpan Careful = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan ClientExpectedFor = TimeSpan.FromSeconds(15);
 
     /// <summary>A circuit that closes tells nobody.</summary>
-    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan RecheckInterval = TimeSpan.FromMilliseconds(500);
 
-    private readonly ConcurrentDictionary<string, Lane> _lanes = new(StringComparer.OrdinalIgnoreCase);
+    private readonly ConcurrentDictionary<string, BackendQueue> _queues = new(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>
     /// A client waits for the backend, until the handle is disposed of. Null, and no client waits, when the caller works in
@@ -77,16 +77,16 @@ public sealed class Turns(BackendStates states, TimeProvider time)
     /// </summary>
     /// <param name="backend">The backend that is asked.</param>
     /// <param name="errand">For what; null for a search.</param>
-    public IDisposable? Wait(string backend, Errand? errand) =>
-        CurrentPurpose.Value == RequestPurpose.Client ? LaneOf(backend).Enter(errand) : null;
+    public IDisposable? BeginForeground(string backend, FetchTarget? errand) =>
+        CurrentPurpose.Value == RequestPurpose.Client ? GetQueue(backend).BeginForeground(errand) : null;
 
     /// <summary>A client's search waits for all backends of a scope.</summary>
     /// <param name="scope">The backends that are asked.</param>
     /// <param name="study">The study that the search is within; null for none.</param>
-    public IDisposable Wait(BackendScope scope, Uid? study)
+    public IDisposable BeginForeground(BackendScope scope, Uid? study)
     {
-        Errand? errand = study is { } uid ? new(uid) : null;
-        return new Several([.. scope.Backends.Select(backend => Wait(backend.Name, errand)).OfType<IDisposable>()]);
+        FetchTarget? errand = study is { } uid ? new(uid) : null;
+        return new ForegroundRequests([.. scope.Backends.Select(backend => BeginForeground(backend.Name, errand)).OfType<IDisposable>()]);
     }
 
     /// <summary>Waits until the backend may be asked for what no client waits for.</summary>
@@ -97,37 +97,37 @@ public sealed class Turns(BackendStates states, TimeProvider time)
     /// <param name="most">So many run at once.</param>
     /// <param name="patience">Ends the waiting for a turn. A turn that was granted goes on.</param>
     /// <param name="cancellation">Ends the waiting and stops the turn.</param>
-    public Task<Turn> TakeAsync(
-        string backend, Errand errand, Rank rank, long order, int most, CancellationToken patience, CancellationToken cancellation) =>
-        LaneOf(backend).TakeAsync(errand, rank, order, most, patience, cancellation);
+    public Task<FetchSlot> AcquireAsync(
+        string backend, FetchTarget errand, PrefetchPriority rank, long order, int most, CancellationToken patience, CancellationToken cancellation) =>
+        GetQueue(backend).AcquireAsync(errand, rank, order, most, patience, cancellation);
 
     /// <summary>How many fetches run ahead on a backend now.</summary>
-    public int RunningOn(string backend) => LaneOf(backend).Running;
+    public int CountRunning(string backend) => GetQueue(backend).RunningCount;
 
     /// <summary>How many waits of clients for a backend there are now; one request may wait at several places.</summary>
-    public int WaitingOn(string backend) => LaneOf(backend).ClientsWaiting;
+    public int CountForeground(string backend) => GetQueue(backend).ForegroundCount;
 
-    private Lane LaneOf(string backend) => _lanes.GetOrAdd(backend, name => new Lane(this, name));
+    private BackendQueue GetQueue(string backend) => _queues.GetOrAdd(backend, name => new BackendQueue(this, name));
 
     /// <summary>Leave to ask a backend for one thing, until it is disposed of.</summary>
-    public sealed class Turn : IDisposable
+    public sealed class FetchSlot : IDisposable
     {
         private readonly CancellationTokenSource _stop = new();
         private readonly CancellationTokenRegistration _unwanted;
-        private readonly Action<Turn> _ended;
+        private readonly Action<FetchSlot> _ended;
 
-        internal Turn(Errand errand, Rank rank, Action<Turn> ended, CancellationToken cancellation)
+        internal FetchSlot(FetchTarget errand, PrefetchPriority rank, Action<FetchSlot> ended, CancellationToken cancellation)
         {
-            (Errand, Rank, _ended) = (errand, rank, ended);
-            _unwanted = cancellation.UnsafeRegister(static turn => ((Turn)turn!).BreakOff(), this);
+            (Target, Priority, _ended) = (errand, rank, ended);
+            _unwanted = cancellation.UnsafeRegister(static turn => ((FetchSlot)turn!).Cancel(), this);
         }
 
         /// <summary>A client waits for something else: leave at once.</summary>
         public CancellationToken Stopped => _stop.Token;
 
-        internal Errand Errand { get; }
+        internal FetchTarget Target { get; }
 
-        internal Rank Rank { get; }
+        internal PrefetchPriority Priority { get; }
 
         internal long Began { get; init; }
 
@@ -138,35 +138,35 @@ public sealed class Turns(BackendStates states, TimeProvider time)
         }
 
         /// <summary>Whoever says so does not wait for the connection to be closed.</summary>
-        internal void BreakOff() => _ = _stop.CancelAsync();
+        internal void Cancel() => _ = _stop.CancelAsync();
     }
 
     /// <summary>One backend's: who waits, who runs ahead, and who wants to.</summary>
-    private sealed class Lane(Turns turns, string backend)
+    private sealed class BackendQueue(BackendScheduler turns, string backend)
     {
         private readonly Lock _lock = new();
-        private readonly List<Waiting> _clients = [];
-        private readonly List<Turn> _running = [];
-        private readonly PriorityQueue<Wish, (Rank, long, long)> _wishes = new();
-        private long _made;
+        private readonly List<ForegroundRequest> _clients = [];
+        private readonly List<FetchSlot> _running = [];
+        private readonly PriorityQueue<PendingFetch, (PrefetchPriority, long, long)> _pending = new();
+        private long _enqueued;
         private long? _lastClient;
         private long _paused;
         private TimeSpan _pause;
         private ITimer? _timer;
 
-        private sealed class Waiting(Lane lane, Errand? errand) : IDisposable
+        private sealed class ForegroundRequest(BackendQueue lane, FetchTarget? errand) : IDisposable
         {
-            public readonly Errand? Errand = errand;
+            public readonly FetchTarget? Target = errand;
 
             /// <summary>Null while it waits.</summary>
-            public long? Ended;
+            public long? EndedAt;
 
-            public void Dispose() => lane.Leave(this);
+            public void Dispose() => lane.EndForeground(this);
         }
 
-        private sealed record Wish(Errand Errand, Rank Rank, int Most, TaskCompletionSource<Turn> Granted, CancellationToken Cancellation);
+        private sealed record PendingFetch(FetchTarget Target, PrefetchPriority Priority, int MaxRunning, TaskCompletionSource<FetchSlot> Granted, CancellationToken Cancellation);
 
-        public int Running
+        public int RunningCount
         {
             get
             {
@@ -174,107 +174,107 @@ public sealed class Turns(BackendStates states, TimeProvider time)
             }
         }
 
-        public int ClientsWaiting
+        public int ForegroundCount
         {
             get
             {
-                lock (_lock) return _clients.Count(client => client.Ended is null);
+                lock (_lock) return _clients.Count(client => client.EndedAt is null);
             }
         }
 
-        public IDisposable Enter(Errand? errand)
+        public IDisposable BeginForeground(FetchTarget? errand)
         {
-            var client = new Waiting(this, errand);
-            List<Turn> broken;
+            var client = new ForegroundRequest(this, errand);
+            List<FetchSlot> broken;
             lock (_lock)
             {
                 _clients.Add(client);
-                broken = _running.FindAll(turn => !Bears(client, turn.Errand, turn.Rank));
+                broken = _running.FindAll(turn => !RunsBeside(client, turn.Target, turn.Priority));
                 _running.RemoveAll(broken.Contains);
                 // What is broken off again and again only takes the line from clients.
-                if (broken.Exists(turn => turn.Rank != Rank.ReadAhead)) Pause(2 * _pause > FirstPause ? 2 * _pause : FirstPause);
+                if (broken.Exists(turn => turn.Priority != PrefetchPriority.ReadAhead)) Pause(2 * _pause > FirstPause ? 2 * _pause : FirstPause);
             }
-            foreach (var turn in broken) turn.BreakOff();
+            foreach (var turn in broken) turn.Cancel();
             return client;
         }
 
-        public async Task<Turn> TakeAsync(
-            Errand errand, Rank rank, long order, int most, CancellationToken patience, CancellationToken cancellation)
+        public async Task<FetchSlot> AcquireAsync(
+            FetchTarget errand, PrefetchPriority rank, long order, int most, CancellationToken patience, CancellationToken cancellation)
         {
-            var wish = new Wish(errand, rank, most, new(TaskCreationOptions.RunContinuationsAsynchronously), cancellation);
-            lock (_lock) _wishes.Enqueue(wish, (rank, order, _made++));
-            await using var gone = cancellation.UnsafeRegister(static (wish, token) => ((Wish)wish!).Granted.TrySetCanceled(token), wish);
-            await using var late = patience.UnsafeRegister(static (wish, token) => ((Wish)wish!).Granted.TrySetCanceled(token), wish);
-            Grant();
+            var wish = new PendingFetch(errand, rank, most, new(TaskCreationOptions.RunContinuationsAsynchronously), cancellation);
+            lock (_lock) _pending.Enqueue(wish, (rank, order, _enqueued++));
+            await using var gone = cancellation.UnsafeRegister(static (wish, token) => ((PendingFetch)wish!).Granted.TrySetCanceled(token), wish);
+            await using var late = patience.UnsafeRegister(static (wish, token) => ((PendingFetch)wish!).Granted.TrySetCanceled(token), wish);
+            GrantPending();
             return await wish.Granted.Task;
         }
 
-        private void Leave(Waiting client)
+        private void EndForeground(ForegroundRequest client)
         {
             lock (_lock)
             {
-                _lastClient = client.Ended = turns.Now;
+                _lastClient = client.EndedAt = turns.Now;
                 SetTimer();
             }
         }
 
-        private void End(Turn turn)
+        private void End(FetchSlot turn)
         {
             lock (_lock)
             {
                 _running.Remove(turn);
-                if (turn.Rank != Rank.ReadAhead && !turn.Stopped.IsCancellationRequested) Pause(2 * turns.Since(turn.Began));
+                if (turn.Priority != PrefetchPriority.ReadAhead && !turn.Stopped.IsCancellationRequested) Pause(2 * turns.Since(turn.Began));
             }
-            Grant();
+            GrantPending();
         }
 
         private void Pause(TimeSpan pause) => (_paused, _pause) = (turns.Now, pause < LongestPause ? pause : LongestPause);
 
-        private void Grant()
+        private void GrantPending()
         {
             lock (_lock)
             {
-                _clients.RemoveAll(c => c.Ended is { } ended && turns.Since(ended) >= Quiet);
+                _clients.RemoveAll(c => c.EndedAt is { } ended && turns.Since(ended) >= IdleAfterClient);
                 var isClosed = turns.MayAsk(backend);
-                List<(Wish Wish, (Rank, long, long) Order)> later = [];
-                while (_wishes.TryDequeue(out var wish, out var order))
+                List<(PendingFetch Wish, (PrefetchPriority, long, long) Order)> later = [];
+                while (_pending.TryDequeue(out var wish, out var order))
                 {
                     if (wish.Granted.Task.IsCompleted) continue;
-                    if (!isClosed || IsFullFor(wish) || _clients.Exists(c => !Bears(c, wish.Errand, wish.Rank)))
+                    if (!isClosed || IsFullFor(wish) || _clients.Exists(c => !RunsBeside(c, wish.Target, wish.Priority)))
                     {
                         later.Add((wish, order));
                         continue;
                     }
-                    var turn = new Turn(wish.Errand, wish.Rank, End, wish.Cancellation) { Began = turns.Now };
+                    var turn = new FetchSlot(wish.Target, wish.Priority, End, wish.Cancellation) { Began = turns.Now };
                     if (wish.Granted.TrySetResult(turn)) _running.Add(turn);
                 }
-                foreach (var (wish, order) in later) _wishes.Enqueue(wish, order);
+                foreach (var (wish, order) in later) _pending.Enqueue(wish, order);
                 if (later.Count > 0) SetTimer();
             }
         }
 
         /// <summary>Where a client was of late another one may come: what is under way by then is in his way although it is broken off.</summary>
-        private bool IsFullFor(Wish wish) =>
-            wish.Rank == Rank.ReadAhead || !IsCareful ? _running.Count >= wish.Most : turns.Since(_paused) < _pause || _running.Exists(turn => turn.Rank != Rank.ReadAhead);
+        private bool IsFullFor(PendingFetch wish) =>
+            wish.Priority == PrefetchPriority.ReadAhead || !IsClientExpected ? _running.Count >= wish.MaxRunning : turns.Since(_paused) < _pause || _running.Exists(turn => turn.Priority != PrefetchPriority.ReadAhead);
 
-        private bool IsCareful => _lastClient is { } last && turns.Since(last) < Careful;
+        private bool IsClientExpected => _lastClient is { } last && turns.Since(last) < ClientExpectedFor;
 
         /// <summary>Whether this runs beside what the client waits for.</summary>
-        private static bool Bears(Waiting client, Errand errand, Rank rank) => client.Errand is { } waited ? errand.Serves(waited) : rank == Rank.ReadAhead;
+        private static bool RunsBeside(ForegroundRequest client, FetchTarget errand, PrefetchPriority rank) => client.Target is { } waited ? errand.Serves(waited) : rank == PrefetchPriority.ReadAhead;
 
         private void SetTimer()
         {
-            var due = IsCareful && _pause - turns.Since(_paused) is var pause && pause > TimeSpan.Zero && pause < LookAgain ? pause : LookAgain;
+            var due = IsClientExpected && _pause - turns.Since(_paused) is var pause && pause > TimeSpan.Zero && pause < RecheckInterval ? pause : RecheckInterval;
             foreach (var client in _clients)
             {
-                if (client.Ended is { } ended && Quiet - turns.Since(ended) is var left && left < due) due = left;
+                if (client.EndedAt is { } ended && IdleAfterClient - turns.Since(ended) is var left && left < due) due = left;
             }
-            _timer ??= turns.MakeTimer(Grant);
-            _timer.Change(due > Soonest ? due : Soonest, Timeout.InfiniteTimeSpan);
+            _timer ??= turns.MakeTimer(GrantPending);
+            _timer.Change(due > TimerTolerance ? due : TimerTolerance, Timeout.InfiniteTimeSpan);
         }
     }
 
-    private sealed class Several(IReadOnlyList<IDisposable> all) : IDisposable
+    private sealed class ForegroundRequests(IReadOnlyList<IDisposable> all) : IDisposable
     {
         public void Dispose()
         {
@@ -286,7 +286,7 @@ public sealed class Turns(BackendStates states, TimeProvider time)
 
     private TimeSpan Since(long then) => time.GetElapsedTime(then);
 
-    private bool MayAsk(string backend) => states.CircuitOf(backend) is { IsClosed: true, IsProbeDue: false } && !states.IsOverloaded(backend);
+    private bool MayAsk(string backend) => states.GetCircuit(backend) is { IsClosed: true, IsProbeDue: false } && !states.IsOverloaded(backend);
 
     private ITimer MakeTimer(Action act) => time.CreateTimer(_ => act(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
 }

@@ -10,7 +10,7 @@ namespace Proxy.Retrieve;
 public sealed record BodyPath(InstancePath Path, int? Frame)
 {
     /// <summary>Below a DICOMweb root.</summary>
-    public string Place { get; } = Frame is { } frame ? new FramePath(Path, frame).ToString() : Path.ToString();
+    public string RelativePath { get; } = Frame is { } frame ? new FramePath(Path, frame).ToString() : Path.ToString();
 }
 
 /// <summary>Looks up frames and instances in the cache by what a client accepts, and says under which key an answer is kept.</summary>
@@ -18,14 +18,14 @@ public sealed record BodyPath(InstancePath Path, int? Frame)
 /// The stored form has a key of its own, every other form that of its transfer syntax, however it was asked for. A frame is also
 /// cut out of a whole instance.
 /// </remarks>
-public sealed class KeptBodies(EntryCache cache, FrameCutter cutter, GivenForms given)
+public sealed class CachedBodies(EntryCache cache, FrameCutter cutter, GivenForms given)
 {
     /// <summary>A body in the form that the backend would give, too: the best, or a lesser one that it gave to the same negotiation.</summary>
     /// <param name="backend">Whose body.</param>
     /// <param name="body">Which.</param>
     /// <param name="negotiation">What the client accepts.</param>
     /// <param name="cancellation">The client leaves.</param>
-    public ValueTask<IKeptBody?> FindAsync(string backend, BodyPath body, Negotiation negotiation, CancellationToken cancellation)
+    public ValueTask<ICachedBody?> FindAsync(string backend, BodyPath body, Negotiation negotiation, CancellationToken cancellation)
     {
         if (negotiation.Formats.Length == 1) return FindAsync(backend, body, negotiation, negotiation.Formats, cancellation);
         var best = negotiation.Forms[0].Rank;
@@ -41,7 +41,7 @@ public sealed class KeptBodies(EntryCache cache, FrameCutter cutter, GivenForms 
 
     /// <summary>A body in any acceptable form: for when the backend cannot give one.</summary>
     /// <inheritdoc cref="FindAsync(string, BodyPath, Negotiation, CancellationToken)"/>
-    public ValueTask<IKeptBody?> FindAnyAsync(string backend, BodyPath body, Negotiation negotiation, CancellationToken cancellation) =>
+    public ValueTask<ICachedBody?> FindAnyAsync(string backend, BodyPath body, Negotiation negotiation, CancellationToken cancellation) =>
         FindAsync(backend, body, negotiation, negotiation.Formats, cancellation);
 
     /// <summary>True when a body is kept in any acceptable form.</summary>
@@ -52,7 +52,7 @@ public sealed class KeptBodies(EntryCache cache, FrameCutter cutter, GivenForms 
     /// <param name="cancellation">Ends the look-up.</param>
     public ValueTask<bool> HasAsync(string backend, BodyPath body, Negotiation negotiation, bool isCut, CancellationToken cancellation) =>
         cache.HasAsync(
-            [.. CandidatesOf(backend, body, negotiation.Formats).Where(candidate => isCut || !candidate.IsPartWanted)], cancellation);
+            [.. GetCandidates(backend, body, negotiation.Formats).Where(candidate => isCut || !candidate.IsContainer)], cancellation);
 
     /// <summary>Joins or begins a fetch; the answer is kept under the form that it is in.</summary>
     /// <param name="backend">Whom to ask.</param>
@@ -60,16 +60,16 @@ public sealed class KeptBodies(EntryCache cache, FrameCutter cutter, GivenForms 
     /// <param name="asked">In which forms.</param>
     /// <param name="fetch">Asks.</param>
     /// <param name="keep">Where the answer is worth keeping.</param>
-    public EntryCache.Lookup Get(string backend, BodyPath body, AskedForms asked, EntryCache.Fetch fetch, Keep keep)
+    public EntryCache.Lookup Get(string backend, BodyPath body, AskedForms asked, EntryCache.Fetch fetch, Placement keep)
     {
         var flight = asked.Only is { } only ? only.Canonical : new BodyFormat(asked.Accept, "");
-        return cache.Get(new EntryKey(backend, body.Place, flight), fetch, keep, head => new(backend, body.Place, asked.KeyOf(head)));
+        return cache.Get(new EntryKey(backend, body.RelativePath, flight), fetch, keep, head => new(backend, body.RelativePath, asked.GetKey(head)));
     }
 
-    private async ValueTask<IKeptBody?> FindAsync(string backend, BodyPath body, Negotiation negotiation, IReadOnlyList<BodyFormat> formats, CancellationToken cancellation)
+    private async ValueTask<ICachedBody?> FindAsync(string backend, BodyPath body, Negotiation negotiation, IReadOnlyList<BodyFormat> formats, CancellationToken cancellation)
     {
-        if (await cache.FindAsync(CandidatesOf(backend, body, formats), cancellation) is not var (key, kept)) return null;
-        IKeptBody? found = null, chosen = null;
+        if (await cache.FindAsync(GetCandidates(backend, body, formats), cancellation) is not var (key, kept)) return null;
+        ICachedBody? found = null, chosen = null;
         try
         {
             found = body.Frame is { } frame && key.Format!.MediaType == BodyFormat.Dicom ? await cutter.TryCutAsync(key, kept, new(body.Path, frame), formats, cancellation) : kept;
@@ -83,17 +83,17 @@ public sealed class KeptBodies(EntryCache cache, FrameCutter cutter, GivenForms 
     }
 
     /// <summary>Of several forms the stored one first: where it will do, a transcoded copy is not sent.</summary>
-    private static IEnumerable<Candidate> CandidatesOf(string backend, BodyPath body, IReadOnlyList<BodyFormat> formats)
+    private static IEnumerable<AcceptableEntry> GetCandidates(string backend, BodyPath body, IReadOnlyList<BodyFormat> formats)
     {
         var stored = body.Frame is null ? new(BodyFormat.Dicom, BodyFormat.Any) : BodyFormat.AsStored;
-        if (formats.Count == 1 && formats[0] != stored) yield return new(new(backend, body.Place, formats[0].Canonical), formats[0]);
-        foreach (var format in formats) yield return new(new(backend, body.Place, stored), format == BodyFormat.AsStored ? null : format);
+        if (formats.Count == 1 && formats[0] != stored) yield return new(new(backend, body.RelativePath, formats[0].Canonical), formats[0]);
+        foreach (var format in formats) yield return new(new(backend, body.RelativePath, stored), format == BodyFormat.AsStored ? null : format);
         foreach (var format in formats)
         {
-            if (formats.Count > 1 && format != stored) yield return new(new(backend, body.Place, format.Canonical), format);
+            if (formats.Count > 1 && format != stored) yield return new(new(backend, body.RelativePath, format.Canonical), format);
         }
         if (body.Frame is null) yield break;
-        foreach (var whole in FrameCutter.WholesOf(backend, body.Path, formats)) yield return whole;
+        foreach (var whole in FrameCutter.GetContainers(backend, body.Path, formats)) yield return whole;
     }
 }
 
@@ -112,7 +112,7 @@ public sealed record AskedForms(ImmutableArray<BodyFormat> Formats, string Accep
 
     /// <summary>The form under which an answer is kept.</summary>
     /// <remarks>What was asked for by a named transfer syntax may be transcoded; what only "any" is met by is the stored form.</remarks>
-    public BodyFormat KeyOf(EntryHead head)
+    public BodyFormat GetKey(EntryHead head)
     {
         var isStored = Formats.All(f => f.TransferSyntax == BodyFormat.Any || !f.IsMetBy(head.MediaType, head.TransferSyntax));
         if (isStored && Formats.FirstOrDefault(f => f.TransferSyntax == BodyFormat.Any && f.MediaType is (MediaType.OctetStream or BodyFormat.Dicom)) is { } any) return any;

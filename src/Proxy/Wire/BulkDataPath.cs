@@ -18,7 +18,7 @@ namespace Proxy.Wire;
 /// <param name="Backend">The backend's name as the link has it.</param>
 /// <param name="Resource">The study, series or instance, without a slash at either end.</param>
 /// <param name="Rest">What follows, as it goes on the wire: percent-encoded where the backend, or RFC 3986, needs it.</param>
-public sealed record BulkPlace(string Backend, string Resource, string Rest)
+public sealed record BulkDataPath(string Backend, string Resource, string Rest)
 {
     internal const char StudyRelative = '|';
     internal const char BelowRoot = '^';
@@ -45,7 +45,7 @@ public sealed record BulkPlace(string Backend, string Resource, string Rest)
 
     /// <summary>Reads a link of kept metadata, with or without the mark of the root.</summary>
     /// <returns>False for a link that is not followed: the backend named a place outside its root, or none.</returns>
-    public static bool TryReadLink(string link, [NotNullWhen(true)] out BulkPlace? place)
+    public static bool TryReadLink(string link, [NotNullWhen(true)] out BulkDataPath? place)
     {
         place = null;
         var path = link.TrimStart('\uFFFF');

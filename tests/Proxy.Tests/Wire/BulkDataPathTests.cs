@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Proxy.Tests.Wire;
 
-public class BulkPlaceTests
+public class BulkDataPathTests
 {
     private const string Instance = "studies/1.2/series/1.3/instances/1.4";
 
@@ -28,7 +28,7 @@ public class BulkPlaceTests
     [InlineData("%E9")]
     [InlineData("a%25")]
     [InlineData("a%252fb")]
-    public void SegmentsAndEscapesAreARest(string rest) => Assert.True(BulkPlace.IsRest(rest));
+    public void SegmentsAndEscapesAreARest(string rest) => Assert.True(BulkDataPath.IsRest(rest));
 
     [Theory]
     [InlineData("")]
@@ -59,10 +59,10 @@ public class BulkPlaceTests
     [InlineData("%2e%2e;/b")]
     [InlineData("%252e%252e/b")]
     [InlineData("?x=1")]
-    public void NothingElseIs(string rest) => Assert.False(BulkPlace.IsRest(rest));
+    public void NothingElseIs(string rest) => Assert.False(BulkDataPath.IsRest(rest));
 
     [Fact]
-    public void ARestHasAnEnd() => Assert.False(BulkPlace.IsRest(new string('a', BulkPlace.MaxRestLength + 1)));
+    public void ARestHasAnEnd() => Assert.False(BulkDataPath.IsRest(new string('a', BulkDataPath.MaxRestLength + 1)));
 
     [Theory]
     [InlineData("bulk/1", Instance + "/bulk/1", null, Instance + "/bulk/1")]
@@ -70,7 +70,7 @@ public class BulkPlaceTests
     [InlineData("^bulk/1?x=2", "bulk/1?x=2", null, Instance + "/^bulk/1?x=2")]
     public void ALinkNamesAPath_AndAKeyBelowItsStudy(string rest, string path, string? other, string key)
     {
-        Assert.True(BulkPlace.TryReadLink($"\uFFFF/{Instance}/bulkdata/east/{rest}", out var place));
+        Assert.True(BulkDataPath.TryReadLink($"\uFFFF/{Instance}/bulkdata/east/{rest}", out var place));
         Assert.Equal((path, other, key), (place.Path, place.StudyPath, place.CacheKey));
         Assert.Equal($"/{Instance}/bulkdata/east/{rest}", place.Link);
     }
@@ -82,15 +82,15 @@ public class BulkPlaceTests
     [InlineData("/" + Instance + "/bulkdata/east")]
     [InlineData("/" + Instance)]
     [InlineData("")]
-    public void ALinkThatIsNotFollowedNamesNone(string link) => Assert.False(BulkPlace.TryReadLink(link, out _));
+    public void ALinkThatIsNotFollowedNamesNone(string link) => Assert.False(BulkDataPath.TryReadLink(link, out _));
 
     [Property(MaxTest = 200)]
     public bool AWrittenLinkReadsAsThePlaceThatItWas(int seed)
     {
         var random = new Random(seed);
-        var rest = string.Concat(Enumerable.Range(0, random.Next(1, BulkPlace.MaxRestLength)).Select(_ => "aZ09-._~!$'()*+,;:@/?&=%"[random.Next(24)]));
+        var rest = string.Concat(Enumerable.Range(0, random.Next(1, BulkDataPath.MaxRestLength)).Select(_ => "aZ09-._~!$'()*+,;:@/?&=%"[random.Next(24)]));
         var (resource, backend, token) = Read(Write($"\uFFFF/{Instance}/bulkdata/east/{rest}"));
-        return _tokens.Read(backend, resource, token) is { } place && place == new BulkPlace("east", Instance, rest);
+        return _tokens.Read(backend, resource, token) is { } place && place == new BulkDataPath("east", Instance, rest);
     }
 
     [Property(MaxTest = 300)]

@@ -8,7 +8,7 @@ namespace Proxy.Store.Keeping;
 /// Whoever writes to the file or removes from it holds one lock, so that nothing that was removed is written again by a
 /// flush that had seen it before. Requests do not wait for it; only a removal does.
 /// </remarks>
-internal sealed class KeptStudies
+internal sealed class PersistentStudyTable
 {
     /// <summary>Of studies in one transaction, nearly: it is not to hold up a reader of the file for long.</summary>
     private const long BatchBytes = 8 << 20;
@@ -26,7 +26,7 @@ internal sealed class KeptStudies
     /// <param name="file">Null for none.</param>
     /// <param name="maxDiskBytes">On disk.</param>
     /// <param name="changed">Hears of every change.</param>
-    public KeptStudies(long maxBytes, StudyFile? file, long maxDiskBytes, Action<Study, Study> changed)
+    public PersistentStudyTable(long maxBytes, StudyFile? file, long maxDiskBytes, Action<Study, Study> changed)
     {
         _file = file;
         _maxDiskBytes = maxDiskBytes;

@@ -3,7 +3,7 @@ using Proxy.Dicom;
 namespace Proxy.Prefetch.Jobs;
 
 /// <summary>Where a viewer looks: the series that he asks most of, and the frame of it that he asked for last.</summary>
-public sealed class Focus
+public sealed class ViewportHint
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<Uid, int> _asked = [];

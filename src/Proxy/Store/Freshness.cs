@@ -1,10 +1,10 @@
 namespace Proxy.Store;
 
 /// <summary>Ages by the wall clock, which may jump: what comes from the future is not fresh, so nothing lives for ever.</summary>
-public static class Ages
+public static class Freshness
 {
     public static bool IsWithin(DateTimeOffset since, TimeSpan lifetime, DateTimeOffset now) => now >= since && now - since < lifetime;
 
     /// <summary>Never below zero (RFC 9111 §5.1).</summary>
-    public static TimeSpan Of(DateTimeOffset since, DateTimeOffset now) => now > since ? now - since : TimeSpan.Zero;
+    public static TimeSpan GetAge(DateTimeOffset since, DateTimeOffset now) => now > since ? now - since : TimeSpan.Zero;
 }

@@ -4,10 +4,10 @@ using Proxy.Operations;
 
 namespace Proxy.Cache;
 
-public sealed partial class Fill
+public sealed partial class InFlightBody
 {
     /// <summary>One client's place in the body. Disposing of it is leaving.</summary>
-    public sealed class Reader(Fill fill) : IBody
+    public sealed class Reader(InFlightBody fill) : IBody
     {
         private byte[]? _buffer;
         private bool _hasLeft;

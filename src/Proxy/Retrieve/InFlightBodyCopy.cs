@@ -14,7 +14,7 @@ namespace Proxy.Retrieve;
 /// 4 prove    length and end, before anything is kept
 /// </code>
 /// </remarks>
-internal static class FillCopy
+internal static class InFlightBodyCopy
 {
     /// <summary>Bytes that are looked at before a client hears that something comes.</summary>
     private const int HeldBytes = 64 * 1024;
@@ -27,7 +27,7 @@ internal static class FillCopy
     /// It is not what was asked for, not as long as declared, another part follows, or the closing delimiter is missing.
     /// </exception>
     public static async Task<EntryHead> PartAsync(
-        MultipartReader multipart, EntryHead declared, BodyCheck check, Fill fill, CancellationToken cancellation)
+        MultipartReader multipart, EntryHead declared, BodyCheck check, InFlightBody fill, CancellationToken cancellation)
     {
         var head = await CopyAsync(multipart.ReadBodyAsync, declared, check, isEndProved: true, fill, cancellation);
         if (await multipart.ReadPartAsync(cancellation) is not null)
@@ -46,11 +46,11 @@ internal static class FillCopy
     /// It is not what was asked for, nothing proves its end, or it is not as long as declared.
     /// </exception>
     public static Task<EntryHead> SingleAsync(
-        Stream body, EntryHead declared, BodyCheck check, bool isEndProved, Fill fill, CancellationToken cancellation) =>
+        Stream body, EntryHead declared, BodyCheck check, bool isEndProved, InFlightBody fill, CancellationToken cancellation) =>
         CopyAsync(body.ReadAsync, declared, check, isEndProved || declared.Length is not null, fill, cancellation);
 
     private static async Task<EntryHead> CopyAsync(
-        Func<Memory<byte>, CancellationToken, ValueTask<int>> read, EntryHead declared, BodyCheck check, bool isEndProved, Fill fill,
+        Func<Memory<byte>, CancellationToken, ValueTask<int>> read, EntryHead declared, BodyCheck check, bool isEndProved, InFlightBody fill,
         CancellationToken cancellation)
     {
         var (head, length, isAtEnd) = await StartAsync(read, declared, check, isEndProved, fill, cancellation);
@@ -86,7 +86,7 @@ internal static class FillCopy
 
     // 1
     private static async Task<(EntryHead Head, long Length, bool IsAtEnd)> StartAsync(
-        Func<Memory<byte>, CancellationToken, ValueTask<int>> read, EntryHead declared, BodyCheck check, bool isEndProved, Fill fill,
+        Func<Memory<byte>, CancellationToken, ValueTask<int>> read, EntryHead declared, BodyCheck check, bool isEndProved, InFlightBody fill,
         CancellationToken cancellation)
     {
         var start = ArrayPool<byte>.Shared.Rent(HeldBytes);

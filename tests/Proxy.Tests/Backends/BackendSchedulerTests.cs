@@ -11,50 +11,50 @@ using Xunit;
 
 namespace Proxy.Tests.Backends;
 
-public sealed class TurnsTests : IDisposable
+public sealed class BackendSchedulerTests : IDisposable
 {
     private const string East = "east";
 
     private static readonly BackendRequest Probe = new("studies?limit=1", "*/*") { Scope = FailureScope.Probe };
 
-    private static readonly Errand Pixels = new(Uid.Parse("1.2"), Uid.Parse("1.2.1"));
-    private static readonly Errand OtherSeries = new(Uid.Parse("1.2"), Uid.Parse("1.2.2"));
-    private static readonly Errand OtherStudy = new(Uid.Parse("1.3"), Uid.Parse("1.3.1"));
+    private static readonly FetchTarget Pixels = new(Uid.Parse("1.2"), Uid.Parse("1.2.1"));
+    private static readonly FetchTarget OtherSeries = new(Uid.Parse("1.2"), Uid.Parse("1.2.2"));
+    private static readonly FetchTarget OtherStudy = new(Uid.Parse("1.3"), Uid.Parse("1.3.1"));
 
     private readonly FakeTimeProvider _time = new();
     private readonly Lab _lab;
 
-    public TurnsTests() => _lab = new(_time);
+    public BackendSchedulerTests() => _lab = new(_time);
 
     public void Dispose() => _lab.Dispose();
 
     [Fact]
     public async Task SoManyRunAtOnce_AndTheNextWhenOneEnds()
     {
-        var first = await TakeAsync(OtherStudy, Rank.Next, most: 2);
-        var second = await TakeAsync(OtherStudy, Rank.Next, most: 2);
-        var third = TakeAsync(OtherStudy, Rank.Next, most: 2);
+        var first = await TakeAsync(OtherStudy, PrefetchPriority.Next, most: 2);
+        var second = await TakeAsync(OtherStudy, PrefetchPriority.Next, most: 2);
+        var third = TakeAsync(OtherStudy, PrefetchPriority.Next, most: 2);
         Assert.False(third.IsCompleted);
 
         first.Dispose();
         (await third).Dispose();
         second.Dispose();
-        Assert.Equal(0, _lab.Turns.RunningOn(East));
+        Assert.Equal(0, _lab.Turns.CountRunning(East));
     }
 
     [Fact]
     public async Task TheHigherRankGoesFirst_ThenTheLowerNumber_ThenWhoCameFirst()
     {
-        var running = await TakeAsync(OtherStudy, Rank.Next, most: 1);
+        var running = await TakeAsync(OtherStudy, PrefetchPriority.Next, most: 1);
         var order = new List<string>();
-        Task[] all = [Then("priors", Rank.Priors, 1), Then("next 7", Rank.Next, 7), Then("next 3", Rank.Next, 3), Then("asked", Rank.Asked, 9), Then("next 3 again", Rank.Next, 3)];
+        Task[] all = [Then("priors", PrefetchPriority.Priors, 1), Then("next 7", PrefetchPriority.Next, 7), Then("next 3", PrefetchPriority.Next, 3), Then("asked", PrefetchPriority.Asked, 9), Then("next 3 again", PrefetchPriority.Next, 3)];
 
         running.Dispose();
         await Task.WhenAll(all);
 
         Assert.Equal(["asked", "next 3", "next 3 again", "next 7", "priors"], order);
 
-        async Task Then(string name, Rank rank, long number)
+        async Task Then(string name, PrefetchPriority rank, long number)
         {
             using var turn = await TakeAsync(OtherStudy, rank, most: 1, number);
             lock (order) order.Add(name);
@@ -64,18 +64,18 @@ public sealed class TurnsTests : IDisposable
     [Fact]
     public async Task AClientBreaksOffWhatIsForSomethingElse()
     {
-        using var running = await TakeAsync(OtherStudy, Rank.Next);
-        using var client = _lab.Turns.Wait(East, Pixels);
+        using var running = await TakeAsync(OtherStudy, PrefetchPriority.Next);
+        using var client = _lab.Turns.BeginForeground(East, Pixels);
         await Until.TrueAsync(() => running.Stopped.IsCancellationRequested);
     }
 
     [Fact]
     public async Task WhatIsForTheSameSeriesRunsBeside_AndAnotherSeriesDoesNot()
     {
-        using var same = await TakeAsync(Pixels, Rank.ReadAhead);
-        using var other = await TakeAsync(OtherSeries, Rank.ReadAhead);
-        using var metadata = await TakeAsync(new(Pixels.Study), Rank.ReadAhead);
-        using var client = _lab.Turns.Wait(East, Pixels);
+        using var same = await TakeAsync(Pixels, PrefetchPriority.ReadAhead);
+        using var other = await TakeAsync(OtherSeries, PrefetchPriority.ReadAhead);
+        using var metadata = await TakeAsync(new(Pixels.Study), PrefetchPriority.ReadAhead);
+        using var client = _lab.Turns.BeginForeground(East, Pixels);
         await Until.TrueAsync(() => other.Stopped.IsCancellationRequested);
         Assert.False(same.Stopped.IsCancellationRequested);
         Assert.False(metadata.Stopped.IsCancellationRequested);
@@ -84,9 +84,9 @@ public sealed class TurnsTests : IDisposable
     [Fact]
     public async Task ASearchStopsAllButReadAhead()
     {
-        using var ahead = await TakeAsync(Pixels, Rank.ReadAhead);
-        using var next = await TakeAsync(OtherStudy, Rank.Next);
-        using var client = _lab.Turns.Wait(East, null);
+        using var ahead = await TakeAsync(Pixels, PrefetchPriority.ReadAhead);
+        using var next = await TakeAsync(OtherStudy, PrefetchPriority.Next);
+        using var client = _lab.Turns.BeginForeground(East, null);
         await Until.TrueAsync(() => next.Stopped.IsCancellationRequested);
         Assert.False(ahead.Stopped.IsCancellationRequested);
     }
@@ -94,8 +94,8 @@ public sealed class TurnsTests : IDisposable
     [Fact]
     public async Task NothingBeginsWhileAClientWaits_NorJustAfter()
     {
-        var client = _lab.Turns.Wait(East, Pixels)!;
-        var wish = TakeAsync(OtherStudy, Rank.Next);
+        var client = _lab.Turns.BeginForeground(East, Pixels)!;
+        var wish = TakeAsync(OtherStudy, PrefetchPriority.Next);
         client.Dispose();
         _time.Advance(TimeSpan.FromMilliseconds(150));
         Assert.False(wish.IsCompleted);
@@ -106,21 +106,21 @@ public sealed class TurnsTests : IDisposable
     [Fact]
     public async Task BehindAClientOneRunsAtATime_AndThenAPause_UntilNoneCameForAWhile()
     {
-        _lab.Turns.Wait(East, Pixels)!.Dispose();
+        _lab.Turns.BeginForeground(East, Pixels)!.Dispose();
         _time.Advance(TimeSpan.FromMilliseconds(300));
-        var first = await TakeAsync(OtherStudy, Rank.Next);
-        var others = Enumerable.Range(0, 4).Select(_ => TakeAsync(OtherStudy, Rank.Next)).ToList();
+        var first = await TakeAsync(OtherStudy, PrefetchPriority.Next);
+        var others = Enumerable.Range(0, 4).Select(_ => TakeAsync(OtherStudy, PrefetchPriority.Next)).ToList();
         _time.Advance(TimeSpan.FromMilliseconds(400));
-        Assert.Equal(1, _lab.Turns.RunningOn(East));
+        Assert.Equal(1, _lab.Turns.CountRunning(East));
         first.Dispose();
         _time.Advance(TimeSpan.FromMilliseconds(700));
-        Assert.Equal(0, _lab.Turns.RunningOn(East));
+        Assert.Equal(0, _lab.Turns.CountRunning(East));
         _time.Advance(TimeSpan.FromMilliseconds(101));
-        Assert.Equal(1, _lab.Turns.RunningOn(East));
+        Assert.Equal(1, _lab.Turns.CountRunning(East));
         _time.Advance(TimeSpan.FromSeconds(2));
-        Assert.Equal(1, _lab.Turns.RunningOn(East));
+        Assert.Equal(1, _lab.Turns.CountRunning(East));
         for (var i = 0; i < 14; i++) _time.Advance(TimeSpan.FromSeconds(1));
-        Assert.Equal(4, _lab.Turns.RunningOn(East));
+        Assert.Equal(4, _lab.Turns.CountRunning(East));
         await Task.WhenAll(others);
     }
 
@@ -130,17 +130,17 @@ public sealed class TurnsTests : IDisposable
         var pauses = new List<int>();
         for (var round = 0; round < 6; round++)
         {
-            var wish = TakeAsync(OtherStudy, Rank.Next);
+            var wish = TakeAsync(OtherStudy, PrefetchPriority.Next);
             var waited = 0;
-            for (; !wish.IsCompleted && _lab.Turns.RunningOn(East) == 0; waited++)
+            for (; !wish.IsCompleted && _lab.Turns.CountRunning(East) == 0; waited++)
             {
                 // A client that comes every 400 ms keeps the backend one that is careful with.
-                _lab.Turns.Wait(East, OtherStudy)!.Dispose();
+                _lab.Turns.BeginForeground(East, OtherStudy)!.Dispose();
                 _time.Advance(TimeSpan.FromMilliseconds(250));
                 _time.Advance(TimeSpan.FromMilliseconds(150));
             }
             using var turn = await wish;
-            _lab.Turns.Wait(East, Pixels)!.Dispose();
+            _lab.Turns.BeginForeground(East, Pixels)!.Dispose();
             pauses.Add(waited);
         }
         Assert.Equal([0, 3, 5, 10, 20, 25], pauses);
@@ -149,15 +149,15 @@ public sealed class TurnsTests : IDisposable
     [Fact]
     public async Task AnotherBackendIsNoneOfItsBusiness()
     {
-        using var client = _lab.Turns.Wait("west", Pixels);
-        (await TakeAsync(OtherStudy, Rank.Next)).Dispose();
+        using var client = _lab.Turns.BeginForeground("west", Pixels);
+        (await TakeAsync(OtherStudy, PrefetchPriority.Next)).Dispose();
     }
 
     [Fact]
     public async Task NothingIsAskedOfAnOverloadedBackend_UntilItsTimeIsOver()
     {
         _lab.States.Note(East, Probe, new(East, BackendError.Overloaded, "status 429") { RetryAfter = TimeSpan.FromSeconds(4) });
-        var wish = TakeAsync(OtherStudy, Rank.ReadAhead);
+        var wish = TakeAsync(OtherStudy, PrefetchPriority.ReadAhead);
         _time.Advance(TimeSpan.FromSeconds(3.9));
         Assert.False(wish.IsCompleted);
         await Until.TrueAsync(() =>
@@ -172,7 +172,7 @@ public sealed class TurnsTests : IDisposable
     public async Task NothingIsAskedOfABackendWhoseCircuitIsOpen()
     {
         for (var i = 0; i < Circuit.Outages; i++) _lab.States.Note(East, Probe, new(East, BackendError.Unreachable, "gone") { IsConnectionFailure = true });
-        var wish = TakeAsync(OtherStudy, Rank.Asked);
+        var wish = TakeAsync(OtherStudy, PrefetchPriority.Asked);
         _time.Advance(TimeSpan.FromSeconds(2));
         Assert.False(wish.IsCompleted);
 
@@ -189,9 +189,9 @@ public sealed class TurnsTests : IDisposable
     public async Task WhoIsNotWantedAnyMoreHoldsNobodyUp()
     {
         using var gone = new CancellationTokenSource();
-        var running = await TakeAsync(OtherStudy, Rank.Next, most: 1);
-        var unwanted = _lab.Turns.TakeAsync(East, OtherStudy, Rank.Asked, order: 0, most: 1, CancellationToken.None, gone.Token);
-        var wanted = TakeAsync(OtherStudy, Rank.Next, most: 1);
+        var running = await TakeAsync(OtherStudy, PrefetchPriority.Next, most: 1);
+        var unwanted = _lab.Turns.AcquireAsync(East, OtherStudy, PrefetchPriority.Asked, order: 0, most: 1, CancellationToken.None, gone.Token);
+        var wanted = TakeAsync(OtherStudy, PrefetchPriority.Next, most: 1);
         await gone.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => unwanted);
         running.Dispose();
@@ -203,8 +203,8 @@ public sealed class TurnsTests : IDisposable
     {
         using var patience = new CancellationTokenSource();
         using var job = new CancellationTokenSource();
-        using var turn = await _lab.Turns.TakeAsync(East, OtherStudy, Rank.Next, order: 0, most: 1, patience.Token, job.Token);
-        var late = _lab.Turns.TakeAsync(East, OtherStudy, Rank.Next, order: 0, most: 1, patience.Token, job.Token);
+        using var turn = await _lab.Turns.AcquireAsync(East, OtherStudy, PrefetchPriority.Next, order: 0, most: 1, patience.Token, job.Token);
+        var late = _lab.Turns.AcquireAsync(East, OtherStudy, PrefetchPriority.Next, order: 0, most: 1, patience.Token, job.Token);
         await patience.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => late);
         patience.Dispose();
@@ -220,17 +220,17 @@ public sealed class TurnsTests : IDisposable
     [InlineData(RequestPurpose.Prefetch)]
     public async Task WorkInTheBackgroundIsNoWaitingClient(RequestPurpose purpose)
     {
-        using var turn = await TakeAsync(OtherStudy, Rank.Next);
+        using var turn = await TakeAsync(OtherStudy, PrefetchPriority.Next);
 
         await CurrentPurpose.RunAsync(purpose, async () =>
         {
             await Task.Yield();
-            Assert.Null(_lab.Turns.Wait(East, Pixels));
+            Assert.Null(_lab.Turns.BeginForeground(East, Pixels));
         });
 
         Assert.False(turn.Stopped.IsCancellationRequested);
         Assert.Equal(RequestPurpose.Client, CurrentPurpose.Value);
-        using var client = _lab.Turns.Wait(East, Pixels);
+        using var client = _lab.Turns.BeginForeground(East, Pixels);
         await Until.TrueAsync(() => turn.Stopped.IsCancellationRequested);
     }
 
@@ -248,7 +248,7 @@ public sealed class TurnsTests : IDisposable
     [InlineData("studies/1.2/series/1.3/instances/1.4/frames/1", "1.2 1.3")]
     [InlineData("studies/1.2/series/1.3/instances/1.4/bulk/7fe00010", "1.2 1.3")]
     public void ARequestSaysWhatItIsFor(string pathAndQuery, string? errand) =>
-        Assert.Equal(errand, Errand.Of(pathAndQuery) is { } of ? $"{of.Study} {of.Series}".Trim() : null);
+        Assert.Equal(errand, FetchTarget.Parse(pathAndQuery) is { } of ? $"{of.Study} {of.Series}".Trim() : null);
 
     [Fact]
     public async Task HoweverManyComeAndGo_NeverMoreThanSoManyRun_AndNoneIsLeftBehind()
@@ -256,17 +256,17 @@ public sealed class TurnsTests : IDisposable
         var (running, peak) = (0, 0);
         await Parallel.ForAsync(0, 500, TestContext.Current.CancellationToken, async (i, _) =>
         {
-            using var turn = await TakeAsync(OtherStudy, (Rank)(i % 5), most: 4, number: i);
+            using var turn = await TakeAsync(OtherStudy, (PrefetchPriority)(i % 5), most: 4, number: i);
             var now = Interlocked.Increment(ref running);
             lock (_lab) peak = Math.Max(peak, now);
             await Task.Yield();
             Interlocked.Decrement(ref running);
         });
         Assert.InRange(peak, 1, 4);
-        Assert.Equal(0, _lab.Turns.RunningOn(East));
+        Assert.Equal(0, _lab.Turns.CountRunning(East));
     }
 
-    private Task<Turns.Turn> TakeAsync(Errand errand, Rank rank, int most = 8, long number = 0) => _lab.Turns.TakeAsync(East, errand, rank, number, most, CancellationToken.None, TestContext.Current.CancellationToken);
+    private Task<BackendScheduler.FetchSlot> TakeAsync(FetchTarget errand, PrefetchPriority rank, int most = 8, long number = 0) => _lab.Turns.AcquireAsync(East, errand, rank, number, most, CancellationToken.None, TestContext.Current.CancellationToken);
 
     private sealed class Lab : IDisposable
     {
@@ -280,7 +280,7 @@ public sealed class TurnsTests : IDisposable
 
         public BackendStates States { get; }
 
-        public Turns Turns { get; }
+        public BackendScheduler Turns { get; }
 
         public void Dispose() => _services.Dispose();
     }

@@ -7,7 +7,7 @@ using Proxy.Search;
 namespace Proxy.Prefetch;
 
 /// <summary>Tells the prefetcher what a request says of its viewer; the request goes on as it would without.</summary>
-internal static class Watch
+internal static class ViewerActivityFilter
 {
     public static async ValueTask<object?> FilterAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
@@ -15,7 +15,7 @@ internal static class Watch
         var prefetcher = http.RequestServices.GetRequiredService<Prefetcher>();
         if (!prefetcher.FollowsClients) return await next(context);
         var scope = http.GetScope();
-        var viewer = Viewer.Of(http, scope.Name);
+        var viewer = Viewer.Identify(http, scope.Name);
         if (Uid.TryParse(http.Request.RouteValues["study"] as string, out var study))
         {
             prefetcher.NoteOpened(viewer, scope, study);
@@ -23,10 +23,10 @@ internal static class Watch
         }
         else if (Uid.TryParse(http.Request.Query["StudyInstanceUID"].ToString(), out var lookedUp))
         {
-            prefetcher.NoteLookedUp(scope, lookedUp);
+            prefetcher.NoteSearched(scope, lookedUp);
         }
         var result = await next(context);
-        if (http.Items[typeof(ShownStudies)] is ShownStudies shown) prefetcher.NoteShown(viewer, shown);
+        if (http.Items[typeof(SearchedStudies)] is SearchedStudies shown) prefetcher.NoteListed(viewer, shown);
         return result;
     }
 

@@ -13,15 +13,15 @@ using Xunit;
 
 namespace Proxy.Tests.Prefetch;
 
-public sealed class JobBoardTests : IDisposable
+public sealed class JobRegistryTests : IDisposable
 {
     private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
     private readonly EventLog _events = new(NullLogger<EventLog>.Instance);
     private readonly FakeTimeProvider _time = new();
-    private readonly JobBoard _board;
+    private readonly JobRegistry _board;
     private readonly List<PrefetchJob> _added = [];
 
-    public JobBoardTests()
+    public JobRegistryTests()
     {
         _board = new(_events, new(_services.GetRequiredService<IMeterFactory>()), _time);
         _board.Added += holder => _added.Add(holder.Job);
@@ -34,7 +34,7 @@ public sealed class JobBoardTests : IDisposable
     {
         var told = new System.Collections.Concurrent.ConcurrentQueue<string>();
         using var _ = _events.Subscribe(ProxyEvent.PrefetchProgress, e => told.Enqueue($"{e.More["job"].GetProperty("state")} {e.More["job"].GetProperty("frames").GetProperty("done")}"));
-        var job = Add(Rank.Next, 1);
+        var job = Add(PrefetchPriority.Next, 1);
         job.Update(j => j with { State = JobState.Running });
         for (var i = 0; i < 10; i++) job.Update(j => j.WithItem(isFrame: true, 10));
         _time.Advance(TimeSpan.FromSeconds(1));
@@ -49,11 +49,11 @@ public sealed class JobBoardTests : IDisposable
     {
         const int Many = 200;
         var reader = new EventReader(_events);
-        var ended = new System.Collections.Concurrent.ConcurrentBag<JobHolder>();
+        var ended = new System.Collections.Concurrent.ConcurrentBag<JobHandle>();
         _board.Ended += ended.Add;
         for (var i = 0; i < Many; i++)
         {
-            var job = Add(Rank.Next, i + 1);
+            var job = Add(PrefetchPriority.Next, i + 1);
             job.Update(j => j with { State = JobState.Running });
             Parallel.Invoke(
                 () => Progress(job), () => Progress(job), () => job.Update(j => j with { State = JobState.Done }), () => job.Cancel(_time.GetUtcNow(), "test"));
@@ -65,7 +65,7 @@ public sealed class JobBoardTests : IDisposable
         Assert.All(told, job => Assert.Contains(job.Last().GetProperty("state").GetString(), (string[])["done", "cancelled"]));
         Assert.Equal(Many, ended.Count);
 
-        static void Progress(JobHolder job)
+        static void Progress(JobHandle job)
         {
             for (var i = 0; i < 20; i++) job.Update(j => j.WithItem(isFrame: true, 10));
         }
@@ -74,62 +74,62 @@ public sealed class JobBoardTests : IDisposable
     [Fact]
     public void OneThatIsPushedOutAtOnceIsToldOnce()
     {
-        for (var i = 1; i <= JobBoard.Most; i++) Add(Rank.Asked, i);
+        for (var i = 1; i <= JobRegistry.MaxLive; i++) Add(PrefetchPriority.Asked, i);
         var reader = new EventReader(_events);
-        Add(Rank.Idle, 1000);
+        Add(PrefetchPriority.Idle, 1000);
         Assert.Equal(["queued", "cancelled"], reader.ReadAll().Select(e => e.More["job"].GetProperty("state").GetString()));
     }
 
     [Fact]
     public void WhatIsAskedForTwiceIsOneJob_WhileItIsLive()
     {
-        var first = Add(Rank.Next, 1, 2);
-        Assert.Same(first, Add(Rank.Next, 1, 2));
-        Assert.NotSame(first, Add(Rank.Next, 2, 1));
+        var first = Add(PrefetchPriority.Next, 1, 2);
+        Assert.Same(first, Add(PrefetchPriority.Next, 1, 2));
+        Assert.NotSame(first, Add(PrefetchPriority.Next, 2, 1));
         first.Cancel(_time.GetUtcNow(), "test");
-        Assert.NotSame(first, Add(Rank.Next, 1, 2));
+        Assert.NotSame(first, Add(PrefetchPriority.Next, 1, 2));
         Assert.Equal(3, _added.Count);
     }
 
     [Fact]
     public void TheQueueIsBounded_AndWhatIsMissedLeastLeaves_AndSaysSo()
     {
-        var priors = Add(Rank.Priors, 1);
-        var next = Add(Rank.Next, 2);
-        for (var i = 3; i <= JobBoard.Most; i++) Add(Rank.Asked, i);
+        var priors = Add(PrefetchPriority.Priors, 1);
+        var next = Add(PrefetchPriority.Next, 2);
+        for (var i = 3; i <= JobRegistry.MaxLive; i++) Add(PrefetchPriority.Asked, i);
 
-        var more = Add(Rank.Asked, 1000);
+        var more = Add(PrefetchPriority.Asked, 1000);
         Assert.Equal(JobState.Cancelled, priors.Job.State);
         Assert.Contains("lowest priority", priors.Job.Reason, StringComparison.Ordinal);
         Assert.Empty(priors.Job.Errors);
-        Add(Rank.Asked, 1001);
+        Add(PrefetchPriority.Asked, 1001);
         Assert.Equal(JobState.Cancelled, next.Job.State);
         Assert.Equal(JobState.Queued, more.Job.State);
 
         // One that would be missed less than all that are there does not come in.
-        var late = Add(Rank.Priors, 1002);
+        var late = Add(PrefetchPriority.Priors, 1002);
         Assert.Equal(JobState.Cancelled, late.Job.State);
         Assert.DoesNotContain(_added, job => job.Id == late.Job.Id);
-        Assert.Equal(JobBoard.Most, _board.All.Count(holder => holder.Job.IsLive));
+        Assert.Equal(JobRegistry.MaxLive, _board.All.Count(holder => holder.Job.IsLive));
     }
 
     [Fact]
     public void WhoOpensStudyAfterStudyPushesOutNothingElse()
     {
-        var asked = Add(Rank.Idle, 1);
-        var first = _board.Add(Why.ReadAhead, Rank.ReadAhead, "", [Uid.Parse("1.3.1")]);
-        for (var i = 2; i <= 500; i++) _board.Add(Why.ReadAhead, Rank.ReadAhead, "", [Uid.Parse($"1.3.{i}")]);
+        var asked = Add(PrefetchPriority.Idle, 1);
+        var first = _board.Add(PrefetchReason.ReadAhead, PrefetchPriority.ReadAhead, "", [Uid.Parse("1.3.1")]);
+        for (var i = 2; i <= 500; i++) _board.Add(PrefetchReason.ReadAhead, PrefetchPriority.ReadAhead, "", [Uid.Parse($"1.3.{i}")]);
         Assert.Equal((JobState.Queued, JobState.Cancelled), (asked.Job.State, first.Job.State));
-        Assert.Equal(1 + JobBoard.MostReadAhead, _board.All.Count(holder => holder.Job.IsLive));
+        Assert.Equal(1 + JobRegistry.MaxReadAhead, _board.All.Count(holder => holder.Job.IsLive));
     }
 
     [Fact]
     public void OneThatHasBegunIsMissedMoreThanOneThatWaits()
     {
-        var running = Add(Rank.Next, 1);
+        var running = Add(PrefetchPriority.Next, 1);
         running.Update(job => job with { State = JobState.Running });
-        for (var i = 2; i <= JobBoard.Most; i++) Add(Rank.Next, i);
-        Add(Rank.Next, 1000);
+        for (var i = 2; i <= JobRegistry.MaxLive; i++) Add(PrefetchPriority.Next, i);
+        Add(PrefetchPriority.Next, 1000);
         Assert.Equal(JobState.Running, running.Job.State);
         Assert.Equal(1, _board.All.Count(holder => holder.Job.State == JobState.Cancelled));
     }
@@ -137,8 +137,8 @@ public sealed class JobBoardTests : IDisposable
     [Fact]
     public void TheEndedOnesLeaveTheListAfterAWhile_AndTheLiveOnesNever()
     {
-        var ended = Add(Rank.Next, 1);
-        var live = Add(Rank.Next, 2);
+        var ended = Add(PrefetchPriority.Next, 1);
+        var live = Add(PrefetchPriority.Next, 2);
         ended.Cancel(_time.GetUtcNow(), "test");
         _time.Advance(TimeSpan.FromMinutes(59));
         Assert.NotNull(_board.Find(ended.Job.Id));
@@ -150,7 +150,7 @@ public sealed class JobBoardTests : IDisposable
     [Fact]
     public void HoweverManyEnd_TheListIsBounded()
     {
-        for (var i = 1; i <= 1000; i++) Add(Rank.Next, i).Cancel(_time.GetUtcNow(), "test");
+        for (var i = 1; i <= 1000; i++) Add(PrefetchPriority.Next, i).Cancel(_time.GetUtcNow(), "test");
         Assert.Equal(200, _board.All.Length);
         Assert.Equal("1.2.1000", _board.All[0].Job.StudyUids[0].ToString());
     }
@@ -158,7 +158,7 @@ public sealed class JobBoardTests : IDisposable
     [Fact]
     public void WhatHasEndedDoesNotChange()
     {
-        var job = Add(Rank.Next, 1);
+        var job = Add(PrefetchPriority.Next, 1);
         Assert.True(job.Cancel(_time.GetUtcNow(), "test"));
         Assert.False(job.Update(j => j with { State = JobState.Done }));
         Assert.False(job.Cancel(_time.GetUtcNow(), "test"));
@@ -169,7 +169,7 @@ public sealed class JobBoardTests : IDisposable
     [Fact]
     public void OneFromBeforeBeginsAgain_AndOneThatHadEndedIsListed()
     {
-        var live = new PrefetchJob("a", Why.Asked, Rank.Next, "", [Uid.Parse("1.2.3")], _time.GetUtcNow()) { State = JobState.Running, Frames = new(5, 10), Started = _time.GetUtcNow() };
+        var live = new PrefetchJob("a", PrefetchReason.Asked, PrefetchPriority.Next, "", [Uid.Parse("1.2.3")], _time.GetUtcNow()) { State = JobState.Running, Frames = new(5, 10), Started = _time.GetUtcNow() };
         _board.Restore(live);
         _board.Restore(live with { Id = "b", State = JobState.Done, Ended = _time.GetUtcNow() });
 
@@ -181,10 +181,10 @@ public sealed class JobBoardTests : IDisposable
     [Fact]
     public void TheTotalOfBytesIsWhatIsToCome_ByWhatCame()
     {
-        var job = new PrefetchJob("a", Why.Asked, Rank.Next, "", [Uid.Parse("1.2.3")], _time.GetUtcNow()) { Frames = new(0, 9), Items = new(0, 10) };
+        var job = new PrefetchJob("a", PrefetchReason.Asked, PrefetchPriority.Next, "", [Uid.Parse("1.2.3")], _time.GetUtcNow()) { Frames = new(0, 9), Items = new(0, 10) };
         job = job.WithItem(isFrame: true, 1000).WithItem(isFrame: false, 3000).WithItem(isFrame: true, null, wasCached: true);
         Assert.Equal((new Progress(2, 9), new Progress(4000, 4000 + 7 * 2000), 1), (job.Frames, job.Bytes, job.Cached));
     }
 
-    private JobHolder Add(Rank rank, params ImmutableArray<int> studies) => _board.Add(Why.Asked, rank, "", [.. studies.Select(n => Uid.Parse($"1.2.{n}"))]);
+    private JobHandle Add(PrefetchPriority rank, params ImmutableArray<int> studies) => _board.Add(PrefetchReason.Asked, rank, "", [.. studies.Select(n => Uid.Parse($"1.2.{n}"))]);
 }

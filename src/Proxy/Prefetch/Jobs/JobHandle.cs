@@ -4,13 +4,13 @@ namespace Proxy.Prefetch.Jobs;
 /// <param name="job">As it begins.</param>
 /// <param name="number">Of two of one rank the lower goes first.</param>
 /// <param name="changed">Hears of every change in its order, before (null for a new job) and after it; must not wait.</param>
-public sealed class JobHolder(PrefetchJob job, long number, Action<PrefetchJob?, PrefetchJob, JobHolder> changed)
+public sealed class JobHandle(PrefetchJob job, long number, Action<PrefetchJob?, PrefetchJob, JobHandle> changed)
 {
     /// <summary>How long a job waits for a backend that is not asked, and for room.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     /// <summary>How often it looks whether that is over.</summary>
-    public static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
+    public static readonly TimeSpan RecheckInterval = TimeSpan.FromSeconds(1);
 
     /// <summary>How often one that only comes further is told of.</summary>
     private static readonly TimeSpan ToldEvery = TimeSpan.FromSeconds(1);
@@ -28,7 +28,7 @@ public sealed class JobHolder(PrefetchJob job, long number, Action<PrefetchJob?,
     public CancellationToken Stopped => _stop.Token;
 
     /// <summary>Where a viewer looks, for one that reads ahead of him.</summary>
-    public Focus Focus { get; } = new();
+    public ViewportHint Focus { get; } = new();
 
     /// <summary>Publishes a new job, before anybody else can change it.</summary>
     public void Announce()

@@ -13,20 +13,20 @@ namespace Proxy.Prefetch.Jobs;
 /// So many wait and no more: another one pushes out whatever would be missed least. Those that read ahead are counted by
 /// themselves: whoever opens study after study pushes out nothing else. What is asked for twice is one job.
 /// </remarks>
-public sealed class JobBoard(EventLog events, Counters counters, TimeProvider time)
+public sealed class JobRegistry(EventLog events, Counters counters, TimeProvider time)
 {
     /// <summary>Live ones, besides those that read ahead.</summary>
-    public const int Most = 100;
+    public const int MaxLive = 100;
 
     /// <summary>Live ones that read ahead.</summary>
-    public const int MostReadAhead = 50;
+    public const int MaxReadAhead = 50;
 
     /// <summary>Those that have ended are listed for so long, and so many of them.</summary>
     private static readonly TimeSpan ListedFor = TimeSpan.FromHours(1);
 
-    private const int MostEnded = 200;
+    private const int MaxEnded = 200;
 
-    private readonly ConcurrentDictionary<string, JobHolder> _jobs = new();
+    private readonly ConcurrentDictionary<string, JobHandle> _jobs = new();
     private readonly Lock _adding = new();
     private long _numbers;
     private long _changes;
@@ -35,13 +35,13 @@ public sealed class JobBoard(EventLog events, Counters counters, TimeProvider ti
     public long Changes => Interlocked.Read(ref _changes);
 
     /// <summary>Told of each job that is to be run.</summary>
-    public event Action<JobHolder>? Added;
+    public event Action<JobHandle>? Added;
 
     /// <summary>Told once of each job that has ended, whether it ran or not. A handler must not wait.</summary>
-    public event Action<JobHolder>? Ended;
+    public event Action<JobHandle>? Ended;
 
     /// <summary>The newest first.</summary>
-    public ImmutableArray<JobHolder> All
+    public ImmutableArray<JobHandle> All
     {
         get
         {
@@ -50,16 +50,16 @@ public sealed class JobBoard(EventLog events, Counters counters, TimeProvider ti
         }
     }
 
-    public JobHolder? Find(string id)
+    public JobHandle? Find(string id)
     {
         Expire();
         return _jobs.GetValueOrDefault(id);
     }
 
     /// <summary>Adds a job; one for the same studies that is live already is the job.</summary>
-    public JobHolder Add(Why why, Rank rank, string root, ImmutableArray<Uid> studies)
+    public JobHandle Add(PrefetchReason why, PrefetchPriority rank, string root, ImmutableArray<Uid> studies)
     {
-        JobHolder holder;
+        JobHandle holder;
         lock (_adding)
         {
             var live = All.Where(other => other.Job.IsLive).ToList();
@@ -68,9 +68,9 @@ public sealed class JobBoard(EventLog events, Counters counters, TimeProvider ti
             holder = NewHolder(new(id, why, rank, root, studies, time.GetUtcNow()) { Studies = new(0, studies.Length) });
             holder.Announce();
             _jobs[id] = holder;
-            live.RemoveAll(other => (other.Job.Why == Why.ReadAhead) != (why == Why.ReadAhead));
-            if (live.Count >= (why == Why.ReadAhead ? MostReadAhead : Most))
-                FindLeast([holder, .. live]).Cancel(time.GetUtcNow(), "too many jobs are waiting, and this one has the lowest priority");
+            live.RemoveAll(other => (other.Job.Why == PrefetchReason.ReadAhead) != (why == PrefetchReason.ReadAhead));
+            if (live.Count >= (why == PrefetchReason.ReadAhead ? MaxReadAhead : MaxLive))
+                FindVictim([holder, .. live]).Cancel(time.GetUtcNow(), "too many jobs are waiting, and this one has the lowest priority");
         }
         if (holder.Job.IsLive) Added?.Invoke(holder);
         return holder;
@@ -87,25 +87,25 @@ public sealed class JobBoard(EventLog events, Counters counters, TimeProvider ti
     /// <summary>Takes a job off the list that was not worth one.</summary>
     public void Remove(string id) => _jobs.TryRemove(id, out _);
 
-    private JobHolder NewHolder(PrefetchJob job) => new(job, Interlocked.Increment(ref _numbers), Tell);
+    private JobHandle NewHolder(PrefetchJob job) => new(job, Interlocked.Increment(ref _numbers), PublishProgress);
 
     /// <summary>What would be missed least: of the lowest rank one that has not begun, and of those the oldest, for what it was for is past.</summary>
-    private static JobHolder FindLeast(IEnumerable<JobHolder> live) =>
+    private static JobHandle FindVictim(IEnumerable<JobHandle> live) =>
         live.OrderByDescending(holder => holder.Job.Rank).ThenBy(holder => holder.Job.State).ThenBy(holder => holder.Number).First();
 
-    private static bool IsSame(PrefetchJob job, Why why, Rank rank, string root, ImmutableArray<Uid> studies) =>
+    private static bool IsSame(PrefetchJob job, PrefetchReason why, PrefetchPriority rank, string root, ImmutableArray<Uid> studies) =>
         job.Why == why && job.Rank == rank && job.Root == root && job.StudyUids.SequenceEqual(studies);
 
     /// <summary>Each change of its state is told, and how far it is once in a while.</summary>
-    private void Tell(PrefetchJob? before, PrefetchJob job, JobHolder holder)
+    private void PublishProgress(PrefetchJob? before, PrefetchJob job, JobHandle holder)
     {
         Interlocked.Increment(ref _changes);
         if (!holder.IsToldNow(time.GetUtcNow(), isDue: before?.State != job.State)) return;
-        var progress = JobJson.ProgressOf(job, time.GetUtcNow());
+        var progress = JobJson.FindProgress(job, time.GetUtcNow());
         var told = new ProxyEvent(ProxyEvent.PrefetchProgress) { Study = job.StudyUids is [var only] ? only : null };
         events.Publish(told.With("job", progress));
         if (job.IsLive) return;
-        counters.PrefetchEnded(JobJson.NameOf(job.Why), JobJson.NameOf(job.State), job.Bytes.Done);
+        counters.PrefetchEnded(JobJson.GetName(job.Why), JobJson.GetName(job.State), job.Bytes.Done);
         Ended?.Invoke(holder);
     }
 
@@ -115,7 +115,7 @@ public sealed class JobBoard(EventLog events, Counters counters, TimeProvider ti
         var ended = _jobs.Values.Where(holder => !holder.Job.IsLive).OrderByDescending(holder => holder.Number).ToList();
         foreach (var (holder, place) in ended.Select((holder, place) => (holder, place)))
         {
-            if (place >= MostEnded || now - holder.Job.Ended >= ListedFor) _jobs.TryRemove(holder.Job.Id, out _);
+            if (place >= MaxEnded || now - holder.Job.Ended >= ListedFor) _jobs.TryRemove(holder.Job.Id, out _);
         }
     }
 }

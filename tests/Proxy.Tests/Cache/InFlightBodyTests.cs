@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Proxy.Tests.Cache;
 
-public class FillTests
+public class InFlightBodyTests
 {
     private const int KeepUpTo = 1024 * 1024;
 
@@ -15,7 +15,7 @@ public class FillTests
 
     private static CancellationToken Stopped => TestContext.Current.CancellationToken;
 
-    private readonly Fill _fill = new(KeepUpTo);
+    private readonly InFlightBody _fill = new(KeepUpTo);
 
     [Fact]
     public async Task AReaderHasWhatIsThereAtOnce_AndFollows()
@@ -142,7 +142,7 @@ public class FillTests
     [Fact]
     public async Task ADeclaredLengthTakesNoMemoryByItself()
     {
-        var fill = new Fill(long.MaxValue);
+        var fill = new InFlightBody(long.MaxValue);
         using var other = fill.Join();
         var before = GC.GetAllocatedBytesForCurrentThread();
         fill.Begin(Head with { Length = 1L << 40 });
@@ -201,7 +201,7 @@ public class FillTests
         await _fill.WriteAsync(Bytes(1, KeepUpTo + 1), Stopped);
         Assert.Null(_fill.Join());
 
-        var declared = new Fill(KeepUpTo);
+        var declared = new InFlightBody(KeepUpTo);
         using var first = declared.Join();
         declared.Begin(Head with { Length = KeepUpTo + 1 });
         Assert.Null(declared.Join());
@@ -219,7 +219,7 @@ public class FillTests
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private async Task<WeakReference<byte[]>> WriteAndReadAsync(Fill.Reader reader)
+    private async Task<WeakReference<byte[]>> WriteAndReadAsync(InFlightBody.Reader reader)
     {
         await _fill.WriteAsync(Bytes(1, 64 * 1024), Stopped);
         MemoryMarshal.TryGetArray(await reader.ReadAsync(Stopped), out var array);

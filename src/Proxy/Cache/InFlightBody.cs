@@ -23,7 +23,7 @@ namespace Proxy.Cache;
 /// <param name="spool">Begins a file for a body that is larger; gives null when there is none to be had.</param>
 /// <param name="inFlight">Where the bytes in memory are counted; null when they are not.</param>
 /// <param name="maxBytes">A body that is larger is refused.</param>
-public sealed partial class Fill(long holdUpTo, Func<EntryHead, Task<Spool?>>? spool = null, InFlightBytes? inFlight = null, long maxBytes = long.MaxValue)
+public sealed partial class InFlightBody(long holdUpTo, Func<EntryHead, Task<Spool?>>? spool = null, InFlightBytes? inFlight = null, long maxBytes = long.MaxValue)
 {
     private const int FirstPieceBytes = 64 * 1024;
     private const int LastPieceBytes = 256;
@@ -66,7 +66,7 @@ public sealed partial class Fill(long holdUpTo, Func<EntryHead, Task<Spool?>>? s
     public bool IsUnwanted { get; set; }
 
     /// <summary>Where it is to be kept: as whoever joined it and values it most wants it.</summary>
-    public Keep Keep { get; set; }
+    public Placement Keep { get; set; }
 
     /// <summary>It is where it is to be kept, or on its way there.</summary>
     public bool IsFiled { get; set; }

@@ -3,12 +3,12 @@ using System.Collections.Concurrent;
 namespace Proxy.Cache;
 
 /// <summary>How often a tier had what was wanted of each backend, since the start.</summary>
-public sealed class Tallies
+public sealed class CacheStatistics
 {
-    private readonly ConcurrentDictionary<string, Tally> _byBackend = new(StringComparer.OrdinalIgnoreCase);
+    private readonly ConcurrentDictionary<string, BackendStatistics> _byBackend = new(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>One backend's.</summary>
-    public sealed class Tally
+    public sealed class BackendStatistics
     {
         private long _hits;
         private long _misses;
@@ -21,18 +21,18 @@ public sealed class Tallies
         /// <summary>Entries that left because others needed the room.</summary>
         public long Evictions => Interlocked.Read(ref _evictions);
 
-        internal void Note(bool isHit) => Interlocked.Increment(ref isHit ? ref _hits : ref _misses);
+        internal void Count(bool isHit) => Interlocked.Increment(ref isHit ? ref _hits : ref _misses);
 
-        internal void Evict(long count) => Interlocked.Add(ref _evictions, count);
+        internal void CountEvictions(long count) => Interlocked.Add(ref _evictions, count);
     }
 
-    public Tally Of(string backend) => _byBackend.GetOrAdd(backend, static _ => new());
+    public BackendStatistics Get(string backend) => _byBackend.GetOrAdd(backend, static _ => new());
 
     public long Hits => _byBackend.Values.Sum(t => t.Hits);
 
     public long Misses => _byBackend.Values.Sum(t => t.Misses);
 
-    public void Note(string backend, bool isHit) => Of(backend).Note(isHit);
+    public void Count(string backend, bool isHit) => Get(backend).Count(isHit);
 
-    public void Evict(string backend, long count) => Of(backend).Evict(count);
+    public void CountEvictions(string backend, long count) => Get(backend).CountEvictions(count);
 }

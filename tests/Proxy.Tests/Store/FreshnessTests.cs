@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Tests.Store;
 
-public class AgesTests
+public class FreshnessTests
 {
     private static readonly DateTimeOffset Noon = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);
 
@@ -15,14 +15,14 @@ public class AgesTests
     [InlineData(-1, false)]
     [InlineData(-86_400, false)]
     public void IsWithin_ALifetime_AndNeverFromTheFuture(int seconds, bool isFresh) =>
-        Assert.Equal(isFresh, Ages.IsWithin(Noon, TimeSpan.FromMinutes(1), Noon.AddSeconds(seconds)));
+        Assert.Equal(isFresh, Freshness.IsWithin(Noon, TimeSpan.FromMinutes(1), Noon.AddSeconds(seconds)));
 
     [Fact]
-    public void NothingIsWithinNoLifetime() => Assert.False(Ages.IsWithin(Noon, TimeSpan.Zero, Noon));
+    public void NothingIsWithinNoLifetime() => Assert.False(Freshness.IsWithin(Noon, TimeSpan.Zero, Noon));
 
     [Theory]
     [InlineData(5, 5)]
     [InlineData(0, 0)]
     [InlineData(-3600, 0)]
-    public void AnAgeIsNeverBelowZero(int seconds, int age) => Assert.Equal(TimeSpan.FromSeconds(age), Ages.Of(Noon, Noon.AddSeconds(seconds)));
+    public void AnAgeIsNeverBelowZero(int seconds, int age) => Assert.Equal(TimeSpan.FromSeconds(age), Freshness.GetAge(Noon, Noon.AddSeconds(seconds)));
 }
