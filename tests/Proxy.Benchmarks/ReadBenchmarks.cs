@@ -1,7 +1,7 @@
 using System.Text.Json;
 using BenchmarkDotNet.Attributes;
 using Proxy.Dicom;
-using Proxy.Store;
+using Proxy.Metadata;
 using Proxy.Wire;
 
 namespace Proxy.Benchmarks;

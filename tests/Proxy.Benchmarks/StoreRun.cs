@@ -7,9 +7,9 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Proxy.Dicom;
 using Proxy.Disk;
 using Proxy.Operations;
-using Proxy.Store;
-using Proxy.Store.Keeping;
-using Proxy.Tests.Store;
+using Proxy.Metadata;
+using Proxy.Metadata.Persistence;
+using Proxy.Tests.Metadata;
 using Proxy.Wire;
 using EventLog = Proxy.Events.EventLog;
 

@@ -4,7 +4,7 @@ using Proxy.Cache.InMemory;
 using Proxy.Cache.OnDisk;
 using Proxy.Operations;
 using Proxy.Retrieve;
-using Proxy.Store;
+using Proxy.Metadata;
 
 namespace Proxy.Admin;
 

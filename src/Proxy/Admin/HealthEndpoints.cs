@@ -3,7 +3,7 @@ using Proxy.Backends.Health;
 using Proxy.Cache.InMemory;
 using Proxy.Cache.OnDisk;
 using Proxy.Operations;
-using Proxy.Store;
+using Proxy.Metadata;
 using Yarp.ReverseProxy;
 
 namespace Proxy.Admin;

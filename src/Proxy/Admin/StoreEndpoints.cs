@@ -2,7 +2,7 @@ using System.Buffers;
 using Proxy.Backends;
 using Proxy.Dicom;
 using Proxy.Operations;
-using Proxy.Store;
+using Proxy.Metadata;
 using Proxy.Wire;
 
 namespace Proxy.Admin;

@@ -15,7 +15,7 @@ namespace Proxy.Backends;
 /// </code>
 /// </remarks>
 public sealed class BackendClient(
-    BackendSet backends, BackendExchange exchange, BackendStates states, BackendScheduler turns, TimeProvider time, ILogger<BackendClient> log)
+    BackendSet backends, BackendExchange exchange, BackendStates states, BackendScheduler scheduler, TimeProvider time, ILogger<BackendClient> log)
     : IDisposable
 {
     /// <summary>How long a backend may take to answer a health check.</summary>
@@ -54,7 +54,7 @@ public sealed class BackendClient(
             return denial.Failure is { } known ? new(known) : new() { IsMissing = true };
 
         // 2
-        using var waiting = turns.BeginForeground(backend.Name, FetchTarget.Parse(request.PathAndQuery));
+        using var waiting = scheduler.BeginForeground(backend.Name, FetchTarget.Parse(request.PathAndQuery));
         var answer = await exchange.RunAsync(backend, request, read, needsPermit: true, deadline, cancellation);
         // The settings may have changed meanwhile: what a PACS said that is not configured any more is nobody's to keep.
         if (!backends.Has(backend))

@@ -1,7 +1,7 @@
 using System.Net;
 using Proxy.Backends.Transport;
 using Proxy.Dicom;
-using Proxy.Store;
+using Proxy.Metadata;
 
 namespace Proxy.Backends;
 

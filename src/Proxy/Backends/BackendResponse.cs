@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using Proxy.Backends.Transport;
 using Proxy.Dicom;
-using Proxy.Store;
+using Proxy.Metadata;
 using Proxy.Wire;
 
 namespace Proxy.Backends;

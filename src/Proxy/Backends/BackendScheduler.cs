@@ -76,30 +76,30 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
     /// the background (<see cref="CurrentPurpose"/>).
     /// </summary>
     /// <param name="backend">The backend that is asked.</param>
-    /// <param name="errand">For what; null for a search.</param>
-    public IDisposable? BeginForeground(string backend, FetchTarget? errand) =>
-        CurrentPurpose.Value == RequestPurpose.Client ? GetQueue(backend).BeginForeground(errand) : null;
+    /// <param name="target">For what; null for a search.</param>
+    public IDisposable? BeginForeground(string backend, FetchTarget? target) =>
+        CurrentPurpose.Value == RequestPurpose.Client ? GetQueue(backend).BeginForeground(target) : null;
 
     /// <summary>A client's search waits for all backends of a scope.</summary>
     /// <param name="scope">The backends that are asked.</param>
     /// <param name="study">The study that the search is within; null for none.</param>
     public IDisposable BeginForeground(BackendScope scope, Uid? study)
     {
-        FetchTarget? errand = study is { } uid ? new(uid) : null;
-        return new ForegroundRequests([.. scope.Backends.Select(backend => BeginForeground(backend.Name, errand)).OfType<IDisposable>()]);
+        FetchTarget? target = study is { } uid ? new(uid) : null;
+        return new ForegroundRequests([.. scope.Backends.Select(backend => BeginForeground(backend.Name, target)).OfType<IDisposable>()]);
     }
 
     /// <summary>Waits until the backend may be asked for what no client waits for.</summary>
     /// <param name="backend">Whom.</param>
-    /// <param name="errand">For what.</param>
-    /// <param name="rank">Who waits too and has a higher one goes first.</param>
+    /// <param name="target">For what.</param>
+    /// <param name="priority">Who waits too and has a higher one goes first.</param>
     /// <param name="order">Of one rank the lower goes first.</param>
     /// <param name="most">So many run at once.</param>
     /// <param name="patience">Ends the waiting for a turn. A turn that was granted goes on.</param>
     /// <param name="cancellation">Ends the waiting and stops the turn.</param>
     public Task<FetchSlot> AcquireAsync(
-        string backend, FetchTarget errand, PrefetchPriority rank, long order, int most, CancellationToken patience, CancellationToken cancellation) =>
-        GetQueue(backend).AcquireAsync(errand, rank, order, most, patience, cancellation);
+        string backend, FetchTarget target, PrefetchPriority priority, long order, int most, CancellationToken patience, CancellationToken cancellation) =>
+        GetQueue(backend).AcquireAsync(target, priority, order, most, patience, cancellation);
 
     /// <summary>How many fetches run ahead on a backend now.</summary>
     public int CountRunning(string backend) => GetQueue(backend).RunningCount;
@@ -116,10 +116,10 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
         private readonly CancellationTokenRegistration _unwanted;
         private readonly Action<FetchSlot> _ended;
 
-        internal FetchSlot(FetchTarget errand, PrefetchPriority rank, Action<FetchSlot> ended, CancellationToken cancellation)
+        internal FetchSlot(FetchTarget target, PrefetchPriority priority, Action<FetchSlot> ended, CancellationToken cancellation)
         {
-            (Target, Priority, _ended) = (errand, rank, ended);
-            _unwanted = cancellation.UnsafeRegister(static turn => ((FetchSlot)turn!).Cancel(), this);
+            (Target, Priority, _ended) = (target, priority, ended);
+            _unwanted = cancellation.UnsafeRegister(static slot => ((FetchSlot)slot!).Cancel(), this);
         }
 
         /// <summary>A client waits for something else: leave at once.</summary>
@@ -142,7 +142,7 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
     }
 
     /// <summary>One backend's: who waits, who runs ahead, and who wants to.</summary>
-    private sealed class BackendQueue(BackendScheduler turns, string backend)
+    private sealed class BackendQueue(BackendScheduler scheduler, string backend)
     {
         private readonly Lock _lock = new();
         private readonly List<ForegroundRequest> _clients = [];
@@ -154,9 +154,9 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
         private TimeSpan _pause;
         private ITimer? _timer;
 
-        private sealed class ForegroundRequest(BackendQueue lane, FetchTarget? errand) : IDisposable
+        private sealed class ForegroundRequest(BackendQueue lane, FetchTarget? target) : IDisposable
         {
-            public readonly FetchTarget? Target = errand;
+            public readonly FetchTarget? Target = target;
 
             /// <summary>Null while it waits.</summary>
             public long? EndedAt;
@@ -182,94 +182,94 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
             }
         }
 
-        public IDisposable BeginForeground(FetchTarget? errand)
+        public IDisposable BeginForeground(FetchTarget? target)
         {
-            var client = new ForegroundRequest(this, errand);
+            var client = new ForegroundRequest(this, target);
             List<FetchSlot> broken;
             lock (_lock)
             {
                 _clients.Add(client);
-                broken = _running.FindAll(turn => !RunsBeside(client, turn.Target, turn.Priority));
+                broken = _running.FindAll(slot => !RunsBeside(client, slot.Target, slot.Priority));
                 _running.RemoveAll(broken.Contains);
                 // What is broken off again and again only takes the line from clients.
-                if (broken.Exists(turn => turn.Priority != PrefetchPriority.ReadAhead)) Pause(2 * _pause > FirstPause ? 2 * _pause : FirstPause);
+                if (broken.Exists(slot => slot.Priority != PrefetchPriority.ReadAhead)) Pause(2 * _pause > FirstPause ? 2 * _pause : FirstPause);
             }
-            foreach (var turn in broken) turn.Cancel();
+            foreach (var slot in broken) slot.Cancel();
             return client;
         }
 
         public async Task<FetchSlot> AcquireAsync(
-            FetchTarget errand, PrefetchPriority rank, long order, int most, CancellationToken patience, CancellationToken cancellation)
+            FetchTarget target, PrefetchPriority priority, long order, int most, CancellationToken patience, CancellationToken cancellation)
         {
-            var wish = new PendingFetch(errand, rank, most, new(TaskCreationOptions.RunContinuationsAsynchronously), cancellation);
-            lock (_lock) _pending.Enqueue(wish, (rank, order, _enqueued++));
-            await using var gone = cancellation.UnsafeRegister(static (wish, token) => ((PendingFetch)wish!).Granted.TrySetCanceled(token), wish);
-            await using var late = patience.UnsafeRegister(static (wish, token) => ((PendingFetch)wish!).Granted.TrySetCanceled(token), wish);
+            var fetch = new PendingFetch(target, priority, most, new(TaskCreationOptions.RunContinuationsAsynchronously), cancellation);
+            lock (_lock) _pending.Enqueue(fetch, (priority, order, _enqueued++));
+            await using var gone = cancellation.UnsafeRegister(static (fetch, token) => ((PendingFetch)fetch!).Granted.TrySetCanceled(token), fetch);
+            await using var late = patience.UnsafeRegister(static (fetch, token) => ((PendingFetch)fetch!).Granted.TrySetCanceled(token), fetch);
             GrantPending();
-            return await wish.Granted.Task;
+            return await fetch.Granted.Task;
         }
 
         private void EndForeground(ForegroundRequest client)
         {
             lock (_lock)
             {
-                _lastClient = client.EndedAt = turns.Now;
+                _lastClient = client.EndedAt = scheduler.Now;
                 SetTimer();
             }
         }
 
-        private void End(FetchSlot turn)
+        private void End(FetchSlot slot)
         {
             lock (_lock)
             {
-                _running.Remove(turn);
-                if (turn.Priority != PrefetchPriority.ReadAhead && !turn.Stopped.IsCancellationRequested) Pause(2 * turns.Since(turn.Began));
+                _running.Remove(slot);
+                if (slot.Priority != PrefetchPriority.ReadAhead && !slot.Stopped.IsCancellationRequested) Pause(2 * scheduler.Since(slot.Began));
             }
             GrantPending();
         }
 
-        private void Pause(TimeSpan pause) => (_paused, _pause) = (turns.Now, pause < LongestPause ? pause : LongestPause);
+        private void Pause(TimeSpan pause) => (_paused, _pause) = (scheduler.Now, pause < LongestPause ? pause : LongestPause);
 
         private void GrantPending()
         {
             lock (_lock)
             {
-                _clients.RemoveAll(c => c.EndedAt is { } ended && turns.Since(ended) >= IdleAfterClient);
-                var isClosed = turns.MayAsk(backend);
+                _clients.RemoveAll(c => c.EndedAt is { } ended && scheduler.Since(ended) >= IdleAfterClient);
+                var mayAsk = scheduler.MayAsk(backend);
                 List<(PendingFetch Wish, (PrefetchPriority, long, long) Order)> later = [];
-                while (_pending.TryDequeue(out var wish, out var order))
+                while (_pending.TryDequeue(out var fetch, out var order))
                 {
-                    if (wish.Granted.Task.IsCompleted) continue;
-                    if (!isClosed || IsFullFor(wish) || _clients.Exists(c => !RunsBeside(c, wish.Target, wish.Priority)))
+                    if (fetch.Granted.Task.IsCompleted) continue;
+                    if (!mayAsk || IsFullFor(fetch) || _clients.Exists(c => !RunsBeside(c, fetch.Target, fetch.Priority)))
                     {
-                        later.Add((wish, order));
+                        later.Add((fetch, order));
                         continue;
                     }
-                    var turn = new FetchSlot(wish.Target, wish.Priority, End, wish.Cancellation) { Began = turns.Now };
-                    if (wish.Granted.TrySetResult(turn)) _running.Add(turn);
+                    var slot = new FetchSlot(fetch.Target, fetch.Priority, End, fetch.Cancellation) { Began = scheduler.Now };
+                    if (fetch.Granted.TrySetResult(slot)) _running.Add(slot);
                 }
-                foreach (var (wish, order) in later) _pending.Enqueue(wish, order);
+                foreach (var (fetch, order) in later) _pending.Enqueue(fetch, order);
                 if (later.Count > 0) SetTimer();
             }
         }
 
         /// <summary>Where a client was of late another one may come: what is under way by then is in his way although it is broken off.</summary>
-        private bool IsFullFor(PendingFetch wish) =>
-            wish.Priority == PrefetchPriority.ReadAhead || !IsClientExpected ? _running.Count >= wish.MaxRunning : turns.Since(_paused) < _pause || _running.Exists(turn => turn.Priority != PrefetchPriority.ReadAhead);
+        private bool IsFullFor(PendingFetch fetch) =>
+            fetch.Priority == PrefetchPriority.ReadAhead || !IsClientExpected ? _running.Count >= fetch.MaxRunning : scheduler.Since(_paused) < _pause || _running.Exists(slot => slot.Priority != PrefetchPriority.ReadAhead);
 
-        private bool IsClientExpected => _lastClient is { } last && turns.Since(last) < ClientExpectedFor;
+        private bool IsClientExpected => _lastClient is { } last && scheduler.Since(last) < ClientExpectedFor;
 
         /// <summary>Whether this runs beside what the client waits for.</summary>
-        private static bool RunsBeside(ForegroundRequest client, FetchTarget errand, PrefetchPriority rank) => client.Target is { } waited ? errand.Serves(waited) : rank == PrefetchPriority.ReadAhead;
+        private static bool RunsBeside(ForegroundRequest client, FetchTarget target, PrefetchPriority priority) => client.Target is { } waited ? target.Serves(waited) : priority == PrefetchPriority.ReadAhead;
 
         private void SetTimer()
         {
-            var due = IsClientExpected && _pause - turns.Since(_paused) is var pause && pause > TimeSpan.Zero && pause < RecheckInterval ? pause : RecheckInterval;
+            var due = IsClientExpected && _pause - scheduler.Since(_paused) is var pause && pause > TimeSpan.Zero && pause < RecheckInterval ? pause : RecheckInterval;
             foreach (var client in _clients)
             {
-                if (client.EndedAt is { } ended && IdleAfterClient - turns.Since(ended) is var left && left < due) due = left;
+                if (client.EndedAt is { } ended && IdleAfterClient - scheduler.Since(ended) is var left && left < due) due = left;
             }
-            _timer ??= turns.MakeTimer(GrantPending);
+            _timer ??= scheduler.MakeTimer(GrantPending);
             _timer.Change(due > TimerTolerance ? due : TimerTolerance, Timeout.InfiniteTimeSpan);
         }
     }

@@ -29,7 +29,7 @@ internal static class Forwarding
     public static void MapForwarding(this WebApplication app)
     {
         var states = app.Services.GetRequiredService<BackendStates>();
-        var turns = app.Services.GetRequiredService<BackendScheduler>();
+        var scheduler = app.Services.GetRequiredService<BackendScheduler>();
         app.MapReverseProxy(pipeline =>
         {
             pipeline.Use(RefuseLargeAsync);
@@ -38,7 +38,7 @@ internal static class Forwarding
             pipeline.UsePassiveHealthChecks();
             pipeline.Use(async (context, next) =>
             {
-                using var waiting = turns.BeginForeground(context.GetReverseProxyFeature().Cluster.Config.ClusterId, null);
+                using var waiting = scheduler.BeginForeground(context.GetReverseProxyFeature().Cluster.Config.ClusterId, null);
                 await next();
                 Note(states, context);
             });

@@ -58,7 +58,7 @@ public sealed partial class EntryCache
     }
 
     /// <summary>Asks a backend and writes what comes into the fill, up to the proof that it is whole.</summary>
-    public delegate Task<BackendAnswer<EntryHead>> Fetch(InFlightBody fill, CancellationToken cancellation);
+    public delegate Task<BackendAnswer<EntryHead>> Fetch(InFlightBody inFlight, CancellationToken cancellation);
 
     /// <summary>A kept body, or a place in a fill. One of the two is set.</summary>
     /// <param name="Kept">Kept: a hit.</param>
@@ -139,53 +139,53 @@ public sealed partial class EntryCache
     /// <summary>1, 2, 4</summary>
     /// <param name="key">What is wanted.</param>
     /// <param name="fetch">How it is asked for when it is not here.</param>
-    /// <param name="keep">Where it is to be kept.</param>
+    /// <param name="placement">Where it is to be kept.</param>
     /// <param name="keyOf">Under which key the answer is kept, when that is known only from its head; null for <paramref name="key"/>.</param>
-    public Lookup Get(EntryKey key, Fetch fetch, Placement keep = Placement.MemoryAndDisk, Func<EntryHead, EntryKey>? keyOf = null)
+    public Lookup Get(EntryKey key, Fetch fetch, Placement placement = Placement.MemoryAndDisk, Func<EntryHead, EntryKey>? keyOf = null)
     {
         while (true)
         {
-            if (TryFind(key, keep, out var kept)) return new(kept, null, false);
+            if (TryFind(key, placement, out var kept)) return new(kept, null, false);
             if (_fills.TryGetValue(key, out var running))
             {
                 if (running.Join() is { } joined)
                 {
-                    Claim(key, running, keep);
+                    Claim(key, running, placement);
                     return new(null, joined, true);
                 }
                 _fills.TryRemove(new(key, running));
             }
-            var fill = NewFill(keyOf ?? (_ => key), keep);
-            var reader = fill.Join()!;
-            if (!_fills.TryAdd(key, fill)) continue;
+            var inFlight = NewFill(keyOf ?? (_ => key), placement);
+            var reader = inFlight.Join()!;
+            if (!_fills.TryAdd(key, inFlight)) continue;
 
             // Between the first look and now another fill may have come to its end.
-            if (TryFind(key, keep, out kept))
+            if (TryFind(key, placement, out kept))
             {
-                _fills.TryRemove(new(key, fill));
-                fill.End(null);
+                _fills.TryRemove(new(key, inFlight));
+                inFlight.End(null);
                 return new(kept, null, false);
             }
-            _ = RunAsync(key, fill, fetch, keyOf);
+            _ = RunAsync(key, inFlight, fetch, keyOf);
             return new(null, reader, false);
         }
     }
 
     /// <summary>What is on its way is kept as whoever values it most wants it; what is kept by now is used.</summary>
-    private void Claim(EntryKey key, InFlightBody fill, Placement keep)
+    private void Claim(EntryKey key, InFlightBody inFlight, Placement placement)
     {
-        lock (fill)
+        lock (inFlight)
         {
-            if (fill.Keep <= keep) return;
-            fill.Keep = keep;
-            if (!fill.IsFiled) return;
+            if (inFlight.Keep <= placement) return;
+            inFlight.Keep = placement;
+            if (!inFlight.IsFiled) return;
         }
         _memory.TryFind<Entry>(key, out _);
         _disk.Use(key);
     }
 
     /// <summary>Who fetches ahead uses nothing.</summary>
-    private bool TryFind(EntryKey key, Placement keep, [NotNullWhen(true)] out ICachedBody? body) => keep == Placement.Prefetched ? TryPeek(new(key), out body) : TryFind(new(key), out body);
+    private bool TryFind(EntryKey key, Placement placement, [NotNullWhen(true)] out ICachedBody? body) => placement == Placement.Prefetched ? TryPeek(new(key), out body) : TryFind(new(key), out body);
 
     private bool TryFind(AcceptableEntry wanted, [NotNullWhen(true)] out ICachedBody? body)
     {
@@ -211,11 +211,11 @@ public sealed partial class EntryCache
     /// <summary>From now on nothing of it is found. True when no trace is left on disk either; false when the disk cannot be changed now.</summary>
     public Task<bool> RemoveAsync(Removal removal)
     {
-        foreach (var (key, fill) in _fills)
+        foreach (var (key, inFlight) in _fills)
         {
             if (!removal.Has(key)) continue;
-            lock (fill) fill.IsUnwanted = true;
-            _fills.TryRemove(new(key, fill));
+            lock (inFlight) inFlight.IsUnwanted = true;
+            _fills.TryRemove(new(key, inFlight));
         }
         var onDisk = _disk.RemoveAsync(removal);
         // Behind the one, before the other: whoever does not see it finds nothing on disk, and who found it there sees it.
@@ -229,12 +229,12 @@ public sealed partial class EntryCache
         if (!await RemoveAsync(removal)) _log.RemovalPostponed();
     }
 
-    private InFlightBody NewFill(Func<EntryHead, EntryKey> keyOf, Placement keep) =>
+    private InFlightBody NewFill(Func<EntryHead, EntryKey> keyOf, Placement placement) =>
         _disk.CanWrite
-            ? new(Math.Min(HeldBytes, _memory.MaxEntryBytes), head => _disk.BeginAsync(keyOf(head), head), _memory.InFlight, MaxBodyBytes) { Keep = keep }
-            : new(keep == Placement.DiskOnly ? 0 : _memory.MaxEntryBytes, null, _memory.InFlight, MaxBodyBytes) { Keep = keep };
+            ? new(Math.Min(HeldBytes, _memory.MaxEntryBytes), head => _disk.BeginAsync(keyOf(head), head), _memory.InFlight, MaxBodyBytes) { Keep = placement }
+            : new(placement == Placement.DiskOnly ? 0 : _memory.MaxEntryBytes, null, _memory.InFlight, MaxBodyBytes) { Keep = placement };
 
-    private async Task RunAsync(EntryKey key, InFlightBody fill, Fetch fetch, Func<EntryHead, EntryKey>? keyOf)
+    private async Task RunAsync(EntryKey key, InFlightBody inFlight, Fetch fetch, Func<EntryHead, EntryKey>? keyOf)
     {
         // The client's thread goes on to its own part.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
@@ -243,12 +243,12 @@ public sealed partial class EntryCache
         {
             if (_memory.InFlight.IsExhausted && !_disk.CanWrite)
             {
-                fill.End(new(key.Backend, BackendError.Busy, "clients are being sent as much as the memory may hold"));
+                inFlight.End(new(key.Backend, BackendError.Busy, "clients are being sent as much as the memory may hold"));
                 return;
             }
-            var answer = await fetch(fill, fill.Stopped);
-            if (!answer.IsFound) fill.End(answer.Failure);
-            else await KeepAsync(keyOf?.Invoke(answer.Value) ?? key, answer.Value, fill, await fill.CompleteAsync(answer.Value, _time.GetUtcNow()));
+            var answer = await fetch(inFlight, inFlight.Stopped);
+            if (!answer.IsFound) inFlight.End(answer.Failure);
+            else await KeepAsync(keyOf?.Invoke(answer.Value) ?? key, answer.Value, inFlight, await inFlight.CompleteAsync(answer.Value, _time.GetUtcNow()));
         }
         catch (OperationCanceledException)
         {
@@ -257,33 +257,33 @@ public sealed partial class EntryCache
         catch (Exception e)
         {
             _log.RequestFailed(e);
-            fill.End(new("", BackendError.BadAnswer, "a fault of the proxy"));
+            inFlight.End(new("", BackendError.BadAnswer, "a fault of the proxy"));
         }
         finally
         {
-            _fills.TryRemove(new(key, fill));
-            fill.End(new("", BackendError.TimedOut, "given up"));
-            fill.Close();
+            _fills.TryRemove(new(key, inFlight));
+            inFlight.End(new("", BackendError.TimedOut, "given up"));
+            inFlight.Close();
         }
     }
 
-    private async Task KeepAsync(EntryKey key, EntryHead head, InFlightBody fill, (Entry? Entry, Spool? Spool) whole)
+    private async Task KeepAsync(EntryKey key, EntryHead head, InFlightBody inFlight, (Entry? Entry, Spool? Spool) whole)
     {
         await RemoveTwinAsync(key, head);
         var placed = Task.FromResult(true);
         // A purge comes before this, and it is not kept, or after it, and finds it.
-        lock (fill)
+        lock (inFlight)
         {
-            if (fill.IsUnwanted) return;
-            fill.IsFiled = true;
+            if (inFlight.IsUnwanted) return;
+            inFlight.IsFiled = true;
             if (whole.Entry is { } came)
             {
-                var entry = fill.Keep == Placement.Prefetched ? came with { IsPrefetched = true } : came;
-                if (fill.Keep == Placement.MemoryAndDisk) _memory.Add(key, entry, entry.Length);
-                if (fill.Keep == Placement.Prefetched) _memory.AddPrefetched(key, entry, entry.Length);
+                var entry = inFlight.Keep == Placement.Prefetched ? came with { IsPrefetched = true } : came;
+                if (inFlight.Keep == Placement.MemoryAndDisk) _memory.Add(key, entry, entry.Length);
+                if (inFlight.Keep == Placement.Prefetched) _memory.AddPrefetched(key, entry, entry.Length);
                 _disk.Add(key, entry);
             }
-            if (whole.Spool is { } spool) placed = _disk.AddAsync(spool, () => fill.Keep == Placement.Prefetched);
+            if (whole.Spool is { } spool) placed = _disk.AddAsync(spool, () => inFlight.Keep == Placement.Prefetched);
         }
         await placed;
     }

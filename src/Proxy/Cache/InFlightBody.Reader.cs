@@ -7,39 +7,39 @@ namespace Proxy.Cache;
 public sealed partial class InFlightBody
 {
     /// <summary>One client's place in the body. Disposing of it is leaving.</summary>
-    public sealed class Reader(InFlightBody fill) : IBody
+    public sealed class Reader(InFlightBody body) : IBody
     {
         private byte[]? _buffer;
         private bool _hasLeft;
 
         internal long Position { get; private set; }
 
-        public EntryHead Head => fill._begun!;
+        public EntryHead Head => body._begun!;
 
         public DateTimeOffset? Stored => null;
 
         public bool IsPrefetched => false;
 
         /// <summary>What comes; or that it is not there, or why the backend failed.</summary>
-        public Task<BackendAnswer<EntryHead>> ReadHeadAsync(CancellationToken cancellation) => fill._head.Task.WaitAsync(cancellation);
+        public Task<BackendAnswer<EntryHead>> ReadHeadAsync(CancellationToken cancellation) => body._head.Task.WaitAsync(cancellation);
 
         public async ValueTask<ReadOnlyMemory<byte>> ReadAsync(CancellationToken cancellation)
         {
             while (true)
             {
                 Task changed;
-                lock (fill._lock)
+                lock (body._lock)
                 {
-                    if (fill._failure is not null) throw new BrokenBodyException();
-                    if (Position < fill._written)
+                    if (body._failure is not null) throw new BrokenBodyException();
+                    if (Position < body._written)
                     {
-                        if (fill._pieces.FindLast(p => p.Start <= Position && Position < p.End) is { } piece) return Next(piece);
+                        if (body._pieces.FindLast(p => p.Start <= Position && Position < p.End) is { } piece) return Next(piece);
                         changed = Task.CompletedTask;
                     }
                     else
                     {
-                        if (fill._isDone) return default;
-                        changed = fill.Changed();
+                        if (body._isDone) return default;
+                        changed = body.Changed();
                     }
                 }
                 if (changed.IsCompleted) return await ReadBehindAsync(cancellation);
@@ -51,7 +51,7 @@ public sealed partial class InFlightBody
         {
             if (_hasLeft) return;
             _hasLeft = true;
-            fill.Leave(this);
+            body.Leave(this);
             if (_buffer is not null) ArrayPool<byte>.Shared.Return(_buffer);
         }
 
@@ -66,21 +66,21 @@ public sealed partial class InFlightBody
         private async Task<ReadOnlyMemory<byte>> ReadBehindAsync(CancellationToken cancellation)
         {
             _buffer ??= ArrayPool<byte>.Shared.Rent(FirstPieceBytes);
-            var count = await fill._spool!.ReadAsync(Position, _buffer.AsMemory(0, (int)Math.Min(_buffer.Length, fill._spooled - Position)), cancellation);
+            var count = await body._spool!.ReadAsync(Position, _buffer.AsMemory(0, (int)Math.Min(_buffer.Length, body._spooled - Position)), cancellation);
             if (count == 0)
             {
                 // Whoever hangs on the disk may still write into it.
                 _buffer = null;
                 throw new BrokenBodyException();
             }
-            lock (fill._lock) Move(count);
+            lock (body._lock) Move(count);
             return _buffer.AsMemory(0, count);
         }
 
         private void Move(int count)
         {
             Position += count;
-            if (fill._isWindow) fill.Signal();
+            if (body._isWindow) body.Signal();
         }
     }
 }

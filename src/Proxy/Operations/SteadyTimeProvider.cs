@@ -3,7 +3,7 @@ namespace Proxy.Operations;
 /// <summary>The machine's time of day when the process started, and from then on a clock that nobody sets.</summary>
 /// <remarks>
 /// Somebody corrects the machine's clock by an hour or a day: what is kept is neither all old at once nor young for ever.
-/// What was dated by an earlier process may lie in the future; <see cref="Store.Freshness"/> deals with that.
+/// What was dated by an earlier process may lie in the future; <see cref="Metadata.Freshness"/> deals with that.
 /// </remarks>
 public sealed class SteadyTimeProvider(TimeProvider machine) : TimeProvider
 {

@@ -22,25 +22,25 @@ internal static class PrefetchEndpoints
     public static void MapPrefetch(this IEndpointRouteBuilder app)
     {
         app.MapPost("/prefetch", PostAsync);
-        app.MapGet("/prefetch", (JobRegistry board, TimeProvider time) => TypedResults.Json(board.All.Select(holder => JobJson.Create(holder.Job, time.GetUtcNow()))));
-        app.MapGet("/prefetch/{id}", IResult (string id, JobRegistry board, TimeProvider time) =>
-            board.Find(id) is { } holder ? TypedResults.Json(JobJson.Create(holder.Job, time.GetUtcNow())) : Unknown());
-        app.MapDelete("/prefetch/{id}", IResult (string id, JobRegistry board, TimeProvider time) =>
+        app.MapGet("/prefetch", (JobRegistry registry, TimeProvider time) => TypedResults.Json(registry.All.Select(holder => JobJson.Create(holder.Job, time.GetUtcNow()))));
+        app.MapGet("/prefetch/{id}", IResult (string id, JobRegistry registry, TimeProvider time) =>
+            registry.Find(id) is { } holder ? TypedResults.Json(JobJson.Create(holder.Job, time.GetUtcNow())) : Unknown());
+        app.MapDelete("/prefetch/{id}", IResult (string id, JobRegistry registry, TimeProvider time) =>
         {
-            if (board.Find(id) is not { } holder) return Unknown();
+            if (registry.Find(id) is not { } holder) return Unknown();
             // One that has ended is taken off the list.
-            if (!holder.Cancel(time.GetUtcNow(), "a client cancelled it")) board.Remove(id);
+            if (!holder.Cancel(time.GetUtcNow(), "a client cancelled it")) registry.Remove(id);
             return TypedResults.NoContent();
         });
     }
 
-    private static async Task<IResult> PostAsync(HttpContext context, JobRegistry board, TimeProvider time)
+    private static async Task<IResult> PostAsync(HttpContext context, JobRegistry registry, TimeProvider time)
     {
         // A page of another origin can send a body of any other type without asking first.
         if (!context.Request.HasJsonContentType()) return Problems.UnsupportedMediaType("application/json");
         if (await ReadAsync(context.Request, context.RequestAborted) is not { } text) return Problems.TooLarge($"body: at most {MostBytes} bytes");
-        if (!TryRead(text, out var studies, out var rank, out var problem)) return problem;
-        var job = board.Add(PrefetchReason.Asked, rank, root: "", studies).Job;
+        if (!TryRead(text, out var studies, out var priority, out var problem)) return problem;
+        var job = registry.Add(PrefetchReason.Asked, priority, root: "", studies).Job;
         context.Response.Headers.Location = $"{context.Request.PathBase}/prefetch/{job.Id}";
         return TypedResults.Json(JobJson.Create(job, time.GetUtcNow()), statusCode: StatusCodes.Status202Accepted);
     }
@@ -53,15 +53,15 @@ internal static class PrefetchEndpoints
         return count > MostBytes ? null : text[..count];
     }
 
-    private static bool TryRead(byte[] text, out ImmutableArray<Uid> studies, out PrefetchPriority rank, [NotNullWhen(false)] out IResult? problem)
+    private static bool TryRead(byte[] text, out ImmutableArray<Uid> studies, out PrefetchPriority priority, [NotNullWhen(false)] out IResult? problem)
     {
-        (studies, rank, problem) = ([], PrefetchPriority.Next, null);
+        (studies, priority, problem) = ([], PrefetchPriority.Next, null);
         try
         {
             using var document = JsonDocument.Parse(text);
             if (document.RootElement is not { ValueKind: JsonValueKind.Object } body) problem = Problems.BadParameter("body", Rule);
             else if (!TryReadStudies(body, out studies)) problem = Problems.BadParameter("studies", $"a list of 1 to {MostStudies} Study Instance UIDs (PS3.5 §9.1)");
-            else if (!TryReadRank(body, out rank)) problem = Problems.BadParameter("priority", "one of " + string.Join(", ", Priorities.Keys));
+            else if (!TryReadPriority(body, out priority)) problem = Problems.BadParameter("priority", "one of " + string.Join(", ", Priorities.Keys));
         }
         catch (JsonException)
         {
@@ -84,10 +84,10 @@ internal static class PrefetchEndpoints
         return true;
     }
 
-    private static bool TryReadRank(JsonElement body, out PrefetchPriority rank)
+    private static bool TryReadPriority(JsonElement body, out PrefetchPriority priority)
     {
-        rank = PrefetchPriority.Next;
-        return !body.TryGetProperty("priority", out var priority) || (priority.ValueKind == JsonValueKind.String && Priorities.TryGetValue(priority.GetString()!, out rank));
+        priority = PrefetchPriority.Next;
+        return !body.TryGetProperty("priority", out var value) || (value.ValueKind == JsonValueKind.String && Priorities.TryGetValue(value.GetString()!, out priority));
     }
 
     private static IResult Unknown() => Problems.NotFound("There is no such job, or it has ended long ago.");

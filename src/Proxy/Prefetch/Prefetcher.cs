@@ -7,7 +7,7 @@ using Proxy.Prefetch.Fetching;
 using Proxy.Prefetch.Jobs;
 using Proxy.Prefetch.Planning;
 using Proxy.Search;
-using Proxy.Store;
+using Proxy.Metadata;
 
 namespace Proxy.Prefetch;
 
@@ -35,7 +35,7 @@ public sealed class Prefetcher : BackgroundService
     private readonly WorkLists _lists;
     private readonly PriorSearch _priors;
     private readonly StudyFetch _fetch;
-    private readonly JobRegistry _board;
+    private readonly JobRegistry _registry;
     private readonly Reloadable<PrefetchOptions> _options;
     private readonly TimeProvider _time;
     private readonly ILogger<Prefetcher> _log;
@@ -43,11 +43,11 @@ public sealed class Prefetcher : BackgroundService
     private bool _isRunning;
     private int _running;
 
-    public Prefetcher(DicomMetadataStore store, WorkLists lists, PriorSearch priors, StudyFetch fetch, JobRegistry board, Reloadable<PrefetchOptions> options, TimeProvider time, ILogger<Prefetcher> log)
+    public Prefetcher(DicomMetadataStore store, WorkLists lists, PriorSearch priors, StudyFetch fetch, JobRegistry registry, Reloadable<PrefetchOptions> options, TimeProvider time, ILogger<Prefetcher> log)
     {
-        (_store, _lists, _priors, _fetch, _board, _options, _time, _log) = (store, lists, priors, fetch, board, options, time, log);
-        _board.Added += Wait;
-        _board.Ended += Forget;
+        (_store, _lists, _priors, _fetch, _registry, _options, _time, _log) = (store, lists, priors, fetch, registry, options, time, log);
+        _registry.Added += Wait;
+        _registry.Ended += Forget;
     }
 
     /// <summary>Jobs that wait until others have ended.</summary>
@@ -112,7 +112,7 @@ public sealed class Prefetcher : BackgroundService
             PlanNext(viewer, scope, PrefetchPlan.NextStudies(_lists.FindList(viewer, study), study, options.NextStudies));
             if (options.Priors == 0) return;
             var priors = await _priors.FindAsync(scope, study, options.Priors, _stopping);
-            if (!priors.IsEmpty) _board.Add(PrefetchReason.Priors, PrefetchPriority.Priors, scope.Name, priors);
+            if (!priors.IsEmpty) _registry.Add(PrefetchReason.Priors, PrefetchPriority.Priors, scope.Name, priors);
         }
         catch (OperationCanceledException)
         {
@@ -129,7 +129,7 @@ public sealed class Prefetcher : BackgroundService
         // What stood behind the study before is past; unless another viewer is there, with the same list.
         if (_next.TryRemove(viewer, out var past) && !past.Job.StudyUids.SequenceEqual(next) && !_next.Values.Contains(past)) past.Cancel(_time.GetUtcNow(), "another study was opened");
         if (next.IsEmpty) return;
-        var job = _next[viewer] = _board.Add(PrefetchReason.Next, PrefetchPriority.Next, scope.Name, next);
+        var job = _next[viewer] = _registry.Add(PrefetchReason.Next, PrefetchPriority.Next, scope.Name, next);
         // It may have been pushed out at once, or have ended just now.
         if (!job.Job.IsLive) _next.TryRemove(new(viewer, job));
     }
@@ -138,7 +138,7 @@ public sealed class Prefetcher : BackgroundService
     private void ReadAhead(BackendScope scope, Uid study)
     {
         if (!_options.Value.SeriesReadAhead) return;
-        var job = _readAhead.GetOrAdd((scope.Name, study), _ => _board.Add(PrefetchReason.ReadAhead, PrefetchPriority.ReadAhead, scope.Name, [study]));
+        var job = _readAhead.GetOrAdd((scope.Name, study), _ => _registry.Add(PrefetchReason.ReadAhead, PrefetchPriority.ReadAhead, scope.Name, [study]));
         // It may have been dropped at once, or have ended just now.
         if (!job.Job.IsLive) _readAhead.TryRemove(new((scope.Name, study), job));
     }
@@ -149,7 +149,7 @@ public sealed class Prefetcher : BackgroundService
         lock (_lock)
         {
             // One that has ended by now was forgotten before it came here.
-            if (job.Job.IsLive) _waiting.Enqueue(job, (job.Job.Rank, job.Number));
+            if (job.Job.IsLive) _waiting.Enqueue(job, (job.Job.Priority, job.Number));
         }
         StartWaiting();
     }
@@ -169,11 +169,11 @@ public sealed class Prefetcher : BackgroundService
     {
         lock (_lock)
         {
-            while (_isRunning && !_stopping.IsCancellationRequested && _waiting.TryPeek(out var job, out _) && (_running < MostRunning || job.Job.Rank == PrefetchPriority.ReadAhead))
+            while (_isRunning && !_stopping.IsCancellationRequested && _waiting.TryPeek(out var job, out _) && (_running < MostRunning || job.Job.Priority == PrefetchPriority.ReadAhead))
             {
                 _waiting.Dequeue();
                 if (!job.Job.IsLive) continue;
-                if (job.Job.Rank != PrefetchPriority.ReadAhead) _running++;
+                if (job.Job.Priority != PrefetchPriority.ReadAhead) _running++;
                 _ = CurrentPurpose.RunAsync(RequestPurpose.Prefetch, () => RunAsync(job));
             }
         }
@@ -211,8 +211,8 @@ public sealed class Prefetcher : BackgroundService
     private void Leave(JobHandle job)
     {
         // A study that was kept whole was read ahead of nobody.
-        if (job.Job is { Why: PrefetchReason.ReadAhead, State: JobState.Done, Fetched: 0 }) _board.Remove(job.Job.Id);
-        if (job.Job.Rank == PrefetchPriority.ReadAhead) return;
+        if (job.Job is { Reason: PrefetchReason.ReadAhead, State: JobState.Done, Fetched: 0 }) _registry.Remove(job.Job.Id);
+        if (job.Job.Priority == PrefetchPriority.ReadAhead) return;
         lock (_lock) _running--;
         StartWaiting();
     }

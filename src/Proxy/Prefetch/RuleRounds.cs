@@ -9,7 +9,7 @@ using Proxy.Search;
 namespace Proxy.Prefetch;
 
 /// <summary>Looks every few minutes whether a rule of the settings has something to fetch.</summary>
-public sealed class RuleRounds(PrefetchSearch search, BackendSet backends, JobRegistry board, Reloadable<PrefetchOptions> options, TimeProvider time, ILogger<RuleRounds> log) : BackgroundService
+public sealed class RuleRounds(PrefetchSearch search, BackendSet backends, JobRegistry registry, Reloadable<PrefetchOptions> options, TimeProvider time, ILogger<RuleRounds> log) : BackgroundService
 {
     private static readonly TimeSpan Every = TimeSpan.FromMinutes(5);
 
@@ -39,9 +39,9 @@ public sealed class RuleRounds(PrefetchSearch search, BackendSet backends, JobRe
             var first = today.AddDays(1 - rule.MaxAge);
             var rows = await search.FindOfDaysAsync(scope, first, today, rule.Modalities, PrefetchPriority.Idle, cancellation);
             // What was fetched of late, or is just being fetched, is not fetched again.
-            var known = board.All.Select(holder => holder.Job).Where(job => job.IsLive || (job.State == JobState.Done && job.Errors.IsEmpty)).SelectMany(job => job.StudyUids).ToHashSet();
+            var known = registry.All.Select(holder => holder.Job).Where(job => job.IsLive || (job.State == JobState.Done && job.Errors.IsEmpty)).SelectMany(job => job.StudyUids).ToHashSet();
             var studies = rows.Where(row => IsMeant(rule, first, row) && !known.Contains(row.Uid)).Select(row => row.Uid).Take(rule.Studies).ToList();
-            if (studies.Count > 0) board.Add(PrefetchReason.Rule, PrefetchPriority.Idle, root: rule.Backends is [var only] ? only : "", [.. studies]);
+            if (studies.Count > 0) registry.Add(PrefetchReason.Rule, PrefetchPriority.Idle, root: rule.Backends is [var only] ? only : "", [.. studies]);
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {

@@ -19,10 +19,10 @@ public sealed class BodyFetch(BackendClient client, PixelDescriptions pixels)
     /// <param name="backend">The backend.</param>
     /// <param name="body">Which frame or instance.</param>
     /// <param name="asked">The forms to ask for.</param>
-    /// <param name="fill">Receives the bytes.</param>
+    /// <param name="inFlight">Receives the bytes.</param>
     /// <param name="cancellation">Ends the request.</param>
     public Task<BackendAnswer<EntryHead>> AskAsync(
-        BackendOptions backend, BodyPath body, AskedForms asked, InFlightBody fill, CancellationToken cancellation)
+        BackendOptions backend, BodyPath body, AskedForms asked, InFlightBody inFlight, CancellationToken cancellation)
     {
         BodyCheck check = body.Frame is { } frame
             ? new FrameCheck(asked, frame, pixels.Find(backend.Name, body.Path))
@@ -34,30 +34,30 @@ public sealed class BodyFetch(BackendClient client, PixelDescriptions pixels)
             {
                 IsMissing = status => (int)status is 404 or 410 || (int)status is 400 && asked.Only == BodyFormat.AsStored,
             },
-            (response, stopped) => CopyAsync(response, check, fill, stopped), cancellation);
+            (response, stopped) => CopyAsync(response, check, inFlight, stopped), cancellation);
     }
 
     /// <summary>Asks for bulk data.</summary>
     /// <param name="backend">The backend.</param>
     /// <param name="place">Path and query below its DICOMweb root.</param>
-    /// <param name="fill">Receives the bytes.</param>
+    /// <param name="inFlight">Receives the bytes.</param>
     /// <param name="cancellation">Ends the request.</param>
     public Task<BackendAnswer<EntryHead>> AskBulkDataAsync(
-        BackendOptions backend, string place, InFlightBody fill, CancellationToken cancellation) =>
+        BackendOptions backend, string place, InFlightBody inFlight, CancellationToken cancellation) =>
         client.AskAsync(
-            backend, new(place, BulkDataAccept) { Scope = FailureScope.Study }, (response, stopped) => CopyAsync(response, new BulkDataCheck(), fill, stopped), cancellation);
+            backend, new(place, BulkDataAccept) { Scope = FailureScope.Study }, (response, stopped) => CopyAsync(response, new BulkDataCheck(), inFlight, stopped), cancellation);
 
-    private static async Task<EntryHead> CopyAsync(BackendResponse response, BodyCheck check, InFlightBody fill, CancellationToken cancellation)
+    private static async Task<EntryHead> CopyAsync(BackendResponse response, BodyCheck check, InFlightBody inFlight, CancellationToken cancellation)
     {
         var type = response.ContentType ?? check.TypeOfNone ?? throw new MalformedAnswerException("The answer has no type.");
         if (!type.IsMultipart)
         {
             var head = GetHead(type, type, response.Length);
-            return await InFlightBodyCopy.SingleAsync(response.Body, head, check, response.IsEndProved, fill, cancellation);
+            return await InFlightBodyCopy.SingleAsync(response.Body, head, check, response.IsEndProved, inFlight, cancellation);
         }
         using var multipart = response.OpenMultipart();
         var part = await multipart.ReadPartAsync(cancellation) ?? throw new MalformedAnswerException("A multipart answer has no part.");
-        return await InFlightBodyCopy.PartAsync(multipart, GetHead(part.ContentType, type, part.Length), check, fill, cancellation);
+        return await InFlightBodyCopy.PartAsync(multipart, GetHead(part.ContentType, type, part.Length), check, inFlight, cancellation);
     }
 
     /// <summary>What an answer says of its body. The part's own word goes before the whole's.</summary>

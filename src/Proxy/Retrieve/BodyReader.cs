@@ -5,7 +5,7 @@ using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Retrieve.Checks;
 using Proxy.Search;
-using Proxy.Store;
+using Proxy.Metadata;
 
 namespace Proxy.Retrieve;
 
@@ -19,7 +19,7 @@ namespace Proxy.Retrieve;
 /// Another holder gives a frame in place of the owner only when its own metadata was read: then the series is its own.
 /// </remarks>
 public sealed class BodyReader(
-    BodyFetch fetch, BackendSet backends, BackendScheduler turns, SeriesListReader lists, SeriesReader series, DicomMetadataStore store, CachedBodies kept,
+    BodyFetch fetch, BackendSet backends, BackendScheduler scheduler, SeriesListReader lists, SeriesReader series, DicomMetadataStore store, CachedBodies kept,
     GivenForms given, PixelDescriptions pixels)
 {
     /// <summary>As viewers ask for frames.</summary>
@@ -45,16 +45,16 @@ public sealed class BodyReader(
     /// <param name="path">The instance, or the one that the frame is in.</param>
     /// <param name="frame">Its number; null for the instance itself.</param>
     /// <param name="negotiation">What the client accepts; at least one form.</param>
-    /// <param name="keep">Where it is worth keeping.</param>
+    /// <param name="placement">Where it is worth keeping.</param>
     /// <param name="cancellation">The client leaves.</param>
     public async Task<BodyResult> ReadAsync(
-        BackendScope scope, InstancePath path, int? frame, Negotiation negotiation, Placement keep, CancellationToken cancellation)
+        BackendScope scope, InstancePath path, int? frame, Negotiation negotiation, Placement placement, CancellationToken cancellation)
     {
         // Pixels never change under their UID, but a series may be gone.
         var known = await lists.RevalidateAsync(scope, path.Study, cancellation);
-        var wanted = new Wanted(scope, new(path, frame), negotiation, keep);
+        var wanted = new Wanted(scope, new(path, frame), negotiation, placement);
         if (await TryHoldersAsync(wanted, HoldersOf(known), cancellation) is { } body) return Shown(body);
-        var places = await lists.LocateAsync(scope, path.Study, isHurried: true, asksAnew: false, cancellation);
+        var places = await lists.LocateAsync(scope, path.Study, returnEarly: true, bypassCache: false, cancellation);
         wanted.Failures.AddRange(places.Failures.ExceptBy(wanted.Failures.Select(f => f.Backend), f => f.Backend));
         var unlisted = SeriesReader.UnlistedIn(places, scope, path.Series).Select(l => l.Backend);
         return await TryHoldersAsync(wanted, [.. HoldersOf(places.Study), .. unlisted], cancellation) is { } found ? Shown(found) : BodyResult.None(wanted.Failures);
@@ -161,7 +161,7 @@ public sealed class BodyReader(
     private bool IsHolder(string backend, InstancePath path) => store.GetStudy(path.Study)?.GetList(backend).FindSeries(path.Series) is not null;
 
     /// <summary>Asks one backend: for all forms at once, then form by form as long as it fails for the form's sake.</summary>
-    private async Task<BodyResult> AskAsync(BackendOptions backend, BodyPath body, Negotiation negotiation, Placement keep, bool isAhead, CancellationToken cancellation)
+    private async Task<BodyResult> AskAsync(BackendOptions backend, BodyPath body, Negotiation negotiation, Placement placement, bool isAhead, CancellationToken cancellation)
     {
         var path = body.Path.SeriesPath;
         var plan = new AskPlan(negotiation, given.Find(backend.Name, path, negotiation), given.FindStored(backend.Name, path));
@@ -169,9 +169,9 @@ public sealed class BodyReader(
         BodyResult? withoutIt = null;
         for (BackendFailure? failure = null; plan.Next(failure) is { } asked; failure = result.Failures[0])
         {
-            var lookup = kept.Get(backend.Name, body, asked, (fill, stopped) => fetch.AskAsync(backend, body, asked, fill, stopped), keep);
+            var lookup = kept.Get(backend.Name, body, asked, (fill, stopped) => fetch.AskAsync(backend, body, asked, fill, stopped), placement);
             // It has joined by now: what is broken off for it is something else.
-            var waiting = isAhead || lookup.Reader is null ? null : turns.BeginForeground(backend.Name, new(path.Study, path.Series));
+            var waiting = isAhead || lookup.Reader is null ? null : scheduler.BeginForeground(backend.Name, new(path.Study, path.Series));
             result = await BodyResult.FromLookupAsync(lookup, backend.Name, cancellation, waiting);
             if (result.Body is { } found)
             {

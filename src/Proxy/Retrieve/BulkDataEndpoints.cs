@@ -42,7 +42,7 @@ internal static class BulkDataEndpoints
         response.SetCacheStatus(result.Status, isPrefetched: body.IsPrefetched);
         response.SetPrivate();
         response.Headers.Vary = "Accept";
-        if (body.Stored is { } stored) response.SetAge(Store.Freshness.GetAge(stored, time.GetUtcNow()));
+        if (body.Stored is { } stored) response.SetAge(Metadata.Freshness.GetAge(stored, time.GetUtcNow()));
         else response.SetServerTiming(time.GetElapsedTime(started));
         var isMultipart = context.Request.ReadAccept().Types is [var best, ..] && best.Type.Is(MediaType.MultipartRelated);
         var tag = BodyTag.Create($"{BulkDataReader.GetKey(backend, place)}", isMultipart);

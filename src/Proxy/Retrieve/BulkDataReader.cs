@@ -8,7 +8,7 @@ namespace Proxy.Retrieve;
 
 /// <summary>Gives bulk data: from the cache, else from the backend whose metadata named it.</summary>
 /// <remarks>No other backend is asked: a place that one backend named means nothing to another.</remarks>
-public sealed class BulkDataReader(BodyFetch fetch, BackendScheduler turns, EntryCache cache)
+public sealed class BulkDataReader(BodyFetch fetch, BackendScheduler scheduler, EntryCache cache)
 {
     /// <summary>What a client asked for.</summary>
     /// <param name="backend">Whose place it is.</param>
@@ -19,8 +19,8 @@ public sealed class BulkDataReader(BodyFetch fetch, BackendScheduler turns, Entr
     {
         var key = GetKey(backend, place);
         if (await cache.FindAsync([new(key)], cancellation) is { } found) return BodyResult.Hit(found.Body, backend.Name);
-        var lookup = cache.Get(key, (fill, stopped) => AskAsync(backend, place, fill, stopped));
-        var waiting = lookup.Reader is null ? null : turns.BeginForeground(backend.Name, GetTarget(key));
+        var lookup = cache.Get(key, (inFlight, stopped) => AskAsync(backend, place, inFlight, stopped));
+        var waiting = lookup.Reader is null ? null : scheduler.BeginForeground(backend.Name, GetTarget(key));
         return await BodyResult.FromLookupAsync(lookup, backend.Name, cancellation, waiting);
     }
 
@@ -35,7 +35,7 @@ public sealed class BulkDataReader(BodyFetch fetch, BackendScheduler turns, Entr
     /// <returns>How many bytes came; missing when the backend does not have it.</returns>
     public async Task<BackendAnswer<long>> PrefetchAsync(BackendOptions backend, BulkDataPath place, CancellationToken cancellation)
     {
-        var lookup = cache.Get(GetKey(backend, place), (fill, stopped) => AskAsync(backend, place, fill, stopped), Placement.Prefetched);
+        var lookup = cache.Get(GetKey(backend, place), (inFlight, stopped) => AskAsync(backend, place, inFlight, stopped), Placement.Prefetched);
         using var result = await BodyResult.FromLookupAsync(lookup, backend.Name, cancellation);
         if (result.Body is not { } body) return result.Failures.Count > 0 ? new(result.Failures[0]) : new() { IsMissing = true };
         try
@@ -55,10 +55,10 @@ public sealed class BulkDataReader(BodyFetch fetch, BackendScheduler turns, Entr
     private static FetchTarget GetTarget(EntryKey key) =>
         new(Uid.TryParse(key.Study, out var study) ? study : default, Uid.TryParse(key.Series, out var series) ? series : null);
 
-    private async Task<BackendAnswer<EntryHead>> AskAsync(BackendOptions backend, BulkDataPath place, InFlightBody fill, CancellationToken cancellation)
+    private async Task<BackendAnswer<EntryHead>> AskAsync(BackendOptions backend, BulkDataPath place, InFlightBody inFlight, CancellationToken cancellation)
     {
-        var answer = await fetch.AskBulkDataAsync(backend, place.Path, fill, cancellation);
+        var answer = await fetch.AskBulkDataAsync(backend, place.Path, inFlight, cancellation);
         // OHIF and others resolve some relative URIs against the study, archives write them for either.
-        return answer.IsMissing && place.StudyPath is { } other ? await fetch.AskBulkDataAsync(backend, other, fill, cancellation) : answer;
+        return answer.IsMissing && place.StudyPath is { } other ? await fetch.AskBulkDataAsync(backend, other, inFlight, cancellation) : answer;
     }
 }

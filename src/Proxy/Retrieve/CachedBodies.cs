@@ -59,11 +59,11 @@ public sealed class CachedBodies(EntryCache cache, FrameCutter cutter, GivenForm
     /// <param name="body">For what.</param>
     /// <param name="asked">In which forms.</param>
     /// <param name="fetch">Asks.</param>
-    /// <param name="keep">Where the answer is worth keeping.</param>
-    public EntryCache.Lookup Get(string backend, BodyPath body, AskedForms asked, EntryCache.Fetch fetch, Placement keep)
+    /// <param name="placement">Where the answer is worth keeping.</param>
+    public EntryCache.Lookup Get(string backend, BodyPath body, AskedForms asked, EntryCache.Fetch fetch, Placement placement)
     {
         var flight = asked.Only is { } only ? only.Canonical : new BodyFormat(asked.Accept, "");
-        return cache.Get(new EntryKey(backend, body.RelativePath, flight), fetch, keep, head => new(backend, body.RelativePath, asked.GetKey(head)));
+        return cache.Get(new EntryKey(backend, body.RelativePath, flight), fetch, placement, head => new(backend, body.RelativePath, asked.GetKey(head)));
     }
 
     private async ValueTask<ICachedBody?> FindAsync(string backend, BodyPath body, Negotiation negotiation, IReadOnlyList<BodyFormat> formats, CancellationToken cancellation)

@@ -35,7 +35,7 @@ internal static class FrameEndpoints
             response.SetCacheStatus(first.Status, isPrefetched: body.IsPrefetched);
             response.SetPrivate();
             response.Headers.Vary = "Accept, Accept-Encoding";
-            if (body.Stored is { } stored) response.SetAge(Store.Freshness.GetAge(stored, time.GetUtcNow()));
+            if (body.Stored is { } stored) response.SetAge(Metadata.Freshness.GetAge(stored, time.GetUtcNow()));
             else response.SetServerTiming(time.GetElapsedTime(started));
             var root = $"{context.GetRootAddress(scope)}/{path}/frames/";
             if (numbers.Count > 1)

@@ -27,9 +27,9 @@ internal static class InFlightBodyCopy
     /// It is not what was asked for, not as long as declared, another part follows, or the closing delimiter is missing.
     /// </exception>
     public static async Task<EntryHead> PartAsync(
-        MultipartReader multipart, EntryHead declared, BodyCheck check, InFlightBody fill, CancellationToken cancellation)
+        MultipartReader multipart, EntryHead declared, BodyCheck check, InFlightBody inFlight, CancellationToken cancellation)
     {
-        var head = await CopyAsync(multipart.ReadBodyAsync, declared, check, isEndProved: true, fill, cancellation);
+        var head = await CopyAsync(multipart.ReadBodyAsync, declared, check, isEndProved: true, inFlight, cancellation);
         if (await multipart.ReadPartAsync(cancellation) is not null)
             throw new MalformedAnswerException("More parts came than were asked for.");
         return head;
@@ -40,28 +40,28 @@ internal static class InFlightBodyCopy
     /// <param name="declared">What the answer says of it.</param>
     /// <param name="check">What it must be.</param>
     /// <param name="isEndProved">A body that is cut shows by itself; else only its length can prove that it is whole.</param>
-    /// <param name="fill">Receives the bytes.</param>
+    /// <param name="inFlight">Receives the bytes.</param>
     /// <param name="cancellation">Ends the reading.</param>
     /// <exception cref="MalformedAnswerException">
     /// It is not what was asked for, nothing proves its end, or it is not as long as declared.
     /// </exception>
     public static Task<EntryHead> SingleAsync(
-        Stream body, EntryHead declared, BodyCheck check, bool isEndProved, InFlightBody fill, CancellationToken cancellation) =>
-        CopyAsync(body.ReadAsync, declared, check, isEndProved || declared.Length is not null, fill, cancellation);
+        Stream body, EntryHead declared, BodyCheck check, bool isEndProved, InFlightBody inFlight, CancellationToken cancellation) =>
+        CopyAsync(body.ReadAsync, declared, check, isEndProved || declared.Length is not null, inFlight, cancellation);
 
     private static async Task<EntryHead> CopyAsync(
-        Func<Memory<byte>, CancellationToken, ValueTask<int>> read, EntryHead declared, BodyCheck check, bool isEndProved, InFlightBody fill,
+        Func<Memory<byte>, CancellationToken, ValueTask<int>> read, EntryHead declared, BodyCheck check, bool isEndProved, InFlightBody inFlight,
         CancellationToken cancellation)
     {
-        var (head, length, isAtEnd) = await StartAsync(read, declared, check, isEndProved, fill, cancellation);
+        var (head, length, isAtEnd) = await StartAsync(read, declared, check, isEndProved, inFlight, cancellation);
         var isOpen = false;
         if (length >= HeldBytes) Open();
         while (!isAtEnd)
         {
-            var reading = read(await fill.GetRoomAsync(cancellation), cancellation);
+            var reading = read(await inFlight.GetRoomAsync(cancellation), cancellation);
             var count = isOpen || reading.IsCompleted ? await reading : await OpenAtPauseAsync(reading.AsTask());
             if (count == 0) break;
-            fill.Commit(count);
+            inFlight.Commit(count);
             length += count;
             if (!isOpen && length >= HeldBytes) Open();
         }
@@ -80,13 +80,13 @@ internal static class InFlightBodyCopy
         void Open()
         {
             isOpen = true;
-            fill.Open();
+            inFlight.Open();
         }
     }
 
     // 1
     private static async Task<(EntryHead Head, long Length, bool IsAtEnd)> StartAsync(
-        Func<Memory<byte>, CancellationToken, ValueTask<int>> read, EntryHead declared, BodyCheck check, bool isEndProved, InFlightBody fill,
+        Func<Memory<byte>, CancellationToken, ValueTask<int>> read, EntryHead declared, BodyCheck check, bool isEndProved, InFlightBody inFlight,
         CancellationToken cancellation)
     {
         var start = ArrayPool<byte>.Shared.Rent(HeldBytes);
@@ -108,13 +108,13 @@ internal static class InFlightBodyCopy
             if (!isEndProved && !check.KnowsLength(head))
                 throw new MalformedAnswerException("A body of one part declares no length, so nothing proves that it is whole.");
 
-            fill.Begin(head);
+            inFlight.Begin(head);
             for (var at = 0; at < length;)
             {
-                var room = await fill.GetRoomAsync(cancellation);
+                var room = await inFlight.GetRoomAsync(cancellation);
                 var count = Math.Min(room.Length, length - at);
                 start.AsMemory(at, count).CopyTo(room);
-                fill.Commit(count);
+                inFlight.Commit(count);
                 at += count;
             }
             return (head, length, isAtEnd);

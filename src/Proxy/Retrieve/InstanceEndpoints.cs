@@ -44,7 +44,7 @@ internal static class InstanceEndpoints
         var negotiation = Negotiation.ForInstances(context.Request).MultipartOnly();
         if (negotiation.Forms.IsEmpty) return NotAcceptable();
         var path = new SeriesPath(study!.Value, series!.Value);
-        var result = await seriesReader.ReadAsync(context.GetScope(), path, asksAnew: false, context.RequestAborted);
+        var result = await seriesReader.ReadAsync(context.GetScope(), path, bypassCache: false, context.RequestAborted);
         if (result.Metadata is not { } metadata) return result.Failures.Count > 0 ? result.Failures.ToProblem() : Problems.NotFound("No backend holds it.");
         return await AnswerAsync(context, bodies, time, [new(result.Backend, path, [.. metadata.Uids])], negotiation);
     }
@@ -57,9 +57,9 @@ internal static class InstanceEndpoints
         var negotiation = Negotiation.ForInstances(context.Request).MultipartOnly();
         if (negotiation.Forms.IsEmpty) return NotAcceptable();
         var (scope, study, stopped) = (context.GetScope(), uid!.Value, context.RequestAborted);
-        var places = await lists.LocateAsync(scope, study, isHurried: false, asksAnew: false, stopped);
+        var places = await lists.LocateAsync(scope, study, returnEarly: false, bypassCache: false, stopped);
         var contents = await StudyContents.ReadAsync(
-            places, scope, series => seriesReader.ReadAsync(scope, new(study, series), asksAnew: false, stopped),
+            places, scope, series => seriesReader.ReadAsync(scope, new(study, series), bypassCache: false, stopped),
             (series, result) => bodies.HasAllAsync(WholeOf(series, result), negotiation, stopped));
         if (contents.FindProblem(options.Value) is { } failed) return failed;
         return await AnswerAsync(context, bodies, time, [.. contents.Series.Select(s => WholeOf(s.Uid, s.Result))], negotiation, contents.Warn);
@@ -87,7 +87,7 @@ internal static class InstanceEndpoints
         response.SetCacheStatus(result.Status, isStored, body.IsPrefetched);
         response.SetPrivate();
         response.Headers.Vary = "Accept";
-        if (body.Stored is { } stored) response.SetAge(Store.Freshness.GetAge(stored, time.GetUtcNow()));
+        if (body.Stored is { } stored) response.SetAge(Metadata.Freshness.GetAge(stored, time.GetUtcNow()));
     }
 
     private static IResult NotFound(BodyResult result) =>

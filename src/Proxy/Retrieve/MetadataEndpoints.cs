@@ -3,7 +3,7 @@ using Proxy.Backends;
 using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Search;
-using Proxy.Store;
+using Proxy.Metadata;
 using Proxy.Wire;
 
 namespace Proxy.Retrieve;
@@ -71,11 +71,11 @@ internal static class MetadataEndpoints
     {
         if (TryRead(context, out var scope, out var study, out _, out _) is { } problem) return problem;
         var started = time.GetTimestamp();
-        var asksAnew = context.Request.BypassesCache();
-        var places = await lists.LocateAsync(scope, study, isHurried: false, asksAnew, context.RequestAborted);
+        var bypassCache = context.Request.BypassesCache();
+        var places = await lists.LocateAsync(scope, study, returnEarly: false, bypassCache, context.RequestAborted);
         // Metadata is in the store: a series whose holders fail is given as it was, marked stale.
         var contents = await StudyContents.ReadAsync(
-            places, scope, uid => reader.ReadAsync(scope, new(study, uid), asksAnew, context.RequestAborted), (_, _) => Task.FromResult(true));
+            places, scope, uid => reader.ReadAsync(scope, new(study, uid), bypassCache, context.RequestAborted), (_, _) => Task.FromResult(true));
         if (contents.FindProblem(options.Value) is { } failed) return failed;
         var series = contents.Series.Select(s => s.Result).ToList();
 

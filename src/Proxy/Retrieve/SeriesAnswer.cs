@@ -19,7 +19,7 @@ namespace Proxy.Retrieve;
 /// A part that is not wanted, or that the client does not accept, is read over. The backend is read no faster than its parts are
 /// taken.
 /// </remarks>
-public sealed class SeriesAnswer(BackendClient client, EntryCache cache, GivenForms given, BackendScheduler turns)
+public sealed class SeriesAnswer(BackendClient client, EntryCache cache, GivenForms given, BackendScheduler scheduler)
 {
     /// <summary>Bytes of a part that are looked at; what they do not say stays unknown.</summary>
     private const int MostStartBytes = 64 * 1024;
@@ -36,7 +36,7 @@ public sealed class SeriesAnswer(BackendClient client, EntryCache cache, GivenFo
         BackendOptions backend, SeriesInstances series, Negotiation negotiation, [EnumeratorCancellation] CancellationToken cancellation)
     {
         using var leaving = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        using var waiting = turns.BeginForeground(backend.Name, new(series.Path.Study, series.Path.Series));
+        using var waiting = scheduler.BeginForeground(backend.Name, new(series.Path.Study, series.Path.Series));
         var parts = Channel.CreateBounded<InstancePart>(MostWaiting);
         var asking = AskAsync(backend, series, negotiation, parts.Writer, leaving);
         try
@@ -105,7 +105,7 @@ public sealed class SeriesAnswer(BackendClient client, EntryCache cache, GivenFo
             var instance = new InstancePath(path.Study, path.Series, uid);
             var copied = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             var lookup = cache.Get(
-                new(backend, instance.ToString(), asked.GetKey(head)), (fill, stopped) => CopyPartAsync(multipart, backend, head, start, fill, copied, stopped), Placement.DiskOnly);
+                new(backend, instance.ToString(), asked.GetKey(head)), (body, stopped) => CopyPartAsync(multipart, backend, head, start, body, copied, stopped), Placement.DiskOnly);
             if (lookup is not { Kept: null, IsCollapsed: false }) copied.SetResult();
             BodyResult? result = null;
             try
@@ -150,22 +150,22 @@ public sealed class SeriesAnswer(BackendClient client, EntryCache cache, GivenFo
 
     /// <summary>One part into the fill of its instance. What is wrong with it is wrong with the whole answer.</summary>
     private static async Task<BackendAnswer<EntryHead>> CopyPartAsync(
-        MultipartReader multipart, string backend, EntryHead head, ReadOnlyMemory<byte> start, InFlightBody fill, TaskCompletionSource copied, CancellationToken stopped)
+        MultipartReader multipart, string backend, EntryHead head, ReadOnlyMemory<byte> start, InFlightBody body, TaskCompletionSource copied, CancellationToken stopped)
     {
         try
         {
-            fill.Begin(head);
+            body.Begin(head);
             for (var rest = start; !rest.IsEmpty;)
             {
-                var room = await fill.GetRoomAsync(stopped);
+                var room = await body.GetRoomAsync(stopped);
                 var count = Math.Min(room.Length, rest.Length);
                 rest[..count].CopyTo(room);
-                fill.Commit(count);
+                body.Commit(count);
                 rest = rest[count..];
             }
-            fill.Open();
+            body.Open();
             var length = (long)start.Length;
-            for (int count; (count = await multipart.ReadBodyAsync(await fill.GetRoomAsync(stopped), stopped)) > 0; length += count) fill.Commit(count);
+            for (int count; (count = await multipart.ReadBodyAsync(await body.GetRoomAsync(stopped), stopped)) > 0; length += count) body.Commit(count);
             if (head.Length is { } declared && declared != length) throw new MalformedAnswerException("A part is not as long as it says.");
             copied.SetResult();
             return new(head with { Length = length });

@@ -5,7 +5,7 @@ using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Search;
-using Proxy.Store;
+using Proxy.Metadata;
 using Proxy.Wire;
 
 namespace Proxy.Retrieve;
@@ -36,7 +36,7 @@ public sealed record SeriesResult(PackedInstances? Metadata, string Backend, Dat
 /// when another holds more of it, and back to the preferred holder when that has answered well for a while.
 /// </remarks>
 public sealed class SeriesReader(
-    BackendClient client, BackendSet backends, BackendStates states, BackendScheduler turns, SeriesListReader lists, DicomMetadataStore store, EntryCache entries,
+    BackendClient client, BackendSet backends, BackendStates states, BackendScheduler scheduler, SeriesListReader lists, DicomMetadataStore store, EntryCache entries,
     Reloadable<CacheOptions> cache, TimeProvider time, ILogger<SeriesReader> log)
 {
     /// <summary>How long a client that could have what is kept waits for what is new.</summary>
@@ -45,9 +45,9 @@ public sealed class SeriesReader(
     private readonly SingleFlight<(string Backend, SeriesPath Path, bool AsksAnew), BackendAnswer<PackedInstances>> _asking = new();
 
     /// <summary>What a client asked for.</summary>
-    public async Task<SeriesResult> ReadAsync(BackendScope scope, SeriesPath path, bool asksAnew, CancellationToken cancellation)
+    public async Task<SeriesResult> ReadAsync(BackendScope scope, SeriesPath path, bool bypassCache, CancellationToken cancellation)
     {
-        var result = await FindAsync(scope, path, asksAnew, cancellation);
+        var result = await FindAsync(scope, path, bypassCache, cancellation);
         if (result.Metadata is null || !store.ShowMetadata(result.Backend, path)) return result;
         // A prefetch chooses no owner; the first client that reads what it fetched does.
         if (result.Status != CacheStatus.Stale) SetOwner(scope, result.Backend, path);
@@ -55,17 +55,17 @@ public sealed class SeriesReader(
     }
 
     /// <summary>What no client asked for yet: it fires no event, and no client waits for it.</summary>
-    public Task<SeriesResult> PrefetchAsync(BackendScope scope, SeriesPath path, CancellationToken cancellation) => RefreshAsync(scope, path, asksAnew: false, isAhead: true, cancellation);
+    public Task<SeriesResult> PrefetchAsync(BackendScope scope, SeriesPath path, CancellationToken cancellation) => RefreshAsync(scope, path, bypassCache: false, isAhead: true, cancellation);
 
-    private async Task<SeriesResult> FindAsync(BackendScope scope, SeriesPath path, bool asksAnew, CancellationToken cancellation)
+    private async Task<SeriesResult> FindAsync(BackendScope scope, SeriesPath path, bool bypassCache, CancellationToken cancellation)
     {
         // 1
-        if (!asksAnew && FindFresh(scope, path) is { } fresh) return fresh;
+        if (!bypassCache && FindFresh(scope, path) is { } fresh) return fresh;
 
         // 2
-        if (asksAnew || FindKept(scope, path, []) is not { } kept) return await RefreshAsync(scope, path, asksAnew, isAhead: false, cancellation);
+        if (bypassCache || FindKept(scope, path, []) is not { } kept) return await RefreshAsync(scope, path, bypassCache, isAhead: false, cancellation);
         var refreshing = CurrentPurpose.RunAsync(
-            RequestPurpose.Revalidation, () => RefreshAsync(scope, path, asksAnew, isAhead: false, CancellationToken.None));
+            RequestPurpose.Revalidation, () => RefreshAsync(scope, path, bypassCache, isAhead: false, CancellationToken.None));
         await Task.WhenAny(refreshing, Task.Delay(Patience, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
         if (refreshing.IsCompleted) return await refreshing;
@@ -93,7 +93,7 @@ public sealed class SeriesReader(
     {
         var list = store.GetStudy(path.Study)?.GetList(backend) ?? new SeriesList(backend);
         if (list.FindSeries(path.Series) is { IsMetadataComplete: true, Metadata: { } known }) return known.Has(path.Instance);
-        return await TryReadAsync(list, path.SeriesPath, asksAnew: false, isAhead: false, [], cancellation) is { Metadata: { } metadata } && metadata.Has(path.Instance);
+        return await TryReadAsync(list, path.SeriesPath, bypassCache: false, isAhead: false, [], cancellation) is { Metadata: { } metadata } && metadata.Has(path.Instance);
     }
 
     /// <summary>Binds a series to whoever gives it. The root of one backend says nothing about the others.</summary>
@@ -102,14 +102,14 @@ public sealed class SeriesReader(
         if (scope.IsAll) store.SetOwner(backend, path);
     }
 
-    private async Task<SeriesResult> RefreshAsync(BackendScope scope, SeriesPath path, bool asksAnew, bool isAhead, CancellationToken cancellation)
+    private async Task<SeriesResult> RefreshAsync(BackendScope scope, SeriesPath path, bool bypassCache, bool isAhead, CancellationToken cancellation)
     {
         // 3
-        var places = await lists.LocateAsync(scope, path.Study, isHurried: true, asksAnew, cancellation, isAhead);
+        var places = await lists.LocateAsync(scope, path.Study, returnEarly: true, bypassCache, cancellation, isAhead);
         var failures = places.Failures.ToList();
         foreach (var list in InOrder(places, scope, path.Series))
         {
-            if (await TryReadAsync(list, path, asksAnew, isAhead, failures, cancellation) is not { } result) continue;
+            if (await TryReadAsync(list, path, bypassCache, isAhead, failures, cancellation) is not { } result) continue;
             if (!isAhead) SetOwner(scope, list.Backend, path);
             return result;
         }
@@ -132,11 +132,11 @@ public sealed class SeriesReader(
     }
 
     /// <summary>The whole metadata as one backend gives it; null when it does not, and then who failed is added.</summary>
-    private async Task<SeriesResult?> TryReadAsync(SeriesList list, SeriesPath path, bool asksAnew, bool isAhead, List<BackendFailure> failures, CancellationToken cancellation)
+    private async Task<SeriesResult?> TryReadAsync(SeriesList list, SeriesPath path, bool bypassCache, bool isAhead, List<BackendFailure> failures, CancellationToken cancellation)
     {
         // 4
         var series = list.FindSeries(path.Series) ?? new Series(path.Series);
-        if (!asksAnew && series is { IsMetadataComplete: true, MetadataValidators: null })
+        if (!bypassCache && series is { IsMetadataComplete: true, MetadataValidators: null })
         {
             var asked = list.Asked ?? time.GetUtcNow();
             store.Confirm(list.Backend, path, asked);
@@ -144,8 +144,8 @@ public sealed class SeriesReader(
         }
         // 5
         if (backends.Find(list.Backend) is not { } backend) return null;
-        var asking = _asking.RunAsync((list.Backend, path, asksAnew), stopped => AskOnceAsync(backend, path, series, asksAnew, isAhead, stopped), cancellation);
-        using var waiting = turns.BeginForeground(list.Backend, new(path.Study));
+        var asking = _asking.RunAsync((list.Backend, path, bypassCache), stopped => AskOnceAsync(backend, path, series, bypassCache, isAhead, stopped), cancellation);
+        using var waiting = scheduler.BeginForeground(list.Backend, new(path.Study));
         var (answer, isShared) = await asking;
         if (answer.IsUnchanged) return new(series.Metadata, list.Backend, time.GetUtcNow(), CacheStatus.Hit, []);
         if (answer.IsFound) return new(answer.Value, list.Backend, time.GetUtcNow(), isShared ? CacheStatus.Collapsed : CacheStatus.Miss, []);
@@ -177,11 +177,11 @@ public sealed class SeriesReader(
          where series.IsMetadataFresh(cache.Value.MetadataMaxStale, time.GetUtcNow())
          select new SeriesResult(series.Metadata, list.Backend, series.MetadataAsked, CacheStatus.Stale, failures)).FirstOrDefault();
 
-    private async Task<BackendAnswer<PackedInstances>> AskOnceAsync(BackendOptions backend, SeriesPath path, Series known, bool asksAnew, bool isAhead, CancellationToken cancellation)
+    private async Task<BackendAnswer<PackedInstances>> AskOnceAsync(BackendOptions backend, SeriesPath path, Series known, bool bypassCache, bool isAhead, CancellationToken cancellation)
     {
         var now = store.GetStudy(path.Study)?.GetList(backend.Name).FindSeries(path.Series);
         // Between the first look and now another's asking may have come to its end.
-        if (!asksAnew && now is not null && IsFresh(now)) return new(now.Metadata!);
+        if (!bypassCache && now is not null && IsFresh(now)) return new(now.Metadata!);
         var request = new BackendRequest($"{path}/metadata", MediaType.DicomJson) { Known = known.IsMetadataComplete ? known.MetadataValidators : null };
         var answer = await client.AskAsync(backend, request, (response, stopped) => ReadAsync(response, path, stopped), cancellation);
         if (IsEmpty(answer) && HasInstances(now))

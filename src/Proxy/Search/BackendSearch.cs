@@ -46,7 +46,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     /// <summary>Whether the backend is asked for the series of several studies one by one.</summary>
     public bool SplitsStudies(string backend) => GetLimits(backend, SearchLevel.Series).SplitsStudies;
 
-    public void NoteSplitsStudies(string backend) => Learn(backend, SearchLevel.Series, habits => habits with { SplitsStudies = true });
+    public void NoteSplitsStudies(string backend) => Learn(backend, SearchLevel.Series, limits => limits with { SplitsStudies = true });
 
     /// <summary>Forgets a backend that is configured no more, or has moved.</summary>
     public void Forget(string backend)
@@ -105,7 +105,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     private async Task<Reading> ReadOtherFormAsync(
         Reading first, BackendOptions backend, bool? takesRaw, CancellationToken deadline, CancellationToken cancellation)
     {
-        void Note(bool isRaw) => Learn(backend.Name, first.Query.Level, habits => habits with { TakesCaretsRaw = isRaw });
+        void Note(bool isRaw) => Learn(backend.Name, first.Query.Level, limits => limits with { TakesCaretsRaw = isRaw });
 
         var isRaw = first.Query.SendsCaretsRaw;
         var isRefused = isRaw && IsRefusal(first.Failure);
@@ -134,7 +134,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         await ReadPagesAsync(reading, backend, takesSmaller: parts.Count == 0 && !reading.Query.SendsCaretsRaw, deadline, cancellation);
         if (reading.Failure?.Status != HttpStatusCode.BadRequest || parts.Count == 0) return;
         await ReadPartsAsync(reading, parts, backend, deadline, cancellation);
-        if (reading.Failure is null) Learn(backend.Name, reading.Query.Level, habits => habits with { SplitsModalities = true });
+        if (reading.Failure is null) Learn(backend.Name, reading.Query.Level, limits => limits with { SplitsModalities = true });
     }
 
     /// <summary>One question a modality: a study that has several comes several times and counts once.</summary>
@@ -181,7 +181,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
                 return;
             }
             reading.IsUnlisted = answer.IsMissing && offset == 0;
-            if (smaller is not null) Learn(backend.Name, reading.Query.Level, habits => habits with { MostPerPage = smaller });
+            if (smaller is not null) Learn(backend.Name, reading.Query.Level, limits => limits with { MostPerPage = smaller });
             var page = answer.IsFound ? answer.Value : new AnswerPage([], 0, 0, false);
             var hasMore = reading.Add(page);
             if (reading.Rows.Count > (reading.Most ?? SearchDepth.Most))
@@ -194,10 +194,10 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
             {
                 if (page.SaysMore && page.Count > 0)
                     reading.Failure = new(backend.Name, BackendError.BadAnswer, "it says that more results remain and does not give them");
-                if (isProbe) Learn(backend.Name, reading.Query.Level, habits => habits.WithWholePage(lastPage, reading.Query.CanonicalText, time.GetUtcNow()));
+                if (isProbe) Learn(backend.Name, reading.Query.Level, limits => limits.WithWholePage(lastPage, reading.Query.CanonicalText, time.GetUtcNow()));
                 return;
             }
-            if (isProbe) Learn(backend.Name, reading.Query.Level, habits => habits with { PageCap = Math.Max(lastPage, habits.PageCap ?? 0) });
+            if (isProbe) Learn(backend.Name, reading.Query.Level, limits => limits with { PageCap = Math.Max(lastPage, limits.PageCap ?? 0) });
 
             var isFull = limit is { } asked && page.Count >= asked;
             isProbe = !isFull && !page.SaysMore;
@@ -220,5 +220,5 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     private ObservedSearchLimits GetLimits(string backend, SearchLevel level) => _habits.GetValueOrDefault((backend, level)) ?? ObservedSearchLimits.Unknown;
 
     private void Learn(string backend, SearchLevel level, Func<ObservedSearchLimits, ObservedSearchLimits> change) =>
-        _habits.AddOrUpdate((backend, level), _ => change(ObservedSearchLimits.Unknown), (_, habits) => change(habits));
+        _habits.AddOrUpdate((backend, level), _ => change(ObservedSearchLimits.Unknown), (_, limits) => change(limits));
 }

@@ -4,7 +4,7 @@ using Proxy.Cache;
 using Proxy.Cache.InMemory;
 using Proxy.Dicom;
 using Proxy.Operations;
-using Proxy.Store;
+using Proxy.Metadata;
 
 namespace Proxy.Search;
 
@@ -47,10 +47,10 @@ public sealed class FederatedSearch(
     /// <param name="scope">Whose.</param>
     /// <param name="query">What was searched for, and which page.</param>
     /// <param name="result">What was found.</param>
-    /// <param name="asksAnew">Ask although what is kept is fresh.</param>
+    /// <param name="bypassCache">Ask although what is kept is fresh.</param>
     /// <param name="started">When the client began to wait: the search's deadline runs from there.</param>
     /// <param name="cancellation">Nobody waits any more.</param>
-    public async Task<SearchPage> ReadPageAsync(BackendScope scope, SearchQuery query, SearchResult result, bool asksAnew, long started, CancellationToken cancellation)
+    public async Task<SearchPage> ReadPageAsync(BackendScope scope, SearchQuery query, SearchResult result, bool bypassCache, long started, CancellationToken cancellation)
     {
         // 5
         var page = result.Rows.Read(query.Offset, SearchDepth.FindLimit(query, options.Value.MaxResults));
@@ -59,7 +59,7 @@ public sealed class FederatedSearch(
         if (left < LeastLeft) left = LeastLeft;
         using var deadline = new CancellationTokenSource(left, time);
         IReadOnlyList<string> silent = [];
-        if (query.MatchesParts) (page, silent) = await AddOtherPartsAsync(scope, query, result, page, asksAnew, left, cancellation);
+        if (query.MatchesParts) (page, silent) = await AddOtherPartsAsync(scope, query, result, page, bypassCache, left, cancellation);
         foreach (var row in page) await store.LoadAsync(row.Uid, cancellation);
         NoteListed(scope, query, result, page);
         TellConflicts(page);
@@ -77,31 +77,31 @@ public sealed class FederatedSearch(
     /// <summary>What is found, as a whole.</summary>
     /// <param name="scope">Whom to ask.</param>
     /// <param name="query">For what.</param>
-    /// <param name="asksAnew">Ask although what is kept is fresh.</param>
+    /// <param name="bypassCache">Ask although what is kept is fresh.</param>
     /// <param name="cancellation">Nobody waits any more.</param>
-    public async Task<SearchResult> FindAsync(BackendScope scope, SearchQuery query, bool asksAnew, CancellationToken cancellation)
+    public async Task<SearchResult> FindAsync(BackendScope scope, SearchQuery query, bool bypassCache, CancellationToken cancellation)
     {
         // 1
-        if (query is { Level: SearchLevel.Series, Study: { } study } && query.AsksWhole) return await ListSeriesAsync(scope, study, asksAnew, cancellation);
+        if (query is { Level: SearchLevel.Series, Study: { } study } && query.AsksWhole) return await ListSeriesAsync(scope, study, bypassCache, cancellation);
         var maxResults = options.Value.MaxResults;
         for (var depth = SearchDepth.Create(query, maxResults); ; depth = Math.Min(2 * depth, SearchDepth.Most))
         {
-            var result = await FindAsync(scope, query, depth, asksAnew, cancellation);
+            var result = await FindAsync(scope, query, depth, bypassCache, cancellation);
             // Of what several hold one row is given: a page may need more than its own number of rows from each.
             if (!result.HasMore || result.IsTooBroad || result.Rows.Count >= SearchDepth.GetEnd(query, maxResults)) return result;
         }
     }
 
-    private async Task<SearchResult> FindAsync(BackendScope scope, SearchQuery query, int depth, bool asksAnew, CancellationToken cancellation)
+    private async Task<SearchResult> FindAsync(BackendScope scope, SearchQuery query, int depth, bool bypassCache, CancellationToken cancellation)
     {
         var key = new ResultKey(scope.Name, string.Join(',', scope.Backends.Select(b => b.Name)), query.CanonicalText, depth);
-        if (!asksAnew && memory.TryFind<SearchResult>(key, out var kept)) return kept with { Status = CacheStatus.Hit };
+        if (!bypassCache && memory.TryFind<SearchResult>(key, out var kept)) return kept with { Status = CacheStatus.Hit };
         if (query.OnlyStudy is { } one) await store.LoadAsync(one, cancellation);
-        if (!asksAnew)
+        if (!bypassCache)
         {
             if (FindStudy(scope, query) is { } found) return found;
         }
-        var (result, isShared) = await _searching.RunAsync((key, asksAnew), stopped => AskAllAsync(scope, query, key, asksAnew, stopped), cancellation);
+        var (result, isShared) = await _searching.RunAsync((key, bypassCache), stopped => AskAllAsync(scope, query, key, bypassCache, stopped), cancellation);
         return isShared ? result with { Status = CacheStatus.Collapsed } : result;
     }
 
@@ -110,14 +110,14 @@ public sealed class FederatedSearch(
     /// that was searched for, and are parts of it all the same.
     /// </summary>
     private async Task<(ImmutableArray<MergedRow> Page, IReadOnlyList<string> Silent)> AddOtherPartsAsync(
-        BackendScope scope, SearchQuery query, SearchResult result, ImmutableArray<MergedRow> page, bool asksAnew, TimeSpan deadline, CancellationToken cancellation)
+        BackendScope scope, SearchQuery query, SearchResult result, ImmutableArray<MergedRow> page, bool bypassCache, TimeSpan deadline, CancellationToken cancellation)
     {
         var asking = from backend in scope.Backends
                      where result.Failures.All(f => f.Backend != backend.Name)
                      let unknown = page.Where(row => row.Sources.All(s => s.Backend != backend.Name)).Select(row => row.Uid).ToList()
                      from studies in unknown.Chunk(StudyCounts.StudiesPerQuestion)
                      let wanted = query.OnlyStudies(studies)
-                     select AskAsync(backend, wanted, SearchDepth.Create(wanted, options.Value.MaxResults), asksAnew, deadline, cancellation);
+                     select AskAsync(backend, wanted, SearchDepth.Create(wanted, options.Value.MaxResults), bypassCache, deadline, cancellation);
         var answers = await Task.WhenAll(asking);
         var parts = answers.SelectMany(answer => answer.Rows, (answer, row) => (answer.Backend.Name, Row: row)).ToLookup(part => part.Row.Uid);
         var silent = answers.Where(answer => answer.Failure is not null).Select(answer => answer.Backend.Name).Distinct();
@@ -131,14 +131,14 @@ public sealed class FederatedSearch(
         }
     }
 
-    private async Task<SearchResult> AskAllAsync(BackendScope scope, SearchQuery query, ResultKey key, bool asksAnew, CancellationToken cancellation)
+    private async Task<SearchResult> AskAllAsync(BackendScope scope, SearchQuery query, ResultKey key, bool bypassCache, CancellationToken cancellation)
     {
         // Between the first look and now another's search may have come to its end.
-        if (!asksAnew && memory.TryFind<SearchResult>(key, out var kept)) return kept with { Status = CacheStatus.Hit };
+        if (!bypassCache && memory.TryFind<SearchResult>(key, out var kept)) return kept with { Status = CacheStatus.Hit };
 
         // 2
         var answers = await Task.WhenAll(
-            scope.Backends.Select(backend => AskAsync(backend, query, key.Depth, asksAnew, options.Value.Deadline, cancellation)));
+            scope.Backends.Select(backend => AskAsync(backend, query, key.Depth, bypassCache, options.Value.Deadline, cancellation)));
 
         // 4
         var failures = answers.Select(a => a.Failure).OfType<BackendFailure>().ToList();
@@ -159,15 +159,15 @@ public sealed class FederatedSearch(
 
     /// <summary>What one backend says, asked once for all who want it, at its own root and at that of all.</summary>
     private async Task<SearchAnswer> AskAsync(
-        BackendOptions backend, SearchQuery query, int depth, bool asksAnew, TimeSpan deadline, CancellationToken cancellation)
+        BackendOptions backend, SearchQuery query, int depth, bool bypassCache, TimeSpan deadline, CancellationToken cancellation)
     {
         var key = new AnswerKey(backend.Name, query.CanonicalText, depth);
-        return (await _asking.RunAsync((key, asksAnew), stopped => AskOnceAsync(backend, query, key, asksAnew, deadline, stopped), cancellation)).Result;
+        return (await _asking.RunAsync((key, bypassCache), stopped => AskOnceAsync(backend, query, key, bypassCache, deadline, stopped), cancellation)).Result;
     }
 
-    private async Task<SearchAnswer> AskOnceAsync(BackendOptions backend, SearchQuery query, AnswerKey key, bool asksAnew, TimeSpan deadline, CancellationToken cancellation)
+    private async Task<SearchAnswer> AskOnceAsync(BackendOptions backend, SearchQuery query, AnswerKey key, bool bypassCache, TimeSpan deadline, CancellationToken cancellation)
     {
-        if (!asksAnew && memory.TryFind<SearchAnswer>(key, out var kept)) return kept;
+        if (!bypassCache && memory.TryFind<SearchAnswer>(key, out var kept)) return kept;
         using var late = new CancellationTokenSource(deadline, time);
         var answer = await search.AskAsync(backend, query, query.IsWithinStudy ? null : key.Depth, late.Token, cancellation);
         if (answer.LeftOut > 0) log.RowsLeftOut(backend.Name, answer.LeftOut);
@@ -232,9 +232,9 @@ public sealed class FederatedSearch(
     }
 
     /// <summary>The series of a study, from the store when every backend's list is fresh there; an older list stands in for a backend that fails.</summary>
-    private async Task<SearchResult> ListSeriesAsync(BackendScope scope, Uid study, bool asksAnew, CancellationToken cancellation)
+    private async Task<SearchResult> ListSeriesAsync(BackendScope scope, Uid study, bool bypassCache, CancellationToken cancellation)
     {
-        var places = await lists.LocateAsync(scope, study, isHurried: false, asksAnew, cancellation);
+        var places = await lists.LocateAsync(scope, study, returnEarly: false, bypassCache, cancellation);
         foreach (var backend in scope.Backends) store.ShowSeries(backend.Name, study);
         var now = time.GetUtcNow();
         var answers = new List<SearchAnswer>();

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Proxy.Backends;
 using Proxy.Dicom;
-using Proxy.Store;
+using Proxy.Metadata;
 
 namespace Proxy.Search;
 

@@ -26,7 +26,7 @@ internal sealed record ObservedSearchLimits(
     {
         if (count < LeastCap) return true;
         if (PageCap is { } cap) return count < cap;
-        return count < WholePage || count == WholePage && search == WholeSearch && Store.Freshness.IsWithin(WholePageSeen, Trust, now);
+        return count < WholePage || count == WholePage && search == WholeSearch && Metadata.Freshness.IsWithin(WholePageSeen, Trust, now);
     }
 
     public ObservedSearchLimits WithWholePage(int count, string search, DateTimeOffset now) => count >= WholePage ? this with { WholePage = count, WholeSearch = search, WholePageSeen = now } : this;

@@ -5,7 +5,7 @@ using Proxy.Backends;
 using Proxy.Cache.InMemory;
 using Proxy.Dicom;
 using Proxy.Operations;
-using Proxy.Store;
+using Proxy.Metadata;
 using Proxy.Wire;
 
 namespace Proxy.Search;
@@ -25,8 +25,8 @@ internal static class SearchEndpoints
         Map("/studies/{study}/instances", SearchLevel.Instances);
         Map("/studies/{study}/series/{series}/instances", SearchLevel.Instances);
 
-        void Map(string path, SearchLevel level) => root.MapRead(path, (HttpContext context, FederatedSearch search, BackendScheduler turns, MemoryTier memory, Reloadable<SearchOptions> options, TimeProvider time) =>
-            AnswerAsync(context, level, search, turns, memory, options, time));
+        void Map(string path, SearchLevel level) => root.MapRead(path, (HttpContext context, FederatedSearch search, BackendScheduler scheduler, MemoryTier memory, Reloadable<SearchOptions> options, TimeProvider time) =>
+            AnswerAsync(context, level, search, scheduler, memory, options, time));
     }
 
     /// <summary>A ready page: what depends on the result, on which part of it, and on the client's address.</summary>
@@ -34,7 +34,7 @@ internal static class SearchEndpoints
 
     private sealed record ReadyPage(byte[] Body, Coding Coding, string ETag, ImmutableArray<Uid> Rows, IReadOnlyList<string> Lacking);
 
-    private static async Task<IResult> AnswerAsync(HttpContext context, SearchLevel level, FederatedSearch search, BackendScheduler turns, MemoryTier memory, Reloadable<SearchOptions> options, TimeProvider time)
+    private static async Task<IResult> AnswerAsync(HttpContext context, SearchLevel level, FederatedSearch search, BackendScheduler scheduler, MemoryTier memory, Reloadable<SearchOptions> options, TimeProvider time)
     {
         if (context.Request.RefuseDicomJson("Search results are") is { } refusal) return refusal;
         var scope = context.GetScope();
@@ -42,9 +42,9 @@ internal static class SearchEndpoints
         if (!SearchParameters.TryRead(level, study, series, context.Request.Query, out var query, out var error)) return Problems.BadParameter(error!.Parameter, error.Rule);
 
         var started = time.GetTimestamp();
-        var asksAnew = context.Request.BypassesCache();
-        var finding = search.FindAsync(scope, query, asksAnew, context.RequestAborted);
-        using var waiting = finding.IsCompleted ? null : turns.BeginForeground(scope, study);
+        var bypassCache = context.Request.BypassesCache();
+        var finding = search.FindAsync(scope, query, bypassCache, context.RequestAborted);
+        using var waiting = finding.IsCompleted ? null : scheduler.BeginForeground(scope, study);
         var result = await finding;
         if (!result.HasAnswer) return result.Failures.ToProblem();
         var maxResults = options.Value.MaxResults;
@@ -55,7 +55,7 @@ internal static class SearchEndpoints
         if (!memory.TryFind<ReadyPage>(key, out var page))
         {
             var client = new ClientRoot(root, context.RequestServices.GetRequiredService<BulkTokens>());
-            page = Make(await search.ReadPageAsync(scope, query, result, asksAnew, started, context.RequestAborted), [.. query.HiddenFields], client, key.Coding);
+            page = Make(await search.ReadPageAsync(scope, query, result, bypassCache, started, context.RequestAborted), [.. query.HiddenFields], client, key.Coding);
             if (result.IsKept && page.Lacking.Count == 0) memory.Add(key, page, page.Body.Length, options.Value.Freshness);
         }
 

@@ -5,7 +5,7 @@ using Proxy.Backends.Health;
 using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Operations;
-using Proxy.Store;
+using Proxy.Metadata;
 
 namespace Proxy.Search;
 
@@ -32,7 +32,7 @@ public sealed record StudyHolders(Study? Study, IReadOnlyList<BackendFailure> Fa
 
 /// <summary>Finds out which backend holds which series of a study: from the store, else by asking all backends at once.</summary>
 public sealed class SeriesListReader(
-    BackendSearch search, BackendStates states, BackendScheduler turns, DicomMetadataStore store, EntryCache entries, Reloadable<SearchOptions> options, Reloadable<CacheOptions> cache, TimeProvider time)
+    BackendSearch search, BackendStates states, BackendScheduler scheduler, DicomMetadataStore store, EntryCache entries, Reloadable<SearchOptions> options, Reloadable<CacheOptions> cache, TimeProvider time)
 {
     /// <summary>When one backend has named the series, how long the others may still take to name theirs.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
@@ -50,19 +50,19 @@ public sealed class SeriesListReader(
     /// <summary>The series lists of a study in every backend of the scope, each at most as old as metadata may be.</summary>
     /// <param name="scope">Whose lists.</param>
     /// <param name="study">Which study.</param>
-    /// <param name="isHurried">Do not wait for every backend once one has named the study: a picture is waited for.</param>
-    /// <param name="asksAnew">Ask although what is kept is fresh.</param>
+    /// <param name="returnEarly">Do not wait for every backend once one has named the study: a picture is waited for.</param>
+    /// <param name="bypassCache">Ask although what is kept is fresh.</param>
     /// <param name="cancellation">Ends the asking.</param>
     /// <param name="isAhead">No client asked for them: they fire no event, and no client waits.</param>
-    public async Task<StudyHolders> LocateAsync(BackendScope scope, Uid study, bool isHurried, bool asksAnew, CancellationToken cancellation, bool isAhead = false)
+    public async Task<StudyHolders> LocateAsync(BackendScope scope, Uid study, bool returnEarly, bool bypassCache, CancellationToken cancellation, bool isAhead = false)
     {
         await store.LoadAsync(study, cancellation);
         var known = store.GetStudy(study);
-        var unknown = asksAnew ? scope.Backends : FindUnknown(scope, known);
+        var unknown = bypassCache ? scope.Backends : FindUnknown(scope, known);
         if (unknown.Count == 0) return new(known, [], WasAsked: false);
 
-        var asking = unknown.ToDictionary(b => b.Name, b => AskInTimeAsync(b, study, asksAnew, isAhead, cancellation));
-        if (isHurried) await WaitBrieflyAsync(scope, study, asking.Values, cancellation);
+        var asking = unknown.ToDictionary(b => b.Name, b => AskInTimeAsync(b, study, bypassCache, isAhead, cancellation));
+        if (returnEarly) await WaitBrieflyAsync(scope, study, asking.Values, cancellation);
         else await Task.WhenAll(asking.Values);
 
         var failures = asking.Select(a => a.Value.IsCompleted ? a.Value.Result : new BackendFailure(a.Key, BackendError.TimedOut, "slower than the others"));
@@ -86,7 +86,7 @@ public sealed class SeriesListReader(
         var looking = CurrentPurpose.RunAsync(
             RequestPurpose.Revalidation,
             () => _looking.RunAsync(
-                key, stopped => LocateAsync(holders, study, isHurried: false, asksAnew: false, stopped), CancellationToken.None));
+                key, stopped => LocateAsync(holders, study, returnEarly: false, bypassCache: false, stopped), CancellationToken.None));
         await Task.WhenAny(looking, Task.Delay(RevalidationPatience, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
         if (!looking.IsCompleted && _late.TryAdd(key, true)) _ = looking.ContinueWith(_ => _late.TryRemove(key, out var _), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
@@ -100,7 +100,7 @@ public sealed class SeriesListReader(
     public async Task<BackendFailure?> DoubtAsync(BackendOptions backend, Uid study, CancellationToken cancellation) =>
         store.GetStudy(study)?.GetList(backend.Name).IsFresh(options.Value.Freshness, time.GetUtcNow()) == true
             ? null
-            : await AskInTimeAsync(backend, study, asksAnew: true, isAhead: false, cancellation);
+            : await AskInTimeAsync(backend, study, bypassCache: true, isAhead: false, cancellation);
 
     /// <summary>
     /// Whether a backend that denied a series is out of order: servers answer 404 to everything while they start. The
@@ -111,7 +111,7 @@ public sealed class SeriesListReader(
     {
         if (store.GetStudy(path.Study)?.GetList(backend.Name).FindSeries(path.Series) is null)
             return states.HasAnswered(backend.Name) ? null : (await FindRowAsync(backend, path.Study, CancellationToken.None, cancellation)).Failure;
-        if (await AskInTimeAsync(backend, path.Study, asksAnew: true, isAhead: false, cancellation) is { } failure) return failure;
+        if (await AskInTimeAsync(backend, path.Study, bypassCache: true, isAhead: false, cancellation) is { } failure) return failure;
         return store.GetStudy(path.Study)?.GetList(backend.Name).FindSeries(path.Series) is null
             ? null
             : new(backend.Name, BackendError.BadAnswer, "it lists the series and does not give it");
@@ -130,18 +130,18 @@ public sealed class SeriesListReader(
     private bool IsKnown(SeriesList? list, DateTimeOffset now) =>
         list?.IsFresh(list.Series.IsEmpty ? options.Value.Freshness : cache.Value.MetadataFreshness, now) == true;
 
-    private async Task<BackendFailure?> AskInTimeAsync(BackendOptions backend, Uid study, bool asksAnew, bool isAhead, CancellationToken cancellation)
+    private async Task<BackendFailure?> AskInTimeAsync(BackendOptions backend, Uid study, bool bypassCache, bool isAhead, CancellationToken cancellation)
     {
-        var asking = _asking.RunAsync((backend.Name, study), stopped => AskOnceAsync(backend, study, asksAnew, isAhead, stopped), cancellation);
-        using var waiting = turns.BeginForeground(backend.Name, new(study));
+        var asking = _asking.RunAsync((backend.Name, study), stopped => AskOnceAsync(backend, study, bypassCache, isAhead, stopped), cancellation);
+        using var waiting = scheduler.BeginForeground(backend.Name, new(study));
         return (await asking).Result.Failure;
     }
 
     /// <summary>One backend's list of a study, asked for now and filed.</summary>
-    private async Task<SearchAnswer> AskOnceAsync(BackendOptions backend, Uid study, bool asksAnew, bool isAhead, CancellationToken cancellation)
+    private async Task<SearchAnswer> AskOnceAsync(BackendOptions backend, Uid study, bool bypassCache, bool isAhead, CancellationToken cancellation)
     {
         // Between the first look and now another's asking may have come to its end.
-        if (!asksAnew && store.GetStudy(study)?.GetList(backend.Name) is { } known && IsKnown(known, time.GetUtcNow())) return new(backend, [], known.Asked!.Value);
+        if (!bypassCache && store.GetStudy(study)?.GetList(backend.Name) is { } known && IsKnown(known, time.GetUtcNow())) return new(backend, [], known.Asked!.Value);
         using var deadline = new CancellationTokenSource(options.Value.Deadline, time);
         var answer = await search.AskAsync(backend, SearchQuery.ForSeries(study), most: null, deadline.Token, cancellation);
         if (answer.IsUnlisted) answer = answer with { Failure = await FindOutageAsync(backend, study, deadline.Token, cancellation) };

@@ -1,7 +1,7 @@
 using System.Net;
 using Proxy.Backends;
 using Proxy.Dicom;
-using Proxy.Store;
+using Proxy.Metadata;
 using Proxy.Wire;
 
 namespace Proxy.Search;
@@ -26,7 +26,7 @@ public sealed class StoredInstances(SeriesListReader lists, DicomMetadataStore s
         BackendOptions backend, SearchQuery query, SearchAnswer answer, CancellationToken cancellation)
     {
         var study = query.Study!.Value;
-        var places = await lists.LocateAsync(new(backend.Name, [backend]), study, isHurried: false, asksAnew: false, cancellation);
+        var places = await lists.LocateAsync(new(backend.Name, [backend]), study, returnEarly: false, bypassCache: false, cancellation);
         var list = store.GetStudy(study)?.GetList(backend.Name);
         var series = list?.Series.Values.Where(one => query.Series is null || one.Uid == query.Series).ToList() ?? [];
         if (series.Count == 0) return places.Failures is [var failure, ..] ? answer with { IsUnlisted = false, Failure = failure } : answer;

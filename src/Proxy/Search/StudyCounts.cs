@@ -3,7 +3,7 @@ using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Operations;
-using Proxy.Store;
+using Proxy.Metadata;
 
 namespace Proxy.Search;
 
@@ -78,7 +78,7 @@ public sealed class StudyCounts(BackendSearch search, SeriesListReader lists, Di
         IReadOnlyList<Uid> alone = studies;
         if (studies.Length > 1) (alone, _) = await _asking.RunAsync((backend.Name, string.Join(',', studies)), stopped => AskTogetherAsync(backend, studies, deadline, stopped), cancellation);
         var one = scope with { Backends = [backend] };
-        await Task.WhenAll(alone.Select(study => lists.LocateAsync(one, study, isHurried: false, asksAnew: false, cancellation, IsPreferred(backend, study))));
+        await Task.WhenAll(alone.Select(study => lists.LocateAsync(one, study, returnEarly: false, bypassCache: false, cancellation, IsPreferred(backend, study))));
     }
 
     /// <summary>To be counted is not to be asked for: what was fetched ahead stays so.</summary>

@@ -54,9 +54,9 @@ public sealed class BackendSchedulerTests : IDisposable
 
         Assert.Equal(["asked", "next 3", "next 3 again", "next 7", "priors"], order);
 
-        async Task Then(string name, PrefetchPriority rank, long number)
+        async Task Then(string name, PrefetchPriority priority, long number)
         {
-            using var turn = await TakeAsync(OtherStudy, rank, most: 1, number);
+            using var slot = await TakeAsync(OtherStudy, priority, most: 1, number);
             lock (order) order.Add(name);
         }
     }
@@ -139,7 +139,7 @@ public sealed class BackendSchedulerTests : IDisposable
                 _time.Advance(TimeSpan.FromMilliseconds(250));
                 _time.Advance(TimeSpan.FromMilliseconds(150));
             }
-            using var turn = await wish;
+            using var slot = await wish;
             _lab.Turns.BeginForeground(East, Pixels)!.Dispose();
             pauses.Add(waited);
         }
@@ -203,16 +203,16 @@ public sealed class BackendSchedulerTests : IDisposable
     {
         using var patience = new CancellationTokenSource();
         using var job = new CancellationTokenSource();
-        using var turn = await _lab.Turns.AcquireAsync(East, OtherStudy, PrefetchPriority.Next, order: 0, most: 1, patience.Token, job.Token);
+        using var slot = await _lab.Turns.AcquireAsync(East, OtherStudy, PrefetchPriority.Next, order: 0, most: 1, patience.Token, job.Token);
         var late = _lab.Turns.AcquireAsync(East, OtherStudy, PrefetchPriority.Next, order: 0, most: 1, patience.Token, job.Token);
         await patience.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => late);
         patience.Dispose();
-        Assert.False(turn.Stopped.IsCancellationRequested);
+        Assert.False(slot.Stopped.IsCancellationRequested);
 
         await job.CancelAsync();
 
-        await Until.TrueAsync(() => turn.Stopped.IsCancellationRequested);
+        await Until.TrueAsync(() => slot.Stopped.IsCancellationRequested);
     }
 
     [Theory]
@@ -220,7 +220,7 @@ public sealed class BackendSchedulerTests : IDisposable
     [InlineData(RequestPurpose.Prefetch)]
     public async Task WorkInTheBackgroundIsNoWaitingClient(RequestPurpose purpose)
     {
-        using var turn = await TakeAsync(OtherStudy, PrefetchPriority.Next);
+        using var slot = await TakeAsync(OtherStudy, PrefetchPriority.Next);
 
         await CurrentPurpose.RunAsync(purpose, async () =>
         {
@@ -228,10 +228,10 @@ public sealed class BackendSchedulerTests : IDisposable
             Assert.Null(_lab.Turns.BeginForeground(East, Pixels));
         });
 
-        Assert.False(turn.Stopped.IsCancellationRequested);
+        Assert.False(slot.Stopped.IsCancellationRequested);
         Assert.Equal(RequestPurpose.Client, CurrentPurpose.Value);
         using var client = _lab.Turns.BeginForeground(East, Pixels);
-        await Until.TrueAsync(() => turn.Stopped.IsCancellationRequested);
+        await Until.TrueAsync(() => slot.Stopped.IsCancellationRequested);
     }
 
     [Theory]
@@ -247,8 +247,8 @@ public sealed class BackendSchedulerTests : IDisposable
     [InlineData("studies/1.2/series/1.3", "1.2 1.3")]
     [InlineData("studies/1.2/series/1.3/instances/1.4/frames/1", "1.2 1.3")]
     [InlineData("studies/1.2/series/1.3/instances/1.4/bulk/7fe00010", "1.2 1.3")]
-    public void ARequestSaysWhatItIsFor(string pathAndQuery, string? errand) =>
-        Assert.Equal(errand, FetchTarget.Parse(pathAndQuery) is { } of ? $"{of.Study} {of.Series}".Trim() : null);
+    public void ARequestSaysWhatItIsFor(string pathAndQuery, string? target) =>
+        Assert.Equal(target, FetchTarget.Parse(pathAndQuery) is { } of ? $"{of.Study} {of.Series}".Trim() : null);
 
     [Fact]
     public async Task HoweverManyComeAndGo_NeverMoreThanSoManyRun_AndNoneIsLeftBehind()
@@ -256,7 +256,7 @@ public sealed class BackendSchedulerTests : IDisposable
         var (running, peak) = (0, 0);
         await Parallel.ForAsync(0, 500, TestContext.Current.CancellationToken, async (i, _) =>
         {
-            using var turn = await TakeAsync(OtherStudy, (PrefetchPriority)(i % 5), most: 4, number: i);
+            using var slot = await TakeAsync(OtherStudy, (PrefetchPriority)(i % 5), most: 4, number: i);
             var now = Interlocked.Increment(ref running);
             lock (_lab) peak = Math.Max(peak, now);
             await Task.Yield();
@@ -266,7 +266,7 @@ public sealed class BackendSchedulerTests : IDisposable
         Assert.Equal(0, _lab.Turns.CountRunning(East));
     }
 
-    private Task<BackendScheduler.FetchSlot> TakeAsync(FetchTarget errand, PrefetchPriority rank, int most = 8, long number = 0) => _lab.Turns.AcquireAsync(East, errand, rank, number, most, CancellationToken.None, TestContext.Current.CancellationToken);
+    private Task<BackendScheduler.FetchSlot> TakeAsync(FetchTarget target, PrefetchPriority priority, int most = 8, long number = 0) => _lab.Turns.AcquireAsync(East, target, priority, number, most, CancellationToken.None, TestContext.Current.CancellationToken);
 
     private sealed class Lab : IDisposable
     {

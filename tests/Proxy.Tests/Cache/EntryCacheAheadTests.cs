@@ -185,10 +185,10 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
         return new(head);
     };
 
-    private async Task FetchAsync(EntryCache cache, Placement keep, int length = 1000)
+    private async Task FetchAsync(EntryCache cache, Placement placement, int length = 1000)
     {
         _gate.TrySetResult();
-        using (var reader = cache.Get(Frame, GatedAsync(length), keep).Reader!) await DiskLab.ReadAsync(reader);
+        using (var reader = cache.Get(Frame, GatedAsync(length), placement).Reader!) await DiskLab.ReadAsync(reader);
         await KeptAsync(cache);
     }
 

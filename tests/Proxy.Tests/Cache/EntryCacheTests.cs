@@ -85,14 +85,14 @@ public sealed class EntryCacheTests : IDisposable
     public async Task AJoinerGetsWhatCameBeforeIt_AtOnce()
     {
         var half = new TaskCompletionSource();
-        using var first = _cache.Get(Key("a"), async (fill, stopped) =>
+        using var first = _cache.Get(Key("a"), async (inFlight, stopped) =>
         {
-            fill.Begin(Head);
-            fill.Open();
-            await fill.WriteAsync(new byte[] { 1, 2 }, stopped);
+            inFlight.Begin(Head);
+            inFlight.Open();
+            await inFlight.WriteAsync(new byte[] { 1, 2 }, stopped);
             half.SetResult();
             await _gate.Task.WaitAsync(stopped);
-            await fill.WriteAsync(new byte[] { 3, 4 }, stopped);
+            await inFlight.WriteAsync(new byte[] { 3, 4 }, stopped);
             return new(Head);
         }).Reader!;
         await half.Task;
@@ -155,11 +155,11 @@ public sealed class EntryCacheTests : IDisposable
     [Fact]
     public async Task ABodyThatBreaksOffBreaksForItsReaders_AndIsNotKept()
     {
-        using var reader = _cache.Get(Key("a"), async (fill, stopped) =>
+        using var reader = _cache.Get(Key("a"), async (inFlight, stopped) =>
         {
-            fill.Begin(Head);
-            fill.Open();
-            await fill.WriteAsync(new byte[] { 1, 2 }, stopped);
+            inFlight.Begin(Head);
+            inFlight.Open();
+            await inFlight.WriteAsync(new byte[] { 1, 2 }, stopped);
             await _gate.Task.WaitAsync(stopped);
             return new(new BackendFailure("east", BackendError.BadAnswer, "cut"));
         }).Reader!;
@@ -192,11 +192,11 @@ public sealed class EntryCacheTests : IDisposable
     [Fact]
     public async Task WhoIsTooLateForALargeBodyFetchesItAnew()
     {
-        EntryCache.Fetch large = async (fill, stopped) =>
+        EntryCache.Fetch large = async (inFlight, stopped) =>
         {
             Interlocked.Increment(ref _fetches);
-            fill.Begin(Head with { Length = 20_000 });
-            for (var i = 0; i < 20; i++) await fill.WriteAsync(new byte[1000], stopped);
+            inFlight.Begin(Head with { Length = 20_000 });
+            for (var i = 0; i < 20; i++) await inFlight.WriteAsync(new byte[1000], stopped);
             await _gate.Task.WaitAsync(stopped);
             return new(Head with { Length = 20_000 });
         };
@@ -248,13 +248,13 @@ public sealed class EntryCacheTests : IDisposable
         Assert.Equal(1, cache.Tallies.Hits);
     }
 
-    private async Task<BackendAnswer<EntryHead>> GatedAsync(InFlightBody fill, CancellationToken stopped)
+    private async Task<BackendAnswer<EntryHead>> GatedAsync(InFlightBody inFlight, CancellationToken stopped)
     {
         Interlocked.Increment(ref _fetches);
         await _gate.Task.WaitAsync(stopped);
-        fill.Begin(Head);
-        await fill.WriteAsync(new byte[] { 1, 2 }, stopped);
-        await fill.WriteAsync(new byte[] { 3, 4 }, stopped);
+        inFlight.Begin(Head);
+        await inFlight.WriteAsync(new byte[] { 1, 2 }, stopped);
+        await inFlight.WriteAsync(new byte[] { 3, 4 }, stopped);
         return new(Head);
     }
 

@@ -5,14 +5,14 @@ namespace Proxy.Tests.Cache;
 internal static class FillWriting
 {
     /// <summary>Writes bytes the way a backend's body is read: wherever the fill has room.</summary>
-    public static async ValueTask WriteAsync(this InFlightBody fill, ReadOnlyMemory<byte> bytes, CancellationToken cancellation)
+    public static async ValueTask WriteAsync(this InFlightBody body, ReadOnlyMemory<byte> bytes, CancellationToken cancellation)
     {
         while (!bytes.IsEmpty)
         {
-            var room = await fill.GetRoomAsync(cancellation);
+            var room = await body.GetRoomAsync(cancellation);
             var count = Math.Min(room.Length, bytes.Length);
             bytes[..count].CopyTo(room);
-            fill.Commit(count);
+            body.Commit(count);
             bytes = bytes[count..];
         }
     }

@@ -15,26 +15,26 @@ public class InFlightBodyTests
 
     private static CancellationToken Stopped => TestContext.Current.CancellationToken;
 
-    private readonly InFlightBody _fill = new(KeepUpTo);
+    private readonly InFlightBody _body = new(KeepUpTo);
 
     [Fact]
     public async Task AReaderHasWhatIsThereAtOnce_AndFollows()
     {
-        using var early = _fill.Join()!;
-        _fill.Begin(Head);
-        _fill.Open();
+        using var early = _body.Join()!;
+        _body.Begin(Head);
+        _body.Open();
         var waiting = early.ReadAsync(Stopped).AsTask();
         Assert.False(waiting.IsCompleted);
 
-        await _fill.WriteAsync(Bytes(1, 3), Stopped);
+        await _body.WriteAsync(Bytes(1, 3), Stopped);
         Assert.Equal([1, 1, 1], (await waiting).ToArray());
 
-        using var late = _fill.Join()!;
-        await _fill.WriteAsync(Bytes(2, 2), Stopped);
+        using var late = _body.Join()!;
+        await _body.WriteAsync(Bytes(2, 2), Stopped);
         Assert.Equal([1, 1, 1, 2, 2], (await late.ReadAsync(Stopped)).ToArray());
         Assert.Equal([2, 2], (await early.ReadAsync(Stopped)).ToArray());
 
-        await _fill.CompleteAsync(Head with { Length = 5 }, default);
+        await _body.CompleteAsync(Head with { Length = 5 }, default);
         Assert.True((await early.ReadAsync(Stopped)).IsEmpty);
         Assert.True((await late.ReadAsync(Stopped)).IsEmpty);
     }
@@ -42,32 +42,32 @@ public class InFlightBodyTests
     [Fact]
     public async Task TheHeadIsHeldBack_UntilItIsOpened()
     {
-        using var reader = _fill.Join()!;
+        using var reader = _body.Join()!;
         var head = reader.ReadHeadAsync(Stopped);
-        _fill.Begin(Head);
-        await _fill.WriteAsync(Bytes(1, 3), Stopped);
+        _body.Begin(Head);
+        await _body.WriteAsync(Bytes(1, 3), Stopped);
         Assert.False(head.IsCompleted);
-        _fill.Open();
+        _body.Open();
         Assert.Equal(Head, (await head).Value);
     }
 
     [Fact]
     public async Task AFailureBeforeTheHeadIsAnAnswer()
     {
-        using var reader = _fill.Join()!;
-        _fill.Begin(Head);
-        await _fill.WriteAsync(Bytes(1, 3), Stopped);
+        using var reader = _body.Join()!;
+        _body.Begin(Head);
+        await _body.WriteAsync(Bytes(1, 3), Stopped);
         var failure = new BackendFailure("east", BackendError.BadAnswer, "cut");
-        _fill.End(failure);
+        _body.End(failure);
         Assert.Equal(failure, (await reader.ReadHeadAsync(Stopped)).Failure);
-        Assert.Null(_fill.Join());
+        Assert.Null(_body.Join());
     }
 
     [Fact]
     public async Task NothingThereIsAnAnswerToo()
     {
-        using var reader = _fill.Join()!;
-        _fill.End(null);
+        using var reader = _body.Join()!;
+        _body.End(null);
         var answer = await reader.ReadHeadAsync(Stopped);
         Assert.False(answer.IsFound);
         Assert.Null(answer.Failure);
@@ -76,14 +76,14 @@ public class InFlightBodyTests
     [Fact]
     public async Task AFailureBehindTheHeadBreaksTheBody()
     {
-        using var reader = _fill.Join()!;
-        using var waiting = _fill.Join()!;
-        _fill.Begin(Head);
-        _fill.Open();
-        await _fill.WriteAsync(Bytes(1, 3), Stopped);
+        using var reader = _body.Join()!;
+        using var waiting = _body.Join()!;
+        _body.Begin(Head);
+        _body.Open();
+        await _body.WriteAsync(Bytes(1, 3), Stopped);
         await waiting.ReadAsync(Stopped);
         var more = waiting.ReadAsync(Stopped).AsTask();
-        _fill.End(new("east", BackendError.BadAnswer, "cut"));
+        _body.End(new("east", BackendError.BadAnswer, "cut"));
         await Assert.ThrowsAsync<BrokenBodyException>(() => more);
         await Assert.ThrowsAsync<BrokenBodyException>(() => reader.ReadAsync(Stopped).AsTask());
         Assert.True((await reader.ReadHeadAsync(Stopped)).IsFound);
@@ -93,33 +93,33 @@ public class InFlightBodyTests
     public async Task AReaderThatIsCancelledStopsNobodyElse()
     {
         using var stop = new CancellationTokenSource();
-        using var leaver = _fill.Join()!;
-        using var stayer = _fill.Join()!;
+        using var leaver = _body.Join()!;
+        using var stayer = _body.Join()!;
         var left = leaver.ReadAsync(stop.Token).AsTask();
         await stop.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => left);
         leaver.Dispose();
         leaver.Dispose();
-        Assert.False(_fill.Stopped.IsCancellationRequested);
+        Assert.False(_body.Stopped.IsCancellationRequested);
 
-        _fill.Begin(Head);
-        await _fill.WriteAsync(Bytes(1, 3), Stopped);
+        _body.Begin(Head);
+        await _body.WriteAsync(Bytes(1, 3), Stopped);
         Assert.Equal(3, (await stayer.ReadAsync(Stopped)).Length);
         stayer.Dispose();
-        Assert.True(_fill.Stopped.IsCancellationRequested);
-        Assert.Null(_fill.Join());
+        Assert.True(_body.Stopped.IsCancellationRequested);
+        Assert.Null(_body.Join());
     }
 
     [Fact]
     public async Task LeavingAWholeBodyStopsNothing()
     {
-        var reader = _fill.Join()!;
-        _fill.Begin(Head);
-        await _fill.WriteAsync(Bytes(1, 3), Stopped);
-        await _fill.CompleteAsync(Head, default);
+        var reader = _body.Join()!;
+        _body.Begin(Head);
+        await _body.WriteAsync(Bytes(1, 3), Stopped);
+        await _body.CompleteAsync(Head, default);
         reader.Dispose();
-        Assert.False(_fill.Stopped.IsCancellationRequested);
-        using var late = _fill.Join()!;
+        Assert.False(_body.Stopped.IsCancellationRequested);
+        using var late = _body.Join()!;
         Assert.Equal(3, (await late.ReadAsync(Stopped)).Length);
     }
 
@@ -129,10 +129,10 @@ public class InFlightBodyTests
     public async Task AWholeBodyIsKept_InNoMoreMemoryThanItHasBytes(long? declared)
     {
         var head = Head with { Length = declared };
-        using var reader = _fill.Join()!;
-        _fill.Begin(head);
-        for (var i = 0; i < 30; i++) await _fill.WriteAsync(Bytes((byte)i, 10_000), Stopped);
-        var entry = (await _fill.CompleteAsync(head, DateTimeOffset.UnixEpoch)).Entry!;
+        using var reader = _body.Join()!;
+        _body.Begin(head);
+        for (var i = 0; i < 30; i++) await _body.WriteAsync(Bytes((byte)i, 10_000), Stopped);
+        var entry = (await _body.CompleteAsync(head, DateTimeOffset.UnixEpoch)).Entry!;
 
         Assert.Equal((head, 300_000L, DateTimeOffset.UnixEpoch), (entry.Head, entry.Length, entry.Stored));
         Assert.Equal(Enumerable.Range(0, 30).SelectMany(i => Bytes((byte)i, 10_000)), entry.Pieces.SelectMany(p => p.ToArray()));
@@ -142,11 +142,11 @@ public class InFlightBodyTests
     [Fact]
     public async Task ADeclaredLengthTakesNoMemoryByItself()
     {
-        var fill = new InFlightBody(long.MaxValue);
-        using var other = fill.Join();
+        var body = new InFlightBody(long.MaxValue);
+        using var other = body.Join();
         var before = GC.GetAllocatedBytesForCurrentThread();
-        fill.Begin(Head with { Length = 1L << 40 });
-        await fill.WriteAsync(Bytes(1, 3), Stopped);
+        body.Begin(Head with { Length = 1L << 40 });
+        await body.WriteAsync(Bytes(1, 3), Stopped);
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 2 * 1024 * 1024);
     }
 
@@ -155,20 +155,20 @@ public class InFlightBodyTests
     [InlineData(64L * 1024 * 1024)]
     public async Task ALargeBodyWaitsForItsSlowestReader(long? declared)
     {
-        using var reader = _fill.Join()!;
-        _fill.Begin(Head with { Length = declared });
+        using var reader = _body.Join()!;
+        _body.Begin(Head with { Length = declared });
         var piece = Bytes(1, 64 * 1024);
         long written = 0, read = 0, mostAhead = 0;
         while (written < 64 * 1024 * 1024)
         {
-            var writing = _fill.WriteAsync(piece, Stopped);
+            var writing = _body.WriteAsync(piece, Stopped);
             while (!writing.IsCompleted) read += (await reader.ReadAsync(Stopped)).Length;
             await writing;
             written += piece.Length;
             mostAhead = Math.Max(mostAhead, written - read);
         }
-        _fill.Open();
-        Assert.Equal(default, await _fill.CompleteAsync(Head, default));
+        _body.Open();
+        Assert.Equal(default, await _body.CompleteAsync(Head, default));
         for (ReadOnlyMemory<byte> some; !(some = await reader.ReadAsync(Stopped)).IsEmpty;) read += some.Length;
         Assert.Equal(written, read);
         Assert.InRange(mostAhead, 1024 * 1024, 5 * 1024 * 1024);
@@ -177,29 +177,29 @@ public class InFlightBodyTests
     [Fact]
     public async Task ALargeBodyGoesOn_WhenTheSlowestReaderLeaves()
     {
-        using var fast = _fill.Join()!;
-        using var slow = _fill.Join()!;
-        _fill.Begin(Head);
+        using var fast = _body.Join()!;
+        using var slow = _body.Join()!;
+        _body.Begin(Head);
         var piece = Bytes(1, 64 * 1024);
         ValueTask writing;
-        while ((writing = _fill.WriteAsync(piece, Stopped)).IsCompleted)
+        while ((writing = _body.WriteAsync(piece, Stopped)).IsCompleted)
         {
             await writing;
             await fast.ReadAsync(Stopped);
         }
         slow.Dispose();
         await writing;
-        Assert.False(_fill.Stopped.IsCancellationRequested);
+        Assert.False(_body.Stopped.IsCancellationRequested);
     }
 
     [Fact]
     public async Task NobodyJoinsALargeBody()
     {
-        using var reader = _fill.Join()!;
-        _fill.Begin(Head with { Length = KeepUpTo });
-        Assert.NotNull(_fill.Join());
-        await _fill.WriteAsync(Bytes(1, KeepUpTo + 1), Stopped);
-        Assert.Null(_fill.Join());
+        using var reader = _body.Join()!;
+        _body.Begin(Head with { Length = KeepUpTo });
+        Assert.NotNull(_body.Join());
+        await _body.WriteAsync(Bytes(1, KeepUpTo + 1), Stopped);
+        Assert.Null(_body.Join());
 
         var declared = new InFlightBody(KeepUpTo);
         using var first = declared.Join();
@@ -210,8 +210,8 @@ public class InFlightBodyTests
     [Fact]
     public async Task WhatEveryReaderHasIsDropped()
     {
-        using var reader = _fill.Join()!;
-        _fill.Begin(Head with { Length = 64 * 1024 * 1024 });
+        using var reader = _body.Join()!;
+        _body.Begin(Head with { Length = 64 * 1024 * 1024 });
         var first = await WriteAndReadAsync(reader);
         for (var i = 0; i < 40; i++) await WriteAndReadAsync(reader);
         GC.Collect();
@@ -221,7 +221,7 @@ public class InFlightBodyTests
     [MethodImpl(MethodImplOptions.NoInlining)]
     private async Task<WeakReference<byte[]>> WriteAndReadAsync(InFlightBody.Reader reader)
     {
-        await _fill.WriteAsync(Bytes(1, 64 * 1024), Stopped);
+        await _body.WriteAsync(Bytes(1, 64 * 1024), Stopped);
         MemoryMarshal.TryGetArray(await reader.ReadAsync(Stopped), out var array);
         return new(array.Array!);
     }

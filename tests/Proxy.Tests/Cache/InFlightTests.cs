@@ -97,19 +97,19 @@ public sealed class InFlightTests : IDisposable
     [InlineData(300_000L)]
     public async Task AFillIsCountedUntilItsLastReaderLeaves(long? declared)
     {
-        var fill = new InFlightBody(1 << 20, null, InFlight);
-        var reader = fill.Join()!;
-        fill.Begin(Head with { Length = declared });
-        await fill.WriteAsync(new byte[300_000], Stopped);
+        var body = new InFlightBody(1 << 20, null, InFlight);
+        var reader = body.Join()!;
+        body.Begin(Head with { Length = declared });
+        await body.WriteAsync(new byte[300_000], Stopped);
         Assert.InRange(InFlight.Bytes, 300_000, 600_000);
 
-        var (entry, _) = await fill.CompleteAsync(Head with { Length = 300_000 }, default);
+        var (entry, _) = await body.CompleteAsync(Head with { Length = 300_000 }, default);
         Assert.Equal(300_000, InFlight.Bytes);
         _memory.Add("key", entry!, 300_000);
         Assert.Equal(0, InFlight.Bytes);
         _memory.Remove("key");
         await Pacs.Until.TrueAsync(() => InFlight.Bytes == 300_000);
-        fill.Close();
+        body.Close();
         Assert.Equal(300_000, InFlight.Bytes);
         reader.Dispose();
         Assert.Equal(0, InFlight.Bytes);
@@ -119,18 +119,18 @@ public sealed class InFlightTests : IDisposable
     public async Task WithoutRoomAFillIsAWindow_AndNothingStaysCounted()
     {
         Assert.True(InFlight.TryReserve(InFlight.Limit));
-        var fill = new InFlightBody(1 << 20, null, InFlight);
-        var reader = fill.Join()!;
-        fill.Begin(Head with { Length = 500_000 });
-        Assert.Null(fill.Join());
+        var body = new InFlightBody(1 << 20, null, InFlight);
+        var reader = body.Join()!;
+        body.Begin(Head with { Length = 500_000 });
+        Assert.Null(body.Join());
         for (var i = 0; i < 10; i++)
         {
-            await fill.WriteAsync(new byte[50_000], Stopped);
+            await body.WriteAsync(new byte[50_000], Stopped);
             for (var read = 0; read < 50_000; read += (await reader.ReadAsync(Stopped)).Length) { }
         }
         Assert.InRange(InFlight.Bytes, InFlight.Limit + 1, InFlight.Limit + 400_000);
-        Assert.Null((await fill.CompleteAsync(Head, default)).Entry);
-        fill.Close();
+        Assert.Null((await body.CompleteAsync(Head, default)).Entry);
+        body.Close();
         reader.Dispose();
         Assert.Equal(InFlight.Limit, InFlight.Bytes);
     }
@@ -138,12 +138,12 @@ public sealed class InFlightTests : IDisposable
     [Fact]
     public async Task AFillThatFailsLeavesNothingCounted()
     {
-        var fill = new InFlightBody(1 << 20, null, InFlight);
-        var reader = fill.Join()!;
-        fill.Begin(Head with { Length = 500_000 });
-        await fill.WriteAsync(new byte[100_000], Stopped);
-        fill.End(new("east", Proxy.Backends.BackendError.BadAnswer, "cut"));
-        fill.Close();
+        var body = new InFlightBody(1 << 20, null, InFlight);
+        var reader = body.Join()!;
+        body.Begin(Head with { Length = 500_000 });
+        await body.WriteAsync(new byte[100_000], Stopped);
+        body.End(new("east", Proxy.Backends.BackendError.BadAnswer, "cut"));
+        body.Close();
         reader.Dispose();
         Assert.Equal(0, InFlight.Bytes);
     }
@@ -153,12 +153,12 @@ public sealed class InFlightTests : IDisposable
     [InlineData(1001L)]
     public async Task ABodyThatIsLargerThanOneMayBeIsRefused(long? declared)
     {
-        var fill = new InFlightBody(1 << 20, null, InFlight, maxBytes: 1000);
-        using var reader = fill.Join()!;
+        var body = new InFlightBody(1 << 20, null, InFlight, maxBytes: 1000);
+        using var reader = body.Join()!;
         await Assert.ThrowsAsync<MalformedAnswerException>(async () =>
         {
-            fill.Begin(Head with { Length = declared });
-            await fill.WriteAsync(new byte[1001], Stopped);
+            body.Begin(Head with { Length = declared });
+            await body.WriteAsync(new byte[1001], Stopped);
         });
     }
 }

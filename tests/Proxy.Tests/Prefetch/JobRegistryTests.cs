@@ -18,13 +18,13 @@ public sealed class JobRegistryTests : IDisposable
     private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
     private readonly EventLog _events = new(NullLogger<EventLog>.Instance);
     private readonly FakeTimeProvider _time = new();
-    private readonly JobRegistry _board;
+    private readonly JobRegistry _registry;
     private readonly List<PrefetchJob> _added = [];
 
     public JobRegistryTests()
     {
-        _board = new(_events, new(_services.GetRequiredService<IMeterFactory>()), _time);
-        _board.Added += holder => _added.Add(holder.Job);
+        _registry = new(_events, new(_services.GetRequiredService<IMeterFactory>()), _time);
+        _registry.Added += holder => _added.Add(holder.Job);
     }
 
     public void Dispose() => _services.Dispose();
@@ -50,7 +50,7 @@ public sealed class JobRegistryTests : IDisposable
         const int Many = 200;
         var reader = new EventReader(_events);
         var ended = new System.Collections.Concurrent.ConcurrentBag<JobHandle>();
-        _board.Ended += ended.Add;
+        _registry.Ended += ended.Add;
         for (var i = 0; i < Many; i++)
         {
             var job = Add(PrefetchPriority.Next, i + 1);
@@ -100,7 +100,7 @@ public sealed class JobRegistryTests : IDisposable
 
         var more = Add(PrefetchPriority.Asked, 1000);
         Assert.Equal(JobState.Cancelled, priors.Job.State);
-        Assert.Contains("lowest priority", priors.Job.Reason, StringComparison.Ordinal);
+        Assert.Contains("lowest priority", priors.Job.CancelledBecause, StringComparison.Ordinal);
         Assert.Empty(priors.Job.Errors);
         Add(PrefetchPriority.Asked, 1001);
         Assert.Equal(JobState.Cancelled, next.Job.State);
@@ -110,17 +110,17 @@ public sealed class JobRegistryTests : IDisposable
         var late = Add(PrefetchPriority.Priors, 1002);
         Assert.Equal(JobState.Cancelled, late.Job.State);
         Assert.DoesNotContain(_added, job => job.Id == late.Job.Id);
-        Assert.Equal(JobRegistry.MaxLive, _board.All.Count(holder => holder.Job.IsLive));
+        Assert.Equal(JobRegistry.MaxLive, _registry.All.Count(holder => holder.Job.IsLive));
     }
 
     [Fact]
     public void WhoOpensStudyAfterStudyPushesOutNothingElse()
     {
         var asked = Add(PrefetchPriority.Idle, 1);
-        var first = _board.Add(PrefetchReason.ReadAhead, PrefetchPriority.ReadAhead, "", [Uid.Parse("1.3.1")]);
-        for (var i = 2; i <= 500; i++) _board.Add(PrefetchReason.ReadAhead, PrefetchPriority.ReadAhead, "", [Uid.Parse($"1.3.{i}")]);
+        var first = _registry.Add(PrefetchReason.ReadAhead, PrefetchPriority.ReadAhead, "", [Uid.Parse("1.3.1")]);
+        for (var i = 2; i <= 500; i++) _registry.Add(PrefetchReason.ReadAhead, PrefetchPriority.ReadAhead, "", [Uid.Parse($"1.3.{i}")]);
         Assert.Equal((JobState.Queued, JobState.Cancelled), (asked.Job.State, first.Job.State));
-        Assert.Equal(1 + JobRegistry.MaxReadAhead, _board.All.Count(holder => holder.Job.IsLive));
+        Assert.Equal(1 + JobRegistry.MaxReadAhead, _registry.All.Count(holder => holder.Job.IsLive));
     }
 
     [Fact]
@@ -131,7 +131,7 @@ public sealed class JobRegistryTests : IDisposable
         for (var i = 2; i <= JobRegistry.MaxLive; i++) Add(PrefetchPriority.Next, i);
         Add(PrefetchPriority.Next, 1000);
         Assert.Equal(JobState.Running, running.Job.State);
-        Assert.Equal(1, _board.All.Count(holder => holder.Job.State == JobState.Cancelled));
+        Assert.Equal(1, _registry.All.Count(holder => holder.Job.State == JobState.Cancelled));
     }
 
     [Fact]
@@ -141,18 +141,18 @@ public sealed class JobRegistryTests : IDisposable
         var live = Add(PrefetchPriority.Next, 2);
         ended.Cancel(_time.GetUtcNow(), "test");
         _time.Advance(TimeSpan.FromMinutes(59));
-        Assert.NotNull(_board.Find(ended.Job.Id));
+        Assert.NotNull(_registry.Find(ended.Job.Id));
         _time.Advance(TimeSpan.FromMinutes(2));
-        Assert.Null(_board.Find(ended.Job.Id));
-        Assert.Equal([live], _board.All);
+        Assert.Null(_registry.Find(ended.Job.Id));
+        Assert.Equal([live], _registry.All);
     }
 
     [Fact]
     public void HoweverManyEnd_TheListIsBounded()
     {
         for (var i = 1; i <= 1000; i++) Add(PrefetchPriority.Next, i).Cancel(_time.GetUtcNow(), "test");
-        Assert.Equal(200, _board.All.Length);
-        Assert.Equal("1.2.1000", _board.All[0].Job.StudyUids[0].ToString());
+        Assert.Equal(200, _registry.All.Length);
+        Assert.Equal("1.2.1000", _registry.All[0].Job.StudyUids[0].ToString());
     }
 
     [Fact]
@@ -170,12 +170,12 @@ public sealed class JobRegistryTests : IDisposable
     public void OneFromBeforeBeginsAgain_AndOneThatHadEndedIsListed()
     {
         var live = new PrefetchJob("a", PrefetchReason.Asked, PrefetchPriority.Next, "", [Uid.Parse("1.2.3")], _time.GetUtcNow()) { State = JobState.Running, Frames = new(5, 10), Started = _time.GetUtcNow() };
-        _board.Restore(live);
-        _board.Restore(live with { Id = "b", State = JobState.Done, Ended = _time.GetUtcNow() });
+        _registry.Restore(live);
+        _registry.Restore(live with { Id = "b", State = JobState.Done, Ended = _time.GetUtcNow() });
 
         var again = Assert.Single(_added);
         Assert.Equal((JobState.Queued, new Progress(0, 0), new Progress(0, 1)), (again.State, again.Frames, again.Studies));
-        Assert.Equal(JobState.Done, _board.Find("b")!.Job.State);
+        Assert.Equal(JobState.Done, _registry.Find("b")!.Job.State);
     }
 
     [Fact]
@@ -186,5 +186,5 @@ public sealed class JobRegistryTests : IDisposable
         Assert.Equal((new Progress(2, 9), new Progress(4000, 4000 + 7 * 2000), 1), (job.Frames, job.Bytes, job.Cached));
     }
 
-    private JobHandle Add(PrefetchPriority rank, params ImmutableArray<int> studies) => _board.Add(PrefetchReason.Asked, rank, "", [.. studies.Select(n => Uid.Parse($"1.2.{n}"))]);
+    private JobHandle Add(PrefetchPriority priority, params ImmutableArray<int> studies) => _registry.Add(PrefetchReason.Asked, priority, "", [.. studies.Select(n => Uid.Parse($"1.2.{n}"))]);
 }

@@ -107,7 +107,7 @@ public class PrefetchPlanTests
     public void ImagesComeBeforeWhatRefersToThem_ThenTheLowerNumber()
     {
         var series = new[] { ("1.9", "SR", 1), ("1.8", "CT", 3), ("1.7", "SEG", 2), ("1.6", "CT", 2), ("1.5", "MR", 10) };
-        var ordered = PrefetchPlan.InViewingOrder(series.Select(s => new Proxy.Store.Series(Uid.Parse(s.Item1)).WithSummary(
+        var ordered = PrefetchPlan.InViewingOrder(series.Select(s => new Proxy.Metadata.Series(Uid.Parse(s.Item1)).WithSummary(
             Read($$"""{"00080060":{"vr":"CS","Value":["{{s.Item2}}"]},"00200011":{"vr":"IS","Value":[{{s.Item3}}]} }"""))));
         Assert.Equal(["1.6", "1.8", "1.5", "1.9", "1.7"], ordered.Select(s => s.Uid.ToString()));
     }

@@ -5,7 +5,7 @@ using Proxy.Backends;
 using Proxy.Dicom;
 using Proxy.Events;
 using Proxy.Search;
-using Proxy.Store;
+using Proxy.Metadata;
 using Proxy.Tests.Wire;
 using Xunit;
 

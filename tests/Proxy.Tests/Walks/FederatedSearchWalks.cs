@@ -35,8 +35,8 @@ public sealed class FederatedSearchWalks
     {
         using var east = new WireMockPacs(Enumerable.Range(1, 7).Select(n => new HeldStudy($"1.3.{n}") { Date = $"2024010{n}" }.With($"1.3.{n}.1")));
         using var west = new WireMockPacs(Enumerable.Range(4, 6).Select(n => new HeldStudy($"1.3.{n}") { Date = $"2024010{n}" }.With($"1.3.{n}.1")));
-        var turn = 0;
-        east.Archive.Order = studies => Interlocked.Increment(ref turn) % 2 == 0 ? studies.Reverse() : studies;
+        var slot = 0;
+        east.Archive.Order = studies => Interlocked.Increment(ref slot) % 2 == 0 ? studies.Reverse() : studies;
         await using var proxy = new ProxyHost(("east", east.Address), ("west", west.Address)) { ["Search:Freshness"] = "00:00:00" };
 
         var pages = new List<string?>();

@@ -189,16 +189,16 @@ public sealed class PrefetchWalks : IAsyncDisposable
         await _proxy.GetAsync("/dicomweb/studies");
         var client = _proxy.GetAsync("/backends/west/dicomweb/workitems");
         await Until.TrueAsync(() => busy.Arrived == 1);
-        var turns = _proxy.Services.GetRequiredService<BackendScheduler>();
+        var scheduler = _proxy.Services.GetRequiredService<BackendScheduler>();
 
         await _proxy.GetAsync("/dicomweb/studies/1.2.1/series");
         await Until.TrueAsync(() => _east.Requests.Any(r => r.Query.Contains("PatientID=P1", StringComparison.Ordinal)));
-        await Until.TrueAsync(() => turns.CountRunning("east") == 0);
+        await Until.TrueAsync(() => scheduler.CountRunning("east") == 0);
         busy.Open();
         await client;
 
         await DoneAsync("priors");
-        Assert.Equal(0, turns.CountRunning("west"));
+        Assert.Equal(0, scheduler.CountRunning("west"));
     }
 
     [Fact]

@@ -259,7 +259,7 @@ public sealed class DiskTier(
         if (file.Length > ProvedFirstBytes && !found.IsPartWanted) return true;
         var path = folder.GetPath("entries", EntryFile.GetPath(found.Kept));
         if (await folder.RunAsync(() => new Written(File.GetLastWriteTimeUtc(path)), cancellation) is not { At: var written }) return false;
-        if (_proved.TryGetValue(found.Kept, out var proved) && proved.Written == written && Store.Freshness.IsWithin(proved.Proved, ProvedFor, time.GetUtcNow()))
+        if (_proved.TryGetValue(found.Kept, out var proved) && proved.Written == written && Metadata.Freshness.IsWithin(proved.Proved, ProvedFor, time.GetUtcNow()))
         {
             file.Trust();
             return true;

@@ -19,10 +19,10 @@ internal readonly ref struct Canvas
 
     public void Fill(short value) => _pixels.Fill(value);
 
-    /// <summary>Paints an ellipse over what is there; <paramref name="turn"/> is in radians, clockwise.</summary>
-    public void Ellipse(float x, float y, float rx, float ry, short value, float turn = 0)
+    /// <summary>Paints an ellipse over what is there; <paramref name="slot"/> is in radians, clockwise.</summary>
+    public void Ellipse(float x, float y, float rx, float ry, short value, float slot = 0)
     {
-        var shape = new Conic(rx / _spacing, ry / _spacing, turn);
+        var shape = new Conic(rx / _spacing, ry / _spacing, slot);
         var (cx, cy) = ToPixels(x, y);
         for (var row = First(cy - shape.Height); row <= Last(cy + shape.Height, _rows); row++)
         {
@@ -33,18 +33,18 @@ internal readonly ref struct Canvas
     }
 
     /// <summary>The cross-section of an ellipsoid whose middle is <paramref name="off"/> away along z.</summary>
-    public void Ellipsoid(float x, float y, float off, float rx, float ry, float rz, short value, float turn = 0)
+    public void Ellipsoid(float x, float y, float off, float rx, float ry, float rz, short value, float slot = 0)
     {
         var rest = 1 - (off / rz * (off / rz));
         if (rest <= 0) return;
         var scale = MathF.Sqrt(rest);
-        Ellipse(x, y, rx * scale, ry * scale, value, turn);
+        Ellipse(x, y, rx * scale, ry * scale, value, slot);
     }
 
     /// <summary>Adds what a ray meets on its way through an ellipsoid: all of it in the middle, nothing at the edge.</summary>
-    public void Shadow(float x, float y, float rx, float ry, float amount, float turn = 0)
+    public void Shadow(float x, float y, float rx, float ry, float amount, float slot = 0)
     {
-        var shape = new Conic(rx / _spacing, ry / _spacing, turn);
+        var shape = new Conic(rx / _spacing, ry / _spacing, slot);
         var (cx, cy) = ToPixels(x, y);
         for (var row = First(cy - shape.Height); row <= Last(cy + shape.Height, _rows); row++)
         {

@@ -7,9 +7,9 @@ internal readonly struct Conic
     private readonly float _b;
     private readonly float _c;
 
-    public Conic(float rx, float ry, float turn)
+    public Conic(float rx, float ry, float slot)
     {
-        var (sin, cos) = MathF.SinCos(turn);
+        var (sin, cos) = MathF.SinCos(slot);
         var (x, y) = (1 / (rx * rx), 1 / (ry * ry));
         _a = (cos * cos * x) + (sin * sin * y);
         _b = sin * cos * (x - y);

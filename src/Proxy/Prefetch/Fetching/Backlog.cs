@@ -118,16 +118,16 @@ internal sealed class Backlog(TimeProvider time)
     }
 
     /// <summary>The series to go on with: the one that is looked at, else the first that has something left. Null when nothing waits.</summary>
-    public Part? Choose(ViewportHint focus)
+    public Part? Choose(ViewportHint hint)
     {
-        var at = focus.At;
+        var at = hint.At;
         lock (_lock) return _parts.Find(part => part.HasWaiting && part.Path.Series == at?.Series) ?? _parts.Find(part => part.HasWaiting);
     }
 
     /// <summary>The next of a series, outwards from the frame that is looked at; null when another was faster.</summary>
-    public int? Take(Part part, ViewportHint focus)
+    public int? Take(Part part, ViewportHint hint)
     {
-        var from = focus.At is { } at && at.Series == part.Path.Series ? part.GetIndex(at.Instance, at.Frame) : 0;
+        var from = hint.At is { } at && at.Series == part.Path.Series ? part.GetIndex(at.Instance, at.Frame) : 0;
         lock (_lock) return part.Take(from, time.GetTimestamp());
     }
 

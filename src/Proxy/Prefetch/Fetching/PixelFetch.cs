@@ -14,7 +14,7 @@ namespace Proxy.Prefetch.Fetching;
 /// </summary>
 /// <remarks>Frame by frame, or a whole series in one answer where the backend was found to give that faster.</remarks>
 public sealed class PixelFetch(
-    JobSlots turns, BackendSet backends, BodyReader bodies, BulkDataReader bulkData, WholeSeries wholeSeries, ThroughputEstimator paces, EntryCache cache,
+    JobSlots scheduler, BackendSet backends, BodyReader bodies, BulkDataReader bulkData, WholeSeries wholeSeries, ThroughputEstimator throughput, EntryCache cache,
     Reloadable<PrefetchOptions> options, TimeProvider time)
 {
     /// <summary>How often one frame is asked for again when its backend fails.</summary>
@@ -59,21 +59,21 @@ public sealed class PixelFetch(
                 job.Update(j => j.With(new(part.Path.Study, null, $"the limit of {options.Value.MaxBytes} bytes of one job")));
                 return;
             }
-            if (backends.Find(part.Backend) is not { } backend || !await HasRoomAsync(job, part, cancellation) || await turns.TakeAsync(job, part.Backend, new(part.Path.Study, part.Path.Series), cancellation) is not { } turn)
+            if (backends.Find(part.Backend) is not { } backend || !await HasRoomAsync(job, part, cancellation) || await scheduler.TakeAsync(job, part.Backend, new(part.Path.Study, part.Path.Series), cancellation) is not { } slot)
             {
                 backlog.Drop(part.Backend);
                 continue;
             }
-            using (turn)
+            using (slot)
             {
                 // Who reads ahead of a viewer meets him frame by frame.
-                if (job.Job.Why != PrefetchReason.ReadAhead && paces.PrefersWholeSeries(part.Backend) && cache.HasRoomForPrefetched(job.Job.MeanBytes * part.Items.Length) && backlog.TakeWhole(part) is { } all) await FetchWholeAsync(job, backlog, part, all, backend, turn, cancellation);
-                else if (backlog.Take(part, job.Focus) is { } at) await FetchAsync(job, backlog, part, at, backend, turn, cancellation);
+                if (job.Job.Reason != PrefetchReason.ReadAhead && throughput.PrefersWholeSeries(part.Backend) && cache.HasRoomForPrefetched(job.Job.MeanBytes * part.Items.Length) && backlog.TakeWhole(part) is { } all) await FetchWholeAsync(job, backlog, part, all, backend, slot, cancellation);
+                else if (backlog.Take(part, job.Focus) is { } at) await FetchAsync(job, backlog, part, at, backend, slot, cancellation);
             }
         }
     }
 
-    private async Task FetchAsync(JobHandle job, Backlog backlog, Backlog.Part part, int at, BackendOptions backend, BackendScheduler.FetchSlot turn, CancellationToken cancellation)
+    private async Task FetchAsync(JobHandle job, Backlog backlog, Backlog.Part part, int at, BackendOptions backend, BackendScheduler.FetchSlot slot, CancellationToken cancellation)
     {
         var item = part.Items[at];
         BackendAnswer<long> answer;
@@ -81,8 +81,8 @@ public sealed class PixelFetch(
         try
         {
             answer = item.BulkData is { } place
-                ? await bulkData.PrefetchAsync(backend, place, turn.Stopped)
-                : await bodies.PrefetchAsync(backend, new(part.Path.Study, part.Path.Series, item.Instance), item.Frame, turn.Stopped);
+                ? await bulkData.PrefetchAsync(backend, place, slot.Stopped)
+                : await bodies.PrefetchAsync(backend, new(part.Path.Study, part.Path.Series, item.Instance), item.Frame, slot.Stopped);
         }
         catch (OperationCanceledException)
         {
@@ -97,7 +97,7 @@ public sealed class PixelFetch(
         if (!answer.IsFound)
         {
             // The backend may be down: a probe decides, and the next turn waits for that.
-            if (answer.Failure is { IsOutage: true } && !turns.IsWell(part.Backend))
+            if (answer.Failure is { IsOutage: true } && !scheduler.IsWell(part.Backend))
             {
                 backlog.PutBack(part, at);
                 return;
@@ -117,13 +117,13 @@ public sealed class PixelFetch(
         Finish(job, backlog, part, at, answer.IsFound ? answer.Value : null);
     }
 
-    private async Task FetchWholeAsync(JobHandle job, Backlog backlog, Backlog.Part part, IReadOnlyList<int> all, BackendOptions backend, BackendScheduler.FetchSlot turn, CancellationToken cancellation)
+    private async Task FetchWholeAsync(JobHandle job, Backlog backlog, Backlog.Part part, IReadOnlyList<int> all, BackendOptions backend, BackendScheduler.FetchSlot slot, CancellationToken cancellation)
     {
         var left = all.GroupBy(at => part.Items[at].Instance).ToDictionary(instance => instance.Key, instance => instance.ToList());
         try
         {
-            await wholeSeries.PrefetchAsync(backend, part.Path, Came, turn.Stopped);
-            if (left.Count > 0) paces.NoteRefusesWholeSeries(part.Backend);
+            await wholeSeries.PrefetchAsync(backend, part.Path, Came, slot.Stopped);
+            if (left.Count > 0) throughput.NoteRefusesWholeSeries(part.Backend);
         }
         catch (OperationCanceledException)
         {
@@ -145,7 +145,7 @@ public sealed class PixelFetch(
     private void Finish(JobHandle job, Backlog backlog, Backlog.Part part, int at, long? bytes, bool wasCached = false)
     {
         var finished = backlog.Finish(part, at, bytes);
-        if (finished.Bytes is { } whole) paces.Note(part.Backend, part.IsWhole, whole, finished.Elapsed);
+        if (finished.Bytes is { } whole) throughput.Note(part.Backend, part.IsWhole, whole, finished.Elapsed);
         job.Update(j => j.WithItem(part.Items[at].Frame is not null, bytes, wasCached) with
         {
             Instances = j.Instances.Add(finished.IsInstanceDone ? 1 : 0),
@@ -158,7 +158,7 @@ public sealed class PixelFetch(
     {
         for (var waited = TimeSpan.Zero; !cache.HasRoomForPrefetched(job.Job.MeanBytes * (Volatile.Read(ref _underWay) + 1)); waited += JobHandle.RecheckInterval)
         {
-            if (job.Job.Why == PrefetchReason.ReadAhead || waited >= JobHandle.Patience)
+            if (job.Job.Reason == PrefetchReason.ReadAhead || waited >= JobHandle.Patience)
             {
                 job.Update(j => j.With(new(part.Path.Study, $"series/{part.Path.Series}", "the cache has no room for what nobody asked for")));
                 return false;

@@ -7,7 +7,7 @@ using Proxy.Prefetch.Jobs;
 using Proxy.Prefetch.Planning;
 using Proxy.Retrieve;
 using Proxy.Search;
-using Proxy.Store;
+using Proxy.Metadata;
 using Proxy.Wire;
 
 namespace Proxy.Prefetch.Fetching;
@@ -22,7 +22,7 @@ namespace Proxy.Prefetch.Fetching;
 /// A turn that is broken off, because a client waits for something else, is taken again later.
 /// </remarks>
 public sealed class StudyFetch(
-    JobSlots turns, PixelFetch pixels, BackendSet backends, BackendStates states, SeriesListReader lists, SeriesReader seriesReader, DicomMetadataStore store, Reloadable<PrefetchOptions> options, TimeProvider time)
+    JobSlots scheduler, PixelFetch pixels, BackendSet backends, BackendStates states, SeriesListReader lists, SeriesReader seriesReader, DicomMetadataStore store, Reloadable<PrefetchOptions> options, TimeProvider time)
 {
     /// <summary>Once one backend has named the series of an open study, how long the others' are waited for.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
@@ -47,7 +47,7 @@ public sealed class StudyFetch(
         var parts = await Task.WhenAll(series.Select(one => ReadMetadataAsync(job, scope, new(study, one.Uid), cancellation)));
 
         // 3
-        if (job.Job.Why == PrefetchReason.ReadAhead && !await IsViewedAsync(job, cancellation)) return;
+        if (job.Job.Reason == PrefetchReason.ReadAhead && !await IsViewedAsync(job, cancellation)) return;
         await pixels.RunAsync(job, [.. parts.OfType<Backlog.Part>()], cancellation);
     }
 
@@ -56,7 +56,7 @@ public sealed class StudyFetch(
     {
         var asking = scope.Backends.Select(backend => LocateAsync(job, backend, study, cancellation)).ToList();
         var all = Task.WhenAll(asking);
-        if (job.Job.Why != PrefetchReason.ReadAhead) return [.. (await all).OfType<BackendFailure>()];
+        if (job.Job.Reason != PrefetchReason.ReadAhead) return [.. (await all).OfType<BackendFailure>()];
         while (!all.IsCompleted && GetUids(store.GetStudy(study), scope).Count == 0) await Task.WhenAny([all, .. asking.Where(a => !a.IsCompleted)]);
         await Task.WhenAny(all, Task.Delay(Grace, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
@@ -67,8 +67,8 @@ public sealed class StudyFetch(
     {
         if (lists.IsKnown(backend, study)) return null;
         if (states.FindRefusal(backend.Name) is { } refusal) return refusal;
-        var places = await turns.RunAsync(
-            job, backend.Name, new(study), stopped => lists.LocateAsync(new(backend.Name, [backend]), study, isHurried: false, asksAnew: false, stopped, isAhead: true), cancellation);
+        var places = await scheduler.RunAsync(
+            job, backend.Name, new(study), stopped => lists.LocateAsync(new(backend.Name, [backend]), study, returnEarly: false, bypassCache: false, stopped, isAhead: true), cancellation);
         return places is null ? states.FindRefusal(backend.Name) : places.Failures is [var first, ..] ? first : null;
     }
 
@@ -76,7 +76,7 @@ public sealed class StudyFetch(
     private async Task<Backlog.Part?> ReadMetadataAsync(JobHandle job, BackendScope scope, SeriesPath path, CancellationToken cancellation)
     {
         if (seriesReader.GetHolders(store.GetStudy(path.Study), scope, path.Series).FirstOrDefault() is not { } owner) return null;
-        var result = seriesReader.FindFresh(scope, path) ?? await turns.RunAsync(job, owner.Backend, new(path.Study), stopped => seriesReader.PrefetchAsync(scope, path, stopped), cancellation);
+        var result = seriesReader.FindFresh(scope, path) ?? await scheduler.RunAsync(job, owner.Backend, new(path.Study), stopped => seriesReader.PrefetchAsync(scope, path, stopped), cancellation);
         if (result?.Metadata is not { } metadata)
         {
             job.Update(j => j.With(new(path.Study, $"series/{path.Series}", result?.Failures is [var failure, ..] ? failure.Detail : "its backend is not asked now")));

@@ -21,10 +21,10 @@ public sealed class ThroughputEstimator
     /// <summary>Whether the next series is to be asked for as a whole.</summary>
     public bool PrefersWholeSeries(string backend)
     {
-        if (_estimates.GetValueOrDefault(backend) is not { Frames: { } frames } pace) return false;
-        if (pace.Whole is not { } whole) return true;
+        if (_estimates.GetValueOrDefault(backend) is not { Frames: { } frames } estimate) return false;
+        if (estimate.Whole is not { } whole) return true;
         var isFaster = whole > frames;
-        return pace.Series % TryEvery == TryEvery - 1 ? !isFaster : isFaster;
+        return estimate.Series % TryEvery == TryEvery - 1 ? !isFaster : isFaster;
     }
 
     /// <summary>Notes how a series went that nothing interrupted.</summary>
@@ -35,11 +35,11 @@ public sealed class ThroughputEstimator
         _estimates.AddOrUpdate(
             backend,
             _ => isWhole ? new(null, measured, 1) : new(measured, null, 1),
-            (_, pace) => isWhole ? pace with { Whole = Mean(pace.Whole, measured), Series = pace.Series + 1 } : pace with { Frames = Mean(pace.Frames, measured), Series = pace.Series + 1 });
+            (_, estimate) => isWhole ? estimate with { Whole = Mean(estimate.Whole, measured), Series = estimate.Series + 1 } : estimate with { Frames = Mean(estimate.Frames, measured), Series = estimate.Series + 1 });
     }
 
     /// <summary>A backend that was asked for a whole series did not give it.</summary>
-    public void NoteRefusesWholeSeries(string backend) => _estimates.AddOrUpdate(backend, _ => new(null, 0, 1), (_, pace) => pace with { Whole = 0, Series = pace.Series + 1 });
+    public void NoteRefusesWholeSeries(string backend) => _estimates.AddOrUpdate(backend, _ => new(null, 0, 1), (_, estimate) => estimate with { Whole = 0, Series = estimate.Series + 1 });
 
     private static double Mean(double? known, double measured) => known is null or 0 ? measured : known.Value + Weight * (measured - known.Value);
 }

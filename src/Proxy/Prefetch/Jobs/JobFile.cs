@@ -21,7 +21,7 @@ public sealed class JobFile(CacheFolder folder)
     /// <returns>False when it could not be written.</returns>
     public async Task<bool> WriteAsync(IEnumerable<PrefetchJob> jobs, CancellationToken cancellation)
     {
-        var text = JsonSerializer.SerializeToUtf8Bytes(jobs.Where(job => job.Why != PrefetchReason.ReadAhead), Format);
+        var text = JsonSerializer.SerializeToUtf8Bytes(jobs.Where(job => job.Reason != PrefetchReason.ReadAhead), Format);
         return await folder.RunAsync(() => Write(text), cancellation, writes: true) is not null;
     }
 

@@ -72,7 +72,7 @@ public sealed class JobHandle(PrefetchJob job, long number, Action<PrefetchJob?,
     /// <returns>False when it had ended before.</returns>
     public bool Cancel(DateTimeOffset now, string reason)
     {
-        var isCancelled = Update(job => job with { State = JobState.Cancelled, Ended = now, Waiting = null, Reason = reason });
+        var isCancelled = Update(job => job with { State = JobState.Cancelled, Ended = now, Waiting = null, CancelledBecause = reason });
         if (isCancelled) _ = _stop.CancelAsync();
         return isCancelled;
     }

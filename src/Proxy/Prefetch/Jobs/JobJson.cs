@@ -3,7 +3,7 @@ namespace Proxy.Prefetch.Jobs;
 /// <summary>A job as it is shown.</summary>
 internal static class JobJson
 {
-    public static string GetName(PrefetchReason why) => why == PrefetchReason.ReadAhead ? "read-ahead" : why.ToString().ToLowerInvariant();
+    public static string GetName(PrefetchReason reason) => reason == PrefetchReason.ReadAhead ? "read-ahead" : reason.ToString().ToLowerInvariant();
 
     public static string GetName(JobState state) => state.ToString().ToLowerInvariant();
 
@@ -21,10 +21,10 @@ internal static class JobJson
     public static Dictionary<string, object?> FindProgress(PrefetchJob job, DateTimeOffset now) => new()
     {
         ["id"] = job.Id,
-        ["why"] = GetName(job.Why),
+        ["why"] = GetName(job.Reason),
         ["state"] = GetName(job.State),
         ["waiting"] = job.Waiting,
-        ["reason"] = job.Reason,
+        ["reason"] = job.CancelledBecause,
         ["studies"] = Create(job.Studies),
         ["series"] = Create(job.Series),
         ["instances"] = Create(job.Instances),

@@ -3,7 +3,7 @@ using Proxy.Disk;
 namespace Proxy.Prefetch.Jobs;
 
 /// <summary>Brings the jobs of the process before this one back, and writes down what becomes of them.</summary>
-public sealed class JobPersistence(JobRegistry board, JobFile file, CacheFolder folder, TimeProvider time) : BackgroundService
+public sealed class JobPersistence(JobRegistry registry, JobFile file, CacheFolder folder, TimeProvider time) : BackgroundService
 {
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(1);
 
@@ -11,7 +11,7 @@ public sealed class JobPersistence(JobRegistry board, JobFile file, CacheFolder 
 
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        foreach (var job in await file.ReadAsync(cancellationToken)) board.Restore(job);
+        foreach (var job in await file.ReadAsync(cancellationToken)) registry.Restore(job);
         await base.StartAsync(cancellationToken);
     }
 
@@ -19,7 +19,7 @@ public sealed class JobPersistence(JobRegistry board, JobFile file, CacheFolder 
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
-        if (folder.State.CanWrite && board.Changes != Interlocked.Read(ref _written)) await WriteAsync(cancellationToken);
+        if (folder.State.CanWrite && registry.Changes != Interlocked.Read(ref _written)) await WriteAsync(cancellationToken);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -29,7 +29,7 @@ public sealed class JobPersistence(JobRegistry board, JobFile file, CacheFolder 
         {
             while (await timer.WaitForNextTickAsync(stoppingToken))
             {
-                if (folder.State.CanWrite && board.Changes != Interlocked.Read(ref _written)) await WriteAsync(stoppingToken);
+                if (folder.State.CanWrite && registry.Changes != Interlocked.Read(ref _written)) await WriteAsync(stoppingToken);
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
@@ -40,7 +40,7 @@ public sealed class JobPersistence(JobRegistry board, JobFile file, CacheFolder 
 
     private async Task WriteAsync(CancellationToken cancellation)
     {
-        var changes = board.Changes;
-        if (await file.WriteAsync(board.All.Select(holder => holder.Job), cancellation)) Interlocked.Exchange(ref _written, changes);
+        var changes = registry.Changes;
+        if (await file.WriteAsync(registry.All.Select(holder => holder.Job), cancellation)) Interlocked.Exchange(ref _written, changes);
     }
 }

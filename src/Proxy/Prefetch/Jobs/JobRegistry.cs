@@ -57,19 +57,19 @@ public sealed class JobRegistry(EventLog events, Counters counters, TimeProvider
     }
 
     /// <summary>Adds a job; one for the same studies that is live already is the job.</summary>
-    public JobHandle Add(PrefetchReason why, PrefetchPriority rank, string root, ImmutableArray<Uid> studies)
+    public JobHandle Add(PrefetchReason reason, PrefetchPriority priority, string root, ImmutableArray<Uid> studies)
     {
         JobHandle holder;
         lock (_adding)
         {
             var live = All.Where(other => other.Job.IsLive).ToList();
-            if (live.Find(other => IsSame(other.Job, why, rank, root, studies)) is { } same) return same;
+            if (live.Find(other => IsSame(other.Job, reason, priority, root, studies)) is { } same) return same;
             var id = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
-            holder = NewHolder(new(id, why, rank, root, studies, time.GetUtcNow()) { Studies = new(0, studies.Length) });
+            holder = NewHolder(new(id, reason, priority, root, studies, time.GetUtcNow()) { Studies = new(0, studies.Length) });
             holder.Announce();
             _jobs[id] = holder;
-            live.RemoveAll(other => (other.Job.Why == PrefetchReason.ReadAhead) != (why == PrefetchReason.ReadAhead));
-            if (live.Count >= (why == PrefetchReason.ReadAhead ? MaxReadAhead : MaxLive))
+            live.RemoveAll(other => (other.Job.Reason == PrefetchReason.ReadAhead) != (reason == PrefetchReason.ReadAhead));
+            if (live.Count >= (reason == PrefetchReason.ReadAhead ? MaxReadAhead : MaxLive))
                 FindVictim([holder, .. live]).Cancel(time.GetUtcNow(), "too many jobs are waiting, and this one has the lowest priority");
         }
         if (holder.Job.IsLive) Added?.Invoke(holder);
@@ -79,7 +79,7 @@ public sealed class JobRegistry(EventLog events, Counters counters, TimeProvider
     /// <summary>Takes a job from before this process began; one that had not ended begins again.</summary>
     public void Restore(PrefetchJob job)
     {
-        if (job.IsLive) job = new(job.Id, job.Why, job.Rank, job.Root, job.StudyUids, job.Created) { Studies = new(0, job.StudyUids.Length) };
+        if (job.IsLive) job = new(job.Id, job.Reason, job.Priority, job.Root, job.StudyUids, job.Created) { Studies = new(0, job.StudyUids.Length) };
         var holder = _jobs.GetOrAdd(job.Id, _ => NewHolder(job));
         if (job.IsLive) Added?.Invoke(holder);
     }
@@ -91,10 +91,10 @@ public sealed class JobRegistry(EventLog events, Counters counters, TimeProvider
 
     /// <summary>What would be missed least: of the lowest rank one that has not begun, and of those the oldest, for what it was for is past.</summary>
     private static JobHandle FindVictim(IEnumerable<JobHandle> live) =>
-        live.OrderByDescending(holder => holder.Job.Rank).ThenBy(holder => holder.Job.State).ThenBy(holder => holder.Number).First();
+        live.OrderByDescending(holder => holder.Job.Priority).ThenBy(holder => holder.Job.State).ThenBy(holder => holder.Number).First();
 
-    private static bool IsSame(PrefetchJob job, PrefetchReason why, PrefetchPriority rank, string root, ImmutableArray<Uid> studies) =>
-        job.Why == why && job.Rank == rank && job.Root == root && job.StudyUids.SequenceEqual(studies);
+    private static bool IsSame(PrefetchJob job, PrefetchReason reason, PrefetchPriority priority, string root, ImmutableArray<Uid> studies) =>
+        job.Reason == reason && job.Priority == priority && job.Root == root && job.StudyUids.SequenceEqual(studies);
 
     /// <summary>Each change of its state is told, and how far it is once in a while.</summary>
     private void PublishProgress(PrefetchJob? before, PrefetchJob job, JobHandle holder)
@@ -105,7 +105,7 @@ public sealed class JobRegistry(EventLog events, Counters counters, TimeProvider
         var told = new ProxyEvent(ProxyEvent.PrefetchProgress) { Study = job.StudyUids is [var only] ? only : null };
         events.Publish(told.With("job", progress));
         if (job.IsLive) return;
-        counters.PrefetchEnded(JobJson.GetName(job.Why), JobJson.GetName(job.State), job.Bytes.Done);
+        counters.PrefetchEnded(JobJson.GetName(job.Reason), JobJson.GetName(job.State), job.Bytes.Done);
         Ended?.Invoke(holder);
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 using Proxy.Backends;
 using Proxy.Dicom;
 
@@ -39,12 +40,15 @@ public sealed record JobError(Uid Study, string? Item, string Reason);
 
 /// <summary>Studies that are fetched before anybody asks for them, as a job stands now.</summary>
 /// <param name="Id">Its name.</param>
-/// <param name="Why">Why it is there.</param>
-/// <param name="Rank">What goes before it.</param>
+/// <param name="Reason">Why it is there.</param>
+/// <param name="Priority">What goes before it.</param>
 /// <param name="Root">The root for which it is: the backends that it may ask. Empty for all of them.</param>
 /// <param name="StudyUids">In the order in which they are fetched.</param>
 /// <param name="Created">When.</param>
-public sealed record PrefetchJob(string Id, PrefetchReason Why, PrefetchPriority Rank, string Root, ImmutableArray<Uid> StudyUids, DateTimeOffset Created)
+/// <remarks>The JSON names are those of <c>prefetch.json</c>: they stay as the first version wrote them.</remarks>
+public sealed record PrefetchJob(
+    string Id, [property: JsonPropertyName("Why")] PrefetchReason Reason, [property: JsonPropertyName("Rank")] PrefetchPriority Priority, string Root,
+    ImmutableArray<Uid> StudyUids, DateTimeOffset Created)
 {
     /// <summary>No more errors are listed.</summary>
     public const int MostErrors = 100;
@@ -75,7 +79,8 @@ public sealed record PrefetchJob(string Id, PrefetchReason Why, PrefetchPriority
     public string? Waiting { get; init; }
 
     /// <summary>Why it was cancelled; null for a job that was not. A cancellation is no error.</summary>
-    public string? Reason { get; init; }
+    [JsonPropertyName("Reason")]
+    public string? CancelledBecause { get; init; }
 
     public bool IsLive => State is JobState.Queued or JobState.Running;
 

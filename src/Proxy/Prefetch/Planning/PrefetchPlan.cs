@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json;
 using Proxy.Dicom;
-using Proxy.Store;
+using Proxy.Metadata;
 using Proxy.Wire;
 
 namespace Proxy.Prefetch.Planning;

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using Proxy.Backends;
 using Proxy.Dicom;
 using Proxy.Search;
-using Proxy.Store;
+using Proxy.Metadata;
 
 namespace Proxy.Prefetch.Planning;
 

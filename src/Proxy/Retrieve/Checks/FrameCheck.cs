@@ -1,6 +1,6 @@
 using Proxy.Cache;
 using Proxy.Dicom;
-using Proxy.Store;
+using Proxy.Metadata;
 using Proxy.Wire;
 
 namespace Proxy.Retrieve.Checks;

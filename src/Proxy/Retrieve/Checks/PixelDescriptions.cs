@@ -1,5 +1,5 @@
 using Proxy.Dicom;
-using Proxy.Store;
+using Proxy.Metadata;
 
 namespace Proxy.Retrieve.Checks;
 

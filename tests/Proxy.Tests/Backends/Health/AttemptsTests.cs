@@ -96,10 +96,10 @@ public class AttemptsTests
     private async Task<HttpResponseMessage> SendAsync(bool hasSeveral, Func<CancellationToken, ValueTask<HttpResponseMessage>> send)
     {
         var sending = _attempts.SendAsync(hasSeveral, send, TestContext.Current.CancellationToken).AsTask();
-        for (var turns = 0; !sending.IsCompleted && turns < 100; turns++)
+        for (var scheduler = 0; !sending.IsCompleted && scheduler < 100; scheduler++)
         {
             await Task.Yield();
-            if (!sending.IsCompleted) _time.Advance(TimeSpan.FromMilliseconds(turns < 50 ? 1 : 100));
+            if (!sending.IsCompleted) _time.Advance(TimeSpan.FromMilliseconds(scheduler < 50 ? 1 : 100));
         }
         return await sending.WaitAsync(Pacs.Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken);
     }

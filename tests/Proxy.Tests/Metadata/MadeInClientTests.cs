@@ -1,0 +1,250 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Proxy.Dicom;
+using Proxy.Events;
+using Proxy.Metadata;
+using Proxy.Tests.Events;
+using Xunit;
+using static Proxy.Tests.Metadata.DicomMetadataStoreTests;
+using static Proxy.Tests.Metadata.StoreEventTests;
+
+namespace Proxy.Tests.Metadata;
+
+/// <summary>What is fetched ahead fires nothing; when a client first asks for it, it fires once.</summary>
+public class MadeInClientTests
+{
+    private const string SeriesTold = "SERIES_ADDED east 1.2/: 1.2.1";
+    private const string InstancesTold = "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.1 1.2.1.2";
+
+    private static readonly Uid Study = Uid.Parse("1.2");
+    private static readonly SeriesPath Path = new(Study, Uid.Parse("1.2.1"));
+
+    private readonly EventLog _log = new(NullLogger<EventLog>.Instance);
+    private readonly EventReader _reader;
+    private readonly DicomMetadataStore _store;
+
+    public MadeInClientTests()
+    {
+        _reader = new(_log);
+        _store = Make(_log);
+    }
+
+    private IEnumerable<string> Told => _reader.ReadAll().Select(Describe);
+
+    /// <summary>The series' mark and its metadata's.</summary>
+    private (bool, bool) Marks => _store.GetSeries(Path) is { } series ? (series.MadeInClient, series.MetadataMadeInClient) : default;
+
+    [Fact]
+    public void WhatIsFetchedAheadFiresNothing()
+    {
+        FetchAhead();
+        _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.3")], madeInClient: true);
+        Assert.Empty(Told);
+        Assert.Equal((true, true), Marks);
+        Assert.True(_store.GetStudy(Study)!.GetList("east").MadeInClient);
+    }
+
+    [Fact]
+    public void ItFiresOnce_WhenAClientAsksForIt()
+    {
+        FetchAhead();
+        AddSeries();
+        AddSeries();
+        Assert.Equal([SeriesTold], Told);
+        Assert.Equal((false, true), Marks);
+        AddInstances();
+        AddInstances();
+        Assert.Equal([InstancesTold], Told);
+        Assert.Equal((false, false), Marks);
+    }
+
+    [Fact]
+    public void ItFiresOnce_WhenAClientIsGivenIt()
+    {
+        FetchAhead();
+        Assert.True(_store.ShowSeries("east", Study));
+        Assert.False(_store.ShowSeries("east", Study));
+        Assert.Equal([SeriesTold], Told);
+        Assert.Equal((false, true), Marks);
+        Assert.True(_store.ShowMetadata("east", Path));
+        Assert.False(_store.ShowMetadata("east", Path));
+        Assert.Equal([InstancesTold], Told);
+        AddSeries();
+        AddInstances();
+        Assert.Empty(Told);
+    }
+
+    [Fact]
+    public void WhoIsGivenTheMetadataIsGivenTheSeries()
+    {
+        FetchAhead();
+        Assert.True(_store.ShowMetadata("east", Path));
+        Assert.Equal([SeriesTold, InstancesTold], Told);
+        Assert.False(_store.ShowSeries("east", Study));
+        Assert.Equal((false, false), Marks);
+    }
+
+    [Fact]
+    public void WhoAsksForTheMetadataAsksForTheSeries()
+    {
+        FetchAhead();
+        AddInstances();
+        Assert.Equal([SeriesTold, InstancesTold], Told);
+    }
+
+    [Fact]
+    public void ASeriesWithoutASummaryIsToldWhenItHasOne()
+    {
+        AddInstances(madeInClient: true);
+        Assert.False(_store.ShowSeries("east", Study));
+        Assert.True(_store.ShowMetadata("east", Path));
+        Assert.Equal([InstancesTold], Told);
+        AddSeries();
+        Assert.Equal([SeriesTold], Told);
+    }
+
+    [Fact]
+    public void OnlyWhatAClientWasGivenIsTold()
+    {
+        FetchAhead();
+        _store.AddSeriesMetadata("west", Study, [Series("1.2.1")], madeInClient: true);
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.2")], madeInClient: true);
+
+        AddSeries();
+
+        Assert.Equal([SeriesTold], Told);
+        Assert.False(_store.ShowMetadata("east", new(Study, Uid.Parse("1.2.9"))));
+        Assert.False(_store.ShowSeries("north", Study));
+        Assert.False(_store.ShowSeries("east", Uid.Parse("1.9")));
+        Assert.True(_store.ShowSeries("east", Study));
+        Assert.Equal(["SERIES_ADDED east 1.2/: 1.2.2"], Told);
+        Assert.True(_store.GetStudy(Study)!.GetList("west").MadeInClient);
+    }
+
+    [Fact]
+    public void MetadataThatIsFetchedAheadForASeriesThatAClientSaw_IsToldWhenItIsAskedFor()
+    {
+        AddSeries();
+        AddInstances(madeInClient: true);
+        Assert.Equal([SeriesTold], Told);
+        Assert.Equal((false, true), Marks);
+        _store.ShowMetadata("east", Path);
+        Assert.Equal([InstancesTold], Told);
+    }
+
+    [Fact]
+    public void GrowthOfAnOpenSeriesIsTold_AlthoughItWasFetchedAhead()
+    {
+        AddSeries();
+        AddInstances();
+        Assert.Equal(2, Told.Count());
+
+        _store.AddInstances("east", Path, Pack("1.2.1.1", "1.2.1.2", "1.2.1.3"), madeInClient: true);
+
+        Assert.Equal(["INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.3"], Told);
+        Assert.Equal((false, false), Marks);
+    }
+
+    [Fact]
+    public void GrowthOfASeriesThatNobodyAskedFor_IsToldWithTheRest()
+    {
+        _store.AddInstances("east", Path, Pack("1.2.1.1"), madeInClient: true);
+        AddInstances(madeInClient: true);
+        AddInstances();
+        Assert.Equal([InstancesTold], Told);
+    }
+
+    [Fact]
+    public void PixelsBeforeMetadata_LeaveTheMetadataToBeToldLater()
+    {
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1")], madeInClient: true);
+        Assert.True(_store.ShowMetadata("east", Path));
+        Assert.False(_store.ShowMetadata("east", Path));
+        AddInstances(madeInClient: true);
+        Assert.Equal([SeriesTold], Told);
+        Assert.True(_store.ShowMetadata("east", Path));
+        Assert.Equal([InstancesTold], Told);
+    }
+
+    [Fact]
+    public void EachIsToldOnce_AndSeriesFirst_HoweverManyAddAndShowAtOnce()
+    {
+        const int Many = 200;
+        for (var i = 1; i <= Many; i++)
+        {
+            _store.AddSeriesMetadata("east", Study, [Series($"1.2.{i}")], madeInClient: true);
+            _store.AddInstances("east", new(Study, Uid.Parse($"1.2.{i}")), Pack($"1.2.{i}.1", $"1.2.{i}.2"), madeInClient: true);
+        }
+        var shown = 0;
+
+        Parallel.For(0, Many * 8, n =>
+        {
+            var path = new SeriesPath(Study, Uid.Parse($"1.2.{n / 8 + 1}"));
+            if (n % 4 == 0 && _store.ShowMetadata("east", path)) Interlocked.Increment(ref shown);
+            if (n % 4 == 1) _store.AddInstances("east", path, Pack($"{path.Series}.1", $"{path.Series}.2"), madeInClient: n % 8 == 1);
+            if (n % 4 == 2) _store.AddSeriesMetadata("east", Study, [Series(path.Series.ToString())], madeInClient: n % 8 == 2);
+            if (n % 64 == 3) _store.ShowSeries("east", Study);
+        });
+
+        var told = _reader.ReadAll();
+        Assert.InRange(shown, 1, Many);
+        Assert.Equal(Many, told.Where(e => e.Name == ProxyEvent.SeriesAdded).SelectMany(e => e.Added).Count());
+        Assert.Equal(Many, told.Where(e => e.Name == ProxyEvent.InstancesAdded).Select(e => e.Series).Distinct().Count());
+        Assert.Equal(Many * 2, told.Where(e => e.Name == ProxyEvent.InstancesAdded).SelectMany(e => e.Added).Count());
+        var named = new HashSet<Uid>();
+        foreach (var e in told)
+        {
+            if (e.Name == ProxyEvent.SeriesAdded) named.UnionWith(e.Added);
+            else Assert.Contains(e.Series!.Value, named);
+        }
+    }
+
+    [Fact]
+    public void NothingIsMadeForAHit()
+    {
+        AddSeries();
+        AddInstances();
+        Show();
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 1000; i++) Show();
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1000);
+
+        void Show()
+        {
+            _store.ShowSeries("east", Study);
+            _store.ShowMetadata("east", Path);
+        }
+    }
+
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    public void TheMarksOutliveTheProcess(bool isListed, bool isRead)
+    {
+        using var folder = new StoreFolder();
+        var first = folder.Start();
+        first.AddSeriesMetadata("east", Study, [Series("1.2.1")], madeInClient: true);
+        first.AddInstances("east", Path, Pack("1.2.1.1", "1.2.1.2"), madeInClient: true);
+        if (isListed) first.ShowSeries("east", Study);
+        if (isRead) first.ShowMetadata("east", Path);
+        Assert.True(first.Flush());
+
+        var second = folder.Start();
+        var reader = new EventReader(folder.Events);
+
+        Assert.Equal((!isListed, !isRead), (second.GetSeries(Path)!.MadeInClient, second.GetSeries(Path)!.MetadataMadeInClient));
+        Assert.Equal(!isRead, second.ShowMetadata("east", Path));
+        string[] told = [.. isListed ? (string[])[] : [SeriesTold], .. isRead ? (string[])[] : [InstancesTold]];
+        Assert.Equal(told, reader.ReadAll().Select(Describe));
+    }
+
+    private void FetchAhead()
+    {
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1")], areAll: true, madeInClient: true);
+        AddInstances(madeInClient: true);
+    }
+
+    private void AddSeries() => _store.AddSeriesMetadata("east", Study, [Series("1.2.1")]);
+
+    private void AddInstances(bool madeInClient = false) => _store.AddInstances("east", Path, Pack("1.2.1.1", "1.2.1.2"), madeInClient: madeInClient);
+}

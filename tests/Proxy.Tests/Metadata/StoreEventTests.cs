@@ -1,0 +1,190 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging.Abstractions;
+using Proxy.Dicom;
+using Proxy.Events;
+using Proxy.Metadata;
+using Proxy.Tests.Events;
+using Proxy.Tests.Pacs;
+using Xunit;
+using static Proxy.Tests.Metadata.DicomMetadataStoreTests;
+
+namespace Proxy.Tests.Metadata;
+
+public class StoreEventTests
+{
+    private static readonly Uid Study = Uid.Parse("1.2");
+    private static readonly SeriesPath Path = new(Study, Uid.Parse("1.2.1"));
+
+    private readonly EventLog _log = new(NullLogger<EventLog>.Instance);
+    private readonly EventReader _reader;
+    private readonly DicomMetadataStore _store;
+
+    public StoreEventTests()
+    {
+        _reader = new(_log);
+        _store = Make(_log);
+    }
+
+    private IEnumerable<string> Told => _reader.ReadAll().Select(Describe);
+
+    [Fact]
+    public void TheirNamesAreThoseOfOhif()
+    {
+        Assert.Equal("SERIES_ADDED", ProxyEvent.SeriesAdded);
+        Assert.Equal("INSTANCES_ADDED", ProxyEvent.InstancesAdded);
+    }
+
+    [Fact]
+    public void NewSeriesAreNamed_AndOnlyThose()
+    {
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2")]);
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.2"), Series("1.2.3")]);
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2"), Series("1.2.3")], areAll: true);
+        Assert.Equal(["SERIES_ADDED east 1.2/: 1.2.1 1.2.2", "SERIES_ADDED east 1.2/: 1.2.3"], Told);
+    }
+
+    [Fact]
+    public void NewInstancesAreNamed_AndOnlyThose()
+    {
+        _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1")]);
+        _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1"), Instance("1.2", "1.2.1", "1.2.1.2")]);
+        _store.AddInstances("east", Path, Pack("1.2.1.1", "1.2.1.2", "1.2.1.3"));
+        _store.AddInstances("east", Path, Pack("1.2.1.1"));
+        Assert.Equal(["INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.1", "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.2", "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.3"], Told);
+    }
+
+    [Fact]
+    public void EachSeriesAndEachBackendHasItsOwn()
+    {
+        _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1"), Instance("1.2", "1.2.2", "1.2.2.1")]);
+        _store.AddInstances("west", [Instance("1.2", "1.2.1", "1.2.1.1")]);
+        Assert.Equal(["INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.1", "INSTANCES_ADDED east 1.2/1.2.2: 1.2.2.1", "INSTANCES_ADDED west 1.2/1.2.1: 1.2.1.1"], Told.Order());
+    }
+
+    [Fact]
+    public void StudiesAndRowsOfInstancesFireNothing()
+    {
+        _store.AddStudy("east", Instance("1.2", "1.2.1", "1.2.1.1"));
+        _store.AddInstanceRows("east", [Instance("1.2", "1.2.1", "1.2.1.1")]);
+        _store.AddSeriesMetadata("east", Study, []);
+        _store.AddInstances("east", []);
+        _store.AddInstances("east", Path, Pack());
+        Assert.Empty(Told);
+    }
+
+    [Fact]
+    public void WhatIsGoneIsTold_SeriesFirst()
+    {
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2"), Series("1.2.3")]);
+        _store.AddSeriesMetadata("west", Study, [Series("1.2.1")]);
+        Assert.Equal(2, Told.Count());
+
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2")], areAll: true);
+        Assert.Equal(["SERIES_REMOVED east 1.2/1.2.3: "], Told);
+        _store.RemoveSeries("east", new(Study, Uid.Parse("1.2.2")));
+        Assert.Equal(["SERIES_REMOVED east 1.2/1.2.2: "], Told);
+        _store.AddUnlisted("east", Study);
+        Assert.Equal(["SERIES_REMOVED east 1.2/1.2.1: ", "STUDY_REMOVED east 1.2/: "], Told);
+        _store.AddUnlisted("east", Study);
+        Assert.Empty(Told);
+    }
+
+    [Fact]
+    public void AStudyIsGone_WithItsRow()
+    {
+        _store.AddStudy("east", Instance("1.2", "1.2.1", "1.2.1.1"));
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1")], madeInClient: true);
+        _store.RemoveSeries("east", Path);
+        Assert.Empty(Told);
+        _store.RemoveStudyRow("east", Study);
+        _store.RemoveStudyRow("east", Study);
+        Assert.Equal(["STUDY_REMOVED east 1.2/: "], Told);
+    }
+
+    [Fact]
+    public void WhatAPacsNoLongerListsOfAStudyWithARow_TakesTheRowWithIt()
+    {
+        _store.AddStudy("east", Instance("1.2", "1.2.1", "1.2.1.1"));
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1")], madeInClient: true);
+        _store.AddSeriesMetadata("east", Study, [], areAll: true);
+        Assert.Equal(["STUDY_REMOVED east 1.2/: "], Told);
+    }
+
+    [Fact]
+    public void WhatNobodyWasToldOf_IsNotTakenBack()
+    {
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2")], madeInClient: true);
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1")], areAll: true, madeInClient: true);
+        _store.RemoveSeries("east", Path);
+        Assert.False(_store.GetStudy(Study)!.HasHolder);
+        Assert.Empty(Told);
+    }
+
+    [Fact]
+    public void APurgeOrABackendThatIsConfiguredNoMoreTellsNothing()
+    {
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1")]);
+        _store.AddSeriesMetadata("west", Study, [Series("1.2.1")]);
+        _store.SetOwner("east", Path);
+        Assert.Equal(2, Told.Count());
+
+        _store.RemoveBackend("east");
+        _store.SetOwner("west", Path);
+        _store.RemoveStudy(Study);
+        Assert.Empty(Told);
+    }
+
+    [Fact]
+    public void ASeriesThatIsGivenFromAnotherBackend_HasMoved()
+    {
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1")]);
+        _store.AddSeriesMetadata("west", Study, [Series("1.2.1")]);
+        _store.SetOwner("east", Path);
+        _store.SetOwner("east", Path);
+        Assert.Equal(2, Told.Count());
+
+        _store.SetOwner("west", Path);
+        _store.SetOwner("west", Path);
+
+        var moved = Assert.Single(_reader.ReadAll());
+        Assert.Equal("SERIES_MOVED west 1.2/1.2.1: ", Describe(moved));
+        Assert.Equal("east", moved.More["from"].GetString());
+    }
+
+    [Fact]
+    public async Task WhoLeftHearsNothing()
+    {
+        var (series, instances) = (new ConcurrentQueue<ProxyEvent>(), new ConcurrentQueue<ProxyEvent>());
+        using var first = _store.Subscribe(ProxyEvent.SeriesAdded, series.Enqueue);
+        var second = _store.Subscribe(ProxyEvent.InstancesAdded, instances.Enqueue);
+        second.Dispose();
+        second.Dispose();
+
+        _store.AddInstances("east", Path, Pack("1.2.1.1"));
+        _store.AddSeriesMetadata("east", Study, [Series("1.2.1")]);
+
+        await Until.TrueAsync(() => !series.IsEmpty);
+        Assert.Equal("SERIES_ADDED east 1.2/: 1.2.1", Describe(Assert.Single(series)));
+        Assert.Empty(instances);
+    }
+
+    [Fact]
+    public async Task AHandlerFindsWhatItHearsOf()
+    {
+        var found = false;
+        using var _ = _store.Subscribe(ProxyEvent.InstancesAdded, e => found = _store.GetInstance(new(e.Study!.Value, e.Series!.Value, e.Added[0])) is not null);
+        _store.AddInstances("east", Path, Pack("1.2.1.1"));
+        await Until.TrueAsync(() => found);
+    }
+
+    [Fact]
+    public void EachInstanceIsNamedOnce_HoweverManyAddItAtOnce()
+    {
+        Parallel.For(0, 64, i => _store.AddInstances("east", [Instance("1.2", "1.2.1", $"1.2.1.{i % 8 + 1}")]));
+        Assert.Equal(8, _reader.ReadAll().Sum(e => e.Added.Length));
+    }
+
+    internal static DicomMetadataStore Make(EventLog log) => new(_ => 1, TimeProvider.System, log, 1 << 30);
+
+    internal static string Describe(ProxyEvent e) => $"{e.Name} {e.Backend} {e.Study}/{e.Series}: {string.Join(' ', e.Added.Order())}";
+}

@@ -1,0 +1,23 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Proxy.Backends;
+using Proxy.Prefetch.Jobs;
+using Xunit;
+
+namespace Proxy.Tests.Prefetch;
+
+public sealed class JobFileTests
+{
+    private static readonly JsonSerializerOptions Format = new() { Converters = { new JsonStringEnumConverter() } };
+
+    /// <summary>The names in the file are a format: a job that an older version wrote is still read.</summary>
+    [Fact]
+    public void NamesInTheFileStay()
+    {
+        var job = new PrefetchJob("7", PrefetchReason.Next, PrefetchPriority.Next, "", [], default);
+
+        var json = JsonSerializer.SerializeToElement(job, Format);
+
+        Assert.Equal(("Next", "Next"), (json.GetProperty("Why").GetString(), json.GetProperty("Rank").GetString()));
+    }
+}
