@@ -68,7 +68,8 @@ internal static class Composition
         services.AddReverseProxy().LoadFromConfig(clusters).AddForwarding();
         // YARP brings key storage for sessions that are not used here: nothing of it is to reach the disk.
         services.AddDataProtection().UseEphemeralDataProtectionProvider();
-        services.Remove(services.Single(s => s.ServiceType == typeof(IHostedService) && s.ImplementationType?.Assembly == typeof(IDataProtectionBuilder).Assembly));
+        services.Remove(services.Single(
+            s => s.ServiceType == typeof(IHostedService) && s.ImplementationType?.Assembly == typeof(IDataProtectionBuilder).Assembly));
         services.AddSingleton<IForwarderHttpClientFactory, BackendHttpClientFactory>();
         services.AddSingleton<Counters>();
         services.AddSingleton<BackendStates>();
@@ -87,9 +88,11 @@ internal static class Composition
         services.AddSingleton<BulkTokens>();
         services.AddHostedService<TokenKeyKeeper>();
         services.AddSingleton(s => new StudyFile(
-            s.GetRequiredService<CacheFolder>(), s.GetRequiredService<BackendSet>().FindIdentity, s.GetRequiredService<BackendSet>().FindName, s.GetRequiredService<Counters>(), s.GetRequiredService<ILogger<StudyFile>>()));
+            s.GetRequiredService<CacheFolder>(), s.GetRequiredService<BackendSet>().FindIdentity, s.GetRequiredService<BackendSet>()
+                .FindName, s.GetRequiredService<Counters>(), s.GetRequiredService<ILogger<StudyFile>>()));
         services.AddSingleton(s => new DicomMetadataStore(
-            s.GetRequiredService<BackendSet>().GetPreference, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<EventLog>(), options.StoreMaxBytes,
+            s.GetRequiredService<BackendSet>()
+                .GetPreference, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<EventLog>(), options.StoreMaxBytes,
             s.GetRequiredService<StudyFile>(), options.StoreDiskMaxBytes));
         services.AddHostedService<StoreWriter>();
         services.AddSingleton(s => new MemoryTier(options.TierMaxBytes, s.GetRequiredService<TimeProvider>()));
@@ -102,12 +105,15 @@ internal static class Composition
         services.AddHostedService(s => s.GetRequiredService<DiskWriter>());
         services.AddSingleton(s => new DiskTier(
             s.GetRequiredService<CacheFolder>(), s.GetRequiredService<DiskWriter>(), s.GetRequiredService<BackendSet>().FindIdentity,
-            s.GetRequiredService<MemoryTier>().InFlight, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<Counters>(), s.GetRequiredService<ILogger<DiskTier>>())
+            s.GetRequiredService<MemoryTier>()
+                .InFlight, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<Counters>(),
+                s.GetRequiredService<ILogger<DiskTier>>())
         {
             IsSound = s.GetRequiredService<EntryCheck>().IsSound,
         });
         services.AddSingleton(s => new EntryCache(
-            s.GetRequiredService<MemoryTier>(), s.GetRequiredService<DiskTier>(), s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<EntryCache>>())
+            s.GetRequiredService<MemoryTier>(), s.GetRequiredService<DiskTier>(), s.GetRequiredService<TimeProvider>(),
+            s.GetRequiredService<ILogger<EntryCache>>())
         {
             MaxBodyBytes = options.MaxBodyBytes,
         });
@@ -118,7 +124,8 @@ internal static class Composition
     {
         var (memory, store) = (s.GetRequiredService<MemoryTier>(), s.GetRequiredService<DicomMetadataStore>());
         return new HeapTrimmer(
-            () => Environment.WorkingSet, () => memory.Bytes + memory.InFlight.Bytes + store.Bytes, () => s.GetRequiredService<Reloadable<CacheOptions>>().Value.MemoryMaxBytes,
+            () => Environment.WorkingSet, () => memory.Bytes + memory.InFlight.Bytes
+                + store.Bytes, () => s.GetRequiredService<Reloadable<CacheOptions>>().Value.MemoryMaxBytes,
             s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<HeapTrimmer>>());
     });
 
@@ -187,7 +194,8 @@ internal static class Composition
     {
         foreach (var path in (string[])["/dicomweb", $"/backends/{{{RequestScope.BackendName}}}/dicomweb"])
         {
-            var root = app.MapGroup(path).AddEndpointFilter(RequestScope.FilterAsync).AddEndpointFilter(StudyLoading.FilterAsync).AddEndpointFilter(ViewerActivityFilter.FilterAsync);
+            var root = app.MapGroup(path).AddEndpointFilter(RequestScope.FilterAsync).AddEndpointFilter(StudyLoading.FilterAsync)
+                .AddEndpointFilter(ViewerActivityFilter.FilterAsync);
             root.MapSearch();
             root.MapMetadata();
             root.MapFrames();
@@ -252,7 +260,8 @@ internal static class Composition
     }
 
     /// <summary>Forwarded, and a PACS answered: whatever its status is, it stays as it is.</summary>
-    private static bool IsAPacsOwnWord(HttpContext context) => context.Features.Get<IReverseProxyFeature>() is not null && context.Features.Get<IForwarderErrorFeature>() is null;
+    private static bool IsAPacsOwnWord(HttpContext context) =>
+        context.Features.Get<IReverseProxyFeature>() is not null && context.Features.Get<IForwarderErrorFeature>() is null;
 
     private static IResult ProblemFor(HttpContext context) => context.Response.StatusCode switch
     {
@@ -263,6 +272,7 @@ internal static class Composition
         504 => Problems.TooLate("The request was forwarded, and no answer came in time."),
         413 => Problems.RequestRefused(413, ""),
         not 404 and var status => Problems.OfStatus(status),
-        _ => Problems.NotFound(context.Features.Get<IEndpointFeature>()?.Endpoint is null ? "There is nothing at this address." : "Not found."),
+        _ => Problems.NotFound(
+            context.Features.Get<IEndpointFeature>()?.Endpoint is null ? "There is nothing at this address." : "Not found."),
     };
 }

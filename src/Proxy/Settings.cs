@@ -10,7 +10,8 @@ namespace Proxy;
 
 /// <summary>All settings, read and checked at once.</summary>
 internal sealed record Settings(
-    IReadOnlyList<BackendOptions> Backends, SearchOptions Search, RetrieveOptions Retrieve, CacheOptions Cache, PrefetchOptions Prefetch, SecurityOptions Security)
+    IReadOnlyList<BackendOptions> Backends, SearchOptions Search, RetrieveOptions Retrieve, CacheOptions Cache, PrefetchOptions Prefetch,
+    SecurityOptions Security)
 {
     /// <summary>Settings that are there and do nothing in this version.</summary>
     public IReadOnlyList<string> Unused { get; private init; } = [];
@@ -20,11 +21,14 @@ internal sealed record Settings(
         var reader = new SettingsReader(configuration);
         reader.FailBrokenFiles();
         var settings = new Settings(
-            BackendOptions.ReadAll(reader), SearchOptions.Read(reader), RetrieveOptions.Read(reader), CacheOptions.Read(reader), PrefetchOptions.Read(reader), SecurityOptions.Read(reader));
+            BackendOptions.ReadAll(reader), SearchOptions.Read(reader), RetrieveOptions.Read(reader), CacheOptions.Read(reader),
+            PrefetchOptions.Read(reader), SecurityOptions.Read(reader));
         if (!settings.Security.AllowAnonymous)
         {
             foreach (var address in Listening.FindOpenAddresses(configuration))
-                reader.Fail("urls", address, "patients' images would be open to whoever reaches this address: listen on loopback, or set Security:AllowAnonymous to true");
+                reader.Fail(
+                    "urls", address,
+                    "patients' images would be open to whoever reaches this address: listen on loopback, or set Security:AllowAnonymous to true");
         }
         foreach (var key in (string[])["Cluster", "Viewer"]) reader.LeaveUnused(key);
         errors = reader.Errors;
@@ -56,14 +60,15 @@ internal sealed record Settings(
     /// What holds when no file says otherwise: the framework's own log names what is searched for, a patient for instance;
     /// a reload is logged at every level, also at one that the reload has set.
     /// </summary>
-    public static void AddDefaults(IConfigurationBuilder configuration) => configuration.Sources.Insert(0, new Microsoft.Extensions.Configuration.Memory.MemoryConfigurationSource
-    {
-        InitialData =
+    public static void AddDefaults(IConfigurationBuilder configuration) =>
+        configuration.Sources.Insert(0, new Microsoft.Extensions.Configuration.Memory.MemoryConfigurationSource
+        {
+            InitialData =
         [
             new("Logging:LogLevel:Microsoft.AspNetCore", "Warning"), new("Logging:LogLevel:Yarp", "Warning"),
             new($"Logging:LogLevel:{typeof(Settings)}", "Information"),
         ],
-    });
+        });
 
     /// <summary>Settings that are read at the start alone: a reload that changes one of them says so.</summary>
     public static bool NeedsRestart(string key) => StartKeys.Any(start => key.StartsWith(start, StringComparison.OrdinalIgnoreCase));
@@ -80,7 +85,8 @@ internal sealed record Settings(
         }
         var folder = Path.Combine(root, "config");
         if (!Directory.Exists(folder)) return;
-        var at = configuration.Sources.ToList().FindLastIndex(s => s is Microsoft.Extensions.Configuration.Json.JsonConfigurationSource) + 1;
+        var at = configuration.Sources.ToList().FindLastIndex(
+            s => s is Microsoft.Extensions.Configuration.Json.JsonConfigurationSource) + 1;
         foreach (var file in Directory.EnumerateFiles(folder, "*.json").Order(StringComparer.Ordinal))
         {
             var source = new SettingsFileSource { Path = file, ReloadOnChange = true };

@@ -22,7 +22,8 @@ internal sealed class AboveBaselineColumn : BaselineCustomColumn
     public override string Legend => "Above : Mean less the baseline's mean, in milliseconds";
 
     public override string GetValue(
-        Summary summary, BenchmarkCase benchmarkCase, BenchmarkDotNet.Mathematics.Statistics baseline, IReadOnlyDictionary<string, Metric> baselineMetrics,
+        Summary summary, BenchmarkCase benchmarkCase, BenchmarkDotNet.Mathematics.Statistics baseline, IReadOnlyDictionary<string,
+        Metric> baselineMetrics,
         BenchmarkDotNet.Mathematics.Statistics current, IReadOnlyDictionary<string, Metric> currentMetrics, bool isBaseline) =>
         isBaseline ? "-" : ((current.Mean - baseline.Mean) / 1e6).ToString("F2", CultureInfo.InvariantCulture) + " ms";
 }

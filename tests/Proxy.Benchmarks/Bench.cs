@@ -13,7 +13,8 @@ internal static class Bench
     {
         var root = FindFreeRoot();
         // One process starts many of them, and watchers of files are few.
-        string[] arguments = [$"--urls={root}", "--hostBuilder:reloadConfigOnChange=false", "--Logging:LogLevel:Default=Warning", .. settings];
+        string[] arguments = [
+            $"--urls={root}", "--hostBuilder:reloadConfigOnChange=false", "--Logging:LogLevel:Default=Warning", .. settings];
         var entry = System.Reflection.Assembly.Load("Proxy").EntryPoint!;
         _ = Task.Run(() => entry.Invoke(null, [arguments]));
         await WaitAsync(root);
@@ -47,7 +48,8 @@ internal static class Bench
     }
 
     /// <summary>A client that unpacks nothing and keeps its connections.</summary>
-    public static HttpClient NewClient() => new(new SocketsHttpHandler { AutomaticDecompression = DecompressionMethods.None, MaxConnectionsPerServer = 16 });
+    public static HttpClient NewClient() =>
+        new(new SocketsHttpHandler { AutomaticDecompression = DecompressionMethods.None, MaxConnectionsPerServer = 16 });
 
     /// <summary>Asks and reads to the end; gives the number of bytes.</summary>
     public static async Task<long> AskAsync(HttpClient client, Uri address, string accept, string? encoding = null)

@@ -18,7 +18,8 @@ public class DeadBackendBenchmarks
         var alive = await ScriptedPacs.StartManyAsync(15, studies: 101, TimeSpan.FromMilliseconds(20));
         _slowest = alive[0].Root;
         var roots = alive.Select(p => p.Root).Append(ScriptedPacs.FindDeadRoot());
-        _proxy = new Uri(await Bench.StartProxyAsync([.. ScriptedPacs.SettingsFor(roots), "--Search:Freshness=00:00:00", "--Logging:LogLevel:Proxy=None"]), "dicomweb/");
+        _proxy = new Uri(await Bench.StartProxyAsync(
+            [.. ScriptedPacs.SettingsFor(roots), "--Search:Freshness=00:00:00", "--Logging:LogLevel:Proxy=None"]), "dicomweb/");
     }
 
     [Benchmark(Baseline = true)]

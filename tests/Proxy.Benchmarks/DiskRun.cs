@@ -11,7 +11,9 @@ using Proxy.Operations;
 
 namespace Proxy.Benchmarks;
 
-/// <summary>A million entries on disk, in 2,000 series: how soon the tier is open when it ended in order, was killed, and lost its index.</summary>
+/// <summary>
+/// A million entries on disk, in 2,000 series: how soon the tier is open when it ended in order, was killed, and lost its index.
+/// </summary>
 internal static class DiskRun
 {
     private const int Series = 2000;
@@ -51,7 +53,8 @@ internal static class DiskRun
         if (isKilled) tier.Folder.Fail(new IOException("killed"), wasWriting: true);
     }
 
-    private static EntryKey GetKey(int series, int instance) => new("east", $"studies/1.2.{series}/series/1.2.{series}.1/instances/1.2.{series}.1.{instance}/frames/1", BodyFormat.AsStored);
+    private static EntryKey GetKey(int series, int instance) =>
+        new("east", $"studies/1.2.{series}/series/1.2.{series}.1/instances/1.2.{series}.1.{instance}/frames/1", BodyFormat.AsStored);
 
     /// <summary>What the writer would write, without its flushes.</summary>
     private static void Fill(string path, int series)
@@ -62,7 +65,11 @@ internal static class DiskRun
             var key = GetKey(series, i) with { Backend = "east@here" };
             Directory.CreateDirectory(Path.Join(path, "entries", EntryFile.GetFolder(key)));
             using var file = File.OpenHandle(Path.Join(path, "entries", EntryFile.GetPath(key)), FileMode.Create, FileAccess.Write);
-            RandomAccess.Write(file, [EntryFile.WriteHead(key, new("application/octet-stream", "1.2.840.10008.1.2.1", body.Length), body.Length, XxHash128.HashToUInt128(body), DateTimeOffset.UnixEpoch), body], 0);
+            RandomAccess.Write(
+                file,
+                [EntryFile.WriteHead(
+                    key, new("application/octet-stream", "1.2.840.10008.1.2.1", body.Length), body.Length, XxHash128.HashToUInt128(body),
+                    DateTimeOffset.UnixEpoch), body], 0);
         }
     }
 
@@ -70,10 +77,15 @@ internal static class DiskRun
     {
         var folder = new CacheFolder(path, NullLogger<CacheFolder>.Instance);
         await folder.CheckAsync();
-        var writer = new DiskWriter(folder, identity => identity.Split('@')[0], 1L << 40, TimeProvider.System, NullLogger<DiskWriter>.Instance);
+        var writer = new DiskWriter(
+            folder, identity => identity.Split('@')[0], 1L << 40, TimeProvider.System, NullLogger<DiskWriter>.Instance);
         await writer.StartAsync(CancellationToken.None);
         var meters = new ServiceCollection().AddMetrics().BuildServiceProvider();
-        return new(folder, writer, new(folder, writer, name => name + "@here", new InFlightBytes(1L << 30), TimeProvider.System, new Counters(meters.GetRequiredService<IMeterFactory>()), NullLogger<DiskTier>.Instance));
+        return new(
+            folder, writer,
+            new(
+                folder, writer, name => name + "@here", new InFlightBytes(1L << 30), TimeProvider.System,
+                new Counters(meters.GetRequiredService<IMeterFactory>()), NullLogger<DiskTier>.Instance));
     }
 
     private sealed record Opened(CacheFolder Folder, DiskWriter Writer, DiskTier Tier) : IAsyncDisposable

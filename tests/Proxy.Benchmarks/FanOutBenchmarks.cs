@@ -23,7 +23,9 @@ public class FanOutBenchmarks
         var all = await ScriptedPacs.StartManyAsync(Backends, studies: 101, TimeSpan.FromMilliseconds(20));
         _slowest = all[0].Root;
         _all = [.. all.Select(p => p.Root)];
-        _proxy = new Uri(await Bench.StartProxyAsync([.. ScriptedPacs.SettingsFor(all.Select(p => p.Root)), "--Search:Freshness=00:00:00"]), "dicomweb/");
+        _proxy = new Uri(
+            await Bench.StartProxyAsync([.. ScriptedPacs.SettingsFor(all.Select(p => p.Root)), "--Search:Freshness=00:00:00"]),
+            "dicomweb/");
     }
 
     [Benchmark(Baseline = true)]

@@ -33,7 +33,9 @@ internal sealed class FixedPacs
         var app = builder.Build();
         app.Map("/dicom-web/studies/{s}/series", (HttpContext c) => SendAsync(c, "application/dicom+json", SeriesRow()));
         app.Map("/dicom-web/studies/{s}/series/{e}/metadata", (HttpContext c) => SendAsync(c, "application/dicom+json", Metadata));
-        app.Map("/dicom-web/studies/{s}/series/{e}/instances/{i}/frames/{f}", (HttpContext c) => SendAsync(c, "multipart/related; type=\"application/octet-stream\"; boundary=fixed", Frame));
+        app.Map(
+            "/dicom-web/studies/{s}/series/{e}/instances/{i}/frames/{f}",
+            (HttpContext c) => SendAsync(c, "multipart/related; type=\"application/octet-stream\"; boundary=fixed", Frame));
         await app.StartAsync();
         return new FixedPacs { Root = new Uri(app.Urls.Single() + "/dicom-web/") };
     }
@@ -57,17 +59,20 @@ internal sealed class FixedPacs
             json.Append(i == 1 ? "\n\t{\n" : ",\n\t{\n");
             Add("00080016", "UI", "1.2.840.10008.5.1.4.1.1.2");
             Add("00080018", "UI", InstanceUid(i));
-            for (var t = 0; t < 68; t++) Add((0x00180050 + t).ToString("X8", CultureInfo.InvariantCulture), "LO", $"a value of the scanner, number {t}");
+            for (var t = 0; t < 68; t++)
+                Add((0x00180050 + t).ToString("X8", CultureInfo.InvariantCulture), "LO", $"a value of the scanner, number {t}");
             Add("0020000D", "UI", Study);
             Add("0020000E", "UI", Series);
             Add("00200013", "IS", i.ToString(CultureInfo.InvariantCulture));
             Add("00200032", "DS", string.Create(CultureInfo.InvariantCulture, $"{-250 + i * 2.5:F3}"));
-            json.Append("\t\t\"7FE00010\" : \n\t\t{\n\t\t\t\"BulkDataURI\" : \"http://127.0.0.1/dicom-web/").Append(FramePath(i)).Append("\",\n\t\t\t\"vr\" : \"OW\"\n\t\t}\n\t}");
+            json.Append("\t\t\"7FE00010\" : \n\t\t{\n\t\t\t\"BulkDataURI\" : \"http://127.0.0.1/dicom-web/").Append(FramePath(i))
+                .Append("\",\n\t\t\t\"vr\" : \"OW\"\n\t\t}\n\t}");
         }
         return Encoding.UTF8.GetBytes(json.Append("\n]\n").ToString());
 
         void Add(string tag, string vr, string value) =>
-            json.Append("\t\t\"").Append(tag).Append("\" : \n\t\t{\n\t\t\t\"Value\" : \n\t\t\t[\n\t\t\t\t\"").Append(value).Append("\"\n\t\t\t],\n\t\t\t\"vr\" : \"").Append(vr).Append("\"\n\t\t},\n");
+            json.Append("\t\t\"").Append(tag).Append("\" : \n\t\t{\n\t\t\t\"Value\" : \n\t\t\t[\n\t\t\t\t\"").Append(value)
+                .Append("\"\n\t\t\t],\n\t\t\t\"vr\" : \"").Append(vr).Append("\"\n\t\t},\n");
     }
 
     private static byte[] MakeFrame()

@@ -8,7 +8,9 @@ using Microsoft.Extensions.Logging;
 namespace Proxy.Benchmarks;
 
 /// <summary>A PACS with frames of any size: the UID of a series says how large its frames are.</summary>
-/// <remarks>A frame is uncompressed, Explicit VR Little Endian, 16 bit; each of its rows is filled with the number of the instance.</remarks>
+/// <remarks>
+/// A frame is uncompressed, Explicit VR Little Endian, 16 bit; each of its rows is filled with the number of the instance.
+/// </remarks>
 internal sealed class FramePacs : IAsyncDisposable
 {
     public const string Study = "2.25.77";
@@ -37,7 +39,9 @@ internal sealed class FramePacs : IAsyncDisposable
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         var app = builder.Build();
         app.Map("/dicom-web/studies", (HttpContext c) => SendAsync(c, "[]"));
-        app.Map("/dicom-web/studies/{s}/series", (HttpContext c) => SendAsync(c, $"[{string.Join(',', Sizes.Select(size => Row(size.Rows, size.Columns)))}]"));
+        app.Map(
+            "/dicom-web/studies/{s}/series",
+            (HttpContext c) => SendAsync(c, $"[{string.Join(',', Sizes.Select(size => Row(size.Rows, size.Columns)))}]"));
         app.Map("/dicom-web/studies/{s}/series/{e}/metadata", (HttpContext c, string e) => SendAsync(c, Metadata(e)));
         app.Map("/dicom-web/studies/{s}/series/{e}/instances/{i}/frames/1", SendFrameAsync);
         await app.StartAsync();
@@ -56,7 +60,8 @@ internal sealed class FramePacs : IAsyncDisposable
         var row = new byte[columns * 2];
         System.Runtime.InteropServices.MemoryMarshal.Cast<byte, ushort>(row.AsSpan()).Fill(number);
         var length = (long)rows * row.Length;
-        var head = Encoding.ASCII.GetBytes($"--frames\r\nContent-Type: application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1\r\nContent-Length: {length}\r\n\r\n");
+        var head = Encoding.ASCII.GetBytes(
+            $"--frames\r\nContent-Type: application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1\r\nContent-Length: {length}\r\n\r\n");
         context.Response.ContentType = "multipart/related; type=\"application/octet-stream\"; boundary=frames";
         context.Response.ContentLength = head.Length + length + End.Length;
         await context.Response.Body.WriteAsync(head);

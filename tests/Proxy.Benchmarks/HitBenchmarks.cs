@@ -15,7 +15,8 @@ public class HitBenchmarks
     {
         var pacs = await FixedPacs.StartAsync();
         _fixed = pacs.Root;
-        _proxy = new Uri(await Bench.StartProxyAsync($"--Backends:east:Address={pacs.Root}", "--Cache:Metadata:Freshness=01:00:00"), "dicomweb/");
+        _proxy = new Uri(
+            await Bench.StartProxyAsync($"--Backends:east:Address={pacs.Root}", "--Cache:Metadata:Freshness=01:00:00"), "dicomweb/");
         await FrameHit();
         await MetadataHit();
     }
@@ -27,5 +28,6 @@ public class HitBenchmarks
     public Task<long> FrameHit() => Bench.AskAsync(_client, new Uri(_proxy, FixedPacs.FramePath(1)), Bench.FrameAccept);
 
     [Benchmark]
-    public Task<long> MetadataHit() => Bench.AskAsync(_client, new Uri(_proxy, $"studies/{FixedPacs.Study}/series/{FixedPacs.Series}/metadata"), Bench.JsonAccept, "gzip");
+    public Task<long> MetadataHit() =>
+        Bench.AskAsync(_client, new Uri(_proxy, $"studies/{FixedPacs.Study}/series/{FixedPacs.Series}/metadata"), Bench.JsonAccept, "gzip");
 }

@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace Proxy.Benchmarks;
 
-/// <summary>What clients can make the proxy hold: in each case its resident memory stays within the budget and 300 MB, and comes back.</summary>
+/// <summary>
+/// What clients can make the proxy hold: in each case its resident memory stays within the budget and 300 MB, and comes back.
+/// </summary>
 /// <remarks>
 /// Each case starts a proxy as a process of its own in front of a <see cref="FramePacs"/> in this process. "After" is
 /// what is resident when the clients have left, with at most <see cref="Rest"/> to come back; it may be as much as the
@@ -52,7 +54,8 @@ internal static class MemoryRun
             }
             using var proxy = await StartAsync(pacs.Root, budget, settings);
             for (var i = 0; i < 3; i++) await AskAsync(proxy, path);
-            return await HoldAsync("150 slow readers of one frame of 15 MB that came from disk", proxy, budget, Enumerable.Repeat(path, 150));
+            return await HoldAsync(
+                "150 slow readers of one frame of 15 MB that came from disk", proxy, budget, Enumerable.Repeat(path, 150));
         }
         finally
         {
@@ -63,11 +66,16 @@ internal static class MemoryRun
     private static async Task<bool> LargeFillsAsync(FramePacs pacs)
     {
         const long budget = 1024 * Megabyte;
-        using var proxy = await StartAsync(pacs.Root, budget, ["--Backends:east:MaxConcurrentRequests=64", "--Backends:east:Timeout=00:01:00"]);
-        var isWithin = await HoldAsync("50 slow readers of 64 MB each, without a disk", proxy, budget, Enumerable.Range(1, 50).Select(n => "dicomweb/" + FramePacs.FramePath(8192, 4096, n)));
+        using var proxy = await StartAsync(
+            pacs.Root, budget, ["--Backends:east:MaxConcurrentRequests=64", "--Backends:east:Timeout=00:01:00"]);
+        var isWithin = await HoldAsync(
+            "50 slow readers of 64 MB each, without a disk", proxy, budget,
+            Enumerable.Range(1, 50).Select(n => "dicomweb/" + FramePacs.FramePath(8192, 4096, n)));
         var before = proxy.Resident;
         proxy.ForgetPeak();
-        await Parallel.ForEachAsync(Enumerable.Range(51, 50), new ParallelOptions { MaxDegreeOfParallelism = 50 }, async (n, _) => await AskAsync(proxy, "dicomweb/" + FramePacs.FramePath(8192, 4096, n)));
+        await Parallel.ForEachAsync(
+            Enumerable.Range(51, 50), new ParallelOptions { MaxDegreeOfParallelism = 50 },
+            async (n, _) => await AskAsync(proxy, "dicomweb/" + FramePacs.FramePath(8192, 4096, n)));
         return await ReportAsync("50 clients of 64 MB each at once, without a disk", proxy, budget, before) && isWithin;
     }
 
@@ -80,7 +88,8 @@ internal static class MemoryRun
         var before = proxy.Resident;
         proxy.ForgetPeak();
         using var client = Bench.NewClient();
-        await Parallel.ForEachAsync(Enumerable.Range(1, 6000), new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (n, cancellation) =>
+        await Parallel.ForEachAsync(
+            Enumerable.Range(1, 6000), new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (n, cancellation) =>
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, path);
             request.Headers.Host = $"n{n}.viewer.example";
@@ -97,7 +106,9 @@ internal static class MemoryRun
         const long budget = 128 * Megabyte;
         using var proxy = await StartAsync(pacs.Root, budget, []);
         await AskAsync(proxy, "dicomweb/" + FramePacs.FramePath(2048, 2048, 1));
-        return await HoldAsync("2,000 slow readers of one cold frame of 8 MB", proxy, budget, Enumerable.Repeat("dicomweb/" + FramePacs.FramePath(2048, 2048, 2), 2000));
+        return await HoldAsync(
+            "2,000 slow readers of one cold frame of 8 MB", proxy, budget,
+            Enumerable.Repeat("dicomweb/" + FramePacs.FramePath(2048, 2048, 2), 2000));
     }
 
     private static async Task<bool> PassingAsync(FramePacs pacs)
@@ -107,12 +118,15 @@ internal static class MemoryRun
         await AskAsync(proxy, "dicomweb/" + FramePacs.FramePath(2048, 2048, 1));
         var before = proxy.Resident;
         proxy.ForgetPeak();
-        await Parallel.ForEachAsync(Enumerable.Range(2, 256), new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (n, _) => await AskAsync(proxy, "dicomweb/" + FramePacs.FramePath(2048, 2048, n)));
+        await Parallel.ForEachAsync(
+            Enumerable.Range(2, 256), new ParallelOptions { MaxDegreeOfParallelism = 8 },
+            async (n, _) => await AskAsync(proxy, "dicomweb/" + FramePacs.FramePath(2048, 2048, n)));
         return await ReportAsync("2 GB of frames passed through", proxy, budget, before);
     }
 
     private static Task<ProxyProcess> StartAsync(Uri pacs, long budget, IEnumerable<string> settings) => ProxyProcess.StartAsync(
-        [$"--Backends:east:Address={pacs}", $"--Cache:Memory:MaxBytes={budget}", "--Cache:Metadata:Freshness=01:00:00", "--Prefetch:SeriesReadAhead=false", "--Prefetch:NextStudies=0", "--Prefetch:Priors=0", .. settings]);
+        [$"--Backends:east:Address={pacs}", $"--Cache:Memory:MaxBytes={budget}", "--Cache:Metadata:Freshness=01:00:00",
+        "--Prefetch:SeriesReadAhead=false", "--Prefetch:NextStudies=0", "--Prefetch:Priors=0", .. settings]);
 
     private static async Task AskAsync(ProxyProcess proxy, string path, string accept = Bench.FrameAccept)
     {
@@ -129,7 +143,8 @@ internal static class MemoryRun
         var readers = new List<SlowReader>();
         foreach (var path in paths) readers.Add(await SlowReader.StartAsync(proxy.Root, path, Bench.FrameAccept, leaving.Token));
         var started = TimeProvider.System.GetTimestamp();
-        while (readers.Exists(r => r.Received < 8192) && TimeProvider.System.GetElapsedTime(started) < Longest / 2) await Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System, CancellationToken.None);
+        while (readers.Exists(r => r.Received < 8192) && TimeProvider.System.GetElapsedTime(started) < Longest / 2)
+            await Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System, CancellationToken.None);
         await Task.Delay(Held, TimeProvider.System, CancellationToken.None);
         var served = readers.Count(r => r.Received >= 8192);
         await leaving.CancelAsync();
@@ -141,7 +156,8 @@ internal static class MemoryRun
     {
         var kept = (await ShowAsync(proxy)).Memory;
         var started = TimeProvider.System.GetTimestamp();
-        while (proxy.Resident > kept + AllowanceAfter && TimeProvider.System.GetElapsedTime(started) < Rest) await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System);
+        while (proxy.Resident > kept + AllowanceAfter && TimeProvider.System.GetElapsedTime(started) < Rest)
+            await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System);
         var peak = proxy.PeakResident;
         var (bound, after, boundAfter) = (budget + Allowance, proxy.Resident, kept + AllowanceAfter);
         Print($"{(peak <= bound && after <= boundAfter ? "holds" : "FAILS")}  {name}: before {before / Megabyte} MB, peak {peak / Megabyte} of {bound / Megabyte} MB, after {after / Megabyte} of {boundAfter / Megabyte} MB, processor {proxy.ProcessorTime.TotalSeconds:F1} s");
@@ -162,7 +178,8 @@ internal static class MemoryRun
     {
         for (var started = TimeProvider.System.GetTimestamp(); !await isSo();)
         {
-            if (TimeProvider.System.GetElapsedTime(started) > Longest) throw new InvalidOperationException("The proxy did not come so far.");
+            if (TimeProvider.System.GetElapsedTime(started) > Longest)
+                throw new InvalidOperationException("The proxy did not come so far.");
             await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System);
         }
     }

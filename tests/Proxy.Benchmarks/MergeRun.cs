@@ -3,7 +3,9 @@ using System.Globalization;
 
 namespace Proxy.Benchmarks;
 
-/// <summary>The largest search there is: sixteen PACS with ten thousand studies each, merged. Under 1 s, and under 256 MB of growth.</summary>
+/// <summary>
+/// The largest search there is: sixteen PACS with ten thousand studies each, merged. Under 1 s, and under 256 MB of growth.
+/// </summary>
 /// <remarks>
 /// The proxy is a process of its own, and what it grows by is its resident memory: the peak of a search above what it
 /// had before the first. The client and the PACS are in this process, and share the machine's cores with it.
@@ -27,7 +29,8 @@ internal static class MergeRun
         await Task.WhenAll(all.Select(pacs => Bench.AskAsync(client, new Uri(pacs.Root, "studies"), Bench.JsonAccept)));
         Print($"{Backends} x {Studies} rows, {asked / 1e6:F0} MB of JSON; asked directly, all at once: {clock.Elapsed.TotalMilliseconds:F0} ms");
 
-        using var proxy = await ProxyProcess.StartAsync([.. ScriptedPacs.SettingsFor(all.Select(p => p.Root)), $"--Search:MaxResults={Studies}", "--Search:Freshness=00:00:00"]);
+        using var proxy = await ProxyProcess.StartAsync(
+            [.. ScriptedPacs.SettingsFor(all.Select(p => p.Root)), $"--Search:MaxResults={Studies}", "--Search:Freshness=00:00:00"]);
         var root = new Uri(proxy.Root, "dicomweb/");
         // Narrow searches, until the code that runs is the code that stays.
         for (var i = 0; i < WarmUps; i++) await Bench.AskAsync(client, new Uri(root, "studies?PatientID=few&limit=101"), Bench.JsonAccept);

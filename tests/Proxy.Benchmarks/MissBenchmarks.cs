@@ -2,7 +2,10 @@ using BenchmarkDotNet.Attributes;
 
 namespace Proxy.Benchmarks;
 
-/// <summary>A hundred and twenty frames, six at a time as a browser asks: straight from the PACS, and cold through the proxy, with and without a disk.</summary>
+/// <summary>
+/// A hundred and twenty frames, six at a time as a browser asks: straight from the PACS, and cold through the proxy, with and without a
+/// disk.
+/// </summary>
 /// <remarks>No frame is asked for twice, so every one is a miss that is kept and, in time, thrown out again.</remarks>
 [MemoryDiagnoser]
 public class MissBenchmarks
@@ -18,12 +21,15 @@ public class MissBenchmarks
     {
         var pacs = await FixedPacs.StartAsync();
         _fixed = pacs.Root;
-        _proxy = new Uri(await Bench.StartProxyAsync($"--Backends:east:Address={pacs.Root}", "--Cache:Memory:MaxBytes=536870912", "--Cache:Metadata:Freshness=01:00:00"), "dicomweb/");
+        _proxy = new Uri(await Bench.StartProxyAsync(
+            $"--Backends:east:Address={pacs.Root}", "--Cache:Memory:MaxBytes=536870912",
+            "--Cache:Metadata:Freshness=01:00:00"), "dicomweb/");
         var folder = Directory.CreateTempSubdirectory("proxy-miss-");
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Delete(folder);
         _onDisk = new Uri(
             await Bench.StartProxyAsync(
-                $"--Backends:east:Address={pacs.Root}", "--Cache:Memory:MaxBytes=536870912", "--Cache:Metadata:Freshness=01:00:00", $"--Cache:Disk:Path={folder.FullName}", "--Cache:Disk:MaxBytes=34359738368"),
+                $"--Backends:east:Address={pacs.Root}", "--Cache:Memory:MaxBytes=536870912", "--Cache:Metadata:Freshness=01:00:00",
+                $"--Cache:Disk:Path={folder.FullName}", "--Cache:Disk:MaxBytes=34359738368"),
             "dicomweb/");
     }
 
@@ -58,7 +64,8 @@ public class MissBenchmarks
         var last = _asked + FixedPacs.Instances;
         await Task.WhenAll(Enumerable.Range(0, 6).Select(async _ =>
         {
-            for (int number; (number = Interlocked.Increment(ref _asked)) <= last;) await Bench.AskAsync(_client, new Uri(root, FixedPacs.FramePath(number)), Bench.FrameAccept);
+            for (int number; (number = Interlocked.Increment(ref _asked)) <= last;)
+                await Bench.AskAsync(_client, new Uri(root, FixedPacs.FramePath(number)), Bench.FrameAccept);
         }));
     }
 }

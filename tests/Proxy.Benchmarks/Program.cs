@@ -27,4 +27,6 @@ if (args is ["store", .. var part])
 
 // In this process: the product, the PACS and the client share it, so that what a request allocates is seen whole.
 var config = DefaultConfig.Instance.AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance));
-BenchmarkSwitcher.FromTypes([typeof(ReadBenchmarks), typeof(HitBenchmarks), typeof(MissBenchmarks), typeof(SearchBenchmarks), typeof(FanOutBenchmarks), typeof(DeadBackendBenchmarks)]).Run(args.Length > 0 ? args : ["--filter", "*"], config);
+BenchmarkSwitcher.FromTypes([
+    typeof(ReadBenchmarks), typeof(HitBenchmarks), typeof(MissBenchmarks), typeof(SearchBenchmarks), typeof(FanOutBenchmarks),
+    typeof(DeadBackendBenchmarks)]).Run(args.Length > 0 ? args : ["--filter", "*"], config);

@@ -32,7 +32,11 @@ internal sealed class ProxyProcess : IDisposable
     {
         var root = Bench.FindFreeRoot();
         var product = Path.Combine(AppContext.BaseDirectory, "Proxy.dll");
-        var process = Process.Start(new ProcessStartInfo("dotnet", [product, $"--urls={root}", "--Logging:LogLevel:Default=Warning", .. settings]) { WorkingDirectory = AppContext.BaseDirectory })!;
+        var process = Process.Start(new ProcessStartInfo(
+            "dotnet",
+            [product, $"--urls={root}", "--Logging:LogLevel:Default=Warning",
+                .. settings])
+        { WorkingDirectory = AppContext.BaseDirectory })!;
         await Bench.WaitAsync(root);
         return new(process, root);
     }

@@ -33,7 +33,9 @@ public class ReadBenchmarks
     public async Task<int> DatasetsPacked()
     {
         var builder = new PackedInstances.Builder();
-        await foreach (var dataset in DicomJsonReader.ReadAsync(new MemoryStream(_json))) builder.Add(dataset.FindUid(Tag.SopInstanceUid)!.Value, dataset.Json.Span);
+        await foreach (
+            var dataset in DicomJsonReader.ReadAsync(new MemoryStream(_json))) builder.Add(dataset.FindUid(Tag.SopInstanceUid)!.Value,
+            dataset.Json.Span);
         return builder.Build().PackedBytes;
     }
 

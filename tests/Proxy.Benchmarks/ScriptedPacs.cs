@@ -44,14 +44,16 @@ internal sealed class ScriptedPacs
     public static Uri FindDeadRoot() => new(Bench.FindFreeRoot(), "dicom-web/");
 
     /// <summary>The settings that name these roots to the proxy.</summary>
-    public static IEnumerable<string> SettingsFor(IEnumerable<Uri> roots) => roots.Select((root, i) => $"--Backends:pacs{i + 1}:Address={root}");
+    public static IEnumerable<string> SettingsFor(IEnumerable<Uri> roots) =>
+        roots.Select((root, i) => $"--Backends:pacs{i + 1}:Address={root}");
 
     private async Task AnswerAsync(HttpContext context)
     {
         if (_delay > TimeSpan.Zero) await Task.Delay(_delay, TimeProvider.System, context.RequestAborted);
         var query = context.Request.Query;
         var offset = Math.Min(Read("offset") ?? 0, _rows.Count);
-        var count = Math.Min(Read("limit") ?? int.MaxValue, (query.ContainsKey("PatientID") ? Math.Min(Few, _rows.Count) : _rows.Count) - offset);
+        var count = Math.Min(Read("limit")
+            ?? int.MaxValue, (query.ContainsKey("PatientID") ? Math.Min(Few, _rows.Count) : _rows.Count) - offset);
         var rows = _rows.Slice(offset, count);
         context.Response.ContentType = "application/dicom+json";
         context.Response.ContentLength = rows.Length + 2;

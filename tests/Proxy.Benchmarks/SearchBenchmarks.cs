@@ -18,7 +18,9 @@ public class SearchBenchmarks
     {
         var (east, west) = (await DemoPacs.StartAsync(DemoArchive.East), await DemoPacs.StartAsync(DemoArchive.West));
         _east = new Uri(east.Address + "/");
-        _proxy = new Uri(await Bench.StartProxyAsync($"--Backends:east:Address={east.Address}", $"--Backends:west:Address={west.Address}", "--Search:Freshness=00:00:00"), "dicomweb/");
+        _proxy = new Uri(await Bench.StartProxyAsync(
+            $"--Backends:east:Address={east.Address}", $"--Backends:west:Address={west.Address}",
+            "--Search:Freshness=00:00:00"), "dicomweb/");
     }
 
     [Benchmark(Baseline = true)]

@@ -21,7 +21,8 @@ internal sealed class SlowReader : IDisposable
     {
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 16 * 1024 };
         await socket.ConnectAsync(root.Host, root.Port, cancellation);
-        await socket.SendAsync(Encoding.ASCII.GetBytes($"GET /{path} HTTP/1.1\r\nHost: {root.Authority}\r\nAccept: {accept}\r\n\r\n"), cancellation);
+        await socket.SendAsync(
+            Encoding.ASCII.GetBytes($"GET /{path} HTTP/1.1\r\nHost: {root.Authority}\r\nAccept: {accept}\r\n\r\n"), cancellation);
         var reader = new SlowReader(socket);
         _ = reader.ReadAsync(cancellation);
         return reader;
@@ -37,7 +38,8 @@ internal sealed class SlowReader : IDisposable
         var buffer = new byte[4096];
         try
         {
-            for (int count; (count = await _socket.ReceiveAsync(buffer, cancellation)) > 0; Received += count) await Task.Delay(Pause, TimeProvider.System, cancellation);
+            for (int count; (count = await _socket.ReceiveAsync(buffer, cancellation)) > 0; Received += count)
+                await Task.Delay(Pause, TimeProvider.System, cancellation);
         }
         catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
         {

@@ -36,7 +36,8 @@ internal sealed class StudyRows
     private static string Row(int pacs, int number)
     {
         var mixed = (pacs * 1_000_003L + number) * 7_919 % 1_000_000;
-        var uid = string.Create(CultureInfo.InvariantCulture, $"1.2.276.0.7230010.3.1.2.{1_000_000 + pacs}.{4_000_000_000L + mixed}.{number + 1}");
+        var uid = string.Create(
+            CultureInfo.InvariantCulture, $"1.2.276.0.7230010.3.1.2.{1_000_000 + pacs}.{4_000_000_000L + mixed}.{number + 1}");
         var date = new DateOnly(2015, 1, 1).AddDays((int)(mixed % 3_650)).ToString("yyyyMMdd", CultureInfo.InvariantCulture);
         var birth = new DateOnly(1930, 1, 1).AddDays((int)(mixed % 30_000)).ToString("yyyyMMdd", CultureInfo.InvariantCulture);
         var time = new TimeOnly(mixed * 36_000).ToString("HHmmss", CultureInfo.InvariantCulture);

@@ -41,7 +41,8 @@ public sealed class ChangeTests(Lab lab) : IAsyncLifetime
         await OpenAsync(Overlap.Doomed);
         await _pair.East.DeleteAsync(Overlap.Doomed, Cancel);
 
-        await Until.PassesAsync(() => _proxy.Client.AssertNotFoundAsync($"{Overlap.Doomed.Path}/metadata", DicomwebClient.Json, Cancel), Cancel);
+        await Until.PassesAsync(
+            () => _proxy.Client.AssertNotFoundAsync($"{Overlap.Doomed.Path}/metadata", DicomwebClient.Json, Cancel), Cancel);
         await AssertFramesAreGoneAsync(Overlap.Doomed);
         var rows = (await _proxy.Client.GetJsonAsync($"studies/{Overlap.Cleared.Uid}/series", Cancel)).Datasets.By(Tags.SeriesInstanceUid);
         Assert.DoesNotContain(Overlap.Doomed.Uid, rows.Keys);

@@ -56,7 +56,8 @@ public sealed class CredentialTests(Lab lab) : IAsyncLifetime
     private Task<ProxyProcess> StartAsync(string password) => ProxyProcess.StartAsync(
         [
             .. ProxyProcess.Backend("east", _guarded.Address), .. ProxyProcess.Backend("west", lab.West.Address), .. ProxyProcess.Lasting,
-            "Backends:east:Authentication:Scheme=Basic", $"Backends:east:Authentication:User={User}", $"Backends:east:Authentication:Password={password}",
+            "Backends:east:Authentication:Scheme=Basic", $"Backends:east:Authentication:User={User}",
+            $"Backends:east:Authentication:Password={password}",
         ],
         Cancel);
 }

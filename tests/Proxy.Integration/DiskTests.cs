@@ -15,7 +15,8 @@ public sealed class DiskTests : IDisposable
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    private static IReadOnlyList<string> Paths => [.. Enumerable.Range(1, Series).SelectMany(e => Enumerable.Range(1, FramesEach).Select(f => FramePacs.GetPath(e, f)))];
+    private static IReadOnlyList<string> Paths =>
+        [.. Enumerable.Range(1, Series).SelectMany(e => Enumerable.Range(1, FramesEach).Select(f => FramePacs.GetPath(e, f)))];
 
     private string Cache => Path.Combine(_scratch.Folder, "cache");
 
@@ -47,7 +48,8 @@ public sealed class DiskTests : IDisposable
             {
                 var before = pacs.Frames;
                 foreach (var answers in Paths.Chunk(50))
-                    await Task.WhenAll(answers.Select(async path => Assert.Equal(FramePacs.GetBytes(path, GetLength(path)), await GetAsync(after, path))));
+                    await Task.WhenAll(
+                        answers.Select(async path => Assert.Equal(FramePacs.GetBytes(path, GetLength(path)), await GetAsync(after, path))));
                 hits += Paths.Count - (pacs.Frames - before);
                 await SettleAsync(after, Paths.Count);
                 Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(Cache, "tmp")));
@@ -150,7 +152,8 @@ public sealed class DiskTests : IDisposable
         return expected.IsEmpty;
     }
 
-    private static async Task<JsonNode> DiskAsync(ProxyProcess proxy) => JsonNode.Parse(await proxy.Http.GetStringAsync("cache", Cancel))!["disk"]!;
+    private static async Task<JsonNode> DiskAsync(ProxyProcess proxy) =>
+        JsonNode.Parse(await proxy.Http.GetStringAsync("cache", Cancel))!["disk"]!;
 
     private static Task SettleAsync(ProxyProcess proxy, int entries) =>
         Until.PassesAsync(
@@ -170,8 +173,11 @@ public sealed class DiskTests : IDisposable
         return mount.ExitCode == 0;
     }
 
-    private List<FileInfo> Files() => [.. new DirectoryInfo(Path.Combine(Cache, "entries")).EnumerateFiles("*", SearchOption.AllDirectories)];
+    private List<FileInfo> Files() =>
+        [.. new DirectoryInfo(Path.Combine(Cache, "entries")).EnumerateFiles("*", SearchOption.AllDirectories)];
 
     private Task<ProxyProcess> StartAsync(FramePacs pacs, params string[] settings) =>
-        ProxyProcess.StartAsync([.. ProxyProcess.Backend("pacs", pacs.Address), .. ProxyProcess.Lasting, $"Cache:Disk:Path={Cache}", "Cache:Disk:MaxBytes=1073741824", .. settings], Cancel);
+        ProxyProcess.StartAsync([
+            .. ProxyProcess.Backend("pacs", pacs.Address), .. ProxyProcess.Lasting, $"Cache:Disk:Path={Cache}",
+            "Cache:Disk:MaxBytes=1073741824", .. settings], Cancel);
 }

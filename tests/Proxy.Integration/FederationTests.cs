@@ -17,7 +17,8 @@ public sealed class FederationTests(Lab lab) : IAsyncLifetime
     public async Task CountsASeriesOnce_AndItsInstancesAsItsOwnerDoes()
     {
         await _proxy.Client.AssertStudyRowAsync(Overlap.Split, series: 3, instances: 6 + 2 + 3, Cancel);
-        await _proxy.Client.AssertSeriesRowsAsync(Overlap.Split, [(Overlap.Begun, 6), (Overlap.OnlyEast, 2), (Overlap.OnlyWest, 3)], Cancel);
+        await _proxy.Client.AssertSeriesRowsAsync(
+            Overlap.Split, [(Overlap.Begun, 6), (Overlap.OnlyEast, 2), (Overlap.OnlyWest, 3)], Cancel);
     }
 
     [Fact]
@@ -35,7 +36,8 @@ public sealed class FederationTests(Lab lab) : IAsyncLifetime
     [Fact]
     public async Task ListsTheInstancesOfTheArchiveThatHasMoreOfThem()
     {
-        foreach (var path in new[] { $"{Overlap.Begun.Path}/instances", $"studies/{Overlap.Split.Uid}/instances?SeriesInstanceUID={Overlap.Begun.Uid}" })
+        foreach (var path in new[] { $"{Overlap.Begun.Path}/instances",
+            $"studies/{Overlap.Split.Uid}/instances?SeriesInstanceUID={Overlap.Begun.Uid}" })
         {
             var rows = (await _proxy.Client.GetJsonAsync(path, Cancel)).Datasets.By(Tags.SopInstanceUid);
             Assert.Equal(Overlap.Begun.Instances.Select(i => i.Uid).Order(StringComparer.Ordinal), rows.Keys.Order(StringComparer.Ordinal));
@@ -45,7 +47,8 @@ public sealed class FederationTests(Lab lab) : IAsyncLifetime
     [Fact]
     public async Task FindsThePriorsOfBothArchives()
     {
-        var rows = (await _proxy.Client.GetJsonAsync($"studies?00100020={Archives.Adler.Id}&limit=101&offset=0&fuzzymatching=false", Cancel)).Datasets;
+        var rows = (await _proxy.Client.GetJsonAsync(
+            $"studies?00100020={Archives.Adler.Id}&limit=101&offset=0&fuzzymatching=false", Cancel)).Datasets;
         Assert.Equal(
             [Overlap.Split.Uid, Overlap.EastPrior.Uid, Overlap.WestPrior.Uid],
             rows.Select(r => r!.Text(Tags.StudyInstanceUid)));

@@ -92,7 +92,8 @@ public sealed class Lab : IAsyncDisposable
     {
         await StartAsync(cancellationToken);
         return await ProxyProcess.StartAsync(
-            [.. ProxyProcess.Backend("east", EastWire.Address), .. ProxyProcess.Backend("west", WestWire.Address), .. ProxyProcess.Lasting, .. settings],
+            [.. ProxyProcess.Backend("east", EastWire.Address), .. ProxyProcess.Backend("west", WestWire.Address), .. ProxyProcess.Lasting,
+            .. settings],
             cancellationToken);
     }
 

@@ -60,7 +60,9 @@ public sealed class LabTests(Lab lab)
         await using var guarded = await OrthancServer.StartAsync("guarded", new NetworkCredential("lab", "lab-secret"), Cancel);
         await guarded.StoreAsync(Archives.Letter.Instances, Cancel);
         using var stranger = new HttpClient(new SocketsHttpHandler());
-        Assert.Equal(HttpStatusCode.Unauthorized, (await Answer.AskAsync(stranger, guarded.Address + "/studies", DicomwebClient.Json, Cancel)).Status);
+        Assert.Equal(
+            HttpStatusCode.Unauthorized,
+            (await Answer.AskAsync(stranger, guarded.Address + "/studies", DicomwebClient.Json, Cancel)).Status);
         Assert.Single((await Answer.GetAsync(guarded.Http, guarded.Address + "/studies", DicomwebClient.Json, Cancel)).Datasets);
     }
 
@@ -86,11 +88,13 @@ public sealed class LabTests(Lab lab)
     [Fact]
     public void AWireSeesRequestsHoweverTheirBytesArrive()
     {
-        var bytes = "GET /a HTTP/1.1\r\nHost: x\r\n\r\nPOST /b HTTP/1.1\r\nContent-Length: 6\r\n\r\n\r\n\r\n__GET /c HTTP/1.1\r\nAccept: p\r\nAccept: q\r\n\r\n"u8.ToArray();
+        var bytes =
+            "GET /a HTTP/1.1\r\nHost: x\r\n\r\nPOST /b HTTP/1.1\r\nContent-Length: 6\r\n\r\n\r\n\r\n__GET /c HTTP/1.1\r\nAccept: p\r\nAccept: q\r\n\r\n"u8.ToArray();
         for (var size = 1; size <= bytes.Length; size++)
         {
             var seen = new List<string>();
-            var scanner = new RequestScanner((method, target, headers) => seen.Add($"{method} {target} {headers.GetValueOrDefault("Accept")}"));
+            var scanner = new RequestScanner(
+                (method, target, headers) => seen.Add($"{method} {target} {headers.GetValueOrDefault("Accept")}"));
             foreach (var piece in bytes.Chunk(size))
                 scanner.Read(piece);
             Assert.Equal(["GET /a ", "POST /b ", "GET /c p, q"], seen);

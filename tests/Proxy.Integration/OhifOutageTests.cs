@@ -39,7 +39,8 @@ public sealed class OhifOutageTests(Lab lab) : IAsyncLifetime
     private async Task AssertTheOtherIsShownAsync(DeadPacs dead, string name)
     {
         await using var proxy = await ProxyProcess.StartAsync(
-            [.. ProxyProcess.Backend("east", lab.East.Address), .. ProxyProcess.Backend("west", dead.Address), "Search:Deadline=00:00:02"], Cancel);
+            [.. ProxyProcess.Backend("east", lab.East.Address), .. ProxyProcess.Backend("west", dead.Address), "Search:Deadline=00:00:02"],
+            Cancel);
         Assert.Equal("west", (await proxy.Client.GetJsonAsync("studies", Cancel)).Headers["X-Failed-Backends"]);
         await using var site = await OhifSite.ForProxyAsync(proxy, Cancel);
 

@@ -17,9 +17,11 @@ namespace Proxy.Integration;
 /// </summary>
 public sealed class OhifPrefetchTests : IAsyncLifetime
 {
-    private static readonly Series Second = new(new("second", Archives.Yamada, "20240205", "Chest CT"), "axial", 1, "Axial 2.5 mm", new CtSlice(512), 40);
+    private static readonly Series Second = new(
+        new("second", Archives.Yamada, "20240205", "Chest CT"), "axial", 1, "Axial 2.5 mm", new CtSlice(512), 40);
 
-    private static readonly Series[] East = [Archives.Axial, Archives.OnlyEast, Archives.OnBoth], West = [Second, Archives.OnBoth, Archives.OnlyWest];
+    private static readonly Series[] East = [
+        Archives.Axial, Archives.OnlyEast, Archives.OnBoth], West = [Second, Archives.OnBoth, Archives.OnlyWest];
 
     private readonly ConcurrentQueue<(string Name, JsonNode Data)> _heard = [];
     private readonly List<IAsyncDisposable> _parts = [];
@@ -35,7 +37,8 @@ public sealed class OhifPrefetchTests : IAsyncLifetime
         await Real.RequireViewerAsync(Cancel);
         (_east, _west) = (await StartArchiveAsync("ahead-east", East), await StartArchiveAsync("ahead-west", West));
         _proxy = Keep(await ProxyProcess.StartAsync(
-            [.. ProxyProcess.Backend("east", _east.Address), .. ProxyProcess.Backend("west", _west.Address), .. ProxyProcess.Lasting], Cancel));
+            [.. ProxyProcess.Backend("east", _east.Address), .. ProxyProcess.Backend("west", _west.Address), .. ProxyProcess.Lasting],
+            Cancel));
         _listening = ListenAsync(await _proxy.Http.GetStreamAsync(new Uri("events", UriKind.Relative), Cancel));
         _chromium = Keep(await Chromium.StartAsync());
     }
@@ -89,17 +92,21 @@ public sealed class OhifPrefetchTests : IAsyncLifetime
     {
         var jobs = JsonNode.Parse(await _proxy.Http.GetStringAsync(new Uri("prefetch", UriKind.Relative), Cancel))!.AsArray();
         Assert.DoesNotContain(jobs, job => $"{job!["state"]}" is "queued" or "running");
-        Assert.Contains(_heard, heard => heard.Name == "PREFETCH_PROGRESS" && $"{heard.Data["job"]!["why"]} {heard.Data["job"]!["state"]}" == "next done");
+        Assert.Contains(
+            _heard,
+            heard => heard.Name == "PREFETCH_PROGRESS" && $"{heard.Data["job"]!["why"]} {heard.Data["job"]!["state"]}" == "next done");
     }
 
     private async Task<IEnumerable<bool>> MarksAsync(Study study)
     {
         var known = JsonNode.Parse(await _proxy.Http.GetStringAsync(new Uri($"store/studies/{study.Uid}", UriKind.Relative), Cancel))!;
-        return known["seriesLists"]!.AsArray().SelectMany(list => list!["series"]!.AsArray().Append(list)).Select(place => (bool)place!["madeInClient"]!);
+        return known["seriesLists"]!.AsArray().SelectMany(list => list!["series"]!.AsArray().Append(list))
+            .Select(place => (bool)place!["madeInClient"]!);
     }
 
     /// <summary>What was told of a study: each series of each archive, and the instances of each series.</summary>
-    private IEnumerable<string> Told(Study study) => _heard.Where(heard => $"{heard.Data["StudyInstanceUID"]}" == study.Uid).SelectMany(heard => heard.Name switch
+    private IEnumerable<string> Told(Study study) =>
+        _heard.Where(heard => $"{heard.Data["StudyInstanceUID"]}" == study.Uid).SelectMany(heard => heard.Name switch
     {
         "SERIES_ADDED" => heard.Data["SeriesInstanceUIDs"]!.AsArray().Select(uid => $"{heard.Data["backend"]} has {uid}"),
         "INSTANCES_ADDED" => [$"{heard.Data["instances"]} of {heard.Data["SeriesInstanceUID"]}"],
@@ -131,5 +138,6 @@ public sealed class OhifPrefetchTests : IAsyncLifetime
         return part;
     }
 
-    private static void Report(string what, TimeSpan elapsed) => TestContext.Current.TestOutputHelper!.WriteLine($"{what}: a picture after {elapsed.TotalSeconds:F1} s");
+    private static void Report(string what, TimeSpan elapsed) =>
+        TestContext.Current.TestOutputHelper!.WriteLine($"{what}: a picture after {elapsed.TotalSeconds:F1} s");
 }

@@ -57,7 +57,9 @@ public sealed class OhifTests(Lab lab) : IAsyncLifetime
         await _chromium.SeeAsync(direct, "direct", async viewer => Assert.True(first!.ShowsTheSameAs(await OpenAndScrollAsync(viewer))));
     }
 
-    /// <summary>Monday morning: the proxy was started anew, and what was read on Friday is there. Packed frames show the same picture.</summary>
+    /// <summary>
+    /// Monday morning: the proxy was started anew, and what was read on Friday is there. Packed frames show the same picture.
+    /// </summary>
     [Fact]
     public async Task ShowsTheSamePicturesAfterARestart_AndAsksAnArchiveForNone()
     {
@@ -74,8 +76,12 @@ public sealed class OhifTests(Lab lab) : IAsyncLifetime
         await using var siteAgain = await OhifSite.ForProxyAsync(again, Cancel);
         var watch = lab.Watch();
         for (var opening = 1; opening <= 3; opening++)
-            await _chromium.SeeAsync(siteAgain, $"after-restart-{opening}", async viewer => Assert.True(first!.ShowsTheSameAs(await OpenAndScrollAsync(viewer))));
-        Assert.DoesNotContain(watch.Asked, target => target.Contains("/frames/", StringComparison.Ordinal) || target.EndsWith("/metadata", StringComparison.Ordinal));
+            await _chromium.SeeAsync(
+                siteAgain, $"after-restart-{opening}",
+                async viewer => Assert.True(first!.ShowsTheSameAs(await OpenAndScrollAsync(viewer))));
+        Assert.DoesNotContain(
+            watch.Asked,
+            target => target.Contains("/frames/", StringComparison.Ordinal) || target.EndsWith("/metadata", StringComparison.Ordinal));
     }
 
     [Fact]

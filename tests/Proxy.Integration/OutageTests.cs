@@ -19,7 +19,8 @@ public sealed class OutageTests : IAsyncLifetime
         await _east.StoreAsync(Archives.OldAxial.Instances, Cancel);
         await _west.StoreAsync(Archives.Clip.Instances.Concat(Archives.Letter.Instances), Cancel);
         _proxy = await ProxyProcess.StartAsync(
-            [.. ProxyProcess.Backend("east", _east.Address), .. ProxyProcess.Backend("west", _west.Address), .. ProxyProcess.Lasting], Cancel);
+            [.. ProxyProcess.Backend("east", _east.Address), .. ProxyProcess.Backend("west", _west.Address), .. ProxyProcess.Lasting],
+            Cancel);
     }
 
     public async ValueTask DisposeAsync() => await Task.WhenAll(

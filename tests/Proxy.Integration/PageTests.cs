@@ -50,7 +50,8 @@ public sealed class PageTests : IAsyncLifetime
         Assert.DoesNotContain(_asked, path => path.StartsWith("/backends/", StringComparison.Ordinal));
         var numbers = await page.Locator("#backends tr td:nth-child(4)").AllInnerTextsAsync();
         Assert.All(numbers, number => Assert.InRange(int.Parse(number, null), 1, 10));
-        Assert.Contains("asked running: 1 of 2 studies, 3 of 4 frames", await page.Locator("#events").InnerTextAsync(), StringComparison.Ordinal);
+        Assert.Contains(
+            "asked running: 1 of 2 studies, 3 of 4 frames", await page.Locator("#events").InnerTextAsync(), StringComparison.Ordinal);
     }
 
     private int Jobs => _asked.Count(path => path == "/prefetch");

@@ -52,7 +52,8 @@ public sealed class ReturnTests(Lab lab) : IAsyncLifetime
         await _pair.East.StopAsync();
 
         await Until.PassesAsync(() => AssertIsServedStaleAsync(Overlap.OnlyEast, alone, "east"), Cancel);
-        await Until.PassesAsync(async () => AssertIsNotStale(await _proxy.Client.AssertMetadataAsync(Overlap.Begun, InWest, Cancel)), Cancel);
+        await Until.PassesAsync(
+            async () => AssertIsNotStale(await _proxy.Client.AssertMetadataAsync(Overlap.Begun, InWest, Cancel)), Cancel);
 
         // The series is west's now: what west gave of it stands, though more was kept of east.
         var moved = await _proxy.Client.GetMetadataAsync(Overlap.Begun, Cancel);

@@ -31,7 +31,9 @@ public sealed partial class StoredFormTests(Lab lab) : IAsyncLifetime
         _orthanc = await OrthancServer.StartAsync("stored", null, Cancel);
         foreach (var file in Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "Data", "Files")))
             await _orthanc.StoreAsync(await File.ReadAllBytesAsync(file, Cancel), file, Cancel);
-        await _orthanc.StoreAsync([Archives.Clip.Instances.First(), Archives.Chest.Instances.First(), Archives.Axial.Instances.First(), .. Archives.T1.Instances.Take(3)], Cancel);
+        await _orthanc.StoreAsync([
+            Archives.Clip.Instances.First(), Archives.Chest.Instances.First(), Archives.Axial.Instances.First(),
+            .. Archives.T1.Instances.Take(3)], Cancel);
         _wire = new(_orthanc.Port);
         foreach (var row in (await Archive.GetJsonAsync("instances", Cancel)).Datasets)
         {
@@ -84,7 +86,9 @@ public sealed partial class StoredFormTests(Lab lab) : IAsyncLifetime
             Assert.Equal(theirs.Parts(), ours.Parts());
             var watch = new Watch(_wire);
             for (var frame = 1; frame <= frames; frame++)
-                AssertSame(await Archive.AskAsync($"{path}/frames/{frame}", DicomwebClient.Frames, Cancel), await proxy.Client.AskAsync($"{path}/frames/{frame}", DicomwebClient.Frames, Cancel), "hit");
+                AssertSame(
+                    await Archive.AskAsync($"{path}/frames/{frame}", DicomwebClient.Frames, Cancel),
+                    await proxy.Client.AskAsync($"{path}/frames/{frame}", DicomwebClient.Frames, Cancel), "hit");
             Assert.DoesNotContain(watch.Asked, target => target.Contains("/frames/", StringComparison.Ordinal));
         }
     }
@@ -97,7 +101,9 @@ public sealed partial class StoredFormTests(Lab lab) : IAsyncLifetime
             await proxy.Client.AskAsync(series, Instance, Cancel);
         foreach (var (path, frames) in _instances)
         {
-            AssertSame(await Archive.AskAsync($"{path}/frames/{frames}", DicomwebClient.Frames, Cancel), await proxy.Client.AskAsync($"{path}/frames/{frames}", DicomwebClient.Frames, Cancel), "hit");
+            AssertSame(
+                await Archive.AskAsync($"{path}/frames/{frames}", DicomwebClient.Frames, Cancel),
+                await proxy.Client.AskAsync($"{path}/frames/{frames}", DicomwebClient.Frames, Cancel), "hit");
         }
 
         var disk = JsonNode.Parse(await proxy.Http.GetStringAsync("cache", Cancel))!["disk"]!;
@@ -116,7 +122,8 @@ public sealed partial class StoredFormTests(Lab lab) : IAsyncLifetime
     private static string GetSyntax(Answer answer)
     {
         var head = Encoding.Latin1.GetString(answer.Body.AsSpan(0, Math.Min(answer.Body.Length, 600)));
-        return PartType().Match(head).Groups[1].Value.Replace("\"", "", StringComparison.Ordinal).Replace(" ", "", StringComparison.Ordinal);
+        return PartType().Match(head).Groups[1].Value.Replace("\"", "", StringComparison.Ordinal)
+            .Replace(" ", "", StringComparison.Ordinal);
     }
 
     [GeneratedRegex("Content-Type: ([^\r]+)\r", RegexOptions.IgnoreCase)]
@@ -125,5 +132,7 @@ public sealed partial class StoredFormTests(Lab lab) : IAsyncLifetime
     private IEnumerable<string> Frames() => _instances.SelectMany(i => Enumerable.Range(1, i.Frames).Select(f => $"{i.Path}/frames/{f}"));
 
     private Task<ProxyProcess> StartAsync() =>
-        ProxyProcess.StartAsync([.. ProxyProcess.Backend("stored", _wire.Address), .. ProxyProcess.Lasting, .. ProxyProcess.NothingAhead, $"Cache:Disk:Path={Path.Combine(_scratch.Folder, "cache")}"], Cancel);
+        ProxyProcess.StartAsync([
+            .. ProxyProcess.Backend("stored", _wire.Address), .. ProxyProcess.Lasting, .. ProxyProcess.NothingAhead,
+            $"Cache:Disk:Path={Path.Combine(_scratch.Folder, "cache")}"], Cancel);
 }

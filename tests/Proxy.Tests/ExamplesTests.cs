@@ -40,10 +40,14 @@ public sealed class ExamplesTests
     public void EverySettingOfTheReadme_IsRead()
     {
         var readme = File.ReadAllText(Path.Combine(Root, "README.md"));
-        var sources = string.Concat(Directory.GetFiles(Path.Combine(Root, "src"), "*Options.cs", SearchOption.AllDirectories).Select(File.ReadAllText));
-        var names = System.Text.RegularExpressions.Regex.Matches(readme, @"^\| `(?:Backends:\{name\}|Search|Cache|Prefetch|Security):([A-Za-z:]+)`", System.Text.RegularExpressions.RegexOptions.Multiline);
+        var sources = string.Concat(
+            Directory.GetFiles(Path.Combine(Root, "src"), "*Options.cs", SearchOption.AllDirectories).Select(File.ReadAllText));
+        var names = System.Text.RegularExpressions.Regex.Matches(
+            readme, @"^\| `(?:Backends:\{name\}|Search|Cache|Prefetch|Security):([A-Za-z:]+)`",
+            System.Text.RegularExpressions.RegexOptions.Multiline);
         Assert.True(names.Count > 10);
-        foreach (System.Text.RegularExpressions.Match name in names) Assert.Contains(name.Groups[1].Value.Split(':')[^1] + "\"", sources, StringComparison.Ordinal);
+        foreach (System.Text.RegularExpressions.Match name in names)
+            Assert.Contains(name.Groups[1].Value.Split(':')[^1] + "\"", sources, StringComparison.Ordinal);
     }
 
     [Theory]

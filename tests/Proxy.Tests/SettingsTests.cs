@@ -17,10 +17,13 @@ public class SettingsTests
     public void EveryErrorOfEveryFeatureIsToldAtOnce()
     {
         Read(
-            out var errors, ("Backends:east:Address", "nowhere"), ("Search:MaxResults", "many"), ("Search:Limit", "1"), ("Cache:Memory:MaxBytes", "-1"), ("Cache:Metadata:Freshness", "60"),
-            ("Security:KnownProxies:0", "proxy"), ("Security:AllowedOrigins:0", "viewer"), ("Security:AllowedHosts:0", "http://pacs"), ("Security:Authentication", "Magic"), ("urls", "http://0.0.0.0:8080"));
+            out var errors, ("Backends:east:Address", "nowhere"), ("Search:MaxResults", "many"), ("Search:Limit", "1"),
+            ("Cache:Memory:MaxBytes", "-1"), ("Cache:Metadata:Freshness", "60"),
+            ("Security:KnownProxies:0", "proxy"), ("Security:AllowedOrigins:0", "viewer"), ("Security:AllowedHosts:0", "http://pacs"),
+            ("Security:Authentication", "Magic"), ("urls", "http://0.0.0.0:8080"));
         Assert.Equal(
-            ["Backends:east:Address", "Cache:Memory:MaxBytes", "Cache:Metadata:Freshness", "Search:Limit", "Search:MaxResults", "Security:AllowedHosts", "Security:AllowedOrigins", "Security:Authentication", "Security:KnownProxies", "urls"],
+            ["Backends:east:Address", "Cache:Memory:MaxBytes", "Cache:Metadata:Freshness", "Search:Limit", "Search:MaxResults",
+            "Security:AllowedHosts", "Security:AllowedOrigins", "Security:Authentication", "Security:KnownProxies", "urls"],
             errors.Select(e => e.Split(" = ")[0]).Order(StringComparer.Ordinal));
     }
 
@@ -39,5 +42,7 @@ public class SettingsTests
     }
 
     private static Settings Read(out IReadOnlyList<string> errors, params (string Key, string Value)[] settings) =>
-        Settings.Read(new ConfigurationBuilder().AddInMemoryCollection(settings.ToDictionary(s => s.Key, string? (s) => s.Value)).Build(), out errors);
+        Settings.Read(
+            new ConfigurationBuilder().AddInMemoryCollection(settings.ToDictionary(s => s.Key, string? (s) => s.Value)).Build(),
+            out errors);
 }

@@ -13,13 +13,17 @@ internal static class CacheEndpoints
 {
     public static void MapCache(this IEndpointRouteBuilder app)
     {
-        app.MapGet("/cache", (BackendSet backends, DicomMetadataStore store, MemoryTier memory, EntryCache entries, DiskTier disk, Reloadable<CacheOptions> options) =>
+        app.MapGet(
+            "/cache",
+            (BackendSet backends, DicomMetadataStore store, MemoryTier memory, EntryCache entries, DiskTier disk,
+            Reloadable<CacheOptions> options) =>
             TypedResults.Json(Show(backends, store, memory, entries, disk, options.Value)));
         app.MapDelete("/cache", PurgeAllAsync);
         app.MapDelete("/cache/studies/{study}", PurgeStudyAsync);
     }
 
-    private static object Show(BackendSet backends, DicomMetadataStore store, MemoryTier memory, EntryCache entries, DiskTier disk, CacheOptions options)
+    private static object Show(
+        BackendSet backends, DicomMetadataStore store, MemoryTier memory, EntryCache entries, DiskTier disk, CacheOptions options)
     {
         var held = memory.ReadAll<EntryKey, Entry>().ToLookup(e => e.Key.Backend, e => e.Value, StringComparer.OrdinalIgnoreCase);
         var shares = disk.Writer.Shares.ToDictionary(s => s.Backend, StringComparer.OrdinalIgnoreCase);
@@ -27,14 +31,18 @@ internal static class CacheEndpoints
         return new Dictionary<string, object>
         {
             ["store"] = new { studies = store.Count, bytes = store.Bytes, maxBytes = options.StoreMaxBytes },
-            ["memory"] = new Dictionary<string, object?>(Numbers(memory.Entries, memory.Bytes, entries.Tallies.Hits, entries.Tallies.Misses, memory.Evictions, Oldest(held.SelectMany(e => e))))
+            ["memory"] = new Dictionary<string,
+            object?>(Numbers(
+                memory.Entries, memory.Bytes, entries.Tallies.Hits, entries.Tallies.Misses, memory.Evictions,
+                Oldest(held.SelectMany(e => e))))
             {
                 ["maxBytes"] = options.MemoryMaxBytes,
                 ["inFlight"] = memory.InFlight.Bytes,
                 ["ahead"] = memory.PrefetchedBytes,
             },
             ["disk"] = new Dictionary<string, object?>(Numbers(
-                writer.Entries, writer.Bytes, disk.Tallies.Hits, disk.Tallies.Misses, writer.Evictions, shares.Values.Select(s => (DateTimeOffset?)s.Oldest).Min()))
+                writer.Entries, writer.Bytes, disk.Tallies.Hits, disk.Tallies.Misses, writer.Evictions,
+                shares.Values.Select(s => (DateTimeOffset?)s.Oldest).Min()))
             {
                 ["maxBytes"] = options.DiskMaxBytes,
                 ["ahead"] = writer.PrefetchedBytes,
@@ -50,7 +58,9 @@ internal static class CacheEndpoints
                 return new
                 {
                     studies = studies.GetValueOrDefault(b.Name),
-                    memory = Numbers(held[b.Name].Count(), held[b.Name].Sum(e => e.Length), ofMemory.Hits, ofMemory.Misses, ofMemory.Evictions, Oldest(held[b.Name])),
+                    memory = Numbers(
+                        held[b.Name].Count(), held[b.Name].Sum(e => e.Length), ofMemory.Hits, ofMemory.Misses, ofMemory.Evictions,
+                        Oldest(held[b.Name])),
                     disk = Numbers(share?.Entries ?? 0, share?.Bytes ?? 0, ofDisk.Hits, ofDisk.Misses, ofDisk.Evictions, share?.Oldest),
                 };
             }),
@@ -58,16 +68,17 @@ internal static class CacheEndpoints
     }
 
     /// <summary>What is told of every tier, of all backends or of one.</summary>
-    private static Dictionary<string, object?> Numbers(long entries, long bytes, long hits, long misses, long evictions, DateTimeOffset? oldest) => new()
-    {
-        ["entries"] = entries,
-        ["bytes"] = bytes,
-        ["hits"] = hits,
-        ["misses"] = misses,
-        ["evictions"] = evictions,
-        ["hitRatio"] = Ratio(hits, misses),
-        ["oldest"] = oldest,
-    };
+    private static Dictionary<string, object?> Numbers(
+        long entries, long bytes, long hits, long misses, long evictions, DateTimeOffset? oldest) => new()
+        {
+            ["entries"] = entries,
+            ["bytes"] = bytes,
+            ["hits"] = hits,
+            ["misses"] = misses,
+            ["evictions"] = evictions,
+            ["hitRatio"] = Ratio(hits, misses),
+            ["oldest"] = oldest,
+        };
 
     private static async Task<IResult> PurgeAllAsync(DicomMetadataStore store, MemoryTier memory, EntryCache entries, PackedFrames packed)
     {
@@ -75,7 +86,8 @@ internal static class CacheEndpoints
         return Purged(await PurgeAsync(memory, entries, packed, new()) && isGone);
     }
 
-    private static async Task<IResult> PurgeStudyAsync(HttpContext context, DicomMetadataStore store, MemoryTier memory, EntryCache entries, PackedFrames packed)
+    private static async Task<IResult> PurgeStudyAsync(
+        HttpContext context, DicomMetadataStore store, MemoryTier memory, EntryCache entries, PackedFrames packed)
     {
         if (!context.TryReadUids(out var study, out _, out _, out var problem)) return problem;
         var isGone = await store.RemoveStudyAsync(study!.Value);
@@ -92,7 +104,10 @@ internal static class CacheEndpoints
     }
 
     private static IResult Purged(bool isGone) =>
-        isGone ? TypedResults.NoContent() : Problems.DiskUnavailable("It is not given any more. What lies on disk of it cannot be deleted now, and is when the disk can be written again.");
+        isGone
+            ? TypedResults.NoContent()
+            : Problems.DiskUnavailable(
+                "It is not given any more. What lies on disk of it cannot be deleted now, and is when the disk can be written again.");
 
     private static double? Ratio(long hits, long misses) => hits + misses == 0 ? null : Math.Round((double)hits / (hits + misses), 4);
 

@@ -17,16 +17,29 @@ internal static class HealthEndpoints
         app.MapGet("/health/ready", Ready);
     }
 
-    /// <summary>Ready although a PACS is down: the others' studies and what is kept are served, so taking the proxy out would only make it worse. Nor does it need its disk.</summary>
-    private static IResult Ready(BackendSet backends, BackendStates states, IProxyStateLookup yarp, Counters counters, DicomMetadataStore store, MemoryTier memory, DiskTier disk) => TypedResults.Json(new
-    {
-        status = "ready",
-        backends = backends.All.ToDictionary(b => b.Name, b => Show(states.Find(b.Name), states.GetCircuit(b.Name), GetDestinations(yarp, b.Name))),
-        search = new { identityConflicts = counters.IdentityConflicts },
-        store = new { studies = store.Count, bytes = store.Bytes, damaged = counters.StoreDamage },
-        disk = new { state = disk.State.Name, reason = disk.State.Reason, entries = disk.Writer.Entries, bytes = disk.Writer.Bytes, maxBytes = disk.Writer.MaxBytes },
-        memory = new { entries = memory.Entries, bytes = memory.Bytes, maxBytes = memory.MaxBytes },
-    });
+    /// <summary>
+    /// Ready although a PACS is down: the others' studies and what is kept are served, so taking the proxy out would only make it worse.
+    /// Nor does it need its disk.
+    /// </summary>
+    private static IResult Ready(
+        BackendSet backends, BackendStates states, IProxyStateLookup yarp, Counters counters, DicomMetadataStore store, MemoryTier memory,
+        DiskTier disk) => TypedResults.Json(new
+        {
+            status = "ready",
+            backends = backends.All.ToDictionary(
+            b => b.Name, b => Show(states.Find(b.Name), states.GetCircuit(b.Name), GetDestinations(yarp, b.Name))),
+            search = new { identityConflicts = counters.IdentityConflicts },
+            store = new { studies = store.Count, bytes = store.Bytes, damaged = counters.StoreDamage },
+            disk = new
+            {
+                state = disk.State.Name,
+                reason = disk.State.Reason,
+                entries = disk.Writer.Entries,
+                bytes = disk.Writer.Bytes,
+                maxBytes = disk.Writer.MaxBytes
+            },
+            memory = new { entries = memory.Entries, bytes = memory.Bytes, maxBytes = memory.MaxBytes },
+        });
 
     private static object Show(BackendState? state, Circuit circuit, Dictionary<string, string> destinations) => state is null
         ? new { state = "unknown", circuit = "closed", destinations }

@@ -16,21 +16,27 @@ internal static class StoreEndpoints
     {
         var app = routes.MapGroup("").AddEndpointFilter(StudyLoading.FilterAsync);
         app.MapGet("/store/studies", (HttpContext context, DicomMetadataStore store) => TypedResults.Json(
-            store.ReadStudiesAsync(context.RequestAborted).Where(s => s.HasHolder).Take(MaxStudies).Select(s => Show(s, withInstances: false))));
+            store.ReadStudiesAsync(context.RequestAborted).Where(s => s.HasHolder).Take(MaxStudies)
+                .Select(s => Show(s, withInstances: false))));
         app.MapGet("/store/studies/{study}", (HttpContext context, DicomMetadataStore store) =>
             !context.TryReadUids(out var study, out _, out _, out var problem) ? problem
             : store.GetStudy(study!.Value) is { HasHolder: true } found ? TypedResults.Json(Show(found, withInstances: true))
             : Unknown("study"));
         app.MapGet("/store/studies/{study}/series/{series}", (HttpContext context, DicomMetadataStore store, BackendSet backends) =>
             !context.TryReadUids(out var study, out var series, out _, out var problem) ? problem
-            : store.GetStudy(study!.Value)?.GetHolders(series!.Value, backends.GetPreference).FirstOrDefault() is { } owner ? TypedResults.Json(Show(owner.FindSeries(series!.Value)!, owner.Backend))
+            : store.GetStudy(study!.Value)?.GetHolders(series!.Value, backends.GetPreference)
+                .FirstOrDefault() is { } owner ? TypedResults.Json(Show(owner.FindSeries(series!.Value)!, owner.Backend))
             : Unknown("series"));
-        app.MapGet("/store/studies/{study}/series/{series}/instances/{instance}", (HttpContext context, DicomMetadataStore store, BulkTokens tokens) =>
+        app.MapGet(
+            "/store/studies/{study}/series/{series}/instances/{instance}",
+            (HttpContext context, DicomMetadataStore store, BulkTokens tokens) =>
             !context.TryReadUids(out var study, out var series, out var instance, out var problem) ? problem
             : Answer(context, tokens, store.GetInstance(new(study!.Value, series!.Value, instance!.Value))));
         app.MapGet("/store/instance", async (HttpContext context, DicomMetadataStore store, BulkTokens tokens, string? imageId) =>
         {
-            if (!ImageId.TryParse(imageId, out var id)) return Problems.BadParameter("imageId", "an image id: wadors:, wadouri: or dicomweb: and the address of an instance's frame");
+            if (!ImageId.TryParse(imageId, out var id))
+                return Problems.BadParameter(
+                    "imageId", "an image id: wadors:, wadouri: or dicomweb: and the address of an instance's frame");
             await store.LoadAsync(id.Instance.Study, context.RequestAborted);
             return Answer(context, tokens, store.GetInstance(id.Instance));
         });
@@ -56,11 +62,16 @@ internal static class StoreEndpoints
             ["madeInClient"] = series.MadeInClient,
             ["hasMetadata"] = series.Metadata is not null,
         };
-        if (withInstances) shown["instances"] = (series.Metadata ?? series.InstanceRows)?.Uids.Select(uid => new Dictionary<string, string> { ["SOPInstanceUID"] = uid.ToString() }).ToArray() ?? [];
+        if (withInstances)
+            shown["instances"] = (
+                series.Metadata ?? series.InstanceRows)?.Uids.Select(uid => new Dictionary<string,
+                string>
+                { ["SOPInstanceUID"] = uid.ToString() }).ToArray() ?? [];
         return shown;
     }
 
-    private static Dictionary<string, object> Show(Series series, string backend) => new(Show(series, withInstances: true)) { ["backend"] = backend };
+    private static Dictionary<string, object> Show(Series series, string backend) =>
+        new(Show(series, withInstances: true)) { ["backend"] = backend };
 
     private static IResult Unknown(string what) => Problems.NotFound($"The store does not know this {what}.");
 
@@ -71,7 +82,9 @@ internal static class StoreEndpoints
         context.Response.Headers["X-Backend"] = instance.Backend;
         context.Response.SetPrivate();
         var json = new ArrayBufferWriter<byte>(instance.Json.Length + 256);
-        DicomJsonWriter.Write(json, instance.Json.Span, new ClientRoot(context.GetRootAddress(new BackendScope("", [])), tokens, new StudyPath(instance.Path.Study)));
+        DicomJsonWriter.Write(
+            json, instance.Json.Span,
+            new ClientRoot(context.GetRootAddress(new BackendScope("", [])), tokens, new StudyPath(instance.Path.Study)));
         return TypedResults.Bytes(json.WrittenMemory, MediaType.DicomJson);
     }
 }

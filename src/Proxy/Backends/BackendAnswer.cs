@@ -59,7 +59,10 @@ public sealed record BackendFailure(string Backend, BackendError Error, string D
 }
 
 /// <summary>What a backend said: it has it, it has it not, what is known of it still holds, or it failed.</summary>
-/// <remarks>None of <see cref="IsFound"/>, <see cref="IsUnchanged"/> and <see cref="Failure"/>: there is nothing, whether it <see cref="IsMissing"/> or is empty.</remarks>
+/// <remarks>
+/// None of <see cref="IsFound"/>, <see cref="IsUnchanged"/> and <see cref="Failure"/>: there is nothing, whether it <see cref="IsMissing"/>
+/// or is empty.
+/// </remarks>
 public readonly record struct BackendAnswer<T>
 {
     public BackendAnswer(T value) => (IsFound, Value) = (true, value);

@@ -15,7 +15,8 @@ namespace Proxy.Backends;
 /// </code>
 /// </remarks>
 public sealed class BackendClient(
-    BackendSet backends, BackendExchange exchange, BackendStates states, BackendScheduler scheduler, TimeProvider time, ILogger<BackendClient> log)
+    BackendSet backends, BackendExchange exchange, BackendStates states, BackendScheduler scheduler, TimeProvider time,
+    ILogger<BackendClient> log)
     : IDisposable
 {
     /// <summary>How long a backend may take to answer a health check.</summary>
@@ -33,7 +34,8 @@ public sealed class BackendClient(
 
     /// <summary>Asks and reads, with no deadline but the backend's own time limits.</summary>
     public Task<BackendAnswer<T>> AskAsync<T>(
-        BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<T>> read, CancellationToken cancellation) =>
+        BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<T>> read,
+        CancellationToken cancellation) =>
         AskAsync(backend, request, read, CancellationToken.None, cancellation);
 
     /// <summary>Asks and reads.</summary>
@@ -87,7 +89,8 @@ public sealed class BackendClient(
         if (failure is null) return missing is null or HttpStatusCode.NotFound or HttpStatusCode.Gone ? null : new(null, default);
         if (failure is not
             {
-                Error: BackendError.BadStatus, Status: HttpStatusCode.BadRequest or HttpStatusCode.NotAcceptable or HttpStatusCode.UnsupportedMediaType
+                Error: BackendError.BadStatus,
+                Status: HttpStatusCode.BadRequest or HttpStatusCode.NotAcceptable or HttpStatusCode.UnsupportedMediaType
             or HttpStatusCode.InternalServerError or HttpStatusCode.NotImplemented
             }) return null;
         // Orthanc answers 500 to frames of what has none, and to a transfer syntax that it cannot make; so does a PACS that is broken.
@@ -129,7 +132,8 @@ public sealed class BackendClient(
     }
 
     private async Task<BackendAnswer<bool>> CheckAsync(
-        BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<bool>> read, CancellationToken cancellation)
+        BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<bool>> read,
+        CancellationToken cancellation)
     {
         using var patience = new CancellationTokenSource(ProbePatience, time);
         var answer = await exchange.RunAsync(backend, request, read, needsPermit: false, patience.Token, cancellation);

@@ -7,7 +7,9 @@ using Yarp.ReverseProxy.Model;
 
 namespace Proxy.Backends;
 
-/// <summary>Sends one request to a backend and reads its answer, without regard of the backend's health; every way to fail is a value.</summary>
+/// <summary>
+/// Sends one request to a backend and reads its answer, without regard of the backend's health; every way to fail is a value.
+/// </summary>
 /// <remarks>
 /// <code>
 /// 1 wait       for a permit: the wait is the proxy's own, and no time-out of the backend
@@ -15,13 +17,16 @@ namespace Proxy.Backends;
 /// 3 read       the head within BackendOptions.Timeout of the permit, and then each piece of the body
 /// </code>
 /// </remarks>
-public sealed class BackendExchange(IProxyStateLookup yarp, DestinationChoice choice, BackendPermits permits, BackendStates states, TimeProvider time)
+public sealed class BackendExchange(
+    IProxyStateLookup yarp, DestinationChoice choice, BackendPermits permits, BackendStates states, TimeProvider time)
 {
     /// <summary>Sends and reads.</summary>
     /// <param name="backend">Where to.</param>
     /// <param name="request">What is asked.</param>
     /// <param name="read">Reads the body of a 200; <see cref="MalformedAnswerException"/> says that it is not what was asked for.</param>
-    /// <param name="needsPermit">False for the proxy's health checks: they must get through when requests that hang hold all permits.</param>
+    /// <param name="needsPermit">
+    /// False for the proxy's health checks: they must get through when requests that hang hold all permits.
+    /// </param>
     /// <param name="deadline">When others' answers can wait no longer: the backend is late then.</param>
     /// <param name="cancellation">The caller leaves; the only exception that this throws is its own.</param>
     public async Task<BackendAnswer<T>> RunAsync<T>(
@@ -86,7 +91,8 @@ public sealed class BackendExchange(IProxyStateLookup yarp, DestinationChoice ch
     }
 
     private async Task<BackendAnswer<T>> SendAsync<T>(
-        BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<T>> read, Held held, CancellationToken ending)
+        BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<T>> read, Held held,
+        CancellationToken ending)
     {
         if (!yarp.TryGetCluster(backend.Name, out var cluster))
             return new(new BackendFailure(backend.Name, BackendError.Unreachable, "it is not configured"));
@@ -123,7 +129,8 @@ public sealed class BackendExchange(IProxyStateLookup yarp, DestinationChoice ch
     {
         var status = response.StatusCode;
         var detail = $"status {(int)status}";
-        if (status is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden) return new(backend.Name, BackendError.Refused, detail, status);
+        if (status is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden)
+            return new(backend.Name, BackendError.Refused, detail, status);
         var isOverload = status == HttpStatusCode.TooManyRequests
             || status == HttpStatusCode.ServiceUnavailable && response.Headers.NonValidated.Contains("Retry-After");
         if (!isOverload) return new(backend.Name, BackendError.BadStatus, detail, status);

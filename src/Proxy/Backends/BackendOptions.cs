@@ -46,7 +46,8 @@ public sealed record BackendOptions(
     private enum Scheme { None, Basic, Bearer, Header }
 
     /// <summary>YARP's own settings of a cluster, which it reads and checks itself.</summary>
-    internal static readonly string[] YarpKeys = ["Destinations", "LoadBalancingPolicy", "SessionAffinity", "HealthCheck", "HttpClient", "HttpRequest"];
+    internal static readonly string[] YarpKeys = [
+        "Destinations", "LoadBalancingPolicy", "SessionAffinity", "HealthCheck", "HttpClient", "HttpRequest"];
 
     private const string NoBackend = """
         no PACS is configured. Name one, in appsettings.json, config/*.json, the environment or on the command line:
@@ -99,13 +100,16 @@ public sealed record BackendOptions(
         foreach (var destination in destinations)
         {
             var text = settings.FindText(destination);
-            if (Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && uri.Query.Length == 0 && uri.Fragment.Length == 0 && uri.UserInfo.Length == 0)
+            if (Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && uri.Query.Length == 0
+                && uri.Fragment.Length == 0 && uri.UserInfo.Length == 0)
             {
                 first ??= new Uri(uri.GetLeftPart(UriPartial.Path).TrimEnd('/'));
             }
             else
             {
-                settings.Fail(destination, Shown(text), "an http or https address of a DICOMweb root, without user, query or fragment, such as http://127.0.0.1:8042/dicom-web");
+                settings.Fail(
+                    destination, Shown(text),
+                    "an http or https address of a DICOMweb root, without user, query or fragment, such as http://127.0.0.1:8042/dicom-web");
             }
         }
         return first;
@@ -126,7 +130,8 @@ public sealed record BackendOptions(
                 return new("Authorization", "Bearer " + Need("Token"));
             case Scheme.Header:
                 var name = Need("Name");
-                if (name.Length > 0 && !Regex.IsMatch(name, "^[A-Za-z0-9-]+$")) settings.Fail($"{key}:Name", name, "a header's name: letters, digits and -");
+                if (name.Length > 0 && !Regex.IsMatch(name, "^[A-Za-z0-9-]+$"))
+                    settings.Fail($"{key}:Name", name, "a header's name: letters, digits and -");
                 return new(name, Need("Value"));
             default:
                 return null;

@@ -11,7 +11,9 @@ public enum FailureScope
     /// <summary>A search over all studies: its failure speaks for the backend.</summary>
     Search,
 
-    /// <summary>Something of one study: its failure speaks for that object, and for the backend only with failures of other studies.</summary>
+    /// <summary>
+    /// Something of one study: its failure speaks for that object, and for the backend only with failures of other studies.
+    /// </summary>
     Study,
 
     /// <summary>A path that the proxy passes on unread.</summary>
@@ -50,16 +52,21 @@ public sealed record BackendRequest(string PathAndQuery, string Accept)
 
     /// <summary>Whether it asks for an object as it is stored: no transfer syntax is named, or any will do (PS3.18 §8.7.3.5.2).</summary>
     public bool IsAsStored => !Accept.Contains("transfer-syntax=", StringComparison.OrdinalIgnoreCase)
-        || Accept.Contains("transfer-syntax=*", StringComparison.OrdinalIgnoreCase) || Accept.Contains("transfer-syntax=\"*\"", StringComparison.OrdinalIgnoreCase);
+        || Accept.Contains("transfer-syntax=*", StringComparison.OrdinalIgnoreCase)
+            || Accept.Contains("transfer-syntax=\"*\"", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>UIDs, numbers and the standard's own words. The query names what is searched for, and a place of bulk data may hold anything.</summary>
+    /// <summary>
+    /// UIDs, numbers and the standard's own words. The query names what is searched for, and a place of bulk data may hold anything.
+    /// </summary>
     public string LogPath => string.Join('/', PathAndQuery.Split('?')[0].Split('/')
-        .Select(s => s is "studies" or "series" or "instances" or "metadata" or "frames" || s.All(c => c == '.' || char.IsAsciiDigit(c)) ? s : "…"));
+        .Select(s => s is "studies" or "series" or "instances" or "metadata" or "frames" || s.All(
+            c => c == '.' || char.IsAsciiDigit(c)) ? s : "…"));
 
     internal HttpRequestMessage ToMessage(string root, Compression compression)
     {
         // The text is sent as it was made: an archive that does not decode escapes needs its commas and stars raw.
-        var address = new Uri($"{root.TrimEnd('/')}/{PathAndQuery}", new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
+        var address = new Uri(
+            $"{root.TrimEnd('/')}/{PathAndQuery}", new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
         var message = new HttpRequestMessage(HttpMethod.Get, address);
         message.Options.Set(BackendPermits.IsHeld, true);
         message.Headers.TryAddWithoutValidation("Accept", Accept);

@@ -98,7 +98,8 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
     /// <param name="patience">Ends the waiting for a turn. A turn that was granted goes on.</param>
     /// <param name="cancellation">Ends the waiting and stops the turn.</param>
     public Task<FetchSlot> AcquireAsync(
-        string backend, FetchTarget target, PrefetchPriority priority, long order, int most, CancellationToken patience, CancellationToken cancellation) =>
+        string backend, FetchTarget target, PrefetchPriority priority, long order, int most, CancellationToken patience,
+        CancellationToken cancellation) =>
         GetQueue(backend).AcquireAsync(target, priority, order, most, patience, cancellation);
 
     /// <summary>How many fetches run ahead on a backend now.</summary>
@@ -164,7 +165,9 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
             public void Dispose() => lane.EndForeground(this);
         }
 
-        private sealed record PendingFetch(FetchTarget Target, PrefetchPriority Priority, int MaxRunning, TaskCompletionSource<FetchSlot> Granted, CancellationToken Cancellation);
+        private sealed record PendingFetch(
+            FetchTarget Target, PrefetchPriority Priority, int MaxRunning, TaskCompletionSource<FetchSlot> Granted,
+            CancellationToken Cancellation);
 
         public int RunningCount
         {
@@ -192,7 +195,8 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
                 broken = _running.FindAll(slot => !RunsBeside(client, slot.Target, slot.Priority));
                 _running.RemoveAll(broken.Contains);
                 // What is broken off again and again only takes the line from clients.
-                if (broken.Exists(slot => slot.Priority != PrefetchPriority.ReadAhead)) Pause(2 * _pause > FirstPause ? 2 * _pause : FirstPause);
+                if (broken.Exists(slot => slot.Priority != PrefetchPriority.ReadAhead))
+                    Pause(2 * _pause > FirstPause ? 2 * _pause : FirstPause);
             }
             foreach (var slot in broken) slot.Cancel();
             return client;
@@ -203,8 +207,10 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
         {
             var fetch = new PendingFetch(target, priority, most, new(TaskCreationOptions.RunContinuationsAsynchronously), cancellation);
             lock (_lock) _pending.Enqueue(fetch, (priority, order, _enqueued++));
-            await using var gone = cancellation.UnsafeRegister(static (fetch, token) => ((PendingFetch)fetch!).Granted.TrySetCanceled(token), fetch);
-            await using var late = patience.UnsafeRegister(static (fetch, token) => ((PendingFetch)fetch!).Granted.TrySetCanceled(token), fetch);
+            await using var gone = cancellation.UnsafeRegister(
+                static (fetch, token) => ((PendingFetch)fetch!).Granted.TrySetCanceled(token), fetch);
+            await using var late = patience.UnsafeRegister(
+                static (fetch, token) => ((PendingFetch)fetch!).Granted.TrySetCanceled(token), fetch);
             GrantPending();
             return await fetch.Granted.Task;
         }
@@ -223,7 +229,8 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
             lock (_lock)
             {
                 _running.Remove(slot);
-                if (slot.Priority != PrefetchPriority.ReadAhead && !slot.Stopped.IsCancellationRequested) Pause(2 * scheduler.Since(slot.Began));
+                if (slot.Priority != PrefetchPriority.ReadAhead && !slot.Stopped.IsCancellationRequested)
+                    Pause(2 * scheduler.Since(slot.Began));
             }
             GrantPending();
         }
@@ -253,18 +260,24 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
             }
         }
 
-        /// <summary>Where a client was of late another one may come: what is under way by then is in his way although it is broken off.</summary>
+        /// <summary>
+        /// Where a client was of late another one may come: what is under way by then is in his way although it is broken off.
+        /// </summary>
         private bool IsFullFor(PendingFetch fetch) =>
-            fetch.Priority == PrefetchPriority.ReadAhead || !IsClientExpected ? _running.Count >= fetch.MaxRunning : scheduler.Since(_paused) < _pause || _running.Exists(slot => slot.Priority != PrefetchPriority.ReadAhead);
+            fetch.Priority == PrefetchPriority.ReadAhead || !IsClientExpected
+                ? _running.Count >= fetch.MaxRunning
+                : scheduler.Since(_paused) < _pause || _running.Exists(slot => slot.Priority != PrefetchPriority.ReadAhead);
 
         private bool IsClientExpected => _lastClient is { } last && scheduler.Since(last) < ClientExpectedFor;
 
         /// <summary>Whether this runs beside what the client waits for.</summary>
-        private static bool RunsBeside(ForegroundRequest client, FetchTarget target, PrefetchPriority priority) => client.Target is { } waited ? target.Serves(waited) : priority == PrefetchPriority.ReadAhead;
+        private static bool RunsBeside(ForegroundRequest client, FetchTarget target, PrefetchPriority priority) =>
+            client.Target is { } waited ? target.Serves(waited) : priority == PrefetchPriority.ReadAhead;
 
         private void SetTimer()
         {
-            var due = IsClientExpected && _pause - scheduler.Since(_paused) is var pause && pause > TimeSpan.Zero && pause < RecheckInterval ? pause : RecheckInterval;
+            var due = IsClientExpected && _pause - scheduler.Since(_paused) is var pause && pause > TimeSpan.Zero
+                && pause < RecheckInterval ? pause : RecheckInterval;
             foreach (var client in _clients)
             {
                 if (client.EndedAt is { } ended && IdleAfterClient - scheduler.Since(ended) is var left && left < due) due = left;
@@ -286,7 +299,8 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
 
     private TimeSpan Since(long then) => time.GetElapsedTime(then);
 
-    private bool MayAsk(string backend) => states.GetCircuit(backend) is { IsClosed: true, IsProbeDue: false } && !states.IsOverloaded(backend);
+    private bool MayAsk(string backend) =>
+        states.GetCircuit(backend) is { IsClosed: true, IsProbeDue: false } && !states.IsOverloaded(backend);
 
     private ITimer MakeTimer(Action act) => time.CreateTimer(_ => act(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
 }

@@ -26,13 +26,19 @@ public sealed class BackendSet(IReadOnlyList<BackendOptions> backends)
     /// <summary>The order of backends that hold the same thing; one that is configured no more comes last.</summary>
     public int GetPreference(string name) => Find(name)?.Preference ?? int.MaxValue;
 
-    /// <summary>The name under which what a backend gave is kept on disk: another PACS under the same name has another. Null when it is not configured.</summary>
+    /// <summary>
+    /// The name under which what a backend gave is kept on disk: another PACS under the same name has another. Null when it is not
+    /// configured.
+    /// </summary>
     public string? FindIdentity(string name) =>
-        Find(name) is { } backend ? $"{backend.Name}@{XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(backend.Address.AbsoluteUri)):x16}" : null;
+        Find(name) is { } backend
+            ? $"{backend.Name}@{XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(backend.Address.AbsoluteUri)):x16}"
+            : null;
 
     /// <summary>The name, as it is written now, of the backend that has this identity; null when none has.</summary>
     public string? FindName(string identity) =>
-        Find(identity.Split('@')[0]) is { } backend && string.Equals(FindIdentity(backend.Name), identity, StringComparison.OrdinalIgnoreCase) ? backend.Name : null;
+        Find(identity.Split('@')[0]) is { } backend
+            && string.Equals(FindIdentity(backend.Name), identity, StringComparison.OrdinalIgnoreCase) ? backend.Name : null;
 
     /// <summary>Takes other backends.</summary>
     /// <returns>The names that are gone, or stand for another PACS now.</returns>

@@ -10,10 +10,12 @@ public sealed class DestinationChoice(IEnumerable<ILoadBalancingPolicy> policies
 {
     private static readonly TimeSpan ReactivationPeriod = TimeSpan.FromMinutes(1);
 
-    private readonly Dictionary<string, ILoadBalancingPolicy> _policies = policies.ToDictionary(p => p.Name, StringComparer.OrdinalIgnoreCase);
+    private readonly Dictionary<string, ILoadBalancingPolicy> _policies = policies.ToDictionary(
+        p => p.Name, StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Sends to one that was not tried yet, while there is one.</summary>
-    public async ValueTask<HttpResponseMessage> SendAsync(ClusterState cluster, List<DestinationState> tried, Func<string, HttpRequestMessage> make, CancellationToken cancellation)
+    public async ValueTask<HttpResponseMessage> SendAsync(
+        ClusterState cluster, List<DestinationState> tried, Func<string, HttpRequestMessage> make, CancellationToken cancellation)
     {
         var destination = Choose(cluster, tried);
         try
@@ -35,7 +37,9 @@ public sealed class DestinationChoice(IEnumerable<ILoadBalancingPolicy> policies
             var all = cluster.DestinationsState.AvailableDestinations;
             IReadOnlyList<DestinationState> left = tried.Count == 0 ? all : [.. all.Except(tried)];
             if (left.Count == 0) left = all.Count > 0 ? all : [.. tried];
-            var policy = left.Count == 1 ? null : _policies.GetValueOrDefault(cluster.Model.Config.LoadBalancingPolicy ?? LoadBalancingPolicies.PowerOfTwoChoices);
+            var policy = left.Count == 1
+                ? null
+                : _policies.GetValueOrDefault(cluster.Model.Config.LoadBalancingPolicy ?? LoadBalancingPolicies.PowerOfTwoChoices);
             var chosen = policy?.PickDestination(new DefaultHttpContext(), cluster, left) ?? left[0];
             tried.Add(chosen);
             return chosen;
@@ -45,7 +49,9 @@ public sealed class DestinationChoice(IEnumerable<ILoadBalancingPolicy> policies
     /// <summary>Tells YARP's passive health check, where it is switched on; the last one that is left stays.</summary>
     private void MarkUnhealthy(ClusterState cluster, DestinationState destination)
     {
-        if (cluster.Model.Config.HealthCheck?.Passive is not { Enabled: true } passive || cluster.DestinationsState.AvailableDestinations.Count < 2) return;
+        if (cluster.Model.Config.HealthCheck?.Passive is not { Enabled: true } passive
+            || cluster.DestinationsState.AvailableDestinations.Count < 2)
+            return;
         health.SetPassive(cluster, destination, DestinationHealth.Unhealthy, passive.ReactivationPeriod ?? ReactivationPeriod);
     }
 }

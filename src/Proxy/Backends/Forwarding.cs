@@ -80,7 +80,11 @@ internal static class Forwarding
                 states.Note(backend, request, null);
                 break;
             case ForwarderError.None:
-                states.Note(backend, request, new(backend, BackendError.BadStatus, $"status {context.Response.StatusCode}", (System.Net.HttpStatusCode)context.Response.StatusCode));
+                states.Note(
+                    backend, request,
+                    new(
+                        backend, BackendError.BadStatus, $"status {context.Response.StatusCode}",
+                        (System.Net.HttpStatusCode)context.Response.StatusCode));
                 break;
             case ForwarderError.RequestTimedOut:
                 states.Note(backend, request, new(backend, BackendError.TimedOut, "no answer in time"));
@@ -88,7 +92,8 @@ internal static class Forwarding
             case ForwarderError.Request or ForwarderError.NoAvailableDestinations:
                 states.Note(backend, request, new(backend, BackendError.Unreachable, "a forwarded request was not answered")
                 {
-                    IsConnectionFailure = forwarded?.Exception is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError },
+                    IsConnectionFailure =
+                        forwarded?.Exception is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError },
                 });
                 break;
             case ForwarderError.ResponseBodyDestination or ForwarderError.ResponseHeaders:
@@ -101,5 +106,6 @@ internal static class Forwarding
     }
 
     private static bool IsOverload(HttpResponse response) =>
-        response.StatusCode == StatusCodes.Status429TooManyRequests || response.StatusCode == StatusCodes.Status503ServiceUnavailable && response.Headers.RetryAfter.Count > 0;
+        response.StatusCode == StatusCodes.Status429TooManyRequests || response.StatusCode == StatusCodes.Status503ServiceUnavailable
+            && response.Headers.RetryAfter.Count > 0;
 }

@@ -41,7 +41,8 @@ internal static class RequestScope
         $"{context.Request.Scheme}://{context.Request.Host.ToUriComponent()}{context.Request.PathBase.ToUriComponent()}{context.Request.Path.ToUriComponent()}";
 
     /// <summary>Reads the UIDs of the path; false with a problem that names the first that is none.</summary>
-    public static bool TryReadUids(this HttpContext context, out Uid? study, out Uid? series, out Uid? instance, [NotNullWhen(false)] out IResult? problem)
+    public static bool TryReadUids(
+        this HttpContext context, out Uid? study, out Uid? series, out Uid? instance, [NotNullWhen(false)] out IResult? problem)
     {
         problem = null;
         study = Read("study", ref problem);

@@ -15,7 +15,8 @@ namespace Proxy.Backends;
 internal sealed class YarpConfiguration : ConfigurationProvider, IConfigurationSource
 {
     /// <summary>What a client may send on to a backend; the rest, cookies and credentials among it, stays here.</summary>
-    private const string ForwardedHeaders = "Accept;Accept-Charset;Content-Type;Content-Length;Content-Encoding;If-Match;If-None-Match;If-Modified-Since;Range";
+    private const string ForwardedHeaders =
+        "Accept;Accept-Charset;Content-Type;Content-Length;Content-Encoding;If-Match;If-None-Match;If-Modified-Since;Range";
 
     private readonly IConfiguration _settings;
 
@@ -67,7 +68,8 @@ internal sealed class YarpConfiguration : ConfigurationProvider, IConfigurationS
         data[$"{route}:Match:Path"] = $"{prefix}/{request.Template}";
         for (var i = 0; i < request.Methods.Length; i++) data[$"{route}:Match:Methods:{i}"] = request.Methods[i];
         data[$"{route}:MaxRequestBodySize"] =
-            backend[nameof(BackendOptions.MaxForwardedBytes)] ?? BackendOptions.DefaultMaxForwardedBytes.ToString(CultureInfo.InvariantCulture);
+            backend[nameof(BackendOptions.MaxForwardedBytes)]
+                ?? BackendOptions.DefaultMaxForwardedBytes.ToString(CultureInfo.InvariantCulture);
         (string Key, string Value)[] transforms =
             [("PathRemovePrefix", prefix), ("RequestHeadersAllowed", ForwardedHeaders), ("X-Forwarded", "Off")];
         for (var i = 0; i < transforms.Length; i++) data[$"{route}:Transforms:{i}:{transforms[i].Key}"] = transforms[i].Value;

@@ -8,7 +8,8 @@ namespace Proxy.Cache;
 /// <param name="Length">Of all pieces, in bytes.</param>
 /// <param name="Stored">When the last byte came.</param>
 /// <param name="IsPrefetched">It came before anybody asked for it.</param>
-public sealed record Entry(EntryHead Head, ImmutableArray<ReadOnlyMemory<byte>> Pieces, long Length, DateTimeOffset Stored, bool IsPrefetched = false)
+public sealed record Entry(
+    EntryHead Head, ImmutableArray<ReadOnlyMemory<byte>> Pieces, long Length, DateTimeOffset Stored, bool IsPrefetched = false)
 {
     /// <summary>Who holds the bytes; null when that is not counted.</summary>
     public BodyUsage? Usage { get; init; }

@@ -11,7 +11,9 @@ public sealed partial class EntryCache
     /// <summary>Found on disk once, not long ago.</summary>
     private sealed record FoundOnDisk(EntryKey Key);
 
-    /// <summary>What is found on disk for the second time within a while moves into memory, unless something was removed meanwhile: that may be it.</summary>
+    /// <summary>
+    /// What is found on disk for the second time within a while moves into memory, unless something was removed meanwhile: that may be it.
+    /// </summary>
     private async ValueTask PromoteAsync(EntryKey key, ICachedBody body, int removals, CancellationToken cancellation)
     {
         var seen = new FoundOnDisk(key);
@@ -28,7 +30,8 @@ public sealed partial class EntryCache
         {
             if (await body.InspectAsync(readAt => Copy(readAt, body.Length), cancellation) is not { } pieces) return;
             var usage = new BodyUsage(_memory.InFlight, body.Length);
-            _memory.Add(key, new Entry(body.Head, [.. pieces], body.Length, body.Stored!.Value, body.IsPrefetched) { Usage = usage }, body.Length);
+            _memory.Add(
+                key, new Entry(body.Head, [.. pieces], body.Length, body.Stored!.Value, body.IsPrefetched) { Usage = usage }, body.Length);
         }
         finally
         {

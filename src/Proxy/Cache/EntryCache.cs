@@ -115,7 +115,8 @@ public sealed partial class EntryCache
     /// Whether so many bytes can be fetched ahead, and nothing leave for them that somebody asked for not long ago. Where
     /// there is a disk it decides: what does not fit into memory is kept there alone.
     /// </summary>
-    public bool HasRoomForPrefetched(long bytes) => _disk.CanWrite ? _disk.HasRoomForPrefetched(bytes) : _memory.HasRoomForPrefetched(bytes);
+    public bool HasRoomForPrefetched(long bytes) =>
+        _disk.CanWrite ? _disk.HasRoomForPrefetched(bytes) : _memory.HasRoomForPrefetched(bytes);
 
     /// <summary>Grows with every removal: what was begun before one may be what was removed.</summary>
     public int Removals => Volatile.Read(ref _removals);
@@ -140,7 +141,9 @@ public sealed partial class EntryCache
     /// <param name="key">What is wanted.</param>
     /// <param name="fetch">How it is asked for when it is not here.</param>
     /// <param name="placement">Where it is to be kept.</param>
-    /// <param name="keyOf">Under which key the answer is kept, when that is known only from its head; null for <paramref name="key"/>.</param>
+    /// <param name="keyOf">
+    /// Under which key the answer is kept, when that is known only from its head; null for <paramref name="key"/>.
+    /// </param>
     public Lookup Get(EntryKey key, Fetch fetch, Placement placement = Placement.MemoryAndDisk, Func<EntryHead, EntryKey>? keyOf = null)
     {
         while (true)
@@ -185,7 +188,8 @@ public sealed partial class EntryCache
     }
 
     /// <summary>Who fetches ahead uses nothing.</summary>
-    private bool TryFind(EntryKey key, Placement placement, [NotNullWhen(true)] out ICachedBody? body) => placement == Placement.Prefetched ? TryPeek(new(key), out body) : TryFind(new(key), out body);
+    private bool TryFind(EntryKey key, Placement placement, [NotNullWhen(true)] out ICachedBody? body) =>
+        placement == Placement.Prefetched ? TryPeek(new(key), out body) : TryFind(new(key), out body);
 
     private bool TryFind(AcceptableEntry wanted, [NotNullWhen(true)] out ICachedBody? body)
     {
@@ -208,7 +212,9 @@ public sealed partial class EntryCache
     /// <summary>Drops all that came from a backend.</summary>
     public void Remove(string backend) => _ = RemoveAndTellAsync(new(backend));
 
-    /// <summary>From now on nothing of it is found. True when no trace is left on disk either; false when the disk cannot be changed now.</summary>
+    /// <summary>
+    /// From now on nothing of it is found. True when no trace is left on disk either; false when the disk cannot be changed now.
+    /// </summary>
     public Task<bool> RemoveAsync(Removal removal)
     {
         foreach (var (key, inFlight) in _fills)
@@ -231,7 +237,10 @@ public sealed partial class EntryCache
 
     private InFlightBody NewFill(Func<EntryHead, EntryKey> keyOf, Placement placement) =>
         _disk.CanWrite
-            ? new(Math.Min(HeldBytes, _memory.MaxEntryBytes), head => _disk.BeginAsync(keyOf(head), head), _memory.InFlight, MaxBodyBytes) { Keep = placement }
+            ? new(
+                Math.Min(HeldBytes, _memory.MaxEntryBytes), head => _disk.BeginAsync(keyOf(head), head), _memory.InFlight,
+                MaxBodyBytes)
+            { Keep = placement }
             : new(placement == Placement.DiskOnly ? 0 : _memory.MaxEntryBytes, null, _memory.InFlight, MaxBodyBytes) { Keep = placement };
 
     private async Task RunAsync(EntryKey key, InFlightBody inFlight, Fetch fetch, Func<EntryHead, EntryKey>? keyOf)
@@ -248,7 +257,8 @@ public sealed partial class EntryCache
             }
             var answer = await fetch(inFlight, inFlight.Stopped);
             if (!answer.IsFound) inFlight.End(answer.Failure);
-            else await KeepAsync(keyOf?.Invoke(answer.Value) ?? key, answer.Value, inFlight, await inFlight.CompleteAsync(answer.Value, _time.GetUtcNow()));
+            else await KeepAsync(
+                keyOf?.Invoke(answer.Value) ?? key, answer.Value, inFlight, await inFlight.CompleteAsync(answer.Value, _time.GetUtcNow()));
         }
         catch (OperationCanceledException)
         {
@@ -288,13 +298,18 @@ public sealed partial class EntryCache
         await placed;
     }
 
-    /// <summary>An instance that turns out to be stored in a transfer syntax is not kept a second time under that syntax's own key.</summary>
+    /// <summary>
+    /// An instance that turns out to be stored in a transfer syntax is not kept a second time under that syntax's own key.
+    /// </summary>
     private async ValueTask RemoveTwinAsync(EntryKey key, EntryHead head)
     {
-        if (key.Format is not { MediaType: BodyFormat.Dicom, TransferSyntax: BodyFormat.Any } stored || head.TransferSyntax is not { } syntax) return;
+        if (key.Format is not { MediaType: BodyFormat.Dicom, TransferSyntax: BodyFormat.Any } stored
+            || head.TransferSyntax is not { } syntax)
+            return;
         var twin = key with { Format = stored with { TransferSyntax = syntax } };
         if (!_memory.TryPeek<Entry>(twin, out _) && !await _disk.HasAsync([new(twin)], CancellationToken.None)) return;
-        if (Uid.TryParse(key.Study.ToString(), out var study) && Uid.TryParse(key.Series.ToString(), out var series) && Uid.TryParse(key.Instance.ToString(), out var instance))
+        if (Uid.TryParse(key.Study.ToString(), out var study) && Uid.TryParse(key.Series.ToString(), out var series)
+            && Uid.TryParse(key.Instance.ToString(), out var instance))
             _ = RemoveAsync(new(key.Backend, study, series, instance, twin.Format));
     }
 }

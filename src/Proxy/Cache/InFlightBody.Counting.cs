@@ -36,7 +36,9 @@ public sealed partial class InFlightBody
         _counted = bytes;
     }
 
-    /// <summary>From now on its bytes are counted wherever they are held: the tier, and here as long as somebody reads. Call under the lock.</summary>
+    /// <summary>
+    /// From now on its bytes are counted wherever they are held: the tier, and here as long as somebody reads. Call under the lock.
+    /// </summary>
     private BodyUsage? CountAsWhole()
     {
         if (inFlight is null) return null;

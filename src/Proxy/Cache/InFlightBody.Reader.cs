@@ -66,7 +66,8 @@ public sealed partial class InFlightBody
         private async Task<ReadOnlyMemory<byte>> ReadBehindAsync(CancellationToken cancellation)
         {
             _buffer ??= ArrayPool<byte>.Shared.Rent(FirstPieceBytes);
-            var count = await body._spool!.ReadAsync(Position, _buffer.AsMemory(0, (int)Math.Min(_buffer.Length, body._spooled - Position)), cancellation);
+            var count = await body._spool!.ReadAsync(
+                Position, _buffer.AsMemory(0, (int)Math.Min(_buffer.Length, body._spooled - Position)), cancellation);
             if (count == 0)
             {
                 // Whoever hangs on the disk may still write into it.

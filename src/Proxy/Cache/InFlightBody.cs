@@ -23,7 +23,8 @@ namespace Proxy.Cache;
 /// <param name="spool">Begins a file for a body that is larger; gives null when there is none to be had.</param>
 /// <param name="inFlight">Where the bytes in memory are counted; null when they are not.</param>
 /// <param name="maxBytes">A body that is larger is refused.</param>
-public sealed partial class InFlightBody(long holdUpTo, Func<EntryHead, Task<Spool?>>? spool = null, InFlightBytes? inFlight = null, long maxBytes = long.MaxValue)
+public sealed partial class InFlightBody(
+    long holdUpTo, Func<EntryHead, Task<Spool?>>? spool = null, InFlightBytes? inFlight = null, long maxBytes = long.MaxValue)
 {
     private const int FirstPieceBytes = 64 * 1024;
     private const int LastPieceBytes = 256;
@@ -95,7 +96,9 @@ public sealed partial class InFlightBody(long holdUpTo, Func<EntryHead, Task<Spo
         }
     }
 
-    /// <summary>Lets readers have what came so far. Up to here a bad answer is an error to them, behind it a body that breaks off.</summary>
+    /// <summary>
+    /// Lets readers have what came so far. Up to here a bad answer is an error to them, behind it a body that breaks off.
+    /// </summary>
     public void Open() => _head.TrySetResult(new(_begun!));
 
     /// <summary>Where the next bytes are to be put; waits while a window is full. Then <see cref="Commit"/>.</summary>
@@ -144,7 +147,8 @@ public sealed partial class InFlightBody(long holdUpTo, Func<EntryHead, Task<Spo
             // The last array may have room for more, which would be held and not counted.
             if (!_isLarge)
             {
-                var pieces = _pieces.Where(p => p.Filled > 0).Select(p => (ReadOnlyMemory<byte>)(p.Filled == p.Bytes.Length ? p.Bytes : p.Bytes[..p.Filled]));
+                var pieces = _pieces.Where(p => p.Filled > 0)
+                    .Select(p => (ReadOnlyMemory<byte>)(p.Filled == p.Bytes.Length ? p.Bytes : p.Bytes[..p.Filled]));
                 return (new(head, [.. pieces], _written, now) { Usage = CountAsWhole() }, null);
             }
         }
@@ -154,7 +158,9 @@ public sealed partial class InFlightBody(long holdUpTo, Func<EntryHead, Task<Spo
         return (null, _spool);
     }
 
-    /// <summary>It is not there, or the backend failed: before the head, readers get this answer; behind it, their bodies break off.</summary>
+    /// <summary>
+    /// It is not there, or the backend failed: before the head, readers get this answer; behind it, their bodies break off.
+    /// </summary>
     public void End(BackendFailure? failure)
     {
         lock (_lock)
@@ -227,14 +233,19 @@ public sealed partial class InFlightBody(long holdUpTo, Func<EntryHead, Task<Spo
         RemovePieces(p => p.End <= slowest && p.Room.IsEmpty);
     }
 
-    /// <summary>What was declared when that is plausible, so that a frame is one array; never more than <see cref="MaxPieceBytes"/> on a backend's word.</summary>
+    /// <summary>
+    /// What was declared when that is plausible, so that a frame is one array; never more than <see cref="MaxPieceBytes"/> on a backend's
+    /// word.
+    /// </summary>
     private int NextPieceBytes()
     {
         var declared = _begun?.Length;
         // Nothing more is expected; the read that finds the end needs somewhere to look.
         if (declared == _written) return LastPieceBytes;
         if (_isWindow) return FirstPieceBytes;
-        return declared > _written ? (int)Math.Min(declared.Value - _written, MaxPieceBytes) : (int)Math.Clamp(_written, FirstPieceBytes, MaxPieceBytes);
+        return declared > _written
+            ? (int)Math.Min(declared.Value - _written, MaxPieceBytes)
+            : (int)Math.Clamp(_written, FirstPieceBytes, MaxPieceBytes);
     }
 
     /// <summary>Wakes whoever waits; call under the lock.</summary>

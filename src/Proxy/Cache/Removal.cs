@@ -14,7 +14,8 @@ public sealed record Removal(string? Backend = null, Uid? Study = null, Uid? Ser
     }
 
     public bool Has(EntryKey key) =>
-        (Backend is null || key.Backend == Backend) && (Format is null || key.Format == Format) && IsIn(Study, key.Study) && IsIn(Series, key.Series) && IsIn(Instance, key.Instance);
+        (Backend is null || key.Backend == Backend) && (Format is null || key.Format == Format) && IsIn(Study, key.Study)
+            && IsIn(Series, key.Series) && IsIn(Instance, key.Instance);
 
     private static bool IsIn(Uid? wanted, ReadOnlySpan<char> found) => wanted is not { } uid || found.SequenceEqual(uid.ToString());
 }

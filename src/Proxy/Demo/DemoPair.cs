@@ -1,6 +1,8 @@
 namespace Proxy.Demo;
 
-/// <summary>The two PACS of <c>--demo</c>, a folder for what is kept of them, and the settings that put the proxy in front of them.</summary>
+/// <summary>
+/// The two PACS of <c>--demo</c>, a folder for what is kept of them, and the settings that put the proxy in front of them.
+/// </summary>
 public sealed class DemoPair : IAsyncDisposable
 {
     private readonly DemoPacs _east;
@@ -9,7 +11,10 @@ public sealed class DemoPair : IAsyncDisposable
 
     private DemoPair(DemoPacs east, DemoPacs west) => (_east, _west) = (east, west);
 
-    /// <summary>Starts both on free loopback ports and names them in the settings, and a cache folder that goes with them, over whatever else is there.</summary>
+    /// <summary>
+    /// Starts both on free loopback ports and names them in the settings, and a cache folder that goes with them, over whatever else is
+    /// there.
+    /// </summary>
     public static async Task<DemoPair> StartAsync(IConfigurationBuilder settings)
     {
         var pair = new DemoPair(await DemoPacs.StartAsync(DemoArchive.East), await DemoPacs.StartAsync(DemoArchive.West));

@@ -67,7 +67,9 @@ public sealed class Accept
     }
 
     private static double GetWeight(MediaType type) =>
-        type.Find("q") is { } text && double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var q) ? Math.Min(q, 1) : 1;
+        type.Find("q") is { } text && double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var q)
+            ? Math.Min(q, 1)
+            : 1;
 }
 
 /// <summary>One media type that a client accepts.</summary>

@@ -23,7 +23,9 @@ public sealed record BodyFormat(string MediaType, string TransferSyntax)
             ? this with { MediaType = Proxy.Dicom.TransferSyntax.FindFrameType(syntax) ?? MediaType }
             : this;
 
-    /// <summary>True when a body of <paramref name="mediaType"/> in <paramref name="transferSyntax"/> answers a request for this form.</summary>
+    /// <summary>
+    /// True when a body of <paramref name="mediaType"/> in <paramref name="transferSyntax"/> answers a request for this form.
+    /// </summary>
     /// <remarks>
     /// A whole instance in Implicit VR Little Endian or Explicit VR Big Endian answers no request (PS3.18 §8.7.3). Frames have no
     /// VR, so a frame of an implicit instance is one in Explicit VR Little Endian.
@@ -32,7 +34,9 @@ public sealed record BodyFormat(string MediaType, string TransferSyntax)
     {
         if (MediaType == Dicom)
         {
-            if (mediaType != Dicom || transferSyntax is Proxy.Dicom.TransferSyntax.ImplicitLittleEndian or Proxy.Dicom.TransferSyntax.ExplicitBigEndian) return false;
+            if (mediaType != Dicom
+                || transferSyntax is Proxy.Dicom.TransferSyntax.ImplicitLittleEndian or Proxy.Dicom.TransferSyntax.ExplicitBigEndian)
+                return false;
         }
         else if (transferSyntax == Proxy.Dicom.TransferSyntax.ImplicitLittleEndian)
         {
@@ -81,5 +85,6 @@ public sealed record BodyFormat(string MediaType, string TransferSyntax)
     }
 
     /// <summary>The Accept header that asks a backend for this form.</summary>
-    public string ToAccept() => $"multipart/related; type=\"{MediaType}\"{(TransferSyntax.Length == 0 ? "" : "; transfer-syntax=" + TransferSyntax)}";
+    public string ToAccept() =>
+        $"multipart/related; type=\"{MediaType}\"{(TransferSyntax.Length == 0 ? "" : "; transfer-syntax=" + TransferSyntax)}";
 }

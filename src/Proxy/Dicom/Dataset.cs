@@ -20,7 +20,9 @@ public sealed class Dataset(ReadOnlyMemory<byte> json, ImmutableArray<Dataset.At
     /// <param name="IsBulkData">A BulkDataURI (PS3.18 F.2.6); else a Retrieve URL (0008,1190).</param>
     public readonly record struct Link(int Start, int End, bool IsBulkData);
 
-    /// <summary>How deep the values of a dataset may nest for whoever reads them: no reader here is stricter than the one that let it in.</summary>
+    /// <summary>
+    /// How deep the values of a dataset may nest for whoever reads them: no reader here is stricter than the one that let it in.
+    /// </summary>
     internal static readonly JsonReaderOptions ReaderOptions = new() { MaxDepth = 512 };
 
     /// <summary>The whole object, from <c>{</c> to <c>}</c>.</summary>
@@ -59,16 +61,21 @@ public sealed class Dataset(ReadOnlyMemory<byte> json, ImmutableArray<Dataset.At
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
             // As nearly every UID stands: no text but the UID's own is made of it.
-            if (reader.TokenType == JsonTokenType.String && !reader.ValueIsEscaped) return Uid.TryParse(reader.ValueSpan, out var plain) ? plain : null;
+            if (reader.TokenType == JsonTokenType.String && !reader.ValueIsEscaped)
+                return Uid.TryParse(reader.ValueSpan, out var plain) ? plain : null;
             if (ReadValue(ref reader) is { } text) return Uid.TryParse(text, out var uid) ? uid : null;
         }
         return null;
     }
 
     public int? FindInt(Tag tag) =>
-        int.TryParse(FindString(tag), System.Globalization.NumberStyles.Integer, System.Globalization.CultureInfo.InvariantCulture, out var value) ? value : null;
+        int.TryParse(
+            FindString(tag), System.Globalization.NumberStyles.Integer, System.Globalization.CultureInfo.InvariantCulture,
+            out var value) ? value : null;
 
-    /// <summary>The first value's text as UTF-8, as much of it as there is room for; no text is made of it. Gives the number of bytes.</summary>
+    /// <summary>
+    /// The first value's text as UTF-8, as much of it as there is room for; no text is made of it. Gives the number of bytes.
+    /// </summary>
     public int CopyFirst(Tag tag, Span<byte> room)
     {
         var attribute = FindAttribute(tag);

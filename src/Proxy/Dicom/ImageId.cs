@@ -19,7 +19,8 @@ public readonly record struct ImageId(InstancePath Instance, int Frame)
         imageId = default;
         if (string.IsNullOrEmpty(text)) return false;
         // Looking for one character first is a tenth of the work.
-        if (text.Contains('%', StringComparison.Ordinal) && (text.Contains("%2F", StringComparison.OrdinalIgnoreCase) || text.Contains("%3A", StringComparison.OrdinalIgnoreCase)))
+        if (text.Contains('%', StringComparison.Ordinal)
+            && (text.Contains("%2F", StringComparison.OrdinalIgnoreCase) || text.Contains("%3A", StringComparison.OrdinalIgnoreCase)))
             text = Uri.UnescapeDataString(text);
         var query = text.IndexOf('?', StringComparison.Ordinal);
         return query >= 0 && text.AsSpan(query).Contains("objectUID=", StringComparison.OrdinalIgnoreCase)
@@ -54,7 +55,8 @@ public readonly record struct ImageId(InstancePath Instance, int Frame)
     private static bool TryParseFrame(ReadOnlySpan<char> text, out int frame) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out frame) && frame > 0;
 
-    private static bool TryMake(ReadOnlySpan<char> study, ReadOnlySpan<char> series, ReadOnlySpan<char> instance, int frame, out ImageId imageId)
+    private static bool TryMake(
+        ReadOnlySpan<char> study, ReadOnlySpan<char> series, ReadOnlySpan<char> instance, int frame, out ImageId imageId)
     {
         imageId = default;
         if (!Uid.TryParse(study, out var s) || !Uid.TryParse(series, out var e) || !Uid.TryParse(instance, out var i)) return false;

@@ -20,7 +20,8 @@ public static class Keywords
         using var resource = typeof(Keywords).Assembly.GetManifestResourceStream("keywords.txt")!;
         using var reader = new StreamReader(resource);
         var tags = new Dictionary<string, Tag>(StringComparer.Ordinal);
-        while (reader.ReadLine() is { } line) tags.Add(line[9..], new(uint.Parse(line.AsSpan(0, 8), NumberStyles.HexNumber, CultureInfo.InvariantCulture)));
+        while (reader.ReadLine() is { } line)
+            tags.Add(line[9..], new(uint.Parse(line.AsSpan(0, 8), NumberStyles.HexNumber, CultureInfo.InvariantCulture)));
         return tags.ToFrozenDictionary(StringComparer.Ordinal);
     }
 }

@@ -31,7 +31,9 @@ public readonly record struct Tag(uint Value) : IComparable<Tag>
     {
         tag = default;
         // The framework takes zero characters at the end for padding.
-        if (text.Length != 8 || text.Contains('\0') || !uint.TryParse(text, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value)) return false;
+        if (text.Length != 8 || text.Contains('\0')
+            || !uint.TryParse(text, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value))
+            return false;
         tag = new(value);
         return true;
     }

@@ -72,7 +72,9 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         await WaitAsync(Begin(() => Check(_path)), CancellationToken.None);
     }
 
-    /// <summary>Runs what touches the disk, away from the caller's thread. A result that comes after the caller gave up is disposed of.</summary>
+    /// <summary>
+    /// Runs what touches the disk, away from the caller's thread. A result that comes after the caller gave up is disposed of.
+    /// </summary>
     /// <returns>Null when the disk cannot be used, failed, or did not answer in time.</returns>
     public async Task<T?> RunAsync<T>(Func<T?> work, CancellationToken cancellation, bool writes = false) where T : class
     {
@@ -144,11 +146,13 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
     }
 
     /// <summary>Notes that the disk failed: it is left alone until <see cref="CheckAsync"/> finds it well.</summary>
-    public void Fail(Exception exception, bool wasWriting) => Set(new(wasWriting && State.CanRead, false, Describe(exception), IsFull(exception)));
+    public void Fail(Exception exception, bool wasWriting) =>
+        Set(new(wasWriting && State.CanRead, false, Describe(exception), IsFull(exception)));
 
     /// <summary>Whether there is no room left on the disk.</summary>
     public static bool IsFull(Exception exception) =>
-        exception is Microsoft.Data.Sqlite.SqliteException { SqliteErrorCode: SqliteFull } || exception is IOException && (exception.HResult & 0xFFFF) is UnixNoSpace or WindowsDiskFull;
+        exception is Microsoft.Data.Sqlite.SqliteException { SqliteErrorCode: SqliteFull } || exception is IOException
+            && (exception.HResult & 0xFFFF) is UnixNoSpace or WindowsDiskFull;
 
     /// <summary>Makes a folder that nobody else may look into.</summary>
     public static void CreateFolder(string folder)
@@ -241,7 +245,8 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         _lock = null;
         CreateFolder(path);
         // A path that was mistyped must not cost anybody his files.
-        if (!File.Exists(GetPath("lock")) && Directory.EnumerateFileSystemEntries(path).Any(e => System.IO.Path.GetFileName(e) != "lost+found"))
+        if (!File.Exists(GetPath("lock"))
+            && Directory.EnumerateFileSystemEntries(path).Any(e => System.IO.Path.GetFileName(e) != "lost+found"))
             throw new IOException(NotOurs);
         var held = new FileStream(GetPath("lock"), NewFile(mode: FileMode.OpenOrCreate, share: FileShare.None));
         try

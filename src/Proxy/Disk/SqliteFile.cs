@@ -3,7 +3,9 @@ using Proxy.Operations;
 
 namespace Proxy.Disk;
 
-/// <summary>One SQLite database in the folder: opened when it is first used, and made anew when it is damaged or of another version.</summary>
+/// <summary>
+/// One SQLite database in the folder: opened when it is first used, and made anew when it is damaged or of another version.
+/// </summary>
 /// <remarks>
 /// Write-ahead log with <c>synchronous=NORMAL</c>: always consistent, also after a cut of power; what was written last may
 /// be missing. One connection writes, another reads meanwhile. Nothing kept here is missed more than a cache is.
@@ -28,12 +30,14 @@ public sealed class SqliteFile(CacheFolder folder, string name, int version, str
     public int Generation { get; private set; }
 
     /// <summary>Bytes that are in use; those of rows that are gone do not count, for others will stand there.</summary>
-    public long UsedBytes => Read(static s => (s.Number("PRAGMA page_count") - s.Number("PRAGMA freelist_count")) * s.Number("PRAGMA page_size"), 0L);
+    public long UsedBytes =>
+        Read(static s => (s.Number("PRAGMA page_count") - s.Number("PRAGMA freelist_count")) * s.Number("PRAGMA page_size"), 0L);
 
     /// <summary>Looks something up. Waits for no writer.</summary>
     /// <param name="work">What to do.</param>
     /// <param name="otherwise">The result when the disk cannot be used.</param>
-    public T Read<T>(Func<SqliteSession, T> work, T otherwise) => folder.State.CanRead ? Use(_reading, ref _reader, work, otherwise, writes: false) : otherwise;
+    public T Read<T>(Func<SqliteSession, T> work, T otherwise) =>
+        folder.State.CanRead ? Use(_reading, ref _reader, work, otherwise, writes: false) : otherwise;
 
     /// <summary>Changes something, as one transaction.</summary>
     /// <param name="work">What to do.</param>

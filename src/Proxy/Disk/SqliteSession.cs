@@ -11,7 +11,8 @@ public sealed class SqliteSession : IDisposable
 
     public SqliteSession(string path)
     {
-        _connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false, DefaultTimeout = (int)CacheFolder.Patience.TotalSeconds }.ToString());
+        _connection =
+            new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false, DefaultTimeout = (int)CacheFolder.Patience.TotalSeconds }.ToString());
         try
         {
             _connection.Open();

@@ -49,7 +49,10 @@ public sealed class EventLog(ILogger<EventLog> log, int maxEvents = 10_000, int 
         Wake();
     }
 
-    /// <summary>Calls <paramref name="handler"/> for each event of this name from now on, one after the other and on its own time, until the handle is disposed of.</summary>
+    /// <summary>
+    /// Calls <paramref name="handler"/> for each event of this name from now on, one after the other and on its own time, until the handle
+    /// is disposed of.
+    /// </summary>
     /// <remarks>A handler that is slower than the history is long misses what the log tells of.</remarks>
     public IDisposable Subscribe(string name, Action<ProxyEvent> handler) => new Subscription(name, handler, new(this), log);
 
@@ -73,7 +76,8 @@ public sealed class EventLog(ILogger<EventLog> log, int maxEvents = 10_000, int 
     /// <summary>Makes whoever waits look again. Much that comes at once wakes them once.</summary>
     internal void Wake()
     {
-        if (Interlocked.Exchange(ref _isWaking, 1) == 0) ThreadPool.UnsafeQueueUserWorkItem(static events => events.WakeAll(), this, preferLocal: false);
+        if (Interlocked.Exchange(ref _isWaking, 1) == 0)
+            ThreadPool.UnsafeQueueUserWorkItem(static events => events.WakeAll(), this, preferLocal: false);
     }
 
     private void WakeAll()

@@ -171,7 +171,8 @@ internal sealed class EventStreams : IDisposable
     }
 
     /// <summary>A block without data: it moves the place to come back to, and nobody is called for it.</summary>
-    private static int Write(PipeWriter output, string line, EventReader reader) => (int)Encoding.UTF8.GetBytes($"{line}id: {reader.LastId}\n\n", output);
+    private static int Write(PipeWriter output, string line, EventReader reader) =>
+        (int)Encoding.UTF8.GetBytes($"{line}id: {reader.LastId}\n\n", output);
 
     private void Strike()
     {

@@ -4,7 +4,9 @@ using Proxy.Dicom;
 
 namespace Proxy.Events;
 
-/// <summary>Something that happened: in the metadata store, to a backend, to a prefetch job. Names UIDs and backends, never a patient.</summary>
+/// <summary>
+/// Something that happened: in the metadata store, to a backend, to a prefetch job. Names UIDs and backends, never a patient.
+/// </summary>
 /// <param name="Name">One of <see cref="Names"/>, or <see cref="Gap"/>.</param>
 public sealed record ProxyEvent(string Name)
 {
@@ -36,7 +38,8 @@ public sealed record ProxyEvent(string Name)
     public const string Gap = "gap";
 
     /// <summary>What may be published, and asked for.</summary>
-    public static readonly ImmutableArray<string> Names = [SeriesAdded, InstancesAdded, StudyRemoved, SeriesRemoved, SeriesMoved, BackendUp, BackendDown, PrefetchProgress];
+    public static readonly ImmutableArray<string> Names = [
+        SeriesAdded, InstancesAdded, StudyRemoved, SeriesRemoved, SeriesMoved, BackendUp, BackendDown, PrefetchProgress];
 
     /// <summary>Its place among all events of the process, from 1; 0 before it is published.</summary>
     public long Id { get; internal init; }
@@ -55,8 +58,10 @@ public sealed record ProxyEvent(string Name)
     public ImmutableArray<Uid> Added { get; init; } = [];
 
     /// <summary>Further members of its data.</summary>
-    public ImmutableSortedDictionary<string, JsonElement> More { get; private init; } = ImmutableSortedDictionary.Create<string, JsonElement>(StringComparer.Ordinal);
+    public ImmutableSortedDictionary<string, JsonElement> More { get; private init; } = ImmutableSortedDictionary.Create<string,
+    JsonElement>(StringComparer.Ordinal);
 
     /// <summary>The same with a further member, as it is at this moment.</summary>
-    public ProxyEvent With<T>(string member, T value) => this with { More = More.SetItem(member, JsonSerializer.SerializeToElement(value, JsonSerializerOptions.Web)) };
+    public ProxyEvent With<T>(string member, T value) =>
+        this with { More = More.SetItem(member, JsonSerializer.SerializeToElement(value, JsonSerializerOptions.Web)) };
 }

@@ -19,9 +19,11 @@ namespace Proxy.Metadata;
 /// <param name="file">Where they outlive the process; null for nowhere.</param>
 /// <param name="maxDiskBytes">The most that they may hold there, in bytes.</param>
 public sealed class DicomMetadataStore(
-    Func<string, int> preferenceOf, TimeProvider time, EventLog events, long maxBytes, StudyFile? file = null, long maxDiskBytes = long.MaxValue)
+    Func<string, int> preferenceOf, TimeProvider time, EventLog events, long maxBytes, StudyFile? file = null,
+    long maxDiskBytes = long.MaxValue)
 {
-    private readonly PersistentStudyTable _studies = new(maxBytes, file?.IsConfigured == true ? file : null, maxDiskBytes, (before, after) =>
+    private readonly PersistentStudyTable _studies = new(
+        maxBytes, file?.IsConfigured == true ? file : null, maxDiskBytes, (before, after) =>
     {
         foreach (var told in StoreEvents.Between(before, after)) events.Publish(told);
     });
@@ -77,22 +79,28 @@ public sealed class DicomMetadataStore(
             var list = study.GetList(backend);
             // The page of a result that is kept may be shown again and again.
             if (list.StudyRow is not null && list.StudyRowAsked >= when && list.StudyRowAsked < now) return study;
-            return study.With(list with { StudyRow = row, StudyRowAsked = when, StudyRowFields = fields ?? ImmutableSortedSet<string>.Empty });
+            return study.With(
+                list with { StudyRow = row, StudyRowAsked = when, StudyRowFields = fields ?? ImmutableSortedSet<string>.Empty });
         });
     }
 
     /// <summary>Notes that a backend, asked for a study, does not have it: a row that it once gave is gone.</summary>
     public void RemoveStudyRow(string backend, Uid study) =>
-        _studies.Update(study, current => current.GetList(backend) is { StudyRow: not null } list ? current.With(list with { StudyRow = null }) : current);
+        _studies.Update(
+            study,
+            current => current.GetList(backend) is { StudyRow: not null } list ? current.With(list with { StudyRow = null }) : current);
 
-    /// <summary>Files summaries of series of one study and fires <see cref="ProxyEvent.SeriesAdded"/> for those that are new to clients.</summary>
+    /// <summary>
+    /// Files summaries of series of one study and fires <see cref="ProxyEvent.SeriesAdded"/> for those that are new to clients.
+    /// </summary>
     /// <param name="backend">Who said it.</param>
     /// <param name="study">The study that was asked about; a summary need not name it.</param>
     /// <param name="summaries">One row a series.</param>
     /// <param name="areAll">These are all series that the backend holds: others are gone.</param>
     /// <param name="madeInClient">They were fetched ahead: no event, until a client asks for them.</param>
     /// <returns>The series that were here and are gone.</returns>
-    public IReadOnlyList<Uid> AddSeriesMetadata(string backend, Uid study, IReadOnlyCollection<Dataset> summaries, bool areAll = false, bool madeInClient = false)
+    public IReadOnlyList<Uid> AddSeriesMetadata(
+        string backend, Uid study, IReadOnlyCollection<Dataset> summaries, bool areAll = false, bool madeInClient = false)
     {
         var rows = new Dictionary<Uid, Dataset>();
         foreach (var summary in summaries)
@@ -106,7 +114,8 @@ public sealed class DicomMetadataStore(
             var series = areAll ? list.Series.RemoveRange(list.Series.Keys.Where(uid => !rows.ContainsKey(uid))) : list.Series;
             foreach (var (uid, row) in rows)
             {
-                var known = series.GetValueOrDefault(uid) ?? new Series(uid) { MadeInClient = madeInClient, MetadataMadeInClient = madeInClient };
+                var known = series.GetValueOrDefault(uid)
+                    ?? new Series(uid) { MadeInClient = madeInClient, MetadataMadeInClient = madeInClient };
                 series = series.SetItem(uid, known.WithSummary(row) with { MadeInClient = madeInClient && known.MadeInClient });
             }
             return current.With(list with
@@ -126,7 +135,10 @@ public sealed class DicomMetadataStore(
     public IReadOnlyList<Uid> AddUnlisted(string backend, Uid study)
     {
         var now = time.GetUtcNow();
-        var (before, after) = _studies.Update(study, current => current.With(current.GetList(backend) with { Series = ImmutableDictionary<Uid, Series>.Empty, Asked = now, IsUnlisted = true }));
+        var (before, after) = _studies.Update(
+            study,
+            current => current.With(
+                current.GetList(backend) with { Series = ImmutableDictionary<Uid, Series>.Empty, Asked = now, IsUnlisted = true }));
         return GoneBetween(before, after, backend);
     }
 
@@ -148,9 +160,14 @@ public sealed class DicomMetadataStore(
     /// <param name="instances">All of them.</param>
     /// <param name="validators">What came with the answer.</param>
     /// <param name="summary">The series' row that stood when it was asked for.</param>
-    /// <param name="madeInClient">They were fetched ahead: no event, until a client asks for them. In a series whose metadata one asked for already, what is new fires.</param>
+    /// <param name="madeInClient">
+    /// They were fetched ahead: no event, until a client asks for them. In a series whose metadata one asked for already, what is new
+    /// fires.
+    /// </param>
     /// <returns>The instances that were here and are gone.</returns>
-    public IReadOnlyList<Uid> AddInstances(string backend, SeriesPath path, PackedInstances instances, Validators? validators = null, Dataset? summary = null, bool madeInClient = false)
+    public IReadOnlyList<Uid> AddInstances(
+        string backend, SeriesPath path, PackedInstances instances, Validators? validators = null, Dataset? summary = null,
+        bool madeInClient = false)
     {
         var before = SetMetadata(backend, path, series => series.WithAll(instances, validators, summary), madeInClient);
         return before?.Metadata is { } older && older.Hash != instances.Hash ? [.. older.Uids.Where(uid => !instances.Has(uid))] : [];
@@ -177,14 +194,17 @@ public sealed class DicomMetadataStore(
     public void Confirm(string backend, SeriesPath path, DateTimeOffset asked) => _studies.Update(path.Study, study =>
     {
         var list = study.GetList(backend);
-        return list.FindSeries(path.Series) is { } series && series.MetadataAsked != asked ? study.With(list.With(series with { MetadataAsked = asked })) : study;
+        return list.FindSeries(path.Series) is { } series && series.MetadataAsked != asked
+            ? study.With(list.With(series with { MetadataAsked = asked }))
+            : study;
     });
 
     /// <summary>Binds a series to the backend that it is given from.</summary>
     public void SetOwner(string backend, SeriesPath path)
     {
         if (_studies.Find(path.Study) is not { } known || known.Owners.GetValueOrDefault(path.Series) == backend) return;
-        _studies.Update(path.Study, study => study.SeriesLists.IsEmpty ? study : study with { Owners = study.Owners.SetItem(path.Series, backend) });
+        _studies.Update(
+            path.Study, study => study.SeriesLists.IsEmpty ? study : study with { Owners = study.Owners.SetItem(path.Series, backend) });
     }
 
     /// <summary>Forgets all that a backend said: it is configured no more, or it is another one now.</summary>
@@ -249,24 +269,32 @@ public sealed class DicomMetadataStore(
     public Instance? GetInstance(InstancePath path) =>
         GetStudy(path.Study)?.FindInstance(path, preferenceOf);
 
-    /// <summary>The instance that a viewer's image id names (<see cref="ImageId"/>); null when it is not known, or is no image id.</summary>
+    /// <summary>
+    /// The instance that a viewer's image id names (<see cref="ImageId"/>); null when it is not known, or is no image id.
+    /// </summary>
     public Instance? GetInstanceFromImageId(string imageId) => ImageId.TryParse(imageId, out var id) ? GetInstance(id.Instance) : null;
 
     /// <summary>A client was given this backend's list of a study: what was fetched ahead in it fires now, once.</summary>
     /// <returns>Whether something was.</returns>
     public bool ShowSeries(string backend, Uid study) =>
-        _studies.Find(study)?.SeriesLists.GetValueOrDefault(backend)?.HasPrefetched == true && Show(backend, study, static list => list.MarkRequested());
+        _studies.Find(study)?.SeriesLists.GetValueOrDefault(backend)?.HasPrefetched == true
+            && Show(backend, study, static list => list.MarkRequested());
 
     /// <summary>A client was given a series' metadata or pixels from this backend: what of it was fetched ahead fires now, once.</summary>
     /// <returns>Whether something was.</returns>
     public bool ShowMetadata(string backend, SeriesPath path) =>
-        _studies.Find(path.Study)?.SeriesLists.GetValueOrDefault(backend)?.FindSeries(path.Series)?.HasPrefetched == true && ShowSeries(backend, path);
+        _studies.Find(path.Study)?.SeriesLists.GetValueOrDefault(backend)?.FindSeries(path.Series)?.HasPrefetched == true
+            && ShowSeries(backend, path);
 
-    /// <summary>Calls <paramref name="handler"/> for each event of this name from now on, on its own time, until the handle is disposed of.</summary>
+    /// <summary>
+    /// Calls <paramref name="handler"/> for each event of this name from now on, on its own time, until the handle is disposed of.
+    /// </summary>
     public IDisposable Subscribe(string name, Action<ProxyEvent> handler) => events.Subscribe(name, handler);
 
     private bool ShowSeries(string backend, SeriesPath path) =>
-        Show(backend, path.Study, list => list.FindSeries(path.Series) is { HasPrefetched: true } series ? list.With(series.MarkRequested()) : list);
+        Show(
+            backend, path.Study,
+            list => list.FindSeries(path.Series) is { HasPrefetched: true } series ? list.With(series.MarkRequested()) : list);
 
     private bool Show(string backend, Uid uid, Func<SeriesList, SeriesList> show)
     {
@@ -305,7 +333,8 @@ public sealed class DicomMetadataStore(
         var groups = new Dictionary<SeriesPath, Dictionary<Uid, byte[]>>();
         foreach (var dataset in instances)
         {
-            if (dataset.FindUid(Tag.StudyInstanceUid) is not { } study || dataset.FindUid(Tag.SeriesInstanceUid) is not { } series) continue;
+            if (dataset.FindUid(Tag.StudyInstanceUid) is not { } study || dataset.FindUid(Tag.SeriesInstanceUid) is not { } series)
+                continue;
             if (dataset.FindUid(Tag.SopInstanceUid) is not { } instance) continue;
             if (!groups.TryGetValue(new(study, series), out var group)) groups.Add(new(study, series), group = []);
             group[instance] = dataset.Json.ToArray();

@@ -21,7 +21,9 @@ public sealed class Instance
 
     public InstancePath Path { get; }
 
-    /// <summary>One DICOM JSON object: the whole metadata, or a search's row when no more is known. Unpacked each time that it is read.</summary>
+    /// <summary>
+    /// One DICOM JSON object: the whole metadata, or a search's row when no more is known. Unpacked each time that it is read.
+    /// </summary>
     public ReadOnlyMemory<byte> Json => _packed.JsonAt(_ordinal);
 
     internal static Instance? Find(string backend, InstancePath path, PackedInstances? packed) =>

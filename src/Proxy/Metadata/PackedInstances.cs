@@ -33,7 +33,10 @@ public sealed class PackedInstances
     private readonly byte[] _uids;
     private readonly int[] _uidEnds;
     private readonly int[] _datasetEnds;
-    /// <summary>Ordinals + 1 by the hash of their UIDs, 0 where there is none. Made when something is first looked up: what is only given whole needs it not.</summary>
+    /// <summary>
+    /// Ordinals + 1 by the hash of their UIDs, 0 where there is none. Made when something is first looked up: what is only given whole
+    /// needs it not.
+    /// </summary>
     private int[]? _places;
 
     internal PackedInstances(ImmutableArray<Block> blocks, byte[] uids, int[] uidEnds, int[] datasetEnds, UInt128 hash)
@@ -51,7 +54,8 @@ public sealed class PackedInstances
     public int Count => _uidEnds.Length;
 
     /// <summary>
-    /// Datasets without a valid UID and attributes that were not DICOM JSON, which the backend sent and which are not here. Not kept on disk.
+    /// Datasets without a valid UID and attributes that were not DICOM JSON, which the backend sent and which are not here. Not kept on
+    /// disk.
     /// </summary>
     public (int Datasets, int Attributes) LeftOut { get; private init; }
 
@@ -76,7 +80,8 @@ public sealed class PackedInstances
     public bool Has(Uid sopInstanceUid) => Find(sopInstanceUid) >= 0;
 
     /// <summary>One dataset's JSON as kept; null when the instance is not here.</summary>
-    public ReadOnlyMemory<byte>? FindJson(Uid sopInstanceUid) => Find(sopInstanceUid) is >= 0 and var ordinal ? JsonAt(ordinal) : (ReadOnlyMemory<byte>?)null;
+    public ReadOnlyMemory<byte>? FindJson(Uid sopInstanceUid) =>
+        Find(sopInstanceUid) is >= 0 and var ordinal ? JsonAt(ordinal) : (ReadOnlyMemory<byte>?)null;
 
     /// <summary>The dataset that stands at this place.</summary>
     internal ReadOnlyMemory<byte> JsonAt(int ordinal)
@@ -152,7 +157,8 @@ public sealed class PackedInstances
     private static byte[] Unpack(Block block)
     {
         var text = new byte[block.Length];
-        if (!BrotliDecoder.TryDecompress(block.Packed, text, out var written) || written != text.Length) throw new InvalidDataException("A packed block does not unpack to its length.");
+        if (!BrotliDecoder.TryDecompress(block.Packed, text, out var written) || written != text.Length)
+            throw new InvalidDataException("A packed block does not unpack to its length.");
         return text;
     }
 
@@ -196,7 +202,8 @@ public sealed class PackedInstances
         public PackedInstances Build()
         {
             if (_text.WrittenCount > 0) Pack();
-            var packed = new PackedInstances(_packed.ToImmutable(), _uids.WrittenSpan.ToArray(), [.. _uidEnds], [.. _datasetEnds], _hash.GetCurrentHashAsUInt128())
+            var packed = new PackedInstances(
+                _packed.ToImmutable(), _uids.WrittenSpan.ToArray(), [.. _uidEnds], [.. _datasetEnds], _hash.GetCurrentHashAsUInt128())
             {
                 LeftOut = LeftOut,
             };
@@ -207,7 +214,8 @@ public sealed class PackedInstances
         {
             var text = _text.WrittenSpan;
             var packed = new byte[BrotliEncoder.GetMaxCompressedLength(text.Length)];
-            if (!BrotliEncoder.TryCompress(text, packed, out var written, BrotliQuality, BrotliWindow)) throw new InvalidOperationException("Brotli needs more room than it says.");
+            if (!BrotliEncoder.TryCompress(text, packed, out var written, BrotliQuality, BrotliWindow))
+                throw new InvalidOperationException("Brotli needs more room than it says.");
             _packed.Add(new(_first, _start, text.Length, packed[..written]));
             _start += text.Length;
             _first = _uidEnds.Count;

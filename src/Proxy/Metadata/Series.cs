@@ -12,7 +12,8 @@ public sealed record Series(Uid Uid)
     /// </summary>
     private static readonly ImmutableArray<Tag> Telling =
     [
-        Tag.StudyDate, new(0x00080021), Tag.StudyTime, new(0x00080031), new(0x00080050), Tag.Modality, new(0x00080090), new(0x00081030), new(0x0008103E),
+        Tag.StudyDate, new(0x00080021), Tag.StudyTime, new(0x00080031), new(0x00080050), Tag.Modality, new(0x00080090), new(0x00081030),
+        new(0x0008103E),
         Tag.PatientName, Tag.PatientId, new(0x00100021), Tag.PatientBirthDate, new(0x00100040), new(0x00200010), Tag.SeriesNumber,
     ];
 
@@ -34,7 +35,9 @@ public sealed record Series(Uid Uid)
     /// <summary>True while no client asked for the series: it was fetched ahead and fired no event.</summary>
     public bool MadeInClient { get; init; }
 
-    /// <summary>True while no client asked for the metadata, which then fired no event. Nobody who did not ask for a series asked for its metadata.</summary>
+    /// <summary>
+    /// True while no client asked for the metadata, which then fired no event. Nobody who did not ask for a series asked for its metadata.
+    /// </summary>
     public bool MetadataMadeInClient { get; init; }
 
     /// <summary>Whether a client that is given the metadata finds something in it that no event named yet.</summary>
@@ -56,7 +59,8 @@ public sealed record Series(Uid Uid)
     public bool IsMetadataComplete =>
         Metadata is { } metadata && (SummaryCount is null || SummaryCount == metadata.Count) && !IsBelied;
 
-    public bool IsMetadataFresh(TimeSpan lifetime, DateTimeOffset now) => Metadata is not null && Freshness.IsWithin(MetadataAsked, lifetime, now);
+    public bool IsMetadataFresh(TimeSpan lifetime, DateTimeOffset now) =>
+        Metadata is not null && Freshness.IsWithin(MetadataAsked, lifetime, now);
 
     /// <summary>The same with a newer row.</summary>
     public Series WithSummary(Dataset row) => this with
@@ -86,7 +90,9 @@ public sealed record Series(Uid Uid)
         Instance.Find(backend, path, Metadata) ?? Instance.Find(backend, path, InstanceRows);
 
     /// <summary>Bytes of memory that are held, nearly.</summary>
-    public long Bytes => 400 + (Summary?.Json.Length + 16 * Summary?.Attributes.Length ?? 0) + (Metadata?.PackedBytes ?? 0) + (InstanceRows?.PackedBytes ?? 0);
+    public long Bytes =>
+        400 + (Summary?.Json.Length + 16 * Summary?.Attributes.Length ?? 0) + (Metadata?.PackedBytes ?? 0)
+            + (InstanceRows?.PackedBytes ?? 0);
 
     /// <summary>Whether what both rows tell is not the same. One search may tell less than another: that is no difference.</summary>
     private static bool Differ(Dataset? older, Dataset? newer)

@@ -52,9 +52,12 @@ public sealed record SeriesList(string Backend)
 
     public Series? FindSeries(Uid seriesInstanceUid) => Series.GetValueOrDefault(seriesInstanceUid);
 
-    /// <summary>Whether the list has as many series and instances as a search's row says of the study: then it still holds, however old it is.</summary>
+    /// <summary>
+    /// Whether the list has as many series and instances as a search's row says of the study: then it still holds, however old it is.
+    /// </summary>
     public bool AgreesWith(Dataset row) =>
-        Asked is not null && row.FindInt(Tag.NumberOfStudyRelatedSeries) == Series.Count && row.FindInt(Tag.NumberOfStudyRelatedInstances) == Series.Values.Sum(s => s.Count);
+        Asked is not null && row.FindInt(Tag.NumberOfStudyRelatedSeries) == Series.Count
+            && row.FindInt(Tag.NumberOfStudyRelatedInstances) == Series.Values.Sum(s => s.Count);
 
     public SeriesList With(Series series) => this with { Series = Series.SetItem(series.Uid, series) };
 

@@ -32,18 +32,23 @@ internal static class StoreEvents
     {
         if (!ReferenceEquals(before.Series, after.Series))
         {
-            var changed = after.Series.Values.Where(series => !ReferenceEquals(series, before.FindSeries(series.Uid))).OrderBy(series => series.Uid).ToList();
-            var added = changed.Where(series => HasSummary(series) && !HasSummary(before.FindSeries(series.Uid))).Select(series => series.Uid).ToImmutableArray();
+            var changed = after.Series.Values.Where(series => !ReferenceEquals(series, before.FindSeries(series.Uid)))
+                .OrderBy(series => series.Uid).ToList();
+            var added = changed.Where(series => HasSummary(series)
+                && !HasSummary(before.FindSeries(series.Uid))).Select(series => series.Uid).ToImmutableArray();
             if (!added.IsEmpty) yield return About(ProxyEvent.SeriesAdded, study, after.Backend) with { Added = added };
             foreach (var series in changed)
             {
                 var instances = AddedBetween(GetMetadata(before.FindSeries(series.Uid)), GetMetadata(series));
-                if (!instances.IsEmpty) yield return About(ProxyEvent.InstancesAdded, study, after.Backend) with { Series = series.Uid, Added = instances };
+                if (!instances.IsEmpty)
+                    yield return About(ProxyEvent.InstancesAdded, study, after.Backend) with { Series = series.Uid, Added = instances };
             }
-            foreach (var gone in before.Series.Values.Where(series => !series.MadeInClient && after.FindSeries(series.Uid) is null).OrderBy(series => series.Uid))
+            foreach (var gone in before.Series.Values.Where(
+                series => !series.MadeInClient && after.FindSeries(series.Uid) is null).OrderBy(series => series.Uid))
                 yield return About(ProxyEvent.SeriesRemoved, study, after.Backend) with { Series = gone.Uid };
         }
-        if (before.HoldsStudy && !after.HoldsStudy && (before.StudyRow is not null || !before.MadeInClient)) yield return About(ProxyEvent.StudyRemoved, study, after.Backend);
+        if (before.HoldsStudy && !after.HoldsStudy && (before.StudyRow is not null || !before.MadeInClient))
+            yield return About(ProxyEvent.StudyRemoved, study, after.Backend);
     }
 
     private static bool HasSummary(Series? series) => series is { MadeInClient: false, Summary: not null };
@@ -51,7 +56,9 @@ internal static class StoreEvents
     private static PackedInstances? GetMetadata(Series? series) => series is { MetadataMadeInClient: false } ? series.Metadata : null;
 
     private static ImmutableArray<Uid> AddedBetween(PackedInstances? before, PackedInstances? after) =>
-        after is null || ReferenceEquals(before, after) ? [] : before is null ? [.. after.Uids] : [.. after.Uids.Where(uid => !before.Has(uid))];
+        after is null
+            || ReferenceEquals(before, after) ? [] : before is null ? [.. after.Uids] : [.. after.Uids.Where(uid => !before.Has(uid))];
 
-    private static ProxyEvent About(string name, Uid study, string backend) => new(name) { Study = study, Backend = backend, MadeInClient = false };
+    private static ProxyEvent About(string name, Uid study, string backend) =>
+        new(name) { Study = study, Backend = backend, MadeInClient = false };
 }

@@ -57,7 +57,8 @@ public sealed record Study(Uid Uid)
         from list in SeriesLists.Values
         let series = list.FindSeries(seriesInstanceUid)
         where series is not null
-        orderby Owners.GetValueOrDefault(seriesInstanceUid) == list.Backend descending, series.Count descending, preferenceOf(list.Backend), list.Backend
+        orderby Owners.GetValueOrDefault(seriesInstanceUid) == list.Backend descending, series.Count descending,
+        preferenceOf(list.Backend), list.Backend
         select list;
 
     /// <summary>
@@ -67,7 +68,8 @@ public sealed record Study(Uid Uid)
     public (int Series, int Instances) CountIn(IEnumerable<string> backends)
     {
         var most = new Dictionary<Uid, int>();
-        foreach (var series in backends.SelectMany(backend => GetList(backend).Series.Values)) most[series.Uid] = Math.Max(series.Count, most.GetValueOrDefault(series.Uid));
+        foreach (var series in backends.SelectMany(backend => GetList(backend).Series.Values))
+            most[series.Uid] = Math.Max(series.Count, most.GetValueOrDefault(series.Uid));
         return (most.Count, most.Values.Sum());
     }
 

@@ -13,7 +13,8 @@ internal static class StudyLoading
         return loading.IsCompletedSuccessfully ? next(context) : AfterAsync(loading, context, next);
     }
 
-    private static async ValueTask<object?> AfterAsync(ValueTask loading, EndpointFilterInvocationContext context, EndpointFilterDelegate next)
+    private static async ValueTask<object?> AfterAsync(
+        ValueTask loading, EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
         await loading;
         return await next(context);

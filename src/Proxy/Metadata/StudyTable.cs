@@ -101,7 +101,8 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
     }
 
     /// <summary>The same without a trace: whoever looks at all of them pushes nothing out.</summary>
-    public Study? Peek(Uid uid) => _studies.TryGetValue(uid, out var entry) && Volatile.Read(ref entry.Study) is { } study ? study : file?.Find(uid, out _);
+    public Study? Peek(Uid uid) =>
+        _studies.TryGetValue(uid, out var entry) && Volatile.Read(ref entry.Study) is { } study ? study : file?.Find(uid, out _);
 
     /// <summary>Swaps a study for a newer one; one that is not known begins empty. The same one is no change.</summary>
     public (Study Before, Study After) Update(Uid uid, Func<Study, Study> change)
@@ -187,7 +188,9 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
     }
 
     // 1
-    /// <summary>Takes a study in that is not in memory, as the file has it or new, and changed; what is new and not changed is not taken in.</summary>
+    /// <summary>
+    /// Takes a study in that is not in memory, as the file has it or new, and changed; what is new and not changed is not taken in.
+    /// </summary>
     /// <returns>False when somebody else was faster, or it left since it was read: look again.</returns>
     private bool TryAdmit(Uid uid, Func<Study, Study> change, out (Study Before, Study After) swapped)
     {
@@ -204,7 +207,8 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
     /// <param name="generation">Which file that was.</param>
     /// <param name="found">What the file had.</param>
     /// <param name="swapped">What it was, and is.</param>
-    private bool TryAdmit(Uid uid, Func<Study, Study> change, long departures, int generation, FoundStudy found, out (Study Before, Study After) swapped)
+    private bool TryAdmit(
+        Uid uid, Func<Study, Study> change, long departures, int generation, FoundStudy found, out (Study Before, Study After) swapped)
     {
         var (kept, isWhole) = found;
         swapped = default;

@@ -2,7 +2,9 @@ using System.Runtime.CompilerServices;
 
 namespace Proxy.Metadata;
 
-/// <summary>The text of blocks that were unpacked of late: who reads a series instance by instance unpacks each block once, not twenty times.</summary>
+/// <summary>
+/// The text of blocks that were unpacked of late: who reads a series instance by instance unpacks each block once, not twenty times.
+/// </summary>
 /// <remarks>A place is taken by whoever comes last, without a lock: at worst a block is unpacked again.</remarks>
 internal static class UnpackedBlocks
 {

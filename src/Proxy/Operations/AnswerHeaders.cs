@@ -38,13 +38,14 @@ internal static class AnswerHeaders
     /// <param name="status">Where it came from.</param>
     /// <param name="isStored">What was asked for now is kept.</param>
     /// <param name="isPrefetched">What is kept came before anybody asked for it.</param>
-    public static void SetCacheStatus(this HttpResponse response, CacheStatus status, bool isStored = true, bool isPrefetched = false) => response.Headers["Cache-Status"] = status switch
-    {
-        CacheStatus.Hit => isPrefetched ? "Proxy; hit; detail=prefetched" : "Proxy; hit",
-        CacheStatus.Collapsed => "Proxy; hit; collapsed",
-        CacheStatus.Stale => "Proxy; fwd=stale",
-        _ => isStored ? "Proxy; fwd=miss; stored" : "Proxy; fwd=miss",
-    };
+    public static void SetCacheStatus(this HttpResponse response, CacheStatus status, bool isStored = true, bool isPrefetched = false) =>
+        response.Headers["Cache-Status"] = status switch
+        {
+            CacheStatus.Hit => isPrefetched ? "Proxy; hit; detail=prefetched" : "Proxy; hit",
+            CacheStatus.Collapsed => "Proxy; hit; collapsed",
+            CacheStatus.Stale => "Proxy; fwd=stale",
+            _ => isStored ? "Proxy; fwd=miss; stored" : "Proxy; fwd=miss",
+        };
 
     public static void SetAge(this HttpResponse response, TimeSpan age) =>
         response.Headers.Age = ((long)age.TotalSeconds).ToString(CultureInfo.InvariantCulture);
@@ -56,7 +57,8 @@ internal static class AnswerHeaders
     public static void SetPrivate(this HttpResponse response) => response.Headers.CacheControl = "private, no-cache";
 
     /// <summary>A warning as PS3.18 §8.3.4.4 asks for; RFC 9111 §5.5 no longer defines the header, viewers still read it.</summary>
-    public static void AddWarning(this HttpResponse response, string text) => response.Headers.Append("Warning", $"299 {Agent} \"{Quotable(text)}\"");
+    public static void AddWarning(this HttpResponse response, string text) =>
+        response.Headers.Append("Warning", $"299 {Agent} \"{Quotable(text)}\"");
 
     /// <summary>
     /// Sets the tag and says whether the client has this version: then 304 is set and nothing more is to be written

@@ -33,7 +33,8 @@ public sealed class BlockPool : IMemoryPoolFactory<byte>, IDisposable
     private readonly Shelf _small = new(SmallBlockBytes);
     private readonly ITimer _looking;
 
-    public BlockPool(TimeProvider time) => _looking = time.CreateTimer(static pool => ((BlockPool)pool!).GiveUp(), this, CheckInterval, CheckInterval);
+    public BlockPool(TimeProvider time) =>
+        _looking = time.CreateTimer(static pool => ((BlockPool)pool!).GiveUp(), this, CheckInterval, CheckInterval);
 
     /// <summary>Blocks of <see cref="BlockBytes"/> that are kept for later.</summary>
     public int Free => _large.Free;

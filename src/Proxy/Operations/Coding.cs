@@ -25,7 +25,10 @@ public static class Codings
         _ => "",
     };
 
-    /// <summary>The heaviest one that the client names, of equal ones the smallest answer. It is never refused: what it takes in no way comes unpacked.</summary>
+    /// <summary>
+    /// The heaviest one that the client names, of equal ones the smallest answer. It is never refused: what it takes in no way comes
+    /// unpacked.
+    /// </summary>
     public static Coding ChooseCoding(this HttpRequest request) => Choose(request.Headers.AcceptEncoding);
 
     public static Coding Choose(StringValues accepted)
@@ -41,7 +44,8 @@ public static class Codings
                 var name = semicolon < 0 ? element : element[..semicolon].TrimEnd();
                 var weight = semicolon < 0 ? 1 : GetWeight(element[(semicolon + 1)..].Trim());
                 if (name.Equals("br", StringComparison.OrdinalIgnoreCase)) brotli = weight;
-                else if (name.Equals("gzip", StringComparison.OrdinalIgnoreCase) || name.Equals("x-gzip", StringComparison.OrdinalIgnoreCase)) gzip = weight;
+                else if (name.Equals("gzip", StringComparison.OrdinalIgnoreCase)
+                    || name.Equals("x-gzip", StringComparison.OrdinalIgnoreCase)) gzip = weight;
                 else if (name.Equals("identity", StringComparison.OrdinalIgnoreCase)) identity = weight;
                 else if (name is "*") other = weight;
             }
@@ -57,6 +61,8 @@ public static class Codings
     {
         if (parameter is not ['q' or 'Q', ..]) return 0;
         var value = parameter[1..].TrimStart();
-        return value is ['=', ..] && double.TryParse(value[1..].Trim(), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var weight) && weight is >= 0 and <= 1 ? weight : 0;
+        return value is ['=', ..]
+            && double.TryParse(value[1..].Trim(), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var weight)
+                && weight is >= 0 and <= 1 ? weight : 0;
     }
 }

@@ -29,8 +29,10 @@ public sealed class Counters : IDisposable
         _prefetches = _meter.CreateCounter<long>("proxy.prefetch.jobs", "{job}", "Prefetch jobs that have ended");
         _prefetched = _meter.CreateCounter<long>("proxy.prefetch.size", "By", "Pixels that they fetched");
         _damaged = _meter.CreateCounter<long>("proxy.cache.damaged", "{entry}", "Kept bodies that were damaged on disk and dropped");
-        _conflicts = _meter.CreateCounter<long>("proxy.search.identity_conflicts", "{study}", "Studies that two backends ascribe to different patients");
-        _storeDamaged = _meter.CreateCounter<long>("proxy.store.damaged", "{study}", "Studies of the metadata store that did not come back whole from the disk");
+        _conflicts = _meter.CreateCounter<long>(
+            "proxy.search.identity_conflicts", "{study}", "Studies that two backends ascribe to different patients");
+        _storeDamaged = _meter.CreateCounter<long>(
+            "proxy.store.damaged", "{study}", "Studies of the metadata store that did not come back whole from the disk");
     }
 
     /// <summary>Studies so far that two backends ascribe to different patients.</summary>

@@ -6,12 +6,15 @@ internal static class DisclosureParameters
 {
     private static readonly string[] Off = ["", "no", "false", "0"];
 
-    /// <summary>Of WADO-URI, for a rendered picture or a part of one (PS3.18 §9.1.2.2); they have no meaning for a whole DICOM file.</summary>
+    /// <summary>
+    /// Of WADO-URI, for a rendered picture or a part of one (PS3.18 §9.1.2.2); they have no meaning for a whole DICOM file.
+    /// </summary>
     private static readonly string[] OfRendering = ["annotation", "region", "frameNumber", "presentationUID", "presentationSeriesUID"];
 
     /// <summary>A problem when the request asks for anonymization (PS3.18 §9.1.2.2.1); null otherwise.</summary>
     public static IResult? RefuseAnonymization(HttpRequest request) =>
-        request.QueryString.HasValue && request.Query.TryGetValue("anonymize", out var values) && values.Any(v => !Off.Contains(v, StringComparer.OrdinalIgnoreCase))
+        request.QueryString.HasValue && request.Query.TryGetValue("anonymize", out var values)
+            && values.Any(v => !Off.Contains(v, StringComparer.OrdinalIgnoreCase))
             ? Problems.BadParameter("anonymize", "not implemented; the object would be given with the patient's identity")
             : null;
 

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace Proxy.Operations;
 
-/// <summary>Collects garbage before the process is larger than it may be, and gives memory back to the system when the load is over.</summary>
+/// <summary>
+/// Collects garbage before the process is larger than it may be, and gives memory back to the system when the load is over.
+/// </summary>
 /// <remarks>
 /// Bodies are large arrays. The runtime collects these when it finds that worth its time, which may be a gigabyte later,
 /// and an idle process never: nothing is allocated that would start a collection.
@@ -12,7 +14,8 @@ namespace Proxy.Operations;
 /// <param name="budget">What these may hold at most, in bytes.</param>
 /// <param name="time">The clock.</param>
 /// <param name="log">Where faults go.</param>
-public sealed class HeapTrimmer(Func<long> resident, Func<long> kept, Func<long> budget, TimeProvider time, ILogger<HeapTrimmer> log) : BackgroundService
+public sealed class HeapTrimmer(
+    Func<long> resident, Func<long> kept, Func<long> budget, TimeProvider time, ILogger<HeapTrimmer> log) : BackgroundService
 {
     /// <summary>What the process needs beside the caches: code, connections, what requests allocate.</summary>
     public const long RestBytes = 112L << 20;

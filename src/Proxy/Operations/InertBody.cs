@@ -50,7 +50,8 @@ internal static class InertBody
 
     private static bool IsPlainToken(ReadOnlySpan<char> subtype)
     {
-        var isXml = subtype.Contains("xml", StringComparison.OrdinalIgnoreCase) || subtype.StartsWith("svg", StringComparison.OrdinalIgnoreCase);
+        var isXml = subtype.Contains("xml", StringComparison.OrdinalIgnoreCase)
+            || subtype.StartsWith("svg", StringComparison.OrdinalIgnoreCase);
         if (subtype.IsEmpty || isXml) return false;
         foreach (var c in subtype)
         {

@@ -60,7 +60,9 @@ internal static partial class Log
     [LoggerMessage(40, LogLevel.Warning, "Backend {Backend}: {Count} attributes that are not valid DICOM JSON were left out")]
     public static partial void AttributesLeftOut(this ILogger logger, string backend, int count);
 
-    [LoggerMessage(50, LogLevel.Warning, "What a backend no longer holds cannot be deleted from the cache folder now; it is not served, and is deleted when the disk can be written")]
+    [LoggerMessage(
+        50, LogLevel.Warning,
+        "What a backend no longer holds cannot be deleted from the cache folder now; it is not served, and is deleted when the disk can be written")]
     public static partial void RemovalPostponed(this ILogger logger);
 
     [LoggerMessage(51, LogLevel.Error, "The cache folder could not be used for a request, which goes on without it")]

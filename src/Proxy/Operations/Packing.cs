@@ -30,9 +30,11 @@ internal static class Packing
     public static byte[] Pack(IEnumerable<ReadOnlyMemory<byte>> pieces, Coding coding) => Pack(pieces, coding, KeptGzip, KeptBrotli);
 
     /// <summary>Uncompressed pixels that are to be kept, packed once.</summary>
-    public static byte[] PackPixels(IEnumerable<ReadOnlyMemory<byte>> pieces, Coding coding) => Pack(pieces, coding, PixelGzip, PixelBrotli);
+    public static byte[] PackPixels(IEnumerable<ReadOnlyMemory<byte>> pieces, Coding coding) =>
+        Pack(pieces, coding, PixelGzip, PixelBrotli);
 
-    private static byte[] Pack(IEnumerable<ReadOnlyMemory<byte>> pieces, Coding coding, ZLibCompressionOptions gzip, BrotliCompressionOptions brotli)
+    private static byte[] Pack(
+        IEnumerable<ReadOnlyMemory<byte>> pieces, Coding coding, ZLibCompressionOptions gzip, BrotliCompressionOptions brotli)
     {
         using var packed = new MemoryStream();
         using (var packing = Open(packed, coding, gzip, brotli))

@@ -2,7 +2,10 @@ using System.Buffers;
 
 namespace Proxy.Operations;
 
-/// <summary>Gathers an answer in memory that is given back afterwards: arrays of this size, new for each answer, cost more than what is written into them.</summary>
+/// <summary>
+/// Gathers an answer in memory that is given back afterwards: arrays of this size, new for each answer, cost more than what is written into
+/// them.
+/// </summary>
 internal sealed class PooledWriter(int capacity) : IBufferWriter<byte>, IDisposable
 {
     private byte[] _bytes = ArrayPool<byte>.Shared.Rent(capacity);

@@ -7,7 +7,8 @@ public static class Problems
 {
     private static readonly TimeSpan DefaultRetryAfter = TimeSpan.FromSeconds(5);
 
-    public static IResult BadParameter(string parameter, string rule) => Make(400, "The request is not valid", $"{parameter}: {rule}", ("parameter", parameter));
+    public static IResult BadParameter(string parameter, string rule) =>
+        Make(400, "The request is not valid", $"{parameter}: {rule}", ("parameter", parameter));
 
     /// <summary>The server could not read the request; its own status where that says more than 400.</summary>
     public static IResult RequestRefused(int status, string rule) => status switch
@@ -33,7 +34,8 @@ public static class Problems
     public static IResult TooBroad(int most) =>
         Make(
             413, "The search is too broad",
-            $"A PACS matches more than {most} results, and no more are read of one: search for less, or for an earlier page.", ("parameter", "limit"));
+            $"A PACS matches more than {most} results, and no more are read of one: search for less, or for an earlier page.",
+            ("parameter", "limit"));
 
     /// <param name="needed">The media type that the address takes.</param>
     public static IResult UnsupportedMediaType(string needed) =>
@@ -41,12 +43,15 @@ public static class Problems
 
     /// <summary>The proxy does not answer for this host (RFC 9110 §15.5.20).</summary>
     public static IResult Misdirected(string host) =>
-        Make(421, "Misdirected request", $"Host: the proxy does not answer to '{host}'. An operator can add it to Security:AllowedHosts.", ("parameter", "Host"));
+        Make(
+            421, "Misdirected request", $"Host: the proxy does not answer to '{host}'. An operator can add it to Security:AllowedHosts.",
+            ("parameter", "Host"));
 
     /// <summary>One client has more than its share.</summary>
     public static IResult TooMany(string detail) => Make(429, "Too many requests", detail);
 
-    public static IResult HeadersTooLarge(int most) => Make(431, "Request header fields too large", $"headers: at most {most} bytes together", ("parameter", "headers"));
+    public static IResult HeadersTooLarge(int most) =>
+        Make(431, "Request header fields too large", $"headers: at most {most} bytes together", ("parameter", "headers"));
 
     public static IResult OwnFault() => Make(500, "A fault of the proxy", "The request could not be answered; the log says why.");
 
@@ -60,7 +65,8 @@ public static class Problems
     /// <param name="detail">Which backends.</param>
     /// <param name="retryAfter">When one may take more; null when none says.</param>
     public static IResult Overloaded(string detail, TimeSpan? retryAfter) => new Problem(
-        503, TypedResults.Problem(detail, null, 503, "The PACS takes no more requests now", null, []), (int)Math.Ceiling(Math.Clamp((retryAfter ?? DefaultRetryAfter).TotalSeconds, 1, 3600)));
+        503, TypedResults.Problem(detail, null, 503, "The PACS takes no more requests now", null, []),
+        (int)Math.Ceiling(Math.Clamp((retryAfter ?? DefaultRetryAfter).TotalSeconds, 1, 3600)));
 
     /// <summary>A part of what was asked for is held by backends that fail, and by no other.</summary>
     public static IResult Incomplete(string detail) => Make(503, "A PACS that holds a part of it fails", detail);
@@ -85,7 +91,9 @@ public static class Problems
     }
 
     private static Problem Make(int status, string title, string detail, params (string Key, object? Value)[] more) =>
-        new(status, TypedResults.Problem(detail, null, status, title, null, more.Select(m => KeyValuePair.Create(m.Key, m.Value))), (int)DefaultRetryAfter.TotalSeconds);
+        new(
+            status, TypedResults.Problem(detail, null, status, title, null, more.Select(m => KeyValuePair.Create(m.Key, m.Value))),
+            (int)DefaultRetryAfter.TotalSeconds);
 
     /// <summary>A problem is nobody's to keep.</summary>
     private sealed class Problem(int status, IResult inner, int retryAfterSeconds) : IResult

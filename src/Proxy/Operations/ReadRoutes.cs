@@ -5,5 +5,6 @@ internal static class ReadRoutes
 {
     private static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Head];
 
-    public static void MapRead(this IEndpointRouteBuilder routes, string path, Delegate handler) => routes.MapMethods(path, Methods, handler);
+    public static void MapRead(this IEndpointRouteBuilder routes, string path, Delegate handler) =>
+        routes.MapMethods(path, Methods, handler);
 }

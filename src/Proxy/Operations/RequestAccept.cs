@@ -2,7 +2,9 @@ using Proxy.Dicom;
 
 namespace Proxy.Operations;
 
-/// <summary>What a request accepts, by the query parameters <c>accept</c> and <c>charset</c> and the headers behind them (PS3.18 §8.3.3).</summary>
+/// <summary>
+/// What a request accepts, by the query parameters <c>accept</c> and <c>charset</c> and the headers behind them (PS3.18 §8.3.3).
+/// </summary>
 internal static class RequestAccept
 {
     private static readonly string[] Utf8Names = ["utf-8", "utf8", "iso_ir 192", "*"];

@@ -35,7 +35,8 @@ public sealed class ResponseSteps
     /// <param name="bytes">They may be given back when this returns.</param>
     /// <param name="end">Leaves with the last step; may be empty.</param>
     /// <param name="cancellation">The client leaves.</param>
-    public async ValueTask WriteAsync(PipeWriter output, ReadOnlyMemory<byte> bytes, ReadOnlyMemory<byte> end, CancellationToken cancellation)
+    public async ValueTask WriteAsync(
+        PipeWriter output, ReadOnlyMemory<byte> bytes, ReadOnlyMemory<byte> end, CancellationToken cancellation)
     {
         do
         {

@@ -46,7 +46,11 @@ internal sealed class SettingsFile(SettingsFileSource source) : JsonConfiguratio
     /// <summary>Names the file and the place in it, and nothing of what stands there: it may be a secret.</summary>
     public static string Describe(string? path, Exception exception) => exception switch
     {
-        JsonException { LineNumber: { } line, BytePositionInLine: { } position } => $"{path}: not JSON at line {line + 1}, character {position + 1}",
+        JsonException
+        {
+            LineNumber: { } line,
+            BytePositionInLine: { } position
+        } => $"{path}: not JSON at line {line + 1}, character {position + 1}",
         { InnerException: { } inner } => Describe(path, inner),
         _ => $"{path}: not a JSON object of settings",
     };

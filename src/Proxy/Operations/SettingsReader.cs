@@ -27,7 +27,8 @@ public sealed partial class SettingsReader(IConfiguration configuration)
         }
     }
 
-    public void Fail(string key, string? value, string allowed) => _errors.Add($"{key} = {(value is null ? "(not set)" : $"\"{value}\"")}: {allowed}");
+    public void Fail(string key, string? value, string allowed) =>
+        _errors.Add($"{key} = {(value is null ? "(not set)" : $"\"{value}\"")}: {allowed}");
 
     /// <summary>Takes a part of the settings that this version does nothing with, so that its user hears of it.</summary>
     public void LeaveUnused(string key)
@@ -45,7 +46,9 @@ public sealed partial class SettingsReader(IConfiguration configuration)
     {
         if (FindText(key) is not { } text) return byDefault;
         // A bare number would be days, which nobody means.
-        if (text.Contains(':', StringComparison.Ordinal) && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most) return value;
+        if (text.Contains(':', StringComparison.Ordinal) && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var value)
+            && value >= least && value <= most)
+            return value;
         Fail(key, text, $"a duration hh:mm:ss from {least} to {most}");
         return byDefault;
     }
@@ -53,7 +56,9 @@ public sealed partial class SettingsReader(IConfiguration configuration)
     public long ReadNumber(string key, long byDefault, long least, long most = long.MaxValue)
     {
         if (FindText(key) is not { } text) return byDefault;
-        if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most) return value;
+        if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least
+            && value <= most)
+            return value;
         Fail(key, text, most == long.MaxValue ? $"a whole number from {least}" : $"a whole number from {least} to {most}");
         return byDefault;
     }
@@ -83,7 +88,9 @@ public sealed partial class SettingsReader(IConfiguration configuration)
             foreach (var one in allowed) isKnown |= one.Equals(name, StringComparison.OrdinalIgnoreCase);
             if (isKnown) continue;
             var path = $"{key}:{name}";
-            Fail(path, SecretName().IsMatch(path) ? "(hidden)" : Configuration[path], "not a setting; allowed are " + string.Join(", ", allowed.ToArray()));
+            Fail(
+                path, SecretName().IsMatch(path) ? "(hidden)" : Configuration[path],
+                "not a setting; allowed are " + string.Join(", ", allowed.ToArray()));
         }
     }
 

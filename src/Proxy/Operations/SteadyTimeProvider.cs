@@ -18,5 +18,6 @@ public sealed class SteadyTimeProvider(TimeProvider machine) : TimeProvider
 
     public override long GetTimestamp() => machine.GetTimestamp();
 
-    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => machine.CreateTimer(callback, state, dueTime, period);
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+        machine.CreateTimer(callback, state, dueTime, period);
 }

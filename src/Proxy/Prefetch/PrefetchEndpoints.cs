@@ -17,12 +17,17 @@ internal static class PrefetchEndpoints
     private const string Rule = "a JSON object such as {\"studies\":[\"1.2.3\"],\"priority\":\"next\"}";
 
     /// <summary>What a client may say of how soon the studies are wanted.</summary>
-    private static readonly Dictionary<string, PrefetchPriority> Priorities = new() { ["now"] = PrefetchPriority.Asked, ["next"] = PrefetchPriority.Next, ["idle"] = PrefetchPriority.Idle };
+    private static readonly Dictionary<string,
+    PrefetchPriority> Priorities =
+        new() { ["now"] = PrefetchPriority.Asked, ["next"] = PrefetchPriority.Next, ["idle"] = PrefetchPriority.Idle };
 
     public static void MapPrefetch(this IEndpointRouteBuilder app)
     {
         app.MapPost("/prefetch", PostAsync);
-        app.MapGet("/prefetch", (JobRegistry registry, TimeProvider time) => TypedResults.Json(registry.All.Select(holder => JobJson.Create(holder.Job, time.GetUtcNow()))));
+        app.MapGet(
+            "/prefetch",
+            (JobRegistry registry, TimeProvider time) => TypedResults.Json(
+                registry.All.Select(holder => JobJson.Create(holder.Job, time.GetUtcNow()))));
         app.MapGet("/prefetch/{id}", IResult (string id, JobRegistry registry, TimeProvider time) =>
             registry.Find(id) is { } holder ? TypedResults.Json(JobJson.Create(holder.Job, time.GetUtcNow())) : Unknown());
         app.MapDelete("/prefetch/{id}", IResult (string id, JobRegistry registry, TimeProvider time) =>
@@ -38,7 +43,8 @@ internal static class PrefetchEndpoints
     {
         // A page of another origin can send a body of any other type without asking first.
         if (!context.Request.HasJsonContentType()) return Problems.UnsupportedMediaType("application/json");
-        if (await ReadAsync(context.Request, context.RequestAborted) is not { } text) return Problems.TooLarge($"body: at most {MostBytes} bytes");
+        if (await ReadAsync(context.Request, context.RequestAborted) is not { } text)
+            return Problems.TooLarge($"body: at most {MostBytes} bytes");
         if (!TryRead(text, out var studies, out var priority, out var problem)) return problem;
         var job = registry.Add(PrefetchReason.Asked, priority, root: "", studies).Job;
         context.Response.Headers.Location = $"{context.Request.PathBase}/prefetch/{job.Id}";
@@ -53,15 +59,20 @@ internal static class PrefetchEndpoints
         return count > MostBytes ? null : text[..count];
     }
 
-    private static bool TryRead(byte[] text, out ImmutableArray<Uid> studies, out PrefetchPriority priority, [NotNullWhen(false)] out IResult? problem)
+    private static bool TryRead(
+        byte[] text, out ImmutableArray<Uid> studies, out PrefetchPriority priority, [NotNullWhen(false)] out IResult? problem)
     {
         (studies, priority, problem) = ([], PrefetchPriority.Next, null);
         try
         {
             using var document = JsonDocument.Parse(text);
             if (document.RootElement is not { ValueKind: JsonValueKind.Object } body) problem = Problems.BadParameter("body", Rule);
-            else if (!TryReadStudies(body, out studies)) problem = Problems.BadParameter("studies", $"a list of 1 to {MostStudies} Study Instance UIDs (PS3.5 §9.1)");
-            else if (!TryReadPriority(body, out priority)) problem = Problems.BadParameter("priority", "one of " + string.Join(", ", Priorities.Keys));
+            else if (
+                !TryReadStudies(body, out studies)) problem = Problems.BadParameter("studies",
+                $"a list of 1 to {MostStudies} Study Instance UIDs (PS3.5 §9.1)");
+            else if (
+                !TryReadPriority(body, out priority)) problem = Problems.BadParameter("priority",
+                "one of " + string.Join(", ", Priorities.Keys));
         }
         catch (JsonException)
         {
@@ -73,7 +84,9 @@ internal static class PrefetchEndpoints
     private static bool TryReadStudies(JsonElement body, out ImmutableArray<Uid> studies)
     {
         studies = [];
-        if (!body.TryGetProperty("studies", out var list) || list.ValueKind != JsonValueKind.Array || list.GetArrayLength() is 0 or > MostStudies) return false;
+        if (!body.TryGetProperty("studies", out var list) || list.ValueKind != JsonValueKind.Array
+            || list.GetArrayLength() is 0 or > MostStudies)
+            return false;
         var uids = new List<Uid>();
         foreach (var item in list.EnumerateArray())
         {
@@ -87,7 +100,8 @@ internal static class PrefetchEndpoints
     private static bool TryReadPriority(JsonElement body, out PrefetchPriority priority)
     {
         priority = PrefetchPriority.Next;
-        return !body.TryGetProperty("priority", out var value) || (value.ValueKind == JsonValueKind.String && Priorities.TryGetValue(value.GetString()!, out priority));
+        return !body.TryGetProperty("priority", out var value)
+            || (value.ValueKind == JsonValueKind.String && Priorities.TryGetValue(value.GetString()!, out priority));
     }
 
     private static IResult Unknown() => Problems.NotFound("There is no such job, or it has ended long ago.");

@@ -11,11 +11,13 @@ namespace Proxy.Prefetch;
 /// <param name="MaxInstances">The most instances that one job fetches.</param>
 /// <param name="Rules">What is fetched at certain times, whoever opens what.</param>
 public sealed record PrefetchOptions(
-    int NextStudies, int Priors, bool SeriesReadAhead, int MaxConcurrentRequests, long MaxBytes, int MaxInstances, IReadOnlyList<PrefetchRule> Rules)
+    int NextStudies, int Priors, bool SeriesReadAhead, int MaxConcurrentRequests, long MaxBytes, int MaxInstances,
+    IReadOnlyList<PrefetchRule> Rules)
 {
     public static PrefetchOptions Read(SettingsReader settings)
     {
-        settings.RefuseOthers("Prefetch", "NextStudies", "Priors", "SeriesReadAhead", "MaxConcurrentRequests", "MaxBytes", "MaxInstances", "Rules");
+        settings.RefuseOthers(
+            "Prefetch", "NextStudies", "Priors", "SeriesReadAhead", "MaxConcurrentRequests", "MaxBytes", "MaxInstances", "Rules");
         return new(
             (int)settings.ReadNumber("Prefetch:NextStudies", 3, 0, 100),
             (int)settings.ReadNumber("Prefetch:Priors", 2, 0, 100),

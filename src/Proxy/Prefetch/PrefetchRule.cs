@@ -3,7 +3,9 @@ using Proxy.Operations;
 
 namespace Proxy.Prefetch;
 
-/// <summary>Studies that are fetched at certain times, as <c>Prefetch:Rules</c> names them: the day's CTs before the morning, say.</summary>
+/// <summary>
+/// Studies that are fetched at certain times, as <c>Prefetch:Rules</c> names them: the day's CTs before the morning, say.
+/// </summary>
 /// <param name="Modalities">A study has a series of one of these; empty for all.</param>
 /// <param name="Description">What its description matches, with <c>*</c> and <c>?</c> as PS3.4 §C.2.2.2.4 has them; null for all.</param>
 /// <param name="MaxAge">Its date lies back no further; in whole days, today is one.</param>
@@ -11,9 +13,12 @@ namespace Proxy.Prefetch;
 /// <param name="To">When it ends; earlier than <paramref name="From"/> for the next morning, equal to it for all day.</param>
 /// <param name="Backends">Who is asked; empty for all.</param>
 /// <param name="Studies">The most studies, the newest first.</param>
-public sealed record PrefetchRule(IReadOnlyList<string> Modalities, string? Description, int MaxAge, TimeOnly From, TimeOnly To, IReadOnlyList<string> Backends, int Studies)
+public sealed record PrefetchRule(
+    IReadOnlyList<string> Modalities, string? Description, int MaxAge, TimeOnly From, TimeOnly To, IReadOnlyList<string> Backends,
+    int Studies)
 {
-    public static IReadOnlyList<PrefetchRule> ReadAll(SettingsReader settings) => [.. settings.ReadNames("Prefetch:Rules").Select(name => Read(settings, $"Prefetch:Rules:{name}"))];
+    public static IReadOnlyList<PrefetchRule> ReadAll(SettingsReader settings) =>
+        [.. settings.ReadNames("Prefetch:Rules").Select(name => Read(settings, $"Prefetch:Rules:{name}"))];
 
     /// <summary>Whether it is time.</summary>
     public bool IsOpen(TimeOnly now) => From == To || (From < To ? now >= From && now < To : now >= From || now < To);
@@ -22,10 +27,13 @@ public sealed record PrefetchRule(IReadOnlyList<string> Modalities, string? Desc
     {
         settings.RefuseOthers(key, "Modalities", "Description", "MaxAge", "From", "To", "Backends", "Studies");
         var backends = settings.ReadList($"{key}:Backends");
-        foreach (var backend in backends.Except(settings.ReadNames("Backends"), StringComparer.OrdinalIgnoreCase)) settings.Fail($"{key}:Backends", backend, "the name of a configured backend");
+        foreach (var backend in backends.Except(settings.ReadNames("Backends"), StringComparer.OrdinalIgnoreCase))
+            settings.Fail($"{key}:Backends", backend, "the name of a configured backend");
         return new(
-            settings.ReadList($"{key}:Modalities"), settings.FindText($"{key}:Description"), (int)settings.ReadNumber($"{key}:MaxAge", 1, 1, 36_500),
-            ReadTime(settings, $"{key}:From"), ReadTime(settings, $"{key}:To"), backends, (int)settings.ReadNumber($"{key}:Studies", 50, 1, 1000));
+            settings.ReadList($"{key}:Modalities"), settings.FindText($"{key}:Description"),
+            (int)settings.ReadNumber($"{key}:MaxAge", 1, 1, 36_500),
+            ReadTime(settings, $"{key}:From"), ReadTime(settings, $"{key}:To"), backends,
+            (int)settings.ReadNumber($"{key}:Studies", 50, 1, 1000));
     }
 
     private static TimeOnly ReadTime(SettingsReader settings, string key)

@@ -24,7 +24,9 @@ public sealed class Prefetcher : BackgroundService
     /// <summary>So many run at once, besides those that read ahead; each asks for its turns.</summary>
     private const int MostRunning = 8;
 
-    /// <summary>What comes after an open study is planned when it has been opened: who only passes through wants nothing behind it.</summary>
+    /// <summary>
+    /// What comes after an open study is planned when it has been opened: who only passes through wants nothing behind it.
+    /// </summary>
     private static readonly TimeSpan Settled = TimeSpan.FromSeconds(1);
 
     private readonly PriorityQueue<JobHandle, (PrefetchPriority, long)> _waiting = new();
@@ -43,7 +45,9 @@ public sealed class Prefetcher : BackgroundService
     private bool _isRunning;
     private int _running;
 
-    public Prefetcher(DicomMetadataStore store, WorkLists lists, PriorSearch priors, StudyFetch fetch, JobRegistry registry, Reloadable<PrefetchOptions> options, TimeProvider time, ILogger<Prefetcher> log)
+    public Prefetcher(
+        DicomMetadataStore store, WorkLists lists, PriorSearch priors, StudyFetch fetch, JobRegistry registry,
+        Reloadable<PrefetchOptions> options, TimeProvider time, ILogger<Prefetcher> log)
     {
         (_store, _lists, _priors, _fetch, _registry, _options, _time, _log) = (store, lists, priors, fetch, registry, options, time, log);
         _registry.Added += Wait;
@@ -67,7 +71,8 @@ public sealed class Prefetcher : BackgroundService
     public void NoteListed(Viewer viewer, SearchedStudies shown)
     {
         // Of one patient or one study: that is no work list.
-        if (!shown.Query.Matches.ContainsKey(Tag.PatientId.ToString()) && !shown.Query.Matches.ContainsKey(Tag.StudyInstanceUid.ToString())) _lists.Add(viewer, shown.Studies);
+        if (!shown.Query.Matches.ContainsKey(Tag.PatientId.ToString()) && !shown.Query.Matches.ContainsKey(Tag.StudyInstanceUid.ToString()))
+            _lists.Add(viewer, shown.Studies);
     }
 
     /// <summary>A viewer opens a study, or does something in the one that he has opened.</summary>
@@ -87,7 +92,8 @@ public sealed class Prefetcher : BackgroundService
     /// <summary>A viewer asks for a frame.</summary>
     public void NoteFrame(BackendScope scope, FramePath path)
     {
-        if (_readAhead.TryGetValue((scope.Name, path.Instance.Study), out var job)) job.Focus.Set(path.Instance.Series, path.Instance.Instance, path.Frame);
+        if (_readAhead.TryGetValue((scope.Name, path.Instance.Study), out var job))
+            job.Focus.Set(path.Instance.Series, path.Instance.Instance, path.Frame);
     }
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken)
@@ -127,7 +133,8 @@ public sealed class Prefetcher : BackgroundService
     private void PlanNext(Viewer viewer, BackendScope scope, ImmutableArray<Uid> next)
     {
         // What stood behind the study before is past; unless another viewer is there, with the same list.
-        if (_next.TryRemove(viewer, out var past) && !past.Job.StudyUids.SequenceEqual(next) && !_next.Values.Contains(past)) past.Cancel(_time.GetUtcNow(), "another study was opened");
+        if (_next.TryRemove(viewer, out var past) && !past.Job.StudyUids.SequenceEqual(next) && !_next.Values.Contains(past))
+            past.Cancel(_time.GetUtcNow(), "another study was opened");
         if (next.IsEmpty) return;
         var job = _next[viewer] = _registry.Add(PrefetchReason.Next, PrefetchPriority.Next, scope.Name, next);
         // It may have been pushed out at once, or have ended just now.
@@ -138,7 +145,8 @@ public sealed class Prefetcher : BackgroundService
     private void ReadAhead(BackendScope scope, Uid study)
     {
         if (!_options.Value.SeriesReadAhead) return;
-        var job = _readAhead.GetOrAdd((scope.Name, study), _ => _registry.Add(PrefetchReason.ReadAhead, PrefetchPriority.ReadAhead, scope.Name, [study]));
+        var job = _readAhead.GetOrAdd(
+            (scope.Name, study), _ => _registry.Add(PrefetchReason.ReadAhead, PrefetchPriority.ReadAhead, scope.Name, [study]));
         // It may have been dropped at once, or have ended just now.
         if (!job.Job.IsLive) _readAhead.TryRemove(new((scope.Name, study), job));
     }
@@ -169,7 +177,8 @@ public sealed class Prefetcher : BackgroundService
     {
         lock (_lock)
         {
-            while (_isRunning && !_stopping.IsCancellationRequested && _waiting.TryPeek(out var job, out _) && (_running < MostRunning || job.Job.Priority == PrefetchPriority.ReadAhead))
+            while (_isRunning && !_stopping.IsCancellationRequested && _waiting.TryPeek(out var job, out _)
+                && (_running < MostRunning || job.Job.Priority == PrefetchPriority.ReadAhead))
             {
                 _waiting.Dequeue();
                 if (!job.Job.IsLive) continue;
@@ -200,7 +209,13 @@ public sealed class Prefetcher : BackgroundService
         catch (Exception e)
         {
             _log.PrefetchFailed(e);
-            job.Update(j => j.With(new(j.StudyUids[0], null, "a fault of the proxy")) with { State = JobState.Failed, Ended = _time.GetUtcNow(), Waiting = null });
+            job.Update(j => j.With(
+                new(j.StudyUids[0], null, "a fault of the proxy")) with
+            {
+                State = JobState.Failed,
+                Ended = _time.GetUtcNow(),
+                Waiting = null
+            });
         }
         finally
         {

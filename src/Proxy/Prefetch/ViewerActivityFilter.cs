@@ -34,7 +34,11 @@ internal static class ViewerActivityFilter
     private static FramePath? FindFrame(HttpContext http, Uid study)
     {
         var values = http.Request.RouteValues;
-        if (values["frames"] is not string frames || !Uid.TryParse(values["series"] as string, out var series) || !Uid.TryParse(values["instance"] as string, out var instance)) return null;
-        return int.TryParse(frames.Split(',')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var frame) ? new(new(study, series, instance), frame) : null;
+        if (values["frames"] is not string frames || !Uid.TryParse(values["series"] as string, out var series)
+            || !Uid.TryParse(values["instance"] as string, out var instance))
+            return null;
+        return int.TryParse(frames.Split(',')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var frame)
+            ? new(new(study, series, instance), frame)
+            : null;
     }
 }

@@ -28,7 +28,8 @@ public sealed class AskPlan(Negotiation negotiation, ImmutableArray<BodyFormat> 
     public AskedForms? Next(BackendFailure? failure)
     {
         if (failure is not null && !IsAboutTheForm(failure)) return null;
-        if (_asked.Count == 0 && !_askedTogether && given is [var known, ..] && negotiation.Formats.FirstOrDefault(f => f.IsMetBy(known.MediaType, known.TransferSyntax)) is { } likely)
+        if (_asked.Count == 0 && !_askedTogether && given is [var known, ..]
+            && negotiation.Formats.FirstOrDefault(f => f.IsMetBy(known.MediaType, known.TransferSyntax)) is { } likely)
             return Alone(likely);
         if (!_askedTogether && (negotiation.Together.Length > 1 || !_asked.Contains(negotiation.Together[0])))
         {
@@ -58,8 +59,10 @@ public sealed class AskPlan(Negotiation negotiation, ImmutableArray<BodyFormat> 
     private Queue<BodyFormat> InTurn(BackendFailure? failure)
     {
         // A backend that breaks on a list has read it and could not make the best form: that one is tried last.
-        var broke = _askedTogether && negotiation.Together.Length > 1 && failure?.Status is (HttpStatusCode.InternalServerError or HttpStatusCode.NotImplemented);
-        var ordered = negotiation.Formats.OrderBy(f => negotiation.Forms.First(form => form.Format == f).Rank).ThenBy(f => f.TransferSyntax == stored ? 0 : 1).ToList();
+        var broke = _askedTogether && negotiation.Together.Length > 1
+            && failure?.Status is (HttpStatusCode.InternalServerError or HttpStatusCode.NotImplemented);
+        var ordered = negotiation.Formats.OrderBy(f => negotiation.Forms.First(form => form.Format == f).Rank)
+            .ThenBy(f => f.TransferSyntax == stored ? 0 : 1).ToList();
         return new(broke ? [.. ordered.Skip(1), ordered[0]] : ordered);
     }
 }

@@ -45,9 +45,11 @@ public sealed class BodyFetch(BackendClient client, PixelDescriptions pixels)
     public Task<BackendAnswer<EntryHead>> AskBulkDataAsync(
         BackendOptions backend, string place, InFlightBody inFlight, CancellationToken cancellation) =>
         client.AskAsync(
-            backend, new(place, BulkDataAccept) { Scope = FailureScope.Study }, (response, stopped) => CopyAsync(response, new BulkDataCheck(), inFlight, stopped), cancellation);
+            backend, new(place, BulkDataAccept) { Scope = FailureScope.Study },
+            (response, stopped) => CopyAsync(response, new BulkDataCheck(), inFlight, stopped), cancellation);
 
-    private static async Task<EntryHead> CopyAsync(BackendResponse response, BodyCheck check, InFlightBody inFlight, CancellationToken cancellation)
+    private static async Task<EntryHead> CopyAsync(
+        BackendResponse response, BodyCheck check, InFlightBody inFlight, CancellationToken cancellation)
     {
         var type = response.ContentType ?? check.TypeOfNone ?? throw new MalformedAnswerException("The answer has no type.");
         if (!type.IsMultipart)

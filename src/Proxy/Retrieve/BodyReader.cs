@@ -19,14 +19,16 @@ namespace Proxy.Retrieve;
 /// Another holder gives a frame in place of the owner only when its own metadata was read: then the series is its own.
 /// </remarks>
 public sealed class BodyReader(
-    BodyFetch fetch, BackendSet backends, BackendScheduler scheduler, SeriesListReader lists, SeriesReader series, DicomMetadataStore store, CachedBodies kept,
+    BodyFetch fetch, BackendSet backends, BackendScheduler scheduler, SeriesListReader lists, SeriesReader series,
+    DicomMetadataStore store, CachedBodies kept,
     GivenForms given, PixelDescriptions pixels)
 {
     /// <summary>As viewers ask for frames.</summary>
     private static readonly Negotiation PrefetchedFrames = Negotiation.Create(BodyFormat.AsStored);
 
     /// <summary>As viewers ask for segmentations and structure sets.</summary>
-    private static readonly Negotiation PrefetchedInstances = Negotiation.ForInstances(Accept.Parse($"multipart/related; type=\"{BodyFormat.Dicom}\""));
+    private static readonly Negotiation PrefetchedInstances = Negotiation.ForInstances(
+        Accept.Parse($"multipart/related; type=\"{BodyFormat.Dicom}\""));
 
     /// <summary>What is wanted, in which forms, and what has been tried for it.</summary>
     private sealed record Wanted(BackendScope Scope, BodyPath Body, Negotiation Negotiation, Placement Keep)
@@ -57,7 +59,9 @@ public sealed class BodyReader(
         var places = await lists.LocateAsync(scope, path.Study, returnEarly: true, bypassCache: false, cancellation);
         wanted.Failures.AddRange(places.Failures.ExceptBy(wanted.Failures.Select(f => f.Backend), f => f.Backend));
         var unlisted = SeriesReader.UnlistedIn(places, scope, path.Series).Select(l => l.Backend);
-        return await TryHoldersAsync(wanted, [.. HoldersOf(places.Study), .. unlisted], cancellation) is { } found ? Shown(found) : BodyResult.None(wanted.Failures);
+        return await TryHoldersAsync(wanted, [.. HoldersOf(places.Study), .. unlisted], cancellation) is { } found
+            ? Shown(found)
+            : BodyResult.None(wanted.Failures);
 
         BodyResult Shown(BodyResult result)
         {
@@ -91,9 +95,11 @@ public sealed class BodyReader(
     /// <param name="frame">Its number; null for the instance itself.</param>
     /// <param name="cancellation">Leaves it; a client that joined keeps it going.</param>
     /// <returns>How many bytes came; missing when the backend does not have it.</returns>
-    public async Task<BackendAnswer<long>> PrefetchAsync(BackendOptions backend, InstancePath path, int? frame, CancellationToken cancellation)
+    public async Task<BackendAnswer<long>> PrefetchAsync(
+        BackendOptions backend, InstancePath path, int? frame, CancellationToken cancellation)
     {
-        using var result = await AskAsync(backend, new(path, frame), GetPrefetchNegotiation(frame), Placement.Prefetched, isAhead: true, cancellation);
+        using var result = await AskAsync(
+            backend, new(path, frame), GetPrefetchNegotiation(frame), Placement.Prefetched, isAhead: true, cancellation);
         if (result.Body is not { } body) return result.Failures.Count > 0 ? new(result.Failures[0]) : new() { IsMissing = true };
         try
         {
@@ -122,7 +128,8 @@ public sealed class BodyReader(
             if (standsIn && !await series.CanStandInAsync(holder, wanted.Path, cancellation)) continue;
             if (await TryAsync(wanted, backend, cancellation) is not { } body) continue;
             // An instance that the owner does not have is no reason to take the others from it.
-            if (!standsIn || !holders.Contains(owner) || wanted.Failures.Any(f => f.Backend == owner && f.Error != BackendError.Busy)) series.SetOwner(wanted.Scope, holder, wanted.Path.SeriesPath);
+            if (!standsIn || !holders.Contains(owner) || wanted.Failures.Any(f => f.Backend == owner && f.Error != BackendError.Busy))
+                series.SetOwner(wanted.Scope, holder, wanted.Path.SeriesPath);
             return body;
         }
         return null;
@@ -131,7 +138,8 @@ public sealed class BodyReader(
     private async Task<BodyResult?> TryAsync(Wanted wanted, BackendOptions backend, CancellationToken cancellation)
     {
         // 1
-        if (await kept.FindAsync(backend.Name, wanted.Body, wanted.Negotiation, cancellation) is { } found) return BodyResult.Hit(found, backend.Name);
+        if (await kept.FindAsync(backend.Name, wanted.Body, wanted.Negotiation, cancellation) is { } found)
+            return BodyResult.Hit(found, backend.Name);
         if (wanted.Body.Frame is { } number && pixels.Find(backend.Name, wanted.Path)?.HasFrame(number) == false)
         {
             wanted.Without.Add(backend.Name);
@@ -147,7 +155,8 @@ public sealed class BodyReader(
             return null;
         }
         // 3
-        if (wanted.Negotiation.Formats.Length > 1 && await kept.FindAnyAsync(backend.Name, wanted.Body, wanted.Negotiation, cancellation) is { } lesser)
+        if (wanted.Negotiation.Formats.Length > 1
+            && await kept.FindAnyAsync(backend.Name, wanted.Body, wanted.Negotiation, cancellation) is { } lesser)
             return BodyResult.Hit(lesser, backend.Name);
         wanted.Failures.AddRange(result.Failures);
         // What a client accepts is no reason to move the series to another backend.
@@ -158,10 +167,12 @@ public sealed class BodyReader(
     private static bool IsNotInThisForm(BackendFailure failure) =>
         failure.Error == BackendError.NotInThisForm || failure is { Error: BackendError.BadStatus, Status: HttpStatusCode.NotAcceptable };
 
-    private bool IsHolder(string backend, InstancePath path) => store.GetStudy(path.Study)?.GetList(backend).FindSeries(path.Series) is not null;
+    private bool IsHolder(string backend, InstancePath path) =>
+        store.GetStudy(path.Study)?.GetList(backend).FindSeries(path.Series) is not null;
 
     /// <summary>Asks one backend: for all forms at once, then form by form as long as it fails for the form's sake.</summary>
-    private async Task<BodyResult> AskAsync(BackendOptions backend, BodyPath body, Negotiation negotiation, Placement placement, bool isAhead, CancellationToken cancellation)
+    private async Task<BodyResult> AskAsync(
+        BackendOptions backend, BodyPath body, Negotiation negotiation, Placement placement, bool isAhead, CancellationToken cancellation)
     {
         var path = body.Path.SeriesPath;
         var plan = new AskPlan(negotiation, given.Find(backend.Name, path, negotiation), given.FindStored(backend.Name, path));
@@ -169,7 +180,8 @@ public sealed class BodyReader(
         BodyResult? withoutIt = null;
         for (BackendFailure? failure = null; plan.Next(failure) is { } asked; failure = result.Failures[0])
         {
-            var lookup = kept.Get(backend.Name, body, asked, (fill, stopped) => fetch.AskAsync(backend, body, asked, fill, stopped), placement);
+            var lookup = kept.Get(
+                backend.Name, body, asked, (fill, stopped) => fetch.AskAsync(backend, body, asked, fill, stopped), placement);
             // It has joined by now: what is broken off for it is something else.
             var waiting = isAhead || lookup.Reader is null ? null : scheduler.BeginForeground(backend.Name, new(path.Study, path.Series));
             result = await BodyResult.FromLookupAsync(lookup, backend.Name, cancellation, waiting);
@@ -181,7 +193,8 @@ public sealed class BodyReader(
                     return result;
                 }
                 result.Dispose();
-                result = BodyResult.None([new(backend.Name, BackendError.BadStatus, "it gives no acceptable form", HttpStatusCode.NotAcceptable)]);
+                result = BodyResult.None(
+                    [new(backend.Name, BackendError.BadStatus, "it gives no acceptable form", HttpStatusCode.NotAcceptable)]);
             }
             if (result.Failures.Count == 0) return result;
             // No form at all says more than not this form.

@@ -17,19 +17,25 @@ public sealed record BodyResult(IBody? Body, CacheStatus Status, IReadOnlyList<B
     /// <summary>Says that a client waits for the backend, as long as the body is on its way to him.</summary>
     private IDisposable? Waiting { get; init; }
 
-    /// <summary>What a look into the cache leads to, when the backend has said what comes. A client that leaves while it waits leaves the fill too.</summary>
+    /// <summary>
+    /// What a look into the cache leads to, when the backend has said what comes. A client that leaves while it waits leaves the fill too.
+    /// </summary>
     /// <param name="lookup">Kept, or a place in a fill.</param>
     /// <param name="backend">Whose.</param>
     /// <param name="cancellation">The client leaves.</param>
     /// <param name="waiting">Disposed of when the result is, or when there is none.</param>
-    public static async Task<BodyResult> FromLookupAsync(EntryCache.Lookup lookup, string backend, CancellationToken cancellation, IDisposable? waiting = null)
+    public static async Task<BodyResult> FromLookupAsync(
+        EntryCache.Lookup lookup, string backend, CancellationToken cancellation, IDisposable? waiting = null)
     {
         if (lookup.Kept is { } kept) return Hit(kept, backend);
         var reader = lookup.Reader!;
         try
         {
             var answer = await reader.ReadHeadAsync(cancellation);
-            if (answer.IsFound) return new(reader, lookup.IsCollapsed ? CacheStatus.Collapsed : CacheStatus.Miss, []) { Backend = backend, Waiting = waiting };
+            if (answer.IsFound)
+                return new(
+                    reader, lookup.IsCollapsed ? CacheStatus.Collapsed : CacheStatus.Miss, [])
+                { Backend = backend, Waiting = waiting };
             reader.Dispose();
             waiting?.Dispose();
             return None(answer.Failure is { } failure ? [failure] : []);

@@ -22,14 +22,19 @@ internal static class BulkDataEndpoints
     }
 
     private static async Task<IResult> AnswerAsync(
-        HttpContext context, BackendSet backends, BulkDataReader reader, BulkTokens tokens, SeriesListReader lists, TimeProvider time, string holder, string? token)
+        HttpContext context, BackendSet backends, BulkDataReader reader, BulkTokens tokens, SeriesListReader lists, TimeProvider time,
+        string holder, string? token)
     {
         var scope = context.GetScope();
         if (!context.TryReadUids(out var study, out var series, out var instance, out var problem)) return problem;
-        if (!scope.Has(holder) || backends.Find(holder) is not { } backend) return Problems.NotFound("No backend of that name gives bulk data here.");
-        if (string.IsNullOrEmpty(token)) return Problems.NotFound("The backend named a place outside its DICOMweb root, which is not followed.");
+        if (!scope.Has(holder) || backends.Find(holder) is not { } backend)
+            return Problems.NotFound("No backend of that name gives bulk data here.");
+        if (string.IsNullOrEmpty(token))
+            return Problems.NotFound("The backend named a place outside its DICOMweb root, which is not followed.");
         var place = study is { } s ? tokens.Read(holder, GetResource(s, series, instance), token) : null;
-        if (place is null) return Problems.NotFound("No metadata of this proxy names this bulk data. Read the metadata again, and use its BulkDataURI as it is.");
+        if (place is null)
+            return Problems.NotFound(
+                "No metadata of this proxy names this bulk data. Read the metadata again, and use its BulkDataURI as it is.");
 
         var started = time.GetTimestamp();
         // What is kept of a series that is gone goes with it.
@@ -47,7 +52,8 @@ internal static class BulkDataEndpoints
         var isMultipart = context.Request.ReadAccept().Types is [var best, ..] && best.Type.Is(MediaType.MultipartRelated);
         var tag = BodyTag.Create($"{BulkDataReader.GetKey(backend, place)}", isMultipart);
         if (context.IsNotModified(tag.Plain)) return Results.Empty;
-        await MultipartAnswer.WriteOneAsync(context, isMultipart ? Wrapping.Multipart(body.Head, context.GetResourceAddress()) : Wrapping.None(body.Head), body);
+        await MultipartAnswer.WriteOneAsync(
+            context, isMultipart ? Wrapping.Multipart(body.Head, context.GetResourceAddress()) : Wrapping.None(body.Head), body);
         return Results.Empty;
     }
 

@@ -35,7 +35,8 @@ public sealed class BulkDataReader(BodyFetch fetch, BackendScheduler scheduler, 
     /// <returns>How many bytes came; missing when the backend does not have it.</returns>
     public async Task<BackendAnswer<long>> PrefetchAsync(BackendOptions backend, BulkDataPath place, CancellationToken cancellation)
     {
-        var lookup = cache.Get(GetKey(backend, place), (inFlight, stopped) => AskAsync(backend, place, inFlight, stopped), Placement.Prefetched);
+        var lookup = cache.Get(
+            GetKey(backend, place), (inFlight, stopped) => AskAsync(backend, place, inFlight, stopped), Placement.Prefetched);
         using var result = await BodyResult.FromLookupAsync(lookup, backend.Name, cancellation);
         if (result.Body is not { } body) return result.Failures.Count > 0 ? new(result.Failures[0]) : new() { IsMissing = true };
         try
@@ -55,10 +56,13 @@ public sealed class BulkDataReader(BodyFetch fetch, BackendScheduler scheduler, 
     private static FetchTarget GetTarget(EntryKey key) =>
         new(Uid.TryParse(key.Study, out var study) ? study : default, Uid.TryParse(key.Series, out var series) ? series : null);
 
-    private async Task<BackendAnswer<EntryHead>> AskAsync(BackendOptions backend, BulkDataPath place, InFlightBody inFlight, CancellationToken cancellation)
+    private async Task<BackendAnswer<EntryHead>> AskAsync(
+        BackendOptions backend, BulkDataPath place, InFlightBody inFlight, CancellationToken cancellation)
     {
         var answer = await fetch.AskBulkDataAsync(backend, place.Path, inFlight, cancellation);
         // OHIF and others resolve some relative URIs against the study, archives write them for either.
-        return answer.IsMissing && place.StudyPath is { } other ? await fetch.AskBulkDataAsync(backend, other, inFlight, cancellation) : answer;
+        return answer.IsMissing && place.StudyPath is { } other
+            ? await fetch.AskBulkDataAsync(backend, other, inFlight, cancellation)
+            : answer;
     }
 }

@@ -20,7 +20,9 @@ public sealed record BodyPath(InstancePath Path, int? Frame)
 /// </remarks>
 public sealed class CachedBodies(EntryCache cache, FrameCutter cutter, GivenForms given)
 {
-    /// <summary>A body in the form that the backend would give, too: the best, or a lesser one that it gave to the same negotiation.</summary>
+    /// <summary>
+    /// A body in the form that the backend would give, too: the best, or a lesser one that it gave to the same negotiation.
+    /// </summary>
     /// <param name="backend">Whose body.</param>
     /// <param name="body">Which.</param>
     /// <param name="negotiation">What the client accepts.</param>
@@ -63,16 +65,21 @@ public sealed class CachedBodies(EntryCache cache, FrameCutter cutter, GivenForm
     public EntryCache.Lookup Get(string backend, BodyPath body, AskedForms asked, EntryCache.Fetch fetch, Placement placement)
     {
         var flight = asked.Only is { } only ? only.Canonical : new BodyFormat(asked.Accept, "");
-        return cache.Get(new EntryKey(backend, body.RelativePath, flight), fetch, placement, head => new(backend, body.RelativePath, asked.GetKey(head)));
+        return cache.Get(
+            new EntryKey(backend, body.RelativePath, flight), fetch, placement,
+            head => new(backend, body.RelativePath, asked.GetKey(head)));
     }
 
-    private async ValueTask<ICachedBody?> FindAsync(string backend, BodyPath body, Negotiation negotiation, IReadOnlyList<BodyFormat> formats, CancellationToken cancellation)
+    private async ValueTask<ICachedBody?> FindAsync(
+        string backend, BodyPath body, Negotiation negotiation, IReadOnlyList<BodyFormat> formats, CancellationToken cancellation)
     {
         if (await cache.FindAsync(GetCandidates(backend, body, formats), cancellation) is not var (key, kept)) return null;
         ICachedBody? found = null, chosen = null;
         try
         {
-            found = body.Frame is { } frame && key.Format!.MediaType == BodyFormat.Dicom ? await cutter.TryCutAsync(key, kept, new(body.Path, frame), formats, cancellation) : kept;
+            found = body.Frame is { } frame && key.Format!.MediaType == BodyFormat.Dicom
+                ? await cutter.TryCutAsync(key, kept, new(body.Path, frame), formats, cancellation)
+                : kept;
             return chosen = found is not null && negotiation.Choose(found.Head) is not null ? found : null;
         }
         finally
@@ -87,7 +94,8 @@ public sealed class CachedBodies(EntryCache cache, FrameCutter cutter, GivenForm
     {
         var stored = body.Frame is null ? new(BodyFormat.Dicom, BodyFormat.Any) : BodyFormat.AsStored;
         if (formats.Count == 1 && formats[0] != stored) yield return new(new(backend, body.RelativePath, formats[0].Canonical), formats[0]);
-        foreach (var format in formats) yield return new(new(backend, body.RelativePath, stored), format == BodyFormat.AsStored ? null : format);
+        foreach (var format in formats)
+            yield return new(new(backend, body.RelativePath, stored), format == BodyFormat.AsStored ? null : format);
         foreach (var format in formats)
         {
             if (formats.Count > 1 && format != stored) yield return new(new(backend, body.RelativePath, format.Canonical), format);
@@ -108,14 +116,18 @@ public sealed record AskedForms(ImmutableArray<BodyFormat> Formats, string Accep
     public static AskedForms One(BodyFormat format) => new([format], format.ToAccept());
 
     /// <summary>True when a body is in a form that was asked for.</summary>
-    public bool AreMetBy(string mediaType, string? transferSyntax) => Formats.Any(f => f.TransferSyntax == BodyFormat.Any && f.MediaType == mediaType || f.IsMetBy(mediaType, transferSyntax));
+    public bool AreMetBy(string mediaType, string? transferSyntax) =>
+        Formats.Any(f => f.TransferSyntax == BodyFormat.Any && f.MediaType == mediaType || f.IsMetBy(mediaType, transferSyntax));
 
     /// <summary>The form under which an answer is kept.</summary>
     /// <remarks>What was asked for by a named transfer syntax may be transcoded; what only "any" is met by is the stored form.</remarks>
     public BodyFormat GetKey(EntryHead head)
     {
         var isStored = Formats.All(f => f.TransferSyntax == BodyFormat.Any || !f.IsMetBy(head.MediaType, head.TransferSyntax));
-        if (isStored && Formats.FirstOrDefault(f => f.TransferSyntax == BodyFormat.Any && f.MediaType is (MediaType.OctetStream or BodyFormat.Dicom)) is { } any) return any;
+        if (isStored
+            && Formats.FirstOrDefault(f => f.TransferSyntax == BodyFormat.Any
+                && f.MediaType is (MediaType.OctetStream or BodyFormat.Dicom)) is { } any)
+            return any;
         return head.TransferSyntax is { } syntax ? new BodyFormat(head.MediaType, syntax).Canonical : Formats[0].Canonical;
     }
 }

@@ -22,7 +22,8 @@ public sealed class FrameCutter(MemoryTier memory)
         {
             if (!syntaxes.Contains(format.TransferSyntax)) syntaxes.Add(format.TransferSyntax);
         }
-        return syntaxes.Select(syntax => new AcceptableEntry(new(backend, path.ToString(), new(BodyFormat.Dicom, syntax)), IsContainer: true));
+        return syntaxes.Select(
+            syntax => new AcceptableEntry(new(backend, path.ToString(), new(BodyFormat.Dicom, syntax)), IsContainer: true));
     }
 
     /// <summary>The frame; null when it cannot be cut, is not there, or is in no form that is wanted.</summary>
@@ -31,11 +32,16 @@ public sealed class FrameCutter(MemoryTier memory)
     /// <param name="path">The frame.</param>
     /// <param name="formats">What the client takes.</param>
     /// <param name="cancellation">The client leaves.</param>
-    public async ValueTask<ICachedBody?> TryCutAsync(EntryKey key, ICachedBody whole, FramePath path, IReadOnlyList<BodyFormat> formats, CancellationToken cancellation)
+    public async ValueTask<ICachedBody?> TryCutAsync(
+        EntryKey key, ICachedBody whole, FramePath path, IReadOnlyList<BodyFormat> formats, CancellationToken cancellation)
     {
-        if (await FindFramesAsync(key, whole, cancellation) is not { } frames || frames.SopInstanceUid != path.Instance.Instance || frames.FindFrame(path.Frame) is not { } frame) return null;
+        if (await FindFramesAsync(key, whole, cancellation) is not { } frames || frames.SopInstanceUid != path.Instance.Instance
+            || frames.FindFrame(path.Frame) is not { } frame)
+            return null;
         // Frames have no form of their own for what is only how a dataset is written (PS3.18 §8.7.3.3).
-        var syntax = frames.TransferSyntaxUid.ToString() is TransferSyntax.ImplicitLittleEndian ? BodyFormat.ExplicitLittleEndian : frames.TransferSyntaxUid.ToString();
+        var syntax = frames.TransferSyntaxUid.ToString() is TransferSyntax.ImplicitLittleEndian
+            ? BodyFormat.ExplicitLittleEndian
+            : frames.TransferSyntaxUid.ToString();
         var isAsStored = key.Format!.TransferSyntax == BodyFormat.Any;
         if (!formats.Any(f => (isAsStored || f.TransferSyntax != BodyFormat.Any) && f.IsMetBy(frames.MediaType, syntax))) return null;
         return whole.Cut(new(frames.MediaType, syntax, frame.Length), [.. frame.Ranges.ToArray().Select(r => (r.Offset, r.Length))]);
@@ -46,7 +52,9 @@ public sealed class FrameCutter(MemoryTier memory)
     {
         var place = new FrameOffsetsKey(key, whole.Stored);
         if (memory.TryFind<FrameOffsets>(place, out var known)) return known.Frames;
-        if (await whole.InspectAsync(readAt => new FrameOffsets(Part10Reader.FindFrames(whole.Length, readAt, out _)), cancellation) is not { } places) return null;
+        if (await whole.InspectAsync(
+            readAt => new FrameOffsets(Part10Reader.FindFrames(whole.Length, readAt, out _)), cancellation) is not { } places)
+            return null;
         memory.Add(place, places, 64 + 16L * (places.Frames?.Count ?? 0));
         return places.Frames;
     }

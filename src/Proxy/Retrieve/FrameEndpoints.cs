@@ -14,11 +14,14 @@ internal static class FrameEndpoints
     public static void MapFrames(this IEndpointRouteBuilder root) =>
         root.MapRead("/studies/{study}/series/{series}/instances/{instance}/frames/{frames}", AnswerAsync);
 
-    private static async Task<IResult> AnswerAsync(HttpContext context, BodyReader reader, PackedFrames packedFrames, Reloadable<CacheOptions> cache, TimeProvider time, string frames)
+    private static async Task<IResult> AnswerAsync(
+        HttpContext context, BodyReader reader, PackedFrames packedFrames, Reloadable<CacheOptions> cache, TimeProvider time, string frames)
     {
         var scope = context.GetScope();
         if (!context.TryReadUids(out var study, out var series, out var instance, out var problem)) return problem;
-        if (!TryReadFrames(frames, out var numbers)) return Problems.BadParameter("frames", "a list of frame numbers from 1 with commas between them, such as 1,2,3 (PS3.18 §10.1.1)");
+        if (!TryReadFrames(frames, out var numbers))
+            return Problems.BadParameter(
+                "frames", "a list of frame numbers from 1 with commas between them, such as 1,2,3 (PS3.18 §10.1.1)");
         var negotiation = Negotiation.ForFrames(context.Request);
         if (numbers.Count > 1) negotiation = negotiation.MultipartOnly();
         if (negotiation.Forms.IsEmpty) return NotAcceptable();
@@ -30,7 +33,8 @@ internal static class FrameEndpoints
         var first = await ReadAsync(0);
         using (first)
         {
-            if (first.Body is not { } body) return first.Failures.Count > 0 ? first.Failures.ToProblem() : Problems.NotFound("No backend holds this frame.");
+            if (first.Body is not { } body)
+                return first.Failures.Count > 0 ? first.Failures.ToProblem() : Problems.NotFound("No backend holds this frame.");
             var response = context.Response;
             response.SetCacheStatus(first.Status, isPrefetched: body.IsPrefetched);
             response.SetPrivate();
@@ -40,16 +44,21 @@ internal static class FrameEndpoints
             var root = $"{context.GetRootAddress(scope)}/{path}/frames/";
             if (numbers.Count > 1)
             {
-                var all = BodyTag.Create($"{first.Backend} {scope.Path}/{path}/frames/{frames} {body.Head.TransferSyntax} {negotiation.Name}", isMultipart: true);
-                if (!context.IsNotModified(all.Plain)) await MultipartAnswer.WriteManyAsync(context, body, numbers.Count, ReadAsync, place => root + numbers[place]);
+                var all = BodyTag.Create(
+                    $"{first.Backend} {scope.Path}/{path}/frames/{frames} {body.Head.TransferSyntax} {negotiation.Name}",
+                    isMultipart: true);
+                if (!context.IsNotModified(all.Plain))
+                    await MultipartAnswer.WriteManyAsync(context, body, numbers.Count, ReadAsync, place => root + numbers[place]);
                 return Results.Empty;
             }
             var isMultipart = negotiation.Choose(body.Head)!.IsMultipart;
             var location = root + numbers[0];
-            var tag = BodyTag.Create($"{first.Backend} {scope.Path}/{path}/frames/{numbers[0]} {Wrapping.GetContentType(body.Head)}", isMultipart);
+            var tag = BodyTag.Create(
+                $"{first.Backend} {scope.Path}/{path}/frames/{numbers[0]} {Wrapping.GetContentType(body.Head)}", isMultipart);
             var wrapping = isMultipart ? Wrapping.Multipart(body.Head, location) : Wrapping.None(body.Head);
             var coding = cache.Value.PacksFrames && PackedFrames.AreFor(body.Head) ? context.Request.ChooseCoding() : Coding.Identity;
-            if (coding != Coding.Identity) await AnswerPackedAsync(context, first, new(first.Backend, $"{location} {tag.Plain}", coding), tag, wrapping, packedFrames);
+            if (coding != Coding.Identity)
+                await AnswerPackedAsync(context, first, new(first.Backend, $"{location} {tag.Plain}", coding), tag, wrapping, packedFrames);
             else if (!context.IsNotModified(tag.Plain)) await MultipartAnswer.WriteOneAsync(context, wrapping, body);
             return Results.Empty;
         }
@@ -58,7 +67,8 @@ internal static class FrameEndpoints
             reader.ReadAsync(scope, path, numbers[place], negotiation, Placement.MemoryAndDisk, context.RequestAborted);
     }
 
-    private static async Task AnswerPackedAsync(HttpContext context, BodyResult found, PackedFrames.Key key, BodyTag tag, Wrapping wrapping, PackedFrames packedFrames)
+    private static async Task AnswerPackedAsync(
+        HttpContext context, BodyResult found, PackedFrames.Key key, BodyTag tag, Wrapping wrapping, PackedFrames packedFrames)
     {
         var (body, response) = (found.Body!, context.Response);
         var packed = packedFrames.Find(key, body);
@@ -87,7 +97,9 @@ internal static class FrameEndpoints
         numbers = [];
         foreach (var part in text.Split(','))
         {
-            if (!int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || number < 1 || numbers.Count == MaxFrames) return false;
+            if (!int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || number < 1
+                || numbers.Count == MaxFrames)
+                return false;
             numbers.Add(number);
         }
         return true;

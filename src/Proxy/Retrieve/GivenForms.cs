@@ -30,7 +30,9 @@ public sealed class GivenForms(MemoryTier memory)
 
     /// <summary>What the backend gave to this negotiation, the newest first; each as it is kept.</summary>
     public ImmutableArray<BodyFormat> Find(string backend, SeriesPath series, Negotiation negotiation) =>
-        negotiation.Formats.Length > 1 && memory.TryFind<Forms>(new Key(backend, series, negotiation.Name), out var forms) ? forms.Formats : [];
+        negotiation.Formats.Length > 1 && memory.TryFind<Forms>(new Key(backend, series, negotiation.Name), out var forms)
+            ? forms.Formats
+            : [];
 
     /// <summary>The transfer syntax that the series is stored in, as far as one of its objects showed it.</summary>
     public string? FindStored(string backend, SeriesPath series) =>
@@ -50,7 +52,9 @@ public sealed class GivenForms(MemoryTier memory)
         if (negotiation.Formats.Length == 1) return;
         var (given, known) = (new BodyFormat(head.MediaType, syntax).Canonical, Find(backend, series, negotiation));
         if (known is [var newest, ..] && newest == given) return;
-        memory.Add(new Key(backend, series, negotiation.Name), new Forms([given, .. known.Where(k => k != given).Take(Most - 1)]), BytesPerEntry, Lifetime);
+        memory.Add(
+            new Key(backend, series, negotiation.Name), new Forms([given, .. known.Where(k => k != given).Take(Most - 1)]), BytesPerEntry,
+            Lifetime);
     }
 
     /// <summary>True when the backend lately refused to give a whole series in one answer.</summary>

@@ -50,7 +50,8 @@ internal static class InFlightBodyCopy
         CopyAsync(body.ReadAsync, declared, check, isEndProved || declared.Length is not null, inFlight, cancellation);
 
     private static async Task<EntryHead> CopyAsync(
-        Func<Memory<byte>, CancellationToken, ValueTask<int>> read, EntryHead declared, BodyCheck check, bool isEndProved, InFlightBody inFlight,
+        Func<Memory<byte>, CancellationToken, ValueTask<int>> read, EntryHead declared, BodyCheck check, bool isEndProved,
+        InFlightBody inFlight,
         CancellationToken cancellation)
     {
         var (head, length, isAtEnd) = await StartAsync(read, declared, check, isEndProved, inFlight, cancellation);
@@ -86,7 +87,8 @@ internal static class InFlightBodyCopy
 
     // 1
     private static async Task<(EntryHead Head, long Length, bool IsAtEnd)> StartAsync(
-        Func<Memory<byte>, CancellationToken, ValueTask<int>> read, EntryHead declared, BodyCheck check, bool isEndProved, InFlightBody inFlight,
+        Func<Memory<byte>, CancellationToken, ValueTask<int>> read, EntryHead declared, BodyCheck check, bool isEndProved,
+        InFlightBody inFlight,
         CancellationToken cancellation)
     {
         var start = ArrayPool<byte>.Shared.Rent(HeldBytes);

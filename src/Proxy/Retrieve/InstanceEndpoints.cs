@@ -7,7 +7,10 @@ using Proxy.Search;
 namespace Proxy.Retrieve;
 
 /// <summary>Whole instances: WADO-RS of a study, a series or an instance (PS3.18 §10.4.1.1.1).</summary>
-/// <remarks>One instance is kept like a frame. Those of a whole series or study are kept on disk only: in memory they would evict what is being read.</remarks>
+/// <remarks>
+/// One instance is kept like a frame. Those of a whole series or study are kept on disk only: in memory they would evict what is being
+/// read.
+/// </remarks>
 internal static class InstanceEndpoints
 {
     public static void MapInstances(this IEndpointRouteBuilder root)
@@ -21,11 +24,14 @@ internal static class InstanceEndpoints
     {
         if (!context.TryReadUids(out var study, out var series, out var instance, out var problem)) return problem;
         var negotiation = Negotiation.ForInstances(context.Request);
-        return negotiation.Forms.IsEmpty ? NotAcceptable() : await AnswerInstanceAsync(context, reader, time, new(study!.Value, series!.Value, instance!.Value), negotiation);
+        return negotiation.Forms.IsEmpty
+            ? NotAcceptable()
+            : await AnswerInstanceAsync(context, reader, time, new(study!.Value, series!.Value, instance!.Value), negotiation);
     }
 
     /// <summary>One instance, as a single part or the one part of a multipart answer.</summary>
-    public static async Task<IResult> AnswerInstanceAsync(HttpContext context, BodyReader reader, TimeProvider time, InstancePath path, Negotiation negotiation)
+    public static async Task<IResult> AnswerInstanceAsync(
+        HttpContext context, BodyReader reader, TimeProvider time, InstancePath path, Negotiation negotiation)
     {
         var scope = context.GetScope();
         using var result = await reader.ReadAsync(scope, path, frame: null, negotiation, Placement.MemoryAndDisk, context.RequestAborted);
@@ -34,24 +40,31 @@ internal static class InstanceEndpoints
         var isMultipart = negotiation.Choose(body.Head)!.IsMultipart;
         var tag = BodyTag.Create($"{result.Backend} {scope.Path}/{path} {Wrapping.GetContentType(body.Head)}", isMultipart);
         if (context.IsNotModified(tag.Plain)) return Results.Empty;
-        await MultipartAnswer.WriteOneAsync(context, isMultipart ? Wrapping.Multipart(body.Head, $"{context.GetRootAddress(scope)}/{path}") : Wrapping.None(body.Head), body);
+        await MultipartAnswer.WriteOneAsync(
+            context, isMultipart ? Wrapping.Multipart(body.Head, $"{context.GetRootAddress(scope)}/{path}") : Wrapping.None(body.Head),
+            body);
         return Results.Empty;
     }
 
-    private static async Task<IResult> AnswerSeriesAsync(HttpContext context, SeriesBodies bodies, SeriesReader seriesReader, TimeProvider time)
+    private static async Task<IResult> AnswerSeriesAsync(
+        HttpContext context, SeriesBodies bodies, SeriesReader seriesReader, TimeProvider time)
     {
         if (!context.TryReadUids(out var study, out var series, out _, out var problem)) return problem;
         var negotiation = Negotiation.ForInstances(context.Request).MultipartOnly();
         if (negotiation.Forms.IsEmpty) return NotAcceptable();
         var path = new SeriesPath(study!.Value, series!.Value);
         var result = await seriesReader.ReadAsync(context.GetScope(), path, bypassCache: false, context.RequestAborted);
-        if (result.Metadata is not { } metadata) return result.Failures.Count > 0 ? result.Failures.ToProblem() : Problems.NotFound("No backend holds it.");
+        if (result.Metadata is not { } metadata)
+            return result.Failures.Count > 0 ? result.Failures.ToProblem() : Problems.NotFound("No backend holds it.");
         return await AnswerAsync(context, bodies, time, [new(result.Backend, path, [.. metadata.Uids])], negotiation);
     }
 
-    /// <summary>Every series of the study from its owner. While a backend fails, the last known lists decide whether the rest is whole.</summary>
+    /// <summary>
+    /// Every series of the study from its owner. While a backend fails, the last known lists decide whether the rest is whole.
+    /// </summary>
     private static async Task<IResult> AnswerStudyAsync(
-        HttpContext context, SeriesBodies bodies, SeriesReader seriesReader, SeriesListReader lists, Reloadable<RetrieveOptions> options, TimeProvider time)
+        HttpContext context, SeriesBodies bodies, SeriesReader seriesReader, SeriesListReader lists, Reloadable<RetrieveOptions> options,
+        TimeProvider time)
     {
         if (!context.TryReadUids(out var uid, out _, out _, out var problem)) return problem;
         var negotiation = Negotiation.ForInstances(context.Request).MultipartOnly();
@@ -62,16 +75,19 @@ internal static class InstanceEndpoints
             places, scope, series => seriesReader.ReadAsync(scope, new(study, series), bypassCache: false, stopped),
             (series, result) => bodies.HasAllAsync(WholeOf(series, result), negotiation, stopped));
         if (contents.FindProblem(options.Value) is { } failed) return failed;
-        return await AnswerAsync(context, bodies, time, [.. contents.Series.Select(s => WholeOf(s.Uid, s.Result))], negotiation, contents.Warn);
+        return await AnswerAsync(
+            context, bodies, time, [.. contents.Series.Select(s => WholeOf(s.Uid, s.Result))], negotiation, contents.Warn);
 
         SeriesInstances WholeOf(Uid series, SeriesResult result) => new(result.Backend, new(study, series), [.. result.Metadata!.Uids]);
     }
 
     private static async Task<IResult> AnswerAsync(
-        HttpContext context, SeriesBodies bodies, TimeProvider time, IReadOnlyList<SeriesInstances> series, Negotiation negotiation, Action<HttpResponse>? warn = null)
+        HttpContext context, SeriesBodies bodies, TimeProvider time, IReadOnlyList<SeriesInstances> series, Negotiation negotiation,
+        Action<HttpResponse>? warn = null)
     {
         var scope = context.GetScope();
-        await using var parts = bodies.ReadAsync(scope, series, negotiation, context.RequestAborted).GetAsyncEnumerator(context.RequestAborted);
+        await using var parts = bodies.ReadAsync(scope, series, negotiation, context.RequestAborted)
+            .GetAsyncEnumerator(context.RequestAborted);
         if (!await parts.MoveNextAsync()) return Problems.NotFound("No backend holds an instance of it.");
         if (parts.Current.Result.Body is not { } body) return NotFound(parts.Current.Result);
         SetHeaders(context, parts.Current.Result, body, time, isStored: false);

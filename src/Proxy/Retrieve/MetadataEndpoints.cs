@@ -11,7 +11,9 @@ namespace Proxy.Retrieve;
 /// <summary>WADO-RS metadata of a study, a series or an instance (PS3.18 §10.4.1.1.2).</summary>
 internal static class MetadataEndpoints
 {
-    /// <summary>A study with more text than this is written anew each time, as it is read: ready, it would take long before its first byte.</summary>
+    /// <summary>
+    /// A study with more text than this is written anew each time, as it is read: ready, it would take long before its first byte.
+    /// </summary>
     private const int MostReadyBytes = 8 * 1024 * 1024;
 
     public static void MapMetadata(this IEndpointRouteBuilder root)
@@ -21,7 +23,8 @@ internal static class MetadataEndpoints
         root.MapRead("/studies/{study}/series/{series}/instances/{instance}/metadata", AnswerSeriesAsync);
     }
 
-    private static async Task<IResult> AnswerSeriesAsync(HttpContext context, SeriesReader reader, ReadyMetadata ready, BulkTokens tokens, TimeProvider time)
+    private static async Task<IResult> AnswerSeriesAsync(
+        HttpContext context, SeriesReader reader, ReadyMetadata ready, BulkTokens tokens, TimeProvider time)
     {
         if (TryRead(context, out var scope, out var study, out var series, out var instance) is { } problem) return problem;
         var started = time.GetTimestamp();
@@ -29,7 +32,9 @@ internal static class MetadataEndpoints
         if (result.Metadata is not { } metadata) return NotFound(result.Failures);
         if (instance is { } one && !metadata.Has(one)) return Problems.NotFound("The series has no such instance.");
 
-        SetHeaders(context, result.Status, result.IsPrefetched, Freshness.GetAge(result.Asked, time.GetUtcNow()), time.GetElapsedTime(started), result.Failures);
+        SetHeaders(
+            context, result.Status, result.IsPrefetched, Freshness.GetAge(result.Asked, time.GetUtcNow()), time.GetElapsedTime(started),
+            result.Failures);
         WarnOfOmissions(context.Response, [metadata]);
         var hash = metadata.Hash ^ tokens.KeyId;
         if (context.IsNotModified($"W/\"{hash:x}{(instance is null ? "" : "-" + instance)}\"")) return Results.Empty;
@@ -39,7 +44,8 @@ internal static class MetadataEndpoints
     }
 
     /// <summary>The bytes that a client gets are ready when another client of the same address got them before.</summary>
-    private static async Task SendReadyAsync(HttpContext context, ReadyMetadata ready, Func<IEnumerable<ReadOnlyMemory<byte>>> write, ReadyMetadata.Key key)
+    private static async Task SendReadyAsync(
+        HttpContext context, ReadyMetadata ready, Func<IEnumerable<ReadOnlyMemory<byte>>> write, ReadyMetadata.Key key)
     {
         if (await ready.GetAsync(key, write, context.RequestAborted) is not { } body)
         {
@@ -65,9 +71,12 @@ internal static class MetadataEndpoints
         if (coding != Coding.Identity) response.Headers.ContentEncoding = Codings.GetName(coding);
     }
 
-    /// <summary>Every series of the study from its owner. One that cannot be had fails the whole, unless the settings allow a partial study.</summary>
+    /// <summary>
+    /// Every series of the study from its owner. One that cannot be had fails the whole, unless the settings allow a partial study.
+    /// </summary>
     private static async Task<IResult> AnswerStudyAsync(
-        HttpContext context, SeriesReader reader, SeriesListReader lists, ReadyMetadata ready, BulkTokens tokens, Reloadable<RetrieveOptions> options, TimeProvider time)
+        HttpContext context, SeriesReader reader, SeriesListReader lists, ReadyMetadata ready, BulkTokens tokens,
+        Reloadable<RetrieveOptions> options, TimeProvider time)
     {
         if (TryRead(context, out var scope, out var study, out _, out _) is { } problem) return problem;
         var started = time.GetTimestamp();
@@ -75,7 +84,8 @@ internal static class MetadataEndpoints
         var places = await lists.LocateAsync(scope, study, returnEarly: false, bypassCache, context.RequestAborted);
         // Metadata is in the store: a series whose holders fail is given as it was, marked stale.
         var contents = await StudyContents.ReadAsync(
-            places, scope, uid => reader.ReadAsync(scope, new(study, uid), bypassCache, context.RequestAborted), (_, _) => Task.FromResult(true));
+            places, scope, uid => reader.ReadAsync(scope, new(study, uid), bypassCache, context.RequestAborted),
+            (_, _) => Task.FromResult(true));
         if (contents.FindProblem(options.Value) is { } failed) return failed;
         var series = contents.Series.Select(s => s.Result).ToList();
 
@@ -107,7 +117,8 @@ internal static class MetadataEndpoints
     private static IResult NotFound(IReadOnlyList<BackendFailure> failures) =>
         failures.Count > 0 ? failures.ToProblem() : Problems.NotFound("No backend holds it.");
 
-    private static void SetHeaders(HttpContext context, CacheStatus status, bool isPrefetched, TimeSpan age, TimeSpan elapsed, IReadOnlyList<BackendFailure> failures)
+    private static void SetHeaders(
+        HttpContext context, CacheStatus status, bool isPrefetched, TimeSpan age, TimeSpan elapsed, IReadOnlyList<BackendFailure> failures)
     {
         var response = context.Response;
         response.SetCacheStatus(status, isPrefetched: isPrefetched);

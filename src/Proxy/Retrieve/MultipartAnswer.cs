@@ -28,7 +28,8 @@ internal static class MultipartAnswer
     /// <param name="count">Of all parts.</param>
     /// <param name="read">Finds a part by its place, from 1 on: the first is <paramref name="first"/>.</param>
     /// <param name="locate">The address of a part by its place, from 0 on.</param>
-    public static async Task WriteManyAsync(HttpContext context, IBody first, int count, Func<int, Task<BodyResult>> read, Func<int, string> locate)
+    public static async Task WriteManyAsync(
+        HttpContext context, IBody first, int count, Func<int, Task<BodyResult>> read, Func<int, string> locate)
     {
         var response = context.Response;
         var output = response.BodyWriter;
@@ -53,13 +54,18 @@ internal static class MultipartAnswer
         }
         finally
         {
-            foreach (var rest in coming) _ = rest.ContinueWith(static r => r.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
+            foreach (var rest in coming)
+                _ = rest.ContinueWith(
+                    static r => r.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion,
+                    TaskScheduler.Default);
         }
         output.Write(Wrapping.EndOfParts());
         await output.FlushAsync(context.RequestAborted);
     }
 
-    /// <summary>Writes parts as they come. A part that cannot be had breaks the connection: the answer would look complete without it.</summary>
+    /// <summary>
+    /// Writes parts as they come. A part that cannot be had breaks the connection: the answer would look complete without it.
+    /// </summary>
     /// <param name="context">The client.</param>
     /// <param name="parts">At the first part, which has a body.</param>
     /// <param name="locate">The address of a part.</param>

@@ -14,11 +14,15 @@ namespace Proxy.Retrieve;
 /// <param name="IsMultipart">The body is a part of a multipart answer; else it is the whole answer.</param>
 public sealed record AcceptedForm(BodyFormat Format, int Rank, bool IsMultipart)
 {
-    /// <summary>Asked for only when a better form turns out not to be allowed: it is not offered to the backend beside the others.</summary>
+    /// <summary>
+    /// Asked for only when a better form turns out not to be allowed: it is not offered to the backend beside the others.
+    /// </summary>
     public bool IsLastResort { get; init; }
 }
 
-/// <summary>The forms of a frame or an instance that a client accepts, best first: what decides which is looked up, asked for and sent.</summary>
+/// <summary>
+/// The forms of a frame or an instance that a client accepts, best first: what decides which is looked up, asked for and sent.
+/// </summary>
 /// <remarks>
 /// <code>
 /// accept= and Accept ──► forms by rank ──► 1 look up    the best rank; a lower one only when the backend gave it before
@@ -100,7 +104,9 @@ public sealed class Negotiation
     }
 
     /// <summary>The Accept header that offers a backend every form, with weights.</summary>
-    /// <param name="stored">The transfer syntax that the series is probably stored in: it goes first among equals; null when it is not known.</param>
+    /// <param name="stored">
+    /// The transfer syntax that the series is probably stored in: it goes first among equals; null when it is not known.
+    /// </param>
     /// <remarks>
     /// The best stands first and last: some servers take the first that they understand, Orthanc 1.10 takes the last, and both
     /// ignore weights. A second mention means the same as the first.
@@ -124,7 +130,8 @@ public sealed class Negotiation
     }
 
     private static bool Refuses(MediaType refused, string mediaType, string? transferSyntax) =>
-        refused.Is(mediaType) && (refused.Find("transfer-syntax") is not { } syntax || syntax is BodyFormat.Any || syntax == transferSyntax);
+        refused.Is(mediaType)
+            && (refused.Find("transfer-syntax") is not { } syntax || syntax is BodyFormat.Any || syntax == transferSyntax);
 
     private static Negotiation Read(HttpRequest request, bool areFrames)
     {
@@ -152,7 +159,8 @@ public sealed class Negotiation
             }
         }
         var refused = accept.Refused.Select(Inner).ToImmutableArray();
-        forms.RemoveAll(f => f.Format.TransferSyntax != BodyFormat.Any && refused.Any(r => Refuses(r, f.Format.MediaType, f.Format.TransferSyntax)));
+        forms.RemoveAll(
+            f => f.Format.TransferSyntax != BodyFormat.Any && refused.Any(r => Refuses(r, f.Format.MediaType, f.Format.TransferSyntax)));
         return new([.. forms.OrderBy(f => f.Rank).DistinctBy(f => (f.Format, f.IsMultipart))], refused);
 
         // Each rank of the client has room for a fallback behind it.
@@ -166,10 +174,13 @@ public sealed class Negotiation
                 : BodyFormat.FromMediaType(type);
             if (read is not { } format || format.MediaType == BodyFormat.Dicom == areFrames) return false;
             forms.Add(new(format, 2 * rank, isMultipart));
-            if (named is null && (isWildcard || !areFrames)) forms.Add(new(format with { TransferSyntax = BodyFormat.Any }, 2 * rank + 1, isMultipart));
+            if (named is null && (isWildcard || !areFrames))
+                forms.Add(new(format with { TransferSyntax = BodyFormat.Any }, 2 * rank + 1, isMultipart));
             // What is stored may be in a transfer syntax that is never sent (PS3.18 §8.7.3).
             if (named == BodyFormat.Any && !areFrames)
-                forms.Add(new(format with { TransferSyntax = BodyFormat.ExplicitLittleEndian }, 2 * rank + 1, isMultipart) { IsLastResort = true });
+                forms.Add(new(
+                    format with { TransferSyntax = BodyFormat.ExplicitLittleEndian }, 2 * rank + 1, isMultipart)
+                { IsLastResort = true });
             return true;
         }
 

@@ -7,7 +7,9 @@ using Proxy.Operations;
 
 namespace Proxy.Retrieve;
 
-/// <summary>Answers of one uncompressed frame, kept packed for clients that take it so: half the bytes for a CT, a quarter for an ultrasound.</summary>
+/// <summary>
+/// Answers of one uncompressed frame, kept packed for clients that take it so: half the bytes for a CT, a quarter for an ultrasound.
+/// </summary>
 /// <remarks>
 /// <code>
 /// 1 miss         as it is
@@ -46,17 +48,23 @@ public sealed class PackedFrames(MemoryTier memory, ILogger<PackedFrames> log) :
     /// <param name="Body">The answer; null when packing it saves less than a fifth.</param>
     public sealed record Packed(DateTimeOffset Stored, EntryHead Head, byte[]? Body);
 
-    private sealed record Job(Key Key, EntryHead Head, DateTimeOffset Stored, IReadOnlyList<ReadOnlyMemory<byte>> Pieces, Wrapping Wrapping, int Purges)
+    private sealed record Job(
+        Key Key, EntryHead Head, DateTimeOffset Stored, IReadOnlyList<ReadOnlyMemory<byte>> Pieces, Wrapping Wrapping, int Purges)
     {
         public long Bytes => Head.Length!.Value;
     }
 
     /// <summary>Whether such frames are packed: only those that are not compressed already.</summary>
     public static bool AreFor(EntryHead head) =>
-        head is { MediaType: MediaType.OctetStream, TransferSyntax: TransferSyntax.ImplicitLittleEndian or BodyFormat.ExplicitLittleEndian, Length: >= LeastBytes and <= MostBytes };
+        head is
+        {
+            MediaType: MediaType.OctetStream, TransferSyntax: TransferSyntax.ImplicitLittleEndian or BodyFormat.ExplicitLittleEndian,
+            Length: >= LeastBytes and <= MostBytes
+        };
 
     /// <summary>The packed answer that was made of this very body; null when there is none yet.</summary>
-    public Packed? Find(Key key, IBody body) => memory.TryFind<Packed>(key, out var packed) && packed.Stored == body.Stored && packed.Head == body.Head ? packed : null;
+    public Packed? Find(Key key, IBody body) =>
+        memory.TryFind<Packed>(key, out var packed) && packed.Stored == body.Stored && packed.Head == body.Head ? packed : null;
 
     /// <summary>Leaves a job for the next time; not when the body is not in memory.</summary>
     public void Want(Key key, IBody body, Wrapping wrapping)

@@ -6,7 +6,9 @@ using Proxy.Operations;
 
 namespace Proxy.Retrieve;
 
-/// <summary>Metadata answers that are ready to be sent, within the budget of the memory tier. However many want the same one, it is made once.</summary>
+/// <summary>
+/// Metadata answers that are ready to be sent, within the budget of the memory tier. However many want the same one, it is made once.
+/// </summary>
 /// <remarks>
 /// An answer contains the address that the client used. A client can name any address, so answers are kept for a few
 /// addresses only; those for others are written as they leave.

@@ -27,7 +27,9 @@ public sealed class SeriesAnswer(BackendClient client, EntryCache cache, GivenFo
     /// <summary>Parts that are here and not yet taken.</summary>
     private const int MostWaiting = 4;
 
-    /// <summary>The instances of the answer that are wanted; fewer when it breaks off between two parts, none when the backend refuses.</summary>
+    /// <summary>
+    /// The instances of the answer that are wanted; fewer when it breaks off between two parts, none when the backend refuses.
+    /// </summary>
     /// <param name="backend">The owner of the series.</param>
     /// <param name="series">What is wanted.</param>
     /// <param name="negotiation">In which forms.</param>
@@ -59,20 +61,25 @@ public sealed class SeriesAnswer(BackendClient client, EntryCache cache, GivenFo
         while (parts.TryRead(out var part)) part.Result.Dispose();
     }
 
-    /// <summary>Asks in one form after the other until the backend gives parts. Failures are the backend's; the instances are asked for alone then.</summary>
+    /// <summary>
+    /// Asks in one form after the other until the backend gives parts. Failures are the backend's; the instances are asked for alone then.
+    /// </summary>
     private async Task AskAsync(
-        BackendOptions backend, SeriesInstances series, Negotiation negotiation, ChannelWriter<InstancePart> parts, CancellationTokenSource leaving)
+        BackendOptions backend, SeriesInstances series, Negotiation negotiation, ChannelWriter<InstancePart> parts,
+        CancellationTokenSource leaving)
     {
         var left = series.Instances.ToHashSet();
         var refusals = 0;
-        var plan = new AskPlan(negotiation, given.Find(backend.Name, series.Path, negotiation), given.FindStored(backend.Name, series.Path));
+        var plan = new AskPlan(
+            negotiation, given.Find(backend.Name, series.Path, negotiation), given.FindStored(backend.Name, series.Path));
         try
         {
             for (BackendFailure? failure = null; left.Count == series.Instances.Count && plan.Next(failure) is { } asked;)
             {
                 var answer = await client.AskAsync(
                     backend, new(series.Path.ToString(), asked.Accept),
-                    (response, stopped) => CopyAsync(response, backend.Name, series.Path, negotiation, asked, left, parts, leaving, stopped), leaving.Token);
+                    (response, stopped) => CopyAsync(
+                        response, backend.Name, series.Path, negotiation, asked, left, parts, leaving, stopped), leaving.Token);
                 failure = answer.Failure;
                 if (failure is null) return;
                 if (failure.Status is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed or HttpStatusCode.NotAcceptable or HttpStatusCode.NotImplemented)
@@ -91,7 +98,8 @@ public sealed class SeriesAnswer(BackendClient client, EntryCache cache, GivenFo
     }
 
     private async Task<bool> CopyAsync(
-        BackendResponse response, string backend, SeriesPath path, Negotiation negotiation, AskedForms asked, HashSet<Uid> left, ChannelWriter<InstancePart> parts,
+        BackendResponse response, string backend, SeriesPath path, Negotiation negotiation, AskedForms asked, HashSet<Uid> left,
+        ChannelWriter<InstancePart> parts,
         CancellationTokenSource leaving, CancellationToken cancellation)
     {
         using var multipart = response.OpenMultipart();
@@ -105,7 +113,8 @@ public sealed class SeriesAnswer(BackendClient client, EntryCache cache, GivenFo
             var instance = new InstancePath(path.Study, path.Series, uid);
             var copied = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             var lookup = cache.Get(
-                new(backend, instance.ToString(), asked.GetKey(head)), (body, stopped) => CopyPartAsync(multipart, backend, head, start, body, copied, stopped), Placement.DiskOnly);
+                new(backend, instance.ToString(), asked.GetKey(head)),
+                (body, stopped) => CopyPartAsync(multipart, backend, head, start, body, copied, stopped), Placement.DiskOnly);
             if (lookup is not { Kept: null, IsCollapsed: false }) copied.SetResult();
             BodyResult? result = null;
             try
@@ -135,7 +144,8 @@ public sealed class SeriesAnswer(BackendClient client, EntryCache cache, GivenFo
     }
 
     /// <summary>The first bytes of a part, up to where they say which instance it is.</summary>
-    private static async Task<(Part10Identity Identity, ReadOnlyMemory<byte> Start)> ReadStartAsync(MultipartReader multipart, CancellationToken cancellation)
+    private static async Task<(
+        Part10Identity Identity, ReadOnlyMemory<byte> Start)> ReadStartAsync(MultipartReader multipart, CancellationToken cancellation)
     {
         var start = new byte[4096];
         for (var length = 0; ;)
@@ -144,13 +154,15 @@ public sealed class SeriesAnswer(BackendClient client, EntryCache cache, GivenFo
             var count = await multipart.ReadBodyAsync(start.AsMemory(length), cancellation);
             length += count;
             var isAll = count == 0 || length == MostStartBytes;
-            if (Part10Identity.Read(start.AsMemory(0, length), Tag.SeriesInstanceUid, isAll) is { } identity) return (identity, start.AsMemory(0, length));
+            if (Part10Identity.Read(start.AsMemory(0, length), Tag.SeriesInstanceUid, isAll) is { } identity)
+                return (identity, start.AsMemory(0, length));
         }
     }
 
     /// <summary>One part into the fill of its instance. What is wrong with it is wrong with the whole answer.</summary>
     private static async Task<BackendAnswer<EntryHead>> CopyPartAsync(
-        MultipartReader multipart, string backend, EntryHead head, ReadOnlyMemory<byte> start, InFlightBody body, TaskCompletionSource copied, CancellationToken stopped)
+        MultipartReader multipart, string backend, EntryHead head, ReadOnlyMemory<byte> start, InFlightBody body,
+        TaskCompletionSource copied, CancellationToken stopped)
     {
         try
         {
@@ -165,7 +177,8 @@ public sealed class SeriesAnswer(BackendClient client, EntryCache cache, GivenFo
             }
             body.Open();
             var length = (long)start.Length;
-            for (int count; (count = await multipart.ReadBodyAsync(await body.GetRoomAsync(stopped), stopped)) > 0; length += count) body.Commit(count);
+            for (int count; (count = await multipart.ReadBodyAsync(await body.GetRoomAsync(stopped), stopped)) > 0; length += count)
+                body.Commit(count);
             if (head.Length is { } declared && declared != length) throw new MalformedAnswerException("A part is not as long as it says.");
             copied.SetResult();
             return new(head with { Length = length });

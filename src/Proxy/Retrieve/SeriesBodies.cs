@@ -16,7 +16,9 @@ public sealed record SeriesInstances(string Backend, SeriesPath Path, IReadOnlyL
 /// <param name="Result">Its body, to be disposed of; without a body: why there is none.</param>
 public sealed record InstancePart(InstancePath Path, BodyResult Result);
 
-/// <summary>Gives every instance of a study or a series to a client: a series that is not cached comes in one answer of its owner.</summary>
+/// <summary>
+/// Gives every instance of a study or a series to a client: a series that is not cached comes in one answer of its owner.
+/// </summary>
 /// <remarks>
 /// <code>
 /// 1 whole      the owner's answer, part by part as it arrives; each part is kept as an instance
@@ -31,7 +33,8 @@ public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, Cach
 
     /// <summary>All instances of several series, one series after the other.</summary>
     public async IAsyncEnumerable<InstancePart> ReadAsync(
-        BackendScope scope, IReadOnlyList<SeriesInstances> series, Negotiation negotiation, [EnumeratorCancellation] CancellationToken cancellation)
+        BackendScope scope, IReadOnlyList<SeriesInstances> series, Negotiation negotiation,
+        [EnumeratorCancellation] CancellationToken cancellation)
     {
         foreach (var one in series)
         {
@@ -49,7 +52,8 @@ public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, Cach
         var left = series.Instances.ToList();
         // 1: when only a few are missing, the others need not travel again.
         var few = left.Count / 4;
-        if (backends.Find(series.Backend) is { } owner && !given.RefusesSeries(owner.Name) && await CountMissingAsync(series, negotiation, few, cancellation) > few)
+        if (backends.Find(series.Backend) is { } owner && !given.RefusesSeries(owner.Name)
+            && await CountMissingAsync(series, negotiation, few, cancellation) > few)
         {
             await foreach (var part in answers.ReadAsync(owner, series, negotiation, cancellation))
             {
@@ -72,7 +76,9 @@ public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, Cach
         finally
         {
             foreach (var (_, reading) in coming)
-                _ = reading.ContinueWith(static r => r.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
+                _ = reading.ContinueWith(
+                    static r => r.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion,
+                    TaskScheduler.Default);
         }
 
         async Task<InstancePart> NextAsync()

@@ -16,7 +16,8 @@ namespace Proxy.Retrieve;
 /// <param name="Asked">When it gave or confirmed them.</param>
 /// <param name="Status">From the store or asked for now.</param>
 /// <param name="Failures">Backends that could not say.</param>
-public sealed record SeriesResult(PackedInstances? Metadata, string Backend, DateTimeOffset Asked, CacheStatus Status, IReadOnlyList<BackendFailure> Failures)
+public sealed record SeriesResult(
+    PackedInstances? Metadata, string Backend, DateTimeOffset Asked, CacheStatus Status, IReadOnlyList<BackendFailure> Failures)
 {
     /// <summary>It was fetched ahead, and this client is the first to ask for it.</summary>
     public bool IsPrefetched { get; init; }
@@ -36,7 +37,8 @@ public sealed record SeriesResult(PackedInstances? Metadata, string Backend, Dat
 /// when another holds more of it, and back to the preferred holder when that has answered well for a while.
 /// </remarks>
 public sealed class SeriesReader(
-    BackendClient client, BackendSet backends, BackendStates states, BackendScheduler scheduler, SeriesListReader lists, DicomMetadataStore store, EntryCache entries,
+    BackendClient client, BackendSet backends, BackendStates states, BackendScheduler scheduler, SeriesListReader lists,
+    DicomMetadataStore store, EntryCache entries,
     Reloadable<CacheOptions> cache, TimeProvider time, ILogger<SeriesReader> log)
 {
     /// <summary>How long a client that could have what is kept waits for what is new.</summary>
@@ -55,7 +57,8 @@ public sealed class SeriesReader(
     }
 
     /// <summary>What no client asked for yet: it fires no event, and no client waits for it.</summary>
-    public Task<SeriesResult> PrefetchAsync(BackendScope scope, SeriesPath path, CancellationToken cancellation) => RefreshAsync(scope, path, bypassCache: false, isAhead: true, cancellation);
+    public Task<SeriesResult> PrefetchAsync(BackendScope scope, SeriesPath path, CancellationToken cancellation) =>
+        RefreshAsync(scope, path, bypassCache: false, isAhead: true, cancellation);
 
     private async Task<SeriesResult> FindAsync(BackendScope scope, SeriesPath path, bool bypassCache, CancellationToken cancellation)
     {
@@ -63,13 +66,16 @@ public sealed class SeriesReader(
         if (!bypassCache && FindFresh(scope, path) is { } fresh) return fresh;
 
         // 2
-        if (bypassCache || FindKept(scope, path, []) is not { } kept) return await RefreshAsync(scope, path, bypassCache, isAhead: false, cancellation);
+        if (bypassCache || FindKept(scope, path, []) is not { } kept)
+            return await RefreshAsync(scope, path, bypassCache, isAhead: false, cancellation);
         var refreshing = CurrentPurpose.RunAsync(
             RequestPurpose.Revalidation, () => RefreshAsync(scope, path, bypassCache, isAhead: false, CancellationToken.None));
         await Task.WhenAny(refreshing, Task.Delay(Patience, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
         if (refreshing.IsCompleted) return await refreshing;
-        _ = refreshing.ContinueWith(failed => log.RequestFailed(failed.Exception!), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+        _ = refreshing.ContinueWith(
+            failed => log.RequestFailed(failed.Exception!), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted,
+            TaskScheduler.Default);
         return kept;
     }
 
@@ -77,11 +83,14 @@ public sealed class SeriesReader(
     public IEnumerable<SeriesList> GetHolders(Study? study, BackendScope scope, Uid series) =>
         study?.GetHolders(series, backends.GetPreference).Where(list => scope.Has(list.Backend)) ?? [];
 
-    /// <summary>The backends that may hold a series although no list of theirs names it: they do not search, or only not for series.</summary>
+    /// <summary>
+    /// The backends that may hold a series although no list of theirs names it: they do not search, or only not for series.
+    /// </summary>
     public static IEnumerable<SeriesList> UnlistedIn(StudyHolders places, BackendScope scope, Uid series)
     {
         var withoutSeriesSearch = places.Study?.SeriesLists.Values.Where(list => list.IsUnlisted && !places.HasFailed(list.Backend)) ?? [];
-        var withoutSearch = places.Failures.Where(f => f.Status == HttpStatusCode.NotFound).Select(f => places.Study?.GetList(f.Backend) ?? new SeriesList(f.Backend));
+        var withoutSearch = places.Failures.Where(f => f.Status == HttpStatusCode.NotFound).Select(f => places.Study?.GetList(f.Backend)
+            ?? new SeriesList(f.Backend));
         return withoutSeriesSearch.Concat(withoutSearch).Where(list => list.FindSeries(series) is null && scope.Has(list.Backend));
     }
 
@@ -93,7 +102,9 @@ public sealed class SeriesReader(
     {
         var list = store.GetStudy(path.Study)?.GetList(backend) ?? new SeriesList(backend);
         if (list.FindSeries(path.Series) is { IsMetadataComplete: true, Metadata: { } known }) return known.Has(path.Instance);
-        return await TryReadAsync(list, path.SeriesPath, bypassCache: false, isAhead: false, [], cancellation) is { Metadata: { } metadata } && metadata.Has(path.Instance);
+        return await TryReadAsync(
+            list, path.SeriesPath, bypassCache: false, isAhead: false, [],
+            cancellation) is { Metadata: { } metadata } && metadata.Has(path.Instance);
     }
 
     /// <summary>Binds a series to whoever gives it. The root of one backend says nothing about the others.</summary>
@@ -102,7 +113,8 @@ public sealed class SeriesReader(
         if (scope.IsAll) store.SetOwner(backend, path);
     }
 
-    private async Task<SeriesResult> RefreshAsync(BackendScope scope, SeriesPath path, bool bypassCache, bool isAhead, CancellationToken cancellation)
+    private async Task<SeriesResult> RefreshAsync(
+        BackendScope scope, SeriesPath path, bool bypassCache, bool isAhead, CancellationToken cancellation)
     {
         // 3
         var places = await lists.LocateAsync(scope, path.Study, returnEarly: true, bypassCache, cancellation, isAhead);
@@ -123,8 +135,12 @@ public sealed class SeriesReader(
         var holders = GetHolders(places.Study, scope, series).Where(list => !places.HasFailed(list.Backend)).ToList();
         if (holders.Count > 1)
         {
-            var (owner, best) = (holders[0], holders.OrderByDescending(CountOf).ThenBy(l => backends.GetPreference(l.Backend)).ThenBy(l => l.Backend, StringComparer.Ordinal).First());
-            if (CountOf(best) > CountOf(owner) || states.IsSteady(best.Backend, places.Study!.Uid)) holders = [best, .. holders.Where(l => l != best)];
+            var (owner, best) = (
+                holders[0],
+                holders.OrderByDescending(CountOf).ThenBy(l => backends.GetPreference(l.Backend))
+                    .ThenBy(l => l.Backend, StringComparer.Ordinal).First());
+            if (CountOf(best) > CountOf(owner) || states.IsSteady(best.Backend, places.Study!.Uid))
+                holders = [best, .. holders.Where(l => l != best)];
         }
         return [.. holders, .. UnlistedIn(places, scope, series)];
 
@@ -132,7 +148,8 @@ public sealed class SeriesReader(
     }
 
     /// <summary>The whole metadata as one backend gives it; null when it does not, and then who failed is added.</summary>
-    private async Task<SeriesResult?> TryReadAsync(SeriesList list, SeriesPath path, bool bypassCache, bool isAhead, List<BackendFailure> failures, CancellationToken cancellation)
+    private async Task<SeriesResult?> TryReadAsync(
+        SeriesList list, SeriesPath path, bool bypassCache, bool isAhead, List<BackendFailure> failures, CancellationToken cancellation)
     {
         // 4
         var series = list.FindSeries(path.Series) ?? new Series(path.Series);
@@ -144,11 +161,13 @@ public sealed class SeriesReader(
         }
         // 5
         if (backends.Find(list.Backend) is not { } backend) return null;
-        var asking = _asking.RunAsync((list.Backend, path, bypassCache), stopped => AskOnceAsync(backend, path, series, bypassCache, isAhead, stopped), cancellation);
+        var asking = _asking.RunAsync(
+            (list.Backend, path, bypassCache), stopped => AskOnceAsync(backend, path, series, bypassCache, isAhead, stopped), cancellation);
         using var waiting = scheduler.BeginForeground(list.Backend, new(path.Study));
         var (answer, isShared) = await asking;
         if (answer.IsUnchanged) return new(series.Metadata, list.Backend, time.GetUtcNow(), CacheStatus.Hit, []);
-        if (answer.IsFound) return new(answer.Value, list.Backend, time.GetUtcNow(), isShared ? CacheStatus.Collapsed : CacheStatus.Miss, []);
+        if (answer.IsFound)
+            return new(answer.Value, list.Backend, time.GetUtcNow(), isShared ? CacheStatus.Collapsed : CacheStatus.Miss, []);
         if (answer.Failure is { } failure) failures.Add(failure);
         else if (isAhead) return null;
         else if (await lists.FindOutageAsync(backend, path, cancellation) is { } outage) failures.Add(outage);
@@ -166,10 +185,13 @@ public sealed class SeriesReader(
     public SeriesResult? FindFresh(BackendScope scope, SeriesPath path)
     {
         var owner = GetHolders(store.GetStudy(path.Study), scope, path.Series).FirstOrDefault();
-        return owner?.FindSeries(path.Series) is { } series && IsFresh(series) ? new(series.Metadata, owner.Backend, series.MetadataAsked, CacheStatus.Hit, []) : null;
+        return owner?.FindSeries(path.Series) is { } series && IsFresh(series)
+            ? new(series.Metadata, owner.Backend, series.MetadataAsked, CacheStatus.Hit, [])
+            : null;
     }
 
-    private bool IsFresh(Series series) => series.IsMetadataFresh(cache.Value.MetadataFreshness, time.GetUtcNow()) && series.IsMetadataComplete;
+    private bool IsFresh(Series series) =>
+        series.IsMetadataFresh(cache.Value.MetadataFreshness, time.GetUtcNow()) && series.IsMetadataComplete;
 
     private SeriesResult? FindKept(BackendScope scope, SeriesPath path, List<BackendFailure> failures) =>
         (from list in GetHolders(store.GetStudy(path.Study), scope, path.Series)
@@ -177,12 +199,15 @@ public sealed class SeriesReader(
          where series.IsMetadataFresh(cache.Value.MetadataMaxStale, time.GetUtcNow())
          select new SeriesResult(series.Metadata, list.Backend, series.MetadataAsked, CacheStatus.Stale, failures)).FirstOrDefault();
 
-    private async Task<BackendAnswer<PackedInstances>> AskOnceAsync(BackendOptions backend, SeriesPath path, Series known, bool bypassCache, bool isAhead, CancellationToken cancellation)
+    private async Task<BackendAnswer<PackedInstances>> AskOnceAsync(
+        BackendOptions backend, SeriesPath path, Series known, bool bypassCache, bool isAhead, CancellationToken cancellation)
     {
         var now = store.GetStudy(path.Study)?.GetList(backend.Name).FindSeries(path.Series);
         // Between the first look and now another's asking may have come to its end.
         if (!bypassCache && now is not null && IsFresh(now)) return new(now.Metadata!);
-        var request = new BackendRequest($"{path}/metadata", MediaType.DicomJson) { Known = known.IsMetadataComplete ? known.MetadataValidators : null };
+        var request = new BackendRequest(
+            $"{path}/metadata", MediaType.DicomJson)
+        { Known = known.IsMetadataComplete ? known.MetadataValidators : null };
         var answer = await client.AskAsync(backend, request, (response, stopped) => ReadAsync(response, path, stopped), cancellation);
         if (IsEmpty(answer) && HasInstances(now))
         {
@@ -190,8 +215,11 @@ public sealed class SeriesReader(
             if (await lists.DoubtAsync(backend, path.Study, cancellation) is { } failure) return new(failure);
             now = store.GetStudy(path.Study)?.GetList(backend.Name).FindSeries(path.Series);
             if (!HasInstances(now)) return default;
-            answer = await client.AskAsync(backend, request with { Known = null }, (response, stopped) => ReadAsync(response, path, stopped), cancellation);
-            if (IsEmpty(answer)) return new(new BackendFailure(backend.Name, BackendError.BadAnswer, "no metadata of a series that it lists with instances"));
+            answer = await client.AskAsync(
+                backend, request with { Known = null }, (response, stopped) => ReadAsync(response, path, stopped), cancellation);
+            if (IsEmpty(answer))
+                return new(
+                    new BackendFailure(backend.Name, BackendError.BadAnswer, "no metadata of a series that it lists with instances"));
         }
         if (answer.IsUnchanged)
         {
@@ -201,7 +229,8 @@ public sealed class SeriesReader(
         if (!answer.IsFound || answer.Value.Metadata.Count == 0) return answer.Failure is { } failure ? new(failure) : default;
         if (answer.Value.Metadata.LeftOut is var (datasets, _) && datasets > 0) log.RowsLeftOut(backend.Name, datasets);
         if (answer.Value.Metadata.LeftOut is var (_, attributes) && attributes > 0) log.AttributesLeftOut(backend.Name, attributes);
-        var gone = store.AddInstances(backend.Name, path, answer.Value.Metadata, answer.Value.Validators, now?.Summary, madeInClient: isAhead);
+        var gone = store.AddInstances(
+            backend.Name, path, answer.Value.Metadata, answer.Value.Validators, now?.Summary, madeInClient: isAhead);
         foreach (var instance in gone) entries.Remove(backend.Name, new InstancePath(path.Study, path.Series, instance));
         return new(answer.Value.Metadata);
     }
@@ -210,10 +239,15 @@ public sealed class SeriesReader(
     private static bool IsEmpty(BackendAnswer<(PackedInstances Metadata, Validators? Validators)> answer) =>
         answer.IsFound ? answer.Value.Metadata.Count == 0 : answer is { IsMissing: false, IsUnchanged: false, Failure: null };
 
-    /// <summary>Whether the backend's row of the series says that it has instances. A row that does not count them stands for some.</summary>
-    private static bool HasInstances(Series? series) => series?.Summary is { } row && row.FindInt(Tag.NumberOfSeriesRelatedInstances) is not 0;
+    /// <summary>
+    /// Whether the backend's row of the series says that it has instances. A row that does not count them stands for some.
+    /// </summary>
+    private static bool HasInstances(Series? series) =>
+        series?.Summary is { } row && row.FindInt(Tag.NumberOfSeriesRelatedInstances) is not 0;
 
-    private static async Task<(PackedInstances Metadata, Validators? Validators)> ReadAsync(BackendResponse response, SeriesPath path, CancellationToken cancellation)
+    private static async Task<(
+        PackedInstances Metadata, Validators? Validators)> ReadAsync(BackendResponse response, SeriesPath path,
+        CancellationToken cancellation)
     {
         var builder = new PackedInstances.Builder();
         await foreach (var dataset in response.ReadDatasetsAsync(cancellation))

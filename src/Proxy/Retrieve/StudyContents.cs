@@ -10,7 +10,8 @@ namespace Proxy.Retrieve;
 /// <param name="Missing">Series that only failed backends hold, each with those failures.</param>
 /// <param name="Failures">Backends that did not say what they hold now.</param>
 public sealed record StudyContents(
-    IReadOnlyList<(Uid Uid, SeriesResult Result)> Series, IReadOnlyList<(Uid Uid, IReadOnlyList<BackendFailure> Failures)> Missing, IReadOnlyList<BackendFailure> Failures)
+    IReadOnlyList<(Uid Uid, SeriesResult Result)> Series, IReadOnlyList<(Uid Uid, IReadOnlyList<BackendFailure> Failures)> Missing,
+    IReadOnlyList<BackendFailure> Failures)
 {
     /// <summary>Reads the series of a study and sorts them by whether they can be given.</summary>
     /// <param name="places">The series lists of the study and the backends that failed.</param>
@@ -61,7 +62,8 @@ public sealed record StudyContents(
 
     private string Describe()
     {
-        var shown = Missing.Take(10).Select(m => $"series {m.Uid} ({string.Join(", ", m.Failures.Select(f => $"{f.Backend}: {f.Error}"))})");
+        var shown = Missing.Take(10)
+            .Select(m => $"series {m.Uid} ({string.Join(", ", m.Failures.Select(f => $"{f.Backend}: {f.Error}"))})");
         return $"{Missing.Count} of {Series.Count + Missing.Count} series cannot be given now: {string.Join("; ", shown)}{(Missing.Count > 10 ? "; …" : "")}";
     }
 }

@@ -26,7 +26,8 @@ public sealed class WholeSeries(BackendClient client, EntryCache cache, TimeProv
     /// <param name="came">Told of each instance that is kept, and of its bytes.</param>
     /// <param name="cancellation">Leaves it.</param>
     /// <returns>How many instances came that frames can be cut out of.</returns>
-    public Task<BackendAnswer<int>> PrefetchAsync(BackendOptions backend, SeriesPath path, Action<Uid, long> came, CancellationToken cancellation)
+    public Task<BackendAnswer<int>> PrefetchAsync(
+        BackendOptions backend, SeriesPath path, Action<Uid, long> came, CancellationToken cancellation)
     {
         var removals = cache.Removals;
         return client.AskAsync(backend, new(path.ToString(), Format.ToAccept()), ReadAsync, cancellation);

@@ -26,13 +26,15 @@ public sealed record Wrapping(string ContentType, byte[] Opening, byte[] End)
     /// <summary>The one part of a multipart answer.</summary>
     /// <param name="head">Of the body.</param>
     /// <param name="location">The address of the body alone.</param>
-    public static Wrapping Multipart(EntryHead head, string location) => new(TypeOfMultipart(head), PartHead(isFirst: true, head, location), Writer.End());
+    public static Wrapping Multipart(EntryHead head, string location) =>
+        new(TypeOfMultipart(head), PartHead(isFirst: true, head, location), Writer.End());
 
     /// <summary>What stands before a part's body.</summary>
     /// <param name="isFirst">No part precedes it.</param>
     /// <param name="head">Of the body.</param>
     /// <param name="location">The address of the body alone.</param>
-    public static byte[] PartHead(bool isFirst, EntryHead head, string location) => Writer.PartHead(isFirst, GetContentType(head), location, head.Length);
+    public static byte[] PartHead(bool isFirst, EntryHead head, string location) =>
+        Writer.PartHead(isFirst, GetContentType(head), location, head.Length);
 
     /// <summary>What stands behind the last part's body.</summary>
     public static byte[] EndOfParts() => Writer.End();

@@ -25,7 +25,8 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     /// </param>
     /// <param name="deadline">The backend is given up on: what came until then stands.</param>
     /// <param name="cancellation">Nobody waits any more.</param>
-    public async Task<SearchAnswer> AskAsync(BackendOptions backend, SearchQuery query, int? most, CancellationToken deadline, CancellationToken cancellation)
+    public async Task<SearchAnswer> AskAsync(
+        BackendOptions backend, SearchQuery query, int? most, CancellationToken deadline, CancellationToken cancellation)
     {
         var takesRaw = GetLimits(backend.Name, query.Level).TakesCaretsRaw;
         var reading = new Reading(query with { SendsCaretsRaw = query.HasCarets && takesRaw == true }, most);
@@ -120,7 +121,8 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         Note(!isRaw);
         return other;
 
-        static bool IsRefusal(BackendFailure? failure) => failure?.Status is >= HttpStatusCode.BadRequest and < HttpStatusCode.TooManyRequests;
+        static bool IsRefusal(BackendFailure? failure) =>
+            failure?.Status is >= HttpStatusCode.BadRequest and < HttpStatusCode.TooManyRequests;
     }
 
     private async Task ReadAsync(Reading reading, BackendOptions backend, CancellationToken deadline, CancellationToken cancellation)
@@ -138,10 +140,13 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     }
 
     /// <summary>One question a modality: a study that has several comes several times and counts once.</summary>
-    private async Task ReadPartsAsync(Reading reading, IReadOnlyList<SearchQuery> parts, BackendOptions backend, CancellationToken deadline, CancellationToken cancellation)
+    private async Task ReadPartsAsync(
+        Reading reading, IReadOnlyList<SearchQuery> parts, BackendOptions backend, CancellationToken deadline,
+        CancellationToken cancellation)
     {
         var readings = parts.Select(part => new Reading(part, reading.Most)).ToList();
-        await Task.WhenAll(readings.Select(part => ReadPagesAsync(part, backend, takesSmaller: !part.Query.SendsCaretsRaw, deadline, cancellation)));
+        await Task.WhenAll(
+            readings.Select(part => ReadPagesAsync(part, backend, takesSmaller: !part.Query.SendsCaretsRaw, deadline, cancellation)));
         foreach (var (uid, row) in readings.SelectMany(part => part.Rows))
         {
             if (!reading.Rows.TryGetValue(uid, out var known) || row.Position < known.Position) reading.Rows[uid] = row;
@@ -154,7 +159,8 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     }
 
     /// <param name="takesSmaller">
-    /// Whether a refusal may mean that the limit is too large; else it is the list of modalities, or the raw <c>^</c>, that is doubted first.
+    /// Whether a refusal may mean that the limit is too large; else it is the list of modalities, or the raw <c>^</c>, that is doubted
+    /// first.
     /// </param>
     private async Task ReadPagesAsync(
         Reading reading, BackendOptions backend, bool takesSmaller, CancellationToken deadline, CancellationToken cancellation)
@@ -168,10 +174,12 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
             var (first, most) = (reading.Rows.Count, reading.Wanted ?? SearchDepth.Most + 1 - reading.Rows.Count);
             var answer = await client.AskAsync(
                 backend, RequestFor(reading.Query, limit, offset),
-                (response, stopped) => AnswerPage.ReadAsync(response, reading.Query, reading.Packed, first, most, stopped), deadline, cancellation);
+                (response, stopped) => AnswerPage.ReadAsync(response, reading.Query, reading.Packed, first, most, stopped), deadline,
+                cancellation);
             if (answer.Failure is { } failure)
             {
-                if (takesSmaller && offset == 0 && failure.Status is HttpStatusCode.BadRequest or HttpStatusCode.RequestEntityTooLarge && FindSmaller(limit) is { } less)
+                if (takesSmaller && offset == 0 && failure.Status is HttpStatusCode.BadRequest or HttpStatusCode.RequestEntityTooLarge
+                    && FindSmaller(limit) is { } less)
                 {
                     smaller = less;
                     continue;
@@ -194,30 +202,37 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
             {
                 if (page.SaysMore && page.Count > 0)
                     reading.Failure = new(backend.Name, BackendError.BadAnswer, "it says that more results remain and does not give them");
-                if (isProbe) Learn(backend.Name, reading.Query.Level, limits => limits.WithWholePage(lastPage, reading.Query.CanonicalText, time.GetUtcNow()));
+                if (isProbe)
+                    Learn(
+                        backend.Name, reading.Query.Level,
+                        limits => limits.WithWholePage(lastPage, reading.Query.CanonicalText, time.GetUtcNow()));
                 return;
             }
-            if (isProbe) Learn(backend.Name, reading.Query.Level, limits => limits with { PageCap = Math.Max(lastPage, limits.PageCap ?? 0) });
+            if (isProbe)
+                Learn(backend.Name, reading.Query.Level, limits => limits with { PageCap = Math.Max(lastPage, limits.PageCap ?? 0) });
 
             var isFull = limit is { } asked && page.Count >= asked;
             isProbe = !isFull && !page.SaysMore;
-            if (isProbe && GetLimits(backend.Name, reading.Query.Level).IsLast(page.Count, reading.Query.CanonicalText, time.GetUtcNow())) return;
+            if (isProbe && GetLimits(backend.Name, reading.Query.Level).IsLast(page.Count, reading.Query.CanonicalText, time.GetUtcNow()))
+                return;
             offset += page.Count;
             lastPage = page.Count;
         }
     }
 
     /// <summary>Only a study that the path names may be unknown: else a 404 says that the configured address is wrong.</summary>
-    private static BackendRequest RequestFor(SearchQuery query, int? limit, int offset) => new(query.ToRequest(limit, offset), MediaType.DicomJson)
-    {
-        IsMissing = status => query.Study is not null && status is HttpStatusCode.NotFound or HttpStatusCode.Gone,
-    };
+    private static BackendRequest RequestFor(SearchQuery query, int? limit, int offset) =>
+        new(query.ToRequest(limit, offset), MediaType.DicomJson)
+        {
+            IsMissing = status => query.Study is not null && status is HttpStatusCode.NotFound or HttpStatusCode.Gone,
+        };
 
     private static int? Least(int? one, int? other) => one < other || other is null ? one : other;
 
     private static int? FindSmaller(int? limit) => SmallerLimits.Cast<int?>().FirstOrDefault(smaller => smaller < limit);
 
-    private ObservedSearchLimits GetLimits(string backend, SearchLevel level) => _habits.GetValueOrDefault((backend, level)) ?? ObservedSearchLimits.Unknown;
+    private ObservedSearchLimits GetLimits(string backend, SearchLevel level) =>
+        _habits.GetValueOrDefault((backend, level)) ?? ObservedSearchLimits.Unknown;
 
     private void Learn(string backend, SearchLevel level, Func<ObservedSearchLimits, ObservedSearchLimits> change) =>
         _habits.AddOrUpdate((backend, level), _ => change(ObservedSearchLimits.Unknown), (_, limits) => change(limits));

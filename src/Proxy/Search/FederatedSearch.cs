@@ -23,7 +23,8 @@ namespace Proxy.Search;
 /// failed one.
 /// </remarks>
 public sealed class FederatedSearch(
-    BackendSet backends, BackendSearch search, SeriesListReader lists, StudyCounts counts, StoredInstances instances, DicomMetadataStore store,
+    BackendSet backends, BackendSearch search, SeriesListReader lists, StudyCounts counts, StoredInstances instances,
+    DicomMetadataStore store,
     MemoryTier memory, Counters counters,
     Reloadable<SearchOptions> options, Reloadable<CacheOptions> cache, TimeProvider time, ILogger<FederatedSearch> log)
 {
@@ -50,7 +51,8 @@ public sealed class FederatedSearch(
     /// <param name="bypassCache">Ask although what is kept is fresh.</param>
     /// <param name="started">When the client began to wait: the search's deadline runs from there.</param>
     /// <param name="cancellation">Nobody waits any more.</param>
-    public async Task<SearchPage> ReadPageAsync(BackendScope scope, SearchQuery query, SearchResult result, bool bypassCache, long started, CancellationToken cancellation)
+    public async Task<SearchPage> ReadPageAsync(
+        BackendScope scope, SearchQuery query, SearchResult result, bool bypassCache, long started, CancellationToken cancellation)
     {
         // 5
         var page = result.Rows.Read(query.Offset, SearchDepth.FindLimit(query, options.Value.MaxResults));
@@ -82,7 +84,8 @@ public sealed class FederatedSearch(
     public async Task<SearchResult> FindAsync(BackendScope scope, SearchQuery query, bool bypassCache, CancellationToken cancellation)
     {
         // 1
-        if (query is { Level: SearchLevel.Series, Study: { } study } && query.AsksWhole) return await ListSeriesAsync(scope, study, bypassCache, cancellation);
+        if (query is { Level: SearchLevel.Series, Study: { } study } && query.AsksWhole)
+            return await ListSeriesAsync(scope, study, bypassCache, cancellation);
         var maxResults = options.Value.MaxResults;
         for (var depth = SearchDepth.Create(query, maxResults); ; depth = Math.Min(2 * depth, SearchDepth.Most))
         {
@@ -92,7 +95,8 @@ public sealed class FederatedSearch(
         }
     }
 
-    private async Task<SearchResult> FindAsync(BackendScope scope, SearchQuery query, int depth, bool bypassCache, CancellationToken cancellation)
+    private async Task<SearchResult> FindAsync(
+        BackendScope scope, SearchQuery query, int depth, bool bypassCache, CancellationToken cancellation)
     {
         var key = new ResultKey(scope.Name, string.Join(',', scope.Backends.Select(b => b.Name)), query.CanonicalText, depth);
         if (!bypassCache && memory.TryFind<SearchResult>(key, out var kept)) return kept with { Status = CacheStatus.Hit };
@@ -101,7 +105,8 @@ public sealed class FederatedSearch(
         {
             if (FindStudy(scope, query) is { } found) return found;
         }
-        var (result, isShared) = await _searching.RunAsync((key, bypassCache), stopped => AskAllAsync(scope, query, key, bypassCache, stopped), cancellation);
+        var (result, isShared) = await _searching.RunAsync(
+            (key, bypassCache), stopped => AskAllAsync(scope, query, key, bypassCache, stopped), cancellation);
         return isShared ? result with { Status = CacheStatus.Collapsed } : result;
     }
 
@@ -110,16 +115,19 @@ public sealed class FederatedSearch(
     /// that was searched for, and are parts of it all the same.
     /// </summary>
     private async Task<(ImmutableArray<MergedRow> Page, IReadOnlyList<string> Silent)> AddOtherPartsAsync(
-        BackendScope scope, SearchQuery query, SearchResult result, ImmutableArray<MergedRow> page, bool bypassCache, TimeSpan deadline, CancellationToken cancellation)
+        BackendScope scope, SearchQuery query, SearchResult result, ImmutableArray<MergedRow> page, bool bypassCache, TimeSpan deadline,
+        CancellationToken cancellation)
     {
         var asking = from backend in scope.Backends
                      where result.Failures.All(f => f.Backend != backend.Name)
                      let unknown = page.Where(row => row.Sources.All(s => s.Backend != backend.Name)).Select(row => row.Uid).ToList()
                      from studies in unknown.Chunk(StudyCounts.StudiesPerQuestion)
                      let wanted = query.OnlyStudies(studies)
-                     select AskAsync(backend, wanted, SearchDepth.Create(wanted, options.Value.MaxResults), bypassCache, deadline, cancellation);
+                     select AskAsync(
+                         backend, wanted, SearchDepth.Create(wanted, options.Value.MaxResults), bypassCache, deadline, cancellation);
         var answers = await Task.WhenAll(asking);
-        var parts = answers.SelectMany(answer => answer.Rows, (answer, row) => (answer.Backend.Name, Row: row)).ToLookup(part => part.Row.Uid);
+        var parts = answers.SelectMany(answer => answer.Rows, (answer, row) => (answer.Backend.Name, Row: row))
+            .ToLookup(part => part.Row.Uid);
         var silent = answers.Where(answer => answer.Failure is not null).Select(answer => answer.Backend.Name).Distinct();
         return ([.. page.Select(WithParts)], [.. silent]);
 
@@ -127,11 +135,14 @@ public sealed class FederatedSearch(
         {
             if (!parts.Contains(row.Uid)) return row;
             var sources = row.Sources.Concat(parts[row.Uid].Select(part => new SourceRow(part.Name, part.Row.Read())));
-            return MergedRow.Merge(row.Uid, [.. sources.OrderBy(s => backends.GetPreference(s.Backend)).ThenBy(s => s.Backend, StringComparer.Ordinal)], new StudyPath(row.Uid).ToString());
+            return MergedRow.Merge(
+                row.Uid, [.. sources.OrderBy(s => backends.GetPreference(s.Backend)).ThenBy(s => s.Backend, StringComparer.Ordinal)],
+                new StudyPath(row.Uid).ToString());
         }
     }
 
-    private async Task<SearchResult> AskAllAsync(BackendScope scope, SearchQuery query, ResultKey key, bool bypassCache, CancellationToken cancellation)
+    private async Task<SearchResult> AskAllAsync(
+        BackendScope scope, SearchQuery query, ResultKey key, bool bypassCache, CancellationToken cancellation)
     {
         // Between the first look and now another's search may have come to its end.
         if (!bypassCache && memory.TryFind<SearchResult>(key, out var kept)) return kept with { Status = CacheStatus.Hit };
@@ -144,7 +155,9 @@ public sealed class FederatedSearch(
         var failures = answers.Select(a => a.Failure).OfType<BackendFailure>().ToList();
         var keptRows = FindKeptRows(query, answers);
         var rows = MergedList.Merge(query, [.. answers, .. keptRows], store, query.IsWithinStudy ? int.MaxValue : options.Value.MaxResults);
-        var result = new SearchResult(rows, failures, NotesOn(query, answers), answers.Concat(keptRows).Min(a => a.Asked), keptRows.Count > 0 ? CacheStatus.Stale : CacheStatus.Miss)
+        var result = new SearchResult(
+            rows, failures, NotesOn(query, answers), answers.Concat(keptRows).Min(a => a.Asked),
+            keptRows.Count > 0 ? CacheStatus.Stale : CacheStatus.Miss)
         {
             HasAnswer = keptRows.Count > 0 || answers.Any(a => a.Failure is null || a.Rows.Count > 0),
             HasMore = answers.Any(a => a.IsCut),
@@ -162,10 +175,12 @@ public sealed class FederatedSearch(
         BackendOptions backend, SearchQuery query, int depth, bool bypassCache, TimeSpan deadline, CancellationToken cancellation)
     {
         var key = new AnswerKey(backend.Name, query.CanonicalText, depth);
-        return (await _asking.RunAsync((key, bypassCache), stopped => AskOnceAsync(backend, query, key, bypassCache, deadline, stopped), cancellation)).Result;
+        return (await _asking.RunAsync(
+            (key, bypassCache), stopped => AskOnceAsync(backend, query, key, bypassCache, deadline, stopped), cancellation)).Result;
     }
 
-    private async Task<SearchAnswer> AskOnceAsync(BackendOptions backend, SearchQuery query, AnswerKey key, bool bypassCache, TimeSpan deadline, CancellationToken cancellation)
+    private async Task<SearchAnswer> AskOnceAsync(
+        BackendOptions backend, SearchQuery query, AnswerKey key, bool bypassCache, TimeSpan deadline, CancellationToken cancellation)
     {
         if (!bypassCache && memory.TryFind<SearchAnswer>(key, out var kept)) return kept;
         using var late = new CancellationTokenSource(deadline, time);
@@ -191,10 +206,12 @@ public sealed class FederatedSearch(
             if (answer.LeftOut > 0) notes.Add($"{answer.Backend.Name}: {answer.LeftOut} results without a valid UID were left out");
             if (answer.AttributesLeftOut > 0)
                 notes.Add($"{answer.Backend.Name}: {answer.AttributesLeftOut} attributes that are not valid DICOM JSON were left out");
-            if (answer.IsCut) notes.Add($"{answer.Backend.Name} has more results than were counted: the number of additional results is the least");
+            if (answer.IsCut)
+                notes.Add($"{answer.Backend.Name} has more results than were counted: the number of additional results is the least");
         }
         // PS3.18 §8.3.4.2, word for word.
-        if (query.IsFuzzy && answers.Any(a => !a.Backend.FuzzyMatching)) notes.Add("The fuzzymatching parameter is not supported. Only literal matching has been performed.");
+        if (query.IsFuzzy && answers.Any(a => !a.Backend.FuzzyMatching))
+            notes.Add("The fuzzymatching parameter is not supported. Only literal matching has been performed.");
         return notes;
     }
 
@@ -205,10 +222,13 @@ public sealed class FederatedSearch(
         if (query.Level == SearchLevel.Instances) store.AddInstanceRows(answer.Backend.Name, [.. answer.Rows.Select(row => row.Read())]);
         if (query is { Level: SearchLevel.Instances, Study: { } shown }) store.ShowSeries(answer.Backend.Name, shown);
         if (query.Level != SearchLevel.Series) return;
-        foreach (var rows in answer.Rows.GroupBy(row => row.Study)) store.AddSeriesMetadata(answer.Backend.Name, rows.Key, [.. rows.Select(row => row.Read())]);
+        foreach (var rows in answer.Rows.GroupBy(row => row.Study))
+            store.AddSeriesMetadata(answer.Backend.Name, rows.Key, [.. rows.Select(row => row.Read())]);
     }
 
-    /// <summary>Files the studies that a client is shown: it opens one of them next. A list of thousands would push out what is looked at.</summary>
+    /// <summary>
+    /// Files the studies that a client is shown: it opens one of them next. A list of thousands would push out what is looked at.
+    /// </summary>
     private void NoteListed(BackendScope scope, SearchQuery query, SearchResult result, ImmutableArray<MergedRow> page)
     {
         if (result.Status == CacheStatus.Stale) return;
@@ -224,14 +244,18 @@ public sealed class FederatedSearch(
     {
         foreach (var row in rows)
         {
-            if (row.Sources.Length < 2 || row.FindIdentityConflict() is not { } other || memory.TryFind<ConflictKey>(new ConflictKey(row.Uid), out _)) continue;
+            if (row.Sources.Length < 2 || row.FindIdentityConflict() is not { } other
+                || memory.TryFind<ConflictKey>(new ConflictKey(row.Uid), out _))
+                continue;
             memory.Add(new ConflictKey(row.Uid), new ConflictKey(row.Uid), 64, ConflictQuiet);
             log.IdentityConflicted(row.Sources[0].Backend, other, row.Uid.ToString());
             counters.IdentityConflicted();
         }
     }
 
-    /// <summary>The series of a study, from the store when every backend's list is fresh there; an older list stands in for a backend that fails.</summary>
+    /// <summary>
+    /// The series of a study, from the store when every backend's list is fresh there; an older list stands in for a backend that fails.
+    /// </summary>
     private async Task<SearchResult> ListSeriesAsync(BackendScope scope, Uid study, bool bypassCache, CancellationToken cancellation)
     {
         var places = await lists.LocateAsync(scope, study, returnEarly: false, bypassCache, cancellation);
@@ -246,10 +270,14 @@ public sealed class FederatedSearch(
             if (hasFailed && (list.Series.IsEmpty || !list.IsFresh(cache.Value.MetadataMaxStale, now))) continue;
             isStale |= hasFailed;
             var rows = list.Series.Values.Select(s => s.Summary).OfType<Dataset>();
-            answers.Add(new(backend, [.. rows.Select(row => FoundRow.Find(SearchQuery.ForSeries(study), row)).OfType<FoundRow>()], list.Asked ?? now));
+            answers.Add(new(
+                backend, [.. rows.Select(row => FoundRow.Find(SearchQuery.ForSeries(study), row)).OfType<FoundRow>()], list.Asked ?? now));
         }
         var status = isStale ? CacheStatus.Stale : places.WasAsked ? CacheStatus.Miss : CacheStatus.Hit;
-        return new(MergedList.Merge(SearchQuery.ForSeries(study), answers, store), places.Failures, [], answers.Count == 0 ? now : answers.Min(a => a.Asked), status) { HasAnswer = answers.Count > 0 };
+        return new(
+            MergedList.Merge(SearchQuery.ForSeries(study), answers, store), places.Failures, [],
+            answers.Count == 0 ? now : answers.Min(a => a.Asked), status)
+        { HasAnswer = answers.Count > 0 };
     }
 
     /// <summary>One study's row, from the store when every backend said of late that it has it, or that it has not.</summary>
@@ -280,8 +308,10 @@ public sealed class FederatedSearch(
                    select GetAnswer(answer.Backend, query, row, list)];
     }
 
-    private static SearchAnswer GetAnswer(BackendOptions backend, SearchQuery query, Dataset row, SeriesList list) => new(backend, [FoundRow.Find(query, row)!], list.StudyRowAsked);
+    private static SearchAnswer GetAnswer(BackendOptions backend, SearchQuery query, Dataset row, SeriesList list) =>
+        new(backend, [FoundRow.Find(query, row)!], list.StudyRowAsked);
 
     private static Dataset? FindKeptRow(SeriesList list, SearchQuery query, TimeSpan lifetime, DateTimeOffset now) =>
-        list.StudyRow is { } row && Freshness.IsWithin(list.StudyRowAsked, lifetime, now) && query.FurtherFields.IsSubsetOf(list.StudyRowFields) ? row : null;
+        list.StudyRow is { } row && Freshness.IsWithin(list.StudyRowAsked, lifetime, now)
+            && query.FurtherFields.IsSubsetOf(list.StudyRowFields) ? row : null;
 }

@@ -53,7 +53,10 @@ public sealed class FoundRow
     public Dataset Read() => _row ?? _packed!.Read(_place);
 }
 
-/// <summary>What rows are ordered by before their UIDs: the newest study first, then the lower number (PS3.18 §8.3.4.4 asks for one order, not for which).</summary>
+/// <summary>
+/// What rows are ordered by before their UIDs: the newest study first, then the lower number (PS3.18 §8.3.4.4 asks for one order, not for
+/// which).
+/// </summary>
 /// <param name="Date">The eight characters of the study's date as they are ordered; 0 for none.</param>
 /// <param name="Time">The first sixteen characters of the study's time as they are ordered; 0 for none.</param>
 /// <param name="Number">The series' or the instance's number; the largest there is for none.</param>

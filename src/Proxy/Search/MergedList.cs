@@ -6,7 +6,9 @@ using Proxy.Metadata;
 
 namespace Proxy.Search;
 
-/// <summary>What several backends found, as one list: by UID, in the order that pages are cut from. A row is made when a page needs it.</summary>
+/// <summary>
+/// What several backends found, as one list: by UID, in the order that pages are cut from. A row is made when a page needs it.
+/// </summary>
 public sealed class MergedList
 {
     private readonly SearchLevel _level;
@@ -68,7 +70,9 @@ public sealed class MergedList
     private MergedRow Read(in Item item)
     {
         var first = item.First;
-        ImmutableArray<SourceRow> sources = [new(first.Backend.Name, first.Row.Read()), .. item.Further?.Others.Select(o => new SourceRow(o.Backend.Name, o.Row.Read())) ?? []];
+        ImmutableArray<SourceRow> sources = [
+            new(first.Backend.Name, first.Row.Read()),
+            .. item.Further?.Others.Select(o => new SourceRow(o.Backend.Name, o.Row.Read())) ?? []];
         return MergedRow.Merge(first.Row.Uid, sources, _level switch
         {
             SearchLevel.Studies => new StudyPath(first.Row.Uid).ToString(),
@@ -81,11 +85,14 @@ public sealed class MergedList
     private static IEnumerable<Found> OwnersOnly(IEnumerable<Found> found, DicomMetadataStore store) =>
         from one in found
         group one by new SeriesPath(one.Row.Study, one.Row.Series) into series
-        let owner = series.GroupBy(f => f.Backend).OrderByDescending(b => GetCount(b.Key.Name, series.Key, b.Count(), store)).ThenBy(b => b.Key.Preference).ThenBy(b => b.Key.Name, StringComparer.Ordinal).First()
+        let owner = series.GroupBy(f => f.Backend).OrderByDescending(b => GetCount(b.Key.Name, series.Key, b.Count(), store))
+            .ThenBy(b => b.Key.Preference).ThenBy(b => b.Key.Name, StringComparer.Ordinal).First()
         from one in owner
         select one;
 
-    /// <summary>How many instances a backend has of a series: as its list says, for a search may have found but some; else as it gave.</summary>
+    /// <summary>
+    /// How many instances a backend has of a series: as its list says, for a search may have found but some; else as it gave.
+    /// </summary>
     private static int GetCount(string backend, SeriesPath path, int found, DicomMetadataStore store) =>
         store.GetStudy(path.Study) is not { } study ? found
         : study.Owners.GetValueOrDefault(path.Series) == backend ? int.MaxValue

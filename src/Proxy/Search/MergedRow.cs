@@ -41,12 +41,15 @@ public sealed record MergedRow(Uid Uid, ImmutableArray<SourceRow> Sources, Immut
         {
             foreach (var attribute in other.Attributes)
             {
-                if (changes.ContainsKey(attribute.Tag) || IsFilled(preferred.FindAttribute(attribute.Tag)) || !IsFilled(other.FindAttribute(attribute.Tag))) continue;
+                if (changes.ContainsKey(attribute.Tag) || IsFilled(preferred.FindAttribute(attribute.Tag))
+                    || !IsFilled(other.FindAttribute(attribute.Tag)))
+                    continue;
                 changes[attribute.Tag] = other.FindAttribute(attribute.Tag).ToArray();
             }
         }
         SetUnion(changes, Tag.ModalitiesInStudy, "CS", sources.SelectMany(s => s.Row.FindStrings(Tag.ModalitiesInStudy)));
-        var best = sources.Select(s => Array.IndexOf(Availabilities, s.Row.FindString(Tag.InstanceAvailability))).Where(i => i >= 0).DefaultIfEmpty(-1).Min();
+        var best = sources.Select(s => Array.IndexOf(Availabilities, s.Row.FindString(Tag.InstanceAvailability))).Where(i => i >= 0)
+            .DefaultIfEmpty(-1).Min();
         if (best >= 0) changes[Tag.InstanceAvailability] = Value("CS", Availabilities[best]);
         return new(uid, sources, changes.ToImmutable());
     }
@@ -69,22 +72,32 @@ public sealed record MergedRow(Uid Uid, ImmutableArray<SourceRow> Sources, Immut
     }
 
     /// <summary>The first value as the client sees it: what the merging put there, else the preferred backend's.</summary>
-    public string? FindString(Tag tag) => Changes.TryGetValue(tag, out var change) ? Dataset.ReadStrings(change).FirstOrDefault(v => v is not null) : Dataset.FindString(tag);
+    public string? FindString(Tag tag) =>
+        Changes.TryGetValue(tag, out var change) ? Dataset.ReadStrings(change).FirstOrDefault(v => v is not null) : Dataset.FindString(tag);
 
-    public int? FindInt(Tag tag) => int.TryParse(FindString(tag), NumberStyles.Integer, CultureInfo.InvariantCulture, out var value) ? value : null;
+    public int? FindInt(Tag tag) =>
+        int.TryParse(FindString(tag), NumberStyles.Integer, CultureInfo.InvariantCulture, out var value) ? value : null;
 
     private MergedRow With(Tag tag, byte[] value) => this with { Changes = Changes.SetItem(tag, value) };
 
     /// <summary>The same without attributes that nobody but the proxy asked for.</summary>
-    public MergedRow Without(IEnumerable<Tag> tags) => this with { Changes = Changes.SetItems(tags.Where(Dataset.Has).Concat(tags.Where(Changes.ContainsKey)).Distinct().Select(tag => KeyValuePair.Create(tag, default(byte[])))) };
+    public MergedRow Without(IEnumerable<Tag> tags) =>
+        this with
+        {
+            Changes = Changes.SetItems(tags.Where(Dataset.Has).Concat(
+            tags.Where(Changes.ContainsKey)).Distinct().Select(tag => KeyValuePair.Create(tag, default(byte[]))))
+        };
 
     /// <summary>With the number of series and instances of a study.</summary>
-    public MergedRow WithCounts(int series, int instances) => With(Tag.NumberOfStudyRelatedSeries, Number(series)).With(Tag.NumberOfStudyRelatedInstances, Number(instances));
+    public MergedRow WithCounts(int series, int instances) =>
+        With(Tag.NumberOfStudyRelatedSeries, Number(series)).With(Tag.NumberOfStudyRelatedInstances, Number(instances));
 
-    private static byte[] Number(int value) => Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{{\"vr\":\"IS\",\"Value\":[{value}]}}"));
+    private static byte[] Number(int value) =>
+        Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{{\"vr\":\"IS\",\"Value\":[{value}]}}"));
 
     private static byte[] Value(string vr, params IEnumerable<string> values) =>
-        Encoding.UTF8.GetBytes($"{{\"vr\":\"{vr}\",\"Value\":[{string.Join(',', values.Select(v => $"\"{JavaScriptEncoder.Default.Encode(v)}\""))}]}}");
+        Encoding.UTF8.GetBytes(
+            $"{{\"vr\":\"{vr}\",\"Value\":[{string.Join(',', values.Select(v => $"\"{JavaScriptEncoder.Default.Encode(v)}\""))}]}}");
 
     private static void SetUnion(ImmutableDictionary<Tag, byte[]?>.Builder changes, Tag tag, string vr, IEnumerable<string?> values)
     {
@@ -101,7 +114,9 @@ public sealed record MergedRow(Uid Uid, ImmutableArray<SourceRow> Sources, Immut
         while (reader.Read())
         {
             if (reader.TokenType == JsonTokenType.PropertyName && reader.CurrentDepth == 1) isValue = !reader.ValueTextEquals("vr"u8);
-            else if (isValue && (reader.TokenType is JsonTokenType.Number or JsonTokenType.True or JsonTokenType.False || reader.TokenType == JsonTokenType.String && !reader.ValueSpan.IsEmpty)) return true;
+            else if (isValue
+                && (reader.TokenType is JsonTokenType.Number or JsonTokenType.True or JsonTokenType.False
+                    || reader.TokenType == JsonTokenType.String && !reader.ValueSpan.IsEmpty)) return true;
         }
         return false;
     }

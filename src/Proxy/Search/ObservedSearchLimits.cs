@@ -10,7 +10,8 @@ namespace Proxy.Search;
 /// <param name="SplitsStudies">It refuses, or does not understand, a search for the series of several studies at once.</param>
 /// <param name="TakesCaretsRaw">Whether it finds names by a raw <c>^</c> and not by <c>%5E</c>; null while neither found any.</param>
 internal sealed record ObservedSearchLimits(
-    int? MostPerPage, int? PageCap, int WholePage, string WholeSearch, DateTimeOffset WholePageSeen, bool SplitsModalities, bool SplitsStudies,
+    int? MostPerPage, int? PageCap, int WholePage, string WholeSearch, DateTimeOffset WholePageSeen, bool SplitsModalities,
+    bool SplitsStudies,
     bool? TakesCaretsRaw)
 {
     public static readonly ObservedSearchLimits Unknown = new(null, null, 0, "", default, false, false, null);
@@ -29,5 +30,6 @@ internal sealed record ObservedSearchLimits(
         return count < WholePage || count == WholePage && search == WholeSearch && Metadata.Freshness.IsWithin(WholePageSeen, Trust, now);
     }
 
-    public ObservedSearchLimits WithWholePage(int count, string search, DateTimeOffset now) => count >= WholePage ? this with { WholePage = count, WholeSearch = search, WholePageSeen = now } : this;
+    public ObservedSearchLimits WithWholePage(int count, string search, DateTimeOffset now) =>
+        count >= WholePage ? this with { WholePage = count, WholeSearch = search, WholePageSeen = now } : this;
 }

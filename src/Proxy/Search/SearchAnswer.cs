@@ -59,7 +59,8 @@ internal sealed partial record AnswerPage(IReadOnlyList<FoundRow> Rows, int Left
         await foreach (var row in response.ReadRowsAsync(cancellation))
         {
             var study = row.FindUid(Tag.StudyInstanceUid);
-            if (studies is not null && study is { } named && !studies.Contains(named)) throw new MalformedAnswerException("A row is of another study than was asked about.");
+            if (studies is not null && study is { } named && !studies.Contains(named))
+                throw new MalformedAnswerException("A row is of another study than was asked about.");
             attributesLeftOut += row.LeftOut;
             if (FoundRow.Find(query, row, study, packed, first + rows.Count) is { } found) rows.Add(found);
             else leftOut++;
@@ -69,7 +70,8 @@ internal sealed partial record AnswerPage(IReadOnlyList<FoundRow> Rows, int Left
     }
 
     private static bool SaysThatMoreRemain(string warning) =>
-        Remaining().Match(warning) is { Success: true } match && int.TryParse(match.Groups[1].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count > 0;
+        Remaining().Match(warning) is { Success: true } match
+            && int.TryParse(match.Groups[1].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count > 0;
 
     [GeneratedRegex(@"(\d{1,9})\s+additional\s+results", RegexOptions.IgnoreCase)]
     private static partial Regex Remaining();

@@ -25,7 +25,10 @@ internal static class SearchEndpoints
         Map("/studies/{study}/instances", SearchLevel.Instances);
         Map("/studies/{study}/series/{series}/instances", SearchLevel.Instances);
 
-        void Map(string path, SearchLevel level) => root.MapRead(path, (HttpContext context, FederatedSearch search, BackendScheduler scheduler, MemoryTier memory, Reloadable<SearchOptions> options, TimeProvider time) =>
+        void Map(
+            string path, SearchLevel level) => root.MapRead(path,
+            (HttpContext context, FederatedSearch search, BackendScheduler scheduler, MemoryTier memory, Reloadable<SearchOptions> options,
+            TimeProvider time) =>
             AnswerAsync(context, level, search, scheduler, memory, options, time));
     }
 
@@ -34,12 +37,15 @@ internal static class SearchEndpoints
 
     private sealed record ReadyPage(byte[] Body, Coding Coding, string ETag, ImmutableArray<Uid> Rows, IReadOnlyList<string> Lacking);
 
-    private static async Task<IResult> AnswerAsync(HttpContext context, SearchLevel level, FederatedSearch search, BackendScheduler scheduler, MemoryTier memory, Reloadable<SearchOptions> options, TimeProvider time)
+    private static async Task<IResult> AnswerAsync(
+        HttpContext context, SearchLevel level, FederatedSearch search, BackendScheduler scheduler, MemoryTier memory,
+        Reloadable<SearchOptions> options, TimeProvider time)
     {
         if (context.Request.RefuseDicomJson("Search results are") is { } refusal) return refusal;
         var scope = context.GetScope();
         if (!context.TryReadUids(out var study, out var series, out _, out var problem)) return problem;
-        if (!SearchParameters.TryRead(level, study, series, context.Request.Query, out var query, out var error)) return Problems.BadParameter(error!.Parameter, error.Rule);
+        if (!SearchParameters.TryRead(level, study, series, context.Request.Query, out var query, out var error))
+            return Problems.BadParameter(error!.Parameter, error.Rule);
 
         var started = time.GetTimestamp();
         var bypassCache = context.Request.BypassesCache();
@@ -55,7 +61,9 @@ internal static class SearchEndpoints
         if (!memory.TryFind<ReadyPage>(key, out var page))
         {
             var client = new ClientRoot(root, context.RequestServices.GetRequiredService<BulkTokens>());
-            page = Make(await search.ReadPageAsync(scope, query, result, bypassCache, started, context.RequestAborted), [.. query.HiddenFields], client, key.Coding);
+            page = Make(
+                await search.ReadPageAsync(scope, query, result, bypassCache, started, context.RequestAborted), [.. query.HiddenFields],
+                client, key.Coding);
             if (result.IsKept && page.Lacking.Count == 0) memory.Add(key, page, page.Body.Length, options.Value.Freshness);
         }
 
@@ -82,7 +90,8 @@ internal static class SearchEndpoints
     {
         if (remaining > 0) response.AddWarning($"There are {remaining} additional results that can be requested");
         foreach (var note in result.Notes) response.AddWarning(note);
-        foreach (var backend in lacking) response.AddWarning($"{backend} did not say what it has of these studies: numbers of series and instances of those that others hold too may be low");
+        foreach (var backend in lacking)
+            response.AddWarning($"{backend} did not say what it has of these studies: numbers of series and instances of those that others hold too may be low");
         if (lacking.Count > 0) response.Headers.CacheControl = "no-store";
         if (result.Status == CacheStatus.Stale) response.AddWarning("What a backend said before stands in for it");
         response.AddWarnings(result.Failures);
@@ -94,7 +103,9 @@ internal static class SearchEndpoints
         using var json = new PooledWriter(64 * 1024);
         Write(json, page.Rows, hidden, root);
         var coding = json.Written.Length >= Packing.LeastBytes ? chosen : Coding.Identity;
-        return new(Packing.Pack([json.Written], coding), coding, $"W/\"{XxHash128.HashToUInt128(json.Written.Span):x}\"", [.. page.Rows.Select(row => row.Uid)], page.Lacking);
+        return new(
+            Packing.Pack([json.Written], coding), coding, $"W/\"{XxHash128.HashToUInt128(json.Written.Span):x}\"",
+            [.. page.Rows.Select(row => row.Uid)], page.Lacking);
     }
 
     private static void Write(PooledWriter json, ImmutableArray<MergedRow> rows, IReadOnlyList<Tag> hidden, ClientRoot root)

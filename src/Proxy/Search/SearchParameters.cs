@@ -15,7 +15,8 @@ internal static class SearchParameters
     /// <summary>Names in the Warning about ignored parameters; further ones are ignored without being named.</summary>
     private const int MaxIgnoredNames = 10;
 
-    public static bool TryRead(SearchLevel level, Uid? study, Uid? series, IQueryCollection parameters, out SearchQuery query, out ParameterError? error)
+    public static bool TryRead(
+        SearchLevel level, Uid? study, Uid? series, IQueryCollection parameters, out SearchQuery query, out ParameterError? error)
     {
         query = SearchQuery.AllStudies with { Level = level, Study = study, Series = series };
         error = parameters.Count > MaxParameters ? new("query", $"at most {MaxParameters} parameters") : null;
@@ -35,11 +36,13 @@ internal static class SearchParameters
             case "includefield":
                 return TryAddFields(ref query, values);
             case "limit":
-                if (values.Count > 1 || !int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var limit)) return new(name, "one whole number from 0");
+                if (values.Count > 1 || !int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var limit))
+                    return new(name, "one whole number from 0");
                 query = query with { Limit = limit };
                 return null;
             case "offset":
-                if (values.Count > 1 || !int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var offset)) return new(name, "one whole number from 0");
+                if (values.Count > 1 || !int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var offset))
+                    return new(name, "one whole number from 0");
                 query = query with { Offset = offset };
                 return null;
             case "fuzzymatching":
@@ -58,10 +61,13 @@ internal static class SearchParameters
 
     private static ParameterError? TryAddFields(ref SearchQuery query, StringValues values)
     {
-        foreach (var field in values.ToArray().SelectMany(v => (v ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)))
+        foreach (var field in values.ToArray().SelectMany(
+            v => (v ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)))
         {
             if (field == "all") query = query with { IncludesAll = true };
-            else if (FindPath(field) is not { } path) return new("includefield", "a list of keywords or tags of eight hexadecimal digits, or all (PS3.18 §8.3.4.3)");
+            else if (
+                FindPath(field) is not { } path) return new("includefield",
+                "a list of keywords or tags of eight hexadecimal digits, or all (PS3.18 §8.3.4.3)");
             else query = WithField(query, path);
         }
         return null;
@@ -77,7 +83,8 @@ internal static class SearchParameters
             return null;
         }
         var isModalities = path == Tag.ModalitiesInStudy.ToString();
-        if (query.Matches.ContainsKey(path) || values.Count > 1 && !isModalities) return new(ToLogText(name), "an attribute may be matched once (PS3.18 §8.3.4.1)");
+        if (query.Matches.ContainsKey(path) || values.Count > 1 && !isModalities)
+            return new(ToLogText(name), "an attribute may be matched once (PS3.18 §8.3.4.1)");
         var value = string.Join(',', values.ToArray()).TrimEnd('\0');
         if (value.Length > 16 * 1024 || value.Any(char.IsControl) && !IsUid(path))
             return new(ToLogText(name), "at most 16384 characters, none of them a control character");

@@ -23,7 +23,8 @@ public sealed record SearchQuery(
     ImmutableSortedDictionary<string, (string Name, string Value)> Matches,
     ImmutableSortedSet<string> IncludeFields, bool IncludesAll, bool IsFuzzy, int? Limit, int Offset)
 {
-    public static readonly SearchQuery AllStudies = new(SearchLevel.Studies, null, null, ImmutableSortedDictionary<string, (string, string)>.Empty, [], false, false, null, 0);
+    public static readonly SearchQuery AllStudies = new(
+        SearchLevel.Studies, null, null, ImmutableSortedDictionary<string, (string, string)>.Empty, [], false, false, null, 0);
 
     /// <summary>
     /// Whether a <c>^</c> in a value is sent as it is, for a backend that does not decode <c>%5E</c>; else escaped (RFC 3986 §2.1).
@@ -74,7 +75,8 @@ public sealed record SearchQuery(
 
     /// <summary>The one study that is searched for by its UID and nothing else.</summary>
     public Uid? OnlyStudy =>
-        Level == SearchLevel.Studies && !IncludesAll && Matches.Count == 1 && Matches.TryGetValue(Tag.StudyInstanceUid.ToString(), out var match) && Uid.TryParse(match.Value, out var uid)
+        Level == SearchLevel.Studies && !IncludesAll && Matches.Count == 1
+            && Matches.TryGetValue(Tag.StudyInstanceUid.ToString(), out var match) && Uid.TryParse(match.Value, out var uid)
             ? uid
             : null;
 
@@ -89,17 +91,24 @@ public sealed record SearchQuery(
     /// <summary>What is asked for although neither the client nor the standard wants it: it leaves the rows again.</summary>
     public IEnumerable<Tag> HiddenFields => IncludesAll
         ? []
-        : SearchFields.GetOwnFields(Level).Except(IncludeFields).Except(Matches.Keys).Select(tag => Tag.TryParse(tag, out var parsed) ? parsed : default);
+        : SearchFields.GetOwnFields(Level).Except(IncludeFields).Except(Matches.Keys)
+            .Select(tag => Tag.TryParse(tag, out var parsed) ? parsed : default);
 
-    /// <summary>Two searches of the same text are the same search, whatever page of it is wanted and whichever of the usual attributes it names.</summary>
+    /// <summary>
+    /// Two searches of the same text are the same search, whatever page of it is wanted and whichever of the usual attributes it names.
+    /// </summary>
     public string CanonicalText => string.Join('&',
-        [Path, .. Matches.Select(m => $"{m.Key}={Escape(m.Value.Value)}"), "include=" + (IncludesAll ? "all" : string.Join(',', FurtherFields)), "fuzzy=" + IsFuzzy]);
+        [Path, .. Matches.Select(m => $"{m.Key}={Escape(m.Value.Value)}"), "include="
+            + (IncludesAll ? "all" : string.Join(',', FurtherFields)), "fuzzy=" + IsFuzzy]);
 
     /// <summary>The UIDs that a match names; null when it names none.</summary>
     public IReadOnlyCollection<Uid>? FindUids(Tag tag) =>
         Matches.TryGetValue(tag.ToString(), out var match) ? [.. match.Value.Split(',').Select(Uid.Parse)] : null;
 
-    /// <summary>The same search once for each modality that it names, for a backend that takes one value a question (PS3.18 §8.3.4.1); empty when it names less than two.</summary>
+    /// <summary>
+    /// The same search once for each modality that it names, for a backend that takes one value a question (PS3.18 §8.3.4.1); empty when it
+    /// names less than two.
+    /// </summary>
     public IReadOnlyList<SearchQuery> SplitByModality()
     {
         var tag = Tag.ModalitiesInStudy.ToString();
@@ -141,7 +150,8 @@ public sealed record SearchQuery(
         var escaped = new StringBuilder();
         foreach (var b in Encoding.UTF8.GetBytes(text))
         {
-            if (char.IsAsciiLetterOrDigit((char)b) || "-._~!$'()*,;:@/?".Contains((char)b, StringComparison.Ordinal)) escaped.Append((char)b);
+            if (char.IsAsciiLetterOrDigit((char)b) || "-._~!$'()*,;:@/?".Contains((char)b, StringComparison.Ordinal))
+                escaped.Append((char)b);
             else escaped.Append(CultureInfo.InvariantCulture, $"%{b:X2}");
         }
         return escaped.ToString();

@@ -27,5 +27,7 @@ public sealed record SearchResult(
 
 /// <summary>A page of a result, its studies counted.</summary>
 /// <param name="Rows">The page.</param>
-/// <param name="Lacking">Backends that did not say in time what they have of the page's studies: counts of those that others hold too may be low.</param>
+/// <param name="Lacking">
+/// Backends that did not say in time what they have of the page's studies: counts of those that others hold too may be low.
+/// </param>
 public sealed record SearchPage(ImmutableArray<MergedRow> Rows, IReadOnlyList<string> Lacking);

@@ -17,7 +17,8 @@ public sealed record StudyHolders(Study? Study, IReadOnlyList<BackendFailure> Fa
 {
     /// <summary>Every series of the study that a backend of the scope holds, in order of their UIDs.</summary>
     public IReadOnlyList<Uid> SeriesIn(BackendScope scope) =>
-        [.. Study?.SeriesLists.Values.Where(list => scope.Has(list.Backend)).SelectMany(list => list.Series.Keys).Distinct().Order() ?? Enumerable.Empty<Uid>()];
+        [.. Study?.SeriesLists.Values.Where(list => scope.Has(list.Backend)).SelectMany(list => list.Series.Keys).Distinct().Order()
+            ?? Enumerable.Empty<Uid>()];
 
     public bool HasFailed(string backend) => Failures.Any(f => f.Backend == backend);
 
@@ -26,13 +27,16 @@ public sealed record StudyHolders(Study? Study, IReadOnlyList<BackendFailure> Fa
     {
         if (Failures.Count == 0 || Study is null) return [];
         var holders = Study.SeriesLists.Values.Where(list => scope.Has(list.Backend) && list.FindSeries(series) is not null).ToList();
-        return holders.TrueForAll(list => HasFailed(list.Backend)) ? [.. Failures.Where(f => holders.Exists(list => list.Backend == f.Backend))] : [];
+        return holders.TrueForAll(list => HasFailed(list.Backend))
+            ? [.. Failures.Where(f => holders.Exists(list => list.Backend == f.Backend))]
+            : [];
     }
 }
 
 /// <summary>Finds out which backend holds which series of a study: from the store, else by asking all backends at once.</summary>
 public sealed class SeriesListReader(
-    BackendSearch search, BackendStates states, BackendScheduler scheduler, DicomMetadataStore store, EntryCache entries, Reloadable<SearchOptions> options, Reloadable<CacheOptions> cache, TimeProvider time)
+    BackendSearch search, BackendStates states, BackendScheduler scheduler, DicomMetadataStore store, EntryCache entries,
+    Reloadable<SearchOptions> options, Reloadable<CacheOptions> cache, TimeProvider time)
 {
     /// <summary>When one backend has named the series, how long the others may still take to name theirs.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
@@ -54,7 +58,8 @@ public sealed class SeriesListReader(
     /// <param name="bypassCache">Ask although what is kept is fresh.</param>
     /// <param name="cancellation">Ends the asking.</param>
     /// <param name="isAhead">No client asked for them: they fire no event, and no client waits.</param>
-    public async Task<StudyHolders> LocateAsync(BackendScope scope, Uid study, bool returnEarly, bool bypassCache, CancellationToken cancellation, bool isAhead = false)
+    public async Task<StudyHolders> LocateAsync(
+        BackendScope scope, Uid study, bool returnEarly, bool bypassCache, CancellationToken cancellation, bool isAhead = false)
     {
         await store.LoadAsync(study, cancellation);
         var known = store.GetStudy(study);
@@ -65,7 +70,8 @@ public sealed class SeriesListReader(
         if (returnEarly) await WaitBrieflyAsync(scope, study, asking.Values, cancellation);
         else await Task.WhenAll(asking.Values);
 
-        var failures = asking.Select(a => a.Value.IsCompleted ? a.Value.Result : new BackendFailure(a.Key, BackendError.TimedOut, "slower than the others"));
+        var failures = asking.Select(
+            a => a.Value.IsCompleted ? a.Value.Result : new BackendFailure(a.Key, BackendError.TimedOut, "slower than the others"));
         return new(store.GetStudy(study), [.. failures.OfType<BackendFailure>()], WasAsked: true);
     }
 
@@ -89,7 +95,9 @@ public sealed class SeriesListReader(
                 key, stopped => LocateAsync(holders, study, returnEarly: false, bypassCache: false, stopped), CancellationToken.None));
         await Task.WhenAny(looking, Task.Delay(RevalidationPatience, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
-        if (!looking.IsCompleted && _late.TryAdd(key, true)) _ = looking.ContinueWith(_ => _late.TryRemove(key, out var _), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        if (!looking.IsCompleted && _late.TryAdd(key, true))
+            _ = looking.ContinueWith(
+                _ => _late.TryRemove(key, out var _), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         return store.GetStudy(study);
 
         bool IsLookedAfter(SeriesList list) => list.Series.IsEmpty || list.IsFresh(cache.Value.MetadataFreshness, now);
@@ -110,7 +118,9 @@ public sealed class SeriesListReader(
     public async Task<BackendFailure?> FindOutageAsync(BackendOptions backend, SeriesPath path, CancellationToken cancellation)
     {
         if (store.GetStudy(path.Study)?.GetList(backend.Name).FindSeries(path.Series) is null)
-            return states.HasAnswered(backend.Name) ? null : (await FindRowAsync(backend, path.Study, CancellationToken.None, cancellation)).Failure;
+            return states.HasAnswered(backend.Name)
+                ? null
+                : (await FindRowAsync(backend, path.Study, CancellationToken.None, cancellation)).Failure;
         if (await AskInTimeAsync(backend, path.Study, bypassCache: true, isAhead: false, cancellation) is { } failure) return failure;
         return store.GetStudy(path.Study)?.GetList(backend.Name).FindSeries(path.Series) is null
             ? null
@@ -123,30 +133,39 @@ public sealed class SeriesListReader(
     private IReadOnlyList<BackendOptions> FindUnknown(BackendScope scope, Study? known)
     {
         var now = time.GetUtcNow();
-        return scope.Backends.All(b => IsKnown(known?.GetList(b.Name), now)) ? [] : [.. scope.Backends.Where(b => !IsKnown(known?.GetList(b.Name), now))];
+        return scope.Backends.All(b => IsKnown(known?.GetList(b.Name), now))
+            ? []
+            : [.. scope.Backends.Where(b => !IsKnown(known?.GetList(b.Name), now))];
     }
 
     /// <summary>"Not here" is believed as briefly as a search's result.</summary>
     private bool IsKnown(SeriesList? list, DateTimeOffset now) =>
         list?.IsFresh(list.Series.IsEmpty ? options.Value.Freshness : cache.Value.MetadataFreshness, now) == true;
 
-    private async Task<BackendFailure?> AskInTimeAsync(BackendOptions backend, Uid study, bool bypassCache, bool isAhead, CancellationToken cancellation)
+    private async Task<BackendFailure?> AskInTimeAsync(
+        BackendOptions backend, Uid study, bool bypassCache, bool isAhead, CancellationToken cancellation)
     {
-        var asking = _asking.RunAsync((backend.Name, study), stopped => AskOnceAsync(backend, study, bypassCache, isAhead, stopped), cancellation);
+        var asking = _asking.RunAsync(
+            (backend.Name, study), stopped => AskOnceAsync(backend, study, bypassCache, isAhead, stopped), cancellation);
         using var waiting = scheduler.BeginForeground(backend.Name, new(study));
         return (await asking).Result.Failure;
     }
 
     /// <summary>One backend's list of a study, asked for now and filed.</summary>
-    private async Task<SearchAnswer> AskOnceAsync(BackendOptions backend, Uid study, bool bypassCache, bool isAhead, CancellationToken cancellation)
+    private async Task<SearchAnswer> AskOnceAsync(
+        BackendOptions backend, Uid study, bool bypassCache, bool isAhead, CancellationToken cancellation)
     {
         // Between the first look and now another's asking may have come to its end.
-        if (!bypassCache && store.GetStudy(study)?.GetList(backend.Name) is { } known && IsKnown(known, time.GetUtcNow())) return new(backend, [], known.Asked!.Value);
+        if (!bypassCache && store.GetStudy(study)?.GetList(backend.Name) is { } known && IsKnown(known, time.GetUtcNow()))
+            return new(backend, [], known.Asked!.Value);
         using var deadline = new CancellationTokenSource(options.Value.Deadline, time);
         var answer = await search.AskAsync(backend, SearchQuery.ForSeries(study), most: null, deadline.Token, cancellation);
         if (answer.IsUnlisted) answer = answer with { Failure = await FindOutageAsync(backend, study, deadline.Token, cancellation) };
         if (answer.Failure is not null) return answer;
-        var gone = answer.IsUnlisted ? store.AddUnlisted(backend.Name, study) : store.AddSeriesMetadata(backend.Name, study, [.. answer.Rows.Select(row => row.Read())], areAll: !answer.IsCut, madeInClient: isAhead);
+        var gone = answer.IsUnlisted
+            ? store.AddUnlisted(backend.Name, study)
+            : store.AddSeriesMetadata(
+                backend.Name, study, [.. answer.Rows.Select(row => row.Read())], areAll: !answer.IsCut, madeInClient: isAhead);
         foreach (var series in gone) entries.Remove(backend.Name, new SeriesPath(study, series));
         return answer;
     }
@@ -155,7 +174,8 @@ public sealed class SeriesListReader(
     /// Whether a backend that denied a study is out of order, by a search for the study: null when it answers that and does
     /// not list the study, or lists it and gave no series before, as one that does not search for series.
     /// </summary>
-    private async Task<BackendFailure?> FindOutageAsync(BackendOptions backend, Uid study, CancellationToken deadline, CancellationToken cancellation)
+    private async Task<BackendFailure?> FindOutageAsync(
+        BackendOptions backend, Uid study, CancellationToken deadline, CancellationToken cancellation)
     {
         var known = store.GetStudy(study)?.GetList(backend.Name);
         // Nothing can get lost by it.
@@ -167,10 +187,12 @@ public sealed class SeriesListReader(
             : null;
     }
 
-    private Task<SearchAnswer> FindRowAsync(BackendOptions backend, Uid study, CancellationToken deadline, CancellationToken cancellation) =>
+    private Task<SearchAnswer> FindRowAsync(
+        BackendOptions backend, Uid study, CancellationToken deadline, CancellationToken cancellation) =>
         search.AskAsync(backend, SearchQuery.AllStudies.OnlyStudies([study]), most: 1, deadline, cancellation);
 
-    private async Task WaitBrieflyAsync(BackendScope scope, Uid study, IEnumerable<Task<BackendFailure?>> asking, CancellationToken cancellation)
+    private async Task WaitBrieflyAsync(
+        BackendScope scope, Uid study, IEnumerable<Task<BackendFailure?>> asking, CancellationToken cancellation)
     {
         var waiting = asking.ToList();
         Task? grace = null;

@@ -7,32 +7,38 @@ namespace Proxy.Security;
 /// <remarks>The framework reads <c>X-Forwarded-*</c>; the standard's own <c>Forwarded</c> is put into that form first.</remarks>
 internal static class ForwardedHeader
 {
-    private static readonly (string Parameter, string Header)[] Parameters = [("for", "X-Forwarded-For"), ("host", "X-Forwarded-Host"), ("proto", "X-Forwarded-Proto")];
+    private static readonly (
+        string Parameter, string Header)[] Parameters = [("for", "X-Forwarded-For"), ("host", "X-Forwarded-Host"),
+        ("proto", "X-Forwarded-Proto")];
 
     public static void UseForwarded(this IApplicationBuilder app, SecurityOptions security)
     {
         if (security.KnownProxies.Count == 0) return;
         var options = new ForwardedHeadersOptions
         {
-            ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedHost | ForwardedHeaders.XForwardedProto | ForwardedHeaders.XForwardedPrefix,
+            ForwardedHeaders =
+                ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedHost | ForwardedHeaders.XForwardedProto | ForwardedHeaders.XForwardedPrefix,
         };
         options.KnownProxies.Clear();
         options.KnownIPNetworks.Clear();
         foreach (var network in security.KnownProxies) options.KnownIPNetworks.Add(network);
         app.Use((context, next) =>
         {
-            if (context.Connection.RemoteIpAddress is { } remote && security.KnownProxies.Any(n => Contains(n, remote))) Translate(context.Request.Headers);
+            if (context.Connection.RemoteIpAddress is { } remote && security.KnownProxies.Any(n => Contains(n, remote)))
+                Translate(context.Request.Headers);
             return next(context);
         });
         app.UseForwardedHeaders(options);
     }
 
-    private static bool Contains(System.Net.IPNetwork network, IPAddress remote) => network.Contains(remote.IsIPv4MappedToIPv6 ? remote.MapToIPv4() : remote);
+    private static bool Contains(System.Net.IPNetwork network, IPAddress remote) =>
+        network.Contains(remote.IsIPv4MappedToIPv6 ? remote.MapToIPv4() : remote);
 
     private static void Translate(IHeaderDictionary headers)
     {
         if (headers["Forwarded"].ToString() is not { Length: > 0 } forwarded) return;
-        var nearest = forwarded.Split(',')[^1].Split(';', StringSplitOptions.TrimEntries).Select(p => p.Split('=', 2)).Where(p => p.Length == 2);
+        var nearest = forwarded.Split(',')[^1].Split(';', StringSplitOptions.TrimEntries).Select(p => p.Split('=', 2))
+            .Where(p => p.Length == 2);
         foreach (var pair in nearest)
         {
             foreach (var (parameter, header) in Parameters)

@@ -8,7 +8,8 @@ internal static class Listening
     public const string ByDefault = "http://127.0.0.1:8080";
 
     /// <summary>The addresses that are not loopback: patients' images would be open to whoever reaches them.</summary>
-    public static IReadOnlyList<string> FindOpenAddresses(IConfiguration settings) => [.. FindAddresses(settings).Where(a => !IsLoopback(a))];
+    public static IReadOnlyList<string> FindOpenAddresses(IConfiguration settings) =>
+        [.. FindAddresses(settings).Where(a => !IsLoopback(a))];
 
     public static bool IsSet(IConfiguration settings) => FindAddresses(settings).Any();
 
@@ -24,11 +25,13 @@ internal static class Listening
         {
             if (endpoint["Url"] is { } url) yield return url;
         }
-        foreach (var url in (settings["urls"] ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)) yield return url;
+        foreach (var url in (settings["urls"] ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+            yield return url;
         if (settings["urls"] is not null) yield break;
         foreach (var (key, scheme) in ((string, string)[])[("http_ports", "http"), ("https_ports", "https")])
         {
-            foreach (var port in (settings[key] ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)) yield return $"{scheme}://*:{port}";
+            foreach (var port in (settings[key] ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+                yield return $"{scheme}://*:{port}";
         }
     }
 
@@ -36,7 +39,8 @@ internal static class Listening
     {
         if (IsUnixSocket(url)) return true;
         var host = BindingAddress.Parse(url).Host;
-        return host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || IPAddress.TryParse(host.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address);
+        return host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || IPAddress.TryParse(host.Trim('[', ']'), out var address)
+            && IPAddress.IsLoopback(address);
     }
 
     private static bool IsUnixSocket(string url) => url.StartsWith("http://unix:", StringComparison.OrdinalIgnoreCase);

@@ -3,7 +3,9 @@ using Proxy.Operations;
 
 namespace Proxy.Security;
 
-/// <summary>What every request passes first: refused before anything reads its parameters, and nothing that fails behind it shows its inside.</summary>
+/// <summary>
+/// What every request passes first: refused before anything reads its parameters, and nothing that fails behind it shows its inside.
+/// </summary>
 internal sealed class RequestGuard(RequestDelegate next, KnownHosts hosts, ILogger<RequestGuard> log)
 {
     /// <summary>All headers of a request together, in bytes. The server itself takes more, so that the refusal can say why.</summary>
@@ -63,8 +65,11 @@ internal sealed class RequestGuard(RequestDelegate next, KnownHosts hosts, ILogg
     private static bool IsPlain(ReadOnlySpan<char> path)
     {
         // Nearly every path has nothing in it that may be meant badly.
-        if (!path.ContainsAny('%', '\\') && !path.Contains("//", StringComparison.Ordinal) && !path.Contains("/.", StringComparison.Ordinal)) return true;
-        return !path.Contains("/../", StringComparison.Ordinal) && !path.EndsWith("/..", StringComparison.Ordinal) && !path.Contains("//", StringComparison.Ordinal)
+        if (!path.ContainsAny('%', '\\') && !path.Contains("//", StringComparison.Ordinal)
+            && !path.Contains("/.", StringComparison.Ordinal))
+            return true;
+        return !path.Contains("/../", StringComparison.Ordinal) && !path.EndsWith("/..", StringComparison.Ordinal)
+            && !path.Contains("//", StringComparison.Ordinal)
             && !path.Contains("/./", StringComparison.Ordinal) && !path.Contains('\\')
             && !path.Contains("%2e", StringComparison.OrdinalIgnoreCase) && !path.Contains("%2f", StringComparison.OrdinalIgnoreCase)
             && !path.Contains("%5c", StringComparison.OrdinalIgnoreCase) && !path.Contains("%00", StringComparison.Ordinal);

@@ -44,8 +44,10 @@ public sealed record SecurityOptions(
 
     private static string ReadOrigin(SettingsReader settings, string text)
     {
-        var isOrigin = Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && uri.GetLeftPart(UriPartial.Authority) == text.TrimEnd('/');
-        if (!isOrigin) settings.Fail("Security:AllowedOrigins", text, "origins such as https://viewer.example: scheme, host, port, and no more");
+        var isOrigin = Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
+            && uri.GetLeftPart(UriPartial.Authority) == text.TrimEnd('/');
+        if (!isOrigin)
+            settings.Fail("Security:AllowedOrigins", text, "origins such as https://viewer.example: scheme, host, port, and no more");
         return text.TrimEnd('/');
     }
 

@@ -18,7 +18,8 @@ internal sealed class SiteGuard(RequestDelegate next, KnownHosts hosts, Reloadab
         if (HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method) || HttpMethods.IsOptions(request.Method)) return null;
         return MayChange(request)
             ? null
-            : Problems.ForeignOrigin("Origin: pages of this origin may not change state here. An operator can add it to Security:AllowedOrigins.");
+            : Problems.ForeignOrigin(
+                "Origin: pages of this origin may not change state here. An operator can add it to Security:AllowedOrigins.");
     }
 
     private bool MayChange(HttpRequest request)

@@ -49,7 +49,10 @@ public sealed class BackendLinks(string backend, Uri root, Uri asked)
             moves.Add((link.End, json.WrittenCount - link.End));
         }
         json.Write(source[copied..]);
-        return new(json.WrittenMemory, [.. dataset.Attributes.Select(a => new Dataset.Attribute(a.Tag, Move(a.Start), Move(a.End)))], []) { LeftOut = dataset.LeftOut };
+        return new(
+            json.WrittenMemory, [.. dataset.Attributes.Select(a => new Dataset.Attribute(a.Tag, Move(a.Start), Move(a.End)))],
+            [])
+        { LeftOut = dataset.LeftOut };
 
         int Move(int at)
         {
@@ -71,7 +74,8 @@ public sealed class BackendLinks(string backend, Uri root, Uri asked)
         {
             var tail = Escape(behind);
             if (!BulkDataPath.IsRest(tail)) return $"/{path}/bulkdata/{backend}/";
-            var isStudyRelative = path.Contains("/series/", StringComparison.Ordinal) && Relative.Any(start => text.StartsWith(start, StringComparison.Ordinal));
+            var isStudyRelative = path.Contains("/series/", StringComparison.Ordinal)
+                && Relative.Any(start => text.StartsWith(start, StringComparison.Ordinal));
             return $"/{path}/bulkdata/{backend}/{(isStudyRelative ? BulkDataPath.StudyRelative : "")}{tail}";
         }
         var prefix = root.AbsolutePath.TrimEnd('/') + "/";
@@ -82,7 +86,8 @@ public sealed class BackendLinks(string backend, Uri root, Uri asked)
     }
 
     /// <summary><see cref="Uri"/> escapes all that RFC 3986 §3.3 does not allow but brackets, which it leaves for IPv6 hosts.</summary>
-    private static string Escape(string rest) => rest.Replace("[", "%5B", StringComparison.Ordinal).Replace("]", "%5D", StringComparison.Ordinal);
+    private static string Escape(string rest) =>
+        rest.Replace("[", "%5B", StringComparison.Ordinal).Replace("]", "%5D", StringComparison.Ordinal);
 
     /// <summary>The instance, series or study that a dataset describes; null when it names none.</summary>
     private static string? FindOwner(Dataset dataset) =>

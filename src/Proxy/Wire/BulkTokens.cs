@@ -77,7 +77,8 @@ public sealed class BulkTokens
     {
         if (token.Length > Base64Url.GetEncodedLength(BulkDataPath.MaxRestLength + 1 + MacBytes)) return null;
         var plain = new byte[Base64Url.GetMaxDecodedLength(token.Length)];
-        if (Base64Url.DecodeFromChars(token, plain, out var read, out var length) != OperationStatus.Done || read < token.Length) return null;
+        if (Base64Url.DecodeFromChars(token, plain, out var read, out var length) != OperationStatus.Done || read < token.Length)
+            return null;
         if (length <= MacBytes) return null;
         var place = new BulkDataPath(backend, resource, Encoding.UTF8.GetString(plain, 0, length - MacBytes));
         var link = Encoding.UTF8.GetBytes(place.Link);

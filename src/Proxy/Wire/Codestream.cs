@@ -87,7 +87,8 @@ public static class Codestream
         if (!transferSyntax.StartsWith(CompressedMark, StringComparison.Ordinal)) return PixelCoding.Unknown;
         // The video syntaxes have fragmentable variants, with one more component.
         var number = transferSyntax[CompressedMark.Length..].Split('.')[0];
-        if (!int.TryParse(number, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var last)) return PixelCoding.Unknown;
+        if (!int.TryParse(number, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var last))
+            return PixelCoding.Unknown;
         return last switch
         {
             >= 50 and <= 70 or 80 or 81 => PixelCoding.Jpeg,

@@ -30,7 +30,8 @@ public static class DicomJsonReader
     private const int FirstBufferBytes = 128 * 1024;
 
     /// <summary>All datasets, each for as long as it is wanted.</summary>
-    public static IAsyncEnumerable<Dataset> ReadAsync(Stream stream, CancellationToken cancellation = default) => ReadAsync(stream, rowsWithout: null, cancellation);
+    public static IAsyncEnumerable<Dataset> ReadAsync(Stream stream, CancellationToken cancellation = default) =>
+        ReadAsync(stream, rowsWithout: null, cancellation);
 
     /// <summary>
     /// Datasets that are only looked at: the attributes of each are read where they came in, until the next is asked for.
@@ -39,12 +40,14 @@ public static class DicomJsonReader
     /// <param name="stream">The answer.</param>
     /// <param name="without">An attribute that no row is to have, whatever the answer says.</param>
     /// <param name="cancellation">Ends the reading.</param>
-    public static IAsyncEnumerable<Dataset> ReadRowsAsync(Stream stream, Tag without, CancellationToken cancellation = default) => ReadAsync(stream, without, cancellation);
+    public static IAsyncEnumerable<Dataset> ReadRowsAsync(Stream stream, Tag without, CancellationToken cancellation = default) =>
+        ReadAsync(stream, without, cancellation);
 
     /// <summary>One dataset as it is kept: it was read before, and its URLs are under <see cref="DicomJsonWriter.RootMark"/>.</summary>
     public static Dataset ReadKept(ReadOnlySpan<byte> json) => DicomJsonScan.ReadOne([.. "["u8, .. json, .. "]"u8], rowsWithout: null);
 
-    private static async IAsyncEnumerable<Dataset> ReadAsync(Stream stream, Tag? rowsWithout, [EnumeratorCancellation] CancellationToken cancellation)
+    private static async IAsyncEnumerable<Dataset> ReadAsync(
+        Stream stream, Tag? rowsWithout, [EnumeratorCancellation] CancellationToken cancellation)
     {
         var scan = new DicomJsonScan(rowsWithout);
         var buffer = ArrayPool<byte>.Shared.Rent(FirstBufferBytes);
@@ -112,7 +115,8 @@ public static class DicomJsonReader
         }
         catch (JsonException e)
         {
-            throw new MalformedAnswerException("The answer is not DICOM JSON.", new JsonException(null, null, e.LineNumber, e.BytePositionInLine));
+            throw new MalformedAnswerException(
+                "The answer is not DICOM JSON.", new JsonException(null, null, e.LineNumber, e.BytePositionInLine));
         }
     }
 }

@@ -32,7 +32,9 @@ public static class DicomJsonWriter
         output.Write(kept);
     }
 
-    /// <summary>Writes kept JSON with <paramref name="root"/> (such as <c>https://host/dicomweb</c>) at every mark; links to bulk data stay as kept.</summary>
+    /// <summary>
+    /// Writes kept JSON with <paramref name="root"/> (such as <c>https://host/dicomweb</c>) at every mark; links to bulk data stay as kept.
+    /// </summary>
     public static void Write(IBufferWriter<byte> output, ReadOnlySpan<byte> kept, ReadOnlySpan<byte> root)
     {
         for (int at; (at = kept.IndexOf(RootMark)) >= 0; kept = kept[(at + RootMark.Length)..])

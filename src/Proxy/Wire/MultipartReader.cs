@@ -31,7 +31,8 @@ public sealed class MultipartReader : IDisposable
     /// <exception cref="MalformedAnswerException">The boundary is empty or longer than RFC 2046 allows by far.</exception>
     public MultipartReader(Stream stream, string? boundary)
     {
-        if (string.IsNullOrEmpty(boundary) || boundary.Length > 200) throw new MalformedAnswerException("A multipart answer names no boundary.");
+        if (string.IsNullOrEmpty(boundary) || boundary.Length > 200)
+            throw new MalformedAnswerException("A multipart answer names no boundary.");
         _stream = stream;
         _delimiter = Encoding.Latin1.GetBytes("\r\n--" + boundary);
         // The first delimiter may stand at the very beginning, where no line end precedes it.
@@ -105,7 +106,9 @@ public sealed class MultipartReader : IDisposable
 
     private ReadOnlySpan<byte> Filled => _buffer.AsSpan(_start, _end - _start);
 
-    /// <summary>To the end of the message: a body that is shorter than its length is an error of HTTP, even where only the epilogue is missing.</summary>
+    /// <summary>
+    /// To the end of the message: a body that is shorter than its length is an error of HTTP, even where only the epilogue is missing.
+    /// </summary>
     private async ValueTask ReadEpilogueAsync(CancellationToken cancellation)
     {
         var length = _end - _start;
@@ -135,7 +138,9 @@ public sealed class MultipartReader : IDisposable
         return count;
     }
 
-    /// <summary>Behind a delimiter stands <c>--</c> or, after optional white space, a line end; else it was data (RFC 2046 §5.1.1).</summary>
+    /// <summary>
+    /// Behind a delimiter stands <c>--</c> or, after optional white space, a line end; else it was data (RFC 2046 §5.1.1).
+    /// </summary>
     private async ValueTask<bool> ReadDelimiterAsync(CancellationToken cancellation)
     {
         for (var i = _delimiter.Length; ; i++)
@@ -177,7 +182,9 @@ public sealed class MultipartReader : IDisposable
             if (colon <= 0) continue;
             var value = line[(colon + 1)..].Trim();
             if (line.AsSpan(0, colon).Equals("Content-Type", StringComparison.OrdinalIgnoreCase)) type = ReadType(value);
-            if (line.AsSpan(0, colon).Equals("Content-Length", StringComparison.OrdinalIgnoreCase) && long.TryParse(value, out var n) && n >= 0) length = n;
+            if (line.AsSpan(0, colon).Equals("Content-Length", StringComparison.OrdinalIgnoreCase) && long.TryParse(value, out var n)
+                && n >= 0)
+                length = n;
         }
         return new(type, length);
     }
@@ -186,6 +193,8 @@ public sealed class MultipartReader : IDisposable
     private static MediaType? ReadType(string value)
     {
         var type = MediaType.Parse(value);
-        return type is null || MediaType.IsWellFormed(type.Type) ? type : throw new MalformedAnswerException("A part's type is no media type.");
+        return type is null || MediaType.IsWellFormed(type.Type)
+            ? type
+            : throw new MalformedAnswerException("A part's type is no media type.");
     }
 }

@@ -17,7 +17,8 @@ public sealed class MultipartWriter(string boundary)
     /// <param name="contentType">Of the part.</param>
     /// <param name="location">The address of the part alone (PS3.18 §8.6.1.2).</param>
     /// <param name="length">In bytes; null when it is not known yet.</param>
-    public byte[] PartHead(bool isFirst, string contentType, string location, long? length) => Encoding.Latin1.GetBytes(string.Create(CultureInfo.InvariantCulture,
+    public byte[] PartHead(bool isFirst, string contentType, string location, long? length) =>
+        Encoding.Latin1.GetBytes(string.Create(CultureInfo.InvariantCulture,
         $"{(isFirst ? "" : "\r\n")}--{Boundary}\r\nContent-Type: {contentType}\r\nContent-Location: {location}\r\n{(length is null ? "" : $"Content-Length: {length}\r\n")}\r\n"));
 
     /// <summary>What stands behind the last part's body.</summary>

@@ -19,7 +19,9 @@ public sealed record Answer(string Url, HttpStatusCode Status, IReadOnlyDictiona
     public static async Task<Answer> GetAsync(HttpClient http, string url, string accept, CancellationToken cancellationToken)
     {
         var answer = await AskAsync(http, url, accept, cancellationToken);
-        return answer.Status == HttpStatusCode.OK ? answer : throw new InvalidOperationException($"{answer.Status} from {url}: {answer.Text}");
+        return answer.Status == HttpStatusCode.OK
+            ? answer
+            : throw new InvalidOperationException($"{answer.Status} from {url}: {answer.Text}");
     }
 
     public static async Task<Answer> AskAsync(HttpClient http, string url, string accept, CancellationToken cancellationToken)

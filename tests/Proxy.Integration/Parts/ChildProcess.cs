@@ -37,7 +37,8 @@ public sealed class ChildProcess : IAsyncDisposable
     /// <summary>The last lines of both its outputs.</summary>
     public string Log => string.Join('\n', _lines);
 
-    public static ChildProcess Start(string program, IEnumerable<string> arguments, string folder, IReadOnlyDictionary<string, string>? environment = null)
+    public static ChildProcess Start(
+        string program, IEnumerable<string> arguments, string folder, IReadOnlyDictionary<string, string>? environment = null)
     {
         var start = new ProcessStartInfo(program, arguments)
         {

@@ -7,7 +7,8 @@ namespace Proxy.Integration;
 public static class ClientAssertions
 {
     /// <summary>The series' metadata names exactly these instances. The answer, to check more of it.</summary>
-    public static async Task<Answer> AssertMetadataAsync(this DicomwebClient client, Series series, IEnumerable<Instance> instances, CancellationToken cancellationToken)
+    public static async Task<Answer> AssertMetadataAsync(
+        this DicomwebClient client, Series series, IEnumerable<Instance> instances, CancellationToken cancellationToken)
     {
         var answer = await client.GetMetadataAsync(series, cancellationToken);
         Assert.Equal(
@@ -17,14 +18,16 @@ public static class ClientAssertions
     }
 
     /// <summary>Every frame is the very one that was stored.</summary>
-    public static async Task AssertFramesAsync(this DicomwebClient client, IEnumerable<Instance> instances, CancellationToken cancellationToken)
+    public static async Task AssertFramesAsync(
+        this DicomwebClient client, IEnumerable<Instance> instances, CancellationToken cancellationToken)
     {
         foreach (var instance in instances)
             Assert.Equal(instance.Frame(1), Assert.Single((await client.GetFramesAsync(instance, "1", cancellationToken)).Parts()));
     }
 
     /// <summary>The work list, and the study asked for alone, count these many series and instances.</summary>
-    public static async Task AssertStudyRowAsync(this DicomwebClient client, Study study, int series, int instances, CancellationToken cancellationToken)
+    public static async Task AssertStudyRowAsync(
+        this DicomwebClient client, Study study, int series, int instances, CancellationToken cancellationToken)
     {
         foreach (var path in new[] { "studies", $"studies?StudyInstanceUID={study.Uid}" })
         {
@@ -36,7 +39,8 @@ public static class ClientAssertions
     }
 
     /// <summary>The study lists exactly these series, each with as many instances.</summary>
-    public static async Task AssertSeriesRowsAsync(this DicomwebClient client, Study study, IEnumerable<(Series Series, int Count)> series, CancellationToken cancellationToken)
+    public static async Task AssertSeriesRowsAsync(
+        this DicomwebClient client, Study study, IEnumerable<(Series Series, int Count)> series, CancellationToken cancellationToken)
     {
         var rows = (await client.GetJsonAsync($"studies/{study.Uid}/series", cancellationToken)).Datasets;
         Assert.Equal(
@@ -44,6 +48,7 @@ public static class ClientAssertions
             rows.Select(r => (r!.Text(Tags.SeriesInstanceUid)!, r!.Text(Tags.NumberOfSeriesRelatedInstances)!)).Order());
     }
 
-    public static async Task AssertNotFoundAsync(this DicomwebClient client, string path, string accept, CancellationToken cancellationToken) =>
+    public static async Task AssertNotFoundAsync(
+        this DicomwebClient client, string path, string accept, CancellationToken cancellationToken) =>
         Assert.Equal(HttpStatusCode.NotFound, (await client.AskAsync(path, accept, cancellationToken)).Status);
 }

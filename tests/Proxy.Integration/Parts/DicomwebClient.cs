@@ -10,16 +10,19 @@ public sealed class DicomwebClient(HttpClient http, string root)
     public string Root => root;
 
     /// <summary>QIDO-RS and metadata: whatever answers in DICOM JSON.</summary>
-    public Task<Answer> GetJsonAsync(string path, CancellationToken cancellationToken) => Answer.GetAsync(http, $"{root}/{path}", Json, cancellationToken);
+    public Task<Answer> GetJsonAsync(string path, CancellationToken cancellationToken) =>
+        Answer.GetAsync(http, $"{root}/{path}", Json, cancellationToken);
 
-    public Task<Answer> GetMetadataAsync(Series series, CancellationToken cancellationToken) => GetJsonAsync($"{series.Path}/metadata", cancellationToken);
+    public Task<Answer> GetMetadataAsync(Series series, CancellationToken cancellationToken) =>
+        GetJsonAsync($"{series.Path}/metadata", cancellationToken);
 
     /// <param name="list">One frame number, or several with commas.</param>
     public Task<Answer> GetFramesAsync(Instance instance, string list, CancellationToken cancellationToken) =>
         Answer.GetAsync(http, $"{root}/{instance.Path}/frames/{list}", Frames, cancellationToken);
 
     /// <summary>Follows a <c>BulkDataURI</c> as it stands in a dataset.</summary>
-    public Task<Answer> GetBulkAsync(string url, string accept, CancellationToken cancellationToken) => Answer.GetAsync(http, url, accept, cancellationToken);
+    public Task<Answer> GetBulkAsync(string url, string accept, CancellationToken cancellationToken) =>
+        Answer.GetAsync(http, url, accept, cancellationToken);
 
     /// <summary>Any path, any answer.</summary>
     public Task<Answer> AskAsync(string path, string accept, CancellationToken cancellationToken) =>
@@ -34,7 +37,9 @@ public sealed class DicomwebClient(HttpClient http, string root)
         var series = Archives.Find(study).ToArray();
         var answers = new List<Answer>
         {
-            await GetJsonAsync($"studies?limit=101&offset=0&fuzzymatching=false&includefield=00081030%2C00080060&StudyInstanceUID={study.Uid}", cancellationToken),
+            await GetJsonAsync(
+                $"studies?limit=101&offset=0&fuzzymatching=false&includefield=00081030%2C00080060&StudyInstanceUID={study.Uid}",
+                cancellationToken),
             await GetJsonAsync($"studies/{study.Uid}/series?includefield=00080021%2C00080031%2C0008103E%2C00200011", cancellationToken),
         };
         answers.AddRange(await Task.WhenAll(series.Select(s => GetMetadataAsync(s, cancellationToken))));

@@ -18,12 +18,14 @@ public sealed class FramePacs : IAsyncDisposable
 
     private FramePacs(WebApplication app) => _app = app;
 
-    public string Address => _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/dicom-web";
+    public string Address =>
+        _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/dicom-web";
 
     /// <summary>Frames that were asked for.</summary>
     public int Frames => Volatile.Read(ref _frames);
 
-    public static string GetPath(int series, int frame) => $"studies/{Study}/series/{Study}.{series}/instances/{Study}.{series}.1/frames/{frame}";
+    public static string GetPath(int series, int frame) =>
+        $"studies/{Study}/series/{Study}.{series}/instances/{Study}.{series}.1/frames/{frame}";
 
     public static byte[] GetBytes(string path, int length)
     {
@@ -53,7 +55,8 @@ public sealed class FramePacs : IAsyncDisposable
 
             Interlocked.Increment(ref pacs._frames);
             var body = GetBytes(path, frameBytes(path));
-            var head = Encoding.ASCII.GetBytes($"--b\r\nContent-Type: application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1\r\nContent-Length: {body.Length}\r\n\r\n");
+            var head =
+                Encoding.ASCII.GetBytes($"--b\r\nContent-Type: application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1\r\nContent-Length: {body.Length}\r\n\r\n");
             context.Response.ContentType = "multipart/related; type=\"application/octet-stream\"; boundary=b";
             await context.Response.Body.WriteAsync(head);
             await context.Response.Body.WriteAsync(body);
@@ -63,7 +66,11 @@ public sealed class FramePacs : IAsyncDisposable
         return pacs;
     }
 
-    private static string GetRow(int series) => "{" + string.Join(',', [Value("0020000D", "UI", $"\"{Study}\""), Value("0020000E", "UI", $"\"{Study}.{series}\""), Value("00201209", "IS", "1")]) + "}";
+    private static string GetRow(int series) =>
+        "{" + string.Join(
+            ',',
+            [Value(
+                "0020000D", "UI", $"\"{Study}\""), Value("0020000E", "UI", $"\"{Study}.{series}\""), Value("00201209", "IS", "1")]) + "}";
 
     private static string Value(string tag, string vr, string value) => $$"""
         "{{tag}}":{"vr":"{{vr}}","Value":[{{value}}]}

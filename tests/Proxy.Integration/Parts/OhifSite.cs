@@ -36,7 +36,8 @@ public sealed class OhifSite : IAsyncDisposable
         {
             var wire = new HttpMessageInvoker(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, UseCookies = false });
             app.Lifetime.ApplicationStopped.Register(wire.Dispose);
-            app.MapForwarder("/dicom-web/{**rest}", $"http://127.0.0.1:{orthanc.Port}", ForwarderRequestConfig.Empty, HttpTransformer.Default, wire);
+            app.MapForwarder(
+                "/dicom-web/{**rest}", $"http://127.0.0.1:{orthanc.Port}", ForwarderRequestConfig.Empty, HttpTransformer.Default, wire);
             app.MapGet("/app-config.js", () => Results.Text(DirectConfig, "text/javascript"));
         },
         cancellationToken);
@@ -45,7 +46,8 @@ public sealed class OhifSite : IAsyncDisposable
 
     private static async Task<OhifSite> StartAsync(Action<WebApplication> map, CancellationToken cancellationToken)
     {
-        var files = new PhysicalFileProvider(await OhifPackage.FindAsync(cancellationToken) ?? throw new InvalidOperationException("No viewer"));
+        var files = new PhysicalFileProvider(await OhifPackage.FindAsync(cancellationToken)
+            ?? throw new InvalidOperationException("No viewer"));
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.Services.AddHttpForwarder();

@@ -100,21 +100,22 @@ public sealed class OrthancServer : IAsyncDisposable
     private Task AwaitAsync(CancellationToken cancellationToken) =>
         Readiness.AwaitAsync(Http, $"http://127.0.0.1:{Port}/system", _process, cancellationToken);
 
-    private static string Settings(string name, int port, string folder, NetworkCredential? user) => JsonSerializer.Serialize(new Dictionary<string, object?>
-    {
-        ["Name"] = name,
-        ["HttpPort"] = port,
-        ["RemoteAccessAllowed"] = false,
-        ["DicomServerEnabled"] = false,
-        ["StorageDirectory"] = Path.Combine(folder, "storage"),
-        ["IndexDirectory"] = Path.Combine(folder, "storage"),
-        ["AuthenticationEnabled"] = user is not null,
-        ["RegisteredUsers"] = new Dictionary<string, string> { [user?.UserName ?? "nobody"] = user?.Password ?? "nothing" },
-        ["DefaultEncoding"] = "Utf8",
-        ["OverwriteInstances"] = true,
-        ["KeepAlive"] = true,
-        ["TcpNoDelay"] = true,
-        ["Plugins"] = new[] { Real.DicomWebPlugin },
-        ["DicomWeb"] = new Dictionary<string, object> { ["Enable"] = true, ["Root"] = "/dicom-web/" },
-    });
+    private static string Settings(string name, int port, string folder, NetworkCredential? user) =>
+        JsonSerializer.Serialize(new Dictionary<string, object?>
+        {
+            ["Name"] = name,
+            ["HttpPort"] = port,
+            ["RemoteAccessAllowed"] = false,
+            ["DicomServerEnabled"] = false,
+            ["StorageDirectory"] = Path.Combine(folder, "storage"),
+            ["IndexDirectory"] = Path.Combine(folder, "storage"),
+            ["AuthenticationEnabled"] = user is not null,
+            ["RegisteredUsers"] = new Dictionary<string, string> { [user?.UserName ?? "nobody"] = user?.Password ?? "nothing" },
+            ["DefaultEncoding"] = "Utf8",
+            ["OverwriteInstances"] = true,
+            ["KeepAlive"] = true,
+            ["TcpNoDelay"] = true,
+            ["Plugins"] = new[] { Real.DicomWebPlugin },
+            ["DicomWeb"] = new Dictionary<string, object> { ["Enable"] = true, ["Root"] = "/dicom-web/" },
+        });
 }

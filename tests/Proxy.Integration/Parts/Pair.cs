@@ -21,7 +21,8 @@ public sealed class Pair : IAsyncDisposable
     }
 
     /// <summary>A proxy that many tests ask, while both archives run; each asks it about a study of its own.</summary>
-    public async Task<ProxyProcess> GetProxyAsync(CancellationToken cancellationToken) => _proxy ??= await StartProxyAsync(cancellationToken);
+    public async Task<ProxyProcess> GetProxyAsync(CancellationToken cancellationToken) =>
+        _proxy ??= await StartProxyAsync(cancellationToken);
 
     /// <summary>
     /// A proxy that has seen nothing yet, in front of both, and believes what it knows for a second. It prefers the west,

@@ -14,7 +14,9 @@ public static class Phantom
             ("lung", -0.38, -0.02, CtSlice.Air), ("heart", 0.1, -0.1, CtSlice.Heart), ("bone", 0, 0.4, CtSlice.Bone),
         ];
         foreach (var (tissue, x, y, hounsfield) in places)
-            Assert.True(Math.Abs(picture.GreyAt(x, y) - CtSlice.Grey(hounsfield)) <= 4, $"{tissue} is {picture.GreyAt(x, y)}, not {CtSlice.Grey(hounsfield)}");
+            Assert.True(
+                Math.Abs(picture.GreyAt(x, y) - CtSlice.Grey(hounsfield)) <= 4,
+                $"{tissue} is {picture.GreyAt(x, y)}, not {CtSlice.Grey(hounsfield)}");
         foreach (var tissue in new[] { CtSlice.Air, CtSlice.Fat, CtSlice.Muscle, CtSlice.Heart })
             Assert.InRange(picture.Screen.GetShare(CtSlice.Grey(tissue), 4), 0.005, 0.9);
     }

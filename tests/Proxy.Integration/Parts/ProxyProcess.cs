@@ -63,7 +63,9 @@ public sealed class ProxyProcess : IAsyncDisposable
         _scratch.Dispose();
     }
 
-    /// <summary>The product in its own build folder, of the configuration that the tests were built in; else the copy beside the tests.</summary>
+    /// <summary>
+    /// The product in its own build folder, of the configuration that the tests were built in; else the copy beside the tests.
+    /// </summary>
     private static string FindProduct()
     {
         var beside = new DirectoryInfo(AppContext.BaseDirectory);

@@ -16,7 +16,9 @@ public static class Readiness
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
-    /// <summary>Polls until <paramref name="url"/> answers 200; fails at once, with its log, when the program ended before or has no such address.</summary>
+    /// <summary>
+    /// Polls until <paramref name="url"/> answers 200; fails at once, with its log, when the program ended before or has no such address.
+    /// </summary>
     public static async Task AwaitAsync(HttpClient http, string url, ChildProcess process, CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);

@@ -36,7 +36,8 @@ public sealed class Viewer : IAsyncDisposable
     public string Complaints => string.Join('\n', _complaints);
 
     /// <summary>The DICOMweb addresses that were answered whole.</summary>
-    public IEnumerable<string> Asked => _finished.Select(request => request.Url).Where(url => url.Contains("/studies", StringComparison.Ordinal));
+    public IEnumerable<string> Asked =>
+        _finished.Select(request => request.Url).Where(url => url.Contains("/studies", StringComparison.Ordinal));
 
     /// <summary>Every answer, and where it says that it came from.</summary>
     public IEnumerable<(string Url, string CacheStatus)> Answers => _answers;
@@ -118,7 +119,8 @@ public sealed class Viewer : IAsyncDisposable
     }
 
     private int GetFrames(Series series) =>
-        Asked.Where(url => url.Contains($"{series.Path}/instances/", StringComparison.Ordinal) && url.Contains("/frames/", StringComparison.Ordinal))
+        Asked.Where(url => url.Contains(
+            $"{series.Path}/instances/", StringComparison.Ordinal) && url.Contains("/frames/", StringComparison.Ordinal))
             .Distinct().Count();
 
     private async Task AwaitAsync(string what, Func<Task<bool>> isThere)
@@ -127,7 +129,8 @@ public sealed class Viewer : IAsyncDisposable
         while (!await isThere())
         {
             if (patience.IsCancellationRequested)
-                throw new TimeoutException($"The viewer did not get to {what}. Complaints:\n{Complaints}\nAsked:\n{string.Join('\n', Asked)}");
+                throw new TimeoutException(
+                    $"The viewer did not get to {what}. Complaints:\n{Complaints}\nAsked:\n{string.Join('\n', Asked)}");
             await _page.WaitForTimeoutAsync(100);
         }
     }

@@ -13,18 +13,23 @@ public class BackendOptionsTests
     {
         var east = Assert.Single(Read(out var errors, "Backends:east:Address=http://pacs:8042/dicom-web/"));
         Assert.Empty(errors);
-        Assert.Equal(new BackendOptions("east", new("http://pacs:8042/dicom-web"), 100, TimeSpan.FromSeconds(30), 16, Compression.Identity, null, false, false), east);
+        Assert.Equal(new BackendOptions(
+            "east", new("http://pacs:8042/dicom-web"), 100, TimeSpan.FromSeconds(30), 16, Compression.Identity, null, false, false), east);
     }
 
     [Fact]
     public void ReadsABackend_WithAllItsSettings()
     {
         var east = Assert.Single(Read(
-            out var errors, "Backends:east:Address=https://pacs/dicom-web", "Backends:east:Preference=1", "Backends:east:Timeout=00:01:00", "Backends:east:MaxConcurrentRequests=4",
-            "Backends:east:Compression=gzip", "Backends:east:Forward=true", "Backends:east:FuzzyMatching=true", "Backends:east:Authentication:Scheme=Basic", "Backends:east:Authentication:User=lab", "Backends:east:Authentication:Password=pass:wörd"));
+            out var errors, "Backends:east:Address=https://pacs/dicom-web", "Backends:east:Preference=1", "Backends:east:Timeout=00:01:00",
+            "Backends:east:MaxConcurrentRequests=4",
+            "Backends:east:Compression=gzip", "Backends:east:Forward=true", "Backends:east:FuzzyMatching=true",
+            "Backends:east:Authentication:Scheme=Basic", "Backends:east:Authentication:User=lab",
+            "Backends:east:Authentication:Password=pass:wörd"));
         Assert.Empty(errors);
         var credential = new Credential("Authorization", "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes("lab:pass:wörd")));
-        Assert.Equal(new BackendOptions("east", new("https://pacs/dicom-web"), 1, TimeSpan.FromMinutes(1), 4, Compression.Gzip, credential, true, true), east);
+        Assert.Equal(new BackendOptions(
+            "east", new("https://pacs/dicom-web"), 1, TimeSpan.FromMinutes(1), 4, Compression.Gzip, credential, true, true), east);
     }
 
     [Theory]
@@ -33,7 +38,8 @@ public class BackendOptionsTests
     public void ReadsTheOtherCredentials(string scheme, string setting, string header, string value)
     {
         var east = Assert.Single(Read(
-            out var errors, "Backends:east:Address=http://pacs", "Backends:east:Authentication:Scheme=" + scheme, "Backends:east:Authentication:" + setting, "Backends:east:Authentication:Value=k3y"));
+            out var errors, "Backends:east:Address=http://pacs", "Backends:east:Authentication:Scheme="
+                + scheme, "Backends:east:Authentication:" + setting, "Backends:east:Authentication:Value=k3y"));
         Assert.Empty(errors);
         Assert.Equal(new Credential(header, value), east.Credential);
     }
@@ -41,7 +47,9 @@ public class BackendOptionsTests
     [Fact]
     public void TheFirstOfSeveralDestinationsIsTheAddress()
     {
-        var east = Assert.Single(Read(out var errors, "Backends:east:Destinations:a:Address=http://a/dicom-web", "Backends:east:Destinations:b:Address=http://b/dicom-web"));
+        var east = Assert.Single(Read(
+            out var errors, "Backends:east:Destinations:a:Address=http://a/dicom-web",
+            "Backends:east:Destinations:b:Address=http://b/dicom-web"));
         Assert.Empty(errors);
         Assert.Equal(new Uri("http://a/dicom-web"), east.Address);
     }
@@ -50,7 +58,9 @@ public class BackendOptionsTests
     public void WithoutABackendTheErrorShowsHowToNameOne()
     {
         Assert.Empty(Read(out var errors));
-        Assert.Contains("\"Backends\": { \"east\": { \"Address\": \"http://127.0.0.1:8042/dicom-web\" } }", Assert.Single(errors), StringComparison.Ordinal);
+        Assert.Contains(
+            "\"Backends\": { \"east\": { \"Address\": \"http://127.0.0.1:8042/dicom-web\" } }", Assert.Single(errors),
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -67,10 +77,14 @@ public class BackendOptionsTests
     [InlineData("Backends:east:Compression=1", "Backends:east:Compression = \"1\": one of Identity, Gzip")]
     [InlineData("Backends:east:MaxForwardedBytes=0", "Backends:east:MaxForwardedBytes = \"0\": a whole number from 1")]
     [InlineData("Backends:east:Forward=yes", "Backends:east:Forward = \"yes\": true or false")]
-    [InlineData("Backends:east:Authentication:Scheme=Digest", "Backends:east:Authentication:Scheme = \"Digest\": one of None, Basic, Bearer, Header")]
+    [InlineData(
+        "Backends:east:Authentication:Scheme=Digest",
+        "Backends:east:Authentication:Scheme = \"Digest\": one of None, Basic, Bearer, Header")]
     [InlineData("Backends:east:Authentication:Scheme=Bearer", "Backends:east:Authentication:Token = (not set)")]
     [InlineData("Backends:east:Timout=00:00:05", "Backends:east:Timout = \"00:00:05\": not a setting; allowed are Address")]
-    [InlineData("Backends:east:Destinations:a:Address=http://a", "Backends:east:Address = \"http://pacs\": either Address or Destinations, not both")]
+    [InlineData(
+        "Backends:east:Destinations:a:Address=http://a",
+        "Backends:east:Address = \"http://pacs\": either Address or Destinations, not both")]
     public void AnErrorNamesTheKeyTheValueAndWhatIsAllowed(string setting, string error)
     {
         Read(out var errors, "Backends:east:Address=http://pacs", setting);
@@ -81,7 +95,9 @@ public class BackendOptionsTests
     [Fact]
     public void EveryErrorIsToldAtOnce()
     {
-        Read(out var errors, "Backends:east:Address=nowhere", "Backends:east:Timeout=soon", "Backends:west:Preference=first", "Backends:west:Colour=blue");
+        Read(
+            out var errors, "Backends:east:Address=nowhere", "Backends:east:Timeout=soon", "Backends:west:Preference=first",
+            "Backends:west:Colour=blue");
         Assert.Equal(
             ["Backends:east:Address", "Backends:east:Timeout", "Backends:west:Address", "Backends:west:Colour", "Backends:west:Preference"],
             errors.Select(e => e.Split(" = ")[0]).Order());
@@ -91,7 +107,9 @@ public class BackendOptionsTests
     [InlineData("Backends:east:Authentication:Pasword=s3cret")]
     [InlineData("Backends:east:Authentication:Scheme=Basic", "Backends:east:Authentication:Password=s3cret\n")]
     [InlineData("Backends:east:Authentication:Scheme=Bearer", "Backends:east:Authentication:Token=s3cret\u0001")]
-    [InlineData("Backends:east:Authentication:Scheme=Header", "Backends:east:Authentication:Name=X Key", "Backends:east:Authentication:Value=s3cret")]
+    [InlineData(
+        "Backends:east:Authentication:Scheme=Header", "Backends:east:Authentication:Name=X Key",
+        "Backends:east:Authentication:Value=s3cret")]
     [InlineData("Backends:east:Password=s3cret")]
     [InlineData("Backends:east:AccessToken=s3cret")]
     [InlineData("Backends:east:Address=http://lab:s3cret@pacs/dicom-web")]
@@ -107,7 +125,9 @@ public class BackendOptionsTests
     [Fact]
     public void ABackendsOwnTextShowsNoSecret()
     {
-        var east = Assert.Single(Read(out _, "Backends:east:Address=http://pacs", "Backends:east:Authentication:Scheme=Bearer", "Backends:east:Authentication:Token=s3cret"));
+        var east = Assert.Single(Read(
+            out _, "Backends:east:Address=http://pacs", "Backends:east:Authentication:Scheme=Bearer",
+            "Backends:east:Authentication:Token=s3cret"));
         Assert.DoesNotContain("s3cret", east.ToString(), StringComparison.Ordinal);
         Assert.Contains("Authorization", east.ToString(), StringComparison.Ordinal);
     }
@@ -115,7 +135,8 @@ public class BackendOptionsTests
     private static IReadOnlyList<BackendOptions> Read(out IReadOnlyList<string> errors, params string[] settings)
     {
         // The last of two settings of one key stands, as from the command line.
-        var reader = new SettingsReader(new ConfigurationBuilder().AddInMemoryCollection(settings.Select(s => s.Split('=', 2)).GroupBy(s => s[0]).ToDictionary(s => s.Key, string? (s) => s.Last()[1])).Build());
+        var reader = new SettingsReader(new ConfigurationBuilder().AddInMemoryCollection(
+            settings.Select(s => s.Split('=', 2)).GroupBy(s => s[0]).ToDictionary(s => s.Key, string? (s) => s.Last()[1])).Build());
         var backends = BackendOptions.ReadAll(reader);
         errors = reader.Errors;
         return backends;

@@ -27,11 +27,13 @@ public class BackendRequestTests
     [InlineData("studies/1.2/series/1.2.3/instances/1.2.3.4/metadata", false)]
     [InlineData("studies/1.2/series/1.2.3/instances?limit=1", false)]
     [InlineData("studies/1.2/series/1.2.3", false)]
-    public void AnInstanceAndItsFrames_AreObjects(string path, bool isObject) => Assert.Equal(isObject, new BackendRequest(path, "*/*").IsObject);
+    public void AnInstanceAndItsFrames_AreObjects(string path, bool isObject) =>
+        Assert.Equal(isObject, new BackendRequest(path, "*/*").IsObject);
 
     [Theory]
     [InlineData("multipart/related; type=\"application/octet-stream\"; transfer-syntax=*", true)]
     [InlineData("multipart/related; type=\"application/dicom\"", true)]
     [InlineData("multipart/related; type=\"application/octet-stream\"; transfer-syntax=1.2.840.10008.1.2.1", false)]
-    public void AsStored_IsWhatNamesNoTransferSyntaxOrAny(string accept, bool isAsStored) => Assert.Equal(isAsStored, new BackendRequest("studies/1.2", accept).IsAsStored);
+    public void AsStored_IsWhatNamesNoTransferSyntaxOrAny(string accept, bool isAsStored) =>
+        Assert.Equal(isAsStored, new BackendRequest("studies/1.2", accept).IsAsStored);
 }

@@ -47,7 +47,9 @@ public sealed class BackendSchedulerTests : IDisposable
     {
         var running = await TakeAsync(OtherStudy, PrefetchPriority.Next, most: 1);
         var order = new List<string>();
-        Task[] all = [Then("priors", PrefetchPriority.Priors, 1), Then("next 7", PrefetchPriority.Next, 7), Then("next 3", PrefetchPriority.Next, 3), Then("asked", PrefetchPriority.Asked, 9), Then("next 3 again", PrefetchPriority.Next, 3)];
+        Task[] all = [
+            Then("priors", PrefetchPriority.Priors, 1), Then("next 7", PrefetchPriority.Next, 7), Then("next 3", PrefetchPriority.Next, 3),
+            Then("asked", PrefetchPriority.Asked, 9), Then("next 3 again", PrefetchPriority.Next, 3)];
 
         running.Dispose();
         await Task.WhenAll(all);
@@ -171,7 +173,8 @@ public sealed class BackendSchedulerTests : IDisposable
     [Fact]
     public async Task NothingIsAskedOfABackendWhoseCircuitIsOpen()
     {
-        for (var i = 0; i < Circuit.Outages; i++) _lab.States.Note(East, Probe, new(East, BackendError.Unreachable, "gone") { IsConnectionFailure = true });
+        for (var i = 0; i < Circuit.Outages; i++)
+            _lab.States.Note(East, Probe, new(East, BackendError.Unreachable, "gone") { IsConnectionFailure = true });
         var wish = TakeAsync(OtherStudy, PrefetchPriority.Asked);
         _time.Advance(TimeSpan.FromSeconds(2));
         Assert.False(wish.IsCompleted);
@@ -190,7 +193,8 @@ public sealed class BackendSchedulerTests : IDisposable
     {
         using var gone = new CancellationTokenSource();
         var running = await TakeAsync(OtherStudy, PrefetchPriority.Next, most: 1);
-        var unwanted = _lab.Turns.AcquireAsync(East, OtherStudy, PrefetchPriority.Asked, order: 0, most: 1, CancellationToken.None, gone.Token);
+        var unwanted = _lab.Turns.AcquireAsync(
+            East, OtherStudy, PrefetchPriority.Asked, order: 0, most: 1, CancellationToken.None, gone.Token);
         var wanted = TakeAsync(OtherStudy, PrefetchPriority.Next, most: 1);
         await gone.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => unwanted);
@@ -203,7 +207,8 @@ public sealed class BackendSchedulerTests : IDisposable
     {
         using var patience = new CancellationTokenSource();
         using var job = new CancellationTokenSource();
-        using var slot = await _lab.Turns.AcquireAsync(East, OtherStudy, PrefetchPriority.Next, order: 0, most: 1, patience.Token, job.Token);
+        using var slot = await _lab.Turns.AcquireAsync(
+            East, OtherStudy, PrefetchPriority.Next, order: 0, most: 1, patience.Token, job.Token);
         var late = _lab.Turns.AcquireAsync(East, OtherStudy, PrefetchPriority.Next, order: 0, most: 1, patience.Token, job.Token);
         await patience.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => late);
@@ -266,7 +271,8 @@ public sealed class BackendSchedulerTests : IDisposable
         Assert.Equal(0, _lab.Turns.CountRunning(East));
     }
 
-    private Task<BackendScheduler.FetchSlot> TakeAsync(FetchTarget target, PrefetchPriority priority, int most = 8, long number = 0) => _lab.Turns.AcquireAsync(East, target, priority, number, most, CancellationToken.None, TestContext.Current.CancellationToken);
+    private Task<BackendScheduler.FetchSlot> TakeAsync(FetchTarget target, PrefetchPriority priority, int most = 8, long number = 0) =>
+        _lab.Turns.AcquireAsync(East, target, priority, number, most, CancellationToken.None, TestContext.Current.CancellationToken);
 
     private sealed class Lab : IDisposable
     {
@@ -274,7 +280,9 @@ public sealed class BackendSchedulerTests : IDisposable
 
         public Lab(TimeProvider time)
         {
-            States = new(time, new(_services.GetRequiredService<IMeterFactory>()), new(NullLogger<EventLog>.Instance), NullLogger<BackendStates>.Instance);
+            States = new(
+                time, new(_services.GetRequiredService<IMeterFactory>()), new(NullLogger<EventLog>.Instance),
+                NullLogger<BackendStates>.Instance);
             Turns = new(States, time);
         }
 

@@ -9,17 +9,20 @@ namespace Proxy.Tests.Backends;
 
 public class GzipStreamTests
 {
-    private static readonly byte[] Text = Encoding.ASCII.GetBytes(string.Concat(Enumerable.Range(0, 2000).Select(i => $"slice {i * 7919 % 10_007},")));
+    private static readonly byte[] Text = Encoding.ASCII.GetBytes(
+        string.Concat(Enumerable.Range(0, 2000).Select(i => $"slice {i * 7919 % 10_007},")));
     private static readonly byte[] Packed = Pack(Text);
 
     [Theory]
     [InlineData(1)]
     [InlineData(7)]
     [InlineData(100_000)]
-    public async Task AWholeBodyIsUnpacked_HoweverItArrives(int most) => Assert.Equal(Text, await UnpackAsync(PieceStream.Random(Packed, 1, most)));
+    public async Task AWholeBodyIsUnpacked_HoweverItArrives(int most) =>
+        Assert.Equal(Text, await UnpackAsync(PieceStream.Random(Packed, 1, most)));
 
     [Fact]
-    public async Task AnEmptyTextIsWhole() => Assert.Empty(await UnpackAsync(new MemoryStream(Convert.FromHexString("1f8b08000000000000030300" + "0000000000000000"))));
+    public async Task AnEmptyTextIsWhole() =>
+        Assert.Empty(await UnpackAsync(new MemoryStream(Convert.FromHexString("1f8b08000000000000030300" + "0000000000000000"))));
 
     [Fact]
     public async Task ABodyThatIsCutAnywhereIsMalformed()

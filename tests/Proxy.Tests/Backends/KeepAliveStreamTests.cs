@@ -18,7 +18,8 @@ public class KeepAliveStreamTests
         Assert.Equal(HeadAsRead + Body, await AskAsync(Head + Body, any.Item, most: 12));
 
     [Fact]
-    public async Task TheHeaderIsHidden_WhenAllComesAtOnce() => Assert.Equal(HeadAsRead + Body, await AskAsync(Head + Body, 1, most: 100_000));
+    public async Task TheHeaderIsHidden_WhenAllComesAtOnce() =>
+        Assert.Equal(HeadAsRead + Body, await AskAsync(Head + Body, 1, most: 100_000));
 
     [Theory]
     [InlineData("keep-alive: timeout=1")]
@@ -42,7 +43,8 @@ public class KeepAliveStreamTests
     {
         var seed = any.Item;
         // Three answers, each after a request; every body holds a line that looks like the header.
-        using var connection = new KeepAliveStream(PieceStream.Random(Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat(Head + Body, 3))), seed, most: 9));
+        using var connection = new KeepAliveStream(
+            PieceStream.Random(Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat(Head + Body, 3))), seed, most: 9));
         for (var i = 0; i < 3; i++)
         {
             await connection.WriteAsync("GET / HTTP/1.1\r\n\r\n"u8.ToArray());
@@ -50,11 +52,14 @@ public class KeepAliveStreamTests
         }
     }
 
-    /// <summary>An archive may answer before it has read the whole request (413, 401): its body is then read while the request's is written.</summary>
+    /// <summary>
+    /// An archive may answer before it has read the whole request (413, 401): its body is then read while the request's is written.
+    /// </summary>
     [Property(MaxTest = 100)]
     public async Task ABodyIsNotChanged_WhileTheRequestIsStillGoingOut(DoNotSize<int> any)
     {
-        using var connection = new KeepAliveStream(PieceStream.Random(Encoding.ASCII.GetBytes(Head + Body + HeadAsRead), any.Item, most: 9));
+        using var connection = new KeepAliveStream(
+            PieceStream.Random(Encoding.ASCII.GetBytes(Head + Body + HeadAsRead), any.Item, most: 9));
         await WriteAsync(connection, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 40\r\n\r\n0123456789", any.Item);
         Assert.Equal(HeadAsRead, await ReadAsync(connection, Head.Length));
         await WriteAsync(connection, "0123456789\r\n\r\n012345", any.Item);

@@ -66,7 +66,9 @@ public class PermitQueueTests
     public async Task NeverGivesMoreThanThereAre_HoweverManyComeAndLeave()
     {
         int running = 0, most = 0;
-        await Parallel.ForEachAsync(Enumerable.Range(0, 2000), new ParallelOptions { MaxDegreeOfParallelism = 64, CancellationToken = Stopped }, async (i, stopped) =>
+        await Parallel.ForEachAsync(
+            Enumerable.Range(0, 2000), new ParallelOptions { MaxDegreeOfParallelism = 64, CancellationToken = Stopped },
+            async (i, stopped) =>
         {
             using var leave = CancellationTokenSource.CreateLinkedTokenSource(stopped);
             if (i % 3 == 0) await leave.CancelAsync();

@@ -21,8 +21,10 @@ public class YarpConfigurationTests
     public void WhatYarpDocumentsIsPassedOn_AndNothingElse()
     {
         var yarp = Map(
-            out _, "Backends:east:Destinations:a:Address=http://a", "Backends:east:Destinations:b:Address=http://b", "Backends:east:LoadBalancingPolicy=RoundRobin",
-            "Backends:east:HealthCheck:Active:Path=/health", "Backends:east:HttpClient:DangerousAcceptAnyServerCertificate=true", "Backends:east:HttpRequest:Version=1.1",
+            out _, "Backends:east:Destinations:a:Address=http://a", "Backends:east:Destinations:b:Address=http://b",
+            "Backends:east:LoadBalancingPolicy=RoundRobin",
+            "Backends:east:HealthCheck:Active:Path=/health", "Backends:east:HttpClient:DangerousAcceptAnyServerCertificate=true",
+            "Backends:east:HttpRequest:Version=1.1",
             "Backends:east:Authentication:Password=s3cret", "Other=x");
         Assert.Equal("http://b", yarp["Clusters:east:Destinations:b:Address"]);
         Assert.Equal("RoundRobin", yarp["Clusters:east:LoadBalancingPolicy"]);
@@ -36,7 +38,8 @@ public class YarpConfigurationTests
     public void AForwardedBackendHasOneRoutePerRequestThatIsPassedOn_BehindTheProxysOwn()
     {
         var yarp = Map(
-            out _, "Backends:east:Address=http://pacs", "Backends:east:Forward=true", "Backends:east:MaxForwardedBytes=1000", "Backends:west:Address=http://pacs", "Backends:west:Forward=false");
+            out _, "Backends:east:Address=http://pacs", "Backends:east:Forward=true", "Backends:east:MaxForwardedBytes=1000",
+            "Backends:west:Address=http://pacs", "Backends:west:Forward=false");
         var routes = yarp.GetSection("Routes").GetChildren().ToList();
         Assert.Equal(ForwardableRequests.All.Count, routes.Count);
         var search = Assert.Single(routes, r => r["Match:Path"] == "/backends/east/dicomweb/workitems");
@@ -78,7 +81,8 @@ public class YarpConfigurationTests
 
     private static IConfigurationRoot Map(out IConfigurationRoot settings, params string[] lines)
     {
-        settings = new ConfigurationBuilder().AddInMemoryCollection(lines.Select(s => s.Split('=', 2)).ToDictionary(s => s[0], string? (s) => s[1])).Build();
+        settings = new ConfigurationBuilder()
+            .AddInMemoryCollection(lines.Select(s => s.Split('=', 2)).ToDictionary(s => s[0], string? (s) => s[1])).Build();
         return new ConfigurationBuilder().Add(new YarpConfiguration(settings, () => true)).Build();
     }
 }

@@ -41,7 +41,8 @@ public sealed class DiskLab : IAsyncDisposable
     /// <summary>Names that are configured as backends.</summary>
     public HashSet<string> Backends { get; } = ["east", "west"];
 
-    public IEnumerable<string> Files => Directory.Exists(GetPath("entries")) ? Directory.EnumerateFiles(GetPath("entries"), "*", SearchOption.AllDirectories) : [];
+    public IEnumerable<string> Files =>
+        Directory.Exists(GetPath("entries")) ? Directory.EnumerateFiles(GetPath("entries"), "*", SearchOption.AllDirectories) : [];
 
     /// <summary>A tier of a proxy that has no folder.</summary>
     public static DiskTier None()
@@ -51,7 +52,9 @@ public sealed class DiskLab : IAsyncDisposable
     }
 
     public static EntryKey Key(int series, int instance, string backend = "east", int study = 1) =>
-        new(backend, $"studies/1.2.{study}/series/1.2.{study}.{series}/instances/1.2.{study}.{series}.{instance}/frames/1", BodyFormat.AsStored);
+        new(
+            backend, $"studies/1.2.{study}/series/1.2.{study}.{series}/instances/1.2.{study}.{series}.{instance}/frames/1",
+            BodyFormat.AsStored);
 
     /// <summary>A body that no other key has.</summary>
     public static byte[] GetBody(EntryKey key, int length)
@@ -64,7 +67,9 @@ public sealed class DiskLab : IAsyncDisposable
     public static Entry GetEntry(EntryKey key, int length)
     {
         var bytes = GetBody(key, length);
-        return new(new("application/octet-stream", "1.2.840.10008.1.2.1", length), [bytes.AsMemory(0, length / 3), bytes.AsMemory(length / 3)], length, Stored);
+        return new(
+            new("application/octet-stream", "1.2.840.10008.1.2.1", length), [bytes.AsMemory(0, length / 3), bytes.AsMemory(length / 3)],
+            length, Stored);
     }
 
     public string GetPath(params ReadOnlySpan<string> parts) => System.IO.Path.Join([Path, .. parts]);
@@ -118,13 +123,17 @@ public sealed class DiskLab : IAsyncDisposable
     }
 
     private static DiskTier NewTier(CacheFolder folder, DiskWriter writer, Func<string, string?> identityOf) =>
-        new(folder, writer, identityOf, new InFlightBytes(1L << 30), TimeProvider.System, new Counters(Meters.GetRequiredService<IMeterFactory>()), NullLogger<DiskTier>.Instance);
+        new(
+            folder, writer, identityOf, new InFlightBytes(1L << 30), TimeProvider.System,
+            new Counters(Meters.GetRequiredService<IMeterFactory>()), NullLogger<DiskTier>.Instance);
 
     private void Begin()
     {
         Folder = new(Path, NullLogger<CacheFolder>.Instance);
         Folder.CheckAsync().GetAwaiter().GetResult();
-        Writer = new(Folder, identity => Backends.Contains(identity.Split('@')[0]) ? identity.Split('@')[0] : null, MaxBytes, _time, NullLogger<DiskWriter>.Instance);
+        Writer = new(
+            Folder, identity => Backends.Contains(identity.Split('@')[0]) ? identity.Split('@')[0] : null, MaxBytes, _time,
+            NullLogger<DiskWriter>.Instance);
         Tier = NewTier(Folder, Writer, name => Backends.Contains(name) ? name + "@here" : null);
         Writer.StartAsync(CancellationToken.None).GetAwaiter().GetResult();
     }

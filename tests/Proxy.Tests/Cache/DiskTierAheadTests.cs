@@ -266,7 +266,8 @@ public sealed class DiskTierAheadTests : IAsyncDisposable
     {
         var count = 0;
         for (var i = 0; i < FramesOfSeries; i++)
-            count += (isUse ? await _disk.ReadAsync(DiskLab.Key(series, i)) is not null : await HasAsync(new AcceptableEntry(DiskLab.Key(series, i)))) ? 1 : 0;
+            count += (isUse ? await _disk.ReadAsync(DiskLab.Key(series, i)) is not null : await HasAsync(
+                new AcceptableEntry(DiskLab.Key(series, i)))) ? 1 : 0;
         return count;
     }
 

@@ -91,9 +91,12 @@ public sealed class DiskTierTests : IAsyncDisposable
         _disk.Add(DiskLab.Key(1, 1), FrameBytes);
         await _disk.SettleAsync();
         Assert.Equal(2, _disk.Files.Count());
-        Assert.All(_disk.Files, file => Assert.Matches("^/entries/[0-9a-f]{2}/[0-9a-f]{24}/[0-9a-f]{24}/[0-9a-f]{40}$", file[_disk.Path.Length..]));
+        Assert.All(
+            _disk.Files,
+            file => Assert.Matches("^/entries/[0-9a-f]{2}/[0-9a-f]{24}/[0-9a-f]{24}/[0-9a-f]{40}$", file[_disk.Path.Length..]));
         const UnixFileMode own = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        foreach (var file in new DirectoryInfo(_disk.Path).EnumerateFileSystemInfos("*", SearchOption.AllDirectories).Where(_ => !OperatingSystem.IsWindows()))
+        foreach (var file in new DirectoryInfo(_disk.Path).EnumerateFileSystemInfos(
+            "*", SearchOption.AllDirectories).Where(_ => !OperatingSystem.IsWindows()))
             Assert.Equal(file is DirectoryInfo ? own | UnixFileMode.UserExecute : own, file.UnixFileMode);
     }
 
@@ -404,7 +407,8 @@ public sealed class DiskTierTests : IAsyncDisposable
         full.Add(DiskLab.Key(9999, 1), FrameBytes);
         await full.SettleAsync();
         full.Folder.Fail(new IOException("gone bad"), wasWriting: true);
-        for (var i = 0; i < 1500; i++) Assert.False(await full.Tier.RemoveAsync(new("east", new SeriesPath(Uid.Parse("1.2.3"), Uid.Parse($"1.2.3.{i}")))));
+        for (var i = 0; i < 1500; i++)
+            Assert.False(await full.Tier.RemoveAsync(new("east", new SeriesPath(Uid.Parse("1.2.3"), Uid.Parse($"1.2.3.{i}")))));
         Assert.Null(await full.ReadAsync(DiskLab.Key(9999, 1)));
 
         await full.Folder.CheckAsync();
@@ -452,9 +456,11 @@ public sealed class DiskTierTests : IAsyncDisposable
         _disk.Add(DiskLab.Key(1, 1), FrameBytes);
         _disk.Add(DiskLab.Key(2, 1), FrameBytes);
         await _disk.SettleAsync();
-        var file = _disk.Files.Single(f => f.EndsWith(EntryFile.GetPath(DiskLab.Key(1, 1) with { Backend = "east@here" }), StringComparison.Ordinal));
+        var file = _disk.Files.Single(
+            f => f.EndsWith(EntryFile.GetPath(DiskLab.Key(1, 1) with { Backend = "east@here" }), StringComparison.Ordinal));
         File.Delete(file);
-        using (var mkfifo = System.Diagnostics.Process.Start("mkfifo", [file])) await mkfifo.WaitForExitAsync(TestContext.Current.CancellationToken);
+        using (var mkfifo = System.Diagnostics.Process.Start("mkfifo", [file]))
+            await mkfifo.WaitForExitAsync(TestContext.Current.CancellationToken);
 
         Assert.Null(await _disk.ReadAsync(DiskLab.Key(1, 1)));
         Assert.Equal("the disk does not answer", _disk.Folder.State.Reason);

@@ -194,7 +194,8 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
 
     /// <summary>The body ends a moment before it is filed, in memory first.</summary>
     private Task KeptAsync(EntryCache cache) => Until.TrueAsync(
-        async () => await cache.HasAsync([new(Frame)], Stopped) && (cache == _diskless || await _disk.Tier.HasAsync([new(Frame)], Stopped)));
+        async () => await cache.HasAsync([new(Frame)], Stopped)
+            && (cache == _diskless || await _disk.Tier.HasAsync([new(Frame)], Stopped)));
 
     private static async Task<bool> IsPrefetchedAsync(EntryCache cache)
     {

@@ -223,7 +223,8 @@ public sealed class EntryCacheTests : IDisposable
             (await cache.FindAsync([new(key)], Stopped))!.Value.Body.Dispose();
 
             var finding = Task.Run(async () => (await cache.FindAsync([new(key)], Stopped))?.Body.Dispose(), Stopped);
-            var removing = Task.Run(() => cache.RemoveAsync(new("east", new SeriesPath(Uid.Parse("1.2.1"), Uid.Parse($"1.2.1.{i}")))), Stopped);
+            var removing = Task.Run(
+                () => cache.RemoveAsync(new("east", new SeriesPath(Uid.Parse("1.2.1"), Uid.Parse($"1.2.1.{i}")))), Stopped);
             await Task.WhenAll(finding, removing);
 
             Assert.Null(await cache.FindAsync([new(key)], Stopped));

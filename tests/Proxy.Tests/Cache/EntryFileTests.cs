@@ -19,7 +19,8 @@ public sealed class EntryFileTests
         "RFdQRU5UUlkCAAAAzgAAABAAAAAAAAAA4soNh8wSKITiB3aCMQaVcpMyPbecAQAAuOh/BY8z+7ABAAAAFQBlYXN0QDAwMTEyMjMzNDQ1NTY2Nzc5AHN0dWRpZXMvMS4yLjMvc2VyaWVzLzEuMi4zLjQvaW5zdGFuY2VzLzEuMi4zLjQuNS9mcmFtZXMvNhgA"
         + "YXBwbGljYXRpb24vb2N0ZXQtc3RyZWFtAQAqCQBpbWFnZS9qbHMWADEuMi44NDAuMTAwMDguMS4yLjQuODAAAQIDBAUGBwgJCgsMDQ4P";
 
-    private static readonly EntryKey Key = new("east@0011223344556677", "studies/1.2.3/series/1.2.3.4/instances/1.2.3.4.5/frames/6", new("application/octet-stream", "*"));
+    private static readonly EntryKey Key = new(
+        "east@0011223344556677", "studies/1.2.3/series/1.2.3.4/instances/1.2.3.4.5/frames/6", new("application/octet-stream", "*"));
 
     private static readonly EntryHead Head = new("image/jls", "1.2.840.10008.1.2.4.80", 16);
 
@@ -32,14 +33,17 @@ public sealed class EntryFileTests
     [Fact]
     public void WhatIsWrittenIsRead()
     {
-        foreach (var key in (EntryKey[])[Key, Key with { Format = null }, Key with { Format = new("application/dicom", "") }, Key with { Path = "studies/1/bulkdata/é?x=\0" }])
+        foreach (var key in (EntryKey[])[
+            Key, Key with { Format = null }, Key with { Format = new("application/dicom", "") },
+            Key with { Path = "studies/1/bulkdata/é?x=\0" }])
         {
             foreach (var head in (EntryHead[])[Head, Head with { TransferSyntax = null }])
             {
                 foreach (var isPrefetched in (bool[])[false, true])
                 {
                     var bytes = EntryFile.WriteHead(key, head, Body.Length, 77, Stored, isPrefetched)!;
-                    Assert.Equal(new(key, head, bytes.Length, Body.Length, 77, Stored, isPrefetched), EntryFile.ReadHead([.. bytes, 1, 2, 3]));
+                    Assert.Equal(
+                        new(key, head, bytes.Length, Body.Length, 77, Stored, isPrefetched), EntryFile.ReadHead([.. bytes, 1, 2, 3]));
                 }
             }
         }
@@ -50,9 +54,11 @@ public sealed class EntryFileTests
     {
         var file = Convert.FromBase64String(Version1);
         var found = EntryFile.ReadHead(file)!;
-        Assert.Equal(new(Key, Head, file.Length - Body.Length, Body.Length, XxHash128.HashToUInt128(Body), Stored, IsPrefetched: false), found);
+        Assert.Equal(
+            new(Key, Head, file.Length - Body.Length, Body.Length, XxHash128.HashToUInt128(Body), Stored, IsPrefetched: false), found);
         Assert.Equal(Body, file[found.Start..]);
-        Assert.Equal("c4/c47f5b18b8a430e698b9fe15/be561d0c7c45172cccf58879/42684847327a7ae399cfcd6e1c3580fad2672da3", EntryFile.GetPath(Key));
+        Assert.Equal(
+            "c4/c47f5b18b8a430e698b9fe15/be561d0c7c45172cccf58879/42684847327a7ae399cfcd6e1c3580fad2672da3", EntryFile.GetPath(Key));
     }
 
     [Fact]
@@ -60,9 +66,11 @@ public sealed class EntryFileTests
     {
         var file = Convert.FromBase64String(Version2);
         var found = EntryFile.ReadHead(file)!;
-        Assert.Equal(new(Key, Head, file.Length - Body.Length, Body.Length, XxHash128.HashToUInt128(Body), Stored, IsPrefetched: true), found);
+        Assert.Equal(
+            new(Key, Head, file.Length - Body.Length, Body.Length, XxHash128.HashToUInt128(Body), Stored, IsPrefetched: true), found);
         Assert.Equal(Body, file[found.Start..]);
-        Assert.Equal(EntryFile.WriteHead(Key, Head, Body.Length, XxHash128.HashToUInt128(Body), Stored, isPrefetched: true), file[..found.Start]);
+        Assert.Equal(
+            EntryFile.WriteHead(Key, Head, Body.Length, XxHash128.HashToUInt128(Body), Stored, isPrefetched: true), file[..found.Start]);
     }
 
     [Theory]

@@ -51,7 +51,8 @@ public class SingleFlightTests
 
     [Fact]
     public async Task AnExceptionBeforeTheFirstAwaitIsEveryonesToo() =>
-        await Assert.ThrowsAsync<InvalidOperationException>(() => _flights.RunAsync("a", _ => throw new InvalidOperationException(), Stopped));
+        await Assert.ThrowsAsync<InvalidOperationException>(
+            () => _flights.RunAsync("a", _ => throw new InvalidOperationException(), Stopped));
 
     [Fact]
     public async Task WhoLeavesStopsNothing_WhileAnotherWaits()

@@ -78,7 +78,8 @@ public sealed class RetrieveTests : IAsyncLifetime
     public async Task FramesComeAsParts()
     {
         var path = $"{DemoSites.Instance("heart-us", "cine", 1)}/frames/1,30";
-        using var answer = await _sites.AskAsync(_sites.East, path, "multipart/related; type=\"application/octet-stream\"; transfer-syntax=*");
+        using var answer = await _sites.AskAsync(
+            _sites.East, path, "multipart/related; type=\"application/octet-stream\"; transfer-syntax=*");
 
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         var body = await answer.Content.ReadAsByteArrayAsync(DemoSites.Cancellation);
@@ -91,7 +92,8 @@ public sealed class RetrieveTests : IAsyncLifetime
         foreach (var part in parts[1..^1])
         {
             var head = part[..part.IndexOf("\r\n\r\n", StringComparison.Ordinal)];
-            Assert.Contains("Content-Type: application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1\r\n", head, StringComparison.Ordinal);
+            Assert.Contains(
+                "Content-Type: application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1\r\n", head, StringComparison.Ordinal);
             Assert.Contains("Content-Length: 921600\r\n", head, StringComparison.Ordinal);
             Assert.Equal(head.Length + 4 + 921600 + 2, part.Length);
         }
@@ -120,7 +122,8 @@ public sealed class RetrieveTests : IAsyncLifetime
 
         Assert.Equal("DEMO PACS 1.0", dataset.GetProperty("00290010").GetProperty("Value")[0].GetString());
         Assert.Equal("OB", dataset.GetProperty("00291010").GetProperty("vr").GetString());
-        Assert.Equal($"{_sites.East.Address}{instance}/bulkdata/00291010", dataset.GetProperty("00291010").GetProperty("BulkDataURI").GetString());
+        Assert.Equal(
+            $"{_sites.East.Address}{instance}/bulkdata/00291010", dataset.GetProperty("00291010").GetProperty("BulkDataURI").GetString());
         Assert.Equal(2048, (await _sites.AskBytesAsync(_sites.East, $"{instance}/bulkdata/00291010")).Length);
     }
 
@@ -137,7 +140,8 @@ public sealed class RetrieveTests : IAsyncLifetime
         Assert.Equal(await _sites.AskBytesAsync(_sites.East, frame), await _sites.AskBytesAsync(_sites.West, frame));
 
         string WithoutAddress(JsonElement dataset) => dataset.ToString()
-            .Replace(_sites.East.Address.Authority, "", StringComparison.Ordinal).Replace(_sites.West.Address.Authority, "", StringComparison.Ordinal);
+            .Replace(_sites.East.Address.Authority, "", StringComparison.Ordinal)
+                .Replace(_sites.West.Address.Authority, "", StringComparison.Ordinal);
     }
 
     [Fact]

@@ -71,7 +71,8 @@ public sealed class SearchTests : IAsyncLifetime
         Assert.Equal(60, row.Number("NumberOfStudyRelatedInstances"));
         Assert.Equal("ONLINE", row.Text("InstanceAvailability"));
         Assert.Equal($"{_sites.East.Address}/studies/{DemoUid.Create("head-mr")}", row.Text("RetrieveURL"));
-        string[] others = ["StudyTime", "AccessionNumber", "ReferringPhysicianName", "PatientBirthDate", "PatientSex", "StudyID", "StudyDescription"];
+        string[] others = [
+            "StudyTime", "AccessionNumber", "ReferringPhysicianName", "PatientBirthDate", "PatientSex", "StudyID", "StudyDescription"];
         foreach (var keyword in others)
             Assert.NotEmpty(row.Values(keyword));
     }

@@ -12,7 +12,8 @@ public class AcceptTests
             Accept.Parse("*/*;q=0.1, application/octet-stream; q=0.5, image/jp2, image/jls").Types.Select(t => t.Type.Type));
 
     [Fact]
-    public void WhatHasNoWeightIsNotAccepted() => Assert.Equal(["c/d"], Accept.Parse("a/b;q=0, c/d;q=0.001, e/f;q=0.0").Types.Select(t => t.Type.Type));
+    public void WhatHasNoWeightIsNotAccepted() =>
+        Assert.Equal(["c/d"], Accept.Parse("a/b;q=0, c/d;q=0.001, e/f;q=0.0").Types.Select(t => t.Type.Type));
 
     [Fact]
     public void AWeightThatIsNoNumberIsNoWeight() => Assert.Single(Accept.Parse("a/b;q=high").Types);
@@ -38,7 +39,8 @@ public class AcceptTests
 
     [Fact]
     public void TypesOfOneWeightHaveOneRank() =>
-        Assert.Equal([("a/b", 0), ("e/f", 0), ("c/d", 1)], Accept.Parse("a/b, c/d;q=0.5, e/f;q=1.0").Types.Select(t => (t.Type.Type, t.Rank)));
+        Assert.Equal(
+            [("a/b", 0), ("e/f", 0), ("c/d", 1)], Accept.Parse("a/b, c/d;q=0.5, e/f;q=1.0").Types.Select(t => (t.Type.Type, t.Rank)));
 
     [Fact]
     public void TheQueryParameterStandsBeforeTheHeader() =>
@@ -47,7 +49,8 @@ public class AcceptTests
             Accept.Parse("image/jp2;q=0.1,image/jls;q=0.2", "c/d;q=0.9, a/b").Types.Select(t => (t.Type.Type, t.Rank)));
 
     [Fact]
-    public void AnUnescapedPlusSignInTheQueryIsPartOfTheType() => Assert.True(Accept.Parse("application/dicom json", "text/html").TakesDicomJson);
+    public void AnUnescapedPlusSignInTheQueryIsPartOfTheType() =>
+        Assert.True(Accept.Parse("application/dicom json", "text/html").TakesDicomJson);
 
     [Fact]
     public void NothingAcceptedIsNotTheSameAsNoHeader()

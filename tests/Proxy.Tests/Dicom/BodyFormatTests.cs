@@ -62,7 +62,9 @@ public class BodyFormatTests
     [Fact]
     public void AFrameOfAnImplicitInstance_IsOneInExplicitLittleEndian()
     {
-        Assert.True(new BodyFormat("application/octet-stream", BodyFormat.ExplicitLittleEndian).IsMetBy("application/octet-stream", TransferSyntax.ImplicitLittleEndian));
+        Assert.True(new BodyFormat(
+            "application/octet-stream", BodyFormat.ExplicitLittleEndian).IsMetBy("application/octet-stream",
+            TransferSyntax.ImplicitLittleEndian));
         Assert.True(BodyFormat.AsStored.IsMetBy("application/octet-stream", TransferSyntax.ImplicitLittleEndian));
     }
 

@@ -80,7 +80,8 @@ public class DatasetTests
     [Fact]
     public void AValueMayNestAsDeepAsTheReaderLetsIt()
     {
-        var deep = string.Concat(Enumerable.Repeat("{\"0040A730\":{\"vr\":\"SQ\",\"Value\":[", 80)) + string.Concat(Enumerable.Repeat("]}}", 80));
+        var deep = string.Concat(Enumerable.Repeat("{\"0040A730\":{\"vr\":\"SQ\",\"Value\":[", 80))
+            + string.Concat(Enumerable.Repeat("]}}", 80));
         var dataset = Answers.Dataset("{\"0020000D\":{\"vr\":\"SQ\",\"Value\":[" + deep + "]}}");
         Assert.Null(dataset.FindUid(Tag.StudyInstanceUid));
     }
@@ -96,5 +97,6 @@ public class DatasetTests
     [InlineData("1..2", null)]
     [InlineData("", null)]
     public void AUidIsValid_OrNone(string json, string? uid) =>
-        Assert.Equal(uid, Answers.Dataset("{\"00080018\":{\"vr\":\"UI\",\"Value\":[\"" + json + "\"]}}").FindUid(Tag.SopInstanceUid)?.ToString());
+        Assert.Equal(
+            uid, Answers.Dataset("{\"00080018\":{\"vr\":\"UI\",\"Value\":[\"" + json + "\"]}}").FindUid(Tag.SopInstanceUid)?.ToString());
 }

@@ -24,7 +24,8 @@ public class ImageIdTests
     [Theory]
     [InlineData("wadouri:https://pacs.example/dicomweb?requestType=WADO&studyUID=1.2&seriesUID=1.3&objectUID=1.4", 1)]
     [InlineData("dicomweb:https://pacs.example/dicomweb?requestType=WADO&studyUID=1.2&seriesUID=1.3&objectUID=1.4&contentType=application/dicom&transferSyntax=*&frame=12", 12)]
-    [InlineData("dicomweb:/dicomweb?frame=12&objectUID=1.4&contentType=application%2Fdicom&seriesUID=1.3&requestType=WADO&studyUID=1.2", 12)]
+    [InlineData(
+        "dicomweb:/dicomweb?frame=12&objectUID=1.4&contentType=application%2Fdicom&seriesUID=1.3&requestType=WADO&studyUID=1.2", 12)]
     [InlineData("dicomweb:/dicomweb?objectUID=1.4&studyUID=1.2&seriesUID=1.3&requestType=WADO", 1)]
     [InlineData("wadouri%3A%2Fdicomweb%3FrequestType%3DWADO%26studyUID%3D1.2%26seriesUID%3D1.3%26objectUID%3D1.4%26frame%3D3", 3)]
     [InlineData("wadouri:/dicomweb?requestType=WADO&studyuid=1.2&seriesuid=1.3&objectuid=1.4", 1)]

@@ -25,7 +25,8 @@ public class MediaTypeTests
     [Fact]
     public void ReadsASecondParameterInsideTheQuotes()
     {
-        var type = MediaType.Parse("multipart/related; type=\"application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1\"; boundary=b-1")!;
+        var type = MediaType.Parse(
+            "multipart/related; type=\"application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1\"; boundary=b-1")!;
         Assert.Equal("application/octet-stream", type.Find("type"));
         Assert.Equal("1.2.840.10008.1.2.1", type.Find("transfer-syntax"));
         Assert.Equal("b-1", type.Find("boundary"));
@@ -55,7 +56,9 @@ public class MediaTypeTests
 
     [Fact]
     public void LeavesOutListElements_ThatMakeNoSense() =>
-        Assert.Equal(["application/dicom+json", "image/jp2"], MediaType.ParseList(", ,nonsense,application/dicom+json;q=0.5,;,image/jp2,").Select(t => t.Type));
+        Assert.Equal(
+            ["application/dicom+json", "image/jp2"],
+            MediaType.ParseList(", ,nonsense,application/dicom+json;q=0.5,;,image/jp2,").Select(t => t.Type));
 
     [Fact]
     public void ACommaInsideQuotesEndsNoElement() =>
@@ -78,7 +81,8 @@ public class MediaTypeTests
     {
         var text = value ?? "";
         var quoted = text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
-        return MediaType.ParseList($"a/b; p=\"{quoted}\"; r=s, c/d") is [{ } first, { Type: "c/d" }] && first.Find("p") == text && first.Find("r") == "s";
+        return MediaType.ParseList($"a/b; p=\"{quoted}\"; r=s, c/d") is [{ } first, { Type: "c/d" }] && first.Find("p") == text
+            && first.Find("r") == "s";
     }
 
     [Property(MaxTest = 1000)]

@@ -100,7 +100,9 @@ public sealed class EventLogTests : IDisposable
         Publish(earlier, 1, 2);
         var last = log.ReadAfter(null).LastId;
         var epoch = last.Split('-')[0];
-        foreach (var id in (string[])[earlier.ReadAfter(null).LastId, "2", "x", "-", $"{epoch}", $"{epoch}-", $"{epoch}-x", $"{epoch}--1", $"{epoch}-3", $"{epoch}-99999999999999999999", $"{epoch}- 1", new('9', 30_000)])
+        foreach (var id in (string[])[
+            earlier.ReadAfter(null).LastId, "2", "x", "-", $"{epoch}", $"{epoch}-", $"{epoch}-x", $"{epoch}--1", $"{epoch}-3",
+            $"{epoch}-99999999999999999999", $"{epoch}- 1", new('9', 30_000)])
             Assert.Equal(["gap ?", "1", "2"], Read(log.ReadAfter(id)));
         Assert.Empty(Read(log.ReadAfter(last)));
         Assert.Equal(["1", "2"], Read(log.ReadAfter(epoch + "-0")));
@@ -127,7 +129,8 @@ public sealed class EventLogTests : IDisposable
     [Fact]
     public void ItsDataIsOneLineOfJson_AndLeavesOutWhatHasNoMeaning()
     {
-        var added = new ProxyEvent(ProxyEvent.InstancesAdded) { Study = Uid.Parse("1.2"), Series = Uid.Parse("1.2.1"), Backend = "east", MadeInClient = false, Added = Uids(3) };
+        var added =
+            new ProxyEvent(ProxyEvent.InstancesAdded) { Study = Uid.Parse("1.2"), Series = Uid.Parse("1.2.1"), Backend = "east", MadeInClient = false, Added = Uids(3) };
         Assert.Equal("""{"StudyInstanceUID":"1.2","SeriesInstanceUID":"1.2.1","instances":3,"backend":"east","madeInClient":false}""", Data(added));
         Assert.Equal("""{"StudyInstanceUID":"1.2","SeriesInstanceUIDs":["1.9.1","1.9.2"],"backend":"east","madeInClient":false}""", Data(added with { Name = ProxyEvent.SeriesAdded, Series = null, Added = Uids(2) }));
         Assert.Equal("""{"backend":"west"}""", Data(new(ProxyEvent.BackendDown) { Backend = "west" }));
@@ -163,9 +166,12 @@ public sealed class EventLogTests : IDisposable
         var readers = Enumerable.Range(0, Readers).Select(_ => log.ReadAfter(null)).ToArray();
         var reading = readers.Select(reader => Task.Run(() => FollowAsync(reader, Publishers * Each))).ToArray();
 
-        Parallel.For(0, Publishers, new() { MaxDegreeOfParallelism = Publishers }, publisher => Publish(log, 1 + publisher * Each, (publisher + 1) * Each));
+        Parallel.For(
+            0, Publishers, new() { MaxDegreeOfParallelism = Publishers },
+            publisher => Publish(log, 1 + publisher * Each, (publisher + 1) * Each));
 
-        foreach (var (found, lost) in await Task.WhenAll(reading).WaitAsync(Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken))
+        foreach (var (found, lost) in await Task.WhenAll(reading).WaitAsync(
+            Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken))
         {
             Assert.Equal(Publishers * Each, found.Count + lost);
             Assert.Equal(found.Count, found.Distinct().Count());
@@ -224,7 +230,8 @@ public sealed class EventLogTests : IDisposable
 
         await Until.TrueAsync(() => heard.Count == 6);
         Assert.Equal(["1", "16", "17", "18", "19", "20"], heard);
-        Assert.Contains(_lines.All, l => l.Contains("A subscriber to BACKEND_UP was too slow: 14 events passed it by", StringComparison.Ordinal));
+        Assert.Contains(
+            _lines.All, l => l.Contains("A subscriber to BACKEND_UP was too slow: 14 events passed it by", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -265,7 +272,8 @@ public sealed class EventLogTests : IDisposable
 
     private static ProxyEvent Named(int n) => new(ProxyEvent.BackendUp) { Backend = n.ToString(CultureInfo.InvariantCulture) };
 
-    private static System.Collections.Immutable.ImmutableArray<Uid> Uids(int count) => [.. Enumerable.Range(1, count).Select(n => Uid.Parse($"1.9.{n}"))];
+    private static System.Collections.Immutable.ImmutableArray<Uid> Uids(int count) =>
+        [.. Enumerable.Range(1, count).Select(n => Uid.Parse($"1.9.{n}"))];
 
     private static void Publish(EventLog log, int first, int last)
     {
@@ -273,5 +281,6 @@ public sealed class EventLogTests : IDisposable
     }
 
     private static IEnumerable<string?> Read(EventReader reader) =>
-        reader.ReadAll().Select(e => e.Name == ProxyEvent.Gap ? "gap " + (e.More.TryGetValue("lost", out var lost) ? lost.ToString() : "?") : e.Backend);
+        reader.ReadAll().Select(
+            e => e.Name == ProxyEvent.Gap ? "gap " + (e.More.TryGetValue("lost", out var lost) ? lost.ToString() : "?") : e.Backend);
 }

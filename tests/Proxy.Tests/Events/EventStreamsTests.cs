@@ -19,7 +19,8 @@ public sealed class EventStreamsTests
     {
         using var streams = new EventStreams(new(NullLogger<EventLog>.Instance), new Lifetime(), new FakeTimeProvider());
         using var leave = new CancellationTokenSource();
-        var writing = Enumerable.Range(0, EventStreams.MaxStreams).Select(_ => streams.WriteAsync(new DefaultHttpContext { RequestAborted = leave.Token }, All)).ToList();
+        var writing = Enumerable.Range(0, EventStreams.MaxStreams)
+            .Select(_ => streams.WriteAsync(new DefaultHttpContext { RequestAborted = leave.Token }, All)).ToList();
         Assert.Equal(EventStreams.MaxStreams, streams.Open);
 
         var refused = new DefaultHttpContext();

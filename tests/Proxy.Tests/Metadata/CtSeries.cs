@@ -15,11 +15,14 @@ internal static class CtSeries
     public static Uid InstanceUid(int number)
     {
         var random = new Random(number);
-        return Uid.Parse(string.Create(CultureInfo.InvariantCulture, $"1.2.826.0.1.3680043.8.1055.1.20111102150758591.{random.Next(10_000_000, 99_999_999)}.{random.Next(10_000_000, 99_999_999)}"));
+        return Uid.Parse(string.Create(
+            CultureInfo.InvariantCulture,
+            $"1.2.826.0.1.3680043.8.1055.1.20111102150758591.{random.Next(10_000_000, 99_999_999)}.{random.Next(10_000_000, 99_999_999)}"));
     }
 
     /// <summary>The instances' UIDs and datasets, in the order of the slices.</summary>
-    public static List<(Uid Uid, byte[] Json)> Instances(int count) => [.. Enumerable.Range(1, count).Select(n => (InstanceUid(n), Instance(n)))];
+    public static List<(Uid Uid, byte[] Json)> Instances(int count) =>
+        [.. Enumerable.Range(1, count).Select(n => (InstanceUid(n), Instance(n)))];
 
     private static byte[] Instance(int number)
     {
@@ -29,8 +32,13 @@ internal static class CtSeries
         void Add(string tag, string vr, params object[] values)
         {
             if (json.Length > 2) json.Append(",\n");
-            var text = string.Join(",\n", values.Select(v => "\t\t\t\t" + (v is string s ? $"\"{s}\"" : ((IFormattable)v).ToString(null, CultureInfo.InvariantCulture))));
-            json.Append(CultureInfo.InvariantCulture, $"\t\t\"{tag}\" : \n\t\t{{\n\t\t\t\"Value\" : \n\t\t\t[\n{text}\n\t\t\t],\n\t\t\t\"vr\" : \"{vr}\"\n\t\t}}");
+            var text = string.Join(
+                ",\n",
+                values.Select(
+                    v => "\t\t\t\t" + (v is string s ? $"\"{s}\"" : ((IFormattable)v).ToString(null, CultureInfo.InvariantCulture))));
+            json.Append(
+                CultureInfo.InvariantCulture,
+                $"\t\t\"{tag}\" : \n\t\t{{\n\t\t\t\"Value\" : \n\t\t\t[\n{text}\n\t\t\t],\n\t\t\t\"vr\" : \"{vr}\"\n\t\t}}");
         }
 
         Add("00080005", "CS", "ISO_IR 192");
@@ -104,7 +112,9 @@ internal static class CtSeries
         Add("00281051", "DS", 400, 1500);
         Add("00281052", "DS", -1024);
         Add("00281053", "DS", 1);
-        json.Append(",\n\t\t\"7FE00010\" : \n\t\t{\n\t\t\t\"BulkDataURI\" : \"\uFFFF/").Append(new InstancePath(Study, Series, InstanceUid(number))).Append("/bulkdata/east/bulk/7fe00010\",\n\t\t\t\"vr\" : \"OW\"\n\t\t}\n\t}");
+        json.Append(",\n\t\t\"7FE00010\" : \n\t\t{\n\t\t\t\"BulkDataURI\" : \"\uFFFF/")
+            .Append(new InstancePath(Study, Series, InstanceUid(number)))
+                .Append("/bulkdata/east/bulk/7fe00010\",\n\t\t\t\"vr\" : \"OW\"\n\t\t}\n\t}");
         return Encoding.UTF8.GetBytes(json.ToString());
     }
 }

@@ -20,12 +20,16 @@ public class DicomMetadataStoreTests
 
     public DicomMetadataStoreTests() => _store = Make(1 << 30);
 
-    private DicomMetadataStore Make(long maxBytes) => new(name => name == "west" ? 2 : 1, _time, new EventLog(NullLogger<EventLog>.Instance), maxBytes);
+    private DicomMetadataStore Make(long maxBytes) =>
+        new(name => name == "west" ? 2 : 1, _time, new EventLog(NullLogger<EventLog>.Instance), maxBytes);
 
     [Fact]
     public void FilesInstancesByTheirOwnUids()
     {
-        _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1"), Instance("1.9", "1.9.1", "1.9.1.1"), Instance("1.2", "1.2.2", "1.2.2.1"), Instance("1.2", "1.2.1", "1.2.1.2")]);
+        _store.AddInstances(
+            "east",
+            [Instance("1.2", "1.2.1", "1.2.1.1"), Instance("1.9", "1.9.1", "1.9.1.1"), Instance("1.2", "1.2.2", "1.2.2.1"),
+            Instance("1.2", "1.2.1", "1.2.1.2")]);
 
         Assert.Equal(["1.2.1", "1.2.2"], _store.GetStudy(Study)!.GetList("east").Series.Keys.Order().Select(u => u.ToString()));
         Assert.Equal(["1.2.1.1", "1.2.1.2"], _store.GetSeries(Path)!.Metadata!.Uids.Select(u => u.ToString()));
@@ -252,14 +256,17 @@ public class DicomMetadataStoreTests
             select (series.ToString(), _store.GetStudy(study)!.GetHolders(series, name => name == "west" ? 2 : 1).First().Backend)];
 
     private string? FindPatient(string instance) =>
-        Answers.Dataset(Encoding.UTF8.GetString(_store.GetInstance(new(Study, Path.Series, Uid.Parse(instance)))!.Json.Span)).FindString(Tag.PatientId);
+        Answers.Dataset(Encoding.UTF8.GetString(_store.GetInstance(new(Study, Path.Series, Uid.Parse(instance)))!.Json.Span))
+            .FindString(Tag.PatientId);
 
     internal static Dataset Instance(string study, string series, string instance, string patient = "DOE") => Answers.Dataset(
         "{\"00080018\":{\"vr\":\"UI\",\"Value\":[\"" + instance + "\"]},\"00100020\":{\"vr\":\"LO\",\"Value\":[\"" + patient
         + "\"]},\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"" + study + "\"]},\"0020000E\":{\"vr\":\"UI\",\"Value\":[\"" + series + "\"]}}");
 
     internal static Dataset Series(string series, int? count = null, string? patient = null) => Answers.Dataset(
-        "{" + (patient is null ? "" : "\"00100010\":{\"vr\":\"PN\",\"Value\":[{\"Alphabetic\":\"" + patient + "\"}]},") + "\"0020000E\":{\"vr\":\"UI\",\"Value\":[\"" + series + "\"]},\"00201209\":{\"vr\":\"IS\"" + (count is null ? "" : ",\"Value\":[" + count + "]") + "}}");
+        "{" + (patient is null ? "" : "\"00100010\":{\"vr\":\"PN\",\"Value\":[{\"Alphabetic\":\"" + patient + "\"}]},")
+            + "\"0020000E\":{\"vr\":\"UI\",\"Value\":[\"" + series + "\"]},\"00201209\":{\"vr\":\"IS\""
+                + (count is null ? "" : ",\"Value\":[" + count + "]") + "}}");
 
     internal static PackedInstances Pack(params string[] instances)
     {

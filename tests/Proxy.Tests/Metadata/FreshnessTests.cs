@@ -24,5 +24,6 @@ public class FreshnessTests
     [InlineData(5, 5)]
     [InlineData(0, 0)]
     [InlineData(-3600, 0)]
-    public void AnAgeIsNeverBelowZero(int seconds, int age) => Assert.Equal(TimeSpan.FromSeconds(age), Freshness.GetAge(Noon, Noon.AddSeconds(seconds)));
+    public void AnAgeIsNeverBelowZero(int seconds, int age) =>
+        Assert.Equal(TimeSpan.FromSeconds(age), Freshness.GetAge(Noon, Noon.AddSeconds(seconds)));
 }

@@ -29,7 +29,14 @@ internal static class Golden
         };
         var west = new Series(Uid.Parse("1.2.1")) { InstanceRows = Pack("1.2.1.1"), MadeInClient = true, MetadataMadeInClient = true };
         return new Study(Uid.Parse("1.2"))
-            .With(new SeriesList("east") { StudyRow = Instance("1.2", "1.2.1", "1.2.1.1"), StudyRowAsked = Noon.AddMinutes(1), StudyRowFields = ["00081030"], Asked = Noon.AddMinutes(2) }.With(east))
+            .With(new SeriesList("east")
+            {
+                StudyRow = Instance("1.2", "1.2.1",
+                "1.2.1.1"),
+                StudyRowAsked = Noon.AddMinutes(1),
+                StudyRowFields = ["00081030"],
+                Asked = Noon.AddMinutes(2)
+            }.With(east))
             .With(new SeriesList("north") { Asked = Noon, IsUnlisted = true })
             .With(new SeriesList("west").With(west)) with
         { Owners = new Dictionary<Uid, string> { [Uid.Parse("1.2.1")] = "east" }.ToImmutableDictionary() };

@@ -24,7 +24,9 @@ public sealed class KeptStoreRaceTests : IDisposable
             while (!stop.IsCancellationRequested) store.Flush();
         }, TestContext.Current.CancellationToken);
 
-        await Parallel.ForAsync(0, 3000, new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = TestContext.Current.CancellationToken }, (i, _) =>
+        await Parallel.ForAsync(
+            0, 3000, new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = TestContext.Current.CancellationToken },
+            (i, _) =>
         {
             store.AddSeriesMetadata("east", StudyUid(i % Studies), [Series($"1.9.{i / Studies}")]);
             store.GetStudy(StudyUid(i * 7 % Studies));
@@ -50,8 +52,12 @@ public sealed class KeptStoreRaceTests : IDisposable
         {
             Task.Run(() => { while (!stop.IsCancellationRequested) store.Flush(); }, cancelled),
             Task.Run(() => { while (!stop.IsCancellationRequested) store.GetStudy(StudyUid(1)); }, cancelled),
-            Task.Run(() => { for (var i = 0; !stop.IsCancellationRequested; i++) store.AddSeriesMetadata("east", StudyUid(100 + i % 40), [Series("1.9.1", i)]); }, cancelled),
-            Task.Run(() => { while (!stop.IsCancellationRequested) store.Confirm("east", new(StudyUid(1), Uid.Parse("1.9.1")), DateTimeOffset.UnixEpoch); }, cancelled),
+            Task.Run(() => { for (
+                var i = 0; !stop.IsCancellationRequested; i++) store.AddSeriesMetadata("east", StudyUid(100 + i % 40),
+                [Series("1.9.1", i)]); }, cancelled),
+            Task.Run(() => { while (
+                !stop.IsCancellationRequested) store.Confirm("east", new(StudyUid(1), Uid.Parse("1.9.1")),
+                DateTimeOffset.UnixEpoch); }, cancelled),
         };
 
         for (var round = 0; round < 300; round++)

@@ -75,7 +75,8 @@ public sealed class KeptStoreTests : IDisposable
         }
         Assert.InRange(store.Bytes, 0, 20_000);
         Assert.Equal(400, store.Count);
-        for (var i = 1; i <= 400; i++) Assert.Equal($"1.2.1.{i}", store.GetSeries(new(StudyUid(i), Path.Series))!.Metadata!.Uids.Single().ToString());
+        for (var i = 1; i <= 400; i++)
+            Assert.Equal($"1.2.1.{i}", store.GetSeries(new(StudyUid(i), Path.Series))!.Metadata!.Uids.Single().ToString());
         Assert.InRange(store.Bytes, 1, 20_000);
         Assert.Equal(Enumerable.Range(1, 400).Select(StudyUid).Order(), store.StudyInstanceUids);
         Assert.Equal(400, store.ReadStudies().Count());
@@ -333,6 +334,10 @@ public sealed class KeptStoreTests : IDisposable
     private static void Add(DicomMetadataStore store, int i, string backend = "east", int padding = 0)
     {
         var random = new Random(i);
-        store.AddInstances(backend, [Instance(StudyUid(i).ToString(), "1.2.1", $"1.2.1.{i}", new string([.. Enumerable.Range(0, padding).Select(_ => (char)random.Next('0', 'z')).Where(char.IsLetterOrDigit)]))]);
+        store.AddInstances(
+            backend,
+            [Instance(
+                StudyUid(i).ToString(), "1.2.1", $"1.2.1.{i}",
+                new string([.. Enumerable.Range(0, padding).Select(_ => (char)random.Next('0', 'z')).Where(char.IsLetterOrDigit)]))]);
     }
 }

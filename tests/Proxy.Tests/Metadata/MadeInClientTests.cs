@@ -246,5 +246,6 @@ public class MadeInClientTests
 
     private void AddSeries() => _store.AddSeriesMetadata("east", Study, [Series("1.2.1")]);
 
-    private void AddInstances(bool madeInClient = false) => _store.AddInstances("east", Path, Pack("1.2.1.1", "1.2.1.2"), madeInClient: madeInClient);
+    private void AddInstances(bool madeInClient = false) =>
+        _store.AddInstances("east", Path, Pack("1.2.1.1", "1.2.1.2"), madeInClient: madeInClient);
 }

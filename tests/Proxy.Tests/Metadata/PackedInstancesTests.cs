@@ -70,7 +70,8 @@ public class PackedInstancesTests
     [Fact]
     public void TheNewerReplaceTheOlder_AndOthersFollow()
     {
-        var packed = Pack(_slices).With(new Dictionary<Uid, byte[]> { [_slices[50].Uid] = "{changed}"u8.ToArray(), [Uid.Parse("1.2")] = "{added}"u8.ToArray() });
+        var packed = Pack(_slices)
+            .With(new Dictionary<Uid, byte[]> { [_slices[50].Uid] = "{changed}"u8.ToArray(), [Uid.Parse("1.2")] = "{added}"u8.ToArray() });
         Assert.Equal([.. _slices.Select(s => s.Uid), Uid.Parse("1.2")], packed.Uids);
         Assert.Equal("{changed}", Encoding.UTF8.GetString(packed.FindJson(_slices[50].Uid)!.Value.Span));
         Assert.Equal("{added}", Encoding.UTF8.GetString(packed.FindJson(Uid.Parse("1.2"))!.Value.Span));

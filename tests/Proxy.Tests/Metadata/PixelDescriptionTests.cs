@@ -16,7 +16,17 @@ public sealed class PixelDescriptionTests
             """);
 
         Assert.Equal(
-            new PixelDescription { AvailableTransferSyntax = "1.2.840.10008.1.2.4.80", SamplesPerPixel = 3, IsHalfChroma = true, NumberOfFrames = 5, Rows = 2, Columns = 4, BitsAllocated = 8, HasPixels = true },
+            new PixelDescription
+            {
+                AvailableTransferSyntax = "1.2.840.10008.1.2.4.80",
+                SamplesPerPixel = 3,
+                IsHalfChroma = true,
+                NumberOfFrames = 5,
+                Rows = 2,
+                Columns = 4,
+                BitsAllocated = 8,
+                HasPixels = true
+            },
             pixels);
     }
 
@@ -50,16 +60,27 @@ public sealed class PixelDescriptionTests
     [InlineData(3, 5, 1, 1, 1, 3, false)]
     [InlineData(512, 512, 1, 1, 7, 32_768, true)]
     public void ANativeFrameIsAsLongAsItsPixels(int rows, int columns, int samples, int bits, int frame, long length, bool can) =>
-        Assert.Equal(can, new PixelDescription { Rows = rows, Columns = columns, SamplesPerPixel = samples, BitsAllocated = bits }.IsNativeLength(frame, length));
+        Assert.Equal(
+            can,
+            new PixelDescription { Rows = rows, Columns = columns, SamplesPerPixel = samples, BitsAllocated = bits }.IsNativeLength(frame,
+                length));
 
     [Theory]
     [InlineData(48)]
     [InlineData(32)]
     public void ChrominanceMayBeShared(long length) =>
-        Assert.True(new PixelDescription { Rows = 4, Columns = 4, SamplesPerPixel = 3, BitsAllocated = 8, IsHalfChroma = true }.IsNativeLength(1, length));
+        Assert.True(new PixelDescription
+        {
+            Rows = 4,
+            Columns = 4,
+            SamplesPerPixel = 3,
+            BitsAllocated = 8,
+            IsHalfChroma = true
+        }.IsNativeLength(1, length));
 
     [Fact]
-    public void NothingFollowsFromHalfADescription() => Assert.Null(new PixelDescription { Rows = 4, Columns = 4, BitsAllocated = 8 }.IsNativeLength(1, 3));
+    public void NothingFollowsFromHalfADescription() =>
+        Assert.Null(new PixelDescription { Rows = 4, Columns = 4, BitsAllocated = 8 }.IsNativeLength(1, 3));
 
     private static PixelDescription Read(string json) => PixelDescription.Read(Encoding.UTF8.GetBytes(json));
 }

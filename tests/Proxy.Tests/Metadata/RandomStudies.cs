@@ -19,7 +19,8 @@ internal static class RandomStudies
         {
             if (random.Next(3) > 0) study = study.With(List(random, backend));
         }
-        for (var i = random.Next(4); i > 0; i--) study = study with { Owners = study.Owners.SetItem(SeriesUid(random), random.Next(2) == 0 ? "east" : "west") };
+        for (var i = random.Next(4); i > 0; i--)
+            study = study with { Owners = study.Owners.SetItem(SeriesUid(random), random.Next(2) == 0 ? "east" : "west") };
         return study;
     }
 
@@ -41,26 +42,46 @@ internal static class RandomStudies
         text.AppendJoin(' ', study.Owners.OrderBy(o => o.Key).Select(o => $"{o.Key}={o.Value}")).AppendLine();
         foreach (var list in study.SeriesLists.Values)
         {
-            text.Append(CultureInfo.InvariantCulture, $"{list.Backend} asked {list.Asked:O} {list.IsUnlisted} row {Describe(list.StudyRow)} {list.StudyRowAsked:O} {string.Join('|', list.StudyRowFields.Order(StringComparer.Ordinal))}\n");
+            text.Append(
+                CultureInfo.InvariantCulture,
+                $"{list.Backend} asked {list.Asked:O} {list.IsUnlisted} row {Describe(list.StudyRow)} {list.StudyRowAsked:O} {string.Join('|', list.StudyRowFields.Order(StringComparer.Ordinal))}\n");
             foreach (var s in list.Series.Values.OrderBy(s => s.Uid))
             {
-                text.Append(CultureInfo.InvariantCulture, $" {s.Uid} {Describe(s.Summary)} {s.SummaryCount} {s.MadeInClient} {s.MetadataMadeInClient} {s.IsBelied} {s.MetadataAsked:O} {s.MetadataValidators}\n");
-                text.Append(CultureInfo.InvariantCulture, $"  as asked {Describe(s.MetadataSummary)}\n  metadata {Describe(s.Metadata)}\n  rows {Describe(s.InstanceRows)}\n");
+                text.Append(
+                    CultureInfo.InvariantCulture,
+                    $" {s.Uid} {Describe(s.Summary)} {s.SummaryCount} {s.MadeInClient} {s.MetadataMadeInClient} {s.IsBelied} {s.MetadataAsked:O} {s.MetadataValidators}\n");
+                text.Append(
+                    CultureInfo.InvariantCulture,
+                    $"  as asked {Describe(s.MetadataSummary)}\n  metadata {Describe(s.Metadata)}\n  rows {Describe(s.InstanceRows)}\n");
             }
         }
         return text.ToString();
     }
 
     public static string Describe(PackedInstances? packed) =>
-        packed is null ? "none" : $"{packed.Hash} {packed.TextBytes} " + string.Join(' ', packed.Uids.Select(uid => $"{uid}:{Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(packed.FindJson(uid)!.Value.Span))}"));
+        packed is null
+            ? "none"
+            : $"{packed.Hash} {packed.TextBytes} "
+                + string.Join(
+                    ' ',
+                    packed.Uids.Select(uid => $"{uid}:{Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(packed.FindJson(uid)!.Value.Span))}"));
 
     private static string Describe(Dataset? dataset) =>
-        dataset is null ? "none" : Encoding.UTF8.GetString(dataset.Json.Span) + string.Join(' ', dataset.Attributes) + string.Join(' ', dataset.Links);
+        dataset is null
+            ? "none"
+            : Encoding.UTF8.GetString(dataset.Json.Span) + string.Join(' ', dataset.Attributes) + string.Join(' ', dataset.Links);
 
     private static SeriesList List(Random random, string backend)
     {
         var list = new SeriesList(backend) { IsUnlisted = random.Next(4) == 0, Asked = random.Next(3) == 0 ? null : Time(random) };
-        if (random.Next(2) == 0) list = list with { StudyRow = Row(random), StudyRowAsked = Time(random), StudyRowFields = [.. Enumerable.Range(0, random.Next(4)).Select(i => $"0008{i:0000}.0040A730{(char)('é' + i)}")] };
+        if (random.Next(2) == 0)
+            list = list with
+            {
+                StudyRow = Row(random),
+                StudyRowAsked = Time(random),
+                StudyRowFields = [
+                .. Enumerable.Range(0, random.Next(4)).Select(i => $"0008{i:0000}.0040A730{(char)('é' + i)}")]
+            };
         for (var i = random.Next(5); i > 0; i--) list = list.With(GetSeries(random));
         return list;
     }
@@ -76,7 +97,13 @@ internal static class RandomStudies
             SummaryCount = random.Next(3) switch { 0 => null, 1 => random.Next(1000), _ => random.Next(int.MinValue, int.MaxValue) },
             Metadata = metadata,
             MetadataAsked = metadata is null ? default : Time(random),
-            MetadataValidators = random.Next(3) switch { 0 => null, 1 => new("\"é\"", null), _ => new(null, "Wed, 21 Oct 2015 07:28:00 GMT") },
+            MetadataValidators = random.Next(3) switch
+            {
+                0 => null,
+                1 => new("\"é\"", null),
+                _ => new(
+                null, "Wed, 21 Oct 2015 07:28:00 GMT")
+            },
             MetadataSummary = random.Next(3) switch { 0 => null, 1 => summary, _ => Row(random) },
             InstanceRows = random.Next(3) == 0 ? Packed(random) : null,
             MadeInClient = madeInClient,
@@ -94,5 +121,12 @@ internal static class RandomStudies
 
     private static Uid SeriesUid(Random random) => Uid.Parse(string.Create(CultureInfo.InvariantCulture, $"1.2.{random.Next(6)}"));
 
-    private static DateTimeOffset Time(Random random) => random.Next(8) switch { 0 => DateTimeOffset.MinValue, 1 => DateTimeOffset.MaxValue, _ => Noon.AddTicks(random.NextInt64(-TimeSpan.TicksPerDay, TimeSpan.TicksPerDay)) };
+    private static DateTimeOffset Time(Random random) =>
+        random.Next(8) switch
+        {
+            0 => DateTimeOffset.MinValue,
+            1 => DateTimeOffset.MaxValue,
+            _ => Noon.AddTicks(
+            random.NextInt64(-TimeSpan.TicksPerDay, TimeSpan.TicksPerDay))
+        };
 }

@@ -98,9 +98,11 @@ public class StoreBudgetTests
         Assert.InRange(store.Count, 1, 15);
     }
 
-    private static DicomMetadataStore Make(long maxBytes) => new(_ => 1, TimeProvider.System, new EventLog(NullLogger<EventLog>.Instance), maxBytes);
+    private static DicomMetadataStore Make(long maxBytes) =>
+        new(_ => 1, TimeProvider.System, new EventLog(NullLogger<EventLog>.Instance), maxBytes);
 
     private static Uid StudyUid(int i) => Uid.Parse($"1.2.{i}");
 
-    private static void Add(DicomMetadataStore store, int i) => store.AddInstances("east", [Instance(StudyUid(i).ToString(), "1.2.1", $"1.2.1.{i}")]);
+    private static void Add(DicomMetadataStore store, int i) =>
+        store.AddInstances("east", [Instance(StudyUid(i).ToString(), "1.2.1", $"1.2.1.{i}")]);
 }

@@ -50,7 +50,9 @@ public class StoreEventTests
         _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1"), Instance("1.2", "1.2.1", "1.2.1.2")]);
         _store.AddInstances("east", Path, Pack("1.2.1.1", "1.2.1.2", "1.2.1.3"));
         _store.AddInstances("east", Path, Pack("1.2.1.1"));
-        Assert.Equal(["INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.1", "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.2", "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.3"], Told);
+        Assert.Equal([
+            "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.1", "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.2",
+            "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.3"], Told);
     }
 
     [Fact]
@@ -58,7 +60,9 @@ public class StoreEventTests
     {
         _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1"), Instance("1.2", "1.2.2", "1.2.2.1")]);
         _store.AddInstances("west", [Instance("1.2", "1.2.1", "1.2.1.1")]);
-        Assert.Equal(["INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.1", "INSTANCES_ADDED east 1.2/1.2.2: 1.2.2.1", "INSTANCES_ADDED west 1.2/1.2.1: 1.2.1.1"], Told.Order());
+        Assert.Equal([
+            "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.1", "INSTANCES_ADDED east 1.2/1.2.2: 1.2.2.1",
+            "INSTANCES_ADDED west 1.2/1.2.1: 1.2.1.1"], Told.Order());
     }
 
     [Fact]
@@ -172,7 +176,8 @@ public class StoreEventTests
     public async Task AHandlerFindsWhatItHearsOf()
     {
         var found = false;
-        using var _ = _store.Subscribe(ProxyEvent.InstancesAdded, e => found = _store.GetInstance(new(e.Study!.Value, e.Series!.Value, e.Added[0])) is not null);
+        using var _ = _store.Subscribe(
+            ProxyEvent.InstancesAdded, e => found = _store.GetInstance(new(e.Study!.Value, e.Series!.Value, e.Added[0])) is not null);
         _store.AddInstances("east", Path, Pack("1.2.1.1"));
         await Until.TrueAsync(() => found);
     }

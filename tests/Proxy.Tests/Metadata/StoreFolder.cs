@@ -36,7 +36,9 @@ internal sealed class StoreFolder : IDisposable
     public StudyFile File => _file!;
 
     /// <summary>The backends of the process, each with what is behind its name.</summary>
-    public Dictionary<string, string> Identities { get; } = new(StringComparer.OrdinalIgnoreCase) { ["east"] = "east@1", ["west"] = "west@1" };
+    public Dictionary<string, string> Identities { get; } = new(
+        StringComparer.OrdinalIgnoreCase)
+    { ["east"] = "east@1", ["west"] = "west@1" };
 
     /// <summary>A process that starts; the one before has ended, in order when it flushed last.</summary>
     public DicomMetadataStore Start(long maxBytes = 1 << 30, long maxDiskBytes = long.MaxValue, TimeProvider? time = null)
@@ -44,7 +46,9 @@ internal sealed class StoreFolder : IDisposable
         End();
         _folder = new(Path, NullLogger<CacheFolder>.Instance);
         _folder.CheckAsync().GetAwaiter().GetResult();
-        _file = new(_folder, Identities.GetValueOrDefault, identity => Identities.FirstOrDefault(i => i.Value == identity).Key, Counters, NullLogger<StudyFile>.Instance);
+        _file = new(
+            _folder, Identities.GetValueOrDefault, identity => Identities.FirstOrDefault(i => i.Value == identity).Key, Counters,
+            NullLogger<StudyFile>.Instance);
         var store = new DicomMetadataStore(_ => 1, time ?? TimeProvider.System, Events, maxBytes, _file, maxDiskBytes);
         store.Flush();
         return store;

@@ -122,7 +122,8 @@ public sealed class StoreLoadingTests : IDisposable
         Add(store, 2);
         Assert.True(store.Flush());
         _folder.Start();
-        var file = new StudyFile(_folder.Folder, _folder.Identities.GetValueOrDefault, NameOf, _folder.Counters, NullLogger<StudyFile>.Instance);
+        var file = new StudyFile(
+            _folder.Folder, _folder.Identities.GetValueOrDefault, NameOf, _folder.Counters, NullLogger<StudyFile>.Instance);
         store = new(_ => 1, TimeProvider.System, _folder.Events, 1 << 30, file);
         // Reads the index.
         Assert.True(store.Flush());
@@ -145,9 +146,11 @@ public sealed class StoreLoadingTests : IDisposable
         return (long)command.ExecuteScalar()!;
     }
 
-    private static Task LoadAsync(DicomMetadataStore store, int i) => store.LoadAsync(StudyUid(i), TestContext.Current.CancellationToken).AsTask();
+    private static Task LoadAsync(DicomMetadataStore store, int i) =>
+        store.LoadAsync(StudyUid(i), TestContext.Current.CancellationToken).AsTask();
 
     private static Uid StudyUid(int i) => Uid.Parse($"1.2.{i}");
 
-    private static void Add(DicomMetadataStore store, int i) => store.AddInstances("east", [Instance(StudyUid(i).ToString(), "1.2.1", $"1.2.1.{i}")]);
+    private static void Add(DicomMetadataStore store, int i) =>
+        store.AddInstances("east", [Instance(StudyUid(i).ToString(), "1.2.1", $"1.2.1.{i}")]);
 }

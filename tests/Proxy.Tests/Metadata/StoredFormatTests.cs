@@ -69,7 +69,8 @@ public class StoredFormatTests
         PackedFormat.Read(Forge(PackedFormat.Revision, body));
         Read(Forge(StudyFormat.Revision, Mutate(head[StoredWriter.HeadBytes..], at, mask)), packed, out _);
         PackedFormat.Read(Forge(PackedFormat.Revision, Mutate(instances[StoredWriter.HeadBytes..], at, mask)));
-        return GC.GetAllocatedBytesForCurrentThread() - before < 200_000 + 64 * (body.Length + head.Length + instances.Length + packed.Values.Sum(p => p.Length));
+        return GC.GetAllocatedBytesForCurrentThread() - before < 200_000
+            + 64 * (body.Length + head.Length + instances.Length + packed.Values.Sum(p => p.Length));
     }
 
     [Fact]
@@ -78,7 +79,8 @@ public class StoredFormatTests
         var (head, packed) = Write(RandomStudies.Make(7));
         Assert.Null(Read(Forge(StudyFormat.Revision + 1, head[StoredWriter.HeadBytes..]), packed, out var isWhole));
         Assert.False(isWhole);
-        Assert.Null(PackedFormat.Read(Forge(PackedFormat.Revision + 1, PackedFormat.Write(DicomMetadataStoreTests.Pack("1.2.3"))[StoredWriter.HeadBytes..])));
+        Assert.Null(PackedFormat.Read(
+            Forge(PackedFormat.Revision + 1, PackedFormat.Write(DicomMetadataStoreTests.Pack("1.2.3"))[StoredWriter.HeadBytes..])));
     }
 
     [Fact]
@@ -99,23 +101,33 @@ public class StoredFormatTests
     [Fact]
     public void WhatABackendSaidThatIsNotConfigured_IsPassedOver()
     {
-        var study = Enumerable.Range(0, 100).Select(seed => RandomStudies.Make(seed)).First(s => s.SeriesLists.Count == 3 && s.Owners.ContainsValue("west"));
+        var study = Enumerable.Range(0, 100).Select(seed => RandomStudies.Make(seed)).First(s => s.SeriesLists.Count == 3
+            && s.Owners.ContainsValue("west"));
         var (head, packed) = Write(study);
 
-        var read = StudyFormat.Read(study.Uid, head, id => id == 2 ? null : Names[id], key => PackedFormat.Read(packed[key]), out var isWhole)!;
+        var read = StudyFormat.Read(
+            study.Uid, head, id => id == 2 ? null : Names[id], key => PackedFormat.Read(packed[key]), out var isWhole)!;
 
         Assert.True(isWhole);
         Assert.Equal(["east", "north"], read.SeriesLists.Keys);
         Assert.DoesNotContain("west", read.Owners.Values);
-        Assert.Equal(2, StudyFormat.GetPacked(study, name => name == "west" ? null : 1).Select(p => p.Key.Backend).Append(2).Distinct().Count());
+        Assert.Equal(
+            2, StudyFormat.GetPacked(study, name => name == "west" ? null : 1).Select(p => p.Key.Backend).Append(2).Distinct().Count());
     }
 
-    /// <summary>Written by the first version that kept anything. It reads for ever, or the revision changes and it is a counted miss.</summary>
+    /// <summary>
+    /// Written by the first version that kept anything. It reads for ever, or the revision changes and it is a counted miss.
+    /// </summary>
     [Fact]
     public void TheFirstRevisionReads()
     {
         var lines = File.ReadAllLines(Path.Combine(Golden.Folder(), "study-1.txt"));
-        var packed = new Dictionary<PackedKey, byte[]> { [new(0, Uid.Parse("1.2.1"), false)] = Convert.FromBase64String(lines[1]), [new(2, Uid.Parse("1.2.1"), true)] = Convert.FromBase64String(lines[2]) };
+        var packed = new Dictionary<PackedKey,
+        byte[]>
+        {
+            [new(0, Uid.Parse("1.2.1"), false)] = Convert.FromBase64String(lines[1]),
+            [new(2, Uid.Parse("1.2.1"), true)] = Convert.FromBase64String(lines[2])
+        };
 
         var study = Read(Convert.FromBase64String(lines[0]), packed, out var isWhole)!;
 
@@ -124,12 +136,14 @@ public class StoredFormatTests
     }
 
     internal static (byte[] Head, Dictionary<PackedKey, byte[]> Packed) Write(Study study) =>
-        (StudyFormat.Write(study, FindId), StudyFormat.GetPacked(study, FindId).ToDictionary(p => p.Key, p => PackedFormat.Write(p.Packed)));
+        (StudyFormat.Write(study, FindId), StudyFormat.GetPacked(study, FindId)
+            .ToDictionary(p => p.Key, p => PackedFormat.Write(p.Packed)));
 
     private static int? FindId(string name) => Array.IndexOf(Names, name);
 
     internal static Study? Read(byte[] head, Dictionary<PackedKey, byte[]> packed, out bool isWhole) => StudyFormat.Read(
-        Uid.Parse("1.2"), head, id => id < Names.Length ? Names[id] : null, key => packed.TryGetValue(key, out var bytes) ? PackedFormat.Read(bytes) : null, out isWhole);
+        Uid.Parse("1.2"), head, id => id < Names.Length ? Names[id] : null,
+        key => packed.TryGetValue(key, out var bytes) ? PackedFormat.Read(bytes) : null, out isWhole);
 
     private static byte[] Mutate(byte[] bytes, int at, byte mask)
     {

@@ -15,7 +15,8 @@ public sealed class HeapTrimmerTests : IDisposable
     private long _resident;
     private long _allocated;
 
-    public HeapTrimmerTests() => _trimmer = new(() => _resident, () => 50 * Megabyte, () => Budget, TimeProvider.System, NullLogger<HeapTrimmer>.Instance);
+    public HeapTrimmerTests() =>
+        _trimmer = new(() => _resident, () => 50 * Megabyte, () => Budget, TimeProvider.System, NullLogger<HeapTrimmer>.Instance);
 
     public void Dispose() => _trimmer.Dispose();
 

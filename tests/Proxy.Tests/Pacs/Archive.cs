@@ -71,21 +71,31 @@ public sealed class Archive(Func<string> root)
     public PacsAnswer Answer(string path, string query, string accept)
     {
         var asked = QueryHelpers.ParseQuery(query);
-        if (RefusesModalityLists && asked.TryGetValue("ModalitiesInStudy", out var modalities) && modalities.ToString().Contains(',')) return PacsAnswer.Text(400, "text/plain", "one value");
+        if (RefusesModalityLists && asked.TryGetValue("ModalitiesInStudy", out var modalities) && modalities.ToString().Contains(','))
+            return PacsAnswer.Text(400, "text/plain", "one value");
         return path.Split('/') switch
         {
             ["studies"] => Rows(Order(_studies).Where(s => IsAsked(s, asked)).Select(s => Wanted(StudyRow(s), asked)), asked),
             ["series"] when RefusesRelationalSeries => PacsAnswer.Text(501, "text/plain", "no"),
-            ["series"] => Rows(from study in Order(_studies) where IgnoresStudiesOfSeries || IsAsked(study, asked) from series in study.Series select SeriesRow(study, series), asked),
-            ["instances"] => Rows(from study in Order(_studies) from series in study.Series from row in InstanceRows(study, series) select row, asked),
+            ["series"] => Rows(from study in Order(_studies)
+                               where IgnoresStudiesOfSeries || IsAsked(study,
+                asked)
+                               from series in study.Series
+                               select SeriesRow(study, series), asked),
+            ["instances"] => Rows(
+                from study in Order(_studies) from series in study.Series from row in InstanceRows(study, series) select row, asked),
             ["studies", var s, "series"] when Find(s) is { } study => Rows(study.Series.Select(e => SeriesRow(study, e)), asked),
             ["studies", var s, "instances"] when Find(s) is { } study => Rows(study.Series.SelectMany(e => InstanceRows(study, e)), asked),
-            ["studies", var s, "series", var e, "instances"] when Find(s, e) is var (study, series) => Rows(InstanceRows(study, series), asked),
-            ["studies", var s, "series", var e, "metadata"] when Find(s, e) is var (study, series) => Rows(series.InstanceUids.Select((_, i) => Metadata(study, series, i + 1)), asked),
+            ["studies", var s, "series", var e, "instances"] when Find(s, e) is var (study, series) => Rows(
+                InstanceRows(study, series), asked),
+            ["studies", var s, "series", var e, "metadata"] when Find(s, e) is var (study, series) => Rows(
+                series.InstanceUids.Select((_, i) => Metadata(study, series, i + 1)), asked),
             ["studies", var s, "series", var e, "instances", var i] when Find(s, e) is var (_, series) && series.InstanceUids.Contains(i) =>
                 Multipart($"application/dicom; transfer-syntax={HeldSeries.StoredTransferSyntax}", GetFile(i)),
-            ["studies", var s, "series", var e, "instances", var i, "frames", var f] when Find(s, e) is var (_, series) && series.InstanceUids.Contains(i) => Frame(series, i, f, accept),
-            ["studies", var s, "series", var e, "instances", var i, "bulk", .. var rest] when Find(s, e) is not null => Multipart("application/octet-stream", GetBulkData(i, string.Join('/', rest))),
+            ["studies", var s, "series", var e, "instances", var i, "frames", var f] when Find(s, e) is var (_, series)
+                && series.InstanceUids.Contains(i) => Frame(series, i, f, accept),
+            ["studies", var s, "series", var e, "instances", var i, "bulk", .. var rest] when Find(s, e) is not null => Multipart(
+                "application/octet-stream", GetBulkData(i, string.Join('/', rest))),
             _ => PacsAnswer.NotFound,
         };
     }
@@ -104,7 +114,9 @@ public sealed class Archive(Func<string> root)
     public static PacsAnswer Multipart(string partType, byte[] part, string boundary = "a-boundary-of-the-pacs")
     {
         var head = $"--{boundary}\r\nContent-Type: {partType}\r\nContent-Length: {part.Length}\r\nMIME-Version: 1.0\r\n\r\n";
-        return new(200, $"multipart/related; type=\"{partType.Split(';')[0]}\"; boundary={boundary}", [.. Encoding.ASCII.GetBytes(head), .. part, .. Encoding.ASCII.GetBytes($"\r\n--{boundary}--\r\n")]);
+        return new(
+            200, $"multipart/related; type=\"{partType.Split(';')[0]}\"; boundary={boundary}",
+            [.. Encoding.ASCII.GetBytes(head), .. part, .. Encoding.ASCII.GetBytes($"\r\n--{boundary}--\r\n")]);
     }
 
     private HeldStudy? Find(string study) => _studies.Find(s => s.Uid == study);
@@ -119,7 +131,8 @@ public sealed class Archive(Func<string> root)
             var value = values.ToString();
             if (name is "StudyInstanceUID" or "0020000D" && !value.Split(',', '\\').Contains(study.Uid)) return false;
             if (name is "PatientID" or "00100020" && study.PatientId != value.Trim('*')) return false;
-            if (name is "PatientName" or "00100010" && !study.PatientName.Contains(value.Trim('*'), StringComparison.OrdinalIgnoreCase)) return false;
+            if (name is "PatientName" or "00100010" && !study.PatientName.Contains(value.Trim('*'), StringComparison.OrdinalIgnoreCase))
+                return false;
             if (name is "ModalitiesInStudy" && !study.Series.Any(s => value.Split(',').Contains(s.Modality))) return false;
         }
         return true;
@@ -134,14 +147,20 @@ public sealed class Archive(Func<string> root)
         var page = all.Skip(offset).Take(Math.Min(limit, PageCap ?? int.MaxValue)).ToList();
         var remaining = all.Count - offset - page.Count;
         var answer = PacsAnswer.Json(new JsonArray([.. page]).ToJsonString());
-        return SaysWhatRemains && remaining > 0 ? answer with { Headers = [("Warning", $"299 {root()}: There are {remaining} additional results that can be requested")] } : answer;
+        return SaysWhatRemains && remaining > 0
+            ? answer with { Headers = [("Warning", $"299 {root()}: There are {remaining} additional results that can be requested")] }
+            : answer;
 
-        int Number(string name, int byDefault) => asked.TryGetValue(name, out var value) ? int.Parse(value.ToString(), CultureInfo.InvariantCulture) : byDefault;
+        int Number(string name, int byDefault) => asked.TryGetValue(name, out var value)
+            ? int.Parse(value.ToString(), CultureInfo.InvariantCulture)
+            : byDefault;
     }
 
     private JsonObject StudyRow(HeldStudy study) => DicomJson.Dataset(
-        ("00080020", "DA", study.Date), ("00080030", "TM", study.Time), ("00081030", "LO", study.Description), ("00100021", "LO", study.Issuer), ("00080061", "CS", study.Series.Select(s => s.Modality).Distinct().ToArray()),
-        ("00081190", "UR", $"{root()}/studies/{study.Uid}"), ("00100010", "PN", study.PatientName), ("00100020", "LO", study.PatientId), ("0020000D", "UI", study.Uid),
+        ("00080020", "DA", study.Date), ("00080030", "TM", study.Time), ("00081030", "LO", study.Description),
+        ("00100021", "LO", study.Issuer), ("00080061", "CS", study.Series.Select(s => s.Modality).Distinct().ToArray()),
+        ("00081190", "UR", $"{root()}/studies/{study.Uid}"), ("00100010", "PN", study.PatientName), ("00100020", "LO", study.PatientId),
+        ("0020000D", "UI", study.Uid),
         ("00201206", "IS", study.Series.Length), ("00201208", "IS", study.Series.Sum(s => s.Instances)));
 
     private JsonObject Wanted(JsonObject row, Dictionary<string, StringValues> asked)
@@ -153,32 +172,40 @@ public sealed class Archive(Func<string> root)
     }
 
     private JsonObject SeriesRow(HeldStudy study, HeldSeries series) => DicomJson.Dataset(
-        ("00080060", "CS", series.Modality), ("00100010", "PN", study.PatientName), ("00100020", "LO", study.PatientId), ("00081190", "UR", $"{root()}/studies/{study.Uid}/series/{series.Uid}"), ("0020000D", "UI", study.Uid), ("0020000E", "UI", series.Uid),
+        ("00080060", "CS", series.Modality), ("00100010", "PN", study.PatientName), ("00100020", "LO", study.PatientId),
+        ("00081190", "UR", $"{root()}/studies/{study.Uid}/series/{series.Uid}"), ("0020000D", "UI", study.Uid),
+        ("0020000E", "UI", series.Uid),
         ("00200011", "IS", study.Series.IndexOf(series) + 1), ("00201209", "IS", series.Instances));
 
     private IEnumerable<JsonObject> InstanceRows(HeldStudy study, HeldSeries series) =>
-        series.InstanceUids.Select((uid, i) => DicomJson.Dataset([.. Identity(study, series, i + 1), ("00081190", "UR", $"{GetAddress(study, series)}/instances/{uid}")]));
+        series.InstanceUids.Select((uid, i) => DicomJson.Dataset(
+            [.. Identity(study, series, i + 1), ("00081190", "UR", $"{GetAddress(study, series)}/instances/{uid}")]));
 
     private JsonObject Metadata(HeldStudy study, HeldSeries series, int number)
     {
         var metadata = FullMetadata(study, series, number);
-        if (series.AvailableTransferSyntax is { } available) metadata["00083002"] = new JsonObject { ["vr"] = "UI", ["Value"] = new JsonArray(available) };
+        if (series.AvailableTransferSyntax is { } available)
+            metadata["00083002"] = new JsonObject { ["vr"] = "UI", ["Value"] = new JsonArray(available) };
         if (!series.HasPixels)
         {
-            foreach (var tag in metadata.Select(a => a.Key).Where(tag => tag is ['0', '0', '2', '8', ..] or ['7', 'F', ..]).ToList()) metadata.Remove(tag);
+            foreach (var tag in metadata.Select(a => a.Key).Where(tag => tag is ['0', '0', '2', '8', ..] or ['7', 'F', ..]).ToList())
+                metadata.Remove(tag);
         }
         if (series.Image is not var (rows, columns, samples, bits)) return metadata;
-        foreach (var (tag, value) in ((string, int)[])[("00280002", samples), ("00280010", rows), ("00280011", columns), ("00280100", bits)])
+        foreach (
+            var (tag, value) in ((string, int)[])[("00280002", samples), ("00280010", rows), ("00280011", columns), ("00280100", bits)])
             metadata[tag] = new JsonObject { ["vr"] = "US", ["Value"] = new JsonArray(value) };
         return metadata;
     }
 
     private JsonObject FullMetadata(HeldStudy study, HeldSeries series, int number) => DicomJson.Dataset([
-        .. Identity(study, series, number), ("00100010", "PN", study.PatientName), ("00100020", "LO", study.PatientId), ("00080060", "CS", series.Modality), ("00200060", "CS", Laterality),
+        .. Identity(study, series, number), ("00100010", "PN", study.PatientName), ("00100020", "LO", study.PatientId),
+        ("00080060", "CS", series.Modality), ("00200060", "CS", Laterality),
         ("7FE00010", "OW", new Uri($"{GetAddress(study, series)}/instances/{series.Uid}.{number}/bulk/7fe00010"))]);
 
     private static (string Tag, string Vr, object? Value)[] Identity(HeldStudy study, HeldSeries series, int number) => [
-        ("00080016", "UI", "1.2.840.10008.5.1.4.1.1.2"), ("00080018", "UI", $"{series.Uid}.{number}"), ("0020000D", "UI", study.Uid), ("0020000E", "UI", series.Uid),
+        ("00080016", "UI", "1.2.840.10008.5.1.4.1.1.2"), ("00080018", "UI", $"{series.Uid}.{number}"), ("0020000D", "UI", study.Uid),
+        ("0020000E", "UI", series.Uid),
         ("00200013", "IS", number), ("00280008", "IS", series.Frames), ("00280010", "US", 512), ("00280011", "US", 512)];
 
     private string GetAddress(HeldStudy study, HeldSeries series) => $"{root()}/studies/{study.Uid}/series/{series.Uid}";
@@ -186,7 +213,8 @@ public sealed class Archive(Func<string> root)
     /// <summary>As stored, or in the transfer syntax that was asked for; past the last frame Orthanc says 400.</summary>
     private static PacsAnswer Frame(HeldSeries series, string instance, string frame, string accept)
     {
-        if (!int.TryParse(frame, CultureInfo.InvariantCulture, out var number) || number > series.Frames) return PacsAnswer.Text(400, "application/json", "{}");
+        if (!int.TryParse(frame, CultureInfo.InvariantCulture, out var number) || number > series.Frames)
+            return PacsAnswer.Text(400, "application/json", "{}");
         var asked = accept.Split("transfer-syntax=").ElementAtOrDefault(1)?.Split(',', ';')[0].Trim('"', ' ') ?? "1.2.840.10008.1.2.1";
         var transferSyntax = asked == "*" ? HeldSeries.StoredTransferSyntax : asked;
         var type = accept.Split("type=\"").ElementAtOrDefault(1)?.Split('"')[0] ?? "application/octet-stream";

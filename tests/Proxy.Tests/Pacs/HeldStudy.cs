@@ -35,7 +35,9 @@ public sealed record HeldSeries(string Uid, string Modality, int Instances)
 
     public int FrameBytes { get; init; } = 2000;
 
-    /// <summary>Rows, columns, samples per pixel and bits allocated, as the metadata says them; null: it says only rows and columns.</summary>
+    /// <summary>
+    /// Rows, columns, samples per pixel and bits allocated, as the metadata says them; null: it says only rows and columns.
+    /// </summary>
     public (int Rows, int Columns, int Samples, int Bits)? Image { get; init; }
 
     /// <summary>False for a report: its metadata describes no pixels.</summary>

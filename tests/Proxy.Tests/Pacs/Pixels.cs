@@ -29,6 +29,8 @@ public static class Pixels
         if (transferSyntax == "1.2.840.10008.1.2.5") return [1, 0, 0, 0, 64, .. new byte[59]];
         var last = transferSyntax.Split("1.2.840.10008.1.2.4.").ElementAtOrDefault(1);
         if (last is null) return [];
-        return int.Parse(last, System.Globalization.CultureInfo.InvariantCulture) is < 90 ? [0xFF, 0xD8, 0xFF, 0xF7] : [0xFF, 0x4F, 0xFF, 0x51];
+        return int.Parse(last, System.Globalization.CultureInfo.InvariantCulture) is < 90
+            ? [0xFF, 0xD8, 0xFF, 0xF7]
+            : [0xFF, 0x4F, 0xFF, 0x51];
     }
 }

@@ -11,7 +11,8 @@ namespace Proxy.Tests.Pacs;
 public sealed record RawRequest(string Target, string Head)
 {
     /// <summary>The names of its headers, in small letters.</summary>
-    public IEnumerable<string> HeaderNames => Head.Split("\r\n").Skip(1).Where(l => l.Length > 0).Select(l => l.Split(':')[0].ToLowerInvariant());
+    public IEnumerable<string> HeaderNames =>
+        Head.Split("\r\n").Skip(1).Where(l => l.Length > 0).Select(l => l.Split(':')[0].ToLowerInvariant());
 }
 
 /// <summary>A PACS that says byte for byte what a test tells it to: broken framing, cut bodies, stalls.</summary>

@@ -10,7 +10,8 @@ public static class Until
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10);
 
-    public static Task TrueAsync(Func<bool> condition, [CallerArgumentExpression(nameof(condition))] string what = "") => TrueAsync(() => Task.FromResult(condition()), what);
+    public static Task TrueAsync(Func<bool> condition, [CallerArgumentExpression(nameof(condition))] string what = "") =>
+        TrueAsync(() => Task.FromResult(condition()), what);
 
     /// <summary>Deletes a folder although somebody is still writing into it.</summary>
     public static Task DeletedAsync(string folder) => TrueAsync(

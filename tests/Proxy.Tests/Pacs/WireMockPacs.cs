@@ -96,7 +96,9 @@ public sealed class WireMockPacs : IDisposable
     private async Task<IResponseMessage> AnswerAsync(IRequestMessage message)
     {
         var target = new Uri(message.Url);
-        var path = target.AbsolutePath.StartsWith(Root, StringComparison.Ordinal) ? target.AbsolutePath[Root.Length..] : target.AbsolutePath;
+        var path = target.AbsolutePath.StartsWith(Root, StringComparison.Ordinal)
+            ? target.AbsolutePath[Root.Length..]
+            : target.AbsolutePath;
         var headers = message.Headers!.ToImmutableDictionary(h => h.Key, h => string.Join(", ", h.Value), StringComparer.OrdinalIgnoreCase);
         var request = new PacsRequest(message.Method, path, target.Query, headers, message.Body ?? "");
         ImmutableInterlocked.Update(ref _requests, (all, one) => all.Add(one), request);
@@ -111,7 +113,8 @@ public sealed class WireMockPacs : IDisposable
             var fault = _faults.Find(f => path.EndsWith(f.PathEnd, StringComparison.Ordinal)).Answer;
             var said = fault?.Invoke(request);
             var answer = said ?? Archive.Answer(path, target.Query, headers.GetValueOrDefault("Accept", ""));
-            return ToMessage(said is null && path.EndsWith("/metadata", StringComparison.Ordinal) ? WithValidators(answer, headers) : answer);
+            return ToMessage(said is null
+                && path.EndsWith("/metadata", StringComparison.Ordinal) ? WithValidators(answer, headers) : answer);
         }
         finally
         {
@@ -125,12 +128,18 @@ public sealed class WireMockPacs : IDisposable
             ? ("ETag", "If-None-Match", $"\"{Convert.ToHexString(SHA256.HashData(answer.Body))[..16]}\"")
             : ("Last-Modified", "If-Modified-Since", LastModified);
         if (value is null) return answer;
-        return headers.GetValueOrDefault(condition) == value ? new(304, "application/dicom+json", []) { Headers = [(name, value)] } : answer with { Headers = [(name, value)] };
+        return headers.GetValueOrDefault(condition) == value
+            ? new(304, "application/dicom+json", []) { Headers = [(name, value)] }
+            : answer with { Headers = [(name, value)] };
     }
 
     private static ResponseMessage ToMessage(PacsAnswer answer)
     {
-        var message = new ResponseMessage { StatusCode = answer.Status, BodyData = new BodyData { DetectedBodyType = BodyType.Bytes, BodyAsBytes = answer.Body } };
+        var message = new ResponseMessage
+        {
+            StatusCode = answer.Status,
+            BodyData = new BodyData { DetectedBodyType = BodyType.Bytes, BodyAsBytes = answer.Body }
+        };
         message.AddHeader("Content-Type", answer.ContentType);
         foreach (var (name, value) in answer.Headers) message.AddHeader(name, value);
         return message;

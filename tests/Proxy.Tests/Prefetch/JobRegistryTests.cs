@@ -33,7 +33,9 @@ public sealed class JobRegistryTests : IDisposable
     public async Task EveryStateIsTold_AndHowFarItIsOnceInAWhile()
     {
         var told = new System.Collections.Concurrent.ConcurrentQueue<string>();
-        using var _ = _events.Subscribe(ProxyEvent.PrefetchProgress, e => told.Enqueue($"{e.More["job"].GetProperty("state")} {e.More["job"].GetProperty("frames").GetProperty("done")}"));
+        using var _ = _events.Subscribe(
+            ProxyEvent.PrefetchProgress,
+            e => told.Enqueue($"{e.More["job"].GetProperty("state")} {e.More["job"].GetProperty("frames").GetProperty("done")}"));
         var job = Add(PrefetchPriority.Next, 1);
         job.Update(j => j with { State = JobState.Running });
         for (var i = 0; i < 10; i++) job.Update(j => j.WithItem(isFrame: true, 10));
@@ -56,7 +58,8 @@ public sealed class JobRegistryTests : IDisposable
             var job = Add(PrefetchPriority.Next, i + 1);
             job.Update(j => j with { State = JobState.Running });
             Parallel.Invoke(
-                () => Progress(job), () => Progress(job), () => job.Update(j => j with { State = JobState.Done }), () => job.Cancel(_time.GetUtcNow(), "test"));
+                () => Progress(job), () => Progress(job), () => job.Update(j => j with { State = JobState.Done }),
+                () => job.Cancel(_time.GetUtcNow(), "test"));
         }
 
         var told = reader.ReadAll().Select(e => e.More["job"]).GroupBy(job => job.GetProperty("id").GetString()).ToList();
@@ -169,7 +172,13 @@ public sealed class JobRegistryTests : IDisposable
     [Fact]
     public void OneFromBeforeBeginsAgain_AndOneThatHadEndedIsListed()
     {
-        var live = new PrefetchJob("a", PrefetchReason.Asked, PrefetchPriority.Next, "", [Uid.Parse("1.2.3")], _time.GetUtcNow()) { State = JobState.Running, Frames = new(5, 10), Started = _time.GetUtcNow() };
+        var live = new PrefetchJob(
+            "a", PrefetchReason.Asked, PrefetchPriority.Next, "", [Uid.Parse("1.2.3")], _time.GetUtcNow())
+        {
+            State = JobState.Running,
+            Frames = new(5, 10),
+            Started = _time.GetUtcNow()
+        };
         _registry.Restore(live);
         _registry.Restore(live with { Id = "b", State = JobState.Done, Ended = _time.GetUtcNow() });
 
@@ -181,10 +190,16 @@ public sealed class JobRegistryTests : IDisposable
     [Fact]
     public void TheTotalOfBytesIsWhatIsToCome_ByWhatCame()
     {
-        var job = new PrefetchJob("a", PrefetchReason.Asked, PrefetchPriority.Next, "", [Uid.Parse("1.2.3")], _time.GetUtcNow()) { Frames = new(0, 9), Items = new(0, 10) };
+        var job = new PrefetchJob(
+            "a", PrefetchReason.Asked, PrefetchPriority.Next, "", [Uid.Parse("1.2.3")], _time.GetUtcNow())
+        {
+            Frames = new(0, 9),
+            Items = new(0, 10)
+        };
         job = job.WithItem(isFrame: true, 1000).WithItem(isFrame: false, 3000).WithItem(isFrame: true, null, wasCached: true);
         Assert.Equal((new Progress(2, 9), new Progress(4000, 4000 + 7 * 2000), 1), (job.Frames, job.Bytes, job.Cached));
     }
 
-    private JobHandle Add(PrefetchPriority priority, params ImmutableArray<int> studies) => _registry.Add(PrefetchReason.Asked, priority, "", [.. studies.Select(n => Uid.Parse($"1.2.{n}"))]);
+    private JobHandle Add(PrefetchPriority priority, params ImmutableArray<int> studies) =>
+        _registry.Add(PrefetchReason.Asked, priority, "", [.. studies.Select(n => Uid.Parse($"1.2.{n}"))]);
 }

@@ -52,12 +52,14 @@ public class PrefetchPlanTests
             Assert.Equal(priors.Distinct(), priors);
             Assert.DoesNotContain(Open, priors);
             Assert.All(priors, study => Assert.Contains(all, f => f.Study == study && open.Exists(o => IsOnePatient(o, f))));
-            var missing = all.Where(f => f.Study != Open && open.Exists(o => IsOnePatient(o, f))).Select(f => f.Study).Distinct().Except(priors);
+            var missing = all.Where(f => f.Study != Open
+                && open.Exists(o => IsOnePatient(o, f))).Select(f => f.Study).Distinct().Except(priors);
             if (priors.Length < most) Assert.Empty(missing);
         });
 
         static bool IsOnePatient(StudyFacts one, StudyFacts other) =>
-            one.PatientId != "" && one.PatientId == other.PatientId && (one.Issuer != "" || other.Issuer != "" ? one.Issuer == other.Issuer : one.Backend == other.Backend);
+            one.PatientId != "" && one.PatientId == other.PatientId
+                && (one.Issuer != "" || other.Issuer != "" ? one.Issuer == other.Issuer : one.Backend == other.Backend);
     }
 
     [Theory]
@@ -67,7 +69,8 @@ public class PrefetchPlanTests
     [InlineData("P1", "", "east", false)]
     [InlineData("P2", "A", "east", false)]
     public void AnIssuerTellsPatientsApart(string patientId, string issuer, string backend, bool isOne) =>
-        Assert.Equal(isOne, new StudyFacts(Study(2), backend, patientId, issuer, "", []).HasSamePatient(new(Open, "east", "P1", "A", "", [])));
+        Assert.Equal(
+            isOne, new StudyFacts(Study(2), backend, patientId, issuer, "", []).HasSamePatient(new(Open, "east", "P1", "A", "", [])));
 
     [Theory]
     [InlineData("east", true)]
@@ -76,14 +79,17 @@ public class PrefetchPlanTests
         Assert.Equal(isOne, new StudyFacts(Study(2), backend, "P1", "", "", []).HasSamePatient(new(Open, "east", "P1", "", "", [])));
 
     [Fact]
-    public void WithoutAnIdNobodyIsThePatient() => Assert.False(new StudyFacts(Study(2), "east", "", "", "", []).HasSamePatient(new(Open, "east", "", "", "", [])));
+    public void WithoutAnIdNobodyIsThePatient() =>
+        Assert.False(new StudyFacts(Study(2), "east", "", "", "", []).HasSamePatient(new(Open, "east", "", "", "", [])));
 
     [Fact]
     public void TheSameModalityGoesFirst_ThenTheNewest()
     {
         StudyFacts Of(int n, string date, params string[] modalities) => new(Study(n), "east", "P1", "", date, [.. modalities]);
 
-        var priors = PrefetchPlan.Priors([Of(1, "20250101", "CT", "SR")], [Of(2, "20240101", "MR"), Of(3, "20200101", "CT"), Of(4, "20230101", "CT"), Of(5, "20241231", "CR")], 3);
+        var priors = PrefetchPlan.Priors(
+            [Of(1, "20250101", "CT", "SR")],
+            [Of(2, "20240101", "MR"), Of(3, "20200101", "CT"), Of(4, "20230101", "CT"), Of(5, "20241231", "CR")], 3);
 
         Assert.Equal([Study(4), Study(3), Study(5)], priors);
     }
@@ -116,7 +122,8 @@ public class PrefetchPlanTests
     public void WhatAViewerLoadsOfASeries_IsItsFramesInOrder()
     {
         var items = PrefetchPlan.GetItems([Instance("1.3", "CT", 10, null), Instance("1.1", "CT", 2, null), Instance("1.2", "US", 3, 3)]);
-        Assert.Equal([("1.1", 1), ("1.2", 1), ("1.2", 2), ("1.2", 3), ("1.3", 1)], items.Select(i => (i.Instance.ToString(), i.Frame!.Value)));
+        Assert.Equal(
+            [("1.1", 1), ("1.2", 1), ("1.2", 2), ("1.2", 3), ("1.3", 1)], items.Select(i => (i.Instance.ToString(), i.Frame!.Value)));
     }
 
     [Fact]
@@ -170,10 +177,12 @@ public class PrefetchPlanTests
         Uid.Parse(uid),
         Read($$"""{"00080060":{"vr":"CS","Value":["{{modality}}"]},"00200013":{"vr":"IS","Value":[{{number}}]},"00280010":{"vr":"US","Value":[512]},"00280008":{"vr":"IS","Value":[{{frames ?? 1}}]} }"""));
 
-    private static Dataset Read(string json) => DicomJsonReader.ReadAsync(new MemoryStream(Encoding.UTF8.GetBytes($"[{json}]"))).ToBlockingEnumerable().Single();
+    private static Dataset Read(string json) =>
+        DicomJsonReader.ReadAsync(new MemoryStream(Encoding.UTF8.GetBytes($"[{json}]"))).ToBlockingEnumerable().Single();
 
     private static StudyFacts Facts(Random random, int n) => new(
-        Study(random.Next(1, 12)), random.Next(2) == 0 ? "east" : "west", random.Next(6) == 0 ? "" : $"P{random.Next(2)}", random.Next(2) == 0 ? "" : $"I{random.Next(2)}", $"2024{n:00}01", ["CT"]);
+        Study(random.Next(1, 12)), random.Next(2) == 0 ? "east" : "west", random.Next(6) == 0 ? "" : $"P{random.Next(2)}",
+        random.Next(2) == 0 ? "" : $"I{random.Next(2)}", $"2024{n:00}01", ["CT"]);
 
     private static Uid Study(int n) => Uid.Parse($"1.2.{n}");
 

@@ -27,11 +27,16 @@ public sealed class AskPlanTests
 
     [Fact]
     public void WhatItGaveBefore_IsAskedForFirst() =>
-        Assert.Equal([JpegLs, $"{Jpeg2000} {JpegLs}", Jpeg2000], Ask(new(Two, [new("image/jls", JpegLs)], null), HttpStatusCode.NotAcceptable));
+        Assert.Equal(
+            [JpegLs, $"{Jpeg2000} {JpegLs}", Jpeg2000], Ask(new(Two, [new("image/jls", JpegLs)], null), HttpStatusCode.NotAcceptable));
 
     [Fact]
     public void AFormThatIsALastResort_IsAskedForAlone() =>
-        Assert.Equal(["*", BodyFormat.ExplicitLittleEndian], Ask(new(Negotiation.ForInstances(Accept.Parse("application/dicom; transfer-syntax=*")), [], null), HttpStatusCode.NotAcceptable));
+        Assert.Equal(
+            ["*", BodyFormat.ExplicitLittleEndian],
+            Ask(
+                new(Negotiation.ForInstances(Accept.Parse("application/dicom; transfer-syntax=*")), [], null),
+                HttpStatusCode.NotAcceptable));
 
     [Theory]
     [InlineData(BackendError.Unreachable, null)]

@@ -20,22 +20,27 @@ public sealed class NegotiationTests
     [InlineData("multipart/related", "application/octet-stream 1.2.840.10008.1.2.1 multipart, application/octet-stream * multipart")]
     [InlineData("multipart/related; type=\"application/octet-stream\"", "application/octet-stream 1.2.840.10008.1.2.1 multipart")]
     [InlineData("application/octet-stream; transfer-syntax=*", "application/octet-stream * single")]
-    [InlineData("*/*;q=0.1, image/jls", "image/jls 1.2.840.10008.1.2.4.80 single, application/octet-stream 1.2.840.10008.1.2.1 multipart, application/octet-stream * multipart")]
+    [InlineData(
+        "*/*;q=0.1, image/jls",
+        "image/jls 1.2.840.10008.1.2.4.80 single, application/octet-stream 1.2.840.10008.1.2.1 multipart, application/octet-stream * multipart")]
     [InlineData("multipart/related; type=application/dicom, image/jls", "image/jls 1.2.840.10008.1.2.4.80 single")]
     [InlineData("application/octet-stream;q=0, */*", "application/octet-stream * multipart")]
     [InlineData("text/html", "")]
     [InlineData("image/jls;q=0", "")]
-    public void ReadsTheFormsOfFrames(string accept, string forms) => Assert.Equal(forms, Text(Negotiation.ForFrames(Accept.Parse(accept))));
+    public void ReadsTheFormsOfFrames(string accept, string forms) =>
+        Assert.Equal(forms, Text(Negotiation.ForFrames(Accept.Parse(accept))));
 
     [Theory]
     [InlineData("", "application/dicom 1.2.840.10008.1.2.1 multipart, application/dicom * multipart")]
-    [InlineData("multipart/related; type=\"application/dicom\"", "application/dicom 1.2.840.10008.1.2.1 multipart, application/dicom * multipart")]
+    [InlineData(
+        "multipart/related; type=\"application/dicom\"", "application/dicom 1.2.840.10008.1.2.1 multipart, application/dicom * multipart")]
     [InlineData("application/dicom", "application/dicom 1.2.840.10008.1.2.1 single, application/dicom * single")]
     [InlineData("application/dicom; transfer-syntax=*", "application/dicom * single, application/dicom 1.2.840.10008.1.2.1 single")]
     [InlineData("application/dicom; transfer-syntax=1.2.840.10008.1.2.4.80", "application/dicom 1.2.840.10008.1.2.4.80 single")]
     [InlineData("application/dicom; transfer-syntax=1.2.840.10008.1.2", "")]
     [InlineData("application/octet-stream", "")]
-    public void ReadsTheFormsOfInstances(string accept, string forms) => Assert.Equal(forms, Text(Negotiation.ForInstances(Accept.Parse(accept))));
+    public void ReadsTheFormsOfInstances(string accept, string forms) =>
+        Assert.Equal(forms, Text(Negotiation.ForInstances(Accept.Parse(accept))));
 
     [Fact]
     public void OffersABackendEveryForm_WithWeights_TheBestFirstAndLast()
@@ -70,7 +75,8 @@ public sealed class NegotiationTests
     [Fact]
     public void ARefusedTypeIsNotChosen_ThoughAWildcardAcceptsIt()
     {
-        var negotiation = Negotiation.ForFrames(Accept.Parse("application/octet-stream; transfer-syntax=*, multipart/related; type=image/jls;q=0"));
+        var negotiation = Negotiation.ForFrames(
+            Accept.Parse("application/octet-stream; transfer-syntax=*, multipart/related; type=image/jls;q=0"));
 
         Assert.NotNull(negotiation.Choose("image/jp2", Jpeg2000));
         Assert.Null(negotiation.Choose("image/jls", JpegLs));
@@ -97,8 +103,10 @@ public sealed class NegotiationTests
     public void ChoosesTheBestFormThatABodyMeets(DoNotSize<int> any)
     {
         var random = new Random(any.Item);
-        var wanted = Enumerable.Range(0, random.Next(1, 8)).Select(_ => (Syntax: Syntaxes[random.Next(Syntaxes.Length)], Weight: random.Next(0, 5))).ToList();
-        var negotiation = Negotiation.ForFrames(Accept.Parse(string.Join(", ", wanted.Select(w => $"application/octet-stream; transfer-syntax={w.Syntax};q=0.{w.Weight}"))));
+        var wanted = Enumerable.Range(0, random.Next(1, 8))
+            .Select(_ => (Syntax: Syntaxes[random.Next(Syntaxes.Length)], Weight: random.Next(0, 5))).ToList();
+        var negotiation = Negotiation.ForFrames(
+            Accept.Parse(string.Join(", ", wanted.Select(w => $"application/octet-stream; transfer-syntax={w.Syntax};q=0.{w.Weight}"))));
         var accepted = wanted.Where(w => w.Weight > 0).GroupBy(w => w.Syntax).ToDictionary(g => g.Key, g => g.Max(w => w.Weight));
         foreach (var refused in wanted.Where(w => w.Weight == 0)) accepted.Remove(refused.Syntax);
 
@@ -108,9 +116,13 @@ public sealed class NegotiationTests
             Assert.Equal(accepted.ContainsKey(syntax) ? syntax : null, negotiation.Choose(type, syntax)?.Format.TransferSyntax);
             if (accepted.ContainsKey(syntax)) Assert.Contains(syntax, negotiation.ToAccept(syntax));
         }
-        Assert.Equal(accepted.OrderByDescending(a => a.Value).Select(a => a.Value), negotiation.Forms.Select(f => accepted[f.Format.TransferSyntax]));
+        Assert.Equal(
+            accepted.OrderByDescending(a => a.Value).Select(a => a.Value),
+            negotiation.Forms.Select(f => accepted[f.Format.TransferSyntax]));
     }
 
     private static string Text(Negotiation negotiation) =>
-        string.Join(", ", negotiation.Forms.Select(f => $"{f.Format.MediaType} {f.Format.TransferSyntax} {(f.IsMultipart ? "multipart" : "single")}"));
+        string.Join(
+            ", ",
+            negotiation.Forms.Select(f => $"{f.Format.MediaType} {f.Format.TransferSyntax} {(f.IsMultipart ? "multipart" : "single")}"));
 }

@@ -8,12 +8,15 @@ namespace Proxy.Tests.Rules;
 public partial class FolderOrderTests
 {
     /// <summary>From what knows nothing to what knows all; folders of one rank do not know each other.</summary>
-    private static readonly string[][] Order = [["Dicom"], ["Wire"], ["Disk"], ["Metadata"], ["Backends"], ["Cache"], ["Search"], ["Retrieve"], ["Prefetch"], ["Admin", "Demo"]];
+    private static readonly string[][] Order = [
+        ["Dicom"], ["Wire"], ["Disk"], ["Metadata"], ["Backends"], ["Cache"], ["Search"], ["Retrieve"], ["Prefetch"], ["Admin", "Demo"]];
 
     /// <summary>Everyone may use them; they know Dicom and Operations.</summary>
     private static readonly string[] Open = ["Operations", "Events", "Security"];
 
-    public static TheoryData<string> Folders => [.. Directory.EnumerateDirectories(Source()).Select(Path.GetFileName).OfType<string>().Where(f => f is not ("bin" or "obj" or "Properties"))];
+    public static TheoryData<string> Folders =>
+        [.. Directory.EnumerateDirectories(Source()).Select(Path.GetFileName).OfType<string>()
+            .Where(f => f is not ("bin" or "obj" or "Properties"))];
 
     [Theory]
     [MemberData(nameof(Folders))]

@@ -19,7 +19,10 @@ public class MergedListTests
         var random = new Random(any.Item);
         var level = (SearchLevel)random.Next(3);
         // Few dates, times and numbers, some of them missing: many rows differ by their UID alone.
-        var rows = Enumerable.Range(1, 30).Select(i => Row($"1.{i}", Some("2020010", random), Some("10101", random), level == SearchLevel.Studies ? null : Some("1.2.", random), random.Next(3) == 0 ? null : random.Next(3))).ToArray();
+        var rows = Enumerable.Range(1, 30)
+            .Select(i => Row(
+                $"1.{i}", Some("2020010", random), Some("10101", random), level == SearchLevel.Studies ? null : Some("1.2.", random),
+                random.Next(3) == 0 ? null : random.Next(3))).ToArray();
         var sorted = Sort(level, rows);
         random.Shuffle(rows);
         return Sort(level, rows).SequenceEqual(sorted) && sorted.Length == 30;
@@ -28,7 +31,9 @@ public class MergedListTests
     [Fact]
     public void TheNewestStudyComesFirst() => Assert.Equal(
         ["1.3", "1.2", "1.1", "1.5", "1.4"],
-        Sort(SearchLevel.Studies, Row("1.1", "20200101", "090000"), Row("1.2", "20200101", "100000"), Row("1.3", "20210101", "080000"), Row("1.5", null, "110000"), Row("1.4", null)));
+        Sort(
+            SearchLevel.Studies, Row("1.1", "20200101", "090000"), Row("1.2", "20200101", "100000"), Row("1.3", "20210101", "080000"),
+            Row("1.5", null, "110000"), Row("1.4", null)));
 
     [Fact]
     public void SeriesComeByNumber_ThoseWithoutLast() => Assert.Equal(
@@ -38,7 +43,9 @@ public class MergedListTests
     [Fact]
     public void SeriesOfOneStudyStayTogether() => Assert.Equal(
         ["1.1", "1.3", "1.2", "1.4"],
-        Sort(SearchLevel.Series, Row("1.1", "20200101", study: "1", number: 1), Row("1.2", "20200101", study: "2", number: 1), Row("1.3", "20200101", study: "1", number: 2), Row("1.4", "20200101", study: "2", number: 2)));
+        Sort(
+            SearchLevel.Series, Row("1.1", "20200101", study: "1", number: 1), Row("1.2", "20200101", study: "2", number: 1),
+            Row("1.3", "20200101", study: "1", number: 2), Row("1.4", "20200101", study: "2", number: 2)));
 
     [Fact]
     public void InstancesComeByNumber() => Assert.Equal(
@@ -71,22 +78,29 @@ public class MergedListTests
         Assert.Equal(["b0", "b1"], Assert.Single(same).Sources.Select(s => s.Backend));
     }
 
-    private static string[] Sort(SearchLevel level, params Dataset[] rows) => [.. Merge(level, rows).Read(0, null).Select(r => r.Uid.ToString())];
+    private static string[] Sort(SearchLevel level, params Dataset[] rows) =>
+        [.. Merge(level, rows).Read(0, null).Select(r => r.Uid.ToString())];
 
     private static MergedList Merge(SearchLevel level, params Dataset[][] backends)
     {
-        var query = SearchQuery.AllStudies with { Level = level, Study = level == SearchLevel.Studies ? null : Uid.Parse("9.9"), Series = level == SearchLevel.Instances ? Uid.Parse("9.9.9") : null };
+        var query =
+            SearchQuery.AllStudies with { Level = level, Study = level == SearchLevel.Studies ? null : Uid.Parse("9.9"), Series = level == SearchLevel.Instances ? Uid.Parse("9.9.9") : null };
         // Under the name of the level's own UID.
         var answers = backends.Select((rows, i) => new SearchAnswer(
             new($"b{i}", new("http://pacs"), i, TimeSpan.FromSeconds(1), 1, Compression.Identity, null, false, false),
-            [.. rows.Select(row => FoundRow.Find(query, Answers.Dataset(System.Text.Encoding.UTF8.GetString(row.Json.Span).Replace("0020000F", query.Key.ToString(), StringComparison.Ordinal)))!)],
+            [.. rows.Select(row => FoundRow.Find(
+                query,
+                Answers.Dataset(System.Text.Encoding.UTF8.GetString(row.Json.Span).Replace(
+                    "0020000F", query.Key.ToString(), StringComparison.Ordinal)))!)],
             default));
-        return MergedList.Merge(query, [.. answers], new DicomMetadataStore(_ => 1, TimeProvider.System, new EventLog(NullLogger<EventLog>.Instance), 1 << 20));
+        return MergedList.Merge(
+            query, [.. answers], new DicomMetadataStore(_ => 1, TimeProvider.System, new EventLog(NullLogger<EventLog>.Instance), 1 << 20));
     }
 
     private static string? Some(string prefix, Random random) => random.Next(4) is > 0 and var n ? prefix + n : null;
 
-    private static Dataset Row(string uid, string? date = null, string? time = null, string? study = null, int? number = null, int? count = null)
+    private static Dataset Row(
+        string uid, string? date = null, string? time = null, string? study = null, int? number = null, int? count = null)
     {
         var members = new List<string>();
         void Add(string tag, string vr, string? value)

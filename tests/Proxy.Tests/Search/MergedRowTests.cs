@@ -56,14 +56,16 @@ public class MergedRowTests
     public void ModalitiesAreTheUnion()
     {
         var row = Merge("""{"00080061":{"vr":"CS","Value":["CT","SR"]}}""", """{"00080061":{"vr":"CS","Value":["MR","CT",null,""]}}""");
-        Assert.Equal(["CT", "SR", "MR"], Write(row).GetProperty("00080061").GetProperty("Value").EnumerateArray().Select(v => v.GetString()!));
+        Assert.Equal(
+            ["CT", "SR", "MR"], Write(row).GetProperty("00080061").GetProperty("Value").EnumerateArray().Select(v => v.GetString()!));
     }
 
     [Fact]
     public void AModalityThatIsNoneIsStillText()
     {
         var row = Merge("""{"00080061":{"vr":"CS","Value":["A\"],\"x"]}}""", """{"00080061":{"vr":"CS","Value":["\u00e9\""]}}""");
-        Assert.Equal(["A\"],\"x", "é\""], Write(row).GetProperty("00080061").GetProperty("Value").EnumerateArray().Select(v => v.GetString()!));
+        Assert.Equal(
+            ["A\"],\"x", "é\""], Write(row).GetProperty("00080061").GetProperty("Value").EnumerateArray().Select(v => v.GetString()!));
     }
 
     [Theory]
@@ -87,7 +89,8 @@ public class MergedRowTests
     }
 
     [Fact]
-    public void TheHoldersAreKnown_ThePreferredFirst() => Assert.Equal(["b0", "b1", "b2"], Merge("{}", "{}", "{}").Sources.Select(s => s.Backend));
+    public void TheHoldersAreKnown_ThePreferredFirst() =>
+        Assert.Equal(["b0", "b1", "b2"], Merge("{}", "{}", "{}").Sources.Select(s => s.Backend));
 
     [Fact]
     public void CountsAndUrlsAreReplaced()
@@ -115,11 +118,13 @@ public class MergedRowTests
     public void OnePatientIsToldFromAnother(string name, string id, string otherName, string otherId, string? conflict)
     {
         static string Row(string name, string id) =>
-            "{\"00100010\":{\"vr\":\"PN\",\"Value\":[{\"Alphabetic\":\"" + name + "\"}]},\"00100020\":{\"vr\":\"LO\",\"Value\":[\"" + id + "\"]}}";
+            "{\"00100010\":{\"vr\":\"PN\",\"Value\":[{\"Alphabetic\":\"" + name + "\"}]},\"00100020\":{\"vr\":\"LO\",\"Value\":[\"" + id
+                + "\"]}}";
         Assert.Equal(conflict, Merge(Row(name, id), Row(otherName, otherId)).FindIdentityConflict());
     }
 
-    private static MergedRow Merge(params string[] rows) => MergedRow.Merge(Uid.Parse("1.2"), [.. rows.Select((json, i) => new SourceRow($"b{i}", Answers.Dataset(json)))], "studies/1.2");
+    private static MergedRow Merge(params string[] rows) =>
+        MergedRow.Merge(Uid.Parse("1.2"), [.. rows.Select((json, i) => new SourceRow($"b{i}", Answers.Dataset(json)))], "studies/1.2");
 
     private static string? FindValue(MergedRow row, string tag) => Write(row).GetProperty(tag).GetProperty("Value")[0].GetString();
 

@@ -20,7 +20,8 @@ public class PackedRowsTests
         {
             var read = packed.Read(places[i]);
             Assert.Equal(rows[i].Attributes.Select(a => a.Tag), read.Attributes.Select(a => a.Tag));
-            foreach (var attribute in rows[i].Attributes) Assert.Equal(Answers.Text(rows[i].FindAttribute(attribute.Tag)), Answers.Text(read.FindAttribute(attribute.Tag)));
+            foreach (var attribute in rows[i].Attributes)
+                Assert.Equal(Answers.Text(rows[i].FindAttribute(attribute.Tag)), Answers.Text(read.FindAttribute(attribute.Tag)));
             Assert.Equal(read.Attributes, Answers.Dataset(Answers.Text(read)).Attributes);
         }
     }
@@ -45,6 +46,8 @@ public class PackedRowsTests
     }
 
     private static Proxy.Dicom.Dataset Row(int i) => Answers.Dataset(
-        "{\"00080020\":{\"vr\":\"DA\",\"Value\":[\"2024" + $"{i % 12 + 1:D2}{i % 28 + 1:D2}" + "\"]},\"00100010\":{\"vr\":\"PN\",\"Value\":[{\"Alphabetic\":\"DOE^JANE " + i
-        + "\"}]},\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"1.2.840.113619.2." + i + "\"]},\"00201206\":{\"vr\":\"IS\",\"Value\":[" + i % 9 + "]}}");
+        "{\"00080020\":{\"vr\":\"DA\",\"Value\":[\"2024" + $"{i % 12 + 1:D2}{i % 28 + 1:D2}"
+            + "\"]},\"00100010\":{\"vr\":\"PN\",\"Value\":[{\"Alphabetic\":\"DOE^JANE " + i
+        + "\"}]},\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"1.2.840.113619.2." + i + "\"]},\"00201206\":{\"vr\":\"IS\",\"Value\":[" + i % 9
+            + "]}}");
 }

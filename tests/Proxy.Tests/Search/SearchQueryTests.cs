@@ -19,7 +19,8 @@ public class SearchQueryTests
     [Fact]
     public void ReadsEveryPartOfASearch()
     {
-        var query = Read("PatientName=*DOE*&StudyDate=20200101-&includefield=PatientComments,00081030&fuzzymatching=true&limit=10&offset=20");
+        var query = Read(
+            "PatientName=*DOE*&StudyDate=20200101-&includefield=PatientComments,00081030&fuzzymatching=true&limit=10&offset=20");
         Assert.Equal([("00080020", "20200101-"), ("00100010", "*DOE*")], query.Matches.Select(m => (m.Key, m.Value.Value)));
         Assert.Equal(["00081030", "00104000"], query.IncludeFields);
         Assert.Equal((10, 20, true, false), (query.Limit, query.Offset, query.IsFuzzy, query.IncludesAll));
@@ -119,9 +120,13 @@ public class SearchQueryTests
     [Fact]
     public void RefusesTooMuch()
     {
-        Assert.False(SearchParameters.TryRead(SearchLevel.Studies, null, null, Parse("PatientName=" + new string('x', 20_000)), out _, out _));
-        Assert.False(SearchParameters.TryRead(SearchLevel.Studies, null, null, Parse(string.Join('&', Enumerable.Range(0x1000, 101).Select(i => $"0009{i:x4}=1"))), out _, out _));
-        Assert.False(SearchParameters.TryRead(SearchLevel.Studies, null, null, Parse("includefield=00100010&limit=" + new string('9', 5000)), out _, out var error));
+        Assert.False(
+            SearchParameters.TryRead(SearchLevel.Studies, null, null, Parse("PatientName=" + new string('x', 20_000)), out _, out _));
+        Assert.False(SearchParameters.TryRead(
+            SearchLevel.Studies, null, null, Parse(string.Join('&', Enumerable.Range(0x1000, 101).Select(i => $"0009{i:x4}=1"))), out _,
+            out _));
+        Assert.False(SearchParameters.TryRead(
+            SearchLevel.Studies, null, null, Parse("includefield=00100010&limit=" + new string('9', 5000)), out _, out var error));
         Assert.InRange(error!.Parameter.Length, 1, 100);
     }
 
@@ -144,7 +149,8 @@ public class SearchQueryTests
     [InlineData("PatientID=7&limit=5", "PatientID=7&limit=6&offset=9")]
     [InlineData("ModalitiesInStudy=CT,MR", "ModalitiesInStudy=CT&ModalitiesInStudy=MR")]
     [InlineData("includefield=0008103E", "")]
-    public void TheSameSearchHasTheSameText_HoweverItIsWritten(string one, string other) => Assert.Equal(Read(one).CanonicalText, Read(other).CanonicalText);
+    public void TheSameSearchHasTheSameText_HoweverItIsWritten(string one, string other) =>
+        Assert.Equal(Read(one).CanonicalText, Read(other).CanonicalText);
 
     [Theory]
     [InlineData("PatientID=7", "PatientID=8")]
@@ -155,7 +161,8 @@ public class SearchQueryTests
     [InlineData("PatientID=7%26StudyID=8", "PatientID=7&StudyID=8")]
     [InlineData("PatientID=7%2600200010=8", "PatientID=7&StudyID=8")]
     [InlineData("PatientID=7%26include=all%26fuzzy=False", "PatientID=7&includefield=all")]
-    public void AnotherSearchHasAnotherText(string one, string other) => Assert.NotEqual(Read(one).CanonicalText, Read(other).CanonicalText);
+    public void AnotherSearchHasAnotherText(string one, string other) =>
+        Assert.NotEqual(Read(one).CanonicalText, Read(other).CanonicalText);
 
     [Fact]
     public void ThePathIsPartOfTheText()
@@ -163,7 +170,10 @@ public class SearchQueryTests
         Uid study = Uid.Parse("1.2"), series = Uid.Parse("1.3");
         string[] texts =
         [
-            .. from at in ((SearchLevel, Uid?, Uid?)[])[(SearchLevel.Studies, null, null), (SearchLevel.Series, null, null), (SearchLevel.Instances, null, null), (SearchLevel.Series, study, null), (SearchLevel.Instances, study, null), (SearchLevel.Instances, study, series)]
+            .. from at in (
+                (SearchLevel, Uid?, Uid?)[])[(SearchLevel.Studies, null, null), (SearchLevel.Series, null, null),
+                (SearchLevel.Instances, null, null), (SearchLevel.Series, study, null), (SearchLevel.Instances, study, null),
+                (SearchLevel.Instances, study, series)]
                select Read("", at.Item1, at.Item2, at.Item3).CanonicalText,
         ];
         Assert.Equal(6, texts.Distinct().Count());
@@ -202,7 +212,9 @@ public class SearchQueryTests
     [InlineData("studies/1.2/series/1.3/instances?", SearchLevel.Instances, "1.2", "1.3")]
     [InlineData("instances?", SearchLevel.Instances, null, null)]
     public void ABackendIsAskedAtTheSamePath(string path, SearchLevel level, string? study, string? series) =>
-        Assert.StartsWith(path, Read("", level, study is null ? null : Uid.Parse(study), series is null ? null : Uid.Parse(series)).ToRequest(1), StringComparison.Ordinal);
+        Assert.StartsWith(
+            path, Read("", level, study is null ? null : Uid.Parse(study), series is null ? null : Uid.Parse(series)).ToRequest(1),
+            StringComparison.Ordinal);
 
     [Fact]
     public void OneStudyByItsUidIsKnown_WhenNothingElseIsAskedFor()
@@ -219,17 +231,23 @@ public class SearchQueryTests
     public void WhatIsAskedForIsWhatWasMeant(string? value)
     {
         var text = new string([.. (value ?? "").Where(c => !char.IsControl(c) && !char.IsSurrogate(c))]);
-        if (!SearchParameters.TryRead(SearchLevel.Studies, null, null, Parse("PatientName=" + Uri.EscapeDataString(text)), out var query, out _) || text.Length == 0) return;
+        if (!SearchParameters.TryRead(
+            SearchLevel.Studies, null, null, Parse("PatientName=" + Uri.EscapeDataString(text)), out var query, out _) || text.Length == 0)
+            return;
         var request = query.ToRequest(10);
         Assert.All(request, c => Assert.InRange(c, '!', '~'));
         Assert.Equal(text, QueryHelpers.ParseQuery(request[request.IndexOf('?', StringComparison.Ordinal)..])["PatientName"]);
         // And it reaches the backend as it was written.
-        Assert.EndsWith(request, new Uri("http://pacs/dicom-web/" + request, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true }).PathAndQuery, StringComparison.Ordinal);
+        Assert.EndsWith(
+            request,
+            new Uri("http://pacs/dicom-web/" + request, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true })
+                .PathAndQuery, StringComparison.Ordinal);
     }
 
     private static QueryCollection Parse(string text) => new(QueryHelpers.ParseQuery(text));
 
-    private static string[] GetFields(string request) => QueryHelpers.ParseQuery(request[request.IndexOf('?', StringComparison.Ordinal)..])["includefield"].ToString().Split(',');
+    private static string[] GetFields(string request) =>
+        QueryHelpers.ParseQuery(request[request.IndexOf('?', StringComparison.Ordinal)..])["includefield"].ToString().Split(',');
 
     private static SearchQuery Read(string text, SearchLevel level = SearchLevel.Studies, Uid? study = null, Uid? series = null)
     {

@@ -11,9 +11,12 @@ public sealed class BackendRequestWalks
 
     private static readonly (string, string)[] ClientHeaders =
     [
-        ("Host", "evil.example"), ("Forwarded", "for=1.2.3.4;host=evil.example"), ("X-Forwarded-For", "1.2.3.4"), ("X-Forwarded-Host", "evil.example"), ("X-Forwarded-Proto", "https"),
-        ("X-Original-URL", "/evil"), ("Cookie", "session=evil"), ("Authorization", "Bearer evil"), ("User-Agent", "evil/1.0"), ("Accept-Language", "evil"), ("Referer", "http://evil.example/"),
-        ("X-Evil", "evil"), ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), ("baggage", "evil=1"), ("Accept-Encoding", "br, gzip"),
+        ("Host", "evil.example"), ("Forwarded", "for=1.2.3.4;host=evil.example"), ("X-Forwarded-For", "1.2.3.4"),
+        ("X-Forwarded-Host", "evil.example"), ("X-Forwarded-Proto", "https"),
+        ("X-Original-URL", "/evil"), ("Cookie", "session=evil"), ("Authorization", "Bearer evil"), ("User-Agent", "evil/1.0"),
+        ("Accept-Language", "evil"), ("Referer", "http://evil.example/"),
+        ("X-Evil", "evil"), ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), ("baggage", "evil=1"),
+        ("Accept-Encoding", "br, gzip"),
     ];
 
     [Theory]
@@ -45,7 +48,8 @@ public sealed class BackendRequestWalks
         using var east = new RawPacs(Study);
         await using var proxy = new ProxyHost(("east", east.Address));
 
-        await proxy.GetAsync("/dicomweb/studies?PatientName=%2ADOE%5EJ%C3%84%20%26b%2A&ModalitiesInStudy=CT%2CMR&includefield=00081030%2C00080060");
+        await proxy.GetAsync(
+            "/dicomweb/studies?PatientName=%2ADOE%5EJ%C3%84%20%26b%2A&ModalitiesInStudy=CT%2CMR&includefield=00081030%2C00080060");
 
         // It finds nothing, so the caret is tried raw too.
         Assert.Contains("PatientName=*DOE^J%C3%84%20%26b*", east.Requests[^1].Target);
@@ -63,7 +67,8 @@ public sealed class BackendRequestWalks
         using var bearer = new RawPacs(Study);
         using var header = new RawPacs(Study);
         using var none = new RawPacs(Study);
-        await using var proxy = new ProxyHost(("basic", basic.Address), ("bearer", bearer.Address), ("header", header.Address), ("none", none.Address))
+        await using var proxy = new ProxyHost(
+            ("basic", basic.Address), ("bearer", bearer.Address), ("header", header.Address), ("none", none.Address))
         {
             ["Backends:basic:Authentication:Scheme"] = "Basic",
             ["Backends:basic:Authentication:User"] = "lab",
@@ -146,7 +151,8 @@ public sealed class BackendRequestWalks
         await proxy.GetAsync("/dicomweb/studies/1.2.1/series");
         var gate = east.Hang("1");
 
-        var frames = Enumerable.Range(1, 12).Select(n => proxy.GetAsync($"/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/{n}")).ToArray();
+        var frames = Enumerable.Range(1, 12)
+            .Select(n => proxy.GetAsync($"/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/{n}")).ToArray();
         await Until.TrueAsync(() => proxy.Arrived == 13 && gate.Arrived > 0, "all frames are asked for");
         gate.Open();
 

@@ -33,7 +33,8 @@ public sealed class BadInputWalks(BadInputWalks.OnePacs one) : IClassFixture<Bad
             var data = new TheoryData<string, string>();
             string[] uids =
             [
-                "abc", "1.2.", ".1.2", "1..2", "1.2.x", "1.2-3", "%EF%BC%91.2", "%201.2", "1.2,1.3", "1.2;v=1", "1.2*", "-1.2", "+1.2", "1e3",
+                "abc", "1.2.", ".1.2", "1..2", "1.2.x", "1.2-3", "%EF%BC%91.2", "%201.2", "1.2,1.3", "1.2;v=1", "1.2*", "-1.2", "+1.2",
+                "1e3",
                 new string('1', 65), string.Join('.', Enumerable.Repeat("1", 33)), new('1', 8000),
             ];
             foreach (var uid in uids)
@@ -49,8 +50,11 @@ public sealed class BadInputWalks(BadInputWalks.OnePacs one) : IClassFixture<Bad
 
     public static TheoryData<string> BadPaths =>
     [
-        $"{Studies}/../../system", $"{Studies}/1.2.1/../1.2.2/series", $"{Studies}/1.2.1/..", $"{Studies}/./1.2.1/series", $"{Studies}/%2e%2e/system", $"{Studies}/%2E%2e/%2e./system", $"{Studies}/.%2e/system",
-        $"{Studies}/1.2.1%2fseries", $"{Studies}/1.2.1%2Fseries/1.2.1.1", "/dicomweb///studies", "/dicomweb//studies//1.2.1/series", "/backends//dicomweb/studies", $"{Studies}//1.2.1/series", "//dicomweb/studies", $"{Studies}/1.2.1\\series", $"{Studies}/1.2.1%5Cseries",
+        $"{Studies}/../../system", $"{Studies}/1.2.1/../1.2.2/series", $"{Studies}/1.2.1/..", $"{Studies}/./1.2.1/series",
+        $"{Studies}/%2e%2e/system", $"{Studies}/%2E%2e/%2e./system", $"{Studies}/.%2e/system",
+        $"{Studies}/1.2.1%2fseries", $"{Studies}/1.2.1%2Fseries/1.2.1.1", "/dicomweb///studies", "/dicomweb//studies//1.2.1/series",
+        "/backends//dicomweb/studies", $"{Studies}//1.2.1/series", "//dicomweb/studies", $"{Studies}/1.2.1\\series",
+        $"{Studies}/1.2.1%5Cseries",
         $"{Studies}/..%2f..%2fsystem", $"{Studies}/%252e%252e/system", $"{Studies}/1.2.1/series/..%5c..%5csystem",
     ];
 
@@ -125,7 +129,8 @@ public sealed class BadInputWalks(BadInputWalks.OnePacs one) : IClassFixture<Bad
     [InlineData(Studies)]
     [InlineData(Studies + "/1.2.1/series/1.2.1.1/metadata")]
     [InlineData(Instance + "/frames/1")]
-    public Task HeadersOf64Kilobytes(string path) => IsRefusedAsync(path, 431, "headers", ("Accept", $"multipart/related; type=\"{new string('x', 64 * 1024)}\""));
+    public Task HeadersOf64Kilobytes(string path) =>
+        IsRefusedAsync(path, 431, "headers", ("Accept", $"multipart/related; type=\"{new string('x', 64 * 1024)}\""));
 
     [Theory]
     [InlineData("DELETE", Studies)]

@@ -18,7 +18,8 @@ public sealed class BodyCheckWalks : IDisposable
 
     private const string Page = "<!DOCTYPE html><html><body>Please log in</body></html>";
 
-    private static readonly (string, string) AsStored = ("Accept", "multipart/related; type=\"application/octet-stream\"; transfer-syntax=*");
+    private static readonly (string, string) AsStored = (
+        "Accept", "multipart/related; type=\"application/octet-stream\"; transfer-syntax=*");
 
     private static readonly (string, string) Dicom = ("Accept", "multipart/related; type=\"application/dicom\"; transfer-syntax=*");
 
@@ -42,7 +43,8 @@ public sealed class BodyCheckWalks : IDisposable
         ["an empty part"] = Archive.Multipart($"application/octet-stream; transfer-syntax={JpegLs}", []),
         ["a page as pixels"] = PacsAnswer.Text(200, "application/octet-stream", Page),
         ["an error document as pixels"] = PacsAnswer.Text(200, "application/octet-stream", "<Error><Code>AccessDenied</Code></Error>"),
-        ["an error document in a part"] = Archive.Multipart("application/octet-stream", "<Error><Code>AccessDenied</Code></Error>"u8.ToArray()),
+        ["an error document in a part"] = Archive.Multipart(
+            "application/octet-stream", "<Error><Code>AccessDenied</Code></Error>"u8.ToArray()),
         ["XML"] = PacsAnswer.Text(200, "application/xml", "<Error/>"),
         ["XHTML"] = PacsAnswer.Text(200, "application/xhtml+xml", Page),
         ["XHTML in a part"] = Archive.Multipart("application/xhtml+xml", Encoding.ASCII.GetBytes(Page)),
@@ -51,13 +53,17 @@ public sealed class BodyCheckWalks : IDisposable
         ["JSON"] = PacsAnswer.Text(200, "application/json", "{}"),
         ["a type that is a header"] = OfPartType("application/octet-stream\nX-Injected: 1"),
         ["a type that is not ASCII"] = OfPartType("application/octet-stréam"),
-        ["a transfer syntax that is no UID"] = Archive.Multipart("application/octet-stream; transfer-syntax=JPEG", Pixels.Create("f", 1200)),
+        ["a transfer syntax that is no UID"] = Archive.Multipart(
+            "application/octet-stream; transfer-syntax=JPEG", Pixels.Create("f", 1200)),
         ["JPEG-LS without its marker"] = Archive.Multipart($"application/octet-stream; transfer-syntax={JpegLs}", new byte[1200]),
         ["JPEG by type without its marker"] = Archive.Multipart("image/jpeg", new byte[1200]),
-        ["JPEG 2000 that is JPEG"] = Archive.Multipart("application/octet-stream; transfer-syntax=1.2.840.10008.1.2.4.90", Pixels.In(JpegLs, "f", 1200)),
+        ["JPEG 2000 that is JPEG"] = Archive.Multipart(
+            "application/octet-stream; transfer-syntax=1.2.840.10008.1.2.4.90", Pixels.In(JpegLs, "f", 1200)),
         ["RLE without its header"] = Archive.Multipart("application/octet-stream; transfer-syntax=1.2.840.10008.1.2.5", new byte[1200]),
-        ["native pixels that are too few"] = Archive.Multipart($"application/octet-stream; transfer-syntax={Explicit}", Pixels.Create("f", 1199)),
-        ["native pixels that are too many"] = Archive.Multipart($"application/octet-stream; transfer-syntax={Explicit}", Pixels.Create("f", 1201)),
+        ["native pixels that are too few"] = Archive.Multipart(
+            $"application/octet-stream; transfer-syntax={Explicit}", Pixels.Create("f", 1199)),
+        ["native pixels that are too many"] = Archive.Multipart(
+            $"application/octet-stream; transfer-syntax={Explicit}", Pixels.Create("f", 1201)),
         ["native pixels without a name that are too few"] = PacsAnswer.Text(200, "application/octet-stream", new string('x', 600)),
     };
 
@@ -136,7 +142,9 @@ public sealed class BodyCheckWalks : IDisposable
     public async Task AnyMultipartIsReadAsMultipart()
     {
         var answer = Archive.Multipart($"application/octet-stream; transfer-syntax={JpegLs}", Held.GetFrame("1.2.1.1.1", 1));
-        _east.Say(answer with { ContentType = answer.ContentType.Replace("multipart/related", "multipart/mixed", StringComparison.Ordinal) }, "/frames/1");
+        _east.Say(
+            answer with { ContentType = answer.ContentType.Replace("multipart/related", "multipart/mixed", StringComparison.Ordinal) },
+            "/frames/1");
 
         Assert.Equal(Held.GetFrame("1.2.1.1.1", 1), Assert.Single(Parts.Read(await _proxy.GetAsync(Frame, AsStored))).Body);
     }
@@ -153,7 +161,9 @@ public sealed class BodyCheckWalks : IDisposable
         var (head, body) = Assert.Single(Parts.Read(await _proxy.GetAsync(Frame, AsStored)));
         Assert.Contains($"Content-Type: application/octet-stream; transfer-syntax={Explicit}\r\n", head + "\r\n");
         Assert.Equal(pixels, body);
-        (await _proxy.GetAsync(Frame, ("Accept", $"multipart/related; type=\"application/octet-stream\"; transfer-syntax=1.2.840.10008.1.2.4.90"))).IsProblem(406);
+        (await _proxy.GetAsync(
+            Frame,
+            ("Accept", $"multipart/related; type=\"application/octet-stream\"; transfer-syntax=1.2.840.10008.1.2.4.90"))).IsProblem(406);
     }
 
     [Fact]
@@ -172,12 +182,15 @@ public sealed class BodyCheckWalks : IDisposable
     [Fact]
     public async Task AnInstanceIsInTheTransferSyntaxThatItsFileNames()
     {
-        _east.Say(Archive.Multipart($"application/dicom; transfer-syntax={Explicit}", Archive.GetFile("1.2.1.1.1")), "/instances/1.2.1.1.1");
-        Assert.Contains($"application/dicom; transfer-syntax={JpegLs}", Assert.Single(Parts.Read(await _proxy.GetAsync(Instance, Dicom))).Head);
+        _east.Say(
+            Archive.Multipart($"application/dicom; transfer-syntax={Explicit}", Archive.GetFile("1.2.1.1.1")), "/instances/1.2.1.1.1");
+        Assert.Contains(
+            $"application/dicom; transfer-syntax={JpegLs}", Assert.Single(Parts.Read(await _proxy.GetAsync(Instance, Dicom))).Head);
 
         _east.Say(Archive.Multipart("application/dicom", Archive.GetFile("1.2.1.1.2")), "/instances/1.2.1.1.2");
         var other = Instance.Replace("/1.2.1.1.1", "/1.2.1.1.2", StringComparison.Ordinal);
-        Assert.Contains($"application/dicom; transfer-syntax={JpegLs}", Assert.Single(Parts.Read(await _proxy.GetAsync(other, Dicom))).Head);
+        Assert.Contains(
+            $"application/dicom; transfer-syntax={JpegLs}", Assert.Single(Parts.Read(await _proxy.GetAsync(other, Dicom))).Head);
     }
 
     [Theory]

@@ -32,7 +32,9 @@ public sealed class BodyEndWalks : IDisposable
     [InlineData("image/jls; transfer-syntax=1.2.840.10008.1.2.4.80")]
     public async Task ChunksProveTheirEnd(string type)
     {
-        var bytes = type.StartsWith("image/jls", StringComparison.Ordinal) ? Pixels.In(HeldSeries.StoredTransferSyntax, "chunks", 3000) : Native;
+        var bytes = type.StartsWith("image/jls", StringComparison.Ordinal)
+            ? Pixels.In(HeldSeries.StoredTransferSyntax, "chunks", 3000)
+            : Native;
         Answer(type, "Transfer-Encoding: chunked", async c =>
         {
             await SendChunkAsync(c, bytes[..1000]);

@@ -3,10 +3,13 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>A body that is not whole is never served as whole and never kept: small, it is a 502; begun, the client's connection breaks.</summary>
+/// <summary>
+/// A body that is not whole is never served as whole and never kept: small, it is a 502; begun, the client's connection breaks.
+/// </summary>
 public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs one) : IClassFixture<BrokenFrameWalks.OnePacs>
 {
-    private static readonly (string, string) AsStored = ("Accept", "multipart/related; type=\"application/octet-stream\"; transfer-syntax=*");
+    private static readonly (string, string) AsStored = (
+        "Accept", "multipart/related; type=\"application/octet-stream\"; transfer-syntax=*");
 
     private static readonly byte[] Small = Pixels.In(HeldSeries.StoredTransferSyntax, "small", 4000);
 
@@ -128,18 +131,26 @@ public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs one) : IClassFixtu
 
     private static Dictionary<string, (int Status, Func<RawConnection, Task> Script)> NoBody { get; } = new()
     {
-        ["two lengths"] = (502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!")),
-        ["two lengths in one"] = (502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 5, 6\r\n\r\nhello!")),
-        ["a negative length"] = (502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: -5\r\n\r\nhello")),
-        ["a length that is no number"] = (502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 5x\r\n\r\nhello")),
+        ["two lengths"] = (
+            502,
+            c => c.SendAsync(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!")),
+        ["two lengths in one"] = (
+            502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 5, 6\r\n\r\nhello!")),
+        ["a negative length"] = (
+            502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: -5\r\n\r\nhello")),
+        ["a length that is no number"] = (
+            502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 5x\r\n\r\nhello")),
         ["a single part without a length"] = (502, async c =>
         {
             await c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n\r\nhello");
             c.Close();
         }
         ),
-        ["no part"] = (502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: multipart/related; boundary=b\r\nContent-Length: 7\r\n\r\n--b--\r\n")),
-        ["no boundary"] = (502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: multipart/related\r\nContent-Length: 7\r\n\r\n--b--\r\n")),
+        ["no part"] = (
+            502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: multipart/related; boundary=b\r\nContent-Length: 7\r\n\r\n--b--\r\n")),
+        ["no boundary"] = (
+            502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: multipart/related\r\nContent-Length: 7\r\n\r\n--b--\r\n")),
         ["a page"] = (502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>")),
         ["no HTTP"] = (502, async c =>
         {
@@ -147,7 +158,8 @@ public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs one) : IClassFixtu
             c.Close();
         }
         ),
-        ["headers without an end"] = (502, c => c.SendAsync("HTTP/1.1 200 OK\r\n" + string.Concat(Enumerable.Repeat($"X-Long: {new string('x', 1000)}\r\n", 100)))),
+        ["headers without an end"] = (
+            502, c => c.SendAsync("HTTP/1.1 200 OK\r\n" + string.Concat(Enumerable.Repeat($"X-Long: {new string('x', 1000)}\r\n", 100)))),
         ["nothing"] = (503, c =>
         {
             c.Close();
@@ -229,7 +241,8 @@ public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs one) : IClassFixtu
 
     private static string Head(string header, bool isChunked = false, int? partLength = null)
     {
-        var part = $"--b\r\nContent-Type: application/octet-stream; transfer-syntax={HeldSeries.StoredTransferSyntax}\r\n{(partLength is null ? "" : $"Content-Length: {partLength}\r\n")}\r\n";
+        var part =
+            $"--b\r\nContent-Type: application/octet-stream; transfer-syntax={HeldSeries.StoredTransferSyntax}\r\n{(partLength is null ? "" : $"Content-Length: {partLength}\r\n")}\r\n";
         return $"HTTP/1.1 200 OK\r\nContent-Type: multipart/related; type=\"application/octet-stream\"; boundary=b\r\n{header}\r\n\r\n{(isChunked ? $"{part.Length:x}\r\n{part}\r\n" : part)}";
     }
 }

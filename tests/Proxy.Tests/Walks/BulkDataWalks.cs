@@ -164,11 +164,16 @@ public sealed class BulkDataWalks : IDisposable
     {
         using var east = new RawPacs(new HeldStudy("1.2.1").With("1.2.1.1"));
         await using var proxy = new ProxyHost(("east", east.Address));
-        NamePlace(east, string.Format(System.Globalization.CultureInfo.InvariantCulture, written, $"{east.Address}/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1"));
+        NamePlace(
+            east,
+            string.Format(
+                System.Globalization.CultureInfo.InvariantCulture, written,
+                $"{east.Address}/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1"));
 
         var reply = await proxy.GetAsync(await PlaceAsync(proxy));
 
-        Assert.StartsWith("/dicom-web/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1" + asked, east.Requests[^1].Target, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "/dicom-web/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1" + asked, east.Requests[^1].Target, StringComparison.Ordinal);
         Assert.Equal(200, (int)reply.Status);
         Assert.Equal("Proxy; hit", (await proxy.GetAsync(await PlaceAsync(proxy))).CacheStatus);
     }
@@ -234,7 +239,8 @@ public sealed class BulkDataWalks : IDisposable
         try
         {
             string place;
-            await using (var first = new ProxyHost(("east", _east.Address)) { ["Cache:Disk:Path"] = folder }) place = await PlaceAsync(first);
+            await using (
+                var first = new ProxyHost(("east", _east.Address)) { ["Cache:Disk:Path"] = folder }) place = await PlaceAsync(first);
             await using var second = new ProxyHost(("east", _east.Address)) { ["Cache:Disk:Path"] = folder };
 
             Assert.Equal(200, (int)(await second.GetAsync(place)).Status);
@@ -267,13 +273,18 @@ public sealed class BulkDataWalks : IDisposable
     private static void NamePlace(RawPacs east, string uri)
     {
         var octets = Archive.Multipart("application/octet-stream", [1, 2, 3, 4]);
-        east.On("", connection => east.Requests[^1].Target.Contains("/bulk/", StringComparison.Ordinal) ? SendAsync(connection, octets) : east.AnswerAsync(connection));
+        east.On(
+            "",
+            connection => east.Requests[^1].Target.Contains("/bulk/", StringComparison.Ordinal)
+                ? SendAsync(connection, octets)
+                : east.AnswerAsync(connection));
         east.On("/metadata", connection => SendAsync(connection, Named(uri)));
     }
 
     private static async Task SendAsync(RawConnection connection, PacsAnswer answer)
     {
-        await connection.SendAsync($"HTTP/1.1 200 OK\r\nContent-Type: {answer.ContentType}\r\nContent-Length: {answer.Body.Length}\r\n\r\n");
+        await connection.SendAsync(
+            $"HTTP/1.1 200 OK\r\nContent-Type: {answer.ContentType}\r\nContent-Length: {answer.Body.Length}\r\n\r\n");
         await connection.SendAsync(answer.Body);
     }
 

@@ -9,7 +9,8 @@ namespace Proxy.Tests.Walks;
 /// <summary>A prefetch job that ends early: its running request to the PACS is aborted, and nothing of it counts as failed.</summary>
 public sealed class CancelledJobWalks : IAsyncDisposable
 {
-    private readonly RawPacs _east = new(Enumerable.Range(1, 4).Select(n => new HeldStudy($"1.2.{n}") { Date = $"2024010{7 - n}" }.With($"1.2.{n}.1", "CT", 2)));
+    private readonly RawPacs _east = new(
+        Enumerable.Range(1, 4).Select(n => new HeldStudy($"1.2.{n}") { Date = $"2024010{7 - n}" }.With($"1.2.{n}.1", "CT", 2)));
     private readonly TaskCompletionSource _aborted = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ProxyHost _proxy;
     private int _arrived;

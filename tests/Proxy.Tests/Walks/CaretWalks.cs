@@ -23,7 +23,11 @@ public sealed class CaretWalks : IAsyncDisposable
     [Fact]
     public async Task TheRawCharacterIsTried_WhereTheEscapeFindsNothing_AndIsRemembered()
     {
-        _east.On("studies", connection => _east.Requests[^1].Target.Contains("%5E", StringComparison.Ordinal) ? SayAsync(connection, 200) : _east.AnswerAsync(connection));
+        _east.On(
+            "studies",
+            connection => _east.Requests[^1].Target.Contains("%5E", StringComparison.Ordinal)
+                ? SayAsync(connection, 200)
+                : _east.AnswerAsync(connection));
 
         Assert.Equal(["1.2.1"], (await _proxy.GetAsync(Named)).Values("0020000D"));
         Assert.Equal(["1.2.1"], (await _proxy.GetAsync(Named + "&limit=5")).Values("0020000D"));
@@ -42,7 +46,8 @@ public sealed class CaretWalks : IAsyncDisposable
     [Fact]
     public async Task ARefusalOfTheRawCharacter_IsNoFailure_AndIsRemembered()
     {
-        _east.On("studies", connection => SayAsync(connection, _east.Requests[^1].Target.Contains('^', StringComparison.Ordinal) ? 400 : 200));
+        _east.On(
+            "studies", connection => SayAsync(connection, _east.Requests[^1].Target.Contains('^', StringComparison.Ordinal) ? 400 : 200));
 
         for (var i = 0; i < 2; i++)
         {
@@ -56,9 +61,17 @@ public sealed class CaretWalks : IAsyncDisposable
     [Fact]
     public async Task APacsThatNowRefusesTheRawCharacter_IsAskedWithTheEscape()
     {
-        _east.On("studies", connection => _east.Requests[^1].Target.Contains("%5E", StringComparison.Ordinal) ? SayAsync(connection, 200) : _east.AnswerAsync(connection));
+        _east.On(
+            "studies",
+            connection => _east.Requests[^1].Target.Contains("%5E", StringComparison.Ordinal)
+                ? SayAsync(connection, 200)
+                : _east.AnswerAsync(connection));
         await _proxy.GetAsync(Named);
-        _east.On("studies", connection => _east.Requests[^1].Target.Contains('^', StringComparison.Ordinal) ? SayAsync(connection, 400) : _east.AnswerAsync(connection));
+        _east.On(
+            "studies",
+            connection => _east.Requests[^1].Target.Contains('^', StringComparison.Ordinal)
+                ? SayAsync(connection, 400)
+                : _east.AnswerAsync(connection));
 
         Assert.Equal(["1.2.1"], (await _proxy.GetAsync(Named)).Values("0020000D"));
     }

@@ -17,7 +17,8 @@ public sealed class CircuitWalks : IAsyncDisposable
 
     private readonly ProxyHost _proxy;
 
-    public CircuitWalks() => _proxy = new(("east", _east.Address), ("west", _west.Address)) { Time = _time, ["Search:Freshness"] = "00:00:00" };
+    public CircuitWalks() =>
+        _proxy = new(("east", _east.Address), ("west", _west.Address)) { Time = _time, ["Search:Freshness"] = "00:00:00" };
 
     public async ValueTask DisposeAsync()
     {
@@ -61,7 +62,9 @@ public sealed class CircuitWalks : IAsyncDisposable
     [Fact]
     public async Task APacsThatCannotBeReached_IsNotAskedAtTheSixthSearch_WithoutAProbe()
     {
-        await using var proxy = new ProxyHost(("east", _east.Address), ("west", PartialFailureWalks.DeadAddress())) { Time = _time, ["Search:Freshness"] = "00:00:00" };
+        await using var proxy = new ProxyHost(
+            ("east", _east.Address), ("west", PartialFailureWalks.DeadAddress()))
+        { Time = _time, ["Search:Freshness"] = "00:00:00" };
         for (var i = 0; i < 5; i++)
         {
             var search = proxy.GetAsync(Studies);
@@ -129,7 +132,9 @@ public sealed class CircuitWalks : IAsyncDisposable
         await using var proxy = new ProxyHost(("east", _east.Address)) { Time = _time, ["Backends:east:Forward"] = "true" };
         _east.Fail(503);
         for (var i = 0; i < 5; i++) Assert.Equal(503, (int)(await proxy.GetAsync("/backends/east/dicomweb/workitems")).Status);
-        await PassAsync(async () => (string)(await proxy.GetAsync("/health/ready")).Json["backends"]!["east"]!["circuit"]! == "open", "the probe fails");
+        await PassAsync(
+            async () => (string)(await proxy.GetAsync("/health/ready")).Json["backends"]!["east"]!["circuit"]! == "open",
+            "the probe fails");
 
         var search = await proxy.GetAsync(Studies);
 
@@ -140,7 +145,12 @@ public sealed class CircuitWalks : IAsyncDisposable
     [Fact]
     public async Task TooManyRequestsAtOnceAreRefused_AndNotBlamedOnThePacs()
     {
-        await using var proxy = new ProxyHost(("east", _east.Address)) { ["Backends:east:MaxConcurrentRequests"] = "1", ["Search:Freshness"] = "00:00:00" };
+        await using var proxy = new ProxyHost(("east", _east.Address))
+        {
+            [
+            "Backends:east:MaxConcurrentRequests"] = "1",
+            ["Search:Freshness"] = "00:00:00"
+        };
         await proxy.GetAsync(Studies);
         var gate = _east.Hang();
 
@@ -164,9 +174,11 @@ public sealed class CircuitWalks : IAsyncDisposable
         await PassAsync(async () => await CircuitAsync("west") == "open", "the probe fails");
     }
 
-    private async Task<string> StateAsync(string backend) => (string)(await _proxy.GetAsync("/health/ready")).Json["backends"]![backend]!["state"]!;
+    private async Task<string> StateAsync(string backend) =>
+        (string)(await _proxy.GetAsync("/health/ready")).Json["backends"]![backend]!["state"]!;
 
-    private async Task<string> CircuitAsync(string backend) => (string)(await _proxy.GetAsync("/health/ready")).Json["backends"]![backend]!["circuit"]!;
+    private async Task<string> CircuitAsync(string backend) =>
+        (string)(await _proxy.GetAsync("/health/ready")).Json["backends"]![backend]!["circuit"]!;
 
     private Task PassAsync(Func<bool> condition, string what) => PassAsync(() => Task.FromResult(condition()), what);
 

@@ -42,7 +42,8 @@ public sealed class CorsWalks(CorsWalks.OneOrigin one) : IClassFixture<CorsWalks
         Assert.Equal("", reply["Access-Control-Allow-Credentials"]);
         Assert.Contains("Origin", reply["Vary"]);
         Assert.Contains("Accept-Encoding", reply["Vary"]);
-        foreach (var header in (string[])["Content-Type", "Content-Length", "Content-Range", "ETag", "Warning", "Cache-Status", "Age", "X-Backend", "X-Failed-Backends"])
+        foreach (var header in (string[])[
+            "Content-Type", "Content-Length", "Content-Range", "ETag", "Warning", "Cache-Status", "Age", "X-Backend", "X-Failed-Backends"])
             Assert.Contains(header, reply["Access-Control-Expose-Headers"]);
         Assert.Equal("cross-origin", reply["Cross-Origin-Resource-Policy"]);
         Assert.Equal("nosniff", reply["X-Content-Type-Options"]);
@@ -79,5 +80,6 @@ public sealed class CorsWalks(CorsWalks.OneOrigin one) : IClassFixture<CorsWalks
     }
 
     private Task<Reply> PreflightAsync(string origin) => _proxy.SendAsync(
-        HttpMethod.Options, "/dicomweb/studies", [("Origin", origin), ("Access-Control-Request-Method", "GET"), ("Access-Control-Request-Headers", "accept,authorization")]);
+        HttpMethod.Options, "/dicomweb/studies",
+        [("Origin", origin), ("Access-Control-Request-Method", "GET"), ("Access-Control-Request-Headers", "accept,authorization")]);
 }

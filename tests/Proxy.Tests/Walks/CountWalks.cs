@@ -3,7 +3,9 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>Studies on two PACS are counted over the union of their series; at which price, and what stands when it cannot be known.</summary>
+/// <summary>
+/// Studies on two PACS are counted over the union of their series; at which price, and what stands when it cannot be known.
+/// </summary>
 public sealed class CountWalks : IAsyncDisposable
 {
     private const string Studies = "/dicomweb/studies";
@@ -92,7 +94,9 @@ public sealed class CountWalks : IAsyncDisposable
     public async Task APacsThatHangs_DoesNotKeepTheOthersStudiesFromBeingCounted()
     {
         using var north = new WireMockPacs();
-        await using var proxy = new ProxyHost(("east", _east.Address), ("west", _west.Address), ("north", north.Address)) { ["Search:Deadline"] = "00:00:02" };
+        await using var proxy = new ProxyHost(
+            ("east", _east.Address), ("west", _west.Address), ("north", north.Address))
+        { ["Search:Deadline"] = "00:00:02" };
         north.Hang();
 
         var reply = await proxy.GetAsync(Studies);
@@ -125,15 +129,18 @@ public sealed class CountWalks : IAsyncDisposable
         Assert.Equal(1, (int)(await _proxy.GetAsync("/health/ready")).Json["search"]!["identityConflicts"]!);
         var line = Assert.Single(_proxy.Log.All, l => l.Contains("different patients", StringComparison.Ordinal));
         Assert.Contains("1.2.3", line);
-        Assert.DoesNotContain(_proxy.Log.All, l => l.Contains("ROE", StringComparison.Ordinal) || l.Contains("DOE", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            _proxy.Log.All, l => l.Contains("ROE", StringComparison.Ordinal) || l.Contains("DOE", StringComparison.Ordinal));
     }
 
     /// <summary>Searches for series without a study in the path; the next page of one is no other question.</summary>
-    private static int Questions(WireMockPacs pacs) => pacs.Requests.Count(r => r.Path == "series" && !r.Query.Contains("offset=", StringComparison.Ordinal));
+    private static int Questions(WireMockPacs pacs) =>
+        pacs.Requests.Count(r => r.Path == "series" && !r.Query.Contains("offset=", StringComparison.Ordinal));
 
     /// <summary>One series that both have, and one that this one alone has.</summary>
     private static IEnumerable<HeldStudy> Held(int studies, int extra) =>
-        Enumerable.Range(1, studies).Select(n => new HeldStudy($"1.2.{n}").With($"1.2.{n}.1", "CT", 3).With($"1.2.{n}.{extra + 1}", "MR", extra));
+        Enumerable.Range(1, studies)
+            .Select(n => new HeldStudy($"1.2.{n}").With($"1.2.{n}.1", "CT", 3).With($"1.2.{n}.{extra + 1}", "MR", extra));
 
     private static void AreCounted(Reply reply)
     {

@@ -73,10 +73,14 @@ public sealed class DestinationWalks : IDisposable
         _a.Fail(503, "alive");
         _b.Say(PacsAnswer.Json("[]"), "alive");
         await using var proxy = Proxy(_a.Address, _b.Address);
-        foreach (var (key, value) in ((string, string)[])[("Enabled", "true"), ("Interval", "00:00:00.200"), ("Timeout", "00:00:05"), ("Policy", "ConsecutiveFailures"), ("Path", "/dicom-web/alive")])
+        foreach (var (key, value) in ((string, string)[])[
+            ("Enabled", "true"), ("Interval", "00:00:00.200"), ("Timeout", "00:00:05"), ("Policy", "ConsecutiveFailures"),
+            ("Path", "/dicom-web/alive")])
             proxy[$"Backends:pair:HealthCheck:Active:{key}"] = value;
 
-        await Until.TrueAsync(async () => await FindHealthAsync(proxy, "a") == "unhealthy" && await FindHealthAsync(proxy, "b") == "healthy", "YARP has found out");
+        await Until.TrueAsync(
+            async () => await FindHealthAsync(proxy, "a") == "unhealthy" && await FindHealthAsync(proxy, "b") == "healthy",
+            "YARP has found out");
         await Until.TrueAsync(
             async () =>
             {

@@ -66,9 +66,13 @@ public sealed class DiskWalks : IDisposable
     {
         await using (var first = Start()) await first.GetAsync($"{Series}/instances/1.2.1.1.1/frames/1", AsStored);
         await using var second = Start();
-        var named = await second.GetAsync($"{Series}/instances/1.2.1.1.1/frames/1", ("Accept", $"multipart/related; type=application/octet-stream; transfer-syntax={HeldSeries.StoredTransferSyntax}"));
+        var named = await second.GetAsync(
+            $"{Series}/instances/1.2.1.1.1/frames/1",
+            ("Accept", $"multipart/related; type=application/octet-stream; transfer-syntax={HeldSeries.StoredTransferSyntax}"));
         Assert.Equal("Proxy; hit", named.CacheStatus);
-        var other = await second.GetAsync($"{Series}/instances/1.2.1.1.1/frames/1", ("Accept", $"multipart/related; type=application/octet-stream; transfer-syntax={ExplicitLittleEndian}"));
+        var other = await second.GetAsync(
+            $"{Series}/instances/1.2.1.1.1/frames/1",
+            ("Accept", $"multipart/related; type=application/octet-stream; transfer-syntax={ExplicitLittleEndian}"));
         Assert.Equal("Proxy; fwd=miss; stored", other.CacheStatus);
     }
 
@@ -103,7 +107,8 @@ public sealed class DiskWalks : IDisposable
                 Assert.Equal("Proxy; hit", reply.CacheStatus);
                 Assert.Equal($"application/octet-stream; transfer-syntax={ExplicitLittleEndian}", reply["Content-Type"]);
             }
-            var list = Parts.Read(await proxy.GetAsync($"{Series}/instances/1.2.1.1.2/frames/3,1", ("Accept", "multipart/related; type=application/octet-stream")));
+            var list = Parts.Read(await proxy.GetAsync(
+                $"{Series}/instances/1.2.1.1.2/frames/3,1", ("Accept", "multipart/related; type=application/octet-stream")));
             Assert.Equal([pixels[2400..3600], pixels[..1200]], list.Select(p => p.Body));
         }
     }
@@ -112,19 +117,26 @@ public sealed class DiskWalks : IDisposable
     [Fact]
     public async Task AnInstanceInAFormOfTheArchivesChoiceGivesNoFrameAsStored()
     {
-        _east.Say(Archive.Multipart("application/dicom; transfer-syntax=" + ExplicitLittleEndian, GetFile("1.2.1.1.2")), "/instances/1.2.1.1.2");
+        _east.Say(
+            Archive.Multipart("application/dicom; transfer-syntax=" + ExplicitLittleEndian, GetFile("1.2.1.1.2")), "/instances/1.2.1.1.2");
         await using var proxy = Start();
         await proxy.GetAsync($"{Series}/instances/1.2.1.1.2", ("Accept", "multipart/related; type=\"application/dicom\""));
 
-        const string either = "multipart/related; type=application/octet-stream; transfer-syntax=*, multipart/related; type=image/jp2; transfer-syntax=1.2.840.10008.1.2.4.90";
-        Assert.Equal("Proxy; fwd=miss; stored", (await proxy.GetAsync($"{Series}/instances/1.2.1.1.2/frames/1", ("Accept", either))).CacheStatus);
-        Assert.Equal("Proxy; hit", (await proxy.GetAsync($"{Series}/instances/1.2.1.1.2/frames/2", ("Accept", "multipart/related; type=application/octet-stream"))).CacheStatus);
+        const string either =
+            "multipart/related; type=application/octet-stream; transfer-syntax=*, multipart/related; type=image/jp2; transfer-syntax=1.2.840.10008.1.2.4.90";
+        Assert.Equal(
+            "Proxy; fwd=miss; stored", (await proxy.GetAsync($"{Series}/instances/1.2.1.1.2/frames/1", ("Accept", either))).CacheStatus);
+        Assert.Equal(
+            "Proxy; hit",
+            (await proxy.GetAsync($"{Series}/instances/1.2.1.1.2/frames/2", ("Accept", "multipart/related; type=application/octet-stream")))
+                .CacheStatus);
     }
 
     [Fact]
     public async Task AFileOfAnotherInstanceGivesNoFrame()
     {
-        _east.Say(Archive.Multipart("application/dicom; transfer-syntax=" + ExplicitLittleEndian, GetFile("1.2.1.1.3")), "/instances/1.2.1.1.2");
+        _east.Say(
+            Archive.Multipart("application/dicom; transfer-syntax=" + ExplicitLittleEndian, GetFile("1.2.1.1.3")), "/instances/1.2.1.1.2");
         await using var proxy = Start();
         (await proxy.GetAsync($"{Series}/instances/1.2.1.1.2", Dicom)).IsProblem(502);
         Assert.Equal("Proxy; fwd=miss; stored", (await proxy.GetAsync($"{Series}/instances/1.2.1.1.2/frames/1", AsStored)).CacheStatus);
@@ -216,7 +228,8 @@ public sealed class DiskWalks : IDisposable
         Assert.Equal(10_000, (int)memory["bytes"]!);
         foreach (var tier in (JsonNode[])[cache["memory"]!, cache["disk"]!])
         {
-            foreach (var name in (string[])["entries", "bytes", "maxBytes", "hits", "misses", "evictions"]) Assert.True((long)tier[name]! >= 0, name);
+            foreach (var name in (string[])["entries", "bytes", "maxBytes", "hits", "misses", "evictions"])
+                Assert.True((long)tier[name]! >= 0, name);
             Assert.NotNull(tier["oldest"]);
         }
         Assert.Equal("ready", (string)(await proxy.GetAsync("/health/ready")).Json["disk"]!["state"]!);
@@ -286,11 +299,13 @@ public sealed class DiskWalks : IDisposable
         var file = await second.GetAsync($"/dicomweb/{instance}", Dicom);
         Assert.Equal("Proxy; fwd=miss; stored", file.CacheStatus);
         Assert.Equal(Archive.GetFile("1.2.1.1.1"), Assert.Single(Parts.Read(file)).Body);
-        await Until.TrueAsync(() => Files.Count() == 2 && Files.All(f => File.ReadAllText(f).Contains("Please log in", StringComparison.Ordinal) == false));
+        await Until.TrueAsync(
+            () => Files.Count() == 2 && Files.All(f => File.ReadAllText(f).Contains("Please log in", StringComparison.Ordinal) == false));
     }
 
     /// <summary>Four frames of 20 × 30 pixels of two bytes.</summary>
-    private static byte[] GetFile(string instance) => Part10File.Native(20, 30, frames: 4, bits: 16).Set(0x00080018, "UI", Part10File.Even(instance, '\0')).ToArray();
+    private static byte[] GetFile(string instance) =>
+        Part10File.Native(20, 30, frames: 4, bits: 16).Set(0x00080018, "UI", Part10File.Even(instance, '\0')).ToArray();
 
     private static IEnumerable<string> Frames() =>
         from series in Study.Series

@@ -17,7 +17,9 @@ public sealed class EventWalks : IAsyncDisposable
 
     private readonly FakeTimeProvider _time = new(DateTimeOffset.UnixEpoch.AddYears(56));
 
-    private readonly WireMockPacs _east = new(new HeldStudy("1.2.1") { PatientName = "ZZCANARY" }.With("1.2.1.1", "CT", 3).With("1.2.1.2", "SR", 1), new HeldStudy("1.2.2").With("1.2.2.1"));
+    private readonly WireMockPacs _east = new(
+        new HeldStudy("1.2.1") { PatientName = "ZZCANARY" }.With("1.2.1.1", "CT", 3).With("1.2.1.2", "SR", 1),
+        new HeldStudy("1.2.2").With("1.2.2.1"));
 
     private readonly ProxyHost _proxy;
 
@@ -130,12 +132,15 @@ public sealed class EventWalks : IAsyncDisposable
     }
 
     [Theory]
-    [InlineData("?event=SERIES_ADDED,NONE", "event: any of SERIES_ADDED, INSTANCES_ADDED, STUDY_REMOVED, SERIES_REMOVED, SERIES_MOVED, BACKEND_UP, BACKEND_DOWN, PREFETCH_PROGRESS")]
+    [InlineData(
+        "?event=SERIES_ADDED,NONE",
+        "event: any of SERIES_ADDED, INSTANCES_ADDED, STUDY_REMOVED, SERIES_REMOVED, SERIES_MOVED, BACKEND_UP, BACKEND_DOWN, PREFETCH_PROGRESS")]
     [InlineData("?event=series_added", "event: any of")]
     [InlineData("?study=x", "study: a UID")]
     [InlineData("?study=", "study: a UID")]
     [InlineData("?study=1.2&study=1.3", "study: a UID")]
-    public async Task WhatCannotBeFilteredByIsRefused(string query, string names) => (await _proxy.GetAsync("/events" + query)).IsProblem(400, names);
+    public async Task WhatCannotBeFilteredByIsRefused(string query, string names) =>
+        (await _proxy.GetAsync("/events" + query)).IsProblem(400, names);
 
     [Fact]
     public async Task ASilentStreamBeats_AndMovesThePlaceToComeBackTo()
@@ -173,7 +178,10 @@ public sealed class EventWalks : IAsyncDisposable
         var (before, lost, after) = (0, 0, 0);
         while (before + lost + after < Events && await lines.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
         {
-            if (line == "event: gap") lost = int.Parse((await lines.ReadLineAsync(TestContext.Current.CancellationToken))!["data: {\"lost\":".Length..^1], System.Globalization.CultureInfo.InvariantCulture);
+            if (line == "event: gap")
+                lost = int.Parse(
+                    (await lines.ReadLineAsync(TestContext.Current.CancellationToken))!["data: {\"lost\":".Length..^1],
+                    System.Globalization.CultureInfo.InvariantCulture);
             else if (line == "event: INSTANCES_ADDED" && lost == 0) before++;
             else if (line == "event: INSTANCES_ADDED") after++;
         }
@@ -202,7 +210,8 @@ public sealed class EventWalks : IAsyncDisposable
     {
         await using var proxy = new ProxyHost(("east", _east.Address)) { ["Security:KnownProxies:0"] = "127.0.0.1" };
         var listeners = await Task.WhenAll(
-            Enumerable.Range(0, EventStreams.MaxStreamsOfAddress).Select(_ => proxy.OpenAsync("/events", ("X-Forwarded-For", "192.0.2.1"))));
+            Enumerable.Range(0, EventStreams.MaxStreamsOfAddress)
+                .Select(_ => proxy.OpenAsync("/events", ("X-Forwarded-For", "192.0.2.1"))));
         Assert.All(listeners, l => Assert.Equal(200, (int)l.StatusCode));
 
         var refused = await proxy.GetAsync("/events", ("X-Forwarded-For", "192.0.2.1"));
@@ -221,7 +230,8 @@ public sealed class EventWalks : IAsyncDisposable
         using var listener = await Listener.OpenAsync(proxy);
         using var stuck = new TcpClient(AddressFamily.InterNetwork);
         await stuck.ConnectAsync("127.0.0.1", new Uri(proxy.Address).Port, TestContext.Current.CancellationToken);
-        await stuck.GetStream().WriteAsync(Encoding.ASCII.GetBytes("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"), TestContext.Current.CancellationToken);
+        await stuck.GetStream()
+            .WriteAsync(Encoding.ASCII.GetBytes("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"), TestContext.Current.CancellationToken);
         var log = proxy.Services.GetRequiredService<EventLog>();
         var streams = proxy.Services.GetRequiredService<EventStreams>();
         await Until.TrueAsync(() => streams.Open == 2);

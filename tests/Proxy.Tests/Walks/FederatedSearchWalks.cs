@@ -8,9 +8,11 @@ public sealed class FederatedSearchWalks
 {
     private const string Studies = "/dicomweb/studies";
 
-    private static readonly HeldStudy OnBothInEast = new HeldStudy("1.2.1") { Date = "20240301" }.With("1.2.1.1", "CT", 3).With("1.2.1.2", "CT", 5);
+    private static readonly HeldStudy OnBothInEast = new HeldStudy("1.2.1") { Date = "20240301" }.With("1.2.1.1", "CT", 3)
+        .With("1.2.1.2", "CT", 5);
 
-    private static readonly HeldStudy OnBothInWest = new HeldStudy("1.2.1") { Date = "20240301" }.With("1.2.1.2", "CT", 5).With("1.2.1.3", "SR", 1);
+    private static readonly HeldStudy OnBothInWest = new HeldStudy("1.2.1") { Date = "20240301" }.With("1.2.1.2", "CT", 5)
+        .With("1.2.1.3", "SR", 1);
 
     [Fact]
     public async Task ListsAStudyOnce_ThatTwoPacsHold()
@@ -33,14 +35,17 @@ public sealed class FederatedSearchWalks
     [Fact]
     public async Task PagesFitTogether_WhateverOrderTheBackendsHave()
     {
-        using var east = new WireMockPacs(Enumerable.Range(1, 7).Select(n => new HeldStudy($"1.3.{n}") { Date = $"2024010{n}" }.With($"1.3.{n}.1")));
-        using var west = new WireMockPacs(Enumerable.Range(4, 6).Select(n => new HeldStudy($"1.3.{n}") { Date = $"2024010{n}" }.With($"1.3.{n}.1")));
+        using var east = new WireMockPacs(
+            Enumerable.Range(1, 7).Select(n => new HeldStudy($"1.3.{n}") { Date = $"2024010{n}" }.With($"1.3.{n}.1")));
+        using var west = new WireMockPacs(
+            Enumerable.Range(4, 6).Select(n => new HeldStudy($"1.3.{n}") { Date = $"2024010{n}" }.With($"1.3.{n}.1")));
         var slot = 0;
         east.Archive.Order = studies => Interlocked.Increment(ref slot) % 2 == 0 ? studies.Reverse() : studies;
         await using var proxy = new ProxyHost(("east", east.Address), ("west", west.Address)) { ["Search:Freshness"] = "00:00:00" };
 
         var pages = new List<string?>();
-        for (var offset = 0; offset < 12; offset += 4) pages.AddRange((await proxy.GetAsync($"{Studies}?limit=4&offset={offset}")).Values("0020000D"));
+        for (var offset = 0; offset < 12; offset += 4)
+            pages.AddRange((await proxy.GetAsync($"{Studies}?limit=4&offset={offset}")).Values("0020000D"));
 
         Assert.Equal(Enumerable.Range(1, 9).Reverse().Select(n => $"1.3.{n}"), pages);
     }

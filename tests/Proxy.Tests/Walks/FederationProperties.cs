@@ -16,7 +16,8 @@ public sealed partial class FederationProperties(FederationProperties.SixPacs si
     private static readonly string[] Modalities = ["CT", "MR", "SR", "US"];
 
     private static readonly PacsAnswer[] Faults =
-        [PacsAnswer.Text(401, "text/plain", "no"), PacsAnswer.Text(200, "text/html", "<html>Please log in</html>"), PacsAnswer.Json("[{\"0020000D\""), PacsAnswer.Text(400, "text/plain", "no")];
+        [PacsAnswer.Text(401, "text/plain", "no"), PacsAnswer.Text(200, "text/html", "<html>Please log in</html>"),
+        PacsAnswer.Json("[{\"0020000D\""), PacsAnswer.Text(400, "text/plain", "no")];
 
     /// <summary>Six PACS, each with its own ways, which it keeps.</summary>
     public sealed class SixPacs : IAsyncDisposable
@@ -68,14 +69,16 @@ public sealed partial class FederationProperties(FederationProperties.SixPacs si
             pacs.Archive.Order = held => held.OrderBy(s => s.Uid.GetHashCode(StringComparison.Ordinal) ^ salt);
         }
         string[] modalities = random.Next(3) == 0 ? [Modalities[random.Next(4)], Modalities[random.Next(4)]] : [];
-        var search = $"/dicomweb/studies?PatientID={patient}&limit={limit}{(modalities.Length == 0 ? "" : $"&ModalitiesInStudy={string.Join(',', modalities)}")}";
+        var search =
+            $"/dicomweb/studies?PatientID={patient}&limit={limit}{(modalities.Length == 0 ? "" : $"&ModalitiesInStudy={string.Join(',', modalities)}")}";
 
         var pages = new List<Reply>();
         do pages.Add(await six.Proxy.GetAsync($"{search}&offset={pages.Count * limit}"));
         while (pages[^1].Rows.Count == limit && pages.Count < 50);
 
         foreach (var i in failing) six.All[i].Mend();
-        var expected = studies.Where(s => IsFound(s, failing, modalities)).OrderByDescending(s => s.Date, StringComparer.Ordinal).ThenByDescending(s => s.Time, StringComparer.Ordinal).ThenBy(s => s.Uid, StringComparer.Ordinal).ToList();
+        var expected = studies.Where(s => IsFound(s, failing, modalities)).OrderByDescending(s => s.Date, StringComparer.Ordinal)
+            .ThenByDescending(s => s.Time, StringComparer.Ordinal).ThenBy(s => s.Uid, StringComparer.Ordinal).ToList();
         Assert.Equal(expected.Select(s => s.Uid), pages.SelectMany(p => p.Values("0020000D")));
         foreach (var (study, row) in expected.Zip(pages.SelectMany(p => p.Rows)))
         {
@@ -83,7 +86,9 @@ public sealed partial class FederationProperties(FederationProperties.SixPacs si
             var series = parts.SelectMany(p => p.Series).GroupBy(s => s.Uid).ToList();
             Assert.Equal(series.Count, (int)row!["00201206"]!["Value"]![0]!);
             Assert.Equal(series.Sum(s => s.Max(e => e.Instances)), (int)row["00201208"]!["Value"]![0]!);
-            Assert.Equal(parts.SelectMany(p => p.Series).Select(s => s.Modality).Distinct().Order(), row["00080061"]!["Value"]!.AsArray().Select(m => (string)m!).Order());
+            Assert.Equal(
+                parts.SelectMany(p => p.Series).Select(s => s.Modality).Distinct().Order(),
+                row["00080061"]!["Value"]!.AsArray().Select(m => (string)m!).Order());
             Assert.Equal(parts[0].PatientName, (string)row["00100010"]!["Value"]![0]!["Alphabetic"]!);
         }
         for (var i = 0; i < pages.Count; i++)
@@ -97,25 +102,31 @@ public sealed partial class FederationProperties(FederationProperties.SixPacs si
     private static Spread Scatter(Random random, string uid, string patient, int count)
     {
         var (date, time) = ($"202401{random.Next(1, 4):D2}", $"{random.Next(3):D2}0000");
-        var series = Enumerable.Range(1, random.Next(1, 5)).Select(n => new HeldSeries($"{uid}.{n}", Modalities[random.Next(4)], random.Next(1, 9))).ToList();
+        var series = Enumerable.Range(1, random.Next(1, 5))
+            .Select(n => new HeldSeries($"{uid}.{n}", Modalities[random.Next(4)], random.Next(1, 9))).ToList();
         var parts = new Dictionary<int, HeldStudy>();
         while (parts.Count == 0)
         {
             for (var i = 0; i < count; i++)
             {
                 if (random.Next(3) > 0) continue;
-                var held = series.Where(_ => random.Next(2) == 0).Select(s => s with { Instances = random.Next(1, s.Instances + 1) }).DefaultIfEmpty(series[0]);
-                parts[i] = held.Aggregate(new HeldStudy(uid) { Date = date, Time = time, PatientId = patient, PatientName = $"DOE^P{i}" }, (study, one) => study.With(one));
+                var held = series.Where(_ => random.Next(2) == 0).Select(s => s with { Instances = random.Next(1, s.Instances + 1) })
+                    .DefaultIfEmpty(series[0]);
+                parts[i] = held.Aggregate(
+                    new HeldStudy(uid) { Date = date, Time = time, PatientId = patient, PatientName = $"DOE^P{i}" },
+                    (study, one) => study.With(one));
             }
         }
         return new(uid, date, time, parts);
     }
 
     private static bool IsFound(Spread study, HashSet<int> failing, string[] modalities) =>
-        study.Parts.Any(p => !failing.Contains(p.Key) && (modalities.Length == 0 || p.Value.Series.Any(s => modalities.Contains(s.Modality))));
+        study.Parts.Any(
+            p => !failing.Contains(p.Key) && (modalities.Length == 0 || p.Value.Series.Any(s => modalities.Contains(s.Modality))));
 
     private static int GetRemaining(Reply page) =>
-        page.Warnings.Select(w => Remaining().Match(w)).Where(m => m.Success).Select(m => int.Parse(m.Groups[1].ValueSpan, CultureInfo.InvariantCulture)).SingleOrDefault();
+        page.Warnings.Select(w => Remaining().Match(w)).Where(m => m.Success)
+            .Select(m => int.Parse(m.Groups[1].ValueSpan, CultureInfo.InvariantCulture)).SingleOrDefault();
 
     [GeneratedRegex(@"There are (\d+) additional results")]
     private static partial Regex Remaining();

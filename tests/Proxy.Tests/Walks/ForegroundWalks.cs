@@ -7,10 +7,12 @@ namespace Proxy.Tests.Walks;
 /// <summary>Every request that a client waits for holds prefetching back; revalidation in the background does not.</summary>
 public sealed class ForegroundWalks : IAsyncDisposable
 {
-    private readonly WireMockPacs _east = new(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 3), new HeldStudy("1.2.2").With("1.2.2.1", "CT", 3));
+    private readonly WireMockPacs _east = new(
+        new HeldStudy("1.2.1").With("1.2.1.1", "CT", 3), new HeldStudy("1.2.2").With("1.2.2.1", "CT", 3));
     private readonly ProxyHost _proxy;
 
-    public ForegroundWalks() => _proxy = new(("east", _east.Address)) { ["Prefetch:MaxConcurrentRequests"] = "1", ["Backends:east:Forward"] = "true" };
+    public ForegroundWalks() =>
+        _proxy = new(("east", _east.Address)) { ["Prefetch:MaxConcurrentRequests"] = "1", ["Backends:east:Forward"] = "true" };
 
     public async ValueTask DisposeAsync()
     {
@@ -31,7 +33,9 @@ public sealed class ForegroundWalks : IAsyncDisposable
     [InlineData("bulk data", "/bulk/7fe00010")]
     public async Task APrefetchIsBrokenOff_WhileAClientWaitsForThePacs(string path, string waitsFor)
     {
-        if (path == "bulk data") path = new Uri((string)(await _proxy.GetAsync("/dicomweb/studies/1.2.2/series/1.2.2.1/metadata")).Rows[0]!["7FE00010"]!["BulkDataURI"]!).AbsolutePath;
+        if (path == "bulk data")
+            path = new Uri((string)(await _proxy.GetAsync(
+                "/dicomweb/studies/1.2.2/series/1.2.2.1/metadata")).Rows[0]!["7FE00010"]!["BulkDataURI"]!).AbsolutePath;
         var ahead = _east.Hang("/1.2.1.1.1/frames/1");
         var job = await PostAsync("1.2.1");
         await Until.TrueAsync(() => ahead.Arrived == 1);

@@ -55,7 +55,8 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
     public async Task PixelsAndFilesGoThroughAsTheyAre()
     {
         var body = Encoding.Latin1.GetBytes($"{_east.Address}\0\u00ff");
-        string[] types = ["application/octet-stream", "application/dicom", "image/jpeg", "multipart/related; type=\"application/dicom\"; boundary=b"];
+        string[] types = [
+            "application/octet-stream", "application/dicom", "image/jpeg", "multipart/related; type=\"application/dicom\"; boundary=b"];
         foreach (var type in types)
         {
             _east.On("/workitems", c => c.SendAsync([.. Head(200, type, body.Length), .. body]));
@@ -95,7 +96,8 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
 
     [Theory]
     [InlineData("application/json", "Content-Encoding: gzip\r\n", "{}")]
-    [InlineData("multipart/related; type=\"application/dicom+xml\"; boundary=b", "", "--b\r\nContent-Length: 40\r\n\r\n{pacs}\r\n--b--\r\n")]
+    [InlineData(
+        "multipart/related; type=\"application/dicom+xml\"; boundary=b", "", "--b\r\nContent-Length: 40\r\n\r\n{pacs}\r\n--b--\r\n")]
     public async Task WhatCannotBeChangedIsRefused(string type, string headers, string body)
     {
         Say(200, type, Fill(body), headers);

@@ -40,10 +40,15 @@ public sealed class ForwardingWalks : IDisposable
     [InlineData("GET", "/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1/rendered", "")]
     public async Task ARequestOnTheListGoesThrough(string method, string path, string body)
     {
-        _east.Say(PacsAnswer.Text(202, "application/x-vendor", "<b>as it is</b>") with { Headers = [("Set-Cookie", "session=1"), ("X-Vendor", "kept")] });
+        _east.Say(PacsAnswer.Text(
+            202, "application/x-vendor", "<b>as it is</b>") with
+        { Headers = [("Set-Cookie", "session=1"), ("X-Vendor", "kept")] });
 
         var reply = await _proxy.SendAsync(
-            new HttpMethod(method), Root + path, [("Accept", "application/x-vendor"), ("Cookie", "session=evil"), ("Authorization", "Bearer users-own"), ("User-Agent", "evil/1.0"), ("X-Forwarded-For", "1.2.3.4")],
+            new HttpMethod(method), Root
+                + path,
+                [("Accept", "application/x-vendor"), ("Cookie", "session=evil"), ("Authorization", "Bearer users-own"),
+                ("User-Agent", "evil/1.0"), ("X-Forwarded-For", "1.2.3.4")],
             body.Length > 0 ? body : null);
 
         Assert.Equal(202, (int)reply.Status);
@@ -60,7 +65,9 @@ public sealed class ForwardingWalks : IDisposable
         Assert.Equal("Bearer token-1", request.Headers["Authorization"]);
         Assert.Equal($"127.0.0.1:{_east.Port}", request.Headers["Host"]);
         Assert.DoesNotContain("Cookie", request.Headers.Keys);
-        Assert.DoesNotContain(request.Headers, h => h.Value.Contains("evil", StringComparison.Ordinal) || h.Value.Contains("1.2.3.4", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            request.Headers,
+            h => h.Value.Contains("evil", StringComparison.Ordinal) || h.Value.Contains("1.2.3.4", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -108,7 +108,8 @@ public sealed class FrameStreamingWalks : IDisposable
         await letGo.Task.WaitAsync(Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken);
         _east.Mend();
         // The connection ends before the fetch has noted that it did.
-        await Until.TrueAsync(async () => (await _proxy.GetAsync(Frame, AsStored)).CacheStatus == "Proxy; hit", "it is fetched again, and kept");
+        await Until.TrueAsync(
+            async () => (await _proxy.GetAsync(Frame, AsStored)).CacheStatus == "Proxy; hit", "it is fetched again, and kept");
         Assert.Equal(2, _east.Count("/frames/1"));
     }
 
@@ -150,7 +151,9 @@ public sealed class FrameStreamingWalks : IDisposable
         Assert.Equal(2, _east.Count("/frames/1"));
     }
 
-    /// <summary>A client has the last byte of a frame before the end of the backend's answer has proved it, so it is kept a moment later.</summary>
+    /// <summary>
+    /// A client has the last byte of a frame before the end of the backend's answer has proved it, so it is kept a moment later.
+    /// </summary>
     private async Task IsKeptAsync()
     {
         await Until.TrueAsync(async () => (await _proxy.GetAsync(Frame, AsStored)).CacheStatus == "Proxy; hit", "the frame is kept");

@@ -59,7 +59,9 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
 
         Assert.Equal([3, 1, 5], Parts.Read(reply).Select(p => FrameNumber(p.Body)));
         Assert.Equal("Proxy; hit", (await GetAsync("5", AsStored)).CacheStatus);
-        Assert.Equal(["frames/1", "frames/3", "frames/5"], _east.Requests.Select(r => r.Path.Split($"/{_uid}/")).Where(p => p.Length > 1).Select(p => p[1]).Order());
+        Assert.Equal(
+            ["frames/1", "frames/3", "frames/5"],
+            _east.Requests.Select(r => r.Path.Split($"/{_uid}/")).Where(p => p.Length > 1).Select(p => p[1]).Order());
     }
 
     [Theory]
@@ -79,8 +81,10 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
     {
         string[] ways =
         [
-            AsStored, "multipart/related; type=application/octet-stream; transfer-syntax=*", "multipart/related; type=\"application/octet-stream\"; transfer-syntax=\"*\"",
-            "multipart/related;transfer-syntax=*;type=application/octet-stream", "multipart/related; type=\"application/octet-stream; transfer-syntax=*\"", "application/octet-stream; transfer-syntax=*",
+            AsStored, "multipart/related; type=application/octet-stream; transfer-syntax=*",
+            "multipart/related; type=\"application/octet-stream\"; transfer-syntax=\"*\"",
+            "multipart/related;transfer-syntax=*;type=application/octet-stream",
+            "multipart/related; type=\"application/octet-stream; transfer-syntax=*\"", "application/octet-stream; transfer-syntax=*",
             "Multipart/Related; Type=\"application/octet-stream\"; Transfer-Syntax=*, text/html;q=0.1",
         ];
 
@@ -94,8 +98,10 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
     {
         await GetAsync("1", AsStored);
 
-        var same = await GetAsync("1", $"multipart/related; type=\"application/octet-stream\"; transfer-syntax={HeldSeries.StoredTransferSyntax}");
-        var sameByItsType = await GetAsync("1", $"multipart/related; type=\"image/jls\"; transfer-syntax={HeldSeries.StoredTransferSyntax}");
+        var same = await GetAsync(
+            "1", $"multipart/related; type=\"application/octet-stream\"; transfer-syntax={HeldSeries.StoredTransferSyntax}");
+        var sameByItsType = await GetAsync(
+            "1", $"multipart/related; type=\"image/jls\"; transfer-syntax={HeldSeries.StoredTransferSyntax}");
         var other = await GetAsync("1", $"multipart/related; type=\"application/octet-stream\"; transfer-syntax={ExplicitLittleEndian}");
 
         Assert.Equal("Proxy; hit", same.CacheStatus);
@@ -196,14 +202,18 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
     [Fact]
     public async Task AFrameInAnotherTransferSyntaxThanAskedFor_CannotBeHadInThisForm()
     {
-        _east.Say(Archive.Multipart($"application/octet-stream; transfer-syntax={HeldSeries.StoredTransferSyntax}", Pixels.In(HeldSeries.StoredTransferSyntax, "other", 500)), $"{_uid}/frames/1");
+        _east.Say(Archive.Multipart(
+            $"application/octet-stream; transfer-syntax={HeldSeries.StoredTransferSyntax}",
+            Pixels.In(HeldSeries.StoredTransferSyntax, "other", 500)), $"{_uid}/frames/1");
 
-        (await GetAsync("1", $"multipart/related; type=\"application/octet-stream\"; transfer-syntax={ExplicitLittleEndian}")).IsProblem(406);
+        (await GetAsync("1", $"multipart/related; type=\"application/octet-stream\"; transfer-syntax={ExplicitLittleEndian}"))
+            .IsProblem(406);
     }
 
     private string GetPath(string frames) => $"/dicomweb/studies/1.2.1/series/1.2.1.1/instances/{_uid}/frames/{frames}";
 
     private int FrameNumber(byte[] body) => Enumerable.Range(1, 5).Single(n => Held.GetFrame(_uid, n).AsSpan().SequenceEqual(body));
 
-    private Task<Reply> GetAsync(string frames, string accept) => _proxy.GetAsync(GetPath(frames), accept.Length > 0 ? [("Accept", accept)] : []);
+    private Task<Reply> GetAsync(string frames, string accept) =>
+        _proxy.GetAsync(GetPath(frames), accept.Length > 0 ? [("Accept", accept)] : []);
 }

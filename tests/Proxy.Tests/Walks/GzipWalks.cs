@@ -58,7 +58,8 @@ public sealed class GzipWalks : IDisposable
         Assert.Equal(40, (await _proxy.GetAsync(Series)).Rows.Count);
     }
 
-    private void Say(byte[] body, string coding = "gzip") => _east.Say(new PacsAnswer(200, "application/dicom+json", body) { Headers = [("Content-Encoding", coding)] }, "/metadata");
+    private void Say(byte[] body, string coding = "gzip") =>
+        _east.Say(new PacsAnswer(200, "application/dicom+json", body) { Headers = [("Content-Encoding", coding)] }, "/metadata");
 
     private static byte[] Gzip(byte[] body)
     {

@@ -166,7 +166,8 @@ public sealed class InstanceFormWalks : IDisposable
     {
         Store(Explicit);
 
-        Assert.Contains($"Content-Location: {_proxy.Address}{Instance}", Assert.Single(Parts.Read(await GetAsync(Instance, Multipart))).Head);
+        Assert.Contains(
+            $"Content-Location: {_proxy.Address}{Instance}", Assert.Single(Parts.Read(await GetAsync(Instance, Multipart))).Head);
     }
 
     /// <summary>A file in a transfer syntax: what is after its meta information differs, too.</summary>
@@ -179,7 +180,9 @@ public sealed class InstanceFormWalks : IDisposable
     private static byte[] GetBody(Reply reply)
     {
         Assert.True((int)reply.Status == 200, $"{reply.Status}: {reply.Text}");
-        return reply["Content-Type"].StartsWith("multipart/", StringComparison.Ordinal) ? Assert.Single(Parts.Read(reply)).Body : reply.Body;
+        return reply["Content-Type"].StartsWith("multipart/", StringComparison.Ordinal)
+            ? Assert.Single(Parts.Read(reply)).Body
+            : reply.Body;
     }
 
     private async Task<int> EntriesAsync() => (int)(await _proxy.GetAsync("/cache")).Json["backends"]!["east"]!["memory"]!["entries"]!;
@@ -189,7 +192,8 @@ public sealed class InstanceFormWalks : IDisposable
     /// <summary>From now on the PACS gives the instance in these transfer syntaxes, the first of which it is stored in.</summary>
     private void Store(params string[] syntaxes) => _east.On($"/instances/{Uid}", request =>
     {
-        var asked = request.Headers["Accept"].Split("transfer-syntax=").Skip(1).Select(t => t.Split(';', ',')[0]).Select(t => t == "*" ? syntaxes[0] : t);
+        var asked = request.Headers["Accept"].Split("transfer-syntax=").Skip(1).Select(t => t.Split(';', ',')[0])
+            .Select(t => t == "*" ? syntaxes[0] : t);
         return asked.FirstOrDefault(syntaxes.Contains) is { } given
             ? Archive.Multipart($"application/dicom; transfer-syntax={given}", File(given))
             : PacsAnswer.Text(406, "text/plain", "no");

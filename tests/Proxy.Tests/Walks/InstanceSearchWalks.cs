@@ -37,7 +37,8 @@ public sealed class InstanceSearchWalks : IAsyncDisposable
         Assert.All(reply.Rows, row => Assert.Null(row!["00100010"]));
         Assert.All(reply.Rows, row => Assert.StartsWith(_proxy.Address + Study, (string)row!["00081190"]!["Value"]![0]!));
         Assert.Empty(reply.Warnings);
-        Assert.Equal(["1.2.1.1.2"], (await _proxy.GetAsync(Study + "/series/1.2.1.1/instances?SOPInstanceUID=1.2.1.1.2")).Values("00080018"));
+        Assert.Equal(
+            ["1.2.1.1.2"], (await _proxy.GetAsync(Study + "/series/1.2.1.1/instances?SOPInstanceUID=1.2.1.1.2")).Values("00080018"));
     }
 
     [Fact]

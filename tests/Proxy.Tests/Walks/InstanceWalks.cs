@@ -29,7 +29,8 @@ public sealed class InstanceWalks : IDisposable
     {
         var part = await _proxy.GetAsync(Instance, Dicom);
         var alone = await _proxy.GetAsync(Instance, ("Accept", "application/dicom; transfer-syntax=*"));
-        var uri = await _proxy.GetAsync("/dicomweb?requestType=WADO&studyUID=1.2.1&seriesUID=1.2.1.1&objectUID=1.2.1.1.2&contentType=application/dicom&transferSyntax=*");
+        var uri =
+            await _proxy.GetAsync("/dicomweb?requestType=WADO&studyUID=1.2.1&seriesUID=1.2.1.1&objectUID=1.2.1.1.2&contentType=application/dicom&transferSyntax=*");
 
         Assert.Equal(Archive.GetFile("1.2.1.1.2"), Assert.Single(Parts.Read(part)).Body);
         Assert.Equal(Archive.GetFile("1.2.1.1.2"), alone.Body);

@@ -26,7 +26,8 @@ public sealed class LargeBodyWalks : IDisposable
 
     public LargeBodyWalks() => _proxy = new(("east", _east.Address)) { ["Cache:Disk:Path"] = Path.Join(_folder.FullName, "cache") };
 
-    private IEnumerable<string> Files => Directory.EnumerateFiles(Path.Join(_folder.FullName, "cache", "entries"), "*", SearchOption.AllDirectories);
+    private IEnumerable<string> Files =>
+        Directory.EnumerateFiles(Path.Join(_folder.FullName, "cache", "entries"), "*", SearchOption.AllDirectories);
 
     private IEnumerable<string> Temporary => Directory.EnumerateFiles(Path.Join(_folder.FullName, "cache", "tmp"));
 
@@ -104,7 +105,8 @@ public sealed class LargeBodyWalks : IDisposable
         Send(Whole.Length - 1000, saysItsLength: false);
         var frame = HashAsync(await _proxy.OpenAsync(Frame, AsStored));
         await Until.TrueAsync(() => _most.Arrived == 1);
-        var (spooled, shown) = (Temporary.Sum(f => new FileInfo(f).Length), (long)(await _proxy.GetAsync("/cache")).Json["disk"]!["bytes"]!);
+        var (spooled, shown) = (
+            Temporary.Sum(f => new FileInfo(f).Length), (long)(await _proxy.GetAsync("/cache")).Json["disk"]!["bytes"]!);
         Assert.InRange(spooled, 1, 16 << 20);
         Assert.InRange(shown, spooled, 16 << 20);
         _most.Open();
@@ -164,7 +166,8 @@ public sealed class LargeBodyWalks : IDisposable
 
     private void Send(int firstBytes, bool saysItsLength) => _east.On("/frames/1", async connection =>
     {
-        await connection.SendAsync([.. Encoding.ASCII.GetBytes(GetHead(saysItsLength ? Whole.Length : null)), .. Whole.AsSpan(0, firstBytes)]);
+        await connection.SendAsync(
+            [.. Encoding.ASCII.GetBytes(GetHead(saysItsLength ? Whole.Length : null)), .. Whole.AsSpan(0, firstBytes)]);
         await _most.PassAsync();
         await connection.SendAsync(Whole[firstBytes..]);
         await connection.SendAsync("\r\n--b--\r\n");

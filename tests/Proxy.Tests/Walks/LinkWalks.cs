@@ -9,7 +9,8 @@ public sealed class LinkWalks : IDisposable
 {
     private static readonly string[] Paths =
     [
-        "/studies", "/series", "/instances", "/studies/1.2.1/series", "/studies/1.2.1/instances", "/studies/1.2.1/metadata", "/studies/1.2.1/series/1.2.1.1/metadata",
+        "/studies", "/series", "/instances", "/studies/1.2.1/series", "/studies/1.2.1/instances", "/studies/1.2.1/metadata",
+        "/studies/1.2.1/series/1.2.1.1/metadata",
         "/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/metadata", "/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1",
     ];
 
@@ -60,7 +61,9 @@ public sealed class LinkWalks : IDisposable
 
         await LeadTo(proxy, "https://pacs.example", ("X-Forwarded-Host", "pacs.example"), ("X-Forwarded-Proto", "https"));
         await LeadTo(proxy, "https://viewer.example:8443", ("Forwarded", "for=192.0.2.60;proto=https;host=\"viewer.example:8443\""));
-        await LeadTo(proxy, "https://pacs.example/imaging", ("X-Forwarded-Host", "pacs.example"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Prefix", "/imaging"));
+        await LeadTo(
+            proxy, "https://pacs.example/imaging", ("X-Forwarded-Host", "pacs.example"), ("X-Forwarded-Proto", "https"),
+            ("X-Forwarded-Prefix", "/imaging"));
     }
 
     [Fact]
@@ -71,7 +74,9 @@ public sealed class LinkWalks : IDisposable
 
         foreach (var proxy in (ProxyHost[])[nobody, another])
         {
-            await LeadTo(proxy, proxy.Address, ("X-Forwarded-Host", "evil.example"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Prefix", "/evil"));
+            await LeadTo(
+                proxy, proxy.Address, ("X-Forwarded-Host", "evil.example"), ("X-Forwarded-Proto", "https"),
+                ("X-Forwarded-Prefix", "/evil"));
             await LeadTo(proxy, proxy.Address, ("Forwarded", "proto=https;host=evil.example"));
         }
     }
@@ -81,7 +86,8 @@ public sealed class LinkWalks : IDisposable
         var instance = $"{address}/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1";
         foreach (var encoding in (string[])["identity", "gzip"])
         {
-            var metadata = await proxy.GetAsync("/dicomweb/studies/1.2.1/series/1.2.1.1/metadata", [.. headers, ("Accept-Encoding", encoding)]);
+            var metadata = await proxy.GetAsync(
+                "/dicomweb/studies/1.2.1/series/1.2.1.1/metadata", [.. headers, ("Accept-Encoding", encoding)]);
             var body = encoding == "gzip" ? metadata with { Body = metadata.Unpacked } : metadata;
             Assert.StartsWith($"{instance}/bulkdata/east/", (string)body.Rows[0]!["7FE00010"]!["BulkDataURI"]!);
         }

@@ -61,7 +61,13 @@ public sealed class Listener : IDisposable
 
     private void Take(List<string> block)
     {
-        string[] expected = block[0] switch { ":" => [":", "id: "], "retry: 2000" => ["retry: 2000", "id: "], _ => ["id: ", "event: ", "data: {"] };
+        string[] expected = block[0] switch
+        {
+            ":" => [":", "id: "],
+            "retry: 2000" => ["retry: 2000", "id: "],
+            _ => [
+            "id: ", "event: ", "data: {"]
+        };
         Assert.Equal(expected.Length, block.Count);
         Assert.All(expected.Zip(block), pair => Assert.StartsWith(pair.First, pair.Second));
         LastId = block.Find(line => line.StartsWith("id: ", StringComparison.Ordinal))!["id: ".Length..];

@@ -10,16 +10,22 @@ public sealed class LogWalks
 
     private static readonly string[] Paths =
     [
-        $"/studies?PatientName=*{Canary}*", $"/studies?PatientID={Canary}", $"/studies?00100020={Canary}&limit=x", $"/studies?{Canary}=1", $"/studies?includefield={Canary}", $"/studies/{Canary}/series", $"/{Canary}",
-        $"/studies?PatientName={Canary}%0d%0a", $"/../{Canary}", $"/instances?PatientID={Canary}", $"/series?PatientID={Canary}", "/studies/1.2.1/series", "/studies/1.2.1/metadata",
-        "/studies/1.2.1/series/1.2.1.1/metadata", "/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1", "/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/bulkdata/east/bulk/7fe00010",
-        $"/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/bulkdata/east/{Canary}", "/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1", $"?requestType=WADO&studyUID={Canary}",
+        $"/studies?PatientName=*{Canary}*", $"/studies?PatientID={Canary}", $"/studies?00100020={Canary}&limit=x", $"/studies?{Canary}=1",
+        $"/studies?includefield={Canary}", $"/studies/{Canary}/series", $"/{Canary}",
+        $"/studies?PatientName={Canary}%0d%0a", $"/../{Canary}", $"/instances?PatientID={Canary}", $"/series?PatientID={Canary}",
+        "/studies/1.2.1/series", "/studies/1.2.1/metadata",
+        "/studies/1.2.1/series/1.2.1.1/metadata", "/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1",
+        "/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/bulkdata/east/bulk/7fe00010",
+        $"/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/bulkdata/east/{Canary}", "/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1",
+        $"?requestType=WADO&studyUID={Canary}",
     ];
 
     private static readonly PacsAnswer[] Faults =
     [
-        PacsAnswer.Text(500, "text/plain", $"cannot find {Canary}"), PacsAnswer.Text(401, "text/plain", Canary) with { Headers = [("WWW-Authenticate", $"Basic realm={Canary}")] },
-        PacsAnswer.Text(302, "text/plain", "") with { Headers = [("Location", $"http://127.0.0.1:9/{Canary}")] }, PacsAnswer.Text(200, "text/html", $"<html>{Canary}</html>"), PacsAnswer.Text(200, Canary, Canary),
+        PacsAnswer.Text(500, "text/plain", $"cannot find {Canary}"),
+        PacsAnswer.Text(401, "text/plain", Canary) with { Headers = [("WWW-Authenticate", $"Basic realm={Canary}")] },
+        PacsAnswer.Text(302, "text/plain", "") with { Headers = [("Location", $"http://127.0.0.1:9/{Canary}")] },
+        PacsAnswer.Text(200, "text/html", $"<html>{Canary}</html>"), PacsAnswer.Text(200, Canary, Canary),
         PacsAnswer.Json($$$"""[{"0020000D":{"vr":"UI","Value":["1.2.1"]},"00100010":{"vr":"PN","Value":[{"Alphabetic":"{{{Canary}}}"""), PacsAnswer.Json($$$"""[{"{{{Canary}}}":{"vr":"PN"}}]"""),
         PacsAnswer.Json($$$"""[{"0020000D":{"vr":"UI","Value":["{{{Canary}}}"]}}]"""), PacsAnswer.Json($"[{Canary}]"),
         PacsAnswer.Text(200, $"multipart/related; boundary={Canary}", $"--{Canary}\r\nContent-Type: {Canary}\r\n\r\n{Canary}"),
@@ -48,11 +54,14 @@ public sealed class LogWalks
         Assert.Equal("", Lines(Canary));
         Assert.Equal("", Lines("fault of the proxy"));
 
-        string Lines(string text) => string.Join("\n", proxy.Log.All.Where(line => line.Contains(text, StringComparison.OrdinalIgnoreCase)).Distinct());
+        string Lines(string text) => string.Join(
+            "\n", proxy.Log.All.Where(line => line.Contains(text, StringComparison.OrdinalIgnoreCase)).Distinct());
 
         async Task WalkAsync()
         {
-            foreach (var path in Paths) await proxy.GetAsync("/dicomweb" + path, ("Cache-Control", "no-cache"), ("User-Agent", Canary), ("Authorization", "Bearer " + Canary));
+            foreach (var path in Paths)
+                await proxy.GetAsync(
+                    "/dicomweb" + path, ("Cache-Control", "no-cache"), ("User-Agent", Canary), ("Authorization", "Bearer " + Canary));
             await proxy.GetAsync("/store/instance?imageId=" + Canary);
             Assert.DoesNotContain(Canary, (await proxy.GetAsync("/health/ready")).Text);
         }

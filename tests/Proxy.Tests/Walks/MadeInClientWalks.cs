@@ -58,7 +58,9 @@ public sealed class MadeInClientWalks : IAsyncDisposable
     public async Task APictureAloneIsAskingToo()
     {
         await PrefetchAsync();
-        await _proxy.GetAsync(Study + "/series/1.2.1.2/instances/1.2.1.2.1/frames/1", ("Accept", "multipart/related; type=application/octet-stream; transfer-syntax=*"));
+        await _proxy.GetAsync(
+            Study + "/series/1.2.1.2/instances/1.2.1.2.1/frames/1",
+            ("Accept", "multipart/related; type=application/octet-stream; transfer-syntax=*"));
         Assert.Equal("False: True False", await MarksAsync());
     }
 
@@ -66,7 +68,9 @@ public sealed class MadeInClientWalks : IAsyncDisposable
     public async Task ToBeListedIsNotToBeAskedFor_AlsoWhereSeriesHaveToBeCounted()
     {
         using var west = new WireMockPacs(new HeldStudy("1.2.1").With("1.2.1.3", "MR", 2));
-        await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { ["Cache:Metadata:Freshness"] = "00:00:00" };
+        await using var proxy = new ProxyHost(
+            ("east", _east.Address), ("west", west.Address))
+        { ["Cache:Metadata:Freshness"] = "00:00:00" };
         using var listener = await Listener.OpenAsync(proxy, "?event=SERIES_ADDED,INSTANCES_ADDED");
         await proxy.SendAsync(HttpMethod.Post, "/prefetch", [], """{"studies":["1.2.1"]}""");
         await Until.TrueAsync(async () => (string)(await proxy.GetAsync("/prefetch")).Json[0]!["state"]! == "done");
@@ -74,7 +78,9 @@ public sealed class MadeInClientWalks : IAsyncDisposable
 
         Assert.Equal(["8"], (await proxy.GetAsync("/dicomweb/studies")).Values("00201208"));
 
-        Assert.All((await proxy.GetAsync("/store/studies/1.2.1")).Json["seriesLists"]!.AsArray(), list => Assert.True((bool)list!["madeInClient"]!));
+        Assert.All(
+            (await proxy.GetAsync("/store/studies/1.2.1")).Json["seriesLists"]!.AsArray(),
+            list => Assert.True((bool)list!["madeInClient"]!));
         await proxy.GetAsync(Study + "/series/1.2.1.3/metadata");
         await Until.TrueAsync(() => listener.Heard.Count == 3);
         Assert.Equal(["SERIES_ADDED", "SERIES_ADDED", "INSTANCES_ADDED"], listener.Names);
@@ -84,13 +90,16 @@ public sealed class MadeInClientWalks : IAsyncDisposable
     public async Task APrefetchGivesASeriesToNoOtherPacs_UntilAClientReadsIt()
     {
         using var west = new WireMockPacs(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 3));
-        await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { ["Cache:Metadata:Freshness"] = "00:00:00" };
+        await using var proxy = new ProxyHost(
+            ("east", _east.Address), ("west", west.Address))
+        { ["Cache:Metadata:Freshness"] = "00:00:00" };
         await proxy.GetAsync(Study + "/series/1.2.1.1/metadata");
         west.Hold(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 5));
         using var listener = await Listener.OpenAsync(proxy);
 
         await proxy.SendAsync(HttpMethod.Post, "/prefetch", [], """{"studies":["1.2.1"]}""");
-        await Until.TrueAsync(() => listener.Heard.Any(heard => heard.Name == "PREFETCH_PROGRESS" && (string)heard.Data["job"]!["state"]! == "done"));
+        await Until.TrueAsync(
+            () => listener.Heard.Any(heard => heard.Name == "PREFETCH_PROGRESS" && (string)heard.Data["job"]!["state"]! == "done"));
 
         Assert.Equal(5, west.Count("/frames/1"));
         Assert.All(listener.Names, name => Assert.Equal("PREFETCH_PROGRESS", name));

@@ -158,14 +158,18 @@ public sealed class MetadataFreshnessWalks : IDisposable
         await _proxy.GetAsync(Series + "/metadata");
         await _proxy.GetAsync(Frame);
         Assert.Equal("Proxy; hit", (await _proxy.GetAsync(Frame)).CacheStatus);
-        Assert.NotNull(await _proxy.Services.GetRequiredService<EntryCache>().FindAsync([new(new("east", Frame["/dicomweb/".Length..], new("application/octet-stream", "1.2.840.10008.1.2.1")))], TestContext.Current.CancellationToken));
+        Assert.NotNull(await _proxy.Services.GetRequiredService<EntryCache>().FindAsync(
+            [new(new("east", Frame["/dicomweb/".Length..], new("application/octet-stream", "1.2.840.10008.1.2.1")))],
+            TestContext.Current.CancellationToken));
         _east.Archive.Drop("1.2.1");
         _east.Hold(new HeldStudy("1.2.1").With("1.2.1.2", "SR", 1));
 
         _time.Advance(Freshness);
 
         (await _proxy.GetAsync(Frame)).IsProblem(404);
-        Assert.Null(await _proxy.Services.GetRequiredService<EntryCache>().FindAsync([new(new("east", Frame["/dicomweb/".Length..], new("application/octet-stream", "1.2.840.10008.1.2.1")))], TestContext.Current.CancellationToken));
+        Assert.Null(await _proxy.Services.GetRequiredService<EntryCache>().FindAsync(
+            [new(new("east", Frame["/dicomweb/".Length..], new("application/octet-stream", "1.2.840.10008.1.2.1")))],
+            TestContext.Current.CancellationToken));
     }
 
     [Fact]
@@ -330,7 +334,9 @@ public sealed class MetadataFreshnessWalks : IDisposable
     {
         using var west = new WireMockPacs();
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { Time = _time };
-        string[] opening = ["/dicomweb/studies?limit=101&offset=0&fuzzymatching=false&includefield=00081030%2C00080060&StudyInstanceUID=1.2.1", Study + "/series", Series + "/metadata", Series + "/instances/1.2.1.1.1/frames/1"];
+        string[] opening = [
+            "/dicomweb/studies?limit=101&offset=0&fuzzymatching=false&includefield=00081030%2C00080060&StudyInstanceUID=1.2.1",
+            Study + "/series", Series + "/metadata", Series + "/instances/1.2.1.1.1/frames/1"];
         var open = new List<Reply>();
         foreach (var path in opening) open.Add(await proxy.GetAsync(path));
         _east.Fail(503);

@@ -60,7 +60,8 @@ public sealed class MetadataWalks : IDisposable
     {
         var gate = _east.Hang("/metadata");
 
-        var asking = Enumerable.Range(1, 20).Select(n => _proxy.GetAsync(n % 2 == 0 ? Series + "/metadata" : $"{Series}/instances/1.2.1.1.{n}/metadata")).ToArray();
+        var asking = Enumerable.Range(1, 20)
+            .Select(n => _proxy.GetAsync(n % 2 == 0 ? Series + "/metadata" : $"{Series}/instances/1.2.1.1.{n}/metadata")).ToArray();
         await Until.TrueAsync(() => _proxy.Arrived == 20 && gate.Arrived > 0, "all wait");
         gate.Open();
         var replies = await Task.WhenAll(asking);

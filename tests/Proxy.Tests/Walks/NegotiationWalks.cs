@@ -137,7 +137,8 @@ public sealed partial class NegotiationWalks : IDisposable
 
     [Theory]
     [InlineData("application/octet-stream, image/jls")]
-    [InlineData("multipart/related; type=\"application/octet-stream\"; transfer-syntax=1.2.840.10008.1.2.1, multipart/related; type=\"image/jls\"")]
+    [InlineData(
+        "multipart/related; type=\"application/octet-stream\"; transfer-syntax=1.2.840.10008.1.2.1, multipart/related; type=\"image/jls\"")]
     [InlineData("image/jp2;q=0.7, image/jls;q=0.7")]
     public async Task WhoAcceptsTheStoredForm_GetsIt_RatherThanATranscodedCopy(string accept)
     {
@@ -232,8 +233,13 @@ public sealed partial class NegotiationWalks : IDisposable
     {
         var parts = Parts.Read(await GetAsync(AsStored, Frame.Replace("frames/1", "frames/2,1", StringComparison.Ordinal)));
 
-        Assert.Equal([2, 1], parts.Select(p => int.Parse(GetLocation(p.Head).Split("/frames/")[1], System.Globalization.CultureInfo.InvariantCulture)));
-        Assert.All(parts, p => Assert.StartsWith($"{_proxy.Address}/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/", GetLocation(p.Head)));
+        Assert.Equal(
+            [2, 1],
+            parts.Select(p => int.Parse(GetLocation(p.Head).Split("/frames/")[1], System.Globalization.CultureInfo.InvariantCulture)));
+        Assert.All(
+            parts,
+            p => Assert.StartsWith(
+                $"{_proxy.Address}/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/", GetLocation(p.Head)));
         var location = GetLocation(Assert.Single(Parts.Read(await GetAsync(AsStored))).Head);
         Assert.Equal(_proxy.Address + Frame, location);
         Assert.Equal(200, (int)(await GetAsync(AsStored, location[_proxy.Address.Length..])).Status);
@@ -258,7 +264,9 @@ public sealed partial class NegotiationWalks : IDisposable
         Assert.Equal(Jls, GetSyntax(await GetAsync($"{many}, image/jls")));
         var accept = Asked()[0].Headers["Accept"];
         Assert.Equal(17, accept.Split(", ").Length);
-        (await GetAsync($"{many}, application/octet-stream; transfer-syntax=1.2.16, image/jls", Frame.Replace("frames/1", "frames/2", StringComparison.Ordinal))).IsProblem(406);
+        (await GetAsync(
+            $"{many}, application/octet-stream; transfer-syntax=1.2.16, image/jls",
+            Frame.Replace("frames/1", "frames/2", StringComparison.Ordinal))).IsProblem(406);
     }
 
     private static string GetLocation(string head) => LocationLine().Match(head).Groups[1].Value;
@@ -270,25 +278,31 @@ public sealed partial class NegotiationWalks : IDisposable
     private static string GetSyntax(Reply reply)
     {
         Assert.True((int)reply.Status == 200, $"{reply.Status}: {reply.Text}");
-        var body = reply["Content-Type"].StartsWith("multipart/", StringComparison.Ordinal) ? Assert.Single(Parts.Read(reply)).Body : reply.Body;
-        return new[] { Jls, Jp2, Explicit }.Single(syntax => Enumerable.Range(1, 2).Any(frame => Held.GetFrame("1.2.1.1.1", frame, syntax).AsSpan().SequenceEqual(body)));
+        var body = reply["Content-Type"].StartsWith("multipart/", StringComparison.Ordinal)
+            ? Assert.Single(Parts.Read(reply)).Body
+            : reply.Body;
+        return new[] { Jls, Jp2, Explicit }.Single(
+            syntax => Enumerable.Range(1, 2).Any(frame => Held.GetFrame("1.2.1.1.1", frame, syntax).AsSpan().SequenceEqual(body)));
     }
 
-    private Task<Reply> GetAsync(string accept, string path = Frame) => _proxy.GetAsync(path, accept.Length > 0 ? [("Accept", accept)] : []);
+    private Task<Reply> GetAsync(string accept, string path = Frame) =>
+        _proxy.GetAsync(path, accept.Length > 0 ? [("Accept", accept)] : []);
 
     private List<PacsRequest> Asked() => [.. _east.Requests.Where(r => r.Path.Contains("/frames/", StringComparison.Ordinal))];
 
     /// <summary>From now on the PACS gives frames in these transfer syntaxes, the first of which they are stored in.</summary>
     private void Serve(Reading reading, params string[] syntaxes)
     {
-        foreach (var frame in (int[])[1, 2]) _east.On($"1.2.1.1.1/frames/{frame}", request => Answer(request.Headers.GetValueOrDefault("Accept", ""), frame));
+        foreach (var frame in (int[])[1, 2])
+            _east.On($"1.2.1.1.1/frames/{frame}", request => Answer(request.Headers.GetValueOrDefault("Accept", ""), frame));
 
         PacsAnswer Answer(string accept, int frame)
         {
             var alternatives = accept.Split(", ").Select(a => (Syntax: SyntaxOfAlternative(a), Weight: WeightOf(a))).ToList();
             var (wanted, refusal) = reading switch
             {
-                Reading.ByWeight => (alternatives.OrderByDescending(a => a.Weight).FirstOrDefault(a => syntaxes.Contains(a.Syntax)).Syntax, 406),
+                Reading.ByWeight => (
+                    alternatives.OrderByDescending(a => a.Weight).FirstOrDefault(a => syntaxes.Contains(a.Syntax)).Syntax, 406),
                 Reading.First => (alternatives[0].Syntax, 406),
                 Reading.Last => (alternatives[^1].Syntax, 500),
                 _ => (alternatives.Count == 1 ? alternatives[0].Syntax : null, 400),
@@ -299,9 +313,13 @@ public sealed partial class NegotiationWalks : IDisposable
         }
 
         string? SyntaxOfAlternative(string alternative) =>
-            alternative.Split("transfer-syntax=").ElementAtOrDefault(1)?.Split(';')[0] is "*" ? syntaxes[0] : alternative.Split("transfer-syntax=").ElementAtOrDefault(1)?.Split(';')[0];
+            alternative.Split("transfer-syntax=").ElementAtOrDefault(1)?.Split(';')[0] is "*"
+                ? syntaxes[0]
+                : alternative.Split("transfer-syntax=").ElementAtOrDefault(1)?.Split(';')[0];
 
         static double WeightOf(string alternative) =>
-            alternative.Split(";q=").ElementAtOrDefault(1) is { } q ? double.Parse(q, System.Globalization.CultureInfo.InvariantCulture) : 1;
+            alternative.Split(";q=").ElementAtOrDefault(1) is { } q
+                ? double.Parse(q, System.Globalization.CultureInfo.InvariantCulture)
+                : 1;
     }
 }

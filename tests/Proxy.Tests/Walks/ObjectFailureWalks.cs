@@ -9,9 +9,11 @@ public sealed class ObjectFailureWalks : IAsyncDisposable
 {
     private const string Instances = "/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.";
 
-    private static readonly (string, string) AsStored = ("Accept", "multipart/related; type=\"application/octet-stream\"; transfer-syntax=*");
+    private static readonly (string, string) AsStored = (
+        "Accept", "multipart/related; type=\"application/octet-stream\"; transfer-syntax=*");
 
-    private static readonly (string, string) AsJpeg = ("Accept", "multipart/related; type=\"image/jpeg\"; transfer-syntax=1.2.840.10008.1.2.4.50");
+    private static readonly (string, string) AsJpeg = (
+        "Accept", "multipart/related; type=\"image/jpeg\"; transfer-syntax=1.2.840.10008.1.2.4.50");
 
     private readonly FakeTimeProvider _time = new(DateTimeOffset.UnixEpoch.AddYears(56));
 
@@ -19,7 +21,8 @@ public sealed class ObjectFailureWalks : IAsyncDisposable
 
     private readonly ProxyHost _proxy;
 
-    public ObjectFailureWalks() => _proxy = new(("east", _east.Address)) { Time = _time, ["Search:Freshness"] = "00:00:00", ["Backends:east:Timeout"] = "00:00:05" };
+    public ObjectFailureWalks() =>
+        _proxy = new(("east", _east.Address)) { Time = _time, ["Search:Freshness"] = "00:00:00", ["Backends:east:Timeout"] = "00:00:05" };
 
     public async ValueTask DisposeAsync()
     {
@@ -39,7 +42,8 @@ public sealed class ObjectFailureWalks : IAsyncDisposable
         _east.Mend();
 
         Assert.Equal(2, (await _proxy.GetAsync("/dicomweb/studies")).Rows.Count);
-        Assert.Equal(200, (int)(await _proxy.GetAsync("/dicomweb/studies/1.2.2/series/1.2.2.1/instances/1.2.2.1.1/frames/1", AsStored)).Status);
+        Assert.Equal(
+            200, (int)(await _proxy.GetAsync("/dicomweb/studies/1.2.2/series/1.2.2.1/instances/1.2.2.1.1/frames/1", AsStored)).Status);
         await IsWellAsync();
     }
 
@@ -63,7 +67,8 @@ public sealed class ObjectFailureWalks : IAsyncDisposable
         _east.Hold(studies);
         foreach (var study in studies) await _proxy.GetAsync($"/dicomweb/studies/{study.Uid}/metadata");
         _east.Fail(503, "/frames/1");
-        foreach (var study in studies) await _proxy.GetAsync($"/dicomweb/studies/{study.Uid}/series/{study.Uid}.1/instances/{study.Uid}.1.1/frames/1", AsStored);
+        foreach (var study in studies)
+            await _proxy.GetAsync($"/dicomweb/studies/{study.Uid}/series/{study.Uid}.1/instances/{study.Uid}.1.1/frames/1", AsStored);
         await Until.TrueAsync(
             () =>
             {
@@ -95,7 +100,8 @@ public sealed class ObjectFailureWalks : IAsyncDisposable
     [InlineData(500)]
     public async Task AFormThatAWorkingPacsDoesNotGive_Is406_AndTheStoredOneIsServed(int status)
     {
-        _east.Say(request => request.Headers.GetValueOrDefault("Accept", "").Contains("image/jpeg", StringComparison.Ordinal) ? PacsAnswer.Text(status, "text/plain", "no") : null);
+        _east.Say(request => request.Headers.GetValueOrDefault("Accept", "").Contains(
+            "image/jpeg", StringComparison.Ordinal) ? PacsAnswer.Text(status, "text/plain", "no") : null);
         for (var i = 0; i < 3; i++) (await _proxy.GetAsync(Instances + "1/frames/1", AsJpeg)).IsProblem(406, names: "east");
         Assert.Equal(1, _east.Count("/frames/1"));
         Assert.Equal(200, (int)(await _proxy.GetAsync(Instances + "1/frames/1", AsStored)).Status);

@@ -19,11 +19,14 @@ public sealed class OddAnswerWalks : IAsyncDisposable
 
     public static TheoryData<string> OddMembers =>
     [
-        "\"HttpError\":\"no\"", "\"00081030\":null", "\"00081030\":\"Chest\"", "\"00081030\":[{\"vr\":\"LO\"}]", "\"00081030\":{\"vr\":\"LO\",\"Value\":[\"\\ud83d\"]}",
+        "\"HttpError\":\"no\"", "\"00081030\":null", "\"00081030\":\"Chest\"", "\"00081030\":[{\"vr\":\"LO\"}]",
+        "\"00081030\":{\"vr\":\"LO\",\"Value\":[\"\\ud83d\"]}",
         "\"00081030\":{\"vr\":\"LO\",\"Value\":[\"a\"]},\"00081030\":{\"vr\":\"LO\",\"Value\":[\"b\"]}",
     ];
 
-    public static TheoryData<string> OddElements => ["null", "7", "\"x\"", "[]", "[{\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"1.2.9\"]}}]", "{}", "{\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"x\"]}}"];
+    public static TheoryData<string> OddElements =>
+        ["null", "7", "\"x\"", "[]", "[{\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"1.2.9\"]}}]", "{}",
+        "{\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"x\"]}}"];
 
     public async ValueTask DisposeAsync()
     {
@@ -119,7 +122,9 @@ public sealed class OddAnswerWalks : IAsyncDisposable
     [InlineData("\\u0000")]
     public async Task PaddedUidsLeaveWithoutPadding_AndLeadToTheStudy(string padding)
     {
-        foreach (var (pathEnd, uids) in ((string, string[])[])[("studies", ["1.2.1"]), ("/series", ["1.2.1", "1.2.1.1"]), ("/metadata", ["1.2.1", "1.2.1.1", "1.2.1.1.1", "1.2.1.1.2", "1.2.1.1.3"])])
+        foreach (var (pathEnd, uids) in ((string, string[])[])[
+            ("studies", ["1.2.1"]), ("/series", ["1.2.1", "1.2.1.1"]),
+            ("/metadata", ["1.2.1", "1.2.1.1", "1.2.1.1.1", "1.2.1.1.2", "1.2.1.1.3"])])
         {
             SayWith(pathEnd, rows =>
             {
@@ -142,7 +147,8 @@ public sealed class OddAnswerWalks : IAsyncDisposable
     /// <summary>From now on the PACS answers a path with what its archive says, changed.</summary>
     private void SayWith(string pathEnd, Action<List<string>> change, string path = Studies)
     {
-        var rows = JsonNode.Parse(_east.Archive.Answer(path["/dicomweb/".Length..], "", "").Body)!.AsArray().Select(row => row!.ToJsonString()).ToList();
+        var rows = JsonNode.Parse(_east.Archive.Answer(path["/dicomweb/".Length..], "", "").Body)!.AsArray()
+            .Select(row => row!.ToJsonString()).ToList();
         change(rows);
         _east.Say(PacsAnswer.Json($"[{string.Join(',', rows)}]"), pathEnd);
     }

@@ -4,7 +4,9 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>What a backend says of a request keeps its meaning where all agree; one that asks for fewer requests gets fewer, and is not down.</summary>
+/// <summary>
+/// What a backend says of a request keeps its meaning where all agree; one that asks for fewer requests gets fewer, and is not down.
+/// </summary>
 public sealed class OverloadWalks : IAsyncDisposable
 {
     private const string Studies = "/dicomweb/studies";
@@ -21,7 +23,14 @@ public sealed class OverloadWalks : IAsyncDisposable
 
     private readonly ProxyHost _proxy;
 
-    public OverloadWalks() => _proxy = new(("east", _east.Address), ("west", _west.Address)) { Time = _time, ["Search:Freshness"] = "00:00:00", ["Backends:east:MaxConcurrentRequests"] = "8" };
+    public OverloadWalks() =>
+        _proxy = new(
+            ("east", _east.Address), ("west", _west.Address))
+        {
+            Time = _time,
+            ["Search:Freshness"] = "00:00:00",
+            ["Backends:east:MaxConcurrentRequests"] = "8"
+        };
 
     public async ValueTask DisposeAsync()
     {
@@ -101,7 +110,8 @@ public sealed class OverloadWalks : IAsyncDisposable
     {
         var gate = _east.Hang();
         var before = _proxy.Arrived;
-        var searches = Enumerable.Range(0, 12).Select(i => _proxy.GetAsync($"/backends/east/dicomweb/studies?PatientID={prefix}{i}")).ToArray();
+        var searches = Enumerable.Range(0, 12).Select(i => _proxy.GetAsync($"/backends/east/dicomweb/studies?PatientID={prefix}{i}"))
+            .ToArray();
         await Until.TrueAsync(() => _proxy.Arrived == before + 12 && gate.Arrived == inside, $"{inside} are inside");
         _east.Mend();
         foreach (var reply in await Task.WhenAll(searches)) Assert.Equal(200, (int)reply.Status);

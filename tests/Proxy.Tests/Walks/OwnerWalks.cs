@@ -201,15 +201,32 @@ public sealed class OwnerWalks : IDisposable
     public async Task ASeriesComesBackToItsOwner_WhenThatHasAnsweredWellForAWhile()
     {
         var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(56));
-        await using var proxy = new ProxyHost(("east", _east.Address), ("west", _west.Address)) { Time = time, ["Cache:Metadata:Freshness"] = "00:00:10", ["Search:Freshness"] = "00:00:05" };
+        await using var proxy = new ProxyHost(
+            ("east", _east.Address), ("west", _west.Address))
+        {
+            Time = time,
+            ["Cache:Metadata:Freshness"] = "00:00:10",
+            ["Search:Freshness"] = "00:00:05"
+        };
         _east.Hold(Study(instances: 3));
         _west.Hold(Study(instances: 3));
         async Task<string> OwnerAsync()
         {
             var (east, west) = (_east.Count("/frames/1"), _west.Count("/frames/1"));
             await proxy.GetAsync(Series + "/metadata");
-            Assert.Equal(200, (int)(await proxy.GetAsync(Frame.Replace("/frames/1", "/frames/1?" + time.GetUtcNow().Ticks, StringComparison.Ordinal), ("Accept", $"multipart/related; type=\"application/octet-stream\"; transfer-syntax=1.2.840.10008.1.2.4.{_next++}"))).Status);
-            return (_east.Count("/frames/1") - east, _west.Count("/frames/1") - west) switch { (1, 0) => "east", (0, 1) => "west", var other => $"{other}" };
+            Assert.Equal(
+                200,
+                (int)(await proxy.GetAsync(
+                    Frame.Replace("/frames/1", "/frames/1?" + time.GetUtcNow().Ticks, StringComparison.Ordinal),
+                    ("Accept", $"multipart/related; type=\"application/octet-stream\"; transfer-syntax=1.2.840.10008.1.2.4.{_next++}")))
+                        .Status);
+            return (
+                _east.Count("/frames/1") - east, _west.Count("/frames/1") - west) switch
+            {
+                (1, 0) => "east",
+                (0, 1) => "west",
+                var other => $"{other}"
+            };
         }
 
         Assert.Equal("east", await OwnerAsync());
@@ -273,7 +290,8 @@ public sealed class OwnerWalks : IDisposable
         Assert.Equal(5, (await _proxy.GetAsync(Series + "/metadata")).Rows.Count);
         _east.Fail(status, "/frames/1");
 
-        (await _proxy.GetAsync(Frame, ("Accept", "multipart/related; type=\"image/jp2\"; transfer-syntax=1.2.840.10008.1.2.4.90"))).IsProblem(406);
+        (await _proxy.GetAsync(Frame, ("Accept", "multipart/related; type=\"image/jp2\"; transfer-syntax=1.2.840.10008.1.2.4.90")))
+            .IsProblem(406);
 
         _east.Mend();
         Assert.Equal(200, (int)(await _proxy.GetAsync(Frame)).Status);

@@ -68,7 +68,9 @@ public sealed class PackedFrameWalks : IAsyncDisposable
     public async Task EachFormAndCodingIsItsOwn()
     {
         Hold(Smooth);
-        var plain = new Dictionary<string, byte[]> { [Multipart] = (await GetAsync(Multipart)).Body, [Single] = (await GetAsync(Single)).Body };
+        var plain = new Dictionary<string,
+        byte[]>
+        { [Multipart] = (await GetAsync(Multipart)).Body, [Single] = (await GetAsync(Single)).Body };
         Assert.Equal(Smooth, plain[Single]);
         var tags = new HashSet<string>();
         foreach (var accept in (string[])[Multipart, Single])
@@ -97,7 +99,8 @@ public sealed class PackedFrameWalks : IAsyncDisposable
         var head = await _proxy.SendAsync(HttpMethod.Head, Path, [("Accept", Multipart), ("Accept-Encoding", Browser)]);
 
         Assert.Empty(head.Body);
-        foreach (var header in (string[])["Content-Encoding", "Content-Length", "Content-Type", "ETag", "Vary"]) Assert.Equal(packed[header], head[header]);
+        foreach (var header in (string[])["Content-Encoding", "Content-Length", "Content-Type", "ETag", "Vary"])
+            Assert.Equal(packed[header], head[header]);
     }
 
     [Fact]
@@ -107,7 +110,8 @@ public sealed class PackedFrameWalks : IAsyncDisposable
         await GetAsync(Multipart, Browser);
         var packed = await GetPackedAsync(Multipart, Browser);
 
-        var reply = await _proxy.GetAsync(Path, ("Accept", Multipart), ("Accept-Encoding", Browser), ("Range", "bytes=0-99"), ("If-Range", packed["ETag"]));
+        var reply = await _proxy.GetAsync(
+            Path, ("Accept", Multipart), ("Accept-Encoding", Browser), ("Range", "bytes=0-99"), ("If-Range", packed["ETag"]));
 
         Assert.Equal(HttpStatusCode.OK, reply.Status);
         Assert.Equal(packed.Body, reply.Body);
@@ -135,7 +139,9 @@ public sealed class PackedFrameWalks : IAsyncDisposable
         Assert.Equal(200, (int)(await IfNoneAsync("\"other\"", Browser)).Status);
         Assert.Equal(packed["ETag"], (await IfNoneAsync("*", Browser))["ETag"]);
 
-        Task<Reply> IfNoneAsync(string tags, string encodings) => _proxy.GetAsync(Path, ("Accept", Multipart), ("Accept-Encoding", encodings), ("If-None-Match", tags));
+        Task<Reply> IfNoneAsync(
+            string tags, string encodings) => _proxy.GetAsync(Path, ("Accept", Multipart), ("Accept-Encoding", encodings),
+            ("If-None-Match", tags));
     }
 
     [Fact]
@@ -259,7 +265,8 @@ public sealed class PackedFrameWalks : IAsyncDisposable
         Assert.Single(Kept);
     }
 
-    private List<PackedFrames.Packed> Kept => [.. _proxy.Services.GetRequiredService<MemoryTier>().ReadAll<PackedFrames.Key, PackedFrames.Packed>().Select(p => p.Value)];
+    private List<PackedFrames.Packed> Kept =>
+        [.. _proxy.Services.GetRequiredService<MemoryTier>().ReadAll<PackedFrames.Key, PackedFrames.Packed>().Select(p => p.Value)];
 
     private void Hold(byte[] pixels, string type = $"application/octet-stream; transfer-syntax={ExplicitLittleEndian}")
     {

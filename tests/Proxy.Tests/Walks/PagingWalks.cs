@@ -8,7 +8,8 @@ public sealed class PagingWalks : IAsyncDisposable
 {
     private const string Studies = "/dicomweb/studies";
 
-    private readonly WireMockPacs _east = new(Enumerable.Range(1, 45).Select(n => new HeldStudy($"1.3.{n}") { PatientId = n <= 15 ? "P1" : "P2" }.With($"1.3.{n}.1")));
+    private readonly WireMockPacs _east = new(
+        Enumerable.Range(1, 45).Select(n => new HeldStudy($"1.3.{n}") { PatientId = n <= 15 ? "P1" : "P2" }.With($"1.3.{n}.1")));
 
     private readonly ProxyHost _proxy;
 
@@ -127,7 +128,8 @@ public sealed class PagingWalks : IAsyncDisposable
     [Fact]
     public async Task APageIsFull_WhateverTwoPacsHoldBoth()
     {
-        using var west = new WireMockPacs(Enumerable.Range(1, 45).Select(n => new HeldStudy($"1.3.{n}").With($"1.3.{n}.1")).Append(new HeldStudy("1.4") { Date = "20200101" }.With("1.4.1")));
+        using var west = new WireMockPacs(Enumerable.Range(1, 45).Select(
+            n => new HeldStudy($"1.3.{n}").With($"1.3.{n}.1")).Append(new HeldStudy("1.4") { Date = "20200101" }.With("1.4.1")));
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address));
 
         var first = await proxy.GetAsync(Studies + "?limit=44&offset=0");
@@ -172,7 +174,8 @@ public sealed class PagingWalks : IAsyncDisposable
     [InlineData(33, 20)]
     public async Task PagesBehindMaxResultsAreRead_EachRowOnce(int limit, int? cap)
     {
-        using var west = new WireMockPacs(Enumerable.Range(20, 45).Select(n => new HeldStudy($"1.3.{n}") { Date = $"202401{n % 28 + 1:00}" }.With($"1.3.{n}.1")));
+        using var west = new WireMockPacs(
+            Enumerable.Range(20, 45).Select(n => new HeldStudy($"1.3.{n}") { Date = $"202401{n % 28 + 1:00}" }.With($"1.3.{n}.1")));
         west.Archive.Order = studies => studies.Reverse();
         (west.Archive.PageCap, west.Archive.SaysWhatRemains) = (cap, cap is not null);
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { ["Search:MaxResults"] = "10" };
@@ -194,10 +197,12 @@ public sealed class PagingWalks : IAsyncDisposable
     [Fact]
     public async Task AListWithinAStudyIsWhole_WhateverMaxResultsSays()
     {
-        using var west = new WireMockPacs(Enumerable.Range(1, 12).Aggregate(new HeldStudy("1.7"), (study, n) => study.With($"1.7.{n}", instances: n == 1 ? 45 : 1)));
+        using var west = new WireMockPacs(
+            Enumerable.Range(1, 12).Aggregate(new HeldStudy("1.7"), (study, n) => study.With($"1.7.{n}", instances: n == 1 ? 45 : 1)));
         await using var proxy = new ProxyHost(("west", west.Address)) { ["Search:MaxResults"] = "10" };
 
-        foreach (var (path, count) in ((string, int)[])[("/1.7/series", 12), ("/1.7/instances", 56), ("/1.7/series/1.7.1/instances", 45), ("/1.7/series?Modality=CT", 12)])
+        foreach (var (path, count) in ((string, int)[])[
+            ("/1.7/series", 12), ("/1.7/instances", 56), ("/1.7/series/1.7.1/instances", 45), ("/1.7/series?Modality=CT", 12)])
         {
             var reply = await proxy.GetAsync(Studies + path);
             Assert.Equal(count, reply.Rows.Count);

@@ -157,7 +157,9 @@ public sealed class PartialFailureWalks(PartialFailureWalks.TwoPacs two) : IClas
         await using var proxy = new ProxyHost(("east", east.Address));
         east.Fail(401);
 
-        foreach (var path in (string[])["/studies", "/studies/1.2.1/series", "/studies/1.2.1/series/1.2.1.1/metadata", "/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1"])
+        foreach (var path in (string[])[
+            "/studies", "/studies/1.2.1/series", "/studies/1.2.1/series/1.2.1.1/metadata",
+            "/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1"])
         {
             var reply = await proxy.GetAsync("/dicomweb" + path);
             reply.IsProblem(502);

@@ -14,7 +14,8 @@ public sealed class PartialStudyWalks : IDisposable
 
     private readonly WireMockPacs _east = new(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 2));
 
-    private readonly WireMockPacs _west = new(new HeldStudy("1.2.1").With("1.2.1.9", "MR", 1), new HeldStudy("1.2.5").With("1.2.5.1", "CT", 1));
+    private readonly WireMockPacs _west = new(
+        new HeldStudy("1.2.1").With("1.2.1.9", "MR", 1), new HeldStudy("1.2.5").With("1.2.5.1", "CT", 1));
 
     public void Dispose()
     {

@@ -96,5 +96,6 @@ public sealed class PermitWalks : IAsyncDisposable
         await frame;
     }
 
-    private async Task<System.Text.Json.Nodes.JsonNode> HealthAsync() => (await _proxy.GetAsync("/health/ready")).Json["backends"]!["east"]!;
+    private async Task<System.Text.Json.Nodes.JsonNode> HealthAsync() =>
+        (await _proxy.GetAsync("/health/ready")).Json["backends"]!["east"]!;
 }

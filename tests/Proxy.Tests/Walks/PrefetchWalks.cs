@@ -15,10 +15,15 @@ public sealed class PrefetchWalks : IAsyncDisposable
 {
     private const string Ohif = "multipart/related; type=application/octet-stream; transfer-syntax=*";
 
-    private readonly WireMockPacs _east = new(Enumerable.Range(1, 6).Select(n => new HeldStudy($"1.2.{n}") { Date = $"2024010{7 - n}", PatientId = $"P{n}" }.With($"1.2.{n}.1", "CT", 3).With($"1.2.{n}.2", "MR", 1)));
+    private readonly WireMockPacs _east = new(Enumerable.Range(1, 6).Select(n => new HeldStudy($"1.2.{n}")
+    {
+        Date = $"2024010{7 - n}",
+        PatientId = $"P{n}"
+    }.With($"1.2.{n}.1", "CT", 3).With($"1.2.{n}.2", "MR", 1)));
 
     /// <summary>Another hospital: another patient under the same ID.</summary>
-    private readonly WireMockPacs _west = new(new HeldStudy("1.3.1") { Date = "20200101", PatientId = "P1", Issuer = "WEST" }.With("1.3.1.1", "CT", 2));
+    private readonly WireMockPacs _west = new(
+        new HeldStudy("1.3.1") { Date = "20200101", PatientId = "P1", Issuer = "WEST" }.With("1.3.1.1", "CT", 2));
 
     private readonly ProxyHost _proxy;
 
@@ -38,7 +43,9 @@ public sealed class PrefetchWalks : IAsyncDisposable
         await _proxy.GetAsync("/dicomweb/studies");
         await _proxy.GetAsync("/dicomweb/studies/1.2.2/series");
         await DoneAsync("next");
-        Assert.DoesNotContain(_east.Requests, r => r.Path.Contains("1.2.5", StringComparison.Ordinal) || r.Path.Contains("studies/1.2.1/", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            _east.Requests,
+            r => r.Path.Contains("1.2.5", StringComparison.Ordinal) || r.Path.Contains("studies/1.2.1/", StringComparison.Ordinal));
         var asked = Asked();
 
         foreach (var study in (string[])["1.2.3", "1.2.4"])
@@ -51,7 +58,8 @@ public sealed class PrefetchWalks : IAsyncDisposable
         }
         Assert.Equal(asked, Asked());
 
-        int Asked() => _east.Requests.Count(r => r.Path.Contains("studies/1.2.3/", StringComparison.Ordinal) || r.Path.Contains("studies/1.2.4/", StringComparison.Ordinal));
+        int Asked() => _east.Requests.Count(r => r.Path.Contains(
+            "studies/1.2.3/", StringComparison.Ordinal) || r.Path.Contains("studies/1.2.4/", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -119,7 +127,8 @@ public sealed class PrefetchWalks : IAsyncDisposable
         await _proxy.GetAsync("/dicomweb/studies/1.2.5/series", ("User-Agent", "third"));
         await DoneAsync("next");
         await _proxy.GetAsync("/dicomweb/studies/1.2.4/series", ("User-Agent", "one"));
-        await Until.TrueAsync(async () => (await JobsAsync()).Any(j => (string)j!["StudyInstanceUIDs"]![0]! == "1.2.5" && (string)j["state"]! == "done"));
+        await Until.TrueAsync(
+            async () => (await JobsAsync()).Any(j => (string)j!["StudyInstanceUIDs"]![0]! == "1.2.5" && (string)j["state"]! == "done"));
         Assert.Equal("running", (string)(await JobsAsync()).Single(j => (string)j!["StudyInstanceUIDs"]![0]! == "1.2.2")!["state"]!);
         gate.Open();
     }
@@ -135,7 +144,8 @@ public sealed class PrefetchWalks : IAsyncDisposable
         await DoneAsync("priors");
         Assert.Equal(["1.2.9", "1.3.9"], (await JobsAsync()).Single()!["StudyInstanceUIDs"]!.AsArray().Select(s => (string)s!));
         Assert.DoesNotContain(_west.Requests, r => r.Path.Contains("1.3.1/", StringComparison.Ordinal));
-        foreach (var study in (string[])["1.2.9", "1.3.9"]) Assert.Equal("Proxy; hit; detail=prefetched", (await FrameAsync(study, 1)).CacheStatus);
+        foreach (var study in (string[])["1.2.9", "1.3.9"])
+            Assert.Equal("Proxy; hit; detail=prefetched", (await FrameAsync(study, 1)).CacheStatus);
     }
 
     [Fact]
@@ -209,7 +219,8 @@ public sealed class PrefetchWalks : IAsyncDisposable
         await DoneAsync("asked");
         var errors = (await JobAsync(job))["errors"]!.AsArray();
         Assert.Equal(
-            ["1.2.1 series/1.2.1.1/instances/1.2.1.1.2/frames/1 status 500 for this object", "1.9.9  no backend holds it"], errors.Select(e => $"{e!["study"]} {e["item"]} {e["reason"]}"));
+            ["1.2.1 series/1.2.1.1/instances/1.2.1.1.2/frames/1 status 500 for this object", "1.9.9  no backend holds it"],
+            errors.Select(e => $"{e!["study"]} {e["item"]} {e["reason"]}"));
         Assert.Equal(1, _east.Count("/1.2.1.1.2/frames/1"));
         Assert.Equal("Proxy; hit; detail=prefetched", (await FrameAsync("1.2.1", 3)).CacheStatus);
     }
@@ -219,7 +230,8 @@ public sealed class PrefetchWalks : IAsyncDisposable
     {
         _proxy["Prefetch:MaxConcurrentRequests"] = "1";
         _east.Hold(new HeldStudy("1.4.1").With("1.4.1.1", "CT", 40).With("1.4.1.2", "CT", 2));
-        _east.Say(request => request.Path.Contains("/1.4.1.1.", StringComparison.Ordinal) ? PacsAnswer.Text(504, "text/plain", "no") : null);
+        _east.Say(
+            request => request.Path.Contains("/1.4.1.1.", StringComparison.Ordinal) ? PacsAnswer.Text(504, "text/plain", "no") : null);
         var job = await PostAsync("""{"studies":["1.4.1"]}""");
         await DoneAsync("asked");
         Assert.InRange(_east.Requests.Count(r => r.Path.Contains("/1.4.1.1.", StringComparison.Ordinal)), 5, 25);
@@ -269,7 +281,9 @@ public sealed class PrefetchWalks : IAsyncDisposable
         _east.Hold(new HeldStudy("1.4.1").With("1.4.1.1", "CT", 6).With("1.4.1.2", "CT", 2));
         var job = await PostAsync("""{"studies":["1.4.1"]}""");
         await DoneAsync("asked");
-        Assert.Contains("more than the 5 instances", (string)Assert.Single((await JobAsync(job))["errors"]!.AsArray())!["reason"]!, StringComparison.Ordinal);
+        Assert.Contains(
+            "more than the 5 instances", (string)Assert.Single((await JobAsync(job))["errors"]!.AsArray())!["reason"]!,
+            StringComparison.Ordinal);
         Assert.Equal(2, _east.Count("/frames/1"));
     }
 
@@ -303,10 +317,12 @@ public sealed class PrefetchWalks : IAsyncDisposable
     [InlineData("""{"studies":[1.2]}""", "studies")]
     [InlineData("""{"studies":["1.2.3"],"priority":"soon"}""", "priority")]
     [InlineData("""{"studies":["1.2.3"],"priority":1}""", "priority")]
-    public async Task ABadRequestIsTold(string body, string names) => (await _proxy.SendAsync(HttpMethod.Post, "/prefetch", [], body)).IsProblem(400, names);
+    public async Task ABadRequestIsTold(string body, string names) =>
+        (await _proxy.SendAsync(HttpMethod.Post, "/prefetch", [], body)).IsProblem(400, names);
 
     [Fact]
-    public async Task ABodyThatIsTooLargeIsTold() => (await _proxy.SendAsync(HttpMethod.Post, "/prefetch", [], new string(' ', 200_000))).IsProblem(413, "body");
+    public async Task ABodyThatIsTooLargeIsTold() =>
+        (await _proxy.SendAsync(HttpMethod.Post, "/prefetch", [], new string(' ', 200_000))).IsProblem(413, "body");
 
     [Fact]
     public async Task TheSameRequestTwiceIsOneJob()
@@ -335,14 +351,18 @@ public sealed class PrefetchWalks : IAsyncDisposable
     public async Task ASeriesComesInOneAnswer_FromAPacsThatGivesThatFaster()
     {
         _proxy["Prefetch:MaxConcurrentRequests"] = "1";
-        _east.Hold(new HeldStudy("1.6.1").With("1.6.1.1", "CT", 8), new HeldStudy("1.6.2").With("1.6.2.1", "CT", 8), new HeldStudy("1.6.3").With("1.6.3.1", "CT", 8));
+        _east.Hold(
+            new HeldStudy("1.6.1").With("1.6.1.1", "CT", 8), new HeldStudy("1.6.2").With("1.6.2.1", "CT", 8),
+            new HeldStudy("1.6.3").With("1.6.3.1", "CT", 8));
         var pixels = new byte[256 * 240];
         _east.Say(GetSeries([.. Enumerable.Range(1, 8).Select(i => $"1.6.2.1.{i}")], pixels), "/series/1.6.2.1");
         _east.Say(GetSeries([.. Enumerable.Range(1, 5).Select(i => $"1.6.3.1.{i}")], pixels), "/series/1.6.3.1");
 
         await PostAsync("""{"studies":["1.6.1","1.6.2"]}""");
         await DoneAsync("asked");
-        Assert.Equal((1, 0), (_east.Count("/series/1.6.2.1"), _east.Requests.Count(r => r.Path.Contains("1.6.2.1/instances", StringComparison.Ordinal))));
+        Assert.Equal(
+            (1, 0),
+            (_east.Count("/series/1.6.2.1"), _east.Requests.Count(r => r.Path.Contains("1.6.2.1/instances", StringComparison.Ordinal))));
         var frame = await FrameAsync("1.6.2", 3);
         Assert.Equal("Proxy; hit; detail=prefetched", frame.CacheStatus);
         Assert.Equal(pixels, Assert.Single(Parts.Read(frame)).Body);
@@ -350,7 +370,9 @@ public sealed class PrefetchWalks : IAsyncDisposable
         // What is not in the answer is fetched frame by frame.
         var job = await PostAsync("""{"studies":["1.6.3"]}""");
         await Until.TrueAsync(async () => (string)(await JobAsync(job))["state"]! == "done");
-        Assert.Equal((1, 3), (_east.Count("/series/1.6.3.1"), _east.Requests.Count(r => r.Path.Contains("1.6.3.1/instances", StringComparison.Ordinal))));
+        Assert.Equal(
+            (1, 3),
+            (_east.Count("/series/1.6.3.1"), _east.Requests.Count(r => r.Path.Contains("1.6.3.1/instances", StringComparison.Ordinal))));
         Assert.StartsWith("1/1 1/1 8/8 8/8 ", Progress(await JobAsync(job)));
     }
 
@@ -359,12 +381,16 @@ public sealed class PrefetchWalks : IAsyncDisposable
     {
         _proxy["Prefetch:MaxConcurrentRequests"] = "1";
         _east.Hold(new HeldStudy("1.6.1").With("1.6.1.1", "CT", 8), new HeldStudy("1.6.2").With("1.6.2.1", "CT", 8));
-        _east.Say(GetSeries([.. Enumerable.Range(1, 8).Select(i => $"1.6.2.1.{i}")], new byte[256 * 240], series: "1.6.9.1"), "/series/1.6.2.1");
+        _east.Say(
+            GetSeries([.. Enumerable.Range(1, 8).Select(i => $"1.6.2.1.{i}")], new byte[256 * 240], series: "1.6.9.1"), "/series/1.6.2.1");
 
         await PostAsync("""{"studies":["1.6.1","1.6.2"]}""");
-        await Until.TrueAsync(async () => (await JobsAsync()).Any(j => (string)j!["why"]! == "asked" && (string)j["state"]! is "done" or "failed"));
+        await Until.TrueAsync(
+            async () => (await JobsAsync()).Any(j => (string)j!["why"]! == "asked" && (string)j["state"]! is "done" or "failed"));
 
-        Assert.Equal((1, 8), (_east.Count("/series/1.6.2.1"), _east.Requests.Count(r => r.Path.Contains("1.6.2.1/instances", StringComparison.Ordinal))));
+        Assert.Equal(
+            (1, 8),
+            (_east.Count("/series/1.6.2.1"), _east.Requests.Count(r => r.Path.Contains("1.6.2.1/instances", StringComparison.Ordinal))));
     }
 
     private static PacsAnswer GetSeries(string[] instances, byte[] pixels, string? series = null)
@@ -395,7 +421,9 @@ public sealed class PrefetchWalks : IAsyncDisposable
             ["Prefetch:Rules:night:Description"] = "che*",
             ["Prefetch:Rules:night:Backends:0"] = "east",
         };
-        _east.Hold(new HeldStudy("1.5.1") { Date = "20240106", Description = "Knee" }.With("1.5.1.1"), new HeldStudy("1.5.2") { Date = "20240106" }.With("1.5.2.1", "MR"));
+        _east.Hold(
+            new HeldStudy("1.5.1") { Date = "20240106", Description = "Knee" }.With("1.5.1.1"),
+            new HeldStudy("1.5.2") { Date = "20240106" }.With("1.5.2.1", "MR"));
         await proxy.GetAsync("/health/live");
         time.Advance(TimeSpan.FromMinutes(30));
         Assert.Empty(_east.Requests);
@@ -412,7 +440,8 @@ public sealed class PrefetchWalks : IAsyncDisposable
         Assert.Empty(_west.Requests);
     }
 
-    private Task<Reply> FrameAsync(string study, int instance) => _proxy.GetAsync($"/dicomweb/studies/{study}/series/{study}.1/instances/{study}.1.{instance}/frames/1", ("Accept", Ohif));
+    private Task<Reply> FrameAsync(string study, int instance) =>
+        _proxy.GetAsync($"/dicomweb/studies/{study}/series/{study}.1/instances/{study}.1.{instance}/frames/1", ("Accept", Ohif));
 
     private async Task<string> PostAsync(string body)
     {
@@ -426,7 +455,11 @@ public sealed class PrefetchWalks : IAsyncDisposable
 
     private async Task<JsonArray> JobsAsync() => (await _proxy.GetAsync("/prefetch")).Json.AsArray();
 
-    private Task DoneAsync(string why) => Until.TrueAsync(async () => (await JobsAsync()).Any(j => (string)j!["why"]! == why && (string)j["state"]! == "done"), $"the job {why} is done");
+    private Task DoneAsync(string why) =>
+        Until.TrueAsync(
+            async () => (await JobsAsync()).Any(j => (string)j!["why"]! == why && (string)j["state"]! == "done"), $"the job {why} is done");
 
-    private static string Progress(JsonNode job) => string.Join(' ', ((string[])["studies", "series", "instances", "frames", "bytes"]).Select(of => $"{job[of]!["done"]}/{job[of]!["total"]}"));
+    private static string Progress(JsonNode job) =>
+        string.Join(
+            ' ', ((string[])["studies", "series", "instances", "frames", "bytes"]).Select(of => $"{job[of]!["done"]}/{job[of]!["total"]}"));
 }

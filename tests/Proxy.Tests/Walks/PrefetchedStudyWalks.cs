@@ -13,7 +13,8 @@ public sealed class PrefetchedStudyWalks : IAsyncDisposable
 
     /// <summary>A CT, its segmentation of single bits, a structure set, a PDF and a PET whose SUV factor is bulk data.</summary>
     private readonly WireMockPacs _east = new(new HeldStudy("1.8.1")
-        .With("1.8.1.1", "CT", 2).With(new HeldSeries("1.8.1.2", "SEG", 1) { Frames = 2 }).With("1.8.1.3", "RTSTRUCT").With("1.8.1.4", "DOC").With("1.8.1.5", "PT"));
+        .With("1.8.1.1", "CT", 2).With(new HeldSeries("1.8.1.2", "SEG", 1) { Frames = 2 }).With("1.8.1.3", "RTSTRUCT")
+            .With("1.8.1.4", "DOC").With("1.8.1.5", "PT"));
 
     private readonly ProxyHost _proxy;
 
@@ -75,7 +76,9 @@ public sealed class PrefetchedStudyWalks : IAsyncDisposable
             await GetAsync($"{Study}/series/1.8.1.{series}/instances/1.8.1.{series}.{instance}/frames/{frame}", Frames);
         await GetAsync(Study + "/series/1.8.1.2/instances/1.8.1.2.1", File);
         await GetAsync(Study + "/series/1.8.1.3/instances/1.8.1.3.1", File);
-        await GetAsync(await BulkAddressAsync("1.8.1.4", "00420011"), "multipart/related; type=\"application/pdf\", multipart/related; type=\"application/octet-stream\"");
+        await GetAsync(
+            await BulkAddressAsync("1.8.1.4", "00420011"),
+            "multipart/related; type=\"application/pdf\", multipart/related; type=\"application/octet-stream\"");
         await GetAsync(await BulkAddressAsync("1.8.1.5", "70531000"), "multipart/related; type=\"application/octet-stream\"");
     }
 
@@ -100,10 +103,14 @@ public sealed class PrefetchedStudyWalks : IAsyncDisposable
 
     private void Describe(string series, string modality, params (string Tag, string Vr, object? Value)[] more) => _east.Say(
         PacsAnswer.Json(new JsonArray(DicomJson.Dataset([
-            ("00080018", "UI", series + ".1"), ("00080060", "CS", modality), ("0020000D", "UI", "1.8.1"), ("0020000E", "UI", series), ("00200013", "IS", 1), .. more])).ToJsonString()),
+            ("00080018", "UI", series + ".1"), (
+                "00080060", "CS", modality), ("0020000D", "UI", "1.8.1"), ("0020000E", "UI", series), ("00200013", "IS",
+                1), .. more])).ToJsonString()),
         $"/{series}/metadata");
 
-    private Uri BulkUri(string series, string place) => new($"{_east.Address}/studies/1.8.1/series/{series}/instances/{series}.1/bulk/{place}");
+    private Uri BulkUri(string series, string place) =>
+        new($"{_east.Address}/studies/1.8.1/series/{series}/instances/{series}.1/bulk/{place}");
 
-    private static string Progress(JsonNode job, params string[] of) => string.Join(' ', of.Select(name => $"{job[name]!["done"]}/{job[name]!["total"]}"));
+    private static string Progress(JsonNode job, params string[] of) =>
+        string.Join(' ', of.Select(name => $"{job[name]!["done"]}/{job[name]!["total"]}"));
 }

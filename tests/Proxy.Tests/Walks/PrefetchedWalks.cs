@@ -42,16 +42,19 @@ public sealed class PrefetchedWalks : IAsyncDisposable
     public async Task AFrameOfAPrefetchedInstanceSaysSo_AndSoDoesTheInstance()
     {
         var file = Part10File.Native(20, 30, frames: 2).Set(0x00080018, "UI", Part10File.Even("1.2.1.1.1", '\0')).ToArray();
-        await PrefetchAsync(new("east", Instance, new(BodyFormat.Dicom, BodyFormat.Any)), new(BodyFormat.Dicom, "1.2.840.10008.1.2.1", file.Length), file);
+        await PrefetchAsync(
+            new("east", Instance, new(BodyFormat.Dicom, BodyFormat.Any)), new(BodyFormat.Dicom, "1.2.840.10008.1.2.1", file.Length), file);
         Assert.Equal(Prefetched, (await _proxy.GetAsync("/dicomweb/" + Instance + "/frames/2", Frames)).CacheStatus);
-        Assert.Equal(Prefetched, (await _proxy.GetAsync("/dicomweb/" + Instance, ("Accept", "application/dicom; transfer-syntax=*"))).CacheStatus);
+        Assert.Equal(
+            Prefetched, (await _proxy.GetAsync("/dicomweb/" + Instance, ("Accept", "application/dicom; transfer-syntax=*"))).CacheStatus);
     }
 
     [Fact]
     public async Task WhatAClientFetchedDoesNot()
     {
         await _proxy.GetAsync("/dicomweb/" + Instance + "/frames/1", Frames);
-        await Until.TrueAsync(async () => (await _proxy.GetAsync("/dicomweb/" + Instance + "/frames/1", Frames)).CacheStatus == "Proxy; hit");
+        await Until.TrueAsync(
+            async () => (await _proxy.GetAsync("/dicomweb/" + Instance + "/frames/1", Frames)).CacheStatus == "Proxy; hit");
     }
 
     private async Task<long> AheadAsync() => (long)(await _proxy.GetAsync("/cache")).Json["memory"]!["ahead"]!;

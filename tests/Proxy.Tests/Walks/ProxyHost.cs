@@ -145,16 +145,25 @@ public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyV
     private HttpClient Start()
     {
         StartServer();
-        var address = Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single().Replace("0.0.0.0", "127.0.0.1", StringComparison.Ordinal);
+        var address = Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single()
+            .Replace("0.0.0.0", "127.0.0.1", StringComparison.Ordinal);
         // Hanging up is hanging up: the rest of a body is not read in the hope of using the connection again.
-        var handler = new SocketsHttpHandler { AutomaticDecompression = DecompressionMethods.None, AllowAutoRedirect = false, UseCookies = false, UseProxy = false, MaxResponseDrainSize = 0 };
+        var handler = new SocketsHttpHandler
+        {
+            AutomaticDecompression = DecompressionMethods.None,
+            AllowAutoRedirect = false,
+            UseCookies = false,
+            UseProxy = false,
+            MaxResponseDrainSize = 0
+        };
         return new HttpClient(handler) { BaseAddress = new Uri(address), Timeout = Timeout.InfiniteTimeSpan };
     }
 
     private HttpRequestMessage MakeRequest(HttpMethod method, string path, (string Name, string Value)[] headers)
     {
         // The path leaves as it is written: dots, double slashes and escapes are what some walks are about.
-        var request = new HttpRequestMessage(method, new Uri(Address + path, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true }));
+        var request = new HttpRequestMessage(
+            method, new Uri(Address + path, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true }));
         foreach (var (name, value) in headers) request.Headers.TryAddWithoutValidation(name, value);
         return request;
     }

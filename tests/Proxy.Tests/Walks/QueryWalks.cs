@@ -76,7 +76,10 @@ public sealed class QueryWalks : IAsyncDisposable
     {
         var reply = await _proxy.GetAsync($"{Studies}?PatientName=Jane&fuzzymatching={fuzzy}");
 
-        Assert.Equal(warnings, reply.Warnings.Count(w => w.Contains("The fuzzymatching parameter is not supported. Only literal matching has been performed.", StringComparison.Ordinal)));
+        Assert.Equal(
+            warnings,
+            reply.Warnings.Count(w => w.Contains(
+                "The fuzzymatching parameter is not supported. Only literal matching has been performed.", StringComparison.Ordinal)));
         Assert.All(_east.Requests, r => Assert.Equal(fuzzy == "true", r.Query.Contains("fuzzymatching=true", StringComparison.Ordinal)));
     }
 
@@ -118,7 +121,8 @@ public sealed class QueryWalks : IAsyncDisposable
         const string East = "/backends/east/dicomweb/studies";
         await _proxy.GetAsync(East);
         Assert.Equal("Proxy; hit", (await _proxy.GetAsync(East + "?StudyInstanceUID=1.2.1")).CacheStatus);
-        Assert.Equal("Proxy; fwd=miss; stored", (await _proxy.GetAsync(East + "?StudyInstanceUID=1.2.1&includefield=StudyDescription")).CacheStatus);
+        Assert.Equal(
+            "Proxy; fwd=miss; stored", (await _proxy.GetAsync(East + "?StudyInstanceUID=1.2.1&includefield=StudyDescription")).CacheStatus);
         Assert.Equal("Proxy; hit", (await _proxy.GetAsync(East + "?StudyInstanceUID=1.2.1&includefield=StudyDescription")).CacheStatus);
     }
 
@@ -127,12 +131,15 @@ public sealed class QueryWalks : IAsyncDisposable
     [InlineData("1.2.2,1.2.4")]
     [InlineData("1.2.2%2C1.2.4")]
     public async Task SeveralStudiesAreFoundAtOnce(string uids) =>
-        Assert.Equal(["1.2.2", "1.2.4"], (await _proxy.GetAsync($"{Studies}?limit=101&offset=0&fuzzymatching=false&StudyInstanceUID={uids}")).Values("0020000D"));
+        Assert.Equal(
+            ["1.2.2", "1.2.4"],
+            (await _proxy.GetAsync($"{Studies}?limit=101&offset=0&fuzzymatching=false&StudyInstanceUID={uids}")).Values("0020000D"));
 
     [Fact]
     public async Task UnknownParametersAreIgnored_AndNamedInAWarning_WithoutTheirValues()
     {
-        var reply = await _proxy.GetAsync(Studies + "?PatientID=P1&_=1700000000000&orderby=-StudyDate&token=S3CRET&accept=application/dicom%2Bjson&charset=utf-8");
+        var reply = await _proxy.GetAsync(
+            Studies + "?PatientID=P1&_=1700000000000&orderby=-StudyDate&token=S3CRET&accept=application/dicom%2Bjson&charset=utf-8");
 
         Assert.Equal(["1.2.1", "1.2.2", "1.2.3", "1.2.4"], reply.Values("0020000D"));
         Assert.Equal("299 Proxy \"Unknown parameters were ignored: _, orderby, token\"", Assert.Single(reply.Warnings));

@@ -3,16 +3,20 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>A study that is open is fetched ahead of its viewer: the metadata when it is opened, the pixels from where it is looked at outwards.</summary>
+/// <summary>
+/// A study that is open is fetched ahead of its viewer: the metadata when it is opened, the pixels from where it is looked at outwards.
+/// </summary>
 public sealed class ReadAheadWalks : IAsyncDisposable
 {
     private const string Study = "/dicomweb/studies/1.2.1";
 
-    private readonly WireMockPacs _east = new(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 9).With("1.2.1.2", "CT", 2).With("1.2.1.3", "SEG", 1));
+    private readonly WireMockPacs _east = new(
+        new HeldStudy("1.2.1").With("1.2.1.1", "CT", 9).With("1.2.1.2", "CT", 2).With("1.2.1.3", "SEG", 1));
 
     private readonly ProxyHost _proxy;
 
-    public ReadAheadWalks() => _proxy = new(("east", _east.Address)) { ["Prefetch:SeriesReadAhead"] = "true", ["Prefetch:MaxConcurrentRequests"] = "1" };
+    public ReadAheadWalks() =>
+        _proxy = new(("east", _east.Address)) { ["Prefetch:SeriesReadAhead"] = "true", ["Prefetch:MaxConcurrentRequests"] = "1" };
 
     public async ValueTask DisposeAsync()
     {
@@ -37,7 +41,9 @@ public sealed class ReadAheadWalks : IAsyncDisposable
         await Until.TrueAsync(() => _east.Count("/metadata") == 3);
         await FrameAsync(5);
         await DoneAsync();
-        Assert.Equal(["1.2.1.1.5", "1.2.1.1.6", "1.2.1.1.4", "1.2.1.1.7", "1.2.1.1.3", "1.2.1.1.8", "1.2.1.1.2", "1.2.1.1.9", "1.2.1.1.1", "1.2.1.2.1", "1.2.1.2.2", "1.2.1.3.1", "1.2.1.3.1"], Pixels());
+        Assert.Equal([
+            "1.2.1.1.5", "1.2.1.1.6", "1.2.1.1.4", "1.2.1.1.7", "1.2.1.1.3", "1.2.1.1.8", "1.2.1.1.2", "1.2.1.1.9", "1.2.1.1.1",
+            "1.2.1.2.1", "1.2.1.2.2", "1.2.1.3.1", "1.2.1.3.1"], Pixels());
         Assert.EndsWith("instances/1.2.1.3.1", _east.Requests[^2].Path);
         Assert.EndsWith("instances/1.2.1.3.1/frames/1", _east.Requests[^1].Path);
     }
@@ -97,14 +103,26 @@ public sealed class ReadAheadWalks : IAsyncDisposable
         await Until.TrueAsync(async () => (int)(await _proxy.GetAsync("/cache")).Json["backends"]!["east"]!["memory"]!["entries"]! == 13);
         var asked = _east.Requests.Count;
         await _proxy.GetAsync(Study + "/series", ("User-Agent", "another"));
-        await _proxy.GetAsync(Study + "/series/1.2.1.1/instances/1.2.1.1.1/frames/1", ("User-Agent", "another"), ("Accept", "multipart/related; type=application/octet-stream; transfer-syntax=*"));
+        await _proxy.GetAsync(
+            Study + "/series/1.2.1.1/instances/1.2.1.1.1/frames/1", ("User-Agent", "another"),
+            ("Accept", "multipart/related; type=application/octet-stream; transfer-syntax=*"));
         await Until.TrueAsync(async () => (await _proxy.GetAsync("/prefetch")).Json.AsArray().Count == 1);
         Assert.Equal(asked, _east.Requests.Count);
     }
 
-    private async Task FrameAsync(int instance) => Assert.Equal(200, (int)(await _proxy.GetAsync($"{Study}/series/1.2.1.1/instances/1.2.1.1.{instance}/frames/1", ("Accept", "multipart/related; type=application/octet-stream; transfer-syntax=*"))).Status);
+    private async Task FrameAsync(int instance) =>
+        Assert.Equal(
+            200,
+            (int)(await _proxy.GetAsync(
+                $"{Study}/series/1.2.1.1/instances/1.2.1.1.{instance}/frames/1",
+                ("Accept", "multipart/related; type=application/octet-stream; transfer-syntax=*"))).Status);
 
-    private List<string> Pixels() => [.. _east.Requests.Where(r => r.Path.Contains("/instances/", StringComparison.Ordinal)).Select(r => r.Path.Split("/instances/")[1].Split('/')[0])];
+    private List<string> Pixels() =>
+        [.. _east.Requests.Where(r => r.Path.Contains("/instances/", StringComparison.Ordinal))
+            .Select(r => r.Path.Split("/instances/")[1].Split('/')[0])];
 
-    private Task DoneAsync() => Until.TrueAsync(async () => (await _proxy.GetAsync("/prefetch")).Json.AsArray() is [{ } job] && (string)job["state"]! == "done", "the read-ahead is done");
+    private Task DoneAsync() =>
+        Until.TrueAsync(
+            async () => (await _proxy.GetAsync("/prefetch")).Json.AsArray() is [{ } job] && (string)job["state"]! == "done",
+            "the read-ahead is done");
 }

@@ -47,7 +47,9 @@ public sealed class ReloadWalks : IAsyncDisposable
 
         Write(("west", _west.Address, ""));
         await ShowsAsync("1.2.2");
-        await Until.TrueAsync(async () => (await _proxy.GetAsync("/store/studies")).Rows is [var only] && (string)only!["StudyInstanceUID"]! == "1.2.2", "east's study is gone");
+        await Until.TrueAsync(
+            async () => (await _proxy.GetAsync("/store/studies")).Rows is [var only] && (string)only!["StudyInstanceUID"]! == "1.2.2",
+            "east's study is gone");
         (await _proxy.GetAsync(Frame)).IsProblem(404);
 
         // Under the old name, but another PACS: nothing of the old one is shown.
@@ -75,11 +77,13 @@ public sealed class ReloadWalks : IAsyncDisposable
 
         // One wrong setting: nothing of the edit is taken, neither the right address beside it nor the missing backend.
         Write(("east", PartialFailureWalks.DeadAddress(), "soon"));
-        await Until.TrueAsync(() => _proxy.Log.All.Any(l => l.Contains("Backends:east:Timeout", StringComparison.Ordinal)), "the edit is refused");
+        await Until.TrueAsync(
+            () => _proxy.Log.All.Any(l => l.Contains("Backends:east:Timeout", StringComparison.Ordinal)), "the edit is refused");
         Assert.Equal(["1.2.1", "1.2.2"], await StudiesAsync());
 
         Write();
-        await Until.TrueAsync(() => _proxy.Log.All.Any(l => l.Contains("no PACS is configured", StringComparison.Ordinal)), "the edit is refused");
+        await Until.TrueAsync(
+            () => _proxy.Log.All.Any(l => l.Contains("no PACS is configured", StringComparison.Ordinal)), "the edit is refused");
         Assert.Equal(["1.2.1", "1.2.2"], await StudiesAsync());
 
         Write(("west", _west.Address, ""));
@@ -106,7 +110,8 @@ public sealed class ReloadWalks : IAsyncDisposable
         Assert.Equal(["1.2.1"], await StudiesAsync());
 
         await WriteSettingsAsync("backends.json", "{ \"Backends\": {\n \"s3cret\" ");
-        await LogsAsync("Error Proxy.Settings: Changed settings are refused, the old ones stay: backends.json: not JSON at line 2, character ");
+        await LogsAsync(
+            "Error Proxy.Settings: Changed settings are refused, the old ones stay: backends.json: not JSON at line 2, character ");
         // Another file that changes meanwhile does not make the proxy forget what the broken one said.
         await WriteSettingsAsync("cache.json", """{ "Cache": { "Memory": { "MaxBytes": 3000000 } } }""");
         await Until.TrueAsync(() => Lines("backends.json: not JSON") >= 2, "the other file's change is refused with it");

@@ -14,7 +14,8 @@ public sealed record Reply(HttpStatusCode Status, ImmutableDictionary<string, st
     {
         var body = await response.Content.ReadAsByteArrayAsync();
         var headers = response.Headers.NonValidated.Concat(response.Content.Headers.NonValidated);
-        return new(response.StatusCode, headers.ToImmutableDictionary(h => h.Key, h => h.Value.ToArray(), StringComparer.OrdinalIgnoreCase), body);
+        return new(
+            response.StatusCode, headers.ToImmutableDictionary(h => h.Key, h => h.Value.ToArray(), StringComparer.OrdinalIgnoreCase), body);
     }
 
     public string Text => Encoding.UTF8.GetString(Body);
@@ -41,7 +42,9 @@ public sealed record Reply(HttpStatusCode Status, ImmutableDictionary<string, st
         {
             if (this["Content-Encoding"].Length == 0) return Body;
             using var packed = new MemoryStream(Body);
-            using Stream unpacking = this["Content-Encoding"] == "br" ? new BrotliStream(packed, CompressionMode.Decompress) : new GZipStream(packed, CompressionMode.Decompress);
+            using Stream unpacking = this["Content-Encoding"] == "br"
+                ? new BrotliStream(packed, CompressionMode.Decompress)
+                : new GZipStream(packed, CompressionMode.Decompress);
             using var unpacked = new MemoryStream();
             unpacking.CopyTo(unpacked);
             return unpacked.ToArray();
@@ -71,6 +74,7 @@ public static class Parts
         Assert.StartsWith(delimiter + "\r\n", text);
         Assert.EndsWith($"\r\n{delimiter}--\r\n", text);
         var inner = text[(delimiter.Length + 2)..^(delimiter.Length + 6)];
-        return [.. inner.Split($"\r\n{delimiter}\r\n").Select(part => part.Split("\r\n\r\n", 2)).Select(p => (p[0], Encoding.Latin1.GetBytes(p[1])))];
+        return [.. inner.Split($"\r\n{delimiter}\r\n").Select(
+            part => part.Split("\r\n\r\n", 2)).Select(p => (p[0], Encoding.Latin1.GetBytes(p[1])))];
     }
 }

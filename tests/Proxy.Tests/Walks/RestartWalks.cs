@@ -45,7 +45,10 @@ public sealed class RestartWalks : IDisposable
         Assert.Equal(before["ETag"], after["ETag"]);
         Assert.Equal(before.Values("00080018"), after.Values("00080018"));
         Assert.Equal(["1.2.1.1", "1.2.1.2"], (await second.GetAsync(Study + "/series")).Values("0020000E"));
-        Assert.Equal("east", (await second.GetAsync("/store/instance?imageId=wadors:/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.2/frames/1"))["X-Backend"]);
+        Assert.Equal(
+            "east",
+            (await second.GetAsync(
+                "/store/instance?imageId=wadors:/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.2/frames/1"))["X-Backend"]);
         Assert.Equal(["1.2.1"], (await second.GetAsync("/store/studies")).Json.AsArray().Select(s => (string)s!["StudyInstanceUID"]!));
         Assert.Equal(1, (int)(await second.GetAsync("/health/ready")).Json["store"]!["studies"]!);
         Assert.Equal(asked, _east.Requests.Count);
@@ -89,12 +92,15 @@ public sealed class RestartWalks : IDisposable
         await using var first = Start("cache");
         await first.GetAsync(Metadata);
         _time.Advance(TimeSpan.FromSeconds(1));
-        await Until.TrueAsync(() => new FileInfo(Path.Join(_folder.FullName, "cache", "studies.db-wal")) is { Exists: true, Length: > 12_000 }, "the study is written");
+        await Until.TrueAsync(
+            () => new FileInfo(Path.Join(_folder.FullName, "cache", "studies.db-wal")) is { Exists: true, Length: > 12_000 },
+            "the study is written");
         // As the disk is found when nobody had time to put it in order.
         Directory.CreateDirectory(Path.Join(_folder.FullName, "killed", "entries"));
         foreach (var file in new DirectoryInfo(Path.Join(_folder.FullName, "cache")).GetFiles())
         {
-            if (file.Name == "lock") await File.WriteAllBytesAsync(Path.Join(_folder.FullName, "killed", "lock"), [], TestContext.Current.CancellationToken);
+            if (file.Name == "lock")
+                await File.WriteAllBytesAsync(Path.Join(_folder.FullName, "killed", "lock"), [], TestContext.Current.CancellationToken);
             else file.CopyTo(Path.Join(_folder.FullName, "killed", file.Name));
         }
 
@@ -110,7 +116,12 @@ public sealed class RestartWalks : IDisposable
         await using (var first = Start("cache")) await first.GetAsync(Metadata);
         using var other = new WireMockPacs(new HeldStudy("1.2.2").With("1.2.2.1"));
 
-        await using var second = new ProxyHost(("east", other.Address)) { Time = _time, ["Cache:Disk:Path"] = Path.Join(_folder.FullName, "cache") };
+        await using var second = new ProxyHost(("east", other.Address))
+        {
+            Time = _time,
+            ["Cache:Disk:Path"] = Path.Join(_folder.FullName,
+            "cache")
+        };
 
         (await second.GetAsync(Metadata)).IsProblem(404);
         Assert.Empty((await second.GetAsync("/store/studies")).Json.AsArray());
@@ -125,5 +136,6 @@ public sealed class RestartWalks : IDisposable
         Assert.Equal("Proxy; hit", (await proxy.GetAsync(Metadata)).CacheStatus);
     }
 
-    private ProxyHost Start(string folder) => new(("east", _east.Address)) { Time = _time, ["Cache:Disk:Path"] = Path.Join(_folder.FullName, folder) };
+    private ProxyHost Start(string folder) =>
+        new(("east", _east.Address)) { Time = _time, ["Cache:Disk:Path"] = Path.Join(_folder.FullName, folder) };
 }

@@ -9,7 +9,8 @@ public sealed class SearchCacheWalks : IDisposable
 {
     private const string Studies = "/dicomweb/studies";
 
-    private readonly WireMockPacs _east = new(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 2), new HeldStudy("1.2.2") { PatientId = "P2" }.With("1.2.2.1"));
+    private readonly WireMockPacs _east = new(
+        new HeldStudy("1.2.1").With("1.2.1.1", "CT", 2), new HeldStudy("1.2.2") { PatientId = "P2" }.With("1.2.2.1"));
 
     public void Dispose() => _east.Dispose();
 
@@ -88,8 +89,10 @@ public sealed class SearchCacheWalks : IDisposable
     {
         await using var proxy = new ProxyHost(("east", _east.Address));
 
-        await proxy.GetAsync(Studies + "?00100020=P2&ModalitiesInStudy=CT%2CMR&includefield=00081030%2C00080060&limit=101&offset=0&fuzzymatching=false");
-        var again = await proxy.GetAsync(Studies + "?offset=0&includefield=StudyDescription&includefield=PatientBirthDate&ModalitiesInStudy=CT%5CMR&PatientID=P2");
+        await proxy.GetAsync(
+            Studies + "?00100020=P2&ModalitiesInStudy=CT%2CMR&includefield=00081030%2C00080060&limit=101&offset=0&fuzzymatching=false");
+        var again = await proxy.GetAsync(
+            Studies + "?offset=0&includefield=StudyDescription&includefield=PatientBirthDate&ModalitiesInStudy=CT%5CMR&PatientID=P2");
 
         Assert.Equal(["1.2.2"], again.Values("0020000D"));
         Assert.Equal("Proxy; hit", again.CacheStatus);
@@ -102,7 +105,8 @@ public sealed class SearchCacheWalks : IDisposable
         await using var proxy = new ProxyHost(("east", _east.Address));
         await proxy.GetAsync(Studies + "?limit=101&includefield=00081030%2C00080060%2C00080090%2C00100030");
 
-        var reply = await proxy.GetAsync(Studies + "?limit=101&offset=0&fuzzymatching=false&includefield=00081030%2C00080060%2C00080090%2C00100030&StudyInstanceUID=1.2.2");
+        var reply =
+            await proxy.GetAsync(Studies + "?limit=101&offset=0&fuzzymatching=false&includefield=00081030%2C00080060%2C00080090%2C00100030&StudyInstanceUID=1.2.2");
 
         Assert.Equal(["1.2.2"], reply.Values("0020000D"));
         Assert.Equal("Proxy; hit", reply.CacheStatus);

@@ -22,14 +22,18 @@ public sealed class StartUpWalks
     public async Task SeveralWrongSettingsAreAllNamed_WithTheirValuesAndWhatIsAllowed()
     {
         var (exitCode, error) = await RunAsync(
-            "--Backends:east:Address=ftp://pacs/dicom-web", "--Backends:west:Address=http://pacs/dicom-web", "--Backends:west:Timeout=soon", "--Backends:west:Preference=-1", "--Backends:west:Adress=http://pacs",
-            "--Backends:we/st:Address=http://pacs", "--Search:Deadline=0", "--Search:MaxResults=many", "--Cache:Memory:MaxBytes=1", "--Security:KnownProxies:0=nowhere", "--Security:AllowedOrigins:0=viewer",
+            "--Backends:east:Address=ftp://pacs/dicom-web", "--Backends:west:Address=http://pacs/dicom-web",
+            "--Backends:west:Timeout=soon", "--Backends:west:Preference=-1", "--Backends:west:Adress=http://pacs",
+            "--Backends:we/st:Address=http://pacs", "--Search:Deadline=0", "--Search:MaxResults=many", "--Cache:Memory:MaxBytes=1",
+            "--Security:KnownProxies:0=nowhere", "--Security:AllowedOrigins:0=viewer",
             "--Backends:west:Authentication:Scheme=Basic");
 
         Assert.Equal(1, exitCode);
         foreach (var key in (string[])[
-            "Backends:east:Address = \"ftp://pacs/dicom-web\"", "Backends:west:Timeout = \"soon\"", "Backends:west:Preference = \"-1\"", "Backends:west:Adress", "Backends:we/st", "Search:Deadline = \"0\"",
-            "Search:MaxResults = \"many\"", "Cache:Memory:MaxBytes = \"1\"", "Security:KnownProxies = \"nowhere\"", "Security:AllowedOrigins = \"viewer\"", "Backends:west:Authentication:User", "Backends:west:Authentication:Password"])
+            "Backends:east:Address = \"ftp://pacs/dicom-web\"", "Backends:west:Timeout = \"soon\"", "Backends:west:Preference = \"-1\"",
+            "Backends:west:Adress", "Backends:we/st", "Search:Deadline = \"0\"",
+            "Search:MaxResults = \"many\"", "Cache:Memory:MaxBytes = \"1\"", "Security:KnownProxies = \"nowhere\"",
+            "Security:AllowedOrigins = \"viewer\"", "Backends:west:Authentication:User", "Backends:west:Authentication:Password"])
             Assert.Contains(key, error);
         Assert.DoesNotContain("   at ", error);
     }
@@ -53,7 +57,9 @@ public sealed class StartUpWalks
     public async Task ItStarts_WhenEverythingIsSaid()
     {
         using var east = new WireMockPacs(new HeldStudy("1.2.1").With("1.2.1.1"));
-        await using var proxy = new ProxyHost(("east", east.Address)) { ["urls"] = "http://0.0.0.0:0", ["Security:AllowAnonymous"] = "true" };
+        await using var proxy = new ProxyHost(("east",
+            east.Address))
+        { ["urls"] = "http://0.0.0.0:0", ["Security:AllowAnonymous"] = "true" };
 
         Assert.Single((await proxy.GetAsync("/dicomweb/studies")).Rows);
     }
@@ -105,7 +111,8 @@ public sealed class StartUpWalks
     /// <param name="arguments">Of the proxy.</param>
     private static Task<(int ExitCode, string Error)> RunInShellAsync(string before, params string[] arguments) =>
         RunAsync(new ProcessStartInfo(
-            "/bin/sh", ["-c", before + " && exec dotnet \"$0\" \"$@\"", Path.Combine(AppContext.BaseDirectory, "Proxy.dll"), .. arguments]));
+            "/bin/sh",
+            ["-c", before + " && exec dotnet \"$0\" \"$@\"", Path.Combine(AppContext.BaseDirectory, "Proxy.dll"), .. arguments]));
 
     private static async Task<(int ExitCode, string Error)> RunAsync(ProcessStartInfo start)
     {

@@ -39,7 +39,8 @@ public sealed class StartingPacsWalks : IAsyncDisposable
         _time.Advance(TimeSpan.FromMinutes(3));
         _east.Fail(404);
 
-        foreach (var path in (string[])["/dicomweb/studies?StudyInstanceUID=1.2.1", Study + "/series", Study + "/metadata", Series + "/metadata"])
+        foreach (var path in (string[])[
+            "/dicomweb/studies?StudyInstanceUID=1.2.1", Study + "/series", Study + "/metadata", Series + "/metadata"])
         {
             var stale = await _proxy.GetAsync(path);
             Assert.Equal(200, (int)stale.Status);

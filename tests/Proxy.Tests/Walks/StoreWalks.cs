@@ -58,7 +58,9 @@ public sealed class StoreWalks : IDisposable
         Assert.Equal("application/dicom+json", reply["Content-Type"]);
         Assert.Equal("1.2.1.1.2", (string)reply.Json["00080018"]!["Value"]![0]!);
         Assert.StartsWith(_proxy.Address + "/dicomweb/", (string)reply.Json["7FE00010"]!["BulkDataURI"]!);
-        Assert.Equal(reply.Json.ToJsonString(), (await _proxy.GetAsync("/store/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.2")).Json.ToJsonString());
+        Assert.Equal(
+            reply.Json.ToJsonString(),
+            (await _proxy.GetAsync("/store/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.2")).Json.ToJsonString());
     }
 
     [Theory]
@@ -124,7 +126,8 @@ public sealed class StoreWalks : IDisposable
         Assert.Contains("\"wadoRoot\": \"http://pacs.example:8080/dicomweb\"", script.Text);
         Assert.Contains("\"qidoRoot\": \"http://pacs.example:8080/backends/west/dicomweb\"", script.Text);
         var source = json.Json["servers"]!["dicomWeb"]![0]!;
-        foreach (var root in (string[])["qidoRoot", "wadoRoot", "wadoUriRoot"]) Assert.Equal("http://pacs.example:8080/dicomweb", (string)source[root]!);
+        foreach (var root in (string[])["qidoRoot", "wadoRoot", "wadoUriRoot"])
+            Assert.Equal("http://pacs.example:8080/dicomweb", (string)source[root]!);
     }
 
     [Fact]
@@ -180,9 +183,12 @@ public sealed class StoreWalks : IDisposable
     public async Task TheStoreKeepsToItsBudget_AndWhatLeftIsAskedForAgain()
     {
         using var many = new WireMockPacs(Enumerable.Range(1, 60).Select(n => new HeldStudy($"1.3.{n}").With($"1.3.{n}.1", "CT", 200)));
-        await using var proxy = new ProxyHost(("many", many.Address)) { ["Cache:Memory:MaxBytes"] = $"{1 << 20}", Time = new FakeTimeProvider() };
+        await using var proxy = new ProxyHost(("many",
+            many.Address))
+        { ["Cache:Memory:MaxBytes"] = $"{1 << 20}", Time = new FakeTimeProvider() };
 
-        for (var n = 1; n <= 60; n++) Assert.Equal(200, (await proxy.GetAsync($"/dicomweb/studies/1.3.{n}/series/1.3.{n}.1/metadata")).Rows.Count);
+        for (var n = 1; n <= 60; n++)
+            Assert.Equal(200, (await proxy.GetAsync($"/dicomweb/studies/1.3.{n}/series/1.3.{n}.1/metadata")).Rows.Count);
 
         var ready = (await proxy.GetAsync("/health/ready")).Json;
         Assert.InRange((int)ready["store"]!["bytes"]!, 1, (1 << 20) / 8);

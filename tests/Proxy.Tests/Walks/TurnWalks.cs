@@ -147,7 +147,9 @@ public sealed class TurnWalks : IAsyncDisposable
     {
         _proxy["Cache:Memory:MaxBytes"] = $"{1 << 20}";
         const int bytes = 60_000;
-        _east.Hold(new HeldStudy("1.4.1").With(new HeldSeries("1.4.1.1", "CT", 10) { FrameBytes = bytes }), new HeldStudy("1.4.2").With(new HeldSeries("1.4.2.1", "CT", 30) { FrameBytes = bytes }));
+        _east.Hold(
+            new HeldStudy("1.4.1").With(new HeldSeries("1.4.1.1", "CT", 10) { FrameBytes = bytes }),
+            new HeldStudy("1.4.2").With(new HeldSeries("1.4.2.1", "CT", 30) { FrameBytes = bytes }));
         for (var i = 1; i <= 10; i++) await FrameAsync("1.4.1", i);
 
         var job = await PostAsync(_proxy, "1.4.2");
@@ -177,7 +179,8 @@ public sealed class TurnWalks : IAsyncDisposable
         await Until.TrueAsync(async () => (string)(await second.GetAsync(job)).Json["state"]! == "done");
 
         Assert.Equal(3, (int)(await second.GetAsync(job)).Json["frames"]!["done"]!);
-        Assert.Equal((1, 1, 2), (_east.Count("/1.2.1.1.1/frames/1"), _east.Count("/1.2.1.1.2/frames/1"), _east.Count("/1.2.1.1.3/frames/1")));
+        Assert.Equal(
+            (1, 1, 2), (_east.Count("/1.2.1.1.1/frames/1"), _east.Count("/1.2.1.1.2/frames/1"), _east.Count("/1.2.1.1.3/frames/1")));
         Assert.Equal(1, _east.Count("/metadata"));
         Assert.True((bool)(await second.GetAsync("/store/studies/1.2.1")).Json["seriesLists"]![0]!["madeInClient"]!);
     }
@@ -216,11 +219,15 @@ public sealed class TurnWalks : IAsyncDisposable
 
     private Task<Reply> FrameAsync(string study, int instance) => _proxy.GetAsync(Frame(study, instance), ("Accept", Ohif));
 
-    private static string Frame(string study, int instance) => $"/dicomweb/studies/{study}/series/{study}.1/instances/{study}.1.{instance}/frames/1";
+    private static string Frame(string study, int instance) =>
+        $"/dicomweb/studies/{study}/series/{study}.1/instances/{study}.1.{instance}/frames/1";
 
-    private static async Task<string> PostAsync(ProxyHost proxy, string study) => (await proxy.SendAsync(HttpMethod.Post, "/prefetch", [], new JsonObject { ["studies"] = new JsonArray(study) }.ToJsonString()))["Location"];
+    private static async Task<string> PostAsync(ProxyHost proxy, string study) =>
+        (await proxy.SendAsync(
+            HttpMethod.Post, "/prefetch", [], new JsonObject { ["studies"] = new JsonArray(study) }.ToJsonString()))["Location"];
 
-    private static Task DoneAsync(ProxyHost proxy) => Until.TrueAsync(async () => (await proxy.GetAsync("/prefetch")).Json.AsArray().All(j => (string)j!["state"]! == "done"));
+    private static Task DoneAsync(ProxyHost proxy) =>
+        Until.TrueAsync(async () => (await proxy.GetAsync("/prefetch")).Json.AsArray().All(j => (string)j!["state"]! == "done"));
 
     private static HeldStudy Study(string uid) => new HeldStudy(uid).With($"{uid}.1", "CT", 3);
 }

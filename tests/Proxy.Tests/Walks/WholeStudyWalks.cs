@@ -42,7 +42,8 @@ public sealed class WholeStudyWalks : IDisposable
         await using var proxy = new ProxyHost(("east", _east.Address));
         proxy["Cache:Disk:Path"] = Path.Combine(proxy.Root, "cache");
         await GetAsync(proxy, Study);
-        await Until.TrueAsync(async () => (int)(await proxy.GetAsync("/cache")).Json["disk"]!["entries"]! == 9, "all instances are on disk");
+        await Until.TrueAsync(
+            async () => (int)(await proxy.GetAsync("/cache")).Json["disk"]!["entries"]! == 9, "all instances are on disk");
 
         var again = await GetAsync(proxy, Study);
         var alone = await GetAsync(proxy, Study + "/series/1.2.1.1/instances/1.2.1.1.5");
@@ -83,7 +84,8 @@ public sealed class WholeStudyWalks : IDisposable
         _east.On("series/1.2.1.1", _ => SeriesAnswer(["1.2.9.9.9", .. First.InstanceUids]));
         await using var proxy = new ProxyHost(("east", _east.Address));
 
-        Assert.Equal([.. First.InstanceUids.Select(File)], Parts.Read(await GetAsync(proxy, Study + "/series/1.2.1.1")).Select(p => p.Body));
+        Assert.Equal(
+            [.. First.InstanceUids.Select(File)], Parts.Read(await GetAsync(proxy, Study + "/series/1.2.1.1")).Select(p => p.Body));
     }
 
     [Fact]
@@ -92,7 +94,8 @@ public sealed class WholeStudyWalks : IDisposable
         using var raw = new RawPacs(new HeldStudy("1.2.1").With(First));
         raw.On("series/1.2.1.1", async connection =>
         {
-            await connection.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: multipart/related; type=\"application/dicom\"; boundary=b\r\n\r\n");
+            await connection.SendAsync(
+                "HTTP/1.1 200 OK\r\nContent-Type: multipart/related; type=\"application/dicom\"; boundary=b\r\n\r\n");
             await connection.SendAsync(Cut());
             connection.Close();
         });
@@ -108,7 +111,8 @@ public sealed class WholeStudyWalks : IDisposable
         var left = new Gate();
         raw.On("series/1.2.1.1", async connection =>
         {
-            await connection.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: multipart/related; type=\"application/dicom\"; boundary=b\r\n\r\n");
+            await connection.SendAsync(
+                "HTTP/1.1 200 OK\r\nContent-Type: multipart/related; type=\"application/dicom\"; boundary=b\r\n\r\n");
             await connection.SendAsync(Cut());
             await connection.WaitForLeaveAsync();
             left.Open();
@@ -131,24 +135,31 @@ public sealed class WholeStudyWalks : IDisposable
         await Until.TrueAsync(() => gate.Arrived > 0, "the PACS is asked");
         gate.Open();
 
-        foreach (var reply in await Task.WhenAll(all)) Assert.Equal([.. First.InstanceUids.Select(File)], Parts.Read(reply).Select(p => p.Body));
+        foreach (var reply in await Task.WhenAll(all))
+            Assert.Equal([.. First.InstanceUids.Select(File)], Parts.Read(reply).Select(p => p.Body));
     }
 
     /// <summary>One part, and half of another.</summary>
-    private static byte[] Cut() => SeriesAnswer([File("1.2.1.1.1"), Described("1.2.1.1.2").Set(0x7FE00010, "OW", new byte[200_000]).ToArray()]).Body[..^100_000];
+    private static byte[] Cut() =>
+        SeriesAnswer([File("1.2.1.1.1"), Described("1.2.1.1.2").Set(0x7FE00010, "OW", new byte[200_000]).ToArray()]).Body[..^100_000];
 
     private static byte[] File(string instance) => Described(instance).ToArray();
 
     private static Part10File Described(string instance) => new Part10File()
-        .SetRaw(0x00020003, Part10File.Element(0x00020003, "UI", Part10File.Even(instance, '\0'))).Set(0x00080018, "UI", Part10File.Even(instance, '\0'))
-        .Set(0x0020000D, "UI", Part10File.Even("1.2.1", '\0')).Set(0x0020000E, "UI", Part10File.Even(instance[..instance.LastIndexOf('.')], '\0'));
+        .SetRaw(0x00020003, Part10File.Element(0x00020003, "UI", Part10File.Even(instance, '\0')))
+            .Set(0x00080018, "UI", Part10File.Even(instance, '\0'))
+        .Set(0x0020000D, "UI", Part10File.Even("1.2.1", '\0'))
+            .Set(0x0020000E, "UI", Part10File.Even(instance[..instance.LastIndexOf('.')], '\0'));
 
     private static PacsAnswer SeriesAnswer(IReadOnlyList<string> instances) => SeriesAnswer(instances.Select(File));
 
     private static PacsAnswer SeriesAnswer(IEnumerable<byte[]> files)
     {
         var body = new List<byte>();
-        foreach (var file in files) body.AddRange([.. Encoding.ASCII.GetBytes($"--b\r\nContent-Type: application/dicom\r\nContent-Length: {file.Length}\r\n\r\n"), .. file, .. "\r\n"u8]);
+        foreach (var file in files)
+            body.AddRange([
+                .. Encoding.ASCII.GetBytes($"--b\r\nContent-Type: application/dicom\r\nContent-Length: {file.Length}\r\n\r\n"), .. file,
+                .. "\r\n"u8]);
         body.AddRange("--b--\r\n"u8);
         return new(200, "multipart/related; type=\"application/dicom\"; boundary=b", [.. body]);
     }
@@ -156,12 +167,14 @@ public sealed class WholeStudyWalks : IDisposable
     private static void Serve(WireMockPacs pacs, HeldSeries series)
     {
         pacs.On($"series/{series.Uid}", _ => SeriesAnswer([.. series.InstanceUids]));
-        foreach (var instance in series.InstanceUids) pacs.On($"/instances/{instance}", _ => Archive.Multipart("application/dicom", File(instance)));
+        foreach (var instance in series.InstanceUids)
+            pacs.On($"/instances/{instance}", _ => Archive.Multipart("application/dicom", File(instance)));
     }
 
     private static Task<Reply> GetAsync(ProxyHost proxy, string path) => proxy.GetAsync(path, ("Accept", Accept));
 
     /// <summary>What a PACS was asked for pixels.</summary>
     private static List<string> Asked(WireMockPacs pacs) =>
-        [.. pacs.Requests.Select(r => r.Path).Where(p => p.Contains("/series/", StringComparison.Ordinal) && !p.EndsWith("/metadata", StringComparison.Ordinal))];
+        [.. pacs.Requests.Select(r => r.Path)
+            .Where(p => p.Contains("/series/", StringComparison.Ordinal) && !p.EndsWith("/metadata", StringComparison.Ordinal))];
 }

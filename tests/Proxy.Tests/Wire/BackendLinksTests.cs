@@ -12,11 +12,14 @@ public class BackendLinksTests
 {
     private const string Instance = "studies/1.2/series/1.3/instances/1.4";
 
-    private readonly BackendLinks _links = new("east", new("http://pacs:8042/dicom-web"), new("http://pacs:8042/dicom-web/studies/1.2/series/1.3/metadata"));
+    private readonly BackendLinks _links = new(
+        "east", new("http://pacs:8042/dicom-web"), new("http://pacs:8042/dicom-web/studies/1.2/series/1.3/metadata"));
 
     [Theory]
     [InlineData("http://pacs:8042/dicom-web/" + Instance + "/bulk/7fe00010", "/" + Instance + "/bulkdata/east/bulk/7fe00010")]
-    [InlineData("http:\\/\\/pacs:8042\\/dicom-web\\/studies\\/1.2\\/series\\/1.3\\/instances\\/1.4\\/bulk\\/7fe00010", "/" + Instance + "/bulkdata/east/bulk/7fe00010")]
+    [InlineData(
+        "http:\\/\\/pacs:8042\\/dicom-web\\/studies\\/1.2\\/series\\/1.3\\/instances\\/1.4\\/bulk\\/7fe00010",
+        "/" + Instance + "/bulkdata/east/bulk/7fe00010")]
     [InlineData("http://localhost/other-root/" + Instance + "/bulk/1", "/" + Instance + "/bulkdata/east/bulk/1")]
     [InlineData("/dicom-web/" + Instance + "/bulk/1", "/" + Instance + "/bulkdata/east/bulk/1")]
     [InlineData("instances/1.4/bulk/1", "/" + Instance + "/bulkdata/east/bulk/1")]
@@ -44,13 +47,15 @@ public class BackendLinksTests
     [InlineData("data:text/html,x")]
     [InlineData("http://[")]
     [InlineData("http://pacs:8042/dicom-web/studies/..%2f..%2fadmin")]
-    public void BulkDataElsewhereIsNotFollowed(string uri) => Assert.EndsWith("/bulkdata/east/", RewriteBulkData(uri), StringComparison.Ordinal);
+    public void BulkDataElsewhereIsNotFollowed(string uri) =>
+        Assert.EndsWith("/bulkdata/east/", RewriteBulkData(uri), StringComparison.Ordinal);
 
     [Theory]
     [InlineData("http://pacs:8042/dicom-web/" + Instance + "/a/%2e%2e%2f%2e%2e%2fx")]
     [InlineData("http://pacs:8042/dicom-web/" + Instance + "/bulk/%00")]
     [InlineData("http://pacs:8042/dicom-web/" + Instance + "/bulk/%252e%252e/x")]
-    public void APlaceThatLeavesItsResourceIsNotFollowed(string uri) => Assert.Equal("/" + Instance + "/bulkdata/east/", RewriteBulkData(uri));
+    public void APlaceThatLeavesItsResourceIsNotFollowed(string uri) =>
+        Assert.Equal("/" + Instance + "/bulkdata/east/", RewriteBulkData(uri));
 
     [Theory]
     [InlineData("http://pacs:8042/dicom-web/studies/1.2", "/studies/1.2")]
@@ -61,7 +66,8 @@ public class BackendLinksTests
     [InlineData("javascript:alert(1)", "/studies/1.2")]
     public void ARetrieveUrlLeadsToTheProxy(string url, string expected)
     {
-        var rewritten = _links.Rewrite(Answers.Dataset("{\"00081190\":{\"vr\":\"UR\",\"Value\":[\"" + url + "\"]},\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"1.2\"]}}"));
+        var rewritten = _links.Rewrite(
+            Answers.Dataset("{\"00081190\":{\"vr\":\"UR\",\"Value\":[\"" + url + "\"]},\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"1.2\"]}}"));
         Assert.Equal("\uFFFF" + expected, rewritten.FindString(Tag.RetrieveUrl));
     }
 
@@ -89,7 +95,8 @@ public class BackendLinksTests
     [Property(MaxTest = 1000)]
     public void AnyTextIsAUrl_OrIsNotFollowed(string? text)
     {
-        var json = "{\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"1.2\"]},\"7FE00010\":{\"vr\":\"OW\",\"BulkDataURI\":" + JsonSerializer.Serialize("http:" + text + "/studies/1.2/" + text) + "}}";
+        var json = "{\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"1.2\"]},\"7FE00010\":{\"vr\":\"OW\",\"BulkDataURI\":"
+            + JsonSerializer.Serialize("http:" + text + "/studies/1.2/" + text) + "}}";
         var rewritten = _links.Rewrite(Answers.Dataset(json));
         using var _ = JsonDocument.Parse(rewritten.Json);
     }
@@ -103,7 +110,8 @@ public class BackendLinksTests
 
     private string RewriteBulkData(string uri)
     {
-        var rewritten = _links.Rewrite(Answers.Dataset("{\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"1.2\"]},\"7FE00010\":{\"vr\":\"OW\",\"BulkDataURI\":\"" + uri + "\"}}"));
+        var rewritten = _links.Rewrite(Answers.Dataset(
+            "{\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"1.2\"]},\"7FE00010\":{\"vr\":\"OW\",\"BulkDataURI\":\"" + uri + "\"}}"));
         using var json = JsonDocument.Parse(rewritten.Json);
         var text = json.RootElement.GetProperty("7FE00010").GetProperty("BulkDataURI").GetString()!;
         Assert.StartsWith("\uFFFF/", text, StringComparison.Ordinal);
@@ -117,11 +125,14 @@ public class BackendLinksTests
         return output.WrittenMemory;
     }
 
-    private static string GetName(JsonDocument json, Tag tag) => json.RootElement.EnumerateObject().First(m => m.Name.Equals(tag.ToString(), StringComparison.OrdinalIgnoreCase)).Name;
+    private static string GetName(JsonDocument json, Tag tag) =>
+        json.RootElement.EnumerateObject().First(m => m.Name.Equals(tag.ToString(), StringComparison.OrdinalIgnoreCase)).Name;
 
     private static string WithoutUrls(JsonElement element) => element.ValueKind switch
     {
-        JsonValueKind.Object => "{" + string.Join(',', element.EnumerateObject().Select(m => m.Name + ":" + (m.Name == "BulkDataURI" ? "" : WithoutUrls(m.Value)))) + "}",
+        JsonValueKind.Object => "{"
+            + string.Join(
+                ',', element.EnumerateObject().Select(m => m.Name + ":" + (m.Name == "BulkDataURI" ? "" : WithoutUrls(m.Value)))) + "}",
         JsonValueKind.Array => "[" + string.Join(',', element.EnumerateArray().Select(WithoutUrls)) + "]",
         _ => element.GetRawText(),
     };

@@ -88,7 +88,8 @@ public class BulkDataPathTests
     public bool AWrittenLinkReadsAsThePlaceThatItWas(int seed)
     {
         var random = new Random(seed);
-        var rest = string.Concat(Enumerable.Range(0, random.Next(1, BulkDataPath.MaxRestLength)).Select(_ => "aZ09-._~!$'()*+,;:@/?&=%"[random.Next(24)]));
+        var rest = string.Concat(
+            Enumerable.Range(0, random.Next(1, BulkDataPath.MaxRestLength)).Select(_ => "aZ09-._~!$'()*+,;:@/?&=%"[random.Next(24)]));
         var (resource, backend, token) = Read(Write($"\uFFFF/{Instance}/bulkdata/east/{rest}"));
         return _tokens.Read(backend, resource, token) is { } place && place == new BulkDataPath("east", Instance, rest);
     }
@@ -144,7 +145,8 @@ public class BulkDataPathTests
     private string Write(string link, StudyPath? study)
     {
         var output = new ArrayBufferWriter<byte>();
-        DicomJsonWriter.Write(output, Encoding.UTF8.GetBytes($"{{\"BulkDataURI\":\"{link}\"}}"), new ClientRoot("http://proxy", _tokens, study));
+        DicomJsonWriter.Write(
+            output, Encoding.UTF8.GetBytes($"{{\"BulkDataURI\":\"{link}\"}}"), new ClientRoot("http://proxy", _tokens, study));
         var json = Encoding.UTF8.GetString(output.WrittenSpan);
         return json["{\"BulkDataURI\":\"".Length..^2];
     }

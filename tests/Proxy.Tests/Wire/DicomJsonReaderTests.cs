@@ -76,7 +76,8 @@ public class DicomJsonReaderTests
             using var json = JsonDocument.Parse(dataset.Json, new() { MaxDepth = 300 });
             var members = json.RootElement.EnumerateObject().ToList();
             Assert.Equal(members.Select(m => m.Name.ToUpperInvariant()), dataset.Attributes.Select(a => a.Tag.ToString()));
-            Assert.Equal(members.Select(m => m.Value.GetRawText()), dataset.Attributes.Select(a => Answers.Text(dataset.FindAttribute(a.Tag))));
+            Assert.Equal(
+                members.Select(m => m.Value.GetRawText()), dataset.Attributes.Select(a => Answers.Text(dataset.FindAttribute(a.Tag))));
         }
     }
 
@@ -176,7 +177,8 @@ public class DicomJsonReaderTests
 
     [Fact]
     public async Task RefusesBytesThatAreNotUtf8() =>
-        await Assert.ThrowsAsync<MalformedAnswerException>(() => Answers.ReadAsync(Encoding.Latin1.GetBytes("[{\"00100010\":{\"vr\":\"PN\",\"Value\":[{\"Alphabetic\":\"Müller\"}]}}]")));
+        await Assert.ThrowsAsync<MalformedAnswerException>(
+            () => Answers.ReadAsync(Encoding.Latin1.GetBytes("[{\"00100010\":{\"vr\":\"PN\",\"Value\":[{\"Alphabetic\":\"Müller\"}]}}]")));
 
     [Theory]
     [InlineData("[null,{},1,\"x\",[{\"0020000D\":{\"vr\":\"UI\"}},[]],true]", 6, 1)]
@@ -236,7 +238,8 @@ public class DicomJsonReaderTests
         string[] attributes = [$"{{\"vr\":\"{vr}\",\"Value\":{value}}}", $"{{\"Value\":{value},\"vr\":\"{vr}\"}}"];
         foreach (var attribute in attributes)
         {
-            var dataset = (await Answers.ReadAsync($"[{{\"00091001\":{attribute},\"00091002\":{{\"vr\":\"SQ\",\"Value\":[{{\"00091001\":{attribute}}}]}}}}]")).Single();
+            var dataset = (await Answers.ReadAsync(
+                $"[{{\"00091001\":{attribute},\"00091002\":{{\"vr\":\"SQ\",\"Value\":[{{\"00091001\":{attribute}}}]}}}}]")).Single();
             Assert.Equal(2, Answers.Text(dataset).Split(expected).Length - 1);
             Assert.Equal(0, dataset.LeftOut);
         }
@@ -265,8 +268,10 @@ public class DicomJsonReaderTests
     {
         foreach (var tag in (string[])["0020000D", "0020000E", "00080018"])
         {
-            var answer = $"[{{\"{tag}\":{{\"vr\":\"UI\",\"Value\":[\"{padded}\"]}},\"0040A730\":{{\"Value\":[{{\"00081155\":{{\"Value\":[\"{padded}\"],\"vr\":\"UI\"}}}}],\"vr\":\"SQ\"}}}}]";
-            var expected = $"{{\"{tag}\":{{\"vr\":\"UI\",\"Value\":[\"1.2.3\"]}},\"0040A730\":{{\"Value\":[{{\"00081155\":{{\"Value\":[\"1.2.3\"],\"vr\":\"UI\"}}}}],\"vr\":\"SQ\"}}}}";
+            var answer =
+                $"[{{\"{tag}\":{{\"vr\":\"UI\",\"Value\":[\"{padded}\"]}},\"0040A730\":{{\"Value\":[{{\"00081155\":{{\"Value\":[\"{padded}\"],\"vr\":\"UI\"}}}}],\"vr\":\"SQ\"}}}}]";
+            var expected =
+                $"{{\"{tag}\":{{\"vr\":\"UI\",\"Value\":[\"1.2.3\"]}},\"0040A730\":{{\"Value\":[{{\"00081155\":{{\"Value\":[\"1.2.3\"],\"vr\":\"UI\"}}}}],\"vr\":\"SQ\"}}}}";
             Assert.Equal(expected, Answers.Text((await Answers.ReadAsync(answer)).Single()));
             Assert.Equal("1.2.3", (await ReadRowAsync(answer)).FindString(new(Convert.ToUInt32(tag, 16))));
         }
@@ -286,11 +291,16 @@ public class DicomJsonReaderTests
     [InlineData("\\u00300080018", "vr")]
     [InlineData("00080018", "v\\u0072")]
     public async Task ANameMayBeWrittenWithEscapes(string tag, string vr) =>
-        Assert.Equal("1.2", (await Answers.ReadAsync($"[{{\"{tag}\":{{\"{vr}\":\"UI\",\"Value\":[\"1.2\"]}}}}]")).Single().FindString(Tag.SopInstanceUid));
+        Assert.Equal(
+            "1.2",
+            (await Answers.ReadAsync($"[{{\"{tag}\":{{\"{vr}\":\"UI\",\"Value\":[\"1.2\"]}}}}]")).Single().FindString(Tag.SopInstanceUid));
 
     [Fact]
     public async Task TakesAttributesInAnyOrder() =>
-        Assert.Equal("1.2", (await Answers.ReadAsync("[{\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"1.2\"]},\"00080018\":{\"vr\":\"UI\"}}]")).Single().FindString(Tag.StudyInstanceUid));
+        Assert.Equal(
+            "1.2",
+            (await Answers.ReadAsync("[{\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"1.2\"]},\"00080018\":{\"vr\":\"UI\"}}]")).Single()
+                .FindString(Tag.StudyInstanceUid));
 
     [Fact]
     public async Task FollowsEightySequences_AndRefusesTenThousand()
@@ -299,7 +309,9 @@ public class DicomJsonReaderTests
         await Assert.ThrowsAsync<MalformedAnswerException>(() => Answers.ReadAsync("[" + Nested(10_000) + "]"));
         await Assert.ThrowsAsync<MalformedAnswerException>(() => Answers.ReadAsync(new string('[', 10_000)));
 
-        static string Nested(int depth) => string.Concat(Enumerable.Repeat("{\"0040A730\":{\"vr\":\"SQ\",\"Value\":[", depth)) + string.Concat(Enumerable.Repeat("]}}", depth));
+        static string Nested(int depth) =>
+            string.Concat(Enumerable.Repeat("{\"0040A730\":{\"vr\":\"SQ\",\"Value\":[", depth))
+                + string.Concat(Enumerable.Repeat("]}}", depth));
     }
 
     [Fact]
@@ -321,7 +333,8 @@ public class DicomJsonReaderTests
     {
         var stopped = TestContext.Current.CancellationToken;
         var line = new Pipe(new(pauseWriterThreshold: 0));
-        await line.Writer.WriteAsync(Encoding.UTF8.GetBytes("[{\"00100020\":{\"vr\":\"LO\",\"Value\":[\"" + new string('x', 100_000) + "\"]}},{"), stopped);
+        await line.Writer.WriteAsync(
+            Encoding.UTF8.GetBytes("[{\"00100020\":{\"vr\":\"LO\",\"Value\":[\"" + new string('x', 100_000) + "\"]}},{"), stopped);
 
         await using var datasets = DicomJsonReader.ReadAsync(line.Reader.AsStream(), stopped).GetAsyncEnumerator(stopped);
 
@@ -335,10 +348,12 @@ public class DicomJsonReaderTests
     {
         const string Nested = """{"vr":"SQ","Value":[{"00081190":{"vr":"UR","Value":["http://a/studies/1.2"]}}]}""";
         const string Unwanted = """{"vr":"UR","Value":["http://a/studies/1.2"]}""";
-        var answer = "[{\"00081190\":" + Unwanted + ",\"00081199\":" + Nested + "},{\"00081190\" : " + Unwanted + "},{\"00080020\":{\"vr\":\"DA\"},\"00081190\":" + Unwanted + "}]";
+        var answer = "[{\"00081190\":" + Unwanted + ",\"00081199\":" + Nested + "},{\"00081190\" : " + Unwanted
+            + "},{\"00080020\":{\"vr\":\"DA\"},\"00081190\":" + Unwanted + "}]";
         var read = new List<(string[] Attributes, int Links)>();
 
-        await foreach (var row in DicomJsonReader.ReadRowsAsync(new MemoryStream(Encoding.UTF8.GetBytes(answer)), without: Tag.RetrieveUrl, TestContext.Current.CancellationToken))
+        await foreach (var row in DicomJsonReader.ReadRowsAsync(
+            new MemoryStream(Encoding.UTF8.GetBytes(answer)), without: Tag.RetrieveUrl, TestContext.Current.CancellationToken))
             read.Add(([.. row.Attributes.Select(a => a.Tag + Answers.Text(row.FindAttribute(a.Tag)))], row.Links.Length));
 
         Assert.Equal(["00081199" + Nested], read[0].Attributes);
@@ -350,14 +365,17 @@ public class DicomJsonReaderTests
     [Fact]
     public async Task SaysNothingOfWhatCame()
     {
-        var e = await Assert.ThrowsAsync<MalformedAnswerException>(() => Answers.ReadAsync("[{\"00100010\":{\"vr\":\"PN\",\"Value\":[SECRET]}}]"));
-        for (Exception? inner = e; inner is not null; inner = inner.InnerException) Assert.DoesNotContain("SECRET", inner.Message, StringComparison.Ordinal);
+        var e = await Assert.ThrowsAsync<MalformedAnswerException>(
+            () => Answers.ReadAsync("[{\"00100010\":{\"vr\":\"PN\",\"Value\":[SECRET]}}]"));
+        for (Exception? inner = e; inner is not null; inner = inner.InnerException)
+            Assert.DoesNotContain("SECRET", inner.Message, StringComparison.Ordinal);
     }
 
     private static async Task<Dataset> ReadRowAsync(string answer)
     {
         var rows = new List<Dataset>();
-        await foreach (var row in DicomJsonReader.ReadRowsAsync(new MemoryStream(Encoding.UTF8.GetBytes(answer)), without: Tag.RetrieveUrl, TestContext.Current.CancellationToken))
+        await foreach (var row in DicomJsonReader.ReadRowsAsync(
+            new MemoryStream(Encoding.UTF8.GetBytes(answer)), without: Tag.RetrieveUrl, TestContext.Current.CancellationToken))
             rows.Add(row);
         return rows.Single();
     }

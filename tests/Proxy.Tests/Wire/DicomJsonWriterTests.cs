@@ -13,7 +13,8 @@ public class DicomJsonWriterTests
         { "0020000d": {"vr":"UI","Value":["1.2"]}, "00081190":{"vr":"UR","Value":["http://pacs/dicom-web/studies/1.2"]}, "00100020" : {"vr":"LO","Value":["7\/8"]} }
         """;
 
-    private readonly Dataset _kept = new BackendLinks("east", new("http://pacs/dicom-web"), new("http://pacs/dicom-web/studies")).Rewrite(Answers.Dataset(Row));
+    private readonly Dataset _kept = new BackendLinks("east", new("http://pacs/dicom-web"), new("http://pacs/dicom-web/studies"))
+        .Rewrite(Answers.Dataset(Row));
 
     [Fact]
     public void TheBackendsOwnRootGivesItsOwnText() => Assert.Equal(Row.Trim(), Write("http://pacs/dicom-web"));

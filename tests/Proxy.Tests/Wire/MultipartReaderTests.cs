@@ -80,7 +80,8 @@ public class MultipartReaderTests
     [InlineData("\r\n--b-1-")]
     [InlineData("\r\n\r\n--b-11\r\n")]
     public async Task ALineLikeTheDelimiterIsData(string data) =>
-        Assert.Equal([$"a{data}z", data], await ReadTextAsync($"--b-1\r\n\r\na{data}z\r\n--b-1\r\nContent-Type: a/b\r\n\r\n{data}\r\n--b-1--"));
+        Assert.Equal(
+            [$"a{data}z", data], await ReadTextAsync($"--b-1\r\n\r\na{data}z\r\n--b-1\r\nContent-Type: a/b\r\n\r\n{data}\r\n--b-1--"));
 
     [Fact]
     public async Task APartMayHaveNoHeaders_OrNoBody()
@@ -98,7 +99,9 @@ public class MultipartReaderTests
 
     [Fact]
     public async Task TheMultipartInsideAPartIsData() =>
-        Assert.Equal(["--b-2\r\n\r\nx\r\n--b-2--"], await ReadTextAsync("--b-1\r\nContent-Type: multipart/related; boundary=b-2\r\n\r\n--b-2\r\n\r\nx\r\n--b-2--\r\n--b-1--"));
+        Assert.Equal(
+            ["--b-2\r\n\r\nx\r\n--b-2--"],
+            await ReadTextAsync("--b-1\r\nContent-Type: multipart/related; boundary=b-2\r\n\r\n--b-2\r\n\r\nx\r\n--b-2--\r\n--b-1--"));
 
     [Theory]
     [InlineData("Content-Type: image/jp2; transfer-syntax=1.2\r\nContent-Length: 1", "image/jp2", 1L)]
@@ -130,15 +133,18 @@ public class MultipartReaderTests
     [InlineData("--other\r\n\r\nx\r\n--other--")]
     [InlineData("<html>Please log in</html>")]
     [InlineData("x--b-1--")]
-    public async Task ABodyWithoutDelimitersIsMalformed(string body) => await Assert.ThrowsAsync<MalformedAnswerException>(() => ReadTextAsync(body));
+    public async Task ABodyWithoutDelimitersIsMalformed(string body) =>
+        await Assert.ThrowsAsync<MalformedAnswerException>(() => ReadTextAsync(body));
 
     [Theory]
     [InlineData(null)]
     [InlineData("")]
-    public void ABodyNeedsABoundary(string? boundary) => Assert.Throws<MalformedAnswerException>(() => new MultipartReader(Stream.Null, boundary));
+    public void ABodyNeedsABoundary(string? boundary) =>
+        Assert.Throws<MalformedAnswerException>(() => new MultipartReader(Stream.Null, boundary));
 
     [Fact]
-    public void ABoundaryHasAnEnd() => Assert.Throws<MalformedAnswerException>(() => new MultipartReader(Stream.Null, new string('b', 201)));
+    public void ABoundaryHasAnEnd() =>
+        Assert.Throws<MalformedAnswerException>(() => new MultipartReader(Stream.Null, new string('b', 201)));
 
     [Fact]
     public async Task HeadersHaveAnEnd()
@@ -150,7 +156,8 @@ public class MultipartReaderTests
     [Fact]
     public async Task ReadsAHundredThousandTinyParts()
     {
-        using var reader = new MultipartReader(new MemoryStream(Write(Boundary, [.. Enumerable.Repeat(new byte[] { 1 }, 100_000)])), Boundary);
+        using var reader = new MultipartReader(
+            new MemoryStream(Write(Boundary, [.. Enumerable.Repeat(new byte[] { 1 }, 100_000)])), Boundary);
         var count = 0;
         while (await reader.ReadPartAsync(Stopped) is not null) count++;
         Assert.Equal(100_000, count);
@@ -184,7 +191,8 @@ public class MultipartReaderTests
 
     private static MemoryStream Bytes(string text) => new(Encoding.Latin1.GetBytes(text));
 
-    private static async Task<List<string>> ReadTextAsync(string body) => [.. (await ReadAsync(Bytes(body), Boundary)).Select(p => Encoding.Latin1.GetString(p.Body))];
+    private static async Task<List<string>> ReadTextAsync(string body) =>
+        [.. (await ReadAsync(Bytes(body), Boundary)).Select(p => Encoding.Latin1.GetString(p.Body))];
 
     private static async Task<List<(string? Type, long? Length, byte[] Body)>> ReadAsync(Stream stream, string boundary)
     {
@@ -219,7 +227,9 @@ public class MultipartReaderTests
         return string.Concat(Enumerable.Range(0, random.Next(1, 71)).Select(_ => Characters[random.Next(Characters.Length)]));
     }
 
-    /// <summary>Bytes that are rich in what a delimiter is made of; the length of the whole passes the reader's buffer now and then.</summary>
+    /// <summary>
+    /// Bytes that are rich in what a delimiter is made of; the length of the whole passes the reader's buffer now and then.
+    /// </summary>
     private static List<byte[]> RandomParts(Random random, string boundary)
     {
         var parts = new List<byte[]>();
@@ -240,7 +250,9 @@ public class MultipartReaderTests
             }
             var bytes = body.ToArray();
             // A writer takes a boundary that does not stand in the data.
-            if (bytes.AsSpan().IndexOf(Encoding.Latin1.GetBytes("\r\n--" + boundary)) < 0 && !bytes.AsSpan().StartsWith(Encoding.Latin1.GetBytes("--" + boundary))) parts.Add(bytes);
+            if (bytes.AsSpan().IndexOf(Encoding.Latin1.GetBytes("\r\n--" + boundary)) < 0
+                && !bytes.AsSpan().StartsWith(Encoding.Latin1.GetBytes("--" + boundary)))
+                parts.Add(bytes);
         }
         return parts.Count == 0 ? [[]] : parts;
     }
@@ -248,6 +260,7 @@ public class MultipartReaderTests
     /// <summary>What a function gives.</summary>
     private sealed class EndlessStream(Func<Memory<byte>, int> give) : MemoryStream
     {
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => ValueTask.FromResult(give(buffer));
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            ValueTask.FromResult(give(buffer));
     }
 }

@@ -6,7 +6,9 @@ using Proxy.Wire.Part10;
 
 namespace Proxy.Tests.Wire;
 
-/// <summary>A DICOM file of a few attributes, written in the order of their tags; each can be set, taken away or set to any bytes.</summary>
+/// <summary>
+/// A DICOM file of a few attributes, written in the order of their tags; each can be set, taken away or set to any bytes.
+/// </summary>
 internal sealed class Part10File
 {
     public const string Implicit = "1.2.840.10008.1.2";
@@ -40,7 +42,9 @@ internal sealed class Part10File
     public byte[] Trailer { get; set; } = [];
 
     /// <summary>Native frames of <paramref name="rows"/> × <paramref name="columns"/>, whose bytes count up.</summary>
-    public static Part10File Native(ushort rows, ushort columns, int frames = 1, ushort samples = 1, ushort bits = 8, string photometric = "MONOCHROME2", string transferSyntax = Explicit, int? bytes = null)
+    public static Part10File Native(
+        ushort rows, ushort columns, int frames = 1, ushort samples = 1, ushort bits = 8, string photometric = "MONOCHROME2",
+        string transferSyntax = Explicit, int? bytes = null)
     {
         var length = bytes ?? rows * columns * samples * bits / 8 * frames;
         return Describe(new(transferSyntax), rows, columns, frames, samples, bits, photometric)
@@ -76,12 +80,14 @@ internal sealed class Part10File
         var declared = length ?? (uint)value.Length;
         if (isImplicit) return [.. TagBytes(tag), .. UInt(declared), .. value];
         var isLong = vr is "OB" or "OD" or "OF" or "OL" or "OV" or "OW" or "SQ" or "SV" or "UC" or "UN" or "UR" or "UT" or "UV";
-        return [.. TagBytes(tag), .. Encoding.ASCII.GetBytes(vr), .. isLong ? [0, 0, .. UInt(declared)] : UShort((ushort)declared), .. value];
+        return [
+            .. TagBytes(tag), .. Encoding.ASCII.GetBytes(vr), .. isLong ? [0, 0, .. UInt(declared)] : UShort((ushort)declared), .. value];
     }
 
     public static byte[] Item(byte[] content) => [.. TagBytes(0xFFFEE000), .. UInt((uint)content.Length), .. content];
 
-    public static byte[] OpenItem(params byte[][] content) => [.. TagBytes(0xFFFEE000), .. UInt(Undefined), .. content.SelectMany(c => c), .. TagBytes(0xFFFEE00D), .. UInt(0)];
+    public static byte[] OpenItem(params byte[][] content) =>
+        [.. TagBytes(0xFFFEE000), .. UInt(Undefined), .. content.SelectMany(c => c), .. TagBytes(0xFFFEE00D), .. UInt(0)];
 
     /// <summary>An attribute of undefined length: its items, then their delimiter.</summary>
     public static byte[] Open(uint tag, string vr, bool isImplicit, params byte[][] items) =>
@@ -112,11 +118,15 @@ internal sealed class Part10File
 
     /// <summary>Each frame's bytes, as hexadecimal digits.</summary>
     public static List<string> Cut(byte[] file, Part10Frames frames) =>
-        [.. Enumerable.Range(1, frames.Count).Select(n => string.Concat(frames.FindFrame(n)!.Value.Ranges.ToArray().Select(r => Convert.ToHexString(file.AsSpan((int)r.Offset, (int)r.Length)))))];
+        [.. Enumerable.Range(1, frames.Count)
+            .Select(n => string.Concat(
+                frames.FindFrame(n)!.Value.Ranges.ToArray().Select(r => Convert.ToHexString(file.AsSpan((int)r.Offset, (int)r.Length)))))];
 
-    private static Part10File Describe(Part10File file, ushort rows, ushort columns, int frames, ushort samples, ushort bits, string photometric)
+    private static Part10File Describe(
+        Part10File file, ushort rows, ushort columns, int frames, ushort samples, ushort bits, string photometric)
     {
-        file.Set(0x00280002, "US", samples).Set(0x00280004, "CS", photometric).Set(0x00280010, "US", rows).Set(0x00280011, "US", columns).Set(0x00280100, "US", bits);
+        file.Set(0x00280002, "US", samples).Set(0x00280004, "CS", photometric).Set(0x00280010, "US", rows).Set(0x00280011, "US", columns)
+            .Set(0x00280100, "US", bits);
         return frames == 1 ? file : file.Set(0x00280008, "IS", frames.ToString(CultureInfo.InvariantCulture));
     }
 

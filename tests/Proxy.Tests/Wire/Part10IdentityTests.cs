@@ -25,16 +25,20 @@ public sealed class Part10IdentityTests
         var file = File().ToArray();
         var needed = Enumerable.Range(0, file.Length + 1).First(length => Read(file[..length], isAll: false) is not null);
 
-        for (var length = 0; length <= file.Length; length++) Assert.Equal(length < needed ? null : Whole, Read(file[..length], isAll: false));
+        for (var length = 0; length <= file.Length; length++)
+            Assert.Equal(length < needed ? null : Whole, Read(file[..length], isAll: false));
     }
 
     [Fact]
     public void StopsBehindTheLastAttributeThatIsWanted()
     {
         var file = File().ToArray();
-        var length = Enumerable.Range(0, file.Length).First(l => Part10Identity.Read(file.AsMemory(0, l), Tag.SopInstanceUid, isAll: false) is not null);
+        var length = Enumerable.Range(0, file.Length)
+            .First(l => Part10Identity.Read(file.AsMemory(0, l), Tag.SopInstanceUid, isAll: false) is not null);
 
-        Assert.Equal(Whole with { StudyInstanceUid = null, SeriesInstanceUid = null }, Part10Identity.Read(file.AsMemory(0, length), Tag.SopInstanceUid, isAll: false));
+        Assert.Equal(
+            Whole with { StudyInstanceUid = null, SeriesInstanceUid = null },
+            Part10Identity.Read(file.AsMemory(0, length), Tag.SopInstanceUid, isAll: false));
         Assert.Null(Read(file[..length], isAll: false));
     }
 
@@ -42,7 +46,8 @@ public sealed class Part10IdentityTests
     public void WhatIsBehindTheEndStaysUnknown()
     {
         var file = File().ToArray();
-        var length = Enumerable.Range(0, file.Length).First(l => Part10Identity.Read(file.AsMemory(0, l), Tag.SopInstanceUid, isAll: false) is not null);
+        var length = Enumerable.Range(0, file.Length)
+            .First(l => Part10Identity.Read(file.AsMemory(0, l), Tag.SopInstanceUid, isAll: false) is not null);
 
         Assert.Equal(Whole with { StudyInstanceUid = null, SeriesInstanceUid = null }, Read(file[..length], isAll: true));
     }
@@ -54,7 +59,9 @@ public sealed class Part10IdentityTests
     [Fact]
     public void SkipsSequencesOfUndefinedLength()
     {
-        var file = File().SetRaw(0x00081140, Part10File.Open(0x00081140, "SQ", false, Part10File.OpenItem(Part10File.Element(0x0020000D, "UI", "9.9\0"u8.ToArray()))));
+        var file = File().SetRaw(
+            0x00081140,
+            Part10File.Open(0x00081140, "SQ", false, Part10File.OpenItem(Part10File.Element(0x0020000D, "UI", "9.9\0"u8.ToArray()))));
 
         Assert.Equal(Whole, Read(file.ToArray(), isAll: true));
     }

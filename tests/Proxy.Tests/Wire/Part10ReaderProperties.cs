@@ -18,7 +18,10 @@ public sealed class Part10ReaderProperties
         Assert.Equal(FrameRefusal.None, refusal);
         Assert.Equal(expected, Part10File.Cut(file, whole!));
         Assert.Equal(expected, Part10File.Cut(file, Part10File.FindFrames(Pieces(file, random), out _)!));
-        Assert.Equal(expected, Part10File.Cut(file, Part10Reader.FindFrames(file.Length, (at, to) => ReadSome(file, at, to[..random.Next(1, to.Length + 1)]), out _)!));
+        Assert.Equal(
+            expected,
+            Part10File.Cut(
+                file, Part10Reader.FindFrames(file.Length, (at, to) => ReadSome(file, at, to[..random.Next(1, to.Length + 1)]), out _)!));
     }
 
     [Property(MaxTest = 100)]
@@ -48,7 +51,14 @@ public sealed class Part10ReaderProperties
             {
                 // Heads are few among the bytes of values, and zeros and ones the likeliest to mislead.
                 var at = random.Next(3) == 0 ? random.Next(damaged.Length) : 132 + random.Next(Math.Min(400, damaged.Length - 132));
-                damaged[at] = random.Next(4) switch { 0 => 0, 1 => 255, 2 => (byte)(damaged[at] ^ (1 << random.Next(8))), _ => (byte)random.Next(256) };
+                damaged[at] = random.Next(4) switch
+                {
+                    0 => 0,
+                    1 => 255,
+                    2 => (byte)(
+                    damaged[at] ^ (1 << random.Next(8))),
+                    _ => (byte)random.Next(256)
+                };
             }
             AssertSound(damaged);
         }
@@ -59,9 +69,11 @@ public sealed class Part10ReaderProperties
     {
         foreach (var file in new[]
         {
-            Part10File.Native(2, 2, frames: 2).SetRaw(0x00081140, Open(0x00081140, "SQ", false, OpenItem(Element(0x00081150, "UI", [49, 0])))).ToArray(),
+            Part10File.Native(2, 2, frames: 2)
+                .SetRaw(0x00081140, Open(0x00081140, "SQ", false, OpenItem(Element(0x00081150, "UI", [49, 0])))).ToArray(),
             Part10File.Native(2, 2, transferSyntax: Implicit).ToArray(),
-            Part10File.Encapsulated(2, Offsets32(0, 10), [1, 2], [3, 4], [5, 6]).Set(0x7FE00001, "OV", Offsets64(0, 10)).Set(0x7FE00002, "OV", Offsets64(2, 4)).ToArray(),
+            Part10File.Encapsulated(2, Offsets32(0, 10), [1, 2], [3, 4], [5, 6]).Set(0x7FE00001, "OV", Offsets64(0, 10))
+                .Set(0x7FE00002, "OV", Offsets64(2, 4)).ToArray(),
         })
         {
             for (var at = 128; at < file.Length; at++)
@@ -102,7 +114,9 @@ public sealed class Part10ReaderProperties
         byte[] Nested(int depth)
         {
             var isImplicit = transferSyntax == Implicit;
-            var (head, inner, tail) = (Open(0x00091010, vr, isImplicit)[..^8], Open(0x00091010, vr, isImplicit || vr == "UN")[..^8], Open(0x00091010, vr, isImplicit)[^8..]);
+            var (head, inner, tail) = (
+                Open(0x00091010, vr, isImplicit)[..^8], Open(0x00091010, vr, isImplicit || vr == "UN")[..^8],
+                Open(0x00091010, vr, isImplicit)[^8..]);
             var (openItem, closeItem) = (OpenItem()[..8], OpenItem()[8..]);
             var bytes = new MemoryStream();
             for (var i = 0; i < depth; i++)
@@ -168,7 +182,8 @@ public sealed class Part10ReaderProperties
         var path = Path.GetTempFileName();
         try
         {
-            File.WriteAllBytes(path, Part10File.Native(1000, 1000, frames: 3, bits: 16).Set(0x00091010, "OB", new byte[3_000_000]).ToArray());
+            File.WriteAllBytes(
+                path, Part10File.Native(1000, 1000, frames: 3, bits: 16).Set(0x00091010, "OB", new byte[3_000_000]).ToArray());
             using var file = File.OpenHandle(path);
             var count = 0;
             var frames = Part10Reader.FindFrames(RandomAccess.GetLength(file), (at, to) =>
@@ -192,7 +207,8 @@ public sealed class Part10ReaderProperties
 
     [Fact]
     public void WhatTheSourceThrowsPassesThrough() =>
-        Assert.Throws<UnauthorizedAccessException>(() => Part10Reader.FindFrames(1000, (_, _) => throw new UnauthorizedAccessException(), out _));
+        Assert.Throws<UnauthorizedAccessException>(
+            () => Part10Reader.FindFrames(1000, (_, _) => throw new UnauthorizedAccessException(), out _));
 
     /// <summary>Frames or a reason; frames follow each other within the file.</summary>
     private static void AssertSound(byte[] file) => AssertSound(Part10File.FindFrames([file], out var refusal), refusal, file.Length);
@@ -241,10 +257,12 @@ public sealed class Part10ReaderProperties
 
     private static (Part10File File, List<string> Frames) RandomNative(Random random, int count)
     {
-        ushort rows = (ushort)random.Next(1, 30), columns = (ushort)(2 * random.Next(1, 30)), samples = (ushort)(random.Next(3) == 0 ? 3 : 1), bits = (ushort)(random.Next(2) == 0 ? 8 : 16);
+        ushort rows = (ushort)random.Next(1, 30), columns = (ushort)(2 * random.Next(1, 30)),
+        samples = (ushort)(random.Next(3) == 0 ? 3 : 1), bits = (ushort)(random.Next(2) == 0 ? 8 : 16);
         var isHalf = samples == 3 && random.Next(2) == 0;
         var bytes = rows * columns * bits / 8 * (isHalf ? 2 : samples);
-        var file = Part10File.Native(rows, columns, count, samples, bits, isHalf ? "YBR_FULL_422" : "RGB", random.Next(2) == 0 ? Explicit : Implicit, bytes * count);
+        var file = Part10File.Native(
+            rows, columns, count, samples, bits, isHalf ? "YBR_FULL_422" : "RGB", random.Next(2) == 0 ? Explicit : Implicit, bytes * count);
         return (file, [.. Counting(bytes * count).Chunk(bytes).Select(Convert.ToHexString)]);
     }
 
@@ -257,7 +275,8 @@ public sealed class Part10ReaderProperties
         for (var i = 0; i < count; i++)
         {
             offsets.Add((ulong)fragments.Sum(f => f.Length + 8));
-            var own = Enumerable.Range(0, form == 2 && count > 1 ? 1 : random.Next(1, 4)).Select(_ => Counting(2 * random.Next(1, random.Next(10) == 0 ? 3000 : 50))).ToList();
+            var own = Enumerable.Range(0, form == 2
+                && count > 1 ? 1 : random.Next(1, 4)).Select(_ => Counting(2 * random.Next(1, random.Next(10) == 0 ? 3000 : 50))).ToList();
             fragments.AddRange(own);
             frames.Add(Convert.ToHexString([.. own.SelectMany(f => f)]));
             lengths.Add((ulong)own.Sum(f => f.Length) - (ulong)random.Next(2));
@@ -285,7 +304,9 @@ public sealed class Part10ReaderProperties
 
         byte[] Inner() => random.Next(2) == 0
             ? Item([1, 2, 3, 4])
-            : OpenItem(Element(0x00280010, "US", UShort(77), isImplicit), Open(0x00289010, "SQ", isImplicit, OpenItem(Element(0x7FE00010, "OW", [1, 2], isImplicit))));
+            : OpenItem(
+                Element(0x00280010, "US", UShort(77), isImplicit),
+                Open(0x00289010, "SQ", isImplicit, OpenItem(Element(0x7FE00010, "OW", [1, 2], isImplicit))));
     }
 
     private static List<ReadOnlyMemory<byte>> Pieces(byte[] file, Random random)

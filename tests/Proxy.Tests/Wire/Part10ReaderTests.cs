@@ -19,7 +19,9 @@ public class Part10ReaderTests
     {
         var file = Part10File.Native(2, 3, frames: 3, bits: 16, transferSyntax: transferSyntax).ToArray();
         var frames = Find(file);
-        Assert.Equal((transferSyntax, SopInstanceUid, "application/octet-stream"), (frames.TransferSyntaxUid.ToString(), frames.SopInstanceUid.ToString(), frames.MediaType));
+        Assert.Equal(
+            (transferSyntax, SopInstanceUid, "application/octet-stream"),
+            (frames.TransferSyntaxUid.ToString(), frames.SopInstanceUid.ToString(), frames.MediaType));
         Assert.Equal(Counting(36).Chunk(12).Select(Convert.ToHexString), Part10File.Cut(file, frames));
     }
 
@@ -44,8 +46,12 @@ public class Part10ReaderTests
     {
         var file = Part10File.Native(2, 4, 2, (ushort)samples, (ushort)bits, photometric, bytes: 2 * bytes).ToArray();
         Assert.Equal(Counting(2 * bytes).Chunk(bytes).Select(Convert.ToHexString), Cut(file));
-        Assert.Equal(FrameRefusal.PixelLength, Refusal(Part10File.Native(2, 4, 2, (ushort)samples, (ushort)bits, photometric, bytes: 2 * bytes + 2)));
-        Assert.Equal(FrameRefusal.PixelLength, Refusal(Part10File.Native(2, 4, 2, (ushort)samples, (ushort)bits, photometric, bytes: 2 * bytes - 2)));
+        Assert.Equal(
+            FrameRefusal.PixelLength,
+            Refusal(Part10File.Native(2, 4, 2, (ushort)samples, (ushort)bits, photometric, bytes: 2 * bytes + 2)));
+        Assert.Equal(
+            FrameRefusal.PixelLength,
+            Refusal(Part10File.Native(2, 4, 2, (ushort)samples, (ushort)bits, photometric, bytes: 2 * bytes - 2)));
     }
 
     [Fact]
@@ -87,10 +93,12 @@ public class Part10ReaderTests
     [InlineData("1.2.840.10008.1.2.2")]
     [InlineData("1.2.840.10008.1.2.4.102")]
     [InlineData("1.2.3")]
-    public void ATransferSyntaxIsKnown_OrNothingIsCut(string transferSyntax) => Assert.Equal(FrameRefusal.TransferSyntax, Refusal(Part10File.Native(2, 2, transferSyntax: transferSyntax)));
+    public void ATransferSyntaxIsKnown_OrNothingIsCut(string transferSyntax) =>
+        Assert.Equal(FrameRefusal.TransferSyntax, Refusal(Part10File.Native(2, 2, transferSyntax: transferSyntax)));
 
     [Fact]
-    public void AReportHasNoFrames() => Assert.Equal(FrameRefusal.NoPixelData, Refusal(new Part10File().Set(0x00420011, "OB", Counting(20))));
+    public void AReportHasNoFrames() =>
+        Assert.Equal(FrameRefusal.NoPixelData, Refusal(new Part10File().Set(0x00420011, "OB", Counting(20))));
 
     [Fact]
     public void AFileBeginsWithItsPreamble()
@@ -156,7 +164,8 @@ public class Part10ReaderTests
     }
 
     [Fact]
-    public void TheBytesThatPadAFragmentStay() => Assert.Equal(["FFD9", "FFD900FF"], Cut(Part10File.Encapsulated(2, [], [0xFF, 0xD9], [0xFF, 0xD9, 0, 0xFF]).ToArray()));
+    public void TheBytesThatPadAFragmentStay() =>
+        Assert.Equal(["FFD9", "FFD900FF"], Cut(Part10File.Encapsulated(2, [], [0xFF, 0xD9], [0xFF, 0xD9, 0, 0xFF]).ToArray()));
 
     [Theory]
     [InlineData(0u, 10u, "0102", "030405060708")]
@@ -167,11 +176,13 @@ public class Part10ReaderTests
     [Theory]
     [InlineData(0u, 10u, 2ul, 6ul, "0102", "030405060708")]
     [InlineData(0u, 22u, 5ul, 1ul, "010203040506", "0708")]
-    public void TheExtendedOffsetTableSaysSo_WhenTheBasicOneIsEmpty(uint first, uint second, ulong firstLength, ulong secondLength, params string[] frames) =>
+    public void TheExtendedOffsetTableSaysSo_WhenTheBasicOneIsEmpty(
+        uint first, uint second, ulong firstLength, ulong secondLength, params string[] frames) =>
         Assert.Equal(frames, Cut(Extended(2, Offsets64(first, second), Offsets64(firstLength, secondLength), A, B, C)));
 
     public static TheoryData<byte[]> WrongOffsets =>
-        [Offsets32(0, 11), Offsets32(0, 0), Offsets32(10, 0), Offsets32(10, 22), Offsets32(0, 32), Offsets32(0, uint.MaxValue), Offsets32(8, 18), Offsets32(0, 9)];
+        [Offsets32(0, 11), Offsets32(0, 0), Offsets32(10, 0), Offsets32(10, 22), Offsets32(0, 32), Offsets32(0, uint.MaxValue),
+        Offsets32(8, 18), Offsets32(0, 9)];
 
     [Theory]
     [MemberData(nameof(WrongOffsets))]
@@ -220,12 +231,20 @@ public class Part10ReaderTests
     {
         Assert.Equal(FrameRefusal.Malformed, Refusal(Part10File.Encapsulated(1, [], A).Set(PixelData, "OB", Counting(64))));
         Assert.Equal(FrameRefusal.Malformed, Refusal(Part10File.Native(2, 2).SetRaw(PixelData, Fragments(PixelData, [], A))));
-        Assert.Equal(FrameRefusal.Malformed, Refusal(Part10File.Native(2, 2, transferSyntax: Implicit).SetRaw(PixelData, Open(PixelData, "OB", true, Item([]), Item(A)))));
-        Assert.Equal(FrameRefusal.Malformed, Refusal(Part10File.Native(2, 2).SetRaw(PixelData, Open(PixelData, "UN", false, Item([]), Item(A)))));
+        Assert.Equal(
+            FrameRefusal.Malformed,
+            Refusal(Part10File.Native(2, 2, transferSyntax: Implicit).SetRaw(PixelData, Open(PixelData, "OB", true, Item([]), Item(A)))));
+        Assert.Equal(
+            FrameRefusal.Malformed, Refusal(Part10File.Native(2, 2).SetRaw(PixelData, Open(PixelData, "UN", false, Item([]), Item(A)))));
         Assert.Equal(FrameRefusal.Malformed, Refusal(Part10File.Native(2, 2).Set(PixelData, "UT", Counting(4))));
         Assert.Equal(FrameRefusal.Malformed, Refusal(Part10File.Encapsulated(1, [], A).SetRaw(PixelData, Open(PixelData, "OB", false))));
-        Assert.Equal(FrameRefusal.Malformed, Refusal(Part10File.Encapsulated(1, [], A).SetRaw(PixelData, Open(PixelData, "OB", false, Item([]), OpenItem()))));
-        Assert.Equal(FrameRefusal.Malformed, Refusal(Part10File.Encapsulated(1, [], A).SetRaw(PixelData, Open(PixelData, "OB", false, Item([]), Element(0x00080060, "CS", A)))));
+        Assert.Equal(
+            FrameRefusal.Malformed,
+            Refusal(Part10File.Encapsulated(1, [], A).SetRaw(PixelData, Open(PixelData, "OB", false, Item([]), OpenItem()))));
+        Assert.Equal(
+            FrameRefusal.Malformed,
+            Refusal(
+                Part10File.Encapsulated(1, [], A).SetRaw(PixelData, Open(PixelData, "OB", false, Item([]), Element(0x00080060, "CS", A)))));
     }
 
     public static TheoryData<uint, Func<bool, byte[]>> Sequences => new()
@@ -235,11 +254,18 @@ public class Part10ReaderTests
         { 0x00081140, i => Element(0x00081140, "SQ", OpenItem(Inner(i)), i) },
         { 0x00081140, i => Open(0x00081140, "SQ", i) },
         { 0x00081140, i => Open(0x00081140, "SQ", i, Item(Inner(i)), OpenItem(Inner(i)), Item([]), OpenItem()) },
-        { 0x00081140, i => Open(0x00081140, "SQ", i, OpenItem(Inner(i), Open(0x00081150, "SQ", i, OpenItem(Inner(i)), Item(Inner(i)))), OpenItem()) },
+        { 0x00081140,
+        i => Open(0x00081140, "SQ", i, OpenItem(Inner(i), Open(0x00081150, "SQ", i, OpenItem(Inner(i)), Item(Inner(i)))), OpenItem()) },
         // Deeper attributes say nothing of these pixels, and an icon's pixels are not the instance's (PS3.3 §F.7).
-        { IconImageSequence, i => Open(IconImageSequence, "SQ", i, OpenItem(Element(0x00280008, "IS", "9 "u8.ToArray(), i), Element(0x00280010, "US", UShort(1), i), Element(PixelData, "OB", [1, 2], i))) },
+        { IconImageSequence,
+        i => Open(
+            IconImageSequence, "SQ", i,
+            OpenItem(
+                Element(0x00280008, "IS", "9 "u8.ToArray(), i), Element(0x00280010, "US", UShort(1), i),
+                Element(PixelData, "OB", [1, 2], i))) },
         // UN without a length is implicit VR inside, also where the rest is explicit (PS3.5 §6.2.2).
-        { PrivateSequence, i => Open(PrivateSequence, "UN", i, Item(Inner(true)), OpenItem(Inner(true), Open(0x00091020, "", true, OpenItem(Inner(true))))) },
+        { PrivateSequence,
+        i => Open(PrivateSequence, "UN", i, Item(Inner(true)), OpenItem(Inner(true), Open(0x00091020, "", true, OpenItem(Inner(true))))) },
         { PrivateSequence, i => Element(PrivateSequence, "UN", Item(Inner(true)), i) },
         { PrivateSequence, i => Open(PrivateSequence, "SQ", i, OpenItem(Open(0x00091020, "UN", i, OpenItem(Inner(true))), Inner(i))) },
     };
@@ -249,7 +275,9 @@ public class Part10ReaderTests
     public void SequencesArePassed_HoweverTheyEnd(uint tag, Func<bool, byte[]> sequence)
     {
         foreach (var (transferSyntax, isImplicit) in new[] { (Explicit, false), (Implicit, true) })
-            Assert.Equal(["01020304", "05060708"], Cut(Part10File.Native(2, 2, frames: 2, transferSyntax: transferSyntax).SetRaw(tag, sequence(isImplicit)).ToArray()));
+            Assert.Equal(
+                ["01020304", "05060708"],
+                Cut(Part10File.Native(2, 2, frames: 2, transferSyntax: transferSyntax).SetRaw(tag, sequence(isImplicit)).ToArray()));
     }
 
     [Fact]
@@ -282,7 +310,8 @@ public class Part10ReaderTests
     }
 
     [Theory]
-    [InlineData("AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "LT", "PN", "SH", "SL", "SS", "ST", "TM", "UI", "UL", "US")]
+    [InlineData(
+        "AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "LT", "PN", "SH", "SL", "SS", "ST", "TM", "UI", "UL", "US")]
     [InlineData("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV")]
     public void EveryVrIsKnown(params string[] vrs)
     {
@@ -295,7 +324,8 @@ public class Part10ReaderTests
     public void GroupLengthsAndPrivateAttributesArePassed()
     {
         var file = Part10File.Native(2, 2)
-            .Set(0x00020000, "UL", [255, 255, 255, 255]).Set(0x00080000, "UL", [1, 0, 0, 0]).Set(0x00090010, "LO", "OURS").Set(0x7FE00000, "UL", [9, 0, 0, 0])
+            .Set(0x00020000, "UL", [255, 255, 255, 255]).Set(0x00080000, "UL", [1, 0, 0, 0]).Set(0x00090010, "LO", "OURS")
+                .Set(0x7FE00000, "UL", [9, 0, 0, 0])
             .Set(0x7FE10010, "LO", "OURS").Set(0xFFFCFFFC, "OB", new byte[30]);
         Assert.Equal(["01020304"], Cut(file.ToArray()));
     }
@@ -322,13 +352,15 @@ public class Part10ReaderTests
     [Fact]
     public void AFileOfTheOtherVrEncodingIsMalformed()
     {
-        var swapped = Part10File.Native(2, 2, transferSyntax: Implicit).SetRaw(0x00020010, Element(0x00020010, "UI", "1.2.840.10008.1.2.1\0"u8.ToArray()));
+        var swapped = Part10File.Native(2, 2, transferSyntax: Implicit)
+            .SetRaw(0x00020010, Element(0x00020010, "UI", "1.2.840.10008.1.2.1\0"u8.ToArray()));
         Assert.Equal(FrameRefusal.Malformed, Refusal(swapped));
         swapped = Part10File.Native(2, 2).SetRaw(0x00020010, Element(0x00020010, "UI", "1.2.840.10008.1.2\0"u8.ToArray()));
         Assert.Equal(FrameRefusal.Malformed, Refusal(swapped));
     }
 
-    private static byte[] Inner(bool isImplicit) => [.. Element(0x00081150, "UI", "1.2\0"u8.ToArray(), isImplicit), .. Element(0x00091001, "OB", Counting(300), isImplicit)];
+    private static byte[] Inner(bool isImplicit) =>
+        [.. Element(0x00081150, "UI", "1.2\0"u8.ToArray(), isImplicit), .. Element(0x00091001, "OB", Counting(300), isImplicit)];
 
     private static byte[] Extended(int frames, byte[]? offsets, byte[]? lengths, params byte[][] fragments)
     {

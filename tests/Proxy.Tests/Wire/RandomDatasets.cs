@@ -7,7 +7,8 @@ namespace Proxy.Tests.Wire;
 internal static class RandomDatasets
 {
     private static readonly string[] Strings =
-        ["ISO_IR 192", "Müller^Jörg", "山田^太郎", "a\\\"b\\\\c\\/d", "\\u00e9\\ud83d\\ude00", "", "1.2.840.10008.1.2.1", "{\\\"vr\\\":\\\"UI\\\"}", "[]},{", "😀"];
+        ["ISO_IR 192", "Müller^Jörg", "山田^太郎", "a\\\"b\\\\c\\/d", "\\u00e9\\ud83d\\ude00", "", "1.2.840.10008.1.2.1",
+        "{\\\"vr\\\":\\\"UI\\\"}", "[]},{", "😀"];
 
     private static readonly string[] Numbers = ["0", "-1", "1.50", "1e400", "123456789012345678901234567890", "0.0000001"];
 

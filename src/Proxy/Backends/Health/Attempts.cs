@@ -23,7 +23,8 @@ public sealed class Attempts(TimeProvider time, Action<string> sentAgain)
     /// <param name="hasSeveral">Whether the backend has more than one destination.</param>
     /// <param name="send">Sends once; every call to another destination while there is one.</param>
     /// <param name="cancellation">Ends all of them.</param>
-    public ValueTask<HttpResponseMessage> SendAsync(bool hasSeveral, Func<CancellationToken, ValueTask<HttpResponseMessage>> send, CancellationToken cancellation)
+    public ValueTask<HttpResponseMessage> SendAsync(
+        bool hasSeveral, Func<CancellationToken, ValueTask<HttpResponseMessage>> send, CancellationToken cancellation)
     {
         _budget.CountRequest();
         return (hasSeveral ? _toSeveral ??= Hedging() : _toOne ??= Retrying()).ExecuteAsync(send, cancellation);

@@ -19,7 +19,8 @@ public sealed class BackendProber(BackendSet backends, BackendStates states, Bac
                 foreach (var backend in backends.All)
                 {
                     // One that hangs must not keep the others waiting.
-                    if (states.GetCircuit(backend.Name).IsProbeDue && _asking.TryAdd(backend.Name, true)) _ = ProbeAsync(backend, stoppingToken);
+                    if (states.GetCircuit(backend.Name).IsProbeDue && _asking.TryAdd(backend.Name, true))
+                        _ = ProbeAsync(backend, stoppingToken);
                 }
             }
         }

@@ -94,7 +94,9 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
     /// <param name="backend">The backend's name.</param>
     /// <param name="request">What was asked: it decides what a failure is evidence of.</param>
     /// <param name="failure">Null when it answered.</param>
-    /// <param name="isMissing">It answered that it does not have it. A server that starts says so to everything: no proof that it works.</param>
+    /// <param name="isMissing">
+    /// It answered that it does not have it. A server that starts says so to everything: no proof that it works.
+    /// </param>
     public void Note(string backend, BackendRequest request, BackendFailure? failure, bool isMissing = false)
     {
         var holder = Get(backend);
@@ -111,7 +113,8 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
                 isUp, before is not null && before.IsUp == isUp ? before.Since : now,
                 (before?.Asked ?? 0) + 1, (before?.Failed ?? 0) + (failure is null ? 0 : 1), Opened: 0,
                 failure ?? before?.LastFailure, before?.WasDown == true || !isUp);
-            if (failure is { Error: not (BackendError.Busy or BackendError.Overloaded) } && request is { Scope: FailureScope.Study, Study: { } study })
+            if (failure is { Error: not (BackendError.Busy or BackendError.Overloaded) }
+                && request is { Scope: FailureScope.Study, Study: { } study })
                 holder.Troubled.Add(study, now);
             // Here, so that they come in the order of the changes.
             if (hasChanged) events.Publish(new(isUp ? ProxyEvent.BackendUp : ProxyEvent.BackendDown) { Backend = backend });
@@ -124,7 +127,9 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
     /// <summary>Forgets a backend that is configured no more, or has moved.</summary>
     public void Forget(string backend) => _holders.TryRemove(backend, out _);
 
-    /// <summary>A usable answer shows that it works, and a failure that speaks for the backend that it does not; else it stays as it was.</summary>
+    /// <summary>
+    /// A usable answer shows that it works, and a failure that speaks for the backend that it does not; else it stays as it was.
+    /// </summary>
     private static bool JudgeUp(BackendState? before, BackendRequest request, BackendFailure? failure, bool isMissing)
     {
         var wasUp = before is null or { IsUp: true };

@@ -51,7 +51,8 @@ public sealed class Circuit
                 SamplingDuration = TimeSpan.FromHours(1),
                 ShouldHandle = args => ValueTask.FromResult(args.Outcome.Result is not null),
                 StateProvider = _state,
-                BreakDurationGenerator = args => ValueTask.FromResult(TimeSpan.FromTicks(Math.Min(LongestBreak.Ticks, FirstBreak.Ticks << Math.Min(args.HalfOpenAttempts, 10)))),
+                BreakDurationGenerator = args => ValueTask.FromResult(
+                    TimeSpan.FromTicks(Math.Min(LongestBreak.Ticks, FirstBreak.Ticks << Math.Min(args.HalfOpenAttempts, 10)))),
                 OnOpened = args =>
                 {
                     Interlocked.Exchange(ref _probeAt, (time.GetUtcNow() + args.BreakDuration).UtcTicks);

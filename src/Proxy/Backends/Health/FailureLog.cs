@@ -3,7 +3,9 @@ using Proxy.Operations;
 namespace Proxy.Backends.Health;
 
 /// <summary>Logs failures: one line for each backend, kind of failure and second, then how many more there were.</summary>
-/// <remarks>A backend that is down under load fails thousands of times a second: as many lines would fill the disk and hide the others.</remarks>
+/// <remarks>
+/// A backend that is down under load fails thousands of times a second: as many lines would fill the disk and hide the others.
+/// </remarks>
 internal sealed class FailureLog(TimeProvider time, ILogger log) : IDisposable
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);

@@ -30,7 +30,9 @@ internal sealed class UnavailableObjects(TimeProvider time)
         lock (_lock)
         {
             if (_denials.Count == 0) return null;
-            return _denials.TryGetValue(GetKey(backend, request), out var denial) && time.GetUtcNow() - denial.At < Lifetime ? denial : null;
+            return _denials.TryGetValue(GetKey(backend, request), out var denial) && time.GetUtcNow() - denial.At < Lifetime
+                ? denial
+                : null;
         }
     }
 

@@ -50,7 +50,8 @@ internal static class ForwardedAnswers
         var headers = answer.Content.Headers.NonValidated;
         var type = MediaType.Parse(headers.TryGetValues("Content-Type", out var named) ? named.ToString() : null);
         var served = InertBody.TypeOfForwarded(type?.Type ?? MediaType.OctetStream);
-        var hasBody = !HttpMethods.IsHead(request.Method) && answer.StatusCode is not (HttpStatusCode.NoContent or HttpStatusCode.NotModified);
+        var hasBody = !HttpMethods.IsHead(request.Method)
+            && answer.StatusCode is not (HttpStatusCode.NoContent or HttpStatusCode.NotModified);
         if (!hasBody) return;
         if (type?.Type != served) response.ContentType = served;
         if (type is not null && IsBinary(type)) return;

@@ -26,17 +26,22 @@ internal sealed class BackendHttpClientFactory(BackendSet backends, BackendPermi
         handler.PooledConnectionLifetime = TimeSpan.FromMinutes(2);
         handler.ActivityHeadersPropagator = DistributedContextPropagator.CreateNoOutputPropagator();
         handler.PlaintextStreamFilter = (connection, _) => ValueTask.FromResult(
-            connection.NegotiatedHttpVersion == HttpVersion.Version11 ? new KeepAliveStream(connection.PlaintextStream) : connection.PlaintextStream);
+            connection.NegotiatedHttpVersion == HttpVersion.Version11
+                ? new KeepAliveStream(connection.PlaintextStream)
+                : connection.PlaintextStream);
     }
 
     protected override HttpMessageHandler WrapHandler(ForwarderHttpClientContext context, HttpMessageHandler handler) =>
         new BackendHandler(context.ClusterId, backends, permits, base.WrapHandler(context, handler));
 
     private static TimeSpan? ReadTimeout(ForwarderHttpClientContext context) =>
-        TimeSpan.TryParse(context.NewMetadata?.GetValueOrDefault(nameof(BackendOptions.Timeout)), CultureInfo.InvariantCulture, out var timeout) ? timeout : null;
+        TimeSpan.TryParse(
+            context.NewMetadata?.GetValueOrDefault(nameof(BackendOptions.Timeout)), CultureInfo.InvariantCulture,
+            out var timeout) ? timeout : null;
 
     /// <summary>Puts the credential on. A forwarded request also takes a permit, until its answer's body ends.</summary>
-    private sealed class BackendHandler(string backend, BackendSet backends, BackendPermits permits, HttpMessageHandler inner) : DelegatingHandler(inner)
+    private sealed class BackendHandler(
+        string backend, BackendSet backends, BackendPermits permits, HttpMessageHandler inner) : DelegatingHandler(inner)
     {
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
@@ -45,7 +50,8 @@ internal sealed class BackendHttpClientFactory(BackendSet backends, BackendPermi
                 request.Headers.Remove(credential.Header);
                 request.Headers.TryAddWithoutValidation(credential.Header, credential.Value);
             }
-            if (request.Options.TryGetValue(BackendPermits.IsHeld, out var isHeld) && isHeld) return await base.SendAsync(request, cancellationToken);
+            if (request.Options.TryGetValue(BackendPermits.IsHeld, out var isHeld) && isHeld)
+                return await base.SendAsync(request, cancellationToken);
             var permit = await permits.AcquireAsync(backend, cancellationToken);
             try
             {
@@ -75,7 +81,8 @@ internal sealed class BackendHttpClientFactory(BackendSet backends, BackendPermi
 
         protected override Task<Stream> CreateContentReadStreamAsync() => _inner.ReadAsStreamAsync();
 
-        protected override Task<Stream> CreateContentReadStreamAsync(CancellationToken cancellationToken) => _inner.ReadAsStreamAsync(cancellationToken);
+        protected override Task<Stream> CreateContentReadStreamAsync(CancellationToken cancellationToken) =>
+            _inner.ReadAsStreamAsync(cancellationToken);
 
         protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => _inner.CopyToAsync(stream, context);
 

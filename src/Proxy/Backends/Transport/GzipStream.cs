@@ -12,7 +12,9 @@ internal sealed class GzipStream(Stream packed) : ReadOnlyStream
     /// <summary>A header and a trailer, with the shortest deflate block between them (RFC 1952 §2.3).</summary>
     private const int LeastBytes = 20;
 
-    /// <summary>Pixels that are all the same shrink to a thousandth; an answer that grows more than this is made to fill memory and disk.</summary>
+    /// <summary>
+    /// Pixels that are all the same shrink to a thousandth; an answer that grows more than this is made to fill memory and disk.
+    /// </summary>
     private const int MostGrowth = 100;
 
     /// <summary>Up to here any growth is accepted, in bytes: an empty mask, some lines of text.</summary>
@@ -47,7 +49,8 @@ internal sealed class GzipStream(Stream packed) : ReadOnlyStream
         var stream = (TailStream)_inner.BaseStream;
         var tail = stream.Tail;
         // Of nothing at all the checksum is zero, and so is an empty tail.
-        if (stream.Length < LeastBytes || BinaryPrimitives.ReadUInt32LittleEndian(tail) != _checksum.GetCurrentHashAsUInt32() || BinaryPrimitives.ReadUInt32LittleEndian(tail[4..]) != (uint)_length)
+        if (stream.Length < LeastBytes || BinaryPrimitives.ReadUInt32LittleEndian(tail) != _checksum.GetCurrentHashAsUInt32()
+            || BinaryPrimitives.ReadUInt32LittleEndian(tail[4..]) != (uint)_length)
             throw new MalformedAnswerException("A packed answer does not match its trailer.");
         _isChecked = true;
     }

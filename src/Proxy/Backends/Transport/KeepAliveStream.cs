@@ -88,7 +88,8 @@ internal sealed class KeepAliveStream(Stream inner) : Stream
                 case Request.Head:
                     var end = written.IndexOf((byte)'\n');
                     var piece = end < 0 ? written : written[..end];
-                    if (_lineLength < _line.Length) piece[..Math.Min(piece.Length, _line.Length - _lineLength)].CopyTo(_line.AsSpan(_lineLength));
+                    if (_lineLength < _line.Length)
+                        piece[..Math.Min(piece.Length, _line.Length - _lineLength)].CopyTo(_line.AsSpan(_lineLength));
                     _lineLength += piece.Length;
                     written = end < 0 ? default : written[(end + 1)..];
                     if (end >= 0) EndLine(_line.AsSpan(0, Math.Min(_lineLength, _line.Length)).TrimEnd((byte)'\r'));
@@ -165,11 +166,13 @@ internal sealed class KeepAliveStream(Stream inner) : Stream
 
     public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
     public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
 
-    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
 

@@ -8,7 +8,8 @@ namespace Proxy.Cache.InMemory;
 /// <param name="isPrefetched">Whether that was before anybody asked for it.</param>
 /// <param name="pieces">The bytes.</param>
 /// <param name="done">Called when nobody needs the pieces any more; null when they are nobody's to give back.</param>
-internal sealed class MemoryBody(EntryHead head, DateTimeOffset stored, bool isPrefetched, IReadOnlyList<ReadOnlyMemory<byte>> pieces, Action? done = null) : ICachedBody
+internal sealed class MemoryBody(
+    EntryHead head, DateTimeOffset stored, bool isPrefetched, IReadOnlyList<ReadOnlyMemory<byte>> pieces, Action? done = null) : ICachedBody
 {
     private Action? _done = done;
     private BodyUsage? _usage;
@@ -53,7 +54,9 @@ internal sealed class MemoryBody(EntryHead head, DateTimeOffset stored, bool isP
 
     public ICachedBody Cut(EntryHead cut, IReadOnlyList<(long Offset, long Length)> stretches)
     {
-        var body = new MemoryBody(cut, stored, isPrefetched, [.. stretches.SelectMany(s => Slice(s.Offset, s.Length))], _done) { _usage = _usage };
+        var body = new MemoryBody(
+            cut, stored, isPrefetched, [.. stretches.SelectMany(s => Slice(s.Offset, s.Length))], _done)
+        { _usage = _usage };
         (_done, _usage) = (null, null);
         return body;
     }

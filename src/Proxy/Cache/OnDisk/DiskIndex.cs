@@ -57,10 +57,14 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
 
     public long Entries => Interlocked.Read(ref _entries);
 
-    /// <summary>Of those series of which everything was fetched ahead and nobody used anything yet. What is not written down yet may be of others.</summary>
+    /// <summary>
+    /// Of those series of which everything was fetched ahead and nobody used anything yet. What is not written down yet may be of others.
+    /// </summary>
     public long PrefetchedBytes => Interlocked.Read(ref _aheadBytes);
 
-    /// <summary>Whether what is written here is behind what lies on disk: the last process did not end in order, or the index is new.</summary>
+    /// <summary>
+    /// Whether what is written here is behind what lies on disk: the last process did not end in order, or the index is new.
+    /// </summary>
     public enum Trust
     {
         Whole,
@@ -104,7 +108,12 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
     {
         var place = EntryFile.GetFolder(key);
         var change = _changes.GetValueOrDefault(place) ?? new(key, 0, 0, stored, isAhead);
-        _changes[place] = change with { Entries = change.Entries + 1, Bytes = change.Bytes + bytes, IsPrefetched = change.IsPrefetched && isAhead };
+        _changes[place] = change with
+        {
+            Entries = change.Entries + 1,
+            Bytes = change.Bytes + bytes,
+            IsPrefetched = change.IsPrefetched && isAhead
+        };
         if (isAhead) Interlocked.Add(ref _aheadBytes, bytes);
         Interlocked.Add(ref _bytes, bytes);
         Interlocked.Increment(ref _entries);
@@ -119,7 +128,8 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
             INSERT INTO series VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
             ON CONFLICT (folder) DO UPDATE SET entries = excluded.entries, bytes = excluded.bytes
             """,
-            place, key.Backend, key.Study.ToString(), entries, bytes, isAhead ? Clock - LongAgo : Clock, isAhead ? 0 : 1, oldest.ToUnixTimeMilliseconds()));
+            place, key.Backend, key.Study.ToString(), entries, bytes, isAhead ? Clock - LongAgo : Clock, isAhead ? 0 : 1,
+            oldest.ToUnixTimeMilliseconds()));
     }
 
     /// <summary>Bytes of a folder, with what is not written yet.</summary>
@@ -151,7 +161,8 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
                     place, change.Key.Backend, change.Key.Study.ToString(), change.Entries, change.Bytes,
                     change.IsPrefetched ? now - LongAgo : now, change.IsPrefetched ? 0 : 1, change.Oldest.ToUnixTimeMilliseconds());
             }
-            foreach (var place in used) s.Run("UPDATE series SET uses = uses + (used < $2 - $3), used = $2 WHERE folder = $1", place, now, OneUse);
+            foreach (var place in used)
+                s.Run("UPDATE series SET uses = uses + (used < $2 - $3), used = $2 WHERE folder = $1", place, now, OneUse);
         });
         if (!isWritten) return;
         _changes.Clear();
@@ -160,11 +171,13 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
     }
 
     /// <summary>Folders of those series that are worth least.</summary>
-    public IReadOnlyList<string> LeastValuable(int count) => ReadFolders("SELECT folder FROM series ORDER BY used + min(uses, 8) * 86400000 LIMIT $1", count);
+    public IReadOnlyList<string> LeastValuable(int count) =>
+        ReadFolders("SELECT folder FROM series ORDER BY used + min(uses, 8) * 86400000 LIMIT $1", count);
 
     /// <summary>Folders of series that were used, but not within a time: those that are worth least; not a certain one.</summary>
     public IReadOnlyList<string> LeastValuableIdle(TimeSpan time, string except, int count) => ReadFolders(
-        "SELECT folder FROM series WHERE uses > 0 AND used < $1 AND folder <> $2 ORDER BY used + min(uses, 8) * 86400000 LIMIT $3", Clock - (long)time.TotalMilliseconds, except, count);
+        "SELECT folder FROM series WHERE uses > 0 AND used < $1 AND folder <> $2 ORDER BY used + min(uses, 8) * 86400000 LIMIT $3",
+        Clock - (long)time.TotalMilliseconds, except, count);
 
     /// <summary>Bytes of series that were used, but not within a time. From any thread.</summary>
     public long IdleBytes(TimeSpan time)
@@ -176,15 +189,19 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
     public IReadOnlyList<string> OfStudy(string study) => ReadFolders("SELECT folder FROM series WHERE study = $1", study);
 
     /// <summary>Folders from one on, in their order.</summary>
-    public IReadOnlyList<string> After(string place, int count) => ReadFolders("SELECT folder FROM series WHERE folder > $1 ORDER BY folder LIMIT $2", place, count);
+    public IReadOnlyList<string> After(string place, int count) =>
+        ReadFolders("SELECT folder FROM series WHERE folder > $1 ORDER BY folder LIMIT $2", place, count);
 
     /// <summary>Backends of which something is here.</summary>
     public IReadOnlyList<DiskShare> Shares => _file.Read<IReadOnlyList<DiskShare>>(
         static s =>
         {
             var shares = new List<DiskShare>();
-            using var rows = s.Prepare("SELECT backend, sum(entries), sum(bytes), min(oldest) FROM series GROUP BY backend").ExecuteReader();
-            while (rows.Read()) shares.Add(new(rows.GetString(0), rows.GetInt64(1), rows.GetInt64(2), DateTimeOffset.FromUnixTimeMilliseconds(rows.GetInt64(3))));
+            using var rows = s.Prepare("SELECT backend, sum(entries), sum(bytes), min(oldest) FROM series GROUP BY backend")
+                .ExecuteReader();
+            while (rows.Read())
+                shares.Add(
+                    new(rows.GetString(0), rows.GetInt64(1), rows.GetInt64(2), DateTimeOffset.FromUnixTimeMilliseconds(rows.GetInt64(3))));
             return shares;
         },
         []);
@@ -218,8 +235,10 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
     /// <summary>Sums what is written.</summary>
     public void Count()
     {
-        Interlocked.Exchange(ref _bytes, _file.Read(static s => s.Number("SELECT sum(bytes) FROM series"), 0L) + _changes.Values.Sum(c => c.Bytes));
-        Interlocked.Exchange(ref _entries, _file.Read(static s => s.Number("SELECT sum(entries) FROM series"), 0L) + _changes.Values.Sum(c => c.Entries));
+        Interlocked.Exchange(
+            ref _bytes, _file.Read(static s => s.Number("SELECT sum(bytes) FROM series"), 0L) + _changes.Values.Sum(c => c.Bytes));
+        Interlocked.Exchange(
+            ref _entries, _file.Read(static s => s.Number("SELECT sum(entries) FROM series"), 0L) + _changes.Values.Sum(c => c.Entries));
         CountPrefetched();
     }
 

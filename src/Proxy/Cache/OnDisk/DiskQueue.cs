@@ -12,7 +12,9 @@ namespace Proxy.Cache.OnDisk;
 /// </remarks>
 public sealed class DiskQueue
 {
-    /// <summary>The most that waits to be written, in bytes: a disk that is slower than the backends keeps less, and nobody waits.</summary>
+    /// <summary>
+    /// The most that waits to be written, in bytes: a disk that is slower than the backends keeps less, and nobody waits.
+    /// </summary>
     public const long MostBytes = 128L << 20;
 
     /// <summary>So many removals wait for a disk that cannot be changed, each by itself; with one more everything is to go.</summary>
@@ -110,7 +112,9 @@ public sealed class DiskQueue
         stopping.ThrowIfCancellationRequested();
     }
 
-    /// <summary>Until no body is being fetched, or for as long as bodies wait: a client has its last byte a moment before the body is left here.</summary>
+    /// <summary>
+    /// Until no body is being fetched, or for as long as bodies wait: a client has its last byte a moment before the body is left here.
+    /// </summary>
     internal async Task WaitForFetchesAsync(CancellationToken cancellation)
     {
         for (var since = TimeProvider.System.GetTimestamp(); Volatile.Read(ref _fetches) > 0 && TimeProvider.System.GetElapsedTime(since) < HeldFor;)
@@ -149,7 +153,8 @@ public sealed class DiskQueue
 
     /// <summary>Writing costs the fetches of a study that is just being opened a tenth of their speed, and has time.</summary>
     private bool IsHeld(long since) =>
-        Volatile.Read(ref _fetches) > 0 && Volatile.Read(ref _awaited) == 0 && Interlocked.Read(ref _bytes) < MaxBytes / 2 && TimeProvider.System.GetElapsedTime(since) < HeldFor;
+        Volatile.Read(ref _fetches) > 0 && Volatile.Read(ref _awaited) == 0 && Interlocked.Read(ref _bytes) < MaxBytes / 2
+            && TimeProvider.System.GetElapsedTime(since) < HeldFor;
 
     private sealed class Fetch(DiskQueue queue) : IDisposable
     {

@@ -8,7 +8,9 @@ using Proxy.Operations;
 namespace Proxy.Cache.OnDisk;
 
 /// <summary>What is kept on disk: found by the hash of its key, proved before its first byte leaves.</summary>
-/// <remarks>Looks need no index: a file is there, or it is not. A file that is not what it should be is deleted, counted, and a miss.</remarks>
+/// <remarks>
+/// Looks need no index: a file is there, or it is not. A file that is not what it should be is deleted, counted, and a miss.
+/// </remarks>
 /// <param name="folder">Where it lies.</param>
 /// <param name="writer">Who changes anything there.</param>
 /// <param name="identityOf">Under which name what a backend gave is kept; null for one that is not configured.</param>
@@ -17,7 +19,8 @@ namespace Proxy.Cache.OnDisk;
 /// <param name="counters">Where damage is counted.</param>
 /// <param name="log">Where damage is told.</param>
 public sealed class DiskTier(
-    CacheFolder folder, DiskWriter writer, Func<string, string?> identityOf, InFlightBytes inFlight, TimeProvider time, Counters counters, ILogger<DiskTier> log)
+    CacheFolder folder, DiskWriter writer, Func<string, string?> identityOf, InFlightBytes inFlight, TimeProvider time, Counters counters,
+    ILogger<DiskTier> log)
 {
     /// <summary>Up to here a file is read at once and proved; a larger one is read as it leaves.</summary>
     private const int AtOnceBytes = 1024 * 1024;
@@ -25,7 +28,9 @@ public sealed class DiskTier(
     /// <summary>Pieces that the pool gives out without making arrays that live for ever.</summary>
     private const int PieceBytes = 64 * 1024;
 
-    /// <summary>Up to here a file is proved before its first byte leaves; a larger one while it does, and its client's connection breaks at the end.</summary>
+    /// <summary>
+    /// Up to here a file is proved before its first byte leaves; a larger one while it does, and its client's connection breaks at the end.
+    /// </summary>
     private const long ProvedFirstBytes = 64L << 20;
 
     /// <summary>So many files are known to have been proved.</summary>
@@ -60,7 +65,8 @@ public sealed class DiskTier(
     /// <summary>The first of these that is here.</summary>
     /// <param name="wanted">All of one backend.</param>
     /// <param name="cancellation">The client leaves.</param>
-    public async ValueTask<(EntryKey Key, ICachedBody Body)?> FindAsync(IReadOnlyList<AcceptableEntry> wanted, CancellationToken cancellation)
+    public async ValueTask<(
+        EntryKey Key, ICachedBody Body)?> FindAsync(IReadOnlyList<AcceptableEntry> wanted, CancellationToken cancellation)
     {
         if (!folder.State.CanRead || identityOf(wanted[0].Key.Backend) is not { } identity) return null;
         var places = new List<(AcceptableEntry Wanted, EntryKey Kept)>(wanted.Count);
@@ -88,9 +94,11 @@ public sealed class DiskTier(
     public async ValueTask<bool> HasAsync(IReadOnlyList<AcceptableEntry> wanted, CancellationToken cancellation)
     {
         if (!folder.State.CanRead || identityOf(wanted[0].Key.Backend) is not { } identity) return false;
-        var places = wanted.Select(candidate => candidate with { Key = candidate.Key with { Backend = identity } }).Where(place => !writer.Queue.IsGoing(place.Key)).ToList();
+        var places = wanted.Select(candidate => candidate with { Key = candidate.Key with { Backend = identity } })
+            .Where(place => !writer.Queue.IsGoing(place.Key)).ToList();
         if (places.Exists(place => writer.Queue.Find(place.Key) is { } queued && place.IsMetBy(queued.Head))) return true;
-        return places.Count > 0 && await folder.RunAsync(() => places.Find(IsThere) is { Key: not null } ? Yes : null, cancellation) is not null;
+        return places.Count > 0
+            && await folder.RunAsync(() => places.Find(IsThere) is { Key: not null } ? Yes : null, cancellation) is not null;
     }
 
     /// <summary>Notes that somebody uses what is kept here too.</summary>
@@ -99,7 +107,9 @@ public sealed class DiskTier(
         if (identityOf(key.Backend) is { } identity) writer.Use(key with { Backend = identity });
     }
 
-    /// <summary>Whether so many bytes that are fetched ahead would be kept, and nothing leave for them that was used not long ago.</summary>
+    /// <summary>
+    /// Whether so many bytes that are fetched ahead would be kept, and nothing leave for them that was used not long ago.
+    /// </summary>
     public bool HasRoomForPrefetched(long bytes) => folder.State.CanWrite && writer.HasRoomForPrefetched(bytes);
 
     /// <summary>Keeps a body that is whole, some time soon.</summary>
@@ -124,7 +134,10 @@ public sealed class DiskTier(
     {
         if (!folder.IsConfigured) return Task.FromResult(true);
         if (removal.Backend is null) return writer.Queue.RemoveAsync(removal);
-        if (removal.Study is not null) return identityOf(removal.Backend) is { } identity ? writer.Queue.RemoveAsync(removal with { Backend = identity }) : Task.FromResult(true);
+        if (removal.Study is not null)
+            return identityOf(removal.Backend) is { } identity
+                ? writer.Queue.RemoveAsync(removal with { Backend = identity })
+                : Task.FromResult(true);
         // One that is configured no more, or otherwise: nothing of it can be found under the name that it has now.
         writer.Queue.RemoveStrangers();
         return Task.FromResult(true);
@@ -166,7 +179,8 @@ public sealed class DiskTier(
     private bool IsThere(AcceptableEntry place)
     {
         var file = new FileInfo(folder.GetPath("entries", EntryFile.GetPath(place.Key)));
-        return file.Exists && EntryFile.FindHead(file.FullName) is { } head && head.Start + head.Length == file.Length && head.Key == place.Key && place.IsMetBy(head.Head);
+        return file.Exists && EntryFile.FindHead(file.FullName) is { } head && head.Start + head.Length == file.Length
+            && head.Key == place.Key && place.IsMetBy(head.Head);
     }
 
     private ICachedBody? Open(string path, EntryKey key)
@@ -184,7 +198,8 @@ public sealed class DiskTier(
                 ArrayPool<byte>.Shared.Return(bytes);
                 if (head is null || head.Start + head.Length != length) return Drop(path, key);
                 if (head.Key != key) return null;
-                return body = new FileBody(folder, file, head.Head, head.Stored, head.IsPrefetched, head.Start, [(0, head.Length)], head.Hash);
+                return body = new FileBody(
+                    folder, file, head.Head, head.Stored, head.IsPrefetched, head.Start, [(0, head.Length)], head.Hash);
             }
             finally
             {
@@ -210,7 +225,8 @@ public sealed class DiskTier(
         var isGiven = false;
         try
         {
-            if (room.Count == 0 || RandomAccess.Read(file, room, 0) != length || EntryFile.ReadHead(room[0].Span) is not { } head || head.Start + head.Length != length)
+            if (room.Count == 0 || RandomAccess.Read(file, room, 0) != length || EntryFile.ReadHead(room[0].Span) is not { } head
+                || head.Start + head.Length != length)
             {
                 Drop(path, key);
                 return null;
@@ -259,7 +275,8 @@ public sealed class DiskTier(
         if (file.Length > ProvedFirstBytes && !found.IsPartWanted) return true;
         var path = folder.GetPath("entries", EntryFile.GetPath(found.Kept));
         if (await folder.RunAsync(() => new Written(File.GetLastWriteTimeUtc(path)), cancellation) is not { At: var written }) return false;
-        if (_proved.TryGetValue(found.Kept, out var proved) && proved.Written == written && Metadata.Freshness.IsWithin(proved.Proved, ProvedFor, time.GetUtcNow()))
+        if (_proved.TryGetValue(found.Kept, out var proved) && proved.Written == written
+            && Metadata.Freshness.IsWithin(proved.Proved, ProvedFor, time.GetUtcNow()))
         {
             file.Trust();
             return true;

@@ -61,7 +61,8 @@ public sealed class DiskWriter : BackgroundService
     public long PrefetchedBytes => _index.PrefetchedBytes;
 
     /// <summary>What the configured backends' entries take, by name.</summary>
-    public IEnumerable<DiskShare> Shares => _index.Shares.Where(s => _nameOf(s.Backend) is not null).Select(s => s with { Backend = _nameOf(s.Backend)! });
+    public IEnumerable<DiskShare> Shares =>
+        _index.Shares.Where(s => _nameOf(s.Backend) is not null).Select(s => s with { Backend = _nameOf(s.Backend)! });
 
     /// <summary>Entries that left because others needed the room.</summary>
     public long Evictions => _entries.Budget.Evictions;
@@ -99,7 +100,9 @@ public sealed class DiskWriter : BackgroundService
         _index.Use(EntryFile.GetFolder(key));
     }
 
-    /// <summary>Whether so many bytes that are fetched ahead would be kept, and nothing leave for them that was used not long ago.</summary>
+    /// <summary>
+    /// Whether so many bytes that are fetched ahead would be kept, and nothing leave for them that was used not long ago.
+    /// </summary>
     public bool HasRoomForPrefetched(long bytes)
     {
         var (max, more) = (MaxBytes, Queue.Bytes + bytes);
@@ -108,7 +111,8 @@ public sealed class DiskWriter : BackgroundService
     }
 
     /// <summary>Takes room on disk for a body on its way; false when there is none in the budget.</summary>
-    internal ValueTask<bool> TakeSpoolRoomAsync(long bytes) => _entries.Budget.TryTakeSpoolRoom(bytes) ? new(true) : new(Queue.MakeRoomAsync(bytes));
+    internal ValueTask<bool> TakeSpoolRoomAsync(long bytes) =>
+        _entries.Budget.TryTakeSpoolRoom(bytes) ? new(true) : new(Queue.MakeRoomAsync(bytes));
 
     internal void ReturnSpoolRoom(long bytes) => _entries.Budget.ReturnSpoolRoom(bytes);
 
@@ -167,7 +171,8 @@ public sealed class DiskWriter : BackgroundService
     /// <summary>As it was a second ago, at most: to look it up takes as long as to read a frame.</summary>
     private long IdleBytes()
     {
-        if (_idle is not { } idle || _time.GetElapsedTime(idle.CheckedAt) >= CheckInterval) _idle = idle = new(_index.IdleBytes(EntryBudget.IdleAfter), _time.GetTimestamp());
+        if (_idle is not { } idle || _time.GetElapsedTime(idle.CheckedAt) >= CheckInterval)
+            _idle = idle = new(_index.IdleBytes(EntryBudget.IdleAfter), _time.GetTimestamp());
         return idle.Bytes;
     }
 
@@ -268,7 +273,8 @@ public sealed class DiskWriter : BackgroundService
                 Queue.Done(remove);
                 break;
             case DiskJob.Count count:
-                if (Directory.Exists(_folder.GetPath("entries", EntryFile.GetFolder(count.Key)))) _entries.Recount(EntryFile.GetFolder(count.Key));
+                if (Directory.Exists(_folder.GetPath("entries", EntryFile.GetFolder(count.Key))))
+                    _entries.Recount(EntryFile.GetFolder(count.Key));
                 _index.Count();
                 break;
             case DiskJob.RemoveStrangers:
@@ -280,7 +286,8 @@ public sealed class DiskWriter : BackgroundService
     /// <summary>Once for each time that a full disk was looked at and still is.</summary>
     private void GiveRoom()
     {
-        if (_folder.State is not { IsFull: true, CanRead: true } || _gaveRoom is { } last && _time.GetElapsedTime(last) < GiveRoomEvery) return;
+        if (_folder.State is not { IsFull: true, CanRead: true } || _gaveRoom is { } last && _time.GetElapsedTime(last) < GiveRoomEvery)
+            return;
         _gaveRoom = _time.GetTimestamp();
         _scan.Doubt();
         _entries.GiveRoom();

@@ -41,10 +41,12 @@ internal static class EntryFile
     private static ReadOnlySpan<byte> Magic => "DWPENTRY"u8;
 
     /// <summary>A head that was read, of a file whose body is still to be proved.</summary>
-    public sealed record Found(EntryKey Key, EntryHead Head, int Start, long Length, UInt128 Hash, DateTimeOffset Stored, bool IsPrefetched);
+    public sealed record Found(
+        EntryKey Key, EntryHead Head, int Start, long Length, UInt128 Hash, DateTimeOffset Stored, bool IsPrefetched);
 
     /// <summary>The head; null when the texts are too long for one.</summary>
-    public static byte[]? WriteHead(EntryKey key, EntryHead head, long length, UInt128 hash, DateTimeOffset stored, bool isPrefetched = false)
+    public static byte[]? WriteHead(
+        EntryKey key, EntryHead head, long length, UInt128 hash, DateTimeOffset stored, bool isPrefetched = false)
     {
         string?[] texts = [key.Backend, key.Path, key.Format?.MediaType, key.Format?.TransferSyntax, head.MediaType, head.TransferSyntax];
         var size = FixedBytes + texts.Sum(text => 2 + (text is null ? 0 : Encoding.UTF8.GetByteCount(text)));
@@ -98,7 +100,8 @@ internal static class EntryFile
         var length = BinaryPrimitives.ReadInt64LittleEndian(bytes[16..]);
         return new(
             new(backend, place, format), new(type, syntax, length), size, length,
-            BinaryPrimitives.ReadUInt128LittleEndian(bytes[24..]), DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64LittleEndian(bytes[40..])),
+            BinaryPrimitives.ReadUInt128LittleEndian(bytes[24..]),
+            DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64LittleEndian(bytes[40..])),
             version != FirstVersion && (BinaryPrimitives.ReadInt32LittleEndian(bytes[MarksAt..]) & Prefetched) != 0);
     }
 

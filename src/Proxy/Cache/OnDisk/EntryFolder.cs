@@ -35,9 +35,12 @@ internal sealed class EntryFolder
     public EntryBudget Budget { get; }
 
     /// <summary>A new place in tmp/. From any thread.</summary>
-    public string NextTemporary() => _folder.GetPath("tmp", Interlocked.Increment(ref _files).ToString(System.Globalization.CultureInfo.InvariantCulture));
+    public string NextTemporary() =>
+        _folder.GetPath("tmp", Interlocked.Increment(ref _files).ToString(System.Globalization.CultureInfo.InvariantCulture));
 
-    /// <summary>Writes small bodies; gives how many are in their places, from the first on. What the disk did not take is no error here.</summary>
+    /// <summary>
+    /// Writes small bodies; gives how many are in their places, from the first on. What the disk did not take is no error here.
+    /// </summary>
     public int WriteAll(IReadOnlyList<DiskJob.Write> batch)
     {
         var written = new List<(DiskJob.Write Job, FileStream File)>();
@@ -168,7 +171,9 @@ internal sealed class EntryFolder
     }
 
     /// <summary>Makes the index say what lies in a folder of a series; what lies there of nobody goes.</summary>
-    /// <remarks>One that the index does not know was used or not like the first that is found there: how it was used is nowhere else.</remarks>
+    /// <remarks>
+    /// One that the index does not know was used or not like the first that is found there: how it was used is nowhere else.
+    /// </remarks>
     public void Recount(string place)
     {
         // One that is damaged goes while it is counted, at the hand of whoever found it.

@@ -2,7 +2,9 @@ using Proxy.Disk;
 
 namespace Proxy.Cache.OnDisk;
 
-/// <summary>Looks through what an earlier process left, a little at a time: the index is made to say what lies there. For one thread.</summary>
+/// <summary>
+/// Looks through what an earlier process left, a little at a time: the index is made to say what lies there. For one thread.
+/// </summary>
 /// <remarks>After an end in order there is nothing to look for; after a kill the index is behind; a lost one says nothing.</remarks>
 internal sealed class EntryScan(CacheFolder folder, DiskIndex index, EntryFolder entries)
 {
@@ -22,7 +24,9 @@ internal sealed class EntryScan(CacheFolder folder, DiskIndex index, EntryFolder
     /// <summary>The next <see cref="Begin"/> begins again: not all that was to be changed could be.</summary>
     public void Doubt() => _taken = -1;
 
-    /// <summary>The folder was taken, for the first time or anew, or its index was lost: what lies there is looked through as far as needed.</summary>
+    /// <summary>
+    /// The folder was taken, for the first time or anew, or its index was lost: what lies there is looked through as far as needed.
+    /// </summary>
     public void Begin()
     {
         if (_taken == folder.OwnershipEpoch && _made == index.Generation) return;

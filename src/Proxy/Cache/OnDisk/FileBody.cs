@@ -17,7 +17,8 @@ namespace Proxy.Cache.OnDisk;
 /// <param name="stretches">What of the body is given, in bytes from its beginning.</param>
 /// <param name="hash">Of the whole body; null when it was proved, or when only a part is given.</param>
 internal sealed class FileBody(
-    CacheFolder folder, SafeFileHandle file, EntryHead head, DateTimeOffset stored, bool isPrefetched, long start, IReadOnlyList<(long Offset, long Length)> stretches,
+    CacheFolder folder, SafeFileHandle file, EntryHead head, DateTimeOffset stored, bool isPrefetched, long start,
+    IReadOnlyList<(long Offset, long Length)> stretches,
     UInt128? hash) : ICachedBody
 {
     private const int PieceBytes = 64 * 1024;
@@ -84,7 +85,8 @@ internal sealed class FileBody(
 
     public int ReadAt(long offset, Span<byte> room) => ReadAt(_file!, offset, room);
 
-    private int ReadAt(SafeFileHandle from, long offset, Span<byte> room) => RandomAccess.Read(from, room[..(int)Math.Clamp(Length - offset, 0, room.Length)], start + offset);
+    private int ReadAt(SafeFileHandle from, long offset, Span<byte> room) =>
+        RandomAccess.Read(from, room[..(int)Math.Clamp(Length - offset, 0, room.Length)], start + offset);
 
     public ICachedBody Cut(EntryHead cut, IReadOnlyList<(long Offset, long Length)> wanted)
     {
@@ -118,6 +120,7 @@ internal sealed class FileBody(
     {
         if (_proof is null) return;
         _proof.Append(bytes);
-        if (_stretch == stretches.Count - 1 && _position == stretches[_stretch].Length && _proof.GetCurrentHashAsUInt128() != hash) throw new BrokenBodyException();
+        if (_stretch == stretches.Count - 1 && _position == stretches[_stretch].Length && _proof.GetCurrentHashAsUInt128() != hash)
+            throw new BrokenBodyException();
     }
 }

@@ -84,7 +84,8 @@ public sealed class Spool : IDisposable
     public void End(DateTimeOffset now) => Stored = now;
 
     /// <summary>Writes the head over the room that was left for it.</summary>
-    internal void WriteHead(bool isPrefetched) => RandomAccess.Write(File, EntryFile.WriteHead(Key, _head, Length, _hash.GetCurrentHashAsUInt128(), Stored, isPrefetched)!, 0);
+    internal void WriteHead(bool isPrefetched) =>
+        RandomAccess.Write(File, EntryFile.WriteHead(Key, _head, Length, _hash.GetCurrentHashAsUInt128(), Stored, isPrefetched)!, 0);
 
     /// <summary>The room that was taken is free again: the body is to be kept, or goes.</summary>
     internal void ReturnRoom() => _writer.ReturnSpoolRoom(Interlocked.Exchange(ref _room, 0));
@@ -92,7 +93,8 @@ public sealed class Spool : IDisposable
     private async ValueTask<bool> TakeRoomAsync(long bytes)
     {
         if (bytes <= _room) return true;
-        var wanted = Math.Max(bytes, _head.Length is { } declared && _room == 0 ? _start + declared : Math.Min(_room + StepBytes, _writer.MaxBytes / 4));
+        var wanted = Math.Max(bytes, _head.Length is { } declared
+            && _room == 0 ? _start + declared : Math.Min(_room + StepBytes, _writer.MaxBytes / 4));
         if (wanted > _writer.MaxBytes / 4 || !await _writer.TakeSpoolRoomAsync(wanted - _room)) return false;
         _room = wanted;
         return true;

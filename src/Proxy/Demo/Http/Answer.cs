@@ -35,5 +35,6 @@ internal sealed record Answer(int Status, string ContentType, long Length, IEnum
             await pace.SendAsync(httpContext.Response.Body, piece, httpContext.RequestAborted);
     }
 
-    private static Answer Create(int status, string contentType, ReadOnlyMemory<byte> body) => new(status, contentType, body.Length, [body]);
+    private static Answer Create(int status, string contentType, ReadOnlyMemory<byte> body) =>
+        new(status, contentType, body.Length, [body]);
 }

@@ -42,7 +42,8 @@ internal static class BulkAnswer
         return Answer.Error(StatusCodes.Status406NotAcceptable, $"This PACS answers multipart/related or {Single}.");
     }
 
-    private static bool Names(string accepted, string type) => accepted.Split(';')[0].TrimEnd().Equals(type, StringComparison.OrdinalIgnoreCase);
+    private static bool Names(string accepted, string type) =>
+        accepted.Split(';')[0].TrimEnd().Equals(type, StringComparison.OrdinalIgnoreCase);
 
     private static Answer Multipart(BulkPart[] parts)
     {

@@ -14,7 +14,9 @@ internal sealed class DemoRetrieve(DemoArchive archive, Func<string> root)
             where series is null || held.SeriesInstanceUid == series
             from kept in held.Instances
             where instance is null || kept.SopInstanceUid == instance
-            select (DemoDataset.Union(one.Attributes, held.Attributes, kept.Attributes), Url(study, held.SeriesInstanceUid, kept.SopInstanceUid));
+            select (
+                DemoDataset.Union(one.Attributes, held.Attributes, kept.Attributes),
+                Url(study, held.SeriesInstanceUid, kept.SopInstanceUid));
 
         return rows.Any() ? Answer.Json(rows) : Unknown();
     }

@@ -88,7 +88,9 @@ internal readonly ref struct Canvas
         }
     }
 
-    /// <summary>What a detector makes of shadows: ever less for more, <paramref name="half"/> of them is half of <paramref name="max"/>.</summary>
+    /// <summary>
+    /// What a detector makes of shadows: ever less for more, <paramref name="half"/> of them is half of <paramref name="max"/>.
+    /// </summary>
     public void Expose(int half, int max)
     {
         foreach (ref var pixel in _pixels)

@@ -99,7 +99,8 @@ internal sealed record HeadMr(MrContrast Contrast, int Lesions, uint Seed)
             canvas.Ellipsoid(side * 31, -79, height, 4.5f, 2, 0.09f, Bone);
             canvas.Ellipsoid(side * 28, 44, height, 33, 25, 0.25f, Contrast.Grey, side * -0.3f);
             for (var fold = 0; fold < 6; fold++)
-                canvas.Ellipsoid(side * 27, 27 + (fold * 6.5f), height, 24 - MathF.Abs((fold - 2.5f) * 5), 1.6f, 0.22f, Contrast.White, side * -0.3f);
+                canvas.Ellipsoid(
+                    side * 27, 27 + (fold * 6.5f), height, 24 - MathF.Abs((fold - 2.5f) * 5), 1.6f, 0.22f, Contrast.White, side * -0.3f);
         }
         canvas.Ellipsoid(0, 6, height - 0.43f, 2, 13, 0.13f, Contrast.Fluid);
         canvas.Ellipsoid(0, 4, height, 16, 15, 0.26f, Contrast.White);

@@ -42,7 +42,8 @@ internal static class HeartUs
                 // Speckle lies along the beams: fine in depth, broader across and the further the broader.
                 var beam = (int)((dx / dy * 220) + 400);
                 var seed = (uint)(index / 2);
-                var speckle = Noise.Even(seed, (beam * 1024) + (int)(r / 2.2f)) * (0.4f + Noise.Even(seed + 99, (beam / 2 * 2048) + (int)(r / 4)));
+                var speckle = Noise.Even(
+                    seed, (beam * 1024) + (int)(r / 2.2f)) * (0.4f + Noise.Even(seed + 99, (beam / 2 * 2048) + (int)(r / 4)));
                 var light = Echo(dx, dy, beat) * (0.35f + (1.5f * speckle)) * (1.1f - (0.5f * r / Depth));
                 var grey = (byte)Math.Clamp(light * 255, 0, 255);
                 Paint(frame, x, y, grey, grey, grey);

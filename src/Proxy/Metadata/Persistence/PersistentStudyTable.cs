@@ -95,7 +95,9 @@ internal sealed class PersistentStudyTable
             var changes = _table.Changes;
             if (generation != _generation) _table.BeginUsesAt(_file.LastUse);
             _file.ReadIndex();
-            if ((generation != _generation || changes != _changesWritten || withUses || !_table.LateUses.IsEmpty) && !WriteAll(_file, withUses)) return false;
+            if ((generation != _generation || changes != _changesWritten || withUses || !_table.LateUses.IsEmpty)
+                && !WriteAll(_file, withUses))
+                return false;
             _changesWritten = changes;
             _generation = _file.Generation;
             _file.Trim(Volatile.Read(ref _maxDiskBytes));
@@ -135,7 +137,14 @@ internal sealed class PersistentStudyTable
             foreach (var uid in _table.Uids)
             {
                 if (_table.Peek(uid)?.SeriesLists.ContainsKey(backend) != true) continue;
-                _table.Update(uid, study => study with { SeriesLists = study.SeriesLists.Remove(backend), Owners = study.Owners.RemoveRange(study.Owners.Where(o => o.Value == backend).Select(o => o.Key)) });
+                _table.Update(
+                    uid,
+                    study => study with
+                    {
+                        SeriesLists = study.SeriesLists.Remove(backend),
+                        Owners = study.Owners.RemoveRange(
+                        study.Owners.Where(o => o.Value == backend).Select(o => o.Key))
+                    });
                 if (_table.DropIfEmpty(uid)) gone.Add(uid);
             }
             if (gone.Count > 0) _file?.Remove(gone);

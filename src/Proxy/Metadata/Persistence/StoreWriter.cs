@@ -13,13 +13,16 @@ public sealed class StoreWriter(DicomMetadataStore store, TimeProvider time) : B
     private const int UsesEvery = 300;
 
     /// <summary>Whether memory is full; many notes are one.</summary>
-    private readonly Channel<bool> _full = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<bool> _full = Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
     /// <summary>Looks into the file before the first request does, as far as the disk answers.</summary>
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         store.Full = () => _full.Writer.TryWrite(true);
-        await Task.WhenAny(Task.Run(() => store.Flush(), CancellationToken.None), Task.Delay(CacheFolder.Patience, TimeProvider.System, cancellationToken));
+        await Task.WhenAny(
+            Task.Run(() => store.Flush(), CancellationToken.None),
+            Task.Delay(CacheFolder.Patience, TimeProvider.System, cancellationToken));
         await base.StartAsync(cancellationToken);
     }
 
@@ -30,7 +33,8 @@ public sealed class StoreWriter(DicomMetadataStore store, TimeProvider time) : B
         await Task.Run(() => store.Flush(withUses: true), CancellationToken.None).WaitAsync(cancellationToken);
     }
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(WriteAsync(stoppingToken), ShrinkAsync(stoppingToken));
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Task.WhenAll(WriteAsync(stoppingToken), ShrinkAsync(stoppingToken));
 
     private async Task ShrinkAsync(CancellationToken stopping)
     {

@@ -5,7 +5,9 @@ using Proxy.Dicom;
 
 namespace Proxy.Metadata.Persistence;
 
-/// <summary>Reads what <see cref="StoredWriter"/> wrote. What cannot be is damage, which is noted and ends the reading; nothing throws.</summary>
+/// <summary>
+/// Reads what <see cref="StoredWriter"/> wrote. What cannot be is damage, which is noted and ends the reading; nothing throws.
+/// </summary>
 /// <remarks>No number is believed before it was held against the bytes that are left: what is damaged takes no memory.</remarks>
 internal ref struct StoredReader
 {

@@ -21,7 +21,9 @@ namespace Proxy.Metadata.Persistence;
 /// <param name="nameOf">And the way back.</param>
 /// <param name="counters">Where damage is counted.</param>
 /// <param name="log">Told when the file was replaced.</param>
-public sealed class StudyFile(CacheFolder folder, Func<string, string?> identityOf, Func<string, string?> nameOf, Counters counters, ILogger<StudyFile> log) : IDisposable
+public sealed class StudyFile(
+    CacheFolder folder, Func<string, string?> identityOf, Func<string, string?> nameOf, Counters counters,
+    ILogger<StudyFile> log) : IDisposable
 {
     private const string Schema = """
         CREATE TABLE backend (id INTEGER PRIMARY KEY AUTOINCREMENT, identity TEXT UNIQUE COLLATE NOCASE);
@@ -116,7 +118,8 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
     /// <param name="uses">Further studies that were only used.</param>
     /// <param name="generation">That of the file that they are in now.</param>
     /// <returns>False when none was written.</returns>
-    public bool Write(IReadOnlyCollection<(Study Study, long Used)> studies, IReadOnlyCollection<(Uid Uid, long Used)> uses, out int generation)
+    public bool Write(
+        IReadOnlyCollection<(Study Study, long Used)> studies, IReadOnlyCollection<(Uid Uid, long Used)> uses, out int generation)
     {
         var taken = folder.OwnershipEpoch;
         var isWritten = _file.Write(
@@ -154,7 +157,8 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
         _index.Clear);
 
     /// <summary>What was kept of a backend of this name counts for nothing from now on; <see cref="Clean"/> takes it away.</summary>
-    public bool RemoveBackend(string name) => _file.Write(s => s.Run("UPDATE backend SET identity = NULL WHERE substr(identity, 1, length($1)) = $1 COLLATE NOCASE", name + "@"));
+    public bool RemoveBackend(string name) =>
+        _file.Write(s => s.Run("UPDATE backend SET identity = NULL WHERE substr(identity, 1, length($1)) = $1 COLLATE NOCASE", name + "@"));
 
     /// <summary>Removes the studies that were used longest ago, some at a time, down to nine tenths of the budget.</summary>
     public void Trim(long maxBytes)
@@ -169,8 +173,10 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
                 {
                     for (var i = 0; i < 100 && isOver; i++)
                     {
-                        isOver = (s.Number("PRAGMA page_count") - s.Number("PRAGMA freelist_count")) * s.Number("PRAGMA page_size") > maxBytes / 10 * 9
-                            && s.Prepare("SELECT uid FROM study ORDER BY used LIMIT 1").ExecuteScalar() is string oldest && Remove(s, oldest, gone);
+                        isOver =
+                            (s.Number("PRAGMA page_count") - s.Number("PRAGMA freelist_count")) * s.Number("PRAGMA page_size") > maxBytes / 10 * 9
+                            && s.Prepare("SELECT uid FROM study ORDER BY used LIMIT 1").ExecuteScalar() is string oldest
+                                && Remove(s, oldest, gone);
                     }
                 },
                 () => _index.Remove(gone));
@@ -227,11 +233,13 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
         {
             s.Run("DELETE FROM packed WHERE study = $1 AND backend IN (SELECT id FROM backend WHERE identity IS NULL)", id);
             // Whatever lies beside it: only who said something matters.
-            if (StudyFormat.Read(uid, head, nameOf, _ => null, out var isWhole) is { SeriesLists.IsEmpty: true } && isWhole) Remove(s, uid.ToString(), removed);
+            if (StudyFormat.Read(uid, head, nameOf, _ => null, out var isWhole) is { SeriesLists.IsEmpty: true } && isWhole)
+                Remove(s, uid.ToString(), removed);
         }
         if (some.Count > 0) return some[^1].Id;
         // A backend that was removed since the walk began is only met by the next one.
-        if (from > 0) s.Run("DELETE FROM backend WHERE identity IS NULL AND NOT EXISTS (SELECT 1 FROM packed WHERE packed.backend = backend.id)");
+        if (from > 0)
+            s.Run("DELETE FROM backend WHERE identity IS NULL AND NOT EXISTS (SELECT 1 FROM packed WHERE packed.backend = backend.id)");
         return 0;
     }
 
@@ -242,7 +250,8 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
         // As long as the first statement is open, the others see the file as it was then.
         var packed = new Dictionary<PackedKey, (byte[], int)>();
         // With its row's id a value is read in place; without, it would be copied to an array of its own first, a large one.
-        using (var row = s.Prepare("SELECT backend, series, kind, bytes, rowid FROM packed WHERE study = $1", NumberIn(found, 0)).ExecuteReader())
+        using (var row = s.Prepare(
+            "SELECT backend, series, kind, bytes, rowid FROM packed WHERE study = $1", NumberIn(found, 0)).ExecuteReader())
         {
             while (row.Read())
             {
@@ -298,10 +307,14 @@ public sealed class StudyFile(CacheFolder folder, Func<string, string?> identity
         {
             var hash = PackedFormat.GetHash(packed);
             if (there.Remove(key, out var kept) && kept.AsSpan().SequenceEqual(hash)) continue;
-            s.Run("INSERT OR REPLACE INTO packed (study, backend, series, kind, hash, bytes) VALUES ($1, $2, $3, $4, $5, $6)", id, key.Backend, key.Series.ToString(), key.IsRows ? 1 : 0, hash, PackedFormat.Write(packed));
+            s.Run(
+                "INSERT OR REPLACE INTO packed (study, backend, series, kind, hash, bytes) VALUES ($1, $2, $3, $4, $5, $6)", id,
+                key.Backend, key.Series.ToString(), key.IsRows ? 1 : 0, hash, PackedFormat.Write(packed));
         }
         foreach (var key in there.Keys)
-            s.Run("DELETE FROM packed WHERE study = $1 AND backend = $2 AND series = $3 AND kind = $4", id, key.Backend, key.Series.ToString(), key.IsRows ? 1 : 0);
+            s.Run(
+                "DELETE FROM packed WHERE study = $1 AND backend = $2 AND series = $3 AND kind = $4", id, key.Backend,
+                key.Series.ToString(), key.IsRows ? 1 : 0);
     }
 
     private static bool Remove(SqliteSession s, string uid, List<Uid>? removed = null)

@@ -66,7 +66,8 @@ internal static class StudyFormat
             writer.WriteUid(series);
             writer.WriteCount(id);
         }
-        var lists = (from list in study.SeriesLists.Values let id = idOf(list.Backend) where id is not null select (list, id.Value)).ToList();
+        var lists = (from list in study.SeriesLists.Values let id = idOf(list.Backend) where id is not null select (list, id.Value))
+            .ToList();
         writer.WriteCount(lists.Count);
         foreach (var (list, id) in lists)
         {
@@ -95,8 +96,11 @@ internal static class StudyFormat
     /// <param name="stored">The bytes.</param>
     /// <param name="nameOf">The backend of a number; null when it is not configured, and then its word counts for nothing.</param>
     /// <param name="packedOf">Instances that lie beside; null when they are not there, or damaged.</param>
-    /// <param name="isWhole">False when a list was left out because instances of it are missing: half of what a backend said is wrong.</param>
-    public static Study? Read(Uid uid, ReadOnlySpan<byte> stored, Func<int, string?> nameOf, Func<PackedKey, PackedInstances?> packedOf, out bool isWhole)
+    /// <param name="isWhole">
+    /// False when a list was left out because instances of it are missing: half of what a backend said is wrong.
+    /// </param>
+    public static Study? Read(
+        Uid uid, ReadOnlySpan<byte> stored, Func<int, string?> nameOf, Func<PackedKey, PackedInstances?> packedOf, out bool isWhole)
     {
         isWhole = false;
         if (!StoredReader.TryOpen(stored, Revision, out var reader)) return null;
@@ -124,7 +128,8 @@ internal static class StudyFormat
 
     private static void Write(StoredWriter writer, SeriesList list)
     {
-        writer.WriteNumber((ulong)((list.StudyRow is null ? 0 : ListParts.StudyRow) | (list.Asked is null ? 0 : ListParts.Asked) | (list.IsUnlisted ? ListParts.Unlisted : 0)));
+        writer.WriteNumber((ulong)((list.StudyRow is null ? 0 : ListParts.StudyRow) | (
+            list.Asked is null ? 0 : ListParts.Asked) | (list.IsUnlisted ? ListParts.Unlisted : 0)));
         if (list.StudyRow is { } row)
         {
             Write(writer, row);
@@ -231,12 +236,14 @@ internal static class StudyFormat
             MetadataMadeInClient = (parts & (SeriesParts.MadeInClient | SeriesParts.MetadataMadeInClient)) != 0,
             SummaryCount = parts.HasFlag(SeriesParts.Count) ? unchecked((int)(uint)reader.ReadNumber()) : null,
             IsBelied = parts.HasFlag(SeriesParts.Belied),
-            MetadataSummary = parts.HasFlag(SeriesParts.MetadataSummary) ? ReadDataset(ref reader) : parts.HasFlag(SeriesParts.MetadataSummaryIsSummary) ? summary : null,
+            MetadataSummary = parts.HasFlag(SeriesParts.MetadataSummary) ? ReadDataset(ref reader) : parts.HasFlag(
+                SeriesParts.MetadataSummaryIsSummary) ? summary : null,
             MetadataValidators = parts.HasFlag(SeriesParts.Validators) ? new(reader.ReadText(), reader.ReadText()) : null,
         };
     }
 
-    private static PackedInstances? ReadPacked(ref StoredReader reader, PackedKey key, Func<PackedKey, PackedInstances?> packedOf, bool hasPacked, ref bool isWhole)
+    private static PackedInstances? ReadPacked(
+        ref StoredReader reader, PackedKey key, Func<PackedKey, PackedInstances?> packedOf, bool hasPacked, ref bool isWhole)
     {
         var hash = reader.ReadRaw(16);
         if (reader.IsDamaged || !hasPacked) return null;
@@ -267,5 +274,6 @@ internal static class StudyFormat
         return reader.IsDamaged ? null : new(json, attributes.ToImmutable(), links.ToImmutable());
     }
 
-    private static bool IsSame(Dataset one, Dataset? other) => ReferenceEquals(one, other) || (other is not null && one.Json.Span.SequenceEqual(other.Json.Span));
+    private static bool IsSame(Dataset one, Dataset? other) =>
+        ReferenceEquals(one, other) || (other is not null && one.Json.Span.SequenceEqual(other.Json.Span));
 }

@@ -77,7 +77,8 @@ internal sealed class Backlog(TimeProvider time)
         /// <summary>All of it, when nothing of it is here and it is frames of many instances.</summary>
         internal IReadOnlyList<int>? TakeWhole(long now)
         {
-            if (_began is not null || _waiting < Items.Length || _leftOf.Count < LeastInstances || Items.Any(item => item.Frame is null)) return null;
+            if (_began is not null || _waiting < Items.Length || _leftOf.Count < LeastInstances || Items.Any(item => item.Frame is null))
+                return null;
             IsWhole = true;
             return [.. Enumerable.Range(0, Items.Length).Select(_ => Take(0, now)!.Value)];
         }
@@ -108,7 +109,8 @@ internal sealed class Backlog(TimeProvider time)
             _bytes += bytes ?? 0;
             var isInstanceDone = --_leftOf[Items[at].Instance] == 0;
             var isDone = --_left == 0;
-            return new(isInstanceDone, isDone, isDone && !_isBroken && _leftOf.Count >= LeastInstances ? _bytes : null, _began is { } began ? since(began) : default);
+            return new(isInstanceDone, isDone, isDone && !_isBroken
+                && _leftOf.Count >= LeastInstances ? _bytes : null, _began is { } began ? since(began) : default);
         }
     }
 
@@ -117,7 +119,9 @@ internal sealed class Backlog(TimeProvider time)
         lock (_lock) _parts.Add(part);
     }
 
-    /// <summary>The series to go on with: the one that is looked at, else the first that has something left. Null when nothing waits.</summary>
+    /// <summary>
+    /// The series to go on with: the one that is looked at, else the first that has something left. Null when nothing waits.
+    /// </summary>
     public Part? Choose(ViewportHint hint)
     {
         var at = hint.At;

@@ -12,7 +12,9 @@ public sealed class JobSlots(BackendScheduler scheduler, BackendStates states, R
     public bool IsWell(string backend) => states.GetCircuit(backend) is { IsClosed: true, IsProbeDue: false };
 
     /// <summary>Does something in a turn, and again when it was broken off; null when the backend is not asked for long.</summary>
-    public async Task<T?> RunAsync<T>(JobHandle job, string backend, FetchTarget target, Func<CancellationToken, Task<T>> work, CancellationToken cancellation) where T : class
+    public async Task<T?> RunAsync<T>(
+        JobHandle job, string backend, FetchTarget target, Func<CancellationToken, Task<T>> work,
+        CancellationToken cancellation) where T : class
     {
         while (await TakeAsync(job, backend, target, cancellation) is { } slot)
         {
@@ -32,7 +34,8 @@ public sealed class JobSlots(BackendScheduler scheduler, BackendStates states, R
     }
 
     /// <summary>A turn on a backend; null when it is not asked for long. The job says meanwhile what it waits for.</summary>
-    public async Task<BackendScheduler.FetchSlot?> TakeAsync(JobHandle job, string backend, FetchTarget target, CancellationToken cancellation)
+    public async Task<BackendScheduler.FetchSlot?> TakeAsync(
+        JobHandle job, string backend, FetchTarget target, CancellationToken cancellation)
     {
         // It ends the waiting alone: the turn itself is stopped with the job.
         using var patience = new CancellationTokenSource();

@@ -14,7 +14,8 @@ namespace Proxy.Prefetch.Fetching;
 /// </summary>
 /// <remarks>Frame by frame, or a whole series in one answer where the backend was found to give that faster.</remarks>
 public sealed class PixelFetch(
-    JobSlots scheduler, BackendSet backends, BodyReader bodies, BulkDataReader bulkData, WholeSeries wholeSeries, ThroughputEstimator throughput, EntryCache cache,
+    JobSlots scheduler, BackendSet backends, BodyReader bodies, BulkDataReader bulkData, WholeSeries wholeSeries,
+    ThroughputEstimator throughput, EntryCache cache,
     Reloadable<PrefetchOptions> options, TimeProvider time)
 {
     /// <summary>How often one frame is asked for again when its backend fails.</summary>
@@ -59,7 +60,8 @@ public sealed class PixelFetch(
                 job.Update(j => j.With(new(part.Path.Study, null, $"the limit of {options.Value.MaxBytes} bytes of one job")));
                 return;
             }
-            if (backends.Find(part.Backend) is not { } backend || !await HasRoomAsync(job, part, cancellation) || await scheduler.TakeAsync(job, part.Backend, new(part.Path.Study, part.Path.Series), cancellation) is not { } slot)
+            if (backends.Find(part.Backend) is not { } backend || !await HasRoomAsync(job, part, cancellation)
+                || await scheduler.TakeAsync(job, part.Backend, new(part.Path.Study, part.Path.Series), cancellation) is not { } slot)
             {
                 backlog.Drop(part.Backend);
                 continue;
@@ -67,13 +69,17 @@ public sealed class PixelFetch(
             using (slot)
             {
                 // Who reads ahead of a viewer meets him frame by frame.
-                if (job.Job.Reason != PrefetchReason.ReadAhead && throughput.PrefersWholeSeries(part.Backend) && cache.HasRoomForPrefetched(job.Job.MeanBytes * part.Items.Length) && backlog.TakeWhole(part) is { } all) await FetchWholeAsync(job, backlog, part, all, backend, slot, cancellation);
+                if (job.Job.Reason != PrefetchReason.ReadAhead && throughput.PrefersWholeSeries(part.Backend)
+                    && cache.HasRoomForPrefetched(job.Job.MeanBytes * part.Items.Length) && backlog.TakeWhole(part) is { } all)
+                    await FetchWholeAsync(job, backlog, part, all, backend, slot, cancellation);
                 else if (backlog.Take(part, job.Focus) is { } at) await FetchAsync(job, backlog, part, at, backend, slot, cancellation);
             }
         }
     }
 
-    private async Task FetchAsync(JobHandle job, Backlog backlog, Backlog.Part part, int at, BackendOptions backend, BackendScheduler.FetchSlot slot, CancellationToken cancellation)
+    private async Task FetchAsync(
+        JobHandle job, Backlog backlog, Backlog.Part part, int at, BackendOptions backend, BackendScheduler.FetchSlot slot,
+        CancellationToken cancellation)
     {
         var item = part.Items[at];
         BackendAnswer<long> answer;
@@ -102,7 +108,8 @@ public sealed class PixelFetch(
                 backlog.PutBack(part, at);
                 return;
             }
-            if (answer.Failure is { Error: not (BackendError.NotGiven or BackendError.NotInThisForm) } && backlog.CountAttempt(part, at) < MostAttempts)
+            if (answer.Failure is { Error: not (BackendError.NotGiven or BackendError.NotInThisForm) }
+                && backlog.CountAttempt(part, at) < MostAttempts)
             {
                 backlog.PutBack(part, at);
                 return;
@@ -117,7 +124,9 @@ public sealed class PixelFetch(
         Finish(job, backlog, part, at, answer.IsFound ? answer.Value : null);
     }
 
-    private async Task FetchWholeAsync(JobHandle job, Backlog backlog, Backlog.Part part, IReadOnlyList<int> all, BackendOptions backend, BackendScheduler.FetchSlot slot, CancellationToken cancellation)
+    private async Task FetchWholeAsync(
+        JobHandle job, Backlog backlog, Backlog.Part part, IReadOnlyList<int> all, BackendOptions backend, BackendScheduler.FetchSlot slot,
+        CancellationToken cancellation)
     {
         var left = all.GroupBy(at => part.Items[at].Instance).ToDictionary(instance => instance.Key, instance => instance.ToList());
         try
@@ -156,11 +165,13 @@ public sealed class PixelFetch(
 
     private async Task<bool> HasRoomAsync(JobHandle job, Backlog.Part part, CancellationToken cancellation)
     {
-        for (var waited = TimeSpan.Zero; !cache.HasRoomForPrefetched(job.Job.MeanBytes * (Volatile.Read(ref _underWay) + 1)); waited += JobHandle.RecheckInterval)
+        for (var waited = TimeSpan.Zero; !cache.HasRoomForPrefetched(
+            job.Job.MeanBytes * (Volatile.Read(ref _underWay) + 1)); waited += JobHandle.RecheckInterval)
         {
             if (job.Job.Reason == PrefetchReason.ReadAhead || waited >= JobHandle.Patience)
             {
-                job.Update(j => j.With(new(part.Path.Study, $"series/{part.Path.Series}", "the cache has no room for what nobody asked for")));
+                job.Update(
+                    j => j.With(new(part.Path.Study, $"series/{part.Path.Series}", "the cache has no room for what nobody asked for")));
                 return false;
             }
             job.Wait("the cache has no room");

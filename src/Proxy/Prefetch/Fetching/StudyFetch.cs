@@ -22,7 +22,8 @@ namespace Proxy.Prefetch.Fetching;
 /// A turn that is broken off, because a client waits for something else, is taken again later.
 /// </remarks>
 public sealed class StudyFetch(
-    JobSlots scheduler, PixelFetch pixels, BackendSet backends, BackendStates states, SeriesListReader lists, SeriesReader seriesReader, DicomMetadataStore store, Reloadable<PrefetchOptions> options, TimeProvider time)
+    JobSlots scheduler, PixelFetch pixels, BackendSet backends, BackendStates states, SeriesListReader lists, SeriesReader seriesReader,
+    DicomMetadataStore store, Reloadable<PrefetchOptions> options, TimeProvider time)
 {
     /// <summary>Once one backend has named the series of an open study, how long the others' are waited for.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
@@ -38,7 +39,8 @@ public sealed class StudyFetch(
         // 1
         var failures = await LocateAsync(job, scope, study, cancellation);
         var known = store.GetStudy(study);
-        var series = PrefetchPlan.InViewingOrder(GetUids(known, scope).Select(uid => seriesReader.GetHolders(known, scope, uid).First().FindSeries(uid)!));
+        var series = PrefetchPlan.InViewingOrder(
+            GetUids(known, scope).Select(uid => seriesReader.GetHolders(known, scope, uid).First().FindSeries(uid)!));
         if (series.IsEmpty && failures.Count == 0) job.Update(j => j.With(new(study, null, "no backend holds it")));
         foreach (var failure in failures) job.Update(j => j.With(new(study, null, $"{failure.Backend}: {failure.Detail}")));
 
@@ -52,12 +54,14 @@ public sealed class StudyFetch(
     }
 
     // 1
-    private async Task<IReadOnlyList<BackendFailure>> LocateAsync(JobHandle job, BackendScope scope, Uid study, CancellationToken cancellation)
+    private async Task<IReadOnlyList<BackendFailure>> LocateAsync(
+        JobHandle job, BackendScope scope, Uid study, CancellationToken cancellation)
     {
         var asking = scope.Backends.Select(backend => LocateAsync(job, backend, study, cancellation)).ToList();
         var all = Task.WhenAll(asking);
         if (job.Job.Reason != PrefetchReason.ReadAhead) return [.. (await all).OfType<BackendFailure>()];
-        while (!all.IsCompleted && GetUids(store.GetStudy(study), scope).Count == 0) await Task.WhenAny([all, .. asking.Where(a => !a.IsCompleted)]);
+        while (!all.IsCompleted && GetUids(store.GetStudy(study), scope).Count == 0)
+            await Task.WhenAny([all, .. asking.Where(a => !a.IsCompleted)]);
         await Task.WhenAny(all, Task.Delay(Grace, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
         return [.. asking.Where(a => a.IsCompletedSuccessfully).Select(a => a.Result).OfType<BackendFailure>()];
@@ -68,7 +72,9 @@ public sealed class StudyFetch(
         if (lists.IsKnown(backend, study)) return null;
         if (states.FindRefusal(backend.Name) is { } refusal) return refusal;
         var places = await scheduler.RunAsync(
-            job, backend.Name, new(study), stopped => lists.LocateAsync(new(backend.Name, [backend]), study, returnEarly: false, bypassCache: false, stopped, isAhead: true), cancellation);
+            job, backend.Name, new(study),
+            stopped => lists.LocateAsync(
+                new(backend.Name, [backend]), study, returnEarly: false, bypassCache: false, stopped, isAhead: true), cancellation);
         return places is null ? states.FindRefusal(backend.Name) : places.Failures is [var first, ..] ? first : null;
     }
 
@@ -76,15 +82,20 @@ public sealed class StudyFetch(
     private async Task<Backlog.Part?> ReadMetadataAsync(JobHandle job, BackendScope scope, SeriesPath path, CancellationToken cancellation)
     {
         if (seriesReader.GetHolders(store.GetStudy(path.Study), scope, path.Series).FirstOrDefault() is not { } owner) return null;
-        var result = seriesReader.FindFresh(scope, path) ?? await scheduler.RunAsync(job, owner.Backend, new(path.Study), stopped => seriesReader.PrefetchAsync(scope, path, stopped), cancellation);
+        var result = seriesReader.FindFresh(scope, path)
+            ?? await scheduler.RunAsync(
+                job, owner.Backend, new(path.Study), stopped => seriesReader.PrefetchAsync(scope, path, stopped), cancellation);
         if (result?.Metadata is not { } metadata)
         {
-            job.Update(j => j.With(new(path.Study, $"series/{path.Series}", result?.Failures is [var failure, ..] ? failure.Detail : "its backend is not asked now")));
+            job.Update(j => j.With(new(
+                path.Study, $"series/{path.Series}",
+                result?.Failures is [var failure, ..] ? failure.Detail : "its backend is not asked now")));
             return null;
         }
         if (job.Job.Instances.Total + metadata.Count > options.Value.MaxInstances)
         {
-            job.Update(j => j.With(new(path.Study, $"series/{path.Series}", $"more than the {options.Value.MaxInstances} instances of one job")));
+            job.Update(
+                j => j.With(new(path.Study, $"series/{path.Series}", $"more than the {options.Value.MaxInstances} instances of one job")));
             return null;
         }
         var items = PrefetchPlan.GetItems(await ReadAsync(metadata, cancellation));

@@ -2,7 +2,9 @@ using System.Collections.Concurrent;
 
 namespace Proxy.Prefetch.Fetching;
 
-/// <summary>How fast each backend gives the pixels of a series: frame by frame, and all in one answer. Measured, for nobody knows it of an archive.</summary>
+/// <summary>
+/// How fast each backend gives the pixels of a series: frame by frame, and all in one answer. Measured, for nobody knows it of an archive.
+/// </summary>
 public sealed class ThroughputEstimator
 {
     /// <summary>The slower way is tried again after so many series: an archive may have been busy.</summary>
@@ -35,11 +37,15 @@ public sealed class ThroughputEstimator
         _estimates.AddOrUpdate(
             backend,
             _ => isWhole ? new(null, measured, 1) : new(measured, null, 1),
-            (_, estimate) => isWhole ? estimate with { Whole = Mean(estimate.Whole, measured), Series = estimate.Series + 1 } : estimate with { Frames = Mean(estimate.Frames, measured), Series = estimate.Series + 1 });
+            (_, estimate) => isWhole
+                ? estimate with { Whole = Mean(estimate.Whole, measured), Series = estimate.Series + 1 }
+                : estimate with { Frames = Mean(estimate.Frames, measured), Series = estimate.Series + 1 });
     }
 
     /// <summary>A backend that was asked for a whole series did not give it.</summary>
-    public void NoteRefusesWholeSeries(string backend) => _estimates.AddOrUpdate(backend, _ => new(null, 0, 1), (_, estimate) => estimate with { Whole = 0, Series = estimate.Series + 1 });
+    public void NoteRefusesWholeSeries(string backend) =>
+        _estimates.AddOrUpdate(backend, _ => new(null, 0, 1), (_, estimate) => estimate with { Whole = 0, Series = estimate.Series + 1 });
 
-    private static double Mean(double? known, double measured) => known is null or 0 ? measured : known.Value + Weight * (measured - known.Value);
+    private static double Mean(double? known, double measured) =>
+        known is null or 0 ? measured : known.Value + Weight * (measured - known.Value);
 }

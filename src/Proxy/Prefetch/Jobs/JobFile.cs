@@ -5,8 +5,12 @@ using Proxy.Disk;
 
 namespace Proxy.Prefetch.Jobs;
 
-/// <summary>Jobs in the cache folder, <c>prefetch.json</c>: one that had not ended when the process did begins again with the next.</summary>
-/// <remarks>Written whole beside the old one and put in its place. A file that cannot be read is none: jobs are only asked for again.</remarks>
+/// <summary>
+/// Jobs in the cache folder, <c>prefetch.json</c>: one that had not ended when the process did begins again with the next.
+/// </summary>
+/// <remarks>
+/// Written whole beside the old one and put in its place. A file that cannot be read is none: jobs are only asked for again.
+/// </remarks>
 public sealed class JobFile(CacheFolder folder)
 {
     private static readonly JsonSerializerOptions Format = new() { Converters = { new JsonStringEnumConverter(), new UidConverter() } };
@@ -16,7 +20,8 @@ public sealed class JobFile(CacheFolder folder)
     private string Path => folder.GetPath("prefetch.json");
 
     /// <summary>Read-ahead is none of them: nobody looks any more.</summary>
-    public async Task<IReadOnlyList<PrefetchJob>> ReadAsync(CancellationToken cancellation) => await folder.RunAsync(Read, cancellation) ?? [];
+    public async Task<IReadOnlyList<PrefetchJob>> ReadAsync(CancellationToken cancellation) =>
+        await folder.RunAsync(Read, cancellation) ?? [];
 
     /// <returns>False when it could not be written.</returns>
     public async Task<bool> WriteAsync(IEnumerable<PrefetchJob> jobs, CancellationToken cancellation)
@@ -29,7 +34,9 @@ public sealed class JobFile(CacheFolder folder)
     {
         try
         {
-            return JsonSerializer.Deserialize<List<PrefetchJob>>(File.ReadAllBytes(Path), Format) is { } jobs && jobs.TrueForAll(IsWhole) ? jobs : [];
+            return JsonSerializer.Deserialize<List<PrefetchJob>>(File.ReadAllBytes(Path), Format) is { } jobs && jobs.TrueForAll(IsWhole)
+                ? jobs
+                : [];
         }
         catch (Exception e) when (e is FileNotFoundException or JsonException or NotSupportedException)
         {
@@ -37,7 +44,8 @@ public sealed class JobFile(CacheFolder folder)
         }
     }
 
-    private static bool IsWhole(PrefetchJob? job) => job is { Id.Length: > 0, Root: not null, StudyUids: { IsDefaultOrEmpty: false }, Errors.IsDefault: false };
+    private static bool IsWhole(PrefetchJob? job) =>
+        job is { Id.Length: > 0, Root: not null, StudyUids: { IsDefaultOrEmpty: false }, Errors.IsDefault: false };
 
     private string Write(byte[] text)
     {
@@ -61,6 +69,7 @@ public sealed class JobFile(CacheFolder folder)
         public override Uid Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
             Uid.TryParse(reader.GetString(), out var uid) ? uid : throw new JsonException("Not a UID.");
 
-        public override void Write(Utf8JsonWriter writer, Uid value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
+        public override void Write(Utf8JsonWriter writer, Uid value, JsonSerializerOptions options) =>
+            writer.WriteStringValue(value.ToString());
     }
 }

@@ -3,7 +3,8 @@ namespace Proxy.Prefetch.Jobs;
 /// <summary>A job as it is shown.</summary>
 internal static class JobJson
 {
-    public static string GetName(PrefetchReason reason) => reason == PrefetchReason.ReadAhead ? "read-ahead" : reason.ToString().ToLowerInvariant();
+    public static string GetName(PrefetchReason reason) =>
+        reason == PrefetchReason.ReadAhead ? "read-ahead" : reason.ToString().ToLowerInvariant();
 
     public static string GetName(JobState state) => state.ToString().ToLowerInvariant();
 
@@ -14,7 +15,10 @@ internal static class JobJson
         ["created"] = job.Created,
         ["started"] = job.Started,
         ["ended"] = job.Ended,
-        ["errors"] = job.Errors.Select(error => new Dictionary<string, string?> { ["study"] = error.Study.ToString(), ["item"] = error.Item, ["reason"] = error.Reason }),
+        ["errors"] = job.Errors.Select(
+            error => new Dictionary<string,
+            string?>
+            { ["study"] = error.Study.ToString(), ["item"] = error.Item, ["reason"] = error.Reason }),
     };
 
     /// <summary>How far it is, without what may be long.</summary>

@@ -79,7 +79,8 @@ public sealed class JobRegistry(EventLog events, Counters counters, TimeProvider
     /// <summary>Takes a job from before this process began; one that had not ended begins again.</summary>
     public void Restore(PrefetchJob job)
     {
-        if (job.IsLive) job = new(job.Id, job.Reason, job.Priority, job.Root, job.StudyUids, job.Created) { Studies = new(0, job.StudyUids.Length) };
+        if (job.IsLive)
+            job = new(job.Id, job.Reason, job.Priority, job.Root, job.StudyUids, job.Created) { Studies = new(0, job.StudyUids.Length) };
         var holder = _jobs.GetOrAdd(job.Id, _ => NewHolder(job));
         if (job.IsLive) Added?.Invoke(holder);
     }
@@ -89,11 +90,14 @@ public sealed class JobRegistry(EventLog events, Counters counters, TimeProvider
 
     private JobHandle NewHolder(PrefetchJob job) => new(job, Interlocked.Increment(ref _numbers), PublishProgress);
 
-    /// <summary>What would be missed least: of the lowest rank one that has not begun, and of those the oldest, for what it was for is past.</summary>
+    /// <summary>
+    /// What would be missed least: of the lowest rank one that has not begun, and of those the oldest, for what it was for is past.
+    /// </summary>
     private static JobHandle FindVictim(IEnumerable<JobHandle> live) =>
         live.OrderByDescending(holder => holder.Job.Priority).ThenBy(holder => holder.Job.State).ThenBy(holder => holder.Number).First();
 
-    private static bool IsSame(PrefetchJob job, PrefetchReason reason, PrefetchPriority priority, string root, ImmutableArray<Uid> studies) =>
+    private static bool IsSame(
+        PrefetchJob job, PrefetchReason reason, PrefetchPriority priority, string root, ImmutableArray<Uid> studies) =>
         job.Reason == reason && job.Priority == priority && job.Root == root && job.StudyUids.SequenceEqual(studies);
 
     /// <summary>Each change of its state is told, and how far it is once in a while.</summary>

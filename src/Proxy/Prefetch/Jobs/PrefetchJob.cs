@@ -47,7 +47,8 @@ public sealed record JobError(Uid Study, string? Item, string Reason);
 /// <param name="Created">When.</param>
 /// <remarks>The JSON names are those of <c>prefetch.json</c>: they stay as the first version wrote them.</remarks>
 public sealed record PrefetchJob(
-    string Id, [property: JsonPropertyName("Why")] PrefetchReason Reason, [property: JsonPropertyName("Rank")] PrefetchPriority Priority, string Root,
+    string Id, [property: JsonPropertyName("Why")] PrefetchReason Reason, [property: JsonPropertyName("Rank")] PrefetchPriority Priority,
+    string Root,
     ImmutableArray<Uid> StudyUids, DateTimeOffset Created)
 {
     /// <summary>No more errors are listed.</summary>
@@ -85,10 +86,12 @@ public sealed record PrefetchJob(
     public bool IsLive => State is JobState.Queued or JobState.Running;
 
     /// <summary>Bytes a second since it began; of what was kept already none had to be fetched.</summary>
-    public long RateAt(DateTimeOffset now) => Started is { } started && ((Ended ?? now) - started).TotalSeconds is > 0 and var seconds ? (long)(Bytes.Done / seconds) : 0;
+    public long RateAt(DateTimeOffset now) =>
+        Started is { } started && ((Ended ?? now) - started).TotalSeconds is > 0 and var seconds ? (long)(Bytes.Done / seconds) : 0;
 
     /// <summary>With an error; the same once.</summary>
-    public PrefetchJob With(JobError error) => Errors.Length >= MostErrors || Errors.Contains(error) ? this : this with { Errors = Errors.Add(error) };
+    public PrefetchJob With(JobError error) =>
+        Errors.Length >= MostErrors || Errors.Contains(error) ? this : this with { Errors = Errors.Add(error) };
 
     /// <summary>Items that had to be fetched, and came.</summary>
     public long Fetched { get; init; }

@@ -23,11 +23,18 @@ public sealed class PrefetchSearch(
     /// <summary>What OHIF wants of a patient's studies: who asks the same is answered by the same.</summary>
     private static readonly ImmutableSortedSet<string> AsOhif = ["00080060", "00080090", "00081030", "00100030"];
 
-    public Task<ImmutableArray<MergedRow>> FindOfPatientAsync(BackendScope scope, string patientId, PrefetchPriority priority, CancellationToken cancellation) =>
-        FindAsync(scope, Nothing with { Matches = Nothing.Matches.Add(Tag.PatientId.ToString(), ("PatientID", patientId)), IncludeFields = AsOhif }, priority, cancellation);
+    public Task<ImmutableArray<MergedRow>> FindOfPatientAsync(
+        BackendScope scope, string patientId, PrefetchPriority priority, CancellationToken cancellation) =>
+        FindAsync(
+            scope,
+            Nothing with { Matches = Nothing.Matches.Add(Tag.PatientId.ToString(), ("PatientID", patientId)), IncludeFields = AsOhif },
+            priority, cancellation);
 
-    public Task<ImmutableArray<MergedRow>> FindStudyAsync(BackendScope scope, Uid study, PrefetchPriority priority, CancellationToken cancellation) =>
-        FindAsync(scope, Nothing with { Matches = Nothing.Matches.Add(Tag.StudyInstanceUid.ToString(), ("StudyInstanceUID", study.ToString())) }, priority, cancellation);
+    public Task<ImmutableArray<MergedRow>> FindStudyAsync(
+        BackendScope scope, Uid study, PrefetchPriority priority, CancellationToken cancellation) =>
+        FindAsync(
+            scope, Nothing with { Matches = Nothing.Matches.Add(Tag.StudyInstanceUid.ToString(), ("StudyInstanceUID", study.ToString())) },
+            priority, cancellation);
 
     /// <param name="scope">Whom to ask.</param>
     /// <param name="from">The first day.</param>
@@ -35,14 +42,19 @@ public sealed class PrefetchSearch(
     /// <param name="modalities">Any of these; empty for all.</param>
     /// <param name="priority">What goes before it.</param>
     /// <param name="cancellation">It is not wanted any more.</param>
-    public Task<ImmutableArray<MergedRow>> FindOfDaysAsync(BackendScope scope, DateOnly from, DateOnly to, IReadOnlyList<string> modalities, PrefetchPriority priority, CancellationToken cancellation)
+    public Task<ImmutableArray<MergedRow>> FindOfDaysAsync(
+        BackendScope scope, DateOnly from, DateOnly to, IReadOnlyList<string> modalities, PrefetchPriority priority,
+        CancellationToken cancellation)
     {
         var matches = Nothing.Matches.Add(Tag.StudyDate.ToString(), ("StudyDate", $"{from:yyyyMMdd}-{to:yyyyMMdd}"));
-        if (modalities.Count > 0) matches = matches.Add(Tag.ModalitiesInStudy.ToString(), ("ModalitiesInStudy", string.Join(',', modalities)));
-        return FindAsync(scope, Nothing with { Matches = matches, IncludeFields = [Tag.StudyDescription.ToString()] }, priority, cancellation);
+        if (modalities.Count > 0)
+            matches = matches.Add(Tag.ModalitiesInStudy.ToString(), ("ModalitiesInStudy", string.Join(',', modalities)));
+        return FindAsync(
+            scope, Nothing with { Matches = matches, IncludeFields = [Tag.StudyDescription.ToString()] }, priority, cancellation);
     }
 
-    private async Task<ImmutableArray<MergedRow>> FindAsync(BackendScope scope, SearchQuery query, PrefetchPriority priority, CancellationToken cancellation)
+    private async Task<ImmutableArray<MergedRow>> FindAsync(
+        BackendScope scope, SearchQuery query, PrefetchPriority priority, CancellationToken cancellation)
     {
         var asked = scope.Backends.Where(backend => states.FindRefusal(backend.Name) is null).ToList();
         var found = await CurrentPurpose.RunAsync(
@@ -60,10 +72,12 @@ public sealed class PrefetchSearch(
             while (true)
             {
                 using var slot = await scheduler.AcquireAsync(
-                    backend.Name, new FetchTarget(default), priority, order: 0, options.Value.MaxConcurrentRequests, patience.Token, cancellation);
+                    backend.Name, new FetchTarget(default), priority, order: 0, options.Value.MaxConcurrentRequests, patience.Token,
+                    cancellation);
                 try
                 {
-                    return (await search.FindAsync(new(backend.Name, [backend]), query, bypassCache: false, slot.Stopped)).Rows.Read(0, Most);
+                    return (await search.FindAsync(new(backend.Name, [backend]), query, bypassCache: false, slot.Stopped))
+                        .Rows.Read(0, Most);
                 }
                 catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
                 {

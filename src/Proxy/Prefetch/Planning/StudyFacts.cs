@@ -13,7 +13,8 @@ namespace Proxy.Prefetch.Planning;
 public sealed record StudyFacts(Uid Study, string Backend, string PatientId, string Issuer, string Date, ImmutableArray<string> Modalities)
 {
     public static StudyFacts Create(Uid study, string backend, Dataset row) => new(
-        study, backend, row.FindString(Tag.PatientId)?.Trim() ?? "", row.FindString(Tag.IssuerOfPatientId)?.Trim() ?? "", row.FindString(Tag.StudyDate) ?? "",
+        study, backend, row.FindString(Tag.PatientId)?.Trim() ?? "", row.FindString(Tag.IssuerOfPatientId)?.Trim()
+            ?? "", row.FindString(Tag.StudyDate) ?? "",
         [.. row.FindStrings(Tag.ModalitiesInStudy).OfType<string>()]);
 
     /// <summary>

@@ -13,10 +13,14 @@ namespace Proxy.Prefetch.Planning;
 public sealed record Viewer(string Root, IPAddress? Address, int Agent, int Credential)
 {
     public static Viewer Identify(HttpContext context, string root) => new(
-        root, context.Connection.RemoteIpAddress, context.Request.Headers.UserAgent.ToString().GetHashCode(StringComparison.Ordinal), context.Request.Headers.Authorization.ToString().GetHashCode(StringComparison.Ordinal));
+        root, context.Connection.RemoteIpAddress, context.Request.Headers.UserAgent.ToString()
+            .GetHashCode(StringComparison.Ordinal), context.Request.Headers.Authorization.ToString().GetHashCode(StringComparison.Ordinal));
 }
 
-/// <summary>Which work lists viewers were shown of late, and which study of them is open: briefly, and with a small budget of their own: a purge of the cache takes nothing from them.</summary>
+/// <summary>
+/// Which work lists viewers were shown of late, and which study of them is open: briefly, and with a small budget of their own: a purge of
+/// the cache takes nothing from them.
+/// </summary>
 /// <param name="time">The clock.</param>
 public sealed class WorkLists(TimeProvider time) : IDisposable
 {

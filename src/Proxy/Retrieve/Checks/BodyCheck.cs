@@ -27,7 +27,9 @@ internal abstract class BodyCheck
     /// <summary>Whether the length of a body that was cut would show.</summary>
     public virtual bool KnowsLength(EntryHead head) => false;
 
-    /// <exception cref="MalformedAnswerException">The form was not asked for: an archive that cannot transcode sends what it has.</exception>
+    /// <exception cref="MalformedAnswerException">
+    /// The form was not asked for: an archive that cannot transcode sends what it has.
+    /// </exception>
     protected static void CheckForm(AskedForms asked, EntryHead head)
     {
         if (!asked.AreMetBy(head.MediaType, head.TransferSyntax))

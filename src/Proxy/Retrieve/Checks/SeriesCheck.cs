@@ -15,7 +15,8 @@ internal static class SeriesCheck
     {
         if (identity.MediaStorageSopInstanceUid is { } stored && identity.SopInstanceUid is { } instance && stored != instance)
             throw new MalformedAnswerException("A file names two SOP instances.");
-        if ((identity.StudyInstanceUid ?? $"{path.Study}") != $"{path.Study}" || (identity.SeriesInstanceUid ?? $"{path.Series}") != $"{path.Series}")
+        if ((identity.StudyInstanceUid ?? $"{path.Study}") != $"{path.Study}"
+            || (identity.SeriesInstanceUid ?? $"{path.Series}") != $"{path.Series}")
             throw new MalformedAnswerException("A file is of another study or series than was asked for.");
         return Uid.TryParse(identity.MediaStorageSopInstanceUid ?? identity.SopInstanceUid, out var uid)
             ? uid

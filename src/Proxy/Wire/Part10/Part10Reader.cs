@@ -72,12 +72,15 @@ public static class Part10Reader
 
         var isImplicit = transferSyntax.ToString() == TransferSyntax.ImplicitLittleEndian;
         var pixels = new PixelLayout(isEncapsulated: mediaType != MediaType.OctetStream);
-        var sopInstance = ReadDataset(cursor, isImplicit, pixels) ?? throw new MalformedAnswerException("The dataset has no SOP Instance UID.");
+        var sopInstance = ReadDataset(cursor, isImplicit, pixels)
+            ?? throw new MalformedAnswerException("The dataset has no SOP Instance UID.");
         refusal = pixels.Cut(cursor, length, out var ranges, out var firsts);
         return refusal == FrameRefusal.None ? new(transferSyntax, sopInstance, mediaType, ranges, firsts) : null;
     }
 
-    /// <summary>Group 0002, explicit VR in every file (PS3.10 §7.1); its end shows in the next group, for its length is often wrong.</summary>
+    /// <summary>
+    /// Group 0002, explicit VR in every file (PS3.10 §7.1); its end shows in the next group, for its length is often wrong.
+    /// </summary>
     private static Uid ReadMeta(Part10Cursor cursor)
     {
         Uid? transferSyntax = null;
@@ -172,8 +175,10 @@ public static class Part10Reader
         while (true)
         {
             var item = cursor.ReadHead(isImplicit: true);
-            if (IsEnd(item, SequenceDelimiter)) return table ?? throw new MalformedAnswerException("There is no Basic Offset Table (PS3.5 §A.4).");
-            if (item.Tag.Value != Item || item.IsUndefined) throw new MalformedAnswerException("A fragment is not an item with a length (PS3.5 §A.4).");
+            if (IsEnd(item, SequenceDelimiter))
+                return table ?? throw new MalformedAnswerException("There is no Basic Offset Table (PS3.5 §A.4).");
+            if (item.Tag.Value != Item || item.IsUndefined)
+                throw new MalformedAnswerException("A fragment is not an item with a length (PS3.5 §A.4).");
             if (table is null) table = new(item.Start, item.Length);
             else if (fragments?.Count == PixelLayout.MaxFragments) throw cursor.OverLimit("The file has more fragments than are read.");
             else fragments?.Add(new(item.Start, item.Length));
@@ -231,7 +236,9 @@ public static class Part10Reader
         Uid.TryParse(ReadText(cursor, head), out var uid) ? uid : throw new MalformedAnswerException("A UID is none (PS3.5 §9.1).");
 
     private static ushort ReadUShort(Part10Cursor cursor, Part10Head head) =>
-        head.Length == 2 ? BinaryPrimitives.ReadUInt16LittleEndian(cursor.Read(2)) : throw new MalformedAnswerException("A US value has two bytes (PS3.5 §6.2).");
+        head.Length == 2
+            ? BinaryPrimitives.ReadUInt16LittleEndian(cursor.Read(2))
+            : throw new MalformedAnswerException("A US value has two bytes (PS3.5 §6.2).");
 
     /// <summary>An integer string: digits between spaces (PS3.5 §6.2).</summary>
     private static int ReadCount(Part10Cursor cursor, Part10Head head)

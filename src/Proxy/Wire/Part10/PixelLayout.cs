@@ -85,7 +85,8 @@ internal sealed class PixelLayout(bool isEncapsulated)
         var hasBasic = basic.Length > 0;
         var hasExtended = ExtendedOffsets is not null || ExtendedLengths is not null;
         if (hasBasic && basic.Length != 4L * NumberOfFrames) return FrameRefusal.FrameBorders;
-        if (hasExtended && (ExtendedOffsets?.Length != 8L * NumberOfFrames || ExtendedLengths?.Length != 8L * NumberOfFrames)) return FrameRefusal.FrameBorders;
+        if (hasExtended && (ExtendedOffsets?.Length != 8L * NumberOfFrames || ExtendedLengths?.Length != 8L * NumberOfFrames))
+            return FrameRefusal.FrameBorders;
 
         if (hasBasic) firsts = ReadFirsts(cursor, basic, entryBytes: 4);
         if (firsts is null && hasExtended) firsts = ReadExtended(cursor);
@@ -101,9 +102,14 @@ internal sealed class PixelLayout(bool isEncapsulated)
     }
 
     private int[]? ReadExtended(Part10Cursor cursor) =>
-        ReadFirsts(cursor, ExtendedOffsets!.Value, entryBytes: 8) is { } firsts && AreLengths(cursor, ExtendedLengths!.Value, firsts) ? firsts : null;
+        ReadFirsts(cursor, ExtendedOffsets!.Value, entryBytes: 8) is { } firsts && AreLengths(cursor, ExtendedLengths!.Value, firsts)
+            ? firsts
+            : null;
 
-    /// <summary>Each frame's first fragment by a table of offsets from the first fragment's item on; null when one leads elsewhere than to an item, or not onward.</summary>
+    /// <summary>
+    /// Each frame's first fragment by a table of offsets from the first fragment's item on; null when one leads elsewhere than to an item,
+    /// or not onward.
+    /// </summary>
     private int[]? ReadFirsts(Part10Cursor cursor, ByteRange table, int entryBytes)
     {
         var firsts = new int[NumberOfFrames];
@@ -133,7 +139,9 @@ internal sealed class PixelLayout(bool isEncapsulated)
         return true;
     }
 
-    /// <summary>From the first fragment's item to this one's; what stands between an item's tag and its value is the same for both.</summary>
+    /// <summary>
+    /// From the first fragment's item to this one's; what stands between an item's tag and its value is the same for both.
+    /// </summary>
     private ulong GetOffset(int fragment) => (ulong)(Fragments[fragment].Offset - Fragments[0].Offset);
 
     private ulong GetLength(int[] firsts, int frame)

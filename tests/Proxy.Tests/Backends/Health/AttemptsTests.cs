@@ -37,17 +37,20 @@ public class AttemptsTests
     public async Task AnAnswerIsAnAnswer_WhateverItsStatus()
     {
         var sent = 0;
-        await SendAsync(hasSeveral: false, _ => ++sent > 0 ? ValueTask.FromResult(new HttpResponseMessage(HttpStatusCode.ServiceUnavailable)) : Ok());
+        await SendAsync(
+            hasSeveral: false, _ => ++sent > 0 ? ValueTask.FromResult(new HttpResponseMessage(HttpStatusCode.ServiceUnavailable)) : Ok());
         Assert.Equal(1, sent);
     }
 
     [Fact]
     public async Task RetriesAreAFifthOfTheTraffic_AndThreeWhereThereIsLittle()
     {
-        for (var i = 0; i < 10; i++) await Assert.ThrowsAsync<HttpRequestException>(() => SendAsync(hasSeveral: false, _ => throw Broken()));
+        for (var i = 0; i < 10; i++)
+            await Assert.ThrowsAsync<HttpRequestException>(() => SendAsync(hasSeveral: false, _ => throw Broken()));
         Assert.Equal(3, _sentAgain.Count);
 
-        for (var i = 0; i < 90; i++) await Assert.ThrowsAsync<HttpRequestException>(() => SendAsync(hasSeveral: false, _ => throw Broken()));
+        for (var i = 0; i < 90; i++)
+            await Assert.ThrowsAsync<HttpRequestException>(() => SendAsync(hasSeveral: false, _ => throw Broken()));
         Assert.Equal(20, _sentAgain.Count);
 
         _time.Advance(TimeSpan.FromSeconds(10));
@@ -68,14 +71,16 @@ public class AttemptsTests
         });
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         Assert.Equal(["hedge"], _sentAgain);
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first.Task.WaitAsync(Pacs.Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => first.Task.WaitAsync(Pacs.Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken));
     }
 
     [Fact]
     public async Task ASecondDestinationIsAskedAtOnce_WhenTheFirstIsDead()
     {
         var sent = 0;
-        var response = await _attempts.SendAsync(hasSeveral: true, _ => ++sent == 1 ? throw Broken() : Ok(), TestContext.Current.CancellationToken);
+        var response = await _attempts.SendAsync(
+            hasSeveral: true, _ => ++sent == 1 ? throw Broken() : Ok(), TestContext.Current.CancellationToken);
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         Assert.Equal(2, sent);
     }
@@ -85,7 +90,8 @@ public class AttemptsTests
     {
         var first = new TaskCompletionSource<HttpResponseMessage>();
         var sent = 0;
-        var sending = _attempts.SendAsync(hasSeveral: false, _ => ++sent > 0 ? new(first.Task) : Ok(), TestContext.Current.CancellationToken).AsTask();
+        var sending = _attempts.SendAsync(
+            hasSeveral: false, _ => ++sent > 0 ? new(first.Task) : Ok(), TestContext.Current.CancellationToken).AsTask();
         _time.Advance(TimeSpan.FromMinutes(1));
         first.SetResult(new(HttpStatusCode.OK));
         await sending;

@@ -10,7 +10,9 @@ namespace Proxy.Tests.Backends.Health;
 
 public class CircuitTests
 {
-    private static readonly BackendFailure NoConnection = new("east", BackendError.Unreachable, "ConnectionError") { IsConnectionFailure = true };
+    private static readonly BackendFailure NoConnection = new(
+        "east", BackendError.Unreachable, "ConnectionError")
+    { IsConnectionFailure = true };
 
     private static readonly BackendFailure Broken = new("east", BackendError.BadStatus, "status 500", HttpStatusCode.InternalServerError);
 
