@@ -8,18 +8,21 @@ using Proxy.Security;
 
 namespace Proxy;
 
-/// <summary>All settings, read and checked at once.</summary>
+/// <summary>All settings, read and validated together.</summary>
 internal sealed record Settings(
     IReadOnlyList<BackendOptions> Backends, SearchOptions Search, RetrieveOptions Retrieve, CacheOptions Cache, PrefetchOptions Prefetch,
     SecurityOptions Security)
 {
-    /// <summary>Settings that are there and do nothing in this version.</summary>
+    /// <summary>Keys of settings that have no effect in this version.</summary>
     public IReadOnlyList<string> Unused { get; private init; } = [];
 
+    /// <summary>Reads and validates all settings.</summary>
+    /// <param name="configuration">The settings.</param>
+    /// <param name="errors">All errors; empty if the settings are valid.</param>
     public static Settings Read(IConfiguration configuration, out IReadOnlyList<string> errors)
     {
         var reader = new SettingsReader(configuration);
-        reader.FailBrokenFiles();
+        reader.CheckFiles();
         var settings = new Settings(
             BackendOptions.ReadAll(reader), SearchOptions.Read(reader), RetrieveOptions.Read(reader), CacheOptions.Read(reader),
             PrefetchOptions.Read(reader), SecurityOptions.Read(reader));
@@ -28,14 +31,14 @@ internal sealed record Settings(
             foreach (var address in Listening.FindOpenAddresses(configuration))
                 reader.Fail(
                     "urls", address,
-                    "patients' images would be open to whoever reaches this address: listen on loopback, or set Security:AllowAnonymous to true");
+                    "patient images would be open without authentication: listen on loopback or set Security:AllowAnonymous to true");
         }
-        foreach (var key in (string[])["Cluster", "Viewer"]) reader.LeaveUnused(key);
+        foreach (var key in (string[])["Cluster", "Viewer"]) reader.ReportUnused(key);
         errors = reader.Errors;
         return settings with { Unused = reader.Unused };
     }
 
-    /// <summary>The builder of the application, with <c>appsettings.json</c> read; null with the reason when that is not JSON.</summary>
+    /// <summary>Creates the application builder with <c>appsettings.json</c>; null with an error if that file is not JSON.</summary>
     public static WebApplicationBuilder? CreateBuilder(string[] args, out string error)
     {
         error = "";
@@ -50,6 +53,7 @@ internal sealed record Settings(
         }
     }
 
+    /// <summary>Whether the settings have no errors.</summary>
     public static bool AreValid(IConfiguration configuration)
     {
         Read(configuration, out var errors);
@@ -57,25 +61,27 @@ internal sealed record Settings(
     }
 
     /// <summary>
-    /// What holds when no file says otherwise: the framework's own log names what is searched for, a patient for instance;
-    /// a reload is logged at every level, also at one that the reload has set.
+    /// Adds default log levels, which files may override. The framework's logs contain search values, such as patient names, so
+    /// their default is Warning. Reloads are logged even if a reload raises the default level.
     /// </summary>
     public static void AddDefaults(IConfigurationBuilder configuration) =>
         configuration.Sources.Insert(0, new Microsoft.Extensions.Configuration.Memory.MemoryConfigurationSource
         {
             InitialData =
-        [
-            new("Logging:LogLevel:Microsoft.AspNetCore", "Warning"), new("Logging:LogLevel:Yarp", "Warning"),
-            new($"Logging:LogLevel:{typeof(Settings)}", "Information"),
-        ],
+            [
+                new("Logging:LogLevel:Microsoft.AspNetCore", "Warning"), new("Logging:LogLevel:Yarp", "Warning"),
+                new($"Logging:LogLevel:{typeof(Settings)}", "Information"),
+            ],
         });
 
-    /// <summary>Settings that are read at the start alone: a reload that changes one of them says so.</summary>
+    /// <summary>Whether a setting is read only at the start, so that a change needs a restart.</summary>
     public static bool NeedsRestart(string key) => StartKeys.Any(start => key.StartsWith(start, StringComparison.OrdinalIgnoreCase));
 
     private static readonly string[] StartKeys = ["Cache:Disk:Path", "Security:KnownProxies", "urls", "http_ports", "https_ports"];
 
-    /// <summary>Adds <c>config/*.json</c>: they go before the environment and the command line and behind appsettings.json.</summary>
+    /// <summary>
+    /// Adds <c>config/*.json</c>. They override <c>appsettings.json</c>; the environment and the command line override them.
+    /// </summary>
     public static void AddFiles(IConfigurationBuilder configuration, string root)
     {
         for (var i = 0; i < configuration.Sources.Count; i++)

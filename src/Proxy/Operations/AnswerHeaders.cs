@@ -2,42 +2,43 @@ using System.Globalization;
 
 namespace Proxy.Operations;
 
-/// <summary>Where an answer came from, as <c>Cache-Status</c> says it (RFC 9211).</summary>
+/// <summary>The source of an answer, reported in <c>Cache-Status</c> (RFC 9211).</summary>
 public enum CacheStatus
 {
-    /// <summary>Kept, and fresh or confirmed.</summary>
+    /// <summary>Served from the cache, fresh or revalidated.</summary>
     Hit,
 
-    /// <summary>Another client's request was already asking for it.</summary>
+    /// <summary>Served from a backend request that another client had started.</summary>
     Collapsed,
 
-    /// <summary>Asked for now.</summary>
+    /// <summary>Fetched from a backend for this request.</summary>
     Miss,
 
-    /// <summary>Kept and old: the backends could not confirm it.</summary>
+    /// <summary>Served from the cache after its freshness lifetime, because the backends could not revalidate it.</summary>
     Stale,
 }
 
-/// <summary>The headers that every DICOMweb answer carries.</summary>
+/// <summary>The headers of every DICOMweb answer.</summary>
 internal static class AnswerHeaders
 {
-    /// <summary>The name under which the proxy speaks of itself.</summary>
+    /// <summary>The name of the proxy in <c>Warning</c> headers.</summary>
     public const string Agent = "Proxy";
 
-    /// <summary>Names the backends that did not answer, for a viewer that cannot read <c>Warning</c>.</summary>
+    /// <summary>The header that lists the backends that did not answer, for viewers that cannot read <c>Warning</c>.</summary>
     public const string FailedBackends = "X-Failed-Backends";
 
-    /// <summary>On every answer: a browser takes its type as it is named, and pages of other origins may embed it.</summary>
+    /// <summary>Tells browsers to trust the declared content type, and lets pages of other origins embed the answer.</summary>
     public static void SetBrowserRules(this HttpResponse response)
     {
         response.Headers.XContentTypeOptions = "nosniff";
         response.Headers["Cross-Origin-Resource-Policy"] = "cross-origin";
     }
 
-    /// <param name="response">To the client.</param>
-    /// <param name="status">Where it came from.</param>
-    /// <param name="isStored">What was asked for now is kept.</param>
-    /// <param name="isPrefetched">What is kept came before anybody asked for it.</param>
+    /// <summary>Sets <c>Cache-Status</c> (RFC 9211).</summary>
+    /// <param name="response">The answer to the client.</param>
+    /// <param name="status">The source of the answer.</param>
+    /// <param name="isStored">On a miss: whether the answer is stored in the cache.</param>
+    /// <param name="isPrefetched">On a hit: whether a prefetch stored the entry before any client requested it.</param>
     public static void SetCacheStatus(this HttpResponse response, CacheStatus status, bool isStored = true, bool isPrefetched = false) =>
         response.Headers["Cache-Status"] = status switch
         {
@@ -47,45 +48,49 @@ internal static class AnswerHeaders
             _ => isStored ? "Proxy; fwd=miss; stored" : "Proxy; fwd=miss",
         };
 
+    /// <summary>Sets <c>Age</c> in whole seconds (RFC 9111 §5.1).</summary>
     public static void SetAge(this HttpResponse response, TimeSpan age) =>
         response.Headers.Age = ((long)age.TotalSeconds).ToString(CultureInfo.InvariantCulture);
 
+    /// <summary>Sets <c>Server-Timing</c> with the time that the backends took, in milliseconds.</summary>
     public static void SetServerTiming(this HttpResponse response, TimeSpan backend) =>
         response.Headers["Server-Timing"] = string.Create(CultureInfo.InvariantCulture, $"backend;dur={backend.TotalMilliseconds:F1}");
 
-    /// <summary>A browser may keep it and has to ask whether it still holds.</summary>
+    /// <summary>Lets a browser store the answer; the browser must revalidate before each use.</summary>
     public static void SetPrivate(this HttpResponse response) => response.Headers.CacheControl = "private, no-cache";
 
-    /// <summary>A warning as PS3.18 §8.3.4.4 asks for; RFC 9111 §5.5 no longer defines the header, viewers still read it.</summary>
+    /// <summary>Adds a warning as PS3.18 §8.3.4.4 requires. RFC 9111 §5.5 made the header obsolete, but viewers still read it.</summary>
     public static void AddWarning(this HttpResponse response, string text) =>
-        response.Headers.Append("Warning", $"299 {Agent} \"{Quotable(text)}\"");
+        response.Headers.Append("Warning", $"299 {Agent} \"{ToQuotable(text)}\"");
 
     /// <summary>
-    /// Sets the tag and says whether the client has this version: then 304 is set and nothing more is to be written
+    /// Sets <c>ETag</c>. If the client has this version, also sets status 304; the caller then writes no body
     /// (RFC 9110 §13.1.2, weak comparison).
     /// </summary>
-    /// <param name="context">The client.</param>
-    /// <param name="etag">Of what it would get.</param>
-    /// <param name="alternative">Of what would do as well if it has that.</param>
+    /// <param name="context">The client's request and the answer.</param>
+    /// <param name="etag">The tag of the answer.</param>
+    /// <param name="alternative">The tag of an equivalent answer that the client may have.</param>
+    /// <returns>Whether the client has the answer or its equivalent.</returns>
     public static bool IsNotModified(this HttpContext context, string etag, string? alternative = null)
     {
         context.Response.Headers.ETag = etag;
         if (context.Request.Headers.IfNoneMatch is not { Count: > 0 } header) return false;
         var known = header.ToString().Split(',', StringSplitOptions.TrimEntries);
-        if (!known.Any(t => t == "*" || Strong(t) == Strong(etag)))
+        if (!known.Any(t => t == "*" || RemoveWeakPrefix(t) == RemoveWeakPrefix(etag)))
         {
-            if (alternative is null || !known.Any(t => Strong(t) == Strong(alternative))) return false;
+            if (alternative is null || !known.Any(t => RemoveWeakPrefix(t) == RemoveWeakPrefix(alternative))) return false;
             context.Response.Headers.ETag = alternative;
         }
         context.Response.StatusCode = StatusCodes.Status304NotModified;
         return true;
     }
 
+    /// <summary>Whether the client asks for an answer from the backends (<c>Cache-Control: no-cache</c>).</summary>
     public static bool BypassesCache(this HttpRequest request) =>
         request.Headers.CacheControl.ToString().Contains("no-cache", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>A header takes no other characters, and the server refuses the whole answer for one.</summary>
-    private static string Quotable(string text) => new([.. text.Select(c => c is < ' ' or > '~' or '"' or '\\' ? '?' : c)]);
+    /// <summary>Replaces characters that a quoted header value cannot hold: Kestrel fails the whole answer otherwise.</summary>
+    private static string ToQuotable(string text) => new([.. text.Select(c => c is < ' ' or > '~' or '"' or '\\' ? '?' : c)]);
 
-    private static string Strong(string etag) => etag.StartsWith("W/", StringComparison.Ordinal) ? etag[2..] : etag;
+    private static string RemoveWeakPrefix(string etag) => etag.StartsWith("W/", StringComparison.Ordinal) ? etag[2..] : etag;
 }

@@ -4,51 +4,54 @@ using Microsoft.AspNetCore.Connections;
 
 namespace Proxy.Operations;
 
-/// <summary>Blocks for the server's connections, larger than its own of 4 KiB: a frame leaves in few pieces instead of a hundred.</summary>
+/// <summary>The memory pool of Kestrel's connections. Its 64 KiB blocks send a frame in few writes; Kestrel's own have 4 KiB.</summary>
 /// <remarks>
 /// <para>
-/// A connection holds a block only while something of a request or an answer lies in it: one that is idle waits without
-/// any. So what is out at a time goes with what is in flight, and a burst is not paid for ever: what nobody needed since
-/// the last look is given up. <see cref="ResponseSteps"/> bounds what is out in large steps; beyond what these need,
-/// blocks are smaller, so that thousands of slow clients hold little each.
+/// A connection holds a block only while the block contains data of a request or an answer; an idle connection holds
+/// none. The number of rented blocks therefore follows the traffic, and a periodic check frees the blocks that stayed
+/// unused since the last check. <see cref="ResponseSteps"/> bounds the memory in large steps; above that bound the pool
+/// rents small blocks, so that thousands of slow clients hold little each.
 /// </para>
 /// <para>
-/// The server makes a pool for each of its queues; all of them draw from the same blocks, so that the bound is one.
+/// Kestrel creates a pool for each of its I/O queues. All of them share the same blocks and the same bound.
 /// </para>
 /// </remarks>
 public sealed class BlockPool : IMemoryPoolFactory<byte>, IDisposable
 {
-    /// <summary>A frame of 512 KiB is eight of them; with twice the size nothing more is won.</summary>
+    /// <summary>The size of a large block. A frame of 512 KiB takes eight; larger blocks gain nothing more.</summary>
     public const int BlockBytes = 64 * 1024;
 
-    /// <summary>While more than <see cref="MostKeptBytes"/> are out.</summary>
+    /// <summary>The size of a small block, rented while large blocks of <see cref="MaxFreeBytes"/> in total are in use.</summary>
     public const int SmallBlockBytes = 16 * 1024;
 
-    /// <summary>The most in blocks of <see cref="BlockBytes"/> at once, and the most that is kept for later of each size.</summary>
-    public const int MostKeptBytes = 96 * 1024 * 1024;
+    /// <summary>The maximum total of large blocks in use, and the maximum total of free blocks per size.</summary>
+    public const int MaxFreeBytes = 96 * 1024 * 1024;
 
     private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(10);
 
     private readonly Shelf _large = new(BlockBytes);
     private readonly Shelf _small = new(SmallBlockBytes);
-    private readonly ITimer _looking;
+    private readonly ITimer _timer;
 
+    /// <summary>Starts the periodic check that frees unused blocks.</summary>
     public BlockPool(TimeProvider time) =>
-        _looking = time.CreateTimer(static pool => ((BlockPool)pool!).GiveUp(), this, CheckInterval, CheckInterval);
+        _timer = time.CreateTimer(static pool => ((BlockPool)pool!).Trim(), this, CheckInterval, CheckInterval);
 
-    /// <summary>Blocks of <see cref="BlockBytes"/> that are kept for later.</summary>
+    /// <summary>The number of free blocks of <see cref="BlockBytes"/>.</summary>
     public int Free => _large.Free;
 
+    /// <inheritdoc/>
     public MemoryPool<byte> Create(MemoryPoolOptions? options = null) => new Pool(this);
 
-    public void Dispose() => _looking.Dispose();
+    /// <summary>Stops the periodic check.</summary>
+    public void Dispose() => _timer.Dispose();
 
-    private Block Take(int least) => (least <= SmallBlockBytes && _large.IsExhausted ? _small : _large).Take();
+    private Block Rent(int minBytes) => (minBytes <= SmallBlockBytes && _large.IsExhausted ? _small : _large).Rent();
 
-    private void GiveUp()
+    private void Trim()
     {
-        _large.GiveUp();
-        _small.GiveUp();
+        _large.Trim();
+        _small.Trim();
     }
 
     private sealed class Pool(BlockPool blocks) : MemoryPool<byte>
@@ -58,10 +61,10 @@ public sealed class BlockPool : IMemoryPoolFactory<byte>, IDisposable
         public override IMemoryOwner<byte> Rent(int minBufferSize = -1)
         {
             ArgumentOutOfRangeException.ThrowIfGreaterThan(minBufferSize, BlockBytes);
-            return blocks.Take(minBufferSize);
+            return blocks.Rent(minBufferSize);
         }
 
-        /// <summary>The blocks are not its own.</summary>
+        /// <summary>Does nothing: the blocks belong to the <see cref="BlockPool"/>.</summary>
         protected override void Dispose(bool disposing)
         {
         }
@@ -72,10 +75,10 @@ public sealed class BlockPool : IMemoryPoolFactory<byte>, IDisposable
     {
         private readonly Lock _lock = new();
         private readonly Stack<byte[]> _free = new();
-        private int _out;
+        private int _rented;
 
-        /// <summary>The fewest that were free at any moment since the last look: nobody needed these.</summary>
-        private int _leastFree;
+        /// <summary>The lowest number of free blocks since the last check: these blocks stayed unused.</summary>
+        private int _minFree;
 
         public int Free
         {
@@ -85,44 +88,44 @@ public sealed class BlockPool : IMemoryPoolFactory<byte>, IDisposable
             }
         }
 
-        /// <summary>As many are out as may be kept.</summary>
-        public bool IsExhausted => Volatile.Read(ref _out) >= MostKeptBytes / size;
+        /// <summary>Whether the blocks in use reach the bound.</summary>
+        public bool IsExhausted => Volatile.Read(ref _rented) >= MaxFreeBytes / size;
 
-        public Block Take()
+        public Block Rent()
         {
             lock (_lock)
             {
-                _out++;
+                _rented++;
                 if (_free.TryPop(out var block))
                 {
-                    _leastFree = Math.Min(_leastFree, _free.Count);
+                    _minFree = Math.Min(_minFree, _free.Count);
                     return new(this, block);
                 }
             }
-            // The system reads and writes it while it is out: it must not be moved.
+            // Pinned: socket calls read and write the block while it is rented.
             return new(this, GC.AllocateUninitializedArray<byte>(size, pinned: true));
         }
 
-        public void GiveBack(byte[] block)
+        public void Return(byte[] block)
         {
             lock (_lock)
             {
-                _out--;
-                if (_free.Count < MostKeptBytes / size) _free.Push(block);
+                _rented--;
+                if (_free.Count < MaxFreeBytes / size) _free.Push(block);
             }
         }
 
-        public void GiveUp()
+        public void Trim()
         {
             lock (_lock)
             {
-                for (; _leastFree > 0; _leastFree--) _free.Pop();
-                _leastFree = _free.Count;
+                for (; _minFree > 0; _minFree--) _free.Pop();
+                _minFree = _free.Count;
             }
         }
     }
 
-    /// <summary>One renting: given back twice, the second time is nothing, whoever has the bytes by then.</summary>
+    /// <summary>One rental. A second disposal has no effect, even if the bytes are rented again by then.</summary>
     private sealed class Block(Shelf shelf, byte[] bytes) : IMemoryOwner<byte>
     {
         private byte[]? _bytes = bytes;
@@ -131,7 +134,7 @@ public sealed class BlockPool : IMemoryPoolFactory<byte>, IDisposable
 
         public void Dispose()
         {
-            if (Interlocked.Exchange(ref _bytes, null) is { } back) shelf.GiveBack(back);
+            if (Interlocked.Exchange(ref _bytes, null) is { } block) shelf.Return(block);
         }
     }
 }

@@ -3,21 +3,23 @@ using Microsoft.Extensions.Primitives;
 
 namespace Proxy.Operations;
 
-/// <summary>How an answer's bytes are packed (RFC 9110 §8.4.1).</summary>
+/// <summary>The content coding of an answer (RFC 9110 §8.4.1).</summary>
 public enum Coding
 {
-    /// <summary>Not at all.</summary>
+    /// <summary>No coding.</summary>
     Identity,
 
+    /// <summary><c>gzip</c> (RFC 1952).</summary>
     Gzip,
 
+    /// <summary><c>br</c> (RFC 7932).</summary>
     Brotli,
 }
 
-/// <summary>Chooses the coding of an answer by what the client says (RFC 9110 §12.5.3).</summary>
+/// <summary>Negotiates the coding of an answer by the client's <c>Accept-Encoding</c> (RFC 9110 §12.5.3).</summary>
 public static class Codings
 {
-    /// <summary>As <c>Content-Encoding</c> names it; empty for none.</summary>
+    /// <summary>The name of a coding in <c>Content-Encoding</c>; empty for <see cref="Coding.Identity"/>.</summary>
     public static string GetName(Coding coding) => coding switch
     {
         Coding.Gzip => "gzip",
@@ -26,14 +28,15 @@ public static class Codings
     };
 
     /// <summary>
-    /// The heaviest one that the client names, of equal ones the smallest answer. It is never refused: what it takes in no way comes
-    /// unpacked.
+    /// The coding with the highest weight; among equal weights, the coding with the smallest result. If the client accepts no coding,
+    /// the answer is sent without one instead of a refusal.
     /// </summary>
     public static Coding ChooseCoding(this HttpRequest request) => Choose(request.Headers.AcceptEncoding);
 
+    /// <summary>As <see cref="ChooseCoding"/>, from the values of <c>Accept-Encoding</c>.</summary>
     public static Coding Choose(StringValues accepted)
     {
-        // What is not named has no weight yet.
+        // Null: the client did not name the coding.
         double? brotli = null, gzip = null, identity = null, other = null;
         foreach (var value in accepted)
         {
@@ -50,19 +53,19 @@ public static class Codings
                 else if (name is "*") other = weight;
             }
         }
-        var (best, heaviest) = (Coding.Identity, identity ?? 0);
-        if ((gzip ?? other ?? 0) is > 0 and var g && g >= heaviest) (best, heaviest) = (Coding.Gzip, g);
-        if ((brotli ?? other ?? 0) is > 0 and var b && b >= heaviest) best = Coding.Brotli;
+        var (best, maxWeight) = (Coding.Identity, identity ?? 0);
+        if ((gzip ?? other ?? 0) is > 0 and var g && g >= maxWeight) (best, maxWeight) = (Coding.Gzip, g);
+        if ((brotli ?? other ?? 0) is > 0 and var b && b >= maxWeight) best = Coding.Brotli;
         return best;
     }
 
-    /// <summary>One that cannot be read weighs nothing: unpacked is never wrong.</summary>
+    /// <summary>The weight of a <c>q</c> parameter; 0 if it is invalid, since an answer without coding is always correct.</summary>
     private static double GetWeight(ReadOnlySpan<char> parameter)
     {
         if (parameter is not ['q' or 'Q', ..]) return 0;
         var value = parameter[1..].TrimStart();
         return value is ['=', ..]
             && double.TryParse(value[1..].Trim(), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var weight)
-                && weight is >= 0 and <= 1 ? weight : 0;
+            && weight is >= 0 and <= 1 ? weight : 0;
     }
 }

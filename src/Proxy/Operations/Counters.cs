@@ -2,7 +2,7 @@ using System.Diagnostics.Metrics;
 
 namespace Proxy.Operations;
 
-/// <summary>What is counted for whoever runs the proxy, under the meter <c>Proxy</c>. Backends are named, patients never.</summary>
+/// <summary>The counters of the meter <c>Proxy</c>. Their labels name backends, never patients.</summary>
 public sealed class Counters : IDisposable
 {
     /// <summary>The meter's name.</summary>
@@ -20,57 +20,66 @@ public sealed class Counters : IDisposable
     private long _identityConflicts;
     private long _storeDamage;
 
+    /// <summary>Creates the counters.</summary>
     public Counters(IMeterFactory meters)
     {
         _meter = meters.Create(Meter);
-        _failures = _meter.CreateCounter<long>("proxy.backend.failures", "{answer}", "Answers of a backend that could not be used");
-        _changes = _meter.CreateCounter<long>("proxy.backend.changes", "{change}", "Changes of a backend's state");
-        _sentAgain = _meter.CreateCounter<long>("proxy.backend.sent_again", "{request}", "Requests that were sent once more");
-        _prefetches = _meter.CreateCounter<long>("proxy.prefetch.jobs", "{job}", "Prefetch jobs that have ended");
-        _prefetched = _meter.CreateCounter<long>("proxy.prefetch.size", "By", "Pixels that they fetched");
-        _damaged = _meter.CreateCounter<long>("proxy.cache.damaged", "{entry}", "Kept bodies that were damaged on disk and dropped");
+        _failures = _meter.CreateCounter<long>("proxy.backend.failures", "{answer}", "Failed backend requests");
+        _changes = _meter.CreateCounter<long>("proxy.backend.changes", "{change}", "Backend state changes");
+        _sentAgain = _meter.CreateCounter<long>("proxy.backend.sent_again", "{request}", "Backend requests that were retried or hedged");
+        _prefetches = _meter.CreateCounter<long>("proxy.prefetch.jobs", "{job}", "Finished prefetch jobs");
+        _prefetched = _meter.CreateCounter<long>("proxy.prefetch.size", "By", "Bytes of pixel data fetched by prefetch jobs");
+        _damaged = _meter.CreateCounter<long>("proxy.cache.damaged", "{entry}", "Cache entries on disk that were damaged and deleted");
         _conflicts = _meter.CreateCounter<long>(
-            "proxy.search.identity_conflicts", "{study}", "Studies that two backends ascribe to different patients");
+            "proxy.search.identity_conflicts", "{study}", "Studies with different patients on two backends");
         _storeDamaged = _meter.CreateCounter<long>(
-            "proxy.store.damaged", "{study}", "Studies of the metadata store that did not come back whole from the disk");
+            "proxy.store.damaged", "{study}", "Studies of the metadata store that were damaged on disk");
     }
 
-    /// <summary>Studies so far that two backends ascribe to different patients.</summary>
+    /// <summary>The number of studies, since the start, that two backends assign to different patients.</summary>
     public long IdentityConflicts => Interlocked.Read(ref _identityConflicts);
 
+    /// <summary>Counts a failed backend request.</summary>
     public void BackendFailed(string backend, string error) => _failures.Add(1, new("backend", backend), new("error", error));
 
+    /// <summary>Counts a state change of a backend.</summary>
     public void BackendChanged(string backend, string state) => _changes.Add(1, new("backend", backend), new("state", state));
 
-    /// <param name="backend">To whom.</param>
+    /// <summary>Counts a request that is sent a second time.</summary>
+    /// <param name="backend">The backend that receives it.</param>
     /// <param name="kind"><c>retry</c> or <c>hedge</c>.</param>
     public void SentAgain(string backend, string kind) => _sentAgain.Add(1, new("backend", backend), new("kind", kind));
 
-    /// <param name="why">What the job was for.</param>
-    /// <param name="state">How it ended.</param>
-    /// <param name="bytes">What it fetched.</param>
+    /// <summary>Counts a finished prefetch job.</summary>
+    /// <param name="why">The reason of the job.</param>
+    /// <param name="state">The final state of the job.</param>
+    /// <param name="bytes">The size of the fetched pixel data.</param>
     public void PrefetchEnded(string why, string state, long bytes)
     {
         _prefetches.Add(1, new("why", why), new("state", state));
         _prefetched.Add(bytes, new KeyValuePair<string, object?>("why", why));
     }
 
+    /// <summary>Counts a cache entry that is damaged on disk.</summary>
     public void EntryDamaged() => _damaged.Add(1);
 
+    /// <summary>Counts a study that two backends assign to different patients.</summary>
     public void IdentityConflicted()
     {
         _conflicts.Add(1);
         Interlocked.Increment(ref _identityConflicts);
     }
 
-    /// <summary>Studies so far that did not come back whole from the disk.</summary>
+    /// <summary>The number of studies, since the start, that were damaged on disk.</summary>
     public long StoreDamage => Interlocked.Read(ref _storeDamage);
 
+    /// <summary>Counts a study of the metadata store that is damaged on disk.</summary>
     public void StoreDamaged()
     {
         _storeDamaged.Add(1);
         Interlocked.Increment(ref _storeDamage);
     }
 
+    /// <summary>Disposes the meter.</summary>
     public void Dispose() => _meter.Dispose();
 }

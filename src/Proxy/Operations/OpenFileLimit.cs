@@ -2,22 +2,22 @@ using System.Globalization;
 
 namespace Proxy.Operations;
 
-/// <summary>How many files and connections the process may have open.</summary>
+/// <summary>Checks the limit of open files and connections of the process.</summary>
 internal static class OpenFileLimit
 {
     /// <summary>
-    /// The fewest that the proxy starts with: about 200 for the runtime, the databases and the files of settings, 16
-    /// connections to each of 16 PACS, and 6 connections of each of 90 viewers. A limit that is reached later fails
-    /// requests one by one, which is harder to understand than a start that is refused.
+    /// The minimum: about 200 for the runtime, the databases and the settings files, 16 connections to each of 16 PACS,
+    /// and 6 connections of each of 90 viewers. Reaching the limit later fails single requests, which is harder to
+    /// diagnose than a refused start.
     /// </summary>
-    public const int Least = 1024;
+    public const int Min = 1024;
 
     private const string Limits = "/proc/self/limits";
 
-    /// <summary>What is wrong with the limit and how to raise it; null when it is high enough, or the system tells nothing of it.</summary>
+    /// <summary>An error that says how to raise the limit; null if it is high enough or the system does not report it.</summary>
     public static string? FindShortage()
     {
-        // The runtime has raised the soft limit to the hard one before this runs.
+        // The runtime has already raised the soft limit to the hard limit.
         try
         {
             return OperatingSystem.IsLinux() ? FindShortage(File.ReadAllText(Limits)) : null;
@@ -28,13 +28,14 @@ internal static class OpenFileLimit
         }
     }
 
+    /// <inheritdoc cref="FindShortage()"/>
     /// <param name="limits">The content of <c>/proc/self/limits</c>.</param>
     public static string? FindShortage(string limits)
     {
         var line = limits.Split('\n').FirstOrDefault(l => l.StartsWith("Max open files", StringComparison.Ordinal));
         if (line?.Split(' ', StringSplitOptions.RemoveEmptyEntries) is not [_, _, _, var soft, ..]) return null;
-        if (!int.TryParse(soft, NumberStyles.None, CultureInfo.InvariantCulture, out var limit) || limit >= Least) return null;
-        return $"the limit of open files is {limit}, and at least {Least} are needed: raise it with \"ulimit -n 65536\", "
+        if (!int.TryParse(soft, NumberStyles.None, CultureInfo.InvariantCulture, out var limit) || limit >= Min) return null;
+        return $"the limit of open files is {limit}, but the proxy needs at least {Min}: raise it with \"ulimit -n 65536\", "
             + "LimitNOFILE=65536 (systemd) or --ulimit nofile=65536 (docker)";
     }
 }

@@ -2,34 +2,34 @@ using System.IO.Compression;
 
 namespace Proxy.Operations;
 
-/// <summary>Packs what is sent: over plain HTTP a browser takes gzip, over TLS and on its own machine Brotli too.</summary>
+/// <summary>Compresses answers. Browsers accept gzip over plain HTTP, and also Brotli over TLS and from localhost.</summary>
 internal static class Packing
 {
-    /// <summary>Below this packing saves no packet.</summary>
+    /// <summary>The minimum size worth compressing: a smaller answer fits into one packet anyway.</summary>
     public const int LeastBytes = 1024;
 
-    /// <summary>Done once for an answer that is kept: 768 KB of a CT series' metadata are 15.6 KB after 0.7 ms.</summary>
-    private static readonly ZLibCompressionOptions KeptGzip = new() { CompressionLevel = 6 };
+    /// <summary>For cached text, compressed once: 768 KB of a CT series' metadata become 15.6 KB in 0.7 ms.</summary>
+    private static readonly ZLibCompressionOptions CachedGzip = new() { CompressionLevel = 6 };
 
-    /// <summary>The same: 6.7 KB after 1.6 ms.</summary>
-    private static readonly BrotliCompressionOptions KeptBrotli = new() { Quality = 5 };
+    /// <summary>For the same text: 6.7 KB in 1.6 ms.</summary>
+    private static readonly BrotliCompressionOptions CachedBrotli = new() { Quality = 5 };
 
-    /// <summary>Done at each answer: 36 KB after 0.3 ms.</summary>
-    private static readonly ZLibCompressionOptions PassingGzip = new() { CompressionLevel = 1 };
+    /// <summary>For answers that are compressed each time: 36 KB in 0.3 ms.</summary>
+    private static readonly ZLibCompressionOptions StreamGzip = new() { CompressionLevel = 1 };
 
-    /// <summary>The same: 9.3 KB after 0.2 ms.</summary>
-    private static readonly BrotliCompressionOptions PassingBrotli = new() { Quality = 1 };
+    /// <summary>For answers that are compressed each time: 9.3 KB in 0.2 ms.</summary>
+    private static readonly BrotliCompressionOptions StreamBrotli = new() { Quality = 1 };
 
-    /// <summary>Done once for a frame that is kept: a CT's 512 KiB are half after 8 ms.</summary>
+    /// <summary>For cached frames, compressed once: 512 KiB of a CT become half in 8 ms.</summary>
     private static readonly ZLibCompressionOptions PixelGzip = new() { CompressionLevel = 3 };
 
-    /// <summary>The same after 5 ms. More quality takes many times as long and saves a few hundredths.</summary>
+    /// <summary>For the same frame: half in 5 ms. A higher quality takes many times as long and saves a few percent.</summary>
     private static readonly BrotliCompressionOptions PixelBrotli = new() { Quality = 2 };
 
-    /// <summary>Text that is to be kept, packed once.</summary>
-    public static byte[] Pack(IEnumerable<ReadOnlyMemory<byte>> pieces, Coding coding) => Pack(pieces, coding, KeptGzip, KeptBrotli);
+    /// <summary>Compresses text for the cache.</summary>
+    public static byte[] Pack(IEnumerable<ReadOnlyMemory<byte>> pieces, Coding coding) => Pack(pieces, coding, CachedGzip, CachedBrotli);
 
-    /// <summary>Uncompressed pixels that are to be kept, packed once.</summary>
+    /// <summary>Compresses uncompressed pixels for the cache.</summary>
     public static byte[] PackPixels(IEnumerable<ReadOnlyMemory<byte>> pieces, Coding coding) =>
         Pack(pieces, coding, PixelGzip, PixelBrotli);
 
@@ -44,8 +44,8 @@ internal static class Packing
         return packed.ToArray();
     }
 
-    /// <summary>What is written comes out packed, fast; null when it is not to be packed.</summary>
-    public static Stream? OpenPassing(Stream output, Coding coding) => Open(output, coding, PassingGzip, PassingBrotli);
+    /// <summary>A stream that compresses fast into <paramref name="output"/>; null for <see cref="Coding.Identity"/>.</summary>
+    public static Stream? OpenPassing(Stream output, Coding coding) => Open(output, coding, StreamGzip, StreamBrotli);
 
     private static Stream? Open(Stream output, Coding coding, ZLibCompressionOptions gzip, BrotliCompressionOptions brotli) => coding switch
     {

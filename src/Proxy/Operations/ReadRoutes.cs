@@ -1,10 +1,11 @@
 namespace Proxy.Operations;
 
-/// <summary>Resources that are read: GET, and HEAD, which RFC 9110 §9.1 asks of every server.</summary>
+/// <summary>Routes for reading: GET, and HEAD, which RFC 9110 §9.1 requires of every server.</summary>
 internal static class ReadRoutes
 {
     private static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Head];
 
+    /// <summary>Maps GET and HEAD of a path to one handler.</summary>
     public static void MapRead(this IEndpointRouteBuilder routes, string path, Delegate handler) =>
         routes.MapMethods(path, Methods, handler);
 }

@@ -3,26 +3,30 @@ using Proxy.Dicom;
 namespace Proxy.Operations;
 
 /// <summary>
-/// What a request accepts, by the query parameters <c>accept</c> and <c>charset</c> and the headers behind them (PS3.18 §8.3.3).
+/// The accepted media types and character sets of a request: the query parameters <c>accept</c> and <c>charset</c>, then the
+/// headers (PS3.18 §8.3.3).
 /// </summary>
 internal static class RequestAccept
 {
     private static readonly string[] Utf8Names = ["utf-8", "utf8", "iso_ir 192", "*"];
 
-    /// <summary>The media types that the client accepts; every resource negotiates with these.</summary>
+    /// <summary>The media types that the client accepts.</summary>
     public static Accept ReadAccept(this HttpRequest request) =>
         Accept.Parse(request.Query.TryGetValue("accept", out var values) ? values.ToString() : null, request.Headers.Accept);
 
-    /// <summary>Why DICOM JSON cannot be the answer: its media type or UTF-8 is not accepted; null when it can.</summary>
-    /// <param name="request">Of the client.</param>
-    /// <param name="resource">The subject of the sentence, such as "Metadata is".</param>
+    /// <summary>A 406 problem if the client does not accept DICOM JSON or UTF-8; null otherwise.</summary>
+    /// <param name="request">The client's request.</param>
+    /// <param name="resource">The subject of the sentence with its verb, such as "Metadata is".</param>
     public static IResult? RefuseDicomJson(this HttpRequest request, string resource)
     {
-        if (!request.ReadAccept().TakesDicomJson) return Problems.NotAcceptable($"{resource} given as application/dicom+json.");
-        return TakesUtf8(request) ? null : Problems.NotAcceptable($"{resource} given in the character set UTF-8.");
+        if (!request.ReadAccept().TakesDicomJson) return Problems.NotAcceptable($"{resource} available only as application/dicom+json.");
+        return TakesUtf8(request) ? null : Problems.NotAcceptable($"{resource} available only in the character set UTF-8.");
     }
 
-    /// <summary>DICOM JSON is UTF-8 (PS3.18 §F.2). The query parameter stands before <c>Accept-Charset</c> (PS3.18 §8.8.1).</summary>
+    /// <summary>
+    /// Whether the client accepts UTF-8, the encoding of DICOM JSON (PS3.18 §F.2). The query parameter takes precedence over
+    /// <c>Accept-Charset</c> (PS3.18 §8.8.1).
+    /// </summary>
     private static bool TakesUtf8(HttpRequest request)
     {
         var isInQuery = request.Query.TryGetValue("charset", out var inQuery);

@@ -1,11 +1,11 @@
 namespace Proxy.Operations;
 
-/// <summary>The address that a client used for the proxy, which URLs in answers begin with.</summary>
+/// <summary>The proxy's address as the client used it, the base of URLs in answers.</summary>
 internal static class RequestAddress
 {
     /// <summary>
-    /// Scheme, host and base path, such as <c>https://pacs.example</c>. Without a host, as HTTP/1.0 allows, the base path
-    /// alone: the URLs are then relative to the address that the client used (RFC 3986 §4.2).
+    /// Scheme, host and base path, such as <c>https://pacs.example</c>. Only the base path if the request has no
+    /// <c>Host</c>, as HTTP/1.0 allows; URLs are then relative to the address that the client used (RFC 3986 §4.2).
     /// </summary>
     public static string GetAddress(this HttpRequest request) =>
         request.Host.HasValue

@@ -3,44 +3,44 @@ using System.IO.Pipelines;
 
 namespace Proxy.Operations;
 
-/// <summary>Writes answers in steps, so that clients that read slowly hold little memory, however many there are.</summary>
+/// <summary>Writes answers in steps, so that any number of slow clients holds a bounded amount of memory.</summary>
 /// <remarks>
-/// The server copies what is written into the connection's own buffer, and a flush waits until the client has taken most
-/// of it. One large step is the fastest way; while many clients are behind, steps become smaller.
+/// Kestrel copies written bytes into the connection's buffer, and a flush waits until the client has read most of them.
+/// One large step is fastest. While many clients read slowly, steps become smaller.
 /// </remarks>
 public sealed class ResponseSteps
 {
-    /// <summary>A frame of a CT or an ultrasound leaves in one step.</summary>
-    public const int LargestBytes = 1024 * 1024;
+    /// <summary>The size of a large step: a CT or ultrasound frame is sent in one.</summary>
+    public const int LargeBytes = 1024 * 1024;
 
-    /// <summary>The step while large ones are out of reach.</summary>
-    public const int MiddleBytes = 64 * 1024;
+    /// <summary>The size of a medium step, used while large steps are at their limit.</summary>
+    public const int MediumBytes = 64 * 1024;
 
-    /// <summary>What everybody may write at any time; it is not counted.</summary>
+    /// <summary>The size of a small step, which every client may write at any time; small steps are not counted.</summary>
     public const int SmallestBytes = 16 * 1024;
 
-    /// <summary>In large steps, of all clients together, in bytes.</summary>
-    public const long MostInLarge = 48L << 20;
+    /// <summary>The maximum number of pending bytes at which a large step may start, over all clients.</summary>
+    public const long MaxWithLargeBytes = 48L << 20;
 
-    /// <summary>In large and middle steps together, in bytes.</summary>
-    public const long MostInAll = 64L << 20;
+    /// <summary>The maximum number of pending bytes in large and medium steps, over all clients.</summary>
+    public const long MaxBytes = 64L << 20;
 
     private long _bytes;
 
-    /// <summary>Bytes that were written in steps of more than <see cref="SmallestBytes"/> and that no flush has confirmed yet.</summary>
+    /// <summary>Pending bytes: written in large or medium steps and not yet flushed.</summary>
     public long Bytes => Interlocked.Read(ref _bytes);
 
-    /// <summary>Writes bytes and what stands behind them, up to the last flush.</summary>
-    /// <param name="output">Of an answer that was started.</param>
-    /// <param name="bytes">They may be given back when this returns.</param>
-    /// <param name="end">Leaves with the last step; may be empty.</param>
-    /// <param name="cancellation">The client leaves.</param>
+    /// <summary>Writes a body and its end; returns after the last flush.</summary>
+    /// <param name="output">The output of a started answer.</param>
+    /// <param name="bytes">The body; the caller may reuse the memory afterwards.</param>
+    /// <param name="end">Bytes to send with the last step; may be empty.</param>
+    /// <param name="cancellation">Cancelled when the client disconnects.</param>
     public async ValueTask WriteAsync(
         PipeWriter output, ReadOnlyMemory<byte> bytes, ReadOnlyMemory<byte> end, CancellationToken cancellation)
     {
         do
         {
-            var (step, counted) = Begin(bytes.Length);
+            var (step, counted) = BeginStep(bytes.Length);
             try
             {
                 output.Write(bytes.Span[..step]);
@@ -56,8 +56,8 @@ public sealed class ResponseSteps
         while (!bytes.IsEmpty);
     }
 
-    /// <summary>Writes a whole answer that is ready.</summary>
-    /// <param name="context">Its headers are set.</param>
+    /// <summary>Starts an answer and writes its whole body.</summary>
+    /// <param name="context">The answer, with its headers set.</param>
     /// <param name="bytes">The body.</param>
     public async Task SendAsync(HttpContext context, ReadOnlyMemory<byte> bytes)
     {
@@ -70,18 +70,18 @@ public sealed class ResponseSteps
         await WriteAsync(context.Response.BodyWriter, bytes, default, context.RequestAborted);
     }
 
-    private (int Step, bool IsCounted) Begin(int wanted)
+    private (int Step, bool IsCounted) BeginStep(int remaining)
     {
-        if (wanted <= SmallestBytes) return (wanted, false);
-        var large = Math.Min(wanted, LargestBytes);
-        if (TryCount(large, MostInLarge)) return (large, true);
-        var middle = Math.Min(wanted, MiddleBytes);
-        return TryCount(middle, MostInAll) ? (middle, true) : (SmallestBytes, false);
+        if (remaining <= SmallestBytes) return (remaining, false);
+        var large = Math.Min(remaining, LargeBytes);
+        if (TryCount(large, MaxWithLargeBytes)) return (large, true);
+        var medium = Math.Min(remaining, MediumBytes);
+        return TryCount(medium, MaxBytes) ? (medium, true) : (SmallestBytes, false);
     }
 
-    private bool TryCount(int bytes, long most)
+    private bool TryCount(int bytes, long max)
     {
-        if (Interlocked.Add(ref _bytes, bytes) <= most) return true;
+        if (Interlocked.Add(ref _bytes, bytes) <= max) return true;
         Interlocked.Add(ref _bytes, -bytes);
         return false;
     }

@@ -3,10 +3,10 @@ using Microsoft.Extensions.Configuration.Json;
 
 namespace Proxy.Operations;
 
-/// <summary>A JSON file of settings, read again when it changes.</summary>
+/// <summary>A JSON settings file that is reloaded when it changes.</summary>
 internal sealed class SettingsFileSource : JsonConfigurationSource
 {
-    /// <summary>The same file as another source names.</summary>
+    /// <summary>A source for the same file as <paramref name="source"/>.</summary>
     public static SettingsFileSource Create(JsonConfigurationSource source) => new()
     {
         Path = source.Path!,
@@ -23,11 +23,11 @@ internal sealed class SettingsFileSource : JsonConfigurationSource
     }
 }
 
-/// <summary>What a file of settings says; while it is not JSON, what it said before.</summary>
-/// <remarks>The framework's provider forgets everything that a file said when it can no longer be parsed, and tells nobody.</remarks>
+/// <summary>The settings of a file; if the file is not valid JSON, the settings of its last valid version.</summary>
+/// <remarks>The framework's provider silently drops all settings of a file that it cannot parse.</remarks>
 internal sealed class SettingsFile(SettingsFileSource source) : JsonConfigurationProvider(source)
 {
-    /// <summary>Which file is not JSON, and where; null when it is.</summary>
+    /// <summary>The file and the position at which it is not JSON; null if it is valid.</summary>
     public string? Error { get; private set; }
 
     public override void Load(Stream stream)
@@ -43,14 +43,11 @@ internal sealed class SettingsFile(SettingsFileSource source) : JsonConfiguratio
         }
     }
 
-    /// <summary>Names the file and the place in it, and nothing of what stands there: it may be a secret.</summary>
+    /// <summary>Names the file and the position but never its content, which may be a secret.</summary>
     public static string Describe(string? path, Exception exception) => exception switch
     {
-        JsonException
-        {
-            LineNumber: { } line,
-            BytePositionInLine: { } position
-        } => $"{path}: not JSON at line {line + 1}, character {position + 1}",
+        JsonException { LineNumber: { } line, BytePositionInLine: { } position } =>
+            $"{path}: not JSON at line {line + 1}, character {position + 1}",
         { InnerException: { } inner } => Describe(path, inner),
         _ => $"{path}: not a JSON object of settings",
     };

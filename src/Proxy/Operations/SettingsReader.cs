@@ -3,22 +3,24 @@ using System.Text.RegularExpressions;
 
 namespace Proxy.Operations;
 
-/// <summary>Reads settings and collects what is wrong with them, all of it, so that one start shows every error.</summary>
+/// <summary>Reads settings and collects all their errors, so that one start reports every error.</summary>
+/// <param name="configuration">The settings to read.</param>
 public sealed partial class SettingsReader(IConfiguration configuration)
 {
     private readonly List<string> _errors = [];
     private readonly List<string> _unused = [];
 
-    /// <summary>Each names the key, the value and what is allowed.</summary>
+    /// <summary>The errors found; each names the key, the value and the rule.</summary>
     public IReadOnlyList<string> Errors => _errors;
 
-    /// <summary>Settings that are right but that nothing reads yet.</summary>
+    /// <summary>Keys of valid settings that this version does not use.</summary>
     public IReadOnlyList<string> Unused => _unused;
 
+    /// <summary>The settings to read.</summary>
     public IConfiguration Configuration { get; } = configuration;
 
-    /// <summary>Notes every file of settings that cannot be read as it is now.</summary>
-    public void FailBrokenFiles()
+    /// <summary>Adds an error for every settings file that is not valid JSON now.</summary>
+    public void CheckFiles()
     {
         if (Configuration is not IConfigurationRoot root) return;
         foreach (var file in root.Providers.OfType<SettingsFile>())
@@ -27,42 +29,52 @@ public sealed partial class SettingsReader(IConfiguration configuration)
         }
     }
 
+    /// <summary>Adds an error.</summary>
+    /// <param name="key">The key of the setting.</param>
+    /// <param name="value">The invalid value; null if it is not set.</param>
+    /// <param name="allowed">The rule for values.</param>
     public void Fail(string key, string? value, string allowed) =>
         _errors.Add($"{key} = {(value is null ? "(not set)" : $"\"{value}\"")}: {allowed}");
 
-    /// <summary>Takes a part of the settings that this version does nothing with, so that its user hears of it.</summary>
-    public void LeaveUnused(string key)
+    /// <summary>Reports a section as unused if it is present.</summary>
+    public void ReportUnused(string key)
     {
         if (Configuration.GetSection(key).Exists()) _unused.Add(key);
     }
 
+    /// <summary>The text of a setting; null if it is not set or empty.</summary>
     public string? FindText(string key) => Configuration[key] is { Length: > 0 } text ? text : null;
 
+    /// <summary>The names of the settings directly below a key.</summary>
     public IEnumerable<string> ReadNames(string key) => Configuration.GetSection(key).GetChildren().Select(c => c.Key);
 
+    /// <summary>The values of a list; empty if it is not set.</summary>
     public string[] ReadList(string key) => [.. Configuration.GetSection(key).GetChildren().Select(c => c.Value ?? "")];
 
-    public TimeSpan ReadDuration(string key, TimeSpan byDefault, TimeSpan least, TimeSpan most)
+    /// <summary>Reads a duration <c>hh:mm:ss</c> between two bounds; the default and an error if it is invalid.</summary>
+    public TimeSpan ReadDuration(string key, TimeSpan byDefault, TimeSpan min, TimeSpan max)
     {
         if (FindText(key) is not { } text) return byDefault;
-        // A bare number would be days, which nobody means.
+        // TimeSpan.Parse would read a bare number as days.
         if (text.Contains(':', StringComparison.Ordinal) && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var value)
-            && value >= least && value <= most)
+            && value >= min && value <= max)
             return value;
-        Fail(key, text, $"a duration hh:mm:ss from {least} to {most}");
+        Fail(key, text, $"a duration hh:mm:ss from {min} to {max}");
         return byDefault;
     }
 
-    public long ReadNumber(string key, long byDefault, long least, long most = long.MaxValue)
+    /// <summary>Reads a whole number between two bounds; the default and an error if it is invalid.</summary>
+    public long ReadNumber(string key, long byDefault, long min, long max = long.MaxValue)
     {
         if (FindText(key) is not { } text) return byDefault;
-        if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least
-            && value <= most)
+        if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value)
+            && value >= min && value <= max)
             return value;
-        Fail(key, text, most == long.MaxValue ? $"a whole number from {least}" : $"a whole number from {least} to {most}");
+        Fail(key, text, max == long.MaxValue ? $"a whole number from {min}" : $"a whole number from {min} to {max}");
         return byDefault;
     }
 
+    /// <summary>Reads <c>true</c> or <c>false</c>; the default and an error if it is invalid.</summary>
     public bool ReadFlag(string key, bool byDefault)
     {
         if (FindText(key) is not { } text) return byDefault;
@@ -71,6 +83,7 @@ public sealed partial class SettingsReader(IConfiguration configuration)
         return byDefault;
     }
 
+    /// <summary>Reads the name of an enum member in any case; the default and an error if it is invalid.</summary>
     public T ReadChoice<T>(string key, T byDefault) where T : struct, Enum
     {
         if (FindText(key) is not { } text) return byDefault;
@@ -79,13 +92,13 @@ public sealed partial class SettingsReader(IConfiguration configuration)
         return byDefault;
     }
 
-    /// <summary>Names that are written but mean nothing: most likely misspelt. What may be a secret is not shown.</summary>
+    /// <summary>Adds an error for every unknown name below a key, probably a misspelling. Hides values that may be secrets.</summary>
     public void RefuseOthers(string key, params ReadOnlySpan<string> allowed)
     {
         foreach (var name in ReadNames(key))
         {
             var isKnown = false;
-            foreach (var one in allowed) isKnown |= one.Equals(name, StringComparison.OrdinalIgnoreCase);
+            foreach (var other in allowed) isKnown |= other.Equals(name, StringComparison.OrdinalIgnoreCase);
             if (isKnown) continue;
             var path = $"{key}:{name}";
             Fail(

@@ -1,15 +1,15 @@
 namespace Proxy.Operations;
 
-/// <summary>All settings at one moment, to tell which of them a reload changed.</summary>
+/// <summary>All settings at one moment, to find the settings that a reload changes.</summary>
 internal sealed class SettingsSnapshot(IConfiguration configuration)
 {
-    /// <summary>More names than that make a line that nobody reads.</summary>
-    private const int MostNames = 20;
+    /// <summary>The maximum number of names in one log message.</summary>
+    private const int MaxNames = 20;
 
     private readonly Dictionary<string, string?> _values =
         configuration.AsEnumerable().ToDictionary(s => s.Key, s => s.Value, StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>The names of settings that are new, gone or different since an earlier moment, in order; values may be secrets.</summary>
+    /// <summary>The names of added, removed and changed settings, in order; never values, which may be secrets.</summary>
     public IReadOnlyList<string> FindChanges(SettingsSnapshot earlier) =>
     [
         .. _values.Keys.Union(earlier._values.Keys, StringComparer.OrdinalIgnoreCase)
@@ -17,11 +17,11 @@ internal sealed class SettingsSnapshot(IConfiguration configuration)
             .Order(StringComparer.OrdinalIgnoreCase),
     ];
 
-    /// <summary>The names as one line of the log shows them.</summary>
+    /// <summary>The names as one log message shows them.</summary>
     public static string Show(IReadOnlyList<string> names)
     {
         if (names.Count == 0) return "nothing";
-        var shown = string.Join(", ", names.Take(MostNames));
-        return names.Count > MostNames ? $"{shown} and {names.Count - MostNames} more" : shown;
+        var shown = string.Join(", ", names.Take(MaxNames));
+        return names.Count > MaxNames ? $"{shown} and {names.Count - MaxNames} more" : shown;
     }
 }

@@ -4,16 +4,18 @@ using Proxy.Operations;
 namespace Proxy.Security;
 
 /// <summary>
-/// What every request passes first: refused before anything reads its parameters, and nothing that fails behind it shows its inside.
+/// The outermost middleware: refuses bad requests before their parameters are read, and turns exceptions into problem documents
+/// that disclose nothing.
 /// </summary>
 internal sealed class RequestGuard(RequestDelegate next, KnownHosts hosts, ILogger<RequestGuard> log)
 {
-    /// <summary>All headers of a request together, in bytes. The server itself takes more, so that the refusal can say why.</summary>
+    /// <summary>The maximum size of all request headers, in bytes. Kestrel accepts more, so that a problem explains the refusal.</summary>
     public const int MaxHeaderBytes = 32 * 1024;
 
-    /// <summary>What the server takes before it closes without a word.</summary>
+    /// <summary>The size of request headers above which Kestrel closes the connection, in bytes.</summary>
     public const int ServerHeaderBytes = 256 * 1024;
 
+    /// <summary>Checks a request and passes it on.</summary>
     public async Task InvokeAsync(HttpContext context)
     {
         context.Response.SetBrowserRules();
@@ -24,7 +26,7 @@ internal sealed class RequestGuard(RequestDelegate next, KnownHosts hosts, ILogg
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {
-            // The client hung up.
+            // The client disconnected.
         }
         catch (BrokenBodyException)
         {
@@ -38,7 +40,7 @@ internal sealed class RequestGuard(RequestDelegate next, KnownHosts hosts, ILogg
         {
             log.RequestFailed(e);
             if (context.Response.HasStarted) context.Abort();
-            else await Problems.OwnFault().ExecuteAsync(context);
+            else await Problems.InternalError().ExecuteAsync(context);
         }
     }
 
@@ -52,19 +54,20 @@ internal sealed class RequestGuard(RequestDelegate next, KnownHosts hosts, ILogg
         if (bytes > MaxHeaderBytes) return Problems.HeadersTooLarge(MaxHeaderBytes);
         if (!hosts.Knows(context.Request.Host)) return Problems.Misdirected(context.Request.Host.Host);
 
-        // The path as it was sent: the server has already folded what it understood of it.
+        // The path as sent: HttpRequest.Path is already decoded and normalized.
         var path = RequestTarget.GetPath(context.Features.Get<IHttpRequestFeature>()?.RawTarget ?? "");
         var joint = RequestTarget.FindDoubleSlashBehindRoot(path);
         var isPlain = joint < 0 ? IsPlain(path) : IsPlain(path[..joint]) && IsPlain(path[(joint + 1)..]);
         if (!isPlain)
-            return Problems.BadParameter("path", "plain segments: no dots alone, no empty ones, no encoded dots, slashes or zeros");
+            return Problems.BadParameter(
+                "path", "no empty segments, no '.' or '..' segments, no backslashes, no encoded dots, slashes or NUL characters");
         if (joint >= 0) RequestTarget.JoinRoot(context.Request);
         return null;
     }
 
     private static bool IsPlain(ReadOnlySpan<char> path)
     {
-        // Nearly every path has nothing in it that may be meant badly.
+        // Fast path: nearly every request.
         if (!path.ContainsAny('%', '\\') && !path.Contains("//", StringComparison.Ordinal)
             && !path.Contains("/.", StringComparison.Ordinal))
             return true;

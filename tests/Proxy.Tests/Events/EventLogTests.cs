@@ -21,9 +21,9 @@ public sealed class EventLogTests : IDisposable
     public void Dispose() => _loggers.Dispose();
 
     [Fact]
-    public void AReaderHearsOfWhatCameSince_InItsOrder()
+    public void ReadsLaterEventsInOrder()
     {
-        var log = Make();
+        var log = Create();
         Publish(log, 1, 2);
         var reader = log.ReadAfter(null);
         Assert.Empty(reader.ReadAll());
@@ -33,9 +33,9 @@ public sealed class EventLogTests : IDisposable
     }
 
     [Fact]
-    public void WhoComesBackGoesOnBehindTheLastThatItHad()
+    public void ContinuesAfterTheLastReadEvent_WhenAReaderReconnects()
     {
-        var log = Make();
+        var log = Create();
         var reader = log.ReadAfter(null);
         Publish(log, 1, 3);
         reader.Read();
@@ -47,9 +47,9 @@ public sealed class EventLogTests : IDisposable
     }
 
     [Fact]
-    public void WhoLeftBeforeAnythingHappenedLosesNothing()
+    public void LosesNothing_WhenAReaderLeftBeforeTheFirstEvent()
     {
-        var log = Make();
+        var log = Create();
         var id = log.ReadAfter("").LastId;
         Publish(log, 1, 2);
         Assert.Equal(["1", "2"], Read(log.ReadAfter(id)));
@@ -59,9 +59,9 @@ public sealed class EventLogTests : IDisposable
     [InlineData(10, 0)]
     [InlineData(11, 1)]
     [InlineData(25, 15)]
-    public void WhoIsTooLateIsToldHowManyAreLost_AndGoesOnWithTheOldest(int published, int lost)
+    public void ReportsTheNumberOfLostEvents_WhenAReaderIsLate(int published, int lost)
     {
-        var log = Make(maxEvents: 10);
+        var log = Create(maxEvents: 10);
         var (late, id) = (log.ReadAfter(null), log.ReadAfter(null).LastId);
         Publish(log, 1, published);
         string[] expected = [.. lost == 0 ? (string[])[] : [$"gap {lost}"], .. Enumerable.Range(lost + 1, 10).Select(n => $"{n}")];
@@ -70,9 +70,9 @@ public sealed class EventLogTests : IDisposable
     }
 
     [Fact]
-    public void WhoIsLateAgainIsToldAgain()
+    public void ReportsASecondGap_WhenAReaderIsLateAgain()
     {
-        var log = Make(maxEvents: 3);
+        var log = Create(maxEvents: 3);
         var reader = log.ReadAfter(null);
         Publish(log, 1, 5);
         Assert.Equal(ProxyEvent.Gap, reader.Read()!.Event.Name);
@@ -82,9 +82,9 @@ public sealed class EventLogTests : IDisposable
     }
 
     [Fact]
-    public void AGapIsAPlaceToComeBackTo()
+    public void ContinuesAfterAGap_WhenAReaderReconnects()
     {
-        var log = Make(maxEvents: 3);
+        var log = Create(maxEvents: 3);
         var reader = log.ReadAfter(null);
         Publish(log, 1, 5);
         var gap = reader.Read()!;
@@ -93,9 +93,9 @@ public sealed class EventLogTests : IDisposable
     }
 
     [Fact]
-    public void AnIdThatIsNotOfThisProcessIsAGapThatNobodyCanCount()
+    public void ReportsAGapOfUnknownSize_WhenAnIdIsInvalidOrFromAnotherProcess()
     {
-        var (log, earlier) = (Make(), Make());
+        var (log, earlier) = (Create(), Create());
         Publish(log, 1, 2);
         Publish(earlier, 1, 2);
         var last = log.ReadAfter(null).LastId;
@@ -106,13 +106,13 @@ public sealed class EventLogTests : IDisposable
             Assert.Equal(["gap ?", "1", "2"], Read(log.ReadAfter(id)));
         Assert.Empty(Read(log.ReadAfter(last)));
         Assert.Equal(["1", "2"], Read(log.ReadAfter(epoch + "-0")));
-        Assert.Equal(["gap ?"], Read(Make().ReadAfter("x")));
+        Assert.Equal(["gap ?"], Read(Create().ReadAfter("x")));
     }
 
     [Fact]
-    public void TheHistoryIsBoundedByTheUidsInIt_AndTheNewestIsAlwaysThere()
+    public void BoundsTheHistoryByUids_ButAlwaysHoldsTheNewestEvent()
     {
-        var log = Make(maxEvents: 100, maxUids: 10);
+        var log = Create(maxEvents: 100, maxUids: 10);
         var reader = log.ReadAfter(null);
         log.Publish(Named(1) with { Added = Uids(4) });
         log.Publish(Named(2) with { Added = Uids(4) });
@@ -127,12 +127,22 @@ public sealed class EventLogTests : IDisposable
     }
 
     [Fact]
-    public void ItsDataIsOneLineOfJson_AndLeavesOutWhatHasNoMeaning()
+    public void WritesDataAsOneLineOfJson_WithoutEmptyMembers()
     {
-        var added =
-            new ProxyEvent(ProxyEvent.InstancesAdded) { Study = Uid.Parse("1.2"), Series = Uid.Parse("1.2.1"), Backend = "east", MadeInClient = false, Added = Uids(3) };
-        Assert.Equal("""{"StudyInstanceUID":"1.2","SeriesInstanceUID":"1.2.1","instances":3,"backend":"east","madeInClient":false}""", Data(added));
-        Assert.Equal("""{"StudyInstanceUID":"1.2","SeriesInstanceUIDs":["1.9.1","1.9.2"],"backend":"east","madeInClient":false}""", Data(added with { Name = ProxyEvent.SeriesAdded, Series = null, Added = Uids(2) }));
+        var added = new ProxyEvent(ProxyEvent.InstancesAdded)
+        {
+            Study = Uid.Parse("1.2"),
+            Series = Uid.Parse("1.2.1"),
+            Backend = "east",
+            MadeInClient = false,
+            Added = Uids(3),
+        };
+        Assert.Equal(
+            """{"StudyInstanceUID":"1.2","SeriesInstanceUID":"1.2.1","instances":3,"backend":"east","madeInClient":false}""",
+            Data(added));
+        Assert.Equal(
+            """{"StudyInstanceUID":"1.2","SeriesInstanceUIDs":["1.9.1","1.9.2"],"backend":"east","madeInClient":false}""",
+            Data(added with { Name = ProxyEvent.SeriesAdded, Series = null, Added = Uids(2) }));
         Assert.Equal("""{"backend":"west"}""", Data(new(ProxyEvent.BackendDown) { Backend = "west" }));
         var job = new ProxyEvent(ProxyEvent.PrefetchProgress) { MadeInClient = true }.With("job", new { Id = "7", Why = "two\nlines é" });
         Assert.Equal("two\nlines é", (string)JsonNode.Parse(Data(job))!["job"]!["why"]!);
@@ -147,22 +157,22 @@ public sealed class EventLogTests : IDisposable
     }
 
     [Fact]
-    public void WhatGoesOutIsMadeOnce()
+    public void FormatsAnEventOnce_ForAllReaders()
     {
-        var log = Make();
+        var log = Create();
         var (first, second) = (log.ReadAfter(null), log.ReadAfter(null));
         Publish(log, 1, 1);
         Assert.True(first.Read()!.Bytes.Equals(second.Read()!.Bytes));
     }
 
-    /// <summary>Each reader finds each event once, in order; what it does not find, its gaps account for.</summary>
+    /// <summary>Each reader reads each event once and in order; its gaps count the events that it misses.</summary>
     [Theory]
     [InlineData(100_000)]
     [InlineData(64)]
-    public async Task ManyReadWhileManyPublish(int maxEvents)
+    public async Task ReadsOrCountsEveryEvent_WhenManyReadAndPublish(int maxEvents)
     {
         const int Publishers = 4, Each = 5_000, Readers = 6;
-        var log = Make(maxEvents);
+        var log = Create(maxEvents);
         var readers = Enumerable.Range(0, Readers).Select(_ => log.ReadAfter(null)).ToArray();
         var reading = readers.Select(reader => Task.Run(() => FollowAsync(reader, Publishers * Each))).ToArray();
 
@@ -175,40 +185,40 @@ public sealed class EventLogTests : IDisposable
         {
             Assert.Equal(Publishers * Each, found.Count + lost);
             Assert.Equal(found.Count, found.Distinct().Count());
-            foreach (var own in found.GroupBy(n => (n - 1) / Each)) Assert.Equal(own.Order(), own);
+            foreach (var publisher in found.GroupBy(n => (n - 1) / Each)) Assert.Equal(publisher.Order(), publisher);
             if (maxEvents > Publishers * Each) Assert.Equal(0, lost);
         }
     }
 
     [Fact]
-    public async Task ASubscriberHearsItsOwnEvents_InOrder_AndOnce()
+    public async Task CallsASubscriberOncePerEventOfItsName_InOrder()
     {
-        var log = Make();
-        var heard = new ConcurrentQueue<string?>();
+        var log = Create();
+        var received = new ConcurrentQueue<string?>();
         Publish(log, 1, 1);
-        using var _ = log.Subscribe(ProxyEvent.BackendUp, e => heard.Enqueue(e.Backend));
+        using var _ = log.Subscribe(ProxyEvent.BackendUp, e => received.Enqueue(e.Backend));
         for (var n = 2; n <= 500; n++)
         {
             log.Publish(new(ProxyEvent.BackendDown));
             Publish(log, n, n);
         }
-        await Until.TrueAsync(() => heard.Count == 499);
-        Assert.Equal(Enumerable.Range(2, 499).Select(n => $"{n}"), heard);
+        await Until.TrueAsync(() => received.Count == 499);
+        Assert.Equal(Enumerable.Range(2, 499).Select(n => $"{n}"), received);
     }
 
     [Fact]
-    public async Task ASubscriberThatHangsOrThrowsHarmsNobody()
+    public async Task CallsOtherSubscribers_WhenOneHangsOrThrows()
     {
-        var log = Make();
+        var log = Create();
         using var gate = new ManualResetEventSlim();
-        var (slow, bad, heard) = (0, 0, 0);
+        var (slow, bad, received) = (0, 0, 0);
         using var first = log.Subscribe(ProxyEvent.BackendUp, _ => { gate.Wait(Until.Patience); slow++; });
         using var second = log.Subscribe(ProxyEvent.BackendUp, _ => { bad++; throw new InvalidOperationException(); });
-        using var third = log.Subscribe(ProxyEvent.BackendUp, _ => heard++);
+        using var third = log.Subscribe(ProxyEvent.BackendUp, _ => received++);
 
         Publish(log, 1, 10);
 
-        await Until.TrueAsync(() => heard == 10 && bad == 10);
+        await Until.TrueAsync(() => received == 10 && bad == 10);
         Assert.Equal(0, slow);
         gate.Set();
         await Until.TrueAsync(() => slow == 10);
@@ -216,38 +226,38 @@ public sealed class EventLogTests : IDisposable
     }
 
     [Fact]
-    public async Task ASubscriberThatIsTooSlowMissesTheOldest_AndTheLogSaysSo()
+    public async Task LogsTheNumberOfMissedEvents_WhenASubscriberIsTooSlow()
     {
-        var log = Make(maxEvents: 5);
+        var log = Create(maxEvents: 5);
         using var gate = new ManualResetEventSlim();
-        var heard = new ConcurrentQueue<string?>();
-        using var _ = log.Subscribe(ProxyEvent.BackendUp, e => { heard.Enqueue(e.Backend); gate.Wait(Until.Patience); });
+        var received = new ConcurrentQueue<string?>();
+        using var _ = log.Subscribe(ProxyEvent.BackendUp, e => { received.Enqueue(e.Backend); gate.Wait(Until.Patience); });
         Publish(log, 1, 1);
-        await Until.TrueAsync(() => heard.Count == 1);
+        await Until.TrueAsync(() => received.Count == 1);
 
         Publish(log, 2, 20);
         gate.Set();
 
-        await Until.TrueAsync(() => heard.Count == 6);
-        Assert.Equal(["1", "16", "17", "18", "19", "20"], heard);
+        await Until.TrueAsync(() => received.Count == 6);
+        Assert.Equal(["1", "16", "17", "18", "19", "20"], received);
         Assert.Contains(
-            _lines.All, l => l.Contains("A subscriber to BACKEND_UP was too slow: 14 events passed it by", StringComparison.Ordinal));
+            _lines.All, l => l.Contains("A subscriber to BACKEND_UP was too slow and missed 14 events", StringComparison.Ordinal));
     }
 
     [Fact]
-    public async Task OneSubscriptionEndsWithoutAnother_OfTheSameHandler()
+    public async Task EndsOneSubscription_WhenAnotherHasTheSameHandler()
     {
-        var log = Make();
-        var heard = 0;
-        var first = log.Subscribe(ProxyEvent.BackendUp, Hear);
-        using var second = log.Subscribe(ProxyEvent.BackendUp, Hear);
-        using var last = log.Subscribe(ProxyEvent.BackendDown, Hear);
+        var log = Create();
+        var received = 0;
+        var first = log.Subscribe(ProxyEvent.BackendUp, Receive);
+        using var second = log.Subscribe(ProxyEvent.BackendUp, Receive);
+        using var last = log.Subscribe(ProxyEvent.BackendDown, Receive);
         first.Dispose();
         Publish(log, 1, 1);
         log.Publish(new(ProxyEvent.BackendDown));
-        await Until.TrueAsync(() => Volatile.Read(ref heard) == 2);
+        await Until.TrueAsync(() => Volatile.Read(ref received) == 2);
 
-        void Hear(ProxyEvent e) => Interlocked.Increment(ref heard);
+        void Receive(ProxyEvent e) => Interlocked.Increment(ref received);
     }
 
     private static async Task<(List<int> Found, long Lost)> FollowAsync(EventReader reader, int last)
@@ -268,7 +278,7 @@ public sealed class EventLogTests : IDisposable
         return (found, lost);
     }
 
-    private EventLog Make(int maxEvents = 1000, int maxUids = 1000) => new(_loggers.CreateLogger<EventLog>(), maxEvents, maxUids);
+    private EventLog Create(int maxEvents = 1000, int maxUids = 1000) => new(_loggers.CreateLogger<EventLog>(), maxEvents, maxUids);
 
     private static ProxyEvent Named(int n) => new(ProxyEvent.BackendUp) { Backend = n.ToString(CultureInfo.InvariantCulture) };
 

@@ -5,10 +5,10 @@ using Xunit;
 
 namespace Proxy.Tests.Operations;
 
-/// <summary>The server's blocks: nobody gets what another has, and what nobody needs goes.</summary>
+/// <summary>The memory blocks of connections: never shared, and freed when unused.</summary>
 public sealed class BlockPoolTests : IDisposable
 {
-    private const int MostKept = BlockPool.MostKeptBytes / BlockPool.BlockBytes;
+    private const int MaxFree = BlockPool.MaxFreeBytes / BlockPool.BlockBytes;
 
     private readonly FakeTimeProvider _time = new();
 
@@ -33,18 +33,19 @@ public sealed class BlockPoolTests : IDisposable
     [InlineData(0)]
     [InlineData(4096)]
     [InlineData(BlockPool.BlockBytes)]
-    public void ABlockIsAsLargeAsTheyAllAre(int least)
+    public void RentsBlocksOfOneSize(int minBytes)
     {
-        using var block = _pool.Rent(least);
+        using var block = _pool.Rent(minBytes);
 
         Assert.Equal(BlockPool.BlockBytes, block.Memory.Length);
     }
 
     [Fact]
-    public void MoreThanABlockIsRefused() => Assert.Throws<ArgumentOutOfRangeException>(() => _pool.Rent(_pool.MaxBufferSize + 1));
+    public void Throws_WhenMoreThanABlockIsRequested() =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => _pool.Rent(_pool.MaxBufferSize + 1));
 
     [Fact]
-    public void WhatIsGivenBackIsUsedAgain_ByEveryPoolOfTheServer()
+    public void ReusesReturnedBlocks_AcrossThePoolsOfTheServer()
     {
         var first = _pool.Rent();
         first.Memory.Span[0] = 42;
@@ -58,7 +59,7 @@ public sealed class BlockPoolTests : IDisposable
     }
 
     [Fact]
-    public void GivenBackTwice_ItIsThereOnce()
+    public void ReturnsABlockOnce_WhenItIsDisposedTwice()
     {
         var first = _pool.Rent();
         first.Dispose();
@@ -73,27 +74,27 @@ public sealed class BlockPoolTests : IDisposable
     }
 
     [Fact]
-    public void NoMoreIsKeptThanTheBound()
+    public void BoundsTheFreeBlocks()
     {
-        var many = Enumerable.Range(0, MostKept + 10).Select(_ => _pool.Rent()).ToList();
-        foreach (var block in many) block.Dispose();
+        var blocks = Enumerable.Range(0, MaxFree + 10).Select(_ => _pool.Rent()).ToList();
+        foreach (var block in blocks) block.Dispose();
 
-        Assert.Equal(MostKept, _blocks.Free);
+        Assert.Equal(MaxFree, _blocks.Free);
     }
 
     [Fact]
-    public void WhatNobodyNeedsForAWhile_IsGivenUp()
+    public void FreesBlocks_WhenTheyStayUnused()
     {
         var burst = Enumerable.Range(0, 100).Select(_ => _pool.Rent()).ToList();
         foreach (var block in burst) block.Dispose();
         _time.Advance(TimeSpan.FromSeconds(10));
         Assert.Equal(100, _blocks.Free);
 
-        // Three at a time are enough from now on.
+        // From now on, three blocks are in use at a time.
         for (var i = 0; i < 50; i++)
         {
-            var some = Enumerable.Range(0, 3).Select(_ => _pool.Rent()).ToList();
-            foreach (var block in some) block.Dispose();
+            var three = Enumerable.Range(0, 3).Select(_ => _pool.Rent()).ToList();
+            foreach (var block in three) block.Dispose();
         }
         _time.Advance(TimeSpan.FromSeconds(10));
         Assert.Equal(3, _blocks.Free);
@@ -103,20 +104,20 @@ public sealed class BlockPoolTests : IDisposable
     }
 
     [Fact]
-    public async Task NobodyGetsWhatAnotherHas()
+    public async Task NeverRentsABlockTwice_WhenManyThreadsRent()
     {
-        var wrong = 0;
+        var shared = 0;
         await Parallel.ForAsync(0, 8, (worker, _) =>
         {
             var random = new Random(worker);
             for (var round = 0; round < 2000; round++)
             {
-                var mine = Enumerable.Range(0, random.Next(1, 5)).Select(_ => _pool.Rent()).ToList();
-                foreach (var block in mine) block.Memory.Span[..64].Fill((byte)worker);
+                var rented = Enumerable.Range(0, random.Next(1, 5)).Select(_ => _pool.Rent()).ToList();
+                foreach (var block in rented) block.Memory.Span[..64].Fill((byte)worker);
                 Thread.Yield();
-                foreach (var block in mine)
+                foreach (var block in rented)
                 {
-                    if (block.Memory.Span[..64].ContainsAnyExcept((byte)worker)) Interlocked.Increment(ref wrong);
+                    if (block.Memory.Span[..64].ContainsAnyExcept((byte)worker)) Interlocked.Increment(ref shared);
                     block.Dispose();
                     if (random.Next(10) == 0) block.Dispose();
                 }
@@ -125,7 +126,7 @@ public sealed class BlockPoolTests : IDisposable
             return ValueTask.CompletedTask;
         });
 
-        Assert.Equal(0, wrong);
+        Assert.Equal(0, shared);
         Assert.InRange(_blocks.Free, 0, 8 * 4);
     }
 }

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Proxy.Tests.Operations;
 
-/// <summary>The coding of an answer, by RFC 9110 §12.5.3.</summary>
+/// <summary>Negotiation of the coding of an answer (RFC 9110 §12.5.3).</summary>
 public class CodingsTests
 {
     [Theory]
@@ -37,8 +37,9 @@ public class CodingsTests
     [InlineData("gzip;q=2, br;q=-1", Coding.Identity)]
     [InlineData("gzip;q=, br;level=5", Coding.Identity)]
     [InlineData(",, gzip ,", Coding.Gzip)]
-    public void TheHeaviestIsChosen_OfEqualOnesTheSmallest(string? header, Coding chosen) => Assert.Equal(chosen, Codings.Choose(header));
+    public void ChoosesTheHighestWeight_ThenTheSmallestResult(string? header, Coding chosen) =>
+        Assert.Equal(chosen, Codings.Choose(header));
 
     [Fact]
-    public void SeveralHeadersAreOneList() => Assert.Equal(Coding.Brotli, Codings.Choose(new StringValues(["gzip;q=0.5", "br;q=0.6"])));
+    public void ReadsSeveralHeadersAsOneList() => Assert.Equal(Coding.Brotli, Codings.Choose(new StringValues(["gzip;q=0.5", "br;q=0.6"])));
 }

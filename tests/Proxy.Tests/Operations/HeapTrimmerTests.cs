@@ -5,7 +5,7 @@ using static Proxy.Operations.HeapTrimmer;
 
 namespace Proxy.Tests.Operations;
 
-/// <summary>When garbage is collected: near the bound, and when a load is over.</summary>
+/// <summary>Garbage is collected near the memory limit and after a load.</summary>
 public sealed class HeapTrimmerTests : IDisposable
 {
     private const long Megabyte = 1 << 20;
@@ -21,40 +21,40 @@ public sealed class HeapTrimmerTests : IDisposable
     public void Dispose() => _trimmer.Dispose();
 
     [Fact]
-    public void WithinTheBudgetTheRuntimeDecides()
+    public void LeavesCollectionToTheRuntime_WithinTheBudget()
     {
         _resident = Budget;
-        for (var i = 0; i < 200; i++) Assert.Equal(Step.None, Look(100));
+        for (var i = 0; i < 200; i++) Assert.Equal(Step.None, Check(100));
     }
 
     [Fact]
-    public void NearTheBoundGarbageIsCollected_EachTimeThatThereMayBeSome()
+    public void CollectsAfterEnoughAllocations_NearTheLimit()
     {
         _resident = Budget + SoftBytes + 1;
-        Assert.Equal(Step.Collect, Look(30));
-        Assert.Equal(Step.None, Look(10));
-        Assert.Equal(Step.Collect, Look(20));
+        Assert.Equal(Step.Collect, Check(30));
+        Assert.Equal(Step.None, Check(10));
+        Assert.Equal(Step.Collect, Check(20));
         _resident = Budget + HardBytes + 1;
-        Assert.Equal(Step.CollectNow, Look(30));
+        Assert.Equal(Step.CollectNow, Check(30));
     }
 
     [Fact]
-    public void WhenALoadIsOverMemoryIsGivenBack_Twice()
+    public void ReturnsMemoryTwice_WhenALoadIsOver()
     {
         _resident = Budget;
-        Look(100);
-        var steps = Enumerable.Range(0, 1000).Select(_ => Look(0)).ToList();
+        Check(100);
+        var steps = Enumerable.Range(0, 1000).Select(_ => Check(0)).ToList();
         Assert.Equal(2, steps.Count(s => s == Step.GiveBack));
         Assert.Equal(998, steps.Count(s => s == Step.None));
     }
 
     [Fact]
-    public void NothingIsGivenBack_WhenTheProcessIsAsSmallAsWhatItKeeps()
+    public void ReturnsNoMemory_WhenTheProcessHoldsLittleMoreThanTheCaches()
     {
         _resident = 50 * Megabyte + RestBytes;
-        Look(100);
-        for (var i = 0; i < 1000; i++) Assert.Equal(Step.None, Look(0));
+        Check(100);
+        for (var i = 0; i < 1000; i++) Assert.Equal(Step.None, Check(0));
     }
 
-    private Step Look(long megabytes) => _trimmer.Check(_allocated += megabytes * Megabyte);
+    private Step Check(long megabytes) => _trimmer.Check(_allocated += megabytes * Megabyte);
 }

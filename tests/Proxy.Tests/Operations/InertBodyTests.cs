@@ -18,7 +18,7 @@ public class InertBodyTests
     [InlineData("video/H265")]
     [InlineData("model/stl")]
     [InlineData("audio/basic")]
-    public void ATypeThatBrowsersDoNotRunStays(string type)
+    public void KeepsTypesThatBrowsersDoNotRun(string type)
     {
         Assert.Equal(type, InertBody.GetContentType(type));
         Assert.Equal(type, InertBody.TypeOfForwarded(type));
@@ -45,7 +45,7 @@ public class InertBodyTests
     [InlineData("image/a\nb")]
     [InlineData("image/\u00e4")]
     [InlineData("")]
-    public void AnyOtherIsBytes(string type)
+    public void ReplacesOtherTypesByOctetStream(string type)
     {
         Assert.Equal("application/octet-stream", InertBody.GetContentType(type));
         Assert.Equal("application/octet-stream", InertBody.TypeOfForwarded(type));
@@ -55,7 +55,7 @@ public class InertBodyTests
     [InlineData("application/dicom+json")]
     [InlineData("application/dicom+xml")]
     [InlineData("multipart/related")]
-    public void AnswersAboutObjectsArePassedOn_AndAreNoBulkData(string type)
+    public void KeepsDicomJsonXmlAndMultipart_OnlyForForwardedAnswers(string type)
     {
         Assert.Equal(type, InertBody.TypeOfForwarded(type));
         Assert.Equal("application/octet-stream", InertBody.GetContentType(type));

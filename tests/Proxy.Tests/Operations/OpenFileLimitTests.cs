@@ -12,7 +12,7 @@ public class OpenFileLimitTests
     [InlineData("99999999999999999999", false)]
     [InlineData("1023", true)]
     [InlineData("256", true)]
-    public void ALimitThatIsTooLowIsNamed(string soft, bool isTooLow)
+    public void ReportsALimitThatIsTooLow(string soft, bool isTooLow)
     {
         var limits =
             "Limit                     Soft Limit           Hard Limit           Units     \n" +
@@ -26,5 +26,5 @@ public class OpenFileLimitTests
     }
 
     [Fact]
-    public void WhereNothingIsSaidNothingIsWrong() => Assert.Null(OpenFileLimit.FindShortage("Max processes 1 1 processes\n"));
+    public void ReportsNothing_WhenTheSystemReportsNoLimit() => Assert.Null(OpenFileLimit.FindShortage("Max processes 1 1 processes\n"));
 }

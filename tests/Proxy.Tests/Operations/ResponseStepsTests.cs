@@ -5,13 +5,13 @@ using Xunit;
 
 namespace Proxy.Tests.Operations;
 
-/// <summary>Answers leave in steps: few clients get large ones, many who do not read hold little.</summary>
+/// <summary>Answers are written in steps: large for few clients, small for many slow clients.</summary>
 public class ResponseStepsTests
 {
     private static CancellationToken Stopped => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task EveryByteLeavesInOrder_WithItsEnd()
+    public async Task WritesTheBodyAndItsEndInOrder()
     {
         var (steps, pipe) = (new ResponseSteps(), NewPipe());
         var body = new byte[3_000_000];
@@ -23,7 +23,7 @@ public class ResponseStepsTests
     }
 
     [Fact]
-    public async Task AnEmptyBodyHasAnEndToo()
+    public async Task WritesTheEnd_WhenTheBodyIsEmpty()
     {
         var (steps, pipe) = (new ResponseSteps(), NewPipe());
         await steps.WriteAsync(pipe.Writer, default, new byte[] { 7 }, Stopped);
@@ -31,18 +31,18 @@ public class ResponseStepsTests
     }
 
     [Fact]
-    public async Task AThousandWhoDoNotRead_HoldABoundedSum()
+    public async Task BoundsPendingBytes_WhenAThousandClientsDoNotRead()
     {
         var steps = new ResponseSteps();
         var body = new byte[8 << 20];
-        using var leaving = CancellationTokenSource.CreateLinkedTokenSource(Stopped);
-        var clients = Enumerable.Range(0, 1000).Select(_ => new Counted()).ToList();
-        var writing = clients.ConvertAll(client => steps.WriteAsync(client, body, default, leaving.Token).AsTask());
+        using var disconnected = CancellationTokenSource.CreateLinkedTokenSource(Stopped);
+        var clients = Enumerable.Range(0, 1000).Select(_ => new StalledWriter()).ToList();
+        var writing = clients.ConvertAll(client => steps.WriteAsync(client, body, default, disconnected.Token).AsTask());
 
-        Assert.InRange(steps.Bytes, ResponseSteps.MostInLarge / 2, ResponseSteps.MostInAll);
-        Assert.InRange(clients.Sum(c => c.Bytes), 0, ResponseSteps.MostInAll + 1000L * ResponseSteps.SmallestBytes);
-        await leaving.CancelAsync();
-        foreach (var one in writing) await Assert.ThrowsAnyAsync<OperationCanceledException>(() => one);
+        Assert.InRange(steps.Bytes, ResponseSteps.MaxWithLargeBytes / 2, ResponseSteps.MaxBytes);
+        Assert.InRange(clients.Sum(c => c.Bytes), 0, ResponseSteps.MaxBytes + 1000L * ResponseSteps.SmallestBytes);
+        await disconnected.CancelAsync();
+        foreach (var task in writing) await Assert.ThrowsAnyAsync<OperationCanceledException>(() => task);
         Assert.Equal(0, steps.Bytes);
     }
 
@@ -61,18 +61,18 @@ public class ResponseStepsTests
         }
     }
 
-    /// <summary>A client that takes nothing: its first flush never ends.</summary>
-    private sealed class Counted : PipeWriter
+    /// <summary>The output to a client that reads nothing: its first flush never completes.</summary>
+    private sealed class StalledWriter : PipeWriter
     {
-        private static readonly byte[] Room = new byte[1 << 20];
+        private static readonly byte[] Buffer = new byte[1 << 20];
 
         public long Bytes { get; private set; }
 
         public override void Advance(int bytes) => Bytes += bytes;
 
-        public override Memory<byte> GetMemory(int sizeHint = 0) => Room;
+        public override Memory<byte> GetMemory(int sizeHint = 0) => Buffer;
 
-        public override Span<byte> GetSpan(int sizeHint = 0) => Room;
+        public override Span<byte> GetSpan(int sizeHint = 0) => Buffer;
 
         public override async ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
         {

@@ -12,7 +12,7 @@ public class SettingsReaderTests
     [InlineData("00:00:00.5", 0.5)]
     public void ReadsDurations(string text, double seconds)
     {
-        var reader = Make(text);
+        var reader = Create(text);
         Assert.Equal(TimeSpan.FromSeconds(seconds), reader.ReadDuration("Key", TimeSpan.Zero, TimeSpan.Zero, TimeSpan.MaxValue));
         Assert.Empty(reader.Errors);
     }
@@ -23,9 +23,9 @@ public class SettingsReaderTests
     [InlineData("-00:00:01")]
     [InlineData("00:01:01")]
     [InlineData("00:00:61")]
-    public void RefusesOtherDurations(string text)
+    public void ReportsInvalidDurations(string text)
     {
-        var reader = Make(text);
+        var reader = Create(text);
         Assert.Equal(TimeSpan.FromSeconds(7), reader.ReadDuration("Key", TimeSpan.FromSeconds(7), TimeSpan.Zero, TimeSpan.FromMinutes(1)));
         Assert.Equal([$"Key = \"{text}\": a duration hh:mm:ss from 00:00:00 to 00:01:00"], reader.Errors);
     }
@@ -37,9 +37,9 @@ public class SettingsReaderTests
     [InlineData("99999999999999999999")]
     [InlineData("11")]
     [InlineData("0")]
-    public void RefusesOtherNumbers(string text)
+    public void ReportsInvalidNumbers(string text)
     {
-        var reader = Make(text);
+        var reader = Create(text);
         Assert.Equal(7, reader.ReadNumber("Key", 7, 1, 10));
         Assert.Equal([$"Key = \"{text}\": a whole number from 1 to 10"], reader.Errors);
     }
@@ -47,9 +47,9 @@ public class SettingsReaderTests
     [Theory]
     [InlineData(null)]
     [InlineData("")]
-    public void WhatIsNotSetIsTheDefault(string? text)
+    public void ReadsTheDefault_WhenASettingIsNotSet(string? text)
     {
-        var reader = Make(text);
+        var reader = Create(text);
         Assert.Equal(7, reader.ReadNumber("Key", 7, 1, 10));
         Assert.True(reader.ReadFlag("Key", true));
         Assert.Equal(DayOfWeek.Friday, reader.ReadChoice("Key", DayOfWeek.Friday));
@@ -57,5 +57,5 @@ public class SettingsReaderTests
         Assert.Empty(reader.Errors);
     }
 
-    private static SettingsReader Make(string? text) => new(new ConfigurationBuilder().AddInMemoryCollection([new("Key", text)]).Build());
+    private static SettingsReader Create(string? text) => new(new ConfigurationBuilder().AddInMemoryCollection([new("Key", text)]).Build());
 }

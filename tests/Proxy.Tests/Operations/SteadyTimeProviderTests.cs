@@ -16,7 +16,7 @@ public class SteadyTimeProviderTests
     [InlineData(24)]
     [InlineData(-24)]
     [InlineData(8760)]
-    public void NobodySetsIt(int hours)
+    public void IgnoresCorrectionsOfTheMachinesClock(int hours)
     {
         var time = new SteadyTimeProvider(_machine);
         _machine.Advance(TimeSpan.FromMinutes(1));
@@ -27,7 +27,7 @@ public class SteadyTimeProviderTests
     }
 
     [Fact]
-    public async Task ItsTimersAreTheMachines()
+    public async Task UsesTheTimersOfTheMachine()
     {
         var time = new SteadyTimeProvider(_machine);
         var waiting = Task.Delay(TimeSpan.FromMinutes(1), time, TestContext.Current.CancellationToken);
@@ -38,14 +38,14 @@ public class SteadyTimeProviderTests
     }
 
     [Fact]
-    public async Task TheProductTakesItsTimeFromIt()
+    public async Task IsTheClockOfTheProxy()
     {
         await using var proxy = new ProxyHost(("east", "http://127.0.0.1:9/dicom-web"));
         await proxy.GetAsync("/health/live");
         Assert.IsType<SteadyTimeProvider>(proxy.Services.GetRequiredService<TimeProvider>());
     }
 
-    /// <summary>A machine whose time of day somebody sets while its uptime goes on.</summary>
+    /// <summary>A machine whose time of day is corrected while its uptime advances.</summary>
     private sealed class JumpingTimeProvider(DateTimeOffset start) : FakeTimeProvider(start)
     {
         private TimeSpan _jumped;

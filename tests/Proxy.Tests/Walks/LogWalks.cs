@@ -52,7 +52,7 @@ public sealed class LogWalks
 
         Assert.Contains(proxy.Log.All, line => line.Contains("Backend east did not answer", StringComparison.Ordinal));
         Assert.Equal("", Lines(Canary));
-        Assert.Equal("", Lines("fault of the proxy"));
+        Assert.Equal("", Lines("Unhandled exception"));
 
         string Lines(string text) => string.Join(
             "\n", proxy.Log.All.Where(line => line.Contains(text, StringComparison.OrdinalIgnoreCase)).Distinct());

@@ -111,7 +111,8 @@ public sealed class ReloadWalks : IAsyncDisposable
 
         await WriteSettingsAsync("backends.json", "{ \"Backends\": {\n \"s3cret\" ");
         await LogsAsync(
-            "Error Proxy.Settings: Changed settings are refused, the old ones stay: backends.json: not JSON at line 2, character ");
+            "Error Proxy.Settings: Changed settings are invalid; the previous settings stay in effect: "
+            + "backends.json: not JSON at line 2, character ");
         // Another file that changes meanwhile does not make the proxy forget what the broken one said.
         await WriteSettingsAsync("cache.json", """{ "Cache": { "Memory": { "MaxBytes": 3000000 } } }""");
         await Until.TrueAsync(() => Lines("backends.json: not JSON") >= 2, "the other file's change is refused with it");
