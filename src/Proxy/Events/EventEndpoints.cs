@@ -2,9 +2,10 @@ using Proxy.Operations;
 
 namespace Proxy.Events;
 
-/// <summary>What happens, as it happens, for whoever listens.</summary>
+/// <summary><c>/events</c>: the events as a stream of server-sent events.</summary>
 internal static class EventEndpoints
 {
+    /// <summary>Maps <c>/events</c>.</summary>
     public static void MapEvents(this IEndpointRouteBuilder app) => app.MapGet("/events", ListenAsync);
 
     private static async Task ListenAsync(HttpContext context, EventStreams streams)
@@ -15,8 +16,8 @@ internal static class EventEndpoints
 
     private static IResult? Refuse(EventListener outcome) => outcome switch
     {
-        EventListener.Full => Problems.Full($"At most {EventStreams.MaxStreams} listen at once."),
-        EventListener.FullForAddress => Problems.TooMany($"At most {EventStreams.MaxStreamsOfAddress} listen at once from one address."),
+        EventListener.Full => Problems.Full($"At most {EventStreams.MaxStreams} listeners at once."),
+        EventListener.FullForAddress => Problems.TooMany($"At most {EventStreams.MaxStreamsPerAddress} listeners at once per address."),
         _ => null,
     };
 }

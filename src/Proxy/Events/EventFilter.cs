@@ -6,13 +6,15 @@ using Proxy.Operations;
 namespace Proxy.Events;
 
 /// <summary>
-/// What a listener wants to hear of: <c>?event=SERIES_ADDED,INSTANCES_ADDED&amp;study=1.2.3&amp;backend=east</c>. A gap it hears of always.
+/// The events that a listener requests: <c>?event=SERIES_ADDED,INSTANCES_ADDED&amp;study=1.2.3&amp;backend=east</c>. Gaps
+/// always pass.
 /// </summary>
-/// <param name="Names">Events; empty for all.</param>
-/// <param name="Study">Of this study alone; null for all, and for what is of none.</param>
-/// <param name="Backend">Of this backend alone; null for all, and for what is of none.</param>
+/// <param name="Names">Event names; empty for all.</param>
+/// <param name="Study">Only events of this study; null for all events.</param>
+/// <param name="Backend">Only events of this backend; null for all events.</param>
 internal sealed record EventFilter(ImmutableArray<string> Names, Uid? Study, string? Backend)
 {
+    /// <summary>Reads the filter from a query; a 400 problem if it is invalid.</summary>
     public static bool TryRead(
         IQueryCollection query, [NotNullWhen(true)] out EventFilter? filter, [NotNullWhen(false)] out IResult? problem)
     {
@@ -20,17 +22,17 @@ internal sealed record EventFilter(ImmutableArray<string> Names, Uid? Study, str
         problem = null;
         var names = query["event"]
             .SelectMany(value => (value ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
-                .ToImmutableArray();
+            .ToImmutableArray();
         Uid? study = null;
         if (!names.All(ProxyEvent.Names.Contains))
             problem = Problems.BadParameter("event", $"any of {string.Join(", ", ProxyEvent.Names)}");
-        else if (query.TryGetValue("study", out var text)
-            && !TryReadUid(text.ToString(), out study)) problem = Problems.BadParameter(
-                "study", "a UID of at most 64 digits and dots (PS3.5 §9.1)");
+        else if (query.TryGetValue("study", out var text) && !TryReadUid(text.ToString(), out study))
+            problem = Problems.BadParameter("study", "a UID of at most 64 digits and dots (PS3.5 §9.1)");
         else filter = new(names, study, query.TryGetValue("backend", out var backend) ? backend.ToString() : null);
         return problem is null;
     }
 
+    /// <summary>Whether the listener receives an event.</summary>
     public bool Passes(ProxyEvent @event) =>
         @event.Name == ProxyEvent.Gap
         || ((Names.IsEmpty || Names.Contains(@event.Name))

@@ -2,20 +2,20 @@ using System.Security.Cryptography;
 
 namespace Proxy.Events;
 
-/// <summary>What happened of late, in one order for all: a bounded history that whoever listens reads at their own pace.</summary>
+/// <summary>A bounded history of recent events in one order; each reader reads it at its own speed.</summary>
 /// <remarks>
-/// Nobody has a queue. A reader holds a place in the history; to come back after a while, to be slow and to be cut off
-/// are the same: the place has left the history, and the reader is told how much is lost and goes on with the oldest.
+/// Readers have no queues. A reader holds its offset in the history. A reader that reconnects late or reads slowly finds
+/// that its offset has left the history: it receives a gap with the number of lost events and continues with the oldest.
 /// <code>
 /// lost ··· │ first ▪ ▪ ▪ ▪ ▪ ▪ ▪ ▪ last │ next        bounded by events, and by the UIDs in them
 ///     ↑              ↑                    ↑
-///     a gap          a slow reader        who waits for news
+///     a gap          a slow reader        a reader that waits
 /// </code>
-/// Who publishes takes a short lock and waits for no reader; readers take none.
+/// Publishing takes a short lock and never waits for readers; readers take no lock.
 /// </remarks>
-/// <param name="log">Where a subscriber's exception goes.</param>
-/// <param name="maxEvents">The most events that are kept.</param>
-/// <param name="maxUids">The most UIDs that they carry together; one that carries more is kept alone.</param>
+/// <param name="log">The log for exceptions of subscribers.</param>
+/// <param name="maxEvents">The maximum number of events in the history.</param>
+/// <param name="maxUids">The maximum number of UIDs in all events together; an event with more is the only one in the history.</param>
 public sealed class EventLog(ILogger<EventLog> log, int maxEvents = 10_000, int maxUids = 100_000)
 {
     private readonly LoggedEvent?[] _history = new LoggedEvent?[maxEvents];
@@ -27,53 +27,59 @@ public sealed class EventLog(ILogger<EventLog> log, int maxEvents = 10_000, int 
     private TaskCompletionSource _news = NewSignal();
     private int _isWaking;
 
-    /// <summary>The oldest that is kept, or the next when none is.</summary>
+    /// <summary>The id of the oldest event in the history; equals <see cref="Next"/> if the history is empty.</summary>
     internal long First => Volatile.Read(ref _first);
 
-    /// <summary>The one that is to come.</summary>
+    /// <summary>The id of the next event.</summary>
     internal long Next => Volatile.Read(ref _next);
 
-    /// <summary>Ends when something was published, or <see cref="Wake"/> called, after it was taken: take it, look, then wait.</summary>
+    /// <summary>
+    /// Completes on the next event or call of <see cref="Wake"/>. Get the task, read all events, then await it: no event is missed.
+    /// </summary>
     internal Task News => Volatile.Read(ref _news).Task;
 
+    /// <summary>Appends an event, evicts the oldest beyond the bounds, and wakes readers.</summary>
     public void Publish(ProxyEvent @event)
     {
         lock (_publishing)
         {
             var logged = new LoggedEvent(_epoch, @event with { Id = _next });
-            while (_first < _next && (_next - _first >= maxEvents || _uids + logged.Uids > maxUids)) DropOldest();
+            while (_first < _next && (_next - _first >= maxEvents || _uids + logged.Uids > maxUids)) EvictOldest();
             _uids += logged.Uids;
-            Volatile.Write(ref FindOffset(_next), logged);
+            Volatile.Write(ref GetSlot(_next), logged);
             Volatile.Write(ref _next, _next + 1);
         }
         Wake();
     }
 
     /// <summary>
-    /// Calls <paramref name="handler"/> for each event of this name from now on, one after the other and on its own time, until the handle
-    /// is disposed of.
+    /// Calls <paramref name="handler"/> for each later event of this name, one at a time and on a background thread, until the
+    /// returned handle is disposed.
     /// </summary>
-    /// <remarks>A handler that is slower than the history is long misses what the log tells of.</remarks>
+    /// <remarks>A handler that falls behind the history misses events; a log message reports their number.</remarks>
     public IDisposable Subscribe(string name, Action<ProxyEvent> handler) => new Subscription(name, handler, new(this), log);
 
-    /// <param name="lastId">The id of the last event that the reader had; null or empty for one that begins now.</param>
+    /// <summary>A reader that continues after an event.</summary>
+    /// <param name="lastId">The id of the last event that the reader received; null or empty to start with the next event.</param>
     internal EventReader ReadAfter(string? lastId) =>
         string.IsNullOrEmpty(lastId) ? new(this) : new(this, EventFormat.ReadId(_epoch, lastId) is { } id && id < Next ? id + 1 : null);
 
-    internal LoggedEvent? Find(long id) => Volatile.Read(ref FindOffset(id)) is { } logged && logged.Event.Id == id ? logged : null;
+    /// <summary>The event of an id; null if it is not in the history.</summary>
+    internal LoggedEvent? Find(long id) => Volatile.Read(ref GetSlot(id)) is { } logged && logged.Event.Id == id ? logged : null;
 
-    /// <summary>What stands where the events before <paramref name="next"/> were.</summary>
-    /// <param name="next">The event that comes after it.</param>
-    /// <param name="lost">How many they were; null when nobody knows.</param>
+    /// <summary>The gap event that replaces lost events.</summary>
+    /// <param name="next">The id of the first event after the gap.</param>
+    /// <param name="lost">The number of lost events; null if unknown.</param>
     internal LoggedEvent GapBefore(long next, long? lost)
     {
         var gap = new ProxyEvent(ProxyEvent.Gap) { Id = next - 1 };
         return new(_epoch, lost is null ? gap : gap.With("lost", lost));
     }
 
+    /// <summary>The id of an event as listeners receive it.</summary>
     internal string GetId(long id) => EventFormat.GetId(_epoch, id);
 
-    /// <summary>Makes whoever waits look again. Much that comes at once wakes them once.</summary>
+    /// <summary>Wakes waiting readers; several calls in quick succession wake them once.</summary>
     internal void Wake()
     {
         if (Interlocked.Exchange(ref _isWaking, 1) == 0)
@@ -86,16 +92,16 @@ public sealed class EventLog(ILogger<EventLog> log, int maxEvents = 10_000, int 
         Interlocked.Exchange(ref _news, NewSignal()).SetResult();
     }
 
-    /// <summary>First the mark, then the event: who finds its place empty finds a later first.</summary>
-    private void DropOldest()
+    /// <summary>Increments <see cref="First"/> before clearing the slot: a reader that finds an empty slot sees the new value.</summary>
+    private void EvictOldest()
     {
-        ref var place = ref FindOffset(_first);
-        _uids -= place!.Uids;
+        ref var slot = ref GetSlot(_first);
+        _uids -= slot!.Uids;
         Volatile.Write(ref _first, _first + 1);
-        Volatile.Write(ref place, null);
+        Volatile.Write(ref slot, null);
     }
 
-    private ref LoggedEvent? FindOffset(long id) => ref _history[id % _history.Length];
+    private ref LoggedEvent? GetSlot(long id) => ref _history[id % _history.Length];
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

@@ -1,19 +1,20 @@
 namespace Proxy.Events;
 
-/// <summary>A place in the log. Not for two threads at once.</summary>
+/// <summary>A reader's offset in the log. Not thread-safe.</summary>
 internal sealed class EventReader
 {
     private readonly EventLog _log;
     private long _next;
     private bool _isLost;
 
-    /// <summary>At the end: what is there already is not read.</summary>
+    /// <summary>Starts at the end of the log: skips all events so far.</summary>
     public EventReader(EventLog log) : this(log, log.Next)
     {
     }
 
-    /// <param name="log">What is read.</param>
-    /// <param name="next">The event to begin with; null when nobody knows: then with a gap, and the oldest that is kept.</param>
+    /// <summary>Starts at an event.</summary>
+    /// <param name="log">The log to read.</param>
+    /// <param name="next">The id of the first event to read; null if unknown: the reader then starts with a gap.</param>
     public EventReader(EventLog log, long? next)
     {
         _log = log;
@@ -21,13 +22,13 @@ internal sealed class EventReader
         _next = next ?? log.First;
     }
 
-    /// <summary>What a reader that comes back begins after.</summary>
+    /// <summary>The id after which a reconnecting reader continues.</summary>
     public string LastId => _log.GetId(_next - 1);
 
-    /// <summary>Take it, read to the end, then wait for it.</summary>
+    /// <summary>Completes on the next event; get it before reading to the end, see <see cref="EventLog.News"/>.</summary>
     public Task News => _log.News;
 
-    /// <summary>The next event, or the gap that is in its place; null when there is none yet.</summary>
+    /// <summary>The next event, or a gap if it has left the history; null if there is no next event yet.</summary>
     public LoggedEvent? Read()
     {
         if (!_isLost)
@@ -39,9 +40,9 @@ internal sealed class EventReader
                 return found;
             }
         }
-        var (lost, first) = (_next, _log.First);
+        var (missed, first) = (_next, _log.First);
         _next = first;
-        var gap = _log.GapBefore(first, _isLost ? null : first - lost);
+        var gap = _log.GapBefore(first, _isLost ? null : first - missed);
         _isLost = false;
         return gap;
     }

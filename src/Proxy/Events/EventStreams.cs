@@ -7,71 +7,73 @@ using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace Proxy.Events;
 
-/// <summary>What became of a client that wanted to listen.</summary>
+/// <summary>The outcome of a listener's request.</summary>
 internal enum EventListener
 {
-    /// <summary>It got a stream, which has ended.</summary>
+    /// <summary>The listener received a stream, which has ended.</summary>
     Ended,
 
-    /// <summary>All places are taken.</summary>
+    /// <summary>Refused: the limit of listeners is reached.</summary>
     Full,
 
-    /// <summary>Its address has as many places as one may have.</summary>
+    /// <summary>Refused: the limit of listeners per address is reached.</summary>
     FullForAddress,
 }
 
-/// <summary>The listeners over HTTP: each has a place in the log and a connection, and none has a timer.</summary>
+/// <summary>The listeners over HTTP. A listener is a connection and an offset in the log; all share one timer.</summary>
 /// <remarks>
 /// <code>
-/// retry: 2000                 first: how soon to come back, and after what, although nothing has happened yet
+/// retry: 2000                 first: the reconnection delay in ms, and the id to continue after
 /// id: 5d41402abc4b-16
 ///
-/// id: … event: … data: …      everything that passes the filter, as it comes
+/// id: … event: … data: …      each event that passes the filter
 ///
-/// :                           at every beat of one clock for all, so that what is between does not cut the line
-/// id: 5d41402abc4b-40         what did not pass the filter need not be looked at again
+/// :                           every 15 s, so that intermediaries do not close the connection as idle
+/// id: 5d41402abc4b-40         the id to continue after, past events that the filter rejected
 /// </code>
 /// </remarks>
 internal sealed class EventStreams : IDisposable
 {
-    /// <summary>Listeners at once.</summary>
+    /// <summary>The maximum number of listeners at once.</summary>
     public const int MaxStreams = 5_000;
 
     /// <summary>
-    /// Listeners of one address at once, so that one client does not take the places of all. Behind a known proxy the
+    /// The maximum number of listeners per address, so that one client cannot use up all slots. Behind a known proxy, the
     /// addresses of its clients count.
     /// </summary>
-    public const int MaxStreamsOfAddress = 1_000;
+    public const int MaxStreamsPerAddress = 1_000;
 
+    /// <summary>The interval of the keep-alive lines.</summary>
     public static readonly TimeSpan Beat = TimeSpan.FromSeconds(15);
 
-    /// <summary>So much is written before the client has to take some of it.</summary>
+    /// <summary>The maximum written between two flushes, in bytes.</summary>
     private const int FlushBytes = 16 * 1024;
 
     private readonly EventLog _log;
     private readonly CancellationToken _stopping;
     private readonly ITimer _clock;
-    private readonly Lock _places = new();
+    private readonly Lock _lock = new();
     private readonly Dictionary<IPAddress, int> _byAddress = [];
     private int _open;
     private int _beats;
 
+    /// <summary>Starts the keep-alive timer.</summary>
     public EventStreams(EventLog log, IHostApplicationLifetime lifetime, TimeProvider time)
     {
         _log = log;
         _stopping = lifetime.ApplicationStopping;
-        _clock = time.CreateTimer(_ => Strike(), null, Beat, Beat);
+        _clock = time.CreateTimer(_ => SendBeat(), null, Beat, Beat);
     }
 
-    /// <summary>Listeners now.</summary>
+    /// <summary>The number of listeners now.</summary>
     public int Open => Volatile.Read(ref _open);
 
-    /// <summary>Writes to a client until it leaves or the proxy stops.</summary>
-    /// <returns>Unless a stream has ended nothing was written.</returns>
+    /// <summary>Writes events to a client until it disconnects or the proxy stops.</summary>
+    /// <returns>The outcome; nothing is written to a refused client.</returns>
     public async Task<EventListener> WriteAsync(HttpContext context, EventFilter filter)
     {
-        var address = FindSlot(context.Connection.RemoteIpAddress);
-        if (Take(address) is { } refusal) return refusal;
+        var address = GetCountedAddress(context.Connection.RemoteIpAddress);
+        if (TakeSlot(address) is { } refusal) return refusal;
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, _stopping);
         try
         {
@@ -79,11 +81,11 @@ internal sealed class EventStreams : IDisposable
         }
         catch (OperationCanceledException) when (ended.IsCancellationRequested)
         {
-            // It left, or the proxy stops: either way that is the end of the stream.
+            // The client disconnected or the proxy stops.
         }
         finally
         {
-            Leave(address);
+            ReleaseSlot(address);
         }
         return EventListener.Ended;
     }
@@ -91,10 +93,10 @@ internal sealed class EventStreams : IDisposable
     public void Dispose() => _clock.Dispose();
 
     /// <summary>
-    /// What counts as one address: an IPv6 client has a whole /64 to itself (RFC 4291 §2.5.4). Null over a Unix socket,
-    /// where all clients are one.
+    /// The address that the limit applies to: for IPv6 the /64 network, which belongs to one client (RFC 4291 §2.5.4). Null
+    /// over a Unix socket, where clients have no address.
     /// </summary>
-    private static IPAddress? FindSlot(IPAddress? remote)
+    private static IPAddress? GetCountedAddress(IPAddress? remote)
     {
         if (remote is null) return null;
         if (remote.IsIPv4MappedToIPv6) return remote.MapToIPv4();
@@ -104,15 +106,15 @@ internal sealed class EventStreams : IDisposable
         return new(bytes);
     }
 
-    private EventListener? Take(IPAddress? address)
+    private EventListener? TakeSlot(IPAddress? address)
     {
-        lock (_places)
+        lock (_lock)
         {
             if (_open >= MaxStreams) return EventListener.Full;
             if (address is not null)
             {
                 var ofAddress = _byAddress.GetValueOrDefault(address);
-                if (ofAddress >= MaxStreamsOfAddress) return EventListener.FullForAddress;
+                if (ofAddress >= MaxStreamsPerAddress) return EventListener.FullForAddress;
                 _byAddress[address] = ofAddress + 1;
             }
             _open++;
@@ -120,9 +122,9 @@ internal sealed class EventStreams : IDisposable
         }
     }
 
-    private void Leave(IPAddress? address)
+    private void ReleaseSlot(IPAddress? address)
     {
-        lock (_places)
+        lock (_lock)
         {
             _open--;
             if (address is not null && --_byAddress[address] is var left && left == 0) _byAddress.Remove(address);
@@ -162,7 +164,7 @@ internal sealed class EventStreams : IDisposable
 
     private static void Begin(HttpContext context)
     {
-        // A slow client is not cut off: it loses the oldest, and is told.
+        // Do not disconnect a slow client: it misses the oldest events and receives a gap.
         if (context.Features.Get<IHttpMinResponseDataRateFeature>() is { } rate) rate.MinDataRate = null;
         context.Features.GetRequiredFeature<IHttpResponseBodyFeature>().DisableBuffering();
         context.Response.ContentType = "text/event-stream";
@@ -170,11 +172,11 @@ internal sealed class EventStreams : IDisposable
         context.Response.Headers["X-Accel-Buffering"] = "no";
     }
 
-    /// <summary>A block without data: it moves the place to come back to, and nobody is called for it.</summary>
+    /// <summary>Writes a block without data: it updates the client's last event id and raises no event.</summary>
     private static int Write(PipeWriter output, string line, EventReader reader) =>
         (int)Encoding.UTF8.GetBytes($"{line}id: {reader.LastId}\n\n", output);
 
-    private void Strike()
+    private void SendBeat()
     {
         Interlocked.Increment(ref _beats);
         _log.Wake();

@@ -1,15 +1,18 @@
 namespace Proxy.Events;
 
-/// <summary>An event that has its place, and what goes out of it: made when the first asks for it, and then the same for all.</summary>
+/// <summary>A published event with its wire format, which is created on first use and shared by all readers.</summary>
+/// <param name="epoch">Identifies the process in ids.</param>
+/// <param name="event">The event with its id.</param>
 internal sealed class LoggedEvent(string epoch, ProxyEvent @event)
 {
     private byte[]? _bytes;
 
+    /// <summary>The event.</summary>
     public ProxyEvent Event { get; } = @event;
 
-    /// <summary>What it weighs in a history that is bounded by UIDs.</summary>
+    /// <summary>The number of UIDs in the event, which bounds the history.</summary>
     public int Uids => Event.Added.Length;
 
-    /// <summary>As <see cref="EventFormat"/> draws it.</summary>
+    /// <summary>The event in the format of <see cref="EventFormat"/>.</summary>
     public ReadOnlyMemory<byte> Bytes => _bytes ??= EventFormat.Write(epoch, Event);
 }

@@ -5,24 +5,24 @@ using Proxy.Dicom;
 namespace Proxy.Events;
 
 /// <summary>
-/// Something that happened: in the metadata store, to a backend, to a prefetch job. Names UIDs and backends, never a patient.
+/// An event of the metadata store, a backend or a prefetch job. It names UIDs and backends, never patients.
 /// </summary>
 /// <param name="Name">One of <see cref="Names"/>, or <see cref="Gap"/>.</param>
 public sealed record ProxyEvent(string Name)
 {
-    /// <summary>Series of a study have their summaries; <see cref="Added"/> names them.</summary>
+    /// <summary>Series summaries were added to a study; <see cref="Added"/> lists the series.</summary>
     public const string SeriesAdded = "SERIES_ADDED";
 
-    /// <summary>Instances of a series have their metadata; <see cref="Added"/> names them.</summary>
+    /// <summary>Instance metadata was added to a series; <see cref="Added"/> lists the instances.</summary>
     public const string InstancesAdded = "INSTANCES_ADDED";
 
-    /// <summary>A backend no longer holds a study that somebody was told of.</summary>
+    /// <summary>A backend no longer holds a study that an event or answer reported.</summary>
     public const string StudyRemoved = "STUDY_REMOVED";
 
-    /// <summary>A backend no longer holds a series that somebody was told of.</summary>
+    /// <summary>A backend no longer holds a series that an event or answer reported.</summary>
     public const string SeriesRemoved = "SERIES_REMOVED";
 
-    /// <summary>A series is given from <see cref="Backend"/> now, and was from another.</summary>
+    /// <summary>A series is now served from <see cref="Backend"/> instead of another backend.</summary>
     public const string SeriesMoved = "SERIES_MOVED";
 
     /// <summary>A backend answers again.</summary>
@@ -31,37 +31,39 @@ public sealed record ProxyEvent(string Name)
     /// <summary>A backend failed.</summary>
     public const string BackendDown = "BACKEND_DOWN";
 
-    /// <summary>A prefetch job came further.</summary>
+    /// <summary>A prefetch job made progress.</summary>
     public const string PrefetchProgress = "PREFETCH_PROGRESS";
 
-    /// <summary>Events are lost to this reader. Nobody publishes it: whoever is late finds it in their place.</summary>
+    /// <summary>Events are lost to this reader. It is never published: a late reader receives it in place of the lost events.</summary>
     public const string Gap = "gap";
 
-    /// <summary>What may be published, and asked for.</summary>
+    /// <summary>The names of all events except <see cref="Gap"/>.</summary>
     public static readonly ImmutableArray<string> Names = [
         SeriesAdded, InstancesAdded, StudyRemoved, SeriesRemoved, SeriesMoved, BackendUp, BackendDown, PrefetchProgress];
 
-    /// <summary>Its place among all events of the process, from 1; 0 before it is published.</summary>
+    /// <summary>The sequence number within the process, from 1; 0 before the event is published.</summary>
     public long Id { get; internal init; }
 
+    /// <summary>The study; null if the event concerns none.</summary>
     public Uid? Study { get; init; }
 
-    /// <summary>Null where series were added.</summary>
+    /// <summary>The series; null if the event concerns none, or several as <see cref="SeriesAdded"/> does.</summary>
     public Uid? Series { get; init; }
 
+    /// <summary>The name of the backend; null if the event concerns none.</summary>
     public string? Backend { get; init; }
 
-    /// <summary>Whether it was fetched ahead; null where that means nothing.</summary>
+    /// <summary>Whether a prefetch caused the event; null if not applicable.</summary>
     public bool? MadeInClient { get; init; }
 
-    /// <summary>Only what was not there before: series, or instances.</summary>
+    /// <summary>The UIDs of the new series or instances.</summary>
     public ImmutableArray<Uid> Added { get; init; } = [];
 
-    /// <summary>Further members of its data.</summary>
-    public ImmutableSortedDictionary<string, JsonElement> More { get; private init; } = ImmutableSortedDictionary.Create<string,
-    JsonElement>(StringComparer.Ordinal);
+    /// <summary>Further members of the event's JSON data.</summary>
+    public ImmutableSortedDictionary<string, JsonElement> More { get; private init; } =
+        ImmutableSortedDictionary.Create<string, JsonElement>(StringComparer.Ordinal);
 
-    /// <summary>The same with a further member, as it is at this moment.</summary>
+    /// <summary>A copy with a further member; the value is serialized now.</summary>
     public ProxyEvent With<T>(string member, T value) =>
         this with { More = More.SetItem(member, JsonSerializer.SerializeToElement(value, JsonSerializerOptions.Web)) };
 }

@@ -2,7 +2,7 @@ using Proxy.Operations;
 
 namespace Proxy.Events;
 
-/// <summary>A reader of the log inside the process: its handler may be slow or throw, and harms nobody but itself.</summary>
+/// <summary>A reader inside the process. A handler that is slow or throws does not affect other readers.</summary>
 internal sealed class Subscription : IDisposable
 {
     private readonly CancellationTokenSource _ended = new();
@@ -10,6 +10,7 @@ internal sealed class Subscription : IDisposable
     private readonly Action<ProxyEvent> _handler;
     private readonly ILogger _log;
 
+    /// <summary>Starts reading in the background.</summary>
     public Subscription(string name, Action<ProxyEvent> handler, EventReader reader, ILogger log)
     {
         _name = name;
@@ -18,6 +19,7 @@ internal sealed class Subscription : IDisposable
         _ = Task.Run(() => ReadAsync(reader, _ended.Token));
     }
 
+    /// <summary>Stops reading.</summary>
     public void Dispose() => _ended.Cancel();
 
     private async Task ReadAsync(EventReader reader, CancellationToken ended)

@@ -2,9 +2,10 @@ using Proxy.Events;
 
 namespace Proxy.Tests.Events;
 
+/// <summary>Reads events in tests.</summary>
 internal static class EventReading
 {
-    /// <summary>All that is there now.</summary>
+    /// <summary>Reads all events that are available now.</summary>
     public static List<ProxyEvent> ReadAll(this EventReader reader)
     {
         var all = new List<ProxyEvent>();

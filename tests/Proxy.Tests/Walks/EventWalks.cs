@@ -210,14 +210,14 @@ public sealed class EventWalks : IAsyncDisposable
     {
         await using var proxy = new ProxyHost(("east", _east.Address)) { ["Security:KnownProxies:0"] = "127.0.0.1" };
         var listeners = await Task.WhenAll(
-            Enumerable.Range(0, EventStreams.MaxStreamsOfAddress)
+            Enumerable.Range(0, EventStreams.MaxStreamsPerAddress)
                 .Select(_ => proxy.OpenAsync("/events", ("X-Forwarded-For", "192.0.2.1"))));
         Assert.All(listeners, l => Assert.Equal(200, (int)l.StatusCode));
 
         var refused = await proxy.GetAsync("/events", ("X-Forwarded-For", "192.0.2.1"));
         using var other = await proxy.OpenAsync("/events", ("X-Forwarded-For", "192.0.2.2"));
 
-        refused.IsProblem(429, names: "from one address");
+        refused.IsProblem(429, names: "per address");
         Assert.NotEqual("", refused["Retry-After"]);
         Assert.Equal(200, (int)other.StatusCode);
         foreach (var listener in listeners) listener.Dispose();
