@@ -3,21 +3,21 @@ using Microsoft.AspNetCore.HttpOverrides;
 
 namespace Proxy.Security;
 
-/// <summary>The address that the client used, when a proxy that is configured as known stands between (RFC 7239).</summary>
-/// <remarks>The framework reads <c>X-Forwarded-*</c>; the standard's own <c>Forwarded</c> is put into that form first.</remarks>
+/// <summary>Takes the client's address from the headers of known proxies (RFC 7239).</summary>
+/// <remarks>The framework reads only <c>X-Forwarded-*</c>, so <c>Forwarded</c> is translated to these headers first.</remarks>
 internal static class ForwardedHeader
 {
-    private static readonly (
-        string Parameter, string Header)[] Parameters = [("for", "X-Forwarded-For"), ("host", "X-Forwarded-Host"),
-        ("proto", "X-Forwarded-Proto")];
+    private static readonly (string Parameter, string Header)[] Parameters =
+        [("for", "X-Forwarded-For"), ("host", "X-Forwarded-Host"), ("proto", "X-Forwarded-Proto")];
 
+    /// <summary>Uses the forwarded headers of <see cref="SecurityOptions.KnownProxies"/>; does nothing if there are none.</summary>
     public static void UseForwarded(this IApplicationBuilder app, SecurityOptions security)
     {
         if (security.KnownProxies.Count == 0) return;
         var options = new ForwardedHeadersOptions
         {
-            ForwardedHeaders =
-                ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedHost | ForwardedHeaders.XForwardedProto | ForwardedHeaders.XForwardedPrefix,
+            ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedHost | ForwardedHeaders.XForwardedProto
+                | ForwardedHeaders.XForwardedPrefix,
         };
         options.KnownProxies.Clear();
         options.KnownIPNetworks.Clear();

@@ -2,18 +2,20 @@ using System.Net;
 
 namespace Proxy.Security;
 
-/// <summary>Where the server listens, by every setting that can say so; and whether that is beyond this machine.</summary>
+/// <summary>The addresses on which the server listens, from all settings that define them.</summary>
 internal static class Listening
 {
+    /// <summary>The address if no setting defines one.</summary>
     public const string ByDefault = "http://127.0.0.1:8080";
 
-    /// <summary>The addresses that are not loopback: patients' images would be open to whoever reaches them.</summary>
+    /// <summary>The addresses that other machines can reach.</summary>
     public static IReadOnlyList<string> FindOpenAddresses(IConfiguration settings) =>
         [.. FindAddresses(settings).Where(a => !IsLoopback(a))];
 
+    /// <summary>Whether a setting defines an address.</summary>
     public static bool IsSet(IConfiguration settings) => FindAddresses(settings).Any();
 
-    /// <summary>The host of each listener: a name, an address, <c>*</c> or <c>+</c> for all; <c>localhost</c> for a Unix socket.</summary>
+    /// <summary>The host of each listener: a name, an address, <c>*</c> or <c>+</c> for all, <c>localhost</c> for a Unix socket.</summary>
     public static IReadOnlyList<string> FindHosts(IConfiguration settings) =>
         [.. FindAddresses(settings).DefaultIfEmpty(ByDefault).Select(GetHost).Distinct()];
 
@@ -39,8 +41,8 @@ internal static class Listening
     {
         if (IsUnixSocket(url)) return true;
         var host = BindingAddress.Parse(url).Host;
-        return host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || IPAddress.TryParse(host.Trim('[', ']'), out var address)
-            && IPAddress.IsLoopback(address);
+        return host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
+            || IPAddress.TryParse(host.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address);
     }
 
     private static bool IsUnixSocket(string url) => url.StartsWith("http://unix:", StringComparison.OrdinalIgnoreCase);

@@ -4,20 +4,21 @@ using Proxy.Operations;
 
 namespace Proxy.Security;
 
-/// <summary>Which pages of other origins may read answers (CORS) and change state: those of this machine and the configured ones.</summary>
+/// <summary>The origins whose pages may read answers (CORS) and change state: this machine and the configured origins.</summary>
 internal static class Origins
 {
-    /// <summary>What a viewer reads of an answer besides its body.</summary>
+    /// <summary>Headers of answers that viewers may read.</summary>
     private static readonly string[] Exposed =
         ["Content-Type", "Content-Length", "Content-Range", "Content-Location", "ETag", "Age", "Cache-Status", "Server-Timing", "Warning",
         "Retry-After", "X-Backend", AnswerHeaders.FailedBackends];
 
+    /// <summary>Configures the CORS policy.</summary>
     public static void Allow(CorsPolicyBuilder policy, Reloadable<SecurityOptions> options) => policy
         .SetIsOriginAllowed(origin => IsAllowed(origin, options.Value))
         .AllowAnyHeader().WithMethods("GET", "HEAD", "POST", "DELETE", "OPTIONS").WithExposedHeaders(Exposed)
-            .SetPreflightMaxAge(TimeSpan.FromMinutes(10));
+        .SetPreflightMaxAge(TimeSpan.FromMinutes(10));
 
-    /// <summary>Whether an origin, as a browser names it in <c>Origin</c>, is allowed; <c>null</c>, the opaque origin, never is.</summary>
+    /// <summary>Whether the value of an <c>Origin</c> header is allowed; the opaque origin <c>null</c> never is.</summary>
     public static bool IsAllowed(string origin, SecurityOptions options) =>
         IsLoopback(origin) || options.AllowedOrigins.Contains(origin, StringComparer.OrdinalIgnoreCase);
 

@@ -1,6 +1,6 @@
 namespace Proxy.Security;
 
-/// <summary>The path of a request as it stood on the wire.</summary>
+/// <summary>The path of a request as sent on the wire.</summary>
 internal static class RequestTarget
 {
     /// <summary>The path of a request target in origin or absolute form (RFC 9112 §3.2), without its query.</summary>
@@ -22,8 +22,8 @@ internal static class RequestTarget
     }
 
     /// <summary>
-    /// Where the two slashes stand between a DICOMweb root and its resource; -1 when there is one. Viewers append
-    /// <c>/studies</c> to a root that is configured with a slash at its end.
+    /// The index of a double slash between a DICOMweb root and its resource; -1 if there is none. Viewers append
+    /// <c>/studies</c> to a configured root that may end with a slash.
     /// </summary>
     public static int FindDoubleSlashBehindRoot(ReadOnlySpan<char> path)
     {
@@ -39,7 +39,7 @@ internal static class RequestTarget
         return path[root..].StartsWith(AllBackends, StringComparison.OrdinalIgnoreCase) && path[end..].StartsWith("//") ? end : -1;
     }
 
-    /// <summary>Leaves one slash of the two.</summary>
+    /// <summary>Removes one of the two slashes from the request's path.</summary>
     public static void JoinRoot(HttpRequest request)
     {
         if (request.Path.Value is { } path && FindDoubleSlashBehindRoot(path) is >= 0 and var joint) request.Path = path.Remove(joint, 1);

@@ -3,25 +3,26 @@ using Proxy.Operations;
 
 namespace Proxy.Security;
 
-/// <summary>Who a user has to be.</summary>
+/// <summary>The way that users authenticate.</summary>
 public enum AuthenticationKind
 {
-    /// <summary>Everybody who reaches the address may see everything.</summary>
+    /// <summary>No authentication: every client that reaches the address may see everything.</summary>
     None,
 }
 
-/// <summary>Who may use the proxy, and from where.</summary>
-/// <param name="Authentication">How users are known.</param>
-/// <param name="AllowAnonymous">Listen beyond loopback although users are not known.</param>
+/// <summary>The settings of access to the proxy.</summary>
+/// <param name="Authentication">The way that users authenticate.</param>
+/// <param name="AllowAnonymous">Whether the proxy may listen beyond loopback without authentication; false by default.</param>
 /// <param name="AllowedHosts">
-/// Further host names that the proxy answers to, see <see cref="KnownHosts"/>; <c>*.example.org</c> for every name below one.
+/// Further host names that the proxy serves, see <see cref="KnownHosts"/>; <c>*.example.org</c> for every subdomain.
 /// </param>
-/// <param name="AllowedOrigins">Pages of other origins that may read answers and change state, besides those of this machine.</param>
-/// <param name="KnownProxies">Addresses whose <c>Forwarded</c> and <c>X-Forwarded-*</c> are believed.</param>
+/// <param name="AllowedOrigins">Origins, besides this machine, whose pages may read answers and change state.</param>
+/// <param name="KnownProxies">Networks whose <c>Forwarded</c> and <c>X-Forwarded-*</c> headers are trusted.</param>
 public sealed record SecurityOptions(
     AuthenticationKind Authentication, bool AllowAnonymous, IReadOnlyList<string> AllowedHosts, IReadOnlyList<string> AllowedOrigins,
     IReadOnlyList<IPNetwork> KnownProxies)
 {
+    /// <summary>Reads the section <c>Security</c>.</summary>
     public static SecurityOptions Read(SettingsReader settings)
     {
         settings.RefuseOthers("Security", "Authentication", "AllowAnonymous", "AllowedHosts", "AllowedOrigins", "KnownProxies");
@@ -38,7 +39,7 @@ public sealed record SecurityOptions(
         var host = text.Trim('[', ']');
         var name = host.StartsWith("*.", StringComparison.Ordinal) ? host[2..] : host;
         if (Uri.CheckHostName(name) == UriHostNameType.Unknown)
-            settings.Fail("Security:AllowedHosts", text, "host names such as pacs.example.org or *.example.org, without scheme and port");
+            settings.Fail("Security:AllowedHosts", text, "host names such as pacs.example.org or *.example.org, without scheme or port");
         return host;
     }
 
@@ -47,7 +48,7 @@ public sealed record SecurityOptions(
         var isOrigin = Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
             && uri.GetLeftPart(UriPartial.Authority) == text.TrimEnd('/');
         if (!isOrigin)
-            settings.Fail("Security:AllowedOrigins", text, "origins such as https://viewer.example: scheme, host, port, and no more");
+            settings.Fail("Security:AllowedOrigins", text, "origins such as https://viewer.example: only scheme, host and port");
         return text.TrimEnd('/');
     }
 

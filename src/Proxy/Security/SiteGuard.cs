@@ -2,14 +2,15 @@ using Proxy.Operations;
 
 namespace Proxy.Security;
 
-/// <summary>Refuses what another site sends through a user's browser: under a name that is not the proxy's, or to change state.</summary>
+/// <summary>Refuses requests that another site sends through a user's browser: with an unknown host, or to change state.</summary>
 /// <remarks>
-/// It stands behind the forwarded headers and sees the address that the client used. A browser names the page's origin
-/// with every request that may change state, and new ones say how far that is from the proxy's own
-/// (<c>Sec-Fetch-Site</c>, W3C Fetch Metadata); no page can forge either. A program that is no browser sends neither.
+/// It runs after the forwarded headers and sees the address that the client used. Browsers send the page's origin with
+/// every request that may change state; recent browsers also send its relation to the proxy's origin
+/// (<c>Sec-Fetch-Site</c>, W3C Fetch Metadata). Pages cannot forge either. Other programs send neither.
 /// </remarks>
 internal sealed class SiteGuard(RequestDelegate next, KnownHosts hosts, Reloadable<SecurityOptions> security)
 {
+    /// <summary>Checks a request and passes it on.</summary>
     public Task InvokeAsync(HttpContext context) => Refuse(context.Request) is { } problem ? problem.ExecuteAsync(context) : next(context);
 
     private IResult? Refuse(HttpRequest request)
@@ -25,7 +26,7 @@ internal sealed class SiteGuard(RequestDelegate next, KnownHosts hosts, Reloadab
     private bool MayChange(HttpRequest request)
     {
         var (site, origin) = (request.Headers["Sec-Fetch-Site"].ToString(), request.Headers.Origin.ToString());
-        // "none" is the user's own doing, such as an address that was typed.
+        // "none": the user started the request, for example by typing the address.
         if (site is "same-origin" or "none") return true;
         if (origin.Length == 0) return site.Length == 0;
         return origin.Equals($"{request.Scheme}://{request.Host}", StringComparison.OrdinalIgnoreCase)

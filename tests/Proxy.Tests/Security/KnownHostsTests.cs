@@ -21,12 +21,12 @@ public class KnownHostsTests
     [InlineData("http://pacs.example:8080", "pacs.example:8080 PACS.example 10.0.0.7", "evil.example a.pacs.example")]
     [InlineData("http://127.0.0.1:1;http://pacs.example:2", "localhost pacs.example", "evil.example")]
     [InlineData("http://unix:/run/proxy.sock", "localhost", "evil.example")]
-    public void AreThoseOfTheListeners(string urls, string known, string unknown) => Check(Make(urls), known, unknown);
+    public void KnowsTheHostsOfTheListeners(string urls, string known, string unknown) => Check(Create(urls), known, unknown);
 
     [Fact]
-    public void AreThoseThatAreConfigured()
+    public void KnowsTheConfiguredHosts()
     {
-        var hosts = Make("http://127.0.0.1:8080", "pacs.example", "*.site.example", "10.0.0.7", "[2001:db8::1]");
+        var hosts = Create("http://127.0.0.1:8080", "pacs.example", "*.site.example", "10.0.0.7", "[2001:db8::1]");
 
         Check(
             hosts, "pacs.example a.site.example a.b.SITE.example 10.0.0.7:1 [2001:db8::1]:2 localhost",
@@ -34,22 +34,22 @@ public class KnownHostsTests
     }
 
     [Fact]
-    public void ARequestWithoutAHostComesFromNoBrowser() => Assert.True(Make("http://127.0.0.1:8080").Knows(default));
+    public void KnowsARequestWithoutAHost() => Assert.True(Create("http://127.0.0.1:8080").Knows(default));
 
     [Fact]
-    public void ThisMachinesOwnNameIsKnown_WhereTheServerListensOnEveryAddress()
+    public void KnowsTheNameOfTheMachine_WhenListeningOnEveryAddress()
     {
         var own = new HostString(Environment.MachineName, 8080);
 
-        Assert.True(Make("http://0.0.0.0:8080").Knows(own));
-        Assert.Equal("localhost".Equals(own.Host, StringComparison.OrdinalIgnoreCase), Make("http://127.0.0.1:8080").Knows(own));
+        Assert.True(Create("http://0.0.0.0:8080").Knows(own));
+        Assert.Equal("localhost".Equals(own.Host, StringComparison.OrdinalIgnoreCase), Create("http://127.0.0.1:8080").Knows(own));
     }
 
     [Fact]
-    public void WithoutASettingTheServerListensOnLoopback() => Check(Make(null), "localhost 127.0.0.1:8080", "evil.example");
+    public void KnowsLoopback_WhenNoAddressIsSet() => Check(Create(null), "localhost 127.0.0.1:8080", "evil.example");
 
     [Fact]
-    public void ChangedSettingsCountAtOnce()
+    public void AppliesChangedSettingsAtOnce()
     {
         var options = new Reloadable<SecurityOptions>(Options("pacs.example"));
         var hosts = new KnownHosts(new ConfigurationBuilder().Build(), options);
@@ -67,7 +67,7 @@ public class KnownHostsTests
         foreach (var host in unknown.Split(' ')) Assert.False(hosts.Knows(new(host)), host);
     }
 
-    private static KnownHosts Make(string? urls, params string[] allowed)
+    private static KnownHosts Create(string? urls, params string[] allowed)
     {
         var configuration = new ConfigurationBuilder();
         if (urls is not null) configuration.AddInMemoryCollection([new("urls", urls)]);

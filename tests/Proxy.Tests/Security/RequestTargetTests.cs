@@ -15,7 +15,7 @@ public class RequestTargetTests
     [InlineData("//pacs.example/dicomweb", "//pacs.example/dicomweb")]
     [InlineData("*", "*")]
     [InlineData("", "")]
-    public void ThePathOfATarget(string target, string path) => Assert.Equal(path, RequestTarget.GetPath(target).ToString());
+    public void ReadsThePathOfATarget(string target, string path) => Assert.Equal(path, RequestTarget.GetPath(target).ToString());
 
     [Theory]
     [InlineData("/dicomweb//studies", 9)]
@@ -29,5 +29,6 @@ public class RequestTargetTests
     [InlineData("/backends//dicomweb//studies", -1)]
     [InlineData("/backends/east", -1)]
     [InlineData("/store//studies", -1)]
-    public void WhereARootEndsWithASlash(string path, int at) => Assert.Equal(at, RequestTarget.FindDoubleSlashBehindRoot(path));
+    public void FindsADoubleSlashBehindARoot(string path, int index) =>
+        Assert.Equal(index, RequestTarget.FindDoubleSlashBehindRoot(path));
 }
