@@ -1,5 +1,5 @@
-// OHIF's app-config.js for a proxy at https://pacs.example. The proxy itself gives this file, for its own
-// address and backends, at /ohif/app-config.js.
+// OHIF's app-config.js for a proxy at https://pacs.example. The proxy serves this file for its own address and
+// backends at /ohif/app-config.js.
 window.config = {
   routerBasename: null,
   extensions: [],

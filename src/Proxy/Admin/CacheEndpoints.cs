@@ -8,9 +8,10 @@ using Proxy.Metadata;
 
 namespace Proxy.Admin;
 
-/// <summary>What is kept, by tier and backend, and how to be rid of it.</summary>
+/// <summary><c>/cache</c>: statistics of the cache by tier and backend, and purging.</summary>
 internal static class CacheEndpoints
 {
+    /// <summary>Maps <c>/cache</c>.</summary>
     public static void MapCache(this IEndpointRouteBuilder app)
     {
         app.MapGet(
@@ -31,16 +32,15 @@ internal static class CacheEndpoints
         return new Dictionary<string, object>
         {
             ["store"] = new { studies = store.Count, bytes = store.Bytes, maxBytes = options.StoreMaxBytes },
-            ["memory"] = new Dictionary<string,
-            object?>(Numbers(
+            ["memory"] = new Dictionary<string, object?>(ShowNumbers(
                 memory.Entries, memory.Bytes, entries.Tallies.Hits, entries.Tallies.Misses, memory.Evictions,
-                Oldest(held.SelectMany(e => e))))
+                FindOldest(held.SelectMany(e => e))))
             {
                 ["maxBytes"] = options.MemoryMaxBytes,
                 ["inFlight"] = memory.InFlight.Bytes,
                 ["ahead"] = memory.PrefetchedBytes,
             },
-            ["disk"] = new Dictionary<string, object?>(Numbers(
+            ["disk"] = new Dictionary<string, object?>(ShowNumbers(
                 writer.Entries, writer.Bytes, disk.Tallies.Hits, disk.Tallies.Misses, writer.Evictions,
                 shares.Values.Select(s => (DateTimeOffset?)s.Oldest).Min()))
             {
@@ -58,17 +58,18 @@ internal static class CacheEndpoints
                 return new
                 {
                     studies = studies.GetValueOrDefault(b.Name),
-                    memory = Numbers(
+                    memory = ShowNumbers(
                         held[b.Name].Count(), held[b.Name].Sum(e => e.Length), ofMemory.Hits, ofMemory.Misses, ofMemory.Evictions,
-                        Oldest(held[b.Name])),
-                    disk = Numbers(share?.Entries ?? 0, share?.Bytes ?? 0, ofDisk.Hits, ofDisk.Misses, ofDisk.Evictions, share?.Oldest),
+                        FindOldest(held[b.Name])),
+                    disk = ShowNumbers(
+                        share?.Entries ?? 0, share?.Bytes ?? 0, ofDisk.Hits, ofDisk.Misses, ofDisk.Evictions, share?.Oldest),
                 };
             }),
         };
     }
 
-    /// <summary>What is told of every tier, of all backends or of one.</summary>
-    private static Dictionary<string, object?> Numbers(
+    /// <summary>The statistics of a tier, for all backends or for one.</summary>
+    private static Dictionary<string, object?> ShowNumbers(
         long entries, long bytes, long hits, long misses, long evictions, DateTimeOffset? oldest) => new()
         {
             ["entries"] = entries,
@@ -76,40 +77,40 @@ internal static class CacheEndpoints
             ["hits"] = hits,
             ["misses"] = misses,
             ["evictions"] = evictions,
-            ["hitRatio"] = Ratio(hits, misses),
+            ["hitRatio"] = GetRatio(hits, misses),
             ["oldest"] = oldest,
         };
 
     private static async Task<IResult> PurgeAllAsync(DicomMetadataStore store, MemoryTier memory, EntryCache entries, PackedFrames packed)
     {
-        var isGone = await store.RemoveAllAsync();
-        return Purged(await PurgeAsync(memory, entries, packed, new()) && isGone);
+        var isDeleted = await store.RemoveAllAsync();
+        return AnswerPurge(await PurgeAsync(memory, entries, packed, new()) && isDeleted);
     }
 
     private static async Task<IResult> PurgeStudyAsync(
         HttpContext context, DicomMetadataStore store, MemoryTier memory, EntryCache entries, PackedFrames packed)
     {
         if (!context.TryReadUids(out var study, out _, out _, out var problem)) return problem;
-        var isGone = await store.RemoveStudyAsync(study!.Value);
-        return Purged(await PurgeAsync(memory, entries, packed, new(Study: study)) && isGone);
+        var isDeleted = await store.RemoveStudyAsync(study!.Value);
+        return AnswerPurge(await PurgeAsync(memory, entries, packed, new(Study: study)) && isDeleted);
     }
 
     private static Task<bool> PurgeAsync(MemoryTier memory, EntryCache entries, PackedFrames packed, Removal removal)
     {
         var onDisk = entries.RemoveAsync(removal);
         packed.Purge();
-        // Whatever else is in memory was made of what is kept, and is made anew.
+        // All other objects in memory derive from cached entries and are rebuilt on demand.
         memory.RemoveWhere(static key => key is not EntryKey);
         return onDisk;
     }
 
-    private static IResult Purged(bool isGone) =>
-        isGone
+    private static IResult AnswerPurge(bool isDeleted) =>
+        isDeleted
             ? TypedResults.NoContent()
             : Problems.DiskUnavailable(
-                "It is not given any more. What lies on disk of it cannot be deleted now, and is when the disk can be written again.");
+                "The entries are no longer served, but cannot be deleted from disk now. They are deleted once the disk is writable again.");
 
-    private static double? Ratio(long hits, long misses) => hits + misses == 0 ? null : Math.Round((double)hits / (hits + misses), 4);
+    private static double? GetRatio(long hits, long misses) => hits + misses == 0 ? null : Math.Round((double)hits / (hits + misses), 4);
 
-    private static DateTimeOffset? Oldest(IEnumerable<Entry> entries) => entries.Select(e => (DateTimeOffset?)e.Stored).Min();
+    private static DateTimeOffset? FindOldest(IEnumerable<Entry> entries) => entries.Select(e => (DateTimeOffset?)e.Stored).Min();
 }

@@ -8,9 +8,10 @@ using Yarp.ReverseProxy;
 
 namespace Proxy.Admin;
 
-/// <summary>Whether the process lives, and what state everything behind it is in.</summary>
+/// <summary><c>/health</c>: liveness, readiness and the state of backends, cache and store.</summary>
 internal static class HealthEndpoints
 {
+    /// <summary>Maps <c>/health/live</c> and <c>/health/ready</c>.</summary>
     public static void MapHealth(this IEndpointRouteBuilder app)
     {
         app.MapGet("/health/live", () => TypedResults.Json(new { status = "live" }));
@@ -18,8 +19,8 @@ internal static class HealthEndpoints
     }
 
     /// <summary>
-    /// Ready although a PACS is down: the others' studies and what is kept are served, so taking the proxy out would only make it worse.
-    /// Nor does it need its disk.
+    /// Reports "ready" even if a PACS or the disk fails: the proxy still serves cached studies and those of other PACS, so taking it
+    /// out of service would only make it worse.
     /// </summary>
     private static IResult Ready(
         BackendSet backends, BackendStates states, IProxyStateLookup yarp, Counters counters, DicomMetadataStore store, MemoryTier memory,
@@ -27,7 +28,7 @@ internal static class HealthEndpoints
         {
             status = "ready",
             backends = backends.All.ToDictionary(
-            b => b.Name, b => Show(states.Find(b.Name), states.GetCircuit(b.Name), GetDestinations(yarp, b.Name))),
+                b => b.Name, b => Show(states.Find(b.Name), states.GetCircuit(b.Name), GetDestinations(yarp, b.Name))),
             search = new { identityConflicts = counters.IdentityConflicts },
             store = new { studies = store.Count, bytes = store.Bytes, damaged = counters.StoreDamage },
             disk = new
@@ -36,7 +37,7 @@ internal static class HealthEndpoints
                 reason = disk.State.Reason,
                 entries = disk.Writer.Entries,
                 bytes = disk.Writer.Bytes,
-                maxBytes = disk.Writer.MaxBytes
+                maxBytes = disk.Writer.MaxBytes,
             },
             memory = new { entries = memory.Entries, bytes = memory.Bytes, maxBytes = memory.MaxBytes },
         });
@@ -55,7 +56,7 @@ internal static class HealthEndpoints
             destinations,
         };
 
-    /// <summary>By name, never by address: what YARP's health checks say, and <c>unknown</c> where there is none.</summary>
+    /// <summary>The results of YARP's health checks by destination name, never address; <c>unknown</c> without a health check.</summary>
     private static Dictionary<string, string> GetDestinations(IProxyStateLookup yarp, string backend) =>
         yarp.TryGetCluster(backend, out var cluster)
             ? cluster.DestinationsState.AllDestinations.ToDictionary(

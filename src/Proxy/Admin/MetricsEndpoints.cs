@@ -9,21 +9,22 @@ using Proxy.Metadata;
 namespace Proxy.Admin;
 
 /// <summary>
-/// Everything that is counted, as Prometheus reads it: backends, tiers, the process. No address of a backend and no patient.
+/// <c>/metrics</c>: metrics of backends, cache tiers and the process for Prometheus, without backend addresses or patients.
 /// </summary>
-/// <remarks>The framework's own times of requests cost a hit of series metadata a sixth of its time and are left out.</remarks>
+/// <remarks>The framework's own request metrics are omitted: they add a sixth to the time of a series metadata hit.</remarks>
 internal static class MetricsEndpoints
 {
+    /// <summary>Registers the exporter.</summary>
     public static void AddPrometheus(this IServiceCollection services) =>
         services.AddOpenTelemetry().WithMetrics(metrics => metrics.AddMeter(Counters.Meter, "System.Runtime").AddPrometheusExporter());
 
+    /// <summary>Creates the metrics that are read on demand, and maps <c>/metrics</c>.</summary>
     public static void MapMetrics(this WebApplication app)
     {
         var services = app.Services;
         Measure(
-            services.GetRequiredService<IMeterFactory>()
-                .Create(Counters.Meter), services.GetRequiredService<DicomMetadataStore>(), services.GetRequiredService<MemoryTier>(),
-            services.GetRequiredService<EntryCache>(), services.GetRequiredService<DiskTier>(),
+            services.GetRequiredService<IMeterFactory>().Create(Counters.Meter), services.GetRequiredService<DicomMetadataStore>(),
+            services.GetRequiredService<MemoryTier>(), services.GetRequiredService<EntryCache>(), services.GetRequiredService<DiskTier>(),
             services.GetRequiredService<Reloadable<CacheOptions>>());
         app.MapPrometheusScrapingEndpoint("/metrics");
     }
@@ -32,28 +33,30 @@ internal static class MetricsEndpoints
         Meter meter, DicomMetadataStore store, MemoryTier memory, EntryCache bodies, DiskTier disk, Reloadable<CacheOptions> options)
     {
         meter.CreateObservableUpDownCounter(
-            "proxy.cache.entries", () => ByTier(memory.Entries, disk.Writer.Entries), "{entry}", "What is kept");
-        meter.CreateObservableUpDownCounter("proxy.cache.size", () => ByTier(memory.Bytes, disk.Writer.Bytes), "By", "What that takes");
+            "proxy.cache.entries", () => ByTier(memory.Entries, disk.Writer.Entries), "{entry}", "Cache entries");
+        meter.CreateObservableUpDownCounter(
+            "proxy.cache.size", () => ByTier(memory.Bytes, disk.Writer.Bytes), "By", "Size of cache entries");
         meter.CreateObservableUpDownCounter(
             "proxy.cache.ahead", () => ByTier(memory.PrefetchedBytes, disk.Writer.PrefetchedBytes), "By",
-            "What of that was fetched ahead and nobody asked for yet");
+            "Size of prefetched cache entries that no client has requested yet");
         meter.CreateObservableUpDownCounter(
             "proxy.cache.limit", () => ByTier(options.Value.MemoryMaxBytes, options.Value.DiskMaxBytes), "By",
-            "What it may take, as configured; the metadata store's share included");
+            "Configured size limit of the cache, including the metadata store");
         meter.CreateObservableUpDownCounter(
-            "proxy.cache.in_flight", () => memory.InFlight.Bytes, "By", "Bodies in memory that are on their way and not kept there");
+            "proxy.cache.in_flight", () => memory.InFlight.Bytes, "By", "Size of bodies in transfer that are not cached in memory");
         meter.CreateObservableCounter(
-            "proxy.cache.hits", () => ByTier(bodies.Tallies.Hits, disk.Tallies.Hits), "{look}", "Looks for a body that found it");
+            "proxy.cache.hits", () => ByTier(bodies.Tallies.Hits, disk.Tallies.Hits), "{lookup}", "Cache hits");
         meter.CreateObservableCounter(
-            "proxy.cache.misses", () => ByTier(bodies.Tallies.Misses, disk.Tallies.Misses), "{look}", "Looks that did not");
+            "proxy.cache.misses", () => ByTier(bodies.Tallies.Misses, disk.Tallies.Misses), "{lookup}", "Cache misses");
         meter.CreateObservableCounter(
             "proxy.cache.evictions", () => ByTier(memory.Evictions, disk.Writer.Evictions), "{entry}",
-            "What left because others needed the room");
-        meter.CreateObservableCounter("proxy.cache.unkept", () => disk.Writer.Unkept, "{entry}", "Bodies that could not be kept on disk");
+            "Cache entries evicted because of the size limit");
+        meter.CreateObservableCounter(
+            "proxy.cache.unkept", () => disk.Writer.Unkept, "{entry}", "Cache entries that could not be written to disk");
         meter.CreateObservableUpDownCounter(
-            "proxy.cache.folder.usable", () => disk.CanWrite ? 1 : 0, "1", "Whether the cache folder can be read and written");
-        meter.CreateObservableUpDownCounter("proxy.store.studies", () => store.Count, "{study}", "Studies that the metadata store knows");
-        meter.CreateObservableUpDownCounter("proxy.store.size", () => store.Bytes, "By", "What it holds in memory");
+            "proxy.cache.folder.usable", () => disk.CanWrite ? 1 : 0, "1", "1 if the cache folder is readable and writable, 0 otherwise");
+        meter.CreateObservableUpDownCounter("proxy.store.studies", () => store.Count, "{study}", "Studies in the metadata store");
+        meter.CreateObservableUpDownCounter("proxy.store.size", () => store.Bytes, "By", "Size of the metadata store in memory");
     }
 
     private static Measurement<long>[] ByTier(long memory, long disk) =>

@@ -5,11 +5,12 @@ using Proxy.Operations;
 
 namespace Proxy.Admin;
 
-/// <summary>A ready OHIF configuration, for the address that the request came to.</summary>
+/// <summary><c>/ohif</c>: a complete OHIF configuration for the proxy's address as the client used it.</summary>
 internal static class OhifEndpoints
 {
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
+    /// <summary>Maps <c>/ohif/app-config.js</c> and <c>/ohif/dicomweb.json</c>.</summary>
     public static void MapOhif(this IEndpointRouteBuilder app)
     {
         app.MapGet("/ohif/app-config.js", (HttpContext context, BackendSet backends) =>
@@ -21,13 +22,13 @@ internal static class OhifEndpoints
             NoStore(context, Servers(context.Request.GetAddress() + "/dicomweb", backends).ToJsonString(Indented), "application/json"));
     }
 
-    /// <summary>The form that OHIF's <c>dicomwebjson</c> launch and older versions take.</summary>
+    /// <summary>The format that OHIF's <c>dicomwebjson</c> launch and older versions of OHIF read.</summary>
     private static JsonObject Servers(string root, BackendSet backends) => new()
     {
         ["servers"] = new JsonObject { ["dicomWeb"] = new JsonArray(Configuration("proxy", "All PACS", root, backends.All)) },
     };
 
-    /// <summary>The whole <c>window.config</c>: all PACS as one data source by default, each alone as a further one.</summary>
+    /// <summary>The whole <c>window.config</c>: all PACS as the default data source, and one further data source per PACS.</summary>
     private static JsonObject AppConfig(string address, BackendSet backends) => new()
     {
         ["routerBasename"] = null,

@@ -1,14 +1,15 @@
 namespace Proxy.Admin;
 
-/// <summary>The page: what an operator sees of the proxy.</summary>
+/// <summary>The operator's page at <c>/</c>.</summary>
 internal static class PageEndpoints
 {
+    /// <summary>Maps the page, its script and its icons.</summary>
     public static void MapPage(this IEndpointRouteBuilder app)
     {
         app.MapGet("/", (HttpContext context) => Answer(context, "page.html", "text/html; charset=utf-8"));
         app.MapGet("/page.js", (HttpContext context) => Answer(context, "page.js", "text/javascript; charset=utf-8"));
         app.MapGet("/favicon.svg", (HttpContext context) => AnswerIcon(context, "favicon.svg", "image/svg+xml"));
-        // Browsers ask for this one at every address of the origin that is not a page with an icon of its own.
+        // Browsers request this icon for every resource of the origin that declares none, such as JSON.
         app.MapGet("/favicon.ico", (HttpContext context) => AnswerIcon(context, "favicon.ico", "image/x-icon"));
     }
 

@@ -7,11 +7,12 @@ using Proxy.Wire;
 
 namespace Proxy.Admin;
 
-/// <summary>The metadata store as JSON: studies, their series lists, and single instances.</summary>
+/// <summary><c>/store</c>: the metadata store as JSON: studies, their series lists, and single instances.</summary>
 internal static class StoreEndpoints
 {
     private const int MaxStudies = 1000;
 
+    /// <summary>Maps <c>/store</c>.</summary>
     public static void MapStore(this IEndpointRouteBuilder routes)
     {
         var app = routes.MapGroup("").AddEndpointFilter(StudyLoading.FilterAsync);
@@ -36,7 +37,7 @@ internal static class StoreEndpoints
         {
             if (!ImageId.TryParse(imageId, out var id))
                 return Problems.BadParameter(
-                    "imageId", "an image id: wadors:, wadouri: or dicomweb: and the address of an instance's frame");
+                    "imageId", "an image id: wadors:, wadouri: or dicomweb: followed by the address of a frame");
             await store.LoadAsync(id.Instance.Study, context.RequestAborted);
             return Answer(context, tokens, store.GetInstance(id.Instance));
         });
@@ -63,19 +64,19 @@ internal static class StoreEndpoints
             ["hasMetadata"] = series.Metadata is not null,
         };
         if (withInstances)
-            shown["instances"] = (
-                series.Metadata ?? series.InstanceRows)?.Uids.Select(uid => new Dictionary<string,
-                string>
-                { ["SOPInstanceUID"] = uid.ToString() }).ToArray() ?? [];
+        {
+            shown["instances"] = (series.Metadata ?? series.InstanceRows)?.Uids
+                .Select(uid => new Dictionary<string, string> { ["SOPInstanceUID"] = uid.ToString() }).ToArray() ?? [];
+        }
         return shown;
     }
 
     private static Dictionary<string, object> Show(Series series, string backend) =>
         new(Show(series, withInstances: true)) { ["backend"] = backend };
 
-    private static IResult Unknown(string what) => Problems.NotFound($"The store does not know this {what}.");
+    private static IResult Unknown(string level) => Problems.NotFound($"The store does not contain this {level}.");
 
-    /// <summary>A dataset as a client sees it; URLs lead to the root that federates all backends.</summary>
+    /// <summary>The dataset of an instance; its URLs point to the root of all backends.</summary>
     private static IResult Answer(HttpContext context, BulkTokens tokens, Instance? instance)
     {
         if (instance is null) return Unknown("instance");

@@ -1,5 +1,5 @@
 'use strict';
-// Everything a PACS or a patient's name says is set as text, never as markup.
+// Set all values from PACS, such as patient names, as text, never as markup.
 const at = id => document.getElementById(id);
 const base = location.origin + location.pathname.replace(/\/$/, '');
 const value = (row, tag) => { const v = row[tag]?.Value?.[0]; return v?.Alphabetic ?? v ?? ''; };
@@ -15,7 +15,7 @@ async function showBackends() {
   for (const [name, state] of Object.entries(body.backends)) {
     const row = rows.insertRow();
     cell(row, name);
-    cell(row, state.circuit === 'open' ? state.state + ', not asked for now' : state.state, state.state);
+    cell(row, state.circuit === 'open' ? state.state + ', circuit open' : state.state, state.state);
     cell(row, state.since ? new Date(state.since).toLocaleTimeString() : '');
     cell(row, cache.backends[name]?.studies ?? '–', 'number');
     row.title = Object.entries(state.destinations).map(([name, health]) => `${name}: ${health}`).join(', ');
@@ -42,7 +42,7 @@ function showCache(body) {
     cell(row, of.oldest ? new Date(of.oldest).toLocaleString() : '');
     cell(row, of.reason);
   }
-  at('kept').textContent = `${body.store.studies} studies in the metadata store (${size(body.store.bytes)} in memory)`;
+  at('store').textContent = `${body.store.studies} studies in the metadata store (${size(body.store.bytes)} in memory)`;
 }
 
 async function showStudies() {
@@ -79,7 +79,7 @@ async function showJobs() {
   }
 }
 
-// A job says several times a second how far it is: the list is read once a second at most, and once more after the last event.
+// Jobs report progress several times a second: read the list at most once a second, and once more after the last event.
 const jobs = { due: false, reading: false };
 async function refreshJobs() {
   jobs.due = true;
@@ -93,19 +93,19 @@ async function refreshJobs() {
   jobs.reading = false;
 }
 
-// Nothing of an event has to be asked for again: the browser comes back with the last id that it had.
+// The browser reconnects by itself and sends the id of the last event that it received.
 function listen() {
   const source = new EventSource(base + '/events');
   const names = ['SERIES_ADDED', 'INSTANCES_ADDED', 'STUDY_REMOVED', 'SERIES_REMOVED', 'SERIES_MOVED', 'BACKEND_UP', 'BACKEND_DOWN', 'PREFETCH_PROGRESS', 'gap'];
   for (const name of names) source.addEventListener(name, event => showEvent(name, JSON.parse(event.data)));
   source.onopen = () => { at('listening').textContent = 'Listening'; at('listening').className = 'unknown'; };
-  source.onerror = () => { at('listening').textContent = 'Not connected; trying again'; at('listening').className = 'down'; };
+  source.onerror = () => { at('listening').textContent = 'Not connected; reconnecting'; at('listening').className = 'down'; };
 }
 
-// What an event says besides study and backend: a job's progress in words, a list by its length.
-function tell([member, what]) {
-  if (member === 'job') return `${what.why} ${what.state}: ${what.studies.done} of ${what.studies.total} studies, ${what.frames.done} of ${what.frames.total} frames`;
-  return `${member}: ${Array.isArray(what) ? what.length : what}`;
+// Describes a further member of an event: the progress of a job, the length of a list.
+function describe([member, value]) {
+  if (member === 'job') return `${value.why} ${value.state}: ${value.studies.done} of ${value.studies.total} studies, ${value.frames.done} of ${value.frames.total} frames`;
+  return `${member}: ${Array.isArray(value) ? value.length : value}`;
 }
 
 function showEvent(name, { StudyInstanceUID: study, backend, madeInClient, ...more }) {
@@ -116,7 +116,7 @@ function showEvent(name, { StudyInstanceUID: study, backend, madeInClient, ...mo
   cell(row, name, name === 'BACKEND_DOWN' || name === 'gap' ? 'down' : '');
   cell(row, backend);
   cell(row, study);
-  cell(row, Object.entries(more).map(tell).join(', '));
+  cell(row, Object.entries(more).map(describe).join(', '));
   while (rows.rows.length > 20) rows.deleteRow(20);
 }
 
