@@ -27,9 +27,10 @@ using Yarp.ReverseProxy.Model;
 
 namespace Proxy;
 
-/// <summary>What <c>Program.cs</c> names, a paragraph each.</summary>
+/// <summary>The registrations and middleware that <c>Program.cs</c> lists, one method each.</summary>
 internal static class Composition
 {
+    /// <summary>Kestrel, its limits and memory, and the clock.</summary>
     public static void AddServer(this WebApplicationBuilder builder)
     {
         if (!Listening.IsSet(builder.Configuration)) builder.WebHost.UseUrls(Listening.ByDefault);
@@ -37,7 +38,7 @@ internal static class Composition
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestHeadersTotalSize = RequestGuard.ServerHeaderBytes;
-            // Of a client that reads slowly, beside the step that is being written (ResponseSteps).
+            // The buffer of a slow client, in addition to the current step (ResponseSteps).
             kestrel.Limits.MaxResponseBufferSize = ResponseSteps.SmallestBytes * 2;
             kestrel.Limits.MaxRequestLineSize = RequestGuard.MaxHeaderBytes;
         });
@@ -46,6 +47,7 @@ internal static class Composition
         builder.Services.AddSingleton<TimeProvider>(new SteadyTimeProvider(TimeProvider.System));
     }
 
+    /// <summary>The settings of each feature, reloadable.</summary>
     public static void AddSettings(this IServiceCollection services, Settings settings)
     {
         services.AddSingleton(new BackendSet(settings.Backends));
@@ -56,17 +58,19 @@ internal static class Composition
         services.AddSingleton(new Reloadable<SecurityOptions>(settings.Security));
     }
 
+    /// <summary>The event log and its listeners.</summary>
     public static void AddEvents(this IServiceCollection services)
     {
         services.AddSingleton(s => new EventLog(s.GetRequiredService<ILogger<EventLog>>()));
         services.AddSingleton<EventStreams>();
     }
 
+    /// <summary>Requests to backends: YARP's clusters, health, permits, scheduling.</summary>
     public static void AddBackends(this IServiceCollection services, IConfiguration configuration)
     {
         var clusters = new ConfigurationBuilder().Add(new YarpConfiguration(configuration, () => Settings.AreValid(configuration))).Build();
         services.AddReverseProxy().LoadFromConfig(clusters).AddForwarding();
-        // YARP brings key storage for sessions that are not used here: nothing of it is to reach the disk.
+        // YARP's session affinity, unused here, would store data protection keys on disk.
         services.AddDataProtection().UseEphemeralDataProtectionProvider();
         services.Remove(services.Single(
             s => s.ServiceType == typeof(IHostedService) && s.ImplementationType?.Assembly == typeof(IDataProtectionBuilder).Assembly));
@@ -81,6 +85,7 @@ internal static class Composition
         services.AddHostedService<BackendProber>();
     }
 
+    /// <summary>The cache folder, the metadata store and both cache tiers.</summary>
     public static void AddStore(this IServiceCollection services, CacheOptions options)
     {
         services.AddSingleton(s => new CacheFolder(options.DiskPath, s.GetRequiredService<ILogger<CacheFolder>>()));
@@ -88,12 +93,12 @@ internal static class Composition
         services.AddSingleton<BulkTokens>();
         services.AddHostedService<TokenKeyKeeper>();
         services.AddSingleton(s => new StudyFile(
-            s.GetRequiredService<CacheFolder>(), s.GetRequiredService<BackendSet>().FindIdentity, s.GetRequiredService<BackendSet>()
-                .FindName, s.GetRequiredService<Counters>(), s.GetRequiredService<ILogger<StudyFile>>()));
+            s.GetRequiredService<CacheFolder>(), s.GetRequiredService<BackendSet>().FindIdentity,
+            s.GetRequiredService<BackendSet>().FindName, s.GetRequiredService<Counters>(),
+            s.GetRequiredService<ILogger<StudyFile>>()));
         services.AddSingleton(s => new DicomMetadataStore(
-            s.GetRequiredService<BackendSet>()
-                .GetPreference, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<EventLog>(), options.StoreMaxBytes,
-            s.GetRequiredService<StudyFile>(), options.StoreDiskMaxBytes));
+            s.GetRequiredService<BackendSet>().GetPreference, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<EventLog>(),
+            options.StoreMaxBytes, s.GetRequiredService<StudyFile>(), options.StoreDiskMaxBytes));
         services.AddHostedService<StoreWriter>();
         services.AddSingleton(s => new MemoryTier(options.TierMaxBytes, s.GetRequiredService<TimeProvider>()));
         services.AddSingleton(s => new DiskWriter(
@@ -105,9 +110,8 @@ internal static class Composition
         services.AddHostedService(s => s.GetRequiredService<DiskWriter>());
         services.AddSingleton(s => new DiskTier(
             s.GetRequiredService<CacheFolder>(), s.GetRequiredService<DiskWriter>(), s.GetRequiredService<BackendSet>().FindIdentity,
-            s.GetRequiredService<MemoryTier>()
-                .InFlight, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<Counters>(),
-                s.GetRequiredService<ILogger<DiskTier>>())
+            s.GetRequiredService<MemoryTier>().InFlight, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<Counters>(),
+            s.GetRequiredService<ILogger<DiskTier>>())
         {
             IsSound = s.GetRequiredService<EntryCheck>().IsSound,
         });
@@ -119,16 +123,17 @@ internal static class Composition
         });
     }
 
-    /// <summary>What keeps the process within its memory.</summary>
+    /// <summary>The service that keeps the process within its memory limit.</summary>
     public static void AddMemoryBound(this IServiceCollection services) => services.AddHostedService(s =>
     {
         var (memory, store) = (s.GetRequiredService<MemoryTier>(), s.GetRequiredService<DicomMetadataStore>());
         return new HeapTrimmer(
-            () => Environment.WorkingSet, () => memory.Bytes + memory.InFlight.Bytes
-                + store.Bytes, () => s.GetRequiredService<Reloadable<CacheOptions>>().Value.MemoryMaxBytes,
-            s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<HeapTrimmer>>());
+            () => Environment.WorkingSet, () => memory.Bytes + memory.InFlight.Bytes + store.Bytes,
+            () => s.GetRequiredService<Reloadable<CacheOptions>>().Value.MemoryMaxBytes, s.GetRequiredService<TimeProvider>(),
+            s.GetRequiredService<ILogger<HeapTrimmer>>());
     });
 
+    /// <summary>Search and retrieve.</summary>
     public static void AddDicomWeb(this IServiceCollection services)
     {
         services.AddSingleton<BackendSearch>();
@@ -153,6 +158,7 @@ internal static class Composition
         services.AddHostedService(s => s.GetRequiredService<PackedFrames>());
     }
 
+    /// <summary>Work lists, prefetch jobs and rules.</summary>
     public static void AddPrefetch(this IServiceCollection services)
     {
         services.AddSingleton<WorkLists>();
@@ -170,13 +176,14 @@ internal static class Composition
         services.AddHostedService<RuleRounds>();
     }
 
+    /// <summary>CORS and the known hosts.</summary>
     public static void AddSecurity(this IServiceCollection services)
     {
         services.AddCors();
         services.AddSingleton<KnownHosts>();
     }
 
-    /// <summary>What every request passes, in this order.</summary>
+    /// <summary>The middleware of every request, in order.</summary>
     public static void UseGuards(this WebApplication app)
     {
         var security = app.Services.GetRequiredService<Reloadable<SecurityOptions>>();
@@ -184,12 +191,14 @@ internal static class Composition
         app.UseMiddleware<RequestGuard>();
         app.UseForwarded(security.Value);
         app.UseMiddleware<SiteGuard>();
-        app.UseStatusCodePages(context => IsAPacsOwnWord(context.HttpContext) ? Task.CompletedTask : ProblemFor(context.HttpContext).ExecuteAsync(context.HttpContext));
-        // Behind the guards, which join a root and a path with two slashes between them.
+        app.UseStatusCodePages(context => IsForwardedAnswer(context.HttpContext)
+            ? Task.CompletedTask
+            : GetProblem(context.HttpContext).ExecuteAsync(context.HttpContext));
+        // After the guards, which remove a double slash behind a root.
         app.UseRouting();
     }
 
-    /// <summary>The same resources at both roots: all backends as one PACS, and each alone.</summary>
+    /// <summary>Maps the same resources at both kinds of root: all backends as one PACS, and each backend alone.</summary>
     public static void MapDicomWeb(this WebApplication app)
     {
         foreach (var path in (string[])["/dicomweb", $"/backends/{{{RequestScope.BackendName}}}/dicomweb"])
@@ -205,16 +214,16 @@ internal static class Composition
         }
     }
 
-    /// <summary>Takes changed settings while running; ones with an error are not taken at all. The log says which, or why not.</summary>
+    /// <summary>Applies changed settings at runtime. Settings with an error are rejected as a whole. The log reports either.</summary>
     public static void FollowSettings(this WebApplication app, Settings first)
     {
         var log = app.Services.GetRequiredService<ILogger<Settings>>();
-        var changing = new Lock();
-        var taken = new SettingsSnapshot(app.Configuration);
+        var reloading = new Lock();
+        var current = new SettingsSnapshot(app.Configuration);
         if (first.Unused.Count > 0) log.SettingsUnused(string.Join(", ", first.Unused));
         ChangeToken.OnChange(((IConfiguration)app.Configuration).GetReloadToken, () =>
         {
-            lock (changing)
+            lock (reloading)
             {
                 var now = new SettingsSnapshot(app.Configuration);
                 var settings = Settings.Read(app.Configuration, out var errors);
@@ -223,20 +232,20 @@ internal static class Composition
                     log.SettingsRefused(string.Join("; ", errors));
                     return;
                 }
-                app.Services.Take(settings);
-                var changes = now.FindChanges(taken);
-                taken = now;
+                app.Services.Apply(settings);
+                var changes = now.FindChanges(current);
+                current = now;
                 log.SettingsTaken(string.Join(", ", settings.Backends.Select(b => b.Name)), SettingsSnapshot.Show(changes));
-                var late = changes.Where(Settings.NeedsRestart).ToList();
-                if (late.Count > 0) log.SettingsNeedRestart(SettingsSnapshot.Show(late));
+                var deferred = changes.Where(Settings.NeedsRestart).ToList();
+                if (deferred.Count > 0) log.SettingsNeedRestart(SettingsSnapshot.Show(deferred));
             }
         });
     }
 
-    private static void Take(this IServiceProvider services, Settings settings)
+    private static void Apply(this IServiceProvider services, Settings settings)
     {
-        var gone = services.GetRequiredService<BackendSet>().Set(settings.Backends);
-        foreach (var backend in gone) services.Forget(backend);
+        var removed = services.GetRequiredService<BackendSet>().Set(settings.Backends);
+        foreach (var backend in removed) services.Forget(backend);
         services.GetRequiredService<Reloadable<SearchOptions>>().Set(settings.Search);
         services.GetRequiredService<Reloadable<RetrieveOptions>>().Set(settings.Retrieve);
         services.GetRequiredService<Reloadable<CacheOptions>>().Set(settings.Cache);
@@ -249,7 +258,7 @@ internal static class Composition
         services.GetRequiredService<DicomMetadataStore>().Resize(settings.Cache.StoreMaxBytes, settings.Cache.StoreDiskMaxBytes);
     }
 
-    /// <summary>What a PACS said goes with it.</summary>
+    /// <summary>Removes all data of a removed backend.</summary>
     private static void Forget(this IServiceProvider services, string backend)
     {
         services.GetRequiredService<DicomMetadataStore>().RemoveBackend(backend);
@@ -259,20 +268,20 @@ internal static class Composition
         services.GetRequiredService<BackendClient>().Forget(backend);
     }
 
-    /// <summary>Forwarded, and a PACS answered: whatever its status is, it stays as it is.</summary>
-    private static bool IsAPacsOwnWord(HttpContext context) =>
+    /// <summary>Whether a PACS gave the answer to a forwarded request: its status and body pass unchanged.</summary>
+    private static bool IsForwardedAnswer(HttpContext context) =>
         context.Features.Get<IReverseProxyFeature>() is not null && context.Features.Get<IForwarderErrorFeature>() is null;
 
-    private static IResult ProblemFor(HttpContext context) => context.Response.StatusCode switch
+    private static IResult GetProblem(HttpContext context) => context.Response.StatusCode switch
     {
         405 => Problems.MethodNotAllowed(),
-        400 => Problems.BadParameter("request", "not understood"),
-        502 => Problems.BadGateway("The request was forwarded, and no answer came."),
-        503 => Problems.Unavailable("The request was to be forwarded, and no destination is healthy."),
-        504 => Problems.TooLate("The request was forwarded, and no answer came in time."),
+        400 => Problems.BadParameter("request", "malformed"),
+        502 => Problems.BadGateway("The request was forwarded, but the PACS did not answer."),
+        503 => Problems.Unavailable("The request could not be forwarded: no destination of the PACS is healthy."),
+        504 => Problems.TooLate("The request was forwarded, but the PACS did not answer in time."),
         413 => Problems.RequestRefused(413, ""),
         not 404 and var status => Problems.OfStatus(status),
         _ => Problems.NotFound(
-            context.Features.Get<IEndpointFeature>()?.Endpoint is null ? "There is nothing at this address." : "Not found."),
+            context.Features.Get<IEndpointFeature>()?.Endpoint is null ? "No resource exists at this address." : "Not found."),
     };
 }

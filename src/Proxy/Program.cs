@@ -47,6 +47,6 @@ return 0;
 
 static int Refuse(params ReadOnlySpan<string> errors)
 {
-    Console.Error.WriteLine("The proxy does not start:\n  " + string.Join("\n  ", errors!));
+    Console.Error.WriteLine("The proxy cannot start:\n  " + string.Join("\n  ", errors!));
     return 1;
 }

@@ -4,13 +4,13 @@ using Xunit;
 
 namespace Proxy.Tests;
 
-/// <summary>The examples that a user copies are taken as they are, and the page's snippet is what the proxy serves.</summary>
+/// <summary>The example settings are valid, and README, page and code agree on settings and events.</summary>
 public sealed class ExamplesTests
 {
     private static readonly string Root = FindRoot();
 
     [Fact]
-    public void EveryExampleIsTaken_WhenCopiedToConfig()
+    public void EveryExampleIsValid_WhenCopiedToConfig()
     {
         var files = Directory.GetFiles(Path.Combine(Root, "config", "examples"), "*.json");
         Assert.NotEmpty(files);
@@ -27,7 +27,7 @@ public sealed class ExamplesTests
     }
 
     [Fact]
-    public void TheShippedSettingsNameNoBackend_SoThatNobodyAsksAStrangersPacs()
+    public void ShippedSettingsContainNoBackend()
     {
         var configuration = new ConfigurationBuilder().AddJsonFile(Path.Combine(Root, "appsettings.json")).Build();
 
@@ -37,7 +37,7 @@ public sealed class ExamplesTests
     }
 
     [Fact]
-    public void EverySettingOfTheReadme_IsRead()
+    public void EverySettingInTheReadmeIsRead()
     {
         var readme = File.ReadAllText(Path.Combine(Root, "README.md"));
         var sources = string.Concat(
@@ -54,7 +54,7 @@ public sealed class ExamplesTests
     [InlineData("config/events.html")]
     [InlineData("src/Proxy/Admin/page.js")]
     [InlineData("README.md")]
-    public void EveryEventIsListenedTo(string file)
+    public void EveryEventIsHandledOrDocumented(string file)
     {
         var text = File.ReadAllText(Path.Combine(Root, file));
         foreach (var name in ProxyEvent.Names.Append(ProxyEvent.Gap)) Assert.Matches($"['`]{name}['`]", text);

@@ -6,7 +6,7 @@ namespace Proxy.Tests;
 public class SettingsTests
 {
     [Fact]
-    public void OneBackendIsEnough()
+    public void AcceptsSettingsWithOneBackend()
     {
         var settings = Read(out var errors, ("Backends:east:Address", "http://127.0.0.1:8042/dicom-web"));
         Assert.Empty(errors);
@@ -14,7 +14,7 @@ public class SettingsTests
     }
 
     [Fact]
-    public void EveryErrorOfEveryFeatureIsToldAtOnce()
+    public void ReportsEveryErrorOfEveryFeatureAtOnce()
     {
         Read(
             out var errors, ("Backends:east:Address", "nowhere"), ("Search:MaxResults", "many"), ("Search:Limit", "1"),
@@ -33,10 +33,10 @@ public class SettingsTests
     [InlineData("http://*:8080", false)]
     [InlineData("http://127.0.0.1:8080;http://10.0.0.7:8080", false)]
     [InlineData("http://pacs.example:8080", false)]
-    public void PatientsImagesAreNotOpenToOthers_UnlessItIsSaid(string urls, bool isTaken)
+    public void RefusesToListenBeyondLoopback_UnlessAnonymousAccessIsAllowed(string urls, bool isAccepted)
     {
         Read(out var errors, ("Backends:east:Address", "http://pacs"), ("urls", urls));
-        Assert.Equal(isTaken, errors.Count == 0);
+        Assert.Equal(isAccepted, errors.Count == 0);
         Read(out var allowed, ("Backends:east:Address", "http://pacs"), ("urls", urls), ("Security:AllowAnonymous", "true"));
         Assert.Empty(allowed);
     }
