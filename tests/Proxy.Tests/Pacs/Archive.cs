@@ -8,7 +8,7 @@ using Proxy.Tests.Wire;
 
 namespace Proxy.Tests.Pacs;
 
-/// <summary>One answer of a fake PACS.</summary>
+/// <summary>An answer of a fake PACS.</summary>
 public sealed record PacsAnswer(int Status, string ContentType, byte[] Body)
 {
     public ImmutableArray<(string Name, string Value)> Headers { get; init; } = [];
@@ -20,43 +20,43 @@ public sealed record PacsAnswer(int Status, string ContentType, byte[] Body)
     public static PacsAnswer NotFound => Text(404, "application/json", "{}");
 }
 
-/// <summary>The studies that a fake PACS holds, and what it says of them: the ways of Orthanc, its own address in every URL.</summary>
+/// <summary>The studies of a fake PACS and its answers, which resemble Orthanc's; its own address is in every URL.</summary>
 public sealed class Archive(Func<string> root)
 {
     private ImmutableList<HeldStudy> _studies = [];
 
-    /// <summary>The order that the archive lists studies in; others are free to differ.</summary>
+    /// <summary>The order in which the archive lists studies; other archives may differ.</summary>
     public Func<IEnumerable<HeldStudy>, IEnumerable<HeldStudy>> Order { get; set; } = studies => studies;
 
-    /// <summary>The most rows of one answer, whatever is asked for; null for none.</summary>
+    /// <summary>The maximum number of rows in an answer, for any limit in the request; null for no maximum.</summary>
     public int? PageCap { get; set; }
 
-    /// <summary>Whether a capped answer says how many rows remain (PS3.18 §8.3.4.4).</summary>
-    public bool SaysWhatRemains { get; set; }
+    /// <summary>Whether a capped answer reports how many rows remain (PS3.18 §8.3.4.4).</summary>
+    public bool ReportsRemaining { get; set; }
 
-    /// <summary>A larger limit is refused with 400; null for none.</summary>
-    public int? MostLimit { get; set; }
+    /// <summary>The archive refuses a larger limit with 400; null for no maximum.</summary>
+    public int? MaxLimit { get; set; }
 
     /// <summary>Every answer begins with the first row.</summary>
     public bool IgnoresOffset { get; set; }
 
-    /// <summary>An offset behind the last row is refused with 400.</summary>
+    /// <summary>The archive refuses an offset past the last row with 400.</summary>
     public bool RefusesOffsetPastEnd { get; set; }
 
-    /// <summary>A list of values is refused with 400 (PS3.18 §8.3.4.1 allows one, but for UIDs).</summary>
+    /// <summary>The archive refuses a list of values with 400 (PS3.18 §8.3.4.1 allows lists for UIDs only).</summary>
     public bool RefusesModalityLists { get; set; }
 
-    /// <summary>A search for series does not look at the studies that it names.</summary>
-    public bool IgnoresStudiesOfSeries { get; set; }
+    /// <summary>A search for series ignores the studies that it names.</summary>
+    public bool IgnoresStudiesInSeriesSearch { get; set; }
 
-    /// <summary>Series are found below their study alone.</summary>
+    /// <summary>The archive searches series only below a study.</summary>
     public bool RefusesRelationalSeries { get; set; }
 
-    /// <summary>Stands in all metadata and in no row of a search.</summary>
+    /// <summary>An attribute in all metadata and in no row of a search.</summary>
     public string Laterality { get; set; } = "R";
 
-    /// <summary>Only what is asked for is in a study's row, besides its UID.</summary>
-    public bool GivesOnlyWhatIsAskedFor { get; set; }
+    /// <summary>A study's row has only the requested attributes, besides its UID.</summary>
+    public bool ReturnsOnlyRequestedAttributes { get; set; }
 
     public void Hold(params IEnumerable<HeldStudy> studies)
     {
@@ -66,30 +66,31 @@ public sealed class Archive(Func<string> root)
     public void Drop(string study) => _studies = _studies.RemoveAll(s => s.Uid == study);
 
     /// <param name="path">Below the DICOMweb root.</param>
-    /// <param name="query">As it was sent.</param>
-    /// <param name="accept">As it was sent.</param>
+    /// <param name="query">As the client sent it.</param>
+    /// <param name="accept">As the client sent it.</param>
     public PacsAnswer Answer(string path, string query, string accept)
     {
-        var asked = QueryHelpers.ParseQuery(query);
-        if (RefusesModalityLists && asked.TryGetValue("ModalitiesInStudy", out var modalities) && modalities.ToString().Contains(','))
+        var parameters = QueryHelpers.ParseQuery(query);
+        if (RefusesModalityLists && parameters.TryGetValue("ModalitiesInStudy", out var modalities) && modalities.ToString().Contains(','))
             return PacsAnswer.Text(400, "text/plain", "one value");
         return path.Split('/') switch
         {
-            ["studies"] => Rows(Order(_studies).Where(s => IsAsked(s, asked)).Select(s => Wanted(StudyRow(s), asked)), asked),
+            ["studies"] => Rows(
+                Order(_studies).Where(s => Matches(s, parameters)).Select(s => SelectRequested(StudyRow(s), parameters)), parameters),
             ["series"] when RefusesRelationalSeries => PacsAnswer.Text(501, "text/plain", "no"),
             ["series"] => Rows(from study in Order(_studies)
-                               where IgnoresStudiesOfSeries || IsAsked(study,
-                asked)
+                               where IgnoresStudiesInSeriesSearch || Matches(study, parameters)
                                from series in study.Series
-                               select SeriesRow(study, series), asked),
+                               select SeriesRow(study, series), parameters),
             ["instances"] => Rows(
-                from study in Order(_studies) from series in study.Series from row in InstanceRows(study, series) select row, asked),
-            ["studies", var s, "series"] when Find(s) is { } study => Rows(study.Series.Select(e => SeriesRow(study, e)), asked),
-            ["studies", var s, "instances"] when Find(s) is { } study => Rows(study.Series.SelectMany(e => InstanceRows(study, e)), asked),
+                from study in Order(_studies) from series in study.Series from row in InstanceRows(study, series) select row, parameters),
+            ["studies", var s, "series"] when Find(s) is { } study => Rows(study.Series.Select(e => SeriesRow(study, e)), parameters),
+            ["studies", var s, "instances"] when Find(s) is { } study => Rows(
+                study.Series.SelectMany(e => InstanceRows(study, e)), parameters),
             ["studies", var s, "series", var e, "instances"] when Find(s, e) is var (study, series) => Rows(
-                InstanceRows(study, series), asked),
+                InstanceRows(study, series), parameters),
             ["studies", var s, "series", var e, "metadata"] when Find(s, e) is var (study, series) => Rows(
-                series.InstanceUids.Select((_, i) => Metadata(study, series, i + 1)), asked),
+                series.InstanceUids.Select((_, i) => Metadata(study, series, i + 1)), parameters),
             ["studies", var s, "series", var e, "instances", var i] when Find(s, e) is var (_, series) && series.InstanceUids.Contains(i) =>
                 Multipart($"application/dicom; transfer-syntax={HeldSeries.StoredTransferSyntax}", GetFile(i)),
             ["studies", var s, "series", var e, "instances", var i, "frames", var f] when Find(s, e) is var (_, series)
@@ -100,9 +101,9 @@ public sealed class Archive(Func<string> root)
         };
     }
 
-    public static byte[] GetBulkData(string instance, string place) => Pixels.Create($"{instance}/bulk/{place}", 3000);
+    public static byte[] GetBulkData(string instance, string path) => Pixels.Create($"{instance}/bulk/{path}", 3000);
 
-    /// <summary>What stands for an instance's file: it names itself, and holds a private value instead of pixels.</summary>
+    /// <summary>The file of an instance: it has the UID of the instance, and a private value instead of pixels.</summary>
     public static byte[] GetFile(string instance) =>
     [
         .. new Part10File(HeldSeries.StoredTransferSyntax)
@@ -124,9 +125,9 @@ public sealed class Archive(Func<string> root)
     private (HeldStudy Study, HeldSeries Series)? Find(string study, string series) =>
         Find(study) is { } held && held.Series.FirstOrDefault(s => s.Uid == series) is { } found ? (held, found) : null;
 
-    private static bool IsAsked(HeldStudy study, Dictionary<string, StringValues> asked)
+    private static bool Matches(HeldStudy study, Dictionary<string, StringValues> query)
     {
-        foreach (var (name, values) in asked)
+        foreach (var (name, values) in query)
         {
             var value = values.ToString();
             if (name is "StudyInstanceUID" or "0020000D" && !value.Split(',', '\\').Contains(study.Uid)) return false;
@@ -138,20 +139,20 @@ public sealed class Archive(Func<string> root)
         return true;
     }
 
-    private PacsAnswer Rows(IEnumerable<JsonObject> rows, Dictionary<string, StringValues> asked)
+    private PacsAnswer Rows(IEnumerable<JsonObject> rows, Dictionary<string, StringValues> query)
     {
         var all = rows.ToList();
         var (limit, offset) = (Number("limit", int.MaxValue), IgnoresOffset ? 0 : Number("offset", 0));
-        if (limit != int.MaxValue && limit > MostLimit) return PacsAnswer.Text(400, "text/plain", "too many");
+        if (limit != int.MaxValue && limit > MaxLimit) return PacsAnswer.Text(400, "text/plain", "too many");
         if (RefusesOffsetPastEnd && offset >= all.Count && offset > 0) return PacsAnswer.Text(400, "text/plain", "past the end");
         var page = all.Skip(offset).Take(Math.Min(limit, PageCap ?? int.MaxValue)).ToList();
         var remaining = all.Count - offset - page.Count;
         var answer = PacsAnswer.Json(new JsonArray([.. page]).ToJsonString());
-        return SaysWhatRemains && remaining > 0
+        return ReportsRemaining && remaining > 0
             ? answer with { Headers = [("Warning", $"299 {root()}: There are {remaining} additional results that can be requested")] }
             : answer;
 
-        int Number(string name, int byDefault) => asked.TryGetValue(name, out var value)
+        int Number(string name, int byDefault) => query.TryGetValue(name, out var value)
             ? int.Parse(value.ToString(), CultureInfo.InvariantCulture)
             : byDefault;
     }
@@ -163,10 +164,10 @@ public sealed class Archive(Func<string> root)
         ("0020000D", "UI", study.Uid),
         ("00201206", "IS", study.Series.Length), ("00201208", "IS", study.Series.Sum(s => s.Instances)));
 
-    private JsonObject Wanted(JsonObject row, Dictionary<string, StringValues> asked)
+    private JsonObject SelectRequested(JsonObject row, Dictionary<string, StringValues> query)
     {
-        if (!GivesOnlyWhatIsAskedFor) return row;
-        var wanted = asked["includefield"].ToString().Split(',');
+        if (!ReturnsOnlyRequestedAttributes) return row;
+        var wanted = query["includefield"].ToString().Split(',');
         foreach (var tag in row.Select(a => a.Key).Where(tag => tag != "0020000D" && !wanted.Contains(tag)).ToList()) row.Remove(tag);
         return row;
     }
@@ -210,13 +211,13 @@ public sealed class Archive(Func<string> root)
 
     private string GetAddress(HeldStudy study, HeldSeries series) => $"{root()}/studies/{study.Uid}/series/{series.Uid}";
 
-    /// <summary>As stored, or in the transfer syntax that was asked for; past the last frame Orthanc says 400.</summary>
+    /// <summary>The frame as stored or in the requested transfer syntax; past the last frame 400, like Orthanc.</summary>
     private static PacsAnswer Frame(HeldSeries series, string instance, string frame, string accept)
     {
         if (!int.TryParse(frame, CultureInfo.InvariantCulture, out var number) || number > series.Frames)
             return PacsAnswer.Text(400, "application/json", "{}");
-        var asked = accept.Split("transfer-syntax=").ElementAtOrDefault(1)?.Split(',', ';')[0].Trim('"', ' ') ?? "1.2.840.10008.1.2.1";
-        var transferSyntax = asked == "*" ? HeldSeries.StoredTransferSyntax : asked;
+        var requested = accept.Split("transfer-syntax=").ElementAtOrDefault(1)?.Split(',', ';')[0].Trim('"', ' ') ?? "1.2.840.10008.1.2.1";
+        var transferSyntax = requested == "*" ? HeldSeries.StoredTransferSyntax : requested;
         var type = accept.Split("type=\"").ElementAtOrDefault(1)?.Split('"')[0] ?? "application/octet-stream";
         return Multipart($"{type}; transfer-syntax={transferSyntax}", series.GetFrame(instance, number, transferSyntax));
     }

@@ -2,10 +2,10 @@ using System.Text.Json.Nodes;
 
 namespace Proxy.Tests.Pacs;
 
-/// <summary>Makes DICOM JSON (PS3.18 Annex F) as an archive writes it.</summary>
+/// <summary>Builds DICOM JSON (PS3.18 Annex F) as an archive writes it.</summary>
 public static class DicomJson
 {
-    /// <summary>One dataset, its attributes in the order of their tags.</summary>
+    /// <summary>A dataset, its attributes in the order of their tags.</summary>
     public static JsonObject Dataset(params IEnumerable<(string Tag, string Vr, object? Value)> attributes)
     {
         var dataset = new JsonObject();

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace Proxy.Tests.Pacs;
 
-/// <summary>Who arrives waits until it opens; a test drives time by it instead of by the clock.</summary>
+/// <summary>Callers wait at the gate until it opens; tests control the order of events with it instead of the clock.</summary>
 public sealed class Gate
 {
     private readonly TaskCompletionSource _open = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -18,7 +18,7 @@ public sealed class Gate
         return _open.Task;
     }
 
-    /// <summary>Time goes on, from when somebody waits here, until the work is done all the same.</summary>
+    /// <summary>Advances the time, once a caller waits at the gate, until the work completes with the gate closed.</summary>
     public Task LetTimePassAsync(FakeTimeProvider time, Task work, string what) => Until.TrueAsync(
         () =>
         {

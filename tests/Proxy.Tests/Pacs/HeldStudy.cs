@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 
 namespace Proxy.Tests.Pacs;
 
-/// <summary>A study that a fake PACS holds, in as few words as a walk needs.</summary>
+/// <summary>A study in a fake PACS, in a short notation for tests.</summary>
 public sealed record HeldStudy(string Uid)
 {
     public string Date { get; init; } = "20240101";
@@ -19,13 +19,13 @@ public sealed record HeldStudy(string Uid)
 
     public ImmutableArray<HeldSeries> Series { get; init; } = [];
 
-    /// <summary>With a series more, or with that series as it is now.</summary>
+    /// <summary>The study with this series added or replaced.</summary>
     public HeldStudy With(string series, string modality = "CT", int instances = 1) => With(new HeldSeries(series, modality, instances));
 
     public HeldStudy With(HeldSeries series) => this with { Series = [.. Series.Where(s => s.Uid != series.Uid), series] };
 }
 
-/// <summary>A series; its instances are named by its own UID and their number.</summary>
+/// <summary>A series; the UID of an instance is the series UID and the instance number.</summary>
 public sealed record HeldSeries(string Uid, string Modality, int Instances)
 {
     /// <summary>JPEG-LS: "as stored" and the default of a request differ.</summary>
@@ -36,7 +36,7 @@ public sealed record HeldSeries(string Uid, string Modality, int Instances)
     public int FrameBytes { get; init; } = 2000;
 
     /// <summary>
-    /// Rows, columns, samples per pixel and bits allocated, as the metadata says them; null: it says only rows and columns.
+    /// Rows, columns, samples per pixel and bits allocated in the metadata; null: the metadata has rows and columns only.
     /// </summary>
     public (int Rows, int Columns, int Samples, int Bits)? Image { get; init; }
 
@@ -48,7 +48,7 @@ public sealed record HeldSeries(string Uid, string Modality, int Instances)
 
     public IEnumerable<string> InstanceUids => Enumerable.Range(1, Instances).Select(number => $"{Uid}.{number}");
 
-    /// <summary>The bytes of a frame in a transfer syntax: other ones for each, the same at every call.</summary>
+    /// <summary>The bytes of a frame: different for each transfer syntax, the same at every call.</summary>
     public byte[] GetFrame(string instance, int frame, string transferSyntax = StoredTransferSyntax) =>
         Pixels.In(transferSyntax, $"{instance}/{frame}/{transferSyntax}", FrameBytes);
 }

@@ -4,7 +4,7 @@ using System.Text;
 
 namespace Proxy.Tests.Pacs;
 
-/// <summary>Bytes that nothing can guess and every call with the same name gives again.</summary>
+/// <summary>Pseudo-random bytes; the same name gives the same bytes.</summary>
 public static class Pixels
 {
     public static byte[] Create(string name, int length)
@@ -15,7 +15,7 @@ public static class Pixels
         return bytes;
     }
 
-    /// <summary>The same, beginning as a frame of this transfer syntax has to.</summary>
+    /// <summary>The same bytes, with the first bytes that a frame of this transfer syntax must have.</summary>
     public static byte[] In(string transferSyntax, string name, int length)
     {
         var bytes = Create(name, length);

@@ -5,18 +5,18 @@ using System.Text;
 
 namespace Proxy.Tests.Pacs;
 
-/// <summary>A request as it stood on the wire.</summary>
-/// <param name="Target">Path and query, as they were sent.</param>
+/// <summary>A request as the PACS received it.</summary>
+/// <param name="Target">Path and query, unparsed.</param>
 /// <param name="Head">The whole head, from the method to the empty line.</param>
 public sealed record RawRequest(string Target, string Head)
 {
-    /// <summary>The names of its headers, in small letters.</summary>
+    /// <summary>The names of the headers, in lower case.</summary>
     public IEnumerable<string> HeaderNames =>
         Head.Split("\r\n").Skip(1).Where(l => l.Length > 0).Select(l => l.Split(':')[0].ToLowerInvariant());
 }
 
-/// <summary>A PACS that says byte for byte what a test tells it to: broken framing, cut bodies, stalls.</summary>
-/// <remarks>What no script is for, the archive answers whole and in good form.</remarks>
+/// <summary>A PACS that a test scripts byte for byte: broken framing, truncated bodies, stalls.</summary>
+/// <remarks>The archive answers requests without a script, completely and well-formed.</remarks>
 public sealed class RawPacs : IDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -44,15 +44,15 @@ public sealed class RawPacs : IDisposable
 
     public IReadOnlyList<RawRequest> Requests => _requests;
 
-    /// <summary>Sent with every answer of the archive.</summary>
-    public string FurtherHeaders { get; set; } = "";
+    /// <summary>Headers that every answer of the archive has.</summary>
+    public string ExtraHeaders { get; set; } = "";
 
-    /// <summary>Whether the archive closes each connection behind its answer without a word of it.</summary>
+    /// <summary>Whether the archive closes each connection after its answer without announcing it.</summary>
     public bool ClosesSilently { get; set; }
 
     public int Count(string pathEnd) => _requests.Count(r => GetPath(r).EndsWith(pathEnd, StringComparison.Ordinal));
 
-    /// <summary>From now on this happens to every path that ends so; the newest rule goes first.</summary>
+    /// <summary>Runs the script for every path with this ending; the newest rule wins.</summary>
     public void On(string pathEnd, Func<RawConnection, Task> script) => _scripts = _scripts.Insert(0, (pathEnd, script));
 
     public void Mend() => _scripts = [];
@@ -78,7 +78,7 @@ public sealed class RawPacs : IDisposable
         }
         catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
         {
-            // The test is over.
+            // The test has ended.
         }
     }
 
@@ -97,12 +97,12 @@ public sealed class RawPacs : IDisposable
             }
             catch (Exception e) when (e is OperationCanceledException or IOException or SocketException or ObjectDisposedException)
             {
-                // The proxy hung up, or the test is over.
+                // The proxy closed the connection, or the test has ended.
             }
         }
     }
 
-    /// <summary>What the archive says to the newest request: for a script that changes something else.</summary>
+    /// <summary>Sends the archive's answer to the newest request, for a script that changes something else.</summary>
     public Task AnswerAsync(RawConnection connection) => AnswerAsync(connection, _requests[^1]);
 
     private async Task AnswerAsync(RawConnection connection, RawRequest request)
@@ -111,7 +111,9 @@ public sealed class RawPacs : IDisposable
         var accept = request.Head.Split("\r\n").FirstOrDefault(l => l.StartsWith("Accept:", StringComparison.Ordinal))?[7..].Trim() ?? "";
         var answer = Archive.Answer(target.AbsolutePath["/dicom-web/".Length..], target.Query, accept);
         var headers = string.Concat(answer.Headers.Select(h => $"{h.Name}: {h.Value}\r\n"));
-        await connection.SendAsync($"HTTP/1.1 {answer.Status} Status\r\nContent-Type: {answer.ContentType}\r\nContent-Length: {answer.Body.Length}\r\n{headers}{FurtherHeaders}\r\n");
+        await connection.SendAsync(
+            $"HTTP/1.1 {answer.Status} Status\r\nContent-Type: {answer.ContentType}\r\nContent-Length: {answer.Body.Length}\r\n" +
+            $"{headers}{ExtraHeaders}\r\n");
         await connection.SendAsync(answer.Body);
         if (ClosesSilently) connection.Close();
     }
@@ -128,14 +130,14 @@ public sealed class RawConnection(Socket socket, CancellationToken stopped) : ID
 
     public async Task SendAsync(byte[] bytes) => await _stream.WriteAsync(bytes, stopped);
 
-    /// <summary>Ends in good order (FIN), as an archive does that dies while it writes.</summary>
+    /// <summary>Closes in good order (FIN), like an archive that dies while it writes.</summary>
     public void Close()
     {
         IsClosed = true;
         socket.Shutdown(SocketShutdown.Send);
     }
 
-    /// <summary>Breaks off (RST).</summary>
+    /// <summary>Resets the connection (RST).</summary>
     public void Reset()
     {
         IsClosed = true;
@@ -143,8 +145,8 @@ public sealed class RawConnection(Socket socket, CancellationToken stopped) : ID
         socket.Close();
     }
 
-    /// <summary>Ends when the proxy has hung up.</summary>
-    public async Task WaitForLeaveAsync()
+    /// <summary>Completes when the proxy has closed the connection.</summary>
+    public async Task WaitForDisconnectAsync()
     {
         var buffer = new byte[1];
         try
@@ -153,13 +155,13 @@ public sealed class RawConnection(Socket socket, CancellationToken stopped) : ID
         }
         catch (IOException)
         {
-            // Hung up with a reset.
+            // The proxy reset the connection.
         }
         IsClosed = true;
     }
 
-    /// <summary>Reads so much of a request's body, or what comes of it.</summary>
-    /// <returns>How many bytes came.</returns>
+    /// <summary>Reads the request body up to this length, or up to the end of the connection.</summary>
+    /// <returns>The number of bytes read.</returns>
     public async Task<long> ReadBodyAsync(long length)
     {
         var piece = new byte[64 * 1024];

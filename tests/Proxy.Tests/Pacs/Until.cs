@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Tests.Pacs;
 
-/// <summary>Waits that end: for a condition, or with a failure that names it.</summary>
+/// <summary>Waits for a condition, or fails the test and names the condition.</summary>
 public static class Until
 {
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
@@ -13,7 +13,7 @@ public static class Until
     public static Task TrueAsync(Func<bool> condition, [CallerArgumentExpression(nameof(condition))] string what = "") =>
         TrueAsync(() => Task.FromResult(condition()), what);
 
-    /// <summary>Deletes a folder although somebody is still writing into it.</summary>
+    /// <summary>Deletes a folder although another task still writes into it.</summary>
     public static Task DeletedAsync(string folder) => TrueAsync(
         () =>
         {
@@ -38,7 +38,7 @@ public static class Until
         var started = TimeProvider.System.GetTimestamp();
         while (!await condition())
         {
-            if (TimeProvider.System.GetElapsedTime(started) > Patience) Assert.Fail($"It never came to this: {what}");
+            if (TimeProvider.System.GetElapsedTime(started) > Patience) Assert.Fail($"Timed out waiting for: {what}");
             await Task.Delay(Pause, TimeProvider.System);
         }
     }

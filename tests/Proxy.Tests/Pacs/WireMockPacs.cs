@@ -10,11 +10,11 @@ using WireMock.Util;
 
 namespace Proxy.Tests.Pacs;
 
-/// <summary>One request that a fake PACS got.</summary>
+/// <summary>A request that a fake PACS received.</summary>
 /// <param name="Path">Below the DICOMweb root.</param>
 public sealed record PacsRequest(string Method, string Path, string Query, ImmutableDictionary<string, string> Headers, string Body);
 
-/// <summary>A PACS on a free loopback port that answers for the studies it holds, as Orthanc would, and fails when it is told to.</summary>
+/// <summary>A PACS on a free loopback port that answers for its studies like Orthanc, and fails on demand.</summary>
 public sealed class WireMockPacs : IDisposable
 {
     private const string Root = "/dicom-web/";
@@ -40,16 +40,16 @@ public sealed class WireMockPacs : IDisposable
 
     public string Address => $"http://127.0.0.1:{Port}/dicom-web";
 
-    /// <summary>Every request so far, in the order of their arrival.</summary>
+    /// <summary>Every request, in the order of arrival.</summary>
     public IReadOnlyList<PacsRequest> Requests => _requests;
 
-    /// <summary>Whether metadata comes with an ETag, and an answer that a client has already is 304.</summary>
+    /// <summary>Whether metadata has an ETag and the PACS answers 304 to a client that has it.</summary>
     public bool GivesETags { get; set; }
 
-    /// <summary>When metadata changed last, as the PACS says with it; one that gives a date and no ETag answers 304 to that date.</summary>
+    /// <summary>The Last-Modified date of metadata; a PACS with a date and no ETag answers 304 to that date.</summary>
     public string? LastModified { get; set; }
 
-    /// <summary>The most requests that were inside at once.</summary>
+    /// <summary>The highest number of concurrent requests.</summary>
     public int Peak => Volatile.Read(ref _peak);
 
     public int Count(string pathEnd) => _requests.Count(r => r.Path.EndsWith(pathEnd, StringComparison.Ordinal));
@@ -60,18 +60,18 @@ public sealed class WireMockPacs : IDisposable
         return this;
     }
 
-    /// <summary>From now on this is the answer to every path that ends so; the newest rule goes first.</summary>
+    /// <summary>Gives this answer to every path with this ending; the newest rule wins.</summary>
     public void Say(PacsAnswer answer, string pathEnd = "") => _faults = _faults.Insert(0, (pathEnd, _ => answer));
 
-    /// <summary>From now on this decides on every request; where it says nothing the archive answers.</summary>
+    /// <summary>Lets this decide on every request; where it returns null the archive answers.</summary>
     public void Say(Func<PacsRequest, PacsAnswer?> answer) => _faults = _faults.Insert(0, ("", answer));
 
-    /// <summary>From now on every path that ends so is answered by this; the newest rule goes first.</summary>
+    /// <summary>Lets this decide on every path with this ending; the newest rule wins.</summary>
     public void On(string pathEnd, Func<PacsRequest, PacsAnswer?> answer) => _faults = _faults.Insert(0, (pathEnd, answer));
 
     public void Fail(int status, string pathEnd = "") => Say(PacsAnswer.Text(status, "text/plain", "no"), pathEnd);
 
-    /// <summary>Requests to paths that end so arrive, and wait.</summary>
+    /// <summary>Holds requests to paths with this ending at a gate.</summary>
     public Gate Hang(string pathEnd = "")
     {
         var gate = new Gate();
@@ -79,7 +79,7 @@ public sealed class WireMockPacs : IDisposable
         return gate;
     }
 
-    /// <summary>Well again; whoever waits is answered.</summary>
+    /// <summary>Removes all faults and answers the waiting requests.</summary>
     public void Mend()
     {
         foreach (var (_, gate) in _gates) gate.Open();
@@ -111,9 +111,9 @@ public sealed class WireMockPacs : IDisposable
                 if (path.EndsWith(pathEnd, StringComparison.Ordinal)) await gate.PassAsync();
             }
             var fault = _faults.Find(f => path.EndsWith(f.PathEnd, StringComparison.Ordinal)).Answer;
-            var said = fault?.Invoke(request);
-            var answer = said ?? Archive.Answer(path, target.Query, headers.GetValueOrDefault("Accept", ""));
-            return ToMessage(said is null
+            var scripted = fault?.Invoke(request);
+            var answer = scripted ?? Archive.Answer(path, target.Query, headers.GetValueOrDefault("Accept", ""));
+            return ToMessage(scripted is null
                 && path.EndsWith("/metadata", StringComparison.Ordinal) ? WithValidators(answer, headers) : answer);
         }
         finally

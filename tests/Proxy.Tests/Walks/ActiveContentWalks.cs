@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>Bodies that a PACS made: a browser that opens their address runs nothing.</summary>
+/// <summary>A browser that opens the address of a body from a PACS runs nothing.</summary>
 public sealed class ActiveContentWalks : IAsyncDisposable
 {
     private const string Series = "/dicomweb/studies/1.2.1/series/1.2.1.1";
@@ -30,7 +30,7 @@ public sealed class ActiveContentWalks : IAsyncDisposable
     [InlineData(Instance, "multipart/related; type=\"application/dicom\"; transfer-syntax=*")]
     [InlineData(Series, "multipart/related; type=\"application/dicom\"; transfer-syntax=*")]
     [InlineData("/dicomweb?requestType=WADO&studyUID=1.2.1&seriesUID=1.2.1.1&objectUID=1.2.1.1.1&contentType=application/dicom", "*/*")]
-    public async Task AreSavedAndNotShown(string path, string accept)
+    public async Task ServesBodiesAsDownloads_WhenABrowserOpensTheirAddress(string path, string accept)
     {
         for (var i = 0; i < 2; i++)
         {
@@ -45,16 +45,16 @@ public sealed class ActiveContentWalks : IAsyncDisposable
     [InlineData("image/svg+xml")]
     [InlineData("text/javascript")]
     [InlineData("application/x-vendor")]
-    public async Task BulkDataOfAnotherTypeIsBytes(string type)
+    public async Task ServesBulkDataAsBytes_WhenItsTypeIsActiveContent(string type)
     {
         const string Script = "<svg xmlns='http://www.w3.org/2000/svg'><script>fetch('/dicomweb/studies')</script></svg>";
         var metadata = await _proxy.GetAsync(Series + "/metadata");
-        var place = new Uri((string)metadata.Rows[0]!["7FE00010"]!["BulkDataURI"]!).PathAndQuery;
+        var address = new Uri((string)metadata.Rows[0]!["7FE00010"]!["BulkDataURI"]!).PathAndQuery;
         var body = Encoding.ASCII.GetBytes($"--b\r\nContent-Type: {type}\r\n\r\n{Script}\r\n--b--\r\n");
         _east.Say(new(200, $"multipart/related; type=\"{type}\"; boundary=b", body), "bulk/7fe00010");
 
-        var single = await _proxy.GetAsync(place, ("Accept", "*/*"));
-        var multipart = await _proxy.GetAsync(place, ("Accept", "multipart/related; type=\"application/octet-stream\""));
+        var single = await _proxy.GetAsync(address, ("Accept", "*/*"));
+        var multipart = await _proxy.GetAsync(address, ("Accept", "multipart/related; type=\"application/octet-stream\""));
 
         Assert.Equal(Script, single.Text);
         Assert.Equal("application/octet-stream", single["Content-Type"]);

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>What a PACS hears of the proxy's clients: nothing but the question.</summary>
+/// <summary>A request to a PACS carries the question and nothing else of the client.</summary>
 public sealed class BackendRequestWalks
 {
     private static readonly HeldStudy Study = new HeldStudy("1.2.1").With("1.2.1.1");
@@ -25,7 +25,7 @@ public sealed class BackendRequestWalks
     [InlineData("/dicomweb/studies/1.2.1/series/1.2.1.1/metadata")]
     [InlineData("/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1")]
     [InlineData("bulk data")]
-    public async Task CarriesNothingOfTheClient(string path)
+    public async Task SendsNoClientHeaders(string path)
     {
         using var east = new RawPacs(Study);
         await using var proxy = new ProxyHost(("east", east.Address)) { ["Security:AllowedHosts:0"] = "evil.example" };
@@ -43,7 +43,7 @@ public sealed class BackendRequestWalks
     }
 
     [Fact]
-    public async Task StarsAndCommasLeaveRaw_AndTheRestEscaped()
+    public async Task SendsStarsAndCommasRaw_AndEscapesTheRest()
     {
         using var east = new RawPacs(Study);
         await using var proxy = new ProxyHost(("east", east.Address));
@@ -51,7 +51,7 @@ public sealed class BackendRequestWalks
         await proxy.GetAsync(
             "/dicomweb/studies?PatientName=%2ADOE%5EJ%C3%84%20%26b%2A&ModalitiesInStudy=CT%2CMR&includefield=00081030%2C00080060");
 
-        // It finds nothing, so the caret is tried raw too.
+        // The search finds nothing, so the proxy also tries the raw caret.
         Assert.Contains("PatientName=*DOE^J%C3%84%20%26b*", east.Requests[^1].Target);
         var target = east.Requests[0].Target;
         Assert.Contains("PatientName=*DOE%5EJ%C3%84%20%26b*", target);
@@ -61,7 +61,7 @@ public sealed class BackendRequestWalks
     }
 
     [Fact]
-    public async Task EveryCredentialGoesToItsOwnBackendOnly()
+    public async Task SendsEachCredentialOnlyToItsBackend()
     {
         using var basic = new RawPacs(Study);
         using var bearer = new RawPacs(Study);
@@ -94,7 +94,7 @@ public sealed class BackendRequestWalks
     }
 
     [Fact]
-    public async Task ARedirectIsNotFollowed()
+    public async Task DoesNotFollowRedirects()
     {
         using var elsewhere = new RawPacs(Study);
         using var east = new RawPacs(Study);
@@ -115,7 +115,7 @@ public sealed class BackendRequestWalks
         Assert.Empty(elsewhere.Requests);
     }
 
-    /// <summary>The link to bulk data that the metadata of the series names.</summary>
+    /// <summary>Reads the bulk data link from the metadata of the series.</summary>
     private static async Task<string> FindBulkDataAsync(ProxyHost proxy)
     {
         var metadata = await proxy.GetAsync("/dicomweb/studies/1.2.1/series/1.2.1.1/metadata");
@@ -123,9 +123,9 @@ public sealed class BackendRequestWalks
     }
 
     [Fact]
-    public async Task OneConnectionServesManyRequests_ThoughThePacsAnnouncesOneSecond()
+    public async Task ReusesTheConnection_WhenThePacsAnnouncesAKeepAliveOfOneSecond()
     {
-        using var east = new RawPacs(Study) { FurtherHeaders = "Connection: Keep-Alive\r\nKeep-Alive: timeout=1\r\n" };
+        using var east = new RawPacs(Study) { ExtraHeaders = "Connection: Keep-Alive\r\nKeep-Alive: timeout=1\r\n" };
         await using var proxy = new ProxyHost(("east", east.Address));
 
         for (var i = 0; i < 8; i++) Assert.Equal(200, (int)(await proxy.GetAsync($"/dicomweb/studies?PatientID=P{i}")).Status);
@@ -135,7 +135,7 @@ public sealed class BackendRequestWalks
     }
 
     [Fact]
-    public async Task AConnectionThatThePacsClosedInSilence_CostsNoAnswer()
+    public async Task AnswersTheClient_WhenThePacsClosedTheIdleConnection()
     {
         using var east = new RawPacs(Study) { ClosesSilently = true };
         await using var proxy = new ProxyHost(("east", east.Address));
@@ -144,7 +144,7 @@ public sealed class BackendRequestWalks
     }
 
     [Fact]
-    public async Task NoMoreRequestsRunAtOnce_ThanTheBackendMayGet()
+    public async Task LimitsConcurrentRequests_ToTheConfiguredMaximum()
     {
         using var east = new WireMockPacs(new HeldStudy("1.2.1").With(new HeldSeries("1.2.1.1", "US", 1) { Frames = 12 }));
         await using var proxy = new ProxyHost(("east", east.Address)) { ["Backends:east:MaxConcurrentRequests"] = "2" };
@@ -153,7 +153,7 @@ public sealed class BackendRequestWalks
 
         var frames = Enumerable.Range(1, 12)
             .Select(n => proxy.GetAsync($"/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/{n}")).ToArray();
-        await Until.TrueAsync(() => proxy.Arrived == 13 && gate.Arrived > 0, "all frames are asked for");
+        await Until.TrueAsync(() => proxy.Arrived == 13 && gate.Arrived > 0, "all frames are requested");
         gate.Open();
 
         Assert.All(await Task.WhenAll(frames), f => Assert.Equal(200, (int)f.Status));

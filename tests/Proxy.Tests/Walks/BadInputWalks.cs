@@ -3,14 +3,14 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>What makes no sense is refused with the name of what is wrong, and no PACS hears of it.</summary>
+/// <summary>The proxy refuses invalid input, names the wrong parameter, and sends nothing to a PACS.</summary>
 public sealed class BadInputWalks(BadInputWalks.OnePacs one) : IClassFixture<BadInputWalks.OnePacs>
 {
     private const string Studies = "/dicomweb/studies";
 
     private const string Instance = "/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1";
 
-    /// <summary>One proxy for all of it: nothing of what is refused leaves a trace.</summary>
+    /// <summary>One proxy for all tests: a refused request leaves no state behind.</summary>
     public sealed class OnePacs : IAsyncDisposable
     {
         public OnePacs() => Proxy = new(("east", East.Address));
@@ -60,11 +60,11 @@ public sealed class BadInputWalks(BadInputWalks.OnePacs one) : IClassFixture<Bad
 
     [Theory]
     [MemberData(nameof(BadUids))]
-    public Task ATextThatIsNoUid(string path, string parameter) => IsRefusedAsync(path, 400, parameter);
+    public Task Refuses_WhenAUidIsInvalid(string path, string parameter) => IsRefusedAsync(path, 400, parameter);
 
     [Theory]
     [MemberData(nameof(BadPaths))]
-    public async Task APathThatMeansTwoThings(string path)
+    public async Task Refuses_WhenThePathIsAmbiguous(string path)
     {
         var reply = await one.Proxy.GetAsync(path);
 
@@ -74,9 +74,9 @@ public sealed class BadInputWalks(BadInputWalks.OnePacs one) : IClassFixture<Bad
     }
 
     [Fact]
-    public async Task AZeroCharacterInThePath()
+    public async Task Refuses_WhenThePathHasAZeroCharacter()
     {
-        // The server itself refuses it, without a word.
+        // Kestrel itself refuses it with an empty body.
         Assert.Equal(400, (int)(await one.Proxy.GetAsync($"{Studies}/1.2.1%00/series")).Status);
         Assert.Empty(one.East.Requests);
     }
@@ -95,7 +95,7 @@ public sealed class BadInputWalks(BadInputWalks.OnePacs one) : IClassFixture<Bad
     [InlineData("%201")]
     [InlineData("99999999999")]
     [InlineData("1-3")]
-    public Task AListThatIsNoneOfFrames(string frames) => IsRefusedAsync($"{Instance}/frames/{frames}", 400, "frames");
+    public Task Refuses_WhenTheFrameListIsInvalid(string frames) => IsRefusedAsync($"{Instance}/frames/{frames}", 400, "frames");
 
     [Theory]
     [InlineData("limit=abc", "limit")]
@@ -114,7 +114,8 @@ public sealed class BadInputWalks(BadInputWalks.OnePacs one) : IClassFixture<Bad
     [InlineData("PatientID=a%0d%0aHost:%20evil", "PatientID")]
     [InlineData("StudyInstanceUID=abc", "StudyInstanceUID")]
     [InlineData("StudyInstanceUID=1.2,,1.3", "StudyInstanceUID")]
-    public Task AQueryThatBreaksARule(string query, string parameter) => IsRefusedAsync($"{Studies}?{query}", 400, parameter);
+    public Task Refuses_WhenAQueryParameterIsInvalid(string query, string parameter) =>
+        IsRefusedAsync($"{Studies}?{query}", 400, parameter);
 
     [Theory]
     [InlineData("/dicomweb?requestType=WADO&studyUID=abc&seriesUID=1.2&objectUID=1.3&contentType=application/dicom", "studyUID")]
@@ -123,20 +124,20 @@ public sealed class BadInputWalks(BadInputWalks.OnePacs one) : IClassFixture<Bad
     [InlineData("/store/instance", "imageId")]
     [InlineData("/store/instance?imageId=wadors:/dicomweb/studies/abc/series/1/instances/2/frames/1", "imageId")]
     [InlineData("/store/studies/abc", "study")]
-    public Task AnAddressThatLacksSomething(string path, string parameter) => IsRefusedAsync(path, 400, parameter);
+    public Task Refuses_WhenARequiredParameterIsMissingOrInvalid(string path, string parameter) => IsRefusedAsync(path, 400, parameter);
 
     [Theory]
     [InlineData(Studies)]
     [InlineData(Studies + "/1.2.1/series/1.2.1.1/metadata")]
     [InlineData(Instance + "/frames/1")]
-    public Task HeadersOf64Kilobytes(string path) =>
+    public Task Refuses_WhenTheHeadersAreTooLarge(string path) =>
         IsRefusedAsync(path, 431, "headers", ("Accept", $"multipart/related; type=\"{new string('x', 64 * 1024)}\""));
 
     [Theory]
     [InlineData("DELETE", Studies)]
     [InlineData("PUT", Studies + "/1.2.1/series/1.2.1.1/metadata")]
     [InlineData("PATCH", Instance + "/frames/1")]
-    public async Task AMethodThatMeansNothingHere(string method, string path)
+    public async Task Returns405_WhenTheMethodIsNotSupported(string method, string path)
     {
         (await one.Proxy.SendAsync(new HttpMethod(method), path, [])).IsProblem(405);
         Assert.Empty(one.East.Requests);
@@ -151,7 +152,7 @@ public sealed class BadInputWalks(BadInputWalks.OnePacs one) : IClassFixture<Bad
     [InlineData("/system")]
     [InlineData("/backends/east/instances")]
     [InlineData("/backends/east/dicomweb/nothing")]
-    public async Task AnAddressThatIsNone_ReachesNoPacs(string path)
+    public async Task AsksNoPacs_WhenTheAddressIsUnknown(string path)
     {
         var reply = await one.Proxy.GetAsync(path);
 

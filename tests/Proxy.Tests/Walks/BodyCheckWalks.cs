@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>A 200 whose body is not what was asked for is a bad answer: 502, the next holder, and nothing kept.</summary>
+/// <summary>A 200 with the wrong body is a bad answer: the proxy asks the next holder or returns 502, and caches nothing.</summary>
 public sealed class BodyCheckWalks : IDisposable
 {
     private const string Instance = "/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1";
@@ -37,7 +37,7 @@ public sealed class BodyCheckWalks : IDisposable
         _east.Dispose();
     }
 
-    private static Dictionary<string, PacsAnswer> NoFrames { get; } = new()
+    private static Dictionary<string, PacsAnswer> InvalidFrames { get; } = new()
     {
         ["an empty single part"] = PacsAnswer.Text(200, "application/octet-stream", ""),
         ["an empty part"] = Archive.Multipart($"application/octet-stream; transfer-syntax={JpegLs}", []),
@@ -51,23 +51,23 @@ public sealed class BodyCheckWalks : IDisposable
         ["SVG"] = Archive.Multipart("image/svg+xml", "<svg/>"u8.ToArray()),
         ["a thumbnail"] = PacsAnswer.Text(200, "image/png", "\u0089PNG"),
         ["JSON"] = PacsAnswer.Text(200, "application/json", "{}"),
-        ["a type that is a header"] = OfPartType("application/octet-stream\nX-Injected: 1"),
+        ["a type with a line break"] = OfPartType("application/octet-stream\nX-Injected: 1"),
         ["a type that is not ASCII"] = OfPartType("application/octet-stréam"),
-        ["a transfer syntax that is no UID"] = Archive.Multipart(
+        ["a transfer syntax that is not a UID"] = Archive.Multipart(
             "application/octet-stream; transfer-syntax=JPEG", Pixels.Create("f", 1200)),
         ["JPEG-LS without its marker"] = Archive.Multipart($"application/octet-stream; transfer-syntax={JpegLs}", new byte[1200]),
         ["JPEG by type without its marker"] = Archive.Multipart("image/jpeg", new byte[1200]),
         ["JPEG 2000 that is JPEG"] = Archive.Multipart(
             "application/octet-stream; transfer-syntax=1.2.840.10008.1.2.4.90", Pixels.In(JpegLs, "f", 1200)),
         ["RLE without its header"] = Archive.Multipart("application/octet-stream; transfer-syntax=1.2.840.10008.1.2.5", new byte[1200]),
-        ["native pixels that are too few"] = Archive.Multipart(
+        ["too few native pixels"] = Archive.Multipart(
             $"application/octet-stream; transfer-syntax={Explicit}", Pixels.Create("f", 1199)),
-        ["native pixels that are too many"] = Archive.Multipart(
+        ["too many native pixels"] = Archive.Multipart(
             $"application/octet-stream; transfer-syntax={Explicit}", Pixels.Create("f", 1201)),
-        ["native pixels without a name that are too few"] = PacsAnswer.Text(200, "application/octet-stream", new string('x', 600)),
+        ["too few pixels without a transfer syntax"] = PacsAnswer.Text(200, "application/octet-stream", new string('x', 600)),
     };
 
-    private static Dictionary<string, PacsAnswer> NoInstances { get; } = new()
+    private static Dictionary<string, PacsAnswer> InvalidInstances { get; } = new()
     {
         ["empty"] = PacsAnswer.Text(200, "application/dicom", ""),
         ["an empty part"] = Archive.Multipart("application/dicom", []),
@@ -81,16 +81,16 @@ public sealed class BodyCheckWalks : IDisposable
         ["another instance by its dataset"] = Archive.Multipart("application/dicom", File(stored: "1.2.1.1.1", dataset: "1.2.1.1.2")),
     };
 
-    public static TheoryData<string> NoFrameNames => [.. NoFrames.Keys];
+    public static TheoryData<string> InvalidFrameNames => [.. InvalidFrames.Keys];
 
-    public static TheoryData<string> NoInstanceNames => [.. NoInstances.Keys];
+    public static TheoryData<string> InvalidInstanceNames => [.. InvalidInstances.Keys];
 
     [Theory]
-    [MemberData(nameof(NoFrameNames))]
-    public async Task WhatIsNoFrameIsABadAnswer_AndIsNotKept(string answer)
+    [MemberData(nameof(InvalidFrameNames))]
+    public async Task Returns502AndCachesNothing_WhenTheBodyIsNoFrame(string answer)
     {
         await _proxy.GetAsync(Instance[..Instance.IndexOf("/instances", StringComparison.Ordinal)] + "/metadata");
-        _east.Say(NoFrames[answer], "/frames/1");
+        _east.Say(InvalidFrames[answer], "/frames/1");
 
         (await _proxy.GetAsync(Frame, AsStored)).IsProblem(502, names: "east");
 
@@ -101,10 +101,10 @@ public sealed class BodyCheckWalks : IDisposable
     }
 
     [Theory]
-    [MemberData(nameof(NoInstanceNames))]
-    public async Task WhatIsNoInstanceIsABadAnswer_AndIsNotKept(string answer)
+    [MemberData(nameof(InvalidInstanceNames))]
+    public async Task Returns502AndCachesNothing_WhenTheBodyIsNoInstance(string answer)
     {
-        _east.Say(NoInstances[answer], "/instances/1.2.1.1.1");
+        _east.Say(InvalidInstances[answer], "/instances/1.2.1.1.1");
 
         (await _proxy.GetAsync(Instance, Dicom)).IsProblem(502, names: "east");
 
@@ -115,31 +115,31 @@ public sealed class BodyCheckWalks : IDisposable
     }
 
     [Fact]
-    public async Task AnotherHolderAnswers_ForAPageOfTheFirst()
+    public async Task AsksAnotherHolder_WhenTheFirstSendsAnErrorPage()
     {
         using var west = new WireMockPacs(new HeldStudy("1.2.1").With(Held));
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address));
-        _east.Say(NoFrames["an error document as pixels"], "/frames/1");
+        _east.Say(InvalidFrames["an error document as pixels"], "/frames/1");
 
         Assert.Equal(Held.GetFrame("1.2.1.1.1", 1), Assert.Single(Parts.Read(await proxy.GetAsync(Frame, AsStored))).Body);
         Assert.Equal(1, west.Count("/frames/1"));
     }
 
     [Fact]
-    public async Task EmptyBulkDataIsABadAnswer_AndIsNotKept()
+    public async Task Returns502AndCachesNothing_WhenBulkDataIsEmpty()
     {
         var metadata = await _proxy.GetAsync(Instance + "/metadata");
-        var place = new Uri((string)metadata.Rows[0]!["7FE00010"]!["BulkDataURI"]!).PathAndQuery;
+        var address = new Uri((string)metadata.Rows[0]!["7FE00010"]!["BulkDataURI"]!).PathAndQuery;
         _east.Say(PacsAnswer.Text(200, "application/octet-stream", ""), "/bulk/7fe00010");
 
-        (await _proxy.GetAsync(place)).IsProblem(502);
+        (await _proxy.GetAsync(address)).IsProblem(502);
 
         _east.Mend();
-        Assert.Equal(Archive.GetBulkData("1.2.1.1.1", "7fe00010"), (await _proxy.GetAsync(place)).Body);
+        Assert.Equal(Archive.GetBulkData("1.2.1.1.1", "7fe00010"), (await _proxy.GetAsync(address)).Body);
     }
 
     [Fact]
-    public async Task AnyMultipartIsReadAsMultipart()
+    public async Task ReadsAnyMultipartType()
     {
         var answer = Archive.Multipart($"application/octet-stream; transfer-syntax={JpegLs}", Held.GetFrame("1.2.1.1.1", 1));
         _east.Say(
@@ -152,7 +152,7 @@ public sealed class BodyCheckWalks : IDisposable
     [Theory]
     [InlineData("application/octet-stream; transfer-syntax=*")]
     [InlineData("application/octet-stream")]
-    public async Task PixelsWithoutAName_AreInTheDefaultOfTheirType_NotInWhatWasAskedFor(string type)
+    public async Task AssumesTheDefaultTransferSyntax_WhenTheAnswerNamesNone(string type)
     {
         var pixels = Pixels.Create("unnamed", 1200);
         _east.Say(Archive.Multipart(type, pixels), "/frames/1");
@@ -167,7 +167,7 @@ public sealed class BodyCheckWalks : IDisposable
     }
 
     [Fact]
-    public async Task PixelsWithoutAName_AreInWhatTheMetadataNames_WhereTheyBeginSo()
+    public async Task AssumesTheTransferSyntaxOfTheMetadata_WhenThePixelsMatchIt()
     {
         _east.Hold(new HeldStudy("1.2.1").With(Held with { AvailableTransferSyntax = JpegLs }));
         await _proxy.GetAsync(Instance + "/metadata");
@@ -180,7 +180,7 @@ public sealed class BodyCheckWalks : IDisposable
     }
 
     [Fact]
-    public async Task AnInstanceIsInTheTransferSyntaxThatItsFileNames()
+    public async Task TakesTheTransferSyntaxFromTheFileMetaInformation()
     {
         _east.Say(
             Archive.Multipart($"application/dicom; transfer-syntax={Explicit}", Archive.GetFile("1.2.1.1.1")), "/instances/1.2.1.1.1");
@@ -197,7 +197,7 @@ public sealed class BodyCheckWalks : IDisposable
     [InlineData("1,2")]
     [InlineData("2")]
     [InlineData("1,1,7")]
-    public async Task AFrameThatTheMetadataDoesNotHave_IsNotFound_AndNotAskedFor(string frames)
+    public async Task Returns404WithoutAsking_WhenTheMetadataHasNoSuchFrame(string frames)
     {
         await _proxy.GetAsync(Instance + "/metadata");
 
@@ -207,7 +207,7 @@ public sealed class BodyCheckWalks : IDisposable
     }
 
     [Fact]
-    public async Task FramesOfAnInstanceWithoutPixels_AreNotFound()
+    public async Task Returns404_WhenTheInstanceHasNoPixels()
     {
         _east.Hold(new HeldStudy("1.2.1").With(new HeldSeries("1.2.1.1", "SR", 1) { HasPixels = false }));
         await _proxy.GetAsync(Instance + "/metadata");
@@ -216,7 +216,7 @@ public sealed class BodyCheckWalks : IDisposable
         (await _proxy.GetAsync(Frame, AsStored)).IsProblem(404);
     }
 
-    /// <summary>The type stands in the part alone, in its own bytes.</summary>
+    /// <summary>Only the part names its type, in raw bytes.</summary>
     private static PacsAnswer OfPartType(string type)
     {
         var head = Encoding.Latin1.GetBytes($"--b\r\nContent-Type: {type}\r\n\r\n");

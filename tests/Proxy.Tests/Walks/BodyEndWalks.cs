@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>What proves that a body of one part is whole: a length, chunks, or that it is as long as its metadata says.</summary>
+/// <summary>A body of one part is complete if its length, its chunks or the pixel count of its metadata prove it.</summary>
 public sealed class BodyEndWalks : IDisposable
 {
     private const string Series = "/dicomweb/studies/1.2.1/series/1.2.1.1";
@@ -12,7 +12,7 @@ public sealed class BodyEndWalks : IDisposable
 
     private static readonly (string, string) AsStored = ("Accept", "application/octet-stream; transfer-syntax=*");
 
-    /// <summary>As many as the metadata says, and more than is held back.</summary>
+    /// <summary>As many bytes as the metadata says, and more than the proxy buffers before it answers.</summary>
     private static readonly byte[] Native = Pixels.Create("native", 200 * 300 * 2);
 
     private readonly RawPacs _east = new(new HeldStudy("1.2.1").With(new HeldSeries("1.2.1.1", "CT", 1) { Image = (200, 300, 1, 16) }));
@@ -30,7 +30,7 @@ public sealed class BodyEndWalks : IDisposable
     [Theory]
     [InlineData("application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1")]
     [InlineData("image/jls; transfer-syntax=1.2.840.10008.1.2.4.80")]
-    public async Task ChunksProveTheirEnd(string type)
+    public async Task AcceptsChunks_WhenTheLastChunkArrives(string type)
     {
         var bytes = type.StartsWith("image/jls", StringComparison.Ordinal)
             ? Pixels.In(HeldSeries.StoredTransferSyntax, "chunks", 3000)
@@ -49,7 +49,7 @@ public sealed class BodyEndWalks : IDisposable
     [Theory]
     [InlineData(3000)]
     [InlineData(100_000)]
-    public async Task ChunksWithoutTheLastOne_AreNotWhole(int bytes)
+    public async Task RejectsChunks_WhenTheLastChunkIsMissing(int bytes)
     {
         Answer("image/jls; transfer-syntax=1.2.840.10008.1.2.4.80", "Transfer-Encoding: chunked", async c =>
         {
@@ -57,11 +57,11 @@ public sealed class BodyEndWalks : IDisposable
             c.Close();
         });
 
-        await AssertNotWholeAsync();
+        await AssertIncompleteAsync();
     }
 
     [Fact]
-    public async Task AsManyPixelsAsTheMetadataSays_AreWhole_AlthoughTheConnectionEndsThem()
+    public async Task AcceptsABodyThatTheConnectionEnds_WhenItHasTheBytesThatTheMetadataSays()
     {
         await _proxy.GetAsync(Series + "/metadata");
         Answer("application/octet-stream", "Connection: close", async c =>
@@ -77,7 +77,7 @@ public sealed class BodyEndWalks : IDisposable
     [InlineData(0)]
     [InlineData(1000)]
     [InlineData(100_000)]
-    public async Task FewerAreNot(int bytes)
+    public async Task RejectsABodyThatTheConnectionEnds_WhenItHasFewerBytesThanTheMetadataSays(int bytes)
     {
         await _proxy.GetAsync(Series + "/metadata");
         Answer("application/octet-stream", "Connection: close", async c =>
@@ -86,11 +86,11 @@ public sealed class BodyEndWalks : IDisposable
             c.Close();
         });
 
-        await AssertNotWholeAsync();
+        await AssertIncompleteAsync();
     }
 
     [Fact]
-    public async Task ACompressedFrameThatTheConnectionEnds_IsNotWhole()
+    public async Task RejectsACompressedFrame_WhenOnlyTheConnectionEndsIt()
     {
         Answer("image/jls; transfer-syntax=1.2.840.10008.1.2.4.80", "Connection: close", async c =>
         {
@@ -104,7 +104,7 @@ public sealed class BodyEndWalks : IDisposable
     [Theory]
     [InlineData(1000)]
     [InlineData(100_000)]
-    public async Task APartWithoutALengthThatIsTooShort_IsNotWhole(int bytes)
+    public async Task RejectsAPartWithoutALength_WhenItIsTooShort(int bytes)
     {
         await _proxy.GetAsync(Series + "/metadata");
         Answer("multipart/related; type=\"application/octet-stream\"; boundary=b", "Connection: close", async c =>
@@ -115,11 +115,11 @@ public sealed class BodyEndWalks : IDisposable
             c.Close();
         });
 
-        await AssertNotWholeAsync();
+        await AssertIncompleteAsync();
     }
 
-    /// <summary>A 502, or a connection that breaks; and the PACS is asked again.</summary>
-    private async Task AssertNotWholeAsync()
+    /// <summary>The client gets a 502 or a broken connection, and the next request asks the PACS again.</summary>
+    private async Task AssertIncompleteAsync()
     {
         try
         {
@@ -127,7 +127,7 @@ public sealed class BodyEndWalks : IDisposable
         }
         catch (HttpRequestException)
         {
-            // The first bytes had left.
+            // The proxy had already sent the first bytes.
         }
         _east.Mend();
         Assert.Equal("Proxy; fwd=miss; stored", (await _proxy.GetAsync(Frame, AsStored)).CacheStatus);

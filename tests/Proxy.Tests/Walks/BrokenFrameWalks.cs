@@ -4,7 +4,8 @@ using Xunit;
 namespace Proxy.Tests.Walks;
 
 /// <summary>
-/// A body that is not whole is never served as whole and never kept: small, it is a 502; begun, the client's connection breaks.
+/// The proxy never caches a truncated body and never ends it as complete: a small one is a 502; for a large one the client's
+/// connection breaks.
 /// </summary>
 public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs one) : IClassFixture<BrokenFrameWalks.OnePacs>
 {
@@ -23,7 +24,7 @@ public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs one) : IClassFixtu
 
     private readonly ProxyHost _proxy = one.Proxy;
 
-    /// <summary>A frame that no other walk asks for.</summary>
+    /// <summary>A frame that no other test requests.</summary>
     private readonly int _frame = Interlocked.Increment(ref _frames);
 
     private string Path => $"/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/{_frame}";
@@ -93,7 +94,7 @@ public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs one) : IClassFixtu
             await c.SendAsync(body);
             c.Close();
         },
-        ["a chunk's size is no number"] = async (c, body) =>
+        ["a chunk's size is not a number"] = async (c, body) =>
         {
             await c.SendAsync(Head("Transfer-Encoding: chunked", isChunked: true));
             await c.SendAsync($"{body.Length:x}\r\n");
@@ -114,7 +115,7 @@ public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs one) : IClassFixtu
             await c.SendAsync("\r\n--b--\r\n");
             c.Close();
         },
-        ["one part too many"] = async (c, body) =>
+        ["one extra part"] = async (c, body) =>
         {
             await c.SendAsync(Head("Connection: close"));
             await c.SendAsync(body);
@@ -125,11 +126,11 @@ public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs one) : IClassFixtu
         {
             await c.SendAsync(Head("Connection: close"));
             await c.SendAsync(body);
-            await c.WaitForLeaveAsync();
+            await c.WaitForDisconnectAsync();
         },
     };
 
-    private static Dictionary<string, (int Status, Func<RawConnection, Task> Script)> NoBody { get; } = new()
+    private static Dictionary<string, (int Status, Func<RawConnection, Task> Script)> InvalidAnswers { get; } = new()
     {
         ["two lengths"] = (
             502,
@@ -139,7 +140,7 @@ public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs one) : IClassFixtu
             502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 5, 6\r\n\r\nhello!")),
         ["a negative length"] = (
             502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: -5\r\n\r\nhello")),
-        ["a length that is no number"] = (
+        ["a length that is not a number"] = (
             502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 5x\r\n\r\nhello")),
         ["a single part without a length"] = (502, async c =>
         {
@@ -152,7 +153,7 @@ public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs one) : IClassFixtu
         ["no boundary"] = (
             502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: multipart/related\r\nContent-Length: 7\r\n\r\n--b--\r\n")),
         ["a page"] = (502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>")),
-        ["no HTTP"] = (502, async c =>
+        ["not HTTP"] = (502, async c =>
         {
             await c.SendAsync("SSH-2.0-OpenSSH_9.2\r\n");
             c.Close();
@@ -166,59 +167,59 @@ public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs one) : IClassFixtu
             return Task.CompletedTask;
         }
         ),
-        ["a stall behind the head"] = (504, async c =>
+        ["a stall after the head"] = (504, async c =>
         {
             await c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 5\r\n\r\n");
-            await c.WaitForLeaveAsync();
+            await c.WaitForDisconnectAsync();
         }
         ),
-        ["a stall before the head"] = (504, c => c.WaitForLeaveAsync()),
+        ["a stall before the head"] = (504, c => c.WaitForDisconnectAsync()),
     };
 
     public static TheoryData<string> FaultNames => [.. Faults.Keys];
 
-    public static TheoryData<string> NoBodyNames => [.. NoBody.Keys];
+    public static TheoryData<string> InvalidAnswerNames => [.. InvalidAnswers.Keys];
 
     [Theory]
     [MemberData(nameof(FaultNames))]
-    public async Task ALargeOneBreaksTheClientsConnection_AndIsNotKept(string fault)
+    public async Task BreaksTheClientsConnectionAndCachesNothing_WhenALargeBodyIsTruncated(string fault)
     {
         _east.On($"/frames/{_frame}", c => Faults[fault](c, Large));
 
-        // A reset may overtake what was sent before it: then the client has heard of nothing yet, and is told.
+        // A reset may overtake bytes sent before it. Then the proxy has sent nothing yet and returns a problem.
         if (await AskAsync() is { } reply)
         {
             Assert.Equal("reset in the middle", fault);
             Assert.InRange((int)reply.Status, 502, 503);
         }
 
-        await IsAskedAgainAndWholeAsync();
+        await AssertFetchedAgainAsync();
     }
 
     [Theory]
     [MemberData(nameof(FaultNames))]
-    public async Task ASmallOneIsNeverServedAsWhole_AndIsNotKept(string fault)
+    public async Task Returns502AndCachesNothing_WhenASmallBodyIsTruncated(string fault)
     {
         _east.On($"/frames/{_frame}", c => Faults[fault](c, Small));
 
-        // Where the PACS pauses before it breaks off, the client may have been told 200 already; then the connection breaks.
+        // If the PACS pauses before the fault, the proxy may have sent a 200 already; then the client's connection breaks.
         if (await AskAsync() is { } reply) Assert.InRange((int)reply.Status, 502, 504);
 
-        await IsAskedAgainAndWholeAsync();
+        await AssertFetchedAgainAsync();
     }
 
     [Theory]
-    [MemberData(nameof(NoBodyNames))]
-    public async Task AnAnswerThatIsNoneIsAProblem_AndIsNotKept(string fault)
+    [MemberData(nameof(InvalidAnswerNames))]
+    public async Task ReturnsAProblemAndCachesNothing_WhenTheAnswerIsInvalid(string fault)
     {
-        _east.On($"/frames/{_frame}", NoBody[fault].Script);
+        _east.On($"/frames/{_frame}", InvalidAnswers[fault].Script);
 
-        (await _proxy.GetAsync(Path, AsStored)).IsProblem(NoBody[fault].Status, names: "east");
+        (await _proxy.GetAsync(Path, AsStored)).IsProblem(InvalidAnswers[fault].Status, names: "east");
 
-        await IsAskedAgainAndWholeAsync();
+        await AssertFetchedAgainAsync();
     }
 
-    /// <summary>What came; null when the connection broke.</summary>
+    /// <summary>The reply; null if the connection broke.</summary>
     private async Task<Reply?> AskAsync()
     {
         try
@@ -231,7 +232,7 @@ public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs one) : IClassFixtu
         }
     }
 
-    private async Task IsAskedAgainAndWholeAsync()
+    private async Task AssertFetchedAgainAsync()
     {
         _east.Mend();
         var again = await _proxy.GetAsync(Path, AsStored);
@@ -241,8 +242,10 @@ public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs one) : IClassFixtu
 
     private static string Head(string header, bool isChunked = false, int? partLength = null)
     {
+        var length = partLength is null ? "" : $"Content-Length: {partLength}\r\n";
         var part =
-            $"--b\r\nContent-Type: application/octet-stream; transfer-syntax={HeldSeries.StoredTransferSyntax}\r\n{(partLength is null ? "" : $"Content-Length: {partLength}\r\n")}\r\n";
-        return $"HTTP/1.1 200 OK\r\nContent-Type: multipart/related; type=\"application/octet-stream\"; boundary=b\r\n{header}\r\n\r\n{(isChunked ? $"{part.Length:x}\r\n{part}\r\n" : part)}";
+            $"--b\r\nContent-Type: application/octet-stream; transfer-syntax={HeldSeries.StoredTransferSyntax}\r\n{length}\r\n";
+        return "HTTP/1.1 200 OK\r\nContent-Type: multipart/related; type=\"application/octet-stream\"; boundary=b\r\n" +
+            $"{header}\r\n\r\n{(isChunked ? $"{part.Length:x}\r\n{part}\r\n" : part)}";
     }
 }

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>Bulk data, by the address that metadata gives.</summary>
+/// <summary>Bulk data, requested by the address in the metadata.</summary>
 public sealed class BulkDataWalks : IDisposable
 {
     private const string Instance = "/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1";
@@ -23,13 +23,13 @@ public sealed class BulkDataWalks : IDisposable
     }
 
     [Fact]
-    public async Task ComesByTheAddressInTheMetadata_AsOnePartOrAlone_AndIsAskedForOnce()
+    public async Task ServesBulkDataAsMultipartOrSinglePart_WithOneRequestToThePacs()
     {
-        var place = await PlaceAsync();
+        var address = await GetAddressAsync();
 
-        var multipart = await _proxy.GetAsync(place, Multipart);
-        var single = await _proxy.GetAsync(place);
-        var again = await _proxy.GetAsync(place, ("If-None-Match", single["ETag"]));
+        var multipart = await _proxy.GetAsync(address, Multipart);
+        var single = await _proxy.GetAsync(address);
+        var again = await _proxy.GetAsync(address, ("If-None-Match", single["ETag"]));
 
         var bytes = Archive.GetBulkData("1.2.1.1.1", "7fe00010");
         Assert.Equal(bytes, Assert.Single(Parts.Read(multipart)).Body);
@@ -42,16 +42,16 @@ public sealed class BulkDataWalks : IDisposable
     }
 
     [Fact]
-    public async Task WorksAtTheRootOfOneBackend_AndNotAtAnothers()
+    public async Task Returns404_WhenALinkIsUsedAtTheRootOfAnotherBackend()
     {
         using var west = new WireMockPacs();
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address));
         var metadata = await proxy.GetAsync("/backends/east/dicomweb/studies/1.2.1/series/1.2.1.1/metadata");
-        var place = new Uri((string)metadata.Rows[0]!["7FE00010"]!["BulkDataURI"]!).AbsolutePath;
+        var address = new Uri((string)metadata.Rows[0]!["7FE00010"]!["BulkDataURI"]!).AbsolutePath;
 
-        Assert.Equal(200, (int)(await proxy.GetAsync(place)).Status);
-        (await proxy.GetAsync(place.Replace("/backends/east/", "/backends/west/", StringComparison.Ordinal))).IsProblem(404);
-        (await proxy.GetAsync(place.Replace("/bulkdata/east/", "/bulkdata/north/", StringComparison.Ordinal))).IsProblem(404);
+        Assert.Equal(200, (int)(await proxy.GetAsync(address)).Status);
+        (await proxy.GetAsync(address.Replace("/backends/east/", "/backends/west/", StringComparison.Ordinal))).IsProblem(404);
+        (await proxy.GetAsync(address.Replace("/bulkdata/east/", "/bulkdata/north/", StringComparison.Ordinal))).IsProblem(404);
         Assert.Empty(west.Requests);
     }
 
@@ -61,16 +61,14 @@ public sealed class BulkDataWalks : IDisposable
     [InlineData("//evil.example/dicom-web/x")]
     [InlineData("../../../../../../../system")]
     [InlineData("https://evil.example/dicom-web/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/bulk/7fe00010")]
-    public async Task APlaceThatABackendNames_NeverLeadsElsewhere(string named)
+    public async Task NeverAsksAnotherHost_WhenABackendNamesAForeignAddress(string named)
     {
-        _east.Say(
-            PacsAnswer.Json($$$"""[{"00080018":{"vr":"UI","Value":["1.2.1.1.1"]},"0020000D":{"vr":"UI","Value":["1.2.1"]},"0020000E":{"vr":"UI","Value":["1.2.1.1"]},"7FE00010":{"vr":"OW","BulkDataURI":"{{{named}}}"}}]"""),
-            "/metadata");
+        _east.Say(Named(named), "/metadata");
 
         var metadata = await _proxy.GetAsync("/dicomweb/studies/1.2.1/series/1.2.1.1/metadata");
-        var place = (string)metadata.Rows[0]!["7FE00010"]!["BulkDataURI"]!;
-        Assert.StartsWith(_proxy.Address + "/dicomweb/", place);
-        var reply = await _proxy.GetAsync(place[_proxy.Address.Length..]);
+        var address = (string)metadata.Rows[0]!["7FE00010"]!["BulkDataURI"]!;
+        Assert.StartsWith(_proxy.Address + "/dicomweb/", address);
+        var reply = await _proxy.GetAsync(address[_proxy.Address.Length..]);
 
         if (reply.Status is not System.Net.HttpStatusCode.OK) reply.IsProblem(404);
         Assert.All(_east.Requests, r => Assert.StartsWith("studies/1.2.1/", r.Path));
@@ -95,60 +93,60 @@ public sealed class BulkDataWalks : IDisposable
     [InlineData("/bulkdata/east/YnVsay83ZmUwMDAxMA")]
     [InlineData("/bulkdata/east/YnVsay83ZmUwMDAxMAAAAAAAAAAAAAAAAAAAAAAA")]
     [InlineData("/bulkdata")]
-    public async Task AHostilePlaceReachesNobody(string place)
+    public async Task AsksNoPacs_WhenTheTokenIsForged(string address)
     {
-        var reply = await _proxy.GetAsync(Instance + place);
+        var reply = await _proxy.GetAsync(Instance + address);
 
         Assert.InRange((int)reply.Status, 400, 499);
-        // The server itself refuses a zero character, without a word.
-        if (!place.Contains("%00", StringComparison.Ordinal)) reply.IsProblem((int)reply.Status);
+        // Kestrel itself refuses a zero character with an empty body.
+        if (!address.Contains("%00", StringComparison.Ordinal)) reply.IsProblem((int)reply.Status);
         Assert.Empty(_east.Requests);
     }
 
     [Fact]
-    public async Task WhatThePacsDoesNotHaveIs404_AndIsNotKept()
+    public async Task Returns404AndCachesNothing_WhenThePacsHasNoSuchBulkData()
     {
-        var place = await PlaceAsync();
+        var address = await GetAddressAsync();
         _east.Fail(404, "/bulk/7fe00010");
-        (await _proxy.GetAsync(place)).IsProblem(404);
+        (await _proxy.GetAsync(address)).IsProblem(404);
         _east.Fail(500);
-        (await _proxy.GetAsync(place)).IsProblem(502);
+        (await _proxy.GetAsync(address)).IsProblem(502);
         _east.Mend();
         _east.Say(PacsAnswer.Text(200, "text/html", "<html>Please log in</html>"), "/bulk/7fe00010");
-        (await _proxy.GetAsync(place)).IsProblem(502);
+        (await _proxy.GetAsync(address)).IsProblem(502);
 
         _east.Mend();
-        Assert.Equal(200, (int)(await _proxy.GetAsync(place)).Status);
+        Assert.Equal(200, (int)(await _proxy.GetAsync(address)).Status);
     }
 
     [Theory]
     [InlineData("")]
     [InlineData("/studies/1.2.1")]
     [InlineData("/studies/1.2.1/series/1.2.1.1")]
-    public async Task ABackendsOtherPlacesAreRefused_AtEveryLevel(string resource)
+    public async Task Returns404_WhenALinkNamesAnotherBackendPath(string resource)
     {
-        foreach (var place in (string[])["studies?PatientName=DOE", "servers", "info", "bulk/7fe00010"])
-            (await _proxy.GetAsync($"/dicomweb{resource}/bulkdata/east/{place}")).IsProblem(404);
+        foreach (var address in (string[])["studies?PatientName=DOE", "servers", "info", "bulk/7fe00010"])
+            (await _proxy.GetAsync($"/dicomweb{resource}/bulkdata/east/{address}")).IsProblem(404);
 
         Assert.Empty(_east.Requests);
     }
 
     [Fact]
-    public async Task ATokenIsGoodForItsOwnInstanceAndBackendAlone_AndUnchanged()
+    public async Task AcceptsAToken_OnlyUnchangedAndForItsInstanceAndBackend()
     {
         _east.Archive.Hold(new HeldStudy("1.2.2").With("1.2.2.1"));
-        var place = await PlaceAsync();
-        var asked = _east.Requests.Count;
+        var address = await GetAddressAsync();
+        var expected = _east.Requests.Count;
 
-        (await _proxy.GetAsync(place.Replace("1.2.1.1.1", "1.2.1.1.2", StringComparison.Ordinal))).IsProblem(404);
-        (await _proxy.GetAsync(place.Replace("1.2.1", "1.2.2", StringComparison.Ordinal))).IsProblem(404);
-        (await _proxy.GetAsync(place.Replace("/instances/1.2.1.1.1", "", StringComparison.Ordinal))).IsProblem(404);
-        (await _proxy.GetAsync(place[..^1])).IsProblem(404);
-        (await _proxy.GetAsync(place[..^2] + (place[^2] == 'A' ? "B" : "A") + place[^1])).IsProblem(404);
-        (await _proxy.GetAsync(place.Replace("/bulkdata/east/", "/bulkdata/east/A", StringComparison.Ordinal))).IsProblem(404);
+        (await _proxy.GetAsync(address.Replace("1.2.1.1.1", "1.2.1.1.2", StringComparison.Ordinal))).IsProblem(404);
+        (await _proxy.GetAsync(address.Replace("1.2.1", "1.2.2", StringComparison.Ordinal))).IsProblem(404);
+        (await _proxy.GetAsync(address.Replace("/instances/1.2.1.1.1", "", StringComparison.Ordinal))).IsProblem(404);
+        (await _proxy.GetAsync(address[..^1])).IsProblem(404);
+        (await _proxy.GetAsync(address[..^2] + (address[^2] == 'A' ? "B" : "A") + address[^1])).IsProblem(404);
+        (await _proxy.GetAsync(address.Replace("/bulkdata/east/", "/bulkdata/east/A", StringComparison.Ordinal))).IsProblem(404);
 
-        Assert.Equal(asked, _east.Requests.Count);
-        Assert.Equal(200, (int)(await _proxy.GetAsync(place + "?x=1")).Status);
+        Assert.Equal(expected, _east.Requests.Count);
+        Assert.Equal(200, (int)(await _proxy.GetAsync(address + "?x=1")).Status);
         Assert.Equal("", _east.Requests[^1].Query);
     }
 
@@ -160,22 +158,22 @@ public sealed class BulkDataWalks : IDisposable
     [InlineData("{0}/bulk/%E9", "/bulk/%E9")]
     [InlineData("{0}/bulk/1%25?tag=7FE00010&x=%26%2F", "/bulk/1%25?tag=7FE00010&x=%26%2F")]
     [InlineData("instances/1.2.1.1.1/bulk/(0042,0011)[1]", "/bulk/(0042,0011)%5B1%5D")]
-    public async Task APlaceWithAnyCharactersReachesTheBackendAsItWroteIt(string written, string asked)
+    public async Task SendsTheBulkDataPathAsTheBackendWroteIt(string written, string expected)
     {
         using var east = new RawPacs(new HeldStudy("1.2.1").With("1.2.1.1"));
         await using var proxy = new ProxyHost(("east", east.Address));
-        NamePlace(
+        NameUri(
             east,
             string.Format(
                 System.Globalization.CultureInfo.InvariantCulture, written,
                 $"{east.Address}/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1"));
 
-        var reply = await proxy.GetAsync(await PlaceAsync(proxy));
+        var reply = await proxy.GetAsync(await GetAddressAsync(proxy));
 
         Assert.StartsWith(
-            "/dicom-web/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1" + asked, east.Requests[^1].Target, StringComparison.Ordinal);
+            "/dicom-web/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1" + expected, east.Requests[^1].Target, StringComparison.Ordinal);
         Assert.Equal(200, (int)reply.Status);
-        Assert.Equal("Proxy; hit", (await proxy.GetAsync(await PlaceAsync(proxy))).CacheStatus);
+        Assert.Equal("Proxy; hit", (await proxy.GetAsync(await GetAddressAsync(proxy))).CacheStatus);
     }
 
     [Theory]
@@ -184,34 +182,34 @@ public sealed class BulkDataWalks : IDisposable
         "series/1.2.1.1/instances/1.2.1.1.1/bulk/7",
         "studies/1.2.1/series/1.2.1.1/series/1.2.1.1/instances/1.2.1.1.1/bulk/7",
         "studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/bulk/7")]
-    public async Task ARelativePlaceIsTriedAgainstTheStudy_WhenTheSeriesDoesNotHaveIt(string written, string first, string second)
+    public async Task ResolvesARelativeUriAgainstTheStudy_WhenTheSeriesDoesNotHaveIt(string written, string first, string second)
     {
         _east.Say(Named(written), "/metadata");
-        var place = await PlaceAsync();
+        var address = await GetAddressAsync();
         _east.Mend();
         _east.Say(Archive.Multipart("application/octet-stream", [1, 2, 3, 4]), second);
         _east.Fail(404, first);
 
-        var reply = await _proxy.GetAsync(place);
+        var reply = await _proxy.GetAsync(address);
 
         Assert.Equal([1, 2, 3, 4], reply.Body);
         Assert.Equal([first, second], _east.Requests.TakeLast(2).Select(r => r.Path));
-        Assert.Equal("Proxy; hit", (await _proxy.GetAsync(place)).CacheStatus);
+        Assert.Equal("Proxy; hit", (await _proxy.GetAsync(address)).CacheStatus);
     }
 
     [Fact]
-    public async Task APlaceWithoutAStudyGoesWithThePurgeOfItsStudy()
+    public async Task PurgesBulkDataWithItsStudy_WhenItsPathNamesNoStudy()
     {
         _east.Say(Named(_east.Address + "/bulk/1?name=DOE"), "/metadata");
         _east.Say(Archive.Multipart("application/octet-stream", [1, 2, 3, 4]), "bulk/1");
-        var place = await PlaceAsync();
+        var address = await GetAddressAsync();
 
-        Assert.Contains("/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/bulkdata/", place, StringComparison.Ordinal);
-        Assert.Equal([1, 2, 3, 4], (await _proxy.GetAsync(place)).Body);
+        Assert.Contains("/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/bulkdata/", address, StringComparison.Ordinal);
+        Assert.Equal([1, 2, 3, 4], (await _proxy.GetAsync(address)).Body);
         Assert.Equal(("bulk/1", "?name=DOE"), (_east.Requests[^1].Path, _east.Requests[^1].Query));
-        Assert.Equal("Proxy; hit", (await _proxy.GetAsync(place)).CacheStatus);
+        Assert.Equal("Proxy; hit", (await _proxy.GetAsync(address)).CacheStatus);
         Assert.Equal(204, (int)(await _proxy.SendAsync(HttpMethod.Delete, "/cache/studies/1.2.1", [])).Status);
-        Assert.Equal("Proxy; fwd=miss; stored", (await _proxy.GetAsync(place)).CacheStatus);
+        Assert.Equal("Proxy; fwd=miss; stored", (await _proxy.GetAsync(address)).CacheStatus);
         Assert.Equal(2, _east.Count("bulk/1"));
     }
 
@@ -220,31 +218,31 @@ public sealed class BulkDataWalks : IDisposable
     [InlineData("application/json")]
     [InlineData("application/xhtml+xml")]
     [InlineData("Text/HTML")]
-    public async Task WhatIsNoBulkDataIsRefusedAndNotKept_AloneAndAsAPart(string type)
+    public async Task Returns502AndCachesNothing_WhenTheTypeIsNoBulkData(string type)
     {
-        var place = await PlaceAsync();
+        var address = await GetAddressAsync();
         _east.Say(PacsAnswer.Text(200, type, $$"""[{"x":"{{_east.Address}}"}]"""), "/bulk/7fe00010");
-        (await _proxy.GetAsync(place)).IsProblem(502);
+        (await _proxy.GetAsync(address)).IsProblem(502);
         _east.Say(Archive.Multipart(type, "[]"u8.ToArray()), "/bulk/7fe00010");
-        (await _proxy.GetAsync(place)).IsProblem(502);
+        (await _proxy.GetAsync(address)).IsProblem(502);
 
         _east.Mend();
-        Assert.Equal("Proxy; fwd=miss; stored", (await _proxy.GetAsync(place)).CacheStatus);
+        Assert.Equal("Proxy; fwd=miss; stored", (await _proxy.GetAsync(address)).CacheStatus);
     }
 
     [Fact]
-    public async Task AViewersLinkOutlivesARestart_WhenThereIsADisk()
+    public async Task KeepsLinksValidAfterARestart_WhenADiskIsConfigured()
     {
         var folder = Directory.CreateTempSubdirectory("proxy-links-").FullName;
         try
         {
-            string place;
+            string address;
             await using (
-                var first = new ProxyHost(("east", _east.Address)) { ["Cache:Disk:Path"] = folder }) place = await PlaceAsync(first);
+                var first = new ProxyHost(("east", _east.Address)) { ["Cache:Disk:Path"] = folder }) address = await GetAddressAsync(first);
             await using var second = new ProxyHost(("east", _east.Address)) { ["Cache:Disk:Path"] = folder };
 
-            Assert.Equal(200, (int)(await second.GetAsync(place)).Status);
-            Assert.Equal(place, await PlaceAsync(second));
+            Assert.Equal(200, (int)(await second.GetAsync(address)).Status);
+            Assert.Equal(address, await GetAddressAsync(second));
             var key = Path.Join(folder, "links.key");
             Assert.Equal(32, new FileInfo(key).Length);
             if (!OperatingSystem.IsWindows()) Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(key));
@@ -256,7 +254,7 @@ public sealed class BulkDataWalks : IDisposable
     }
 
     [Fact]
-    public async Task MetadataHasAnotherTag_WhereItsLinksAreSignedWithAnotherKey()
+    public async Task ChangesTheETagOfMetadata_WhenTheSigningKeyChanges()
     {
         await using var other = new ProxyHost(("east", _east.Address));
         const string Metadata = "/dicomweb/studies/1.2.1/series/1.2.1.1/metadata";
@@ -267,10 +265,11 @@ public sealed class BulkDataWalks : IDisposable
     }
 
     private static PacsAnswer Named(string uri) => PacsAnswer.Json(
-        $$$"""[{"00080018":{"vr":"UI","Value":["1.2.1.1.1"]},"0020000D":{"vr":"UI","Value":["1.2.1"]},"0020000E":{"vr":"UI","Value":["1.2.1.1"]},"7FE00010":{"vr":"OW","BulkDataURI":"{{{uri}}}"}}]""");
+        """[{"00080018":{"vr":"UI","Value":["1.2.1.1.1"]},"0020000D":{"vr":"UI","Value":["1.2.1"]},"0020000E":""" +
+        $$$"""{"vr":"UI","Value":["1.2.1.1"]},"7FE00010":{"vr":"OW","BulkDataURI":"{{{uri}}}"}}]""");
 
-    /// <summary>Its metadata names this place, and every other path that the proxy asks for gives four bytes.</summary>
-    private static void NamePlace(RawPacs east, string uri)
+    /// <summary>The metadata names <paramref name="uri"/>; every other path returns four bytes.</summary>
+    private static void NameUri(RawPacs east, string uri)
     {
         var octets = Archive.Multipart("application/octet-stream", [1, 2, 3, 4]);
         east.On(
@@ -288,9 +287,9 @@ public sealed class BulkDataWalks : IDisposable
         await connection.SendAsync(answer.Body);
     }
 
-    private Task<string> PlaceAsync() => PlaceAsync(_proxy);
+    private Task<string> GetAddressAsync() => GetAddressAsync(_proxy);
 
-    private static async Task<string> PlaceAsync(ProxyHost proxy)
+    private static async Task<string> GetAddressAsync(ProxyHost proxy)
     {
         var metadata = await proxy.GetAsync("/dicomweb/studies/1.2.1/series/1.2.1.1/metadata");
         return ((string)metadata.Rows[0]!["7FE00010"]!["BulkDataURI"]!)[proxy.Address.Length..];

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>A prefetch job that ends early: its running request to the PACS is aborted, and nothing of it counts as failed.</summary>
+/// <summary>Cancelling a prefetch job aborts its running request to the PACS and counts nothing as failed.</summary>
 public sealed class CancelledJobWalks : IAsyncDisposable
 {
     private readonly RawPacs _east = new(
@@ -21,7 +21,7 @@ public sealed class CancelledJobWalks : IAsyncDisposable
         _east.On("/1.2.2.1.1/frames/1", async connection =>
         {
             Interlocked.Increment(ref _arrived);
-            await connection.WaitForLeaveAsync();
+            await connection.WaitForDisconnectAsync();
             _aborted.TrySetResult();
         });
     }
@@ -33,7 +33,7 @@ public sealed class CancelledJobWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ItsRequestIsAborted_WhenItIsDeleted()
+    public async Task AbortsTheRequest_WhenTheJobIsDeleted()
     {
         var job = await PostAsync("1.2.2");
         await Until.TrueAsync(() => _arrived == 1);
@@ -49,7 +49,7 @@ public sealed class CancelledJobWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ItsRequestIsAborted_WhenAnotherStudyIsOpened()
+    public async Task AbortsTheRequest_WhenAnotherStudyIsOpened()
     {
         _proxy["Prefetch:NextStudies"] = "1";
         await _proxy.GetAsync("/dicomweb/studies");
@@ -66,7 +66,7 @@ public sealed class CancelledJobWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ItsRequestIsAborted_WhenTheProxyStops()
+    public async Task AbortsTheRequest_WhenTheProxyStops()
     {
         await PostAsync("1.2.2");
         await Until.TrueAsync(() => _arrived == 1);
@@ -76,7 +76,8 @@ public sealed class CancelledJobWalks : IAsyncDisposable
 
     private Task AbortedAsync() => _aborted.Task.WaitAsync(Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken);
 
-    private async Task<string> PostAsync(string study) => (await _proxy.SendAsync(HttpMethod.Post, "/prefetch", [], $$"""{"studies":["{{study}}"]}"""))["Location"];
+    private async Task<string> PostAsync(string study) =>
+        (await _proxy.SendAsync(HttpMethod.Post, "/prefetch", [], $$"""{"studies":["{{study}}"]}"""))["Location"];
 
     private async Task<JsonArray> JobsAsync() => (await _proxy.GetAsync("/prefetch")).Json.AsArray();
 }

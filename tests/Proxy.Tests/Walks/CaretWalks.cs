@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>A name with <c>^</c> is found in a PACS that does not decode <c>%5E</c>, and in one that refuses the raw character.</summary>
+/// <summary>Finds a name with <c>^</c> in a PACS that does not decode <c>%5E</c>, and in one that refuses the raw character.</summary>
 public sealed class CaretWalks : IAsyncDisposable
 {
     private const string Named = "/dicomweb/studies?PatientName=DOE%5EJANE";
@@ -21,7 +21,7 @@ public sealed class CaretWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task TheRawCharacterIsTried_WhereTheEscapeFindsNothing_AndIsRemembered()
+    public async Task TriesTheRawCharacterAndRemembersIt_WhenTheEscapeFindsNothing()
     {
         _east.On(
             "studies",
@@ -31,20 +31,20 @@ public sealed class CaretWalks : IAsyncDisposable
 
         Assert.Equal(["1.2.1"], (await _proxy.GetAsync(Named)).Values("0020000D"));
         Assert.Equal(["1.2.1"], (await _proxy.GetAsync(Named + "&limit=5")).Values("0020000D"));
-        Assert.Empty((await _proxy.GetAsync("/dicomweb/studies?PatientName=NOBODY%5EJANE")).Rows);
-        Assert.Equal(["DOE%5EJANE", "DOE^JANE", "DOE^JANE", "NOBODY^JANE"], Names);
+        Assert.Empty((await _proxy.GetAsync("/dicomweb/studies?PatientName=UNKNOWN%5EJANE")).Rows);
+        Assert.Equal(["DOE%5EJANE", "DOE^JANE", "DOE^JANE", "UNKNOWN^JANE"], Names);
     }
 
     [Fact]
-    public async Task TheEscapeIsEnough_WhereItFindsSomething()
+    public async Task SendsOnlyTheEscape_WhenItFindsResults()
     {
         Assert.Equal(["1.2.1"], (await _proxy.GetAsync(Named)).Values("0020000D"));
-        Assert.Empty((await _proxy.GetAsync("/dicomweb/studies?PatientName=NOBODY%5EJANE")).Rows);
-        Assert.Equal(["DOE%5EJANE", "NOBODY%5EJANE"], Names);
+        Assert.Empty((await _proxy.GetAsync("/dicomweb/studies?PatientName=UNKNOWN%5EJANE")).Rows);
+        Assert.Equal(["DOE%5EJANE", "UNKNOWN%5EJANE"], Names);
     }
 
     [Fact]
-    public async Task ARefusalOfTheRawCharacter_IsNoFailure_AndIsRemembered()
+    public async Task ReportsNoFailureAndRemembers_WhenThePacsRefusesTheRawCharacter()
     {
         _east.On(
             "studies", connection => SayAsync(connection, _east.Requests[^1].Target.Contains('^', StringComparison.Ordinal) ? 400 : 200));
@@ -59,7 +59,7 @@ public sealed class CaretWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task APacsThatNowRefusesTheRawCharacter_IsAskedWithTheEscape()
+    public async Task FallsBackToTheEscape_WhenThePacsStopsAcceptingTheRawCharacter()
     {
         _east.On(
             "studies",

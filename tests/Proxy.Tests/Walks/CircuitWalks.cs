@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>A PACS that fails again and again is not asked for a while: nobody waits for it, and it can recover.</summary>
+/// <summary>The proxy stops asking a PACS that keeps failing: clients do not wait for it, and it can recover.</summary>
 public sealed class CircuitWalks : IAsyncDisposable
 {
     private const string Studies = "/dicomweb/studies";
@@ -28,7 +28,7 @@ public sealed class CircuitWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task FailedSearchesAndAFailedProbeOpenIt_ThenNobodyAsks()
+    public async Task OpensTheCircuit_WhenSearchesAndTheProbeFail()
     {
         _west.Fail(503);
         await OpenAsync();
@@ -46,12 +46,12 @@ public sealed class CircuitWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task SearchesThatFailWhileTheProbeIsAnswered_LeaveItClosed()
+    public async Task KeepsTheCircuitClosed_WhenTheProbeSucceeds()
     {
         _west.Say(request => request.Query == "?limit=1" ? null : PacsAnswer.Text(500, "text/plain", "no"));
         for (var i = 0; i < 5; i++) await _proxy.GetAsync(Studies);
-        await PassAsync(() => _west.Requests.Any(r => r.Query == "?limit=1"), "the probe is sent");
-        await PassAsync(async () => await StateAsync("west") == "up", "the probe is answered");
+        await AdvanceUntilAsync(() => _west.Requests.Any(r => r.Query == "?limit=1"), "the probe is sent");
+        await AdvanceUntilAsync(async () => await StateAsync("west") == "up", "the probe is answered");
 
         await _proxy.GetAsync(Studies);
 
@@ -60,7 +60,7 @@ public sealed class CircuitWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task APacsThatCannotBeReached_IsNotAskedAtTheSixthSearch_WithoutAProbe()
+    public async Task OpensTheCircuitWithoutAProbe_WhenThePacsIsUnreachable()
     {
         await using var proxy = new ProxyHost(
             ("east", _east.Address), ("west", PartialFailureWalks.DeadAddress()))
@@ -68,14 +68,14 @@ public sealed class CircuitWalks : IAsyncDisposable
         for (var i = 0; i < 5; i++)
         {
             var search = proxy.GetAsync(Studies);
-            // The first attempt's retry waits by the clock.
-            await PassAsync(() => search.IsCompleted, "the search is answered");
+            // The retry of the first attempt waits on the clock.
+            await AdvanceUntilAsync(() => search.IsCompleted, "the search is answered");
         }
         Assert.Contains("not asked for a while", Assert.Single((await proxy.GetAsync(Studies)).Warnings));
     }
 
     [Fact]
-    public async Task ThePageThatIsWrongStaysWrong_AndIsNoPacsThatCannotBeReached()
+    public async Task Returns502_WhenTheCircuitsOpenedForBadAnswers()
     {
         _east.Fail(500);
         _west.Fail(500);
@@ -86,21 +86,21 @@ public sealed class CircuitWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ItIsAskedByTheProxyItself_AndComesBack()
+    public async Task ClosesTheCircuit_WhenAProbeSucceeds()
     {
         _west.Fail(503);
         await OpenAsync();
         var asked = _west.Requests.Count;
 
-        await PassAsync(() => _west.Requests.Count == asked + 1, "it is asked whether it is back");
+        await AdvanceUntilAsync(() => _west.Requests.Count == asked + 1, "the recovery probe is sent");
         Assert.Equal("?limit=1", _west.Requests[^1].Query);
         Assert.Equal("open", await CircuitAsync("west"));
         _west.Mend();
-        await PassAsync(async () => await CircuitAsync("west") == "closed", "it is back");
+        await AdvanceUntilAsync(async () => await CircuitAsync("west") == "closed", "the circuit is closed");
 
-        var whole = await _proxy.GetAsync(Studies);
-        Assert.Equal(["1.2.1", "1.2.2"], whole.Values("0020000D").Order());
-        Assert.Empty(whole.Warnings);
+        var recovered = await _proxy.GetAsync(Studies);
+        Assert.Equal(["1.2.1", "1.2.2"], recovered.Values("0020000D").Order());
+        Assert.Empty(recovered.Warnings);
         var health = (await _proxy.GetAsync("/health/ready")).Json["backends"]!["west"]!;
         Assert.Equal("up", (string)health["state"]!);
         Assert.Equal(1, (int)health["opened"]!);
@@ -108,31 +108,31 @@ public sealed class CircuitWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AHangingPacsIsWaitedForFiveTimes_AndNotAgain()
+    public async Task StopsWaiting_AfterFiveTimeouts()
     {
         var gate = _west.Hang();
         for (var i = 1; i <= 5; i++)
         {
             var search = _proxy.GetAsync(Studies);
-            await PassAsync(() => search.IsCompleted, "the others' answer leaves");
+            await AdvanceUntilAsync(() => search.IsCompleted, "the results of the others are returned");
             Assert.Equal(["1.2.1"], (await search).Values("0020000D"));
         }
-        await PassAsync(async () => await CircuitAsync("west") == "open", "the probe is late, too");
+        await AdvanceUntilAsync(async () => await CircuitAsync("west") == "open", "the probe times out");
         Assert.Equal(6, gate.Arrived);
 
-        // Time stands still: were it waited for, no answer would come.
+        // Time stands still, so a request that waits for the PACS would never complete.
         Assert.Equal(["1.2.1"], (await _proxy.GetAsync(Studies)).Values("0020000D"));
         Assert.Equal(200, (int)(await _proxy.GetAsync(Studies + "/1.2.1/series/1.2.1.1/metadata")).Status);
         Assert.Equal(200, (int)(await _proxy.GetAsync(Studies + "/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1")).Status);
     }
 
     [Fact]
-    public async Task ForwardedRequestsFeedTheSamePicture()
+    public async Task CountsForwardedRequestsInTheCircuit()
     {
         await using var proxy = new ProxyHost(("east", _east.Address)) { Time = _time, ["Backends:east:Forward"] = "true" };
         _east.Fail(503);
         for (var i = 0; i < 5; i++) Assert.Equal(503, (int)(await proxy.GetAsync("/backends/east/dicomweb/workitems")).Status);
-        await PassAsync(
+        await AdvanceUntilAsync(
             async () => (string)(await proxy.GetAsync("/health/ready")).Json["backends"]!["east"]!["circuit"]! == "open",
             "the probe fails");
 
@@ -143,7 +143,7 @@ public sealed class CircuitWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task TooManyRequestsAtOnceAreRefused_AndNotBlamedOnThePacs()
+    public async Task Returns503WithoutOpeningTheCircuit_WhenTooManyRequestsWait()
     {
         await using var proxy = new ProxyHost(("east", _east.Address))
         {
@@ -154,9 +154,9 @@ public sealed class CircuitWalks : IAsyncDisposable
         await proxy.GetAsync(Studies);
         var gate = _east.Hang();
 
-        // One runs and 64 wait; of a hundred searches that differ some are too many.
+        // One runs and 64 wait; some of a hundred different searches exceed that limit.
         var searches = Enumerable.Range(0, 100).Select(i => proxy.GetAsync($"{Studies}?PatientID={i}")).ToArray();
-        await Until.TrueAsync(() => gate.Arrived == 1 && searches.Count(s => s.IsCompleted) == 35, "what is too many is refused");
+        await Until.TrueAsync(() => gate.Arrived == 1 && searches.Count(s => s.IsCompleted) == 35, "the excess requests are refused");
         _east.Mend();
         var replies = await Task.WhenAll(searches);
 
@@ -171,7 +171,7 @@ public sealed class CircuitWalks : IAsyncDisposable
     private async Task OpenAsync()
     {
         for (var i = 0; i < 5; i++) await _proxy.GetAsync(Studies);
-        await PassAsync(async () => await CircuitAsync("west") == "open", "the probe fails");
+        await AdvanceUntilAsync(async () => await CircuitAsync("west") == "open", "the probe fails");
     }
 
     private async Task<string> StateAsync(string backend) =>
@@ -180,10 +180,10 @@ public sealed class CircuitWalks : IAsyncDisposable
     private async Task<string> CircuitAsync(string backend) =>
         (string)(await _proxy.GetAsync("/health/ready")).Json["backends"]![backend]!["circuit"]!;
 
-    private Task PassAsync(Func<bool> condition, string what) => PassAsync(() => Task.FromResult(condition()), what);
+    private Task AdvanceUntilAsync(Func<bool> condition, string what) => AdvanceUntilAsync(() => Task.FromResult(condition()), what);
 
-    /// <summary>Time goes on until it is so.</summary>
-    private Task PassAsync(Func<Task<bool>> condition, string what) => Until.TrueAsync(
+    /// <summary>Advances the time until the condition holds.</summary>
+    private Task AdvanceUntilAsync(Func<Task<bool>> condition, string what) => Until.TrueAsync(
         async () =>
         {
             if (await condition()) return true;

@@ -3,12 +3,12 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>Which pages may read answers, and what of them.</summary>
+/// <summary>Which origins may read answers, and which headers.</summary>
 public sealed class CorsWalks(CorsWalks.OneOrigin one) : IClassFixture<CorsWalks.OneOrigin>
 {
     private readonly ProxyHost _proxy = one.Proxy;
 
-    /// <summary>One proxy that knows one origin besides those of its machine.</summary>
+    /// <summary>A proxy that allows one origin besides the loopback origins.</summary>
     public sealed class OneOrigin : IAsyncDisposable
     {
         public OneOrigin() => Proxy = new(("east", East.Address)) { ["Security:AllowedOrigins:0"] = "https://viewer.example" };
@@ -29,7 +29,7 @@ public sealed class CorsWalks(CorsWalks.OneOrigin one) : IClassFixture<CorsWalks
     [InlineData("http://127.0.0.1:3000")]
     [InlineData("http://[::1]:3000")]
     [InlineData("https://viewer.example")]
-    public async Task AKnownOriginReadsTheAnswerAndItsHeaders(string origin)
+    public async Task AllowsReadingTheAnswerAndItsHeaders_WhenTheOriginIsAllowed(string origin)
     {
         var reply = await _proxy.GetAsync("/dicomweb/studies", ("Origin", origin));
         var problem = await _proxy.GetAsync("/dicomweb/studies/abc/series", ("Origin", origin));
@@ -56,7 +56,7 @@ public sealed class CorsWalks(CorsWalks.OneOrigin one) : IClassFixture<CorsWalks
     [InlineData("http://localhost.evil.example")]
     [InlineData("http://127.0.0.1.evil.example")]
     [InlineData("null")]
-    public async Task AnUnknownOriginReadsNothing(string origin)
+    public async Task AllowsNothing_WhenTheOriginIsUnknown(string origin)
     {
         var reply = await _proxy.GetAsync("/dicomweb/studies", ("Origin", origin));
         var preflight = await PreflightAsync(origin);
@@ -66,7 +66,7 @@ public sealed class CorsWalks(CorsWalks.OneOrigin one) : IClassFixture<CorsWalks
     }
 
     [Fact]
-    public async Task APreflightIsAnswered_WithoutAPacs()
+    public async Task AnswersAPreflight_WithoutAskingAPacs()
     {
         var asked = one.East.Requests.Count;
         var preflight = await PreflightAsync("http://localhost:3000");

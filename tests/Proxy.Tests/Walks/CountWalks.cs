@@ -4,7 +4,7 @@ using Xunit;
 namespace Proxy.Tests.Walks;
 
 /// <summary>
-/// Studies on two PACS are counted over the union of their series; at which price, and what stands when it cannot be known.
+/// Studies on two PACS are counted over the union of their series: the number of requests, and the result when a list is missing.
 /// </summary>
 public sealed class CountWalks : IAsyncDisposable
 {
@@ -26,29 +26,29 @@ public sealed class CountWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AllStudiesOfAPageAreOneQuestion()
+    public async Task CountsAllStudiesOfAPage_WithOneSearch()
     {
-        AreCounted(await _proxy.GetAsync(Studies));
-        Assert.Equal(1, Questions(_east));
+        AssertCounted(await _proxy.GetAsync(Studies));
+        Assert.Equal(1, CountSearches(_east));
         Assert.Equal(0, _east.Count("/series"));
     }
 
     [Fact]
-    public async Task OnlyThePageIsCounted()
+    public async Task CountsOnlyTheStudiesOfThePage()
     {
         Assert.Equal(2, (await _proxy.GetAsync(Studies + "?limit=2")).Rows.Count);
         Assert.Equal(2, _east.Requests.Single(r => r.Path == "series").Query.Split("StudyInstanceUID=")[1].Split('&')[0].Split(',').Length);
     }
 
     [Fact]
-    public async Task ListsThatAgreeWithTheNewRows_AreNotAskedForAgain()
+    public async Task ReusesSeriesLists_WhenTheyAgreeWithTheNewRows()
     {
         var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", _west.Address)) { Time = time };
-        AreCounted(await proxy.GetAsync(Studies));
+        AssertCounted(await proxy.GetAsync(Studies));
         time.Advance(TimeSpan.FromHours(1));
-        AreCounted(await proxy.GetAsync(Studies));
-        Assert.Equal(1, Questions(_east));
+        AssertCounted(await proxy.GetAsync(Studies));
+        Assert.Equal(1, CountSearches(_east));
 
         _east.Hold(new HeldStudy("1.2.7").With("1.2.7.9", "CT", 4).With("1.2.7.8", "CT", 5));
         time.Advance(TimeSpan.FromHours(1));
@@ -58,26 +58,26 @@ public sealed class CountWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task APacsThatDoesNotLookAtTheStudies_IsAskedForEachAlone()
+    public async Task AsksForEachStudy_WhenThePacsIgnoresTheStudiesOfASeriesSearch()
     {
-        _east.Archive.IgnoresStudiesOfSeries = true;
+        _east.Archive.IgnoresStudiesInSeriesSearch = true;
         _east.Hold(new HeldStudy("1.9") { PatientId = "P2" }.With("1.9.1"));
 
-        AreCounted(await _proxy.GetAsync(Studies + "?PatientID=P1"));
+        AssertCounted(await _proxy.GetAsync(Studies + "?PatientID=P1"));
         Assert.Equal(30, _east.Count("/series"));
     }
 
     [Fact]
-    public async Task APacsThatDoesNotSearchForSeriesAlone_IsAskedForEachAlone()
+    public async Task AsksForEachStudy_WhenThePacsRefusesRelationalSeriesSearches()
     {
         _west.Archive.RefusesRelationalSeries = true;
 
-        AreCounted(await _proxy.GetAsync(Studies));
+        AssertCounted(await _proxy.GetAsync(Studies));
         Assert.Equal(30, _west.Count("/series"));
     }
 
     [Fact]
-    public async Task WhatIsNotKnownInTime_IsTheLargestThatIs_AndSaysSo()
+    public async Task ReturnsTheLargestKnownCountAndWarns_WhenAListIsLate()
     {
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", _west.Address)) { ["Search:Deadline"] = "00:00:02" };
         _west.Hang("series");
@@ -91,7 +91,7 @@ public sealed class CountWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task APacsThatHangs_DoesNotKeepTheOthersStudiesFromBeingCounted()
+    public async Task CountsTheStudiesOfOtherPacs_WhenOnePacsHangs()
     {
         using var north = new WireMockPacs();
         await using var proxy = new ProxyHost(
@@ -105,9 +105,9 @@ public sealed class CountWalks : IAsyncDisposable
         Assert.All(reply.Rows, row => Assert.Equal((3, 6), ((int)row!["00201206"]!["Value"]![0]!, (int)row["00201208"]!["Value"]![0]!)));
     }
 
-    /// <summary>Results stay fresh: a search that comes to the cache after the answer asks nothing, either.</summary>
+    /// <summary>Results stay fresh, so a search that reaches the cache after the answer sends no request either.</summary>
     [Fact]
-    public async Task TwentySearchesAtOnce_AskOnce()
+    public async Task AsksOnce_WhenTwentySearchesArriveAtOnce()
     {
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", _west.Address)) { ["Search:Freshness"] = "01:00:00" };
         var gate = _east.Hang("series");
@@ -115,12 +115,12 @@ public sealed class CountWalks : IAsyncDisposable
         await Until.TrueAsync(() => proxy.Arrived == 20 && gate.Arrived > 0, "all searches have arrived");
         gate.Open();
 
-        foreach (var reply in await Task.WhenAll(searches)) AreCounted(reply);
-        Assert.InRange(Questions(_east), 1, 2);
+        foreach (var reply in await Task.WhenAll(searches)) AssertCounted(reply);
+        Assert.InRange(CountSearches(_east), 1, 2);
     }
 
     [Fact]
-    public async Task TwoPatientsUnderOneStudyAreTold_OnceAndWithoutTheirNames()
+    public async Task WarnsOnceWithoutNames_WhenTwoPatientsShareAStudyUid()
     {
         _west.Hold(new HeldStudy("1.2.3") { PatientName = "ROE^RICHARD", PatientId = "P9" }.With("1.2.3.1"));
         await _proxy.GetAsync(Studies);
@@ -133,16 +133,16 @@ public sealed class CountWalks : IAsyncDisposable
             _proxy.Log.All, l => l.Contains("ROE", StringComparison.Ordinal) || l.Contains("DOE", StringComparison.Ordinal));
     }
 
-    /// <summary>Searches for series without a study in the path; the next page of one is no other question.</summary>
-    private static int Questions(WireMockPacs pacs) =>
+    /// <summary>Searches for series without a study in the path; further pages of a search do not count.</summary>
+    private static int CountSearches(WireMockPacs pacs) =>
         pacs.Requests.Count(r => r.Path == "series" && !r.Query.Contains("offset=", StringComparison.Ordinal));
 
-    /// <summary>One series that both have, and one that this one alone has.</summary>
+    /// <summary>Each study has one series on both PACS and one on this PACS only.</summary>
     private static IEnumerable<HeldStudy> Held(int studies, int extra) =>
         Enumerable.Range(1, studies)
             .Select(n => new HeldStudy($"1.2.{n}").With($"1.2.{n}.1", "CT", 3).With($"1.2.{n}.{extra + 1}", "MR", extra));
 
-    private static void AreCounted(Reply reply)
+    private static void AssertCounted(Reply reply)
     {
         Assert.Equal(30, reply.Rows.Count);
         Assert.Empty(reply.Warnings);

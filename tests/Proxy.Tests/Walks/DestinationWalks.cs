@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>One PACS at two addresses: one stands in for the other, and YARP's health checks are part of the one picture.</summary>
+/// <summary>One PACS at two addresses: each stands in for the other, and YARP's health checks count.</summary>
 public sealed class DestinationWalks : IDisposable
 {
     private const string Studies = "/dicomweb/studies";
@@ -20,16 +20,16 @@ public sealed class DestinationWalks : IDisposable
     }
 
     [Fact]
-    public async Task TheOtherIsAsked_WhenTheFirstIsSlow()
+    public async Task AsksTheOtherAddress_WhenTheFirstIsSlow()
     {
         var time = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(56));
         await using var proxy = Proxy(_a.Address, _b.Address, time);
-        // The clock runs faster than the machine: the second has time to answer, however busy it is.
+        // The clock runs faster than the machine: the second address has time to answer on a busy machine.
         proxy["Search:Deadline"] = proxy["Backends:pair:Timeout"] = "00:05:00";
         var gate = _a.Hang();
 
         var search = proxy.GetAsync(Studies);
-        await gate.LetTimePassAsync(time, search, "the other one answers");
+        await gate.LetTimePassAsync(time, search, "the other address answers");
 
         Assert.Equal(["1.2.1"], (await search).Values("0020000D"));
         Assert.Empty((await search).Warnings);
@@ -38,7 +38,7 @@ public sealed class DestinationWalks : IDisposable
     }
 
     [Fact]
-    public async Task NoOtherPacsIsAskedForASlowOne()
+    public async Task DoesNotAskAnotherPacs_WhenOneIsSlow()
     {
         var time = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(56));
         await using var proxy = new ProxyHost(("a", _a.Address), ("b", _b.Address)) { Time = time, ["Search:Deadline"] = "00:00:05" };
@@ -54,7 +54,7 @@ public sealed class DestinationWalks : IDisposable
     }
 
     [Fact]
-    public async Task ADeadOne_IsLeftOut_WhereYarpLooksOn()
+    public async Task SkipsADeadAddress_WhenYarpsPassiveCheckIsOn()
     {
         await using var proxy = Proxy(PartialFailureWalks.DeadAddress(), _b.Address);
         proxy["Backends:pair:HealthCheck:Passive:Enabled"] = "true";
@@ -68,7 +68,7 @@ public sealed class DestinationWalks : IDisposable
     }
 
     [Fact]
-    public async Task OneThatYarpFindsUnhealthy_IsNotAsked()
+    public async Task SkipsAnAddress_WhenYarpMarksItUnhealthy()
     {
         _a.Fail(503, "alive");
         _b.Say(PacsAnswer.Json("[]"), "alive");
@@ -80,7 +80,7 @@ public sealed class DestinationWalks : IDisposable
 
         await Until.TrueAsync(
             async () => await FindHealthAsync(proxy, "a") == "unhealthy" && await FindHealthAsync(proxy, "b") == "healthy",
-            "YARP has found out");
+            "YARP marks it unhealthy");
         await Until.TrueAsync(
             async () =>
             {
@@ -88,7 +88,7 @@ public sealed class DestinationWalks : IDisposable
                 Assert.Equal(["1.2.1"], (await proxy.GetAsync(Studies, ("Cache-Control", "no-cache"))).Values("0020000D"));
                 return _a.Count("studies") == asked;
             },
-            "the first is not asked any more");
+            "the first address is not asked any more");
     }
 
     private static ProxyHost Proxy(string a, string b, FakeTimeProvider? time = null) => new()

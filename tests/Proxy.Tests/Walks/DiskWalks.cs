@@ -9,7 +9,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>Pixels that were fetched once: after a restart, out of whole instances, purged, and when the disk fails.</summary>
+/// <summary>Fetched pixels after a restart, frames cut from whole instances, purges, and a failing disk.</summary>
 public sealed class DiskWalks : IDisposable
 {
     private const string Series = "/dicomweb/studies/1.2.1/series/1.2.1.1";
@@ -37,7 +37,7 @@ public sealed class DiskWalks : IDisposable
     }
 
     [Fact]
-    public async Task AStudyThatWasOpenedBefore_OpensAfterARestart_AndNoPixelIsAskedFor()
+    public async Task ServesAStudyFromDiskWithoutAskingForPixels_AfterARestart()
     {
         var frames = new List<Reply>();
         await using (var first = Start())
@@ -62,7 +62,7 @@ public sealed class DiskWalks : IDisposable
     }
 
     [Fact]
-    public async Task AFrameThatIsKeptAsStored_AnswersItsTransferSyntaxAfterARestartToo()
+    public async Task ServesAFrameCachedAsStored_WhenItsTransferSyntaxIsRequestedAfterARestart()
     {
         await using (var first = Start()) await first.GetAsync($"{Series}/instances/1.2.1.1.1/frames/1", AsStored);
         await using var second = Start();
@@ -77,7 +77,7 @@ public sealed class DiskWalks : IDisposable
     }
 
     [Fact]
-    public async Task AnInstanceThatIsKeptGivesItsFrames_FromMemoryAndFromDisk()
+    public async Task ServesFramesOfACachedInstance_FromMemoryAndFromDisk()
     {
         var file = GetFile("1.2.1.1.2");
         _east.Say(Archive.Multipart("application/dicom; transfer-syntax=" + ExplicitLittleEndian, file), "/instances/1.2.1.1.2");
@@ -85,7 +85,7 @@ public sealed class DiskWalks : IDisposable
         await using (var first = Start())
         {
             await first.GetAsync($"{Series}/instances/1.2.1.1.2", Dicom);
-            // It is kept a moment after its client has it.
+            // The proxy caches the body a moment after the client has it.
             await Until.TrueAsync(async () => (int?)(await first.GetAsync("/cache")).Json["backends"]?["east"]?["memory"]?["entries"] == 1);
             await AssertFramesAsync(first);
         }
@@ -93,7 +93,7 @@ public sealed class DiskWalks : IDisposable
         await AssertFramesAsync(second);
         Assert.Equal(0, _east.Requests.Count(r => r.Path.Contains("/frames/", StringComparison.Ordinal)));
 
-        // What it is not stored in, and what it does not have, the PACS is asked for.
+        // The proxy asks the PACS for other transfer syntaxes and for missing frames.
         await second.GetAsync($"{Series}/instances/1.2.1.1.2/frames/1", ("Accept", "image/jp2; transfer-syntax=*"));
         await second.GetAsync($"{Series}/instances/1.2.1.1.2/frames/5", AsStored);
         Assert.Equal(2, _east.Requests.Count(r => r.Path.Contains("/frames/", StringComparison.Ordinal)));
@@ -113,9 +113,9 @@ public sealed class DiskWalks : IDisposable
         }
     }
 
-    /// <summary>What an archive gives when it may choose the transfer syntax it may have transcoded.</summary>
+    /// <summary>The archive may have transcoded an instance if the request let it choose the transfer syntax.</summary>
     [Fact]
-    public async Task AnInstanceInAFormOfTheArchivesChoiceGivesNoFrameAsStored()
+    public async Task ServesNoFrameAsStored_WhenTheArchiveChoseTheTransferSyntaxOfTheInstance()
     {
         _east.Say(
             Archive.Multipart("application/dicom; transfer-syntax=" + ExplicitLittleEndian, GetFile("1.2.1.1.2")), "/instances/1.2.1.1.2");
@@ -123,7 +123,8 @@ public sealed class DiskWalks : IDisposable
         await proxy.GetAsync($"{Series}/instances/1.2.1.1.2", ("Accept", "multipart/related; type=\"application/dicom\""));
 
         const string either =
-            "multipart/related; type=application/octet-stream; transfer-syntax=*, multipart/related; type=image/jp2; transfer-syntax=1.2.840.10008.1.2.4.90";
+            "multipart/related; type=application/octet-stream; transfer-syntax=*, " +
+            "multipart/related; type=image/jp2; transfer-syntax=1.2.840.10008.1.2.4.90";
         Assert.Equal(
             "Proxy; fwd=miss; stored", (await proxy.GetAsync($"{Series}/instances/1.2.1.1.2/frames/1", ("Accept", either))).CacheStatus);
         Assert.Equal(
@@ -133,7 +134,7 @@ public sealed class DiskWalks : IDisposable
     }
 
     [Fact]
-    public async Task AFileOfAnotherInstanceGivesNoFrame()
+    public async Task ServesNoFrame_WhenTheFileIsOfAnotherInstance()
     {
         _east.Say(
             Archive.Multipart("application/dicom; transfer-syntax=" + ExplicitLittleEndian, GetFile("1.2.1.1.3")), "/instances/1.2.1.1.2");
@@ -143,7 +144,7 @@ public sealed class DiskWalks : IDisposable
     }
 
     [Fact]
-    public async Task ASeriesThatWasRetrievedIsKept_OnDiskAlone()
+    public async Task CachesARetrievedSeries_OnDiskOnly()
     {
         await using var proxy = Start();
         var parts = Parts.Read(await proxy.GetAsync(Series, Dicom));
@@ -156,7 +157,7 @@ public sealed class DiskWalks : IDisposable
     }
 
     [Fact]
-    public async Task WhatIsDamagedOnDiskIsAskedForAgain_AndTheClientSeesTheRightBytes()
+    public async Task FetchesAgain_WhenAnEntryOnDiskIsDamaged()
     {
         byte[] before;
         await using (var first = Start()) before = (await first.GetAsync(Frames().First(), AsStored)).Body;
@@ -174,7 +175,7 @@ public sealed class DiskWalks : IDisposable
     }
 
     [Fact]
-    public async Task PurgingAStudyLeavesNoTraceOfIt_AndNothingElseGoes()
+    public async Task PurgesAStudyCompletely_AndNothingElse()
     {
         const string other = "/dicomweb/studies/1.2.2/series/1.2.2.1/instances/1.2.2.1.1/frames/1";
         await using var proxy = Start();
@@ -201,7 +202,7 @@ public sealed class DiskWalks : IDisposable
     }
 
     [Fact]
-    public async Task WhatIsPurgedWhileItIsOnItsWayIsGiven_AndNotKept()
+    public async Task ServesButDoesNotCacheABody_WhenItsStudyIsPurgedDuringTheFetch()
     {
         await using var proxy = Start();
         var hang = _east.Hang("/frames/1");
@@ -215,7 +216,7 @@ public sealed class DiskWalks : IDisposable
     }
 
     [Fact]
-    public async Task WhatIsKeptIsShownByTierAndBackend()
+    public async Task ReportsCacheContents_ByTierAndBackend()
     {
         await using var proxy = Start();
         foreach (var frame in Frames().Concat(Frames())) await proxy.GetAsync(frame, AsStored);
@@ -236,7 +237,7 @@ public sealed class DiskWalks : IDisposable
     }
 
     [Fact]
-    public async Task BudgetsAreShownAsConfigured()
+    public async Task ReportsBudgetsAsConfigured()
     {
         await using var proxy = Start();
         proxy["Cache:Memory:MaxBytes"] = "268435456";
@@ -250,14 +251,14 @@ public sealed class DiskWalks : IDisposable
     }
 
     [Fact]
-    public async Task ADiskThatVanishesChangesNothingForClients_AndIsShown()
+    public async Task ServesClientsAndReportsTheFault_WhenTheDiskVanishes()
     {
         await using var proxy = Start();
         var frames = Frames().ToList();
         await proxy.GetAsync(frames[0], AsStored);
         await Until.TrueAsync(() => Files.Count() == 1);
         await Until.DeletedAsync(Cache);
-        await File.WriteAllTextAsync(Cache, "in its place", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(Cache, "a file instead of the folder", TestContext.Current.CancellationToken);
 
         foreach (var frame in frames) Assert.Equal(200, (int)(await proxy.GetAsync(frame, AsStored)).Status);
         Assert.Equal(3, (await proxy.GetAsync(Series + "/metadata")).Rows.Count);
@@ -272,9 +273,9 @@ public sealed class DiskWalks : IDisposable
         Assert.Equal(204, (int)(await proxy.SendAsync(HttpMethod.Delete, "/cache", [])).Status);
     }
 
-    /// <summary>As caches are that were filled before answers were looked at.</summary>
+    /// <summary>Covers caches that were filled before the proxy checked bodies.</summary>
     [Fact]
-    public async Task WhatIsOnDiskAndCannotBeWhatItIsKeptAs_IsAskedForAgain_AndGoes()
+    public async Task RemovesAndFetchesAgain_WhenAnEntryOnDiskHasTheWrongContent()
     {
         var instance = $"{Series["/dicomweb/".Length..]}/instances/1.2.1.1.1";
         var page = "<!DOCTYPE html><html>Please log in</html>"u8.ToArray();

@@ -10,7 +10,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>What a client hears of the proxy: what it opened itself, and what others did.</summary>
+/// <summary>The events that a client receives: about studies it opened and about those of other clients.</summary>
 public sealed class EventWalks : IAsyncDisposable
 {
     private const string Series = "/dicomweb/studies/1.2.1/series";
@@ -34,7 +34,7 @@ public sealed class EventWalks : IAsyncDisposable
     private EventLog Log => _proxy.Services.GetRequiredService<EventLog>();
 
     [Fact]
-    public async Task WhoOpensAStudyHearsOfItsSeries_ThenOfTheirInstances()
+    public async Task SendsSeriesThenInstances_WhenAStudyIsOpened()
     {
         using var listener = await Listener.OpenAsync(_proxy);
 
@@ -45,12 +45,16 @@ public sealed class EventWalks : IAsyncDisposable
 
         await Until.TrueAsync(() => listener.Heard.Count == 2);
         Assert.Equal(["SERIES_ADDED", "INSTANCES_ADDED"], listener.Names);
-        Assert.Equal("""{"StudyInstanceUID":"1.2.1","SeriesInstanceUIDs":["1.2.1.1","1.2.1.2"],"backend":"east","madeInClient":false}""", listener.Heard.First().Data.ToJsonString());
-        Assert.Equal("""{"StudyInstanceUID":"1.2.1","SeriesInstanceUID":"1.2.1.1","instances":3,"backend":"east","madeInClient":false}""", listener.Heard.Last().Data.ToJsonString());
+        Assert.Equal(
+            """{"StudyInstanceUID":"1.2.1","SeriesInstanceUIDs":["1.2.1.1","1.2.1.2"],"backend":"east","madeInClient":false}""",
+            listener.Heard.First().Data.ToJsonString());
+        Assert.Equal(
+            """{"StudyInstanceUID":"1.2.1","SeriesInstanceUID":"1.2.1.1","instances":3,"backend":"east","madeInClient":false}""",
+            listener.Heard.Last().Data.ToJsonString());
     }
 
     [Fact]
-    public async Task ItIsAnEventStream_ThatNothingBetweenKeepsOrHoldsBack()
+    public async Task SendsAnEventStream_ThatProxiesDoNotCacheOrBuffer()
     {
         using var response = await _proxy.OpenAsync("/events", ("Origin", "http://localhost:3000"));
 
@@ -63,7 +67,7 @@ public sealed class EventWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ABackendThatFailsIsDown_AndUpWhenItAnswersAgain()
+    public async Task ReportsABackendDownAndUp_WhenItFailsAndRecovers()
     {
         using var listener = await Listener.OpenAsync(_proxy, "?event=BACKEND_UP,BACKEND_DOWN");
 
@@ -80,7 +84,7 @@ public sealed class EventWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhoComesBackHearsWhatItMissed()
+    public async Task ReplaysMissedEvents_WhenAClientReconnects()
     {
         using (var first = await Listener.OpenAsync(_proxy))
         {
@@ -102,7 +106,7 @@ public sealed class EventWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhoComesBackFromAnEarlierProcessIsToldOfAGap_WhateverItFilters()
+    public async Task SendsAGapWithAnyFilter_WhenTheLastIdIsOfAnEarlierProcess()
     {
         await _proxy.GetAsync(Series);
 
@@ -114,7 +118,7 @@ public sealed class EventWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task OnlyWhatPassesTheFilterComes()
+    public async Task SendsOnlyEventsThatMatchTheFilter()
     {
         using var all = await Listener.OpenAsync(_proxy);
         using var series = await Listener.OpenAsync(_proxy, "?event=SERIES_ADDED,BACKEND_UP");
@@ -134,16 +138,17 @@ public sealed class EventWalks : IAsyncDisposable
     [Theory]
     [InlineData(
         "?event=SERIES_ADDED,NONE",
-        "event: any of SERIES_ADDED, INSTANCES_ADDED, STUDY_REMOVED, SERIES_REMOVED, SERIES_MOVED, BACKEND_UP, BACKEND_DOWN, PREFETCH_PROGRESS")]
+        "event: any of SERIES_ADDED, INSTANCES_ADDED, STUDY_REMOVED, SERIES_REMOVED, SERIES_MOVED, " +
+        "BACKEND_UP, BACKEND_DOWN, PREFETCH_PROGRESS")]
     [InlineData("?event=series_added", "event: any of")]
     [InlineData("?study=x", "study: a UID")]
     [InlineData("?study=", "study: a UID")]
     [InlineData("?study=1.2&study=1.3", "study: a UID")]
-    public async Task WhatCannotBeFilteredByIsRefused(string query, string names) =>
+    public async Task Refuses_WhenTheFilterIsInvalid(string query, string names) =>
         (await _proxy.GetAsync("/events" + query)).IsProblem(400, names);
 
     [Fact]
-    public async Task ASilentStreamBeats_AndMovesThePlaceToComeBackTo()
+    public async Task SendsHeartbeatsWithANewLastId_WhenNoEventMatches()
     {
         using var listener = await Listener.OpenAsync(_proxy, "?event=BACKEND_UP");
         await Until.TrueAsync(() => listener.LastId.Length > 0);
@@ -159,7 +164,7 @@ public sealed class EventWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ASlowClientIsToldWhatItLost_AndOthersGetEverything()
+    public async Task ReportsLostEventsToASlowClient_AndSendsAllEventsToOthers()
     {
         const int Events = 40, UidsEach = 10_000;
         using var quick = await Listener.OpenAsync(_proxy);
@@ -191,7 +196,7 @@ public sealed class EventWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AThousandHearTheSame()
+    public async Task SendsTheSameEventsToAThousandClients()
     {
         var listeners = await Task.WhenAll(Enumerable.Range(0, 1000).Select(_ => Listener.OpenAsync(_proxy)));
 
@@ -206,7 +211,7 @@ public sealed class EventWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task OneMoreOfAnAddressThanMayListenIsRefused_AndAnotherAddressIsNot()
+    public async Task Returns429_WhenOneAddressOpensTooManyStreams()
     {
         await using var proxy = new ProxyHost(("east", _east.Address)) { ["Security:KnownProxies:0"] = "127.0.0.1" };
         var listeners = await Task.WhenAll(
@@ -224,7 +229,7 @@ public sealed class EventWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task EveryStreamEndsAtOnce_WhenTheProxyStops_AlsoOneThatNobodyReads()
+    public async Task EndsEveryStream_WhenTheProxyStops()
     {
         var proxy = new ProxyHost(("east", _east.Address));
         using var listener = await Listener.OpenAsync(proxy);
@@ -246,7 +251,7 @@ public sealed class EventWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task NoPatientIsNamed()
+    public async Task NamesNoPatient()
     {
         using var listener = await Listener.OpenAsync(_proxy);
         await _proxy.GetAsync("/dicomweb/studies");

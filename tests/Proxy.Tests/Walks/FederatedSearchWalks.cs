@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>All PACS as one: what a search answers when all of them do.</summary>
+/// <summary>Searches over several PACS that all answer.</summary>
 public sealed class FederatedSearchWalks
 {
     private const string Studies = "/dicomweb/studies";
@@ -15,7 +15,7 @@ public sealed class FederatedSearchWalks
         .With("1.2.1.3", "SR", 1);
 
     [Fact]
-    public async Task ListsAStudyOnce_ThatTwoPacsHold()
+    public async Task ListsAStudyOnce_WhenTwoPacsHoldIt()
     {
         using var east = new WireMockPacs(OnBothInEast);
         using var west = new WireMockPacs(OnBothInWest, new HeldStudy("1.2.2") { Date = "20240401" }.With("1.2.2.1", "MR", 2));
@@ -33,7 +33,7 @@ public sealed class FederatedSearchWalks
     }
 
     [Fact]
-    public async Task PagesFitTogether_WhateverOrderTheBackendsHave()
+    public async Task ReturnsConsistentPages_WhenBackendsSortDifferently()
     {
         using var east = new WireMockPacs(
             Enumerable.Range(1, 7).Select(n => new HeldStudy($"1.3.{n}") { Date = $"2024010{n}" }.With($"1.3.{n}.1")));
@@ -51,7 +51,7 @@ public sealed class FederatedSearchWalks
     }
 
     [Fact]
-    public async Task OrdersStudiesOfTheSameMoment_TheSameWayAtEveryCall()
+    public async Task SortsStudiesOfTheSameTime_InAStableOrder()
     {
         using var east = new WireMockPacs(new HeldStudy("1.4.3").With("1.4.3.1"), new HeldStudy("1.4.1").With("1.4.1.1"));
         using var west = new WireMockPacs(new HeldStudy("1.4.4").With("1.4.4.1"), new HeldStudy("1.4.2").With("1.4.2.1"));
@@ -61,7 +61,7 @@ public sealed class FederatedSearchWalks
     }
 
     [Fact]
-    public async Task SaysHowManyResultsRemain()
+    public async Task ReportsHowManyResultsRemain()
     {
         using var east = new WireMockPacs(Enumerable.Range(1, 5).Select(n => new HeldStudy($"1.3.{n}").With($"1.3.{n}.1")));
         await using var proxy = new ProxyHost(("east", east.Address));
@@ -77,7 +77,7 @@ public sealed class FederatedSearchWalks
     }
 
     [Fact]
-    public async Task AnEmptyListIs200_WhenEveryPacsSaysThatItHasNothing()
+    public async Task Returns200WithAnEmptyList_WhenNoPacsHasResults()
     {
         using var east = new WireMockPacs();
         using var west = new WireMockPacs();
@@ -92,7 +92,7 @@ public sealed class FederatedSearchWalks
     }
 
     [Fact]
-    public async Task TheRootOfOneBackend_ShowsThatBackendAlone()
+    public async Task ListsOneBackendOnly_AtTheRootOfThatBackend()
     {
         using var east = new WireMockPacs(OnBothInEast);
         using var west = new WireMockPacs(OnBothInWest);
@@ -108,7 +108,7 @@ public sealed class FederatedSearchWalks
     }
 
     [Fact]
-    public async Task SeriesOfAStudyAreTheUnion_AndTheOneOnBothStandsOnce()
+    public async Task ListsTheUnionOfSeries_WhenTwoPacsHoldAStudy()
     {
         using var east = new WireMockPacs(OnBothInEast);
         using var west = new WireMockPacs(OnBothInWest);
@@ -124,7 +124,7 @@ public sealed class FederatedSearchWalks
     [InlineData("/dicomweb/instances", "00080018", 9)]
     [InlineData("/dicomweb/studies/1.2.1/instances", "00080018", 9)]
     [InlineData("/dicomweb/studies/1.2.1/series/1.2.1.2/instances", "00080018", 5)]
-    public async Task EveryLevelIsMergedByItsUid(string path, string key, int count)
+    public async Task MergesResultsByUid_AtEveryLevel(string path, string key, int count)
     {
         using var east = new WireMockPacs(OnBothInEast);
         using var west = new WireMockPacs(OnBothInWest);

@@ -8,8 +8,8 @@ using Xunit;
 namespace Proxy.Tests.Walks;
 
 /// <summary>
-/// However studies lie in one to six PACS, whichever of them fail and however they page: the pages put together are the
-/// one list that a PACS with everything in it would give.
+/// For any distribution of studies over one to six PACS, any failures and any page size, the concatenated pages equal the list
+/// of one PACS that holds everything.
 /// </summary>
 public sealed partial class FederationProperties(FederationProperties.SixPacs six) : IClassFixture<FederationProperties.SixPacs>
 {
@@ -19,7 +19,7 @@ public sealed partial class FederationProperties(FederationProperties.SixPacs si
         [PacsAnswer.Text(401, "text/plain", "no"), PacsAnswer.Text(200, "text/html", "<html>Please log in</html>"),
         PacsAnswer.Json("[{\"0020000D\""), PacsAnswer.Text(400, "text/plain", "no")];
 
-    /// <summary>Six PACS, each with its own ways, which it keeps.</summary>
+    /// <summary>Six PACS; each keeps its own paging behaviour.</summary>
     public sealed class SixPacs : IAsyncDisposable
     {
         private static int _next;
@@ -27,8 +27,8 @@ public sealed partial class FederationProperties(FederationProperties.SixPacs si
         public SixPacs()
         {
             All[1].Archive.PageCap = 10;
-            (All[2].Archive.PageCap, All[2].Archive.SaysWhatRemains) = (12, true);
-            (All[3].Archive.MostLimit, All[3].Archive.RefusesModalityLists) = (200, true);
+            (All[2].Archive.PageCap, All[2].Archive.ReportsRemaining) = (12, true);
+            (All[3].Archive.MaxLimit, All[3].Archive.RefusesModalityLists) = (200, true);
             All[4].Archive.IgnoresOffset = true;
             (All[5].Archive.RefusesOffsetPastEnd, All[5].Archive.RefusesRelationalSeries) = (true, true);
             Proxy = new(All.Select((pacs, i) => ($"p{i}", pacs.Address)));
@@ -39,7 +39,7 @@ public sealed partial class FederationProperties(FederationProperties.SixPacs si
 
         public ProxyHost Proxy { get; }
 
-        /// <summary>A patient that nobody asked for yet.</summary>
+        /// <summary>A patient that no earlier search named.</summary>
         public static int Next() => Interlocked.Increment(ref _next);
 
         public async ValueTask DisposeAsync()
@@ -49,11 +49,11 @@ public sealed partial class FederationProperties(FederationProperties.SixPacs si
         }
     }
 
-    /// <summary>A study, and what each PACS has of it.</summary>
+    /// <summary>A study, and the part of it that each PACS holds.</summary>
     private sealed record Spread(string Uid, string Date, string Time, Dictionary<int, HeldStudy> Parts);
 
     [Property(MaxTest = 40)]
-    public async Task PagesPutTogetherAreTheWholeList(DoNotSize<int> seed)
+    public async Task ConcatenatedPagesEqualTheMergedList(DoNotSize<int> seed)
     {
         var random = new Random(seed.Item);
         var patient = $"P{SixPacs.Next()}";
@@ -62,15 +62,15 @@ public sealed partial class FederationProperties(FederationProperties.SixPacs si
         for (var i = 0; i < count; i++) six.All[i].Hold(studies.Where(s => s.Parts.ContainsKey(i)).Select(s => s.Parts[i]));
         var failing = Enumerable.Range(0, count).Where(_ => random.Next(5) == 0).ToHashSet();
         foreach (var i in failing) six.All[i].Say(Faults[random.Next(Faults.Length)]);
-        // Each in an order of its own.
+        // Each PACS sorts in its own order.
         foreach (var pacs in six.All)
         {
             var salt = random.Next();
             pacs.Archive.Order = held => held.OrderBy(s => s.Uid.GetHashCode(StringComparison.Ordinal) ^ salt);
         }
         string[] modalities = random.Next(3) == 0 ? [Modalities[random.Next(4)], Modalities[random.Next(4)]] : [];
-        var search =
-            $"/dicomweb/studies?PatientID={patient}&limit={limit}{(modalities.Length == 0 ? "" : $"&ModalitiesInStudy={string.Join(',', modalities)}")}";
+        var search = $"/dicomweb/studies?PatientID={patient}&limit={limit}";
+        if (modalities.Length > 0) search += $"&ModalitiesInStudy={string.Join(',', modalities)}";
 
         var pages = new List<Reply>();
         do pages.Add(await six.Proxy.GetAsync($"{search}&offset={pages.Count * limit}"));
@@ -98,7 +98,7 @@ public sealed partial class FederationProperties(FederationProperties.SixPacs si
         }
     }
 
-    /// <summary>Somewhere, in one PACS or several; each has some of its series, and of a series all instances or fewer.</summary>
+    /// <summary>Places a study in one PACS or several: each holds some of its series, and all or some instances of a series.</summary>
     private static Spread Scatter(Random random, string uid, string patient, int count)
     {
         var (date, time) = ($"202401{random.Next(1, 4):D2}", $"{random.Next(3):D2}0000");

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>Every request that a client waits for holds prefetching back; revalidation in the background does not.</summary>
+/// <summary>Every request with a waiting client pauses prefetching; background revalidation does not.</summary>
 public sealed class ForegroundWalks : IAsyncDisposable
 {
     private readonly WireMockPacs _east = new(
@@ -31,19 +31,19 @@ public sealed class ForegroundWalks : IAsyncDisposable
     [InlineData("/dicomweb/studies/1.2.2/series/1.2.2.1", "")]
     [InlineData("/backends/east/dicomweb/workitems", "workitems")]
     [InlineData("bulk data", "/bulk/7fe00010")]
-    public async Task APrefetchIsBrokenOff_WhileAClientWaitsForThePacs(string path, string waitsFor)
+    public async Task CancelsThePrefetch_WhileAClientWaitsForThePacs(string path, string waitsFor)
     {
         if (path == "bulk data")
             path = new Uri((string)(await _proxy.GetAsync(
                 "/dicomweb/studies/1.2.2/series/1.2.2.1/metadata")).Rows[0]!["7FE00010"]!["BulkDataURI"]!).AbsolutePath;
-        var ahead = _east.Hang("/1.2.1.1.1/frames/1");
+        var prefetch = _east.Hang("/1.2.1.1.1/frames/1");
         var job = await PostAsync("1.2.1");
-        await Until.TrueAsync(() => ahead.Arrived == 1);
+        await Until.TrueAsync(() => prefetch.Arrived == 1);
 
         var wanted = _east.Hang(waitsFor);
         var client = _proxy.GetAsync(path);
         await Until.TrueAsync(() => wanted.Arrived > 0);
-        ahead.Open();
+        prefetch.Open();
         await Until.TrueAsync(async () => (string?)(await JobAsync(job))["waiting"] == "its turn");
         Assert.Equal(0, (int)(await JobAsync(job))["frames"]!["done"]!);
 
@@ -54,25 +54,26 @@ public sealed class ForegroundWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task APrefetchGoesOn_WhileMetadataIsRevalidatedInTheBackground()
+    public async Task ContinuesThePrefetch_WhileMetadataIsRevalidatedInTheBackground()
     {
         _proxy["Cache:Metadata:Freshness"] = "00:00:00";
         await _proxy.GetAsync("/dicomweb/studies/1.2.2/series/1.2.2.1/metadata");
-        var ahead = _east.Hang("/1.2.1.1.1/frames/1");
+        var prefetch = _east.Hang("/1.2.1.1.1/frames/1");
         var job = await PostAsync("1.2.1");
-        await Until.TrueAsync(() => ahead.Arrived == 1);
+        await Until.TrueAsync(() => prefetch.Arrived == 1);
 
         var revalidation = _east.Hang("studies/1.2.2/series");
         var stale = await _proxy.GetAsync("/dicomweb/studies/1.2.2/series/1.2.2.1/metadata");
         Assert.Equal("Proxy; fwd=stale", stale.CacheStatus);
         Assert.Equal(1, revalidation.Arrived);
-        ahead.Open();
+        prefetch.Open();
 
         await DoneAsync(job);
         Assert.Equal(1, _east.Count("/1.2.1.1.1/frames/1"));
     }
 
-    private async Task<string> PostAsync(string study) => (await _proxy.SendAsync(HttpMethod.Post, "/prefetch", [], $$"""{"studies":["{{study}}"]}"""))["Location"];
+    private async Task<string> PostAsync(string study) =>
+        (await _proxy.SendAsync(HttpMethod.Post, "/prefetch", [], $$"""{"studies":["{{study}}"]}"""))["Location"];
 
     private async Task<JsonNode> JobAsync(string job) => (await _proxy.GetAsync(job)).Json;
 

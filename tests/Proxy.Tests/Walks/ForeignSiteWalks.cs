@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>What a page of another site reaches through a user's browser: nothing under its own name, and no change.</summary>
+/// <summary>A page of another site cannot reach the proxy under its own name, nor change anything through a user's browser.</summary>
 public sealed class ForeignSiteWalks(ForeignSiteWalks.OneProxy one) : IClassFixture<ForeignSiteWalks.OneProxy>
 {
     private const string Job = """{"studies":["1.2.1"]}""";
@@ -36,7 +36,7 @@ public sealed class ForeignSiteWalks(ForeignSiteWalks.OneProxy one) : IClassFixt
     [InlineData("evil.example:8080")]
     [InlineData("localhost.evil.example")]
     [InlineData("10.0.0.7")]
-    public async Task NothingIsAnsweredUnderANameThatIsNotTheProxys(string host)
+    public async Task RefusesRequests_WhenTheHostIsUnknown(string host)
     {
         var asked = one.East.Requests.Count;
         string[] paths =
@@ -58,18 +58,18 @@ public sealed class ForeignSiteWalks(ForeignSiteWalks.OneProxy one) : IClassFixt
     [InlineData("127.0.0.2")]
     [InlineData("[::1]:8080")]
     [InlineData("pacs.example")]
-    public async Task TheProxysOwnNamesAreAnswered(string host) =>
+    public async Task AnswersRequests_WhenTheHostIsKnown(string host) =>
         Assert.Equal(200, (int)(await _proxy.GetAsync("/dicomweb/studies", ("Host", host))).Status);
 
     [Theory]
     [InlineData("X-Forwarded-Host", "evil.example")]
     [InlineData("Forwarded", "host=evil.example")]
-    public async Task AForwardedNameHasToBeKnownToo(string header, string value) =>
+    public async Task RefusesRequests_WhenTheForwardedHostIsUnknown(string header, string value) =>
         (await _proxy.GetAsync("/dicomweb/studies", (header, value))).IsProblem(421, names: "evil.example");
 
-    /// <summary>A page behind a rebound name sets any header but <c>Host</c>, and comes from this machine.</summary>
+    /// <summary>A page behind a rebound DNS name sets any header except <c>Host</c>, and its requests come from this machine.</summary>
     [Fact]
-    public async Task AForwardedNameDoesNotHideTheOneThatTheBrowserSent() =>
+    public async Task RefusesAnUnknownHost_WhenTheForwardedHostIsKnown() =>
         (await _proxy.GetAsync("/dicomweb/studies", ("Host", "evil.example"), ("X-Forwarded-Host", "pacs.example")))
             .IsProblem(421, names: "evil.example");
 
@@ -81,7 +81,7 @@ public sealed class ForeignSiteWalks(ForeignSiteWalks.OneProxy one) : IClassFixt
     [InlineData("POST", "/backends/east/dicomweb/workitems")]
     [InlineData("DELETE", "/backends/east/dicomweb/studies/1.2.1")]
     [InlineData("PUT", "/nothing")]
-    public async Task APageOfAnotherOriginChangesNothing(string method, string path)
+    public async Task RefusesChanges_WhenThePageIsOfAnotherOrigin(string method, string path)
     {
         var asked = one.East.Requests.Count(r => r.Method != "GET");
         (string, string)[][] foreign =
@@ -106,13 +106,13 @@ public sealed class ForeignSiteWalks(ForeignSiteWalks.OneProxy one) : IClassFixt
     {
         { "", "" }, { "", "none" }, { "{own}", "" }, { "{own}", "same-origin" },
         { "http://localhost:3000", "cross-site" }, { "https://viewer.example", "cross-site" },
-        // The browser knows better than the proxy when something between changes the host.
+        // Sec-Fetch-Site decides if an intermediary rewrites the host.
         { "https://outside.example", "same-origin" },
     };
 
     [Theory]
     [MemberData(nameof(OwnOrigins))]
-    public async Task APageOfAnAllowedOriginOrAProgramMay(string origin, string site)
+    public async Task AllowsChanges_WhenTheOriginIsAllowedOrMissing(string origin, string site)
     {
         var headers = new List<(string, string)>();
         if (origin.Length > 0) headers.Add(("Origin", origin.Replace("{own}", _proxy.Address, StringComparison.Ordinal)));
@@ -122,7 +122,7 @@ public sealed class ForeignSiteWalks(ForeignSiteWalks.OneProxy one) : IClassFixt
     }
 
     [Fact]
-    public async Task TheOwnOriginIsTheOneThatTheClientUsed()
+    public async Task TakesTheOriginThatTheClientUsed_AsItsOwn()
     {
         (string, string)[] forwarded = [("X-Forwarded-Host", "pacs.example"), ("X-Forwarded-Proto", "https")];
 
@@ -137,16 +137,16 @@ public sealed class ForeignSiteWalks(ForeignSiteWalks.OneProxy one) : IClassFixt
     [InlineData("text/plain")]
     [InlineData("application/x-www-form-urlencoded")]
     [InlineData("multipart/form-data; boundary=x")]
-    public async Task AJobIsJson(string type)
+    public async Task Returns415_WhenAJobIsNotJson(string type)
     {
         (await _proxy.SendAsync(HttpMethod.Post, "/prefetch", [("Content-Type", type)], Job)).IsProblem(415, names: "application/json");
         Assert.Empty((await _proxy.GetAsync("/prefetch")).Json.AsArray());
     }
 
     [Fact]
-    public async Task ReadingNeedsNoOrigin()
+    public async Task AllowsReading_WhenTheOriginIsForeign()
     {
-        // What a page of another origin may read of it is decided by its browser (CORS).
+        // CORS decides if a page of another origin may read the answer.
         var reply = await _proxy.GetAsync("/dicomweb/studies", ("Origin", "https://evil.example"), ("Sec-Fetch-Site", "cross-site"));
         Assert.Equal(200, (int)reply.Status);
     }

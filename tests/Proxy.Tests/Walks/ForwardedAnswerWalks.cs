@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>Answers that are passed on: they name no host of the PACS, run nothing in a browser, and keep their refusals.</summary>
+/// <summary>Forwarded answers name no host of the PACS, run nothing in a browser, and keep refusals.</summary>
 public sealed class ForwardedAnswerWalks : IAsyncDisposable
 {
     private const string Workitems = "/backends/east/dicomweb/workitems";
@@ -31,28 +31,32 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
     private string Authority => $"127.0.0.1:{_east.Port}";
 
     [Theory]
-    [InlineData("application/dicom+json", """[{"00081190":{"Value":["{pacs}/workitems/1"]}}]""", """[{"00081190":{"Value":["{root}/workitems/1"]}}]""")]
+    [InlineData(
+        "application/dicom+json",
+        """[{"00081190":{"Value":["{pacs}/workitems/1"]}}]""",
+        """[{"00081190":{"Value":["{root}/workitems/1"]}}]""")]
     [InlineData("application/dicom+xml", "<Value>{pacs}/workitems/1.2.3</Value>", "<Value>{root}/workitems/1.2.3</Value>")]
     [InlineData("text/plain", "{pacs} does not know it, says {host}", "{root} does not know it, says {proxy}")]
     [InlineData("application/json", """{"message":"no \u00e4 at {pacs}"}""", """{"message":"no \u00e4 at {root}"}""")]
-    public async Task NameTheProxyInsteadOfThePacs(string type, string said, string expected)
+    public async Task RewritesThePacsAddress_InTextAndHeaders(string type, string written, string expected)
     {
         Say(
-            200, type, Fill(said),
-            $"Location: {_east.Address}/workitems/1.2.3\r\nContent-Location: {_east.Address}\r\nWarning: 299 {Authority} \"x\"\r\nContent-MD5: x\r\n");
+            200, type, Expand(written),
+            $"Location: {_east.Address}/workitems/1.2.3\r\nContent-Location: {_east.Address}\r\n" +
+            $"Warning: 299 {Authority} \"x\"\r\nContent-MD5: x\r\n");
 
         var reply = await _proxy.GetAsync(Workitems);
 
         Assert.Equal(type, reply["Content-Type"]);
-        Assert.Equal(Fill(expected), reply.Text);
+        Assert.Equal(Expand(expected), reply.Text);
         Assert.Equal($"{_proxy.Address}{Workitems}/1.2.3", reply["Location"]);
         Assert.Equal($"{_proxy.Address}/backends/east/dicomweb", reply["Content-Location"]);
         Assert.Equal("", reply["Content-MD5"]);
-        HidesThePacs(reply);
+        AssertHidesThePacs(reply);
     }
 
     [Fact]
-    public async Task PixelsAndFilesGoThroughAsTheyAre()
+    public async Task ForwardsPixelsAndFilesUnchanged()
     {
         var body = Encoding.Latin1.GetBytes($"{_east.Address}\0\u00ff");
         string[] types = [
@@ -71,13 +75,13 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
     [InlineData("application/xhtml+xml")]
     [InlineData("image/svg+xml")]
     [InlineData("text/javascript")]
-    public async Task AreNoActiveContent(string type)
+    public async Task NeutralizesActiveContent(string type)
     {
         Say(
             200, type, "<script>alert(1)</script>",
             "Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Credentials: true\r\nContent-Security-Policy: default-src *\r\n" +
-            "Content-Disposition: inline\r\nClear-Site-Data: \"*\"\r\nService-Worker-Allowed: /\r\nRefresh: 0; url=http://evil.example/\r\n" +
-            "X-Content-Type-Options: no\r\nSet-Cookie: a=b\r\nServer: pacs\r\n");
+            "Content-Disposition: inline\r\nClear-Site-Data: \"*\"\r\nService-Worker-Allowed: /\r\n" +
+            "Refresh: 0; url=http://evil.example/\r\nX-Content-Type-Options: no\r\nSet-Cookie: a=b\r\nServer: pacs\r\n");
 
         var reply = await _proxy.GetAsync(Workitems, ("Origin", "https://evil.example"));
 
@@ -98,19 +102,19 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
     [InlineData("application/json", "Content-Encoding: gzip\r\n", "{}")]
     [InlineData(
         "multipart/related; type=\"application/dicom+xml\"; boundary=b", "", "--b\r\nContent-Length: 40\r\n\r\n{pacs}\r\n--b--\r\n")]
-    public async Task WhatCannotBeChangedIsRefused(string type, string headers, string body)
+    public async Task Returns502_WhenTheBodyCannotBeRewritten(string type, string headers, string body)
     {
-        Say(200, type, Fill(body), headers);
+        Say(200, type, Expand(body), headers);
 
         var reply = await _proxy.GetAsync(Workitems);
 
         reply.IsProblem(502, names: "cannot be passed on");
         Assert.Equal("nosniff", reply["X-Content-Type-Options"]);
-        HidesThePacs(reply);
+        AssertHidesThePacs(reply);
     }
 
     [Fact]
-    public async Task TextWithoutAnEndIsRefused()
+    public async Task Returns502_WhenTextIsTooLong()
     {
         var piece = new byte[1 << 20];
         Array.Fill(piece, (byte)' ');
@@ -133,13 +137,13 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
     [InlineData(413)]
     [InlineData(415)]
     [InlineData(501)]
-    public async Task ARefusalOfALargeBodyKeepsItsStatus_AndTheBodyIsNotSent(int status)
+    public async Task ForwardsARefusalWithoutSendingTheBody_WhenThePacsRefusesALargeBody(int status)
     {
         _east.On("/studies", async c =>
         {
             await c.SendAsync($"HTTP/1.1 {status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
             c.Close();
-            await c.WaitForLeaveAsync();
+            await c.WaitForDisconnectAsync();
         });
 
         var reply = await _proxy.SendAsync(HttpMethod.Post, Studies, [("Content-Type", "application/dicom")], new string('x', 4 << 20));
@@ -150,7 +154,7 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ABodyOf35MegabytesGoesThrough()
+    public async Task ForwardsABodyOf35Megabytes()
     {
         const int Length = 35 << 20;
         var got = 0L;
@@ -168,9 +172,9 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ABodyOverTheLimitIs413_AndThePacsIsNotAsked()
+    public async Task Returns413WithoutAskingThePacs_WhenTheBodyExceedsTheLimit()
     {
-        // The body is not there: it is refused by what the head says of it.
+        // The client sends no body: the proxy refuses the request by its header alone.
         var answer = await _proxy.SendRawAsync(
             $"POST {Studies} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/dicom\r\n" +
             $"Content-Length: {(40 << 20) + 1}\r\n\r\n");
@@ -181,7 +185,7 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ABodyOfUnknownLengthIsCutOffAtTheLimit()
+    public async Task Returns413_WhenABodyOfUnknownLengthReachesTheLimit()
     {
         await using var small = new ProxyHost(("east", _east.Address))
         {
@@ -191,7 +195,7 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
         _east.On("/studies", async c =>
         {
             await c.SendAsync("HTTP/1.1 100 Continue\r\n\r\n");
-            await c.WaitForLeaveAsync();
+            await c.WaitForDisconnectAsync();
         });
 
         var answer = await small.SendRawAsync(
@@ -203,7 +207,7 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
         Assert.Contains("application/problem+json", answer);
     }
 
-    private string Fill(string text) => text
+    private string Expand(string text) => text
         .Replace("{pacs}", _east.Address, StringComparison.Ordinal)
         .Replace("{host}", Authority, StringComparison.Ordinal)
         .Replace("{root}", $"{_proxy.Address}/backends/east/dicomweb", StringComparison.Ordinal)
@@ -215,7 +219,7 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
     private static byte[] Head(int status, string type, int length, string headers = "") =>
         Encoding.Latin1.GetBytes($"HTTP/1.1 {status} Status\r\nContent-Type: {type}\r\nContent-Length: {length}\r\n{headers}\r\n");
 
-    private void HidesThePacs(Reply reply)
+    private void AssertHidesThePacs(Reply reply)
     {
         var all = string.Join('\n', reply.Headers.SelectMany(h => h.Value)) + Encoding.Latin1.GetString(reply.Body);
         Assert.DoesNotContain(Authority, all);

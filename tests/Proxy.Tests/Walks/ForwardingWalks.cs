@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>Requests that the proxy does not know itself: passed on where that is allowed, and nowhere else.</summary>
+/// <summary>Requests without an endpoint in the proxy: forwarded only if the allow list has them.</summary>
 public sealed class ForwardingWalks : IDisposable
 {
     private const string Root = "/backends/east/dicomweb";
@@ -38,10 +38,10 @@ public sealed class ForwardingWalks : IDisposable
     [InlineData("DELETE", "/workitems/1.2.3/subscribers/AE_1", "")]
     [InlineData("GET", "/hanging-protocols/1.2.3", "")]
     [InlineData("GET", "/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1/rendered", "")]
-    public async Task ARequestOnTheListGoesThrough(string method, string path, string body)
+    public async Task ForwardsRequestsOnTheAllowList(string method, string path, string body)
     {
         _east.Say(PacsAnswer.Text(
-            202, "application/x-vendor", "<b>as it is</b>") with
+            202, "application/x-vendor", "<b>unchanged</b>") with
         { Headers = [("Set-Cookie", "session=1"), ("X-Vendor", "kept")] });
 
         var reply = await _proxy.SendAsync(
@@ -52,7 +52,7 @@ public sealed class ForwardingWalks : IDisposable
             body.Length > 0 ? body : null);
 
         Assert.Equal(202, (int)reply.Status);
-        Assert.Equal("<b>as it is</b>", reply.Text);
+        Assert.Equal("<b>unchanged</b>", reply.Text);
         Assert.Equal("application/octet-stream", reply["Content-Type"]);
         Assert.Equal("kept", reply["X-Vendor"]);
         Assert.Equal("", reply["Set-Cookie"]);
@@ -71,7 +71,7 @@ public sealed class ForwardingWalks : IDisposable
     }
 
     [Fact]
-    public async Task TheQueryGoesThroughAsItIs()
+    public async Task ForwardsTheQueryUnchanged()
     {
         await _proxy.GetAsync(Root + "/workitems?PatientName=*DOE%5EJ*&a=b,c");
 
@@ -100,7 +100,7 @@ public sealed class ForwardingWalks : IDisposable
     [InlineData("DELETE", "/backends/east/dicomweb/studies/..;x", 404)]
     [InlineData("PUT", "/backends/east/dicomweb/studies/1.2.1/metadata", 405)]
     [InlineData("TRACE", "/backends/east/dicomweb/workitems", 405)]
-    public async Task NothingElseDoes(string method, string path, int status)
+    public async Task RefusesAllOtherRequests(string method, string path, int status)
     {
         (await _proxy.SendAsync(new HttpMethod(method), path, [])).IsProblem(status);
 
@@ -109,7 +109,7 @@ public sealed class ForwardingWalks : IDisposable
     }
 
     [Fact]
-    public async Task WhatTheProxyKnowsIsStillItsOwn()
+    public async Task AnswersItsOwnEndpointsItself()
     {
         var reply = await _proxy.GetAsync(Root + "/studies");
 
@@ -122,7 +122,7 @@ public sealed class ForwardingWalks : IDisposable
     [InlineData(404)]
     [InlineData(409)]
     [InlineData(503)]
-    public async Task AStatusOfThePacsStays_WithoutABodyToo(int status)
+    public async Task ForwardsTheStatusOfThePacs(int status)
     {
         _east.Say(PacsAnswer.Text(status, "text/plain", ""));
 
@@ -133,7 +133,7 @@ public sealed class ForwardingWalks : IDisposable
     }
 
     [Fact]
-    public async Task ADeadPacsIsAProblem()
+    public async Task ReturnsAProblem_WhenThePacsIsDead()
     {
         _east.Dispose();
 

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>A frame on its way: who gets it when, who may leave, who is asked.</summary>
+/// <summary>Streaming of a frame: first bytes, shared fetches, and clients that disconnect.</summary>
 public sealed class FrameStreamingWalks : IDisposable
 {
     private const string Frame = "/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1";
@@ -33,7 +33,7 @@ public sealed class FrameStreamingWalks : IDisposable
     [Theory]
     [InlineData(HalfBytes)]
     [InlineData(1000)]
-    public async Task TheFirstBytesReachTheClient_BeforeThePacsSentTheRest(int firstBytes)
+    public async Task SendsTheFirstBytes_BeforeThePacsSendsTheRest(int firstBytes)
     {
         SendInTwo(firstBytes);
 
@@ -52,14 +52,14 @@ public sealed class FrameStreamingWalks : IDisposable
     }
 
     [Fact]
-    public async Task ManyWhoMissAtOnce_AskOnce_AndGetTheSame()
+    public async Task AsksThePacsOnce_WhenManyClientsMissAtOnce()
     {
         SendInTwo(HalfBytes);
 
         var frames = Enumerable.Range(0, 50).Select(_ => _proxy.GetAsync(Frame, AsStored)).ToArray();
         await Until.TrueAsync(() => _proxy.Arrived == 50 && _half.Arrived == 1, "all wait");
         var late = _proxy.GetAsync(Frame, AsStored);
-        await Until.TrueAsync(() => _proxy.Arrived == 51, "one more waits");
+        await Until.TrueAsync(() => _proxy.Arrived == 51, "one more client waits");
         _half.Open();
         var replies = await Task.WhenAll([.. frames, late]);
 
@@ -67,11 +67,11 @@ public sealed class FrameStreamingWalks : IDisposable
         Assert.All(replies, r => Assert.Equal(Whole, r.Body));
         Assert.Single(replies, r => r.CacheStatus == "Proxy; fwd=miss; stored");
         Assert.Contains(replies, r => r.CacheStatus == "Proxy; hit; collapsed");
-        await IsKeptAsync();
+        await AssertCachedAsync();
     }
 
     [Fact]
-    public async Task TheFirstLeaves_AndTheOthersGetAll()
+    public async Task ServesTheOthers_WhenTheFirstClientDisconnects()
     {
         SendInTwo(HalfBytes);
 
@@ -85,19 +85,19 @@ public sealed class FrameStreamingWalks : IDisposable
         Assert.Equal(Whole, (await second).Body);
         Assert.Equal(Whole, (await Reply.ReadAsync(third)).Body);
         Assert.Equal(1, _east.Count("/frames/1"));
-        await IsKeptAsync();
+        await AssertCachedAsync();
     }
 
     [Fact]
-    public async Task AllLeave_AndThePacsIsLetGo()
+    public async Task CancelsTheFetch_WhenAllClientsDisconnect()
     {
-        var letGo = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var disconnected = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _east.On("/frames/1", async connection =>
         {
             await connection.SendAsync(GetHead(Whole));
             await connection.SendAsync(Whole[..HalfBytes]);
-            await connection.WaitForLeaveAsync();
-            letGo.SetResult();
+            await connection.WaitForDisconnectAsync();
+            disconnected.SetResult();
         });
 
         var first = await _proxy.OpenAsync(Frame, AsStored);
@@ -105,36 +105,36 @@ public sealed class FrameStreamingWalks : IDisposable
         first.Dispose();
         second.Dispose();
 
-        await letGo.Task.WaitAsync(Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken);
+        await disconnected.Task.WaitAsync(Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken);
         _east.Mend();
-        // The connection ends before the fetch has noted that it did.
+        // The client connection closes before the fetch ends.
         await Until.TrueAsync(
-            async () => (await _proxy.GetAsync(Frame, AsStored)).CacheStatus == "Proxy; hit", "it is fetched again, and kept");
+            async () => (await _proxy.GetAsync(Frame, AsStored)).CacheStatus == "Proxy; hit", "it is fetched again and cached");
         Assert.Equal(2, _east.Count("/frames/1"));
     }
 
     [Fact]
-    public async Task WhoLeavesBeforeThePacsAnswered_LetsItGoToo()
+    public async Task CancelsTheFetch_WhenTheClientDisconnectsBeforeThePacsAnswers()
     {
-        var letGo = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var disconnected = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _east.On("/frames/1", async connection =>
         {
             _ = _half.PassAsync();
-            await connection.WaitForLeaveAsync();
-            letGo.SetResult();
+            await connection.WaitForDisconnectAsync();
+            disconnected.SetResult();
         });
-        using var leave = new CancellationTokenSource();
+        using var disconnect = new CancellationTokenSource();
 
-        var frame = _proxy.GetAsync(Frame, leave.Token);
+        var frame = _proxy.GetAsync(Frame, disconnect.Token);
         await Until.TrueAsync(() => _half.Arrived == 1, "the PACS is asked");
-        await leave.CancelAsync();
+        await disconnect.CancelAsync();
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => frame);
-        await letGo.Task.WaitAsync(Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken);
+        await disconnected.Task.WaitAsync(Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken);
     }
 
     [Fact]
-    public async Task AFrameTooLargeToKeep_PassesWhole()
+    public async Task ServesAFrameThatIsTooLargeToCache()
     {
         var large = Pixels.In(HeldSeries.StoredTransferSyntax, "large", 6 << 20);
         await using var proxy = new ProxyHost(("east", _east.Address)) { ["Cache:Memory:MaxBytes"] = $"{8 << 20}" };
@@ -152,15 +152,15 @@ public sealed class FrameStreamingWalks : IDisposable
     }
 
     /// <summary>
-    /// A client has the last byte of a frame before the end of the backend's answer has proved it, so it is kept a moment later.
+    /// A client has the last byte of a frame before the end of the backend's answer proves it, so the proxy caches it a moment later.
     /// </summary>
-    private async Task IsKeptAsync()
+    private async Task AssertCachedAsync()
     {
-        await Until.TrueAsync(async () => (await _proxy.GetAsync(Frame, AsStored)).CacheStatus == "Proxy; hit", "the frame is kept");
+        await Until.TrueAsync(async () => (await _proxy.GetAsync(Frame, AsStored)).CacheStatus == "Proxy; hit", "the frame is cached");
         Assert.Equal(1, _east.Count("/frames/1"));
     }
 
-    /// <summary>A close-delimited multipart, as Orthanc sends frames; without a length of the part.</summary>
+    /// <summary>A multipart body that the connection ends, as Orthanc sends frames; the part has no length.</summary>
     private static string GetHead(byte[] body) => $"""
         HTTP/1.1 200 OK
         Content-Type: multipart/related; type="application/octet-stream"; boundary=b

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>Frames: the forms they are asked for in, and which of them are one thing to the cache.</summary>
+/// <summary>The forms in which a client requests frames, and the cache entries they share.</summary>
 public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalks.OnePacs>
 {
     private const string AsStored = "multipart/related; type=\"application/octet-stream\"; transfer-syntax=*";
@@ -18,7 +18,7 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
 
     private readonly ProxyHost _proxy = one.Proxy;
 
-    /// <summary>An instance that no other walk asks for.</summary>
+    /// <summary>An instance that no other test requests.</summary>
     private readonly string _uid = $"1.2.1.1.{Interlocked.Increment(ref _instances)}";
 
     /// <summary>One proxy for all forms.</summary>
@@ -38,7 +38,7 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
     }
 
     [Fact]
-    public async Task OneFrameIsOnePart_AsStored()
+    public async Task ServesOneFrameAsOnePart_AsStored()
     {
         var reply = await GetAsync("1", AsStored);
 
@@ -53,7 +53,7 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
     }
 
     [Fact]
-    public async Task AListIsAsManyParts_InItsOwnOrder()
+    public async Task ServesAListAsParts_InItsOrder()
     {
         var reply = await GetAsync("3,1,5", AsStored);
 
@@ -67,7 +67,7 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
     [Theory]
     [InlineData("application/octet-stream; transfer-syntax=*")]
     [InlineData("application/octet-stream;transfer-syntax=\"*\"")]
-    public async Task OneFrameAlsoComesAlone(string accept)
+    public async Task ServesOneFrameWithoutMultipart_WhenASingleTypeIsAccepted(string accept)
     {
         var reply = await GetAsync("2", accept);
 
@@ -77,7 +77,7 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
     }
 
     [Fact]
-    public async Task EveryWayToWriteAsStored_IsOneEntry()
+    public async Task SharesOneEntry_ForEverySpellingOfAsStored()
     {
         string[] ways =
         [
@@ -94,7 +94,7 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
     }
 
     [Fact]
-    public async Task AsStoredServesWhoWantsJustThatTransferSyntax_AndNobodyElse()
+    public async Task ServesTheEntryAsStored_OnlyForItsTransferSyntax()
     {
         await GetAsync("1", AsStored);
 
@@ -113,7 +113,7 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
     }
 
     [Fact]
-    public async Task AnExplicitEntryDoesNotServeAsStored()
+    public async Task DoesNotServeAnExplicitEntry_WhenTheStoredFormIsRequested()
     {
         await GetAsync("1", $"multipart/related; type=\"application/octet-stream\"; transfer-syntax={ExplicitLittleEndian}");
 
@@ -125,7 +125,7 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
     [InlineData("*/*")]
     [InlineData("multipart/related")]
     [InlineData("multipart/related; type=\"application/octet-stream\"")]
-    public async Task WithoutATransferSyntax_ItIsExplicitLittleEndian(string accept)
+    public async Task ServesExplicitLittleEndian_WhenNoTransferSyntaxIsNamed(string accept)
     {
         var (head, body) = Assert.Single(Parts.Read(await GetAsync("1", accept)));
 
@@ -139,7 +139,7 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
     [InlineData("image/jp2", "1.2.840.10008.1.2.4.90")]
     [InlineData("image/jphc", "1.2.840.10008.1.2.4.201")]
     [InlineData("image/dicom-rle", "1.2.840.10008.1.2.5")]
-    public async Task ACompressedTypeMeansItsOwnTransferSyntax(string type, string transferSyntax)
+    public async Task RequestsTheDefaultTransferSyntax_OfACompressedType(string type, string transferSyntax)
     {
         var (head, body) = Assert.Single(Parts.Read(await GetAsync("1", $"multipart/related; type=\"{type}\"")));
 
@@ -148,7 +148,7 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
     }
 
     [Fact]
-    public async Task TheHeavierTypeIsAskedFor()
+    public async Task RequestsTheTypeWithTheHighestWeight()
     {
         var reply = await GetAsync("1", "multipart/related; type=\"image/jls\";q=0.3, multipart/related; type=\"image/jp2\";q=0.9");
 
@@ -160,23 +160,24 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
     [InlineData("image/png")]
     [InlineData("application/dicom+json")]
     [InlineData("multipart/related; type=\"application/octet-stream\"; transfer-syntax=nonsense")]
-    public async Task WhatCannotBeGivenIs406(string accept)
+    public async Task Returns406_WhenNoAcceptedTypeIsSupported(string accept)
     {
         (await GetAsync("1", accept)).IsProblem(406);
         Assert.Equal(0, _east.Count($"{_uid}/frames/1"));
     }
 
     [Fact]
-    public async Task AFramePastTheLastIs404_ThoughThePacsSays400() => (await GetAsync("99", AsStored)).IsProblem(404);
+    public async Task Returns404_WhenThePacsAnswers400ForAFramePastTheEnd() => (await GetAsync("99", AsStored)).IsProblem(404);
 
     [Theory]
     [InlineData("/dicomweb/studies/1.2.9/series/1.2.9.1/instances/1.2.9.1.1/frames/1")]
     [InlineData("/dicomweb/studies/1.2.1/series/1.2.1.9/instances/1.2.1.9.1/frames/1")]
     [InlineData("/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.9999/frames/1")]
-    public async Task AFrameOfWhatNoPacsHoldsIs404(string path) => (await _proxy.GetAsync(path, ("Accept", AsStored))).IsProblem(404);
+    public async Task Returns404_WhenNoPacsHoldsTheInstance(string path) =>
+        (await _proxy.GetAsync(path, ("Accept", AsStored))).IsProblem(404);
 
     [Fact]
-    public async Task WhatTheClientHasIs304_AndItsFormIsPartOfIt()
+    public async Task Returns304_WhenTheClientHasTheFrameInThisForm()
     {
         var multipart = await GetAsync("1", AsStored);
         var single = await GetAsync("1", "application/octet-stream; transfer-syntax=*");
@@ -188,19 +189,19 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
     }
 
     [Fact]
-    public async Task ABrokenPacsDoesNotMatter_ForWhatIsKept()
+    public async Task ServesACachedFrame_WhenThePacsFails()
     {
         var first = await GetAsync("1", AsStored);
         _east.Fail(500, $"{_uid}/frames/1");
 
-        var kept = await GetAsync("1", AsStored);
+        var cached = await GetAsync("1", AsStored);
 
-        Assert.Equal("Proxy; hit", kept.CacheStatus);
-        Assert.Equal(first.Body, kept.Body);
+        Assert.Equal("Proxy; hit", cached.CacheStatus);
+        Assert.Equal(first.Body, cached.Body);
     }
 
     [Fact]
-    public async Task AFrameInAnotherTransferSyntaxThanAskedFor_CannotBeHadInThisForm()
+    public async Task Returns406_WhenThePacsSendsAnotherTransferSyntax()
     {
         _east.Say(Archive.Multipart(
             $"application/octet-stream; transfer-syntax={HeldSeries.StoredTransferSyntax}",

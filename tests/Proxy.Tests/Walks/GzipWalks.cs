@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>A PACS behind a slow line: asked for packed bodies, and held to what their trailer says.</summary>
+/// <summary>A PACS behind a slow line: the proxy requests gzip bodies and checks their trailers.</summary>
 public sealed class GzipWalks : IDisposable
 {
     private const string Series = "/dicomweb/studies/1.2.1/series/1.2.1.1/metadata";
@@ -25,7 +25,7 @@ public sealed class GzipWalks : IDisposable
     [Theory]
     [InlineData("gzip")]
     [InlineData("x-gzip")]
-    public async Task APackedAnswerIsUnpacked(string coding)
+    public async Task DecompressesAGzipAnswer(string coding)
     {
         Say(Gzip(_east.Archive.Answer("studies/1.2.1/series/1.2.1.1/metadata", "", "").Body), coding);
 
@@ -40,15 +40,15 @@ public sealed class GzipWalks : IDisposable
     [InlineData("wrong length")]
     [InlineData("not gzip")]
     [InlineData("bomb")]
-    public async Task ABrokenOneIs502_AndIsNotKept(string fault)
+    public async Task Returns502AndCachesNothing_WhenTheGzipBodyIsBroken(string fault)
     {
-        var whole = Gzip(_east.Archive.Answer("studies/1.2.1/series/1.2.1.1/metadata", "", "").Body);
+        var compressed = Gzip(_east.Archive.Answer("studies/1.2.1/series/1.2.1.1/metadata", "", "").Body);
         Say(fault switch
         {
-            "cut" => whole[..(whole.Length / 2)],
-            "cut trailer" => whole[..^4],
-            "wrong checksum" => [.. whole[..^8], (byte)~whole[^8], .. whole[^7..]],
-            "wrong length" => [.. whole[..^4], (byte)~whole[^4], .. whole[^3..]],
+            "cut" => compressed[..(compressed.Length / 2)],
+            "cut trailer" => compressed[..^4],
+            "wrong checksum" => [.. compressed[..^8], (byte)~compressed[^8], .. compressed[^7..]],
+            "wrong length" => [.. compressed[..^4], (byte)~compressed[^4], .. compressed[^3..]],
             "not gzip" => Encoding.UTF8.GetBytes("[]"),
             _ => Gzip(Encoding.UTF8.GetBytes("[{\"00081030\":{\"vr\":\"LO\",\"Value\":[\"" + new string('a', 150_000_000) + "\"]}}]")),
         });

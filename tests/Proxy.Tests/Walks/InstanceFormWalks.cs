@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>The transfer syntaxes of whole instances, over WADO-RS and WADO-URI, and the parameters of WADO-URI.</summary>
+/// <summary>Transfer syntaxes of whole instances over WADO-RS and WADO-URI, and the parameters of WADO-URI.</summary>
 public sealed class InstanceFormWalks : IDisposable
 {
     private const string Explicit = Part10File.Explicit;
@@ -28,7 +28,7 @@ public sealed class InstanceFormWalks : IDisposable
     }
 
     [Fact]
-    public async Task OneInstanceIsOneEntry_HoweverItIsAskedFor()
+    public async Task SharesOneEntry_ForEveryRequestOfAnInstance()
     {
         Store(Explicit);
 
@@ -50,7 +50,7 @@ public sealed class InstanceFormWalks : IDisposable
     }
 
     [Fact]
-    public async Task OneInstanceIsOneEntry_WhenItsStoredFormIsAskedForLater()
+    public async Task SharesOneEntry_WhenTheStoredFormIsRequestedLater()
     {
         Store(Explicit);
 
@@ -64,7 +64,7 @@ public sealed class InstanceFormWalks : IDisposable
     [Theory]
     [InlineData(Implicit)]
     [InlineData(BigEndian)]
-    public async Task WhatIsNeverSent_IsAskedForInExplicitLittleEndian(string stored)
+    public async Task RequestsExplicitLittleEndian_WhenTheStoredFormMustNotBeSent(string stored)
     {
         Store(stored, Explicit);
 
@@ -76,7 +76,7 @@ public sealed class InstanceFormWalks : IDisposable
     [Theory]
     [InlineData(Implicit)]
     [InlineData(BigEndian)]
-    public async Task WhatIsNeverSent_IsNotSent_WhenThePacsGivesNothingElse(string stored)
+    public async Task DoesNotServe_WhenThePacsOnlyHasAFormThatMustNotBeSent(string stored)
     {
         Store(stored);
 
@@ -87,7 +87,7 @@ public sealed class InstanceFormWalks : IDisposable
     [Theory]
     [InlineData(Implicit)]
     [InlineData(BigEndian)]
-    public async Task WhatIsNeverSent_CannotBeAskedFor(string syntax)
+    public async Task Returns406_WhenAFormThatMustNotBeSentIsRequested(string syntax)
     {
         Store(syntax, Explicit);
 
@@ -96,7 +96,7 @@ public sealed class InstanceFormWalks : IDisposable
     }
 
     [Fact]
-    public async Task AnInstanceThatCannotBeTranscoded_IsGivenAsStored_ToWhoNamesNoTransferSyntax()
+    public async Task ServesTheStoredForm_WhenThePacsCannotTranscodeAndNoneIsNamed()
     {
         Store(Part10File.JpegBaseline);
 
@@ -115,7 +115,7 @@ public sealed class InstanceFormWalks : IDisposable
     [InlineData("&contentType=*/*")]
     [InlineData("&contentType=")]
     [InlineData("")]
-    public async Task WadoUriReadsContentTypeAsAList_WithoutCase_AndKnowsADefault(string contentType)
+    public async Task ReadsContentTypeOfWadoUriAsAList_IgnoringCaseAndWithADefault(string contentType)
     {
         Store(Explicit);
 
@@ -128,7 +128,7 @@ public sealed class InstanceFormWalks : IDisposable
     [Theory]
     [InlineData("&contentType=image/jpeg", "*/*")]
     [InlineData("", "image/jpeg")]
-    public async Task WadoUriGivesNothingElseThanDicom(string contentType, string accept)
+    public async Task Returns406_WhenWadoUriRequestsAnotherTypeThanDicom(string contentType, string accept)
     {
         Store(Explicit);
 
@@ -145,7 +145,7 @@ public sealed class InstanceFormWalks : IDisposable
     [InlineData(Instance + "?anonymize=yes", "anonymize")]
     [InlineData("/dicomweb/studies/2.25/metadata?anonymize=yes", "anonymize")]
     [InlineData("/backends/east/dicomweb/studies?anonymize=yes", "anonymize")]
-    public async Task WhatWouldChangeWhatIsDisclosed_IsRefused(string path, string parameter)
+    public async Task Refuses_WhenAParameterWouldChangeTheDisclosedContent(string path, string parameter)
     {
         Store(Explicit);
 
@@ -154,7 +154,7 @@ public sealed class InstanceFormWalks : IDisposable
     }
 
     [Fact]
-    public async Task NoAnonymizationIsAskedFor_IsNoReasonToRefuse()
+    public async Task Serves_WhenAnonymizationIsExplicitlyOff()
     {
         Store(Explicit);
 
@@ -162,7 +162,7 @@ public sealed class InstanceFormWalks : IDisposable
     }
 
     [Fact]
-    public async Task APartNamesItsResource()
+    public async Task NamesTheResourceOfEachPart()
     {
         Store(Explicit);
 
@@ -170,7 +170,7 @@ public sealed class InstanceFormWalks : IDisposable
             $"Content-Location: {_proxy.Address}{Instance}", Assert.Single(Parts.Read(await GetAsync(Instance, Multipart))).Head);
     }
 
-    /// <summary>A file in a transfer syntax: what is after its meta information differs, too.</summary>
+    /// <summary>A file in a transfer syntax; files of different transfer syntaxes also differ after the meta information.</summary>
     private static byte[] File(string syntax) => new Part10File(syntax == BigEndian ? Explicit : syntax)
         .SetRaw(0x00020003, Part10File.Element(0x00020003, "UI", Part10File.Even(Uid, '\0')))
         .SetRaw(0x00020010, Part10File.Element(0x00020010, "UI", Part10File.Even(syntax, '\0')))
@@ -189,7 +189,7 @@ public sealed class InstanceFormWalks : IDisposable
 
     private Task<Reply> GetAsync(string path, string accept = "") => _proxy.GetAsync(path, accept.Length > 0 ? [("Accept", accept)] : []);
 
-    /// <summary>From now on the PACS gives the instance in these transfer syntaxes, the first of which it is stored in.</summary>
+    /// <summary>The PACS now serves the instance in these transfer syntaxes; the first one is the stored one.</summary>
     private void Store(params string[] syntaxes) => _east.On($"/instances/{Uid}", request =>
     {
         var asked = request.Headers["Accept"].Split("transfer-syntax=").Skip(1).Select(t => t.Split(';', ',')[0])

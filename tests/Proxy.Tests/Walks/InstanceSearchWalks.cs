@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>A PACS that does not offer a search for instances is not one whose studies have none.</summary>
+/// <summary>The proxy does not mistake a PACS without instance search for one whose studies have no instances.</summary>
 public sealed class InstanceSearchWalks : IAsyncDisposable
 {
     private const string Study = "/dicomweb/studies/1.2.1";
@@ -25,7 +25,7 @@ public sealed class InstanceSearchWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task TheStoreAnswers_WhereItHasTheMetadata()
+    public async Task AnswersFromTheStore_WhenItHasTheMetadata()
     {
         await _proxy.GetAsync(Study + "/series/1.2.1.1/metadata");
 
@@ -42,7 +42,7 @@ public sealed class InstanceSearchWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhatTheStoreHasNot_IsTheFailureOfThePacs()
+    public async Task ReportsTheFailureOfThePacs_WhenTheStoreLacksTheMetadata()
     {
         (await _proxy.GetAsync(Study + "/instances")).IsProblem(502);
         await _proxy.GetAsync(Study + "/series/1.2.1.1/metadata");
@@ -58,14 +58,14 @@ public sealed class InstanceSearchWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhatOnlyAPacsCanMatch_IsNotMatchedByTheStore()
+    public async Task DoesNotAnswerFromTheStore_WhenOnlyAPacsCanMatchTheQuery()
     {
         await _proxy.GetAsync(Study + "/series/1.2.1.1/metadata");
         (await _proxy.GetAsync(Study + "/series/1.2.1.1/instances?InstanceNumber=2")).IsProblem(502);
     }
 
     [Fact]
-    public async Task AStudyThatThePacsDoesNotHold_HasNoInstances()
+    public async Task ReturnsAnEmptyList_WhenThePacsDoesNotHoldTheStudy()
     {
         Assert.Empty((await _proxy.GetAsync("/dicomweb/studies/1.2.9/instances")).Rows);
         Assert.Empty((await _proxy.GetAsync(Study + "/series/1.2.1.9/instances")).Rows);

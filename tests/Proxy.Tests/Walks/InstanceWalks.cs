@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>Whole instances, over WADO-RS and WADO-URI.</summary>
+/// <summary>Whole instances over WADO-RS and WADO-URI.</summary>
 public sealed class InstanceWalks : IDisposable
 {
     private const string Study = "/dicomweb/studies/1.2.1";
@@ -25,12 +25,13 @@ public sealed class InstanceWalks : IDisposable
     }
 
     [Fact]
-    public async Task OneIsAskedForOnce_WhateverWrapsIt()
+    public async Task AsksForAnInstanceOnce_ForEveryWrapping()
     {
         var part = await _proxy.GetAsync(Instance, Dicom);
         var alone = await _proxy.GetAsync(Instance, ("Accept", "application/dicom; transfer-syntax=*"));
-        var uri =
-            await _proxy.GetAsync("/dicomweb?requestType=WADO&studyUID=1.2.1&seriesUID=1.2.1.1&objectUID=1.2.1.1.2&contentType=application/dicom&transferSyntax=*");
+        var uri = await _proxy.GetAsync(
+            "/dicomweb?requestType=WADO&studyUID=1.2.1&seriesUID=1.2.1.1&objectUID=1.2.1.1.2" +
+            "&contentType=application/dicom&transferSyntax=*");
 
         Assert.Equal(Archive.GetFile("1.2.1.1.2"), Assert.Single(Parts.Read(part)).Body);
         Assert.Equal(Archive.GetFile("1.2.1.1.2"), alone.Body);
@@ -43,7 +44,7 @@ public sealed class InstanceWalks : IDisposable
     [Theory]
     [InlineData(Study + "/series/1.2.1.1", 3)]
     [InlineData(Study, 4)]
-    public async Task ManyAreOneAnswer(string path, int count)
+    public async Task ServesAllInstances_InOneAnswer(string path, int count)
     {
         var parts = Parts.Read(await _proxy.GetAsync(path, Dicom));
 
@@ -52,7 +53,7 @@ public sealed class InstanceWalks : IDisposable
     }
 
     [Fact]
-    public async Task OneThatCannotBeHad_BreaksTheAnswerOff()
+    public async Task AbortsTheAnswer_WhenAnInstanceCannotBeFetched()
     {
         _east.Fail(500, "/instances/1.2.1.1.3");
 

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>Bodies that are too large for memory: through a file to whoever waits, and kept.</summary>
+/// <summary>Bodies that are too large for memory: spooled to a file, streamed to every waiting client, and cached.</summary>
 public sealed class LargeBodyWalks : IDisposable
 {
     private const string Frame = "/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1";
@@ -20,7 +20,7 @@ public sealed class LargeBodyWalks : IDisposable
 
     private readonly RawPacs _east = new(new HeldStudy("1.2.1").With("1.2.1.1"));
 
-    private readonly Gate _most = new();
+    private readonly Gate _gate = new();
 
     private readonly ProxyHost _proxy;
 
@@ -33,7 +33,7 @@ public sealed class LargeBodyWalks : IDisposable
 
     public void Dispose()
     {
-        _most.Open();
+        _gate.Open();
         _proxy.Dispose();
         _east.Dispose();
         Until.DeletedAsync(_folder.FullName).GetAwaiter().GetResult();
@@ -42,16 +42,16 @@ public sealed class LargeBodyWalks : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task WhoComesLateGetsItFromItsBeginning_AndThePacsIsAskedOnce(bool saysItsLength)
+    public async Task ServesLateClientsFromTheBeginning_WithOneRequestToThePacs(bool hasLength)
     {
-        Send(Whole.Length - 1000, saysItsLength);
+        Send(Whole.Length - 1000, hasLength);
         var early = HashAsync(await _proxy.OpenAsync(Frame, AsStored));
-        await Until.TrueAsync(() => _most.Arrived == 1);
+        await Until.TrueAsync(() => _gate.Arrived == 1);
         var late = Enumerable.Range(0, 8).Select(async _ => await HashAsync(await _proxy.OpenAsync(Frame, AsStored))).ToList();
-        // One that does not read at all holds nobody up.
+        // A client that does not read must not delay the others.
         using var asleep = await _proxy.OpenAsync(Frame, AsStored);
         await Until.TrueAsync(() => _proxy.Arrived == 10);
-        _most.Open();
+        _gate.Open();
 
         Assert.Equal(Hash, await early);
         Assert.All(await Task.WhenAll(late), hash => Assert.Equal(Hash, hash));
@@ -65,18 +65,18 @@ public sealed class LargeBodyWalks : IDisposable
     }
 
     [Fact]
-    public async Task OneThatIsCutIsNotKept_AndLeavesNothing()
+    public async Task CachesNothingAndLeavesNoFile_WhenTheBodyIsTruncated()
     {
         _east.On("/frames/1", async connection =>
         {
             await connection.SendAsync(GetHead(Whole.Length));
             await connection.SendAsync(Whole[..(40 << 20)]);
-            await _most.PassAsync();
+            await _gate.PassAsync();
             connection.Close();
         });
         var frame = HashAsync(await _proxy.OpenAsync(Frame, AsStored));
-        await Until.TrueAsync(() => _most.Arrived == 1 && Temporary.Any());
-        _most.Open();
+        await Until.TrueAsync(() => _gate.Arrived == 1 && Temporary.Any());
+        _gate.Open();
         await Assert.ThrowsAnyAsync<Exception>(() => frame);
         await Until.TrueAsync(() => !Temporary.Any());
         Assert.Empty(Files);
@@ -85,66 +85,66 @@ public sealed class LargeBodyWalks : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task ABodyThatIsLargerThanOneMayBeIsNotKept(bool saysItsLength)
+    public async Task DoesNotCacheABody_WhenItExceedsTheMaximumSize(bool hasLength)
     {
         _proxy["Cache:MaxBodyBytes"] = "33554432";
-        Send(Whole.Length - 1000, saysItsLength);
-        _most.Open();
+        Send(Whole.Length - 1000, hasLength);
+        _gate.Open();
         using var response = await _proxy.OpenAsync(Frame, AsStored);
-        if (saysItsLength) Assert.Equal(502, (int)response.StatusCode);
+        if (hasLength) Assert.Equal(502, (int)response.StatusCode);
         else await Assert.ThrowsAnyAsync<Exception>(() => HashAsync(response));
         await Until.TrueAsync(() => !Temporary.Any());
         Assert.Empty(Files);
     }
 
-    /// <summary>Half of the disk's budget is less than the body, which does not say how long it is.</summary>
+    /// <summary>Half of the disk budget is smaller than the body, whose length is unknown.</summary>
     [Fact]
-    public async Task WhatIsSpooledIsWithinTheBudgetOfTheDisk_AndShown()
+    public async Task CountsSpooledBytes_InTheDiskBudget()
     {
         _proxy["Cache:Disk:MaxBytes"] = "67108864";
-        Send(Whole.Length - 1000, saysItsLength: false);
+        Send(Whole.Length - 1000, hasLength: false);
         var frame = HashAsync(await _proxy.OpenAsync(Frame, AsStored));
-        await Until.TrueAsync(() => _most.Arrived == 1);
+        await Until.TrueAsync(() => _gate.Arrived == 1);
         var (spooled, shown) = (
             Temporary.Sum(f => new FileInfo(f).Length), (long)(await _proxy.GetAsync("/cache")).Json["disk"]!["bytes"]!);
         Assert.InRange(spooled, 1, 16 << 20);
         Assert.InRange(shown, spooled, 16 << 20);
-        _most.Open();
+        _gate.Open();
         Assert.Equal(Hash, await frame);
         await Until.TrueAsync(() => !Temporary.Any());
         Assert.Equal(0, (long)(await _proxy.GetAsync("/cache")).Json["disk"]!["bytes"]!);
     }
 
     [Fact]
-    public async Task WhenAllLeaveItsFileGoes()
+    public async Task RemovesTheFile_WhenAllClientsDisconnect()
     {
-        var letGo = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var disconnected = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _east.On("/frames/1", async connection =>
         {
             await connection.SendAsync(GetHead(Whole.Length));
             await connection.SendAsync(Whole[..(40 << 20)]);
-            _ = _most.PassAsync();
-            await connection.WaitForLeaveAsync();
-            letGo.SetResult();
+            _ = _gate.PassAsync();
+            await connection.WaitForDisconnectAsync();
+            disconnected.SetResult();
         });
         var first = await _proxy.OpenAsync(Frame, AsStored);
         var second = await _proxy.OpenAsync(Frame, AsStored);
-        await Until.TrueAsync(() => _most.Arrived == 1 && Temporary.Any());
+        await Until.TrueAsync(() => _gate.Arrived == 1 && Temporary.Any());
         first.Dispose();
-        Assert.False(letGo.Task.IsCompleted);
+        Assert.False(disconnected.Task.IsCompleted);
         second.Dispose();
-        await letGo.Task.WaitAsync(Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken);
+        await disconnected.Task.WaitAsync(Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken);
         await Until.TrueAsync(() => !Temporary.Any());
     }
 
     [Fact]
-    public async Task WhenTheDiskFailsMeanwhile_ItPassesThrough()
+    public async Task StreamsTheBody_WhenTheDiskFailsDuringTheFetch()
     {
-        Send(30 << 20, saysItsLength: true);
+        Send(30 << 20, hasLength: true);
         var frame = HashAsync(await _proxy.OpenAsync(Frame, AsStored));
-        await Until.TrueAsync(() => _most.Arrived == 1 && Temporary.Any());
+        await Until.TrueAsync(() => _gate.Arrived == 1 && Temporary.Any());
         await Until.DeletedAsync(Path.Join(_folder.FullName, "cache"));
-        _most.Open();
+        _gate.Open();
         Assert.Equal(Hash, await frame);
     }
 
@@ -153,22 +153,24 @@ public sealed class LargeBodyWalks : IDisposable
         using (response) return await SHA256.HashDataAsync(await response.Content.ReadAsStreamAsync());
     }
 
+    private static string GetLengthHeader(int? length) => length is null ? "" : $"\nContent-Length: {length}";
+
     private static string GetHead(int? length) => $"""
         HTTP/1.1 200 OK
         Content-Type: multipart/related; type="application/octet-stream"; boundary=b
         Connection: close
 
         --b
-        Content-Type: application/octet-stream; transfer-syntax={HeldSeries.StoredTransferSyntax}{(length is null ? "" : $"\nContent-Length: {length}")}
+        Content-Type: application/octet-stream; transfer-syntax={HeldSeries.StoredTransferSyntax}{GetLengthHeader(length)}
 
 
         """.ReplaceLineEndings("\r\n");
 
-    private void Send(int firstBytes, bool saysItsLength) => _east.On("/frames/1", async connection =>
+    private void Send(int firstBytes, bool hasLength) => _east.On("/frames/1", async connection =>
     {
         await connection.SendAsync(
-            [.. Encoding.ASCII.GetBytes(GetHead(saysItsLength ? Whole.Length : null)), .. Whole.AsSpan(0, firstBytes)]);
-        await _most.PassAsync();
+            [.. Encoding.ASCII.GetBytes(GetHead(hasLength ? Whole.Length : null)), .. Whole.AsSpan(0, firstBytes)]);
+        await _gate.PassAsync();
         await connection.SendAsync(Whole[firstBytes..]);
         await connection.SendAsync("\r\n--b--\r\n");
         connection.Close();

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>Every URL that leaves is the proxy's, as the client addressed it; none of a backend ever does.</summary>
+/// <summary>Every URL in an answer is the proxy's, as the client addressed it, and never a backend's.</summary>
 public sealed class LinkWalks : IDisposable
 {
     private static readonly string[] Paths =
@@ -19,7 +19,7 @@ public sealed class LinkWalks : IDisposable
     public void Dispose() => _east.Dispose();
 
     [Fact]
-    public async Task NoAnswerNamesTheBackendsAddress()
+    public async Task NeverNamesTheBackendsAddress()
     {
         await using var proxy = new ProxyHost(("east", _east.Address));
 
@@ -29,29 +29,29 @@ public sealed class LinkWalks : IDisposable
         {
             var reply = await proxy.GetAsync("/dicomweb" + path);
             Assert.Equal(200, (int)reply.Status);
-            HidesTheBackend(reply);
+            AssertHidesTheBackend(reply);
         }
         _east.Fail(500);
-        foreach (var path in paths) HidesTheBackend(await proxy.GetAsync("/dicomweb" + path, ("Cache-Control", "no-cache")));
+        foreach (var path in paths) AssertHidesTheBackend(await proxy.GetAsync("/dicomweb" + path, ("Cache-Control", "no-cache")));
         _east.Dispose();
-        foreach (var path in paths) HidesTheBackend(await proxy.GetAsync("/dicomweb" + path, ("Cache-Control", "no-cache")));
-        HidesTheBackend(await proxy.GetAsync("/store/studies/1.2.1"));
-        HidesTheBackend(await proxy.GetAsync("/health/ready"));
-        HidesTheBackend(await proxy.GetAsync("/ohif/app-config.js"));
+        foreach (var path in paths) AssertHidesTheBackend(await proxy.GetAsync("/dicomweb" + path, ("Cache-Control", "no-cache")));
+        AssertHidesTheBackend(await proxy.GetAsync("/store/studies/1.2.1"));
+        AssertHidesTheBackend(await proxy.GetAsync("/health/ready"));
+        AssertHidesTheBackend(await proxy.GetAsync("/ohif/app-config.js"));
     }
 
     [Fact]
-    public async Task AreMadeForTheHostThatTheClientUsed()
+    public async Task BuildsLinks_ForTheHostThatTheClientUsed()
     {
         await using var proxy = new ProxyHost(("east", _east.Address)) { ["Security:AllowedHosts:0"] = "*.example" };
 
-        await LeadTo(proxy, "http://pacs.example:8080", ("Host", "pacs.example:8080"));
-        await LeadTo(proxy, "http://other.example", ("Host", "other.example"));
-        await LeadTo(proxy, proxy.Address);
+        await AssertLinksLeadToAsync(proxy, "http://pacs.example:8080", ("Host", "pacs.example:8080"));
+        await AssertLinksLeadToAsync(proxy, "http://other.example", ("Host", "other.example"));
+        await AssertLinksLeadToAsync(proxy, proxy.Address);
     }
 
     [Fact]
-    public async Task AreMadeForTheForwardedAddress_WhenThatProxyIsKnown()
+    public async Task BuildsLinksForTheForwardedAddress_WhenTheForwardingProxyIsKnown()
     {
         await using var proxy = new ProxyHost(("east", _east.Address))
         {
@@ -59,29 +59,30 @@ public sealed class LinkWalks : IDisposable
             ["Security:AllowedHosts:0"] = "*.example",
         };
 
-        await LeadTo(proxy, "https://pacs.example", ("X-Forwarded-Host", "pacs.example"), ("X-Forwarded-Proto", "https"));
-        await LeadTo(proxy, "https://viewer.example:8443", ("Forwarded", "for=192.0.2.60;proto=https;host=\"viewer.example:8443\""));
-        await LeadTo(
+        await AssertLinksLeadToAsync(proxy, "https://pacs.example", ("X-Forwarded-Host", "pacs.example"), ("X-Forwarded-Proto", "https"));
+        await AssertLinksLeadToAsync(
+            proxy, "https://viewer.example:8443", ("Forwarded", "for=192.0.2.60;proto=https;host=\"viewer.example:8443\""));
+        await AssertLinksLeadToAsync(
             proxy, "https://pacs.example/imaging", ("X-Forwarded-Host", "pacs.example"), ("X-Forwarded-Proto", "https"),
             ("X-Forwarded-Prefix", "/imaging"));
     }
 
     [Fact]
-    public async Task ForwardedIsNotBelieved_FromAnybodyElse()
+    public async Task IgnoresForwardedHeaders_WhenTheSenderIsUnknown()
     {
         await using var nobody = new ProxyHost(("east", _east.Address));
         await using var another = new ProxyHost(("east", _east.Address)) { ["Security:KnownProxies:0"] = "192.0.2.1" };
 
         foreach (var proxy in (ProxyHost[])[nobody, another])
         {
-            await LeadTo(
+            await AssertLinksLeadToAsync(
                 proxy, proxy.Address, ("X-Forwarded-Host", "evil.example"), ("X-Forwarded-Proto", "https"),
                 ("X-Forwarded-Prefix", "/evil"));
-            await LeadTo(proxy, proxy.Address, ("Forwarded", "proto=https;host=evil.example"));
+            await AssertLinksLeadToAsync(proxy, proxy.Address, ("Forwarded", "proto=https;host=evil.example"));
         }
     }
 
-    private static async Task LeadTo(ProxyHost proxy, string address, params (string, string)[] headers)
+    private static async Task AssertLinksLeadToAsync(ProxyHost proxy, string address, params (string, string)[] headers)
     {
         var instance = $"{address}/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1";
         foreach (var encoding in (string[])["identity", "gzip"])
@@ -95,7 +96,7 @@ public sealed class LinkWalks : IDisposable
         Assert.Equal($"{address}/dicomweb/studies/1.2.1", (string)study.Rows[0]!["00081190"]!["Value"]![0]!);
     }
 
-    private void HidesTheBackend(Reply reply)
+    private void AssertHidesTheBackend(Reply reply)
     {
         var all = string.Join('\n', reply.Headers.SelectMany(h => h.Value)) + Encoding.Latin1.GetString(reply.Body);
         Assert.DoesNotContain(new Uri(_eastAddress ??= _east.Address).Authority, all);

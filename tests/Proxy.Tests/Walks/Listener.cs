@@ -4,10 +4,10 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>One event as a client got it.</summary>
+/// <summary>An event as a client received it.</summary>
 public sealed record Heard(string Id, string Name, JsonNode Data);
 
-/// <summary>A client of <c>/events</c> that takes what comes, as a browser's EventSource does, and reads it strictly.</summary>
+/// <summary>A client of <c>/events</c> that reads the stream like a browser's EventSource, and strictly.</summary>
 public sealed class Listener : IDisposable
 {
     private readonly ConcurrentQueue<Heard> _heard = new();
@@ -25,12 +25,12 @@ public sealed class Listener : IDisposable
 
     public IEnumerable<string> Names => _heard.Select(h => h.Name);
 
-    /// <summary>What it would come back with.</summary>
+    /// <summary>The id that a reconnect sends in <c>Last-Event-ID</c>.</summary>
     public string LastId { get; private set; } = "";
 
     public int Beats => Volatile.Read(ref _beats);
 
-    /// <summary>When the stream came to its end, which is an end and no breaking off.</summary>
+    /// <summary>Completes when the stream ends in good order; a reset connection faults it.</summary>
     public Task Ended { get; }
 
     public static async Task<Listener> OpenAsync(ProxyHost proxy, string query = "", string? lastId = null)

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>Every line that the product logs, with what was thrown.</summary>
+/// <summary>Every line that the product logs, with its exception.</summary>
 public sealed class LogLines : ILoggerProvider
 {
     private readonly ConcurrentQueue<string> _lines = new();

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>No log line names a patient, whatever is asked and whatever goes wrong.</summary>
+/// <summary>No log line names a patient, for any request and any fault.</summary>
 public sealed class LogWalks
 {
     private const string Canary = "ZZCANARY";
@@ -26,7 +26,8 @@ public sealed class LogWalks
         PacsAnswer.Text(401, "text/plain", Canary) with { Headers = [("WWW-Authenticate", $"Basic realm={Canary}")] },
         PacsAnswer.Text(302, "text/plain", "") with { Headers = [("Location", $"http://127.0.0.1:9/{Canary}")] },
         PacsAnswer.Text(200, "text/html", $"<html>{Canary}</html>"), PacsAnswer.Text(200, Canary, Canary),
-        PacsAnswer.Json($$$"""[{"0020000D":{"vr":"UI","Value":["1.2.1"]},"00100010":{"vr":"PN","Value":[{"Alphabetic":"{{{Canary}}}"""), PacsAnswer.Json($$$"""[{"{{{Canary}}}":{"vr":"PN"}}]"""),
+        PacsAnswer.Json($$$"""[{"0020000D":{"vr":"UI","Value":["1.2.1"]},"00100010":{"vr":"PN","Value":[{"Alphabetic":"{{{Canary}}}"""),
+        PacsAnswer.Json($$$"""[{"{{{Canary}}}":{"vr":"PN"}}]"""),
         PacsAnswer.Json($$$"""[{"0020000D":{"vr":"UI","Value":["{{{Canary}}}"]}}]"""), PacsAnswer.Json($"[{Canary}]"),
         PacsAnswer.Text(200, $"multipart/related; boundary={Canary}", $"--{Canary}\r\nContent-Type: {Canary}\r\n\r\n{Canary}"),
         PacsAnswer.Text(200, "application/octet-stream; transfer-syntax=" + Canary, Canary),
@@ -39,16 +40,16 @@ public sealed class LogWalks
         using var west = new WireMockPacs(new HeldStudy("1.2.1") { PatientName = Canary + "^JANE", PatientId = Canary }.With("1.2.1.1"));
         await using var proxy = new ProxyHost(("east", east.Address), ("west", west.Address));
 
-        await WalkAsync();
+        await RequestAllAsync();
         Assert.Contains(Canary, (await proxy.GetAsync("/dicomweb/studies")).Text);
         foreach (var fault in Faults)
         {
             east.Say(fault);
             west.Say(fault);
-            await WalkAsync();
+            await RequestAllAsync();
         }
         east.Dispose();
-        await WalkAsync();
+        await RequestAllAsync();
 
         Assert.Contains(proxy.Log.All, line => line.Contains("Backend east did not answer", StringComparison.Ordinal));
         Assert.Equal("", Lines(Canary));
@@ -57,7 +58,7 @@ public sealed class LogWalks
         string Lines(string text) => string.Join(
             "\n", proxy.Log.All.Where(line => line.Contains(text, StringComparison.OrdinalIgnoreCase)).Distinct());
 
-        async Task WalkAsync()
+        async Task RequestAllAsync()
         {
             foreach (var path in Paths)
                 await proxy.GetAsync(

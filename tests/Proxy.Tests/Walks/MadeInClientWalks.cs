@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>What nobody opened tells nobody; when a client first asks for it, it is as if it had just been fetched.</summary>
+/// <summary>A prefetched study raises no event until a client requests it; then it raises the events of a fresh fetch.</summary>
 public sealed class MadeInClientWalks : IAsyncDisposable
 {
     private const string Study = "/dicomweb/studies/1.2.1";
@@ -21,7 +21,7 @@ public sealed class MadeInClientWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AfterAPrefetchNothingWasToldAndAllIsMarked()
+    public async Task RaisesNoEventAndMarksTheStudy_AfterAPrefetch()
     {
         using var listener = await Listener.OpenAsync(_proxy, "?event=SERIES_ADDED,INSTANCES_ADDED");
         await PrefetchAsync();
@@ -33,7 +33,7 @@ public sealed class MadeInClientWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhoAsksForOneSeries_HearsOfThatAlone_Once()
+    public async Task RaisesTheEventsOfOneSeriesOnce_WhenAClientRequestsIt()
     {
         using var listener = await Listener.OpenAsync(_proxy, "?event=SERIES_ADDED,INSTANCES_ADDED");
         await PrefetchAsync();
@@ -47,15 +47,17 @@ public sealed class MadeInClientWalks : IAsyncDisposable
         Assert.Equal(
             [
                 """SERIES_ADDED {"StudyInstanceUID":"1.2.1","SeriesInstanceUIDs":["1.2.1.1"],"backend":"east","madeInClient":false}""",
-                """INSTANCES_ADDED {"StudyInstanceUID":"1.2.1","SeriesInstanceUID":"1.2.1.1","instances":3,"backend":"east","madeInClient":false}""",
+                "INSTANCES_ADDED " +
+                """{"StudyInstanceUID":"1.2.1","SeriesInstanceUID":"1.2.1.1","instances":3,"backend":"east","madeInClient":false}""",
                 """SERIES_ADDED {"StudyInstanceUID":"1.2.1","SeriesInstanceUIDs":["1.2.1.2"],"backend":"east","madeInClient":false}""",
-                """INSTANCES_ADDED {"StudyInstanceUID":"1.2.1","SeriesInstanceUID":"1.2.1.2","instances":2,"backend":"east","madeInClient":false}""",
+                "INSTANCES_ADDED " +
+                """{"StudyInstanceUID":"1.2.1","SeriesInstanceUID":"1.2.1.2","instances":2,"backend":"east","madeInClient":false}""",
             ],
             listener.Heard.Select(heard => $"{heard.Name} {heard.Data.ToJsonString()}"));
     }
 
     [Fact]
-    public async Task APictureAloneIsAskingToo()
+    public async Task ClearsTheMark_WhenAClientRequestsAFrame()
     {
         await PrefetchAsync();
         await _proxy.GetAsync(
@@ -65,7 +67,7 @@ public sealed class MadeInClientWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ToBeListedIsNotToBeAskedFor_AlsoWhereSeriesHaveToBeCounted()
+    public async Task KeepsTheMark_WhenASearchListsAndCountsTheStudy()
     {
         using var west = new WireMockPacs(new HeldStudy("1.2.1").With("1.2.1.3", "MR", 2));
         await using var proxy = new ProxyHost(
@@ -87,7 +89,7 @@ public sealed class MadeInClientWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task APrefetchGivesASeriesToNoOtherPacs_UntilAClientReadsIt()
+    public async Task DoesNotMoveASeriesToAnotherPacs_UntilAClientReadsIt()
     {
         using var west = new WireMockPacs(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 3));
         await using var proxy = new ProxyHost(
@@ -116,6 +118,7 @@ public sealed class MadeInClientWalks : IAsyncDisposable
     private async Task<string> MarksAsync()
     {
         var list = (await _proxy.GetAsync("/store/studies/1.2.1")).Json["seriesLists"]![0]!;
-        return $"{list["madeInClient"]!.GetValue<bool>()}: {string.Join(' ', list["series"]!.AsArray().Select(s => s!["madeInClient"]!.GetValue<bool>()))}";
+        var series = list["series"]!.AsArray().Select(s => s!["madeInClient"]!.GetValue<bool>());
+        return $"{list["madeInClient"]!.GetValue<bool>()}: {string.Join(' ', series)}";
     }
 }

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>What is kept of a study grows old: when it is looked after, at which price, and what stands when nobody can say.</summary>
+/// <summary>When the proxy revalidates cached metadata, with which requests, and the result if every PACS fails.</summary>
 public sealed class MetadataFreshnessWalks : IDisposable
 {
     private const string Study = "/dicomweb/studies/1.2.1";
@@ -30,7 +30,7 @@ public sealed class MetadataFreshnessWalks : IDisposable
     }
 
     [Fact]
-    public async Task AnUnchangedSeries_CostsOneSeriesSearch()
+    public async Task RevalidatesWithOneSeriesSearch_WhenTheSeriesIsUnchanged()
     {
         var first = await _proxy.GetAsync(Series + "/metadata");
         _time.Advance(Freshness);
@@ -49,7 +49,7 @@ public sealed class MetadataFreshnessWalks : IDisposable
     }
 
     [Fact]
-    public async Task ASeriesThatGrew_ShowsItsNewInstance()
+    public async Task ServesTheNewInstance_WhenTheSeriesGrew()
     {
         var first = await _proxy.GetAsync(Series + "/metadata");
         _east.Hold(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 4));
@@ -66,9 +66,9 @@ public sealed class MetadataFreshnessWalks : IDisposable
     }
 
     [Fact]
-    public async Task AStudyThatGrew_ShowsItWithinTheTime_WhateverWasAskedInBetween()
+    public async Task ServesTheNewInstanceWithinTheFreshness_WhenOtherRequestsCameInBetween()
     {
-        // The series list is the younger of the two: it must not vouch for the metadata for longer than for itself.
+        // The series list is younger than the metadata; it must not extend the freshness of the metadata beyond its own.
         await _proxy.GetAsync(Series + "/metadata");
         _time.Advance(Freshness / 2);
         await _proxy.GetAsync(Study + "/series", ("Cache-Control", "no-cache"));
@@ -82,7 +82,7 @@ public sealed class MetadataFreshnessWalks : IDisposable
     }
 
     [Fact]
-    public async Task ANewSeriesIsSeen_InTheStudyAndAlone()
+    public async Task ServesANewSeries_InTheStudyAndByItself()
     {
         await _proxy.GetAsync(Study + "/metadata");
         _east.Hold(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 3).With("1.2.1.2", "SR", 1));
@@ -95,7 +95,7 @@ public sealed class MetadataFreshnessWalks : IDisposable
     }
 
     [Fact]
-    public async Task NoCache_LooksAtOnce()
+    public async Task RevalidatesAtOnce_WhenTheClientSendsNoCache()
     {
         await _proxy.GetAsync(Series + "/metadata");
         _east.Hold(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 4));
@@ -104,9 +104,9 @@ public sealed class MetadataFreshnessWalks : IDisposable
     }
 
     [Fact]
-    public async Task ASeriesThatGrewWhileItsListWasYoung_IsStillServedFromTheStore()
+    public async Task ServesFromTheStore_WhenTheSeriesGrewAfterItsListWasFetched()
     {
-        // The list says three instances, the metadata that came a moment later has four.
+        // The list counts three instances; the metadata, fetched a moment later, has four.
         await _proxy.GetAsync(Study + "/series");
         _east.Hold(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 4));
 
@@ -119,7 +119,7 @@ public sealed class MetadataFreshnessWalks : IDisposable
     [InlineData(500)]
     [InlineData(503)]
     [InlineData(401)]
-    public async Task WhatIsKeptStands_WhenEveryBackendFails(int status)
+    public async Task ServesStaleMetadata_WhenEveryBackendFails(int status)
     {
         var first = await _proxy.GetAsync(Series + "/metadata");
         _time.Advance(Freshness * 3);
@@ -140,7 +140,7 @@ public sealed class MetadataFreshnessWalks : IDisposable
     }
 
     [Fact]
-    public async Task ASeriesThatWasDeletedIs404()
+    public async Task Returns404_WhenTheSeriesWasDeleted()
     {
         await _proxy.GetAsync(Series + "/metadata");
         _east.Archive.Drop("1.2.1");
@@ -152,7 +152,7 @@ public sealed class MetadataFreshnessWalks : IDisposable
     }
 
     [Fact]
-    public async Task WhatIsKeptOfASeriesThatWasDeleted_IsGone_ThoughNothingButItsFramesIsAskedFor()
+    public async Task RemovesADeletedSeries_WhenOnlyItsFramesAreRequested()
     {
         const string Frame = Series + "/instances/1.2.1.1.1/frames/1";
         await _proxy.GetAsync(Series + "/metadata");
@@ -173,7 +173,7 @@ public sealed class MetadataFreshnessWalks : IDisposable
     }
 
     [Fact]
-    public async Task AKeptFrame_AsksNobodyWhileItsHoldersListIsYoung_AndNotThoseWhoHoldNothing()
+    public async Task ServesACachedFrameWithoutAsking_WhileTheHoldersListIsFresh()
     {
         const string Frame = Series + "/instances/1.2.1.1.1/frames/1";
         using var west = new WireMockPacs();
@@ -192,7 +192,7 @@ public sealed class MetadataFreshnessWalks : IDisposable
     }
 
     [Fact]
-    public async Task ASeriesThatIsGone_IsNotGiven_WhileAnotherPacsIsAskedForAnotherSeries()
+    public async Task DoesNotServeADeletedSeries_WhileAnotherPacsIsAskedForAnotherSeries()
     {
         const string InEast = Series + "/instances/1.2.1.1.1/frames/1";
         const string InWest = Study + "/series/1.2.1.2/instances/1.2.1.2.1/frames/1";
@@ -213,12 +213,12 @@ public sealed class MetadataFreshnessWalks : IDisposable
         await gate.LetTimePassAsync(_time, Task.WhenAll(held, gone), "both are answered");
 
         Assert.Equal("Proxy; hit", (await held).CacheStatus);
-        // The west may have it, and does not say.
+        // The west may hold the series but does not answer.
         (await gone).IsProblem(504, names: "west");
     }
 
     [Fact]
-    public async Task AKeptFrameIsNotHeldUp_ByAPacsThatHangs()
+    public async Task ServesACachedFrameAtOnce_WhenAPacsHangs()
     {
         const string Frame = Series + "/instances/1.2.1.1.1/frames/1";
         await _proxy.GetAsync(Frame);
@@ -226,16 +226,16 @@ public sealed class MetadataFreshnessWalks : IDisposable
         var gate = _east.Hang();
 
         var first = _proxy.GetAsync(Frame);
-        await gate.LetTimePassAsync(_time, first, "it goes out");
+        await gate.LetTimePassAsync(_time, first, "the frame is served");
         Assert.Equal("Proxy; hit", (await first).CacheStatus);
 
-        // Time stands still: whoever comes next does not wait at all.
+        // Time stands still, so the next client must not wait at all.
         Assert.Equal("Proxy; hit", (await _proxy.GetAsync(Frame)).CacheStatus);
         Assert.Equal(1, gate.Arrived);
     }
 
     [Fact]
-    public async Task WhatIsKeptOfAnInstanceThatWasDeleted_IsGone()
+    public async Task RemovesTheEntries_WhenAnInstanceWasDeleted()
     {
         const string Frame = Series + "/instances/1.2.1.1.3/frames/1";
         await _proxy.GetAsync(Series + "/metadata");
@@ -248,7 +248,7 @@ public sealed class MetadataFreshnessWalks : IDisposable
     }
 
     [Fact]
-    public async Task ACorrectedName_IsSeen_ThoughNoNumberOfInstancesTellsOfIt()
+    public async Task ServesACorrectedName_WhenTheInstanceCountIsUnchanged()
     {
         await _proxy.GetAsync(Series + "/metadata");
         _east.Hold(new HeldStudy("1.2.1") { PatientName = "ROE^JANE" }.With("1.2.1.1", "CT", 3));
@@ -264,7 +264,7 @@ public sealed class MetadataFreshnessWalks : IDisposable
     }
 
     [Fact]
-    public async Task ValidatorsOfThePacs_TellWhatNoSearchDoes()
+    public async Task DetectsAChangeByETag_WhenNoSearchShowsIt()
     {
         _east.GivesETags = true;
         var first = await _proxy.GetAsync(Series + "/metadata");
@@ -284,7 +284,7 @@ public sealed class MetadataFreshnessWalks : IDisposable
     }
 
     [Fact]
-    public async Task ADateOfThePacs_TellsTheSame()
+    public async Task DetectsAChangeByLastModified_WhenNoSearchShowsIt()
     {
         _east.LastModified = "Tue, 24 Nov 2026 05:00:00 GMT";
         await _proxy.GetAsync(Series + "/metadata");
@@ -298,7 +298,7 @@ public sealed class MetadataFreshnessWalks : IDisposable
     }
 
     [Fact]
-    public async Task WhatIsKeptGoesOut_WhileASlowPacsIsAsked()
+    public async Task ServesStaleMetadata_WhileASlowPacsIsAsked()
     {
         await _proxy.GetAsync(Series + "/metadata");
         _east.Hold(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 4));
@@ -306,18 +306,18 @@ public sealed class MetadataFreshnessWalks : IDisposable
         var gate = _east.Hang("/series");
 
         var asking = _proxy.GetAsync(Series + "/metadata");
-        await gate.LetTimePassAsync(_time, asking, "what is kept goes out");
+        await gate.LetTimePassAsync(_time, asking, "the cached metadata is served");
         var stale = await asking;
         Assert.Equal(3, stale.Rows.Count);
         Assert.Equal("Proxy; fwd=stale", stale.CacheStatus);
 
         gate.Open();
-        await Until.TrueAsync(async () => (await _proxy.GetAsync(Series + "/metadata")).Rows.Count == 4, "the asking went on");
+        await Until.TrueAsync(async () => (await _proxy.GetAsync(Series + "/metadata")).Rows.Count == 4, "the revalidation completed");
         Assert.Equal(2, _east.Count("/metadata"));
     }
 
     [Fact]
-    public async Task WhatIsTooOldStandsInForNobody()
+    public async Task DoesNotServeMetadata_WhenItIsTooStale()
     {
         await using var proxy = new ProxyHost(("east", _east.Address)) { Time = _time, ["Cache:Metadata:MaxStale"] = "01:00:00" };
         await proxy.GetAsync(Series + "/metadata");
@@ -330,7 +330,7 @@ public sealed class MetadataFreshnessWalks : IDisposable
     }
 
     [Fact]
-    public async Task AStudyThatIsKeptOpens_WhenItsPacsIsDown_ThoughAnotherAnswers()
+    public async Task ServesACachedStudy_WhenItsPacsIsDownAndAnotherAnswers()
     {
         using var west = new WireMockPacs();
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { Time = _time };
@@ -355,7 +355,7 @@ public sealed class MetadataFreshnessWalks : IDisposable
     }
 
     [Fact]
-    public async Task AClockThatJumpsBack_MakesNothingImmortal()
+    public async Task RevalidatesAgain_WhenTheClockJumpsBack()
     {
         _time.AdjustTime(_time.GetUtcNow().AddYears(1));
         await _proxy.GetAsync(Series + "/metadata");

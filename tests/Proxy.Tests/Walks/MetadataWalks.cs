@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>Metadata of a study, a series, an instance: one fetch serves them all.</summary>
+/// <summary>Metadata of a study, a series and an instance: one fetch serves them all.</summary>
 public sealed class MetadataWalks : IDisposable
 {
     private const string Study = "/dicomweb/studies/1.2.1";
@@ -23,7 +23,7 @@ public sealed class MetadataWalks : IDisposable
     }
 
     [Fact]
-    public async Task OneFetchServesTheSeries_EachInstanceAndTheStudy()
+    public async Task ServesTheSeriesEachInstanceAndTheStudy_WithOneFetch()
     {
         var series = await _proxy.GetAsync(Series + "/metadata");
         var second = await _proxy.GetAsync(Series + "/metadata");
@@ -48,7 +48,7 @@ public sealed class MetadataWalks : IDisposable
     }
 
     [Fact]
-    public async Task AnInstanceFirst_FetchesTheSeriesForAll()
+    public async Task FetchesTheWholeSeries_WhenAnInstanceIsRequestedFirst()
     {
         Assert.Single((await _proxy.GetAsync($"{Series}/instances/1.2.1.1.3/metadata")).Rows);
         Assert.Equal("Proxy; hit", (await _proxy.GetAsync(Series + "/metadata")).CacheStatus);
@@ -56,7 +56,7 @@ public sealed class MetadataWalks : IDisposable
     }
 
     [Fact]
-    public async Task ManyAtOnce_AskOnce()
+    public async Task AsksThePacsOnce_WhenManyClientsAskAtOnce()
     {
         var gate = _east.Hang("/metadata");
 
@@ -76,7 +76,7 @@ public sealed class MetadataWalks : IDisposable
     [InlineData(Study + "/metadata")]
     [InlineData(Series + "/metadata")]
     [InlineData(Series + "/instances/1.2.1.1.7/metadata")]
-    public async Task WhatTheClientHasIs304(string path)
+    public async Task Returns304_WhenTheClientHasTheMetadata(string path)
     {
         var first = await _proxy.GetAsync(path);
         var again = await _proxy.GetAsync(path, ("If-None-Match", $"\"other\", {first["ETag"]}"));
@@ -95,7 +95,7 @@ public sealed class MetadataWalks : IDisposable
     [InlineData(Study + "/metadata")]
     [InlineData(Series + "/metadata")]
     [InlineData(Series + "/instances/1.2.1.1.7/metadata")]
-    public async Task PackedAndPlainAreEqual(string path)
+    public async Task ServesTheSameBytes_CompressedAndPlain(string path)
     {
         var plain = await _proxy.GetAsync(path);
         var gzip = await _proxy.GetAsync(path, ("Accept-Encoding", "gzip, deflate"));
@@ -112,7 +112,7 @@ public sealed class MetadataWalks : IDisposable
     }
 
     [Fact]
-    public async Task AStudyOfManySeries_IsTheSameInEveryCoding()
+    public async Task ServesTheSameStudy_InEveryContentCoding()
     {
         _east.Archive.Hold(new HeldStudy("1.2.2").With("1.2.2.1", "CT", 30).With("1.2.2.2", "MR", 20));
         const string path = "/dicomweb/studies/1.2.2/metadata";
@@ -134,7 +134,7 @@ public sealed class MetadataWalks : IDisposable
     [InlineData("")]
     [InlineData("application/dicom+json, multipart/related; type=application/octet-stream; transfer-syntax=*")]
     [InlineData("multipart/related; type=\"application/octet-stream\"; transfer-syntax=*, application/dicom+json")]
-    public async Task IsDicomJson_WhenThatIsAmongWhatIsAccepted(string accept)
+    public async Task ServesDicomJson_WhenTheClientAcceptsIt(string accept)
     {
         var reply = await _proxy.GetAsync(Series + "/metadata", accept.Length > 0 ? [("Accept", accept)] : []);
 
@@ -143,7 +143,7 @@ public sealed class MetadataWalks : IDisposable
     }
 
     [Fact]
-    public async Task Is406_WhenItIsNot()
+    public async Task Returns406_WhenTheClientDoesNotAcceptDicomJson()
     {
         (await _proxy.GetAsync(Series + "/metadata", ("Accept", "text/html"))).IsProblem(406);
         Assert.Empty(_east.Requests);
@@ -154,10 +154,10 @@ public sealed class MetadataWalks : IDisposable
     [InlineData("/dicomweb/studies/1.2.9/series/1.2.9.1/metadata")]
     [InlineData("/dicomweb/studies/1.2.1/series/1.2.1.9/metadata")]
     [InlineData("/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.99/metadata")]
-    public async Task WhatNoPacsHoldsIs404(string path) => (await _proxy.GetAsync(path)).IsProblem(404);
+    public async Task Returns404_WhenNoPacsHoldsTheResource(string path) => (await _proxy.GetAsync(path)).IsProblem(404);
 
     [Fact]
-    public async Task HeadAnswersAsGetDoes_WithoutABody()
+    public async Task AnswersHeadLikeGet_WithoutABody()
     {
         var reply = await _proxy.SendAsync(HttpMethod.Head, Series + "/metadata", []);
 
@@ -168,13 +168,19 @@ public sealed class MetadataWalks : IDisposable
     }
 
     [Theory]
-    [InlineData("""[{"0020000D":{"vr":"UI","Value":["1.2.666"]},"0020000E":{"vr":"UI","Value":["1.2.1.1"]},"00080018":{"vr":"UI","Value":["1.2.1.1.1"]}}]""")]
-    [InlineData("""[{"0020000D":{"vr":"UI","Value":["1.2.1"]},"0020000E":{"vr":"UI","Value":["1.2.1.2"]},"00080018":{"vr":"UI","Value":["1.2.1.2.1"]}}]""")]
+    [InlineData(
+        """[{"0020000D":{"vr":"UI","Value":["1.2.666"]},"0020000E":{"vr":"UI","Value":["1.2.1.1"]}""" +
+        ""","00080018":{"vr":"UI","Value":["1.2.1.1.1"]}}]""")]
+    [InlineData(
+        """[{"0020000D":{"vr":"UI","Value":["1.2.1"]},"0020000E":{"vr":"UI","Value":["1.2.1.2"]}""" +
+        ""","00080018":{"vr":"UI","Value":["1.2.1.2.1"]}}]""")]
     [InlineData("""[{"0020000D":{"vr":"UI","Value":["1.2.1"]},"0020000E":{"vr":"UI","Value":["1.2.1.1"]}}]""")]
-    [InlineData("""[{"0020000D":{"vr":"UI","Value":["1.2.1"]},"0020000E":{"vr":"UI","Value":["1.2.1.1"]},"00080018":{"vr":"UI","Value":["1.2.1.1.1"]}}""")]
+    [InlineData(
+        """[{"0020000D":{"vr":"UI","Value":["1.2.1"]},"0020000E":{"vr":"UI","Value":["1.2.1.1"]}""" +
+        ""","00080018":{"vr":"UI","Value":["1.2.1.1.1"]}}""")]
     [InlineData("<html>Please log in</html>")]
     [InlineData("null")]
-    public async Task ABadAnswerIs502_AndIsNotKept(string answer)
+    public async Task Returns502AndCachesNothing_WhenTheAnswerIsInvalid(string answer)
     {
         _east.Say(PacsAnswer.Json(answer), "/metadata");
         (await _proxy.GetAsync(Series + "/metadata")).IsProblem(502, names: "east");

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>What Prometheus reads.</summary>
+/// <summary>The metrics that Prometheus reads.</summary>
 public sealed class MetricsWalks : IDisposable
 {
     private const string Frame = "/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1";
@@ -13,10 +13,10 @@ public sealed class MetricsWalks : IDisposable
     public void Dispose() => _east.Dispose();
 
     [Fact]
-    public async Task TiersAndBackendsAreCounted_AndNoPacsIsNamedByItsAddress()
+    public async Task CountsTiersAndBackends_WithoutTheAddressOfAPacs()
     {
         await using var proxy = new ProxyHost(("east", _east.Address));
-        // A client has its last byte a moment before the body is kept.
+        // A client has the last byte a moment before the proxy caches the body.
         await Until.TrueAsync(async () => (await proxy.GetAsync(Frame)).CacheStatus == "Proxy; hit");
         await proxy.GetAsync(Frame);
         _east.Fail(500);

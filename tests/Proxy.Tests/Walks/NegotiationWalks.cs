@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>Which form of a frame a client gets, by what it accepts, what the PACS can make and what is in the cache.</summary>
+/// <summary>The form of a frame that a client gets: by its Accept header, the PACS and the cache.</summary>
 public sealed partial class NegotiationWalks : IDisposable
 {
     private const string Explicit = "1.2.840.10008.1.2.1";
@@ -21,19 +21,19 @@ public sealed partial class NegotiationWalks : IDisposable
 
     public NegotiationWalks() => _proxy = new(("east", _east.Address));
 
-    /// <summary>How a server reads a list of alternatives that it cannot all make.</summary>
+    /// <summary>How a server reads a list of alternatives when it cannot produce all of them.</summary>
     public enum Reading
     {
-        /// <summary>By weight, as RFC 9110 says.</summary>
+        /// <summary>By weight (RFC 9110).</summary>
         ByWeight,
 
-        /// <summary>The first one, and 406 when that cannot be made.</summary>
+        /// <summary>The first one; 406 if the server cannot produce it.</summary>
         First,
 
-        /// <summary>The last one, and 500 when that cannot be made: Orthanc 1.10.</summary>
+        /// <summary>The last one; 500 if the server cannot produce it (Orthanc 1.10).</summary>
         Last,
 
-        /// <summary>None: a list is 400.</summary>
+        /// <summary>None: a list is a 400.</summary>
         NoLists,
     }
 
@@ -44,7 +44,7 @@ public sealed partial class NegotiationWalks : IDisposable
     }
 
     [Fact]
-    public async Task ThePacsIsOfferedEveryAcceptableForm_InOneRequest()
+    public async Task OffersEveryAcceptableFormToThePacs_InOneRequest()
     {
         Serve(Reading.ByWeight, Jls);
 
@@ -62,7 +62,7 @@ public sealed partial class NegotiationWalks : IDisposable
     [InlineData(Reading.First)]
     [InlineData(Reading.Last)]
     [InlineData(Reading.NoLists)]
-    public async Task TheBestFormIsGiven_WhereThePacsCanMakeIt(Reading reading)
+    public async Task ServesTheBestForm_WhenThePacsCanProduceIt(Reading reading)
     {
         Serve(reading, Jls, Jp2, Explicit);
 
@@ -74,7 +74,7 @@ public sealed partial class NegotiationWalks : IDisposable
     [InlineData(Reading.First)]
     [InlineData(Reading.Last)]
     [InlineData(Reading.NoLists)]
-    public async Task TheNextFormIsGiven_WhereThePacsCannotMakeTheBest_TheSameColdAndWarm(Reading reading)
+    public async Task ServesTheNextFormColdAndWarm_WhenThePacsCannotProduceTheBest(Reading reading)
     {
         const string Accept = "image/jp2, image/jls;q=0.5";
         Serve(reading, Jls);
@@ -93,20 +93,20 @@ public sealed partial class NegotiationWalks : IDisposable
     [InlineData("")]
     [InlineData("*/*")]
     [InlineData("multipart/related")]
-    public async Task AWildcardIsExplicitLittleEndian_ElseAsStored(string accept)
+    public async Task ServesExplicitLittleEndianOrElseTheStoredForm_WhenTheClientSendsAWildcard(string accept)
     {
         Serve(Reading.Last, Jls);
 
         Assert.Equal(Jls, GetSyntax(await GetAsync(accept)));
         Assert.Equal("Proxy; hit", (await GetAsync(accept)).CacheStatus);
-        // What cannot be had of one frame is not asked for again with the next.
+        // The proxy does not request a form again that one frame of the series lacked.
         var asked = Asked().Count;
         Assert.Equal(Jls, GetSyntax(await GetAsync(accept, Frame.Replace("frames/1", "frames/2", StringComparison.Ordinal))));
         Assert.Equal(asked + 1, Asked().Count);
     }
 
     [Fact]
-    public async Task AWildcardIsExplicitLittleEndian_AlsoWhenTheStoredFormIsInTheCache()
+    public async Task ServesExplicitLittleEndianForAWildcard_WhenTheStoredFormIsCached()
     {
         Serve(Reading.Last, Jls, Explicit);
         await GetAsync(AsStored);
@@ -117,7 +117,7 @@ public sealed partial class NegotiationWalks : IDisposable
     }
 
     [Fact]
-    public async Task ALesserFormInTheCache_IsNotGivenInPlaceOfTheBest()
+    public async Task FetchesTheBestForm_WhenALesserFormIsCached()
     {
         Serve(Reading.ByWeight, Jls, Jp2);
         await GetAsync(AsStored);
@@ -126,7 +126,7 @@ public sealed partial class NegotiationWalks : IDisposable
     }
 
     [Fact]
-    public async Task ALesserFormInTheCache_IsGiven_WhenThePacsFails()
+    public async Task ServesACachedLesserForm_WhenThePacsFails()
     {
         Serve(Reading.ByWeight, Jls, Jp2);
         await GetAsync(AsStored);
@@ -140,7 +140,7 @@ public sealed partial class NegotiationWalks : IDisposable
     [InlineData(
         "multipart/related; type=\"application/octet-stream\"; transfer-syntax=1.2.840.10008.1.2.1, multipart/related; type=\"image/jls\"")]
     [InlineData("image/jp2;q=0.7, image/jls;q=0.7")]
-    public async Task WhoAcceptsTheStoredForm_GetsIt_RatherThanATranscodedCopy(string accept)
+    public async Task PrefersTheStoredForm_WhenTheClientAcceptsIt(string accept)
     {
         Serve(Reading.First, Jls, Jp2, Explicit);
         await GetAsync(AsStored);
@@ -148,12 +148,12 @@ public sealed partial class NegotiationWalks : IDisposable
         var reply = await GetAsync(accept);
 
         Assert.Equal((Jls, "Proxy; hit"), (GetSyntax(reply), reply.CacheStatus));
-        // The other frames of the series are probably stored so, too: that form is offered first.
+        // The other frames of the series probably have the same stored form, so the proxy offers it first.
         Assert.Equal(Jls, GetSyntax(await GetAsync(accept, Frame.Replace("frames/1", "frames/2", StringComparison.Ordinal))));
     }
 
     [Fact]
-    public async Task AFormThatNobodyCanGiveIs406()
+    public async Task Returns406_WhenNoPacsCanProduceTheForm()
     {
         Serve(Reading.ByWeight, Jls);
 
@@ -161,7 +161,7 @@ public sealed partial class NegotiationWalks : IDisposable
     }
 
     [Fact]
-    public async Task TheAlternativeThatIsGivenDecidesTheWrapping()
+    public async Task WrapsTheFrame_AsTheChosenAlternativeSays()
     {
         const string Accept = "application/octet-stream, multipart/related; type=\"image/jls\";q=0.5";
         Serve(Reading.ByWeight, Jls);
@@ -173,7 +173,7 @@ public sealed partial class NegotiationWalks : IDisposable
     }
 
     [Fact]
-    public async Task TwoBodiesOfOneRequest_DoNotShareATag()
+    public async Task SendsDifferentETags_ForTwoBodiesOfOneRequest()
     {
         const string Accept = "image/jp2, image/jls;q=0.5";
         Serve(Reading.ByWeight, Jls);
@@ -188,7 +188,7 @@ public sealed partial class NegotiationWalks : IDisposable
     }
 
     [Fact]
-    public async Task TheTagOfAMultipartAnswerIsWeak_ForItsBoundaryChangesWithARestart() =>
+    public async Task SendsAWeakETag_ForAMultipartAnswer() =>
         Assert.StartsWith("W/\"", (await GetAsync(AsStored))["ETag"]);
 
     [Theory]
@@ -196,7 +196,7 @@ public sealed partial class NegotiationWalks : IDisposable
     [InlineData("?accept=text/html", "image/jls", Jls)]
     [InlineData("?accept=image/jls;q=0.1,image/jp2;q=0.2", "", Jp2)]
     [InlineData("?accept=image%2Fjls", "text/html", Jls)]
-    public async Task TheAcceptParameterStandsBeforeTheHeader(string query, string accept, string given)
+    public async Task PrefersTheAcceptParameter_OverTheHeader(string query, string accept, string given)
     {
         Serve(Reading.ByWeight, Jls, Jp2, Explicit);
 
@@ -207,7 +207,7 @@ public sealed partial class NegotiationWalks : IDisposable
     [InlineData("/dicomweb/studies/1.2.1/metadata")]
     [InlineData("/dicomweb/studies/1.2.1/series/1.2.1.1/metadata")]
     [InlineData("/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/metadata")]
-    public async Task MetadataKnowsAcceptAndCharset(string path)
+    public async Task ReadsAcceptAndCharsetParameters_ForMetadata(string path)
     {
         Assert.Equal(200, (int)(await GetAsync("text/html", path + "?accept=application/dicom%2Bjson")).Status);
         Assert.Equal(200, (int)(await GetAsync("text/html", path + "?accept=application/dicom+json")).Status);
@@ -222,14 +222,14 @@ public sealed partial class NegotiationWalks : IDisposable
     [Theory]
     [InlineData("/dicomweb/studies")]
     [InlineData("/dicomweb/studies/1.2.1/series")]
-    public async Task ASearchThatRefusesDicomJsonIs406(string path)
+    public async Task Returns406_WhenASearchDoesNotAcceptDicomJson(string path)
     {
         (await GetAsync("application/dicom+json;q=0", path)).IsProblem(406);
         (await GetAsync("application/dicom+json;q=0, */*;q=0.1", path)).IsProblem(406);
     }
 
     [Fact]
-    public async Task EachPartNamesItsResource()
+    public async Task NamesTheResourceOfEachPart()
     {
         var parts = Parts.Read(await GetAsync(AsStored, Frame.Replace("frames/1", "frames/2,1", StringComparison.Ordinal)));
 
@@ -246,7 +246,7 @@ public sealed partial class NegotiationWalks : IDisposable
     }
 
     [Fact]
-    public async Task TheBoundaryIsRandom_AndTheSameForEveryRequest()
+    public async Task UsesOneRandomBoundary_ForEveryRequest()
     {
         var one = await GetAsync(AsStored);
         var other = await GetAsync(AsStored, Frame.Replace("frames/1", "frames/1,2", StringComparison.Ordinal));
@@ -256,7 +256,7 @@ public sealed partial class NegotiationWalks : IDisposable
     }
 
     [Fact]
-    public async Task SixteenAlternativesAreConsidered()
+    public async Task ConsidersSixteenAlternatives()
     {
         Serve(Reading.ByWeight, Jls);
         var many = string.Join(", ", Enumerable.Range(1, 15).Select(i => $"application/octet-stream; transfer-syntax=1.2.{i}"));
@@ -274,7 +274,7 @@ public sealed partial class NegotiationWalks : IDisposable
     [GeneratedRegex("Content-Location: ([^\r\n]+)")]
     private static partial Regex LocationLine();
 
-    /// <summary>The transfer syntax that a body is in, by its bytes.</summary>
+    /// <summary>The transfer syntax of a body, detected from its bytes.</summary>
     private static string GetSyntax(Reply reply)
     {
         Assert.True((int)reply.Status == 200, $"{reply.Status}: {reply.Text}");
@@ -290,7 +290,7 @@ public sealed partial class NegotiationWalks : IDisposable
 
     private List<PacsRequest> Asked() => [.. _east.Requests.Where(r => r.Path.Contains("/frames/", StringComparison.Ordinal))];
 
-    /// <summary>From now on the PACS gives frames in these transfer syntaxes, the first of which they are stored in.</summary>
+    /// <summary>The PACS now serves frames in these transfer syntaxes; the first one is the stored one.</summary>
     private void Serve(Reading reading, params string[] syntaxes)
     {
         foreach (var frame in (int[])[1, 2])

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>The failure of one object is the failure of that object: searches and other studies go on, and nothing is down.</summary>
+/// <summary>The failure of one object affects that object only: searches and other studies continue, and no backend is down.</summary>
 public sealed class ObjectFailureWalks : IAsyncDisposable
 {
     private const string Instances = "/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.";
@@ -34,7 +34,7 @@ public sealed class ObjectFailureWalks : IAsyncDisposable
     [InlineData(500)]
     [InlineData(503)]
     [InlineData(504)]
-    public async Task ManyFramesOfOneStudyFail_AndSearchesAndOtherStudiesGoOn(int status)
+    public async Task ServesSearchesAndOtherStudies_WhenManyFramesOfOneStudyFail(int status)
     {
         _east.Fail(status, "/frames/1");
         for (var i = 1; i <= 10; i++) Assert.NotEqual(200, (int)(await _proxy.GetAsync($"{Instances}{i}/frames/1", AsStored)).Status);
@@ -44,24 +44,24 @@ public sealed class ObjectFailureWalks : IAsyncDisposable
         Assert.Equal(2, (await _proxy.GetAsync("/dicomweb/studies")).Rows.Count);
         Assert.Equal(
             200, (int)(await _proxy.GetAsync("/dicomweb/studies/1.2.2/series/1.2.2.1/instances/1.2.2.1.1/frames/1", AsStored)).Status);
-        await IsWellAsync();
+        await AssertUpAsync();
     }
 
     [Fact]
-    public async Task FramesThatHang_AreTheFramesOnly()
+    public async Task KeepsTheBackendUp_WhenFramesHang()
     {
         await _proxy.GetAsync(Instances + "1/metadata");
         var gate = _east.Hang("/frames/1");
         var frames = Enumerable.Range(1, 6).Select(i => _proxy.GetAsync($"{Instances}{i}/frames/1", AsStored)).ToArray();
-        await gate.LetTimePassAsync(_time, Task.WhenAll(frames), "all are late");
+        await gate.LetTimePassAsync(_time, Task.WhenAll(frames), "all frames time out");
         foreach (var frame in frames) (await frame).IsProblem(504, names: "east");
 
         Assert.Equal(2, (await _proxy.GetAsync("/dicomweb/studies")).Rows.Count);
-        await IsWellAsync();
+        await AssertUpAsync();
     }
 
     [Fact]
-    public async Task FramesOfSeveralStudiesThatFailWhileSearchesWork_AreTheFramesOnly()
+    public async Task KeepsTheBackendUp_WhenFramesOfSeveralStudiesFailAndSearchesWork()
     {
         var studies = Enumerable.Range(3, 6).Select(i => new HeldStudy($"1.2.{i}").With($"1.2.{i}.1")).ToList();
         _east.Hold(studies);
@@ -78,11 +78,11 @@ public sealed class ObjectFailureWalks : IAsyncDisposable
             "the probe is sent");
 
         Assert.Equal(8, (await _proxy.GetAsync("/dicomweb/studies")).Rows.Count);
-        await IsWellAsync();
+        await AssertUpAsync();
     }
 
     [Fact]
-    public async Task AFrameThatAWorkingPacsDoesNotGive_Is404_AndIsNotAskedForByEachRequest()
+    public async Task Returns404AndRemembersIt_WhenAWorkingPacsCannotServeTheFrame()
     {
         _east.Fail(500, "/frames/1");
         for (var i = 0; i < 5; i++) (await _proxy.GetAsync(Instances + "1/frames/1", AsStored)).IsProblem(404, names: "east");
@@ -91,14 +91,14 @@ public sealed class ObjectFailureWalks : IAsyncDisposable
         _east.Mend();
         _time.Advance(TimeSpan.FromSeconds(30));
         Assert.Equal(200, (int)(await _proxy.GetAsync(Instances + "1/frames/1", AsStored)).Status);
-        await IsWellAsync();
+        await AssertUpAsync();
     }
 
     [Theory]
     [InlineData(400)]
     [InlineData(406)]
     [InlineData(500)]
-    public async Task AFormThatAWorkingPacsDoesNotGive_Is406_AndTheStoredOneIsServed(int status)
+    public async Task Returns406AndServesTheStoredForm_WhenAWorkingPacsCannotProduceAForm(int status)
     {
         _east.Say(request => request.Headers.GetValueOrDefault("Accept", "").Contains(
             "image/jpeg", StringComparison.Ordinal) ? PacsAnswer.Text(status, "text/plain", "no") : null);
@@ -108,14 +108,14 @@ public sealed class ObjectFailureWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AFramePastTheEnd_IsAskedForOnce()
+    public async Task AsksOnce_WhenTheFrameIsPastTheEnd()
     {
         for (var i = 0; i < 3; i++) (await _proxy.GetAsync(Instances + "1/frames/99", AsStored)).IsProblem(404);
         Assert.InRange(_east.Count("/frames/99"), 0, 1);
     }
 
     [Fact]
-    public async Task AFrameOfAPacsThatFailsItsSearchesToo_Is502_AndIsAskedForAgain()
+    public async Task Returns502AndAsksAgain_WhenThePacsAlsoFailsSearches()
     {
         await _proxy.GetAsync(Instances + "1/metadata");
         _east.Fail(500);
@@ -126,7 +126,7 @@ public sealed class ObjectFailureWalks : IAsyncDisposable
         Assert.Equal(200, (int)(await _proxy.GetAsync(Instances + "1/frames/1", AsStored)).Status);
     }
 
-    private async Task IsWellAsync()
+    private async Task AssertUpAsync()
     {
         var health = (await _proxy.GetAsync("/health/ready")).Json["backends"]!["east"]!;
         Assert.Equal("up", (string)health["state"]!);

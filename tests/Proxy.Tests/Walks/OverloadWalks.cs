@@ -4,9 +4,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>
-/// What a backend says of a request keeps its meaning where all agree; one that asks for fewer requests gets fewer, and is not down.
-/// </summary>
+/// <summary>A refusal by all backends keeps its meaning; a backend that asks for fewer requests gets fewer and is not down.</summary>
 public sealed class OverloadWalks : IAsyncDisposable
 {
     private const string Studies = "/dicomweb/studies";
@@ -40,7 +38,7 @@ public sealed class OverloadWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task OverloadIs503_WithTheShortestRetryAfter_AndNoPacsIsDown()
+    public async Task Returns503WithTheShortestRetryAfter_WhenEveryPacsIsOverloaded()
     {
         _east.Say(TooMany);
         _west.Say(Unavailable);
@@ -63,7 +61,7 @@ public sealed class OverloadWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AnOverloadedPacsGetsAQuarterOfTheRequestsAtOnce_UntilItsTimeIsOver()
+    public async Task LimitsAnOverloadedPacsToAQuarterOfTheRequests_UntilRetryAfterEnds()
     {
         _east.Say(TooMany);
         await _proxy.GetAsync(Studies);
@@ -80,7 +78,7 @@ public sealed class OverloadWalks : IAsyncDisposable
     [InlineData(400)]
     [InlineData(406)]
     [InlineData(413)]
-    public async Task ARefusalOfAllIsTheClients_AndNoPacsIsDown(int status)
+    public async Task ReturnsTheStatus_WhenEveryPacsRefusesTheSearch(int status)
     {
         _east.Fail(status);
         _west.Fail(status);
@@ -89,7 +87,7 @@ public sealed class OverloadWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task BackendsThatDisagreeAreABadGateway()
+    public async Task Returns502_WhenBackendsFailDifferently()
     {
         _east.Fail(400);
         _west.Fail(500);
@@ -97,7 +95,7 @@ public sealed class OverloadWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ARefusalOfOneIsAWarning()
+    public async Task Warns_WhenOnePacsRefusesTheSearch()
     {
         _west.Fail(400);
         var reply = await _proxy.GetAsync(Studies + "?PatientID=P1");
@@ -105,7 +103,7 @@ public sealed class OverloadWalks : IAsyncDisposable
         Assert.Equal("west", reply["X-Failed-Backends"]);
     }
 
-    /// <summary>Twelve searches at once, of which so many reach the east before the first is answered.</summary>
+    /// <summary>Sends twelve searches at once; <paramref name="inside"/> of them reach the east before the first is answered.</summary>
     private async Task AskTwelveAsync(string prefix, int inside)
     {
         var gate = _east.Hang();

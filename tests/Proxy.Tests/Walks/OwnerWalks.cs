@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>A series belongs to one backend, for its metadata and all its pixels; the others stand in for it, whole.</summary>
+/// <summary>One backend owns a series, its metadata and all its pixels; the other holders stand in for the whole series.</summary>
 public sealed class OwnerWalks : IDisposable
 {
     private const string Series = "/dicomweb/studies/1.2.1/series/1.2.1.1";
@@ -28,7 +28,7 @@ public sealed class OwnerWalks : IDisposable
     }
 
     [Fact]
-    public async Task IsTheOneWithMoreInstances()
+    public async Task ChoosesTheBackendWithMoreInstances()
     {
         _east.Hold(Study(instances: 3));
         _west.Hold(Study(instances: 5));
@@ -43,7 +43,7 @@ public sealed class OwnerWalks : IDisposable
     [Theory]
     [InlineData("east", 1, 2)]
     [InlineData("west", 2, 1)]
-    public async Task IsThePreferredOne_WhereBothHaveAsMany(string owner, int east, int west)
+    public async Task ChoosesThePreferredBackend_WhenBothHaveTheSameNumberOfInstances(string owner, int east, int west)
     {
         _proxy["Backends:east:Preference"] = $"{east}";
         _proxy["Backends:west:Preference"] = $"{west}";
@@ -61,7 +61,7 @@ public sealed class OwnerWalks : IDisposable
     [InlineData(500)]
     [InlineData(401)]
     [InlineData(404)]
-    public async Task AnotherHolderAnswersWhole_WhenTheOwnerFails(int status)
+    public async Task AsksAnotherHolderForTheWholeSeries_WhenTheOwnerFails(int status)
     {
         _east.Hold(Study(instances: 5));
         _west.Hold(Study(instances: 3));
@@ -73,7 +73,7 @@ public sealed class OwnerWalks : IDisposable
     }
 
     [Fact]
-    public async Task AnotherHolderIsFound_ThoughItWasTooLateToSayThatItHasTheSeries()
+    public async Task AsksAnotherHolder_WhenItsSeriesListWasLate()
     {
         using var west = new RawPacs(Study(instances: 3));
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { ["Search:Deadline"] = "00:00:02" };
@@ -81,7 +81,7 @@ public sealed class OwnerWalks : IDisposable
         var isLetGo = new TaskCompletionSource();
         west.On("/series", async c =>
         {
-            await c.WaitForLeaveAsync();
+            await c.WaitForDisconnectAsync();
             isLetGo.TrySetResult();
         });
         Assert.Equal(3, (await proxy.GetAsync(Series + "/metadata")).Rows.Count);
@@ -93,7 +93,7 @@ public sealed class OwnerWalks : IDisposable
     }
 
     [Fact]
-    public async Task AStudyWithoutTheSeriesOfAPacsThatFailed_IsNobodysToKeep()
+    public async Task ForbidsCaching_WhenAStudyLacksTheSeriesOfAFailedPacs()
     {
         _east.Hold(Study(instances: 3));
         _west.Fail(500);
@@ -107,7 +107,7 @@ public sealed class OwnerWalks : IDisposable
     }
 
     [Fact]
-    public async Task APacsThatDoesNotSearch_GivesWhatItHoldsAllTheSame()
+    public async Task ServesFromAPacs_WhenItDoesNotSupportSearches()
     {
         _west.Hold(Study(instances: 3));
         _west.Fail(404, "/series");
@@ -122,7 +122,7 @@ public sealed class OwnerWalks : IDisposable
     }
 
     [Fact]
-    public async Task TheRootOfOneBackend_NeverAsksAnother()
+    public async Task AsksOneBackendOnly_AtTheRootOfThatBackend()
     {
         _east.Hold(Study(instances: 3));
         _west.Hold(Study(instances: 5));
@@ -135,7 +135,7 @@ public sealed class OwnerWalks : IDisposable
     }
 
     [Fact]
-    public async Task ASlowBackendThatHasNothing_DoesNotHoldUpThePicture()
+    public async Task ServesTheFrameAtOnce_WhenASlowBackendDoesNotHoldIt()
     {
         _east.Hold(Study(instances: 3));
         var gate = _west.Hang();
@@ -147,25 +147,25 @@ public sealed class OwnerWalks : IDisposable
     }
 
     [Fact]
-    public async Task ALatePacsThatIsNotWaitedFor_IsLetGoAtTheDeadline()
+    public async Task CancelsALateRequest_AtTheDeadline()
     {
         using var west = new RawPacs();
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { ["Search:Deadline"] = "00:00:02" };
         _east.Hold(Study(instances: 3));
-        var letGo = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var disconnected = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         west.On("/series", async connection =>
         {
-            await connection.WaitForLeaveAsync();
-            letGo.SetResult();
+            await connection.WaitForDisconnectAsync();
+            disconnected.SetResult();
         });
 
         Assert.Equal(3, (await proxy.GetAsync(Series + "/metadata")).Rows.Count);
 
-        await letGo.Task.WaitAsync(Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken);
+        await disconnected.Task.WaitAsync(Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken);
     }
 
     [Fact]
-    public async Task AFrameOfAnotherHolder_ComesWithItsOwnMetadata()
+    public async Task ServesAFrameWithTheMetadataOfTheSameHolder_WhenTheSeriesMoves()
     {
         _east.Hold(Study(instances: 5));
         _west.Hold(Study(instances: 5));
@@ -177,7 +177,7 @@ public sealed class OwnerWalks : IDisposable
         Assert.Equal(1, _west.Count("/metadata"));
         _east.Mend();
 
-        // The series has moved: its metadata and the next frames are west's, though east is back.
+        // The series has moved: the west now serves its metadata and the next frames, though the east is back.
         await _proxy.GetAsync(Series + "/metadata");
         Assert.Equal(200, (int)(await _proxy.GetAsync(Frame.Replace("1.2.1.1.1/", "1.2.1.1.2/", StringComparison.Ordinal))).Status);
         Assert.Equal(1, _east.Count("/metadata"));
@@ -186,7 +186,7 @@ public sealed class OwnerWalks : IDisposable
     }
 
     [Fact]
-    public async Task AFrameThatNoOtherHolderHas_IsTheOwnersFailure()
+    public async Task ReportsTheOwnersFailure_WhenNoOtherHolderHasTheFrame()
     {
         _east.Hold(Study(instances: 5));
         _west.Hold(Study(instances: 3));
@@ -198,7 +198,7 @@ public sealed class OwnerWalks : IDisposable
     }
 
     [Fact]
-    public async Task ASeriesComesBackToItsOwner_WhenThatHasAnsweredWellForAWhile()
+    public async Task MovesTheSeriesBack_WhenTheOwnerIsHealthyForAWhile()
     {
         var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(56));
         await using var proxy = new ProxyHost(
@@ -235,7 +235,7 @@ public sealed class OwnerWalks : IDisposable
         Assert.Equal("west", await OwnerAsync());
         _east.Mend();
 
-        // East answers its series lists again: for a minute that is no reason to move back.
+        // The east answers series lists again: the series does not move back within the first minute.
         for (var seconds = 0; seconds < 55; seconds += 11)
         {
             time.Advance(TimeSpan.FromSeconds(11));
@@ -246,7 +246,7 @@ public sealed class OwnerWalks : IDisposable
     }
 
     [Fact]
-    public async Task ASeriesMovesToWhoHasMoreOfIt()
+    public async Task MovesTheSeries_WhenAnotherBackendHasMoreInstances()
     {
         var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", _west.Address)) { Time = time };
@@ -266,7 +266,7 @@ public sealed class OwnerWalks : IDisposable
     [Theory]
     [InlineData(404)]
     [InlineData(410)]
-    public async Task AFrameThatTheOwnerDoesNotHave_IsNotTakenFromAnotherHolder(int status)
+    public async Task Returns404WithoutAskingAnotherHolder_WhenTheOwnerLacksTheFrame(int status)
     {
         _east.Hold(Study(instances: 5));
         _west.Hold(Study(instances: 5));
@@ -283,7 +283,7 @@ public sealed class OwnerWalks : IDisposable
     [Theory]
     [InlineData(500)]
     [InlineData(406)]
-    public async Task AFrameThatTheOwnerCannotGiveInThisForm_DoesNotMoveTheSeries(int status)
+    public async Task KeepsTheOwner_WhenItCannotProduceAForm(int status)
     {
         _east.Hold(Study(instances: 5));
         _west.Hold(Study(instances: 5));
@@ -299,7 +299,7 @@ public sealed class OwnerWalks : IDisposable
     }
 
     [Fact]
-    public async Task AFrameOfASeriesThatTheOwnerNoLongerHas_ComesFromAnotherHolder()
+    public async Task ServesAFrameOfAnotherHolder_WhenTheOwnerLostTheSeries()
     {
         var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", _west.Address)) { Time = time };
@@ -316,7 +316,7 @@ public sealed class OwnerWalks : IDisposable
     [Theory]
     [InlineData(200)]
     [InlineData(204)]
-    public async Task NoMetadataOfASeriesThatIsListedWithInstances_IsABadAnswer_AndIsNotRemembered(int status)
+    public async Task Returns502AndDoesNotRememberIt_WhenAListedSeriesHasNoMetadata(int status)
     {
         _east.Hold(Study(instances: 3));
         _east.Say(PacsAnswer.Text(status, "application/dicom+json", status == 200 ? "[]" : ""), "/metadata");
@@ -330,7 +330,7 @@ public sealed class OwnerWalks : IDisposable
     }
 
     [Fact]
-    public async Task AnotherHolderGivesTheMetadata_WhereTheFirstHasNoneOfASeriesThatItLists()
+    public async Task AsksAnotherHolder_WhenTheFirstListsASeriesWithoutMetadata()
     {
         _east.Hold(Study(instances: 3));
         _west.Hold(Study(instances: 3));

@@ -9,7 +9,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>Uncompressed frames that are asked for again: packed behind an answer, for whoever takes it so.</summary>
+/// <summary>Uncompressed frames that are requested again: compressed after an answer, for clients that accept the coding.</summary>
 public sealed class PackedFrameWalks : IAsyncDisposable
 {
     private const string ExplicitLittleEndian = "1.2.840.10008.1.2.1";
@@ -22,7 +22,7 @@ public sealed class PackedFrameWalks : IAsyncDisposable
 
     private const string Path = "/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1";
 
-    /// <summary>What packs to much less than half.</summary>
+    /// <summary>Compresses to much less than half.</summary>
     private static readonly byte[] Smooth = [.. Enumerable.Range(0, 300_000).Select(i => (byte)(i / 500))];
 
     private readonly WireMockPacs _east = new(new HeldStudy("1.2.1").With("1.2.1.1"));
@@ -42,7 +42,7 @@ public sealed class PackedFrameWalks : IAsyncDisposable
     [InlineData(Single, Browser, "br")]
     [InlineData(Multipart, "gzip, deflate", "gzip")]
     [InlineData(Single, "br;q=0.5, gzip", "gzip")]
-    public async Task WhoTakesItGetsItPacked_OnceItWasAskedForAgain(string accept, string encodings, string coding)
+    public async Task ServesACompressedFrame_WhenItIsRequestedAgain(string accept, string encodings, string coding)
     {
         Hold(Smooth);
 
@@ -65,7 +65,7 @@ public sealed class PackedFrameWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task EachFormAndCodingIsItsOwn()
+    public async Task SendsADifferentETag_ForEachFormAndCoding()
     {
         Hold(Smooth);
         var plain = new Dictionary<string,
@@ -90,7 +90,7 @@ public sealed class PackedFrameWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task HeadSaysWhatGetWould()
+    public async Task AnswersHeadLikeGet()
     {
         Hold(Smooth);
         await GetAsync(Multipart, Browser);
@@ -104,7 +104,7 @@ public sealed class PackedFrameWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ARangeIsNotGiven_AndTheWholeIs()
+    public async Task ServesTheWholeFrame_WhenARangeIsRequested()
     {
         Hold(Smooth);
         await GetAsync(Multipart, Browser);
@@ -118,7 +118,7 @@ public sealed class PackedFrameWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhicheverFormTheClientHasIs304()
+    public async Task Returns304_WhenTheClientHasAnyForm()
     {
         Hold(Smooth);
         var plain = await GetAsync(Multipart, Browser);
@@ -133,7 +133,7 @@ public sealed class PackedFrameWalks : IAsyncDisposable
             Assert.Equal("", reply["Content-Encoding"]);
         }
         Assert.Equal(304, (int)before.Status);
-        // Who takes no Brotli now cannot use what it got in it.
+        // A client that does not accept Brotli cannot use its Brotli copy.
         Assert.Equal(200, (int)(await IfNoneAsync(packed["ETag"], "identity")).Status);
         Assert.Equal(200, (int)(await IfNoneAsync(packed["ETag"], "gzip")).Status);
         Assert.Equal(200, (int)(await IfNoneAsync("\"other\"", Browser)).Status);
@@ -145,7 +145,7 @@ public sealed class PackedFrameWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhereItIsTurnedOffEveryoneGetsItAsItIs()
+    public async Task ServesUncompressedFrames_WhenCompressionIsOff()
     {
         Hold(Smooth);
         await using var proxy = new ProxyHost(("east", _east.Address)) { ["Cache:Memory:PackFrames"] = "false" };
@@ -159,36 +159,36 @@ public sealed class PackedFrameWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhoTakesNothingPacked_LeavesNoJob()
+    public async Task QueuesNoCompression_WhenTheClientAcceptsNoCoding()
     {
         Hold(Smooth);
         for (var i = 0; i < 5; i++) Assert.Equal("", (await GetAsync(Multipart))["Content-Encoding"]);
 
-        Assert.Empty(Kept);
+        Assert.Empty(Stored);
     }
 
     [Theory]
     [InlineData("application/octet-stream; transfer-syntax=1.2.840.10008.1.2.4.80", 300_000)]
     [InlineData("image/jls; transfer-syntax=1.2.840.10008.1.2.4.80", 300_000)]
     [InlineData("application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1", 4095)]
-    public async Task WhatIsCompressed_OrSmall_IsNotPacked(string type, int bytes)
+    public async Task QueuesNoCompression_WhenTheFrameIsCompressedOrSmall(string type, int bytes)
     {
         byte[] start = type.EndsWith(".80", StringComparison.Ordinal) ? [0xFF, 0xD8, 0xFF, 0xF7] : [];
         Hold([.. start, .. Smooth[start.Length..bytes]], type);
         for (var i = 0; i < 5; i++) Assert.Equal("", (await GetAsync(Multipart, Browser))["Content-Encoding"]);
 
-        Assert.Empty(Kept);
+        Assert.Empty(Stored);
     }
 
     [Fact]
-    public async Task WhatDoesNotPayIsMarked_AndNotTriedAgain()
+    public async Task MarksAFrameAndDoesNotRetry_WhenCompressionSavesTooLittle()
     {
         var noise = Pixels.Create("noise", 300_000);
         Hold(noise);
         await GetAsync(Single, Browser);
         await GetAsync(Single, Browser);
-        await Until.TrueAsync(() => Kept.Count == 1);
-        var mark = Assert.Single(Kept);
+        await Until.TrueAsync(() => Stored.Count == 1);
+        var mark = Assert.Single(Stored);
 
         for (var i = 0; i < 3; i++)
         {
@@ -197,11 +197,11 @@ public sealed class PackedFrameWalks : IAsyncDisposable
             Assert.Equal(noise, reply.Body);
         }
         Assert.Null(mark.Body);
-        Assert.Same(mark, Assert.Single(Kept));
+        Assert.Same(mark, Assert.Single(Stored));
     }
 
     [Fact]
-    public async Task SeveralFramesAreNotPacked()
+    public async Task DoesNotCompressAnswersWithSeveralFrames()
     {
         _east.Archive.Hold(new HeldStudy("1.2.1").With(new HeldSeries("1.2.1.1", "CT", 1) { Frames = 2, FrameBytes = 10_000 }));
         foreach (var frame in (string[])["1", "2"])
@@ -213,11 +213,11 @@ public sealed class PackedFrameWalks : IAsyncDisposable
             Assert.Equal("Accept, Accept-Encoding", reply["Vary"]);
             Assert.Equal(2, Parts.Read(reply).Count);
         }
-        Assert.Empty(Kept);
+        Assert.Empty(Stored);
     }
 
     [Fact]
-    public async Task PurgedIsGone_InEveryForm()
+    public async Task PurgesEveryForm()
     {
         Hold(Smooth);
         await GetAsync(Single, Browser);
@@ -227,13 +227,13 @@ public sealed class PackedFrameWalks : IAsyncDisposable
 
         await _proxy.SendAsync(HttpMethod.Delete, "/cache/studies/1.2.1", []);
 
-        Assert.Empty(Kept);
+        Assert.Empty(Stored);
         Assert.Equal(other, (await GetAsync(Single, Browser)).Body);
         Assert.Equal(other, (await GetPackedAsync(Single, Browser)).Unpacked);
     }
 
     [Fact]
-    public async Task WhatIsGoneFromTheCacheIsNotGivenPacked()
+    public async Task DoesNotServeACompressedFrame_WhenItsEntryIsNotCached()
     {
         Hold(Smooth);
         await GetAsync(Single, Browser);
@@ -241,10 +241,10 @@ public sealed class PackedFrameWalks : IAsyncDisposable
         byte[] other = [.. Smooth.Reverse()];
         Hold(other);
 
-        // As when its series is gone or changed: what was packed stays, and is of something else now.
+        // As if the series was removed or changed: the compressed frame remains but belongs to an outdated body.
         await _proxy.Services.GetRequiredService<EntryCache>().RemoveAsync(new Removal("east"));
 
-        Assert.Single(Kept);
+        Assert.Single(Stored);
         var miss = await GetAsync(Single, Browser);
         Assert.Equal(("Proxy; fwd=miss; stored", ""), (miss.CacheStatus, miss["Content-Encoding"]));
         Assert.Equal(other, miss.Body);
@@ -253,7 +253,7 @@ public sealed class PackedFrameWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ManyAtOnceLeaveOneJob()
+    public async Task QueuesOneCompression_WhenManyClientsAskAtOnce()
     {
         Hold(Smooth);
         await GetAsync(Single, Browser);
@@ -262,10 +262,10 @@ public sealed class PackedFrameWalks : IAsyncDisposable
 
         Assert.All(replies, r => Assert.Equal(Smooth, r.Unpacked));
         await GetPackedAsync(Single, Browser);
-        Assert.Single(Kept);
+        Assert.Single(Stored);
     }
 
-    private List<PackedFrames.Packed> Kept =>
+    private List<PackedFrames.Packed> Stored =>
         [.. _proxy.Services.GetRequiredService<MemoryTier>().ReadAll<PackedFrames.Key, PackedFrames.Packed>().Select(p => p.Value)];
 
     private void Hold(byte[] pixels, string type = $"application/octet-stream; transfer-syntax={ExplicitLittleEndian}")
@@ -274,7 +274,7 @@ public sealed class PackedFrameWalks : IAsyncDisposable
         _east.Say(Archive.Multipart(type, pixels), "/frames/1");
     }
 
-    /// <summary>Asks until it comes packed.</summary>
+    /// <summary>Requests the frame until the answer is compressed.</summary>
     private async Task<Reply> GetPackedAsync(string accept, string encodings)
     {
         Reply? reply = null;

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>A PACS gives its rows in pages of its own size: what lies behind them is read, at the least price.</summary>
+/// <summary>A PACS returns rows in pages of its own size; the proxy reads further pages with as few requests as possible.</summary>
 public sealed class PagingWalks : IAsyncDisposable
 {
     private const string Studies = "/dicomweb/studies";
@@ -22,40 +22,40 @@ public sealed class PagingWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ACapThatIsSaid_IsReadOn()
+    public async Task ReadsFurtherPages_WhenThePacsReportsRemainingRows()
     {
-        (_east.Archive.PageCap, _east.Archive.SaysWhatRemains) = (20, true);
+        (_east.Archive.PageCap, _east.Archive.ReportsRemaining) = (20, true);
 
-        await AllAreThereAsync();
+        await AssertAllRowsAsync();
         Assert.Equal(3, _east.Requests.Count);
     }
 
     [Fact]
-    public async Task ACapThatIsNotSaid_ShowsInTheNextPage_AndIsKnownFromThenOn()
+    public async Task DetectsAndRemembersACap_WhenThePacsDoesNotReportIt()
     {
         _east.Archive.PageCap = 20;
 
-        await AllAreThereAsync();
+        await AssertAllRowsAsync();
         Assert.Equal(["0", "20", "40"], _east.Requests.Select(GetOffset));
 
-        // Fifteen are fewer than the cap: no doubt is left.
+        // Fifteen rows are fewer than the cap, so the list is complete.
         Assert.Equal(15, (await _proxy.GetAsync(Studies + "?PatientID=P1")).Rows.Count);
         Assert.Equal(4, _east.Requests.Count);
     }
 
     [Fact]
-    public async Task APageThatMayBeCapped_IsDoubtedOnce()
+    public async Task ProbesTheNextPageOnce_WhenAPageMayBeCapped()
     {
-        await AllAreThereAsync();
+        await AssertAllRowsAsync();
         Assert.Equal(["0", "45"], _east.Requests.Select(GetOffset));
 
-        await AllAreThereAsync();
+        await AssertAllRowsAsync();
         Assert.Equal(15, (await _proxy.GetAsync(Studies + "?PatientID=P1")).Rows.Count);
         Assert.Equal(4, _east.Requests.Count);
     }
 
     [Fact]
-    public async Task AShortListIsNotDoubted()
+    public async Task SendsNoProbe_WhenTheListIsShort()
     {
         using var west = new WireMockPacs(Enumerable.Range(1, 9).Select(n => new HeldStudy($"1.3.{n}").With($"1.3.{n}.1")));
         await using var proxy = new ProxyHost(("west", west.Address));
@@ -67,21 +67,21 @@ public sealed class PagingWalks : IAsyncDisposable
     [Theory]
     [InlineData(200)]
     [InlineData(150)]
-    public async Task ALimitThatIsRefused_IsAskedForSmaller_AndThatIsRemembered(int most)
+    public async Task RetriesWithASmallerLimitAndRemembersIt_WhenThePacsRefusesALimit(int max)
     {
-        _east.Archive.MostLimit = most;
+        _east.Archive.MaxLimit = max;
 
-        await AllAreThereAsync();
+        await AssertAllRowsAsync();
         var asked = _east.Requests.Count;
         Assert.InRange(asked, 2, 4);
 
-        await AllAreThereAsync();
+        await AssertAllRowsAsync();
         Assert.Equal(asked + 1, _east.Requests.Count);
-        Assert.Contains($"limit={(most == 200 ? 200 : 100)}&", _east.Requests[^1].Query);
+        Assert.Contains($"limit={(max == 200 ? 200 : 100)}&", _east.Requests[^1].Query);
     }
 
     [Fact]
-    public async Task ASearchThatIsWrong_LearnsNothing()
+    public async Task RemembersNoLimit_WhenTheSearchItselfIsWrong()
     {
         _east.Fail(400, "studies");
         (await _proxy.GetAsync(Studies)).IsProblem(400);
@@ -89,21 +89,21 @@ public sealed class PagingWalks : IAsyncDisposable
 
         var before = _east.Requests.Count;
 
-        await AllAreThereAsync();
+        await AssertAllRowsAsync();
         Assert.Contains("limit=1001&", _east.Requests[before].Query);
     }
 
     [Fact]
-    public async Task APacsThatIgnoresOffsets_IsNotReadForEver()
+    public async Task StopsReading_WhenThePacsIgnoresOffsets()
     {
-        (_east.Archive.PageCap, _east.Archive.IgnoresOffset, _east.Archive.SaysWhatRemains) = (20, true, true);
+        (_east.Archive.PageCap, _east.Archive.IgnoresOffset, _east.Archive.ReportsRemaining) = (20, true, true);
 
         Assert.Equal(20, (await _proxy.GetAsync(Studies)).Rows.Count);
         Assert.Equal(2, _east.Requests.Count);
     }
 
     [Fact]
-    public async Task RowsOfNothing_AreNotReadForEver()
+    public async Task StopsReading_WhenPagesHaveNoValidRows()
     {
         _east.Say(PacsAnswer.Json("""[{"0020000D":{"vr":"UI","Value":["1.2.3"]}},{"00080020":{"vr":"DA"}}]""") with
         {
@@ -117,16 +117,16 @@ public sealed class PagingWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AnOffsetThatIsRefused_IsTheEnd()
+    public async Task EndsTheList_WhenThePacsRefusesAnOffset()
     {
         _east.Archive.RefusesOffsetPastEnd = true;
 
-        var reply = await AllAreThereAsync();
+        var reply = await AssertAllRowsAsync();
         Assert.Empty(reply.Warnings);
     }
 
     [Fact]
-    public async Task APageIsFull_WhateverTwoPacsHoldBoth()
+    public async Task FillsThePage_WhenTwoPacsHoldTheSameStudies()
     {
         using var west = new WireMockPacs(Enumerable.Range(1, 45).Select(
             n => new HeldStudy($"1.3.{n}").With($"1.3.{n}.1")).Append(new HeldStudy("1.4") { Date = "20200101" }.With("1.4.1")));
@@ -141,7 +141,7 @@ public sealed class PagingWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ASearchWithoutALimit_HasMaxResultsRows_AndSaysThatThereAreMore()
+    public async Task ReturnsMaxResultsRowsAndReportsMore_WhenTheSearchHasNoLimit()
     {
         await using var proxy = new ProxyHost(("east", _east.Address)) { ["Search:MaxResults"] = "30" };
 
@@ -157,7 +157,7 @@ public sealed class PagingWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task MaxResultsCountsTheRowsOfTheMergedList()
+    public async Task AppliesMaxResults_ToTheMergedList()
     {
         using var west = new WireMockPacs(Enumerable.Range(1, 45).Select(n => new HeldStudy($"1.4.{n}").With($"1.4.{n}.1")));
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { ["Search:MaxResults"] = "50" };
@@ -172,12 +172,12 @@ public sealed class PagingWalks : IAsyncDisposable
     [InlineData(7, null)]
     [InlineData(10, 4)]
     [InlineData(33, 20)]
-    public async Task PagesBehindMaxResultsAreRead_EachRowOnce(int limit, int? cap)
+    public async Task ReadsPagesPastMaxResults_WithEachRowOnce(int limit, int? cap)
     {
         using var west = new WireMockPacs(
             Enumerable.Range(20, 45).Select(n => new HeldStudy($"1.3.{n}") { Date = $"202401{n % 28 + 1:00}" }.With($"1.3.{n}.1")));
         west.Archive.Order = studies => studies.Reverse();
-        (west.Archive.PageCap, west.Archive.SaysWhatRemains) = (cap, cap is not null);
+        (west.Archive.PageCap, west.Archive.ReportsRemaining) = (cap, cap is not null);
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { ["Search:MaxResults"] = "10" };
         var found = new List<string?>();
 
@@ -195,7 +195,7 @@ public sealed class PagingWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AListWithinAStudyIsWhole_WhateverMaxResultsSays()
+    public async Task ReturnsAllSeriesOfAStudy_WhenTheyExceedMaxResults()
     {
         using var west = new WireMockPacs(
             Enumerable.Range(1, 12).Aggregate(new HeldStudy("1.7"), (study, n) => study.With($"1.7.{n}", instances: n == 1 ? 45 : 1)));
@@ -213,7 +213,7 @@ public sealed class PagingWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task APageBehindAllThatIsRead_IsAnError_AndNoEmptyList()
+    public async Task Returns413_WhenThePageIsPastTheReadLimit()
     {
         var rows = Enumerable.Range(1, 100_002).Select(n => $$$"""{"0020000D":{"vr":"UI","Value":["1.8.{{{n}}}"]}}""");
         _east.Say(PacsAnswer.Json($"[{string.Join(',', rows)}]"));
@@ -225,7 +225,7 @@ public sealed class PagingWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AnOffsetBehindTheLastRow_IsAnEmptyPage()
+    public async Task ReturnsAnEmptyPage_WhenTheOffsetIsPastTheLastRow()
     {
         var reply = await _proxy.GetAsync(Studies + "?limit=10&offset=2000000000");
         Assert.Empty(reply.Rows);
@@ -233,7 +233,7 @@ public sealed class PagingWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task APageIsReadAsFarAsRowsAreWanted_AlthoughThePacsGoesOn()
+    public async Task StopsReading_WhenThePageHasEnoughRows()
     {
         using var west = new RawPacs();
         await using var proxy = new ProxyHost(("west", west.Address));
@@ -243,7 +243,7 @@ public sealed class PagingWalks : IAsyncDisposable
             var rows = Enumerable.Range(1, 20_000).Select(n => $$$"""{"0020000D":{"vr":"UI","Value":["1.8.{{{n}}}"]}}""");
             await connection.SendAsync(string.Join(',', rows));
             // The list never ends.
-            await connection.WaitForLeaveAsync();
+            await connection.WaitForDisconnectAsync();
         });
 
         var reply = await proxy.GetAsync(Studies);
@@ -254,10 +254,10 @@ public sealed class PagingWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AListThatBreaksOffInTheMiddle_ShowsWhatCame_AndNamesThePacs()
+    public async Task ReturnsTheRowsAndNamesThePacs_WhenAListIsTruncated()
     {
         using var west = new RawPacs(Enumerable.Range(1, 25).Select(n => new HeldStudy($"1.5.{n}").With($"1.5.{n}.1")));
-        (west.Archive.PageCap, west.Archive.SaysWhatRemains) = (20, true);
+        (west.Archive.PageCap, west.Archive.ReportsRemaining) = (20, true);
         await using var proxy = new ProxyHost(("west", west.Address));
         var asked = 0;
         west.On("studies", async connection =>
@@ -274,7 +274,7 @@ public sealed class PagingWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task NextPagesCostTheLivingNothing_WhileAnotherIsDead()
+    public async Task DoesNotAskHealthyPacsAgainForFurtherPages_WhileAnotherIsDead()
     {
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", PartialFailureWalks.DeadAddress()));
         var pages = new List<string?>();
@@ -289,7 +289,7 @@ public sealed class PagingWalks : IAsyncDisposable
         Assert.Equal(2, _east.Requests.Count);
     }
 
-    private async Task<Reply> AllAreThereAsync()
+    private async Task<Reply> AssertAllRowsAsync()
     {
         var reply = await _proxy.GetAsync(Studies);
         Assert.Equal(45, reply.Values("0020000D").Distinct().Count());

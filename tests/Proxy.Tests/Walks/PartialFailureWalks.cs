@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>A PACS that fails costs its own rows and nothing else, and is never silently an empty list.</summary>
+/// <summary>A failed PACS costs its own rows only, and the proxy never replaces its failure with an empty list.</summary>
 public sealed class PartialFailureWalks(PartialFailureWalks.TwoPacs two) : IClassFixture<PartialFailureWalks.TwoPacs>
 {
     private const string Search = "/dicomweb/studies?PatientID=P1";
@@ -30,13 +30,15 @@ public sealed class PartialFailureWalks(PartialFailureWalks.TwoPacs two) : IClas
         ["truncated"] = PacsAnswer.Json("""[{"0020000D":{"vr":"UI","Value":["1.2.2"]}},{"0020000D":{"vr":"UI","Va"""),
         ["lacks its bracket"] = PacsAnswer.Json("""[{"0020000D":{"vr":"UI","Value":["1.2.2"]}}"""),
         ["depth 10,000"] = PacsAnswer.Json("[{\"00081115\":" + new string('[', 10_000) + new string(']', 10_000) + "}]"),
-        ["not UTF-8"] = new(200, "application/dicom+json", Encoding.Latin1.GetBytes("""[{"0020000D":{"vr":"UI","Value":["1.2.2"]},"00081030":{"vr":"LO","Value":["Schädel"]}}]""")),
-        ["an encoding nobody asked for"] = PacsAnswer.Json("[]") with { Headers = [("Content-Encoding", "br")] },
+        ["not UTF-8"] = new(
+            200, "application/dicom+json", Encoding.Latin1.GetBytes(
+                """[{"0020000D":{"vr":"UI","Value":["1.2.2"]},"00081030":{"vr":"LO","Value":["Schädel"]}}]""")),
+        ["an unrequested encoding"] = PacsAnswer.Json("[]") with { Headers = [("Content-Encoding", "br")] },
     };
 
     public static TheoryData<string> Names => [.. BadAnswers.Keys];
 
-    /// <summary>One proxy for all faults; each walk searches for something that none before it searched for.</summary>
+    /// <summary>One proxy for all faults; each test searches for a value that no earlier test used.</summary>
     public sealed class TwoPacs : IAsyncDisposable
     {
         public TwoPacs() => Proxy = new(("east", East.Address), ("west", West.Address));
@@ -57,23 +59,23 @@ public sealed class PartialFailureWalks(PartialFailureWalks.TwoPacs two) : IClas
 
     [Theory]
     [MemberData(nameof(Names))]
-    public async Task TheOthersAnswer_AndTheFailedOneIsNamed(string fault)
+    public async Task ReturnsTheOtherRowsAndNamesThePacs_WhenOneFails(string fault)
     {
         var search = $"{Search}&StudyDescription=one,{Uri.EscapeDataString(fault)}";
         two.West.Say(BadAnswers[fault]);
 
-        IsEastAlone(await two.Proxy.GetAsync(search));
+        AssertOnlyEast(await two.Proxy.GetAsync(search));
 
         two.West.Mend();
-        var whole = await two.Proxy.GetAsync(search);
-        Assert.Equal(2, whole.Rows.Count);
-        Assert.Empty(whole.Warnings);
-        Assert.Equal("", whole["X-Failed-Backends"]);
+        var recovered = await two.Proxy.GetAsync(search);
+        Assert.Equal(2, recovered.Rows.Count);
+        Assert.Empty(recovered.Warnings);
+        Assert.Equal("", recovered["X-Failed-Backends"]);
     }
 
     [Theory]
     [MemberData(nameof(Names))]
-    public async Task IsAProblem_WhenEveryBackendAnswersBadly(string fault)
+    public async Task ReturnsAProblem_WhenEveryBackendFails(string fault)
     {
         two.East.Say(BadAnswers[fault]);
         two.West.Say(BadAnswers[fault]);
@@ -87,35 +89,35 @@ public sealed class PartialFailureWalks(PartialFailureWalks.TwoPacs two) : IClas
     }
 
     [Fact]
-    public async Task APacsThatSpeaksOfAnotherStudy_IsNotBelieved()
+    public async Task IgnoresRows_WhenTheyAreOfAnotherStudy()
     {
         using var east = new WireMockPacs(EastStudy);
         using var west = new WireMockPacs();
         await using var proxy = new ProxyHost(("east", east.Address), ("west", west.Address));
         west.Say(PacsAnswer.Json("""[{"0020000D":{"vr":"UI","Value":["1.2.666"]}}]"""));
 
-        IsEastAlone(await proxy.GetAsync("/dicomweb/studies?StudyInstanceUID=1.2.1"));
+        AssertOnlyEast(await proxy.GetAsync("/dicomweb/studies?StudyInstanceUID=1.2.1"));
     }
 
     [Fact]
-    public async Task APacsThatIsDead_IsNamed()
+    public async Task NamesThePacs_WhenItIsDead()
     {
         using var east = new WireMockPacs(EastStudy);
         await using var proxy = new ProxyHost(("east", east.Address), ("west", DeadAddress()));
 
-        IsEastAlone(await proxy.GetAsync(Search));
-        IsEastAlone(await proxy.GetAsync(Search));
+        AssertOnlyEast(await proxy.GetAsync(Search));
+        AssertOnlyEast(await proxy.GetAsync(Search));
     }
 
     [Fact]
-    public async Task APacsThatHangs_IsNotWaitedForPastTheDeadline()
+    public async Task StopsWaitingAtTheDeadline_WhenAPacsHangs()
     {
         using var east = new WireMockPacs(EastStudy);
         using var west = new WireMockPacs(WestStudy);
         await using var proxy = new ProxyHost(("east", east.Address), ("west", west.Address)) { ["Search:Deadline"] = "00:00:02" };
         var gate = west.Hang();
 
-        IsEastAlone(await proxy.GetAsync(Search));
+        AssertOnlyEast(await proxy.GetAsync(Search));
 
         Assert.False(gate.IsOpen);
         west.Mend();
@@ -123,7 +125,7 @@ public sealed class PartialFailureWalks(PartialFailureWalks.TwoPacs two) : IClas
     }
 
     [Fact]
-    public async Task Is503WithRetryAfter_WhenNoPacsCanBeReached()
+    public async Task Returns503WithRetryAfter_WhenEveryPacsIsUnreachable()
     {
         await using var proxy = new ProxyHost(("east", DeadAddress()), ("west", DeadAddress()));
 
@@ -138,7 +140,7 @@ public sealed class PartialFailureWalks(PartialFailureWalks.TwoPacs two) : IClas
     }
 
     [Fact]
-    public async Task Is504_WhenEveryPacsIsLate()
+    public async Task Returns504_WhenEveryPacsIsLate()
     {
         using var east = new WireMockPacs(EastStudy);
         using var west = new WireMockPacs(WestStudy);
@@ -151,7 +153,7 @@ public sealed class PartialFailureWalks(PartialFailureWalks.TwoPacs two) : IClas
     }
 
     [Fact]
-    public async Task ABackendThatRefusesTheProxy_IsNeverTheUsersFault()
+    public async Task Returns502_WhenABackendRefusesTheProxysCredentials()
     {
         using var east = new WireMockPacs(EastStudy);
         await using var proxy = new ProxyHost(("east", east.Address));
@@ -168,12 +170,14 @@ public sealed class PartialFailureWalks(PartialFailureWalks.TwoPacs two) : IClas
     }
 
     [Fact]
-    public async Task ARowWithoutAUid_CostsThatRowOnly()
+    public async Task DropsTheRow_WhenItHasNoUid()
     {
         using var east = new WireMockPacs(EastStudy);
         using var west = new WireMockPacs();
         await using var proxy = new ProxyHost(("east", east.Address), ("west", west.Address));
-        west.Say(PacsAnswer.Json("""[{"00080020":{"vr":"DA","Value":["20240101"]}},{"0020000D":{"vr":"UI","Value":["../etc"]}},{"0020000D":{"vr":"UI","Value":["1.2.2"]}}]"""));
+        west.Say(PacsAnswer.Json(
+            """[{"00080020":{"vr":"DA","Value":["20240101"]}},""" +
+            """{"0020000D":{"vr":"UI","Value":["../etc"]}},{"0020000D":{"vr":"UI","Value":["1.2.2"]}}]"""));
 
         var reply = await proxy.GetAsync(Search);
 
@@ -181,14 +185,14 @@ public sealed class PartialFailureWalks(PartialFailureWalks.TwoPacs two) : IClas
         Assert.Contains("west: 2 results without a valid UID", Assert.Single(reply.Warnings));
     }
 
-    /// <summary>An address that nothing listens at any more.</summary>
+    /// <summary>An address without a listener.</summary>
     internal static string DeadAddress()
     {
         using var pacs = new RawPacs();
         return pacs.Address;
     }
 
-    private static void IsEastAlone(Reply reply)
+    private static void AssertOnlyEast(Reply reply)
     {
         Assert.Equal(200, (int)reply.Status);
         Assert.Equal(["1.2.1"], reply.Values("0020000D"));

@@ -24,7 +24,7 @@ public sealed class PartialStudyWalks : IDisposable
     }
 
     [Fact]
-    public async Task AStudyThatTheFailedPacsNeverListed_IsWhole_AndTheWarningNamesThePacs()
+    public async Task ServesTheStudyAndNamesThePacs_WhenTheFailedPacsNeverListedIt()
     {
         using var proxy = Start();
         _west.Fail(500);
@@ -41,7 +41,7 @@ public sealed class PartialStudyWalks : IDisposable
     }
 
     [Fact]
-    public async Task SeriesThatOnlyTheFailedPacsHolds_MakeItUnavailable_AndAreNamed()
+    public async Task ReturnsAProblemThatNamesTheSeries_WhenOnlyTheFailedPacsHoldsThem()
     {
         using var proxy = Start();
         await proxy.GetAsync(Study + "/series");
@@ -56,7 +56,7 @@ public sealed class PartialStudyWalks : IDisposable
     }
 
     [Fact]
-    public async Task APartOfAStudyIsGiven_WhenTheSettingsAllowIt_AndTheWarningNamesWhatIsMissing()
+    public async Task ServesAPartialStudyWithAWarning_WhenTheSettingsAllowIt()
     {
         using var proxy = Start();
         proxy["Retrieve:AllowPartial"] = "true";
@@ -72,7 +72,7 @@ public sealed class PartialStudyWalks : IDisposable
     }
 
     [Fact]
-    public async Task AStudyThatIsInTheCacheWhole_IsGiven_ThoughAPacsFails()
+    public async Task ServesACompletelyCachedStudy_WhenAPacsFails()
     {
         using var proxy = Start();
         await proxy.GetAsync(Study + "/series/1.2.1.9/instances/1.2.1.9.1", Dicom);
@@ -87,7 +87,7 @@ public sealed class PartialStudyWalks : IDisposable
     private ProxyHost Start()
     {
         var proxy = new ProxyHost(("east", _east.Address), ("west", _west.Address));
-        // Lists are asked for again at once, and nothing is fetched ahead.
+        // The proxy requests series lists again at once, and prefetches nothing.
         proxy["Cache:Metadata:Freshness"] = "00:00:00";
         proxy["Prefetch:SeriesReadAhead"] = "false";
         proxy["Prefetch:NextStudies"] = "0";

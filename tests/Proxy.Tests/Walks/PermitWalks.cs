@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>Waiting in the proxy's own line is no time-out of the PACS.</summary>
+/// <summary>Waiting in the proxy's own queue does not count towards the timeout of the PACS.</summary>
 public sealed class PermitWalks : IAsyncDisposable
 {
     private const string Instances = "/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.";
@@ -30,17 +30,17 @@ public sealed class PermitWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task TheTimeoutBeginsWithThePermit()
+    public async Task StartsTheTimeout_WhenTheRequestGetsItsPermit()
     {
         await _proxy.GetAsync(Instances + "1/metadata");
         var gates = Enumerable.Range(1, 4).Select(i => _east.Hang($"1.2.1.1.{i}/frames/1")).ToArray();
         var frames = Enumerable.Range(1, 4).Select(i => _proxy.GetAsync($"{Instances}{i}/frames/1")).ToArray();
 
-        // Each is answered after three quarters of the time-out: the last one waited three times as long for its turn.
+        // Each answer takes three quarters of the timeout, so the last request waits in the queue for three times as long.
         var left = gates.ToList();
         while (left.Count > 0)
         {
-            await Until.TrueAsync(() => left.Exists(gate => gate.Arrived > 0), "the next has its turn");
+            await Until.TrueAsync(() => left.Exists(gate => gate.Arrived > 0), "the next request has its permit");
             var gate = left.Single(gate => gate.Arrived > 0);
             left.Remove(gate);
             _time.Advance(TimeSpan.FromSeconds(1.5));
@@ -52,7 +52,7 @@ public sealed class PermitWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ARequestThatNeverGotAPermit_Is503WithRetryAfter_AndSaysNothingOfThePacs()
+    public async Task Returns503WithRetryAfterAndKeepsThePacsUp_WhenARequestGetsNoPermit()
     {
         using var slow = new RawPacs(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 10));
         await using var proxy = new ProxyHost(("slow", slow.Address))
@@ -63,7 +63,7 @@ public sealed class PermitWalks : IAsyncDisposable
             ["Search:Deadline"] = "00:00:10",
         };
         await proxy.GetAsync(Instances + "1/metadata");
-        // A body that comes slowly but well holds the one permit.
+        // A slow but healthy body holds the only permit.
         var isOpen = new TaskCompletionSource();
         var hasBegun = new TaskCompletionSource();
         slow.On("1.2.1.1.1/frames/1", async connection =>

@@ -10,7 +10,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>Studies that are there before anybody opens them: what is fetched, for whom, and what a viewer sees of it.</summary>
+/// <summary>Prefetching of studies before a viewer opens them: which studies, for which viewer, and the answers a viewer sees.</summary>
 public sealed class PrefetchWalks : IAsyncDisposable
 {
     private const string Ohif = "multipart/related; type=application/octet-stream; transfer-syntax=*";
@@ -21,7 +21,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
         PatientId = $"P{n}"
     }.With($"1.2.{n}.1", "CT", 3).With($"1.2.{n}.2", "MR", 1)));
 
-    /// <summary>Another hospital: another patient under the same ID.</summary>
+    /// <summary>Another hospital, where the same patient ID belongs to another patient.</summary>
     private readonly WireMockPacs _west = new(
         new HeldStudy("1.3.1") { Date = "20200101", PatientId = "P1", Issuer = "WEST" }.With("1.3.1.1", "CT", 2));
 
@@ -37,7 +37,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task TheNextStudiesOfTheListAreThere_BeforeTheyAreOpened()
+    public async Task PrefetchesTheNextStudiesOfTheWorkList()
     {
         _proxy["Prefetch:NextStudies"] = "2";
         await _proxy.GetAsync("/dicomweb/studies");
@@ -63,7 +63,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task APurgeOfTheCacheTakesNoWorkListAway()
+    public async Task KeepsWorkLists_WhenTheCacheIsPurged()
     {
         _proxy["Prefetch:NextStudies"] = "2";
         await _proxy.GetAsync("/dicomweb/studies");
@@ -74,20 +74,20 @@ public sealed class PrefetchWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhoWasShownNoList_GetsNothingAhead_AndAListOfOnePatientIsNoWorkList()
+    public async Task PrefetchesNothing_WhenTheViewerHasNoWorkList()
     {
         _proxy["Prefetch:NextStudies"] = "2";
         await _proxy.GetAsync("/dicomweb/studies", ("User-Agent", "another"));
         await _proxy.GetAsync("/dicomweb/studies?PatientID=P1");
         await _proxy.GetAsync("/dicomweb/studies/1.2.2/series");
-        // Whatever was planned for that is on the list before what comes behind it.
+        // Jobs planned for the first request are in the list before the job of this one.
         await _proxy.GetAsync("/dicomweb/studies/1.2.2/series", ("User-Agent", "another"));
         await DoneAsync("next");
         Assert.Single(await JobsAsync());
     }
 
     [Fact]
-    public async Task OnlyWhatTheRootStandsForIsFetched()
+    public async Task PrefetchesOnlyFromTheBackendsOfTheRoot()
     {
         _east.Hold(new HeldStudy("1.3.1") { Date = "20240104", PatientId = "P1" }.With("1.3.1.1", "CT", 2));
         _proxy["Prefetch:NextStudies"] = "6";
@@ -99,7 +99,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhoMovesOnLeavesHisOldNextBehind()
+    public async Task CancelsThePreviousJob_WhenTheViewerMovesOn()
     {
         _proxy["Prefetch:NextStudies"] = "1";
         var gate = _east.Hang("/1.2.2.1.1/frames/1");
@@ -112,7 +112,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhoMovesOnTakesNothingFromAnotherViewerOfTheSameList()
+    public async Task KeepsTheJob_WhenAnotherViewerOfTheSameListNeedsIt()
     {
         _proxy["Prefetch:NextStudies"] = "1";
         var gate = _east.Hang("/1.2.2.1.1/frames/1");
@@ -122,7 +122,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
             await _proxy.GetAsync("/dicomweb/studies/1.2.1/series", ("User-Agent", viewer));
         }
         await Until.TrueAsync(() => gate.Arrived == 1);
-        // Both have planned when a third has, who came after them.
+        // The plans run in order: when the third viewer's job is done, the other two are planned.
         await _proxy.GetAsync("/dicomweb/studies", ("User-Agent", "third"));
         await _proxy.GetAsync("/dicomweb/studies/1.2.5/series", ("User-Agent", "third"));
         await DoneAsync("next");
@@ -134,7 +134,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task PriorsAreThePatients_OnWhicheverBackend_AndNotOfWhoHasTheSameIdElsewhere()
+    public async Task PrefetchesPriorsFromEveryBackend_ButNotOfAnotherPatientWithTheSameId()
     {
         _east.Hold(new HeldStudy("1.2.9") { Date = "20100101", PatientId = "P1" }.With("1.2.9.1", "CT", 1));
         _west.Hold(new HeldStudy("1.3.9") { Date = "20090101", PatientId = "P1" }.With("1.3.9.1", "CT", 1));
@@ -149,7 +149,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task PriorsComeOfAStudyThatNoListHasShown()
+    public async Task PrefetchesPriors_WhenTheStudyWasInNoList()
     {
         _east.Hold(new HeldStudy("1.2.9") { Date = "20100101", PatientId = "P1" }.With("1.2.9.1", "CT", 1));
         _proxy["Prefetch:Priors"] = "2";
@@ -159,7 +159,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AJobTellsHowFarItIs()
+    public async Task ReportsProgressOfAJob()
     {
         var gate = _east.Hang("/1.2.1.1.2/frames/1");
         var job = await PostAsync("""{"studies":["1.2.1","1.2.2"],"priority":"now"}""");
@@ -175,7 +175,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task OneThatIsCancelledWhileItWaitsIsForgotten()
+    public async Task RemovesAJob_WhenItIsCancelledWhileItWaits()
     {
         var gate = _east.Hang("/metadata");
         var prefetcher = _proxy.Services.GetRequiredService<Prefetcher>();
@@ -190,7 +190,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task PriorsOfOnePacsComeAlthoughAnotherIsBusy()
+    public async Task PrefetchesPriorsOfOnePacs_WhenAnotherIsBusy()
     {
         _east.Hold(new HeldStudy("1.2.9") { Date = "20100101", PatientId = "P1" }.With("1.2.9.1", "CT", 1));
         _proxy["Prefetch:Priors"] = "2";
@@ -212,7 +212,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhatFailsIsNamed_ItemByItem_AndTheRestComes()
+    public async Task ReportsEachFailedItemAndFetchesTheRest()
     {
         _east.Fail(500, "/1.2.1.1.2/frames/1");
         var job = await PostAsync("""{"studies":["1.2.1","1.9.9"]}""");
@@ -226,7 +226,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ASeriesWhoseFramesAreLate_IsGivenUp_AndNoEvidenceAgainstThePacs()
+    public async Task AbandonsASeriesAndKeepsThePacsUp_WhenItsFramesTimeOut()
     {
         _proxy["Prefetch:MaxConcurrentRequests"] = "1";
         _east.Hold(new HeldStudy("1.4.1").With("1.4.1.1", "CT", 40).With("1.4.1.2", "CT", 2));
@@ -242,7 +242,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ASeriesOfWhichNothingComesIsGivenUp_AndTheOthersCome()
+    public async Task AbandonsASeriesAndFetchesTheOthers_WhenItsFramesFail()
     {
         _proxy["Prefetch:MaxConcurrentRequests"] = "1";
         _east.Hold(new HeldStudy("1.4.1").With("1.4.1.1", "CT", 40).With("1.4.1.2", "CT", 2));
@@ -252,19 +252,19 @@ public sealed class PrefetchWalks : IAsyncDisposable
         Assert.Equal(5, _east.Requests.Count(r => r.Path.Contains("/1.4.1.1.", StringComparison.Ordinal)));
         Assert.Equal("given up after 5 failures in a row", (string)(await JobAsync(job))["errors"]!.AsArray()[^1]!["reason"]!);
         Assert.Equal("1/1 1/2 7/42 7/42 4000/74000", Progress(await JobAsync(job)));
-        // What failed ahead is no evidence against the PACS.
+        // Failures of prefetch requests do not count against the PACS.
         Assert.Equal("closed", (string)(await _proxy.GetAsync("/health/ready")).Json["backends"]!["east"]!["circuit"]!);
     }
 
     [Fact]
-    public async Task OfAStudyThatIsNowhereNothingComes()
+    public async Task FailsTheJob_WhenNoBackendHoldsTheStudy()
     {
         var job = await PostAsync("""{"studies":["1.9.9"]}""");
         await Until.TrueAsync(async () => (string)(await JobAsync(job))["state"]! == "failed");
     }
 
     [Fact]
-    public async Task NeverMoreThanSoManyAtOnce()
+    public async Task LimitsConcurrentRequests()
     {
         _proxy["Prefetch:MaxConcurrentRequests"] = "3";
         _east.Hold(new HeldStudy("1.4.1").With("1.4.1.1", "CT", 40));
@@ -275,7 +275,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AJobHasItsLimits()
+    public async Task EndsAJob_AtItsLimits()
     {
         _proxy["Prefetch:MaxInstances"] = "5";
         _east.Hold(new HeldStudy("1.4.1").With("1.4.1.1", "CT", 6).With("1.4.1.2", "CT", 2));
@@ -288,7 +288,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task OneThatIsCancelledAsksNothingMore()
+    public async Task SendsNoMoreRequests_WhenAJobIsCancelled()
     {
         var gate = _east.Hang("/frames/1");
         var job = await PostAsync("""{"studies":["1.2.1","1.2.2"]}""");
@@ -300,7 +300,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
         _east.Mend();
         await _proxy.GetAsync("/dicomweb/studies");
         Assert.Equal(4, _east.Count("/frames/1"));
-        // Once more, and it is off the list.
+        // A second DELETE removes the job from the list.
         await _proxy.SendAsync(HttpMethod.Delete, job, []);
         (await _proxy.GetAsync(job)).IsProblem(404);
         (await _proxy.SendAsync(HttpMethod.Delete, job, [])).IsProblem(404);
@@ -317,15 +317,15 @@ public sealed class PrefetchWalks : IAsyncDisposable
     [InlineData("""{"studies":[1.2]}""", "studies")]
     [InlineData("""{"studies":["1.2.3"],"priority":"soon"}""", "priority")]
     [InlineData("""{"studies":["1.2.3"],"priority":1}""", "priority")]
-    public async Task ABadRequestIsTold(string body, string names) =>
+    public async Task Returns400_WhenTheJobIsInvalid(string body, string names) =>
         (await _proxy.SendAsync(HttpMethod.Post, "/prefetch", [], body)).IsProblem(400, names);
 
     [Fact]
-    public async Task ABodyThatIsTooLargeIsTold() =>
+    public async Task Returns413_WhenTheBodyIsTooLarge() =>
         (await _proxy.SendAsync(HttpMethod.Post, "/prefetch", [], new string(' ', 200_000))).IsProblem(413, "body");
 
     [Fact]
-    public async Task TheSameRequestTwiceIsOneJob()
+    public async Task CreatesOneJob_WhenTheSameRequestIsSentTwice()
     {
         var gate = _east.Hang("/frames/1");
         var job = await PostAsync("""{"studies":["1.2.1","1.2.1"]}""");
@@ -336,7 +336,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhatIsKeptIsNotFetchedAgain()
+    public async Task FetchesNothing_WhenTheStudyIsCached()
     {
         await PostAsync("""{"studies":["1.2.1"]}""");
         await DoneAsync("asked");
@@ -348,7 +348,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ASeriesComesInOneAnswer_FromAPacsThatGivesThatFaster()
+    public async Task FetchesAWholeSeries_WhenThePacsServesItFaster()
     {
         _proxy["Prefetch:MaxConcurrentRequests"] = "1";
         _east.Hold(
@@ -367,7 +367,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
         Assert.Equal("Proxy; hit; detail=prefetched", frame.CacheStatus);
         Assert.Equal(pixels, Assert.Single(Parts.Read(frame)).Body);
 
-        // What is not in the answer is fetched frame by frame.
+        // The proxy fetches the frames that are missing in the answer one by one.
         var job = await PostAsync("""{"studies":["1.6.3"]}""");
         await Until.TrueAsync(async () => (string)(await JobAsync(job))["state"]! == "done");
         Assert.Equal(
@@ -377,7 +377,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AnAnswerOfAnotherSeriesGivesNothing()
+    public async Task IgnoresTheAnswer_WhenItIsOfAnotherSeries()
     {
         _proxy["Prefetch:MaxConcurrentRequests"] = "1";
         _east.Hold(new HeldStudy("1.6.1").With("1.6.1.1", "CT", 8), new HeldStudy("1.6.2").With("1.6.2.1", "CT", 8));
@@ -408,7 +408,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ARuleFetchesWhatItNames_WhenItIsTime()
+    public async Task PrefetchesTheStudiesOfARule_InItsTimeWindow()
     {
         var time = new FakeTimeProvider(new DateTimeOffset(2024, 1, 6, 19, 0, 0, TimeSpan.Zero));
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", _west.Address))
@@ -430,7 +430,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
         await Until.TrueAsync(async () =>
         {
             var jobs = (await proxy.GetAsync("/prefetch")).Json.AsArray();
-            // Once it has begun time stands still: a PACS has its deadline, too.
+            // Stop the clock once the job has begun: requests to the PACS have deadlines, too.
             if (jobs.Count == 0) time.Advance(TimeSpan.FromMinutes(1));
             return jobs.Any(j => (string)j!["state"]! == "done");
         });

@@ -4,14 +4,14 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>After a prefetch everything that OHIF requests of a study comes from the cache.</summary>
+/// <summary>After a prefetch, the cache answers every request that OHIF sends for the study.</summary>
 public sealed class PrefetchedStudyWalks : IAsyncDisposable
 {
     private const string Study = "/dicomweb/studies/1.8.1";
     private const string Frames = "multipart/related; type=application/octet-stream; transfer-syntax=*";
     private const string File = "multipart/related; type=\"application/dicom\"";
 
-    /// <summary>A CT, its segmentation of single bits, a structure set, a PDF and a PET whose SUV factor is bulk data.</summary>
+    /// <summary>A CT, its segmentation of single bits, a structure set, a PDF, and a PET with its SUV factor as bulk data.</summary>
     private readonly WireMockPacs _east = new(new HeldStudy("1.8.1")
         .With("1.8.1.1", "CT", 2).With(new HeldSeries("1.8.1.2", "SEG", 1) { Frames = 2 }).With("1.8.1.3", "RTSTRUCT")
             .With("1.8.1.4", "DOC").With("1.8.1.5", "PT"));
@@ -34,7 +34,7 @@ public sealed class PrefetchedStudyWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task NothingThatOhifRequestsReachesThePacs()
+    public async Task AnswersAllRequestsOfOhif_FromTheCache()
     {
         var job = await PrefetchAsync();
         Assert.Empty(job["errors"]!.AsArray());
@@ -47,7 +47,7 @@ public sealed class PrefetchedStudyWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ASecondPrefetchFindsAllOfItInTheCache()
+    public async Task FetchesNothing_WhenTheStudyIsPrefetchedAgain()
     {
         await PrefetchAsync();
         var asked = _east.Requests.Count;
@@ -58,7 +58,7 @@ public sealed class PrefetchedStudyWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task FramesOfSingleBitsAreFetched_AlthoughTheirInstanceIsKept()
+    public async Task FetchesSingleBitFrames_WhenTheirInstanceIsCached()
     {
         await _proxy.GetAsync(Study + "/series/1.8.1.2/instances/1.8.1.2.1", ("Accept", File));
         await PrefetchAsync();
@@ -67,7 +67,7 @@ public sealed class PrefetchedStudyWalks : IAsyncDisposable
         Assert.Equal(asked, _east.Requests.Count);
     }
 
-    /// <summary>What OHIF requests when it opens the study and loads its segmentation, its structures and its document.</summary>
+    /// <summary>The requests of OHIF when it opens the study and loads its segmentation, structures and document.</summary>
     private async Task OpenAsync()
     {
         await GetAsync(Study + "/series?includefield=00080021%2C00080031%2C0008103E%2C00200011", "application/dicom+json");
@@ -96,7 +96,7 @@ public sealed class PrefetchedStudyWalks : IAsyncDisposable
     {
         var job = (await _proxy.SendAsync(HttpMethod.Post, "/prefetch", [], """{"studies":["1.8.1"]}"""))["Location"];
         await Until.TrueAsync(async () => (string)(await _proxy.GetAsync(job)).Json["state"]! == "done");
-        // A body is kept a moment after its last byte: nine of them.
+        // The proxy caches each of the nine bodies a moment after its last byte.
         await Until.TrueAsync(async () => (int)(await _proxy.GetAsync("/cache")).Json["backends"]!["east"]!["memory"]!["entries"]! >= 9);
         return (await _proxy.GetAsync(job)).Json;
     }
@@ -108,8 +108,8 @@ public sealed class PrefetchedStudyWalks : IAsyncDisposable
                 1), .. more])).ToJsonString()),
         $"/{series}/metadata");
 
-    private Uri BulkUri(string series, string place) =>
-        new($"{_east.Address}/studies/1.8.1/series/{series}/instances/{series}.1/bulk/{place}");
+    private Uri BulkUri(string series, string path) =>
+        new($"{_east.Address}/studies/1.8.1/series/{series}/instances/{series}.1/bulk/{path}");
 
     private static string Progress(JsonNode job, params string[] of) =>
         string.Join(' ', of.Select(name => $"{job[name]!["done"]}/{job[name]!["total"]}"));

@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>What came before anybody asked for it, as a client and whoever runs the proxy see it.</summary>
+/// <summary>How clients and operators see prefetched entries.</summary>
 public sealed class PrefetchedWalks : IAsyncDisposable
 {
     private const string Instance = "studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1";
@@ -28,18 +28,18 @@ public sealed class PrefetchedWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AFrameThatWasPrefetchedSaysSo_EachTime()
+    public async Task MarksEveryAnswer_WhenTheFrameWasPrefetched()
     {
         const string path = Instance + "/frames/1";
         await PrefetchAsync(new("east", path, BodyFormat.AsStored), new(MediaType.OctetStream, "1.2.840.10008.1.2.1", null), new byte[100]);
-        Assert.True(await AheadAsync() > 0);
+        Assert.True(await PrefetchedBytesAsync() > 0);
         for (var i = 0; i < 2; i++) Assert.Equal(Prefetched, (await _proxy.GetAsync("/dicomweb/" + path, Frames)).CacheStatus);
-        Assert.Equal(0, await AheadAsync());
+        Assert.Equal(0, await PrefetchedBytesAsync());
         Assert.Matches("proxy_cache_ahead[^{]*\\{[^}]*tier=\"memory\"[^}]*\\} 0", (await _proxy.GetAsync("/metrics")).Text);
     }
 
     [Fact]
-    public async Task AFrameOfAPrefetchedInstanceSaysSo_AndSoDoesTheInstance()
+    public async Task MarksAnswers_WhenTheInstanceWasPrefetched()
     {
         var file = Part10File.Native(20, 30, frames: 2).Set(0x00080018, "UI", Part10File.Even("1.2.1.1.1", '\0')).ToArray();
         await PrefetchAsync(
@@ -50,22 +50,22 @@ public sealed class PrefetchedWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhatAClientFetchedDoesNot()
+    public async Task DoesNotMarkAnswers_WhenAClientFetchedTheFrame()
     {
         await _proxy.GetAsync("/dicomweb/" + Instance + "/frames/1", Frames);
         await Until.TrueAsync(
             async () => (await _proxy.GetAsync("/dicomweb/" + Instance + "/frames/1", Frames)).CacheStatus == "Proxy; hit");
     }
 
-    private async Task<long> AheadAsync() => (long)(await _proxy.GetAsync("/cache")).Json["memory"]!["ahead"]!;
+    private async Task<long> PrefetchedBytesAsync() => (long)(await _proxy.GetAsync("/cache")).Json["memory"]!["ahead"]!;
 
     private async Task PrefetchAsync(EntryKey key, EntryHead head, byte[] body)
     {
         var cache = _proxy.Services.GetRequiredService<EntryCache>();
-        var lookup = cache.Get(key, async (fill, stopped) =>
+        var lookup = cache.Get(key, async (inFlight, stopped) =>
         {
-            fill.Begin(head);
-            await fill.WriteAsync(body, stopped);
+            inFlight.Begin(head);
+            await inFlight.WriteAsync(body, stopped);
             return new(head);
         }, Placement.Prefetched);
         using (lookup.Reader!) await DiskLab.ReadAsync(lookup.Reader!);

@@ -17,11 +17,11 @@ using Proxy.Tests.Pacs;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>The product as it is, in this process, on a free loopback port; it starts at the first request.</summary>
+/// <summary>The real product in this process, on a free loopback port; it starts at the first request.</summary>
 /// <example><c>await using var proxy = new ProxyHost { ["Backends:east:Address"] = east.Address };</c></example>
 public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyValuePair<string, string>>
 {
-    /// <summary>Nothing is fetched ahead unless a walk says so: most of them count what reaches a PACS.</summary>
+    /// <summary>Prefetching is off unless a test turns it on: most tests count the requests to a PACS.</summary>
     private readonly Dictionary<string, string> _settings = new()
     {
         ["hostBuilder:reloadConfigOnChange"] = "false",
@@ -45,18 +45,18 @@ public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyV
         foreach (var (name, address) in backends) this[$"Backends:{name}:Address"] = address;
     }
 
-    /// <summary>The folder that it runs in: no <c>appsettings.json</c>, and a <c>config</c> where a walk makes one.</summary>
+    /// <summary>The working folder: without <c>appsettings.json</c>, and with a <c>config</c> folder only if a test creates it.</summary>
     public string Root { get; }
 
-    /// <summary>The clock of the product; the machine's own where none is set.</summary>
+    /// <summary>The clock of the product; null for the system clock.</summary>
     public FakeTimeProvider? Time { get; init; }
 
     public LogLines Log { get; } = new();
 
-    /// <summary>Requests that reached the proxy.</summary>
+    /// <summary>The number of requests that reached the proxy.</summary>
     public int Arrived => Volatile.Read(ref _arrived);
 
-    /// <summary>Such as <c>http://127.0.0.1:40123</c>.</summary>
+    /// <summary>Scheme, host and port, such as <c>http://127.0.0.1:40123</c>.</summary>
     public string Address => Client.BaseAddress!.GetLeftPart(UriPartial.Authority);
 
     public string this[string setting]
@@ -89,7 +89,7 @@ public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyV
         return await Reply.ReadAsync(response);
     }
 
-    /// <summary>A request as it is to stand on the wire, which asks for the connection to be closed; the whole answer as it came.</summary>
+    /// <summary>Sends a request byte for byte, which must ask to close the connection, and returns the whole raw answer.</summary>
     public async Task<string> SendRawAsync(string request)
     {
         using var stop = new CancellationTokenSource(Until.Patience, TimeProvider.System);
@@ -100,21 +100,21 @@ public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyV
         return await answer.ReadToEndAsync(stop.Token);
     }
 
-    /// <summary>Only the head is read; the body comes as it comes. Disposing of the answer is hanging up.</summary>
+    /// <summary>Reads the head only; the body streams. Disposing of the answer closes the connection.</summary>
     public async Task<HttpResponseMessage> OpenAsync(string path, params (string Name, string Value)[] headers)
     {
         using var stop = new CancellationTokenSource(Until.Patience, TimeProvider.System);
         return await Client.SendAsync(MakeRequest(HttpMethod.Get, path, headers), HttpCompletionOption.ResponseHeadersRead, stop.Token);
     }
 
-    /// <summary>A client that hangs up when the token says so.</summary>
-    public async Task GetAsync(string path, CancellationToken leave, params (string Name, string Value)[] headers)
+    /// <summary>A request whose client disconnects when the token is cancelled.</summary>
+    public async Task GetAsync(string path, CancellationToken disconnect, params (string Name, string Value)[] headers)
     {
         using var request = MakeRequest(HttpMethod.Get, path, headers);
-        using var response = await Client.SendAsync(request, leave);
+        using var response = await Client.SendAsync(request, disconnect);
     }
 
-    /// <summary>How many answers of a backend were read, or failed, so far.</summary>
+    /// <summary>The number of answers and failures of a backend so far.</summary>
     public async Task<int> AskedAsync(string backend) => (int?)(await GetAsync("/health/ready")).Json["backends"]![backend]!["asked"] ?? 0;
 
     IEnumerator<KeyValuePair<string, string>> IEnumerable<KeyValuePair<string, string>>.GetEnumerator() => _settings.GetEnumerator();
@@ -147,7 +147,7 @@ public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyV
         StartServer();
         var address = Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single()
             .Replace("0.0.0.0", "127.0.0.1", StringComparison.Ordinal);
-        // Hanging up is hanging up: the rest of a body is not read in the hope of using the connection again.
+        // A client that disconnects must not drain the rest of a body to reuse the connection.
         var handler = new SocketsHttpHandler
         {
             AutomaticDecompression = DecompressionMethods.None,
@@ -161,7 +161,7 @@ public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyV
 
     private HttpRequestMessage MakeRequest(HttpMethod method, string path, (string Name, string Value)[] headers)
     {
-        // The path leaves as it is written: dots, double slashes and escapes are what some walks are about.
+        // Send the path unchanged: some tests are about dots, double slashes and escapes.
         var request = new HttpRequestMessage(
             method, new Uri(Address + path, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true }));
         foreach (var (name, value) in headers) request.Headers.TryAddWithoutValidation(name, value);

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>Searches as viewers send them, to PACS that do not take them as they are.</summary>
+/// <summary>Searches as viewers send them, to PACS that do not accept them in that form.</summary>
 public sealed class QueryWalks : IAsyncDisposable
 {
     private const string Studies = "/dicomweb/studies";
@@ -31,7 +31,7 @@ public sealed class QueryWalks : IAsyncDisposable
     [InlineData("?ModalitiesInStudy=CT%5CMR")]
     [InlineData("?ModalitiesInStudy=CT&ModalitiesInStudy=MR")]
     [InlineData("?00080061=CT,MR")]
-    public async Task AListOfModalitiesIsOneQuestion_AndSeveralForAPacsThatRefusesIt(string search)
+    public async Task SendsModalitiesInOneSearch_OrInSeveralWhenThePacsRefusesAList(string search)
     {
         _west.Archive.RefusesModalityLists = true;
 
@@ -46,7 +46,7 @@ public sealed class QueryWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task APartOfAStudyThatHasNoSeriesOfTheModality_IsAPartAllTheSame()
+    public async Task MergesAllParts_WhenOnePartHasNoSeriesOfTheModality()
     {
         _west.Hold(new HeldStudy("1.2.3") { Date = "20240101" }.With("1.2.3.2", "SR", 2));
 
@@ -59,7 +59,7 @@ public sealed class QueryWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhatIsRefusedInEveryForm_IsThatPacsFailure()
+    public async Task ReportsAFailure_WhenThePacsRefusesEveryForm()
     {
         _west.Fail(400);
 
@@ -72,7 +72,7 @@ public sealed class QueryWalks : IAsyncDisposable
     [Theory]
     [InlineData("true", 1)]
     [InlineData("false", 0)]
-    public async Task LiteralMatchingIsSaid_WhenFuzzyWasAskedFor(string fuzzy, int warnings)
+    public async Task WarnsOfLiteralMatching_WhenFuzzyMatchingWasRequested(string fuzzy, int warnings)
     {
         var reply = await _proxy.GetAsync($"{Studies}?PatientName=Jane&fuzzymatching={fuzzy}");
 
@@ -84,16 +84,16 @@ public sealed class QueryWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task NothingIsSaid_WhenEveryPacsMatchesFuzzily()
+    public async Task DoesNotWarn_WhenEveryPacsMatchesFuzzily()
     {
         await using var proxy = new ProxyHost(("east", _east.Address)) { ["Backends:east:FuzzyMatching"] = "true" };
         Assert.Empty((await proxy.GetAsync(Studies + "?PatientName=Jane&fuzzymatching=true")).Warnings);
     }
 
     [Fact]
-    public async Task WhatMergingNeedsIsAskedFor_AndWhatNobodyAskedForLeavesAgain()
+    public async Task RequestsAttributesForMerging_AndReturnsOnlyRequestedOnes()
     {
-        _east.Archive.GivesOnlyWhatIsAskedFor = _west.Archive.GivesOnlyWhatIsAskedFor = true;
+        _east.Archive.ReturnsOnlyRequestedAttributes = _west.Archive.ReturnsOnlyRequestedAttributes = true;
 
         var bare = (await _proxy.GetAsync(Studies)).Rows[0]!;
         var full = (await _proxy.GetAsync(Studies + "?includefield=IssuerOfPatientID,StudyDescription")).Rows[0]!;
@@ -108,7 +108,7 @@ public sealed class QueryWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task EverythingIsGiven_WhenEverythingIsAskedFor()
+    public async Task ReturnsAllAttributes_WhenAllAreRequested()
     {
         var row = (await _proxy.GetAsync(Studies + "?includefield=all")).Rows[0]!;
         Assert.NotNull(row["00100021"]);
@@ -116,7 +116,7 @@ public sealed class QueryWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AKeptRowDoesNotAnswer_WhoeverWantsMoreThanItHas()
+    public async Task FetchesAgain_WhenACachedRowLacksRequestedAttributes()
     {
         const string East = "/backends/east/dicomweb/studies";
         await _proxy.GetAsync(East);
@@ -130,13 +130,13 @@ public sealed class QueryWalks : IAsyncDisposable
     [InlineData("1.2.2%5C1.2.4")]
     [InlineData("1.2.2,1.2.4")]
     [InlineData("1.2.2%2C1.2.4")]
-    public async Task SeveralStudiesAreFoundAtOnce(string uids) =>
+    public async Task FindsSeveralStudies_WithOneSearch(string uids) =>
         Assert.Equal(
             ["1.2.2", "1.2.4"],
             (await _proxy.GetAsync($"{Studies}?limit=101&offset=0&fuzzymatching=false&StudyInstanceUID={uids}")).Values("0020000D"));
 
     [Fact]
-    public async Task UnknownParametersAreIgnored_AndNamedInAWarning_WithoutTheirValues()
+    public async Task IgnoresUnknownParameters_AndNamesThemWithoutTheirValues()
     {
         var reply = await _proxy.GetAsync(
             Studies + "?PatientID=P1&_=1700000000000&orderby=-StudyDate&token=S3CRET&accept=application/dicom%2Bjson&charset=utf-8");
@@ -151,11 +151,11 @@ public sealed class QueryWalks : IAsyncDisposable
     [Theory]
     [InlineData("?PatientName=&StudyInstanceUID=&ModalitiesInStudy=")]
     [InlineData("?00100020=&0020000D=&SeriesInstanceUID=")]
-    public async Task AnEmptyValueMatchesEverything(string search) =>
+    public async Task MatchesEverything_WhenAValueIsEmpty(string search) =>
         Assert.Equal(["1.2.1", "1.2.2", "1.2.3", "1.2.4"], (await _proxy.GetAsync(Studies + search)).Values("0020000D"));
 
     [Fact]
-    public async Task AUidOfAnOldArchive_LeadsToItsStudy()
+    public async Task FindsAStudy_WhenAnOldArchiveGaveItAnInvalidUid()
     {
         _west.Hold(new HeldStudy("1.02.003") { Date = "20220101" }.With("1.02.003.01", "CT", 2));
 

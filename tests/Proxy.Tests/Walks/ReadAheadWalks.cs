@@ -4,7 +4,7 @@ using Xunit;
 namespace Proxy.Tests.Walks;
 
 /// <summary>
-/// A study that is open is fetched ahead of its viewer: the metadata when it is opened, the pixels from where it is looked at outwards.
+/// Read-ahead of an open study: metadata when the viewer opens it, pixels outwards from the frame that the viewer shows.
 /// </summary>
 public sealed class ReadAheadWalks : IAsyncDisposable
 {
@@ -25,7 +25,7 @@ public sealed class ReadAheadWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task TheMetadataOfAllSeriesIsAskedForAsSoonAsTheyAreListed_AndNoPixels()
+    public async Task FetchesMetadataOfAllSeriesButNoPixels_WhenTheSeriesAreListed()
     {
         await _proxy.GetAsync(Study + "/series");
         await Until.TrueAsync(() => _east.Count("/metadata") == 3);
@@ -35,7 +35,7 @@ public sealed class ReadAheadWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task TheSeriesThatIsLookedAtGoesFirst_OutwardsFromTheFrame_AndThenTheOthers()
+    public async Task FetchesTheViewedSeriesFirst_OutwardsFromTheFrame()
     {
         await _proxy.GetAsync(Study + "/series");
         await Until.TrueAsync(() => _east.Count("/metadata") == 3);
@@ -49,7 +49,7 @@ public sealed class ReadAheadWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ItFollowsTheViewer()
+    public async Task FollowsTheViewer()
     {
         await _proxy.GetAsync(Study + "/series");
         await Until.TrueAsync(() => _east.Count("/metadata") == 3);
@@ -63,7 +63,7 @@ public sealed class ReadAheadWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task EachFrameIsAskedForOnce_HoweverTheViewerAndItMeet()
+    public async Task AsksForEachFrameOnce_WhenTheViewerAndReadAheadMeet()
     {
         _proxy["Prefetch:MaxConcurrentRequests"] = "4";
         await _proxy.GetAsync(Study + "/series");
@@ -74,7 +74,7 @@ public sealed class ReadAheadWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhatItIsRefusedIsNotTakenFromTheViewer()
+    public async Task AsksForTheViewer_WhenReadAheadWasRefused()
     {
         _east.Fail(404, "/metadata");
         await _proxy.GetAsync(Study + "/series");
@@ -84,7 +84,7 @@ public sealed class ReadAheadWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhoOnlyLooksAtTheListOpensNothing()
+    public async Task StartsNoReadAhead_WhenTheViewerOnlySearches()
     {
         await _proxy.GetAsync("/dicomweb/studies");
         await _proxy.GetAsync("/dicomweb/studies?StudyInstanceUID=1.2.1");
@@ -94,12 +94,12 @@ public sealed class ReadAheadWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task OneThatIsThereAlreadyLeavesNoJobBehind()
+    public async Task RemovesTheJob_WhenEverythingWasAlreadyCached()
     {
         await _proxy.GetAsync(Study + "/series");
         await FrameAsync(5);
         await DoneAsync();
-        // The last body is kept a moment after its last byte.
+        // The proxy caches the last body a moment after its last byte.
         await Until.TrueAsync(async () => (int)(await _proxy.GetAsync("/cache")).Json["backends"]!["east"]!["memory"]!["entries"]! == 13);
         var asked = _east.Requests.Count;
         await _proxy.GetAsync(Study + "/series", ("User-Agent", "another"));

@@ -21,7 +21,7 @@ public sealed class ReloadWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ABackendComesAndGoes()
+    public async Task AddsAndRemovesBackends()
     {
         Write(("east", _east.Address, ""));
         Assert.Equal(["1.2.1"], await StudiesAsync());
@@ -37,7 +37,7 @@ public sealed class ReloadWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhatABackendSaidGoesWithIt()
+    public async Task ForgetsTheAnswersOfABackend_WhenItIsRemoved()
     {
         const string Frame = "/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1";
         Write(("east", _east.Address, ""), ("west", _west.Address, ""));
@@ -49,10 +49,10 @@ public sealed class ReloadWalks : IAsyncDisposable
         await ShowsAsync("1.2.2");
         await Until.TrueAsync(
             async () => (await _proxy.GetAsync("/store/studies")).Rows is [var only] && (string)only!["StudyInstanceUID"]! == "1.2.2",
-            "east's study is gone");
+            "the east's study is removed");
         (await _proxy.GetAsync(Frame)).IsProblem(404);
 
-        // Under the old name, but another PACS: nothing of the old one is shown.
+        // The same name now means another PACS: the proxy must show nothing of the old one.
         _east.Archive.Drop("1.2.1");
         Write(("east", _east.Address, ""), ("west", _west.Address, ""));
         await Until.TrueAsync(async () => (int)(await _proxy.GetAsync("/backends/east/dicomweb/studies")).Status == 200, "east is back");
@@ -60,7 +60,7 @@ public sealed class ReloadWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ABackendMoves()
+    public async Task AppliesANewAddress()
     {
         Write(("east", _east.Address, ""));
         Assert.Equal(["1.2.1"], await StudiesAsync());
@@ -70,12 +70,12 @@ public sealed class ReloadWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ABadEditKeepsTheOld_AndTheLogSaysWhy()
+    public async Task KeepsTheOldSettingsAndLogsTheReason_WhenAnEditIsInvalid()
     {
         Write(("east", _east.Address, ""), ("west", _west.Address, ""));
         Assert.Equal(2, (await StudiesAsync()).Count);
 
-        // One wrong setting: nothing of the edit is taken, neither the right address beside it nor the missing backend.
+        // One setting is wrong: the proxy applies neither the valid address beside it nor the removal of a backend.
         Write(("east", PartialFailureWalks.DeadAddress(), "soon"));
         await Until.TrueAsync(
             () => _proxy.Log.All.Any(l => l.Contains("Backends:east:Timeout", StringComparison.Ordinal)), "the edit is refused");
@@ -91,7 +91,7 @@ public sealed class ReloadWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AFileThatIsNoJson_StopsNothing()
+    public async Task KeepsRunning_WhenAFileIsNotJson()
     {
         Write(("east", _east.Address, ""));
         Assert.Equal(["1.2.1"], await StudiesAsync());
@@ -103,7 +103,7 @@ public sealed class ReloadWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ABrokenFileIsRefused_AndTheLogSaysWhere()
+    public async Task LogsThePosition_WhenAFileIsBroken()
     {
         Write(("east", _east.Address, ""));
         await WriteSettingsAsync("cache.json", """{ "Cache": { "Memory": { "MaxBytes": 2000000 } } }""");
@@ -113,9 +113,9 @@ public sealed class ReloadWalks : IAsyncDisposable
         await LogsAsync(
             "Error Proxy.Settings: Changed settings are invalid; the previous settings stay in effect: "
             + "backends.json: not JSON at line 2, character ");
-        // Another file that changes meanwhile does not make the proxy forget what the broken one said.
+        // A change of another file must not discard the error of the broken one.
         await WriteSettingsAsync("cache.json", """{ "Cache": { "Memory": { "MaxBytes": 3000000 } } }""");
-        await Until.TrueAsync(() => Lines("backends.json: not JSON") >= 2, "the other file's change is refused with it");
+        await Until.TrueAsync(() => Lines("backends.json: not JSON") >= 2, "the change of the other file is refused, too");
         Assert.Equal(["1.2.1"], await StudiesAsync());
         Assert.DoesNotContain(_proxy.Log.All, l => l.Contains("s3cret", StringComparison.Ordinal));
 
@@ -125,7 +125,7 @@ public sealed class ReloadWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AReloadSaysWhatItTook_AlsoALogLevel()
+    public async Task LogsTheAppliedSettings_IncludingALogLevel()
     {
         Write(("east", _east.Address, ""));
         await WriteSettingsAsync("log.json", """{ "Logging": { "LogLevel": { "Default": "Information" } } }""");
@@ -139,7 +139,7 @@ public sealed class ReloadWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ASettingThatIsReadAtTheStartAlone_SaysSo()
+    public async Task Warns_WhenASettingNeedsARestart()
     {
         Write(("east", _east.Address, ""));
         await WriteSettingsAsync("security.json", "{}");
@@ -151,7 +151,7 @@ public sealed class ReloadWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AChangedListOfHostsCountsAtOnce()
+    public async Task AppliesAChangedHostListAtOnce()
     {
         Write(("east", _east.Address, ""));
         await WriteSettingsAsync("security.json", "{}");

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>What a client got, whole.</summary>
+/// <summary>A complete reply as the client received it.</summary>
 public sealed record Reply(HttpStatusCode Status, ImmutableDictionary<string, string[]> Headers, byte[] Body)
 {
     public static async Task<Reply> ReadAsync(HttpResponseMessage response)
@@ -29,13 +29,13 @@ public sealed record Reply(HttpStatusCode Status, ImmutableDictionary<string, st
 
     public string CacheStatus => this["Cache-Status"];
 
-    /// <summary>A header; empty when it is not there.</summary>
+    /// <summary>The value of a header; empty if it is missing.</summary>
     public string this[string header] => string.Join(", ", Headers.GetValueOrDefault(header, []));
 
     /// <summary>A single-valued attribute of each row, as text.</summary>
     public IEnumerable<string?> Values(string tag) => Rows.Select(row => row![tag]?["Value"]?[0]?.ToString());
 
-    /// <summary>The body without what its Content-Encoding says was done to it.</summary>
+    /// <summary>The body with its Content-Encoding removed.</summary>
     public byte[] Unpacked
     {
         get
@@ -63,7 +63,7 @@ public sealed record Reply(HttpStatusCode Status, ImmutableDictionary<string, st
     }
 }
 
-/// <summary>The parts of a multipart/related body, read strictly.</summary>
+/// <summary>The parts of a multipart/related body, parsed strictly.</summary>
 public static class Parts
 {
     public static IReadOnlyList<(string Head, byte[] Body)> Read(Reply reply)

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>Addresses as clients really write them: with a slash too many, in absolute form, without a host.</summary>
+/// <summary>Unusual request targets: with an extra slash, in absolute form, without a host.</summary>
 public sealed class RequestTargetWalks : IAsyncDisposable
 {
     private readonly WireMockPacs _east = new(new HeldStudy("1.2.1").With("1.2.1.1"));
@@ -30,7 +30,7 @@ public sealed class RequestTargetWalks : IAsyncDisposable
     [InlineData("/dicomweb//studies/1.2.1/series/1.2.1.1/metadata")]
     [InlineData("/store/studies/")]
     [InlineData("/prefetch/")]
-    public async Task ASlashTooManyIsAccepted(string path)
+    public async Task AcceptsAnExtraSlash(string path)
     {
         var reply = await _proxy.GetAsync(path);
 
@@ -41,7 +41,7 @@ public sealed class RequestTargetWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WadoUriAtARootWithASlash()
+    public async Task AnswersWadoUri_AtARootWithASlash()
     {
         const string Query = "?requestType=WADO&studyUID=1.2.1&seriesUID=1.2.1.1&objectUID=1.2.1.1.1&contentType=application/dicom";
 
@@ -49,7 +49,7 @@ public sealed class RequestTargetWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AnAbsoluteTargetIsAnswered()
+    public async Task AnswersAnAbsoluteTarget()
     {
         var authority = new Uri(_proxy.Address).Authority;
 
@@ -64,7 +64,7 @@ public sealed class RequestTargetWalks : IAsyncDisposable
     [InlineData("http://127.0.0.1/dicomweb/studies//1.2.1")]
     [InlineData("http://127.0.0.1//dicomweb/studies")]
     [InlineData("http://127.0.0.1/dicomweb/%2e%2e/studies")]
-    public async Task AnAbsoluteTargetThatMeansTwoThingsIsRefused(string target)
+    public async Task Refuses_WhenAnAbsoluteTargetIsAmbiguous(string target)
     {
         var answer = await _proxy.SendRawAsync($"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
 
@@ -73,7 +73,7 @@ public sealed class RequestTargetWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WithoutAHostTheUrlsAreRelative()
+    public async Task ReturnsRelativeUrls_WhenTheRequestHasNoHost()
     {
         var search = await _proxy.SendRawAsync("GET /dicomweb/studies HTTP/1.0\r\n\r\n");
         var metadata = await _proxy.SendRawAsync("GET /dicomweb/studies/1.2.1/series/1.2.1.1/metadata HTTP/1.0\r\n\r\n");

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>What was asked for once is there when the proxy starts again: with its age, and looked after as before.</summary>
+/// <summary>Answers survive a restart of the proxy with their age, and the proxy revalidates them as before.</summary>
 public sealed class RestartWalks : IDisposable
 {
     private const string Study = "/dicomweb/studies/1.2.1";
@@ -26,7 +26,7 @@ public sealed class RestartWalks : IDisposable
     }
 
     [Fact]
-    public async Task WithinFreshnessNothingIsAskedAgain_AndAgeGoesOn()
+    public async Task AsksNothingAndContinuesTheAge_WithinTheFreshness()
     {
         Reply before;
         await using (var first = Start("cache"))
@@ -55,7 +55,7 @@ public sealed class RestartWalks : IDisposable
     }
 
     [Fact]
-    public async Task AfterwardsItIsLookedAfter_AndTheMetadataItselfIsNotReadAgain()
+    public async Task RevalidatesWithoutFetchingMetadata_AfterTheFreshness()
     {
         await using (var first = Start("cache")) await first.GetAsync(Metadata);
         _time.Advance(TimeSpan.FromHours(1));
@@ -71,7 +71,7 @@ public sealed class RestartWalks : IDisposable
     }
 
     [Fact]
-    public async Task WhenThePacsIsDead_WhatIsKeptStandsIn_WithItsAge()
+    public async Task ServesStaleAnswersWithTheirAge_WhenThePacsIsDead()
     {
         await using (var first = Start("cache")) await first.GetAsync(Metadata);
         _time.Advance(TimeSpan.FromHours(1));
@@ -87,7 +87,7 @@ public sealed class RestartWalks : IDisposable
     }
 
     [Fact]
-    public async Task AProcessThatIsKilled_LosesASecondAtMost()
+    public async Task LosesAtMostASecond_WhenTheProcessIsKilled()
     {
         await using var first = Start("cache");
         await first.GetAsync(Metadata);
@@ -95,7 +95,7 @@ public sealed class RestartWalks : IDisposable
         await Until.TrueAsync(
             () => new FileInfo(Path.Join(_folder.FullName, "cache", "studies.db-wal")) is { Exists: true, Length: > 12_000 },
             "the study is written");
-        // As the disk is found when nobody had time to put it in order.
+        // Restore the disk as an unclean shutdown leaves it.
         Directory.CreateDirectory(Path.Join(_folder.FullName, "killed", "entries"));
         foreach (var file in new DirectoryInfo(Path.Join(_folder.FullName, "cache")).GetFiles())
         {
@@ -111,7 +111,7 @@ public sealed class RestartWalks : IDisposable
     }
 
     [Fact]
-    public async Task AnotherPacsUnderTheSameName_ShowsNothingOfTheFirst()
+    public async Task ServesNothingOfTheOldPacs_WhenItsNameIsReused()
     {
         await using (var first = Start("cache")) await first.GetAsync(Metadata);
         using var other = new WireMockPacs(new HeldStudy("1.2.2").With("1.2.2.1"));
@@ -128,7 +128,7 @@ public sealed class RestartWalks : IDisposable
     }
 
     [Fact]
-    public async Task AFolderThatCannotBeUsed_ChangesNothing()
+    public async Task ServesClients_WhenTheFolderIsUnusable()
     {
         await File.WriteAllTextAsync(Path.Join(_folder.FullName, "not-a-folder"), "x", TestContext.Current.CancellationToken);
         await using var proxy = Start("not-a-folder");

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>How often a PACS hears of a search.</summary>
+/// <summary>How often the proxy sends a search to a PACS.</summary>
 public sealed class SearchCacheWalks : IDisposable
 {
     private const string Studies = "/dicomweb/studies";
@@ -15,7 +15,7 @@ public sealed class SearchCacheWalks : IDisposable
     public void Dispose() => _east.Dispose();
 
     [Fact]
-    public async Task EqualSearchesAtOnce_AskOnce()
+    public async Task AsksOnce_WhenEqualSearchesArriveAtOnce()
     {
         await using var proxy = new ProxyHost(("east", _east.Address));
         var gate = _east.Hang();
@@ -32,16 +32,16 @@ public sealed class SearchCacheWalks : IDisposable
     }
 
     [Fact]
-    public async Task ASearchOfAllAndOneOfOne_AskThatOneOnce()
+    public async Task SharesTheRequest_WhenASearchOfAllAndOfOneBackendOverlap()
     {
         using var west = new WireMockPacs();
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address));
         var gate = _east.Hang();
 
         var all = proxy.GetAsync(Studies);
-        await Until.TrueAsync(() => gate.Arrived == 1, "the search of all asks");
+        await Until.TrueAsync(() => gate.Arrived == 1, "the search of all backends is sent");
         var one = proxy.GetAsync("/backends/east/dicomweb/studies");
-        await Until.TrueAsync(() => proxy.Arrived == 2, "the search of one is there");
+        await Until.TrueAsync(() => proxy.Arrived == 2, "the search of one backend has arrived");
         gate.Open();
 
         Assert.Equal(2, (await all).Rows.Count);
@@ -50,7 +50,7 @@ public sealed class SearchCacheWalks : IDisposable
     }
 
     [Fact]
-    public async Task TheSameSearchWithinItsFreshness_AsksNothing()
+    public async Task AsksNothing_WhenTheSearchIsFresh()
     {
         var time = new FakeTimeProvider();
         await using var proxy = new ProxyHost(("east", _east.Address)) { Time = time, ["Search:Freshness"] = "00:00:10" };
@@ -73,7 +73,7 @@ public sealed class SearchCacheWalks : IDisposable
     }
 
     [Fact]
-    public async Task NoCache_AsksAnew()
+    public async Task AsksAgain_WhenTheClientSendsNoCache()
     {
         await using var proxy = new ProxyHost(("east", _east.Address));
         await proxy.GetAsync(Studies);
@@ -85,7 +85,7 @@ public sealed class SearchCacheWalks : IDisposable
     }
 
     [Fact]
-    public async Task TwoWaysToWriteOneSearch_AreOneSearch()
+    public async Task SharesTheResult_WhenASearchIsWrittenInTwoWays()
     {
         await using var proxy = new ProxyHost(("east", _east.Address));
 
@@ -100,13 +100,15 @@ public sealed class SearchCacheWalks : IDisposable
     }
 
     [Fact]
-    public async Task OneStudyByItsUid_ComesFromTheStore_WhenTheListShowedIt()
+    public async Task AnswersFromTheStore_WhenTheListHadTheStudy()
     {
         await using var proxy = new ProxyHost(("east", _east.Address));
         await proxy.GetAsync(Studies + "?limit=101&includefield=00081030%2C00080060%2C00080090%2C00100030");
 
         var reply =
-            await proxy.GetAsync(Studies + "?limit=101&offset=0&fuzzymatching=false&includefield=00081030%2C00080060%2C00080090%2C00100030&StudyInstanceUID=1.2.2");
+            await proxy.GetAsync(
+            Studies + "?limit=101&offset=0&fuzzymatching=false&includefield=00081030%2C00080060%2C00080090%2C00100030" +
+            "&StudyInstanceUID=1.2.2");
 
         Assert.Equal(["1.2.2"], reply.Values("0020000D"));
         Assert.Equal("Proxy; hit", reply.CacheStatus);
@@ -114,7 +116,7 @@ public sealed class SearchCacheWalks : IDisposable
     }
 
     [Fact]
-    public async Task AnUnchangedListIs304()
+    public async Task Returns304_WhenTheListIsUnchanged()
     {
         await using var proxy = new ProxyHost(("east", _east.Address));
         var first = await proxy.GetAsync(Studies);
@@ -128,7 +130,7 @@ public sealed class SearchCacheWalks : IDisposable
     }
 
     [Fact]
-    public async Task ASearchThatNobodyWaitsForAnyMore_Ends()
+    public async Task CancelsTheSearch_WhenEveryClientDisconnects()
     {
         using var pacs = new RawPacs();
         var hungUp = new TaskCompletionSource();
@@ -136,15 +138,15 @@ public sealed class SearchCacheWalks : IDisposable
         pacs.On("studies", async connection =>
         {
             _ = asked.PassAsync();
-            await connection.WaitForLeaveAsync();
+            await connection.WaitForDisconnectAsync();
             hungUp.SetResult();
         });
         await using var proxy = new ProxyHost(("east", pacs.Address));
-        using var leave = new CancellationTokenSource();
+        using var disconnect = new CancellationTokenSource();
 
-        var search = proxy.GetAsync(Studies, leave.Token);
+        var search = proxy.GetAsync(Studies, disconnect.Token);
         await Until.TrueAsync(() => asked.Arrived == 1, "the PACS is asked");
-        await leave.CancelAsync();
+        await disconnect.CancelAsync();
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => search);
         await hungUp.Task.WaitAsync(Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken);

@@ -4,11 +4,11 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>The real program, started with wrong settings: it ends, and says all that is wrong.</summary>
+/// <summary>The real program, started with wrong settings: it exits and reports every error.</summary>
 public sealed class StartUpWalks
 {
     [Fact]
-    public async Task WithoutABackend_ItEndsAndShowsTheTwoLineExample()
+    public async Task ExitsAndShowsAnExample_WhenNoBackendIsConfigured()
     {
         var (exitCode, error) = await RunAsync();
 
@@ -19,7 +19,7 @@ public sealed class StartUpWalks
     }
 
     [Fact]
-    public async Task SeveralWrongSettingsAreAllNamed_WithTheirValuesAndWhatIsAllowed()
+    public async Task NamesEveryWrongSetting_WithItsValueAndTheAllowedValues()
     {
         var (exitCode, error) = await RunAsync(
             "--Backends:east:Address=ftp://pacs/dicom-web", "--Backends:west:Address=http://pacs/dicom-web",
@@ -45,7 +45,7 @@ public sealed class StartUpWalks
     [InlineData("--urls=http://pacs.example:0")]
     [InlineData("--http_ports=0")]
     [InlineData("--Kestrel:Endpoints:all:Url=http://0.0.0.0:0")]
-    public async Task ItDoesNotListenBeyondThisMachine_UnlessThatIsSaid(string urls)
+    public async Task RefusesToListenBeyondLoopback_UnlessConfigured(string urls)
     {
         var (exitCode, error) = await RunAsync("--Backends:east:Address=http://127.0.0.1:9/dicom-web", urls);
 
@@ -54,32 +54,33 @@ public sealed class StartUpWalks
     }
 
     [Fact]
-    public async Task ItStarts_WhenEverythingIsSaid()
+    public async Task Starts_WhenAllSettingsAreValid()
     {
         using var east = new WireMockPacs(new HeldStudy("1.2.1").With("1.2.1.1"));
-        await using var proxy = new ProxyHost(("east",
-            east.Address))
+        await using var proxy = new ProxyHost(("east", east.Address))
         { ["urls"] = "http://0.0.0.0:0", ["Security:AllowAnonymous"] = "true" };
 
         Assert.Single((await proxy.GetAsync("/dicomweb/studies")).Rows);
     }
 
     [Fact]
-    public async Task TheEnvironmentGoesBeforeTheFiles_AndTheCommandLineBeforeBoth()
+    public async Task PrefersTheCommandLine_OverTheEnvironmentAndTheFiles()
     {
         using var east = new WireMockPacs(new HeldStudy("1.2.1").With("1.2.1.1"));
         await using var proxy = new ProxyHost(("east", east.Address));
         Directory.CreateDirectory(Path.Combine(proxy.Root, "config"));
         await File.WriteAllTextAsync(
-            Path.Combine(proxy.Root, "config", "backends.json"), """{ "Backends": { "east": { "Address": "http://127.0.0.1:9/dicom-web" } } }""", TestContext.Current.CancellationToken);
+            Path.Combine(proxy.Root, "config", "backends.json"),
+            """{ "Backends": { "east": { "Address": "http://127.0.0.1:9/dicom-web" } } }""",
+            TestContext.Current.CancellationToken);
 
         Assert.Single((await proxy.GetAsync("/dicomweb/studies")).Rows);
     }
 
     [Fact]
-    public async Task TooFewOpenFiles_AreOneClearLine()
+    public async Task ReportsOneClearLine_WhenTheOpenFileLimitIsTooLow()
     {
-        Assert.SkipUnless(OperatingSystem.IsLinux(), "the limit is a Linux one");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "only Linux has this limit");
 
         var (exitCode, error) = await RunInShellAsync("ulimit -n 256", "--Backends:east:Address=http://127.0.0.1:9/dicom-web");
 
@@ -92,9 +93,9 @@ public sealed class StartUpWalks
     [Theory]
     [InlineData("appsettings.json")]
     [InlineData("config/backends.json")]
-    public async Task ABrokenFileIsNamed_WithThePlaceInIt(string file)
+    public async Task NamesTheFileAndThePosition_WhenAFileIsBroken(string file)
     {
-        Assert.SkipWhen(OperatingSystem.IsWindows(), "it needs a shell");
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "this test needs a shell");
 
         var (exitCode, error) = await RunInShellAsync($"mkdir config && printf '{{\n \"Password\": \"s3cret\" x' > {file}");
 
@@ -107,8 +108,8 @@ public sealed class StartUpWalks
     private static Task<(int ExitCode, string Error)> RunAsync(params string[] arguments) =>
         RunAsync(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Proxy.dll"), .. arguments]));
 
-    /// <param name="before">What a shell does first, in the folder that the proxy runs in.</param>
-    /// <param name="arguments">Of the proxy.</param>
+    /// <param name="before">Shell commands to run first, in the working folder of the proxy.</param>
+    /// <param name="arguments">The arguments of the proxy.</param>
     private static Task<(int ExitCode, string Error)> RunInShellAsync(string before, params string[] arguments) =>
         RunAsync(new ProcessStartInfo(
             "/bin/sh",

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>A PACS that answers 404 to everything while it starts has lost nothing: that is an outage.</summary>
+/// <summary>A PACS that answers 404 to everything while it starts has an outage; it has not lost its studies.</summary>
 public sealed class StartingPacsWalks : IAsyncDisposable
 {
     private const string Study = "/dicomweb/studies/1.2.1";
@@ -28,7 +28,7 @@ public sealed class StartingPacsWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhatIsKeptIsServedStale_NothingIsPurged_AndNoEventSaysSo()
+    public async Task ServesStaleWithoutPurgingOrEvents_WhenThePacsAnswers404ToEverything()
     {
         using var listener = await Listener.OpenAsync(_proxy, "?event=SERIES_REMOVED,STUDY_REMOVED,BACKEND_DOWN");
         await _proxy.GetAsync("/dicomweb/studies?StudyInstanceUID=1.2.1");
@@ -48,9 +48,9 @@ public sealed class StartingPacsWalks : IAsyncDisposable
             Assert.Equal("Proxy; fwd=stale", stale.CacheStatus);
             Assert.Equal("east", stale["X-Failed-Backends"]);
         }
-        var kept = await _proxy.GetAsync(Frame);
-        Assert.Equal("Proxy; hit", kept.CacheStatus);
-        Assert.Equal(frame.Body, kept.Body);
+        var cached = await _proxy.GetAsync(Frame);
+        Assert.Equal("Proxy; hit", cached.CacheStatus);
+        Assert.Equal(frame.Body, cached.Body);
         (await _proxy.GetAsync("/dicomweb/studies")).IsProblem(502);
         (await _proxy.GetAsync(Frame.Replace("1.2.1.1.1/", "1.2.1.1.2/", StringComparison.Ordinal))).IsProblem(502, names: "east");
 
@@ -61,7 +61,7 @@ public sealed class StartingPacsWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhatWasNeverSeenIsABadGateway_AndNotAnEmptyList()
+    public async Task Returns502_WhenNothingIsCached()
     {
         _east.Fail(404);
         (await _proxy.GetAsync(Study + "/series")).IsProblem(502, names: "east");
@@ -74,7 +74,7 @@ public sealed class StartingPacsWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ASeriesThatIsListedAndNotGiven_IsServedStale()
+    public async Task ServesStale_WhenThePacsListsASeriesButDoesNotServeIt()
     {
         var metadata = await _proxy.GetAsync(Series + "/metadata");
         _time.Advance(TimeSpan.FromMinutes(3));
@@ -91,7 +91,7 @@ public sealed class StartingPacsWalks : IAsyncDisposable
     [Theory]
     [InlineData(404)]
     [InlineData(200)]
-    public async Task AStudyThatAWorkingPacsDoesNotList_IsGone(int status)
+    public async Task RemovesAStudy_WhenAWorkingPacsDoesNotListIt(int status)
     {
         using var listener = await Listener.OpenAsync(_proxy, "?event=SERIES_REMOVED");
         await _proxy.GetAsync(Study + "/series");

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>What the proxy shows of itself: its store, its health, a viewer's configuration.</summary>
+/// <summary>The store, health and viewer configuration endpoints.</summary>
 public sealed class StoreWalks : IDisposable
 {
     private const string Metadata = "/dicomweb/studies/1.2.1/series/1.2.1.1/metadata";
@@ -68,7 +68,7 @@ public sealed class StoreWalks : IDisposable
     [InlineData("/store/studies/1.2.1/series/1.2.9")]
     [InlineData("/store/studies/1.2.1/series/1.2.1.1/instances/1.2.9")]
     [InlineData("/store/instance?imageId=wadors:/dicomweb/studies/1.2.1/series/1.2.1.1/instances/1.2.9/frames/1")]
-    public async Task WhatItDoesNotKnowIs404_AndIsNotAskedFor(string path)
+    public async Task Returns404WithoutAsking_WhenTheStoreDoesNotHaveTheResource(string path)
     {
         await _proxy.GetAsync(Metadata);
         var asked = _east.Requests.Count;
@@ -79,7 +79,7 @@ public sealed class StoreWalks : IDisposable
     }
 
     [Fact]
-    public async Task HealthNamesEachBackend()
+    public async Task ReportsEachBackend_InHealth()
     {
         Assert.Equal("live", (string)(await _proxy.GetAsync("/health/live")).Json["status"]!);
         Assert.Equal("unknown", (string)(await _proxy.GetAsync("/health/ready")).Json["backends"]!["east"]!["state"]!);
@@ -98,13 +98,13 @@ public sealed class StoreWalks : IDisposable
     }
 
     [Fact]
-    public async Task AClientThatLeaves_IsNoFaultOfTheBackend()
+    public async Task KeepsTheBackendUp_WhenAClientDisconnects()
     {
         var gate = _east.Hang();
-        using var leave = new CancellationTokenSource();
-        var search = _proxy.GetAsync("/backends/east/dicomweb/studies", leave.Token);
+        using var disconnect = new CancellationTokenSource();
+        var search = _proxy.GetAsync("/backends/east/dicomweb/studies", disconnect.Token);
         await Until.TrueAsync(() => gate.Arrived == 1, "the PACS is asked");
-        await leave.CancelAsync();
+        await disconnect.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => search);
         _east.Mend();
 
@@ -116,7 +116,7 @@ public sealed class StoreWalks : IDisposable
     }
 
     [Fact]
-    public async Task TheViewersConfigurationIsForTheAddressItWasAskedAt()
+    public async Task ReturnsTheViewerConfiguration_ForTheRequestedAddress()
     {
         var script = await _proxy.GetAsync("/ohif/app-config.js", ("Host", "pacs.example:8080"));
         var json = await _proxy.GetAsync("/ohif/dicomweb.json", ("Host", "pacs.example:8080"));
@@ -131,7 +131,7 @@ public sealed class StoreWalks : IDisposable
     }
 
     [Fact]
-    public async Task ThePageNeedsNothingFromElsewhere()
+    public async Task ServesThePage_WithoutExternalResources()
     {
         var page = await _proxy.GetAsync("/");
 
@@ -144,7 +144,7 @@ public sealed class StoreWalks : IDisposable
     [Theory]
     [InlineData("/favicon.ico", "image/x-icon", new byte[] { 0, 0, 1, 0 })]
     [InlineData("/favicon.svg", "image/svg+xml", new[] { (byte)'<', (byte)'s', (byte)'v', (byte)'g' })]
-    public async Task TheIconIsThere_AndBrowsersKeepIt(string path, string type, byte[] start)
+    public async Task ServesTheIcon_WithACacheLifetime(string path, string type, byte[] start)
     {
         var icon = await _proxy.GetAsync(path);
 
@@ -156,7 +156,7 @@ public sealed class StoreWalks : IDisposable
     }
 
     [Fact]
-    public async Task TheStoresNumberOfEachBackendsStudies_NeedsNoPacs()
+    public async Task CountsStudiesOfEachBackend_WithoutAskingAPacs()
     {
         await _proxy.GetAsync("/dicomweb/studies");
         _east.Archive.Hold(new HeldStudy("1.2.3").With("1.2.3.1"));
@@ -170,7 +170,7 @@ public sealed class StoreWalks : IDisposable
     }
 
     [Fact]
-    public async Task ADiskThatIsNotWantedIsNotCalledUnusable()
+    public async Task ReportsTheDiskAsNotConfigured_WhenItHasNoPath()
     {
         foreach (var path in (string[])["/health/ready", "/cache"])
         {
@@ -180,11 +180,10 @@ public sealed class StoreWalks : IDisposable
     }
 
     [Fact]
-    public async Task TheStoreKeepsToItsBudget_AndWhatLeftIsAskedForAgain()
+    public async Task KeepsTheStoreWithinItsBudget_AndFetchesEvictedStudiesAgain()
     {
         using var many = new WireMockPacs(Enumerable.Range(1, 60).Select(n => new HeldStudy($"1.3.{n}").With($"1.3.{n}.1", "CT", 200)));
-        await using var proxy = new ProxyHost(("many",
-            many.Address))
+        await using var proxy = new ProxyHost(("many", many.Address))
         { ["Cache:Memory:MaxBytes"] = $"{1 << 20}", Time = new FakeTimeProvider() };
 
         for (var n = 1; n <= 60; n++)

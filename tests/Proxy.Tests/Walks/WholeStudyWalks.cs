@@ -25,7 +25,7 @@ public sealed class WholeStudyWalks : IDisposable
     public void Dispose() => _east.Dispose();
 
     [Fact]
-    public async Task AColdStudyIsAskedForBySeries()
+    public async Task AsksForEachSeries_WhenTheStudyIsNotCached()
     {
         await using var proxy = new ProxyHost(("east", _east.Address));
 
@@ -37,7 +37,7 @@ public sealed class WholeStudyWalks : IDisposable
     }
 
     [Fact]
-    public async Task EachInstanceIsKept()
+    public async Task CachesEachInstance()
     {
         await using var proxy = new ProxyHost(("east", _east.Address));
         proxy["Cache:Disk:Path"] = Path.Combine(proxy.Root, "cache");
@@ -59,7 +59,7 @@ public sealed class WholeStudyWalks : IDisposable
     [InlineData(400)]
     [InlineData(406)]
     [InlineData(500)]
-    public async Task WhereThePacsRefusesASeries_ItsInstancesAreAskedForAlone(int status)
+    public async Task AsksForEachInstance_WhenThePacsRefusesASeriesRequest(int status)
     {
         _east.Fail(status, "series/1.2.1.1");
         await using var proxy = new ProxyHost(("east", _east.Address));
@@ -68,7 +68,7 @@ public sealed class WholeStudyWalks : IDisposable
     }
 
     [Fact]
-    public async Task AnAnswerThatEndsBetweenTwoParts_IsMadeWhole()
+    public async Task CompletesTheAnswer_WhenItEndsBetweenTwoParts()
     {
         _east.On("series/1.2.1.1", _ => SeriesAnswer([.. First.InstanceUids.Take(5)]));
         await using var proxy = new ProxyHost(("east", _east.Address));
@@ -79,7 +79,7 @@ public sealed class WholeStudyWalks : IDisposable
     }
 
     [Fact]
-    public async Task AnInstanceOfAnotherSeries_IsNotGiven()
+    public async Task DropsAnInstance_WhenItIsOfAnotherSeries()
     {
         _east.On("series/1.2.1.1", _ => SeriesAnswer(["1.2.9.9.9", .. First.InstanceUids]));
         await using var proxy = new ProxyHost(("east", _east.Address));
@@ -89,7 +89,7 @@ public sealed class WholeStudyWalks : IDisposable
     }
 
     [Fact]
-    public async Task APartThatBreaksOff_BreaksTheAnswerOff()
+    public async Task AbortsTheAnswer_WhenAPartIsTruncated()
     {
         using var raw = new RawPacs(new HeldStudy("1.2.1").With(First));
         raw.On("series/1.2.1.1", async connection =>
@@ -105,7 +105,7 @@ public sealed class WholeStudyWalks : IDisposable
     }
 
     [Fact]
-    public async Task WhenTheClientLeaves_ThePacsIsLeft_AndIsNotToBlame()
+    public async Task CancelsTheRequestAndKeepsThePacsUp_WhenTheClientDisconnects()
     {
         using var raw = new RawPacs(new HeldStudy("1.2.1").With(First));
         var left = new Gate();
@@ -114,7 +114,7 @@ public sealed class WholeStudyWalks : IDisposable
             await connection.SendAsync(
                 "HTTP/1.1 200 OK\r\nContent-Type: multipart/related; type=\"application/dicom\"; boundary=b\r\n\r\n");
             await connection.SendAsync(Cut());
-            await connection.WaitForLeaveAsync();
+            await connection.WaitForDisconnectAsync();
             left.Open();
         });
         await using var proxy = new ProxyHost(("east", raw.Address));
@@ -126,7 +126,7 @@ public sealed class WholeStudyWalks : IDisposable
     }
 
     [Fact]
-    public async Task SeveralClientsAtOnce_AllGetTheWholeSeries()
+    public async Task ServesTheWholeSeries_ToSeveralClientsAtOnce()
     {
         var gate = _east.Hang("series/1.2.1.1");
         await using var proxy = new ProxyHost(("east", _east.Address));
@@ -139,7 +139,7 @@ public sealed class WholeStudyWalks : IDisposable
             Assert.Equal([.. First.InstanceUids.Select(File)], Parts.Read(reply).Select(p => p.Body));
     }
 
-    /// <summary>One part, and half of another.</summary>
+    /// <summary>One whole part and half of another.</summary>
     private static byte[] Cut() =>
         SeriesAnswer([File("1.2.1.1.1"), Described("1.2.1.1.2").Set(0x7FE00010, "OW", new byte[200_000]).ToArray()]).Body[..^100_000];
 
@@ -173,7 +173,7 @@ public sealed class WholeStudyWalks : IDisposable
 
     private static Task<Reply> GetAsync(ProxyHost proxy, string path) => proxy.GetAsync(path, ("Accept", Accept));
 
-    /// <summary>What a PACS was asked for pixels.</summary>
+    /// <summary>The paths of the pixel requests to a PACS.</summary>
     private static List<string> Asked(WireMockPacs pacs) =>
         [.. pacs.Requests.Select(r => r.Path)
             .Where(p => p.Contains("/series/", StringComparison.Ordinal) && !p.EndsWith("/metadata", StringComparison.Ordinal))];

@@ -7,18 +7,18 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>A client never waits for what nobody waits for: it goes first, and joins what is under way for the same thing.</summary>
-public sealed class TurnWalks : IAsyncDisposable
+/// <summary>Client requests have priority over prefetching, and join a running prefetch of the same resource.</summary>
+public sealed class SchedulingWalks : IAsyncDisposable
 {
     private const string Ohif = "multipart/related; type=application/octet-stream; transfer-syntax=*";
 
-    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("proxy-turns-");
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("proxy-scheduling-");
 
     private readonly WireMockPacs _east = new(Study("1.2.1"), Study("1.2.2"));
 
     private readonly ProxyHost _proxy;
 
-    public TurnWalks() => _proxy = new(("east", _east.Address));
+    public SchedulingWalks() => _proxy = new(("east", _east.Address));
 
     public async ValueTask DisposeAsync()
     {
@@ -28,7 +28,7 @@ public sealed class TurnWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AClientJoinsTheFrameThatIsBeingFetched_AndItIsAskedForOnce()
+    public async Task JoinsTheRunningFetch_WhenAClientRequestsAPrefetchingFrame()
     {
         var gate = _east.Hang("/1.2.1.1.1/frames/1");
         await PostAsync(_proxy, "1.2.1");
@@ -42,13 +42,13 @@ public sealed class TurnWalks : IAsyncDisposable
         Assert.Equal((200, "Proxy; hit; collapsed"), ((int)frame.Status, frame.CacheStatus));
         await DoneAsync(_proxy);
         Assert.Equal(1, _east.Count("/1.2.1.1.1/frames/1"));
-        // It is the client's own from then on.
+        // The entry is no longer marked as prefetched.
         Assert.Equal("Proxy; hit", (await FrameAsync("1.2.1", 1)).CacheStatus);
         Assert.Equal("Proxy; hit; detail=prefetched", (await FrameAsync("1.2.1", 2)).CacheStatus);
     }
 
     [Fact]
-    public async Task AClientJoinsTheMetadataThatIsBeingFetched_AndItIsItsOwn()
+    public async Task JoinsTheRunningFetch_WhenAClientRequestsPrefetchingMetadata()
     {
         var gate = _east.Hang("/metadata");
         await PostAsync(_proxy, "1.2.1");
@@ -62,16 +62,16 @@ public sealed class TurnWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AClientThatLeavesStopsNothing()
+    public async Task ContinuesThePrefetch_WhenAJoinedClientDisconnects()
     {
         var gate = _east.Hang("/1.2.1.1.1/frames/1");
         await PostAsync(_proxy, "1.2.1");
         await Until.TrueAsync(() => gate.Arrived == 1);
-        using (var leave = new CancellationTokenSource())
+        using (var disconnect = new CancellationTokenSource())
         {
-            var client = _proxy.GetAsync(Frame("1.2.1", 1), leave.Token, ("Accept", Ohif));
+            var client = _proxy.GetAsync(Frame("1.2.1", 1), disconnect.Token, ("Accept", Ohif));
             await JoinedAsync();
-            await leave.CancelAsync();
+            await disconnect.CancelAsync();
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => client);
         }
         gate.Open();
@@ -80,7 +80,7 @@ public sealed class TurnWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AJobThatIsCancelledTakesNothingFromAClient()
+    public async Task ServesTheJoinedClient_WhenTheJobIsCancelled()
     {
         var gate = _east.Hang("/1.2.1.1.1/frames/1");
         var job = await PostAsync(_proxy, "1.2.1");
@@ -93,17 +93,17 @@ public sealed class TurnWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhatIsForSomethingElseIsBrokenOff_AndTakenUpAgainWhenTheClientHasWhatItWants()
+    public async Task CancelsOtherPrefetches_AndResumesThemAfterTheClientRequest()
     {
-        var ahead = _east.Hang("/1.2.1.1.1/frames/1");
+        var prefetch = _east.Hang("/1.2.1.1.1/frames/1");
         var wanted = _east.Hang("/1.2.2.1.1/frames/1");
         _proxy["Prefetch:MaxConcurrentRequests"] = "1";
         var job = await PostAsync(_proxy, "1.2.1");
-        await Until.TrueAsync(() => ahead.Arrived == 1);
+        await Until.TrueAsync(() => prefetch.Arrived == 1);
 
         var client = FrameAsync("1.2.2", 1);
         await Until.TrueAsync(() => wanted.Arrived == 1);
-        ahead.Open();
+        prefetch.Open();
         await Until.TrueAsync(async () => (string?)(await _proxy.GetAsync(job)).Json["waiting"] == "its turn");
         Assert.Equal(0, (int)(await _proxy.GetAsync(job)).Json["frames"]!["done"]!);
         Assert.Equal(0, _east.Count("/1.2.1.1.2/frames/1"));
@@ -116,7 +116,7 @@ public sealed class TurnWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ABackendThatIsNotAskedIsNotAskedAhead_AndAfterwardsTheJobGoesOn()
+    public async Task PausesTheJob_WhileTheCircuitIsOpen()
     {
         var time = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(56));
         await using var proxy = new ProxyHost(("east", _east.Address)) { Time = time, ["Search:Freshness"] = "00:00:00" };
@@ -125,25 +125,26 @@ public sealed class TurnWalks : IAsyncDisposable
         await Until.TrueAsync(() => gate.Arrived == 1);
         _east.Fail(503);
         for (var i = 0; i < 5; i++) await proxy.GetAsync("/dicomweb/studies");
-        await PassAsync(async () => (string)(await proxy.GetAsync("/health/ready")).Json["backends"]!["east"]!["circuit"]! == "open");
+        await AdvanceUntilAsync(
+            async () => (string)(await proxy.GetAsync("/health/ready")).Json["backends"]!["east"]!["circuit"]! == "open");
         gate.Open();
         var frames = _east.Requests.Count(r => r.Path.Contains("/frames/", StringComparison.Ordinal));
-        await PassAsync(async () => (string?)(await proxy.GetAsync(job)).Json["waiting"] == "east is not asked now");
+        await AdvanceUntilAsync(async () => (string?)(await proxy.GetAsync(job)).Json["waiting"] == "east is not asked now");
         Assert.Equal(frames, _east.Requests.Count(r => r.Path.Contains("/frames/", StringComparison.Ordinal)));
 
         _east.Mend();
-        await PassAsync(async () => (string)(await proxy.GetAsync(job)).Json["state"]! == "done");
+        await AdvanceUntilAsync(async () => (string)(await proxy.GetAsync(job)).Json["state"]! == "done");
         Assert.Equal(3, (int)(await proxy.GetAsync(job)).Json["frames"]!["done"]!);
 
-        Task PassAsync(Func<Task<bool>> isSo) => Until.TrueAsync(async () =>
+        Task AdvanceUntilAsync(Func<Task<bool>> condition) => Until.TrueAsync(async () =>
         {
             time.Advance(TimeSpan.FromMilliseconds(300));
-            return await isSo();
+            return await condition();
         });
     }
 
     [Fact]
-    public async Task WhatIsBeingReadIsNotThrownOut_AndTheJobSaysThatThereIsNoRoom()
+    public async Task DoesNotEvictViewedFrames_AndReportsThatTheCacheIsFull()
     {
         _proxy["Cache:Memory:MaxBytes"] = $"{1 << 20}";
         const int bytes = 60_000;
@@ -155,14 +156,14 @@ public sealed class TurnWalks : IAsyncDisposable
         var job = await PostAsync(_proxy, "1.4.2");
         await Until.TrueAsync(async () => (string?)(await _proxy.GetAsync(job)).Json["waiting"] == "the cache has no room");
 
-        // As many as may run at once come before it is known how large they are.
+        // The first batch of concurrent requests arrives before the proxy knows how large the frames are.
         Assert.InRange((int)(await _proxy.GetAsync(job)).Json["frames"]!["done"]!, 1, 11);
         for (var i = 1; i <= 10; i++) Assert.Equal("Proxy; hit", (await FrameAsync("1.4.1", i)).CacheStatus);
         Assert.Equal(10, _east.Requests.Count(r => r.Path.Contains("1.4.1.1/instances", StringComparison.Ordinal)));
     }
 
     [Fact]
-    public async Task AJobThatHadNotEndedGoesOnAfterARestart_AndFetchesNothingTwice()
+    public async Task ResumesAnUnfinishedJobWithoutFetchingTwice_AfterARestart()
     {
         string job;
         await using (var first = Start())
@@ -186,7 +187,7 @@ public sealed class TurnWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AJobThatHadEndedIsListedAfterARestart()
+    public async Task ListsAFinishedJob_AfterARestart()
     {
         string job;
         await using (var first = Start())
@@ -201,18 +202,19 @@ public sealed class TurnWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AFileOfJobsThatCannotBeReadIsNone()
+    public async Task IgnoresTheJobFile_WhenItIsUnreadable()
     {
         Directory.CreateDirectory(Path.Combine(_folder.FullName, "cache"));
         await File.WriteAllTextAsync(Path.Combine(_folder.FullName, "cache", "lock"), "", TestContext.Current.CancellationToken);
-        await File.WriteAllTextAsync(Path.Combine(_folder.FullName, "cache", "prefetch.json"), """[{"Id":"x"},3]""", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(
+            Path.Combine(_folder.FullName, "cache", "prefetch.json"), """[{"Id":"x"},3]""", TestContext.Current.CancellationToken);
         await using var proxy = Start();
         Assert.Empty((await proxy.GetAsync("/prefetch")).Json.AsArray());
         await PostAsync(proxy, "1.2.1");
         await DoneAsync(proxy);
     }
 
-    /// <summary>A client joins a fetch before it is counted as waiting.</summary>
+    /// <summary>The scheduler counts a client as waiting only after it has joined the fetch.</summary>
     private Task JoinedAsync() => Until.TrueAsync(() => _proxy.Services.GetRequiredService<BackendScheduler>().CountForeground("east") > 0);
 
     private ProxyHost Start() => new(("east", _east.Address)) { ["Cache:Disk:Path"] = Path.Combine(_folder.FullName, "cache") };

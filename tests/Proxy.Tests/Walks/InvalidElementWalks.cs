@@ -4,8 +4,8 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>One odd element in an answer costs itself: an attribute, a row or an instance, never the list or the series.</summary>
-public sealed class OddAnswerWalks : IAsyncDisposable
+/// <summary>One invalid element in an answer costs that attribute, row or instance, never the list or the series.</summary>
+public sealed class InvalidElementWalks : IAsyncDisposable
 {
     private const string Studies = "/dicomweb/studies";
 
@@ -15,16 +15,16 @@ public sealed class OddAnswerWalks : IAsyncDisposable
 
     private readonly ProxyHost _proxy;
 
-    public OddAnswerWalks() => _proxy = new(("east", _east.Address)) { ["Search:Freshness"] = "00:00:00" };
+    public InvalidElementWalks() => _proxy = new(("east", _east.Address)) { ["Search:Freshness"] = "00:00:00" };
 
-    public static TheoryData<string> OddMembers =>
+    public static TheoryData<string> InvalidMembers =>
     [
         "\"HttpError\":\"no\"", "\"00081030\":null", "\"00081030\":\"Chest\"", "\"00081030\":[{\"vr\":\"LO\"}]",
         "\"00081030\":{\"vr\":\"LO\",\"Value\":[\"\\ud83d\"]}",
         "\"00081030\":{\"vr\":\"LO\",\"Value\":[\"a\"]},\"00081030\":{\"vr\":\"LO\",\"Value\":[\"b\"]}",
     ];
 
-    public static TheoryData<string> OddElements =>
+    public static TheoryData<string> InvalidElements =>
         ["null", "7", "\"x\"", "[]", "[{\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"1.2.9\"]}}]", "{}",
         "{\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"x\"]}}"];
 
@@ -35,8 +35,8 @@ public sealed class OddAnswerWalks : IAsyncDisposable
     }
 
     [Theory]
-    [MemberData(nameof(OddMembers))]
-    public async Task AnOddMemberOfARow_CostsThatAttribute(string member)
+    [MemberData(nameof(InvalidMembers))]
+    public async Task DropsTheAttribute_WhenAMemberOfARowIsInvalid(string member)
     {
         SayWith("studies", rows => rows[0] = $"{{{member},{rows[0][1..]}");
 
@@ -49,8 +49,8 @@ public sealed class OddAnswerWalks : IAsyncDisposable
     }
 
     [Theory]
-    [MemberData(nameof(OddElements))]
-    public async Task AnOddElementOfAList_CostsThatRow(string element)
+    [MemberData(nameof(InvalidElements))]
+    public async Task DropsTheRow_WhenAnElementOfAListIsInvalid(string element)
     {
         SayWith("studies", rows => rows.Insert(1, element));
 
@@ -61,15 +61,15 @@ public sealed class OddAnswerWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AListOfOtherThings_IsNoList()
+    public async Task Returns502_WhenNoElementOfAListIsADataset()
     {
         _east.Say(PacsAnswer.Json("[\"27f7126f-4f66fb14\",\"3d2f0f3e-1b7e9d3a\"]"));
         (await _proxy.GetAsync(Studies)).IsProblem(502);
     }
 
     [Theory]
-    [MemberData(nameof(OddMembers))]
-    public async Task AnOddMemberOfMetadata_CostsThatAttribute(string member)
+    [MemberData(nameof(InvalidMembers))]
+    public async Task DropsTheAttribute_WhenAMemberOfMetadataIsInvalid(string member)
     {
         SayWith("metadata", rows => rows[1] = $"{{{member},{rows[1][1..]}", Studies + "/1.2.1/series/1.2.1.1/metadata");
 
@@ -85,8 +85,8 @@ public sealed class OddAnswerWalks : IAsyncDisposable
     }
 
     [Theory]
-    [MemberData(nameof(OddElements))]
-    public async Task AnOddElementOfMetadata_CostsThatInstance(string element)
+    [MemberData(nameof(InvalidElements))]
+    public async Task DropsTheInstance_WhenAnElementOfMetadataIsInvalid(string element)
     {
         SayWith("metadata", rows => rows.Insert(1, element), Studies + "/1.2.1/series/1.2.1.1/metadata");
 
@@ -100,14 +100,14 @@ public sealed class OddAnswerWalks : IAsyncDisposable
     [InlineData("[{}]")]
     [InlineData("[null]")]
     [InlineData("[{\"HttpError\":\"no\"}]")]
-    public async Task MetadataOfNothing_IsNoMetadata(string answer)
+    public async Task Returns502_WhenMetadataHasNoInstance(string answer)
     {
         _east.Say(PacsAnswer.Json(answer), "metadata");
         (await _proxy.GetAsync(Metadata)).IsProblem(502);
     }
 
     [Fact]
-    public async Task TwoModalitiesInOneValueAreTwo()
+    public async Task SplitsTwoModalities_WhenOneValueHasBoth()
     {
         SayWith("studies", rows => rows[0] = rows[0].Replace("\"Value\":[\"CT\"]", "\"Value\":[\"CT\\\\SR\"]", StringComparison.Ordinal));
 
@@ -120,7 +120,7 @@ public sealed class OddAnswerWalks : IAsyncDisposable
     [Theory]
     [InlineData(" ")]
     [InlineData("\\u0000")]
-    public async Task PaddedUidsLeaveWithoutPadding_AndLeadToTheStudy(string padding)
+    public async Task TrimsPaddedUids_AndFindsTheStudyByThem(string padding)
     {
         foreach (var (pathEnd, uids) in ((string, string[])[])[
             ("studies", ["1.2.1"]), ("/series", ["1.2.1", "1.2.1.1"]),
@@ -144,7 +144,7 @@ public sealed class OddAnswerWalks : IAsyncDisposable
         Assert.All(metadata.Values("0020000E"), uid => Assert.Equal("1.2.1.1", uid));
     }
 
-    /// <summary>From now on the PACS answers a path with what its archive says, changed.</summary>
+    /// <summary>The PACS now answers a path with a changed answer of its archive.</summary>
     private void SayWith(string pathEnd, Action<List<string>> change, string path = Studies)
     {
         var rows = JsonNode.Parse(_east.Archive.Answer(path["/dicomweb/".Length..], "", "").Body)!.AsArray()
