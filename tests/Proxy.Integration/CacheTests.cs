@@ -2,11 +2,11 @@ using Xunit;
 
 namespace Proxy.Integration;
 
-/// <summary>What is asked of an archive, and what is not: read off the wires.</summary>
+/// <summary>Which requests reach an archive, counted on the wires.</summary>
 public sealed class CacheTests(Lab lab)
 {
-    /// <summary>A browser has six connections to the proxy; the proxy needs no more than a few times that to both archives.</summary>
-    private const int EnoughConnections = 16;
+    /// <summary>A browser has six connections to the proxy; the proxy needs at most a small multiple of that to both archives.</summary>
+    private const int MaxConnections = 16;
 
     private static readonly Study[] Opened = [Archives.Ct, Archives.Shared, Archives.Us];
 
@@ -15,7 +15,7 @@ public sealed class CacheTests(Lab lab)
     [Fact]
     public async Task AsksTheArchivesNothing_WhenAStudyIsOpenedAgain()
     {
-        await using var proxy = await lab.StartProxyAsync(Cancel, ProxyProcess.NothingAhead);
+        await using var proxy = await lab.StartProxyAsync(Cancel, ProxyProcess.NoPrefetch);
         var first = await OpenAllAsync(proxy);
         var watch = lab.Watch();
         var second = await OpenAllAsync(proxy);
@@ -30,27 +30,27 @@ public sealed class CacheTests(Lab lab)
     }
 
     [Fact]
-    public async Task SaysThatItAskedAnArchive_WhenItDid()
+    public async Task ReportsForwarding_WhenItAskedAnArchive()
     {
-        await using var proxy = await lab.StartProxyAsync(Cancel, ProxyProcess.NothingAhead);
+        await using var proxy = await lab.StartProxyAsync(Cancel, ProxyProcess.NoPrefetch);
         var frames = (await proxy.Client.OpenAsync(Archives.Mr, Cancel)).Where(answer => IsFrame(answer.Url));
         Assert.All(frames, answer => Assert.Contains("fwd=", answer.CacheStatus, StringComparison.Ordinal));
     }
 
     [Fact]
-    public async Task KeepsItsConnections_AlthoughOrthancWouldHaveThemShort()
+    public async Task ReusesConnections_WhenOrthancAnnouncesAShortKeepAlive()
     {
-        await using var proxy = await lab.StartProxyAsync(Cancel, ProxyProcess.NothingAhead);
+        await using var proxy = await lab.StartProxyAsync(Cancel, ProxyProcess.NoPrefetch);
         var watch = lab.Watch();
         await proxy.Client.OpenAsync(Archives.Ct, Cancel);
         Assert.InRange(watch.Asked.Count, Archives.Axial.Count, 2 * Archives.Axial.Count);
-        Assert.InRange(watch.Connections, 1, EnoughConnections);
+        Assert.InRange(watch.Connections, 1, MaxConnections);
     }
 
     [Fact]
-    public async Task AsksOnce_WhenManyAskAtOnce()
+    public async Task AsksTheArchiveOnce_WhenManyClientsAskAtOnce()
     {
-        await using var proxy = await lab.StartProxyAsync(Cancel, ProxyProcess.NothingAhead);
+        await using var proxy = await lab.StartProxyAsync(Cancel, ProxyProcess.NoPrefetch);
         var instance = Archives.Chest.Instances.Single();
         await proxy.Client.GetMetadataAsync(Archives.Chest, Cancel);
         var watch = lab.Watch();
@@ -64,7 +64,7 @@ public sealed class CacheTests(Lab lab)
     private static bool IsHit(Answer answer) =>
         answer.CacheStatus.StartsWith("Proxy", StringComparison.Ordinal) && answer.CacheStatus.Split(';').Any(p => p.Trim() == "hit");
 
-    /// <summary>A multipart answer may choose its boundary anew.</summary>
+    /// <summary>Multipart answers are compared by their parts, because the boundary may differ.</summary>
     private static void AssertSameContent(Answer before, Answer after)
     {
         if (before.ContentType.StartsWith("multipart", StringComparison.OrdinalIgnoreCase))

@@ -2,7 +2,7 @@ using Xunit;
 
 namespace Proxy.Integration;
 
-/// <summary>What an archive holds changes while the proxy keeps it: it is seen when what is kept has grown old, not later.</summary>
+/// <summary>Changes in an archive: the proxy serves them when its cached answers are no longer fresh.</summary>
 public sealed class ChangeTests(Lab lab) : IAsyncLifetime
 {
     private Pair _pair = null!;
@@ -19,7 +19,7 @@ public sealed class ChangeTests(Lab lab) : IAsyncLifetime
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     [Fact]
-    public async Task NewInstancesAreSeen()
+    public async Task ServesNewInstances_WhenAStudyGrows()
     {
         var series = Overlap.Growing;
         var (first, added) = (series.Instances.Take(Overlap.BeforeGrowing), series.Instances.Skip(Overlap.BeforeGrowing));
@@ -36,7 +36,7 @@ public sealed class ChangeTests(Lab lab) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task ADeletedSeriesIsGone()
+    public async Task RemovesASeries_WhenTheArchiveDeletesIt()
     {
         await OpenAsync(Overlap.Doomed);
         await _pair.East.DeleteAsync(Overlap.Doomed, Cancel);
@@ -51,16 +51,16 @@ public sealed class ChangeTests(Lab lab) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task ADeletedSeriesIsGone_WhenNothingButItsFramesIsAskedFor()
+    public async Task RemovesADeletedSeries_WhenOnlyItsFramesAreRequested()
     {
         await OpenAsync(Overlap.Lost);
         await _pair.East.DeleteAsync(Overlap.Lost, Cancel);
         await Until.PassesAsync(() => AssertFramesAreGoneAsync(Overlap.Lost), Cancel);
     }
 
-    /// <summary>The number of instances, and their UIDs, stay what they were.</summary>
+    /// <summary>The number and the UIDs of the instances do not change.</summary>
     [Fact]
-    public async Task ACorrectedNameIsSeen()
+    public async Task ServesACorrectedName()
     {
         await OpenAsync(Overlap.Misnamed);
         await AssertMetadataIsOfAsync(Archives.Sahin.Name);
@@ -90,7 +90,7 @@ public sealed class ChangeTests(Lab lab) : IAsyncLifetime
         Assert.All(answer.Datasets, dataset => Assert.Equal(name, dataset!.Name(Tags.PatientName)));
     }
 
-    /// <summary>Found by its UID: Orthanc shows a corrected name in its rows, but finds a study by the first one that it had.</summary>
+    /// <summary>Searches by UID: Orthanc returns the corrected name in its rows, but matches the study by its first name.</summary>
     private async Task AssertRowsAreOfAsync(string name)
     {
         foreach (var path in new[] { "studies", $"studies?StudyInstanceUID={Overlap.Corrected.Uid}" })

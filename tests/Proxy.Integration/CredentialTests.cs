@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Integration;
 
-/// <summary>An archive behind a password that the proxy knows and its users need not.</summary>
+/// <summary>An archive with a password that the proxy knows and its users do not need.</summary>
 public sealed class CredentialTests(Lab lab) : IAsyncLifetime
 {
     private const string User = "lab", Password = "lab-secret";
@@ -25,7 +25,7 @@ public sealed class CredentialTests(Lab lab) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task OpensAnArchiveWithItsPassword()
+    public async Task AuthenticatesToAnArchive_WithItsPassword()
     {
         await using var proxy = await StartAsync(Password);
         var rows = (await proxy.Client.GetJsonAsync("studies", Cancel)).Datasets;
@@ -37,7 +37,7 @@ public sealed class CredentialTests(Lab lab) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task AnswersWithoutAnArchiveThatTurnsItAway()
+    public async Task AnswersWithoutAnArchive_WhenItRefusesThePassword()
     {
         await using var proxy = await StartAsync("another");
         var answer = await proxy.Client.AskAsync("studies", DicomwebClient.Json, Cancel);
@@ -47,7 +47,7 @@ public sealed class CredentialTests(Lab lab) : IAsyncLifetime
             answer.Datasets.Select(r => r!.Text(Tags.StudyInstanceUid)!).Order(StringComparer.Ordinal));
         Assert.Contains("east", answer.Headers["Warning"], StringComparison.Ordinal);
 
-        // The user's credentials are not at fault, so the user is not asked for better ones.
+        // The user's credentials are not at fault, so the proxy does not ask the user for credentials.
         var missed = await proxy.Client.AskAsync($"{Archives.OldAxial.Path}/metadata", DicomwebClient.Json, Cancel);
         Assert.InRange(missed.Status, HttpStatusCode.BadGateway, HttpStatusCode.GatewayTimeout);
         Assert.DoesNotContain("WWW-Authenticate", missed.Headers.Keys);

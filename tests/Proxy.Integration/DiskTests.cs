@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Proxy.Integration;
 
-/// <summary>The cache on a real disk: kills, a disk that is full, and many at once.</summary>
+/// <summary>The cache on a real disk: kills, a full disk, and many concurrent clients.</summary>
 public sealed class DiskTests : IDisposable
 {
     private const int Series = 10;
@@ -22,9 +22,9 @@ public sealed class DiskTests : IDisposable
 
     public void Dispose() => _scratch.Dispose();
 
-    /// <summary>Every file is one that the proxy finds, whole, or it is not there.</summary>
+    /// <summary>After a kill, each file is either complete and indexed, or missing.</summary>
     [Fact]
-    public async Task AKillWhileAThousandFramesAreWritten_LeavesEachWholeOrNotAtAll()
+    public async Task KeepsOnlyCompleteFiles_WhenTheProcessIsKilledDuringWrites()
     {
         await using var pacs = await FramePacs.StartAsync(Series, GetLength);
         var random = new Random(20);
@@ -33,14 +33,14 @@ public sealed class DiskTests : IDisposable
         {
             await using (var proxy = await StartAsync(pacs))
             {
-                // Once more from nothing, so that there is something to write.
+                // Empty the cache first, so that the proxy has something to write.
                 using (await proxy.Http.DeleteAsync("cache", Cancel)) { }
-                var fills = Paths.Select(path => GetAsync(proxy, path)).ToList();
-                var some = random.Next(1, 900);
-                while (Files().Count < some)
+                var requests = Paths.Select(path => GetAsync(proxy, path)).ToList();
+                var threshold = random.Next(1, 900);
+                while (Files().Count < threshold)
                     await Task.Delay(TimeSpan.FromMilliseconds(2), TimeProvider.System, Cancel);
                 await proxy.KillAsync();
-                await Task.WhenAll(fills.Select(fill => fill.ContinueWith(static _ => { }, TaskScheduler.Default)));
+                await Task.WhenAll(requests.Select(request => request.ContinueWith(static _ => { }, TaskScheduler.Default)));
                 kills.Add(Files().Count);
             }
 
@@ -65,15 +65,15 @@ public sealed class DiskTests : IDisposable
         Assert.Contains(kills, files => files is > 0 and < Series * FramesEach);
     }
 
-    /// <summary>A disk of 8 MB, of which the proxy thinks that it has a gigabyte.</summary>
+    /// <summary>A disk of 8 MB with a configured budget of a gigabyte.</summary>
     [Fact]
-    public async Task ADiskThatIsFull_PassesThrough_AndGivesRoomToWhatIsNew()
+    public async Task ServesClientsAndCachesAgainAfterAPurge_WhenTheDiskIsFull()
     {
         Directory.CreateDirectory(Cache);
-        Assert.SkipUnless(await MountAsync("-t", "tmpfs", "-o", "size=8m", "tmpfs", Cache), "A small disk can be made by root alone.");
+        Assert.SkipUnless(await MountAsync("-t", "tmpfs", "-o", "size=8m", "tmpfs", Cache), "Only root can mount a small disk.");
         try
         {
-            // Five of the ten series have room.
+            // The disk has room for five of the ten series.
             static int LengthHere(string path) => GetLength(path) / 8;
             await using var pacs = await FramePacs.StartAsync(Series, LengthHere);
             await using var proxy = await StartAsync(pacs, "Cache:Memory:MaxBytes=1048576");
@@ -88,9 +88,9 @@ public sealed class DiskTests : IDisposable
             Assert.True((int)disk["unkept"]! > 0);
             Assert.True(proxy.Log.Contains("is full", StringComparison.Ordinal), proxy.Log);
             await Until.PassesAsync(async () => Assert.Equal("ready", (string)(await DiskAsync(proxy))["state"]!), Cancel);
-            var (kept, asked) = (Files().Count, pacs.Frames);
-            Assert.True(kept > 0);
-            // There is room again, and it is used.
+            var cached = Files().Count;
+            Assert.True(cached > 0);
+            // After the purge the proxy uses the free space again.
             using (await proxy.Http.DeleteAsync("cache", Cancel)) { }
             foreach (var path in Paths.Take(50))
                 await GetAsync(proxy, path);
@@ -104,26 +104,26 @@ public sealed class DiskTests : IDisposable
     }
 
     [Fact]
-    public async Task AThousandWhoWantTheSameAtOnce_AskOnce()
+    public async Task AsksTheBackendOnce_WhenAThousandClientsMissAtOnce()
     {
-        // A thousand clients of one process share its cores: each must get its next piece before the server takes it for a
-        // client that does not read, and none may hold the others' memory.
+        // A thousand clients of one process share its cores: each must read its next chunk before the server classes it as a
+        // client that does not read, and none may hold the memory of the others.
         const int Bytes = 300_000;
         await using var pacs = await FramePacs.StartAsync(1, _ => Bytes);
         await using var proxy = await StartAsync(pacs);
         var path = FramePacs.GetPath(1, 1);
         var expected = FramePacs.GetBytes(path, Bytes);
-        var right = 0;
+        var complete = 0;
         await Task.WhenAll(Enumerable.Range(0, 1000).Select(async _ =>
         {
-            if (await IsGivenAsync(proxy, path, expected))
-                Interlocked.Increment(ref right);
+            if (await ReceivesAsync(proxy, path, expected))
+                Interlocked.Increment(ref complete);
         }));
-        Assert.Equal(1000, right);
+        Assert.Equal(1000, complete);
         Assert.Equal(1, pacs.Frames);
     }
 
-    /// <summary>Some of all sizes up to 200 KB.</summary>
+    /// <summary>Lengths of all sizes up to 200 KB.</summary>
     private static int GetLength(string path) => path.Sum(c => c) * 7919 % 200_000;
 
     private static async Task<byte[]> GetAsync(ProxyProcess proxy, string path)
@@ -135,7 +135,7 @@ public sealed class DiskTests : IDisposable
         return await response.Content.ReadAsByteArrayAsync(Cancel);
     }
 
-    private static async Task<bool> IsGivenAsync(ProxyProcess proxy, string path, ReadOnlyMemory<byte> expected)
+    private static async Task<bool> ReceivesAsync(ProxyProcess proxy, string path, ReadOnlyMemory<byte> expected)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "dicomweb/" + path);
         request.Headers.TryAddWithoutValidation("Accept", "application/octet-stream; transfer-syntax=*");

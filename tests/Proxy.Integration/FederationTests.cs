@@ -2,7 +2,7 @@ using Xunit;
 
 namespace Proxy.Integration;
 
-/// <summary>Two archives that hold the same study and disagree on it: each series comes whole, from who has more of it.</summary>
+/// <summary>Two archives with different parts of a study: each series comes completely from the archive with more instances.</summary>
 public sealed class FederationTests(Lab lab) : IAsyncLifetime
 {
     private ProxyProcess _proxy = null!;
@@ -14,7 +14,7 @@ public sealed class FederationTests(Lab lab) : IAsyncLifetime
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     [Fact]
-    public async Task CountsASeriesOnce_AndItsInstancesAsItsOwnerDoes()
+    public async Task CountsASeriesOnce_WithTheInstancesOfItsOwner()
     {
         await _proxy.Client.AssertStudyRowAsync(Overlap.Split, series: 3, instances: 6 + 2 + 3, Cancel);
         await _proxy.Client.AssertSeriesRowsAsync(
@@ -22,7 +22,7 @@ public sealed class FederationTests(Lab lab) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task GivesASeriesWhole_FromTheArchiveThatHasMoreOfIt()
+    public async Task ServesAWholeSeries_FromTheArchiveWithMoreInstances()
     {
         foreach (var series in new[] { Overlap.Begun, Overlap.OnlyEast, Overlap.OnlyWest })
         {
@@ -34,7 +34,7 @@ public sealed class FederationTests(Lab lab) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task ListsTheInstancesOfTheArchiveThatHasMoreOfThem()
+    public async Task ListsTheInstances_OfTheArchiveWithMoreInstances()
     {
         foreach (var path in new[] { $"{Overlap.Begun.Path}/instances",
             $"studies/{Overlap.Split.Uid}/instances?SeriesInstanceUID={Overlap.Begun.Uid}" })

@@ -4,19 +4,19 @@ using Xunit.v3;
 
 [assembly: AssemblyFixture(typeof(Proxy.Integration.Lab))]
 
-// The parts are programs of their own that share the machine; tests at the same time would only measure each other.
+// The parts are separate programs that share the machine, so parallel tests would only measure each other.
 [assembly: Parallelization(Mode = ParallelMode.None)]
 
 namespace Proxy.Integration;
 
 /// <summary>
-/// What all tests share: two real archives, filled once, with a counting wire in front of each, and a proxy before both.
+/// Shared by all tests: two real archives, filled once, a counting relay in front of each, and a proxy in front of both.
 /// <code>
 /// OHIF ── proxy ──┬── relay ── Orthanc east
 ///                 └── relay ── Orthanc west
 /// </code>
 /// </summary>
-/// <remarks>Nothing starts before a test asks for it, so that on a machine without Orthanc every test is skipped.</remarks>
+/// <remarks>Parts start on first use, so that on a machine without Orthanc every test is skipped.</remarks>
 public sealed class Lab : IAsyncDisposable
 {
     private readonly SemaphoreSlim _starting = new(1);
@@ -34,10 +34,10 @@ public sealed class Lab : IAsyncDisposable
 
     public CountingRelay WestWire { get; private set; } = null!;
 
-    /// <summary>Watches what reaches the archives from now on.</summary>
+    /// <summary>Watches the requests that reach the archives from now on.</summary>
     public Watch Watch() => new(EastWire, WestWire);
 
-    /// <summary>The archives alone.</summary>
+    /// <summary>Starts the archives only.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         Real.RequireOrthanc();
@@ -60,7 +60,7 @@ public sealed class Lab : IAsyncDisposable
         }
     }
 
-    /// <summary>One archive that holds all that lies in both: how two archives as one PACS should look.</summary>
+    /// <summary>An archive with the studies of both: the reference for two archives as one PACS.</summary>
     public async Task<DicomwebClient> GetEverythingAsync(CancellationToken cancellationToken)
     {
         Real.RequireOrthanc();
@@ -73,21 +73,21 @@ public sealed class Lab : IAsyncDisposable
         return new(_everything.Http, _everything.Address);
     }
 
-    /// <summary>Two more archives, which disagree and which tests may stop, start again and change.</summary>
+    /// <summary>Two more archives with different parts of a study; tests may stop, restart and change them.</summary>
     public async Task<Pair> GetPairAsync(CancellationToken cancellationToken)
     {
         Real.RequireOrthanc();
         return _pair ??= Keep(await Pair.StartAsync(cancellationToken));
     }
 
-    /// <summary>A proxy that many tests ask; its answers last, so that a test must not rely on what it has not asked itself.</summary>
+    /// <summary>A proxy that many tests share. Its answers stay fresh, so a test must not rely on another test's requests.</summary>
     public async Task<ProxyProcess> GetProxyAsync(CancellationToken cancellationToken)
     {
         await StartAsync(cancellationToken);
         return _proxy ??= Keep(await StartProxyAsync(cancellationToken));
     }
 
-    /// <summary>A proxy that has seen nothing yet, in front of both wires.</summary>
+    /// <summary>A new proxy in front of both relays.</summary>
     public async Task<ProxyProcess> StartProxyAsync(CancellationToken cancellationToken, params IEnumerable<string> settings)
     {
         await StartAsync(cancellationToken);
@@ -97,12 +97,12 @@ public sealed class Lab : IAsyncDisposable
             cancellationToken);
     }
 
-    /// <summary>Asks the archive that holds <paramref name="series"/>, past the proxy and the wires.</summary>
+    /// <summary>A client of the archive that holds <paramref name="series"/>, past the proxy and the relays.</summary>
     public DicomwebClient Archive(Series series) => Archives.IsEast(series) ? new(East.Http, East.Address) : new(West.Http, West.Address);
 
     public async ValueTask DisposeAsync()
     {
-        // At once: each takes its seconds to end, and none minds the others.
+        // In parallel: each part takes seconds to end, and they do not depend on each other.
         await Task.WhenAll(_parts.Select(part => part.DisposeAsync().AsTask()));
         _starting.Dispose();
     }

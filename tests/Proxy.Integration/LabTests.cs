@@ -3,13 +3,13 @@ using Xunit;
 
 namespace Proxy.Integration;
 
-/// <summary>That the laboratory itself can be trusted: what the other tests take for granted, without the proxy.</summary>
+/// <summary>Checks the laboratory itself: the assumptions of the other tests, without the proxy.</summary>
 public sealed class LabTests(Lab lab)
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task AnArchiveServesThePixelsThatWereGenerated()
+    public async Task ArchiveServesTheGeneratedPixels()
     {
         await lab.StartAsync(Cancel);
         foreach (var series in Archives.All.Where(s => s.Content.Frames > 0))
@@ -21,7 +21,7 @@ public sealed class LabTests(Lab lab)
     }
 
     [Fact]
-    public async Task AnArchiveServesSeveralFramesInOrder()
+    public async Task ArchiveServesSeveralFrames_InOrder()
     {
         await lab.StartAsync(Cancel);
         var instance = Archives.Clip.Instances.Single();
@@ -31,7 +31,7 @@ public sealed class LabTests(Lab lab)
     }
 
     [Fact]
-    public async Task AnArchiveHandsOutBulkDataByAddress()
+    public async Task ArchiveServesBulkData_ByAddress()
     {
         await lab.StartAsync(Cancel);
         var instance = Archives.Axial.Instances.First();
@@ -42,7 +42,7 @@ public sealed class LabTests(Lab lab)
     }
 
     [Fact]
-    public async Task AnArchiveKeepsEveryName()
+    public async Task ArchiveStoresEveryName()
     {
         await lab.StartAsync(Cancel);
         foreach (var study in Archives.Studies)
@@ -54,7 +54,7 @@ public sealed class LabTests(Lab lab)
     }
 
     [Fact]
-    public async Task AnArchiveTurnsAwayWhoHasNoPassword()
+    public async Task ArchiveRefusesClients_WithoutThePassword()
     {
         Real.RequireOrthanc();
         await using var guarded = await OrthancServer.StartAsync("guarded", new NetworkCredential("lab", "lab-secret"), Cancel);
@@ -67,7 +67,7 @@ public sealed class LabTests(Lab lab)
     }
 
     [Fact]
-    public async Task AWireChangesNothingAndCounts()
+    public async Task RelayCountsRequests_WithoutChangingThem()
     {
         await lab.StartAsync(Cancel);
         await using var wire = new CountingRelay(lab.West.Port);
@@ -86,10 +86,12 @@ public sealed class LabTests(Lab lab)
     }
 
     [Fact]
-    public void AWireSeesRequestsHoweverTheirBytesArrive()
+    public void ScannerFindsRequests_InChunksOfAnySize()
     {
         var bytes =
-            "GET /a HTTP/1.1\r\nHost: x\r\n\r\nPOST /b HTTP/1.1\r\nContent-Length: 6\r\n\r\n\r\n\r\n__GET /c HTTP/1.1\r\nAccept: p\r\nAccept: q\r\n\r\n"u8.ToArray();
+            ("GET /a HTTP/1.1\r\nHost: x\r\n\r\n"u8 +
+            "POST /b HTTP/1.1\r\nContent-Length: 6\r\n\r\n\r\n\r\n__"u8 +
+            "GET /c HTTP/1.1\r\nAccept: p\r\nAccept: q\r\n\r\n"u8).ToArray();
         for (var size = 1; size <= bytes.Length; size++)
         {
             var seen = new List<string>();

@@ -2,7 +2,7 @@ using Xunit;
 
 namespace Proxy.Integration;
 
-/// <summary>The viewer while one of two archives is dead: what the other holds is listed and shown as ever.</summary>
+/// <summary>The viewer while one of two archives is dead: it lists and shows the studies of the other as usual.</summary>
 public sealed class OhifOutageTests(Lab lab) : IAsyncLifetime
 {
     private Chromium _chromium = null!;
@@ -44,10 +44,10 @@ public sealed class OhifOutageTests(Lab lab) : IAsyncLifetime
         Assert.Equal("west", (await proxy.Client.GetJsonAsync("studies", Cancel)).Headers["X-Failed-Backends"]);
         await using var site = await OhifSite.ForProxyAsync(proxy, Cancel);
 
-        await _chromium.SeeAsync(site, ($"{name}-list", SeeTheListAsync), ($"{name}-open", SeeAStudyAsync));
+        await _chromium.SeeAsync(site, ($"{name}-list", AssertListAsync), ($"{name}-open", AssertStudyAsync));
     }
 
-    private static async Task SeeTheListAsync(Viewer viewer)
+    private static async Task AssertListAsync(Viewer viewer)
     {
         await viewer.OpenWorkListAsync("Adler, Berta");
         var list = await viewer.ReadAsync();
@@ -55,9 +55,9 @@ public sealed class OhifOutageTests(Lab lab) : IAsyncLifetime
         Assert.DoesNotContain("Yamada", list, StringComparison.Ordinal);
     }
 
-    private static async Task SeeAStudyAsync(Viewer viewer)
+    private static async Task AssertStudyAsync(Viewer viewer)
     {
         await viewer.OpenAsync(Archives.OldAxial);
-        Phantom.AssertIsShown(await viewer.LookAsync());
+        Phantom.AssertIsShown(await viewer.CaptureAsync());
     }
 }

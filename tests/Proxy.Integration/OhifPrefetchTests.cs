@@ -6,8 +6,8 @@ using Xunit;
 namespace Proxy.Integration;
 
 /// <summary>
-/// Somebody reads a work list from the top in the real viewer. While the first study is looked at the next ones come, from
-/// whichever archive has them.
+/// A user reads a work list from the top in the real viewer. While they view the first study, the proxy prefetches the next
+/// ones from the archives that hold them.
 /// <code>
 ///                    east             west
 /// Adler   2024-03    CT, 40 slices
@@ -35,7 +35,7 @@ public sealed class OhifPrefetchTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         await Real.RequireViewerAsync(Cancel);
-        (_east, _west) = (await StartArchiveAsync("ahead-east", East), await StartArchiveAsync("ahead-west", West));
+        (_east, _west) = (await StartArchiveAsync("prefetch-east", East), await StartArchiveAsync("prefetch-west", West));
         _proxy = Keep(await ProxyProcess.StartAsync(
             [.. ProxyProcess.Backend("east", _east.Address), .. ProxyProcess.Backend("west", _west.Address), .. ProxyProcess.Lasting],
             Cancel));
@@ -51,7 +51,7 @@ public sealed class OhifPrefetchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task ShowsTheNextStudiesOfTheList_AndAsksNoArchiveForTheirMetadataOrPixels()
+    public async Task ShowsTheNextStudies_WithoutAskingAnArchiveForMetadataOrPixels()
     {
         await using var site = await OhifSite.ForProxyAsync(_proxy, Cancel);
         await _chromium.SeeAsync(site, "prefetched", async viewer =>
@@ -59,10 +59,10 @@ public sealed class OhifPrefetchTests : IAsyncLifetime
             await viewer.OpenWorkListAsync("Adler, Berta");
             Report("the first study", await viewer.OpenAsync(Archives.Axial));
             await Until.PassesAsync(AssertNextIsDoneAsync, Cancel);
-            Assert.Empty(Told(Second.Study));
+            Assert.Empty(GetEvents(Second.Study));
             Assert.All(await MarksAsync(Second.Study), Assert.True);
-            // Of a study on both archives the list had the series counted: they were told then, their instances are not.
-            Assert.DoesNotContain(Told(Archives.Shared), told => told.Contains(" of ", StringComparison.Ordinal));
+            // The work list had the series of a study on both archives counted, which raised events; its instances raised none.
+            Assert.DoesNotContain(GetEvents(Archives.Shared), line => line.Contains(" of ", StringComparison.Ordinal));
 
             foreach (var series in new[] { Second, Archives.OnlyWest })
             {
@@ -72,22 +72,22 @@ public sealed class OhifPrefetchTests : IAsyncLifetime
             }
 
             foreach (var study in new[] { Second.Study, Archives.Shared })
-                await Until.PassesAsync(() => Task.Run(() => Assert.Equal(Tellable(study), Told(study))), Cancel);
+                await Until.PassesAsync(() => Task.Run(() => Assert.Equal(GetExpectedEvents(study), GetEvents(study))), Cancel);
         });
     }
 
-    /// <summary>It has its pictures, and all of them were here; an archive is searched at most.</summary>
+    /// <summary>The viewer shows the series from prefetched entries; the proxy sends searches at most to an archive.</summary>
     private async Task AssertIsShownAsync(Viewer viewer, Series series)
     {
         var watch = new Watch(_east, _west);
         Report(series.Study.Description, await viewer.OpenAsync(series));
-        Phantom.AssertIsShown(await viewer.LookAsync());
+        Phantom.AssertIsShown(await viewer.CaptureAsync());
         var answers = viewer.Answers.Where(answer => answer.Url.Contains(series.Study.Uid + "/series/", StringComparison.Ordinal));
         Assert.All(answers, answer => Assert.Equal((answer.Url, "Proxy; hit; detail=prefetched"), answer));
         Assert.All(watch.Asked, target => Assert.Matches("/(studies|series)$", target.Split('?')[0]));
     }
 
-    /// <summary>The next studies are here, nothing is under way, and all events of it were heard.</summary>
+    /// <summary>The next studies are prefetched, no job is running, and the test has received all events.</summary>
     private async Task AssertNextIsDoneAsync()
     {
         var jobs = JsonNode.Parse(await _proxy.Http.GetStringAsync(new Uri("prefetch", UriKind.Relative), Cancel))!.AsArray();
@@ -101,11 +101,11 @@ public sealed class OhifPrefetchTests : IAsyncLifetime
     {
         var known = JsonNode.Parse(await _proxy.Http.GetStringAsync(new Uri($"store/studies/{study.Uid}", UriKind.Relative), Cancel))!;
         return known["seriesLists"]!.AsArray().SelectMany(list => list!["series"]!.AsArray().Append(list))
-            .Select(place => (bool)place!["madeInClient"]!);
+            .Select(mark => (bool)mark!["madeInClient"]!);
     }
 
-    /// <summary>What was told of a study: each series of each archive, and the instances of each series.</summary>
-    private IEnumerable<string> Told(Study study) =>
+    /// <summary>The events of a study: each series of each archive, and the instances of each series.</summary>
+    private IEnumerable<string> GetEvents(Study study) =>
         _heard.Where(heard => $"{heard.Data["StudyInstanceUID"]}" == study.Uid).SelectMany(heard => heard.Name switch
     {
         "SERIES_ADDED" => heard.Data["SeriesInstanceUIDs"]!.AsArray().Select(uid => $"{heard.Data["backend"]} has {uid}"),
@@ -113,7 +113,7 @@ public sealed class OhifPrefetchTests : IAsyncLifetime
         _ => [],
     }).Order(StringComparer.Ordinal);
 
-    private static IEnumerable<string> Tellable(Study study) =>
+    private static IEnumerable<string> GetExpectedEvents(Study study) =>
         East.Where(s => s.Study == study).Select(s => $"east has {s.Uid}")
             .Concat(West.Where(s => s.Study == study).Select(s => $"west has {s.Uid}"))
             .Concat(East.Union(West).Where(s => s.Study == study).Select(s => $"{s.Count} of {s.Uid}"))
@@ -121,8 +121,8 @@ public sealed class OhifPrefetchTests : IAsyncLifetime
 
     private async Task ListenAsync(Stream events)
     {
-        await foreach (var told in SseParser.Create(events).EnumerateAsync(CancellationToken.None))
-            _heard.Enqueue((told.EventType, JsonNode.Parse(told.Data)!));
+        await foreach (var line in SseParser.Create(events).EnumerateAsync(CancellationToken.None))
+            _heard.Enqueue((line.EventType, JsonNode.Parse(line.Data)!));
     }
 
     private async Task<CountingRelay> StartArchiveAsync(string name, IEnumerable<Series> held)

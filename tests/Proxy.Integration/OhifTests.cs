@@ -2,7 +2,7 @@ using Xunit;
 
 namespace Proxy.Integration;
 
-/// <summary>The whole way: two real archives, the proxy, the released viewer in a real browser, and what a person then sees.</summary>
+/// <summary>End to end: two real archives, the proxy, the released viewer in a real browser, and its screenshots.</summary>
 public sealed class OhifTests(Lab lab) : IAsyncLifetime
 {
     private Chromium _chromium = null!;
@@ -37,7 +37,7 @@ public sealed class OhifTests(Lab lab) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task ShowsThePicturesOfAnArchive_AndAsksForThemOnce()
+    public async Task ShowsThePicturesOfAnArchive_WithOneRequestForEach()
     {
         await using var proxy = await lab.StartProxyAsync(Cancel);
         await using var site = await OhifSite.ForProxyAsync(proxy, Cancel);
@@ -45,7 +45,7 @@ public sealed class OhifTests(Lab lab) : IAsyncLifetime
         await _chromium.SeeAsync(site, "first-open", async viewer =>
         {
             first = await OpenAndScrollAsync(viewer);
-            // The patient's prior that lies in the other archive, in the panel beside the picture.
+            // The patient's prior in the other archive appears in the panel beside the picture.
             Assert.Contains("30-Sep-2019", await viewer.ReadAsync(), StringComparison.Ordinal);
         });
 
@@ -58,10 +58,10 @@ public sealed class OhifTests(Lab lab) : IAsyncLifetime
     }
 
     /// <summary>
-    /// Monday morning: the proxy was started anew, and what was read on Friday is there. Packed frames show the same picture.
+    /// After a restart of the proxy, studies from before the restart are still cached. Compressed frames show the same picture.
     /// </summary>
     [Fact]
-    public async Task ShowsTheSamePicturesAfterARestart_AndAsksAnArchiveForNone()
+    public async Task ShowsTheSamePictures_WithoutAskingAnArchiveAfterARestart()
     {
         using var scratch = new Scratch("ohif-disk");
         var disk = $"Cache:Disk:Path={Path.Combine(scratch.Folder, "cache")}";
@@ -85,7 +85,7 @@ public sealed class OhifTests(Lab lab) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task OpensADocumentByTheProxysAddress()
+    public async Task OpensADocument_ByTheAddressOfTheProxy()
     {
         var proxy = await lab.GetProxyAsync(Cancel);
         await using var site = await OhifSite.ForProxyAsync(proxy, Cancel);
@@ -94,13 +94,13 @@ public sealed class OhifTests(Lab lab) : IAsyncLifetime
         await _chromium.SeeAsync(site, "document", async viewer =>
         {
             await viewer.OpenDocumentAsync(Archives.Report, url);
-            Assert.DoesNotContain(url, viewer.Complaints, StringComparison.Ordinal);
+            Assert.DoesNotContain(url, viewer.Errors, StringComparison.Ordinal);
         });
     }
 
-    /// <summary>Without the proxy: that the viewer, the browser and the archive work together at all.</summary>
+    /// <summary>Without the proxy: checks that the viewer, the browser and the archive work together.</summary>
     [Fact]
-    public async Task ShowsThePicturesOfAnArchiveAskedDirectly()
+    public async Task ShowsThePictures_WithoutTheProxy()
     {
         await using var site = await OhifSite.ForOrthancAsync(lab.East, Cancel);
         await _chromium.SeeAsync(site, "alone", OpenAndScrollAsync);
@@ -109,11 +109,11 @@ public sealed class OhifTests(Lab lab) : IAsyncLifetime
     private static async Task<ViewerPicture> OpenAndScrollAsync(Viewer viewer)
     {
         await viewer.OpenAsync(Archives.Axial);
-        var picture = await viewer.LookAsync();
+        var picture = await viewer.CaptureAsync();
         Phantom.AssertIsShown(picture);
         var number = picture.Number!.Value;
         await viewer.ScrollToAsync(number + 5);
-        var next = await viewer.LookAsync();
+        var next = await viewer.CaptureAsync();
         Phantom.AssertIsShown(next);
         Assert.False(picture.ShowsTheSameAs(next));
         return next;

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Integration;
 
-/// <summary>Archives that end while the proxy runs, so that whoever connects is refused.</summary>
+/// <summary>Archives that stop while the proxy runs, so that connections to them are refused.</summary>
 public sealed class OutageTests : IAsyncLifetime
 {
     private OrthancServer _east = null!, _west = null!;
@@ -27,12 +27,12 @@ public sealed class OutageTests : IAsyncLifetime
         new IAsyncDisposable?[] { _proxy, _east, _west }.OfType<IAsyncDisposable>().Select(part => part.DisposeAsync().AsTask()));
 
     [Fact]
-    public async Task ListsWhatIsLeft_AndNamesTheArchiveThatIsGone()
+    public async Task ListsTheOtherArchive_AndNamesTheOneThatStopped()
     {
         Assert.Equal(3, (await _proxy.Client.GetJsonAsync("studies", Cancel)).Datasets.Count);
         await _west.StopAsync();
 
-        // A question that was not asked before, so that no kept answer can stand in.
+        // A new search, so that no cached result can stand in.
         var answer = await _proxy.Client.AskAsync("studies?StudyDate=20000101-20300101", DicomwebClient.Json, Cancel);
         Assert.Equal(HttpStatusCode.OK, answer.Status);
         Assert.Equal(Archives.PriorCt.Uid, Assert.Single(answer.Datasets)!.Text(Tags.StudyInstanceUid));
@@ -43,14 +43,14 @@ public sealed class OutageTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task ServesWhatItKeeps_AndSaysSoOfTheRest_WhenEveryArchiveIsGone()
+    public async Task ServesCachedAnswersAndProblemsForTheRest_WhenEveryArchiveStopped()
     {
-        var (clip, kept) = (Archives.Clip.Instances.Single(), await _proxy.Client.OpenAsync(Archives.Us, Cancel));
+        var (clip, cached) = (Archives.Clip.Instances.Single(), await _proxy.Client.OpenAsync(Archives.Us, Cancel));
         await _east.StopAsync();
         await _west.StopAsync();
 
         var again = await _proxy.Client.OpenAsync(Archives.Us, Cancel);
-        Assert.Equal(kept.Select(a => a.Url), again.Select(a => a.Url));
+        Assert.Equal(cached.Select(a => a.Url), again.Select(a => a.Url));
         Assert.Equal(clip.Frame(1), Assert.Single((await _proxy.Client.GetFramesAsync(clip, "1", Cancel)).Parts()));
 
         await AssertIsAProblemAsync("studies?StudyDate=20000101-20300101", DicomwebClient.Json);
@@ -59,7 +59,7 @@ public sealed class OutageTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.OK, (await Answer.AskAsync(_proxy.Http, "health/live", "*/*", Cancel)).Status);
     }
 
-    /// <summary>The archives' failure, not the user's and not the proxy's; and never an empty list.</summary>
+    /// <summary>The problem names the archives, blames neither the user nor the proxy, and is never an empty list.</summary>
     private async Task AssertIsAProblemAsync(string path, string accept)
     {
         var answer = await _proxy.Client.AskAsync(path, accept, Cancel);

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Proxy.Integration;
 
-/// <summary>The operator's page in a browser: what it shows, and what it asks the proxy for.</summary>
+/// <summary>The operator's page in a browser: its content and its requests to the proxy.</summary>
 public sealed class PageTests : IAsyncLifetime
 {
     private const string Progress =
@@ -28,11 +28,11 @@ public sealed class PageTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task AsksForNoListToShowANumber_AndForTheJobsOnceASecond()
+    public async Task RequestsNoStudyListAndTheJobsOnceASecond()
     {
         await using var proxy = await ProxyProcess.StartAsync(["demo"], Cancel);
         var page = await _chromium.OpenPageAsync();
-        // The page's clock stands still, and a hundred events come at once.
+        // The page's clock stands still while a hundred events arrive at once.
         var now = new DateTime(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc);
         await page.Clock.InstallAsync(new() { TimeDate = now });
         await page.Clock.PauseAtAsync(now.AddSeconds(1));

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Integration;
 
-/// <summary>WADO-RS: what comes out of the proxy is what lies in the archives, byte for byte.</summary>
+/// <summary>WADO-RS: the proxy serves the bytes of the archives unchanged.</summary>
 public sealed class RetrieveTests(Lab lab) : IAsyncLifetime
 {
     private ProxyProcess _proxy = null!;
@@ -15,7 +15,7 @@ public sealed class RetrieveTests(Lab lab) : IAsyncLifetime
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     [Fact]
-    public async Task ServesTheMetadataOfEverySeriesWhole()
+    public async Task ServesTheCompleteMetadata_OfEverySeries()
     {
         foreach (var series in Archives.All)
         {
@@ -34,22 +34,22 @@ public sealed class RetrieveTests(Lab lab) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task ServesInstanceMetadataFromItsSeries()
+    public async Task ServesInstanceMetadata_FromItsSeries()
     {
         await using var proxy = await lab.StartProxyAsync(Cancel);
-        var whole = (await proxy.Client.GetMetadataAsync(Archives.T1, Cancel)).Datasets.By(Tags.SopInstanceUid);
+        var series = (await proxy.Client.GetMetadataAsync(Archives.T1, Cancel)).Datasets.By(Tags.SopInstanceUid);
         var watch = lab.Watch();
         foreach (var instance in Archives.T1.Instances)
         {
             var answer = await proxy.Client.GetJsonAsync($"{instance.Path}/metadata", Cancel);
-            Assert.True(JsonNode.DeepEquals(whole[instance.Uid], Assert.Single(answer.Datasets)));
+            Assert.True(JsonNode.DeepEquals(series[instance.Uid], Assert.Single(answer.Datasets)));
         }
 
         Assert.Empty(watch.Asked);
     }
 
     [Fact]
-    public async Task ServesTheMetadataOfASharedStudyFromBothArchives()
+    public async Task ServesTheMetadataOfASharedStudy_FromBothArchives()
     {
         var answer = await _proxy.Client.GetJsonAsync($"studies/{Archives.Shared.Uid}/metadata", Cancel);
         Assert.Equal(
@@ -58,7 +58,7 @@ public sealed class RetrieveTests(Lab lab) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task ServesTheVeryPixels()
+    public async Task ServesThePixelsUnchanged()
     {
         foreach (var instance in Archives.All.Where(s => s.Content.Frames > 0).SelectMany(s => s.Instances.Where(i => i.Number % 9 == 1)))
         {
@@ -71,7 +71,7 @@ public sealed class RetrieveTests(Lab lab) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task ServesAListOfFramesInItsOrder()
+    public async Task ServesAListOfFrames_InItsOrder()
     {
         var instance = Archives.Clip.Instances.Single();
         foreach (var list in new[] { "1,2", "2,1", "3,4,5,6" })
@@ -91,7 +91,7 @@ public sealed class RetrieveTests(Lab lab) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task ServesBulkDataByTheAddressThatItHandsOut()
+    public async Task ServesBulkData_ByTheAddressInItsMetadata()
     {
         foreach (var (series, tag, bytes) in new (Series, uint, Func<Instance, byte[]>)[]
         {
@@ -109,12 +109,12 @@ public sealed class RetrieveTests(Lab lab) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task ServesTheWholeInstanceAsItWasStored()
+    public async Task ServesTheWholeInstance_AsStored()
     {
         var instance = Archives.OnlyWest.Instances.First();
         var answer = await _proxy.Client.AskAsync(instance.Path, "multipart/related; type=\"application/dicom\"", Cancel);
         var file = Assert.Single(answer.Parts());
-        // An archive may write its own file meta information; the pixels end the file and are the instance's.
+        // An archive may write its own file meta information, so compare the pixels at the end of the file.
         Assert.Equal("DICM"u8.ToArray(), file[128..132]);
         Assert.Equal(instance.Frame(1), file[^instance.Frame(1).Length..]);
     }

@@ -2,7 +2,7 @@ using Xunit;
 
 namespace Proxy.Integration;
 
-/// <summary>The archive that owns a series ends, and comes back.</summary>
+/// <summary>The archive that owns a series stops and comes back.</summary>
 public sealed class ReturnTests(Lab lab) : IAsyncLifetime
 {
     private Pair _pair = null!;
@@ -27,10 +27,10 @@ public sealed class ReturnTests(Lab lab) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task ASeriesMovesWholeToItsOtherHolder_AndBackWhenItsOwnerReturns()
+    public async Task MovesASeriesToItsOtherHolder_AndBackWhenItsOwnerReturns()
     {
         await _pair.East.StopAsync();
-        await AssertIsMissedAsync("east");
+        await AssertIsLeftOutAsync("east");
         await _proxy.Client.AssertStudyRowAsync(Overlap.Split, series: 2, instances: 4 + 3, Cancel);
         var moved = await _proxy.Client.AssertMetadataAsync(Overlap.Begun, InWest, Cancel);
         AssertIsNotStale(moved);
@@ -44,7 +44,7 @@ public sealed class ReturnTests(Lab lab) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task WhatWasKeptOfTheOwnerIsServed_Marked_OnlyWhenNoHolderIsLeft()
+    public async Task ServesStaleMetadataOfTheOwner_OnlyWhenNoHolderIsLeft()
     {
         var alone = await _proxy.Client.AssertMetadataAsync(Overlap.OnlyEast, Overlap.OnlyEast.Instances, Cancel);
         await _proxy.Client.AssertMetadataAsync(Overlap.Begun, Overlap.Begun.Instances, Cancel);
@@ -55,7 +55,7 @@ public sealed class ReturnTests(Lab lab) : IAsyncLifetime
         await Until.PassesAsync(
             async () => AssertIsNotStale(await _proxy.Client.AssertMetadataAsync(Overlap.Begun, InWest, Cancel)), Cancel);
 
-        // The series is west's now: what west gave of it stands, though more was kept of east.
+        // The series has moved to the west: the proxy serves the west's metadata, though the east's had more instances.
         var moved = await _proxy.Client.GetMetadataAsync(Overlap.Begun, Cancel);
         await _pair.West.StopAsync();
         await Until.PassesAsync(() => AssertIsServedStaleAsync(Overlap.Begun, moved, "west"), Cancel);
@@ -63,8 +63,8 @@ public sealed class ReturnTests(Lab lab) : IAsyncLifetime
         await _proxy.Client.AssertFramesAsync(Overlap.Begun.Instances, Cancel);
     }
 
-    /// <summary>A search leaves the archive out and names it, for people and for programs.</summary>
-    private async Task AssertIsMissedAsync(string archive)
+    /// <summary>A search leaves the archive out and names it, in a warning and in a header.</summary>
+    private async Task AssertIsLeftOutAsync(string archive)
     {
         var answer = await _proxy.Client.GetJsonAsync("studies", Cancel);
         Assert.Equal(
@@ -82,12 +82,12 @@ public sealed class ReturnTests(Lab lab) : IAsyncLifetime
         Assert.DoesNotContain("X-Failed-Backends", answer.Headers.Keys);
     }
 
-    private async Task AssertIsServedStaleAsync(Series series, Answer kept, string archive)
+    private async Task AssertIsServedStaleAsync(Series series, Answer cached, string archive)
     {
         var answer = await _proxy.Client.GetMetadataAsync(series, Cancel);
         Assert.Equal("Proxy; fwd=stale", answer.CacheStatus);
         Assert.Contains(archive, answer.Headers["Warning"], StringComparison.Ordinal);
-        Assert.Equal(kept.Text, answer.Text);
+        Assert.Equal(cached.Text, answer.Text);
     }
 
     private static void AssertIsNotStale(Answer answer) => Assert.DoesNotContain("stale", answer.CacheStatus, StringComparison.Ordinal);

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Integration;
 
-/// <summary>QIDO-RS over two archives that overlap: one PACS to whoever asks.</summary>
+/// <summary>QIDO-RS over two archives that overlap: clients see one PACS.</summary>
 public sealed class SearchTests(Lab lab) : IAsyncLifetime
 {
     private ProxyProcess _proxy = null!;
@@ -22,7 +22,7 @@ public sealed class SearchTests(Lab lab) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task SaysWhatOneArchiveWithEverythingWouldSay()
+    public async Task ReturnsTheRowsOfOneArchiveWithEverything()
     {
         var everything = await lab.GetEverythingAsync(Cancel);
         await AssertSaysTheSameAsync(everything, "studies", Tags.StudyInstanceUid);
@@ -42,7 +42,7 @@ public sealed class SearchTests(Lab lab) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task ListsTheSeriesOfBothArchivesOnce()
+    public async Task ListsTheSeriesOfBothArchives_Once()
     {
         var rows = (await RowsAsync($"studies/{Archives.Shared.Uid}/series")).By(Tags.SeriesInstanceUid);
         Assert.Equal(Uids(Archives.Find(Archives.Shared).Select(s => s.Uid)), Uids(rows.Keys));
@@ -51,7 +51,7 @@ public sealed class SearchTests(Lab lab) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task ListsTheInstancesOfASharedSeriesOnce()
+    public async Task ListsTheInstancesOfASharedSeries_Once()
     {
         var rows = await RowsAsync($"{Archives.OnBoth.Path}/instances");
         Assert.Equal(Uids(Archives.OnBoth.Instances.Select(i => i.Uid)), Uids(rows.Select(r => r!.Text(Tags.SopInstanceUid)!)));
@@ -60,7 +60,7 @@ public sealed class SearchTests(Lab lab) : IAsyncLifetime
     [Fact]
     public async Task FindsThePriorsOfEveryArchive()
     {
-        // As OHIF asks for them: by tag.
+        // By tag, like OHIF.
         var rows = await RowsAsync($"studies?00100020={Archives.Adler.Id}&limit=101&offset=0&fuzzymatching=false");
         Assert.Equal(
             Uids([Archives.Ct.Uid, Archives.PriorCt.Uid, Archives.PriorCr.Uid]),
@@ -68,7 +68,7 @@ public sealed class SearchTests(Lab lab) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task FindsByAPartOfAName()
+    public async Task FindsStudies_ByAPartOfAName()
     {
         var row = Assert.Single(await RowsAsync("studies?PatientName=*yamada*&limit=101&offset=0&fuzzymatching=false"))!;
         Assert.Equal(Archives.Us.Uid, row.Text(Tags.StudyInstanceUid));
@@ -108,7 +108,7 @@ public sealed class SearchTests(Lab lab) : IAsyncLifetime
         }
     }
 
-    /// <summary>The proxy may say more of a row, and its own address, but nothing else.</summary>
+    /// <summary>The proxy may add attributes and use its own address, but must not change anything else.</summary>
     private async Task AssertSaysTheSameAsync(DicomwebClient everything, string path, uint uid)
     {
         var expected = (await everything.GetJsonAsync(path, Cancel)).Datasets.By(uid);

@@ -6,8 +6,8 @@ using Xunit;
 namespace Proxy.Integration;
 
 /// <summary>
-/// Frames as a real archive stores them, compressed and not: what the proxy gives, from the archive, from memory, from
-/// disk or out of a whole instance, is what the archive gives.
+/// Frames as a real archive stores them, compressed and not: from the archive, from memory, from disk and cut from a whole
+/// instance, the proxy serves the same bytes as the archive.
 /// </summary>
 public sealed partial class StoredFormTests(Lab lab) : IAsyncLifetime
 {
@@ -53,7 +53,7 @@ public sealed partial class StoredFormTests(Lab lab) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task EveryStoredFormIsGivenAsTheArchiveGivesIt_AlsoAfterARestart()
+    public async Task ServesEveryStoredFormLikeTheArchive_BeforeAndAfterARestart()
     {
         var theirs = new Dictionary<string, Answer>();
         foreach (var path in Frames())
@@ -77,7 +77,7 @@ public sealed partial class StoredFormTests(Lab lab) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task FramesAreCutOutOfAWholeInstance_AsTheArchiveCutsThem()
+    public async Task CutsFramesFromAWholeInstance_LikeTheArchive()
     {
         await using var proxy = await StartAsync();
         foreach (var (path, frames) in _instances)
@@ -94,7 +94,7 @@ public sealed partial class StoredFormTests(Lab lab) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task ASeriesThatWasRetrievedWhole_GivesItsFramesFromDisk()
+    public async Task ServesFramesFromDisk_AfterAWholeSeriesWasRetrieved()
     {
         await using var proxy = await StartAsync();
         foreach (var series in _instances.Select(i => i.Path.Split("/instances/")[0]).Distinct())
@@ -107,7 +107,7 @@ public sealed partial class StoredFormTests(Lab lab) : IAsyncLifetime
         }
 
         var disk = JsonNode.Parse(await proxy.Http.GetStringAsync("cache", Cancel))!["disk"]!;
-        // What came in an answer for a whole series is kept on disk alone.
+        // The proxy caches the instances of a series answer on disk only.
         Assert.Equal(_instances.Count, (int)disk["hits"]!);
     }
 
@@ -118,7 +118,7 @@ public sealed partial class StoredFormTests(Lab lab) : IAsyncLifetime
         Assert.Contains(cacheStatus, ours.CacheStatus, StringComparison.Ordinal);
     }
 
-    /// <summary>Media type and transfer syntax, as the part's own head says them.</summary>
+    /// <summary>Media type and transfer syntax in the header of the part.</summary>
     private static string GetSyntax(Answer answer)
     {
         var head = Encoding.Latin1.GetString(answer.Body.AsSpan(0, Math.Min(answer.Body.Length, 600)));
@@ -133,6 +133,6 @@ public sealed partial class StoredFormTests(Lab lab) : IAsyncLifetime
 
     private Task<ProxyProcess> StartAsync() =>
         ProxyProcess.StartAsync([
-            .. ProxyProcess.Backend("stored", _wire.Address), .. ProxyProcess.Lasting, .. ProxyProcess.NothingAhead,
+            .. ProxyProcess.Backend("stored", _wire.Address), .. ProxyProcess.Lasting, .. ProxyProcess.NoPrefetch,
             $"Cache:Disk:Path={Path.Combine(_scratch.Folder, "cache")}"], Cancel);
 }

@@ -1,8 +1,8 @@
 namespace Proxy.Integration;
 
 /// <summary>
-/// Who lies where. Two hospitals, east and west, that share a patient (Adler has studies on both) and share a study
-/// (Becker's was begun in the east, copied in part, and went on in the west).
+/// The studies of two hospitals, east and west. They share a patient (Adler has studies on both) and a study (Becker's began
+/// in the east, was copied in part, and continued in the west).
 /// <code>
 ///                      east                     west
 /// Adler    2019                                 CR, prior
@@ -51,6 +51,6 @@ public static class Archives
 
     public static IEnumerable<Series> Find(Study study) => All.Where(s => s.Study == study);
 
-    /// <summary>Where a series lies; what lies on both is asked of the east here.</summary>
+    /// <summary>Whether tests ask the east for a series; true for a series on both.</summary>
     public static bool IsEast(Series series) => East.Contains(series);
 }

@@ -4,19 +4,19 @@ using System.Text;
 
 namespace Proxy.Integration;
 
-/// <summary>The attributes of one dataset, written as explicit VR little endian (PS3.5 A.2) in order of their tags.</summary>
+/// <summary>The attributes of a dataset, written in explicit VR little endian (PS3.5 A.2) in the order of their tags.</summary>
 public sealed class Attributes
 {
     private readonly SortedDictionary<uint, (string Vr, byte[] Value)> _elements = [];
 
     public Attributes Text(uint tag, string vr, params IEnumerable<string> values)
     {
-        // PS3.5 6.2: values are padded to an even length, UIDs by a zero, all other text by a space.
+        // PS3.5 6.2: pad values to an even length, UIDs with a zero byte and all other text with a space.
         var text = Encoding.UTF8.GetBytes(string.Join('\\', values));
         return Bytes(tag, vr, text.Length % 2 == 0 ? text : [.. text, vr == "UI" ? (byte)0 : (byte)' ']);
     }
 
-    /// <summary>Numbers kept as text: DS and IS.</summary>
+    /// <summary>Numbers as text: DS and IS.</summary>
     public Attributes Decimal(uint tag, string vr, params IEnumerable<double> values) =>
         Text(tag, vr, values.Select(v => Math.Round(v, 4).ToString(CultureInfo.InvariantCulture)));
 

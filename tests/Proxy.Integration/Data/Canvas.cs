@@ -24,7 +24,7 @@ public sealed class Canvas(int width, int height, ushort background = 0)
         return this;
     }
 
-    /// <summary>Adds a slope from 0 at the left to <paramref name="rise"/> at the right wherever something was drawn.</summary>
+    /// <summary>Adds a slope from 0 at the left to <paramref name="rise"/> at the right, to drawn pixels only.</summary>
     public Canvas Shade(int rise)
     {
         for (var i = 0; i < _pixels.Length; i++)
@@ -38,7 +38,7 @@ public sealed class Canvas(int width, int height, ushort background = 0)
 
     public byte[] To16Bit() => [.. _pixels.SelectMany(BitConverter.GetBytes)];
 
-    /// <summary>One byte a sample, three samples a pixel, each the grey value through its own weight.</summary>
+    /// <summary>One byte per sample, three samples per pixel; each sample is the grey value times its own weight.</summary>
     public byte[] ToRgb(double red, double green, double blue) =>
         [.. _pixels.SelectMany(p => new[] { (byte)(p * red), (byte)(p * green), (byte)(p * blue) })];
 

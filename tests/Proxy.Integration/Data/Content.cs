@@ -1,6 +1,6 @@
 namespace Proxy.Integration;
 
-/// <summary>What the instances of a series show: the part of a dataset that depends on how it was taken.</summary>
+/// <summary>The modality-specific content of the instances of a series: pixels and the attributes that describe them.</summary>
 public abstract class Content
 {
     public abstract string Modality { get; }
@@ -9,7 +9,7 @@ public abstract class Content
 
     public virtual int Frames => 1;
 
-    /// <summary>The pixels of one frame, native little endian, as a PACS keeps and serves them.</summary>
+    /// <summary>The pixels of one frame, native little endian, as a PACS stores and serves them.</summary>
     public abstract byte[] Frame(Instance instance, int frame);
 
     public abstract void Describe(Attributes attributes, Instance instance);
@@ -26,7 +26,7 @@ public abstract class Content
             .Bytes(Tags.PixelData, bits > 8 ? "OW" : "OB", bytes);
     }
 
-    /// <summary>An axial slice of a stack: enough geometry for a viewer to build a volume, which OHIF shows from the head down.</summary>
+    /// <summary>An axial slice of a stack, with the geometry that a viewer needs for a volume; OHIF shows it from the head down.</summary>
     protected static void DescribeSlice(Attributes attributes, Instance instance, int size, double pixel, double spacing)
     {
         var z = -spacing * (instance.Number - 1);
@@ -40,7 +40,7 @@ public abstract class Content
             .Decimal(Tags.SliceThickness, "DS", spacing);
     }
 
-    /// <summary>A private element long enough for a PACS to hand it out as bulk data.</summary>
+    /// <summary>A private element long enough for a PACS to serve it as bulk data.</summary>
     public static byte[] PrivateBlob(Instance instance)
     {
         var blob = new byte[2048];
@@ -51,6 +51,6 @@ public abstract class Content
 
     protected static void DescribePrivateBlob(Attributes attributes, Instance instance) => attributes
         .Text(Tags.PrivateCreator, "LO", "PHANTOM WORKS")
-        .Text(Tags.PrivateNote, "LO", "kept by a proxy that keeps everything")
+        .Text(Tags.PrivateNote, "LO", "a private note that must be preserved")
         .Bytes(Tags.PrivateBlob, "OB", PrivateBlob(instance));
 }

@@ -1,6 +1,6 @@
 namespace Proxy.Integration;
 
-/// <summary>An axial CT slice of a chest of ellipses, in Hounsfield units, with the instance's number written under it.</summary>
+/// <summary>An axial CT slice of a chest of ellipses, in Hounsfield units, with the instance number drawn below it.</summary>
 public sealed class CtSlice(int size) : Content
 {
     public const int Air = -1000, Fat = -90, Muscle = 45, Heart = 120, Bone = 420;
@@ -14,7 +14,7 @@ public sealed class CtSlice(int size) : Content
 
     public override string SopClassUid => "1.2.840.10008.5.1.4.1.1.2";
 
-    /// <summary>The grey of a screen, 0 to 255, that the instances' window makes of a density (PS3.3 C.11.2.1.2.1).</summary>
+    /// <summary>The grey value on screen, 0 to 255, of a density in the window of the instances (PS3.3 C.11.2.1.2.1).</summary>
     public static int Grey(int hounsfield) =>
         (int)Math.Round(Math.Clamp((((hounsfield - (Center - 0.5)) / (Width - 1)) + 0.5) * 255, 0, 255));
 

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Proxy.Integration;
 
-/// <summary>A report as an encapsulated PDF: bulk data that is no picture.</summary>
+/// <summary>A report as an encapsulated PDF: bulk data without pixels.</summary>
 public sealed class Document : Content
 {
     public override string Modality => "DOC";
@@ -13,7 +13,7 @@ public sealed class Document : Content
 
     public override byte[] Frame(Instance instance, int frame) => throw new NotSupportedException("A document has no frames");
 
-    /// <summary>One page that says who it is about.</summary>
+    /// <summary>A page with the name of the patient.</summary>
     public static byte[] Pdf(Instance instance)
     {
         var text = $"BT /F1 24 Tf 72 720 Td (Report {instance.Series.Study.Key}) Tj ET";

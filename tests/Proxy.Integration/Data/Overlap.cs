@@ -1,8 +1,8 @@
 namespace Proxy.Integration;
 
 /// <summary>
-/// Who lies where when two archives disagree: both hold Adler's study, but not the same of it. What changes during a
-/// test has a study of its own.
+/// Two archives that disagree: both hold Adler's study, but different parts of it. Each series that changes during a test
+/// has its own study.
 /// <code>
 ///                        east                           west
 /// Adler   2023           begun (6), only here (2)       begun (4 of the 6), went on (3)
@@ -22,7 +22,7 @@ public static class Overlap
     public static readonly Study Cleared = new("overlap-cleared", Archives.Doe, "20210220", "Cleared in part");
     public static readonly Study Corrected = new("overlap-corrected", Archives.Sahin, "20200330", "Under a wrong name");
 
-    /// <summary>On both: the east has all of it, the west the first <see cref="InWest"/> instances.</summary>
+    /// <summary>On both: the east has the whole series, the west the first <see cref="InWest"/> instances.</summary>
     public static readonly Series Begun = new(Split, "begun", 1, "Begun in the east", new CtSlice(128), 6);
 
     public static readonly Series OnlyEast = new(Split, "only-east", 2, "Never copied", new CtSlice(128), 2);
@@ -35,7 +35,7 @@ public static class Overlap
     public static readonly Series Staying = new(Cleared, "staying", 3, "Never deleted", new CtSlice(128), 1);
     public static readonly Series Misnamed = new(Corrected, "misnamed", 1, "Under a wrong name", new CtSlice(128), 2);
 
-    /// <summary>How much of a series lies there at first.</summary>
+    /// <summary>The number of instances of a series in that archive at the start.</summary>
     public const int InWest = 4, BeforeGrowing = 2;
 
     public const string RightName = "Right^Name";

@@ -1,8 +1,8 @@
 namespace Proxy.Integration;
 
 /// <summary>
-/// A row of squares under the phantom that spells the instance's number in binary, so that a screenshot tells which
-/// instance a viewer shows. The first square is always bright: where it is dark, there is no picture.
+/// A row of squares below the phantom with the instance number in binary, so that a screenshot shows which instance a viewer
+/// displays. The first square is always bright: if it is dark, there is no picture.
 /// <code>
 /// ■ ■ □ □ ■ □ □     always, 1, 2, 4, 8, 16, 32     here: 9
 /// </code>
@@ -22,7 +22,7 @@ public static class SliceMark
         }
     }
 
-    /// <summary>The number, or null where <paramref name="greyAt"/> (phantom coordinates to 0–255) shows no mark.</summary>
+    /// <summary>The number, or null if <paramref name="greyAt"/> (phantom coordinates to 0–255) shows no mark.</summary>
     public static int? Find(Func<double, double, int> greyAt)
     {
         bool IsBright(int square) => greyAt(First + (Step * square) + (Side / 2), Top + (Side / 2)) > 128;

@@ -7,7 +7,7 @@ public sealed record Study(string Key, Patient Patient, string Date, string Desc
     public string Uid => Uids.Create("study", Key);
 }
 
-/// <summary>A series of <paramref name="Count"/> instances that all show the same kind of <paramref name="Content"/>.</summary>
+/// <summary>A series of <paramref name="Count"/> instances with the same kind of <paramref name="Content"/>.</summary>
 public sealed record Series(Study Study, string Key, int Number, string Description, Content Content, int Count)
 {
     public string Uid => Uids.Create("series", Study.Key, Key);
@@ -18,7 +18,7 @@ public sealed record Series(Study Study, string Key, int Number, string Descript
     public string Path => $"studies/{Study.Uid}/series/{Uid}";
 }
 
-/// <summary>One instance: what is uploaded to a PACS, and what a test expects to get back.</summary>
+/// <summary>An instance: uploaded to a PACS, and expected back by a test.</summary>
 public sealed record Instance(Series Series, int Number)
 {
     private const string ExplicitLittleEndian = "1.2.840.10008.1.2.1";

@@ -1,6 +1,6 @@
 namespace Proxy.Integration;
 
-/// <summary>The overview that a CT takes first: one instance, in a geometry of its own.</summary>
+/// <summary>The overview at the start of a CT: one instance with its own geometry.</summary>
 public sealed class Topogram : Content
 {
     private const int Columns = 256, Rows = 384;

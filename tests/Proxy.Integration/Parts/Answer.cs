@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 
 namespace Proxy.Integration;
 
-/// <summary>One answer over HTTP, read to its end.</summary>
+/// <summary>A complete HTTP answer.</summary>
 public sealed record Answer(string Url, HttpStatusCode Status, IReadOnlyDictionary<string, string> Headers, byte[] Body)
 {
     public string Text => Encoding.UTF8.GetString(Body);
@@ -15,7 +15,7 @@ public sealed record Answer(string Url, HttpStatusCode Status, IReadOnlyDictiona
 
     public JsonArray Datasets => JsonNode.Parse(Body)!.AsArray();
 
-    /// <summary>Asks, and fails the test unless the answer is 200.</summary>
+    /// <summary>Sends a GET and fails the test unless the answer is 200.</summary>
     public static async Task<Answer> GetAsync(HttpClient http, string url, string accept, CancellationToken cancellationToken)
     {
         var answer = await AskAsync(http, url, accept, cancellationToken);
@@ -34,13 +34,13 @@ public sealed record Answer(string Url, HttpStatusCode Status, IReadOnlyDictiona
         return new(url, answer.StatusCode, headers, await answer.Content.ReadAsByteArrayAsync(cancellationToken));
     }
 
-    /// <summary>The parts of a <c>multipart/related</c> answer (RFC 2046 5.1.1), told by the boundary that its type names.</summary>
+    /// <summary>The parts of a <c>multipart/related</c> answer (RFC 2046 5.1.1), split by the boundary in its type.</summary>
     public IReadOnlyList<byte[]> Parts()
     {
         const string name = "boundary=";
         var start = ContentType.IndexOf(name, StringComparison.OrdinalIgnoreCase);
         if (start < 0 || !ContentType.StartsWith("multipart/related", StringComparison.OrdinalIgnoreCase))
-            throw new InvalidDataException($"{Url} is no multipart/related but {ContentType}");
+            throw new InvalidDataException($"{Url} is not multipart/related but {ContentType}");
         var delimiter = Encoding.Latin1.GetBytes("--" + ContentType[(start + name.Length)..].Split(';')[0].Trim('"', ' '));
 
         var parts = new List<byte[]>();

@@ -4,10 +4,10 @@ using System.Runtime.InteropServices;
 
 namespace Proxy.Integration;
 
-/// <summary>A program that runs beside the tests and ends before them, with what it printed.</summary>
+/// <summary>A program that runs beside the tests and ends before them, with its output.</summary>
 /// <remarks>
-/// Each is ended by its own process id: SIGTERM, and SIGKILL when it does not listen. A test host that is itself
-/// asked to end takes them along: since .NET 10 the runtime no longer turns SIGTERM into a normal exit.
+/// Ended by its own process id: SIGTERM, then SIGKILL after a timeout. A test host that receives SIGTERM ends its child processes,
+/// too: since .NET 10 the runtime no longer turns SIGTERM into a normal exit.
 /// </remarks>
 public sealed class ChildProcess : IAsyncDisposable
 {
@@ -23,7 +23,7 @@ public sealed class ChildProcess : IAsyncDisposable
     static ChildProcess()
     {
         AppDomain.CurrentDomain.ProcessExit += (_, _) => KillAll();
-        // A registration that nothing holds is undone by the garbage collector.
+        // The garbage collector undoes a registration without a reference.
         foreach (var signal in new[] { PosixSignal.SIGTERM, PosixSignal.SIGHUP })
             GCHandle.Alloc(PosixSignalRegistration.Create(signal, _ => KillAll()));
     }
@@ -34,7 +34,7 @@ public sealed class ChildProcess : IAsyncDisposable
 
     public bool HasExited => _process.HasExited;
 
-    /// <summary>The last lines of both its outputs.</summary>
+    /// <summary>The last lines of both outputs.</summary>
     public string Log => string.Join('\n', _lines);
 
     public static ChildProcess Start(
@@ -51,8 +51,8 @@ public sealed class ChildProcess : IAsyncDisposable
             start.Environment[name] = value;
 
         var child = new ChildProcess(new Process { StartInfo = start });
-        child._process.OutputDataReceived += (_, line) => child.Keep(line.Data);
-        child._process.ErrorDataReceived += (_, line) => child.Keep(line.Data);
+        child._process.OutputDataReceived += (_, line) => child.AddLine(line.Data);
+        child._process.ErrorDataReceived += (_, line) => child.AddLine(line.Data);
         lock (Running)
         {
             ObjectDisposedException.ThrowIf(_isOver, child);
@@ -66,10 +66,10 @@ public sealed class ChildProcess : IAsyncDisposable
         return child;
     }
 
-    /// <summary>Returns when it has ended by itself and all that it printed is in the log.</summary>
+    /// <summary>Completes when the program has ended by itself and all its output is in the log.</summary>
     public Task WaitAsync(CancellationToken cancellationToken) => _process.WaitForExitAsync(cancellationToken);
 
-    /// <summary>Ends it as an operator would, and returns when it is gone.</summary>
+    /// <summary>Ends the program as an operator would, and completes when it is gone.</summary>
     public async Task StopAsync()
     {
         if (!Running.ContainsKey(this))
@@ -90,7 +90,7 @@ public sealed class ChildProcess : IAsyncDisposable
         Running.TryRemove(this, out _);
     }
 
-    /// <summary>Ends it without a word (SIGKILL), and returns when it is gone.</summary>
+    /// <summary>Kills the program (SIGKILL), and completes when it is gone.</summary>
     public async Task KillAsync()
     {
         _process.Kill();
@@ -105,8 +105,8 @@ public sealed class ChildProcess : IAsyncDisposable
 
     private static void KillAll()
     {
-        // A signal and an exit may come together: the second must not let the host end before the first is done. And
-        // tests run on meanwhile: what they would start now, nobody would end.
+        // A signal and an exit may coincide: the second one must not end the host before the first is done. Tests keep running
+        // meanwhile, and programs started after this point would never be ended.
         lock (Running)
         {
             _isOver = true;
@@ -125,7 +125,7 @@ public sealed class ChildProcess : IAsyncDisposable
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static extern int Kill(int processId, int signal);
 
-    private void Keep(string? line)
+    private void AddLine(string? line)
     {
         if (line is null)
             return;

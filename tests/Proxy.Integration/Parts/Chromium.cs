@@ -2,7 +2,7 @@ using Microsoft.Playwright;
 
 namespace Proxy.Integration;
 
-/// <summary>The installed Chromium without a window, drawing in software, with no way out of this machine.</summary>
+/// <summary>The installed Chromium, headless, with software rendering and without access to other machines.</summary>
 public sealed class Chromium : IAsyncDisposable
 {
     private readonly IPlaywright _playwright;
@@ -29,14 +29,14 @@ public sealed class Chromium : IAsyncDisposable
         return new Chromium(playwright, browser);
     }
 
-    /// <summary>An empty page of a browser that knows nothing yet; it ends with the browser.</summary>
+    /// <summary>An empty page of a browser without state; it ends with the browser.</summary>
     public Task<IPage> OpenPageAsync() => _browser.NewPageAsync();
 
     public Task SeeAsync(OhifSite site, string name, Func<Viewer, Task> see) => SeeAsync(site, (name, see));
 
     /// <summary>
-    /// Somebody new looks at a site, at one thing after the other. A picture of the screen is kept where that fails, or
-    /// of each when <c>KEEP_SCREENSHOTS=1</c> asks for it.
+    /// A viewer without state performs the steps on a site, one after the other. Saves a screenshot of a failed step, or of each
+    /// step if <c>KEEP_SCREENSHOTS=1</c>.
     /// </summary>
     public async Task SeeAsync(OhifSite site, params IEnumerable<(string Name, Func<Viewer, Task> See)> steps)
     {

@@ -3,10 +3,10 @@ using Xunit;
 
 namespace Proxy.Integration;
 
-/// <summary>What a client must see, in checks that fail with what it saw instead.</summary>
+/// <summary>Assertions on a client's view; a failure shows the actual answer.</summary>
 public static class ClientAssertions
 {
-    /// <summary>The series' metadata names exactly these instances. The answer, to check more of it.</summary>
+    /// <summary>The metadata of the series has exactly these instances. Returns the answer for further checks.</summary>
     public static async Task<Answer> AssertMetadataAsync(
         this DicomwebClient client, Series series, IEnumerable<Instance> instances, CancellationToken cancellationToken)
     {
@@ -17,7 +17,7 @@ public static class ClientAssertions
         return answer;
     }
 
-    /// <summary>Every frame is the very one that was stored.</summary>
+    /// <summary>Every frame equals the stored one.</summary>
     public static async Task AssertFramesAsync(
         this DicomwebClient client, IEnumerable<Instance> instances, CancellationToken cancellationToken)
     {
@@ -25,7 +25,7 @@ public static class ClientAssertions
             Assert.Equal(instance.Frame(1), Assert.Single((await client.GetFramesAsync(instance, "1", cancellationToken)).Parts()));
     }
 
-    /// <summary>The work list, and the study asked for alone, count these many series and instances.</summary>
+    /// <summary>The work list, and a search for the study alone, have these numbers of series and instances.</summary>
     public static async Task AssertStudyRowAsync(
         this DicomwebClient client, Study study, int series, int instances, CancellationToken cancellationToken)
     {
@@ -38,7 +38,7 @@ public static class ClientAssertions
         }
     }
 
-    /// <summary>The study lists exactly these series, each with as many instances.</summary>
+    /// <summary>The study lists exactly these series, each with this number of instances.</summary>
     public static async Task AssertSeriesRowsAsync(
         this DicomwebClient client, Study study, IEnumerable<(Series Series, int Count)> series, CancellationToken cancellationToken)
     {

@@ -4,12 +4,12 @@ using System.Net.Sockets;
 
 namespace Proxy.Integration;
 
-/// <summary>One request that passed a relay. <paramref name="Connection"/> counts from 1.</summary>
+/// <summary>A request that passed a relay. <paramref name="Connection"/> counts from 1.</summary>
 public sealed record RelayedRequest(int Connection, string Method, string Target, IReadOnlyDictionary<string, string> Headers);
 
 /// <summary>
-/// A wire between the proxy and a PACS that copies every byte as it is and writes down the requests:
-/// what was asked, and over how many connections. It proves that something was not asked.
+/// A relay between the proxy and a PACS that copies every byte unchanged and records the requests and the number of connections.
+/// It proves that a request was not sent.
 /// </summary>
 public sealed class CountingRelay : IAsyncDisposable
 {
@@ -30,7 +30,7 @@ public sealed class CountingRelay : IAsyncDisposable
 
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
-    /// <summary>The DICOMweb root of the Orthanc at the other end, as a backend's <c>Address</c>.</summary>
+    /// <summary>The DICOMweb root of the Orthanc behind the relay, as a backend's <c>Address</c>.</summary>
     public string Address => $"http://127.0.0.1:{Port}/dicom-web";
 
     public int Connections => Volatile.Read(ref _connections);
@@ -76,7 +76,7 @@ public sealed class CountingRelay : IAsyncDisposable
             }
             catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
             {
-                // Either end went away, or the tests are over: both ends are closed now.
+                // One end closed, or the tests have ended: close both ends.
             }
         }
     }
@@ -97,8 +97,7 @@ public sealed class CountingRelay : IAsyncDisposable
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
-            // A reset of one end is passed on to the other, and ends the copy in the other direction,
-            // which then finds its sockets closed.
+            // Pass a reset of one end on to the other. The copy in the other direction then finds its sockets closed and ends, too.
             from.Close(0);
             to.Close(0);
             throw;

@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 
 namespace Proxy.Integration;
 
-/// <summary>Reading DICOM JSON (PS3.18 F) in tests.</summary>
+/// <summary>Reads DICOM JSON (PS3.18 F) in tests.</summary>
 public static class Datasets
 {
     public static string? Text(this JsonNode dataset, uint tag) => dataset[Tags.Json(tag)]?["Value"]?[0]?.ToString();
@@ -16,7 +16,7 @@ public static class Datasets
 
     public static Dictionary<string, JsonNode> By(this JsonArray datasets, uint uid) => datasets.ToDictionary(d => d!.Text(uid)!, d => d!);
 
-    /// <summary>Every address in a document, wherever it stands: <c>BulkDataURI</c> and the values of RetrieveURL.</summary>
+    /// <summary>Every address anywhere in a document: <c>BulkDataURI</c> and the values of RetrieveURL.</summary>
     public static IEnumerable<string> Urls(this JsonNode node) => node switch
     {
         JsonObject attributes => attributes.SelectMany(a => a switch
@@ -29,7 +29,7 @@ public static class Datasets
         _ => node.ToString() is var text && text.StartsWith("http", StringComparison.Ordinal) ? [text] : [],
     };
 
-    /// <summary>The same dataset with every address cut to what follows its root, to compare what two servers say of it.</summary>
+    /// <summary>The same dataset with every address cut to the part after its root, to compare the answers of two servers.</summary>
     public static JsonNode WithoutRoots(this JsonNode node) => node switch
     {
         JsonObject attributes => new JsonObject(attributes.Select(a => KeyValuePair.Create(a.Key, a.Key switch

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace Proxy.Integration;
 
-/// <summary>A PACS that died: whoever connects to its port is refused, or is taken and never hears a word.</summary>
+/// <summary>A dead PACS: connections to its port are refused, or accepted and never answered.</summary>
 public sealed class DeadPacs : IDisposable
 {
     private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
@@ -12,10 +12,10 @@ public sealed class DeadPacs : IDisposable
 
     public string Address => $"http://127.0.0.1:{((IPEndPoint)_socket.LocalEndPoint!).Port}/dicom-web";
 
-    /// <summary>The port is taken, so that nobody else comes to listen there, and nobody listens.</summary>
+    /// <summary>Binds the port, so that no other program listens there, and refuses connections.</summary>
     public static DeadPacs Refusing() => new();
 
-    /// <summary>The system accepts connections and what is sent over them; nobody reads it.</summary>
+    /// <summary>The system accepts connections and received bytes; the PACS reads nothing.</summary>
     public static DeadPacs Silent()
     {
         var pacs = new DeadPacs();

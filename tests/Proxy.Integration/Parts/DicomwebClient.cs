@@ -1,6 +1,6 @@
 namespace Proxy.Integration;
 
-/// <summary>Asks a DICOMweb root as OHIF does. Given an Orthanc's root or the proxy's, it asks the same.</summary>
+/// <summary>Asks a DICOMweb root as OHIF does: the same requests for an Orthanc's root and for the proxy's.</summary>
 public sealed class DicomwebClient(HttpClient http, string root)
 {
     public const string Json = "application/dicom+json";
@@ -9,7 +9,7 @@ public sealed class DicomwebClient(HttpClient http, string root)
 
     public string Root => root;
 
-    /// <summary>QIDO-RS and metadata: whatever answers in DICOM JSON.</summary>
+    /// <summary>QIDO-RS and metadata: requests with an answer in DICOM JSON.</summary>
     public Task<Answer> GetJsonAsync(string path, CancellationToken cancellationToken) =>
         Answer.GetAsync(http, $"{root}/{path}", Json, cancellationToken);
 
@@ -20,7 +20,7 @@ public sealed class DicomwebClient(HttpClient http, string root)
     public Task<Answer> GetFramesAsync(Instance instance, string list, CancellationToken cancellationToken) =>
         Answer.GetAsync(http, $"{root}/{instance.Path}/frames/{list}", Frames, cancellationToken);
 
-    /// <summary>Follows a <c>BulkDataURI</c> as it stands in a dataset.</summary>
+    /// <summary>Follows a <c>BulkDataURI</c> of a dataset unchanged.</summary>
     public Task<Answer> GetBulkAsync(string url, string accept, CancellationToken cancellationToken) =>
         Answer.GetAsync(http, url, accept, cancellationToken);
 
@@ -29,8 +29,8 @@ public sealed class DicomwebClient(HttpClient http, string root)
         Answer.AskAsync(http, $"{root}/{path}", accept, cancellationToken);
 
     /// <summary>
-    /// A study opened as OHIF opens it: the study, its series, their metadata at once, then every frame, six at a time as
-    /// a browser's six connections allow. In this order, so that two runs can be compared.
+    /// Opens a study as OHIF does: the study, its series, their metadata in parallel, then every frame, six at a time like a
+    /// browser with six connections. The order is fixed, so that two runs can be compared.
     /// </summary>
     public async Task<IReadOnlyList<Answer>> OpenAsync(Study study, CancellationToken cancellationToken)
     {

@@ -8,7 +8,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Proxy.Integration;
 
-/// <summary>A PACS of one study whose frames are any number of bytes that their address tells: what was sent can be made again.</summary>
+/// <summary>A PACS with one study; the bytes of each frame derive from its path, so that a test can compute them again.</summary>
 public sealed class FramePacs : IAsyncDisposable
 {
     public const string Study = "2.25.100";
@@ -21,7 +21,7 @@ public sealed class FramePacs : IAsyncDisposable
     public string Address =>
         _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/dicom-web";
 
-    /// <summary>Frames that were asked for.</summary>
+    /// <summary>The number of frame requests.</summary>
     public int Frames => Volatile.Read(ref _frames);
 
     public static string GetPath(int series, int frame) =>
@@ -34,8 +34,8 @@ public sealed class FramePacs : IAsyncDisposable
         return bytes;
     }
 
-    /// <param name="series">How many the study has.</param>
-    /// <param name="frameBytes">How long the frame at a path is.</param>
+    /// <param name="series">The number of series of the study.</param>
+    /// <param name="frameBytes">The length of the frame at a path.</param>
     public static async Task<FramePacs> StartAsync(int series, Func<string, int> frameBytes)
     {
         var builder = WebApplication.CreateSlimBuilder();
@@ -55,8 +55,9 @@ public sealed class FramePacs : IAsyncDisposable
 
             Interlocked.Increment(ref pacs._frames);
             var body = GetBytes(path, frameBytes(path));
-            var head =
-                Encoding.ASCII.GetBytes($"--b\r\nContent-Type: application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1\r\nContent-Length: {body.Length}\r\n\r\n");
+            var head = Encoding.ASCII.GetBytes(
+                "--b\r\nContent-Type: application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1\r\n" +
+                $"Content-Length: {body.Length}\r\n\r\n");
             context.Response.ContentType = "multipart/related; type=\"application/octet-stream\"; boundary=b";
             await context.Response.Body.WriteAsync(head);
             await context.Response.Body.WriteAsync(body);

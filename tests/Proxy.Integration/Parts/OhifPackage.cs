@@ -5,12 +5,12 @@ using Xunit;
 
 namespace Proxy.Integration;
 
-/// <summary>The released OHIF viewer, fetched from npm once and kept in the user's cache folder.</summary>
+/// <summary>The released OHIF viewer, downloaded from npm once and stored in the user's cache folder.</summary>
 public static class OhifPackage
 {
     private const string Version = "3.13.2";
 
-    /// <summary>Of the package file: whoever serves it, it is this viewer.</summary>
+    /// <summary>The hash of the package file, which any mirror must match.</summary>
     private const string Sha512 =
         "5997719A9986EEBA85816F5924B71B82BDD70AD2E2D4A0CD3E831A798E4F3DEEA3E06E1F8C48E393271933A0BA664D85F3B04AC457E9ABE8DDE715D907D13C10";
 
@@ -20,7 +20,7 @@ public static class OhifPackage
             : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache"),
         "proxy-integration");
 
-    /// <summary>The folder with the viewer's <c>index.html</c>; null where it is not kept and npm is missing or brings nothing.</summary>
+    /// <summary>The folder with the viewer's <c>index.html</c>; null if it is not stored and npm is missing or fails.</summary>
     public static async Task<string?> FindAsync(CancellationToken cancellationToken)
     {
         var folder = Path.Combine(Home, "ohif-" + Version);
@@ -31,7 +31,7 @@ public static class OhifPackage
         if (await FindPackageAsync(scratch.Folder, cancellationToken) is not { } package)
             return null;
 
-        // Unpacked beside its place and moved when it is whole: a run that is cut off leaves no half viewer.
+        // Unpack beside the target and move the finished folder: an aborted run leaves no incomplete viewer.
         var part = Path.Combine(Home, Path.GetRandomFileName());
         await UnpackAsync(package, part, cancellationToken);
         Directory.Move(part, folder);
@@ -46,7 +46,7 @@ public static class OhifPackage
         await npm.WaitAsync(cancellationToken);
         if (Directory.GetFiles(folder, "*.tgz").SingleOrDefault() is not { } package)
         {
-            TestContext.Current.SendDiagnosticMessage($"npm brought no viewer. It said:\n{npm.Log}");
+            TestContext.Current.SendDiagnosticMessage($"npm did not download the viewer. Output:\n{npm.Log}");
             return null;
         }
 
@@ -63,7 +63,7 @@ public static class OhifPackage
         await using var archive = new TarReader(packed);
         while (await archive.GetNextEntryAsync(cancellationToken: cancellationToken) is { } entry)
         {
-            // No one debugs the viewer here.
+            // Skip source maps: no test debugs the viewer.
             if (entry.EntryType is not (TarEntryType.RegularFile or TarEntryType.V7RegularFile)
                 || !entry.Name.StartsWith(dist, StringComparison.Ordinal) || entry.Name.EndsWith(".map", StringComparison.Ordinal))
             {

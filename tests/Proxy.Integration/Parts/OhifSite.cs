@@ -10,8 +10,8 @@ using Yarp.ReverseProxy.Forwarder;
 namespace Proxy.Integration;
 
 /// <summary>
-/// The viewer on a web server of its own, as a hospital would host it: another origin than the proxy's, isolated
-/// (COOP and COEP, which its shared memory needs). So whatever the viewer shows came through CORS and CORP.
+/// The viewer on its own web server, as a hospital would host it: another origin than the proxy's, isolated with COOP and COEP,
+/// which its shared memory needs. So all images in the viewer have passed CORS and CORP.
 /// </summary>
 public sealed class OhifSite : IAsyncDisposable
 {
@@ -21,15 +21,15 @@ public sealed class OhifSite : IAsyncDisposable
 
     public string Root => _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
 
-    /// <summary>The viewer with the configuration that the proxy hands out for its own address.</summary>
+    /// <summary>The viewer with the configuration that the proxy returns for its own address.</summary>
     public static Task<OhifSite> ForProxyAsync(ProxyProcess proxy, CancellationToken cancellationToken) => StartAsync(
         app => app.MapGet("/app-config.js", async (CancellationToken cancel) =>
             Results.Text(await proxy.Http.GetStringAsync(new Uri("ohif/app-config.js", UriKind.Relative), cancel), "text/javascript")),
         cancellationToken);
 
     /// <summary>
-    /// The viewer in front of one Orthanc without the proxy: what a picture should look like. Orthanc knows no CORS, so
-    /// the site passes its requests on.
+    /// The viewer in front of one Orthanc without the proxy: the reference for pictures. Orthanc does not support CORS, so the
+    /// site forwards requests to it.
     /// </summary>
     public static Task<OhifSite> ForOrthancAsync(OrthancServer orthanc, CancellationToken cancellationToken) => StartAsync(
         app =>
@@ -59,8 +59,8 @@ public sealed class OhifSite : IAsyncDisposable
             context.Response.Headers["Cross-Origin-Embedder-Policy"] = "require-corp";
             return next(context);
         });
-        // The viewer's files, but for what is mapped here, its configuration; any other path without an extension is
-        // a page that only its script knows.
+        // Serve the viewer's files, except the mapped configuration; a path without an extension is a page of the viewer's
+        // script.
         app.UseStaticFiles(new StaticFileOptions { FileProvider = files, ServeUnknownFileTypes = true });
         map(app);
         app.MapFallback(() => Results.Stream(files.GetFileInfo("index.html").CreateReadStream(), "text/html; charset=utf-8"));

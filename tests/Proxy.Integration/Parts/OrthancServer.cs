@@ -6,7 +6,7 @@ using System.Text.Json.Nodes;
 
 namespace Proxy.Integration;
 
-/// <summary>A real PACS: Orthanc with its DICOMweb plugin, on a loopback port, with a storage that ends with it.</summary>
+/// <summary>A real PACS: Orthanc with its DICOMweb plugin, on a loopback port; its storage ends with it.</summary>
 public sealed class OrthancServer : IAsyncDisposable
 {
     private readonly Scratch _scratch;
@@ -30,7 +30,7 @@ public sealed class OrthancServer : IAsyncDisposable
 
     public bool IsRunning => !_process.HasExited;
 
-    /// <summary>Asks it directly, with the user's name and password when it wants them.</summary>
+    /// <summary>A direct client of the server, with its user name and password if it needs them.</summary>
     public HttpClient Http { get; }
 
     public static async Task<OrthancServer> StartAsync(string name, NetworkCredential? user, CancellationToken cancellationToken)
@@ -50,7 +50,7 @@ public sealed class OrthancServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Stores instances; one that it has already is replaced.</summary>
+    /// <summary>Stores instances; an existing instance is replaced.</summary>
     public async Task StoreAsync(IEnumerable<Instance> instances, CancellationToken cancellationToken)
     {
         foreach (var instance in instances)
@@ -73,10 +73,10 @@ public sealed class OrthancServer : IAsyncDisposable
         answer.EnsureSuccessStatusCode();
     }
 
-    /// <summary>Ends it as a PACS ends: whoever connects afterwards is refused.</summary>
+    /// <summary>Stops the server; later connections are refused.</summary>
     public Task StopAsync() => _process.StopAsync();
 
-    /// <summary>Starts it after it was stopped: on the same port, with all that it held.</summary>
+    /// <summary>Starts the stopped server on the same port, with its studies.</summary>
     public async Task StartAgainAsync(CancellationToken cancellationToken)
     {
         await _process.DisposeAsync();
@@ -110,7 +110,7 @@ public sealed class OrthancServer : IAsyncDisposable
             ["StorageDirectory"] = Path.Combine(folder, "storage"),
             ["IndexDirectory"] = Path.Combine(folder, "storage"),
             ["AuthenticationEnabled"] = user is not null,
-            ["RegisteredUsers"] = new Dictionary<string, string> { [user?.UserName ?? "nobody"] = user?.Password ?? "nothing" },
+            ["RegisteredUsers"] = new Dictionary<string, string> { [user?.UserName ?? "unused"] = user?.Password ?? "nothing" },
             ["DefaultEncoding"] = "Utf8",
             ["OverwriteInstances"] = true,
             ["KeepAlive"] = true,

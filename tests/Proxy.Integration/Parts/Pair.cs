@@ -1,6 +1,6 @@
 namespace Proxy.Integration;
 
-/// <summary>Two archives that hold what <see cref="Overlap"/> says, and may be stopped, started again and changed.</summary>
+/// <summary>Two archives that hold the studies of <see cref="Overlap"/>; tests may stop, restart and change them.</summary>
 public sealed class Pair : IAsyncDisposable
 {
     private ProxyProcess? _proxy;
@@ -20,13 +20,13 @@ public sealed class Pair : IAsyncDisposable
         return new Pair(east, west);
     }
 
-    /// <summary>A proxy that many tests ask, while both archives run; each asks it about a study of its own.</summary>
+    /// <summary>A proxy that many tests share while both archives run; each test uses its own study.</summary>
     public async Task<ProxyProcess> GetProxyAsync(CancellationToken cancellationToken) =>
         _proxy ??= await StartProxyAsync(cancellationToken);
 
     /// <summary>
-    /// A proxy that has seen nothing yet, in front of both, and believes what it knows for a second. It prefers the west,
-    /// so that what comes from the east comes because there is more of it.
+    /// A new proxy in front of both, with a freshness of one second. It prefers the west, so it serves a series of the east only if
+    /// the east has more instances.
     /// </summary>
     public Task<ProxyProcess> StartProxyAsync(CancellationToken cancellationToken) => ProxyProcess.StartAsync(
         [
@@ -35,7 +35,7 @@ public sealed class Pair : IAsyncDisposable
         ],
         cancellationToken);
 
-    /// <summary>Starts again what a test stopped.</summary>
+    /// <summary>Restarts the archives that a test stopped.</summary>
     public async Task MendAsync(CancellationToken cancellationToken)
     {
         foreach (var archive in new[] { East, West }.Where(a => !a.IsRunning))

@@ -2,10 +2,10 @@ using Xunit;
 
 namespace Proxy.Integration;
 
-/// <summary>What a viewer should show of a <see cref="CtSlice"/>.</summary>
+/// <summary>The expected picture of a <see cref="CtSlice"/>.</summary>
 public static class Phantom
 {
-    /// <summary>Every tissue has the grey that the window gives it, in its place, and covers about what it should.</summary>
+    /// <summary>Every tissue has its windowed grey value at its position, and covers about the expected area.</summary>
     public static void AssertIsShown(ViewerPicture picture)
     {
         (string Tissue, double X, double Y, int Hounsfield)[] places =

@@ -1,6 +1,6 @@
 namespace Proxy.Integration;
 
-/// <summary>The product, started as a user starts it: its own process, its own port, settings on the command line.</summary>
+/// <summary>The product as a user starts it: its own process, its own port, settings on the command line.</summary>
 public sealed class ProxyProcess : IAsyncDisposable
 {
     private readonly Scratch _scratch;
@@ -20,15 +20,15 @@ public sealed class ProxyProcess : IAsyncDisposable
 
     public HttpClient Http { get; }
 
-    /// <summary>Asks all backends as one PACS.</summary>
+    /// <summary>A client of all backends as one PACS.</summary>
     public DicomwebClient Client => new(Http, Dicomweb);
 
     public string Log => _process.Log;
 
-    /// <summary>Only what a client asks for reaches an archive: for tests that count it.</summary>
-    public static IEnumerable<string> NothingAhead => ["Prefetch:SeriesReadAhead=false", "Prefetch:NextStudies=0", "Prefetch:Priors=0"];
+    /// <summary>Turns prefetching off, for tests that count requests to an archive.</summary>
+    public static IEnumerable<string> NoPrefetch => ["Prefetch:SeriesReadAhead=false", "Prefetch:NextStudies=0", "Prefetch:Priors=0"];
 
-    /// <summary>What makes answers last as long as a test: nothing grows old, and nothing is asked unless a client asks.</summary>
+    /// <summary>Keeps answers fresh for as long as a test runs: the proxy does not revalidate them.</summary>
     public static string[] Lasting { get; } = ["Search:Freshness=00:05:00", "Cache:Metadata:Freshness=00:05:00"];
 
     public static string[] Backend(string name, string address) => [$"Backends:{name}:Address={address}"];
@@ -38,7 +38,7 @@ public sealed class ProxyProcess : IAsyncDisposable
     {
         var (scratch, root) = (new Scratch("proxy"), $"http://127.0.0.1:{Readiness.FreePort()}");
         IEnumerable<string> arguments = [FindProduct(), "--urls", root];
-        // An empty folder is the content root, so that no settings of the one who runs the tests take part.
+        // The content root is an empty folder, so that no local settings apply.
         var process = ChildProcess.Start("dotnet", arguments.Concat(settings.Select(s => "--" + s)), scratch.Folder);
         var proxy = new ProxyProcess(scratch, process, root);
         try
@@ -53,7 +53,7 @@ public sealed class ProxyProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>As when the power goes: nothing that it does not have on disk is there afterwards.</summary>
+    /// <summary>Kills the process like a power failure: only data on disk survives.</summary>
     public Task KillAsync() => _process.KillAsync();
 
     public async ValueTask DisposeAsync()
@@ -64,7 +64,7 @@ public sealed class ProxyProcess : IAsyncDisposable
     }
 
     /// <summary>
-    /// The product in its own build folder, of the configuration that the tests were built in; else the copy beside the tests.
+    /// The product in its own build folder, in the configuration of the tests; otherwise the copy beside the tests.
     /// </summary>
     private static string FindProduct()
     {

@@ -2,10 +2,10 @@ using Xunit;
 
 namespace Proxy.Integration;
 
-/// <summary>The programs that these tests need and a bare .NET SDK does not bring.</summary>
+/// <summary>The external programs that these tests need.</summary>
 /// <remarks>
-/// Where one is missing a test is skipped and says so. With <c>REQUIRE_REAL=1</c> it fails: a build server that lost
-/// its Orthanc must not look green.
+/// If one is missing, tests are skipped and name it. With <c>REQUIRE_REAL=1</c> they fail, so that a build server without Orthanc
+/// does not stay green.
 /// </remarks>
 public static class Real
 {
@@ -31,18 +31,18 @@ public static class Real
     {
         RequireOrthanc();
         Require(Chromium, "Chromium");
-        Require(await OhifPackage.FindAsync(cancellationToken), "OHIF, which npm brings,");
+        Require(await OhifPackage.FindAsync(cancellationToken), "OHIF (from npm)");
     }
 
     private static void Require(string? found, string what)
     {
         if (found is not null)
             return;
-        Assert.False(Environment.GetEnvironmentVariable("REQUIRE_REAL") == "1", $"{what} is not installed, and REQUIRE_REAL=1 demands it");
+        Assert.False(Environment.GetEnvironmentVariable("REQUIRE_REAL") == "1", $"{what} is not installed, and REQUIRE_REAL=1 requires it");
         Assert.Skip($"{what} is not installed");
     }
 
-    /// <summary>Daemons lie in <c>sbin</c>, which is not on every user's path.</summary>
+    /// <summary>Daemons are in <c>sbin</c>, which is not on every user's path.</summary>
     private static string? FindProgram(string name) =>
         FindFile([.. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Concat(["/usr/bin", "/usr/sbin", "/usr/local/bin"])
             .Where(folder => folder != "").Select(folder => Path.Combine(folder, name))]);

@@ -8,7 +8,7 @@ public sealed class RequestScanner(Action<string, string, IReadOnlyDictionary<st
     private readonly List<byte> _head = [];
     private long _bodyLeft;
 
-    /// <summary>The bytes as they come: a head may arrive in pieces, and several heads may arrive at once.</summary>
+    /// <summary>Reads bytes as they arrive: a head may arrive in chunks, and several heads may arrive at once.</summary>
     public void Read(ReadOnlySpan<byte> bytes)
     {
         while (bytes.Length > 0)

@@ -1,6 +1,6 @@
 namespace Proxy.Integration;
 
-/// <summary>A temporary folder of one part, gone when the part is.</summary>
+/// <summary>A temporary folder for one part of the laboratory, deleted with it.</summary>
 public sealed class Scratch : IDisposable
 {
     private static readonly HashSet<string> Folders = [];
@@ -18,7 +18,7 @@ public sealed class Scratch : IDisposable
 
     public string Folder { get; }
 
-    /// <summary>For the end of the test host: after it there are no new ones.</summary>
+    /// <summary>Deletes all folders at the end of the test host; no new ones can be created afterwards.</summary>
     public static void DeleteAll()
     {
         lock (Folders)

@@ -3,7 +3,7 @@ using System.IO.Compression;
 
 namespace Proxy.Integration;
 
-/// <summary>The pixels of a PNG as a browser writes it: 8 bits, RGB or RGBA, not interlaced (W3C PNG, 7 to 10).</summary>
+/// <summary>The pixels of a PNG from a browser: 8 bits, RGB or RGBA, not interlaced (W3C PNG, 7 to 10).</summary>
 public sealed class Screenshot
 {
     private readonly byte[] _pixels;
@@ -23,7 +23,7 @@ public sealed class Screenshot
         return (_pixels[at] + _pixels[at + 1] + _pixels[at + 2]) / 3;
     }
 
-    /// <summary>Which part of the picture, 0 to 1, has a grey within <paramref name="tolerance"/> of <paramref name="grey"/>.</summary>
+    /// <summary>The share of the picture, 0 to 1, with a grey within <paramref name="tolerance"/> of <paramref name="grey"/>.</summary>
     public double GetShare(int grey, int tolerance)
     {
         var hits = 0;
@@ -56,14 +56,14 @@ public sealed class Screenshot
         {
             (8, 2, 0) => 3,
             (8, 6, 0) => 4,
-            var other => throw new InvalidDataException($"A PNG of another kind: {other}"),
+            var other => throw new InvalidDataException($"Unsupported PNG: {other}"),
         };
         packed.Position = 0;
         using var rows = new ZLibStream(packed, CompressionMode.Decompress);
         return new(width, height, samples, Unfilter(rows, width * samples, height, samples));
     }
 
-    /// <summary>Each row is written as the difference to what lies left, above or both, as its first byte says.</summary>
+    /// <summary>Each row holds the difference to the pixels left, above or both, as its first byte says.</summary>
     private static byte[] Unfilter(ZLibStream rows, int stride, int height, int samples)
     {
         var pixels = new byte[stride * height];

@@ -1,11 +1,11 @@
 namespace Proxy.Integration;
 
-/// <summary>Waiting for what comes in its time: a program that starts, an answer that grows old.</summary>
+/// <summary>Waits for conditions that take time: a program that starts, an answer that gets stale.</summary>
 public static class Until
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(25), Pause = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>Looks again and again until <paramref name="check"/> passes; when patience ends it fails as its last look did.</summary>
+    /// <summary>Repeats <paramref name="check"/> until it passes; after the timeout the last failure is thrown.</summary>
     public static async Task PassesAsync(Func<Task> check, CancellationToken cancellationToken)
     {
         var started = TimeProvider.System.GetTimestamp();

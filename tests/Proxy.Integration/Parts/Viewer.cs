@@ -3,7 +3,7 @@ using Microsoft.Playwright;
 
 namespace Proxy.Integration;
 
-/// <summary>Somebody at a screen with OHIF: a browser that knows nothing yet, and what it asked for.</summary>
+/// <summary>A user with OHIF: a browser without state, and its requests.</summary>
 public sealed class Viewer : IAsyncDisposable
 {
     private const float Patience = 90_000;
@@ -11,46 +11,46 @@ public sealed class Viewer : IAsyncDisposable
     private readonly IPage _page;
     private readonly string _site;
     private readonly ConcurrentQueue<IRequest> _finished = [];
-    private readonly ConcurrentQueue<string> _complaints = [];
+    private readonly ConcurrentQueue<string> _errors = [];
     private readonly ConcurrentQueue<(string Url, string CacheStatus)> _answers = [];
 
     private Viewer(IBrowserContext context, IPage page, string site)
     {
         (_context, _page, _site) = (context, page, site);
         _page.RequestFinished += (_, request) => _finished.Enqueue(request);
-        _page.RequestFailed += (_, request) => _complaints.Enqueue($"{request.Failure} {request.Url}");
+        _page.RequestFailed += (_, request) => _errors.Enqueue($"{request.Failure} {request.Url}");
         _page.Response += (_, answer) =>
         {
             _answers.Enqueue((answer.Url, answer.Headers.GetValueOrDefault("cache-status", "")));
             if (answer.Status >= 400)
-                _complaints.Enqueue($"{answer.Status} {answer.Url}");
+                _errors.Enqueue($"{answer.Status} {answer.Url}");
         };
         _page.Console += (_, message) =>
         {
             if (message.Type == "error")
-                _complaints.Enqueue(message.Text);
+                _errors.Enqueue(message.Text);
         };
     }
 
-    /// <summary>What went wrong in the browser, for the message of a test that failed.</summary>
-    public string Complaints => string.Join('\n', _complaints);
+    /// <summary>Errors in the browser, for the message of a failed test.</summary>
+    public string Errors => string.Join('\n', _errors);
 
-    /// <summary>The DICOMweb addresses that were answered whole.</summary>
+    /// <summary>The DICOMweb addresses with a complete answer.</summary>
     public IEnumerable<string> Asked =>
         _finished.Select(request => request.Url).Where(url => url.Contains("/studies", StringComparison.Ordinal));
 
-    /// <summary>Every answer, and where it says that it came from.</summary>
+    /// <summary>Every answer with its Cache-Status.</summary>
     public IEnumerable<(string Url, string CacheStatus)> Answers => _answers;
 
     public static async Task<Viewer> OpenAsync(IBrowser browser, OhifSite site)
     {
         var context = await browser.NewContextAsync(new() { ViewportSize = new() { Width = 1400, Height = 900 } });
-        // The tour of the first visit lies over the picture and swallows the wheel.
+        // The tour of the first visit covers the picture and captures the wheel.
         await context.AddInitScriptAsync("localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour']))");
         return new Viewer(context, await context.NewPageAsync(), site.Root);
     }
 
-    /// <summary>Opens the work list and waits until it names <paramref name="patient"/>.</summary>
+    /// <summary>Opens the work list and waits until it shows <paramref name="patient"/>.</summary>
     public async Task OpenWorkListAsync(string patient)
     {
         await _page.GotoAsync(_site + "/", new() { WaitUntil = WaitUntilState.Commit });
@@ -58,7 +58,7 @@ public sealed class Viewer : IAsyncDisposable
     }
 
     /// <summary>Opens a series, and waits for its picture and for each of its frames.</summary>
-    /// <returns>How long it took to the picture, to a few tenths of a second.</returns>
+    /// <returns>The time to the picture, accurate to a few tenths of a second.</returns>
     public async Task<TimeSpan> OpenAsync(Series series)
     {
         var started = TimeProvider.System.GetTimestamp();
@@ -71,14 +71,14 @@ public sealed class Viewer : IAsyncDisposable
         return elapsed;
     }
 
-    /// <summary>Opens a study that is a document, and waits until <paramref name="url"/> has brought it.</summary>
+    /// <summary>Opens a document study, and waits until <paramref name="url"/> is loaded.</summary>
     public async Task OpenDocumentAsync(Study study, string url)
     {
         await _page.GotoAsync($"{_site}/viewer?StudyInstanceUIDs={study.Uid}", new() { WaitUntil = WaitUntilState.Commit });
         await AwaitAsync($"the document {url}", () => Task.FromResult(Asked.Contains(url)));
     }
 
-    /// <summary>All that is written on the page.</summary>
+    /// <summary>The text of the page.</summary>
     public Task<string> ReadAsync() => _page.Locator("body").InnerTextAsync();
 
     /// <summary>Turns the wheel over the picture until it shows <paramref name="number"/>.</summary>
@@ -88,14 +88,14 @@ public sealed class Viewer : IAsyncDisposable
         await _page.Mouse.MoveAsync(box.X + (box.Width / 2), box.Y + (box.Height / 2));
         await AwaitAsync($"picture {number}", async () =>
         {
-            var now = (await LookAsync()).Number;
+            var now = (await CaptureAsync()).Number;
             if (now < number)
                 await _page.Mouse.WheelAsync(0, 100);
             return now == number;
         });
     }
 
-    public async Task<ViewerPicture> LookAsync() =>
+    public async Task<ViewerPicture> CaptureAsync() =>
         new(Screenshot.Read(await _page.Locator(".cornerstone-canvas").First.ScreenshotAsync(new() { Timeout = Patience })));
 
     public Task SaveAsync(string path) => _page.ScreenshotAsync(new() { Path = path });
@@ -104,16 +104,16 @@ public sealed class Viewer : IAsyncDisposable
 
     private async Task<bool> ShowsAPictureAsync()
     {
-        // OHIF says that it is for investigational use, in front of the picture, until somebody has read it.
+        // OHIF covers the picture with a notice of investigational use until the user confirms it.
         if (await _page.GetByText("Confirm and hide").IsVisibleAsync())
             await _page.GetByText("Confirm and hide").ClickAsync();
         try
         {
-            return (await LookAsync()).Number is not null;
+            return (await CaptureAsync()).Number is not null;
         }
         catch (PlaywrightException e) when (e.Message.Contains("not attached", StringComparison.Ordinal))
         {
-            // The viewer has just laid out its viewports anew.
+            // The viewer has just rebuilt its viewports.
             return false;
         }
     }
@@ -130,7 +130,7 @@ public sealed class Viewer : IAsyncDisposable
         {
             if (patience.IsCancellationRequested)
                 throw new TimeoutException(
-                    $"The viewer did not get to {what}. Complaints:\n{Complaints}\nAsked:\n{string.Join('\n', Asked)}");
+                    $"Timed out waiting for {what}. Errors:\n{Errors}\nRequests:\n{string.Join('\n', Asked)}");
             await _page.WaitForTimeoutAsync(100);
         }
     }

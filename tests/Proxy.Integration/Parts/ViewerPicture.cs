@@ -1,21 +1,21 @@
 namespace Proxy.Integration;
 
-/// <summary>A viewport that shows a square phantom, fitted and centred as OHIF does.</summary>
+/// <summary>A viewport with a square phantom, fitted and centred as OHIF does.</summary>
 public sealed class ViewerPicture(Screenshot screen)
 {
     public Screenshot Screen { get; } = screen;
 
-    /// <summary>Which instance it shows, by the mark in the picture; null when it shows none.</summary>
+    /// <summary>The number of the displayed instance, read from the mark in the picture; null if there is none.</summary>
     public int? Number => SliceMark.Find(GreyAt);
 
-    /// <summary>The grey of the screen at a place of the phantom, both from -1 to 1.</summary>
+    /// <summary>The grey value on screen at a position of the phantom, both coordinates from -1 to 1.</summary>
     public int GreyAt(double x, double y)
     {
         var half = Math.Min(Screen.Width, Screen.Height) / 2.0;
         return Screen.Grey((int)((Screen.Width / 2.0) + (x * half)), (int)((Screen.Height / 2.0) + (y * half)));
     }
 
-    /// <summary>Whether both show the same, but for what the renderer rounds and a cursor covers.</summary>
+    /// <summary>Whether both show the same picture, except for rounding and a cursor.</summary>
     public bool ShowsTheSameAs(ViewerPicture other)
     {
         if ((Screen.Width, Screen.Height, Number) != (other.Screen.Width, other.Screen.Height, other.Number))

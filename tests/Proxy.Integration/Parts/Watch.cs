@@ -1,12 +1,12 @@
 namespace Proxy.Integration;
 
-/// <summary>What passes some wires from now on.</summary>
+/// <summary>The requests and connections on some relays from now on.</summary>
 public sealed class Watch(params IEnumerable<CountingRelay> wires)
 {
     private readonly (CountingRelay Wire, int Requests, int Connections)[] _start =
         [.. wires.Select(wire => (wire, wire.Requests.Count, wire.Connections))];
 
-    /// <summary>The addresses that were asked for, in order on each wire.</summary>
+    /// <summary>The requested addresses, in order on each relay.</summary>
     public IReadOnlyList<string> Asked => [.. _start.SelectMany(s => s.Wire.Requests.Skip(s.Requests)).Select(r => r.Target)];
 
     public int Connections => _start.Sum(s => s.Wire.Connections - s.Connections);
