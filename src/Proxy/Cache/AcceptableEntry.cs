@@ -2,11 +2,12 @@ using Proxy.Dicom;
 
 namespace Proxy.Cache;
 
-/// <summary>What may lie under a key that answers a request.</summary>
-/// <param name="Key">Under which it lies.</param>
-/// <param name="RequiredFormat">The form that it has to be in; null when whatever lies there will do.</param>
-/// <param name="IsContainer">It is more than what is wanted, which has to be cut out of it.</param>
+/// <summary>A cache entry that can answer a request.</summary>
+/// <param name="Key">The key of the entry.</param>
+/// <param name="RequiredFormat">The format that the entry must have; null accepts any.</param>
+/// <param name="IsContainer">True when the requested body is only a part of the entry and must be cut out.</param>
 public readonly record struct AcceptableEntry(EntryKey Key, BodyFormat? RequiredFormat = null, bool IsContainer = false)
 {
+    /// <summary>True when an entry with this head has the required format.</summary>
     public bool IsMetBy(EntryHead head) => RequiredFormat is null || RequiredFormat.IsMetBy(head.MediaType, head.TransferSyntax);
 }

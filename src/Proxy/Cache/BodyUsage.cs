@@ -1,36 +1,36 @@
 namespace Proxy.Cache;
 
 /// <summary>
-/// Knows who holds the bytes of one body: the tier, and readers. They are in flight while somebody reads them who found
-/// them in a tier that has dropped them since.
+/// Counts the holders of a body's bytes: parts of the memory tier, and readers. The bytes count as in flight while readers hold them
+/// and the tier does not.
 /// </summary>
-/// <param name="inFlight">Where they are counted.</param>
-/// <param name="bytes">How many there are.</param>
+/// <param name="inFlight">The counter of bytes in flight.</param>
+/// <param name="bytes">The length of the body.</param>
 public sealed class BodyUsage(InFlightBytes inFlight, long bytes)
 {
     private const long OneHolder = 1L << 32;
 
-    /// <summary>Readers in the lower half, parts of the tier in the upper one.</summary>
+    /// <summary>Readers in the lower 32 bits, parts of the tier in the upper 32.</summary>
     private long _state;
 
-    /// <summary>Somebody reads them.</summary>
+    /// <summary>Adds a reader.</summary>
     public void Enter() => Change(1);
 
-    /// <summary>A reader leaves.</summary>
+    /// <summary>Removes a reader.</summary>
     public void Leave() => Change(-1);
 
-    /// <summary>A part of the memory tier holds them.</summary>
+    /// <summary>Adds a holder in the memory tier.</summary>
     public void Keep() => Change(OneHolder);
 
-    /// <summary>A part of the memory tier dropped them.</summary>
+    /// <summary>Removes a holder in the memory tier.</summary>
     public void Drop() => Change(-OneHolder);
 
     private void Change(long by)
     {
         var after = Interlocked.Add(ref _state, by);
-        var (was, isNow) = (IsCounted(after - by), IsCounted(after));
-        if (was == isNow) return;
-        if (isNow) inFlight.Reserve(bytes);
+        var (wasCounted, isCounted) = (IsCounted(after - by), IsCounted(after));
+        if (wasCounted == isCounted) return;
+        if (isCounted) inFlight.Reserve(bytes);
         else inFlight.Release(bytes);
     }
 

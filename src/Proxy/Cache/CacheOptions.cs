@@ -2,29 +2,36 @@ using Proxy.Operations;
 
 namespace Proxy.Cache;
 
-/// <summary>What is kept, and for how long it is believed.</summary>
+/// <summary>The limits of the cache and the freshness of its metadata.</summary>
 /// <param name="MemoryMaxBytes">
-/// Everything that is held in memory: frames, bulk data, ready answers, and bodies on their way. An eighth of it is set aside for the
-/// metadata store.
+/// The memory budget: frames, bulk data, ready answers, and bodies in flight. An eighth of it is reserved for the metadata store.
+/// At least 1 MiB; default 1 GiB.
 /// </param>
 /// <param name="PacksFrames">
-/// Uncompressed frames that are asked for again are packed for clients that take it: half the bytes, and work for the client.
+/// Compress uncompressed frames that are requested repeatedly, for clients that accept it: half the bytes, but work for the client.
+/// Default true.
 /// </param>
-/// <param name="DiskPath">The folder for what outlives the process; null for none.</param>
-/// <param name="DiskMaxBytes">Everything in that folder.</param>
-/// <param name="MetadataFreshness">After this time a backend is asked whether what is kept of a study still holds.</param>
-/// <param name="MetadataMaxStale">How old that may be, at most, to stand in for a backend that cannot be asked.</param>
+/// <param name="DiskPath">The folder of the persistent cache; null for none.</param>
+/// <param name="DiskMaxBytes">The budget of that folder. At least 16 MiB; default 100 GiB.</param>
+/// <param name="MetadataFreshness">
+/// The age at which stored metadata is revalidated with its backend. Up to 365 days; default 1 minute.
+/// </param>
+/// <param name="MetadataMaxStale">
+/// The maximum age at which stored metadata may replace an unavailable backend. Up to 365 days; default 1 day.
+/// </param>
 public sealed record CacheOptions(
     long MemoryMaxBytes, bool PacksFrames, string? DiskPath, long DiskMaxBytes, TimeSpan MetadataFreshness, TimeSpan MetadataMaxStale)
 {
     /// <summary>
-    /// A whole multi-frame instance may have 2 GiB; more than that is no instance (PS3.5 §7.1.1), but bulk data may be larger.
+    /// The default of <see cref="MaxBodyBytes"/>: a multi-frame instance has at most 2 GiB of pixels (PS3.5 §7.1.1), but bulk data may be
+    /// larger.
     /// </summary>
     public const long DefaultMaxBodyBytes = 8L << 30;
 
-    /// <summary>A frame, an instance or bulk data that is larger is refused (502), in bytes; 1 MiB at least.</summary>
+    /// <summary>The maximum length of a frame, an instance or bulk data, in bytes; larger ones are refused (502). At least 1 MiB.</summary>
     public long MaxBodyBytes { get; init; } = DefaultMaxBodyBytes;
 
+    /// <summary>Reads the section <c>Cache</c> of the settings.</summary>
     public static CacheOptions Read(SettingsReader settings)
     {
         settings.RefuseOthers("Cache", "Memory", "Metadata", "Disk", "MaxBodyBytes");
@@ -43,20 +50,20 @@ public sealed record CacheOptions(
         };
     }
 
-    /// <summary>The share of the memory that the metadata store may hold, in bytes.</summary>
+    /// <summary>The memory budget of the metadata store, in bytes.</summary>
     public long StoreMaxBytes => MemoryMaxBytes / 8;
 
-    /// <summary>The share of the memory that the memory tier may hold, in bytes.</summary>
+    /// <summary>The memory budget of the memory tier, in bytes.</summary>
     public long TierMaxBytes => MemoryMaxBytes - StoreMaxBytes;
 
-    /// <summary>The most that waits in memory to be written to disk, in bytes.</summary>
-    public long QueueMaxBytes => Math.Min(OnDisk.DiskQueue.MostBytes, MemoryMaxBytes / 8);
+    /// <summary>The maximum of bytes queued in memory for the disk.</summary>
+    public long QueueMaxBytes => Math.Min(OnDisk.DiskQueue.MaxBytesLimit, MemoryMaxBytes / 8);
 
     /// <summary>
-    /// The share of the disk that the metadata store may hold, in bytes: a CT instance takes some 230 of metadata and 512 Ki of pixels.
+    /// The disk budget of the metadata store, in bytes: a CT instance takes some 230 bytes of metadata and 512 KiB of pixels.
     /// </summary>
     public long StoreDiskMaxBytes => DiskMaxBytes / 16;
 
-    /// <summary>The share of the disk that the disk tier may hold, in bytes.</summary>
+    /// <summary>The disk budget of the disk tier, in bytes.</summary>
     public long TierDiskMaxBytes => DiskMaxBytes - StoreDiskMaxBytes;
 }

@@ -2,27 +2,27 @@ using Proxy.Wire.Part10;
 
 namespace Proxy.Cache;
 
-/// <summary>What moves from the disk into memory.</summary>
+/// <summary>Promotion of entries from disk to memory.</summary>
 public sealed partial class EntryCache
 {
-    /// <summary>What is copied into memory lies there in arrays of this size.</summary>
+    /// <summary>The array size of promoted bodies.</summary>
     private const int PieceBytes = 1024 * 1024;
 
-    /// <summary>Found on disk once, not long ago.</summary>
+    /// <summary>Marks a key that was recently found on disk.</summary>
     private sealed record FoundOnDisk(EntryKey Key);
 
     /// <summary>
-    /// What is found on disk for the second time within a while moves into memory, unless something was removed meanwhile: that may be it.
+    /// Promotes an entry that is found on disk for the second time in a while. A removal meanwhile undoes it: it may have meant this entry.
     /// </summary>
     private async ValueTask PromoteAsync(EntryKey key, ICachedBody body, int removals, CancellationToken cancellation)
     {
-        var seen = new FoundOnDisk(key);
-        if (!_memory.TryFind<FoundOnDisk>(seen, out _)) _memory.Add(seen, seen, 0);
+        var marker = new FoundOnDisk(key);
+        if (!_memory.TryFind<FoundOnDisk>(marker, out _)) _memory.Add(marker, marker, 0);
         else if (body.Length <= Math.Min(HeldBytes, _memory.MaxEntryBytes)) await CopyAsync(key, body, cancellation);
         if (Volatile.Read(ref _removals) != removals) _memory.Remove(key);
     }
 
-    /// <summary>Nothing is copied while too much is in flight, or when the disk does not give it any more.</summary>
+    /// <summary>Copies the body into memory, unless too many bytes are in flight or the disk fails.</summary>
     private async ValueTask CopyAsync(EntryKey key, ICachedBody body, CancellationToken cancellation)
     {
         if (!_memory.InFlight.TryReserve(body.Length)) return;
@@ -39,7 +39,7 @@ public sealed partial class EntryCache
         }
     }
 
-    /// <summary>All of it, in arrays; null when there is less than it says.</summary>
+    /// <summary>Reads the whole body into arrays; null when it is shorter than its length.</summary>
     private static List<ReadOnlyMemory<byte>>? Copy(ReadAt readAt, long length)
     {
         var pieces = new List<ReadOnlyMemory<byte>>();

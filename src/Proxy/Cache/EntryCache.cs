@@ -8,40 +8,41 @@ using Proxy.Operations;
 
 namespace Proxy.Cache;
 
-/// <summary>How long a body is worth keeping; what is worth more stands first.</summary>
+/// <summary>Where an entry is stored, in descending order of value.</summary>
 public enum Placement
 {
-    /// <summary>In memory and on disk: somebody looks at it.</summary>
+    /// <summary>In memory and on disk: a client views it.</summary>
     MemoryAndDisk,
 
-    /// <summary>On disk alone: it is one of very many, and would throw out what somebody looks at.</summary>
+    /// <summary>On disk only: one of very many, which would evict the entries in view from memory.</summary>
     DiskOnly,
 
-    /// <summary>Fetched before anybody asked for it: in memory and on disk, as far as nobody else needs the room.</summary>
+    /// <summary>Fetched before any client asked for it: in memory and on disk, but only in free room.</summary>
     Prefetched,
 }
 
-/// <summary>Bodies that are kept, and those on their way: a backend is asked once for one thing, however many clients want it.</summary>
+/// <summary>Caches bodies and joins concurrent fetches: many clients that request one body cause one fetch.</summary>
 /// <remarks>
 /// <code>
-/// 1 memory    found at once
-/// 2 on its way    another client caused it: join
-/// 3 disk      found, proved; found again soon, it moves into memory
-/// 4 fetch     the backend: to every waiter as it comes, and into the tiers when its end was proved
+/// 1 memory      a hit
+/// 2 in flight   another client's fetch is running: join it
+/// 3 disk        a verified hit; a second hit within a while promotes the entry to memory
+/// 4 fetch       ask the backend: send to every waiting client as the bytes arrive; add to the tiers once the end is verified
 /// </code>
 /// </remarks>
 public sealed partial class EntryCache
 {
-    /// <summary>A body that is larger goes through a file, so that many at once do not fill the memory.</summary>
+    /// <summary>A larger body goes through a file, so that many at once do not fill the memory.</summary>
     private const long HeldBytes = 16L << 20;
 
     private readonly MemoryTier _memory;
     private readonly DiskTier _disk;
     private readonly TimeProvider _time;
     private readonly ILogger<EntryCache> _log;
-    private readonly ConcurrentDictionary<EntryKey, InFlightBody> _fills = new();
+    private readonly ConcurrentDictionary<EntryKey, InFlightBody> _inFlight = new();
     private int _removals;
 
+    /// <summary>Creates the cache over its two tiers.</summary>
     public EntryCache(MemoryTier memory, DiskTier disk, TimeProvider time, ILogger<EntryCache> log)
     {
         (_memory, _disk, _time, _log) = (memory, disk, time, log);
@@ -49,7 +50,7 @@ public sealed partial class EntryCache
         {
             if (key is EntryKey entry) Tallies.CountEvictions(entry.Backend, 1);
         };
-        // Who reads it in memory does not want it to leave the disk first.
+        // A first use in memory counts on disk too; otherwise the disk evicts the entry first.
         _memory.FirstUsed += key =>
         {
             if (key is EntryKey entry) _disk.Use(entry);
@@ -57,36 +58,36 @@ public sealed partial class EntryCache
         _disk.Writer.Evicted += _disk.Tallies.CountEvictions;
     }
 
-    /// <summary>Asks a backend and writes what comes into the fill, up to the proof that it is whole.</summary>
+    /// <summary>Asks a backend and writes the answer into the in-flight body, until its end is verified.</summary>
     public delegate Task<BackendAnswer<EntryHead>> Fetch(InFlightBody inFlight, CancellationToken cancellation);
 
-    /// <summary>A kept body, or a place in a fill. One of the two is set.</summary>
-    /// <param name="Kept">Kept: a hit.</param>
-    /// <param name="Reader">On its way.</param>
-    /// <param name="IsCollapsed">Another client's request is already fetching it.</param>
+    /// <summary>A cached body, or a reader of an in-flight body. Exactly one is set.</summary>
+    /// <param name="Kept">The cached body: a hit.</param>
+    /// <param name="Reader">The reader of the in-flight body.</param>
+    /// <param name="IsCollapsed">True when another client's request had already started the fetch.</param>
     public readonly record struct Lookup(ICachedBody? Kept, InFlightBody.Reader? Reader, bool IsCollapsed);
 
-    /// <summary>Looks into memory for bodies, by backend.</summary>
+    /// <summary>Memory lookups, by backend.</summary>
     public CacheStatistics Tallies { get; } = new();
 
-    /// <summary>A body that is larger is refused, in bytes.</summary>
+    /// <summary>The maximum length of a body in bytes; a larger one is refused.</summary>
     public long MaxBodyBytes { get; set; } = CacheOptions.DefaultMaxBodyBytes;
 
-    /// <summary>1, 3. The first of these that is here, and under which key. Null too when the first is on its way.</summary>
-    /// <param name="wanted">All of one backend, the likeliest first: no further one is made than is looked at.</param>
-    /// <param name="cancellation">The client leaves.</param>
+    /// <summary>Steps 1 and 3. Finds the first acceptable entry; null also when the first is in flight.</summary>
+    /// <param name="wanted">Entries of one backend, the likeliest first; enumerated lazily.</param>
+    /// <param name="cancellation">Cancelled when the client disconnects.</param>
     public async ValueTask<(EntryKey Key, ICachedBody Body)?> FindAsync(IEnumerable<AcceptableEntry> wanted, CancellationToken cancellation)
     {
-        foreach (var candidate in wanted)
+        foreach (var acceptable in wanted)
         {
-            if (!TryFind(candidate, out var kept)) continue;
-            Tallies.Count(candidate.Key.Backend, isHit: true);
-            return (candidate.Key, kept);
+            if (!TryFind(acceptable, out var cached)) continue;
+            Tallies.Count(acceptable.Key.Backend, isHit: true);
+            return (acceptable.Key, cached);
         }
         List<AcceptableEntry> all = [.. wanted];
         Tallies.Count(all[0].Key.Backend, isHit: false);
         var removals = Volatile.Read(ref _removals);
-        if (_fills.ContainsKey(all[0].Key) || await _disk.FindAsync(all, cancellation) is not { } found) return null;
+        if (_inFlight.ContainsKey(all[0].Key) || await _disk.FindAsync(all, cancellation) is not { } found) return null;
         try
         {
             await PromoteAsync(found.Key, found.Body, removals, cancellation);
@@ -99,82 +100,82 @@ public sealed partial class EntryCache
         }
     }
 
-    /// <summary>1, 3. Whether one of these is kept. Nothing is used by that, or counted.</summary>
-    /// <param name="wanted">All of one backend.</param>
-    /// <param name="cancellation">Who asks leaves.</param>
+    /// <summary>Steps 1 and 3. True when one of these is cached. Neither counts nor marks a use.</summary>
+    /// <param name="wanted">Entries of one backend.</param>
+    /// <param name="cancellation">Cancelled when the caller gives up.</param>
     public async ValueTask<bool> HasAsync(IReadOnlyList<AcceptableEntry> wanted, CancellationToken cancellation)
     {
-        foreach (var candidate in wanted)
+        foreach (var acceptable in wanted)
         {
-            if (_memory.TryPeek<Entry>(candidate.Key, out var entry) && candidate.IsMetBy(entry.Head)) return true;
+            if (_memory.TryPeek<Entry>(acceptable.Key, out var entry) && acceptable.IsMetBy(entry.Head)) return true;
         }
         return await _disk.HasAsync(wanted, cancellation);
     }
 
     /// <summary>
-    /// Whether so many bytes can be fetched ahead, and nothing leave for them that somebody asked for not long ago. Where
-    /// there is a disk it decides: what does not fit into memory is kept there alone.
+    /// True when this number of bytes can be prefetched without evicting recently used entries. With a disk, the disk decides:
+    /// entries that do not fit into memory are stored there alone.
     /// </summary>
     public bool HasRoomForPrefetched(long bytes) =>
         _disk.CanWrite ? _disk.HasRoomForPrefetched(bytes) : _memory.HasRoomForPrefetched(bytes);
 
-    /// <summary>Grows with every removal: what was begun before one may be what was removed.</summary>
+    /// <summary>Counts removals. A fetch that started before the latest one may hold removed data.</summary>
     public int Removals => Volatile.Read(ref _removals);
 
-    /// <summary>Keeps an instance that came ahead in an answer of many; not when something was removed since that was asked for.</summary>
-    /// <param name="backend">Who gave it.</param>
-    /// <param name="path">Which it is.</param>
-    /// <param name="format">What was asked for.</param>
-    /// <param name="entry">Whole, by proof.</param>
-    /// <param name="removals">How many there were when the answer was asked for.</param>
+    /// <summary>Adds a prefetched instance from an answer of many, unless anything was removed since the request.</summary>
+    /// <param name="backend">The backend that answered.</param>
+    /// <param name="path">The instance.</param>
+    /// <param name="format">The requested format.</param>
+    /// <param name="entry">The verified, complete body.</param>
+    /// <param name="removals">The value of <see cref="Removals"/> before the request.</param>
     public void AddPrefetched(string backend, InstancePath path, BodyFormat format, Entry entry, int removals)
     {
         if (Removals != removals) return;
         var key = new EntryKey(backend, path.ToString(), format);
-        var ahead = entry with { IsPrefetched = true, Usage = new(_memory.InFlight, entry.Length) };
-        _memory.AddPrefetched(key, ahead, ahead.Length);
-        _disk.Add(key, ahead);
+        var prefetched = entry with { IsPrefetched = true, Usage = new(_memory.InFlight, entry.Length) };
+        _memory.AddPrefetched(key, prefetched, prefetched.Length);
+        _disk.Add(key, prefetched);
         if (Removals != removals) Remove(backend, path);
     }
 
-    /// <summary>1, 2, 4</summary>
-    /// <param name="key">What is wanted.</param>
-    /// <param name="fetch">How it is asked for when it is not here.</param>
-    /// <param name="placement">Where it is to be kept.</param>
+    /// <summary>Steps 1, 2 and 4. Finds, joins or fetches a body.</summary>
+    /// <param name="key">The key of the body.</param>
+    /// <param name="fetch">Fetches the body on a miss.</param>
+    /// <param name="placement">Where to store the body.</param>
     /// <param name="keyOf">
-    /// Under which key the answer is kept, when that is known only from its head; null for <paramref name="key"/>.
+    /// The key to store the answer under, when it depends on the head; null for <paramref name="key"/>.
     /// </param>
     public Lookup Get(EntryKey key, Fetch fetch, Placement placement = Placement.MemoryAndDisk, Func<EntryHead, EntryKey>? keyOf = null)
     {
         while (true)
         {
-            if (TryFind(key, placement, out var kept)) return new(kept, null, false);
-            if (_fills.TryGetValue(key, out var running))
+            if (TryFind(key, placement, out var cached)) return new(cached, null, false);
+            if (_inFlight.TryGetValue(key, out var running))
             {
                 if (running.Join() is { } joined)
                 {
                     Claim(key, running, placement);
                     return new(null, joined, true);
                 }
-                _fills.TryRemove(new(key, running));
+                _inFlight.TryRemove(new(key, running));
             }
-            var inFlight = NewFill(keyOf ?? (_ => key), placement);
+            var inFlight = CreateInFlight(keyOf ?? (_ => key), placement);
             var reader = inFlight.Join()!;
-            if (!_fills.TryAdd(key, inFlight)) continue;
+            if (!_inFlight.TryAdd(key, inFlight)) continue;
 
-            // Between the first look and now another fill may have come to its end.
-            if (TryFind(key, placement, out kept))
+            // Between the first lookup and now another fetch may have completed.
+            if (TryFind(key, placement, out cached))
             {
-                _fills.TryRemove(new(key, inFlight));
+                _inFlight.TryRemove(new(key, inFlight));
                 inFlight.End(null);
-                return new(kept, null, false);
+                return new(cached, null, false);
             }
             _ = RunAsync(key, inFlight, fetch, keyOf);
             return new(null, reader, false);
         }
     }
 
-    /// <summary>What is on its way is kept as whoever values it most wants it; what is kept by now is used.</summary>
+    /// <summary>Raises the placement of an in-flight body to the most valuable request; marks a use once it is stored.</summary>
     private void Claim(EntryKey key, InFlightBody inFlight, Placement placement)
     {
         lock (inFlight)
@@ -187,7 +188,7 @@ public sealed partial class EntryCache
         _disk.Use(key);
     }
 
-    /// <summary>Who fetches ahead uses nothing.</summary>
+    /// <summary>A prefetch does not mark a use.</summary>
     private bool TryFind(EntryKey key, Placement placement, [NotNullWhen(true)] out ICachedBody? body) =>
         placement == Placement.Prefetched ? TryPeek(new(key), out body) : TryFind(new(key), out body);
 
@@ -203,39 +204,39 @@ public sealed partial class EntryCache
         return body is not null;
     }
 
-    /// <summary>Drops what is kept of a series that a backend no longer holds.</summary>
-    public void Remove(string backend, SeriesPath path) => _ = RemoveAndTellAsync(new(backend, path));
+    /// <summary>Removes the entries of a series that a backend no longer holds.</summary>
+    public void Remove(string backend, SeriesPath path) => _ = RemoveAndLogAsync(new(backend, path));
 
-    /// <summary>Drops what is kept of an instance that a backend no longer holds.</summary>
-    public void Remove(string backend, InstancePath path) => _ = RemoveAndTellAsync(new(backend, path));
+    /// <summary>Removes the entries of an instance that a backend no longer holds.</summary>
+    public void Remove(string backend, InstancePath path) => _ = RemoveAndLogAsync(new(backend, path));
 
-    /// <summary>Drops all that came from a backend.</summary>
-    public void Remove(string backend) => _ = RemoveAndTellAsync(new(backend));
+    /// <summary>Removes all entries of a backend.</summary>
+    public void Remove(string backend) => _ = RemoveAndLogAsync(new(backend));
 
-    /// <summary>
-    /// From now on nothing of it is found. True when no trace is left on disk either; false when the disk cannot be changed now.
-    /// </summary>
+    /// <summary>Removes entries; they are not found from this call on.</summary>
+    /// <returns>True once no trace is left on disk; false when the disk cannot be changed now.</returns>
     public Task<bool> RemoveAsync(Removal removal)
     {
-        foreach (var (key, inFlight) in _fills)
+        foreach (var (key, inFlight) in _inFlight)
         {
             if (!removal.Has(key)) continue;
             lock (inFlight) inFlight.IsUnwanted = true;
-            _fills.TryRemove(new(key, inFlight));
+            _inFlight.TryRemove(new(key, inFlight));
         }
         var onDisk = _disk.RemoveAsync(removal);
-        // Behind the one, before the other: whoever does not see it finds nothing on disk, and who found it there sees it.
+        // Increment after the disk removal is queued and before memory is cleared: a concurrent promotion either misses on disk or sees
+        // the new count and undoes itself.
         Interlocked.Increment(ref _removals);
         _memory.RemoveWhere(key => key is EntryKey entry && removal.Has(entry));
         return onDisk;
     }
 
-    private async Task RemoveAndTellAsync(Removal removal)
+    private async Task RemoveAndLogAsync(Removal removal)
     {
         if (!await RemoveAsync(removal)) _log.RemovalPostponed();
     }
 
-    private InFlightBody NewFill(Func<EntryHead, EntryKey> keyOf, Placement placement) =>
+    private InFlightBody CreateInFlight(Func<EntryHead, EntryKey> keyOf, Placement placement) =>
         _disk.CanWrite
             ? new(
                 Math.Min(HeldBytes, _memory.MaxEntryBytes), head => _disk.BeginAsync(keyOf(head), head), _memory.InFlight,
@@ -245,61 +246,61 @@ public sealed partial class EntryCache
 
     private async Task RunAsync(EntryKey key, InFlightBody inFlight, Fetch fetch, Func<EntryHead, EntryKey>? keyOf)
     {
-        // The client's thread goes on to its own part.
+        // Do not hold up the client's thread.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        using var fetching = _disk.Writer.Queue.Fetching();
+        using var mark = _disk.Writer.Queue.Fetching();
         try
         {
             if (_memory.InFlight.IsExhausted && !_disk.CanWrite)
             {
-                inFlight.End(new(key.Backend, BackendError.Busy, "clients are being sent as much as the memory may hold"));
+                inFlight.End(new(key.Backend, BackendError.Busy, "the memory for bodies in flight is exhausted"));
                 return;
             }
             var answer = await fetch(inFlight, inFlight.Stopped);
             if (!answer.IsFound) inFlight.End(answer.Failure);
-            else await KeepAsync(
+            else await StoreAsync(
                 keyOf?.Invoke(answer.Value) ?? key, answer.Value, inFlight, await inFlight.CompleteAsync(answer.Value, _time.GetUtcNow()));
         }
         catch (OperationCanceledException)
         {
-            // Nobody waits for it any more.
+            // Every client has disconnected.
         }
         catch (Exception e)
         {
             _log.RequestFailed(e);
-            inFlight.End(new("", BackendError.BadAnswer, "a fault of the proxy"));
+            inFlight.End(new("", BackendError.BadAnswer, "an internal error of the proxy"));
         }
         finally
         {
-            _fills.TryRemove(new(key, inFlight));
-            inFlight.End(new("", BackendError.TimedOut, "given up"));
+            _inFlight.TryRemove(new(key, inFlight));
+            inFlight.End(new("", BackendError.TimedOut, "cancelled"));
             inFlight.Close();
         }
     }
 
-    private async Task KeepAsync(EntryKey key, EntryHead head, InFlightBody inFlight, (Entry? Entry, Spool? Spool) whole)
+    private async Task StoreAsync(EntryKey key, EntryHead head, InFlightBody inFlight, (Entry? Entry, Spool? Spool) complete)
     {
         await RemoveTwinAsync(key, head);
-        var placed = Task.FromResult(true);
-        // A purge comes before this, and it is not kept, or after it, and finds it.
+        var stored = Task.FromResult(true);
+        // A purge either comes first and sets IsUnwanted, or comes later and finds the stored entry.
         lock (inFlight)
         {
             if (inFlight.IsUnwanted) return;
             inFlight.IsFiled = true;
-            if (whole.Entry is { } came)
+            if (complete.Entry is { } received)
             {
-                var entry = inFlight.Keep == Placement.Prefetched ? came with { IsPrefetched = true } : came;
+                var entry = inFlight.Keep == Placement.Prefetched ? received with { IsPrefetched = true } : received;
                 if (inFlight.Keep == Placement.MemoryAndDisk) _memory.Add(key, entry, entry.Length);
                 if (inFlight.Keep == Placement.Prefetched) _memory.AddPrefetched(key, entry, entry.Length);
                 _disk.Add(key, entry);
             }
-            if (whole.Spool is { } spool) placed = _disk.AddAsync(spool, () => inFlight.Keep == Placement.Prefetched);
+            if (complete.Spool is { } spool) stored = _disk.AddAsync(spool, () => inFlight.Keep == Placement.Prefetched);
         }
-        await placed;
+        await stored;
     }
 
     /// <summary>
-    /// An instance that turns out to be stored in a transfer syntax is not kept a second time under that syntax's own key.
+    /// Removes the entry of the same instance under its own transfer syntax, so that it is not stored twice.
     /// </summary>
     private async ValueTask RemoveTwinAsync(EntryKey key, EntryHead head)
     {

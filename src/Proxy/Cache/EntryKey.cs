@@ -2,19 +2,19 @@ using Proxy.Dicom;
 
 namespace Proxy.Cache;
 
-/// <summary>The name of a kept body: everything that its bytes depend on.</summary>
-/// <param name="Backend">Two backends may hold different pixels under one UID.</param>
-/// <param name="Path">Its path below that backend's DICOMweb root.</param>
-/// <param name="Format">What the backend was asked for; null for bulk data, which has one form.</param>
+/// <summary>The key of a cached body: everything that its bytes depend on.</summary>
+/// <param name="Backend">The backend; two backends may hold different pixels under one UID.</param>
+/// <param name="Path">The path below the backend's DICOMweb root.</param>
+/// <param name="Format">The format that the backend was asked for; null for bulk data, which has one format.</param>
 public sealed record EntryKey(string Backend, string Path, BodyFormat? Format)
 {
-    /// <summary>The study that the place is in; empty when it is in none.</summary>
+    /// <summary>The study UID in the path; empty when there is none.</summary>
     public ReadOnlySpan<char> Study => Segment("studies/", 0);
 
-    /// <summary>The series that the place is in; empty when it is in none.</summary>
+    /// <summary>The series UID in the path; empty when there is none.</summary>
     public ReadOnlySpan<char> Series => Segment("series/", 2);
 
-    /// <summary>The instance that the place is in; empty when it is in none.</summary>
+    /// <summary>The SOP instance UID in the path; empty when there is none.</summary>
     public ReadOnlySpan<char> Instance => Segment("instances/", 4);
 
     private ReadOnlySpan<char> Segment(string name, int before)

@@ -2,38 +2,40 @@ using Proxy.Wire.Part10;
 
 namespace Proxy.Cache;
 
-/// <summary>A body that leaves piece by piece, once, from its beginning: kept in memory, kept on disk, or on its way.</summary>
+/// <summary>A body that is sent once, piece by piece, from its start: from memory, from disk, or while it arrives.</summary>
 public interface IBody : IDisposable
 {
+    /// <summary>Media type, transfer syntax and declared length.</summary>
     public EntryHead Head { get; }
 
-    /// <summary>When it came; null while it is on its way.</summary>
+    /// <summary>The time of the last byte; null while the body is arriving.</summary>
     public DateTimeOffset? Stored { get; }
 
-    /// <summary>It is kept and came before anybody asked for it; so it is for as long as it is kept.</summary>
+    /// <summary>True when the cached body was fetched before any client asked for it; never changes for an entry.</summary>
     public bool IsPrefetched { get; }
 
-    /// <summary>The next bytes, to be used before the next call; empty at the end.</summary>
-    /// <exception cref="Operations.BrokenBodyException">What came is not whole: the client's connection has to break, too.</exception>
+    /// <summary>The next bytes, valid until the next call; empty at the end.</summary>
+    /// <exception cref="Operations.BrokenBodyException">The body is truncated or damaged: cut the client's connection as well.</exception>
     public ValueTask<ReadOnlyMemory<byte>> ReadAsync(CancellationToken cancellation);
 }
 
-/// <summary>A body that is here, whole: any part of it can be looked at.</summary>
+/// <summary>A complete body with random access.</summary>
 public interface ICachedBody : IBody
 {
+    /// <summary>The length in bytes.</summary>
     public long Length { get; }
 
     /// <summary>
-    /// Copies what stands at a place, as much as there is room for. It may wait for the disk: call it within
-    /// <see cref="InspectAsync"/>, or where the disk may be waited for.
+    /// Copies bytes from an offset into the buffer. It may block on the disk: call it within <see cref="InspectAsync"/>, or on a thread
+    /// that may block.
     /// </summary>
-    /// <returns>The number of bytes; 0 behind the end.</returns>
-    public int ReadAt(long offset, Span<byte> room);
+    /// <returns>The number of bytes copied; 0 past the end.</returns>
+    public int ReadAt(long offset, Span<byte> buffer);
 
-    /// <summary>Runs what looks at any part of it, away from the caller's thread when it is on disk.</summary>
-    /// <returns>What <paramref name="look"/> gave; null too when the disk failed or did not answer in time.</returns>
-    public ValueTask<T?> InspectAsync<T>(Func<ReadAt, T?> look, CancellationToken cancellation) where T : class;
+    /// <summary>Runs a function with random access to the body; off the caller's thread when the body is on disk.</summary>
+    /// <returns>The result of <paramref name="inspect"/>; null also when the disk fails or times out.</returns>
+    public ValueTask<T?> InspectAsync<T>(Func<ReadAt, T?> inspect, CancellationToken cancellation) where T : class;
 
-    /// <summary>Some stretches of it as a body of its own, in place of the whole.</summary>
-    public ICachedBody Cut(EntryHead head, IReadOnlyList<(long Offset, long Length)> stretches);
+    /// <summary>Replaces the whole body by some ranges of it; the new body owns the resources.</summary>
+    public ICachedBody Cut(EntryHead head, IReadOnlyList<(long Offset, long Length)> ranges);
 }

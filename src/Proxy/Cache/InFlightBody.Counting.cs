@@ -1,26 +1,26 @@
 namespace Proxy.Cache;
 
-/// <summary>How the bytes that a fill holds are counted as in flight.</summary>
+/// <summary>Accounts for the bytes that an in-flight body holds.</summary>
 public sealed partial class InFlightBody
 {
-    /// <summary>Of all arrays that it holds, in bytes.</summary>
+    /// <summary>The size of all arrays held, in bytes.</summary>
     private long _allocated;
 
-    /// <summary>What of that it has counted as in flight, in bytes; a declared length is counted ahead.</summary>
+    /// <summary>The bytes reserved as in flight; a declared length is reserved in advance.</summary>
     private long _counted;
 
-    /// <summary>Counts the bytes once the body is whole.</summary>
+    /// <summary>Counts the bytes once the body is complete.</summary>
     private BodyUsage? _usage;
 
-    /// <summary>Nobody reads it any more.</summary>
-    private void LetGo()
+    /// <summary>Frees the resources after the last reader.</summary>
+    private void Free()
     {
         _spool?.Dispose();
         _usage?.Leave();
-        CountDownTo(0);
+        LowerTo(0);
     }
 
-    /// <summary>Counts as many bytes as in flight, more than before; false when they are too many. Call under the lock.</summary>
+    /// <summary>Raises the reservation to this number of bytes; false when the limit is reached. Call under the lock.</summary>
     private bool TryCount(long bytes)
     {
         if (inFlight is null || bytes <= _counted) return true;
@@ -29,7 +29,7 @@ public sealed partial class InFlightBody
         return true;
     }
 
-    private void CountDownTo(long bytes)
+    private void LowerTo(long bytes)
     {
         if (inFlight is null) return;
         inFlight.Release(_counted - bytes);
@@ -37,14 +37,14 @@ public sealed partial class InFlightBody
     }
 
     /// <summary>
-    /// From now on its bytes are counted wherever they are held: the tier, and here as long as somebody reads. Call under the lock.
+    /// Moves the accounting of the complete body to its holders: the tier, and the readers of this body. Call under the lock.
     /// </summary>
     private BodyUsage? CountAsWhole()
     {
         if (inFlight is null) return null;
         _usage = new(inFlight, _written);
         _usage.Enter();
-        CountDownTo(0);
+        LowerTo(0);
         return _usage;
     }
 
@@ -54,12 +54,12 @@ public sealed partial class InFlightBody
         var piece = new Piece(_written, NextPieceBytes());
         _pieces.Add(piece);
         _allocated += piece.Bytes.Length;
-        // The last piece of a declared body is for its end alone.
-        if (_isLarge || TryCount(_allocated - (_begun?.Length == _written ? LastPieceBytes : 0))) CountPieces();
+        // The last piece of a declared body serves only to detect the end.
+        if (_isLarge || TryCount(_allocated - (_receivedHead?.Length == _written ? LastPieceBytes : 0))) CountPieces();
         else Overflow();
     }
 
-    /// <summary>Those of a large body are few, and counted as they come and go. Call under the lock.</summary>
+    /// <summary>A large body holds few pieces: count them as they come and go. Call under the lock.</summary>
     private void CountPieces()
     {
         if (!_isLarge || inFlight is null) return;
@@ -68,9 +68,9 @@ public sealed partial class InFlightBody
     }
 
     /// <summary>Call under the lock.</summary>
-    private void RemovePieces(Predicate<Piece> isMeant)
+    private void RemovePieces(Predicate<Piece> matches)
     {
-        _allocated -= _pieces.Where(p => isMeant(p)).Sum(p => (long)p.Bytes.Length);
-        if (_pieces.RemoveAll(isMeant) > 0) CountPieces();
+        _allocated -= _pieces.Where(p => matches(p)).Sum(p => (long)p.Bytes.Length);
+        if (_pieces.RemoveAll(matches) > 0) CountPieces();
     }
 }

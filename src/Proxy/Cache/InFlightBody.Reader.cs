@@ -6,23 +6,27 @@ namespace Proxy.Cache;
 
 public sealed partial class InFlightBody
 {
-    /// <summary>One client's place in the body. Disposing of it is leaving.</summary>
+    /// <summary>One client's position in the body. Disposing it leaves the fetch.</summary>
     public sealed class Reader(InFlightBody body) : IBody
     {
         private byte[]? _buffer;
         private bool _hasLeft;
 
         internal long Position { get; private set; }
+/// <inheritdoc/>
 
-        public EntryHead Head => body._begun!;
+        public EntryHead Head => body._receivedHead!;
+/// <inheritdoc/>
 
         public DateTimeOffset? Stored => null;
+/// <inheritdoc/>
 
         public bool IsPrefetched => false;
 
-        /// <summary>What comes; or that it is not there, or why the backend failed.</summary>
+        /// <summary>The head of the body; nothing when it does not exist; or the failure of the backend.</summary>
         public Task<BackendAnswer<EntryHead>> ReadHeadAsync(CancellationToken cancellation) => body._head.Task.WaitAsync(cancellation);
 
+        /// <inheritdoc/>
         public async ValueTask<ReadOnlyMemory<byte>> ReadAsync(CancellationToken cancellation)
         {
             while (true)
@@ -39,7 +43,7 @@ public sealed partial class InFlightBody
                     else
                     {
                         if (body._isDone) return default;
-                        changed = body.Changed();
+                        changed = body.WaitForChange();
                     }
                 }
                 if (changed.IsCompleted) return await ReadBehindAsync(cancellation);
@@ -54,6 +58,7 @@ public sealed partial class InFlightBody
             body.Leave(this);
             if (_buffer is not null) ArrayPool<byte>.Shared.Return(_buffer);
         }
+/// <inheritdoc/>
 
         private ReadOnlyMemory<byte> Next(Piece piece)
         {
@@ -62,7 +67,7 @@ public sealed partial class InFlightBody
             return bytes;
         }
 
-        /// <summary>What is not in memory any more is in the file.</summary>
+        /// <summary>Reads the part that is no longer in memory from the file.</summary>
         private async Task<ReadOnlyMemory<byte>> ReadBehindAsync(CancellationToken cancellation)
         {
             _buffer ??= ArrayPool<byte>.Shared.Rent(FirstPieceBytes);
@@ -70,7 +75,7 @@ public sealed partial class InFlightBody
                 Position, _buffer.AsMemory(0, (int)Math.Min(_buffer.Length, body._spooled - Position)), cancellation);
             if (count == 0)
             {
-                // Whoever hangs on the disk may still write into it.
+                // An operation that hangs on the disk may still write into the buffer: do not return it to the pool.
                 _buffer = null;
                 throw new BrokenBodyException();
             }

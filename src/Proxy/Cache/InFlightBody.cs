@@ -4,27 +4,27 @@ using Proxy.Wire;
 
 namespace Proxy.Cache;
 
-/// <summary>A body on its way from a backend: one writes, any number read what is there at once and follow.</summary>
+/// <summary>A body that arrives from a backend: one writer, any number of readers that follow it.</summary>
 /// <remarks>
 /// <para>
-/// The fetch outlives the client that caused it and ends with the last one that waits. A body that is small enough is
-/// held whole, so that late readers begin at its beginning and it can be kept.
+/// The fetch outlives the client that caused it and ends with its last reader. A body within the memory limit is held whole, so late
+/// readers start at its beginning and it can be cached.
 /// </para>
 /// <para>
-/// One that is larger goes into a file as it comes: who is behind reads from there, and little of it is in memory at a
-/// time. Where there is no file for it, it is a window: nobody may join any more, what every reader has is dropped, and
-/// the writer waits for the slowest.
+/// A larger body goes into a file as it arrives: a reader that lags behind reads from the file, and little is in memory at a time.
+/// Without a file it becomes a window: no reader may join, pieces that all readers have are dropped, and the writer waits for the
+/// slowest reader.
 /// </para>
 /// <para>
-/// What it holds is counted as in flight. One for which there is no room there goes the way of a larger one.
+/// Its bytes count as in flight. A body that exceeds the in-flight limit is treated as a larger one.
 /// </para>
 /// </remarks>
-/// <param name="holdUpTo">The most that is held in memory, in bytes.</param>
-/// <param name="spool">Begins a file for a body that is larger; gives null when there is none to be had.</param>
-/// <param name="inFlight">Where the bytes in memory are counted; null when they are not.</param>
-/// <param name="maxBytes">A body that is larger is refused.</param>
+/// <param name="maxHeldBytes">The maximum of bytes held in memory.</param>
+/// <param name="spool">Creates the file for a larger body; returns null when the disk has no room.</param>
+/// <param name="inFlight">The counter of bytes in memory; null when they are not counted.</param>
+/// <param name="maxBytes">The maximum length of a body; a larger one is refused.</param>
 public sealed partial class InFlightBody(
-    long holdUpTo, Func<EntryHead, Task<Spool?>>? spool = null, InFlightBytes? inFlight = null, long maxBytes = long.MaxValue)
+    long maxHeldBytes, Func<EntryHead, Task<Spool?>>? spool = null, InFlightBytes? inFlight = null, long maxBytes = long.MaxValue)
 {
     private const int FirstPieceBytes = 64 * 1024;
     private const int LastPieceBytes = 256;
@@ -36,7 +36,7 @@ public sealed partial class InFlightBody(
     private readonly List<Reader> _readers = [];
     private readonly TaskCompletionSource<BackendAnswer<EntryHead>> _head = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _stop = new();
-    private EntryHead? _begun;
+    private EntryHead? _receivedHead;
     private TaskCompletionSource? _changed;
     private Spool? _spool;
     private long _written;
@@ -48,7 +48,7 @@ public sealed partial class InFlightBody(
     private bool _isWindow;
     private BackendFailure? _failure;
 
-    /// <summary>An array that is being filled; <see cref="Start"/> is its place in the body.</summary>
+    /// <summary>An array being filled; <see cref="Start"/> is its offset in the body.</summary>
     private sealed class Piece(long start, int size)
     {
         public readonly long Start = start;
@@ -60,19 +60,19 @@ public sealed partial class InFlightBody(
         public long End => Start + Filled;
     }
 
-    /// <summary>Cancelled when nobody waits any more.</summary>
+    /// <summary>Cancelled when the last reader has left.</summary>
     public CancellationToken Stopped => _stop.Token;
 
-    /// <summary>It was purged while it was on its way: who waits gets it, and it is not kept.</summary>
+    /// <summary>True when it was purged while in flight: its readers get it, but it is not cached.</summary>
     public bool IsUnwanted { get; set; }
 
-    /// <summary>Where it is to be kept: as whoever joined it and values it most wants it.</summary>
+    /// <summary>Where to store the body: the most valuable placement of all requests that joined.</summary>
     public Placement Keep { get; set; }
 
-    /// <summary>It is where it is to be kept, or on its way there.</summary>
+    /// <summary>True once the body has been handed to the tiers.</summary>
     public bool IsFiled { get; set; }
 
-    /// <summary>Begins at the beginning; null when it is too late for that, and a fetch of its own is needed.</summary>
+    /// <summary>Adds a reader at the start of the body; null when it is too late to join, and the caller must fetch again.</summary>
     public Reader? Join()
     {
         lock (_lock)
@@ -84,24 +84,24 @@ public sealed partial class InFlightBody(
         }
     }
 
-    /// <summary>The backend answered: this is what comes. Readers hear of it with <see cref="Open"/>.</summary>
-    /// <exception cref="MalformedAnswerException">It is larger than a body may be.</exception>
+    /// <summary>Accepts the head of the backend's answer. Readers see it after <see cref="Open"/>.</summary>
+    /// <exception cref="MalformedAnswerException">The declared length exceeds the maximum.</exception>
     public void Begin(EntryHead head)
     {
         if (head.Length > maxBytes) throw TooLarge();
         lock (_lock)
         {
-            _begun = head;
-            if (head.Length > holdUpTo || !TryCount(head.Length ?? 0)) Overflow();
+            _receivedHead = head;
+            if (head.Length > maxHeldBytes || !TryCount(head.Length ?? 0)) Overflow();
         }
     }
 
     /// <summary>
-    /// Lets readers have what came so far. Up to here a bad answer is an error to them, behind it a body that breaks off.
+    /// Releases the head to the readers. A bad answer before this call is an error to them; after it, their body is cut off.
     /// </summary>
-    public void Open() => _head.TrySetResult(new(_begun!));
+    public void Open() => _head.TrySetResult(new(_receivedHead!));
 
-    /// <summary>Where the next bytes are to be put; waits while a window is full. Then <see cref="Commit"/>.</summary>
+    /// <summary>The buffer for the next bytes; waits while a window is full. Call <see cref="Commit"/> afterwards.</summary>
     public async ValueTask<Memory<byte>> GetRoomAsync(CancellationToken cancellation)
     {
         if (_isLarge) await SpoolAsync();
@@ -110,20 +110,20 @@ public sealed partial class InFlightBody(
             Task drained;
             lock (_lock)
             {
-                if (_isWindow) DropWhatEveryoneHas();
+                if (_isWindow) DropReadPieces();
                 if (!_isWindow || _written - SlowestPosition() < WindowBytes)
                 {
                     if (_pieces.Count == 0 || _pieces[^1].Room.IsEmpty) AddPiece();
                     return _pieces[^1].Room;
                 }
-                drained = Changed();
+                drained = WaitForChange();
             }
             await drained.WaitAsync(cancellation);
         }
     }
 
-    /// <summary>So many bytes were put where <see cref="GetRoomAsync"/> said.</summary>
-    /// <exception cref="MalformedAnswerException">The body is larger than one may be.</exception>
+    /// <summary>Appends the bytes written into the buffer of <see cref="GetRoomAsync"/>.</summary>
+    /// <exception cref="MalformedAnswerException">The body exceeds the maximum length.</exception>
     public void Commit(int count)
     {
         if (_written + count > maxBytes) throw TooLarge();
@@ -131,12 +131,13 @@ public sealed partial class InFlightBody(
         {
             _pieces[^1].Filled += count;
             _written += count;
-            if (_written > holdUpTo) Overflow();
+            if (_written > maxHeldBytes) Overflow();
             Signal();
         }
     }
 
-    /// <summary>The body is whole, by proof. Gives what is to be kept, one or the other; neither when it was too large for that.</summary>
+    /// <summary>Ends a verified, complete body.</summary>
+    /// <returns>The entry or the file to cache; neither when the body was too large for both.</returns>
     public async ValueTask<(Entry? Entry, Spool? Spool)> CompleteAsync(EntryHead head, DateTimeOffset now)
     {
         Open();
@@ -144,7 +145,7 @@ public sealed partial class InFlightBody(
         {
             _isDone = true;
             Signal();
-            // The last array may have room for more, which would be held and not counted.
+            // The last array may be larger than its content; the rest would be held but not counted.
             if (!_isLarge)
             {
                 var pieces = _pieces.Where(p => p.Filled > 0)
@@ -159,7 +160,7 @@ public sealed partial class InFlightBody(
     }
 
     /// <summary>
-    /// It is not there, or the backend failed: before the head, readers get this answer; behind it, their bodies break off.
+    /// Ends without a complete body: before the head, readers get this failure (null: not found); after it, their body is cut off.
     /// </summary>
     public void End(BackendFailure? failure)
     {
@@ -173,7 +174,7 @@ public sealed partial class InFlightBody(
         _head.TrySetResult(failure is null ? default : new(failure));
     }
 
-    /// <summary>Nobody joins any more; what it holds goes with its last reader.</summary>
+    /// <summary>Refuses new readers; the last one to leave frees the resources.</summary>
     public void Close()
     {
         lock (_lock)
@@ -181,12 +182,12 @@ public sealed partial class InFlightBody(
             _isClosed = true;
             if (_readers.Count > 0) return;
         }
-        LetGo();
+        Free();
     }
 
     private static MalformedAnswerException TooLarge() => new("A body is larger than Cache:MaxBodyBytes.");
 
-    /// <summary>It is too large to be held; call under the lock.</summary>
+    /// <summary>Switches to a file or a window. Call under the lock.</summary>
     private void Overflow()
     {
         _isLarge = true;
@@ -194,11 +195,11 @@ public sealed partial class InFlightBody(
         if (spool is null) _isWindow = true;
     }
 
-    /// <summary>Puts into the file what is not there yet, and lets go of it. Only the writer calls this.</summary>
+    /// <summary>Moves the pieces in memory to the file. Called by the writer only.</summary>
     private async ValueTask SpoolAsync()
     {
         if (_isWindow) return;
-        if (_spool is null && (spool is null || (_spool = await spool(_begun!)) is null))
+        if (_spool is null && (spool is null || (_spool = await spool(_receivedHead!)) is null))
         {
             lock (_lock) _isWindow = true;
             return;
@@ -227,20 +228,20 @@ public sealed partial class InFlightBody(
 
     private long SlowestPosition() => _readers.Count == 0 ? _written : _readers.Min(r => r.Position);
 
-    private void DropWhatEveryoneHas()
+    private void DropReadPieces()
     {
         var slowest = SlowestPosition();
         RemovePieces(p => p.End <= slowest && p.Room.IsEmpty);
     }
 
     /// <summary>
-    /// What was declared when that is plausible, so that a frame is one array; never more than <see cref="MaxPieceBytes"/> on a backend's
-    /// word.
+    /// The size of the next array: the declared length when plausible, so that a frame is one array; at most <see cref="MaxPieceBytes"/>,
+    /// as a declaration alone must not cost memory.
     /// </summary>
     private int NextPieceBytes()
     {
-        var declared = _begun?.Length;
-        // Nothing more is expected; the read that finds the end needs somewhere to look.
+        var declared = _receivedHead?.Length;
+        // No more bytes are expected; the read that detects the end needs a buffer.
         if (declared == _written) return LastPieceBytes;
         if (_isWindow) return FirstPieceBytes;
         return declared > _written
@@ -248,14 +249,14 @@ public sealed partial class InFlightBody(
             : (int)Math.Clamp(_written, FirstPieceBytes, MaxPieceBytes);
     }
 
-    /// <summary>Wakes whoever waits; call under the lock.</summary>
+    /// <summary>Wakes all waiting readers. Call under the lock.</summary>
     private void Signal()
     {
         _changed?.TrySetResult();
         _changed = null;
     }
 
-    private Task Changed() => (_changed ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+    private Task WaitForChange() => (_changed ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
 
     private void Leave(Reader reader)
     {
@@ -271,7 +272,7 @@ public sealed partial class InFlightBody(
             _isAbandoned = true;
             isClosed = _isClosed;
         }
-        if (isClosed) LetGo();
+        if (isClosed) Free();
         else _stop.Cancel();
     }
 }

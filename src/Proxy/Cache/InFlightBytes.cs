@@ -1,43 +1,43 @@
 namespace Proxy.Cache;
 
 /// <summary>
-/// Counts the bytes of bodies that are in memory and not in the memory tier: on their way from a backend, read by a
-/// client after they left the tier, or waiting for the disk. They are part of the memory budget: the tier keeps less
-/// while they are many.
+/// Counts the bytes of bodies that are in memory but not in the memory tier: arriving from a backend, still read by a client after
+/// eviction, or queued for the disk. They share the memory budget: the tier shrinks as they grow.
 /// </summary>
 /// <remarks>
-/// A body that finds no room goes through a file, or through a small window whose writer waits for its reader. Where not
-/// even that is to be had, the request is refused (503) before the backend is asked.
+/// A body beyond the limit goes through a file, or through a small window whose writer waits for its reader. When even the windows
+/// are exhausted, the request is refused (503) before the backend is asked.
 /// </remarks>
-/// <param name="maxBytes">The budget that they share with the memory tier, in bytes; half of it may be in flight.</param>
+/// <param name="maxBytes">The budget shared with the memory tier, in bytes; at most half of it may be in flight.</param>
 public sealed class InFlightBytes(long maxBytes)
 {
-    /// <summary>However small the budget is, a frame of a radiograph or a few of a CT can be on their way.</summary>
-    public const long LeastLimit = 16 << 20;
+    /// <summary>The lower bound of <see cref="Limit"/>: one radiograph or a few CT frames fit under any budget.</summary>
+    public const long MinLimit = 16 << 20;
 
     private long _bytes;
     private long _maxBytes = maxBytes;
 
-    /// <summary>Now, in bytes.</summary>
+    /// <summary>Bytes in flight now.</summary>
     public long Bytes => Interlocked.Read(ref _bytes);
 
-    /// <summary>The most that is held whole at once, in bytes.</summary>
-    public long Limit => Math.Max(Volatile.Read(ref _maxBytes) / 2, LeastLimit);
+    /// <summary>The maximum of bytes held as whole bodies: half the budget.</summary>
+    public long Limit => Math.Max(Volatile.Read(ref _maxBytes) / 2, MinLimit);
 
-    /// <summary>Not even a window may be opened: windows take a quarter more than <see cref="Limit"/> at most.</summary>
+    /// <summary>True when not even a window may open. Windows may exceed <see cref="Limit"/> by a quarter.</summary>
     public bool IsExhausted => Bytes > Limit + Limit / 4;
 
-    /// <summary>Told when bytes were taken: the tier has to make room.</summary>
+    /// <summary>Raised after bytes were reserved, so that the tier evicts entries.</summary>
     public event Action? Reserved;
 
-    /// <summary>Takes a new budget.</summary>
+    /// <summary>Sets a new budget, in bytes.</summary>
     public void Resize(long bytes) => Volatile.Write(ref _maxBytes, bytes);
 
-    /// <summary>Counts bytes that are to be held; false, and nothing is counted, when they are too many.</summary>
-    /// <param name="bytes">How many.</param>
+    /// <summary>Reserves bytes before they are held.</summary>
+    /// <param name="bytes">The number of bytes.</param>
     /// <param name="makesRoom">
-    /// The tier makes room for them now. What is fetched ahead takes nothing from clients: it is heeded when something is added next.
+    /// True to evict from the tier at once. A prefetch passes false and takes no room from clients: the next add accounts for it.
     /// </param>
+    /// <returns>False, with nothing reserved, when the limit is reached.</returns>
     public bool TryReserve(long bytes, bool makesRoom = true)
     {
         if (Interlocked.Add(ref _bytes, bytes) > Limit)
@@ -49,9 +49,9 @@ public sealed class InFlightBytes(long maxBytes)
         return true;
     }
 
-    /// <summary>Counts bytes that are held already, or that are few.</summary>
+    /// <summary>Counts bytes regardless of the limit: they are already held, or few.</summary>
     public void Reserve(long bytes) => Interlocked.Add(ref _bytes, bytes);
 
-    /// <summary>They are not held any more.</summary>
+    /// <summary>Releases reserved bytes.</summary>
     public void Release(long bytes) => Interlocked.Add(ref _bytes, -bytes);
 }

@@ -2,17 +2,25 @@ using Proxy.Dicom;
 
 namespace Proxy.Cache;
 
-/// <summary>Which bodies are to go: those that agree in all that is not null. <c>new()</c> is all of them.</summary>
+/// <summary>Selects bodies to remove: those that match every part that is not null. <c>new()</c> selects all.</summary>
+/// <param name="Backend">The backend that answered; in the disk tier its identity.</param>
+/// <param name="Study">The study instance UID.</param>
+/// <param name="Series">The series instance UID.</param>
+/// <param name="Instance">The SOP instance UID.</param>
+/// <param name="Format">The format that the backend was asked for.</param>
 public sealed record Removal(string? Backend = null, Uid? Study = null, Uid? Series = null, Uid? Instance = null, BodyFormat? Format = null)
 {
+    /// <summary>Selects a series of one backend.</summary>
     public Removal(string backend, SeriesPath path) : this(backend, path.Study, path.Series)
     {
     }
 
+    /// <summary>Selects an instance of one backend.</summary>
     public Removal(string backend, InstancePath path) : this(backend, path.Study, path.Series, path.Instance)
     {
     }
 
+    /// <summary>True when the removal selects this key.</summary>
     public bool Has(EntryKey key) =>
         (Backend is null || key.Backend == Backend) && (Format is null || key.Format == Format) && IsIn(Study, key.Study)
             && IsIn(Series, key.Series) && IsIn(Instance, key.Instance);

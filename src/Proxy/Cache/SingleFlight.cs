@@ -2,27 +2,30 @@ using System.Collections.Concurrent;
 
 namespace Proxy.Cache;
 
-/// <summary>Runs one piece of work for all who want the same at the same time; it ends early when the last of them leaves.</summary>
+/// <summary>Shares one run of an operation among concurrent callers with the same key; the last caller to leave cancels it.</summary>
+/// <typeparam name="TKey">Identifies the operation.</typeparam>
+/// <typeparam name="T">The result of the operation.</typeparam>
 public sealed class SingleFlight<TKey, T> where TKey : notnull
 {
     private readonly ConcurrentDictionary<TKey, Flight> _flights = new();
 
-    /// <summary>The result, and whether another's work gave it.</summary>
+    /// <summary>Joins the running operation, or starts it.</summary>
+    /// <returns>The result, and whether another caller started the operation.</returns>
     public async Task<(T Result, bool IsShared)> RunAsync(TKey key, Func<CancellationToken, Task<T>> work, CancellationToken cancellation)
     {
         while (true)
         {
             var flight = new Flight();
             var current = _flights.GetOrAdd(key, flight);
-            if (!current.TryBoard())
+            if (!current.TryJoin())
             {
                 _flights.TryRemove(new(key, current));
                 continue;
             }
-            if (current == flight) _ = FlyAsync(key, flight, work);
+            if (current == flight) _ = RunFlightAsync(key, flight, work);
             try
             {
-                return (await current.Landed.Task.WaitAsync(cancellation), current != flight);
+                return (await current.Completed.Task.WaitAsync(cancellation), current != flight);
             }
             finally
             {
@@ -31,20 +34,20 @@ public sealed class SingleFlight<TKey, T> where TKey : notnull
         }
     }
 
-    private async Task FlyAsync(TKey key, Flight flight, Func<CancellationToken, Task<T>> work)
+    private async Task RunFlightAsync(TKey key, Flight flight, Func<CancellationToken, Task<T>> work)
     {
         try
         {
-            flight.Landed.TrySetResult(await work(flight.Stopped));
+            flight.Completed.TrySetResult(await work(flight.Stopped));
         }
         catch (OperationCanceledException e)
         {
-            flight.Landed.TrySetCanceled(e.CancellationToken);
+            flight.Completed.TrySetCanceled(e.CancellationToken);
         }
         catch (Exception e)
         {
-            flight.Landed.TrySetException(e);
-            _ = flight.Landed.Task.Exception;
+            flight.Completed.TrySetException(e);
+            _ = flight.Completed.Task.Exception;
         }
         finally
         {
@@ -55,19 +58,19 @@ public sealed class SingleFlight<TKey, T> where TKey : notnull
     private sealed class Flight
     {
         private readonly CancellationTokenSource _stop = new();
-        private int _aboard;
+        private int _callers;
 
-        public TaskCompletionSource<T> Landed { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        public TaskCompletionSource<T> Completed { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public CancellationToken Stopped => _stop.Token;
 
-        /// <summary>False when the last one left: that flight is over.</summary>
-        public bool TryBoard()
+        /// <summary>False when the last caller has left: this flight is over.</summary>
+        public bool TryJoin()
         {
             lock (_stop)
             {
-                if (_aboard < 0) return false;
-                _aboard++;
+                if (_callers < 0) return false;
+                _callers++;
                 return true;
             }
         }
@@ -76,8 +79,8 @@ public sealed class SingleFlight<TKey, T> where TKey : notnull
         {
             lock (_stop)
             {
-                if (--_aboard > 0 || Landed.Task.IsCompleted) return;
-                _aboard = -1;
+                if (--_callers > 0 || Completed.Task.IsCompleted) return;
+                _callers = -1;
             }
             _stop.Cancel();
         }

@@ -3,38 +3,41 @@ using Proxy.Operations;
 
 namespace Proxy.Disk;
 
-/// <summary>Whether the folder on disk can be used, and why not.</summary>
-/// <param name="CanRead">What lies there may be looked at.</param>
-/// <param name="CanWrite">Something may be added.</param>
-/// <param name="Reason">What stands in the way, for whoever runs the proxy; null when nothing does.</param>
-/// <param name="IsFull">There is no room left on the disk.</param>
-/// <param name="IsConfigured">A folder is wanted at all.</param>
+/// <summary>The state of the cache folder, with the reason when it is unusable.</summary>
+/// <param name="CanRead">The content may be read.</param>
+/// <param name="CanWrite">The content may be changed.</param>
+/// <param name="Reason">The problem, for the operator; null when there is none.</param>
+/// <param name="IsFull">The disk is full.</param>
+/// <param name="IsConfigured">A folder is configured.</param>
 public sealed record FolderState(bool CanRead, bool CanWrite, string? Reason, bool IsFull = false, bool IsConfigured = true)
 {
+    /// <summary>The state in one word: ready, read-only, unusable or not configured.</summary>
     public string Name => CanWrite ? "ready" : CanRead ? "read-only" : IsConfigured ? "unusable" : "not configured";
 }
 
-/// <summary>The folder on disk that this process owns: what it kept is there when it starts again.</summary>
+/// <summary>The folder on disk that this process owns, with the data that survives a restart.</summary>
 /// <remarks>
 /// <code>
-/// {path}/lock         held while the process lives
-/// {path}/owner        a random word of its own: tells the folder that was taken from another one at the same place
+/// {path}/lock         locked while the process lives
+/// {path}/owner        a random word of the owner: detects a folder that was replaced at the same path
 /// {path}/links.key    signs links to bulk data (TokenKeyKeeper)
-/// {path}/tmp/         bodies that are being written: emptied at the start
-/// {path}/entries/     whole bodies, by study and series
-/// {path}/entries.db   how much lies there and how much it is worth (a hint)
-/// {path}/studies.db   what the metadata store knows
+/// {path}/tmp/         bodies being written: emptied at the start
+/// {path}/entries/     complete bodies, by study and series
+/// {path}/entries.db   size and value of each series in entries/ (a hint)
+/// {path}/studies.db   the metadata store
 /// </code>
-/// A disk may be full, read-only, gone, or so slow that it might as well be gone. Then nothing is kept or found there,
-/// requests go on to the backends, and the folder is looked at every few seconds until it is well again. Nothing here
-/// waits for a disk for longer than <see cref="Patience"/>.
+/// A disk may be full, read-only, missing, or too slow to be of use. Then lookups miss, nothing is stored, requests go on to the
+/// backends, and the folder is checked every few seconds until it is usable again. Nothing waits for the disk longer than
+/// <see cref="Patience"/>.
 /// </remarks>
+/// <param name="path">The path of the folder; null for none.</param>
+/// <param name="log">Logs changes of the state.</param>
 public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDisposable
 {
-    /// <summary>How long anybody waits for the disk.</summary>
+    /// <summary>The maximum time to wait for the disk.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
-    private const string Owned = "another process owns the folder";
+    private const string OwnedByAnother = "another process owns the folder";
     private const string NotOurs = "the folder is not empty and is not a cache of this proxy";
     private const int ProbeBytes = 512 * 1024;
     private const int SqliteFull = 13;
@@ -45,48 +48,50 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
     private static readonly FolderState NotConfigured = new(false, false, "Cache:Disk:Path is not set", IsConfigured: false);
 
     private readonly string? _path = path is null ? null : System.IO.Path.GetFullPath(path);
-    /// <summary>As many as may hang at once on a disk that does not answer.</summary>
-    private readonly SemaphoreSlim _working = new(32);
-    private FolderState _state = path is null ? NotConfigured : new(false, false, "not looked at yet");
+    /// <summary>The maximum of operations that may hang on an unresponsive disk.</summary>
+    private readonly SemaphoreSlim _operations = new(32);
+    private FolderState _state = path is null ? NotConfigured : new(false, false, "not checked yet");
     private FileStream? _lock;
-    private string _word = "";
-    private int _looking;
+    private string _ownerWord = "";
+    private int _checking;
 
+    /// <summary>True when a folder is configured.</summary>
     public bool IsConfigured => _path is not null;
 
+    /// <summary>The current state.</summary>
     public FolderState State => Volatile.Read(ref _state);
 
-    /// <summary>Another process has it: most likely the one before this, which is about to end.</summary>
-    public bool IsOwnedByAnother => State.Reason == Owned;
+    /// <summary>True when another process owns it: usually the previous one, which is shutting down.</summary>
+    public bool IsOwnedByAnother => State.Reason == OwnedByAnother;
 
-    /// <summary>Grows when the folder was taken anew: what was open in the old one is to be closed.</summary>
+    /// <summary>Grows each time the folder is acquired: files opened before must be reopened.</summary>
     public int OwnershipEpoch { get; private set; }
 
-    /// <summary>A place in the folder.</summary>
+    /// <summary>A path within the folder.</summary>
     public string GetPath(params ReadOnlySpan<string> parts) => System.IO.Path.Join([_path, .. parts]);
 
-    /// <summary>Takes the folder, or looks whether it is as it was. At most one looks at a time, however long it takes.</summary>
+    /// <summary>Acquires the folder, or checks that it is still usable. Returns at once while another check is running.</summary>
     public async Task CheckAsync()
     {
-        if (_path is null || Interlocked.Exchange(ref _looking, 1) != 0) return;
-        await WaitAsync(Begin(() => Check(_path)), CancellationToken.None);
+        if (_path is null || Interlocked.Exchange(ref _checking, 1) != 0) return;
+        await WaitAsync(Start(() => Check(_path)), CancellationToken.None);
     }
 
     /// <summary>
-    /// Runs what touches the disk, away from the caller's thread. A result that comes after the caller gave up is disposed of.
+    /// Runs a disk operation off the caller's thread. A result that arrives after the caller has given up is disposed.
     /// </summary>
-    /// <returns>Null when the disk cannot be used, failed, or did not answer in time.</returns>
+    /// <returns>Null when the disk is unusable, fails, or does not answer in time.</returns>
     public async Task<T?> RunAsync<T>(Func<T?> work, CancellationToken cancellation, bool writes = false) where T : class
     {
         var state = State;
         if (writes ? !state.CanWrite : !state.CanRead) return null;
-        if (!await _working.WaitAsync(Patience, cancellation)) return null;
+        if (!await _operations.WaitAsync(Patience, cancellation)) return null;
         var handover = new Handover<T>();
-        var (begun, done) = Begin(() =>
+        var (started, done) = Start(() =>
         {
             try
             {
-                handover.Give(work());
+                handover.Set(work());
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
@@ -94,17 +99,17 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
             }
             catch (Exception e) when (e is not OutOfMemoryException)
             {
-                // A fault here costs a miss, never the request.
+                // A bug here costs a cache miss, never the request.
                 log.DiskWorkFailed(e);
             }
             finally
             {
-                _working.Release();
+                _operations.Release();
             }
         });
         try
         {
-            await WaitAsync((begun, done), cancellation);
+            await WaitAsync((started, done), cancellation);
         }
         catch
         {
@@ -114,14 +119,14 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         return handover.Close();
     }
 
-    /// <summary>A result, or the news that nobody waits for it any more, whichever comes first.</summary>
+    /// <summary>Passes a result to the caller, or disposes it when the caller has given up.</summary>
     private sealed class Handover<T> where T : class
     {
         private readonly Lock _lock = new();
         private bool _isClosed;
         private T? _result;
 
-        public void Give(T? result)
+        public void Set(T? result)
         {
             lock (_lock)
             {
@@ -134,7 +139,7 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
             (result as IDisposable)?.Dispose();
         }
 
-        /// <summary>The caller takes what is there by now.</summary>
+        /// <summary>Takes the result, if any; later results are disposed.</summary>
         public T? Close()
         {
             lock (_lock)
@@ -145,28 +150,28 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         }
     }
 
-    /// <summary>Notes that the disk failed: it is left alone until <see cref="CheckAsync"/> finds it well.</summary>
+    /// <summary>Records a disk failure: the disk is not used until <see cref="CheckAsync"/> succeeds.</summary>
     public void Fail(Exception exception, bool wasWriting) =>
         Set(new(wasWriting && State.CanRead, false, Describe(exception), IsFull(exception)));
 
-    /// <summary>Whether there is no room left on the disk.</summary>
+    /// <summary>True when the exception means that the disk is full.</summary>
     public static bool IsFull(Exception exception) =>
-        exception is Microsoft.Data.Sqlite.SqliteException { SqliteErrorCode: SqliteFull } || exception is IOException
-            && (exception.HResult & 0xFFFF) is UnixNoSpace or WindowsDiskFull;
+        exception is Microsoft.Data.Sqlite.SqliteException { SqliteErrorCode: SqliteFull }
+            || (exception is IOException && (exception.HResult & 0xFFFF) is UnixNoSpace or WindowsDiskFull);
 
-    /// <summary>Makes a folder that nobody else may look into.</summary>
+    /// <summary>Creates a folder that only its owner may access.</summary>
     public static void CreateFolder(string folder)
     {
         if (Directory.Exists(folder)) return;
-        // The mode is given to the last one alone.
-        if (System.IO.Path.GetDirectoryName(folder) is { } above) CreateFolder(above);
+        // CreateDirectory applies the mode to the last folder only.
+        if (System.IO.Path.GetDirectoryName(folder) is { } parent) CreateFolder(parent);
         if (OperatingSystem.IsWindows()) Directory.CreateDirectory(folder);
         else Directory.CreateDirectory(folder, OwnerOnly);
     }
 
-    /// <summary>A file that is not there yet and that nobody else may read.</summary>
-    /// <param name="mode">For a file that may be there.</param>
-    /// <param name="share">Who may open it meanwhile.</param>
+    /// <summary>Options for a new file that only its owner may access.</summary>
+    /// <param name="mode">The default fails when the file exists.</param>
+    /// <param name="share">The access of other handles meanwhile.</param>
     public static FileStreamOptions NewFile(FileMode mode = FileMode.CreateNew, FileShare share = FileShare.ReadWrite | FileShare.Delete)
     {
         var options = new FileStreamOptions { Mode = mode, Access = FileAccess.ReadWrite, Share = share, BufferSize = 0 };
@@ -174,28 +179,29 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         return options;
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
-        Volatile.Write(ref _state, new(false, false, "the proxy stops"));
+        Volatile.Write(ref _state, new(false, false, "the proxy is shutting down"));
         _lock?.Dispose();
-        _working.Dispose();
+        _operations.Dispose();
     }
 
-    /// <summary>Begun may take its time when all threads are busy, which says nothing of the disk.</summary>
-    private static (Task Begun, Task Done) Begin(Action work)
+    /// <summary>Reports the start separately: a late start means that all threads are busy and says nothing about the disk.</summary>
+    private static (Task Started, Task Done) Start(Action work)
     {
-        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        return (begun.Task, Task.Run(() =>
+        var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        return (started.Task, Task.Run(() =>
         {
-            begun.SetResult();
+            started.SetResult();
             work();
         }));
     }
 
-    /// <summary>False when the disk did not answer: whoever hangs there is left hanging.</summary>
-    private async Task<bool> WaitAsync((Task Begun, Task Done) work, CancellationToken cancellation)
+    /// <summary>False when the disk does not answer: the operation is left running.</summary>
+    private async Task<bool> WaitAsync((Task Started, Task Done) work, CancellationToken cancellation)
     {
-        await work.Begun.WaitAsync(cancellation);
+        await work.Started.WaitAsync(cancellation);
         try
         {
             await work.Done.WaitAsync(Patience, cancellation);
@@ -213,17 +219,17 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         try
         {
             if (_lock is not null && IsOurs()) Probe();
-            else Take(path);
+            else Acquire(path);
             Set(new(true, true, null));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Without the lock it may be another's; with it, what is there can still be read.
+            // Without the lock the folder may belong to another process; with it, the content can still be read.
             Set(new(_lock is not null && Directory.Exists(GetPath("entries")), false, Describe(e), IsFull(e)));
         }
         finally
         {
-            Volatile.Write(ref _looking, 0);
+            Volatile.Write(ref _checking, 0);
         }
     }
 
@@ -231,7 +237,7 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
     {
         try
         {
-            return File.ReadAllText(GetPath("owner")) == _word;
+            return File.ReadAllText(GetPath("owner")) == _ownerWord;
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -239,21 +245,21 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         }
     }
 
-    private void Take(string path)
+    private void Acquire(string path)
     {
         _lock?.Dispose();
         _lock = null;
         CreateFolder(path);
-        // A path that was mistyped must not cost anybody his files.
+        // Never delete files of others: the configured path may be mistyped.
         if (!File.Exists(GetPath("lock"))
             && Directory.EnumerateFileSystemEntries(path).Any(e => System.IO.Path.GetFileName(e) != "lost+found"))
             throw new IOException(NotOurs);
         var held = new FileStream(GetPath("lock"), NewFile(mode: FileMode.OpenOrCreate, share: FileShare.None));
         try
         {
-            _word = Convert.ToHexString(RandomNumberGenerator.GetBytes(16));
+            _ownerWord = Convert.ToHexString(RandomNumberGenerator.GetBytes(16));
             File.Delete(GetPath("owner"));
-            using (var owner = new FileStream(GetPath("owner"), NewFile())) owner.Write(System.Text.Encoding.ASCII.GetBytes(_word));
+            using (var owner = new FileStream(GetPath("owner"), NewFile())) owner.Write(System.Text.Encoding.ASCII.GetBytes(_ownerWord));
             if (Directory.Exists(GetPath("tmp"))) Directory.Delete(GetPath("tmp"), recursive: true);
             CreateFolder(GetPath("tmp"));
             CreateFolder(GetPath("entries"));
@@ -261,7 +267,7 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         }
         catch
         {
-            // Read-only, or full: the lock stays, for reading.
+            // Read-only or full: keep the lock for reading.
             _lock = held;
             throw;
         }
@@ -269,7 +275,7 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         OwnershipEpoch++;
     }
 
-    /// <summary>Writes as much as a frame may have, and takes it away.</summary>
+    /// <summary>Writes and deletes a file of the size of a frame.</summary>
     private void Probe()
     {
         var file = GetPath("tmp", "probe");
@@ -290,14 +296,14 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         else log.FolderFailed(_path ?? "", state.Name, state.Reason);
     }
 
-    /// <summary>What went wrong, without the names of files.</summary>
+    /// <summary>Describes a failure without file names.</summary>
     private static string Describe(Exception e) => e switch
     {
         UnauthorizedAccessException => "no permission, or the disk is read-only",
         DirectoryNotFoundException => "the folder is gone",
         _ when IsFull(e) => "the disk is full",
         _ when e.Message == NotOurs => NotOurs,
-        _ when e.Message.Contains("being used by another process", StringComparison.Ordinal) => Owned,
+        _ when e.Message.Contains("being used by another process", StringComparison.Ordinal) => OwnedByAnother,
         Microsoft.Data.Sqlite.SqliteException sqlite => $"the database cannot be used (SQLite {sqlite.SqliteExtendedErrorCode})",
         _ => $"the disk reports an error ({e.HResult & 0xFFFF})",
     };

@@ -1,38 +1,40 @@
 namespace Proxy.Disk;
 
-/// <summary>Takes the folder before the first request is answered, as far as the disk answers, and looks after it from then on.</summary>
+/// <summary>Acquires the folder before the first request, if the disk answers in time, and checks it at intervals.</summary>
 public sealed class CacheFolderKeeper(CacheFolder folder, TimeProvider time) : BackgroundService
 {
-    private static readonly TimeSpan Every = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(5);
 
-    /// <summary>So long, at most, a start waits for the process before it to let go.</summary>
-    private static readonly TimeSpan HandOver = TimeSpan.FromSeconds(2);
+    /// <summary>The maximum time for which a start waits for the previous process to release the folder.</summary>
+    private static readonly TimeSpan ReleaseTimeout = TimeSpan.FromSeconds(2);
 
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>Acquires the folder.</summary>
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         var started = TimeProvider.System.GetTimestamp();
         await folder.CheckAsync();
-        while (folder.IsOwnedByAnother && TimeProvider.System.GetElapsedTime(started) < HandOver)
+        while (folder.IsOwnedByAnother && TimeProvider.System.GetElapsedTime(started) < ReleaseTimeout)
         {
-            await Task.Delay(Pause, TimeProvider.System, cancellationToken);
+            await Task.Delay(RetryInterval, TimeProvider.System, cancellationToken);
             await folder.CheckAsync();
         }
         await base.StartAsync(cancellationToken);
     }
 
+    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         if (!folder.IsConfigured) return;
-        using var timer = new PeriodicTimer(Every, time);
+        using var timer = new PeriodicTimer(CheckInterval, time);
         try
         {
             while (await timer.WaitForNextTickAsync(stoppingToken)) await folder.CheckAsync();
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
-            // The process ends.
+            // Shutdown.
         }
     }
 }

@@ -4,17 +4,17 @@ using Proxy.Operations;
 namespace Proxy.Disk;
 
 /// <summary>
-/// One SQLite database in the folder: opened when it is first used, and made anew when it is damaged or of another version.
+/// A SQLite database in the cache folder: opened at its first use, and recreated when it is damaged or of another version.
 /// </summary>
 /// <remarks>
-/// Write-ahead log with <c>synchronous=NORMAL</c>: always consistent, also after a cut of power; what was written last may
-/// be missing. One connection writes, another reads meanwhile. Nothing kept here is missed more than a cache is.
+/// Write-ahead log with <c>synchronous=NORMAL</c>: always consistent, but a power failure may lose the last transactions, which a cache
+/// can afford. One connection writes while another reads.
 /// </remarks>
-/// <param name="folder">Where it lies.</param>
-/// <param name="name">Of the file.</param>
-/// <param name="version">Of the schema; a file with another one is replaced.</param>
-/// <param name="schema">Makes the tables.</param>
-/// <param name="log">Told when a file was replaced.</param>
+/// <param name="folder">The cache folder.</param>
+/// <param name="name">The file name.</param>
+/// <param name="version">The schema version; a file of another version is replaced.</param>
+/// <param name="schema">Creates the tables.</param>
+/// <param name="log">Logs the replacement of a file.</param>
 public sealed class SqliteFile(CacheFolder folder, string name, int version, string schema, ILogger log) : IDisposable
 {
     private const int Corrupt = 11;
@@ -24,25 +24,25 @@ public sealed class SqliteFile(CacheFolder folder, string name, int version, str
     private readonly Lock _reading = new();
     private SqliteSession? _writer;
     private SqliteSession? _reader;
-    private int _taken;
+    private int _ownershipEpoch;
 
-    /// <summary>Grows when the file was made anew, and so is empty.</summary>
+    /// <summary>Grows each time the file is recreated, and so is empty.</summary>
     public int Generation { get; private set; }
 
-    /// <summary>Bytes that are in use; those of rows that are gone do not count, for others will stand there.</summary>
+    /// <summary>The bytes in use; free pages do not count, as new rows reuse them.</summary>
     public long UsedBytes =>
         Read(static s => (s.Number("PRAGMA page_count") - s.Number("PRAGMA freelist_count")) * s.Number("PRAGMA page_size"), 0L);
 
-    /// <summary>Looks something up. Waits for no writer.</summary>
-    /// <param name="work">What to do.</param>
-    /// <param name="otherwise">The result when the disk cannot be used.</param>
+    /// <summary>Runs a query. Does not wait for writers.</summary>
+    /// <param name="work">The query.</param>
+    /// <param name="otherwise">The result when the disk is unusable.</param>
     public T Read<T>(Func<SqliteSession, T> work, T otherwise) =>
         folder.State.CanRead ? Use(_reading, ref _reader, work, otherwise, writes: false) : otherwise;
 
-    /// <summary>Changes something, as one transaction.</summary>
-    /// <param name="work">What to do.</param>
-    /// <param name="committed">Runs when it is done, before the next change.</param>
-    /// <returns>False when it could not.</returns>
+    /// <summary>Runs changes in one transaction.</summary>
+    /// <param name="work">The changes.</param>
+    /// <param name="committed">Runs after the commit, before the next change.</param>
+    /// <returns>False when they failed.</returns>
     public bool Write(Action<SqliteSession> work, Action? committed = null) => folder.State.CanWrite && Use(
         _writing,
         ref _writer,
@@ -57,6 +57,7 @@ public sealed class SqliteFile(CacheFolder folder, string name, int version, str
         false,
         writes: true);
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         lock (_writing) lock (_reading) Close();
@@ -64,11 +65,11 @@ public sealed class SqliteFile(CacheFolder folder, string name, int version, str
 
     private T Use<T>(Lock gate, ref SqliteSession? session, Func<SqliteSession, T> work, T otherwise, bool writes)
     {
-        // Who waits behind one that hangs on a disk goes on without it.
+        // Give up behind an operation that hangs on the disk.
         if (!gate.TryEnter(CacheFolder.Patience)) return otherwise;
         try
         {
-            if (_taken != folder.OwnershipEpoch && !TryReopen(gate)) return otherwise;
+            if (_ownershipEpoch != folder.OwnershipEpoch && !TryReopen(gate)) return otherwise;
             session ??= Open();
             return work(session);
         }
@@ -91,23 +92,23 @@ public sealed class SqliteFile(CacheFolder folder, string name, int version, str
         }
     }
 
-    /// <summary>The folder is another one now: what is open lies in the old one.</summary>
-    private bool TryReopen(Lock mine) => WithBoth(mine, () =>
+    /// <summary>Reopens the database after the folder was acquired again: open files belong to the old folder.</summary>
+    private bool TryReopen(Lock held) => WithBoth(held, () =>
     {
         Close();
-        _taken = folder.OwnershipEpoch;
+        _ownershipEpoch = folder.OwnershipEpoch;
     });
 
-    private void Replace(Lock mine) => WithBoth(mine, () =>
+    private void Replace(Lock held) => WithBoth(held, () =>
     {
         Close();
-        foreach (var ending in (string[])["", "-wal", "-shm"]) File.Delete(folder.GetPath(name + ending));
+        foreach (var suffix in (string[])["", "-wal", "-shm"]) File.Delete(folder.GetPath(name + suffix));
         Generation++;
     });
 
-    private bool WithBoth(Lock mine, Action work)
+    private bool WithBoth(Lock held, Action work)
     {
-        var other = mine == _reading ? _writing : _reading;
+        var other = held == _reading ? _writing : _reading;
         if (!other.TryEnter(CacheFolder.Patience)) return false;
         try
         {
@@ -128,14 +129,14 @@ public sealed class SqliteFile(CacheFolder folder, string name, int version, str
     private SqliteSession Open()
     {
         var path = folder.GetPath(name);
-        // SQLite gives its further files the mode of this one.
+        // SQLite gives its additional files the mode of this one.
         if (!File.Exists(path)) new FileStream(path, CacheFolder.NewFile()).Dispose();
         var session = new SqliteSession(path);
         try
         {
             var found = session.Number("PRAGMA user_version");
             if (found == version) return session;
-            if (found != 0) throw new SqliteException($"Schema {found} in place of {version}.", NotADatabase);
+            if (found != 0) throw new SqliteException($"Schema version {found} instead of {version}.", NotADatabase);
             session.Run($"BEGIN IMMEDIATE; {schema}; PRAGMA user_version = {version}; COMMIT;");
             Generation++;
             return session;

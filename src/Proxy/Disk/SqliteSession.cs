@@ -2,17 +2,21 @@ using Microsoft.Data.Sqlite;
 
 namespace Proxy.Disk;
 
-/// <summary>One connection to a database, with the statements that it has prepared.</summary>
+/// <summary>One database connection with its prepared statements.</summary>
 public sealed class SqliteSession : IDisposable
 {
     private readonly SqliteConnection _connection;
     private readonly Dictionary<string, SqliteCommand> _commands = [];
     private SqliteTransaction? _transaction;
 
+    /// <summary>Opens the database file.</summary>
     public SqliteSession(string path)
     {
-        _connection =
-            new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false, DefaultTimeout = (int)CacheFolder.Patience.TotalSeconds }.ToString());
+        var settings = new SqliteConnectionStringBuilder
+        {
+            DataSource = path, Pooling = false, DefaultTimeout = (int)CacheFolder.Patience.TotalSeconds,
+        };
+        _connection = new SqliteConnection(settings.ToString());
         try
         {
             _connection.Open();
@@ -25,7 +29,7 @@ public sealed class SqliteSession : IDisposable
         }
     }
 
-    /// <summary>A statement with its values, in the order in which they stand in it as <c>$1</c>, <c>$2</c> …</summary>
+    /// <summary>Prepares a statement with its values for <c>$1</c>, <c>$2</c> …</summary>
     public SqliteCommand Prepare(string sql, params ReadOnlySpan<object?> values)
     {
         if (!_commands.TryGetValue(sql, out var command))
@@ -40,13 +44,16 @@ public sealed class SqliteSession : IDisposable
         return command;
     }
 
+    /// <summary>Runs a statement.</summary>
     public void Run(string sql, params ReadOnlySpan<object?> values) => Prepare(sql, values).ExecuteNonQuery();
 
-    /// <summary>The one number that a query gives; 0 when it gives none.</summary>
+    /// <summary>The single number that a query returns; 0 when it returns none.</summary>
     public long Number(string sql, params ReadOnlySpan<object?> values) => Prepare(sql, values).ExecuteScalar() is long number ? number : 0;
 
+    /// <summary>Begins a write transaction.</summary>
     public SqliteTransaction Begin() => _transaction = _connection.BeginTransaction(deferred: false);
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         foreach (var command in _commands.Values) command.Dispose();

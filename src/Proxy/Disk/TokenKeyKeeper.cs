@@ -3,52 +3,54 @@ using Proxy.Wire;
 
 namespace Proxy.Disk;
 
-/// <summary>Keeps the key of <see cref="BulkTokens"/> in the cache folder, so that a viewer's links outlive a restart.</summary>
+/// <summary>Stores the key of <see cref="BulkTokens"/> in the cache folder, so that links in viewers survive a restart.</summary>
 /// <remarks>
-/// Without a folder, or while it cannot be used, the key is this process's own. A folder that is taken later is looked at
-/// then; its key signs from there on, and links under the first key stay good until the process ends.
+/// Without a usable folder the process has a key of its own. When the folder is acquired later, its key signs from then on, and links
+/// signed with the first key stay valid until the process ends.
 /// </remarks>
 public sealed class TokenKeyKeeper(CacheFolder folder, BulkTokens tokens, TimeProvider time) : BackgroundService
 {
     private const string Name = "links.key";
 
-    private static readonly TimeSpan Every = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(5);
 
-    /// <summary>The folder that the key was read from or written to, as <see cref="CacheFolder.OwnershipEpoch"/> counts.</summary>
-    private int _taken;
+    /// <summary>The <see cref="CacheFolder.OwnershipEpoch"/> at which the key was read or written.</summary>
+    private int _ownershipEpoch;
 
+    /// <summary>Loads the key before the first request.</summary>
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         await LoadAsync(cancellationToken);
         await base.StartAsync(cancellationToken);
     }
 
+    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         if (!folder.IsConfigured) return;
-        using var timer = new PeriodicTimer(Every, time);
+        using var timer = new PeriodicTimer(CheckInterval, time);
         try
         {
             while (await timer.WaitForNextTickAsync(stoppingToken)) await LoadAsync(stoppingToken);
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
-            // The process ends.
+            // Shutdown.
         }
     }
 
     private async Task LoadAsync(CancellationToken cancellation)
     {
-        var taken = folder.OwnershipEpoch;
-        if (taken == _taken) return;
-        // A read that failed is no missing key: then the folder cannot be written either, and the next look decides.
+        var epoch = folder.OwnershipEpoch;
+        if (epoch == _ownershipEpoch) return;
+        // After a failed read the folder cannot be written to either, so an existing key is never overwritten; the next check retries.
         var key = await folder.RunAsync(Read, cancellation) ?? await folder.RunAsync(Write, cancellation, writes: true);
         if (key is null) return;
         tokens.Use(key);
-        _taken = taken;
+        _ownershipEpoch = epoch;
     }
 
-    /// <returns>Null when there is none.</returns>
+    /// <returns>Null when there is no valid key.</returns>
     private byte[]? Read()
     {
         var file = new FileInfo(folder.GetPath(Name));

@@ -6,18 +6,18 @@ using Proxy.Metadata.Persistence;
 
 namespace Proxy.Metadata;
 
-/// <summary>What is known about studies, by backend: OHIF's DicomMetadataStore, for many clients at once.</summary>
+/// <summary>All known metadata of studies, by backend: OHIF's DicomMetadataStore for many clients at once.</summary>
 /// <remarks>
-/// A reader takes a <see cref="Study"/> and keeps it as long as it likes: it never changes. A writer makes a new one and
-/// swaps it in. What left memory, because there was no room for it, comes back from the file; where there is none it is
-/// asked for again. Events come in the order of the changes of a study, and tell each once (<see cref="StoreEvents"/>).
+/// A <see cref="Study"/> is immutable: a reader may hold it for any time, and a writer swaps in a new one. Studies evicted from memory
+/// come back from the file; without a file the backends are asked again. Events follow the order of the changes of a study, and announce
+/// each change once (<see cref="StoreEvents"/>).
 /// </remarks>
-/// <param name="preferenceOf">The order of backends that hold the same series: the lower wins.</param>
-/// <param name="time">The clock that answers are dated by.</param>
-/// <param name="events">Where what is new, gone or moved is told.</param>
-/// <param name="maxBytes">The most memory that studies may hold, in bytes.</param>
-/// <param name="file">Where they outlive the process; null for nowhere.</param>
-/// <param name="maxDiskBytes">The most that they may hold there, in bytes.</param>
+/// <param name="preferenceOf">Orders backends that hold the same series: the lowest number wins.</param>
+/// <param name="time">The clock that dates the answers.</param>
+/// <param name="events">Receives the events.</param>
+/// <param name="maxBytes">The memory budget of the studies, in bytes.</param>
+/// <param name="file">The persistent copy; null for none.</param>
+/// <param name="maxDiskBytes">The disk budget, in bytes.</param>
 public sealed class DicomMetadataStore(
     Func<string, int> preferenceOf, TimeProvider time, EventLog events, long maxBytes, StudyFile? file = null,
     long maxDiskBytes = long.MaxValue)
@@ -25,50 +25,50 @@ public sealed class DicomMetadataStore(
     private readonly PersistentStudyTable _studies = new(
         maxBytes, file?.IsConfigured == true ? file : null, maxDiskBytes, (before, after) =>
     {
-        foreach (var told in StoreEvents.Between(before, after)) events.Publish(told);
+        foreach (var change in StoreEvents.Between(before, after)) events.Publish(change);
     });
 
-    /// <summary>In memory.</summary>
+    /// <summary>The size of the studies in memory, in bytes.</summary>
     public long Bytes => _studies.Bytes;
 
-    /// <summary>Of all studies, in memory and on disk.</summary>
+    /// <summary>The number of studies in memory and on disk.</summary>
     public int Count => _studies.Count;
 
-    /// <summary>How many of the studies in memory each backend holds; those that are on disk alone are not read for it.</summary>
+    /// <summary>The number of studies in memory that each backend holds; studies on disk only are not counted.</summary>
     public IReadOnlyDictionary<string, int> CountByBackend() => _studies.CountByBackend();
 
-    /// <summary>All, in memory and on disk, in their order.</summary>
+    /// <summary>The UIDs of all studies, in memory and on disk, in order.</summary>
     public IEnumerable<Uid> StudyInstanceUids => _studies.FindUids();
 
-    /// <summary>Takes new budgets, in bytes; what is over them leaves.</summary>
+    /// <summary>Sets new budgets, in bytes, and evicts the excess.</summary>
     public void Resize(long bytes, long diskBytes = long.MaxValue) => _studies.Resize(bytes, diskBytes);
 
     /// <summary>
-    /// Takes a study into memory when the file has it, without holding a thread; whoever handles a study awaits this
-    /// first, and then uses the methods below, which find it there. It costs nothing when the study is in memory.
-    /// A disk that does not answer is given up on after <see cref="Disk.CacheFolder.Patience"/>: then the study is unknown.
+    /// Loads a study from the file into memory without blocking a thread. Await it before using the methods below for that study, so that
+    /// they find it in memory. Completes at once when it is in memory. Gives up after <see cref="Disk.CacheFolder.Patience"/> when the
+    /// disk does not answer: the study is then unknown.
     /// </summary>
     public ValueTask LoadAsync(Uid study, CancellationToken cancellation) => _studies.LoadAsync(study, cancellation);
 
-    /// <summary>Asked to write, on another thread, when memory is full; set by <see cref="StoreWriter"/>.</summary>
+    /// <summary>Requests a flush on another thread when memory is full; set by <see cref="StoreWriter"/>.</summary>
     internal Action? Full
     {
         set => _studies.Full = value;
     }
 
-    /// <summary>Writes what changed, and lets go of what is over the budget.</summary>
+    /// <summary>Writes the changes and evicts the excess over the budget.</summary>
     internal void Shrink() => _studies.Shrink();
 
-    /// <summary>Writes what changed to the file.</summary>
-    /// <param name="withUses">Also which studies were looked at.</param>
-    /// <returns>False when it could not.</returns>
+    /// <summary>Writes the changes to the file.</summary>
+    /// <param name="withUses">Write also which studies were used.</param>
+    /// <returns>False when the file cannot be written.</returns>
     public bool Flush(bool withUses = false) => _studies.Flush(withUses);
 
-    /// <summary>Files the row that a search in <paramref name="backend"/> gave of a study. Fires nothing, as in OHIF.</summary>
-    /// <param name="backend">Who said it.</param>
-    /// <param name="row">What it said.</param>
-    /// <param name="asked">When; null for now.</param>
-    /// <param name="fields">What was asked for besides what every search asks for.</param>
+    /// <summary>Stores the search row of a study. Raises no event, as in OHIF.</summary>
+    /// <param name="backend">The backend that answered.</param>
+    /// <param name="row">The row.</param>
+    /// <param name="asked">The time of the answer; null for now.</param>
+    /// <param name="fields">The fields requested beyond those of every search, as tag paths.</param>
     public void AddStudy(string backend, Dataset row, DateTimeOffset? asked = null, IImmutableSet<string>? fields = null)
     {
         if (row.FindUid(Tag.StudyInstanceUid) is not { } uid) return;
@@ -77,28 +77,28 @@ public sealed class DicomMetadataStore(
         _studies.Update(uid, study =>
         {
             var list = study.GetList(backend);
-            // The page of a result that is kept may be shown again and again.
+            // A cached result page may be served, and stored here, repeatedly.
             if (list.StudyRow is not null && list.StudyRowAsked >= when && list.StudyRowAsked < now) return study;
             return study.With(
                 list with { StudyRow = row, StudyRowAsked = when, StudyRowFields = fields ?? ImmutableSortedSet<string>.Empty });
         });
     }
 
-    /// <summary>Notes that a backend, asked for a study, does not have it: a row that it once gave is gone.</summary>
+    /// <summary>Removes the search row of a study that the backend no longer has.</summary>
     public void RemoveStudyRow(string backend, Uid study) =>
         _studies.Update(
             study,
             current => current.GetList(backend) is { StudyRow: not null } list ? current.With(list with { StudyRow = null }) : current);
 
     /// <summary>
-    /// Files summaries of series of one study and fires <see cref="ProxyEvent.SeriesAdded"/> for those that are new to clients.
+    /// Stores summaries of a study's series and raises <see cref="ProxyEvent.SeriesAdded"/> for those that are new to clients.
     /// </summary>
-    /// <param name="backend">Who said it.</param>
-    /// <param name="study">The study that was asked about; a summary need not name it.</param>
-    /// <param name="summaries">One row a series.</param>
-    /// <param name="areAll">These are all series that the backend holds: others are gone.</param>
-    /// <param name="madeInClient">They were fetched ahead: no event, until a client asks for them.</param>
-    /// <returns>The series that were here and are gone.</returns>
+    /// <param name="backend">The backend that answered.</param>
+    /// <param name="study">The requested study; a summary need not name it.</param>
+    /// <param name="summaries">One row per series.</param>
+    /// <param name="areAll">True when these are all series that the backend holds: others are removed.</param>
+    /// <param name="madeInClient">True when they were prefetched: no event until a client requests them.</param>
+    /// <returns>The removed series.</returns>
     public IReadOnlyList<Uid> AddSeriesMetadata(
         string backend, Uid study, IReadOnlyCollection<Dataset> summaries, bool areAll = false, bool madeInClient = false)
     {
@@ -123,15 +123,15 @@ public sealed class DicomMetadataStore(
                 Series = series,
                 Asked = areAll ? now : list.Asked,
                 IsUnlisted = false,
-                // A study without a series is none.
+                // An archive has no study without a series.
                 StudyRow = areAll && series.IsEmpty ? null : list.StudyRow,
             });
         });
-        return GoneBetween(before, after, backend);
+        return RemovedBetween(before, after, backend);
     }
 
-    /// <summary>Notes that a backend says "not found" to a search for the series of a study: what it once named is gone.</summary>
-    /// <returns>The series that were here and are gone.</returns>
+    /// <summary>Records that a backend answered "not found" to a search for a study's series; removes the series it once listed.</summary>
+    /// <returns>The removed series.</returns>
     public IReadOnlyList<Uid> AddUnlisted(string backend, Uid study)
     {
         var now = time.GetUtcNow();
@@ -139,12 +139,12 @@ public sealed class DicomMetadataStore(
             study,
             current => current.With(
                 current.GetList(backend) with { Series = ImmutableDictionary<Uid, Series>.Empty, Asked = now, IsUnlisted = true }));
-        return GoneBetween(before, after, backend);
+        return RemovedBetween(before, after, backend);
     }
 
     /// <summary>
-    /// Files instances by their own study and series, whatever else comes in the same call. Of an instance that is here
-    /// already the newer dataset stands; <see cref="ProxyEvent.InstancesAdded"/> names only those that are new to clients.
+    /// Stores instances, each under its own study and series. A newer dataset replaces an older one;
+    /// <see cref="ProxyEvent.InstancesAdded"/> names only instances that are new to clients.
     /// </summary>
     public void AddInstances(string backend, IReadOnlyCollection<Dataset> instances, bool madeInClient = false)
     {
@@ -154,17 +154,17 @@ public sealed class DicomMetadataStore(
         }
     }
 
-    /// <summary>Files a whole answer to "all instances of this series": those that it does not name are gone.</summary>
-    /// <param name="backend">Who said it.</param>
-    /// <param name="path">The series that was asked for.</param>
-    /// <param name="instances">All of them.</param>
-    /// <param name="validators">What came with the answer.</param>
-    /// <param name="summary">The series' row that stood when it was asked for.</param>
+    /// <summary>Stores the complete metadata of a series: instances that it does not name are removed.</summary>
+    /// <param name="backend">The backend that answered.</param>
+    /// <param name="path">The requested series.</param>
+    /// <param name="instances">All instances.</param>
+    /// <param name="validators">The validators of the answer.</param>
+    /// <param name="summary">The series' search row at the time of the request.</param>
     /// <param name="madeInClient">
-    /// They were fetched ahead: no event, until a client asks for them. In a series whose metadata one asked for already, what is new
-    /// fires.
+    /// True when they were prefetched: no event until a client requests them. In a series whose metadata a client has requested before, new
+    /// instances raise events at once.
     /// </param>
-    /// <returns>The instances that were here and are gone.</returns>
+    /// <returns>The removed instances.</returns>
     public IReadOnlyList<Uid> AddInstances(
         string backend, SeriesPath path, PackedInstances instances, Validators? validators = null, Dataset? summary = null,
         bool madeInClient = false)
@@ -173,7 +173,7 @@ public sealed class DicomMetadataStore(
         return before?.Metadata is { } older && older.Hash != instances.Hash ? [.. older.Uids.Where(uid => !instances.Has(uid))] : [];
     }
 
-    /// <summary>Files the rows that a search for instances gave. They are no metadata, so nothing fires.</summary>
+    /// <summary>Stores search rows of instances. They are not metadata, so no event is raised.</summary>
     public void AddInstanceRows(string backend, IReadOnlyCollection<Dataset> rows)
     {
         foreach (var (path, newer) in GroupBySeries(rows))
@@ -187,10 +187,10 @@ public sealed class DicomMetadataStore(
         }
     }
 
-    /// <summary>Notes that a backend still holds what is kept of a series.</summary>
-    /// <param name="backend">Whose metadata.</param>
-    /// <param name="path">Which series.</param>
-    /// <param name="asked">When it was asked: what vouches for the metadata may be a list that is older than now.</param>
+    /// <summary>Records that a backend still holds the stored metadata of a series.</summary>
+    /// <param name="backend">The backend.</param>
+    /// <param name="path">The series.</param>
+    /// <param name="asked">The time of the confirmation, which may be that of an earlier series list.</param>
     public void Confirm(string backend, SeriesPath path, DateTimeOffset asked) => _studies.Update(path.Study, study =>
     {
         var list = study.GetList(backend);
@@ -199,7 +199,7 @@ public sealed class DicomMetadataStore(
             : study;
     });
 
-    /// <summary>Binds a series to the backend that it is given from.</summary>
+    /// <summary>Sets the backend that a series is served from.</summary>
     public void SetOwner(string backend, SeriesPath path)
     {
         if (_studies.Find(path.Study) is not { } known || known.Owners.GetValueOrDefault(path.Series) == backend) return;
@@ -207,39 +207,39 @@ public sealed class DicomMetadataStore(
             path.Study, study => study.SeriesLists.IsEmpty ? study : study with { Owners = study.Owners.SetItem(path.Series, backend) });
     }
 
-    /// <summary>Forgets all that a backend said: it is configured no more, or it is another one now.</summary>
+    /// <summary>Removes all answers of a backend that is no longer configured, or whose identity changed.</summary>
     public void RemoveBackend(string backend) => _studies.RemoveBackend(backend);
 
-    /// <summary>Forgets what a backend said of a series, because it no longer has it.</summary>
+    /// <summary>Removes a series that a backend no longer has.</summary>
     public void RemoveSeries(string backend, SeriesPath path) => _studies.Update(path.Study, study =>
     {
         var list = study.GetList(backend);
         return list.FindSeries(path.Series) is null ? study : study.With(list with { Series = list.Series.Remove(path.Series) });
     });
 
-    /// <summary>Forgets all that is known of a study, in memory and on disk.</summary>
-    /// <returns>False when the disk could not be changed.</returns>
+    /// <summary>Removes a study from memory and disk.</summary>
+    /// <returns>False when the disk cannot be changed.</returns>
     public bool RemoveStudy(Uid study) => _studies.Remove(study);
 
-    /// <summary><see cref="RemoveStudy"/> without holding a thread for the disk.</summary>
-    /// <returns>False when the disk could not be changed.</returns>
+    /// <summary><see cref="RemoveStudy"/> without blocking a thread on the disk.</summary>
+    /// <returns>False when the disk cannot be changed.</returns>
     public Task<bool> RemoveStudyAsync(Uid study) => _studies.RemoveAsync(study);
 
-    /// <summary><see cref="RemoveAll"/> without holding a thread for the disk.</summary>
-    /// <returns>False when the disk could not be changed.</returns>
+    /// <summary><see cref="RemoveAll"/> without blocking a thread on the disk.</summary>
+    /// <returns>False when the disk cannot be changed.</returns>
     public Task<bool> RemoveAllAsync() => _studies.RemoveAllAsync();
 
-    /// <summary>Forgets everything, in memory and on disk.</summary>
-    /// <returns>False when the disk could not be changed.</returns>
+    /// <summary>Removes all studies from memory and disk.</summary>
+    /// <returns>False when the disk cannot be changed.</returns>
     public bool RemoveAll() => _studies.RemoveAll();
 
-    /// <summary>A study as it is known now; null when it is not.</summary>
+    /// <summary>The current version of a study; null when it is unknown.</summary>
     public Study? GetStudy(Uid studyInstanceUid) => _studies.Find(studyInstanceUid);
 
-    /// <summary>All studies in the order of their UIDs, one after the other; none is kept in memory that is not there already.</summary>
+    /// <summary>All studies in the order of their UIDs, read one by one; none is loaded into memory or marked as used.</summary>
     public IEnumerable<Study> ReadStudies() => StudyInstanceUids.Select(_studies.Peek).OfType<Study>();
 
-    /// <summary><see cref="ReadStudies"/> without holding a thread for the disk: it ends early when that does not answer.</summary>
+    /// <summary><see cref="ReadStudies"/> without blocking a thread on the disk; ends early when the disk does not answer.</summary>
     public async IAsyncEnumerable<Study> ReadStudiesAsync([EnumeratorCancellation] CancellationToken cancellation)
     {
         const int Page = 50;
@@ -261,33 +261,33 @@ public sealed class DicomMetadataStore(
         }
     }
 
-    /// <summary>A series in its owner's list; null when no backend named it.</summary>
+    /// <summary>A series from its first holder's list; null when no backend has named it.</summary>
     public Series? GetSeries(SeriesPath path) =>
         GetStudy(path.Study)?.GetHolders(path.Series, preferenceOf).FirstOrDefault()?.FindSeries(path.Series);
 
-    /// <summary>An instance, from the first backend in the order of <see cref="Study.GetHolders"/> that named it.</summary>
+    /// <summary>An instance from the first backend, in the order of <see cref="Study.GetHolders"/>, whose list names it.</summary>
     public Instance? GetInstance(InstancePath path) =>
         GetStudy(path.Study)?.FindInstance(path, preferenceOf);
 
     /// <summary>
-    /// The instance that a viewer's image id names (<see cref="ImageId"/>); null when it is not known, or is no image id.
+    /// The instance named by a viewer's image id (<see cref="ImageId"/>); null when it is unknown, or the id is invalid.
     /// </summary>
     public Instance? GetInstanceFromImageId(string imageId) => ImageId.TryParse(imageId, out var id) ? GetInstance(id.Instance) : null;
 
-    /// <summary>A client was given this backend's list of a study: what was fetched ahead in it fires now, once.</summary>
-    /// <returns>Whether something was.</returns>
+    /// <summary>Marks a backend's list of a study as sent to a client; raises the events of its prefetched series, once.</summary>
+    /// <returns>True when there were any.</returns>
     public bool ShowSeries(string backend, Uid study) =>
         _studies.Find(study)?.SeriesLists.GetValueOrDefault(backend)?.HasPrefetched == true
             && Show(backend, study, static list => list.MarkRequested());
 
-    /// <summary>A client was given a series' metadata or pixels from this backend: what of it was fetched ahead fires now, once.</summary>
-    /// <returns>Whether something was.</returns>
+    /// <summary>Marks the metadata or pixels of a series as sent to a client; raises the events of its prefetched data, once.</summary>
+    /// <returns>True when there was any.</returns>
     public bool ShowMetadata(string backend, SeriesPath path) =>
         _studies.Find(path.Study)?.SeriesLists.GetValueOrDefault(backend)?.FindSeries(path.Series)?.HasPrefetched == true
             && ShowSeries(backend, path);
 
     /// <summary>
-    /// Calls <paramref name="handler"/> for each event of this name from now on, on its own time, until the handle is disposed of.
+    /// Calls <paramref name="handler"/> asynchronously for each event of this name, until the handle is disposed.
     /// </summary>
     public IDisposable Subscribe(string name, Action<ProxyEvent> handler) => events.Subscribe(name, handler);
 
@@ -296,18 +296,18 @@ public sealed class DicomMetadataStore(
             backend, path.Study,
             list => list.FindSeries(path.Series) is { HasPrefetched: true } series ? list.With(series.MarkRequested()) : list);
 
-    private bool Show(string backend, Uid uid, Func<SeriesList, SeriesList> show)
+    private bool Show(string backend, Uid uid, Func<SeriesList, SeriesList> markRequested)
     {
         var (before, after) = _studies.Update(uid, study =>
         {
             var list = study.GetList(backend);
-            var shown = show(list);
+            var shown = markRequested(list);
             return ReferenceEquals(list, shown) ? study : study.With(shown);
         });
         return !ReferenceEquals(before, after);
     }
 
-    /// <returns>What the series was before; null when it was not known.</returns>
+    /// <returns>The series before the change; null when it was unknown.</returns>
     private Series? SetMetadata(string backend, SeriesPath path, Func<Series, Series> change, bool madeInClient)
     {
         var now = time.GetUtcNow();
@@ -325,7 +325,7 @@ public sealed class DicomMetadataStore(
         return before.GetList(backend).FindSeries(path.Series);
     }
 
-    private static Uid[] GoneBetween(Study before, Study after, string backend) =>
+    private static Uid[] RemovedBetween(Study before, Study after, string backend) =>
         [.. before.GetList(backend).Series.Keys.Where(uid => after.GetList(backend).FindSeries(uid) is null)];
 
     private static Dictionary<SeriesPath, Dictionary<Uid, byte[]>> GroupBySeries(IReadOnlyCollection<Dataset> instances)

@@ -2,7 +2,7 @@ using Proxy.Dicom;
 
 namespace Proxy.Metadata;
 
-/// <summary>One instance, found: whose it is and its dataset as kept (URLs under <see cref="Wire.DicomJsonWriter.RootMark"/>).</summary>
+/// <summary>One instance of one backend, with its stored dataset (URLs under <see cref="Wire.DicomJsonWriter.RootMark"/>).</summary>
 public sealed class Instance
 {
     private readonly PackedInstances _packed;
@@ -16,13 +16,14 @@ public sealed class Instance
         _ordinal = ordinal;
     }
 
-    /// <summary>Whose series list it stands in.</summary>
+    /// <summary>The backend whose series list names it.</summary>
     public string Backend { get; }
 
+    /// <summary>The UIDs of study, series and instance.</summary>
     public InstancePath Path { get; }
 
     /// <summary>
-    /// One DICOM JSON object: the whole metadata, or a search's row when no more is known. Unpacked each time that it is read.
+    /// One DICOM JSON object: the complete metadata, or the row of a search when only that is known. Unpacked on each call.
     /// </summary>
     public ReadOnlyMemory<byte> Json => _packed.JsonAt(_ordinal);
 

@@ -8,25 +8,25 @@ using Proxy.Dicom;
 
 namespace Proxy.Metadata;
 
-/// <summary>The datasets of a series' instances, packed, with an index by SOP Instance UID.</summary>
+/// <summary>The datasets of a series' instances, compressed, with an index by SOP Instance UID.</summary>
 /// <remarks>
-/// Datasets of one series repeat each other, so they are packed together: in blocks of some twenty datasets, so that
-/// one of them costs the unpacking of its block and not of the whole series.
+/// Datasets of one series are similar, so they are compressed together: in blocks of some twenty datasets, so that reading one dataset
+/// unpacks its block and not the whole series.
 /// <code>
 /// text    dataset , dataset , dataset │ dataset , …        one JSON array without its brackets
 /// blocks  └──────── Brotli ──────────┘└── Brotli ──…
-/// index   UIDs in one array of ASCII · where each ends · where each dataset ends · ordinals by UID
+/// index   UIDs in one array of ASCII · end of each UID · end of each dataset · ordinals by UID
 /// </code>
-/// Never changes. About 60 bytes of index and 60 of data for a CT instance whose JSON is 6,400.
+/// Immutable. A CT instance with 6,400 bytes of JSON takes about 60 bytes of index and 60 of data.
 /// </remarks>
 public sealed class PackedInstances
 {
     private const int BlockBytes = 128 * 1024;
-    /// <summary>The lowest: datasets repeat each other so much that 5 saves a sixth of the bytes for twenty times the work.</summary>
+    /// <summary>The lowest useful: quality 5 saves a sixth of the bytes for twenty times the work.</summary>
     private const int BrotliQuality = 1;
     private const int BrotliWindow = 18;
 
-    /// <summary>A backend chooses its UIDs, but not where they fall.</summary>
+    /// <summary>Random, as a backend chooses its UIDs and must not choose their hash buckets.</summary>
     private static readonly long Seed = Random.Shared.NextInt64();
 
     private readonly ImmutableArray<Block> _blocks;
@@ -34,10 +34,9 @@ public sealed class PackedInstances
     private readonly int[] _uidEnds;
     private readonly int[] _datasetEnds;
     /// <summary>
-    /// Ordinals + 1 by the hash of their UIDs, 0 where there is none. Made when something is first looked up: what is only given whole
-    /// needs it not.
+    /// A hash table of ordinals + 1, 0 for an empty bucket. Built at the first lookup: metadata that is only sent whole needs none.
     /// </summary>
-    private int[]? _places;
+    private int[]? _buckets;
 
     internal PackedInstances(ImmutableArray<Block> blocks, byte[] uids, int[] uidEnds, int[] datasetEnds, UInt128 hash)
     {
@@ -48,87 +47,89 @@ public sealed class PackedInstances
         Hash = hash;
     }
 
-    /// <summary>Some datasets packed together: ordinals from <paramref name="First"/>, <paramref name="Length"/> bytes of text.</summary>
+    /// <summary>Datasets compressed together: ordinals from <paramref name="First"/>, <paramref name="Length"/> bytes of text.</summary>
     internal sealed record Block(int First, int Start, int Length, byte[] Packed);
 
+    /// <summary>The number of instances.</summary>
     public int Count => _uidEnds.Length;
 
     /// <summary>
-    /// Datasets without a valid UID and attributes that were not DICOM JSON, which the backend sent and which are not here. Not kept on
-    /// disk.
+    /// The number of datasets without a valid UID and of attributes that are not DICOM JSON, which were left out of the backend's answer.
+    /// Not persisted.
     /// </summary>
     public (int Datasets, int Attributes) LeftOut { get; private init; }
 
-    /// <summary>Of the text: two equal hashes are the same metadata.</summary>
+    /// <summary>The hash of the text: equal hashes mean equal metadata.</summary>
     public UInt128 Hash { get; }
 
-    /// <summary>Bytes of the text when unpacked.</summary>
+    /// <summary>The length of the unpacked text, in bytes.</summary>
     public int TextBytes => _blocks.IsEmpty ? 0 : _blocks[^1].Start + _blocks[^1].Length;
 
-    /// <summary>Bytes of memory that are held: blocks and index.</summary>
+    /// <summary>The memory held by blocks and index, in bytes.</summary>
     public int PackedBytes => _blocks.Sum(b => b.Packed.Length + 64) + _uids.Length + 4 * (_uidEnds.Length * 4) + 160;
 
     /// <summary>The UIDs, in the order of the datasets.</summary>
     public IEnumerable<Uid> Uids => Enumerable.Range(0, Count).Select(i => Uid.TryParse(UidAt(i), out var uid) ? uid : default);
 
-    /// <summary>As it is kept, for <see cref="Proxy.Metadata.Persistence.PackedFormat"/>.</summary>
+    /// <summary>The blocks, for <see cref="Proxy.Metadata.Persistence.PackedFormat"/>.</summary>
     internal ImmutableArray<Block> Blocks => _blocks;
 
-    /// <summary>As it is kept, for <see cref="Proxy.Metadata.Persistence.PackedFormat"/>.</summary>
+    /// <summary>The index, for <see cref="Proxy.Metadata.Persistence.PackedFormat"/>.</summary>
     internal (byte[] Uids, int[] UidEnds, int[] DatasetEnds) Index => (_uids, _uidEnds, _datasetEnds);
 
+    /// <summary>True when the instance is here.</summary>
     public bool Has(Uid sopInstanceUid) => Find(sopInstanceUid) >= 0;
 
-    /// <summary>One dataset's JSON as kept; null when the instance is not here.</summary>
+    /// <summary>The stored JSON of one dataset; null when the instance is not here.</summary>
     public ReadOnlyMemory<byte>? FindJson(Uid sopInstanceUid) =>
         Find(sopInstanceUid) is >= 0 and var ordinal ? JsonAt(ordinal) : (ReadOnlyMemory<byte>?)null;
 
-    /// <summary>The dataset that stands at this place.</summary>
+    /// <summary>The dataset with this ordinal.</summary>
     internal ReadOnlyMemory<byte> JsonAt(int ordinal)
     {
         var block = _blocks.Last(b => b.First <= ordinal);
         return DatasetAt(ordinal, block, UnpackedBlocks.Read(block, Unpack));
     }
 
-    /// <summary>Its place; -1 when it is not here.</summary>
+    /// <summary>The ordinal of an instance; -1 when it is not here.</summary>
     internal int Find(Uid sopInstanceUid)
     {
-        var places = _places ??= FindOffsets();
+        var buckets = _buckets ??= BuildBuckets();
         Span<byte> uid = stackalloc byte[Uid.MaxLength];
         uid = uid[..Encoding.ASCII.GetBytes(sopInstanceUid.ToString(), uid)];
-        for (var at = GetHash(uid); ; at++)
+        for (var bucket = GetHash(uid); ; bucket++)
         {
-            var ordinal = places[at & (uint)(places.Length - 1)] - 1;
+            var ordinal = buckets[bucket & (uint)(buckets.Length - 1)] - 1;
             if (ordinal < 0 || UidAt(ordinal).SequenceEqual(uid)) return ordinal;
         }
     }
 
-    /// <summary>A hash table: among a million instances each step of a binary search is a wait for memory.</summary>
-    private int[] FindOffsets()
+    /// <summary>Builds a hash table: in a million instances each step of a binary search is a cache miss of the processor.</summary>
+    private int[] BuildBuckets()
     {
-        var places = new int[BitOperations.RoundUpToPowerOf2((uint)(Count + Count / 2 + 1))];
+        var buckets = new int[BitOperations.RoundUpToPowerOf2((uint)(Count + Count / 2 + 1))];
         for (var i = 0; i < Count; i++)
         {
-            var at = GetHash(UidAt(i));
-            while (places[at & (uint)(places.Length - 1)] != 0) at++;
-            places[at & (uint)(places.Length - 1)] = i + 1;
+            var bucket = GetHash(UidAt(i));
+            while (buckets[bucket & (uint)(buckets.Length - 1)] != 0) bucket++;
+            buckets[bucket & (uint)(buckets.Length - 1)] = i + 1;
         }
-        return places;
+        return buckets;
     }
 
     private static uint GetHash(ReadOnlySpan<byte> uid) => (uint)XxHash3.HashToUInt64(uid, Seed);
 
-    /// <summary>The text in pieces: datasets with commas between them, as kept.</summary>
+    /// <summary>The stored text in pieces: datasets with commas between them.</summary>
     public IEnumerable<ReadOnlyMemory<byte>> ReadText()
     {
         foreach (var block in _blocks) yield return Unpack(block);
     }
 
-    /// <summary>The same with some datasets in place of older ones of the same UID, and those behind that were not here.</summary>
+    /// <summary>A copy in which newer datasets replace those of the same UID; unknown ones are appended.</summary>
     public PackedInstances With(IReadOnlyDictionary<Uid, byte[]> newer)
     {
         var builder = new Builder { LeftOut = LeftOut };
-        foreach (var (uid, kept) in ReadEach()) builder.Add(uid, newer.TryGetValue(uid, out var json) ? json : kept.Span);
+        foreach (var (uid, stored) in ReadEach()) builder.Add(uid, newer.TryGetValue(uid, out var json) ? json : stored.Span);
         foreach (var (uid, json) in newer)
         {
             if (!Has(uid)) builder.Add(uid, json);
@@ -136,7 +137,7 @@ public sealed class PackedInstances
         return builder.Build();
     }
 
-    /// <summary>Every dataset in order; a block is unpacked once.</summary>
+    /// <summary>All datasets in order; each block is unpacked once.</summary>
     internal IEnumerable<(Uid Uid, ReadOnlyMemory<byte> Json)> ReadEach()
     {
         var ordinal = 0;
@@ -158,13 +159,13 @@ public sealed class PackedInstances
     {
         var text = new byte[block.Length];
         if (!BrotliDecoder.TryDecompress(block.Packed, text, out var written) || written != text.Length)
-            throw new InvalidDataException("A packed block does not unpack to its length.");
+            throw new InvalidDataException("A packed block does not unpack to its recorded length.");
         return text;
     }
 
     private ReadOnlySpan<byte> UidAt(int ordinal) => _uids.AsSpan((ordinal == 0 ? 0 : _uidEnds[ordinal - 1]).._uidEnds[ordinal]);
 
-    /// <summary>Packs datasets as they come. An instance that comes twice is kept as it came last.</summary>
+    /// <summary>Compresses datasets one by one. Of an instance that is added twice the last dataset counts.</summary>
     public sealed class Builder
     {
         private readonly ImmutableArray<Block>.Builder _packed = ImmutableArray.CreateBuilder<Block>();
@@ -178,11 +179,13 @@ public sealed class PackedInstances
         private int _start;
         private int _first;
 
+        /// <summary>The number of instances added so far.</summary>
         public int Count => _uidEnds.Count;
 
         /// <inheritdoc cref="PackedInstances.LeftOut"/>
         public (int Datasets, int Attributes) LeftOut { get; set; }
 
+        /// <summary>Adds a dataset of one instance.</summary>
         public void Add(Uid sopInstanceUid, ReadOnlySpan<byte> json)
         {
             if (!_seen.Add(sopInstanceUid))
@@ -199,6 +202,7 @@ public sealed class PackedInstances
             if (_text.WrittenCount >= BlockBytes) Pack();
         }
 
+        /// <summary>Compresses the rest and builds the result.</summary>
         public PackedInstances Build()
         {
             if (_text.WrittenCount > 0) Pack();
@@ -215,7 +219,7 @@ public sealed class PackedInstances
             var text = _text.WrittenSpan;
             var packed = new byte[BrotliEncoder.GetMaxCompressedLength(text.Length)];
             if (!BrotliEncoder.TryCompress(text, packed, out var written, BrotliQuality, BrotliWindow))
-                throw new InvalidOperationException("Brotli needs more room than it says.");
+                throw new InvalidOperationException("Brotli needs more room than GetMaxCompressedLength returns.");
             _packed.Add(new(_first, _start, text.Length, packed[..written]));
             _start += text.Length;
             _first = _uidEnds.Count;

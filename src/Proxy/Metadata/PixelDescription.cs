@@ -4,10 +4,10 @@ using Proxy.Dicom;
 
 namespace Proxy.Metadata;
 
-/// <summary>What the metadata of an instance says about its pixels: which frames there are, and how long a native one is.</summary>
+/// <summary>The pixel attributes in the metadata of an instance: which frames exist, and the length of a native frame.</summary>
 /// <remarks>
-/// Image Pixel and Multi-frame modules (PS3.3 §C.7.6.3, §C.7.6.6). A number that is missing or unreadable is null: nothing follows
-/// from it.
+/// Image Pixel and Multi-frame modules (PS3.3 §C.7.6.3, §C.7.6.6). A number that is missing or unreadable is null and permits no
+/// conclusion.
 /// </remarks>
 public sealed record PixelDescription
 {
@@ -22,34 +22,38 @@ public sealed record PixelDescription
     private const uint DoubleFloatPixelData = 0x7FE00009;
     private const uint PixelData = 0x7FE00010;
 
+    /// <summary>Rows (0028,0010).</summary>
     public int? Rows { get; init; }
 
+    /// <summary>Columns (0028,0011).</summary>
     public int? Columns { get; init; }
 
+    /// <summary>Samples per Pixel (0028,0002).</summary>
     public int? SamplesPerPixel { get; init; }
 
+    /// <summary>Bits Allocated (0028,0100).</summary>
     public int? BitsAllocated { get; init; }
 
-    /// <summary>As the metadata says it; null when it does not.</summary>
+    /// <summary>Number of Frames (0028,0008); null when missing.</summary>
     public int? NumberOfFrames { get; init; }
 
-    /// <summary>Two pixels may share their chrominance: YBR_FULL_422 (PS3.3 §C.7.6.3.1.2).</summary>
+    /// <summary>True when two pixels share their chrominance: YBR_FULL_422 (PS3.3 §C.7.6.3.1.2).</summary>
     public bool IsHalfChroma { get; init; }
 
-    /// <summary>The metadata has pixel data, or an attribute that only describes pixels.</summary>
+    /// <summary>True when the metadata has pixel data, or an attribute that only describes pixels.</summary>
     public bool HasPixels { get; init; }
 
-    /// <summary>The transfer syntax that the archive stores it in (0008,3002); null when it is not said.</summary>
+    /// <summary>The transfer syntax in which the archive stores the instance (0008,3002); null when missing.</summary>
     public string? AvailableTransferSyntax { get; init; }
 
-    /// <summary>Whether the instance can have this frame. One that does not say how many it has, has one (PS3.3 §C.7.6.6).</summary>
-    /// <param name="number">Counted from 1 (PS3.18 §10.1.1).</param>
+    /// <summary>True when the instance can have this frame. Without a number of frames it has one (PS3.3 §C.7.6.6).</summary>
+    /// <param name="number">The frame, counted from 1 (PS3.18 §10.1.1).</param>
     public bool HasFrame(int number) => HasPixels && number <= (NumberOfFrames ?? 1);
 
-    /// <summary>Whether a native frame can have this length; null when the metadata does not say enough.</summary>
+    /// <summary>Whether a native frame can have this length; null when the metadata is insufficient.</summary>
     /// <remarks>
-    /// A frame of odd length may have one byte more, which pads it (PS3.5 §8.1.1). Frames of single bits follow each other
-    /// without padding (PS3.18 §8.7.3.3.1), so that one alone is as many bytes as it needs or as it touches.
+    /// A frame of odd length may have one padding byte (PS3.5 §8.1.1). Frames of single bits follow each other without padding
+    /// (PS3.18 §8.7.3.3.1), so a single frame has either the bytes that it needs or the bytes that it touches.
     /// </remarks>
     /// <param name="number">The frame, counted from 1.</param>
     /// <param name="length">In bytes.</param>

@@ -3,32 +3,33 @@ using Proxy.Dicom;
 
 namespace Proxy.Metadata;
 
-/// <summary>What one backend said about the series of one study, and when it said it.</summary>
+/// <summary>One backend's answer about the series of one study, with its time.</summary>
 /// <remarks>
-/// Two backends may hold the same study and disagree. Each keeps its own list and nothing is merged here:
-/// <see cref="Study"/> decides which series a client sees. A list never changes; a newer answer makes a newer list,
-/// so a reader always sees one answer, whole.
+/// Two backends may hold the same study and disagree. Each has its own list and nothing is merged here: <see cref="Study"/> decides which
+/// series a client sees. A list is immutable; a newer answer makes a new list, so a reader always sees one complete answer.
 /// </remarks>
+/// <param name="Backend">The name of the backend.</param>
 public sealed record SeriesList(string Backend)
 {
-    /// <summary>The study's row of a search in this backend; null when it was never found by one.</summary>
+    /// <summary>The study's row in a search of this backend; null when no search found it.</summary>
     public Dataset? StudyRow { get; init; }
 
-    /// <summary>When <see cref="StudyRow"/> was given.</summary>
+    /// <summary>The time of the search that gave <see cref="StudyRow"/>.</summary>
     public DateTimeOffset StudyRowAsked { get; init; }
 
-    /// <summary>What was asked for in <see cref="StudyRow"/> besides what every search asks for, as paths of tags.</summary>
+    /// <summary>The fields requested for <see cref="StudyRow"/> beyond those of every search, as tag paths.</summary>
     public IImmutableSet<string> StudyRowFields { get; init; } = ImmutableSortedSet<string>.Empty;
 
-    /// <summary>When the backend last named all its series of the study; null when it never did.</summary>
+    /// <summary>The time at which the backend last listed all its series of the study; null for never.</summary>
     public DateTimeOffset? Asked { get; init; }
 
     /// <summary>
-    /// The backend gave no list but "not found", as one does that holds studies and does not search them: only asking
-    /// for a series itself can tell.
+    /// True when the backend answered "not found" instead of a list, as backends do that hold studies without indexing them: only a request
+    /// for the series itself can tell.
     /// </summary>
     public bool IsUnlisted { get; init; }
 
+    /// <summary>The series by UID.</summary>
     public ImmutableDictionary<Uid, Series> Series
     {
         get;
@@ -39,36 +40,39 @@ public sealed record SeriesList(string Backend)
         }
     } = ImmutableDictionary<Uid, Series>.Empty;
 
-    /// <summary>Whether a client that is given the list finds a series in it that no event named yet.</summary>
+    /// <summary>True when the list has prefetched series that no event has announced yet.</summary>
     public bool HasPrefetched { get; private init; }
 
-    /// <summary>True while everything in the list was fetched ahead.</summary>
+    /// <summary>True while every series in the list is prefetched.</summary>
     public bool MadeInClient => !Series.IsEmpty && Series.Values.All(s => s.MadeInClient);
 
-    /// <summary>Whether the backend holds something of the study, as far as it said.</summary>
+    /// <summary>True when the backend has reported any part of the study.</summary>
     public bool HoldsStudy => !Series.IsEmpty || StudyRow is not null;
 
+    /// <summary>True when the backend listed its series within this time.</summary>
     public bool IsFresh(TimeSpan lifetime, DateTimeOffset now) => Asked is { } asked && Freshness.IsWithin(asked, lifetime, now);
 
+    /// <summary>The series in the list; null when it is not there.</summary>
     public Series? FindSeries(Uid seriesInstanceUid) => Series.GetValueOrDefault(seriesInstanceUid);
 
     /// <summary>
-    /// Whether the list has as many series and instances as a search's row says of the study: then it still holds, however old it is.
+    /// True when the numbers of series and instances in a study's search row match the list: then the list still holds at any age.
     /// </summary>
     public bool AgreesWith(Dataset row) =>
         Asked is not null && row.FindInt(Tag.NumberOfStudyRelatedSeries) == Series.Count
             && row.FindInt(Tag.NumberOfStudyRelatedInstances) == Series.Values.Sum(s => s.Count);
 
+    /// <summary>A copy with a series added or replaced.</summary>
     public SeriesList With(Series series) => this with { Series = Series.SetItem(series.Uid, series) };
 
-    /// <summary>The same, seen by a client: what it names was asked for.</summary>
+    /// <summary>A copy whose prefetched series are marked as requested by a client.</summary>
     public SeriesList MarkRequested()
     {
         if (!HasPrefetched) return this;
-        var untold = Series.Values.Where(s => s is { MadeInClient: true, Summary: not null });
-        return this with { Series = Series.SetItems(untold.Select(s => KeyValuePair.Create(s.Uid, s with { MadeInClient = false }))) };
+        var prefetched = Series.Values.Where(s => s is { MadeInClient: true, Summary: not null });
+        return this with { Series = Series.SetItems(prefetched.Select(s => KeyValuePair.Create(s.Uid, s with { MadeInClient = false }))) };
     }
 
-    /// <summary>Bytes of memory that are held, nearly.</summary>
+    /// <summary>The approximate memory held, in bytes.</summary>
     public long Bytes => 300 + (StudyRow?.Json.Length + 16 * StudyRow?.Attributes.Length ?? 0) + Series.Values.Sum(s => s.Bytes);
 }

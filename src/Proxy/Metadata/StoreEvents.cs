@@ -4,27 +4,27 @@ using Proxy.Events;
 
 namespace Proxy.Metadata;
 
-/// <summary>What is told of a change: what clients could see of a study before, compared with what they can see now.</summary>
+/// <summary>Derives events from the difference between the study that clients could see before and the one they can see now.</summary>
 /// <remarks>
-/// What is made in client is not seen, and appears when its mark goes; so nothing is told twice, and nothing is left
-/// untold, whoever brought it. A backend that is configured no more, and a study that is purged, take their word with
-/// them: that is not the PACS's doing, and nothing is told of it.
+/// Prefetched data is invisible until a client requests it, so each change is announced exactly once, by the request or the answer that
+/// makes it visible. Removing a backend from the configuration and purging a study raise no events: the PACS did not change.
 /// </remarks>
 internal static class StoreEvents
 {
+    /// <summary>The events for a change of one study, in order.</summary>
     public static IEnumerable<ProxyEvent> Between(Study before, Study after)
     {
         foreach (var list in after.SeriesLists.Values)
         {
             var older = before.GetList(list.Backend);
             if (ReferenceEquals(older, list)) continue;
-            foreach (var told in Between(after.Uid, older, list)) yield return told;
+            foreach (var change in Between(after.Uid, older, list)) yield return change;
         }
         if (ReferenceEquals(before.Owners, after.Owners)) yield break;
         foreach (var (series, owner) in after.Owners)
         {
             if (before.Owners.GetValueOrDefault(series) is { } from && from != owner)
-                yield return (About(ProxyEvent.SeriesMoved, after.Uid, owner) with { Series = series }).With("from", from);
+                yield return (Create(ProxyEvent.SeriesMoved, after.Uid, owner) with { Series = series }).With("from", from);
         }
     }
 
@@ -34,31 +34,34 @@ internal static class StoreEvents
         {
             var changed = after.Series.Values.Where(series => !ReferenceEquals(series, before.FindSeries(series.Uid)))
                 .OrderBy(series => series.Uid).ToList();
-            var added = changed.Where(series => HasSummary(series)
-                && !HasSummary(before.FindSeries(series.Uid))).Select(series => series.Uid).ToImmutableArray();
-            if (!added.IsEmpty) yield return About(ProxyEvent.SeriesAdded, study, after.Backend) with { Added = added };
+            var added = changed.Where(series => HasSummary(series) && !HasSummary(before.FindSeries(series.Uid)))
+                .Select(series => series.Uid).ToImmutableArray();
+            if (!added.IsEmpty) yield return Create(ProxyEvent.SeriesAdded, study, after.Backend) with { Added = added };
             foreach (var series in changed)
             {
                 var instances = AddedBetween(GetMetadata(before.FindSeries(series.Uid)), GetMetadata(series));
                 if (!instances.IsEmpty)
-                    yield return About(ProxyEvent.InstancesAdded, study, after.Backend) with { Series = series.Uid, Added = instances };
+                    yield return Create(ProxyEvent.InstancesAdded, study, after.Backend) with { Series = series.Uid, Added = instances };
             }
-            foreach (var gone in before.Series.Values.Where(
-                series => !series.MadeInClient && after.FindSeries(series.Uid) is null).OrderBy(series => series.Uid))
-                yield return About(ProxyEvent.SeriesRemoved, study, after.Backend) with { Series = gone.Uid };
+            var removed = before.Series.Values.Where(series => !series.MadeInClient && after.FindSeries(series.Uid) is null)
+                .OrderBy(series => series.Uid);
+            foreach (var series in removed)
+                yield return Create(ProxyEvent.SeriesRemoved, study, after.Backend) with { Series = series.Uid };
         }
         if (before.HoldsStudy && !after.HoldsStudy && (before.StudyRow is not null || !before.MadeInClient))
-            yield return About(ProxyEvent.StudyRemoved, study, after.Backend);
+            yield return Create(ProxyEvent.StudyRemoved, study, after.Backend);
     }
 
     private static bool HasSummary(Series? series) => series is { MadeInClient: false, Summary: not null };
 
     private static PackedInstances? GetMetadata(Series? series) => series is { MetadataMadeInClient: false } ? series.Metadata : null;
 
-    private static ImmutableArray<Uid> AddedBetween(PackedInstances? before, PackedInstances? after) =>
-        after is null
-            || ReferenceEquals(before, after) ? [] : before is null ? [.. after.Uids] : [.. after.Uids.Where(uid => !before.Has(uid))];
+    private static ImmutableArray<Uid> AddedBetween(PackedInstances? before, PackedInstances? after)
+    {
+        if (after is null || ReferenceEquals(before, after)) return [];
+        return before is null ? [.. after.Uids] : [.. after.Uids.Where(uid => !before.Has(uid))];
+    }
 
-    private static ProxyEvent About(string name, Uid study, string backend) =>
+    private static ProxyEvent Create(string name, Uid study, string backend) =>
         new(name) { Study = study, Backend = backend, MadeInClient = false };
 }

@@ -2,9 +2,10 @@ using Proxy.Dicom;
 
 namespace Proxy.Metadata;
 
-/// <summary>Has the study of a request in memory before its handler looks for it, so that no handler reads the disk.</summary>
+/// <summary>Loads the study of a request into memory before its endpoint runs, so that no endpoint reads the disk.</summary>
 internal static class StudyLoading
 {
+    /// <summary>An endpoint filter that awaits the load of the study in the route.</summary>
     public static ValueTask<object?> FilterAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
         var http = context.HttpContext;

@@ -4,25 +4,25 @@ using Proxy.Metadata.Persistence;
 
 namespace Proxy.Metadata;
 
-/// <summary>The studies that are known, under a budget: the one place where one is swapped for a newer one.</summary>
+/// <summary>The known studies under a memory budget; the only place that swaps a study for a newer version.</summary>
 /// <remarks>
-/// Writers to one study wait for each other, readers for nobody. The studies that nobody looked at for longest leave
-/// when <paramref name="maxBytes"/> is passed, and come back from the file when they are looked at again.
+/// Writers to one study wait for each other; readers wait for no writer. Over <paramref name="maxBytes"/> the least recently used studies
+/// are evicted; the next access reads them back from the file.
 /// <code>
-/// 0 LoadAsync      reads a study from the file, without holding a thread: what follows finds it in memory
-/// 1 Find, Update   not in memory all the same (it left since): read here, and taken in unless it left meanwhile
-/// 2 Flush          what changed since goes to the file, about every second
-/// 3 Evict          leaves memory: what the file has, and only when there is no other way what it has not
+/// 0 LoadAsync      reads a study from the file without blocking a thread: the next steps find it in memory
+/// 1 Find, Update   if it is not in memory after all (evicted since): read it here; admit it unless it was evicted meanwhile
+/// 2 Flush          writes changes to the file, about once a second
+/// 3 Evict          removes written studies from memory; unwritten ones only when they cannot be written
 /// </code>
 /// </remarks>
-/// <param name="maxBytes">The most memory that studies may hold, in bytes.</param>
-/// <param name="file">Where studies outlive the process; null for nowhere.</param>
+/// <param name="maxBytes">The memory budget, in bytes.</param>
+/// <param name="file">The persistent copy; null for none.</param>
 internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
 {
     private readonly ConcurrentDictionary<Uid, Entry> _studies = new();
     private readonly Lock _evicting = new();
-    /// <summary>How often a study left, by its hash: what was read from the file before is not to come in after.</summary>
-    private readonly long[] _departures = new long[256];
+    /// <summary>Counts evictions by hash of the study: a study read before its eviction must not be admitted after it.</summary>
+    private readonly long[] _evictions = new long[256];
     private long _bytes;
     private long _uses;
     private long _changes;
@@ -30,55 +30,60 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
     /// <summary>The one mutable holder of a study.</summary>
     internal sealed class Entry
     {
-        /// <summary>Null while whoever brings it from the file is not sure of it.</summary>
+        /// <summary>Null while it is being admitted.</summary>
         public Study? Study;
-        /// <summary>What the file has; null when it has nothing, or something else.</summary>
+        /// <summary>The version in the file; null when the file has none, or it is damaged.</summary>
         public Study? Written;
-        /// <summary>Which file that was.</summary>
+        /// <summary>The generation of that file.</summary>
         public int WrittenTo;
+        /// <summary>The value of <see cref="LastUse"/> in the file.</summary>
         public long WrittenUse;
+        /// <summary>The sequence number of the last use.</summary>
         public long LastUse;
+        /// <summary>The size counted in the budget.</summary>
         public long Bytes;
+        /// <summary>True once it was removed from memory.</summary>
         public bool IsEvicted;
     }
 
+    /// <summary>The size of the studies in memory, in bytes.</summary>
     public long Bytes => Interlocked.Read(ref _bytes);
 
-    /// <summary>In memory.</summary>
+    /// <summary>The studies in memory.</summary>
     public IEnumerable<Uid> Uids => _studies.Keys;
 
-    /// <summary>In memory and on disk.</summary>
+    /// <summary>The number of studies in memory and on disk.</summary>
     public int Count => file is null ? _studies.Count : file.Count + _studies.Count(s => s.Value.Written is null);
 
     /// <summary>Grows with every change.</summary>
     public long Changes => Interlocked.Read(ref _changes);
 
-    /// <summary>What left memory after it was used, and when that was.</summary>
+    /// <summary>Evicted studies whose last use is not in the file yet, with its sequence number.</summary>
     public ConcurrentDictionary<Uid, long> LateUses { get; } = new();
 
-    /// <summary>The holders that are in memory, for <see cref="PersistentStudyTable"/>.</summary>
+    /// <summary>The holders in memory, for <see cref="PersistentStudyTable"/>.</summary>
     public IEnumerable<Entry> Entries => _studies.Select(s => s.Value);
 
-    /// <summary>Writes what changed, when there is no room for it.</summary>
+    /// <summary>Writes the changes when memory is full.</summary>
     public Func<bool> Flush { private get; init; } = () => false;
 
-    /// <summary>Hears of every change of a study, one after the other; it is not to wait for anything.</summary>
+    /// <summary>Called for every change, in order per study; must not block.</summary>
     public Action<Study, Study> Changed { private get; init; } = static (_, _) => { };
 
     // 0
-    /// <summary>Takes a study into memory when the file has it. It takes no time when it is there already, or nowhere.</summary>
+    /// <summary>Loads a study from the file into memory. Completes at once when it is there already, or nowhere.</summary>
     public ValueTask LoadAsync(Uid uid, CancellationToken cancellation) =>
         file is null || _studies.ContainsKey(uid) || !file.MayHave(uid) ? default : new(LoadFromAsync(file, uid, cancellation));
 
     private async Task LoadFromAsync(StudyFile from, Uid uid, CancellationToken cancellation)
     {
-        var departures = Interlocked.Read(ref GetDepartures(uid));
+        var evictions = Interlocked.Read(ref GetEvictions(uid));
         var generation = from.Generation;
         var found = await from.FindAsync(uid, cancellation);
-        if (found.Study is not null) TryAdmit(uid, static study => study, departures, generation, found, out _);
+        if (found.Study is not null) TryAdmit(uid, static study => study, evictions, generation, found, out _);
     }
 
-    /// <summary>A study as it is now, which is looked at; null when it is not known.</summary>
+    /// <summary>The current version of a study, marked as used; null when it is unknown.</summary>
     public Study? Find(Uid uid)
     {
         while (true)
@@ -100,11 +105,11 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
         }
     }
 
-    /// <summary>The same without a trace: whoever looks at all of them pushes nothing out.</summary>
+    /// <summary>The current version without marking it as used: iterating over all studies evicts none.</summary>
     public Study? Peek(Uid uid) =>
         _studies.TryGetValue(uid, out var entry) && Volatile.Read(ref entry.Study) is { } study ? study : file?.Find(uid, out _);
 
-    /// <summary>Swaps a study for a newer one; one that is not known begins empty. The same one is no change.</summary>
+    /// <summary>Swaps a study for a newer version; an unknown study starts empty. Returning the same instance is no change.</summary>
     public (Study Before, Study After) Update(Uid uid, Func<Study, Study> change)
     {
         while (true)
@@ -134,10 +139,10 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
         }
     }
 
-    /// <summary>Drops a study from memory, changed or not, and whoever is just reading it from the file begins again.</summary>
+    /// <summary>Drops a study from memory, changed or not. A concurrent read from the file starts over.</summary>
     public void Drop(Uid uid)
     {
-        Interlocked.Increment(ref GetDepartures(uid));
+        Interlocked.Increment(ref GetEvictions(uid));
         if (!_studies.TryGetValue(uid, out var entry)) return;
         lock (entry)
         {
@@ -145,13 +150,13 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
         }
     }
 
-    /// <summary>Whoever is just reading any study from the file begins again.</summary>
+    /// <summary>Makes every concurrent read from the file start over.</summary>
     public void DropReads()
     {
-        for (var i = 0; i < _departures.Length; i++) Interlocked.Increment(ref _departures[i]);
+        for (var i = 0; i < _evictions.Length; i++) Interlocked.Increment(ref _evictions[i]);
     }
 
-    /// <summary>Drops a study of which no backend says anything any more.</summary>
+    /// <summary>Drops a study without any series list.</summary>
     public bool DropIfEmpty(Uid uid)
     {
         if (!_studies.TryGetValue(uid, out var entry)) return false;
@@ -163,7 +168,7 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
         }
     }
 
-    /// <summary>Numbers of uses go on where those in the file end.</summary>
+    /// <summary>Continues the sequence of uses after the highest number in the file.</summary>
     public void BeginUsesAt(long use)
     {
         for (var uses = Interlocked.Read(ref _uses); uses < use;)
@@ -174,14 +179,14 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
         }
     }
 
-    /// <summary>Takes a new budget; what is over it leaves.</summary>
+    /// <summary>Sets a new budget and evicts the excess.</summary>
     public void Resize(long bytes)
     {
         maxBytes = bytes;
         Shrink();
     }
 
-    /// <summary>Lets go of what is over the budget.</summary>
+    /// <summary>Evicts the excess over the budget.</summary>
     public void Shrink()
     {
         if (Bytes > maxBytes) Evict();
@@ -189,53 +194,53 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
 
     // 1
     /// <summary>
-    /// Takes a study in that is not in memory, as the file has it or new, and changed; what is new and not changed is not taken in.
+    /// Admits a study that is not in memory, from the file or new, and applies a change; a new study that is unchanged is not admitted.
     /// </summary>
-    /// <returns>False when somebody else was faster, or it left since it was read: look again.</returns>
+    /// <returns>False when another thread was faster, or it was evicted since it was read: retry.</returns>
     private bool TryAdmit(Uid uid, Func<Study, Study> change, out (Study Before, Study After) swapped)
     {
-        var departures = Interlocked.Read(ref GetDepartures(uid));
+        var evictions = Interlocked.Read(ref GetEvictions(uid));
         var generation = file?.Generation ?? 0;
         var isWhole = true;
-        var kept = file?.MayHave(uid) == true ? file.Find(uid, out isWhole) : null;
-        return TryAdmit(uid, change, departures, generation, new(kept, isWhole), out swapped);
+        var stored = file?.MayHave(uid) == true ? file.Find(uid, out isWhole) : null;
+        return TryAdmit(uid, change, evictions, generation, new(stored, isWhole), out swapped);
     }
 
-    /// <param name="uid">Which study.</param>
-    /// <param name="change">Applied to it before anybody sees it.</param>
-    /// <param name="departures">How often it had left when the file was read.</param>
-    /// <param name="generation">Which file that was.</param>
-    /// <param name="found">What the file had.</param>
-    /// <param name="swapped">What it was, and is.</param>
+    /// <param name="uid">The study.</param>
+    /// <param name="change">Applied before the study becomes visible.</param>
+    /// <param name="evictions">The eviction count before the file was read.</param>
+    /// <param name="generation">The generation of that file.</param>
+    /// <param name="found">The content of the file.</param>
+    /// <param name="swapped">The study before and after the change.</param>
     private bool TryAdmit(
-        Uid uid, Func<Study, Study> change, long departures, int generation, FoundStudy found, out (Study Before, Study After) swapped)
+        Uid uid, Func<Study, Study> change, long evictions, int generation, FoundStudy found, out (Study Before, Study After) swapped)
     {
-        var (kept, isWhole) = found;
+        var (stored, isWhole) = found;
         swapped = default;
-        var entry = new Entry { Written = isWhole ? kept : null, WrittenTo = generation };
+        var entry = new Entry { Written = isWhole ? stored : null, WrittenTo = generation };
         lock (entry)
         {
             if (!_studies.TryAdd(uid, entry)) return false;
-            var isIn = false;
+            var isAdmitted = false;
             try
             {
                 Interlocked.MemoryBarrier();
-                if (Interlocked.Read(ref GetDepartures(uid)) != departures) return false;
-                var before = kept ?? new Study(uid);
+                if (Interlocked.Read(ref GetEvictions(uid)) != evictions) return false;
+                var before = stored ?? new Study(uid);
                 swapped = (before, change(before));
-                if (kept is null && ReferenceEquals(swapped.After, before)) return true;
+                if (stored is null && ReferenceEquals(swapped.After, before)) return true;
                 Use(entry);
                 entry.Bytes = swapped.After.Bytes;
                 Volatile.Write(ref entry.Study, swapped.After);
                 if (!ReferenceEquals(swapped.After, entry.Written)) Interlocked.Increment(ref _changes);
-                isIn = true;
+                isAdmitted = true;
                 if (!ReferenceEquals(swapped.After, before)) Changed(before, swapped.After);
             }
             finally
             {
-                if (!isIn)
+                if (!isAdmitted)
                 {
-                    // Nobody saw more of it than that it is not there yet.
+                    // Other threads saw only an entry that is not admitted yet.
                     entry.IsEvicted = true;
                     _studies.TryRemove(uid, out _);
                 }
@@ -249,13 +254,13 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
     {
         lock (entry)
         {
-            // Whoever brings it holds the lock until he is sure, or has taken it away again.
+            // The admitting thread holds the lock until the study is visible or removed again.
         }
     }
 
     private void Use(Entry entry) => Volatile.Write(ref entry.LastUse, Interlocked.Increment(ref _uses));
 
-    private ref long GetDepartures(Uid uid) => ref _departures[(uint)uid.GetHashCode() % (uint)_departures.Length];
+    private ref long GetEvictions(Uid uid) => ref _evictions[(uint)uid.GetHashCode() % (uint)_evictions.Length];
 
     // 3
     private void Evict()
@@ -271,10 +276,10 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
         }
     }
 
-    /// <summary>Down to nine tenths of the budget, the longest unused first. False when it is over the budget still.</summary>
+    /// <summary>Evicts the least recently used studies, down to nine tenths of the budget. False when still over the budget.</summary>
     private bool EvictWritten()
     {
-        // A copy: sorting takes the number of studies first, and others add some meanwhile.
+        // Copy first: sorting reads the count once, while other threads add studies.
         foreach (var (uid, entry) in _studies.ToArray().OrderBy(s => Volatile.Read(ref s.Value.LastUse)))
         {
             if (Bytes <= maxBytes / 10 * 9) break;
@@ -288,13 +293,13 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
 
     private bool IsWritten(Entry entry) => ReferenceEquals(entry.Study, entry.Written) && entry.WrittenTo == file!.Generation;
 
-    /// <summary>Under the entry's lock.</summary>
+    /// <summary>Call under the lock of the entry.</summary>
     private void Remove(Uid uid, Entry entry)
     {
         entry.IsEvicted = true;
         if (file is not null)
         {
-            Interlocked.Increment(ref GetDepartures(uid));
+            Interlocked.Increment(ref GetEvictions(uid));
             if (file.CanWrite && entry.LastUse > entry.WrittenUse) LateUses[uid] = entry.LastUse;
         }
         _studies.TryRemove(uid, out _);

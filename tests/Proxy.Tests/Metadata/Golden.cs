@@ -25,7 +25,7 @@ internal static class Golden
             MetadataAsked = Noon,
             MetadataValidators = new("W/\"a\"", "Wed, 21 Oct 2015 07:28:00 GMT"),
             MetadataSummary = Series("1.2.1", 2),
-            IsBelied = true,
+            IsMetadataOutdated = true,
         };
         var west = new Series(Uid.Parse("1.2.1")) { InstanceRows = Pack("1.2.1.1"), MadeInClient = true, MetadataMadeInClient = true };
         return new Study(Uid.Parse("1.2"))

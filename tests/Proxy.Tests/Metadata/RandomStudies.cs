@@ -49,7 +49,7 @@ internal static class RandomStudies
             {
                 text.Append(
                     CultureInfo.InvariantCulture,
-                    $" {s.Uid} {Describe(s.Summary)} {s.SummaryCount} {s.MadeInClient} {s.MetadataMadeInClient} {s.IsBelied} {s.MetadataAsked:O} {s.MetadataValidators}\n");
+                    $" {s.Uid} {Describe(s.Summary)} {s.SummaryCount} {s.MadeInClient} {s.MetadataMadeInClient} {s.IsMetadataOutdated} {s.MetadataAsked:O} {s.MetadataValidators}\n");
                 text.Append(
                     CultureInfo.InvariantCulture,
                     $"  as asked {Describe(s.MetadataSummary)}\n  metadata {Describe(s.Metadata)}\n  rows {Describe(s.InstanceRows)}\n");
@@ -108,7 +108,7 @@ internal static class RandomStudies
             InstanceRows = random.Next(3) == 0 ? Packed(random) : null,
             MadeInClient = madeInClient,
             MetadataMadeInClient = madeInClient || random.Next(2) == 0,
-            IsBelied = random.Next(2) == 0,
+            IsMetadataOutdated = random.Next(2) == 0,
         };
     }
 

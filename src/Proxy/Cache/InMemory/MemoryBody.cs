@@ -3,11 +3,11 @@ using Proxy.Wire.Part10;
 namespace Proxy.Cache.InMemory;
 
 /// <summary>A body whose bytes are in memory.</summary>
-/// <param name="head">What it is.</param>
-/// <param name="stored">When it came.</param>
-/// <param name="isPrefetched">Whether that was before anybody asked for it.</param>
+/// <param name="head">Media type, transfer syntax and declared length.</param>
+/// <param name="stored">The time of the last byte.</param>
+/// <param name="isPrefetched">True when it was fetched before any client asked for it.</param>
 /// <param name="pieces">The bytes.</param>
-/// <param name="done">Called when nobody needs the pieces any more; null when they are nobody's to give back.</param>
+/// <param name="done">Returns the arrays to their pool; null when they are not pooled.</param>
 internal sealed class MemoryBody(
     EntryHead head, DateTimeOffset stored, bool isPrefetched, IReadOnlyList<ReadOnlyMemory<byte>> pieces, Action? done = null) : ICachedBody
 {
@@ -15,7 +15,7 @@ internal sealed class MemoryBody(
     private BodyUsage? _usage;
     private int _next;
 
-    /// <summary>The bytes of an entry; they count as read until it is disposed of.</summary>
+    /// <summary>Reads an entry; its bytes count as read until the body is disposed.</summary>
     public MemoryBody(Entry entry) : this(entry.Head, entry.Stored, entry.IsPrefetched, entry.Pieces)
     {
         _usage = entry.Usage;
@@ -28,7 +28,7 @@ internal sealed class MemoryBody(
 
     public bool IsPrefetched => isPrefetched;
 
-    /// <summary>The bytes, to be used for as long as one likes; null when they are given back with the body.</summary>
+    /// <summary>The bytes, without a limit on their lifetime; null when the arrays return to a pool on disposal.</summary>
     public IReadOnlyList<ReadOnlyMemory<byte>>? Lasting => _done is null ? pieces : null;
 
     public long Length => pieces.Sum(p => (long)p.Length);
@@ -39,23 +39,23 @@ internal sealed class MemoryBody(
         return new(_next < pieces.Count ? pieces[_next++] : default);
     }
 
-    public ValueTask<T?> InspectAsync<T>(Func<ReadAt, T?> look, CancellationToken cancellation) where T : class => new(look(ReadAt));
+    public ValueTask<T?> InspectAsync<T>(Func<ReadAt, T?> inspect, CancellationToken cancellation) where T : class => new(inspect(ReadAt));
 
-    public int ReadAt(long offset, Span<byte> room)
+    public int ReadAt(long offset, Span<byte> buffer)
     {
         var count = 0;
-        foreach (var stretch in Slice(offset, room.Length))
+        foreach (var range in Slice(offset, buffer.Length))
         {
-            stretch.Span.CopyTo(room[count..]);
-            count += stretch.Length;
+            range.Span.CopyTo(buffer[count..]);
+            count += range.Length;
         }
         return count;
     }
 
-    public ICachedBody Cut(EntryHead cut, IReadOnlyList<(long Offset, long Length)> stretches)
+    public ICachedBody Cut(EntryHead cut, IReadOnlyList<(long Offset, long Length)> ranges)
     {
         var body = new MemoryBody(
-            cut, stored, isPrefetched, [.. stretches.SelectMany(s => Slice(s.Offset, s.Length))], _done)
+            cut, stored, isPrefetched, [.. ranges.SelectMany(s => Slice(s.Offset, s.Length))], _done)
         { _usage = _usage };
         (_done, _usage) = (null, null);
         return body;

@@ -3,10 +3,10 @@ using Microsoft.Extensions.Caching.Memory;
 
 namespace Proxy.Cache.InMemory;
 
-/// <summary>A value and the memory that it takes. Two slots are never equal: the news that one left must not remove another.</summary>
-/// <param name="value">What is found.</param>
-/// <param name="bytes">With the key and the objects around it.</param>
-/// <param name="until">After that it is not found any more; null for no such end.</param>
+/// <summary>A value and its size. A class, not a record: removing an evicted slot must not remove an equal newer one.</summary>
+/// <param name="value">The value.</param>
+/// <param name="bytes">The size with the key and the objects around it.</param>
+/// <param name="until">The time at which the value expires; null for none.</param>
 internal sealed class Slot(object value, long bytes, DateTimeOffset? until)
 {
     public object Value { get; } = value;
@@ -16,10 +16,10 @@ internal sealed class Slot(object value, long bytes, DateTimeOffset? until)
     public DateTimeOffset? Until { get; } = until;
 }
 
-/// <summary>One budget within the memory tier, from which the least recently used leaves first.</summary>
+/// <summary>One part of the memory tier with a budget of its own; evicts the least recently used first.</summary>
 internal sealed class MemoryPart : IDisposable
 {
-    /// <summary>So much of the entries leaves at once.</summary>
+    /// <summary>The minimum fraction of the entries evicted at a time.</summary>
     private const double Step = 0.03;
 
     private readonly TimeProvider _time;
@@ -27,12 +27,12 @@ internal sealed class MemoryPart : IDisposable
     private readonly MemoryCacheOptions _options;
     private readonly MemoryCache _cache;
     private readonly ConcurrentDictionary<object, Slot> _held = new();
-    private readonly Lock _making = new();
+    private readonly Lock _evicting = new();
     private readonly Lock _adding = new();
 
     /// <param name="maxBytes">The budget.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="evicted">Told of the key of whatever left because others needed the room.</param>
+    /// <param name="evicted">Called with the key of an entry evicted to make room for others.</param>
     public MemoryPart(long maxBytes, TimeProvider time, Action<object> evicted)
     {
         _time = time;
@@ -51,23 +51,24 @@ internal sealed class MemoryPart : IDisposable
 
     public IEnumerable<object> Keys => _cache.Keys;
 
-    /// <summary>All that is here; looking at it is not using it.</summary>
+    /// <summary>All slots, without marking them as used.</summary>
     public IEnumerable<KeyValuePair<object, Slot>> Held => _held;
 
+    /// <summary>Finds a slot and marks it as used.</summary>
     public Slot? Find(object key) => _cache.TryGetValue(key, out Slot? slot) ? slot : null;
 
-    /// <summary>The same, without using it.</summary>
+    /// <summary>Finds a slot without marking it as used.</summary>
     public Slot? Peek(object key) => _held.TryGetValue(key, out var slot) && !(slot.Until <= Now) ? slot : null;
 
     public void Add(object key, Slot slot)
     {
         lock (_adding)
         {
-            // Remove, then add: the cache subtracts the size of an entry that is replaced twice when its own scan for
-            // expired entries meets the replacement, and then holds more than its limit from that time on.
+            // Remove, then add: MemoryCache subtracts the size of a replaced entry twice when its scan for expired entries meets the
+            // replacement, and exceeds its limit from then on.
             _cache.Remove(key);
-            // The cache would turn away whatever comes while it makes room on its own time.
-            MakeRoom(slot.Bytes);
+            // MemoryCache rejects additions while it compacts in the background, so evict before adding.
+            EvictFor(slot.Bytes);
             (slot.Value as Entry)?.Usage?.Keep();
             _held[key] = slot;
             using var entry = _cache.CreateEntry(key);
@@ -75,13 +76,13 @@ internal sealed class MemoryPart : IDisposable
             entry.Size = slot.Bytes;
             entry.AbsoluteExpiration = slot.Until;
             entry.RegisterPostEvictionCallback(
-                static (key, value, reason, part) => ((MemoryPart)part!).Left(key, (Slot)value!, reason), this);
+                static (key, value, reason, part) => ((MemoryPart)part!).OnEvicted(key, (Slot)value!, reason), this);
         }
     }
 
     public void Remove(object key)
     {
-        // The cache tells of it in its own time; whoever looks at the whole sees it gone now.
+        // The eviction callback runs later; readers of Held must not see the slot from now on.
         if (_held.TryGetValue(key, out var slot)) _held.TryRemove(new(key, slot));
         _cache.Remove(key);
     }
@@ -89,22 +90,22 @@ internal sealed class MemoryPart : IDisposable
     public void Resize(long maxBytes)
     {
         _options.SizeLimit = maxBytes;
-        MakeRoom(0);
+        EvictFor(0);
     }
 
     public void Dispose() => _cache.Dispose();
 
-    private void MakeRoom(long bytes)
+    private void EvictFor(long bytes)
     {
         if (Bytes + bytes <= _options.SizeLimit) return;
-        lock (_making)
+        lock (_evicting)
         {
-            // What is compacted is counted by entries, not by their bytes.
+            // Compact takes a fraction of the entries, not of the bytes.
             while (_cache.Count > 0 && Bytes + bytes > _options.SizeLimit) _cache.Compact(Math.Min(1, Math.Max(Step, 1.5 / _cache.Count)));
         }
     }
 
-    private void Left(object key, Slot slot, EvictionReason reason)
+    private void OnEvicted(object key, Slot slot, EvictionReason reason)
     {
         _held.TryRemove(new(key, slot));
         (slot.Value as Entry)?.Usage?.Drop();

@@ -2,104 +2,106 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Proxy.Cache.InMemory;
 
-/// <summary>What is kept in memory, under a budget of real bytes.</summary>
+/// <summary>The entries in memory, under a byte budget.</summary>
 /// <remarks>
-/// Bytes in flight (<see cref="InFlight"/>) are within the same budget: while they are many, less is kept.
+/// Bytes in flight (<see cref="InFlight"/>) share the budget: the tier shrinks as they grow.
 /// <para/>
-/// What was asked for once must not throw out what is asked for again and again, such as when one large study is
-/// scrolled through; and what nobody asked for yet must throw out neither. So there are three parts, each of which lets
-/// the least recently used leave first:
+/// Entries used once, such as one large study being scrolled, must not evict entries used repeatedly, and prefetched entries must
+/// evict neither. So the tier has three parts, each of which evicts its least recently used entries:
 /// <code>
-/// new ───────────→ recent ──(found again)──→ proven
-///                  what proven leaves,       three quarters at most
-///                  a quarter at least
-///                    ↑
-///                 (found)
-///                    │
-/// fetched ahead ─→ ahead
-///                  what the others leave free, a quarter at most
+/// new ─────────→ recent ──(second hit)──→ proven
+///                the rest of proven,      at most three quarters
+///                at least a quarter
+///                  ↑
+///              (first hit)
+///                  │
+/// prefetched ─→ prefetched
+///                the rest of both, at most a quarter
 /// </code>
 /// </remarks>
 public sealed class MemoryTier : IDisposable
 {
-    /// <summary>What a key, the cache's own entry and the objects around a body take, in bytes, nearly.</summary>
+    /// <summary>The approximate size of a key, the slot and the objects around a body, in bytes.</summary>
     private const int Overhead = 512;
 
     private readonly MemoryPart _recent;
     private readonly MemoryPart _proven;
-    private readonly MemoryPart _ahead;
+    private readonly MemoryPart _prefetched;
 
-    /// <summary>Held by whoever takes up free room: recent and ahead have one budget.</summary>
-    private readonly Lock _taking = new();
+    /// <summary>Serializes changes to recent and prefetched, which share one budget.</summary>
+    private readonly Lock _resizing = new();
 
     private volatile bool _hasPrefetched;
     private long _maxBytes;
     private long _evictions;
 
+    /// <summary>Creates the tier with a budget in bytes; in-flight bytes are part of it.</summary>
     public MemoryTier(long maxBytes, TimeProvider time)
     {
         _maxBytes = maxBytes;
-        _recent = new(maxBytes, time, NoteEvicted);
-        _proven = new(maxBytes / 4 * 3, time, NoteEvicted);
-        _ahead = new(maxBytes / 4, time, NoteEvicted);
+        _recent = new(maxBytes, time, CountEviction);
+        _proven = new(maxBytes / 4 * 3, time, CountEviction);
+        _prefetched = new(maxBytes / 4, time, CountEviction);
         InFlight = new(maxBytes);
-        InFlight.Reserved += MakeRoomForFlight;
+        InFlight.Reserved += EvictForInFlight;
     }
 
-    /// <summary>What is held beside the tier, out of the same budget.</summary>
+    /// <summary>The bytes in memory outside the tier, within the same budget.</summary>
     public InFlightBytes InFlight { get; }
 
+    /// <summary>The budget in bytes, in-flight bytes included.</summary>
     public long MaxBytes => Volatile.Read(ref _maxBytes);
 
-    /// <summary>The largest thing that is kept: one that is larger would throw out too much of the rest.</summary>
+    /// <summary>The largest entry accepted: an eighth of the budget, at most 512 MiB. A larger one would evict too many others.</summary>
     public long MaxEntryBytes => Math.Min(MaxBytes / 8, 512L << 20);
 
-    /// <summary>How many things are held: bodies, and what was made of them.</summary>
-    public long Entries => _recent.Count + _proven.Count + _ahead.Count;
+    /// <summary>The number of entries: bodies, and values derived from them.</summary>
+    public long Entries => _recent.Count + _proven.Count + _prefetched.Count;
 
-    /// <summary>Of them all.</summary>
-    public long Bytes => _recent.Bytes + _proven.Bytes + _ahead.Bytes;
+    /// <summary>The size of all entries, in bytes.</summary>
+    public long Bytes => _recent.Bytes + _proven.Bytes + _prefetched.Bytes;
 
-    /// <summary>Of what was fetched ahead and nobody asked for yet.</summary>
-    public long PrefetchedBytes => _ahead.Bytes;
+    /// <summary>The size of the prefetched entries that no client has requested yet, in bytes.</summary>
+    public long PrefetchedBytes => _prefetched.Bytes;
 
-    /// <summary>Things that left because others needed the room.</summary>
+    /// <summary>The number of entries evicted to make room for others.</summary>
     public long Evictions => Interlocked.Read(ref _evictions);
 
-    /// <summary>Told of the key of whatever left because others needed the room.</summary>
+    /// <summary>Raised with the key of an entry evicted to make room for others.</summary>
     public event Action<object>? Evicted;
 
-    /// <summary>Told of the key of what was fetched ahead when it is found for the first time.</summary>
+    /// <summary>Raised with the key of a prefetched entry on its first hit.</summary>
     public event Action<object>? FirstUsed;
 
+    /// <summary>Finds a value and marks it as used.</summary>
     public bool TryFind<T>(object key, [NotNullWhen(true)] out T? value) where T : class
     {
         value = Find(key) as T;
         return value is not null;
     }
 
-    /// <summary>The same without using it: nothing moves, and it leaves no later.</summary>
+    /// <summary>Finds a value without marking it as used.</summary>
     public bool TryPeek<T>(object key, [NotNullWhen(true)] out T? value) where T : class
     {
-        value = (_proven.Peek(key) ?? _recent.Peek(key) ?? _ahead.Peek(key))?.Value as T;
+        value = (_proven.Peek(key) ?? _recent.Peek(key) ?? _prefetched.Peek(key))?.Value as T;
         return value is not null;
     }
 
-    /// <summary>Keeps a value; for ever, as the budget goes, or for a lifetime.</summary>
-    /// <param name="key">By which it is found.</param>
-    /// <param name="value">What is found.</param>
-    /// <param name="bytes">What it takes.</param>
-    /// <param name="lifetime">After that it is not found any more; null for no such end.</param>
-    /// <returns>False when it is too large to be kept.</returns>
+    /// <summary>Adds or replaces a value.</summary>
+    /// <param name="key">The key of the value.</param>
+    /// <param name="value">The value.</param>
+    /// <param name="bytes">The size of the value.</param>
+    /// <param name="lifetime">The time until the value expires; null for none.</param>
+    /// <returns>False when it is larger than <see cref="MaxEntryBytes"/>.</returns>
     public bool Add(object key, object value, long bytes, TimeSpan? lifetime = null)
     {
         if (bytes > MaxEntryBytes || lifetime <= TimeSpan.Zero) return false;
         var usage = (value as Entry)?.Usage;
-        lock (_taking)
+        lock (_resizing)
         {
-            // From here on its bytes are the tier's, and make no room for themselves.
+            // From here on the bytes count as the tier's and not as in flight.
             usage?.Keep();
-            if (_hasPrefetched) _ahead.Remove(key);
+            if (_hasPrefetched) _prefetched.Remove(key);
             _proven.Remove(key);
             AddRecent(key, new(value, bytes + Overhead, _recent.Now + lifetime));
             usage?.Drop();
@@ -107,13 +109,13 @@ public sealed class MemoryTier : IDisposable
         return true;
     }
 
-    /// <summary>Keeps a value that nobody asked for yet, as long as nobody needs the room for one that somebody asked for.</summary>
-    /// <returns>False when there is no room for it.</returns>
+    /// <summary>Adds a prefetched value in free room only: it evicts older prefetched values, and nothing a client requested.</summary>
+    /// <returns>False when there is not enough free room.</returns>
     public bool AddPrefetched(object key, object value, long bytes)
     {
         if (bytes > MaxEntryBytes) return false;
         var usage = (value as Entry)?.Usage;
-        lock (_taking)
+        lock (_resizing)
         {
             if (_proven.Peek(key) is not null || _recent.Peek(key) is not null) return true;
             usage?.Keep();
@@ -122,8 +124,8 @@ public sealed class MemoryTier : IDisposable
                 var max = GetMaxPrefetchedBytes();
                 if (bytes + Overhead > max) return false;
                 _hasPrefetched = true;
-                _ahead.Resize(max);
-                _ahead.Add(key, new(value, bytes + Overhead, null));
+                _prefetched.Resize(max);
+                _prefetched.Add(key, new(value, bytes + Overhead, null));
             }
             finally
             {
@@ -133,112 +135,116 @@ public sealed class MemoryTier : IDisposable
         return true;
     }
 
-    /// <summary>Whether so many bytes can be fetched ahead and nothing leaves for them, not even what was fetched ahead.</summary>
-    public bool HasRoomForPrefetched(long bytes) => bytes <= MaxEntryBytes && _ahead.Bytes + bytes + Overhead <= GetMaxPrefetchedBytes();
+    /// <summary>True when a prefetched value of this size fits without any eviction, not even of prefetched values.</summary>
+    public bool HasRoomForPrefetched(long bytes) =>
+        bytes <= MaxEntryBytes && _prefetched.Bytes + bytes + Overhead <= GetMaxPrefetchedBytes();
 
+    /// <summary>Removes a value.</summary>
     public void Remove(object key)
     {
-        _ahead.Remove(key);
+        _prefetched.Remove(key);
         _recent.Remove(key);
         _proven.Remove(key);
     }
 
-    /// <summary>Removes whatever has such a key. Looks at every key: for what happens seldom.</summary>
-    public void RemoveWhere(Func<object, bool> isMeant)
+    /// <summary>Removes all values whose keys match. Scans every key: for rare operations.</summary>
+    public void RemoveWhere(Func<object, bool> matches)
     {
-        foreach (var key in _ahead.Keys.Concat(_recent.Keys).Concat(_proven.Keys).Where(isMeant).ToList()) Remove(key);
+        foreach (var key in _prefetched.Keys.Concat(_recent.Keys).Concat(_proven.Keys).Where(matches).ToList()) Remove(key);
     }
 
-    /// <summary>Every value of a kind, without using it: for whoever looks at the tier as a whole.</summary>
+    /// <summary>All values of a type, without marking them as used.</summary>
     public IEnumerable<(TKey Key, TValue Value)> ReadAll<TKey, TValue>() where TValue : class =>
-        from held in _ahead.Held.Concat(_recent.Held).Concat(_proven.Held)
+        from held in _prefetched.Held.Concat(_recent.Held).Concat(_proven.Held)
         where held is { Key: TKey, Value.Value: TValue }
         select ((TKey)held.Key, (TValue)held.Value.Value);
 
-    /// <summary>Takes a new budget; what is over it leaves.</summary>
+    /// <summary>Sets a new budget and evicts the excess.</summary>
     public void Resize(long maxBytes)
     {
-        lock (_taking)
+        lock (_resizing)
         {
             Volatile.Write(ref _maxBytes, maxBytes);
             InFlight.Resize(maxBytes);
-            Fit();
+            EvictExcess();
         }
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         _recent.Dispose();
         _proven.Dispose();
-        _ahead.Dispose();
+        _prefetched.Dispose();
     }
 
     private object? Find(object key)
     {
         if (_proven.Find(key) is { } proven) return proven.Value;
         if (_recent.Find(key) is not { } found) return _hasPrefetched ? FindPrefetched(key) : null;
-        // Its bytes are counted in one part at a time.
+        // Remove before adding, so that the bytes count in one part at a time.
         _recent.Remove(key);
-        _proven.Resize(ProvenRoom());
+        _proven.Resize(GetMaxProvenBytes());
         _proven.Add(key, found);
-        _recent.Resize(RecentRoom());
-        if (_hasPrefetched) _ahead.Resize(GetMaxPrefetchedBytes());
+        _recent.Resize(GetMaxRecentBytes());
+        if (_hasPrefetched) _prefetched.Resize(GetMaxPrefetchedBytes());
         return found.Value;
     }
 
-    /// <summary>What was fetched ahead is asked for: from now on it is like what was fetched because of that.</summary>
+    /// <summary>Finds a prefetched entry; the first hit makes it a recent one.</summary>
     private object? FindPrefetched(object key)
     {
         Slot? found;
-        lock (_taking)
+        lock (_resizing)
         {
-            found = _ahead.Find(key);
-            // Another client may have been here a moment ago.
+            found = _prefetched.Find(key);
+            // Another client may have moved it a moment ago.
             if (found is null) return _recent.Find(key)?.Value;
-            _ahead.Remove(key);
+            _prefetched.Remove(key);
             AddRecent(key, found);
         }
         FirstUsed?.Invoke(key);
         return found.Value;
     }
 
-    /// <summary>What was fetched ahead leaves first.</summary>
+    /// <summary>Adds to the recent part; prefetched entries are evicted first.</summary>
     private void AddRecent(object key, Slot slot)
     {
         if (_hasPrefetched)
         {
-            _ahead.Resize(GetMaxPrefetchedBytes(slot.Bytes));
-            _hasPrefetched = !_ahead.IsEmpty;
+            _prefetched.Resize(GetMaxPrefetchedBytes(slot.Bytes));
+            _hasPrefetched = !_prefetched.IsEmpty;
         }
-        _recent.Resize(RecentRoom());
+        _recent.Resize(GetMaxRecentBytes());
         _recent.Add(key, slot);
     }
 
-    /// <summary>What is not in flight, in bytes.</summary>
-    private long Room() => Math.Max(MaxBytes - InFlight.Bytes, 0);
+    /// <summary>The budget that is not in flight, in bytes.</summary>
+    private long GetMaxBytesInTier() => Math.Max(MaxBytes - InFlight.Bytes, 0);
 
-    private long ProvenRoom() => Math.Min(MaxBytes / 4 * 3, Room());
+    private long GetMaxProvenBytes() => Math.Min(MaxBytes / 4 * 3, GetMaxBytesInTier());
 
-    private long RecentRoom() => Math.Max(Room() - _proven.Bytes, 0);
+    private long GetMaxRecentBytes() => Math.Max(GetMaxBytesInTier() - _proven.Bytes, 0);
 
-    private long GetMaxPrefetchedBytes(long coming = 0) => Math.Clamp(Room() - _recent.Bytes - _proven.Bytes - coming, 0, MaxBytes / 4);
+    private long GetMaxPrefetchedBytes(long added = 0) =>
+        Math.Clamp(GetMaxBytesInTier() - _recent.Bytes - _proven.Bytes - added, 0, MaxBytes / 4);
 
-    private void MakeRoomForFlight()
+    private void EvictForInFlight()
     {
-        if (Bytes <= Room()) return;
-        lock (_taking) Fit();
+        if (Bytes <= GetMaxBytesInTier()) return;
+        lock (_resizing) EvictExcess();
     }
 
-    /// <summary>Lets go of what is over the budget; what was fetched ahead first. Call under the lock.</summary>
-    private void Fit()
+    /// <summary>Evicts the excess over the budget, prefetched entries first. Call under the lock.</summary>
+    private void EvictExcess()
     {
-        _proven.Resize(ProvenRoom());
-        _ahead.Resize(GetMaxPrefetchedBytes());
-        _recent.Resize(RecentRoom());
-        _ahead.Resize(GetMaxPrefetchedBytes());
+        _proven.Resize(GetMaxProvenBytes());
+        _prefetched.Resize(GetMaxPrefetchedBytes());
+        _recent.Resize(GetMaxRecentBytes());
+        _prefetched.Resize(GetMaxPrefetchedBytes());
     }
 
-    private void NoteEvicted(object key)
+    private void CountEviction(object key)
     {
         Interlocked.Increment(ref _evictions);
         Evicted?.Invoke(key);

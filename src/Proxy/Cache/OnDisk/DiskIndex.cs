@@ -3,42 +3,44 @@ using Proxy.Disk;
 
 namespace Proxy.Cache.OnDisk;
 
-/// <summary>What a backend's entries take on disk.</summary>
+/// <summary>The disk usage of one backend.</summary>
 /// <param name="Backend">Its identity (<see cref="Backends.BackendSet.FindIdentity"/>), or its name.</param>
-/// <param name="Entries">How many.</param>
-/// <param name="Bytes">Of them all.</param>
-/// <param name="Oldest">When the oldest came.</param>
+/// <param name="Entries">The number of entries.</param>
+/// <param name="Bytes">The size of the entries, in bytes.</param>
+/// <param name="Oldest">The time of the oldest entry.</param>
 public sealed record DiskShare(string Backend, long Entries, long Bytes, DateTimeOffset Oldest);
 
-/// <summary>How much lies in each folder of a series, and what it is worth. A hint: what is there is what is on disk.</summary>
+/// <summary>The size and the value of each series folder. A hint only: lookups use the files on disk.</summary>
 /// <remarks>
 /// <para>
-/// A series leaves whole, so that a study is here or not, and never a sieve. The worth of one is when it was used last,
-/// in milliseconds for which some proxy ran (no clock that anybody sets), and a day more for each further time that it was
-/// used, up to a week: what was looked at once leaves before what is looked at every morning.
+/// A series is evicted as a whole, so that no study is left with gaps. Its value is the time of its last use, in milliseconds of proxy
+/// run time (independent of the wall clock), plus a day for each further use, up to eight: a study viewed once is evicted before one
+/// that is viewed every morning.
 /// </para>
 /// <para>
-/// A series of which everything was fetched ahead and nobody used anything yet has no uses, and its last use lies before
-/// everybody's: it leaves first, the oldest before the others.
+/// A prefetched series that no client has used has no uses, and its last use is set far before all others: it is evicted first, the
+/// oldest first.
 /// </para>
 /// <para>
-/// Only the disk's writer changes anything; whoever finds an entry notes its use. Both are written together, now and then.
+/// Only the disk writer changes the index; lookups note uses from any thread. Both are flushed together at intervals.
 /// </para>
 /// </remarks>
 internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger log) : IDisposable
 {
     private const string Schema = """
-        CREATE TABLE series (folder TEXT PRIMARY KEY, backend TEXT, study TEXT, entries INTEGER, bytes INTEGER, used INTEGER, uses INTEGER, oldest INTEGER) WITHOUT ROWID;
+        CREATE TABLE series (
+            folder TEXT PRIMARY KEY, backend TEXT, study TEXT, entries INTEGER, bytes INTEGER, used INTEGER, uses INTEGER, oldest INTEGER
+        ) WITHOUT ROWID;
         CREATE INDEX by_worth ON series (used + min(uses, 8) * 86400000);
         CREATE INDEX by_study ON series (study);
         CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;
         """;
 
-    /// <summary>Uses within this time are one, in ms: a client asks for every frame of what it shows.</summary>
-    private const int OneUse = 600_000;
+    /// <summary>Uses within this time count as one, in ms: a viewer requests every frame of the series on screen.</summary>
+    private const int UseInterval = 600_000;
 
-    /// <summary>So long before all others lies the last use of what nobody used yet, in ms.</summary>
-    private const long LongAgo = 1L << 50;
+    /// <summary>The distance by which an unused series lies before all others, in ms.</summary>
+    private const long UnusedOffset = 1L << 50;
 
     private readonly SqliteFile _file = new(folder, "entries.db", 1, Schema, log);
     private readonly Dictionary<string, Change> _changes = [];
@@ -47,80 +49,85 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
     private long _clockFrom = time.GetTimestamp();
     private long _bytes;
     private long _entries;
-    private long _aheadBytes;
+    private long _prefetchedBytes;
 
-    /// <summary>What was added to a folder and is not written yet.</summary>
+    /// <summary>Additions to a folder that are not flushed yet.</summary>
     private sealed record Change(EntryKey Key, long Entries, long Bytes, DateTimeOffset Oldest, bool IsPrefetched);
 
-    /// <summary>Of all entries, as they lie on disk.</summary>
+    /// <summary>The size of all entries on disk, in bytes.</summary>
     public long Bytes => Interlocked.Read(ref _bytes);
 
+    /// <summary>The number of entries.</summary>
     public long Entries => Interlocked.Read(ref _entries);
 
     /// <summary>
-    /// Of those series of which everything was fetched ahead and nobody used anything yet. What is not written down yet may be of others.
+    /// The bytes of series that were prefetched and never used. Additions not flushed yet may belong to a used series.
     /// </summary>
-    public long PrefetchedBytes => Interlocked.Read(ref _aheadBytes);
+    public long PrefetchedBytes => Interlocked.Read(ref _prefetchedBytes);
 
-    /// <summary>
-    /// Whether what is written here is behind what lies on disk: the last process did not end in order, or the index is new.
-    /// </summary>
+    /// <summary>How well the index matches the files on disk when it is opened.</summary>
     public enum Trust
     {
+        /// <summary>The last process shut down in order: the index is complete.</summary>
         Whole,
+
+        /// <summary>The last process was killed: the index may lack some entries.</summary>
         Behind,
+
+        /// <summary>The index is new and empty.</summary>
         Lost,
     }
 
     private long Clock => _clockBase + (long)time.GetElapsedTime(_clockFrom).TotalMilliseconds;
 
-    /// <summary>Begins with what is written; from here on a kill leaves it behind.</summary>
+    /// <summary>Loads the index and marks it as open, so that a kill leaves it behind.</summary>
     public Trust Open()
     {
         _changes.Clear();
         HasMissed = false;
-        var made = _file.Generation;
+        var generation = _file.Generation;
         var wasClosed = _file.Read(static s => s.Number("SELECT value FROM state WHERE name = 'closed'"), 0L) == 1;
         _file.Write(static s => s.Run("INSERT OR REPLACE INTO state VALUES ('closed', 0)"));
         Count();
-        _clockBase = _file.Read(static s => s.Number("SELECT max(used + iif(uses = 0, $1, 0)) FROM series", LongAgo), 0L);
+        _clockBase = _file.Read(static s => s.Number("SELECT max(used + iif(uses = 0, $1, 0)) FROM series", UnusedOffset), 0L);
         _clockFrom = time.GetTimestamp();
-        return _file.Generation != made ? Trust.Lost : wasClosed ? Trust.Whole : Trust.Behind;
+        return _file.Generation != generation ? Trust.Lost : wasClosed ? Trust.Whole : Trust.Behind;
     }
 
-    /// <summary>Everything is written: the next process need not look.</summary>
+    /// <summary>Flushes and marks the index as complete: the next process need not scan.</summary>
     public void Close()
     {
         Flush();
         _file.Write(static s => s.Run("INSERT OR REPLACE INTO state VALUES ('closed', 1)"));
     }
 
-    /// <summary>Whether the database was made anew since <see cref="Open"/>.</summary>
+    /// <summary>Grows each time the database is recreated.</summary>
     public int Generation => _file.Generation;
 
-    /// <summary>A row that was to go since <see cref="Open"/> could not.</summary>
+    /// <summary>True when a row could not be deleted since <see cref="Open"/>.</summary>
     public bool HasMissed { get; private set; }
 
-    /// <summary>Notes that something in a folder was found. From any thread.</summary>
+    /// <summary>Marks a series as used. From any thread.</summary>
     public void Use(string folderOfSeries) => _used.TryAdd(folderOfSeries, true);
 
-    public void Add(EntryKey key, long bytes, DateTimeOffset stored, bool isAhead)
+    /// <summary>Records a new entry; written at the next <see cref="Flush"/>.</summary>
+    public void Add(EntryKey key, long bytes, DateTimeOffset stored, bool isPrefetched)
     {
-        var place = EntryFile.GetFolder(key);
-        var change = _changes.GetValueOrDefault(place) ?? new(key, 0, 0, stored, isAhead);
-        _changes[place] = change with
+        var seriesFolder = EntryFile.GetFolder(key);
+        var change = _changes.GetValueOrDefault(seriesFolder) ?? new(key, 0, 0, stored, isPrefetched);
+        _changes[seriesFolder] = change with
         {
             Entries = change.Entries + 1,
             Bytes = change.Bytes + bytes,
-            IsPrefetched = change.IsPrefetched && isAhead
+            IsPrefetched = change.IsPrefetched && isPrefetched
         };
-        if (isAhead) Interlocked.Add(ref _aheadBytes, bytes);
+        if (isPrefetched) Interlocked.Add(ref _prefetchedBytes, bytes);
         Interlocked.Add(ref _bytes, bytes);
         Interlocked.Increment(ref _entries);
     }
 
-    /// <summary>What a folder holds, counted anew.</summary>
-    public void Set(string place, EntryKey key, long entries, long bytes, DateTimeOffset oldest, bool isAhead)
+    /// <summary>Sets the counted content of a folder.</summary>
+    public void Set(string seriesFolder, EntryKey key, long entries, long bytes, DateTimeOffset oldest, bool isPrefetched)
     {
         Flush();
         _file.Write(s => s.Run(
@@ -128,22 +135,23 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
             INSERT INTO series VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
             ON CONFLICT (folder) DO UPDATE SET entries = excluded.entries, bytes = excluded.bytes
             """,
-            place, key.Backend, key.Study.ToString(), entries, bytes, isAhead ? Clock - LongAgo : Clock, isAhead ? 0 : 1,
-            oldest.ToUnixTimeMilliseconds()));
+            seriesFolder, key.Backend, key.Study.ToString(), entries, bytes,
+            isPrefetched ? Clock - UnusedOffset : Clock, isPrefetched ? 0 : 1, oldest.ToUnixTimeMilliseconds()));
     }
 
-    /// <summary>Bytes of a folder, with what is not written yet.</summary>
-    public long GetBytes(string place) => (Find(place)?.Bytes ?? 0) + (_changes.GetValueOrDefault(place)?.Bytes ?? 0);
+    /// <summary>The bytes of a folder, including additions not flushed yet.</summary>
+    public long GetBytes(string seriesFolder) => (Find(seriesFolder)?.Bytes ?? 0) + (_changes.GetValueOrDefault(seriesFolder)?.Bytes ?? 0);
 
-    /// <summary>How much is written of a folder; null when nothing is.</summary>
-    public (string Backend, long Entries, long Bytes)? Find(string place) => _file.Read<(string, long, long)?>(
+    /// <summary>The flushed row of a folder; null when it has none.</summary>
+    public (string Backend, long Entries, long Bytes)? Find(string seriesFolder) => _file.Read<(string, long, long)?>(
         s =>
         {
-            using var row = s.Prepare("SELECT backend, entries, bytes FROM series WHERE folder = $1", place).ExecuteReader();
+            using var row = s.Prepare("SELECT backend, entries, bytes FROM series WHERE folder = $1", seriesFolder).ExecuteReader();
             return row.Read() ? (row.GetString(0), row.GetInt64(1), row.GetInt64(2)) : null;
         },
         null);
 
+    /// <summary>Writes the additions and uses to the database.</summary>
     public void Flush()
     {
         if (_changes.Count == 0 && _used.IsEmpty) return;
@@ -151,48 +159,50 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
         var now = Clock;
         var isWritten = _file.Write(s =>
         {
-            foreach (var (place, change) in _changes)
+            foreach (var (seriesFolder, change) in _changes)
             {
                 s.Run(
                     """
                     INSERT INTO series VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-                    ON CONFLICT (folder) DO UPDATE SET entries = entries + $4, bytes = bytes + $5, used = max(used, $6), uses = max(uses, $7)
+                    ON CONFLICT (folder) DO UPDATE
+                    SET entries = entries + $4, bytes = bytes + $5, used = max(used, $6), uses = max(uses, $7)
                     """,
-                    place, change.Key.Backend, change.Key.Study.ToString(), change.Entries, change.Bytes,
-                    change.IsPrefetched ? now - LongAgo : now, change.IsPrefetched ? 0 : 1, change.Oldest.ToUnixTimeMilliseconds());
+                    seriesFolder, change.Key.Backend, change.Key.Study.ToString(), change.Entries, change.Bytes,
+                    change.IsPrefetched ? now - UnusedOffset : now, change.IsPrefetched ? 0 : 1, change.Oldest.ToUnixTimeMilliseconds());
             }
-            foreach (var place in used)
-                s.Run("UPDATE series SET uses = uses + (used < $2 - $3), used = $2 WHERE folder = $1", place, now, OneUse);
+            foreach (var seriesFolder in used)
+                s.Run("UPDATE series SET uses = uses + (used < $2 - $3), used = $2 WHERE folder = $1", seriesFolder, now, UseInterval);
         });
         if (!isWritten) return;
         _changes.Clear();
-        foreach (var place in used) _used.TryRemove(place, out _);
+        foreach (var seriesFolder in used) _used.TryRemove(seriesFolder, out _);
         CountPrefetched();
     }
 
-    /// <summary>Folders of those series that are worth least.</summary>
+    /// <summary>The folders of the least valuable series.</summary>
     public IReadOnlyList<string> LeastValuable(int count) =>
         ReadFolders("SELECT folder FROM series ORDER BY used + min(uses, 8) * 86400000 LIMIT $1", count);
 
-    /// <summary>Folders of series that were used, but not within a time: those that are worth least; not a certain one.</summary>
+    /// <summary>The folders of the least valuable series that were used, but not within this time; excludes one folder.</summary>
     public IReadOnlyList<string> LeastValuableIdle(TimeSpan time, string except, int count) => ReadFolders(
         "SELECT folder FROM series WHERE uses > 0 AND used < $1 AND folder <> $2 ORDER BY used + min(uses, 8) * 86400000 LIMIT $3",
         Clock - (long)time.TotalMilliseconds, except, count);
 
-    /// <summary>Bytes of series that were used, but not within a time. From any thread.</summary>
+    /// <summary>The bytes of series that were used, but not within this time. From any thread.</summary>
     public long IdleBytes(TimeSpan time)
     {
         var since = Clock - (long)time.TotalMilliseconds;
         return _file.Read(s => s.Number("SELECT sum(bytes) FROM series WHERE uses > 0 AND used < $1", since), 0L);
     }
 
+    /// <summary>The folders of a study, of all backends.</summary>
     public IReadOnlyList<string> OfStudy(string study) => ReadFolders("SELECT folder FROM series WHERE study = $1", study);
 
-    /// <summary>Folders from one on, in their order.</summary>
-    public IReadOnlyList<string> After(string place, int count) =>
-        ReadFolders("SELECT folder FROM series WHERE folder > $1 ORDER BY folder LIMIT $2", place, count);
+    /// <summary>The folders that follow one in order.</summary>
+    public IReadOnlyList<string> After(string seriesFolder, int count) =>
+        ReadFolders("SELECT folder FROM series WHERE folder > $1 ORDER BY folder LIMIT $2", seriesFolder, count);
 
-    /// <summary>Backends of which something is here.</summary>
+    /// <summary>The disk usage of each backend with entries.</summary>
     public IReadOnlyList<DiskShare> Shares => _file.Read<IReadOnlyList<DiskShare>>(
         static s =>
         {
@@ -206,15 +216,16 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
         },
         []);
 
+    /// <summary>The folders of a backend.</summary>
     public IReadOnlyList<string> OfBackend(string backend) => ReadFolders("SELECT folder FROM series WHERE backend = $1", backend);
 
-    /// <summary>A folder is to go: its row goes first, so that a kill in between leaves files that the next look finds.</summary>
-    public void Remove(string place)
+    /// <summary>Removes the row of a folder. Call before deleting the files: after a kill in between, the next scan finds them.</summary>
+    public void Remove(string seriesFolder)
     {
         Flush();
-        _changes.Remove(place);
-        var (_, entries, bytes) = Find(place) ?? ("", 0, 0);
-        if (!_file.Write(s => s.Run("DELETE FROM series WHERE folder = $1", place)))
+        _changes.Remove(seriesFolder);
+        var (_, entries, bytes) = Find(seriesFolder) ?? ("", 0, 0);
+        if (!_file.Write(s => s.Run("DELETE FROM series WHERE folder = $1", seriesFolder)))
         {
             HasMissed = true;
             return;
@@ -224,6 +235,7 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
         CountPrefetched();
     }
 
+    /// <summary>Removes all rows.</summary>
     public void Clear()
     {
         _changes.Clear();
@@ -232,7 +244,7 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
         Count();
     }
 
-    /// <summary>Sums what is written.</summary>
+    /// <summary>Recounts the totals from the database.</summary>
     public void Count()
     {
         Interlocked.Exchange(
@@ -244,22 +256,22 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
 
     public void Dispose() => _file.Dispose();
 
-    /// <summary>Those are the only ones whose worth is below nothing.</summary>
+    /// <summary>Recounts the prefetched series: the only ones with a negative value.</summary>
     private void CountPrefetched()
     {
         var written = _file.Read(static s => s.Number("SELECT sum(bytes) FROM series WHERE used + min(uses, 8) * 86400000 < 0"), 0L);
-        Interlocked.Exchange(ref _aheadBytes, written + _changes.Values.Sum(c => c.IsPrefetched ? c.Bytes : 0));
+        Interlocked.Exchange(ref _prefetchedBytes, written + _changes.Values.Sum(c => c.IsPrefetched ? c.Bytes : 0));
     }
 
     private IReadOnlyList<string> ReadFolders(string sql, params ReadOnlySpan<object?> values)
     {
         Flush();
-        var given = values.ToArray();
+        var parameters = values.ToArray();
         return _file.Read<IReadOnlyList<string>>(
             s =>
             {
                 var folders = new List<string>();
-                using var rows = s.Prepare(sql, given).ExecuteReader();
+                using var rows = s.Prepare(sql, parameters).ExecuteReader();
                 while (rows.Read()) folders.Add(rows.GetString(0));
                 return folders;
             },

@@ -1,32 +1,32 @@
 namespace Proxy.Cache.OnDisk;
 
-/// <summary>What is to be changed on disk.</summary>
+/// <summary>A change to the disk.</summary>
 internal abstract record DiskJob
 {
-    /// <summary>A small body, in memory until it is written.</summary>
+    /// <summary>Writes a small body, which is in memory until then.</summary>
     public sealed record Write(EntryKey Key, Entry Entry) : DiskJob
     {
         private volatile bool _isPrefetched = Entry.IsPrefetched;
 
-        /// <summary>It was fetched ahead, and nobody asked for it while it waited here.</summary>
+        /// <summary>True when it was prefetched and no client has asked for it while queued.</summary>
         public bool IsPrefetched => _isPrefetched;
 
-        /// <summary>Somebody asked for it.</summary>
+        /// <summary>Marks it as used by a client.</summary>
         public void Use() => _isPrefetched = false;
     }
 
-    /// <summary>A large one, in tmp/ already. Somebody waits for it; somebody may ask for it until it is in its place.</summary>
+    /// <summary>Stores a spooled body from tmp/. A caller waits; a client may request the body until it is stored.</summary>
     public sealed record Commit(Spool Spool, Func<bool> IsPrefetched, TaskCompletionSource<bool> Done) : DiskJob;
 
-    /// <summary>A large body on its way needs room. Somebody waits for it.</summary>
+    /// <summary>Reserves room for a body that arrives in a file. A caller waits.</summary>
     public sealed record MakeRoom(long Bytes, TaskCompletionSource<bool> Done) : DiskJob;
 
-    /// <summary>Something is to go. Somebody may wait for it.</summary>
+    /// <summary>Removes entries. A caller may wait.</summary>
     public sealed record Remove(Removal Removal, TaskCompletionSource<bool> Done) : DiskJob;
 
-    /// <summary>Somebody found less in a folder than the index says.</summary>
+    /// <summary>Recounts a folder that holds fewer files than its row says.</summary>
     public sealed record Count(EntryKey Key) : DiskJob;
 
-    /// <summary>What is left of backends that are not configured any more is to go.</summary>
+    /// <summary>Removes the entries of backends that are no longer configured.</summary>
     public sealed record RemoveStrangers : DiskJob;
 }

@@ -5,27 +5,27 @@ using System.Threading.Channels;
 
 namespace Proxy.Cache.OnDisk;
 
-/// <summary>What is to be changed on disk, in the order in which it was left here; and what it means for a look until then.</summary>
+/// <summary>The queue of changes to the disk, in order of arrival; lookups already see their effect.</summary>
 /// <remarks>
-/// A body that waits to be written is found here; what waits to be removed is not found any more. Bodies wait while others
-/// are being fetched, for which clients wait, but not for long.
+/// A queued body is found here, and a body queued for removal is not found. Writes wait for a short time while bodies are being fetched,
+/// as clients wait for those.
 /// </remarks>
 public sealed class DiskQueue
 {
     /// <summary>
-    /// The most that waits to be written, in bytes: a disk that is slower than the backends keeps less, and nobody waits.
+    /// The upper bound of <see cref="MaxBytes"/>. When the disk is slower than the backends, excess bodies are dropped and no client waits.
     /// </summary>
-    public const long MostBytes = 128L << 20;
+    public const long MaxBytesLimit = 128L << 20;
 
-    /// <summary>So many removals wait for a disk that cannot be changed, each by itself; with one more everything is to go.</summary>
+    /// <summary>The maximum of removals pending while the disk cannot be changed; one more removes everything.</summary>
     private const int MaxRemovals = 1000;
 
-    /// <summary>So long what is to be written waits for what is being fetched, at most.</summary>
-    private static readonly TimeSpan HeldFor = TimeSpan.FromSeconds(2);
+    /// <summary>The maximum time for which writes wait for running fetches.</summary>
+    private static readonly TimeSpan HoldTime = TimeSpan.FromSeconds(2);
 
-    private static readonly TimeSpan HeldPause = TimeSpan.FromMilliseconds(25);
+    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(25);
 
-    private static readonly Removal Everything = new();
+    private static readonly Removal All = new();
 
     private readonly Channel<DiskJob> _jobs = Channel.CreateUnbounded<DiskJob>(new() { SingleReader = true });
     private readonly ConcurrentDictionary<EntryKey, DiskJob.Write> _bodies = new();
@@ -34,25 +34,25 @@ public sealed class DiskQueue
     private int _fetches;
     private int _awaited;
 
-    /// <summary>The most that waits to be written, in bytes: a share of the memory, and <see cref="MostBytes"/> at most.</summary>
-    public long MaxBytes { get; set; } = MostBytes;
+    /// <summary>The maximum of queued bytes: a share of the memory, at most <see cref="MaxBytesLimit"/>.</summary>
+    public long MaxBytes { get; set; } = MaxBytesLimit;
 
-    /// <summary>Nothing waits.</summary>
+    /// <summary>True when no job is queued.</summary>
     public bool IsEmpty => !_jobs.Reader.TryPeek(out _);
 
-    /// <summary>Of the bodies that wait.</summary>
+    /// <summary>The size of the queued bodies, in bytes.</summary>
     public long Bytes => Interlocked.Read(ref _bytes);
 
-    /// <summary>A body that is not written yet.</summary>
+    /// <summary>Finds a body that is queued for writing.</summary>
     public Entry? Find(EntryKey key) => _bodies.TryGetValue(key, out var write) ? write.Entry : null;
 
-    /// <summary>Notes that somebody asked for what may wait here.</summary>
+    /// <summary>Marks a queued body as used by a client.</summary>
     public void Use(EntryKey key)
     {
         if (_bodies.TryGetValue(key, out var write)) write.Use();
     }
 
-    /// <summary>Whether it is to be removed, and so is not there any more.</summary>
+    /// <summary>True when the entry is queued for removal, and so must not be found.</summary>
     public bool IsGoing(EntryKey key)
     {
         foreach (var removal in Volatile.Read(ref _removals))
@@ -62,14 +62,14 @@ public sealed class DiskQueue
         return false;
     }
 
-    /// <summary>A body is being fetched, until the handle is disposed of.</summary>
+    /// <summary>Counts a running fetch until the returned handle is disposed.</summary>
     public IDisposable Fetching()
     {
         Interlocked.Increment(ref _fetches);
         return new Fetch(this);
     }
 
-    /// <summary>False when too much waits.</summary>
+    /// <summary>Queues a body for writing; false when the queue is full.</summary>
     public bool TryAdd(EntryKey key, Entry entry)
     {
         if (Interlocked.Read(ref _bytes) + entry.Length > MaxBytes) return false;
@@ -81,44 +81,46 @@ public sealed class DiskQueue
         return true;
     }
 
-    /// <summary>True when it is in its place, false when it could not be kept.</summary>
-    public Task<bool> AddAsync(Spool spool, Func<bool> isAhead) => AddAwaited(done => new DiskJob.Commit(spool, isAhead, done));
+    /// <summary>Queues a spooled body; true once it is stored, false when it cannot be.</summary>
+    public Task<bool> AddAsync(Spool spool, Func<bool> isPrefetched) => AddAwaited(done => new DiskJob.Commit(spool, isPrefetched, done));
 
-    /// <summary>True when a large body on its way has the room that it needs.</summary>
+    /// <summary>Queues a reservation for a body that arrives in a file; true once it has the room.</summary>
     public Task<bool> MakeRoomAsync(long bytes) => AddAwaited(done => new DiskJob.MakeRoom(bytes, done));
 
-    /// <summary>From now on it is not found; true when no trace is left on disk, false when the disk cannot be changed now.</summary>
+    /// <summary>Queues a removal; entries are not found from now on.</summary>
+    /// <returns>True once no trace is left on disk; false when the disk cannot be changed now.</returns>
     public Task<bool> RemoveAsync(Removal removal)
     {
         var removals = Volatile.Read(ref _removals);
-        if (removals.Contains(Everything)) return Task.FromResult(false);
-        if (removals.Count >= MaxRemovals) removal = Everything;
-        ImmutableInterlocked.Update(ref _removals, (all, one) => all.Add(one), removal);
+        if (removals.Contains(All)) return Task.FromResult(false);
+        if (removals.Count >= MaxRemovals) removal = All;
+        ImmutableInterlocked.Update(ref _removals, (all, added) => all.Add(added), removal);
         return AddAwaited(done => new DiskJob.Remove(removal, done));
     }
 
-    /// <summary>Counts a series' folder anew: something that lay there is gone.</summary>
+    /// <summary>Queues a recount of a series folder, after a file in it was deleted.</summary>
     public void CountAgain(EntryKey key) => _jobs.Writer.TryWrite(new DiskJob.Count(key));
 
+    /// <summary>Queues the removal of entries of backends that are no longer configured.</summary>
     public void RemoveStrangers() => _jobs.Writer.TryWrite(new DiskJob.RemoveStrangers());
 
-    /// <summary>Until there is work that is to be done now, or some time has passed.</summary>
+    /// <summary>Waits until a job is due or <paramref name="time"/> completes.</summary>
     internal async Task WaitAsync(Task time, CancellationToken stopping)
     {
         using var waiting = CancellationTokenSource.CreateLinkedTokenSource(stopping);
         await Task.WhenAny(_jobs.Reader.WaitToReadAsync(waiting.Token).AsTask(), time);
         await waiting.CancelAsync();
-        for (var since = TimeProvider.System.GetTimestamp(); IsHeld(since);) await Task.Delay(HeldPause, TimeProvider.System, stopping);
+        for (var since = TimeProvider.System.GetTimestamp(); IsHeld(since);) await Task.Delay(PollInterval, TimeProvider.System, stopping);
         stopping.ThrowIfCancellationRequested();
     }
 
     /// <summary>
-    /// Until no body is being fetched, or for as long as bodies wait: a client has its last byte a moment before the body is left here.
+    /// Waits until no fetch is running, up to the hold time: a client gets its last byte shortly before the body is queued here.
     /// </summary>
     internal async Task WaitForFetchesAsync(CancellationToken cancellation)
     {
-        for (var since = TimeProvider.System.GetTimestamp(); Volatile.Read(ref _fetches) > 0 && TimeProvider.System.GetElapsedTime(since) < HeldFor;)
-            await Task.Delay(HeldPause, TimeProvider.System, cancellation);
+        for (var since = TimeProvider.System.GetTimestamp(); IsFetching(since);)
+            await Task.Delay(PollInterval, TimeProvider.System, cancellation);
     }
 
     internal bool TryTake([NotNullWhen(true)] out DiskJob? job)
@@ -128,7 +130,7 @@ public sealed class DiskQueue
         return true;
     }
 
-    /// <summary>It is written, or given up.</summary>
+    /// <summary>Completes a write: the body is stored or given up.</summary>
     internal void Done(DiskJob.Write write)
     {
         _bodies.TryRemove(new(write.Key, write));
@@ -136,10 +138,10 @@ public sealed class DiskQueue
         write.Entry.Usage?.Leave();
     }
 
-    /// <summary>It is gone.</summary>
+    /// <summary>Completes a removal.</summary>
     internal void Done(DiskJob.Remove remove)
     {
-        ImmutableInterlocked.Update(ref _removals, (all, one) => all.Remove(one), remove.Removal);
+        ImmutableInterlocked.Update(ref _removals, (all, removed) => all.Remove(removed), remove.Removal);
         remove.Done.TrySetResult(true);
     }
 
@@ -151,10 +153,11 @@ public sealed class DiskQueue
         return done.Task;
     }
 
-    /// <summary>Writing costs the fetches of a study that is just being opened a tenth of their speed, and has time.</summary>
+    /// <summary>True while writes should wait: they are not urgent, and slow the fetches of a study being opened by a tenth.</summary>
     private bool IsHeld(long since) =>
-        Volatile.Read(ref _fetches) > 0 && Volatile.Read(ref _awaited) == 0 && Interlocked.Read(ref _bytes) < MaxBytes / 2
-            && TimeProvider.System.GetElapsedTime(since) < HeldFor;
+        IsFetching(since) && Volatile.Read(ref _awaited) == 0 && Interlocked.Read(ref _bytes) < MaxBytes / 2;
+
+    private bool IsFetching(long since) => Volatile.Read(ref _fetches) > 0 && TimeProvider.System.GetElapsedTime(since) < HoldTime;
 
     private sealed class Fetch(DiskQueue queue) : IDisposable
     {

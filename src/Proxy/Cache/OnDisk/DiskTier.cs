@@ -7,129 +7,133 @@ using Proxy.Operations;
 
 namespace Proxy.Cache.OnDisk;
 
-/// <summary>What is kept on disk: found by the hash of its key, proved before its first byte leaves.</summary>
+/// <summary>The entries on disk: found by the hash of their key, verified before their first byte is sent.</summary>
 /// <remarks>
-/// Looks need no index: a file is there, or it is not. A file that is not what it should be is deleted, counted, and a miss.
+/// Lookups need no index: the file exists or not. An invalid file is deleted, counted, and a miss.
 /// </remarks>
-/// <param name="folder">Where it lies.</param>
-/// <param name="writer">Who changes anything there.</param>
-/// <param name="identityOf">Under which name what a backend gave is kept; null for one that is not configured.</param>
-/// <param name="inFlight">Where bodies are counted that are read into memory at once.</param>
+/// <param name="folder">The cache folder.</param>
+/// <param name="writer">Makes all changes to the folder.</param>
+/// <param name="identityOf">The identity under which a backend's entries are stored; null when it is not configured.</param>
+/// <param name="inFlight">Counts small bodies that are read into memory at once.</param>
 /// <param name="time">The clock.</param>
-/// <param name="counters">Where damage is counted.</param>
-/// <param name="log">Where damage is told.</param>
+/// <param name="counters">Counts damaged entries.</param>
+/// <param name="log">Logs damaged entries.</param>
 public sealed class DiskTier(
     CacheFolder folder, DiskWriter writer, Func<string, string?> identityOf, InFlightBytes inFlight, TimeProvider time, Counters counters,
     ILogger<DiskTier> log)
 {
-    /// <summary>Up to here a file is read at once and proved; a larger one is read as it leaves.</summary>
-    private const int AtOnceBytes = 1024 * 1024;
+    /// <summary>A file up to this size is read and verified at once; a larger one is read while it is sent.</summary>
+    private const int ReadAtOnceBytes = 1024 * 1024;
 
-    /// <summary>Pieces that the pool gives out without making arrays that live for ever.</summary>
+    /// <summary>The size of the pooled arrays; small enough not to land on the large object heap.</summary>
     private const int PieceBytes = 64 * 1024;
 
     /// <summary>
-    /// Up to here a file is proved before its first byte leaves; a larger one while it does, and its client's connection breaks at the end.
+    /// A body up to this size is verified before its first byte is sent; a larger one while it is sent, and damage cuts off the connection.
     /// </summary>
-    private const long ProvedFirstBytes = 64L << 20;
+    private const long VerifyFirstBytes = 64L << 20;
 
-    /// <summary>So many files are known to have been proved.</summary>
-    private const int MaxProved = 10_000;
+    /// <summary>The maximum of files remembered as verified.</summary>
+    private const int MaxVerified = 10_000;
 
-    private static readonly object Yes = new();
+    private static readonly object Present = new();
 
-    private static readonly TimeSpan ProvedFor = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan VerifiedLifetime = TimeSpan.FromMinutes(10);
 
-    /// <summary>Large files that were proved a short while ago: one that gives frame after frame is not read whole for each.</summary>
-    private readonly ConcurrentDictionary<EntryKey, (DateTime Written, DateTimeOffset Proved)> _proved = new();
+    /// <summary>Large files verified recently: a file that serves frame after frame is not read as a whole for each.</summary>
+    private readonly ConcurrentDictionary<EntryKey, (DateTime Written, DateTimeOffset Verified)> _verified = new();
     private long _damaged;
 
     /// <summary>
-    /// Decides by its first bytes whether an entry can be what its key says: one that was stored before answers were checked may
-    /// not be. Null: all are.
+    /// Checks by its first bytes whether a body matches its key; one that was stored before answers were validated may not. Null accepts
+    /// all.
     /// </summary>
     public Func<EntryKey, ICachedBody, bool>? IsSound { get; init; }
 
+    /// <summary>True when the folder can be written to.</summary>
     public bool CanWrite => folder.State.CanWrite;
 
+    /// <summary>The state of the cache folder.</summary>
     public FolderState State => folder.State;
 
+    /// <summary>The writer of this tier.</summary>
     public DiskWriter Writer => writer;
 
-    /// <summary>Files so far that were not what they should be.</summary>
+    /// <summary>The number of invalid files found so far.</summary>
     public long Damaged => Interlocked.Read(ref _damaged);
 
-    /// <summary>By backend.</summary>
+    /// <summary>Disk lookups, by backend.</summary>
     public CacheStatistics Tallies { get; } = new();
 
-    /// <summary>The first of these that is here.</summary>
-    /// <param name="wanted">All of one backend.</param>
-    /// <param name="cancellation">The client leaves.</param>
-    public async ValueTask<(
-        EntryKey Key, ICachedBody Body)?> FindAsync(IReadOnlyList<AcceptableEntry> wanted, CancellationToken cancellation)
+    /// <summary>Finds and opens the first acceptable entry.</summary>
+    /// <param name="wanted">Entries of one backend.</param>
+    /// <param name="cancellation">Cancelled when the client disconnects.</param>
+    public async ValueTask<(EntryKey Key, ICachedBody Body)?> FindAsync(
+        IReadOnlyList<AcceptableEntry> wanted, CancellationToken cancellation)
     {
         if (!folder.State.CanRead || identityOf(wanted[0].Key.Backend) is not { } identity) return null;
-        var places = new List<(AcceptableEntry Wanted, EntryKey Kept)>(wanted.Count);
-        foreach (var candidate in wanted)
+        var candidates = new List<(AcceptableEntry Wanted, EntryKey Stored)>(wanted.Count);
+        foreach (var acceptable in wanted)
         {
-            var kept = candidate.Key with { Backend = identity };
-            if (writer.Queue.IsGoing(kept)) continue;
-            if (writer.Queue.Find(kept) is { } queued && candidate.IsMetBy(queued.Head))
+            var stored = acceptable.Key with { Backend = identity };
+            if (writer.Queue.IsGoing(stored)) continue;
+            if (writer.Queue.Find(stored) is { } queued && acceptable.IsMetBy(queued.Head))
             {
-                Tallies.Count(candidate.Key.Backend, isHit: true);
-                if (queued.IsPrefetched) writer.Use(kept);
-                return (candidate.Key, new MemoryBody(queued));
+                Tallies.Count(acceptable.Key.Backend, isHit: true);
+                if (queued.IsPrefetched) writer.Use(stored);
+                return (acceptable.Key, new MemoryBody(queued));
             }
-            places.Add((candidate, kept));
+            candidates.Add((acceptable, stored));
         }
-        var found = places.Count == 0 ? null : await folder.RunAsync(() => OpenFirst(places), cancellation);
-        if (found?.Body is FileBody file && !await IsProvedOrDisposedAsync(file, found, cancellation)) found = null;
+        var found = candidates.Count == 0 ? null : await folder.RunAsync(() => OpenFirst(candidates), cancellation);
+        if (found?.Body is FileBody file && !await IsValidOrDisposedAsync(file, found, cancellation)) found = null;
         Tallies.Count(wanted[0].Key.Backend, isHit: found is not null);
         return found is null ? null : (found.Key, found.Body);
     }
 
-    /// <summary>Whether one of these is here, as far as a look at its head tells. Nothing is used, counted or proved.</summary>
-    /// <param name="wanted">All of one backend.</param>
-    /// <param name="cancellation">Who asks leaves.</param>
+    /// <summary>True when one of these is on disk, judged by its head. Neither counts, marks a use nor verifies the body.</summary>
+    /// <param name="wanted">Entries of one backend.</param>
+    /// <param name="cancellation">Cancelled when the caller gives up.</param>
     public async ValueTask<bool> HasAsync(IReadOnlyList<AcceptableEntry> wanted, CancellationToken cancellation)
     {
         if (!folder.State.CanRead || identityOf(wanted[0].Key.Backend) is not { } identity) return false;
-        var places = wanted.Select(candidate => candidate with { Key = candidate.Key with { Backend = identity } })
-            .Where(place => !writer.Queue.IsGoing(place.Key)).ToList();
-        if (places.Exists(place => writer.Queue.Find(place.Key) is { } queued && place.IsMetBy(queued.Head))) return true;
-        return places.Count > 0
-            && await folder.RunAsync(() => places.Find(IsThere) is { Key: not null } ? Yes : null, cancellation) is not null;
+        var candidates = wanted.Select(acceptable => acceptable with { Key = acceptable.Key with { Backend = identity } })
+            .Where(candidate => !writer.Queue.IsGoing(candidate.Key)).ToList();
+        if (candidates.Exists(candidate => writer.Queue.Find(candidate.Key) is { } queued && candidate.IsMetBy(queued.Head))) return true;
+        return candidates.Count > 0
+            && await folder.RunAsync(() => candidates.Find(Exists) is { Key: not null } ? Present : null, cancellation) is not null;
     }
 
-    /// <summary>Notes that somebody uses what is kept here too.</summary>
+    /// <summary>Marks an entry as used after a hit in memory.</summary>
     public void Use(EntryKey key)
     {
         if (identityOf(key.Backend) is { } identity) writer.Use(key with { Backend = identity });
     }
 
     /// <summary>
-    /// Whether so many bytes that are fetched ahead would be kept, and nothing leave for them that was used not long ago.
+    /// True when this number of bytes can be prefetched without evicting recently used series.
     /// </summary>
     public bool HasRoomForPrefetched(long bytes) => folder.State.CanWrite && writer.HasRoomForPrefetched(bytes);
 
-    /// <summary>Keeps a body that is whole, some time soon.</summary>
+    /// <summary>Queues a complete body for writing.</summary>
     public void Add(EntryKey key, Entry entry)
     {
         if (identityOf(key.Backend) is { } identity) writer.Add(key with { Backend = identity }, entry);
     }
 
-    /// <summary>Begins a body that is too large for memory; null when it cannot be kept.</summary>
+    /// <summary>Creates the file for a body too large for memory; null when it cannot be stored.</summary>
     public Task<Spool?> BeginAsync(EntryKey key, EntryHead head) =>
         identityOf(key.Backend) is { } identity && !(head.Length > writer.MaxBytes / 4)
             ? Spool.BeginAsync(folder, writer, key with { Backend = identity }, head)
             : Task.FromResult<Spool?>(null);
 
-    /// <summary>Keeps a large body that is whole.</summary>
+    /// <summary>Stores a complete spooled body.</summary>
     /// <param name="spool">The body.</param>
-    /// <param name="isAhead">Whether it was fetched ahead and nobody has asked for it by now.</param>
-    public Task<bool> AddAsync(Spool spool, Func<bool> isAhead) => writer.Queue.AddAsync(spool, isAhead);
+    /// <param name="isPrefetched">True when it was prefetched and no client has asked for it by now.</param>
+    public Task<bool> AddAsync(Spool spool, Func<bool> isPrefetched) => writer.Queue.AddAsync(spool, isPrefetched);
 
-    /// <summary>From now on it is not found; true when no trace is left on disk.</summary>
+    /// <summary>Removes entries; they are not found from this call on.</summary>
+    /// <returns>True once no trace is left on disk; false when the disk cannot be changed now.</returns>
     public Task<bool> RemoveAsync(Removal removal)
     {
         if (!folder.IsConfigured) return Task.FromResult(true);
@@ -138,49 +142,49 @@ public sealed class DiskTier(
             return identityOf(removal.Backend) is { } identity
                 ? writer.Queue.RemoveAsync(removal with { Backend = identity })
                 : Task.FromResult(true);
-        // One that is configured no more, or otherwise: nothing of it can be found under the name that it has now.
+        // A backend that is removed or changed has another identity: its old entries can no longer be found.
         writer.Queue.RemoveStrangers();
         return Task.FromResult(true);
     }
 
-    /// <param name="Key">By which it was wanted.</param>
-    /// <param name="Kept">By which it lies here.</param>
-    /// <param name="Body">Open.</param>
-    /// <param name="IsPartWanted">Only a part of it will leave.</param>
-    private sealed record Found(EntryKey Key, EntryKey Kept, ICachedBody Body, bool IsPartWanted) : IDisposable
+    /// <param name="Key">The requested key.</param>
+    /// <param name="Stored">The key on disk, with the backend's identity.</param>
+    /// <param name="Body">The open body.</param>
+    /// <param name="IsPartWanted">True when only a part of it will be sent.</param>
+    private sealed record Found(EntryKey Key, EntryKey Stored, ICachedBody Body, bool IsPartWanted) : IDisposable
     {
         public void Dispose() => Body.Dispose();
     }
 
-    /// <summary>When a file was last written.</summary>
+    /// <summary>The time of the last write to a file.</summary>
     private sealed record Written(DateTime At);
 
-    private Found? OpenFirst(List<(AcceptableEntry Wanted, EntryKey Kept)> places)
+    private Found? OpenFirst(List<(AcceptableEntry Wanted, EntryKey Stored)> candidates)
     {
-        foreach (var (wanted, kept) in places)
+        foreach (var (wanted, stored) in candidates)
         {
-            if (Open(folder.GetPath("entries", EntryFile.GetPath(kept)), kept) is not { } body) continue;
+            if (Open(folder.GetPath("entries", EntryFile.GetPath(stored)), stored) is not { } body) continue;
             if (IsSound?.Invoke(wanted.Key, body) == false)
             {
                 body.Dispose();
-                Drop(folder.GetPath("entries", EntryFile.GetPath(kept)), kept);
+                DeleteDamaged(folder.GetPath("entries", EntryFile.GetPath(stored)), stored);
                 continue;
             }
             if (wanted.IsMetBy(body.Head))
             {
-                writer.Use(kept);
-                return new(wanted.Key, kept, body, wanted.IsContainer);
+                writer.Use(stored);
+                return new(wanted.Key, stored, body, wanted.IsContainer);
             }
             body.Dispose();
         }
         return null;
     }
 
-    private bool IsThere(AcceptableEntry place)
+    private bool Exists(AcceptableEntry candidate)
     {
-        var file = new FileInfo(folder.GetPath("entries", EntryFile.GetPath(place.Key)));
+        var file = new FileInfo(folder.GetPath("entries", EntryFile.GetPath(candidate.Key)));
         return file.Exists && EntryFile.FindHead(file.FullName) is { } head && head.Start + head.Length == file.Length
-            && head.Key == place.Key && place.IsMetBy(head.Head);
+            && head.Key == candidate.Key && candidate.IsMetBy(head.Head);
     }
 
     private ICachedBody? Open(string path, EntryKey key)
@@ -192,11 +196,11 @@ public sealed class DiskTier(
             try
             {
                 var length = RandomAccess.GetLength(file);
-                if (length <= AtOnceBytes && inFlight.TryReserve(length)) return ReadAtOnce(file, length, path, key);
+                if (length <= ReadAtOnceBytes && inFlight.TryReserve(length)) return ReadAtOnce(file, length, path, key);
                 var bytes = ArrayPool<byte>.Shared.Rent(EntryFile.MaxHeadBytes);
                 var head = EntryFile.ReadHead(bytes.AsSpan(0, RandomAccess.Read(file, bytes, 0)));
                 ArrayPool<byte>.Shared.Return(bytes);
-                if (head is null || head.Start + head.Length != length) return Drop(path, key);
+                if (head is null || head.Start + head.Length != length) return DeleteDamaged(path, key);
                 if (head.Key != key) return null;
                 return body = new FileBody(
                     folder, file, head.Head, head.Stored, head.IsPrefetched, head.Start, [(0, head.Length)], head.Hash);
@@ -212,7 +216,7 @@ public sealed class DiskTier(
         }
     }
 
-    /// <summary>One call, into pieces that are given back when they have left.</summary>
+    /// <summary>Reads the file in one call into pooled arrays, which return to the pool with the body.</summary>
     private MemoryBody? ReadAtOnce(Microsoft.Win32.SafeHandles.SafeFileHandle file, long length, string path, EntryKey key)
     {
         var rented = new List<byte[]>();
@@ -222,13 +226,13 @@ public sealed class DiskTier(
             rented.Add(ArrayPool<byte>.Shared.Rent(PieceBytes));
             room.Add(rented[^1].AsMemory(0, (int)Math.Min(left, PieceBytes)));
         }
-        var isGiven = false;
+        var isOwned = false;
         try
         {
             if (room.Count == 0 || RandomAccess.Read(file, room, 0) != length || EntryFile.ReadHead(room[0].Span) is not { } head
                 || head.Start + head.Length != length)
             {
-                Drop(path, key);
+                DeleteDamaged(path, key);
                 return null;
             }
             if (head.Key != key) return null;
@@ -238,60 +242,60 @@ public sealed class DiskTier(
             foreach (var piece in pieces) hash.Append(piece.Span);
             if (hash.GetCurrentHashAsUInt128() != head.Hash)
             {
-                Drop(path, key);
+                DeleteDamaged(path, key);
                 return null;
             }
-            isGiven = true;
-            return new(head.Head, head.Stored, head.IsPrefetched, pieces, GiveBack);
+            isOwned = true;
+            return new(head.Head, head.Stored, head.IsPrefetched, pieces, Return);
         }
         finally
         {
-            if (!isGiven) GiveBack();
+            if (!isOwned) Return();
         }
 
-        void GiveBack()
+        void Return()
         {
             rented.ForEach(static piece => ArrayPool<byte>.Shared.Return(piece));
             inFlight.Release(length);
         }
     }
 
-    private async ValueTask<bool> IsProvedOrDisposedAsync(FileBody file, Found found, CancellationToken cancellation)
+    private async ValueTask<bool> IsValidOrDisposedAsync(FileBody file, Found found, CancellationToken cancellation)
     {
-        var isProved = false;
+        var isValid = false;
         try
         {
-            return isProved = await IsProvedAsync(file, found, cancellation);
+            return isValid = await IsValidAsync(file, found, cancellation);
         }
         finally
         {
-            if (!isProved) file.Dispose();
+            if (!isValid) file.Dispose();
         }
     }
 
-    /// <summary>A large file is read before its first byte leaves, or part of it does; a very large one as it leaves.</summary>
-    private async ValueTask<bool> IsProvedAsync(FileBody file, Found found, CancellationToken cancellation)
+    /// <summary>Verifies a large file before any byte of it is sent. A very large one that is sent whole is verified on the way.</summary>
+    private async ValueTask<bool> IsValidAsync(FileBody file, Found found, CancellationToken cancellation)
     {
-        if (file.Length > ProvedFirstBytes && !found.IsPartWanted) return true;
-        var path = folder.GetPath("entries", EntryFile.GetPath(found.Kept));
+        if (file.Length > VerifyFirstBytes && !found.IsPartWanted) return true;
+        var path = folder.GetPath("entries", EntryFile.GetPath(found.Stored));
         if (await folder.RunAsync(() => new Written(File.GetLastWriteTimeUtc(path)), cancellation) is not { At: var written }) return false;
-        if (_proved.TryGetValue(found.Kept, out var proved) && proved.Written == written
-            && Metadata.Freshness.IsWithin(proved.Proved, ProvedFor, time.GetUtcNow()))
+        if (_verified.TryGetValue(found.Stored, out var verified) && verified.Written == written
+            && Metadata.Freshness.IsWithin(verified.Verified, VerifiedLifetime, time.GetUtcNow()))
         {
             file.Trust();
             return true;
         }
-        if (!await file.ProveAsync(cancellation))
+        if (!await file.VerifyAsync(cancellation))
         {
-            if (folder.State.CanRead) await folder.RunAsync(() => Drop(path, found.Kept), cancellation);
+            if (folder.State.CanRead) await folder.RunAsync(() => DeleteDamaged(path, found.Stored), cancellation);
             return false;
         }
-        if (_proved.Count >= MaxProved) _proved.Clear();
-        _proved[found.Kept] = (written, time.GetUtcNow());
+        if (_verified.Count >= MaxVerified) _verified.Clear();
+        _verified[found.Stored] = (written, time.GetUtcNow());
         return true;
     }
 
-    private ICachedBody? Drop(string path, EntryKey key)
+    private ICachedBody? DeleteDamaged(string path, EntryKey key)
     {
         Interlocked.Increment(ref _damaged);
         counters.EntryDamaged();

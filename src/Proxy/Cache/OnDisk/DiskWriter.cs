@@ -3,22 +3,22 @@ using Proxy.Operations;
 
 namespace Proxy.Cache.OnDisk;
 
-/// <summary>The one thread that changes anything on disk: takes what is left in its queue, in that order.</summary>
+/// <summary>The only thread that changes the disk tier: runs the jobs of its queue in order.</summary>
 /// <remarks>
-/// A client never waits for it. What cannot be written is not kept; what cannot be removed is not found any more, and goes
-/// when the disk can be changed again.
+/// A client never waits for it. Bodies that cannot be written are not cached. Entries that cannot be deleted are no longer found, and are
+/// deleted when the disk can be changed again.
 /// </remarks>
 public sealed class DiskWriter : BackgroundService
 {
-    /// <summary>So many files are flushed together.</summary>
+    /// <summary>The number of files flushed together.</summary>
     private const int BatchFiles = 32;
 
-    private static readonly TimeSpan FlushEvery = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan FlushInterval = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(1);
 
-    /// <summary>As long as it takes until the folder is looked at again, and a little more.</summary>
-    private static readonly TimeSpan GiveRoomEvery = TimeSpan.FromSeconds(6);
+    /// <summary>A little longer than the interval at which a full disk is checked again.</summary>
+    private static readonly TimeSpan EvictInterval = TimeSpan.FromSeconds(6);
 
     private readonly CacheFolder _folder;
     private readonly Func<string, string?> _nameOf;
@@ -28,16 +28,19 @@ public sealed class DiskWriter : BackgroundService
     private readonly EntryFolder _entries;
     private readonly EntryScan _scan;
     private readonly List<DiskJob> _postponed = [];
-    private readonly Lock _ending = new();
-    private long _unkept;
-    private long? _gaveRoom;
+    private readonly Lock _stopping = new();
+    private long _dropped;
+    private long? _lastEviction;
     private volatile Idle? _idle;
 
-    /// <param name="folder">Where it lies.</param>
-    /// <param name="nameOf">The name of the configured backend that has an identity; null when none has: what is left of such goes.</param>
+    /// <summary>Creates the writer; it does nothing while the folder is not configured.</summary>
+    /// <param name="folder">The cache folder.</param>
+    /// <param name="nameOf">
+    /// Maps a backend's identity to its configured name; null when it is not configured, and its entries are removed.
+    /// </param>
     /// <param name="maxBytes">The budget, in bytes on disk.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="log">Where faults go.</param>
+    /// <param name="log">Logs write failures.</param>
     public DiskWriter(CacheFolder folder, Func<string, string?> nameOf, long maxBytes, TimeProvider time, ILogger<DiskWriter> log)
     {
         (_folder, _nameOf, _time, _log) = (folder, nameOf, time, log);
@@ -47,53 +50,56 @@ public sealed class DiskWriter : BackgroundService
         _scan = new(folder, _index, _entries);
     }
 
-    /// <summary>Bytes of series that nobody used for a while, and when that was looked up.</summary>
+    /// <summary>The size of the idle series, and the time of the query.</summary>
     private sealed record Idle(long Bytes, long CheckedAt);
 
+    /// <summary>The pending changes.</summary>
     public DiskQueue Queue { get; } = new();
 
-    /// <summary>On disk, with what is on its way there.</summary>
+    /// <summary>The bytes on disk, including bodies that arrive in files.</summary>
     public long Bytes => _index.Bytes + _entries.Budget.Spooled;
 
+    /// <summary>The number of entries on disk.</summary>
     public long Entries => _index.Entries;
 
-    /// <summary>Of what was fetched ahead, as far as nobody asked for anything of its series yet.</summary>
+    /// <summary>The bytes of series that were prefetched and of which no client has used anything yet.</summary>
     public long PrefetchedBytes => _index.PrefetchedBytes;
 
-    /// <summary>What the configured backends' entries take, by name.</summary>
+    /// <summary>The disk usage of the configured backends, by name.</summary>
     public IEnumerable<DiskShare> Shares =>
         _index.Shares.Where(s => _nameOf(s.Backend) is not null).Select(s => s with { Backend = _nameOf(s.Backend)! });
 
-    /// <summary>Entries that left because others needed the room.</summary>
+    /// <summary>The number of entries evicted to make room for others.</summary>
     public long Evictions => _entries.Budget.Evictions;
 
-    /// <summary>Told of each series that left because others needed the room: whose it was, and how many entries.</summary>
+    /// <summary>Raised for each evicted series with the name of its backend and the number of its entries.</summary>
     public event Action<string, long> Evicted
     {
         add => _entries.Budget.Evicted += value;
         remove => _entries.Budget.Evicted -= value;
     }
 
-    /// <summary>Bodies that were not kept: the disk could not be used, was too slow, or there was no room.</summary>
-    public long Unkept => Interlocked.Read(ref _unkept);
+    /// <summary>The number of bodies not written: the disk was unavailable or too slow, or had no room.</summary>
+    public long Unkept => Interlocked.Read(ref _dropped);
 
-    /// <summary>Whether what an earlier process left is still being looked through.</summary>
+    /// <summary>True while the files of an earlier process are being scanned.</summary>
     public bool IsScanning => _scan.IsRunning;
 
-    /// <summary>The most that waits in memory to be written, in bytes.</summary>
+    /// <summary>The maximum of bytes queued in memory.</summary>
     public long QueueMaxBytes
     {
         get => Queue.MaxBytes;
         set => Queue.MaxBytes = value;
     }
 
+    /// <summary>The budget, in bytes on disk.</summary>
     public long MaxBytes
     {
         get => _entries.Budget.MaxBytes;
         set => _entries.Budget.MaxBytes = value;
     }
 
-    /// <summary>Notes that an entry was used.</summary>
+    /// <summary>Marks an entry as used.</summary>
     public void Use(EntryKey key)
     {
         Queue.Use(key);
@@ -101,37 +107,38 @@ public sealed class DiskWriter : BackgroundService
     }
 
     /// <summary>
-    /// Whether so many bytes that are fetched ahead would be kept, and nothing leave for them that was used not long ago.
+    /// True when this number of bytes can be prefetched without evicting recently used series.
     /// </summary>
     public bool HasRoomForPrefetched(long bytes)
     {
-        var (max, more) = (MaxBytes, Queue.Bytes + bytes);
-        if (PrefetchedBytes + more > _entries.Budget.MaxPrefetchedBytes) return false;
-        return Bytes + more <= max || Bytes + more - IdleBytes() <= max;
+        var (max, added) = (MaxBytes, Queue.Bytes + bytes);
+        if (PrefetchedBytes + added > _entries.Budget.MaxPrefetchedBytes) return false;
+        return Bytes + added <= max || Bytes + added - IdleBytes() <= max;
     }
 
-    /// <summary>Takes room on disk for a body on its way; false when there is none in the budget.</summary>
+    /// <summary>Reserves disk room for a body that arrives in a file; false when the budget has none.</summary>
     internal ValueTask<bool> TakeSpoolRoomAsync(long bytes) =>
         _entries.Budget.TryTakeSpoolRoom(bytes) ? new(true) : new(Queue.MakeRoomAsync(bytes));
 
     internal void ReturnSpoolRoom(long bytes) => _entries.Budget.ReturnSpoolRoom(bytes);
 
-    /// <summary>A new place in tmp/.</summary>
+    /// <summary>A new path in tmp/.</summary>
     public string NextTemporary() => _entries.NextTemporary();
 
-    /// <summary>Keeps a body some time soon, when the disk and the queue have room for it.</summary>
+    /// <summary>Queues a body for writing; drops it when the disk or the queue has no room.</summary>
     public void Add(EntryKey key, Entry entry)
     {
-        if (!_folder.State.CanWrite || !Queue.TryAdd(key, entry)) Interlocked.Increment(ref _unkept);
+        if (!_folder.State.CanWrite || !Queue.TryAdd(key, entry)) Interlocked.Increment(ref _dropped);
     }
 
+    /// <inheritdoc/>
     public override void Dispose()
     {
         _index.Dispose();
         base.Dispose();
     }
 
-    /// <summary>What waits is written, and the index says that it is whole.</summary>
+    /// <summary>Writes the queued bodies and marks the index as complete.</summary>
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
@@ -140,8 +147,8 @@ public sealed class DiskWriter : BackgroundService
         await Task.Run(
             () =>
             {
-                // A host may be told twice to stop, at the same time.
-                lock (_ending)
+                // The host may call StopAsync twice, concurrently.
+                lock (_stopping)
                 {
                     do Work();
                     while (!Queue.IsEmpty);
@@ -151,6 +158,7 @@ public sealed class DiskWriter : BackgroundService
             cancellationToken);
     }
 
+    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         if (!_folder.IsConfigured) return;
@@ -164,11 +172,11 @@ public sealed class DiskWriter : BackgroundService
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
-            // The process ends.
+            // Shutdown.
         }
     }
 
-    /// <summary>As it was a second ago, at most: to look it up takes as long as to read a frame.</summary>
+    /// <summary>The bytes of idle series, cached for a second: the query takes as long as reading a frame.</summary>
     private long IdleBytes()
     {
         if (_idle is not { } idle || _time.GetElapsedTime(idle.CheckedAt) >= CheckInterval)
@@ -176,11 +184,11 @@ public sealed class DiskWriter : BackgroundService
         return idle.Bytes;
     }
 
-    /// <summary>Until there is work, or it is time to write the index down.</summary>
+    /// <summary>Waits until a job is due, or the index must be flushed.</summary>
     private async Task WaitAsync(CancellationToken stopping)
     {
         using var waiting = CancellationTokenSource.CreateLinkedTokenSource(stopping);
-        await Queue.WaitAsync(Task.Delay(FlushEvery, _time, waiting.Token), stopping);
+        await Queue.WaitAsync(Task.Delay(FlushInterval, _time, waiting.Token), stopping);
         await waiting.CancelAsync();
     }
 
@@ -189,7 +197,7 @@ public sealed class DiskWriter : BackgroundService
         try
         {
             if (_folder.State.CanWrite) _scan.Begin();
-            else GiveRoom();
+            else EvictWhenFull();
             _scan.GoOn();
             DoPostponed();
             var batch = new List<DiskJob.Write>();
@@ -223,21 +231,21 @@ public sealed class DiskWriter : BackgroundService
 
     private void WriteAll(List<DiskJob.Write> batch)
     {
-        var placed = 0;
+        var stored = 0;
         try
         {
-            if (batch.Count > 0 && _folder.State.CanWrite) placed = _entries.WriteAll(batch);
+            if (batch.Count > 0 && _folder.State.CanWrite) stored = _entries.WriteAll(batch);
         }
         finally
         {
-            Interlocked.Add(ref _unkept, batch.Count - placed);
+            Interlocked.Add(ref _dropped, batch.Count - stored);
             batch.ForEach(Queue.Done);
         }
-        // Rows that could not go with their folders are found by looking through it.
+        // The scan removes rows that could not be deleted with their folders.
         if (_index.HasMissed) _scan.Doubt();
     }
 
-    /// <summary>Does a job, or leaves it for when the disk can be changed; whoever waits hears which.</summary>
+    /// <summary>Runs a job, or postpones it until the disk can be changed; reports the outcome to its caller.</summary>
     private void Do(DiskJob job)
     {
         try
@@ -283,17 +291,17 @@ public sealed class DiskWriter : BackgroundService
         }
     }
 
-    /// <summary>Once for each time that a full disk was looked at and still is.</summary>
-    private void GiveRoom()
+    /// <summary>Evicts while the disk is full, once per check of the folder.</summary>
+    private void EvictWhenFull()
     {
-        if (_folder.State is not { IsFull: true, CanRead: true } || _gaveRoom is { } last && _time.GetElapsedTime(last) < GiveRoomEvery)
+        if (_folder.State is not { IsFull: true, CanRead: true } || _lastEviction is { } last && _time.GetElapsedTime(last) < EvictInterval)
             return;
-        _gaveRoom = _time.GetTimestamp();
+        _lastEviction = _time.GetTimestamp();
         _scan.Doubt();
-        _entries.GiveRoom();
+        _entries.EvictWhenFull();
     }
 
-    /// <summary>The disk failed half-way: what lies there is looked through again when it can be.</summary>
+    /// <summary>Handles a disk failure half-way through a change: the folder is scanned again when possible.</summary>
     private void Doubt(Exception e)
     {
         _log.DiskWriterFailed(e);

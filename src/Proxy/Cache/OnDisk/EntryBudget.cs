@@ -1,38 +1,38 @@
 namespace Proxy.Cache.OnDisk;
 
-/// <summary>How much may lie in the cache folder, and what leaves for what comes. For one thread.</summary>
+/// <summary>The budget of the cache folder, and the evictions that keep it. Single-threaded unless stated.</summary>
 /// <remarks>
-/// Over the budget the series that are worth least leave, down to nine tenths of it; for what was fetched ahead only such
-/// as nobody used for a while, and no more than are in its way.
+/// Over the budget the least valuable series are evicted, down to nine tenths of it. A prefetched entry evicts only series that have
+/// been idle for <see cref="IdleAfter"/>, and no more than it needs.
 /// </remarks>
-/// <param name="index">How much lies where.</param>
-/// <param name="nameOf">The name of the configured backend that has an identity; null when none has.</param>
-/// <param name="discard">Takes a whole series away.</param>
+/// <param name="index">The bytes per series folder.</param>
+/// <param name="nameOf">Maps a backend's identity to its configured name; null when it is not configured.</param>
+/// <param name="discard">Deletes the folder of a series.</param>
 internal sealed class EntryBudget(DiskIndex index, Func<string, string?> nameOf, Action<string> discard)
 {
-    /// <summary>What disks give out, in bytes: a file takes up whole ones.</summary>
+    /// <summary>The block size of the disk, in bytes: a file occupies whole blocks.</summary>
     private const int BlockBytes = 4096;
 
-    /// <summary>What was used within this time stays, whatever is fetched ahead.</summary>
+    /// <summary>A prefetch never evicts series that were used within this time.</summary>
     public static readonly TimeSpan IdleAfter = TimeSpan.FromMinutes(30);
 
-    /// <summary>Room by folder for what is being written.</summary>
+    /// <summary>Bytes reserved for the files being written, by folder.</summary>
     private readonly Dictionary<string, long> _reserved = [];
     private long _maxBytes;
     private long _evictions;
     private long _spooled;
 
-    /// <summary>The budget, in bytes on disk.</summary>
+    /// <summary>The budget, in bytes on disk. From any thread.</summary>
     public long MaxBytes
     {
         get => Interlocked.Read(ref _maxBytes);
         set => Interlocked.Exchange(ref _maxBytes, value);
     }
 
-    /// <summary>Room that bodies have which are on their way into files, in bytes. From any thread.</summary>
+    /// <summary>Bytes reserved for bodies that arrive in files. From any thread.</summary>
     public long Spooled => Interlocked.Read(ref _spooled);
 
-    /// <summary>Takes room for a body on its way when it is free as it is. From any thread.</summary>
+    /// <summary>Reserves room for an arriving body without eviction. From any thread.</summary>
     public bool TryTakeSpoolRoom(long bytes)
     {
         if (Interlocked.Add(ref _spooled, bytes) + index.Bytes <= MaxBytes) return true;
@@ -40,7 +40,7 @@ internal sealed class EntryBudget(DiskIndex index, Func<string, string?> nameOf,
         return false;
     }
 
-    /// <summary>The same, and series leave for it; half of the budget at most is given to bodies on their way.</summary>
+    /// <summary>Reserves room for an arriving body and evicts series for it; arriving bodies get at most half of the budget.</summary>
     public bool TryMakeSpoolRoom(long bytes)
     {
         if (Spooled + bytes > MaxBytes / 2) return false;
@@ -48,66 +48,67 @@ internal sealed class EntryBudget(DiskIndex index, Func<string, string?> nameOf,
         return TryTakeSpoolRoom(bytes);
     }
 
+    /// <summary>Releases reserved room. From any thread.</summary>
     public void ReturnSpoolRoom(long bytes) => Interlocked.Add(ref _spooled, -bytes);
 
-    /// <summary>Entries that left because others needed the room.</summary>
+    /// <summary>The number of entries evicted to make room for others.</summary>
     public long Evictions => Interlocked.Read(ref _evictions);
 
-    /// <summary>What was fetched ahead and nobody asked for yet may take so much, in bytes.</summary>
+    /// <summary>The maximum size of prefetched entries that no client has requested yet, in bytes.</summary>
     public long MaxPrefetchedBytes => MaxBytes / 4;
 
-    /// <summary>Told of each series that left because others needed the room: whose it was, and how many entries.</summary>
+    /// <summary>Raised for each evicted series with the name of its backend and the number of its entries.</summary>
     public event Action<string, long>? Evicted;
 
-    /// <summary>What was being written is in its place, or given up.</summary>
+    /// <summary>Releases all reservations: the files are stored or given up.</summary>
     public void Clear() => _reserved.Clear();
 
     /// <summary>
-    /// Within the budget, and a quarter of it for one series at most: one that is larger would throw out all others. A
-    /// quarter, too, for all that was fetched ahead, which throws out none of its own kind: nobody would gain.
+    /// Reserves room for an entry and evicts for it. One series gets at most a quarter of the budget: a larger one would evict all others.
+    /// Prefetched entries get at most a quarter as well, and never evict each other, as that would gain nothing.
     /// </summary>
-    public bool TryMakeRoom(EntryKey key, long bytes, bool isAhead)
+    public bool TryMakeRoom(EntryKey key, long bytes, bool isPrefetch)
     {
-        var (max, needed, place) = (MaxBytes, OnDisk(bytes), EntryFile.GetFolder(key));
-        var (here, all) = (_reserved.GetValueOrDefault(place), _reserved.Values.Sum());
-        if (index.GetBytes(place) + here + needed > max / 4) return false;
-        if (isAhead && index.PrefetchedBytes + all + needed > MaxPrefetchedBytes) return false;
+        var (max, needed, folder) = (MaxBytes, RoundUpToBlocks(bytes), EntryFile.GetFolder(key));
+        var (inFolder, all) = (_reserved.GetValueOrDefault(folder), _reserved.Values.Sum());
+        if (index.GetBytes(folder) + inFolder + needed > max / 4) return false;
+        if (isPrefetch && index.PrefetchedBytes + all + needed > MaxPrefetchedBytes) return false;
         all += Spooled;
         if (index.Bytes + all + needed > max)
         {
-            if (isAhead) EvictDownTo(max - all - needed, () => index.LeastValuableIdle(IdleAfter, place, 16));
+            if (isPrefetch) EvictDownTo(max - all - needed, () => index.LeastValuableIdle(IdleAfter, folder, 16));
             else EvictDownTo(max / 10 * 9 - all - needed, () => index.LeastValuable(16));
         }
         if (index.Bytes + all + needed > max) return false;
-        _reserved[place] = here + needed;
+        _reserved[folder] = inFolder + needed;
         return true;
     }
 
     private void EvictDownTo(long bytes, Func<IReadOnlyList<string>> leastValuable)
     {
-        while (index.Bytes > bytes && leastValuable() is { Count: > 0 } places)
+        while (index.Bytes > bytes && leastValuable() is { Count: > 0 } folders)
         {
             var before = index.Bytes;
-            foreach (var place in places.TakeWhile(_ => index.Bytes > bytes))
+            foreach (var folder in folders.TakeWhile(_ => index.Bytes > bytes))
             {
-                var row = index.Find(place);
-                discard(place);
-                if (row is { } gone) Note(gone.Backend, gone.Entries);
+                var row = index.Find(folder);
+                discard(folder);
+                if (row is { } evicted) CountEviction(evicted.Backend, evicted.Entries);
             }
-            // The index cannot be changed, or does not know what is there.
+            // The database cannot be changed, or the index is behind the disk.
             if (index.Bytes == before) return;
         }
     }
 
-    /// <summary>Tells of a series that left.</summary>
-    /// <param name="identity">Whose it was.</param>
-    /// <param name="entries">How many.</param>
-    public void Note(string identity, long entries)
+    /// <summary>Counts and reports an evicted series.</summary>
+    /// <param name="identity">The identity of its backend.</param>
+    /// <param name="entries">The number of its entries.</param>
+    public void CountEviction(string identity, long entries)
     {
         Interlocked.Add(ref _evictions, entries);
         Evicted?.Invoke(nameOf(identity) ?? "", entries);
     }
 
-    /// <summary>What a file takes up, in bytes.</summary>
-    public static long OnDisk(long bytes) => (bytes + BlockBytes - 1) / BlockBytes * BlockBytes;
+    /// <summary>The size of a file in whole blocks, in bytes.</summary>
+    public static long RoundUpToBlocks(long bytes) => (bytes + BlockBytes - 1) / BlockBytes * BlockBytes;
 }

@@ -6,45 +6,45 @@ using Proxy.Dicom;
 
 namespace Proxy.Cache.OnDisk;
 
-/// <summary>The form of a kept body on disk. A file says itself what it is, and proves that it is whole.</summary>
+/// <summary>The file format of an entry on disk. A file describes itself and carries the hashes to verify it.</summary>
 /// <remarks>
 /// <code>
 ///   0   8  "DWPENTRY"
-///   8   4  version of this form: 2; 1 is read too, any other is a miss
-///  12   4  length of the head: where the body begins
+///   8   4  version of this format: 2; 1 is read as well, any other is a miss
+///  12   4  length of the head, which is the offset of the body
 ///  16   8  length of the body
 ///  24  16  XXH128 of the body
-///  40   8  when the last byte came: ms since 1970
-///  48   8  XXH3 of the head with zeros here
-///  56   4  what else is known of it: 1 when it came before anybody asked for it (not in version 1, whose texts begin here)
-///  60      six texts, each with its length before it in 2 bytes (FFFF: none): backend, place, media type and transfer
-///          syntax that were asked for, media type and transfer syntax that came
+///  40   8  time of the last byte: ms since 1970
+///  48   8  XXH3 of the head with zeros in this field
+///  56   4  flags: 1 when prefetched (absent in version 1, whose strings begin here)
+///  60      six strings, each with its length before it in 2 bytes (FFFF: null): backend, path, requested media type and transfer
+///          syntax, received media type and transfer syntax
 ///       …  the body
 /// </code>
-/// Numbers are little endian. The name is made of a hash of the key, so nothing that anybody sent is ever a path.
+/// Numbers are little endian. The file name is a hash of the key, so no input from the network is ever part of a path.
 /// </remarks>
 internal static class EntryFile
 {
     public const int Version = 2;
 
-    /// <summary>No head is longer: its texts are URLs and names.</summary>
+    /// <summary>The maximum length of a head; its strings are URLs and names.</summary>
     public const int MaxHeadBytes = 64 * 1024;
 
-    private const int FirstVersion = 1;
-    private const int FirstFixedBytes = 56;
+    private const int OldVersion = 1;
+    private const int OldFixedBytes = 56;
     private const int FixedBytes = 60;
-    private const int CheckAt = 48;
-    private const int MarksAt = 56;
-    private const int Prefetched = 1;
+    private const int HashOffset = 48;
+    private const int FlagsOffset = 56;
+    private const int PrefetchedFlag = 1;
     private const ushort None = 0xFFFF;
 
     private static ReadOnlySpan<byte> Magic => "DWPENTRY"u8;
 
-    /// <summary>A head that was read, of a file whose body is still to be proved.</summary>
+    /// <summary>A valid head; the body is not verified yet.</summary>
     public sealed record Found(
         EntryKey Key, EntryHead Head, int Start, long Length, UInt128 Hash, DateTimeOffset Stored, bool IsPrefetched);
 
-    /// <summary>The head; null when the texts are too long for one.</summary>
+    /// <summary>Writes a head; null when the strings are too long.</summary>
     public static byte[]? WriteHead(
         EntryKey key, EntryHead head, long length, UInt128 hash, DateTimeOffset stored, bool isPrefetched = false)
     {
@@ -58,7 +58,7 @@ internal static class EntryFile
         BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(16), length);
         BinaryPrimitives.WriteUInt128LittleEndian(bytes.AsSpan(24), hash);
         BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(40), stored.ToUnixTimeMilliseconds());
-        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(MarksAt), isPrefetched ? Prefetched : 0);
+        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(FlagsOffset), isPrefetched ? PrefetchedFlag : 0);
         var rest = bytes.AsSpan(FixedBytes);
         foreach (var text in texts)
         {
@@ -66,22 +66,22 @@ internal static class EntryFile
             BinaryPrimitives.WriteUInt16LittleEndian(rest, text is null ? None : (ushort)count);
             rest = rest[(2 + count)..];
         }
-        BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(CheckAt), XxHash3.HashToUInt64(bytes));
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(HashOffset), XxHash3.HashToUInt64(bytes));
         return bytes;
     }
 
-    /// <summary>Reads a head; null when it is none, of another version, or damaged.</summary>
+    /// <summary>Reads a head; null when it is invalid, damaged, or of another version.</summary>
     public static Found? ReadHead(ReadOnlySpan<byte> bytes)
     {
         if (bytes.Length < FixedBytes || !bytes.StartsWith(Magic)) return null;
         var version = BinaryPrimitives.ReadInt32LittleEndian(bytes[8..]);
-        if (version is not (Version or FirstVersion)) return null;
-        var fixedBytes = version == FirstVersion ? FirstFixedBytes : FixedBytes;
+        if (version is not (Version or OldVersion)) return null;
+        var fixedBytes = version == OldVersion ? OldFixedBytes : FixedBytes;
         var size = BinaryPrimitives.ReadInt32LittleEndian(bytes[12..]);
         if (size < fixedBytes || size > bytes.Length || size > MaxHeadBytes) return null;
         var head = bytes[..size].ToArray();
-        head.AsSpan(CheckAt, 8).Clear();
-        if (XxHash3.HashToUInt64(head) != BinaryPrimitives.ReadUInt64LittleEndian(bytes[CheckAt..])) return null;
+        head.AsSpan(HashOffset, 8).Clear();
+        if (XxHash3.HashToUInt64(head) != BinaryPrimitives.ReadUInt64LittleEndian(bytes[HashOffset..])) return null;
 
         var texts = new string?[6];
         var rest = bytes[fixedBytes..size];
@@ -95,17 +95,17 @@ internal static class EntryFile
             texts[i] = Encoding.UTF8.GetString(rest[..count]);
             rest = rest[count..];
         }
-        if (texts is not [{ } backend, { } place, var askedType, var askedSyntax, { } type, var syntax]) return null;
-        var format = askedType is null ? null : new BodyFormat(askedType, askedSyntax ?? "");
+        if (texts is not [{ } backend, { } path, var requestedType, var requestedSyntax, { } type, var syntax]) return null;
+        var format = requestedType is null ? null : new BodyFormat(requestedType, requestedSyntax ?? "");
         var length = BinaryPrimitives.ReadInt64LittleEndian(bytes[16..]);
         return new(
-            new(backend, place, format), new(type, syntax, length), size, length,
+            new(backend, path, format), new(type, syntax, length), size, length,
             BinaryPrimitives.ReadUInt128LittleEndian(bytes[24..]),
             DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64LittleEndian(bytes[40..])),
-            version != FirstVersion && (BinaryPrimitives.ReadInt32LittleEndian(bytes[MarksAt..]) & Prefetched) != 0);
+            version != OldVersion && (BinaryPrimitives.ReadInt32LittleEndian(bytes[FlagsOffset..]) & PrefetchedFlag) != 0);
     }
 
-    /// <summary>The head of a file; null when it is none, or has just gone.</summary>
+    /// <summary>Reads the head of a file; null when it is invalid or the file does not exist.</summary>
     public static Found? FindHead(string path)
     {
         try
@@ -120,22 +120,22 @@ internal static class EntryFile
         }
     }
 
-    /// <summary>Where all of a study lies, whoever gave it: <c>ab/abcdef…</c>.</summary>
+    /// <summary>The folder of a study, shared by all backends: <c>ab/abcdef…</c>.</summary>
     public static string FolderOfStudy(ReadOnlySpan<char> study)
     {
-        var name = Name(study, 24);
+        var name = HashName(study, 24);
         return Path.Join(name.AsSpan(0, 2), name);
     }
 
-    /// <summary>Where all lies that one backend gave of a series: what leaves, leaves together.</summary>
+    /// <summary>The folder of one backend's series: its entries are evicted together.</summary>
     public static string FolderOfSeries(string backend, ReadOnlySpan<char> study, ReadOnlySpan<char> series) =>
-        Path.Join(FolderOfStudy(study), Name($"{backend}\n{series}", 24));
+        Path.Join(FolderOfStudy(study), HashName($"{backend}\n{series}", 24));
 
     public static string GetFolder(EntryKey key) => FolderOfSeries(key.Backend, key.Study, key.Series);
 
     public static string GetPath(EntryKey key) =>
-        Path.Join(GetFolder(key), Name($"{key.Path}\n{key.Format?.MediaType}\n{key.Format?.TransferSyntax}\n{key.Format is null}", 40));
+        Path.Join(GetFolder(key), HashName($"{key.Path}\n{key.Format?.MediaType}\n{key.Format?.TransferSyntax}\n{key.Format is null}", 40));
 
-    private static string Name(ReadOnlySpan<char> text, int length) =>
+    private static string HashName(ReadOnlySpan<char> text, int length) =>
         Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())).AsSpan(0, length / 2));
 }

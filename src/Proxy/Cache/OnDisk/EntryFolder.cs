@@ -3,17 +3,17 @@ using Proxy.Disk;
 
 namespace Proxy.Cache.OnDisk;
 
-/// <summary>The entries in the cache folder: how one comes in, and how series leave. For one thread.</summary>
+/// <summary>The entries in the cache folder: adds entries, removes series. Single-threaded unless stated.</summary>
 /// <remarks>
 /// <code>
-/// 1 room     within the budget (<see cref="EntryBudget"/>)
-/// 2 write    into tmp/, head and body
-/// 3 flush    to the disk, a batch of files together
-/// 4 rename   to the entry's place: from here on it is found
-/// 5 index    noted, and written down about once a second
+/// 1 room     reserve it in the budget (<see cref="EntryBudget"/>)
+/// 2 write    head and body into tmp/
+/// 3 flush    a batch of files together
+/// 4 rename   to the entry's path: from here on it is found
+/// 5 index    record it; written about once a second
 /// </code>
-/// A kill leaves a file in tmp/, which the next process empties, or an entry that the index does not count, which the
-/// next one looks for (<see cref="EntryScan"/>).
+/// A kill leaves a file in tmp/, which the next start empties, or an entry that is missing in the index, which the next
+/// <see cref="EntryScan"/> finds.
 /// </remarks>
 internal sealed class EntryFolder
 {
@@ -24,27 +24,26 @@ internal sealed class EntryFolder
 
     /// <param name="folder">The cache folder.</param>
     /// <param name="index">The entries and their bytes, by series.</param>
-    /// <param name="nameOf">The name of the configured backend that has an identity; null when none has.</param>
+    /// <param name="nameOf">Maps a backend's identity to its configured name; null when it is not configured.</param>
     public EntryFolder(CacheFolder folder, DiskIndex index, Func<string, string?> nameOf)
     {
         (_folder, _index, _nameOf) = (folder, index, nameOf);
         Budget = new(index, nameOf, Discard);
     }
 
-    /// <summary>How much may lie there, and what leaves for what comes.</summary>
+    /// <summary>The budget and its evictions.</summary>
     public EntryBudget Budget { get; }
 
-    /// <summary>A new place in tmp/. From any thread.</summary>
+    /// <summary>A new path in tmp/. From any thread.</summary>
     public string NextTemporary() =>
         _folder.GetPath("tmp", Interlocked.Increment(ref _files).ToString(System.Globalization.CultureInfo.InvariantCulture));
 
-    /// <summary>
-    /// Writes small bodies; gives how many are in their places, from the first on. What the disk did not take is no error here.
-    /// </summary>
+    /// <summary>Writes small bodies. A disk failure is not an error here.</summary>
+    /// <returns>The number of bodies stored, counted from the first.</returns>
     public int WriteAll(IReadOnlyList<DiskJob.Write> batch)
     {
         var written = new List<(DiskJob.Write Job, FileStream File)>();
-        var placed = 0;
+        var stored = 0;
         try
         {
             // 1, 2
@@ -58,7 +57,7 @@ internal sealed class EntryFolder
             foreach (var (job, file) in written)
             {
                 MoveIntoPlace(job.Key, file.Name, file.Length, job.Entry.Stored, job.IsPrefetched);
-                placed++;
+                stored++;
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -68,24 +67,24 @@ internal sealed class EntryFolder
         finally
         {
             Budget.Clear();
-            foreach (var (_, file) in written.Take(placed)) file.Dispose();
-            foreach (var (_, file) in written.Skip(placed)) Drop(file);
+            foreach (var (_, file) in written.Take(stored)) file.Dispose();
+            foreach (var (_, file) in written.Skip(stored)) DeleteTemporary(file);
         }
-        return placed;
+        return stored;
     }
 
-    /// <summary>Puts a large body in its place; false when it cannot be kept.</summary>
+    /// <summary>Stores a spooled body; false when the disk or the budget refuses it.</summary>
     /// <param name="spool">The body.</param>
-    /// <param name="isAhead">Whether it was fetched ahead and nobody has asked for it by now.</param>
-    public bool TryCommit(Spool spool, Func<bool> isAhead)
+    /// <param name="isPrefetched">True when it was prefetched and no client has asked for it by now.</param>
+    public bool TryCommit(Spool spool, Func<bool> isPrefetched)
     {
         try
         {
             spool.ReturnRoom();
-            if (!Budget.TryMakeRoom(spool.Key, spool.FileBytes, isAhead())) return false;
-            spool.WriteHead(isAhead());
+            if (!Budget.TryMakeRoom(spool.Key, spool.FileBytes, isPrefetched())) return false;
+            spool.WriteHead(isPrefetched());
             RandomAccess.FlushToDisk(spool.File);
-            MoveIntoPlace(spool.Key, spool.Path, spool.FileBytes, spool.Stored, isAhead());
+            MoveIntoPlace(spool.Key, spool.Path, spool.FileBytes, spool.Stored, isPrefetched());
             spool.Keep();
             return true;
         }
@@ -100,7 +99,7 @@ internal sealed class EntryFolder
         }
     }
 
-    /// <summary>Deletes what is meant, and counts what is left.</summary>
+    /// <summary>Deletes the selected entries and corrects the index.</summary>
     /// <exception cref="IOException">The disk cannot be changed.</exception>
     public void Remove(Removal removal)
     {
@@ -112,7 +111,7 @@ internal sealed class EntryFolder
         }
         else if (removal is { Backend: null, Study: { } study })
         {
-            foreach (var place in _index.OfStudy(study.ToString())) _index.Remove(place);
+            foreach (var seriesFolder in _index.OfStudy(study.ToString())) _index.Remove(seriesFolder);
             var path = _folder.GetPath("entries", EntryFile.FolderOfStudy(study.ToString()));
             if (Directory.Exists(path)) Delete(path);
         }
@@ -122,27 +121,27 @@ internal sealed class EntryFolder
             if (!Directory.Exists(path)) return;
             foreach (var series in Directory.EnumerateDirectories(path))
             {
-                // All that lies in a folder is one backend's.
+                // A series folder holds entries of one backend only.
                 var head = Directory.EnumerateFiles(series).Select(EntryFile.FindHead).FirstOrDefault(found => found is not null);
                 if (head?.Key.Backend == owner) Discard(Path.Join(EntryFile.FolderOfStudy(whole.ToString()), Path.GetFileName(series)));
             }
         }
         else if (removal is { Backend: { } backend, Study: { } of, Series: { } series })
         {
-            var place = EntryFile.FolderOfSeries(backend, of.ToString(), series.ToString());
-            var path = _folder.GetPath("entries", place);
+            var seriesFolder = EntryFile.FolderOfSeries(backend, of.ToString(), series.ToString());
+            var path = _folder.GetPath("entries", seriesFolder);
             if (!Directory.Exists(path)) return;
             if (removal.Instance is null)
             {
-                Discard(place);
+                Discard(seriesFolder);
                 return;
             }
             foreach (var file in Directory.EnumerateFiles(path))
             {
                 if (EntryFile.FindHead(file) is { } head && removal.Has(head.Key)) File.Delete(file);
             }
-            _index.Remove(place);
-            Recount(place);
+            _index.Remove(seriesFolder);
+            Recount(seriesFolder);
             _index.Count();
         }
         else
@@ -151,61 +150,62 @@ internal sealed class EntryFolder
         }
     }
 
-    /// <summary>A whole series leaves: its row, then its folder, out of sight at once.</summary>
-    public void Discard(string place)
+    /// <summary>Deletes a series: its row first, then its folder, which vanishes at once.</summary>
+    public void Discard(string seriesFolder)
     {
-        _index.Remove(place);
-        var path = _folder.GetPath("entries", place);
+        _index.Remove(seriesFolder);
+        var path = _folder.GetPath("entries", seriesFolder);
         if (!Directory.Exists(path)) return;
         Delete(path);
         DeleteIfEmpty(Path.GetDirectoryName(path)!);
     }
 
-    /// <summary>Discards what is left of backends that are not configured any more.</summary>
+    /// <summary>Deletes the entries of backends that are no longer configured.</summary>
     public void RemoveStrangers()
     {
         foreach (var share in _index.Shares.Where(s => _nameOf(s.Backend) is null).ToList())
         {
-            foreach (var place in _index.OfBackend(share.Backend)) Discard(place);
+            foreach (var seriesFolder in _index.OfBackend(share.Backend)) Discard(seriesFolder);
         }
     }
 
-    /// <summary>Makes the index say what lies in a folder of a series; what lies there of nobody goes.</summary>
+    /// <summary>Corrects the row of a series folder; deletes the folder when its backend is not configured or it has no entry.</summary>
     /// <remarks>
-    /// One that the index does not know was used or not like the first that is found there: how it was used is nowhere else.
+    /// For a folder without a row, the first entry decides whether the series counts as prefetched: its usage is stored nowhere else.
     /// </remarks>
-    public void Recount(string place)
+    public void Recount(string seriesFolder)
     {
-        // One that is damaged goes while it is counted, at the hand of whoever found it.
-        var files = new DirectoryInfo(_folder.GetPath("entries", place)).EnumerateFiles().Where(f => f.Exists).ToList();
-        var (count, bytes) = (files.Count, files.Sum(f => EntryBudget.OnDisk(f.Length)));
-        if (count > 0 && _index.Find(place) is { } row && (row.Entries, row.Bytes) == (count, bytes)) return;
+        // A lookup may delete a damaged file during the count.
+        var files = new DirectoryInfo(_folder.GetPath("entries", seriesFolder)).EnumerateFiles().Where(f => f.Exists).ToList();
+        var (count, bytes) = (files.Count, files.Sum(f => EntryBudget.RoundUpToBlocks(f.Length)));
+        if (count > 0 && _index.Find(seriesFolder) is { } row && (row.Entries, row.Bytes) == (count, bytes)) return;
         foreach (var file in files)
         {
             if (EntryFile.FindHead(file.FullName) is not { } head || _nameOf(head.Key.Backend) is null) continue;
-            _index.Set(place, head.Key, count, bytes, head.Stored, head.IsPrefetched);
+            _index.Set(seriesFolder, head.Key, count, bytes, head.Stored, head.IsPrefetched);
             return;
         }
-        Discard(place);
+        Discard(seriesFolder);
     }
 
     /// <summary>
-    /// A disk that is full although the budget is not reached: a twentieth of what is kept goes, what is worth least first.
-    /// Nothing can be written meanwhile, no row either; the rows are made right when the folder can be used again.
+    /// Deletes the least valuable twentieth of the entries when the disk is full before the budget is reached. The index cannot be written
+    /// meanwhile; the scan corrects it once the folder is usable again.
     /// </summary>
-    public void GiveRoom()
+    public void EvictWhenFull()
     {
-        var wanted = _index.Bytes / 20;
-        foreach (var place in _index.LeastValuable(1000))
+        var remaining = _index.Bytes / 20;
+        foreach (var seriesFolder in _index.LeastValuable(1000))
         {
-            var series = _folder.GetPath("entries", place);
-            if (_index.Find(place) is not { } row || !Directory.Exists(series)) continue;
+            var series = _folder.GetPath("entries", seriesFolder);
+            if (_index.Find(seriesFolder) is not { } row || !Directory.Exists(series)) continue;
             Directory.Delete(series, recursive: true);
-            Budget.Note(row.Backend, row.Entries);
-            if ((wanted -= row.Bytes) <= 0) return;
+            Budget.CountEviction(row.Backend, row.Entries);
+            if ((remaining -= row.Bytes) <= 0) return;
         }
     }
 
+    /// <summary>Deletes a folder when it is empty; does nothing when it does not exist.</summary>
     public static void DeleteIfEmpty(string path)
     {
         try
@@ -214,11 +214,11 @@ internal sealed class EntryFolder
         }
         catch (DirectoryNotFoundException)
         {
-            // As wished.
+            // Already deleted.
         }
     }
 
-    /// <summary>Head and body into a new file; null when there is no room for it.</summary>
+    /// <summary>Writes head and body into a new file; null when there is no room.</summary>
     private FileStream? TryWrite(DiskJob.Write job)
     {
         var (key, entry) = job;
@@ -234,29 +234,29 @@ internal sealed class EntryFolder
         }
         catch
         {
-            Drop(file);
+            DeleteTemporary(file);
             throw;
         }
     }
 
-    private void MoveIntoPlace(EntryKey key, string from, long bytes, DateTimeOffset stored, bool isAhead)
+    private void MoveIntoPlace(EntryKey key, string from, long bytes, DateTimeOffset stored, bool isPrefetched)
     {
         CacheFolder.CreateFolder(_folder.GetPath("entries", EntryFile.GetFolder(key)));
         var to = _folder.GetPath("entries", EntryFile.GetPath(key));
         var isNew = !File.Exists(to);
         File.Move(from, to, overwrite: true);
-        if (isNew) _index.Add(key, EntryBudget.OnDisk(bytes), stored, isAhead);
+        if (isNew) _index.Add(key, EntryBudget.RoundUpToBlocks(bytes), stored, isPrefetched);
     }
 
-    /// <summary>Out of sight at once, whatever it takes to delete it.</summary>
+    /// <summary>Moves the folder to tmp/ before deleting it: the deletion may take long, and the folder vanishes at once.</summary>
     private void Delete(string path)
     {
-        var gone = NextTemporary();
-        Directory.Move(path, gone);
-        Directory.Delete(gone, recursive: true);
+        var temporary = NextTemporary();
+        Directory.Move(path, temporary);
+        Directory.Delete(temporary, recursive: true);
     }
 
-    private static void Drop(FileStream file)
+    private static void DeleteTemporary(FileStream file)
     {
         file.Dispose();
         try
@@ -265,7 +265,7 @@ internal sealed class EntryFolder
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // It goes with the others in tmp when the folder is taken next.
+            // The next start empties tmp/.
         }
     }
 }

@@ -3,51 +3,51 @@ using Proxy.Disk;
 namespace Proxy.Cache.OnDisk;
 
 /// <summary>
-/// Looks through what an earlier process left, a little at a time: the index is made to say what lies there. For one thread.
+/// Compares the index with the files that an earlier process left, a few folders at a time, and corrects it. Single-threaded.
 /// </summary>
-/// <remarks>After an end in order there is nothing to look for; after a kill the index is behind; a lost one says nothing.</remarks>
+/// <remarks>After an orderly shutdown there is nothing to scan; after a kill the index is behind; a lost index is empty.</remarks>
 internal sealed class EntryScan(CacheFolder folder, DiskIndex index, EntryFolder entries)
 {
-    /// <summary>So many folders of series at a time.</summary>
+    /// <summary>The number of series folders per step.</summary>
     private const int Step = 16;
 
-    private IEnumerator<string>? _rest;
-    private int _taken;
-    private int _made;
+    private IEnumerator<string>? _remaining;
+    private int _ownershipEpoch;
+    private int _generation;
 
-    /// <summary>Something is left to be looked through.</summary>
-    public bool IsRunning => Volatile.Read(ref _rest) is not null;
+    /// <summary>True while folders are left to scan.</summary>
+    public bool IsRunning => Volatile.Read(ref _remaining) is not null;
 
-    /// <summary>The folder was ours once.</summary>
-    public bool HasBegun => _taken != 0;
+    /// <summary>True once this process has owned the folder.</summary>
+    public bool HasBegun => _ownershipEpoch != 0;
 
-    /// <summary>The next <see cref="Begin"/> begins again: not all that was to be changed could be.</summary>
-    public void Doubt() => _taken = -1;
+    /// <summary>Makes the next <see cref="Begin"/> scan again, after a change to the disk failed.</summary>
+    public void Doubt() => _ownershipEpoch = -1;
 
     /// <summary>
-    /// The folder was taken, for the first time or anew, or its index was lost: what lies there is looked through as far as needed.
+    /// Starts a scan after the folder was acquired or its index was recreated; does nothing when neither happened since the last call.
     /// </summary>
     public void Begin()
     {
-        if (_taken == folder.OwnershipEpoch && _made == index.Generation) return;
-        _taken = folder.OwnershipEpoch;
+        if (_ownershipEpoch == folder.OwnershipEpoch && _generation == index.Generation) return;
+        _ownershipEpoch = folder.OwnershipEpoch;
         var trust = index.Open();
-        _made = index.Generation;
-        Volatile.Write(ref _rest, trust == DiskIndex.Trust.Whole ? null : Scan().GetEnumerator());
-        // Who does not know how much is there cannot keep a budget: first that, then what is new.
+        _generation = index.Generation;
+        Volatile.Write(ref _remaining, trust == DiskIndex.Trust.Whole ? null : Scan().GetEnumerator());
+        // A lost index cannot enforce the budget: scan completely before anything is written.
         while (trust == DiskIndex.Trust.Lost && IsRunning && folder.State.CanWrite) GoOn();
         entries.RemoveStrangers();
     }
 
     public void GoOn()
     {
-        for (var i = 0; i < Step && _rest is not null && folder.State.CanWrite; i++)
+        for (var i = 0; i < Step && _remaining is not null && folder.State.CanWrite; i++)
         {
-            if (!_rest.MoveNext()) Volatile.Write(ref _rest, null);
+            if (!_remaining.MoveNext()) Volatile.Write(ref _remaining, null);
         }
     }
 
-    /// <summary>Folder by folder: the row is made to say what lies there. Then row by row: those of which nothing lies there go.</summary>
+    /// <summary>Corrects the row of each folder, then removes the rows without a folder.</summary>
     private IEnumerable<string> Scan()
     {
         var root = folder.GetPath("entries");
@@ -57,19 +57,19 @@ internal sealed class EntryScan(CacheFolder folder, DiskIndex index, EntryFolder
             {
                 foreach (var series in Directory.EnumerateDirectories(study))
                 {
-                    var place = Path.GetRelativePath(root, series);
-                    entries.Recount(place);
-                    yield return place;
+                    var relativePath = Path.GetRelativePath(root, series);
+                    entries.Recount(relativePath);
+                    yield return relativePath;
                 }
                 EntryFolder.DeleteIfEmpty(study);
             }
         }
         for (var rows = index.After("", 256); rows.Count > 0; rows = index.After(rows[^1], 256))
         {
-            foreach (var place in rows)
+            foreach (var relativePath in rows)
             {
-                if (!Directory.Exists(folder.GetPath("entries", place))) index.Remove(place);
-                yield return place;
+                if (!Directory.Exists(folder.GetPath("entries", relativePath))) index.Remove(relativePath);
+                yield return relativePath;
             }
         }
         index.Count();

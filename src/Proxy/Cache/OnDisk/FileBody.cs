@@ -7,26 +7,25 @@ using Proxy.Wire.Part10;
 
 namespace Proxy.Cache.OnDisk;
 
-/// <summary>A body that is read from an open file as it leaves. Whoever deletes the file meanwhile takes nothing away.</summary>
-/// <param name="folder">The folder that it lies in.</param>
-/// <param name="file">Open; closed with the body.</param>
-/// <param name="head">What it is.</param>
-/// <param name="stored">When it came.</param>
-/// <param name="isPrefetched">Whether that was before anybody asked for it.</param>
-/// <param name="start">Where the body begins in the file.</param>
-/// <param name="stretches">What of the body is given, in bytes from its beginning.</param>
-/// <param name="hash">Of the whole body; null when it was proved, or when only a part is given.</param>
+/// <summary>A body that is read from an open file while it is sent. Deleting the file meanwhile does not affect it.</summary>
+/// <param name="folder">The cache folder, which runs the reads.</param>
+/// <param name="file">The open file; closed with the body.</param>
+/// <param name="head">Media type, transfer syntax and declared length.</param>
+/// <param name="stored">The time of the last byte.</param>
+/// <param name="isPrefetched">True when it was fetched before any client asked for it.</param>
+/// <param name="start">The offset of the body in the file.</param>
+/// <param name="ranges">The ranges of the body to send, as offsets from its start.</param>
+/// <param name="hash">The hash of the whole body; null when it was verified, or when only ranges are sent.</param>
 internal sealed class FileBody(
     CacheFolder folder, SafeFileHandle file, EntryHead head, DateTimeOffset stored, bool isPrefetched, long start,
-    IReadOnlyList<(long Offset, long Length)> stretches,
-    UInt128? hash) : ICachedBody
+    IReadOnlyList<(long Offset, long Length)> ranges, UInt128? hash) : ICachedBody
 {
     private const int PieceBytes = 64 * 1024;
 
-    private XxHash128? _proof = hash is null ? null : new();
+    private XxHash128? _hasher = hash is null ? null : new();
     private byte[]? _buffer;
     private SafeFileHandle? _file = file;
-    private int _stretch;
+    private int _range;
     private long _position;
 
     public EntryHead Head => head;
@@ -35,62 +34,62 @@ internal sealed class FileBody(
 
     public bool IsPrefetched => isPrefetched;
 
-    public long Length { get; } = stretches.Sum(s => s.Length);
+    public long Length { get; } = ranges.Sum(s => s.Length);
 
     public async ValueTask<ReadOnlyMemory<byte>> ReadAsync(CancellationToken cancellation)
     {
-        while (_stretch < stretches.Count && _position == stretches[_stretch].Length) (_stretch, _position) = (_stretch + 1, 0);
-        if (_stretch == stretches.Count) return default;
+        while (_range < ranges.Count && _position == ranges[_range].Length) (_range, _position) = (_range + 1, 0);
+        if (_range == ranges.Count) return default;
         _buffer ??= ArrayPool<byte>.Shared.Rent(PieceBytes);
-        var (offset, length) = stretches[_stretch];
-        var room = _buffer.AsMemory(0, (int)Math.Min(PieceBytes, length - _position));
-        var read = await folder.RunAsync(() => ReadFully(_file!, room.Span, start + offset + _position) ? Done : null, cancellation);
+        var (offset, length) = ranges[_range];
+        var buffer = _buffer.AsMemory(0, (int)Math.Min(PieceBytes, length - _position));
+        var read = await folder.RunAsync(() => ReadFully(_file!, buffer.Span, start + offset + _position) ? Done : null, cancellation);
         if (read is null)
         {
-            // Whoever hangs on the disk may still write into it.
+            // An operation that hangs on the disk may still write into the buffer: do not return it to the pool.
             _buffer = null;
             throw new BrokenBodyException();
         }
-        _position += room.Length;
-        Prove(room.Span);
-        return room;
+        _position += buffer.Length;
+        Verify(buffer.Span);
+        return buffer;
     }
 
-    /// <summary>Reads all of it; false when it is not what was written. From then on it leaves without being looked at again.</summary>
-    public async ValueTask<bool> ProveAsync(CancellationToken cancellation)
+    /// <summary>Reads and verifies the whole body, so that it is not hashed again when sent; false when it is damaged.</summary>
+    public async ValueTask<bool> VerifyAsync(CancellationToken cancellation)
     {
         try
         {
             while (!(await ReadAsync(cancellation)).IsEmpty)
             {
-                // Its sum is made as it is read.
+                // ReadAsync updates the hash.
             }
         }
         catch (BrokenBodyException)
         {
             return false;
         }
-        (_stretch, _position, _proof) = (0, 0, null);
+        (_range, _position, _hasher) = (0, 0, null);
         return true;
     }
 
-    /// <summary>It was proved not long ago.</summary>
-    public void Trust() => _proof = null;
+    /// <summary>Skips the verification: the file was verified recently.</summary>
+    public void Trust() => _hasher = null;
 
-    public async ValueTask<T?> InspectAsync<T>(Func<ReadAt, T?> look, CancellationToken cancellation) where T : class
+    public async ValueTask<T?> InspectAsync<T>(Func<ReadAt, T?> inspect, CancellationToken cancellation) where T : class
     {
         var file = _file!;
-        return await folder.RunAsync(() => look((offset, room) => ReadAt(file, offset, room)), cancellation);
+        return await folder.RunAsync(() => inspect((offset, buffer) => ReadAt(file, offset, buffer)), cancellation);
     }
 
-    public int ReadAt(long offset, Span<byte> room) => ReadAt(_file!, offset, room);
+    public int ReadAt(long offset, Span<byte> buffer) => ReadAt(_file!, offset, buffer);
 
-    private int ReadAt(SafeFileHandle from, long offset, Span<byte> room) =>
-        RandomAccess.Read(from, room[..(int)Math.Clamp(Length - offset, 0, room.Length)], start + offset);
+    private int ReadAt(SafeFileHandle from, long offset, Span<byte> buffer) =>
+        RandomAccess.Read(from, buffer[..(int)Math.Clamp(Length - offset, 0, buffer.Length)], start + offset);
 
-    public ICachedBody Cut(EntryHead cut, IReadOnlyList<(long Offset, long Length)> wanted)
+    public ICachedBody Cut(EntryHead cut, IReadOnlyList<(long Offset, long Length)> cutRanges)
     {
-        var body = new FileBody(folder, _file!, cut, stored, isPrefetched, start, wanted, hash: null);
+        var body = new FileBody(folder, _file!, cut, stored, isPrefetched, start, cutRanges, hash: null);
         _file = null;
         return body;
     }
@@ -103,24 +102,24 @@ internal sealed class FileBody(
 
     private static readonly object Done = new();
 
-    private static bool ReadFully(SafeFileHandle file, Span<byte> room, long offset)
+    private static bool ReadFully(SafeFileHandle file, Span<byte> buffer, long offset)
     {
-        while (!room.IsEmpty)
+        while (!buffer.IsEmpty)
         {
-            var count = RandomAccess.Read(file, room, offset);
+            var count = RandomAccess.Read(file, buffer, offset);
             if (count == 0) return false;
-            room = room[count..];
+            buffer = buffer[count..];
             offset += count;
         }
         return true;
     }
 
-    /// <summary>The last bytes are held back when they do not make the sum.</summary>
-    private void Prove(ReadOnlySpan<byte> bytes)
+    /// <summary>Hashes the bytes; throws before the last ones are sent when the hash does not match.</summary>
+    private void Verify(ReadOnlySpan<byte> bytes)
     {
-        if (_proof is null) return;
-        _proof.Append(bytes);
-        if (_stretch == stretches.Count - 1 && _position == stretches[_stretch].Length && _proof.GetCurrentHashAsUInt128() != hash)
+        if (_hasher is null) return;
+        _hasher.Append(bytes);
+        if (_range == ranges.Count - 1 && _position == ranges[_range].Length && _hasher.GetCurrentHashAsUInt128() != hash)
             throw new BrokenBodyException();
     }
 }

@@ -1,9 +1,10 @@
 namespace Proxy.Metadata.Persistence;
 
-/// <summary>What the file has of a study.</summary>
-/// <param name="Study">Null when it has nothing.</param>
-/// <param name="IsWhole">False when some of it was damaged and is left out.</param>
+/// <summary>The content of the file for one study.</summary>
+/// <param name="Study">Null when the file has none.</param>
+/// <param name="IsWhole">False when a part was damaged and left out.</param>
 internal sealed record FoundStudy(Study? Study, bool IsWhole)
 {
+    /// <summary>The result when the file has none.</summary>
     public static FoundStudy Nothing { get; } = new(null, true);
 }

@@ -4,7 +4,7 @@ using Proxy.Dicom;
 
 namespace Proxy.Metadata.Persistence;
 
-/// <summary><see cref="PackedInstances"/> as they lie on disk: the blocks as they are, and their index.</summary>
+/// <summary>The file format of <see cref="PackedInstances"/>: its compressed blocks, and its index.</summary>
 /// <remarks>
 /// In the frame of <see cref="StoredWriter"/>:
 /// <code>
@@ -12,12 +12,14 @@ namespace Proxy.Metadata.Persistence;
 /// number of instances · of each: bytes of its UID (1) · all UIDs, ASCII · of each: bytes of its dataset
 /// number of blocks    · of each: bytes of text · bytes: Brotli
 /// </code>
-/// Between two datasets stands a comma; it belongs to the block of the second.
+/// A comma separates two datasets; it belongs to the block of the second.
 /// </remarks>
 internal static class PackedFormat
 {
+    /// <summary>The revision of this format; other revisions are a miss.</summary>
     public const byte Revision = 1;
 
+    /// <summary>Encodes packed instances.</summary>
     public static byte[] Write(PackedInstances packed)
     {
         var (uids, uidEnds, datasetEnds) = packed.Index;
@@ -36,7 +38,7 @@ internal static class PackedFormat
         return writer.Seal();
     }
 
-    /// <summary>Null when the bytes are damaged, or of another revision.</summary>
+    /// <summary>Decodes packed instances; null when the bytes are damaged, or of another revision.</summary>
     public static PackedInstances? Read(ReadOnlySpan<byte> stored)
     {
         if (!StoredReader.TryOpen(stored, Revision, out var reader)) return null;
@@ -66,6 +68,7 @@ internal static class PackedFormat
             : null;
     }
 
+    /// <summary>The hash as bytes.</summary>
     public static byte[] GetHash(PackedInstances packed)
     {
         var hash = new byte[16];
@@ -73,7 +76,7 @@ internal static class PackedFormat
         return hash;
     }
 
-    /// <summary>Each block ends with a dataset, and the last block with the last.</summary>
+    /// <summary>Each block must end at the end of a dataset, and the last block at the end of the last dataset.</summary>
     private static ImmutableArray<PackedInstances.Block>? ReadBlocks(ref StoredReader reader, int[] datasetEnds)
     {
         var blocks = ImmutableArray.CreateBuilder<PackedInstances.Block>();

@@ -3,14 +3,14 @@ using Proxy.Disk;
 
 namespace Proxy.Metadata.Persistence;
 
-/// <summary>The studies in memory and those on disk as one: what changed is written, and what is removed is removed in both.</summary>
+/// <summary>The studies in memory and on disk as one table: changes are written, removals apply to both.</summary>
 /// <remarks>
-/// Whoever writes to the file or removes from it holds one lock, so that nothing that was removed is written again by a
-/// flush that had seen it before. Requests do not wait for it; only a removal does.
+/// Writes to the file and removals share one lock, so that a flush cannot write a study that was removed after it was read. Requests do
+/// not wait for it; only removals do.
 /// </remarks>
 internal sealed class PersistentStudyTable
 {
-    /// <summary>Of studies in one transaction, nearly: it is not to hold up a reader of the file for long.</summary>
+    /// <summary>The approximate size of the studies in one transaction: a larger one would block readers of the file.</summary>
     private const long BatchBytes = 8 << 20;
 
     private readonly StudyTable _table;
@@ -19,30 +19,33 @@ internal sealed class PersistentStudyTable
     private long _maxDiskBytes;
     private long _changesWritten = -1;
     private int _generation = -1;
-    /// <summary>Where the cleaning goes on; -1 when there is nothing to clean.</summary>
+    /// <summary>The position of the cleaning of removed backends; -1 when there is nothing to clean.</summary>
     private long _cleanFrom;
 
-    /// <param name="maxBytes">In memory.</param>
-    /// <param name="file">Null for none.</param>
-    /// <param name="maxDiskBytes">On disk.</param>
-    /// <param name="changed">Hears of every change.</param>
+    /// <param name="maxBytes">The memory budget.</param>
+    /// <param name="file">The persistent copy; null for none.</param>
+    /// <param name="maxDiskBytes">The disk budget.</param>
+    /// <param name="changed">Called for every change.</param>
     public PersistentStudyTable(long maxBytes, StudyFile? file, long maxDiskBytes, Action<Study, Study> changed)
     {
         _file = file;
         _maxDiskBytes = maxDiskBytes;
-        _table = new(maxBytes, file) { Flush = MakeRoom, Changed = changed };
+        _table = new(maxBytes, file) { Flush = RequestFlush, Changed = changed };
     }
 
-    /// <summary>Asked to write, soon and elsewhere, because memory is full. Without it whoever fills the memory writes.</summary>
+    /// <summary>Requests a flush on another thread when memory is full. Without it the thread that fills the memory flushes.</summary>
     public Action? Full { get; set; }
 
+    /// <summary>The size of the studies in memory, in bytes.</summary>
     public long Bytes => _table.Bytes;
 
+    /// <summary>The number of studies in memory and on disk.</summary>
     public int Count => _table.Count;
 
-    /// <summary>Takes a study into memory when the file has it, without holding a thread.</summary>
+    /// <summary>Loads a study from the file into memory without blocking a thread.</summary>
     public ValueTask LoadAsync(Uid uid, CancellationToken cancellation) => _table.LoadAsync(uid, cancellation);
 
+    /// <summary>The number of studies in memory that each backend holds.</summary>
     public IReadOnlyDictionary<string, int> CountByBackend()
     {
         var counts = new Dictionary<string, int>(StringComparer.OrdinalIgnoreCase);
@@ -56,25 +59,29 @@ internal sealed class PersistentStudyTable
         return counts;
     }
 
+    /// <inheritdoc cref="StudyTable.Find"/>
     public Study? Find(Uid uid) => _table.Find(uid);
 
+    /// <inheritdoc cref="StudyTable.Peek"/>
     public Study? Peek(Uid uid) => _table.Peek(uid);
 
+    /// <inheritdoc cref="StudyTable.Update"/>
     public (Study Before, Study After) Update(Uid uid, Func<Study, Study> change) => _table.Update(uid, change);
 
-    /// <summary>Writes, and lets go of what is over the budget.</summary>
+    /// <summary>Writes the changes and evicts the excess over the budget.</summary>
     public void Shrink()
     {
         if (Flush(withUses: false)) _table.Shrink();
     }
 
+    /// <summary>Sets new budgets, in bytes.</summary>
     public void Resize(long bytes, long diskBytes)
     {
         Volatile.Write(ref _maxDiskBytes, diskBytes);
         _table.Resize(bytes);
     }
 
-    /// <summary>All UIDs in their order, whichever come or go meanwhile.</summary>
+    /// <summary>All UIDs in order; tolerates concurrent changes.</summary>
     public IEnumerable<Uid> FindUids()
     {
         var inMemory = new SortedSet<Uid>(_table.Uids);
@@ -82,9 +89,9 @@ internal sealed class PersistentStudyTable
         return Merge(inMemory, _file);
     }
 
-    /// <summary>Writes what changed; a disk that cannot be written to gets it when it can.</summary>
-    /// <param name="withUses">Also which studies were looked at: they are the last to leave the disk.</param>
-    /// <returns>False when something is not written.</returns>
+    /// <summary>Writes the changes; when the disk cannot be written to, they stay pending.</summary>
+    /// <param name="withUses">Write also which studies were used: the disk evicts these last.</param>
+    /// <returns>False when something is still pending.</returns>
     public bool Flush(bool withUses)
     {
         if (_file is null) return true;
@@ -110,20 +117,23 @@ internal sealed class PersistentStudyTable
         }
     }
 
-    /// <summary><see cref="Remove"/> on another thread; a disk that does not answer is not waited for longer than it may take.</summary>
-    /// <returns>False when it is on disk still.</returns>
-    public Task<bool> RemoveAsync(Uid uid) => AwayAsync(() => Remove(uid), () => _table.Drop(uid));
+    /// <summary><see cref="Remove"/> on another thread; stops waiting when the disk does not answer.</summary>
+    /// <returns>False when the study is still on disk.</returns>
+    public Task<bool> RemoveAsync(Uid uid) => RunRemovalAsync(() => Remove(uid), () => _table.Drop(uid));
 
-    /// <summary><see cref="RemoveAll"/> on another thread.</summary>
-    /// <returns>False when something is on disk still.</returns>
-    public Task<bool> RemoveAllAsync() => AwayAsync(RemoveAll, DropAll);
+    /// <summary><see cref="RemoveAll"/> on another thread; stops waiting when the disk does not answer.</summary>
+    /// <returns>False when something is still on disk.</returns>
+    public Task<bool> RemoveAllAsync() => RunRemovalAsync(RemoveAll, DropAll);
 
-    /// <returns>False when it is on disk still.</returns>
+    /// <summary>Removes a study from disk and memory.</summary>
+    /// <returns>False when it is still on disk.</returns>
     public bool Remove(Uid uid) => RemoveBoth(file => file.Remove([uid]), () => _table.Drop(uid));
 
-    /// <returns>False when something is on disk still.</returns>
+    /// <summary>Removes all studies from disk and memory.</summary>
+    /// <returns>False when something is still on disk.</returns>
     public bool RemoveAll() => RemoveBoth(file => file.RemoveAll(), DropAll);
 
+    /// <summary>Removes the answers of a backend from disk and memory.</summary>
     public void RemoveBackend(string backend) => RemoveBoth(
         file =>
         {
@@ -133,7 +143,7 @@ internal sealed class PersistentStudyTable
         () =>
         {
             _table.DropReads();
-            var gone = new List<Uid>();
+            var removed = new List<Uid>();
             foreach (var uid in _table.Uids)
             {
                 if (_table.Peek(uid)?.SeriesLists.ContainsKey(backend) != true) continue;
@@ -142,12 +152,11 @@ internal sealed class PersistentStudyTable
                     study => study with
                     {
                         SeriesLists = study.SeriesLists.Remove(backend),
-                        Owners = study.Owners.RemoveRange(
-                        study.Owners.Where(o => o.Value == backend).Select(o => o.Key))
-                    });
-                if (_table.DropIfEmpty(uid)) gone.Add(uid);
+                            Owners = study.Owners.RemoveRange(study.Owners.Where(o => o.Value == backend).Select(o => o.Key)),
+                        });
+                if (_table.DropIfEmpty(uid)) removed.Add(uid);
             }
-            if (gone.Count > 0) _file?.Remove(gone);
+            if (removed.Count > 0) _file?.Remove(removed);
         });
 
     private void DropAll()
@@ -156,8 +165,8 @@ internal sealed class PersistentStudyTable
         foreach (var uid in _table.Uids) _table.Drop(uid);
     }
 
-    /// <summary>It waits for a flush that is under way, and then for the disk: twice the patience.</summary>
-    private async Task<bool> AwayAsync(Func<bool> work, Action inMemory)
+    /// <summary>Runs a removal on another thread. It waits for a running flush and then for the disk: twice the patience.</summary>
+    private async Task<bool> RunRemovalAsync(Func<bool> work, Action inMemory)
     {
         if (_file is null) return work();
         try
@@ -171,27 +180,27 @@ internal sealed class PersistentStudyTable
         }
     }
 
-    private bool MakeRoom()
+    private bool RequestFlush()
     {
         if (Full is not { } full) return Flush(withUses: false);
         full();
         return false;
     }
 
-    /// <summary>First on disk, then in memory: what is read from the disk in between is not taken in.</summary>
+    /// <summary>Removes from disk first, then from memory: a study read from the disk in between is not admitted.</summary>
     private bool RemoveBoth(Func<StudyFile, bool> onDisk, Action inMemory)
     {
-        var isAlone = _file is not null && _writing.TryEnter(CacheFolder.Patience);
+        var hasLock = _file is not null && _writing.TryEnter(CacheFolder.Patience);
         try
         {
-            var isGone = _file is null || (isAlone && onDisk(_file));
+            var isRemoved = _file is null || (hasLock && onDisk(_file));
             inMemory();
             UnpackedBlocks.Clear();
-            return isGone;
+            return isRemoved;
         }
         finally
         {
-            if (isAlone) _writing.Exit();
+            if (hasLock) _writing.Exit();
         }
     }
 
@@ -238,7 +247,7 @@ internal sealed class PersistentStudyTable
         return true;
     }
 
-    /// <summary>Two orders as one, a page of the file at a time.</summary>
+    /// <summary>Merges both orders; reads the file page by page.</summary>
     private static IEnumerable<Uid> Merge(SortedSet<Uid> inMemory, StudyFile file)
     {
         const int Page = 500;
@@ -248,7 +257,7 @@ internal sealed class PersistentStudyTable
         while (true)
         {
             var page = file.FindUids(last, Page);
-            // What is no UID, in a damaged file, is none.
+            // A damaged file may contain invalid UIDs.
             foreach (var uid in page.Where(uid => uid != default))
             {
                 for (; hasMemory && memory.Current < uid; hasMemory = memory.MoveNext()) yield return memory.Current;

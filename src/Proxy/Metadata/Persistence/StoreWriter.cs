@@ -3,20 +3,20 @@ using Proxy.Disk;
 
 namespace Proxy.Metadata.Persistence;
 
-/// <summary>Writes what changed in the store about every second, and the last of it when the process ends in order.</summary>
-/// <remarks>A process that is killed loses that second, which is only asked for again.</remarks>
+/// <summary>Writes the changes of the store about every second, and the last ones at an orderly shutdown.</summary>
+/// <remarks>A killed process loses the last second, which is requested from the backends again.</remarks>
 public sealed class StoreWriter(DicomMetadataStore store, TimeProvider time) : BackgroundService
 {
-    private static readonly TimeSpan Every = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
-    /// <summary>What was only looked at is noted as often as this, in rounds.</summary>
-    private const int UsesEvery = 300;
+    /// <summary>Uses without a change are written once in this number of rounds.</summary>
+    private const int RoundsPerUses = 300;
 
-    /// <summary>Whether memory is full; many notes are one.</summary>
+    /// <summary>Signals that memory is full; pending signals are merged.</summary>
     private readonly Channel<bool> _full = Channel.CreateBounded<bool>(
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
-    /// <summary>Looks into the file before the first request does, as far as the disk answers.</summary>
+    /// <summary>Reads the index before the first request, if the disk answers in time.</summary>
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         store.Full = () => _full.Writer.TryWrite(true);
@@ -26,13 +26,15 @@ public sealed class StoreWriter(DicomMetadataStore store, TimeProvider time) : B
         await base.StartAsync(cancellationToken);
     }
 
+    /// <summary>Writes the last changes, if the disk answers in time.</summary>
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
-        // A disk that does not answer is not waited for.
+        // The host's token ends the wait when the disk does not answer.
         await Task.Run(() => store.Flush(withUses: true), CancellationToken.None).WaitAsync(cancellationToken);
     }
 
+    /// <inheritdoc/>
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
         Task.WhenAll(WriteAsync(stoppingToken), ShrinkAsync(stoppingToken));
 
@@ -44,20 +46,20 @@ public sealed class StoreWriter(DicomMetadataStore store, TimeProvider time) : B
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
-            // The process ends.
+            // Shutdown.
         }
     }
 
     private async Task WriteAsync(CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(Every, time);
+        using var timer = new PeriodicTimer(Interval, time);
         try
         {
-            for (var round = 1; await timer.WaitForNextTickAsync(stoppingToken); round++) store.Flush(withUses: round % UsesEvery == 0);
+            for (var round = 1; await timer.WaitForNextTickAsync(stoppingToken); round++) store.Flush(withUses: round % RoundsPerUses == 0);
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
-            // The process ends.
+            // Shutdown.
         }
     }
 }

@@ -6,20 +6,22 @@ using Proxy.Dicom;
 namespace Proxy.Metadata.Persistence;
 
 /// <summary>
-/// Reads what <see cref="StoredWriter"/> wrote. What cannot be is damage, which is noted and ends the reading; nothing throws.
+/// Reads the output of <see cref="StoredWriter"/>. Impossible values are damage, which is flagged and ends the reading; nothing throws.
 /// </summary>
-/// <remarks>No number is believed before it was held against the bytes that are left: what is damaged takes no memory.</remarks>
+/// <remarks>Every length is checked against the remaining bytes before memory is allocated for it.</remarks>
 internal ref struct StoredReader
 {
     private ReadOnlySpan<byte> _rest;
 
     private StoredReader(ReadOnlySpan<byte> body) => _rest = body;
 
+    /// <summary>True once impossible data was met; all further reads return nothing.</summary>
     public bool IsDamaged { get; private set; }
 
-    /// <summary>Whether everything was read, and could be.</summary>
+    /// <summary>True when all bytes were read without damage.</summary>
     public readonly bool IsWhole => !IsDamaged && _rest.IsEmpty;
 
+    /// <summary>Checks revision and checksum; false when either does not match.</summary>
     public static bool TryOpen(ReadOnlySpan<byte> stored, byte revision, out StoredReader reader)
     {
         reader = default;
@@ -30,12 +32,14 @@ internal ref struct StoredReader
         return true;
     }
 
+    /// <summary>Flags damage.</summary>
     public void Damage()
     {
         IsDamaged = true;
         _rest = default;
     }
 
+    /// <summary>Reads a number of up to 64 bits.</summary>
     public ulong ReadNumber()
     {
         var number = 0UL;
@@ -52,19 +56,22 @@ internal ref struct StoredReader
         return 0;
     }
 
-    public int ReadNumber(int most)
+    /// <summary>Reads a number; a larger one is damage.</summary>
+    public int ReadNumber(int max)
     {
         var number = ReadNumber();
-        if (number <= (ulong)most) return (int)number;
+        if (number <= (ulong)max) return (int)number;
         Damage();
         return 0;
     }
 
-    /// <summary>How many things follow; each is a byte at least.</summary>
+    /// <summary>Reads the number of items that follow, each of at least one byte.</summary>
     public int ReadCount() => ReadNumber(_rest.Length);
 
+    /// <summary>Reads a flag.</summary>
     public bool ReadFlag() => ReadNumber(1) == 1;
 
+    /// <summary>Reads bytes of known length.</summary>
     public ReadOnlySpan<byte> ReadRaw(int count)
     {
         if (count > _rest.Length)
@@ -77,8 +84,10 @@ internal ref struct StoredReader
         return bytes;
     }
 
+    /// <summary>Reads bytes with their length before them.</summary>
     public ReadOnlySpan<byte> ReadBytes() => ReadRaw(ReadCount());
 
+    /// <summary>Reads a text; null when none was written.</summary>
     public string? ReadText()
     {
         var count = ReadNumber();
@@ -88,6 +97,7 @@ internal ref struct StoredReader
         return null;
     }
 
+    /// <summary>Reads a valid UID.</summary>
     public Uid ReadUid()
     {
         var text = ReadBytes();
@@ -96,6 +106,7 @@ internal ref struct StoredReader
         return default;
     }
 
+    /// <summary>Reads a time.</summary>
     public DateTimeOffset ReadTime()
     {
         var ticks = ReadNumber();

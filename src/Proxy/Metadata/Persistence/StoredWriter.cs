@@ -6,14 +6,14 @@ using Proxy.Dicom;
 
 namespace Proxy.Metadata.Persistence;
 
-/// <summary>Writes what is kept on disk. <see cref="StoredReader"/> reads it.</summary>
+/// <summary>Writes the binary format of stored data. <see cref="StoredReader"/> reads it.</summary>
 /// <remarks>
 /// <code>
 /// revision (1) · checksum (8, little endian: XxHash3 of the body, seeded with the revision) · body
 ///
-/// number   seven bits a byte, the lowest first; the top bit says that more follow; 64 bits at most
+/// number   seven bits per byte, the lowest first; the top bit marks that more follow; at most 64 bits
 /// bytes    number of bytes · bytes
-/// text     0 for none, else number of bytes + 1 · UTF-8
+/// text     0 for null, else number of bytes + 1 · UTF-8
 /// UID      bytes, ASCII
 /// time     number: ticks of UTC since the year 1
 /// </code>
@@ -25,6 +25,7 @@ internal sealed class StoredWriter
     private readonly ArrayBufferWriter<byte> _bytes;
     private readonly byte _revision;
 
+    /// <summary>Creates a writer.</summary>
     public StoredWriter(byte revision, int capacity)
     {
         _revision = revision;
@@ -33,25 +34,30 @@ internal sealed class StoredWriter
         _bytes.Advance(HeadBytes);
     }
 
+    /// <summary>Writes a number.</summary>
     public void WriteNumber(ulong number)
     {
-        var room = _bytes.GetSpan(10);
+        var buffer = _bytes.GetSpan(10);
         var count = 0;
-        for (; number >= 0x80; number >>= 7) room[count++] = (byte)(number | 0x80);
-        room[count++] = (byte)number;
+        for (; number >= 0x80; number >>= 7) buffer[count++] = (byte)(number | 0x80);
+        buffer[count++] = (byte)number;
         _bytes.Advance(count);
     }
 
+    /// <summary>Writes a number of items or bytes.</summary>
     public void WriteCount(int count) => WriteNumber((ulong)count);
 
+    /// <summary>Writes bytes without their length.</summary>
     public void WriteRaw(ReadOnlySpan<byte> bytes) => _bytes.Write(bytes);
 
+    /// <summary>Writes bytes with their length before them.</summary>
     public void WriteBytes(ReadOnlySpan<byte> bytes)
     {
         WriteCount(bytes.Length);
         _bytes.Write(bytes);
     }
 
+    /// <summary>Writes a text or null.</summary>
     public void WriteText(string? text)
     {
         if (text is null)
@@ -64,6 +70,7 @@ internal sealed class StoredWriter
         _bytes.Advance(Encoding.UTF8.GetBytes(text, _bytes.GetSpan(bytes)));
     }
 
+    /// <summary>Writes a UID.</summary>
     public void WriteUid(Uid uid)
     {
         var text = uid.ToString();
@@ -71,9 +78,10 @@ internal sealed class StoredWriter
         _bytes.Advance(Encoding.ASCII.GetBytes(text, _bytes.GetSpan(text.Length)));
     }
 
+    /// <summary>Writes a time.</summary>
     public void WriteTime(DateTimeOffset time) => WriteNumber((ulong)time.UtcTicks);
 
-    /// <summary>All that was written, with its checksum.</summary>
+    /// <summary>The written bytes with revision and checksum.</summary>
     public byte[] Seal()
     {
         var bytes = _bytes.WrittenSpan.ToArray();

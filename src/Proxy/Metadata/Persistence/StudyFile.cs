@@ -6,21 +6,21 @@ using Proxy.Operations;
 
 namespace Proxy.Metadata.Persistence;
 
-/// <summary>Studies on disk. A disk that cannot be used is one where nothing is.</summary>
+/// <summary>Studies on disk. An unusable disk behaves as an empty one.</summary>
 /// <remarks>
 /// <code>
-/// backend   a number for each identity that something is kept of; none for one that was removed, and never the same again
-/// study     when it was used last, and all that is known but its instances (<see cref="StudyFormat"/>)
-/// packed    the instances of one series as one backend gave them (<see cref="PackedFormat"/>)
+/// backend   a number for each backend identity with data; null identity once removed; numbers are never reused
+/// study     its last use, and all its data except the instances (<see cref="StudyFormat"/>)
+/// packed    the instances of one series from one backend (<see cref="PackedFormat"/>)
 /// </code>
-/// So what is confirmed every minute writes nothing of the instances anew. What a study has beside it is compared with
-/// what lies there each time that it is written: nothing depends on what somebody remembers of the file.
+/// So the confirmation of metadata every minute does not write the instances again. Each write compares the hashes of a study's packed
+/// rows with those in the file, and so depends on no copy of the file's state.
 /// </remarks>
-/// <param name="folder">Where it lies.</param>
-/// <param name="identityOf">The name of a backend on disk; null when it is not configured.</param>
-/// <param name="nameOf">And the way back.</param>
-/// <param name="counters">Where damage is counted.</param>
-/// <param name="log">Told when the file was replaced.</param>
+/// <param name="folder">The cache folder.</param>
+/// <param name="identityOf">The identity of a backend on disk; null when it is not configured.</param>
+/// <param name="nameOf">The inverse mapping.</param>
+/// <param name="counters">Counts damaged studies.</param>
+/// <param name="log">Logs the replacement of the file.</param>
 public sealed class StudyFile(
     CacheFolder folder, Func<string, string?> identityOf, Func<string, string?> nameOf, Counters counters,
     ILogger<StudyFile> log) : IDisposable
@@ -29,38 +29,40 @@ public sealed class StudyFile(
         CREATE TABLE backend (id INTEGER PRIMARY KEY AUTOINCREMENT, identity TEXT UNIQUE COLLATE NOCASE);
         CREATE TABLE study (id INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, used INTEGER NOT NULL, head BLOB NOT NULL);
         CREATE INDEX by_use ON study (used);
-        CREATE TABLE packed (study INTEGER NOT NULL, backend INTEGER NOT NULL, series TEXT NOT NULL, kind INTEGER NOT NULL, hash BLOB NOT NULL, bytes BLOB NOT NULL,
-                             UNIQUE (study, backend, series, kind))
+            CREATE TABLE packed (study INTEGER NOT NULL, backend INTEGER NOT NULL, series TEXT NOT NULL, kind INTEGER NOT NULL,
+                                 hash BLOB NOT NULL, bytes BLOB NOT NULL, UNIQUE (study, backend, series, kind))
         """;
 
     private readonly SqliteFile _file = new(folder, "studies.db", 1, Schema, log);
 
-    /// <summary>Which studies lie there: neither a count nor the look for a new study asks the disk.</summary>
+    /// <summary>The studies in the file: neither the count nor the lookup of a new study reads the disk.</summary>
     private readonly StudyIndex _index = new();
 
-    /// <summary>One connection reads: who waits for it waits without a thread.</summary>
+    /// <summary>The file has one connection for reading: wait for it without blocking a thread.</summary>
     private readonly SemaphoreSlim _reading = new(1);
 
-    /// <summary>A study as it lies there: read under the file's lock, understood without.</summary>
+    /// <summary>The bytes of a study, read under the file's lock and decoded without it.</summary>
     private sealed record Raw(byte[] Head, Dictionary<PackedKey, (byte[] Rented, int Length)> Packed, Dictionary<int, string> Identities);
 
-    /// <summary>Whether something is to be kept on disk at all.</summary>
+    /// <summary>True when a cache folder is configured.</summary>
     public bool IsConfigured => folder.IsConfigured;
 
+    /// <summary>True when the folder can be written to.</summary>
     public bool CanWrite => folder.State.CanWrite;
 
-    /// <summary>Grows when the file was made anew, or is another one: what was written before is not there.</summary>
+    /// <summary>Grows when the file is recreated or another folder is acquired: earlier writes are lost.</summary>
     public int Generation => folder.OwnershipEpoch + _file.Generation;
 
+    /// <summary>The bytes in use in the file.</summary>
     public long UsedBytes => _file.UsedBytes;
 
-    /// <summary>Studies that can be read.</summary>
+    /// <summary>The number of studies that can be read.</summary>
     public int Count => folder.State.CanRead ? _index.Count : 0;
 
-    /// <summary>Whether a study may lie there. False is certain while the file can be read.</summary>
+    /// <summary>True when the file may have the study. False is certain while the file can be read.</summary>
     public bool MayHave(Uid uid) => folder.State.CanRead && (_index.Generation != Generation || _index.Has(uid));
 
-    /// <summary>Reads which studies lie there, when the file is another one since.</summary>
+    /// <summary>Reads the UIDs of all studies after the file was opened or replaced.</summary>
     public void ReadIndex()
     {
         var generation = Generation;
@@ -70,15 +72,15 @@ public sealed class StudyFile(
             {
                 var all = new List<Uid>();
                 using var row = s.Prepare("SELECT uid FROM study").ExecuteReader();
-                while (row.Read()) all.Add(UidIn(row, 0));
+                while (row.Read()) all.Add(ReadUid(row, 0));
                 return all;
             },
             null);
         if (uids is not null && generation == Generation) _index.Set(uids, generation);
     }
 
-    /// <summary>What is known of a study, read on another thread.</summary>
-    /// <returns>Nothing when the disk cannot be used, or did not answer within <see cref="CacheFolder.Patience"/>.</returns>
+    /// <summary>Reads a study on another thread.</summary>
+    /// <returns>Nothing when the disk is unusable, or does not answer within <see cref="CacheFolder.Patience"/>.</returns>
     internal async Task<FoundStudy> FindAsync(Uid uid, CancellationToken cancellation)
     {
         if (!await _reading.WaitAsync(CacheFolder.Patience, cancellation)) return FoundStudy.Nothing;
@@ -93,17 +95,17 @@ public sealed class StudyFile(
         }
     }
 
-    /// <summary>The highest number that a use was written with.</summary>
+    /// <summary>The highest sequence number of a use in the file.</summary>
     public long LastUse => _file.Read(static s => s.Number("SELECT max(used) FROM study"), 0L);
 
-    /// <summary>What is known of a study; null when nothing is.</summary>
-    /// <param name="uid">Which.</param>
-    /// <param name="isWhole">False when some of it is damaged: that is left out, counted, and gone from the disk.</param>
+    /// <summary>Reads a study; null when the file has none.</summary>
+    /// <param name="uid">The study.</param>
+    /// <param name="isWhole">False when a part is damaged: it is left out, and the study is counted and removed from the file.</param>
     public Study? Find(Uid uid, out bool isWhole)
     {
         isWhole = true;
         if (_file.Read(s => FindRaw(s, uid), null) is not { } raw) return null;
-        var study = Understand(uid, raw, out isWhole);
+        var study = Decode(uid, raw, out isWhole);
         foreach (var (rented, _) in raw.Packed.Values) ArrayPool<byte>.Shared.Return(rented);
         if (!isWhole)
         {
@@ -113,33 +115,34 @@ public sealed class StudyFile(
         return study is null || study.SeriesLists.IsEmpty ? null : study;
     }
 
-    /// <summary>Writes studies as they are now, in one transaction.</summary>
-    /// <param name="studies">Each with the number of its last use.</param>
-    /// <param name="uses">Further studies that were only used.</param>
-    /// <param name="generation">That of the file that they are in now.</param>
-    /// <returns>False when none was written.</returns>
+    /// <summary>Writes studies in one transaction.</summary>
+    /// <param name="studies">Each with the sequence number of its last use.</param>
+    /// <param name="uses">Further studies with only a new last use.</param>
+    /// <param name="generation">The generation of the file written to.</param>
+    /// <returns>False when the transaction failed.</returns>
     public bool Write(
         IReadOnlyCollection<(Study Study, long Used)> studies, IReadOnlyCollection<(Uid Uid, long Used)> uses, out int generation)
     {
-        var taken = folder.OwnershipEpoch;
+        var epoch = folder.OwnershipEpoch;
         var isWritten = _file.Write(
             s =>
             {
                 var ids = new Dictionary<string, int?>(StringComparer.OrdinalIgnoreCase);
-                int? IdOf(string name) => ids.TryGetValue(name, out var id) ? id : ids[name] = AddBackend(s, name);
-                foreach (var (study, used) in studies) Write(s, study, used, IdOf);
+                int? GetId(string name) => ids.TryGetValue(name, out var id) ? id : ids[name] = AddBackend(s, name);
+                foreach (var (study, used) in studies) Write(s, study, used, GetId);
                 foreach (var (uid, used) in uses) s.Run("UPDATE study SET used = max(used, $1) WHERE uid = $2", used, uid.ToString());
             },
             () =>
             {
-                foreach (var (study, _) in studies) _index.Set(study.Uid, IsKept(study));
+                foreach (var (study, _) in studies) _index.Set(study.Uid, HasConfiguredBackend(study));
             });
-        // Writing may have made the file. When the folder was taken anew meanwhile, this is an older number, and all is written again.
-        generation = taken + _file.Generation;
+        // Writing may have created the file. If the folder was acquired again meanwhile, this number is too low, and all is written again.
+        generation = epoch + _file.Generation;
         return isWritten;
     }
 
-    /// <returns>False when they are there still.</returns>
+    /// <summary>Removes studies.</summary>
+    /// <returns>False when the file cannot be changed.</returns>
     public bool Remove(IReadOnlyCollection<Uid> studies) => _file.Write(
         s =>
         {
@@ -147,7 +150,8 @@ public sealed class StudyFile(
         },
         () => _index.Remove(studies));
 
-    /// <returns>False when they are there still.</returns>
+    /// <summary>Removes all studies.</summary>
+    /// <returns>False when the file cannot be changed.</returns>
     public bool RemoveAll() => _file.Write(
         static s =>
         {
@@ -156,54 +160,55 @@ public sealed class StudyFile(
         },
         _index.Clear);
 
-    /// <summary>What was kept of a backend of this name counts for nothing from now on; <see cref="Clean"/> takes it away.</summary>
+    /// <summary>Invalidates the data of a backend by its name; <see cref="Clean"/> deletes it.</summary>
     public bool RemoveBackend(string name) =>
         _file.Write(s => s.Run("UPDATE backend SET identity = NULL WHERE substr(identity, 1, length($1)) = $1 COLLATE NOCASE", name + "@"));
 
-    /// <summary>Removes the studies that were used longest ago, some at a time, down to nine tenths of the budget.</summary>
+    /// <summary>Removes the least recently used studies in batches, down to nine tenths of the budget.</summary>
     public void Trim(long maxBytes)
     {
         if (UsedBytes <= maxBytes) return;
         var isOver = true;
         while (isOver)
         {
-            var gone = new List<Uid>();
+            var removed = new List<Uid>();
             var written = _file.Write(
                 s =>
                 {
                     for (var i = 0; i < 100 && isOver; i++)
                     {
-                        isOver =
-                            (s.Number("PRAGMA page_count") - s.Number("PRAGMA freelist_count")) * s.Number("PRAGMA page_size") > maxBytes / 10 * 9
+                        var usedBytes = (s.Number("PRAGMA page_count") - s.Number("PRAGMA freelist_count")) * s.Number("PRAGMA page_size");
+                        isOver = usedBytes > maxBytes / 10 * 9
                             && s.Prepare("SELECT uid FROM study ORDER BY used LIMIT 1").ExecuteScalar() is string oldest
-                                && Remove(s, oldest, gone);
+                            && Remove(s, oldest, removed);
                     }
                 },
-                () => _index.Remove(gone));
+                () => _index.Remove(removed));
             if (!written) return;
         }
     }
 
-    /// <summary>UIDs in their order, from behind <paramref name="after"/>.</summary>
-    public IReadOnlyList<Uid> FindUids(Uid after, int most) => _file.Read<IReadOnlyList<Uid>>(
+    /// <summary>UIDs in order, starting after <paramref name="after"/>.</summary>
+    public IReadOnlyList<Uid> FindUids(Uid after, int max) => _file.Read<IReadOnlyList<Uid>>(
         s =>
         {
             var uids = new List<Uid>();
-            using var row = s.Prepare("SELECT uid FROM study WHERE uid > $1 ORDER BY uid LIMIT $2", after.ToString(), most).ExecuteReader();
-            while (row.Read()) uids.Add(UidIn(row, 0));
+            using var row = s.Prepare("SELECT uid FROM study WHERE uid > $1 ORDER BY uid LIMIT $2", after.ToString(), max).ExecuteReader();
+            while (row.Read()) uids.Add(ReadUid(row, 0));
             return uids;
         },
         []);
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         _file.Dispose();
         _reading.Dispose();
     }
 
-    /// <summary>Takes a few of those studies away of which only removed backends said something, and their instances.</summary>
-    /// <param name="from">Where to go on: 0 at first.</param>
-    /// <returns>Where to go on; 0 when nothing is left.</returns>
+    /// <summary>Deletes the data of removed backends, a few studies per call, and the studies that only they had.</summary>
+    /// <param name="from">The position to continue from; 0 at first.</param>
+    /// <returns>The position to continue from; 0 when nothing is left.</returns>
     public long Clean(long from)
     {
         var next = 0L;
@@ -212,32 +217,32 @@ public sealed class StudyFile(
             s =>
             {
                 var identities = FindIdentities(s);
-                var gone = identities.Where(b => nameOf(b.Value) is null).Select(b => b.Key).ToList();
-                // First of all they are unknown, so that one that is configured again begins anew.
-                foreach (var id in gone) s.Run("UPDATE backend SET identity = NULL WHERE id = $1", id);
+                var unknown = identities.Where(b => nameOf(b.Value) is null).Select(b => b.Key).ToList();
+                // Clear the identities first, so that a backend that is configured again starts without data.
+                foreach (var id in unknown) s.Run("UPDATE backend SET identity = NULL WHERE id = $1", id);
                 if (s.Number("SELECT count(*) FROM backend WHERE identity IS NULL") == 0) return;
-                next = CleanSome(s, from, id => identities.GetValueOrDefault(id) is { } identity ? nameOf(identity) : null, removed);
+                next = CleanBatch(s, from, id => identities.GetValueOrDefault(id) is { } identity ? nameOf(identity) : null, removed);
             },
             () => _index.Remove(removed));
         return next;
     }
 
-    private static long CleanSome(SqliteSession s, long from, Func<int, string?> nameOf, List<Uid> removed)
+    private static long CleanBatch(SqliteSession s, long from, Func<int, string?> nameOf, List<Uid> removed)
     {
-        var some = new List<(long Id, Uid Uid, byte[] Head)>();
+        var batch = new List<(long Id, Uid Uid, byte[] Head)>();
         using (var row = s.Prepare("SELECT id, uid, head FROM study WHERE id > $1 ORDER BY id LIMIT 50", from).ExecuteReader())
         {
-            while (row.Read()) some.Add((NumberIn(row, 0), UidIn(row, 1), BytesIn(row, 2)));
+            while (row.Read()) batch.Add((ReadNumber(row, 0), ReadUid(row, 1), ReadBytes(row, 2)));
         }
-        foreach (var (id, uid, head) in some)
+        foreach (var (id, uid, head) in batch)
         {
             s.Run("DELETE FROM packed WHERE study = $1 AND backend IN (SELECT id FROM backend WHERE identity IS NULL)", id);
-            // Whatever lies beside it: only who said something matters.
+            // Only the list of backends matters here, so the packed instances are not read.
             if (StudyFormat.Read(uid, head, nameOf, _ => null, out var isWhole) is { SeriesLists.IsEmpty: true } && isWhole)
                 Remove(s, uid.ToString(), removed);
         }
-        if (some.Count > 0) return some[^1].Id;
-        // A backend that was removed since the walk began is only met by the next one.
+        if (batch.Count > 0) return batch[^1].Id;
+        // A backend that was removed during this pass is only cleaned by the next one.
         if (from > 0)
             s.Run("DELETE FROM backend WHERE identity IS NULL AND NOT EXISTS (SELECT 1 FROM packed WHERE packed.backend = backend.id)");
         return 0;
@@ -247,39 +252,39 @@ public sealed class StudyFile(
     {
         using var found = s.Prepare("SELECT id, head FROM study WHERE uid = $1", uid.ToString()).ExecuteReader();
         if (!found.Read()) return null;
-        // As long as the first statement is open, the others see the file as it was then.
+        // While this statement is open, the following ones see the same snapshot of the file.
         var packed = new Dictionary<PackedKey, (byte[], int)>();
-        // With its row's id a value is read in place; without, it would be copied to an array of its own first, a large one.
+        // With the rowid, SqliteDataReader streams the value in place; without it, it copies the value into a large array first.
         using (var row = s.Prepare(
-            "SELECT backend, series, kind, bytes, rowid FROM packed WHERE study = $1", NumberIn(found, 0)).ExecuteReader())
+            "SELECT backend, series, kind, bytes, rowid FROM packed WHERE study = $1", ReadNumber(found, 0)).ExecuteReader())
         {
             while (row.Read())
             {
                 if (row.GetFieldType(3) != typeof(byte[])) continue;
                 using var bytes = row.GetStream(3);
                 var rented = ArrayPool<byte>.Shared.Rent((int)bytes.Length);
-                packed[KeyIn(row)] = (rented, bytes.ReadAtLeast(rented, (int)bytes.Length, throwOnEndOfStream: false));
+                packed[ReadKey(row)] = (rented, bytes.ReadAtLeast(rented, (int)bytes.Length, throwOnEndOfStream: false));
             }
         }
-        return new(BytesIn(found, 1), packed, FindIdentities(s));
+        return new(ReadBytes(found, 1), packed, FindIdentities(s));
     }
 
     private static Dictionary<int, string> FindIdentities(SqliteSession s)
     {
         var identities = new Dictionary<int, string>();
         using var row = s.Prepare("SELECT id, identity FROM backend WHERE identity IS NOT NULL").ExecuteReader();
-        while (row.Read()) identities[(int)NumberIn(row, 0)] = row.GetValue(1).ToString() ?? "";
+        while (row.Read()) identities[(int)ReadNumber(row, 0)] = row.GetValue(1).ToString() ?? "";
         return identities;
     }
 
-    private Study? Understand(Uid uid, Raw raw, out bool isWhole) => StudyFormat.Read(
+    private Study? Decode(Uid uid, Raw raw, out bool isWhole) => StudyFormat.Read(
         uid,
         raw.Head,
         id => raw.Identities.TryGetValue(id, out var identity) ? nameOf(identity) : null,
         key => raw.Packed.TryGetValue(key, out var bytes) ? PackedFormat.Read(bytes.Rented.AsSpan(0, bytes.Length)) : null,
         out isWhole);
 
-    private bool IsKept(Study study) => study.SeriesLists.Keys.Any(name => identityOf(name) is not null);
+    private bool HasConfiguredBackend(Study study) => study.SeriesLists.Keys.Any(name => identityOf(name) is not null);
 
     private int? AddBackend(SqliteSession s, string name)
     {
@@ -296,22 +301,27 @@ public sealed class StudyFile(
             Remove(s, uid);
             return;
         }
-        s.Run("INSERT INTO study (uid, used, head) VALUES ($1, $2, $3) ON CONFLICT (uid) DO UPDATE SET used = excluded.used, head = excluded.head", uid, used, StudyFormat.Write(study, idOf));
+        s.Run(
+            """
+            INSERT INTO study (uid, used, head) VALUES ($1, $2, $3)
+            ON CONFLICT (uid) DO UPDATE SET used = excluded.used, head = excluded.head
+            """,
+            uid, used, StudyFormat.Write(study, idOf));
         var id = s.Number("SELECT id FROM study WHERE uid = $1", uid);
-        var there = new Dictionary<PackedKey, byte[]>();
+        var existing = new Dictionary<PackedKey, byte[]>();
         using (var row = s.Prepare("SELECT backend, series, kind, hash FROM packed WHERE study = $1", id).ExecuteReader())
         {
-            while (row.Read()) there[KeyIn(row)] = BytesIn(row, 3);
+            while (row.Read()) existing[ReadKey(row)] = ReadBytes(row, 3);
         }
         foreach (var (key, packed) in StudyFormat.GetPacked(study, idOf))
         {
             var hash = PackedFormat.GetHash(packed);
-            if (there.Remove(key, out var kept) && kept.AsSpan().SequenceEqual(hash)) continue;
+            if (existing.Remove(key, out var oldHash) && oldHash.AsSpan().SequenceEqual(hash)) continue;
             s.Run(
                 "INSERT OR REPLACE INTO packed (study, backend, series, kind, hash, bytes) VALUES ($1, $2, $3, $4, $5, $6)", id,
                 key.Backend, key.Series.ToString(), key.IsRows ? 1 : 0, hash, PackedFormat.Write(packed));
         }
-        foreach (var key in there.Keys)
+        foreach (var key in existing.Keys)
             s.Run(
                 "DELETE FROM packed WHERE study = $1 AND backend = $2 AND series = $3 AND kind = $4", id, key.Backend,
                 key.Series.ToString(), key.IsRows ? 1 : 0);
@@ -319,18 +329,19 @@ public sealed class StudyFile(
 
     private static bool Remove(SqliteSession s, string uid, List<Uid>? removed = null)
     {
-        if (Uid.TryParse(uid, out var gone)) removed?.Add(gone);
+        if (Uid.TryParse(uid, out var study)) removed?.Add(study);
         s.Run("DELETE FROM packed WHERE study = (SELECT id FROM study WHERE uid = $1)", uid);
         s.Run("DELETE FROM study WHERE uid = $1", uid);
         return true;
     }
 
-    // What a damaged file gives may be of any type. Whatever is made of it here is held against a checksum later.
-    private static PackedKey KeyIn(SqliteDataReader row) => new((int)NumberIn(row, 0), UidIn(row, 1), NumberIn(row, 2) == 1);
+    // A damaged file may return values of any type. They are verified by a checksum later.
+    private static PackedKey ReadKey(SqliteDataReader row) => new((int)ReadNumber(row, 0), ReadUid(row, 1), ReadNumber(row, 2) == 1);
 
-    private static long NumberIn(SqliteDataReader row, int column) => row.GetValue(column) as long? ?? 0;
+    private static long ReadNumber(SqliteDataReader row, int column) => row.GetValue(column) as long? ?? 0;
 
-    private static byte[] BytesIn(SqliteDataReader row, int column) => row.GetValue(column) as byte[] ?? [];
+    private static byte[] ReadBytes(SqliteDataReader row, int column) => row.GetValue(column) as byte[] ?? [];
 
-    private static Uid UidIn(SqliteDataReader row, int column) => Uid.TryParse(row.GetValue(column) as string, out var uid) ? uid : default;
+    private static Uid ReadUid(SqliteDataReader row, int column) =>
+        Uid.TryParse(row.GetValue(column) as string, out var uid) ? uid : default;
 }

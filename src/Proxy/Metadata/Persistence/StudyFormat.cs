@@ -4,22 +4,22 @@ using Proxy.Dicom;
 
 namespace Proxy.Metadata.Persistence;
 
-/// <summary>Where the instances of a series lie beside their study.</summary>
+/// <summary>The key of a series' packed instances.</summary>
 /// <param name="Backend">The number of the backend in the file.</param>
-/// <param name="Series">The series.</param>
-/// <param name="IsRows">A search's rows; else metadata.</param>
+/// <param name="Series">The series instance UID.</param>
+/// <param name="IsRows">True for search rows, false for metadata.</param>
 internal readonly record struct PackedKey(int Backend, Uid Series, bool IsRows);
 
-/// <summary>A study as it lies on disk: everything but the instances of its series, which it names by their hash.</summary>
+/// <summary>The file format of a study without the instances of its series, which it references by hash.</summary>
 /// <remarks>
-/// In the frame of <see cref="StoredWriter"/>. Backends are numbers here; which one stands for whom says the file.
+/// In the frame of <see cref="StoredWriter"/>. Backends are numbers here, which the file maps to identities.
 /// <code>
 /// study     number of owners · of each: UID of a series, backend
 ///           number of lists  · of each: backend, bytes: list
 /// list      flags (1 study row, 2 asked, 4 unlisted) · [dataset, time, number of fields, texts] · [time]
 ///           number of series · series …
-/// series    UID · flags (1 summary, 2 metadata, 4 rows, 8 made in client, 16 count, 32 belied,
-///                        64 metadata's summary, 128 which is the summary, 256 validators,
+/// series    UID · flags (1 summary, 2 metadata, 4 rows, 8 made in client, 16 count, 32 outdated,
+///                        64 metadata's summary, 128 which equals the summary, 256 validators,
 ///                        512 only its metadata is made in client)
 ///           [dataset] · [hash (16), time] · [hash (16)] · [count] · [dataset] · [text, text]
 /// dataset   bytes: JSON · number of attributes · of each: tag, start, length
@@ -28,6 +28,7 @@ internal readonly record struct PackedKey(int Backend, Uid Series, bool IsRows);
 /// </remarks>
 internal static class StudyFormat
 {
+    /// <summary>The revision of this format; other revisions are a miss.</summary>
     public const byte Revision = 1;
 
     [Flags]
@@ -46,7 +47,7 @@ internal static class StudyFormat
         Rows = 4,
         MadeInClient = 8,
         Count = 16,
-        Belied = 32,
+        Outdated = 32,
         MetadataSummary = 64,
         MetadataSummaryIsSummary = 128,
         Validators = 256,
@@ -54,8 +55,9 @@ internal static class StudyFormat
         All = 1023,
     }
 
-    /// <param name="study">What is known.</param>
-    /// <param name="idOf">The number of a backend; null for one whose word is not to be kept.</param>
+    /// <summary>Encodes a study.</summary>
+    /// <param name="study">The study.</param>
+    /// <param name="idOf">The number of a backend; null for a backend whose data is not stored.</param>
     public static byte[] Write(Study study, Func<string, int?> idOf)
     {
         var writer = new StoredWriter(Revision, 4096);
@@ -77,7 +79,7 @@ internal static class StudyFormat
         return writer.Seal();
     }
 
-    /// <summary>The instances that a study names, and where they are to lie.</summary>
+    /// <summary>The packed instances that a study references, with their keys.</summary>
     public static IEnumerable<(PackedKey Key, PackedInstances Packed)> GetPacked(Study study, Func<string, int?> idOf)
     {
         foreach (var list in study.SeriesLists.Values)
@@ -91,13 +93,13 @@ internal static class StudyFormat
         }
     }
 
-    /// <summary>A study as it was written; null when the bytes are damaged, or of another revision.</summary>
+    /// <summary>Decodes a study; null when the bytes are damaged, or of another revision.</summary>
     /// <param name="uid">Its UID.</param>
     /// <param name="stored">The bytes.</param>
-    /// <param name="nameOf">The backend of a number; null when it is not configured, and then its word counts for nothing.</param>
-    /// <param name="packedOf">Instances that lie beside; null when they are not there, or damaged.</param>
+    /// <param name="nameOf">The name of a backend by number; null when it is not configured, and its data is ignored.</param>
+    /// <param name="packedOf">Finds packed instances; null when they are missing or damaged.</param>
     /// <param name="isWhole">
-    /// False when a list was left out because instances of it are missing: half of what a backend said is wrong.
+    /// False when a list was left out because instances of it are missing: a list is used as a whole or not at all.
     /// </param>
     public static Study? Read(
         Uid uid, ReadOnlySpan<byte> stored, Func<int, string?> nameOf, Func<PackedKey, PackedInstances?> packedOf, out bool isWhole)
@@ -128,8 +130,9 @@ internal static class StudyFormat
 
     private static void Write(StoredWriter writer, SeriesList list)
     {
-        writer.WriteNumber((ulong)((list.StudyRow is null ? 0 : ListParts.StudyRow) | (
-            list.Asked is null ? 0 : ListParts.Asked) | (list.IsUnlisted ? ListParts.Unlisted : 0)));
+        writer.WriteNumber((ulong)((list.StudyRow is null ? 0 : ListParts.StudyRow)
+            | (list.Asked is null ? 0 : ListParts.Asked)
+            | (list.IsUnlisted ? ListParts.Unlisted : 0)));
         if (list.StudyRow is { } row)
         {
             Write(writer, row);
@@ -144,13 +147,13 @@ internal static class StudyFormat
 
     private static void Write(StoredWriter writer, Series series)
     {
-        var isSummary = series.MetadataSummary is not null && IsSame(series.MetadataSummary, series.Summary);
+        var isSummary = series.MetadataSummary is not null && AreEqual(series.MetadataSummary, series.Summary);
         var parts = (series.Summary is null ? 0 : SeriesParts.Summary)
             | (series.Metadata is null ? 0 : SeriesParts.Metadata)
             | (series.InstanceRows is null ? 0 : SeriesParts.Rows)
             | (series.MadeInClient ? SeriesParts.MadeInClient : series.MetadataMadeInClient ? SeriesParts.MetadataMadeInClient : 0)
             | (series.SummaryCount is null ? 0 : SeriesParts.Count)
-            | (series.IsBelied ? SeriesParts.Belied : 0)
+            | (series.IsMetadataOutdated ? SeriesParts.Outdated : 0)
             | (isSummary ? SeriesParts.MetadataSummaryIsSummary : series.MetadataSummary is null ? 0 : SeriesParts.MetadataSummary)
             | (series.MetadataValidators is null ? 0 : SeriesParts.Validators);
         writer.WriteUid(series.Uid);
@@ -162,7 +165,7 @@ internal static class StudyFormat
             writer.WriteTime(series.MetadataAsked);
         }
         if (series.InstanceRows is { } rows) writer.WriteRaw(PackedFormat.GetHash(rows));
-        // A backend may say any number, a negative one too.
+        // A backend may report any number, even a negative one.
         if (series.SummaryCount is { } count) writer.WriteNumber(unchecked((uint)count));
         if (parts.HasFlag(SeriesParts.MetadataSummary)) Write(writer, series.MetadataSummary!);
         if (series.MetadataValidators is { } validators)
@@ -190,7 +193,7 @@ internal static class StudyFormat
         }
     }
 
-    /// <summary>Null when instances that it names are missing; what follows can be read on.</summary>
+    /// <summary>Null when referenced instances are missing; the reader continues after the list.</summary>
     private static SeriesList? ReadList(ref StoredReader reader, string backend, Func<PackedKey, PackedInstances?> packedOf, bool hasPacked)
     {
         var parts = (ListParts)reader.ReadNumber(7);
@@ -235,9 +238,10 @@ internal static class StudyFormat
             MadeInClient = parts.HasFlag(SeriesParts.MadeInClient),
             MetadataMadeInClient = (parts & (SeriesParts.MadeInClient | SeriesParts.MetadataMadeInClient)) != 0,
             SummaryCount = parts.HasFlag(SeriesParts.Count) ? unchecked((int)(uint)reader.ReadNumber()) : null,
-            IsBelied = parts.HasFlag(SeriesParts.Belied),
-            MetadataSummary = parts.HasFlag(SeriesParts.MetadataSummary) ? ReadDataset(ref reader) : parts.HasFlag(
-                SeriesParts.MetadataSummaryIsSummary) ? summary : null,
+            IsMetadataOutdated = parts.HasFlag(SeriesParts.Outdated),
+            MetadataSummary = parts.HasFlag(SeriesParts.MetadataSummary) ? ReadDataset(ref reader)
+                : parts.HasFlag(SeriesParts.MetadataSummaryIsSummary) ? summary
+                : null,
             MetadataValidators = parts.HasFlag(SeriesParts.Validators) ? new(reader.ReadText(), reader.ReadText()) : null,
         };
     }
@@ -274,6 +278,6 @@ internal static class StudyFormat
         return reader.IsDamaged ? null : new(json, attributes.ToImmutable(), links.ToImmutable());
     }
 
-    private static bool IsSame(Dataset one, Dataset? other) =>
-        ReferenceEquals(one, other) || (other is not null && one.Json.Span.SequenceEqual(other.Json.Span));
+    private static bool AreEqual(Dataset first, Dataset? second) =>
+        ReferenceEquals(first, second) || (second is not null && first.Json.Span.SequenceEqual(second.Json.Span));
 }

@@ -4,23 +4,24 @@ using Proxy.Dicom;
 
 namespace Proxy.Metadata.Persistence;
 
-/// <summary>Which studies a file has, in memory: some 20 bytes for each.</summary>
+/// <summary>The studies in a file, as a set in memory: some 20 bytes per study.</summary>
 /// <remarks>
-/// Studies are known by 64 bits of a hash. Two of a million share one with a chance of 1 in 30 million; then one of them
-/// is looked for in vain, or counted as one.
+/// A study is known by a 64-bit hash. Among a million studies two collide with a probability of 1 in 30 million; the effect is a vain
+/// read of the file, or a count that is one too low.
 /// </remarks>
 internal sealed class StudyIndex
 {
-    /// <summary>A backend chooses its UIDs, but not where they fall.</summary>
+    /// <summary>Random, as a backend chooses its UIDs and must not choose their hash.</summary>
     private static readonly long Seed = Random.Shared.NextInt64();
 
     private readonly Lock _lock = new();
     private HashSet<ulong> _hashes = [];
     private int _generation = -1;
 
-    /// <summary>Which file this is the index of; -1 for none yet.</summary>
+    /// <summary>The generation of the file; -1 before the first.</summary>
     public int Generation => Volatile.Read(ref _generation);
 
+    /// <summary>The number of studies.</summary>
     public int Count
     {
         get
@@ -29,34 +30,38 @@ internal sealed class StudyIndex
         }
     }
 
+    /// <summary>True when the file may have the study; false is certain.</summary>
     public bool Has(Uid uid)
     {
         lock (_lock) return _hashes.Contains(GetHash(uid));
     }
 
-    /// <summary>Begins anew, for a file as it is now.</summary>
+    /// <summary>Replaces the content after reading a file.</summary>
     public void Set(IEnumerable<Uid> uids, int generation)
     {
-        // What is no UID, in a damaged file, is none.
+        // A damaged file may contain invalid UIDs.
         HashSet<ulong> hashes = [.. uids.Where(uid => uid != default).Select(GetHash)];
         lock (_lock) _hashes = hashes;
         Volatile.Write(ref _generation, generation);
     }
 
-    public void Set(Uid uid, bool isThere)
+    /// <summary>Adds or removes a study.</summary>
+    public void Set(Uid uid, bool exists)
     {
         lock (_lock)
         {
-            if (isThere) _hashes.Add(GetHash(uid));
+            if (exists) _hashes.Add(GetHash(uid));
             else _hashes.Remove(GetHash(uid));
         }
     }
 
+    /// <summary>Removes studies.</summary>
     public void Remove(IEnumerable<Uid> uids)
     {
-        foreach (var uid in uids) Set(uid, isThere: false);
+        foreach (var uid in uids) Set(uid, exists: false);
     }
 
+    /// <summary>Removes all studies.</summary>
     public void Clear()
     {
         lock (_lock) _hashes.Clear();
