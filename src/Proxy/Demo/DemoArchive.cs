@@ -4,7 +4,7 @@ using Proxy.Demo.Phantoms;
 
 namespace Proxy.Demo;
 
-/// <summary>The studies of one demo PACS: always the same, and their pixels made when somebody asks.</summary>
+/// <summary>The studies of one demo PACS. They are always the same; pixel data is generated on request.</summary>
 /// <remarks>
 /// <code>
 ///                      East                          West
@@ -34,6 +34,7 @@ public sealed class DemoArchive
 
     private DemoArchive(params ImmutableArray<DemoStudy> studies) => Studies = studies;
 
+    /// <summary>The archive of the PACS <c>east</c>.</summary>
     public static DemoArchive East { get; } = new(
         Study("chest-ct", Mueller, "20250918", "101500", "E25-1001", "CT Chest with contrast", at =>
         [
@@ -61,6 +62,7 @@ public sealed class DemoArchive
             UsSeries.Heart(at("cine", 1, "Apical four chamber")),
         ]));
 
+    /// <summary>The archive of the PACS <c>west</c>.</summary>
     public static DemoArchive West { get; } = new(
         Study("staging", Lindqvist, "20250227", "140500", "S25-0033", "Oncology staging", at =>
         [
@@ -81,20 +83,21 @@ public sealed class DemoArchive
             CrSeries.Chest(at("chest", 1, "Chest PA and lateral"), 43, inverted: false, bothViews: true),
         ]));
 
-    /// <summary>The latest first.</summary>
+    /// <summary>The studies, latest first.</summary>
     public IReadOnlyList<DemoStudy> Studies { get; }
 
-    // The series both PACS know; where one has fewer instances its last ones never arrived.
+    // Both PACS hold this series; West lacks the last instances, as after an incomplete transfer.
     private static DemoSeries StagingSoft(Func<string, int, string, SeriesPlan> at, int held) =>
         CtSeries.Axial(at("soft", 2, "Soft tissue 12.5 mm"), 24, "B30f", Soft, new ChestCt(14, 90, 2500), held);
 
-    /// <param name="key">What its UID is made from.</param>
-    /// <param name="patient">Whose study it is.</param>
-    /// <param name="date">The day, and <paramref name="time"/> the time, of the study and all its series.</param>
-    /// <param name="time">HHMMSS.</param>
-    /// <param name="accession">Accession number; its end is the study's own ID.</param>
+    /// <summary>Creates a study.</summary>
+    /// <param name="key">The key that determines its UID.</param>
+    /// <param name="patient">The patient's attributes.</param>
+    /// <param name="date">The date of the study and its series, YYYYMMDD.</param>
+    /// <param name="time">The time of the study and its series, HHMMSS.</param>
+    /// <param name="accession">Accession number; its last four characters are the study ID.</param>
     /// <param name="description">Study description.</param>
-    /// <param name="series">Makes the series; it is given what plans one from its key, number and description.</param>
+    /// <param name="series">Creates the series; its argument plans a series from a key, number and description.</param>
     private static DemoStudy Study(
         string key,
         DemoDataset patient,

@@ -4,7 +4,9 @@ using System.Text.Json;
 
 namespace Proxy.Demo;
 
-/// <summary>One attribute: a value is text, an <see cref="int"/>, a <see cref="double"/>, an item or bulk data.</summary>
+/// <summary>One attribute.</summary>
+/// <param name="Tag">The tag.</param>
+/// <param name="Values">The values: text, an <see cref="int"/>, a <see cref="double"/>, an item or bulk data.</param>
 public sealed record DemoAttribute(DemoTag Tag, ImmutableArray<object> Values);
 
 /// <summary>Attributes in ascending order of their tags, as DICOM JSON writes them (PS3.18 annex F).</summary>
@@ -12,7 +14,7 @@ public sealed class DemoDataset : IEnumerable<DemoAttribute>
 {
     private readonly SortedList<uint, DemoAttribute> _attributes = [];
 
-    /// <summary>A dataset with the attributes of all <paramref name="parts"/>; of two with one tag the later is taken.</summary>
+    /// <summary>A dataset with the attributes of all <paramref name="parts"/>; a later attribute replaces one with the same tag.</summary>
     public static DemoDataset Union(params IEnumerable<DemoAttribute>[] parts)
     {
         var union = new DemoDataset();
@@ -21,20 +23,22 @@ public sealed class DemoDataset : IEnumerable<DemoAttribute>
         return union;
     }
 
+    /// <summary>The attribute of a tag; null if there is none.</summary>
     public DemoAttribute? Find(DemoTag tag) => _attributes.GetValueOrDefault(tag.Number);
 
+    /// <inheritdoc/>
     public IEnumerator<DemoAttribute> GetEnumerator() => _attributes.Values.GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
-    /// <summary>Only for building: nothing is added once a study holds the dataset.</summary>
+    /// <summary>Adds an attribute. Only for construction: datasets of studies do not change.</summary>
     internal void Add(string keyword, params ReadOnlySpan<object> values)
     {
         var tag = DemoTag.Get(keyword);
         _attributes.Add(tag.Number, new DemoAttribute(tag, [.. values]));
     }
 
-    /// <summary>Writes one JSON object; bulk data becomes an address below <paramref name="url"/>, its instance's own.</summary>
+    /// <summary>Writes a JSON object; bulk data becomes a URI below <paramref name="url"/>, the URL of the instance.</summary>
     internal void Write(Utf8JsonWriter json, string url)
     {
         json.WriteStartObject();
@@ -56,7 +60,7 @@ public sealed class DemoDataset : IEnumerable<DemoAttribute>
         json.WriteEndObject();
     }
 
-    // An attribute without a value has only its VR (PS3.18 F.2.5).
+    // An attribute without values has only its VR (PS3.18 F.2.5).
     private static void WriteValues(Utf8JsonWriter json, DemoTag tag, ImmutableArray<object> values, string url)
     {
         if (values.IsEmpty) return;
@@ -76,7 +80,7 @@ public sealed class DemoDataset : IEnumerable<DemoAttribute>
         json.WriteEndArray();
     }
 
-    // "Yamada^Tarou=山田^太郎=やまだ^たろう" is three groups, each written only if it is there (PS3.18 F.2.2).
+    // "Yamada^Tarou=山田^太郎=やまだ^たろう" has three groups; empty groups are omitted (PS3.18 F.2.2).
     private static void WriteName(Utf8JsonWriter json, string name)
     {
         ReadOnlySpan<string> groups = ["Alphabetic", "Ideographic", "Phonetic"];

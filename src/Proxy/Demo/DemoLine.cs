@@ -1,11 +1,10 @@
 namespace Proxy.Demo;
 
-/// <summary>The line a demo PACS stands behind: how far away it is and how much goes through it.</summary>
-/// <param name="Latency">What every answer waits for before its head is sent.</param>
-/// <param name="BytesPerSecond">
-/// What the bodies of all answers share, as on a real line: one answer alone gets all of it. Null is no limit.
-/// </param>
+/// <summary>The simulated network line to a demo PACS: latency and bandwidth.</summary>
+/// <param name="Latency">The delay before the headers of each answer.</param>
+/// <param name="BytesPerSecond">The bandwidth that the bodies of concurrent answers share; null for no limit.</param>
 public sealed record DemoLine(TimeSpan Latency, long? BytesPerSecond)
 {
+    /// <summary>No latency and unlimited bandwidth.</summary>
     public static DemoLine None { get; } = new(TimeSpan.Zero, null);
 }

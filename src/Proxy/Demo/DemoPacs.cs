@@ -7,10 +7,10 @@ using Proxy.Demo.Http;
 
 namespace Proxy.Demo;
 
-/// <summary>A PACS inside this process: a DICOMweb server of its own on a loopback port, with generated studies.</summary>
+/// <summary>A PACS inside this process: a DICOMweb server on a loopback port with generated studies.</summary>
 /// <remarks>
-/// It stands where a real PACS would: behind a socket. It reads no configuration, writes no log and keeps no pixels.
-/// Disposing it cuts every connection at once, as a PACS does that loses power.
+/// The proxy reaches it over a socket, like a real PACS. It reads no configuration, writes no log and stores no pixels.
+/// Disposing it aborts every connection at once, like a power failure.
 /// </remarks>
 public sealed class DemoPacs : IAsyncDisposable
 {
@@ -25,13 +25,18 @@ public sealed class DemoPacs : IAsyncDisposable
     /// <summary>The DICOMweb root, <c>http://127.0.0.1:PORT/dicom-web</c>.</summary>
     public Uri Address { get; private set; } = null!;
 
-    /// <summary>Path and query of the last ten thousand requests as they arrived, the oldest first.</summary>
+    /// <summary>Path and query of the last 10,000 requests, undecoded, oldest first.</summary>
     public IReadOnlyList<string> Requests => [.. _requests];
 
+    /// <summary>Starts a demo PACS on a free port.</summary>
+    /// <param name="archive">The studies.</param>
+    /// <param name="line">The simulated line; <see cref="DemoLine.None"/> by default.</param>
+    /// <param name="time">The clock of the line; the system's by default.</param>
+    /// <param name="cancellation">Cancels the start.</param>
     public static async Task<DemoPacs> StartAsync(
         DemoArchive archive, DemoLine? line = null, TimeProvider? time = null, CancellationToken cancellation = default)
     {
-        // The empty builder, so that no setting meant for the proxy reaches this server.
+        // The empty builder: settings of the proxy must not affect this server.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         var pace = new Pace(line ?? DemoLine.None, time ?? TimeProvider.System);
         builder.Services.AddRoutingCore().AddSingleton(pace);
@@ -46,6 +51,7 @@ public sealed class DemoPacs : IAsyncDisposable
         return pacs;
     }
 
+    /// <summary>Aborts all connections and stops the server.</summary>
     public async ValueTask DisposeAsync()
     {
         await _app.StopAsync(new CancellationToken(canceled: true));
@@ -62,7 +68,7 @@ public sealed class DemoPacs : IAsyncDisposable
         });
         _app.UseRouting();
 
-        // The port is known only once the server listens, and nobody asks before that.
+        // Deferred: the port is known only after the server has started.
         string Root() => Address.OriginalString;
         Endpoints.Map(_app.MapGroup(Path), new DemoSearch(archive, Root), new DemoRetrieve(archive, Root));
         await _app.StartAsync(cancellation);

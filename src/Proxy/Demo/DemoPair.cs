@@ -1,7 +1,7 @@
 namespace Proxy.Demo;
 
 /// <summary>
-/// The two PACS of <c>--demo</c>, a folder for what is kept of them, and the settings that put the proxy in front of them.
+/// The two PACS of <c>--demo</c>, a temporary cache folder, and the settings that configure the proxy for them.
 /// </summary>
 public sealed class DemoPair : IAsyncDisposable
 {
@@ -11,10 +11,7 @@ public sealed class DemoPair : IAsyncDisposable
 
     private DemoPair(DemoPacs east, DemoPacs west) => (_east, _west) = (east, west);
 
-    /// <summary>
-    /// Starts both on free loopback ports and names them in the settings, and a cache folder that goes with them, over whatever else is
-    /// there.
-    /// </summary>
+    /// <summary>Starts both PACS on free loopback ports and overrides the settings of backends and cache folder.</summary>
     public static async Task<DemoPair> StartAsync(IConfigurationBuilder settings)
     {
         var pair = new DemoPair(await DemoPacs.StartAsync(DemoArchive.East), await DemoPacs.StartAsync(DemoArchive.West));
@@ -27,6 +24,7 @@ public sealed class DemoPair : IAsyncDisposable
         return pair;
     }
 
+    /// <summary>Stops both PACS and deletes the cache folder.</summary>
     public async ValueTask DisposeAsync()
     {
         await _east.DisposeAsync();

@@ -3,10 +3,13 @@ using System.Globalization;
 
 namespace Proxy.Demo;
 
-/// <summary>The name of an attribute: its tag, value representation and keyword (PS3.6 chapter 6).</summary>
+/// <summary>An entry of the data dictionary (PS3.6 chapter 6).</summary>
+/// <param name="Number">The tag as a number, group before element.</param>
+/// <param name="Vr">The value representation.</param>
+/// <param name="Keyword">The keyword.</param>
 public sealed record DemoTag(uint Number, string Vr, string Keyword)
 {
-    // Every attribute the demo studies use; a group with an odd number is private (PS3.5 7.8).
+    // All attributes of the demo studies; odd group numbers are private (PS3.5 7.8).
     private const string Table = """
         00080005 CS SpecificCharacterSet
         00080008 CS ImageType
@@ -125,9 +128,10 @@ public sealed record DemoTag(uint Number, string Vr, string Keyword)
     /// <summary>The tag as DICOM JSON writes it: eight upper-case hexadecimal digits (PS3.18 F.2.2).</summary>
     public string Name { get; } = Number.ToString("X8", CultureInfo.InvariantCulture);
 
+    /// <summary>The tag of a keyword, which must exist.</summary>
     public static DemoTag Get(string keyword) => ByKeyword[keyword];
 
-    /// <summary>A keyword or eight hexadecimal digits, the two names a query may use (PS3.18 8.3.4.1).</summary>
+    /// <summary>The tag of a keyword or of eight hexadecimal digits (PS3.18 8.3.4.1); null if unknown.</summary>
     public static DemoTag? Find(string name)
     {
         ArgumentNullException.ThrowIfNull(name);

@@ -5,13 +5,14 @@ using System.Text;
 
 namespace Proxy.Demo;
 
-/// <summary>Unique identifiers made from readable keys, so that a test can name what it will meet.</summary>
+/// <summary>UIDs derived from readable keys, so that tests can predict the UIDs of the demo studies.</summary>
 /// <remarks>
-/// A study is <c>Of("chest-ct")</c>, its series <c>Of("chest-ct", "axial")</c>, its instance number 17
-/// <c>Of("chest-ct", "axial", "17")</c>. The form <c>2.25.</c> and 128 bits as a decimal is PS3.5 B.2.
+/// A study is <c>Create("chest-ct")</c>, its series <c>Create("chest-ct", "axial")</c>, instance 17 of that series
+/// <c>Create("chest-ct", "axial", "17")</c>. The form <c>2.25.</c> with a 128-bit decimal number is defined in PS3.5 B.2.
 /// </remarks>
 public static class DemoUid
 {
+    /// <summary>The UID of a key; always the same for the same key.</summary>
     public static string Create(params string[] key)
     {
         ArgumentNullException.ThrowIfNull(key);

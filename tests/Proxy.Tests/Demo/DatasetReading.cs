@@ -3,7 +3,7 @@ using Proxy.Demo;
 
 namespace Proxy.Tests.Demo;
 
-/// <summary>Reads DICOM JSON in a test by keyword.</summary>
+/// <summary>Reads DICOM JSON by keyword in tests.</summary>
 internal static class DatasetReading
 {
     public static JsonElement Attribute(this JsonElement dataset, string keyword) => dataset.GetProperty(DemoTag.Get(keyword).Name);

@@ -8,13 +8,13 @@ namespace Proxy.Tests.Demo;
 
 public sealed class DemoLineTests
 {
-    // Long past what is needed: a gate that nobody opens fails its test and not the whole run.
+    // A generous limit: a gate that never opens fails its test instead of blocking the whole run.
     private const int MaxMilliseconds = 30_000;
 
     private static readonly string Frame = $"{DemoSites.Instance("head-mr", "t1", 1)}/frames/1";
 
     [Fact(Timeout = MaxMilliseconds)]
-    public async Task AnswerWaitsForTheLatency()
+    public async Task DelaysAnswersByTheLatency()
     {
         var time = new WatchedTime();
         await using var sites = await DemoSites.StartAsync(new DemoLine(TimeSpan.FromSeconds(3), null), time);
@@ -29,7 +29,7 @@ public sealed class DemoLineTests
     }
 
     [Fact(Timeout = MaxMilliseconds)]
-    public async Task AnswerTakesAsLongAsItsBytes()
+    public async Task SendsBodiesAtTheBandwidthOfTheLine()
     {
         var time = new WatchedTime();
         await using var sites = await DemoSites.StartAsync(new DemoLine(TimeSpan.Zero, 64 * 1024), time);
@@ -39,13 +39,13 @@ public sealed class DemoLineTests
         while (await Task.WhenAny(frame, time.Waits.WaitToReadAsync(TestContext.Current.CancellationToken).AsTask()) != frame)
             if (time.Waits.TryRead(out var wait)) time.Advance(wait);
 
-        // 128 KiB at 64 KiB a second; the line forgives two milliseconds.
+        // 128 KiB at 64 KiB/s; the line tolerates 2 ms.
         Assert.Equal(256 * 256 * 2, (await frame).Length);
         Assert.InRange(time.GetElapsedTime(began).TotalSeconds, 1.99, 2.01);
     }
 
     [Fact]
-    public async Task AnswersShareTheLine()
+    public async Task SharesTheBandwidth_AmongConcurrentAnswers()
     {
         var time = new FakeTimeProvider();
         var pace = new Pace(new DemoLine(TimeSpan.Zero, 16 * 1024), time);
@@ -62,7 +62,7 @@ public sealed class DemoLineTests
     }
 
     [Fact]
-    public async Task RemembersWhatWasAsked_AsItArrived()
+    public async Task RecordsRequestsUndecoded()
     {
         await using var sites = await DemoSites.StartAsync();
 
@@ -74,7 +74,7 @@ public sealed class DemoLineTests
     }
 
     [Fact(Timeout = MaxMilliseconds)]
-    public async Task DisposingCutsAnAnswerThatIsWaiting()
+    public async Task AbortsDelayedAnswers_WhenDisposed()
     {
         var time = new WatchedTime();
         await using var sites = await DemoSites.StartAsync(new DemoLine(TimeSpan.FromHours(1), null), time);
@@ -86,7 +86,7 @@ public sealed class DemoLineTests
         await Assert.ThrowsAsync<HttpRequestException>(() => answer);
     }
 
-    /// <summary>A clock that says when somebody begins to wait, and for how long.</summary>
+    /// <summary>A clock that reports the duration of each wait when it starts.</summary>
     private sealed class WatchedTime : FakeTimeProvider
     {
         private readonly Channel<TimeSpan> _waits = Channel.CreateUnbounded<TimeSpan>();

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Proxy.Tests.Demo;
 
-/// <summary>Both demo PACS, and a client that asks them as a viewer would.</summary>
+/// <summary>Both demo PACS and a client that sends requests like a viewer.</summary>
 public sealed class DemoSites : IAsyncDisposable
 {
     private readonly HttpClient _client = new(new SocketsHttpHandler());
@@ -22,10 +22,10 @@ public sealed class DemoSites : IAsyncDisposable
         await DemoPacs.StartAsync(DemoArchive.East, line, time, Cancellation),
         await DemoPacs.StartAsync(DemoArchive.West, line, time, Cancellation));
 
-    /// <summary>The path of a series from its key.</summary>
+    /// <summary>The path of a series by its key.</summary>
     public static string Series(string study, string series) => $"/studies/{DemoUid.Create(study)}/series/{DemoUid.Create(study, series)}";
 
-    /// <summary>The path of an instance from its key.</summary>
+    /// <summary>The path of an instance by its key.</summary>
     public static string Instance(string study, string series, int number) =>
         $"{Series(study, series)}/instances/{DemoUid.Create(study, series, $"{number}")}";
 
@@ -36,7 +36,7 @@ public sealed class DemoSites : IAsyncDisposable
         return _client.SendAsync(request, Cancellation);
     }
 
-    /// <summary>The datasets of an answer that must be good.</summary>
+    /// <summary>The datasets of an answer, which must be 200.</summary>
     public async Task<JsonElement[]> AskDatasetsAsync(DemoPacs pacs, string path)
     {
         using var answer = await AskAsync(pacs, path);
@@ -47,7 +47,7 @@ public sealed class DemoSites : IAsyncDisposable
         return [.. JsonDocument.Parse(body).RootElement.EnumerateArray()];
     }
 
-    /// <summary>The bytes of one frame or bulk data, taken as a single part.</summary>
+    /// <summary>The bytes of one frame or bulk data, requested as a single part.</summary>
     public async Task<byte[]> AskBytesAsync(DemoPacs pacs, string path)
     {
         using var answer = await AskAsync(pacs, path, "application/octet-stream");

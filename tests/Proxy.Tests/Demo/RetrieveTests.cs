@@ -15,7 +15,7 @@ public sealed class RetrieveTests : IAsyncLifetime
     public ValueTask DisposeAsync() => _sites.DisposeAsync();
 
     [Fact]
-    public async Task MetadataIsWholeAtEveryLevel()
+    public async Task ReturnsCompleteMetadata_AtEveryLevel()
     {
         var study = await _sites.AskDatasetsAsync(_sites.East, $"/studies/{DemoUid.Create("chest-ct")}/metadata");
         var series = await _sites.AskDatasetsAsync(_sites.East, $"{DemoSites.Series("chest-ct", "axial")}/metadata");
@@ -28,14 +28,14 @@ public sealed class RetrieveTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task EveryDatasetIsOrderedAndDescribesItsFrames()
+    public async Task OrdersAttributesByTag_AndDescribesFrames()
     {
         foreach (var (pacs, archive) in new[] { (_sites.East, DemoArchive.East), (_sites.West, DemoArchive.West) })
         {
-            foreach (var held in archive.Studies)
+            foreach (var study in archive.Studies)
             {
-                var datasets = await _sites.AskDatasetsAsync(pacs, $"/studies/{held.StudyInstanceUid}/metadata");
-                var instances = held.Series.SelectMany(series => series.Instances).ToArray();
+                var datasets = await _sites.AskDatasetsAsync(pacs, $"/studies/{study.StudyInstanceUid}/metadata");
+                var instances = study.Series.SelectMany(series => series.Instances).ToArray();
                 Assert.Equal(instances.Length, datasets.Length);
                 foreach (var (dataset, instance) in datasets.Zip(instances))
                 {
@@ -43,7 +43,8 @@ public sealed class RetrieveTests : IAsyncLifetime
                     Assert.Equal(names.Order(StringComparer.Ordinal), names);
                     Assert.Equal(instance.SopInstanceUid, dataset.Text("SOPInstanceUID"));
                     Assert.Equal(
-                        dataset.Number("Rows") * dataset.Number("Columns") * dataset.Number("SamplesPerPixel") * dataset.Number("BitsAllocated") / 8,
+                        dataset.Number("Rows") * dataset.Number("Columns") * dataset.Number("SamplesPerPixel")
+                            * dataset.Number("BitsAllocated") / 8,
                         instance.Pixels.PieceLength);
                     Assert.Equal(instance.Pixels.PieceLength, instance.Pixels.Make(0).Length);
                 }
@@ -52,7 +53,7 @@ public sealed class RetrieveTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task PlanesOfACtStandInOneLine()
+    public async Task SpacesCtPlanesEvenly_InOneFrameOfReference()
     {
         var series = await _sites.AskDatasetsAsync(_sites.East, $"{DemoSites.Series("chest-ct", "axial")}/metadata");
 
@@ -64,7 +65,7 @@ public sealed class RetrieveTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task UltrasoundHasFramesInColourAndARegionToMeasureIn()
+    public async Task DescribesUltrasoundFramesInColour_WithACalibratedRegion()
     {
         var dataset = Assert.Single(await _sites.AskDatasetsAsync(_sites.East, $"{DemoSites.Series("heart-us", "cine")}/metadata"));
 
@@ -75,7 +76,7 @@ public sealed class RetrieveTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task FramesComeAsParts()
+    public async Task ReturnsFramesAsMultipart()
     {
         var path = $"{DemoSites.Instance("heart-us", "cine", 1)}/frames/1,30";
         using var answer = await _sites.AskAsync(
@@ -100,7 +101,7 @@ public sealed class RetrieveTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task PixelDataIsItsFramesOneAfterAnother()
+    public async Task ReturnsPixelDataAsConsecutiveFrames()
     {
         var instance = DemoSites.Instance("heart-us", "cine", 1);
         var dataset = Assert.Single(await _sites.AskDatasetsAsync(_sites.East, $"{instance}/metadata"));
@@ -115,7 +116,7 @@ public sealed class RetrieveTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task PrivateBytesAreBulkDataBelowTheirCreator()
+    public async Task ReturnsPrivateBytesAsBulkData_WithTheirPrivateCreator()
     {
         var instance = DemoSites.Instance("chest-ct", "axial", 1);
         var dataset = Assert.Single(await _sites.AskDatasetsAsync(_sites.East, $"{instance}/metadata"));
@@ -128,7 +129,7 @@ public sealed class RetrieveTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task TheSharedSeriesIsTheSameOnBoth_ButWestHasFewerInstances()
+    public async Task ReturnsTheSharedSeriesFromBothPacs_WithFewerInstancesFromWest()
     {
         var path = DemoSites.Series("staging", "soft");
         var east = await _sites.AskDatasetsAsync(_sites.East, $"{path}/metadata");
@@ -145,7 +146,7 @@ public sealed class RetrieveTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task FramesDiffer_BetweenInstancesAndBetweenFrames()
+    public async Task ReturnsDifferentPixels_ForEachInstanceAndFrame()
     {
         Assert.NotEqual(
             await _sites.AskBytesAsync(_sites.East, $"{DemoSites.Instance("head-mr", "t1", 8)}/frames/1"),
@@ -161,7 +162,7 @@ public sealed class RetrieveTests : IAsyncLifetime
     [InlineData("frames/1,x", HttpStatusCode.BadRequest)]
     [InlineData("bulkdata/00100010", HttpStatusCode.NotFound)]
     [InlineData("bulkdata/nothing", HttpStatusCode.NotFound)]
-    public async Task RefusesWhatTheInstanceDoesNotHave(string below, HttpStatusCode expected)
+    public async Task RefusesFramesAndBulkData_WhenTheInstanceHasNone(string below, HttpStatusCode expected)
     {
         using var answer = await _sites.AskAsync(_sites.East, $"{DemoSites.Instance("chest-ct", "axial", 1)}/{below}");
 
@@ -169,7 +170,7 @@ public sealed class RetrieveTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task DoesNotKnowWhatItDoesNotHold()
+    public async Task Returns404_WhenItDoesNotHoldTheResource()
     {
         foreach (var path in (string[])
         [
@@ -186,7 +187,7 @@ public sealed class RetrieveTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task CannotMakePicturesOfFrames()
+    public async Task Returns406_WhenRenderedFramesAreRequested()
     {
         using var answer = await _sites.AskAsync(_sites.East, $"{DemoSites.Instance("chest-ct", "axial", 1)}/frames/1", "image/jpeg");
 

@@ -36,7 +36,7 @@ public sealed class SearchTests : IAsyncLifetime
     [InlineData("limit=2", 2)]
     [InlineData("limit=4&offset=3", 2)]
     [InlineData("offset=99", 0)]
-    public async Task FindsTheStudiesThatMatch(string query, int expected)
+    public async Task FindsMatchingStudies(string query, int expected)
     {
         var rows = await _sites.AskDatasetsAsync(_sites.East, $"/studies?{query}");
 
@@ -46,7 +46,7 @@ public sealed class SearchTests : IAsyncLifetime
     [Theory]
     [InlineData(",")]
     [InlineData("%5C")]
-    public async Task FindsEachStudyOfAListOfUids(string separator)
+    public async Task FindsStudiesByAListOfUids(string separator)
     {
         var list = string.Join(separator, DemoUid.Create("chest-ct"), DemoUid.Create("head-mr"), "1.2.3");
 
@@ -56,7 +56,7 @@ public sealed class SearchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task StudyRowHoldsWhatTheStandardRequires()
+    public async Task ReturnsTheRequiredAttributesOfAStudy()
     {
         const string query = "limit=101&offset=0&fuzzymatching=false&includefield=00081030%2C00080060&PatientName=yamada*";
         var rows = await _sites.AskDatasetsAsync(_sites.East, $"/studies?{query}");
@@ -78,7 +78,7 @@ public sealed class SearchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task EachPacsCountsOnlyWhatItHolds_OfTheStudyOnBoth()
+    public async Task CountsOnlyOwnSeriesAndInstances_WhenBothPacsHoldTheStudy()
     {
         var query = $"/studies?StudyInstanceUID={DemoUid.Create("staging")}";
         var east = Assert.Single(await _sites.AskDatasetsAsync(_sites.East, query));
@@ -93,7 +93,7 @@ public sealed class SearchTests : IAsyncLifetime
     [Theory]
     [InlineData("DEMO-0001")]
     [InlineData("DEMO-0002")]
-    public async Task OnePatientHasPriorsOnBoth(string patient)
+    public async Task FindsPriorsOfAPatientOnBothPacs(string patient)
     {
         var east = Assert.Single(await _sites.AskDatasetsAsync(_sites.East, $"/studies?00100020={patient}"));
         var west = Assert.Single(await _sites.AskDatasetsAsync(_sites.West, $"/studies?00100020={patient}"));
@@ -130,7 +130,7 @@ public sealed class SearchTests : IAsyncLifetime
     [InlineData("includefield=SliceLocation", true)]
     [InlineData("includefield=00201041,00280030", true)]
     [InlineData("includefield=all", true)]
-    public async Task InstanceRowHoldsMore_WhenAsked(string query, bool expected)
+    public async Task ReturnsFurtherAttributes_WhenIncludeFieldRequestsThem(string query, bool expected)
     {
         var rows = await _sites.AskDatasetsAsync(_sites.East, $"{DemoSites.Series("chest-ct", "axial")}/instances?limit=1&{query}");
 
@@ -141,7 +141,7 @@ public sealed class SearchTests : IAsyncLifetime
     [InlineData("limit=abc")]
     [InlineData("limit=-1")]
     [InlineData("offset=x")]
-    public async Task RefusesAPageThatIsNoNumber(string query)
+    public async Task Returns400_WhenLimitOrOffsetIsInvalid(string query)
     {
         using var answer = await _sites.AskAsync(_sites.East, $"/studies?{query}");
 
@@ -149,6 +149,6 @@ public sealed class SearchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task AnUnknownStudyHasNoSeries() =>
+    public async Task ReturnsNoSeries_WhenTheStudyIsUnknown() =>
         Assert.Empty(await _sites.AskDatasetsAsync(_sites.East, "/studies/1.2.3/series"));
 }

@@ -4,15 +4,20 @@ using System.Text.Json;
 
 namespace Proxy.Demo.Http;
 
-/// <summary>What the demo PACS says to one request. The length is known before the first byte of the body is made.</summary>
+/// <summary>An answer of the demo PACS.</summary>
+/// <param name="Status">The HTTP status.</param>
+/// <param name="ContentType">The content type.</param>
+/// <param name="Length">The length of the body, known before the body is generated.</param>
+/// <param name="Body">The pieces of the body, generated on demand.</param>
 internal sealed record Answer(int Status, string ContentType, long Length, IEnumerable<ReadOnlyMemory<byte>> Body) : IResult
 {
-    // Names stay readable in the body, as other PACS write them; nobody puts these bytes into HTML.
+    // Like other PACS, do not escape non-ASCII names. Safe here, since these bytes are never embedded in HTML.
     private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    /// <summary>An error with a reason as plain text.</summary>
     public static Answer Error(int status, string reason) => Create(status, "text/plain; charset=utf-8", Encoding.UTF8.GetBytes(reason));
 
-    /// <summary>A JSON array of datasets, each with the address of what it describes (PS3.18 F.2).</summary>
+    /// <summary>A JSON array of datasets, each with the URL of its resource (PS3.18 F.2).</summary>
     public static Answer Json(IEnumerable<(DemoDataset Dataset, string Url)> rows)
     {
         using var buffer = new MemoryStream();
@@ -25,6 +30,7 @@ internal sealed record Answer(int Status, string ContentType, long Length, IEnum
         return Create(StatusCodes.Status200OK, "application/dicom+json", buffer.GetBuffer().AsMemory(0, (int)buffer.Length));
     }
 
+    /// <inheritdoc/>
     public async Task ExecuteAsync(HttpContext httpContext)
     {
         httpContext.Response.StatusCode = Status;

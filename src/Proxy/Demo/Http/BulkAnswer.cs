@@ -2,10 +2,13 @@ using System.Text;
 
 namespace Proxy.Demo.Http;
 
-/// <summary>One body part: its address, its length and what makes its bytes.</summary>
+/// <summary>One body part.</summary>
+/// <param name="Location">The URL of the part.</param>
+/// <param name="Length">The length, in bytes.</param>
+/// <param name="Bytes">Generates the bytes.</param>
 internal sealed record BulkPart(string Location, long Length, Func<IEnumerable<byte[]>> Bytes);
 
-/// <summary>Frames and bulk data as multipart/related or, one alone and asked for so, as a single part (PS3.18 8.6.1).</summary>
+/// <summary>Frames and bulk data as multipart/related, or as a single part if the client asks for it (PS3.18 8.6.1).</summary>
 /// <remarks>
 /// <code>
 /// --boundary
@@ -16,7 +19,7 @@ internal sealed record BulkPart(string Location, long Length, Func<IEnumerable<b
 /// bytes
 /// --boundary--
 /// </code>
-/// Each part is made when the one before it is sent, so a long answer never stands in memory whole.
+/// Each part is generated after the previous part is sent, so that memory never holds a whole long answer.
 /// </remarks>
 internal static class BulkAnswer
 {
@@ -26,6 +29,7 @@ internal static class BulkAnswer
 
     private static readonly byte[] End = Encoding.ASCII.GetBytes($"--{Boundary}--\r\n");
 
+    /// <summary>Creates the answer that the client accepts; 406 if it accepts neither form.</summary>
     public static Answer Create(string? accept, params BulkPart[] parts)
     {
         var types = string.IsNullOrWhiteSpace(accept)

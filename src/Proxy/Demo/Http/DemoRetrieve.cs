@@ -5,23 +5,22 @@ namespace Proxy.Demo.Http;
 /// <summary>WADO-RS: metadata, frames and bulk data (PS3.18 10.4).</summary>
 internal sealed class DemoRetrieve(DemoArchive archive, Func<string> root)
 {
+    /// <summary>The metadata of a study, series or instance.</summary>
     public Answer Metadata(string study, string? series = null, string? instance = null)
     {
         var rows =
-            from one in archive.Studies
-            where one.StudyInstanceUid == study
-            from held in one.Series
-            where series is null || held.SeriesInstanceUid == series
-            from kept in held.Instances
-            where instance is null || kept.SopInstanceUid == instance
-            select (
-                DemoDataset.Union(one.Attributes, held.Attributes, kept.Attributes),
-                Url(study, held.SeriesInstanceUid, kept.SopInstanceUid));
+            from s in archive.Studies
+            where s.StudyInstanceUid == study
+            from e in s.Series
+            where series is null || e.SeriesInstanceUid == series
+            from i in e.Instances
+            where instance is null || i.SopInstanceUid == instance
+            select (DemoDataset.Union(s.Attributes, e.Attributes, i.Attributes), Url(study, e.SeriesInstanceUid, i.SopInstanceUid));
 
         return rows.Any() ? Answer.Json(rows) : Unknown();
     }
 
-    /// <summary>The listed frames; a number that is none, or a frame past the end, spoils the whole request.</summary>
+    /// <summary>The listed frames; 400 if a number is invalid or out of range.</summary>
     public Answer Frames(string study, string series, string instance, string list, string? accept)
     {
         if (FindInstance(study, series, instance) is not { Pixels: var pixels }) return Unknown();
@@ -36,6 +35,7 @@ internal sealed class DemoRetrieve(DemoArchive archive, Func<string> root)
         return BulkAnswer.Create(accept, [.. parts]);
     }
 
+    /// <summary>The bulk data of an attribute.</summary>
     public Answer BulkData(string study, string series, string instance, string tag, string? accept)
     {
         if (DemoTag.Find(tag) is not { } name) return Unknown();
@@ -45,10 +45,10 @@ internal sealed class DemoRetrieve(DemoArchive archive, Func<string> root)
         return BulkAnswer.Create(accept, new BulkPart(location, bulk.Length, () => Enumerable.Range(0, bulk.Pieces).Select(bulk.Make)));
     }
 
-    private static Answer Unknown() => Answer.Error(StatusCodes.Status404NotFound, "This PACS does not hold it.");
+    private static Answer Unknown() => Answer.Error(StatusCodes.Status404NotFound, "This PACS does not hold the resource.");
 
     private string Url(string study, string series, string instance) => $"{root()}/studies/{study}/series/{series}/instances/{instance}";
 
     private DemoInstance? FindInstance(string study, string series, string instance) =>
-        archive.Studies.FirstOrDefault(one => one.StudyInstanceUid == study)?.Find(series)?.Find(instance);
+        archive.Studies.FirstOrDefault(s => s.StudyInstanceUid == study)?.Find(series)?.Find(instance);
 }

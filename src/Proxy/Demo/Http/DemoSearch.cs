@@ -3,14 +3,14 @@ using Microsoft.Extensions.Primitives;
 
 namespace Proxy.Demo.Http;
 
-/// <summary>QIDO-RS: which studies, series or instances match (PS3.18 10.6).</summary>
+/// <summary>QIDO-RS: search for studies, series and instances (PS3.18 10.6).</summary>
 /// <remarks>
-/// A row holds what its level and the levels above it have. An unknown study has no rows, which is no error, and
-/// the order is the archive's own, the same each time (PS3.18 8.3.4.4.1).
+/// A result contains the attributes of its level and the levels above. An unknown study gives an empty list, not an
+/// error. The order is that of the archive and never changes (PS3.18 8.3.4.4.1).
 /// </remarks>
 internal sealed class DemoSearch(DemoArchive archive, Func<string> root)
 {
-    // What an instance's row holds unless includefield asks for more (PS3.18 Table 10.6.3-5).
+    // The default attributes of an instance's result (PS3.18 Table 10.6.3-5).
     private static readonly DemoTag[] InstanceFields =
     [
         .. ((string[])
@@ -20,23 +20,26 @@ internal sealed class DemoSearch(DemoArchive archive, Func<string> root)
         ]).Select(DemoTag.Get),
     ];
 
+    /// <summary>Searches for studies.</summary>
     public Answer Studies(IQueryCollection query) => Find(query, archive.Studies.Select(StudyRow));
 
+    /// <summary>Searches for series, of one study or of all.</summary>
     public Answer Series(IQueryCollection query, string? study = null) =>
-        Find(query, from one in Held(study) from series in one.Series select SeriesRow(one, series));
+        Find(query, from s in FindStudies(study) from series in s.Series select SeriesRow(s, series));
 
+    /// <summary>Searches for instances, of one series, of one study or of all.</summary>
     public Answer Instances(IQueryCollection query, string? study = null, string? series = null) => Find(
         query,
-        from one in Held(study)
-        from held in one.Series
-        where series is null || held.SeriesInstanceUid == series
-        from instance in held.Instances
-        select InstanceRow(one, held, instance, query["includefield"]));
+        from s in FindStudies(study)
+        from e in s.Series
+        where series is null || e.SeriesInstanceUid == series
+        from instance in e.Instances
+        select InstanceRow(s, e, instance, query["includefield"]));
 
     private static Answer Find(IQueryCollection query, IEnumerable<(DemoDataset Dataset, string Url)> rows)
     {
         if (!TryReadCount(query["limit"], int.MaxValue, out var limit) || !TryReadCount(query["offset"], 0, out var offset))
-            return Answer.Error(StatusCodes.Status400BadRequest, "limit and offset are whole numbers.");
+            return Answer.Error(StatusCodes.Status400BadRequest, "limit and offset must be whole numbers.");
 
         var keys = query.Select(pair => (Tag: DemoTag.Find(pair.Key), Wanted: pair.Value.ToString())).Where(key => key.Tag is not null);
         return Answer.Json(rows
@@ -44,13 +47,14 @@ internal sealed class DemoSearch(DemoArchive archive, Func<string> root)
             .Skip(offset).Take(limit));
     }
 
-    private static bool TryReadCount(StringValues text, int otherwise, out int count)
+    private static bool TryReadCount(StringValues text, int byDefault, out int count)
     {
-        count = otherwise;
+        count = byDefault;
         return text.Count == 0 || int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out count);
     }
 
-    private IEnumerable<DemoStudy> Held(string? study) => archive.Studies.Where(one => study is null || one.StudyInstanceUid == study);
+    private IEnumerable<DemoStudy> FindStudies(string? study) =>
+        archive.Studies.Where(s => study is null || s.StudyInstanceUid == study);
 
     private (DemoDataset Dataset, string Url) StudyRow(DemoStudy study)
     {

@@ -3,12 +3,13 @@ using System.IO.Enumeration;
 
 namespace Proxy.Demo.Http;
 
-/// <summary>Whether an attribute has the value a query asks for (PS3.4 C.2.2.2).</summary>
+/// <summary>Matching of attributes against the keys of a query (PS3.4 C.2.2.2).</summary>
 internal static class Match
 {
+    /// <summary>Whether an attribute matches a key.</summary>
     public static bool Is(DemoTag tag, DemoAttribute? attribute, string wanted)
     {
-        // Universal matching: an empty key asks for nothing.
+        // Universal matching: an empty key matches everything.
         if (wanted.Length == 0) return true;
         return attribute is not null && attribute.Values.SelectMany(value => Texts(tag, value)).Any(text => Is(tag, text, wanted));
     }
@@ -17,13 +18,13 @@ internal static class Match
     {
         { Vr: "UI" } => wanted.Split(',', '\\').Contains(text, StringComparer.Ordinal),
         { Vr: "DA" or "TM" } => InRange(text, wanted),
-        // Several modalities are any of them, as most PACS and viewers have it.
-        { Keyword: "ModalitiesInStudy" } => wanted.Split(',', '\\').Any(one => FileSystemName.MatchesSimpleExpression(one, text, false)),
-        // Names, descriptions and numbers of patients are found in either case; codes are what they are.
+        // Several modalities match if any of them does, as in most PACS and viewers.
+        { Keyword: "ModalitiesInStudy" } => wanted.Split(',', '\\').Any(m => FileSystemName.MatchesSimpleExpression(m, text, false)),
+        // Text is case-insensitive; codes are case-sensitive.
         _ => FileSystemName.MatchesSimpleExpression(wanted, text, tag.Vr is not "CS"),
     };
 
-    // "a-b", "-b", "a-" and "a"; dates and times written with the same digits order as text.
+    // Forms: "a-b", "-b", "a-" and "a". Dates and times of the same length compare as text.
     private static bool InRange(string text, string wanted)
     {
         if (wanted.IndexOf('-', StringComparison.Ordinal) is var dash && dash < 0) return text == wanted;

@@ -1,9 +1,9 @@
 namespace Proxy.Demo.Http;
 
-/// <summary>Holds answers to their <see cref="DemoLine"/>.</summary>
+/// <summary>Delays answers as their <see cref="DemoLine"/> requires.</summary>
 /// <remarks>
-/// The line is one queue: each chunk takes the next stretch of time that is free and leaves at its end, so answers
-/// that are sent at once take turns. A timer wakes late by about a millisecond; <see cref="Slack"/> gives that back.
+/// The line is one queue: each chunk reserves the next free time span and is sent at its end, so that concurrent answers
+/// alternate. Timers fire about a millisecond late; <see cref="Slack"/> compensates for that.
 /// </remarks>
 internal sealed class Pace(DemoLine line, TimeProvider time)
 {
@@ -11,11 +11,13 @@ internal sealed class Pace(DemoLine line, TimeProvider time)
     private static readonly TimeSpan Slack = TimeSpan.FromMilliseconds(2);
 
     private readonly Lock _gate = new();
-    private long _free;
+    private long _freeAt;
 
+    /// <summary>Waits for the latency of the line.</summary>
     public Task WaitAsync(CancellationToken cancellation) =>
         line.Latency > TimeSpan.Zero ? Task.Delay(line.Latency, time, cancellation) : Task.CompletedTask;
 
+    /// <summary>Sends bytes at the bandwidth of the line.</summary>
     public async Task SendAsync(Stream body, ReadOnlyMemory<byte> bytes, CancellationToken cancellation)
     {
         if (line.BytesPerSecond is not { } rate)
@@ -27,20 +29,20 @@ internal sealed class Pace(DemoLine line, TimeProvider time)
         while (!bytes.IsEmpty)
         {
             var chunk = bytes[..Math.Min(ChunkBytes, bytes.Length)];
-            await Task.Delay(Take(chunk.Length, rate), time, cancellation);
+            await Task.Delay(Reserve(chunk.Length, rate), time, cancellation);
             await body.WriteAsync(chunk, cancellation);
             bytes = bytes[chunk.Length..];
         }
     }
 
-    private TimeSpan Take(int bytes, long rate)
+    private TimeSpan Reserve(int bytes, long rate)
     {
         lock (_gate)
         {
             var now = time.GetTimestamp();
             var idleSince = now - (long)(Slack.TotalSeconds * time.TimestampFrequency);
-            _free = Math.Max(_free, idleSince) + (bytes * time.TimestampFrequency / rate);
-            return _free > now ? time.GetElapsedTime(now, _free) : TimeSpan.Zero;
+            _freeAt = Math.Max(_freeAt, idleSince) + (bytes * time.TimestampFrequency / rate);
+            return _freeAt > now ? time.GetElapsedTime(now, _freeAt) : TimeSpan.Zero;
         }
     }
 }

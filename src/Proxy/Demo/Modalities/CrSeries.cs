@@ -2,7 +2,7 @@ using Proxy.Demo.Phantoms;
 
 namespace Proxy.Demo.Modalities;
 
-/// <summary>Radiographs of the chest; the one from the side is optional, the one from the front may be MONOCHROME1.</summary>
+/// <summary>Chest radiographs: a frontal view, which may be MONOCHROME1, and an optional lateral view.</summary>
 internal static class CrSeries
 {
     private const string CrImage = "1.2.840.10008.5.1.4.1.1.1";
@@ -10,6 +10,11 @@ internal static class CrSeries
     private const int Rows = 1280;
     private const double Spacing = 0.36;
 
+    /// <summary>Creates the series.</summary>
+    /// <param name="plan">The series.</param>
+    /// <param name="seed">The seed of the noise.</param>
+    /// <param name="inverted">Whether the frontal view is MONOCHROME1.</param>
+    /// <param name="bothViews">Whether the series has a lateral view.</param>
     public static DemoSeries Chest(SeriesPlan plan, uint seed, bool inverted, bool bothViews)
     {
         var radiograph = new ChestRadiograph(Columns, Rows, (float)Spacing, seed);

@@ -4,25 +4,25 @@ using Proxy.Demo.Phantoms;
 
 namespace Proxy.Demo.Modalities;
 
-/// <summary>Series of a CT of the chest.</summary>
+/// <summary>Series of a chest CT.</summary>
 internal static class CtSeries
 {
     private const string CtImage = "1.2.840.10008.5.1.4.1.1.2";
 
-    /// <summary>What the phantom covers, in mm.</summary>
-    private const double Reach = 300;
+    /// <summary>The length of the phantom along z, in mm.</summary>
+    private const double Length = 300;
 
-    /// <summary>Planes from the apex of the lungs down; z grows towards the head (PS3.3 C.7.6.2.1.1).</summary>
+    /// <summary>Axial planes from the apex of the lungs downwards; z increases towards the head (PS3.3 C.7.6.2.1.1).</summary>
     /// <param name="plan">The series.</param>
-    /// <param name="count">How many planes the phantom is cut into.</param>
+    /// <param name="count">The number of planes over the whole phantom.</param>
     /// <param name="kernel">The name of the convolution kernel.</param>
     /// <param name="window">Center, width and name.</param>
-    /// <param name="phantom">The pixels.</param>
-    /// <param name="held">How many of them this PACS has; all if null.</param>
+    /// <param name="phantom">The phantom that generates the pixels.</param>
+    /// <param name="held">The number of planes that this PACS holds; null for all.</param>
     public static DemoSeries Axial(
         SeriesPlan plan, int count, string kernel, (double Center, double Width, string Name) window, ChestCt phantom, int? held = null)
     {
-        var step = Reach / count;
+        var step = Length / count;
         var corner = -(ChestCt.Size - 1) / 2.0 * ChestCt.Spacing;
         return plan.Create("CT", Shared(kernel), Enumerable.Range(1, held ?? count).Select(number =>
         {
@@ -48,7 +48,7 @@ internal static class CtSeries
         }));
     }
 
-    /// <summary>The topogram: one projection from the front, rows from head to feet.</summary>
+    /// <summary>The topogram: one frontal projection, rows from head to feet.</summary>
     public static DemoSeries Topogram(SeriesPlan plan)
     {
         var corner = -(ChestCt.Size - 1) / 2.0 * ChestCt.Spacing;
@@ -84,7 +84,7 @@ internal static class CtSeries
         { "PatientPosition", "HFS" },
     };
 
-    // What a vendor would hide in a private attribute: two kilobytes nobody else can read.
+    // Like a vendor's private attribute: 2 KiB of opaque bytes.
     private static DemoBulk PrivateBytes(SeriesPlan plan, int number) => new("OB", 1, 2048, _ =>
     {
         var seed = SHA256.HashData(Encoding.UTF8.GetBytes($"{plan.Study}/{plan.Key}/{number}"));

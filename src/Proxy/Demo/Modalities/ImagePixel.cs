@@ -1,9 +1,9 @@
 namespace Proxy.Demo.Modalities;
 
-/// <summary>The attributes of the Image Pixel module (PS3.3 C.7.6.3) and what goes with them.</summary>
+/// <summary>The attributes of the Image Pixel module (PS3.3 C.7.6.3) and related modules.</summary>
 internal static class ImagePixel
 {
-    /// <summary>One grey frame of twelve bits in words of sixteen.</summary>
+    /// <summary>One greyscale frame: 12 bits stored in 16-bit words.</summary>
     public static DemoDataset Grey(int columns, int rows, string photometric = "MONOCHROME2") => new()
     {
         { "SamplesPerPixel", 1 },
@@ -16,7 +16,7 @@ internal static class ImagePixel
         { "PixelRepresentation", 0 },
     };
 
-    /// <summary>A plane in the patient: where its first pixel is and which way rows and columns go (PS3.3 C.7.6.2).</summary>
+    /// <summary>The position and orientation of a plane in the patient (PS3.3 C.7.6.2).</summary>
     public static DemoDataset Plane(string frameOfReference, double spacing, double[] position, double[] orientation) => new()
     {
         { "ImagePositionPatient", [.. position.Cast<object>()] },
@@ -26,6 +26,7 @@ internal static class ImagePixel
         { "PixelSpacing", spacing, spacing },
     };
 
+    /// <summary>The default window.</summary>
     public static DemoDataset Window(double center, double width, string name) => new()
     {
         { "WindowCenter", center },
@@ -33,5 +34,6 @@ internal static class ImagePixel
         { "WindowCenterWidthExplanation", name },
     };
 
+    /// <summary>Pixel data of one frame of 16-bit words.</summary>
     public static DemoBulk Pixels(int columns, int rows, Func<byte[]> make) => new("OW", 1, columns * rows * 2, _ => make());
 }

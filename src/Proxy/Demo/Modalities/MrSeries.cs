@@ -2,18 +2,21 @@ using Proxy.Demo.Phantoms;
 
 namespace Proxy.Demo.Modalities;
 
-/// <summary>One sequence of an MR of the head.</summary>
+/// <summary>Sequences of a head MR.</summary>
 internal static class MrSeries
 {
     private const string MrImage = "1.2.840.10008.5.1.4.1.1.4";
     private const double Step = 6.5;
 
+    /// <summary>A T1-weighted sequence.</summary>
     public static DemoSeries T1(SeriesPlan plan, int count, int lesions) =>
         Axial(plan, count, new HeadMr(MrContrast.T1, lesions, 100), (700, 1500), Timing("SE", 500, 9));
 
+    /// <summary>A T2-weighted sequence.</summary>
     public static DemoSeries T2(SeriesPlan plan, int count, int lesions) =>
         Axial(plan, count, new HeadMr(MrContrast.T2, lesions, 200), (850, 1800), Timing("SE", 4200, 98));
 
+    /// <summary>A FLAIR sequence.</summary>
     public static DemoSeries Flair(SeriesPlan plan, int count, int lesions)
     {
         var timing = Timing("IR", 9000, 110);

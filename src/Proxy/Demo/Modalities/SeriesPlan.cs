@@ -2,21 +2,22 @@ using System.Globalization;
 
 namespace Proxy.Demo.Modalities;
 
-/// <summary>What is decided about a series before its modality fills it.</summary>
+/// <summary>The description of a series from which a modality creates it.</summary>
 /// <param name="Study">The study's key.</param>
-/// <param name="Key">The series' own key below the study's.</param>
+/// <param name="Key">The series' key within the study.</param>
 /// <param name="Number">Series number.</param>
 /// <param name="Description">Series description.</param>
-/// <param name="Site">Where it was made: the institution.</param>
-/// <param name="Date">The day it was made, and <paramref name="Time"/> the time.</param>
-/// <param name="Time">As the standard writes it, HHMMSS.</param>
+/// <param name="Site">Institution name.</param>
+/// <param name="Date">Series date, YYYYMMDD.</param>
+/// <param name="Time">Series time, HHMMSS.</param>
 internal sealed record SeriesPlan(string Study, string Key, int Number, string Description, string Site, string Date, string Time)
 {
     private const string ExplicitLittleEndian = "1.2.840.10008.1.2.1";
 
+    /// <summary>The frame of reference UID, which all series of the study share.</summary>
     public string FrameOfReference => DemoUid.Create(Study, "frame of reference");
 
-    /// <summary>A series of <paramref name="modality"/>; <paramref name="shared"/> holds for each of its instances.</summary>
+    /// <summary>Creates the series; <paramref name="shared"/> contains the attributes that all its instances share.</summary>
     public DemoSeries Create(string modality, DemoDataset shared, IEnumerable<DemoInstance> instances)
     {
         var uid = DemoUid.Create(Study, Key);
@@ -38,6 +39,7 @@ internal sealed record SeriesPlan(string Study, string Key, int Number, string D
         }), [.. instances]);
     }
 
+    /// <summary>Creates an instance of the series.</summary>
     public DemoInstance Instance(int number, string sopClass, DemoDataset own, DemoBulk pixels)
     {
         var uid = DemoUid.Create(Study, Key, number.ToString(CultureInfo.InvariantCulture));

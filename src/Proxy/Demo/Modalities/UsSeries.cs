@@ -2,18 +2,19 @@ using Proxy.Demo.Phantoms;
 
 namespace Proxy.Demo.Modalities;
 
-/// <summary>An ultrasound loop of the heart: one instance with many frames.</summary>
+/// <summary>An ultrasound cine loop of the heart: one multi-frame instance.</summary>
 internal static class UsSeries
 {
     private const string UltrasoundMultiFrame = "1.2.840.10008.5.1.4.1.1.3.1";
 
+    /// <summary>Creates the series.</summary>
     public static DemoSeries Heart(SeriesPlan plan) => plan.Create("US", new DemoDataset { { "BodyPartExamined", "HEART" } },
     [
         plan.Instance(1, UltrasoundMultiFrame, DemoDataset.Union(Colour, Cine), new DemoBulk(
             "OB", HeartUs.Frames, HeartUs.Columns * HeartUs.Rows * 3, HeartUs.Frame)),
     ]);
 
-    // Red, green and blue of one pixel follow each other: planar configuration 0.
+    // Planar configuration 0: the red, green and blue samples of each pixel are adjacent.
     private static DemoDataset Colour => new()
     {
         { "ImageType", "ORIGINAL", "PRIMARY", "TTE", "0011" },
@@ -37,7 +38,7 @@ internal static class UsSeries
         { "SequenceOfUltrasoundRegions", Region },
     };
 
-    // One region of tissue, measured in centimetres from the tip of the sector (PS3.3 C.8.5.5).
+    // One tissue region, calibrated in centimetres from the tip of the sector (PS3.3 C.8.5.5).
     private static DemoDataset Region => new()
     {
         { "RegionSpatialFormat", 1 },

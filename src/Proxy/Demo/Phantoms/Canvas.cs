@@ -2,8 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace Proxy.Demo.Phantoms;
 
-/// <summary>A frame of 16-bit words that is being painted, in millimetres from its middle; x to the right, y down.</summary>
-/// <remarks>Shapes are painted a row at a time between the two edges, so a shape costs what it covers.</remarks>
+/// <summary>Paints a frame of 16-bit words. Coordinates are in millimetres from the centre, x to the right, y downwards.</summary>
+/// <remarks>Shapes are painted row by row between their edges, so the cost is proportional to the area.</remarks>
 internal readonly ref struct Canvas
 {
     private readonly Span<short> _pixels;
@@ -11,18 +11,20 @@ internal readonly ref struct Canvas
     private readonly int _rows;
     private readonly float _spacing;
 
+    /// <summary>Wraps the bytes of a frame.</summary>
     public Canvas(byte[] frame, int columns, int rows, float spacing)
     {
         _pixels = MemoryMarshal.Cast<byte, short>(frame.AsSpan());
         (_columns, _rows, _spacing) = (columns, rows, spacing);
     }
 
+    /// <summary>Sets all pixels to a value.</summary>
     public void Fill(short value) => _pixels.Fill(value);
 
-    /// <summary>Paints an ellipse over what is there; <paramref name="slot"/> is in radians, clockwise.</summary>
-    public void Ellipse(float x, float y, float rx, float ry, short value, float slot = 0)
+    /// <summary>Paints an ellipse over existing shapes; <paramref name="angle"/> is in radians, clockwise.</summary>
+    public void Ellipse(float x, float y, float rx, float ry, short value, float angle = 0)
     {
-        var shape = new Conic(rx / _spacing, ry / _spacing, slot);
+        var shape = new Conic(rx / _spacing, ry / _spacing, angle);
         var (cx, cy) = ToPixels(x, y);
         for (var row = First(cy - shape.Height); row <= Last(cy + shape.Height, _rows); row++)
         {
@@ -32,19 +34,19 @@ internal readonly ref struct Canvas
         }
     }
 
-    /// <summary>The cross-section of an ellipsoid whose middle is <paramref name="off"/> away along z.</summary>
-    public void Ellipsoid(float x, float y, float off, float rx, float ry, float rz, short value, float slot = 0)
+    /// <summary>Paints the cross-section of an ellipsoid whose centre is <paramref name="off"/> away along z.</summary>
+    public void Ellipsoid(float x, float y, float off, float rx, float ry, float rz, short value, float angle = 0)
     {
-        var rest = 1 - (off / rz * (off / rz));
-        if (rest <= 0) return;
-        var scale = MathF.Sqrt(rest);
-        Ellipse(x, y, rx * scale, ry * scale, value, slot);
+        var square = 1 - (off / rz * (off / rz));
+        if (square <= 0) return;
+        var scale = MathF.Sqrt(square);
+        Ellipse(x, y, rx * scale, ry * scale, value, angle);
     }
 
-    /// <summary>Adds what a ray meets on its way through an ellipsoid: all of it in the middle, nothing at the edge.</summary>
-    public void Shadow(float x, float y, float rx, float ry, float amount, float slot = 0)
+    /// <summary>Adds the attenuation of an ellipsoid in projection: <paramref name="amount"/> at the centre, 0 at the edge.</summary>
+    public void Shadow(float x, float y, float rx, float ry, float amount, float angle = 0)
     {
-        var shape = new Conic(rx / _spacing, ry / _spacing, slot);
+        var shape = new Conic(rx / _spacing, ry / _spacing, angle);
         var (cx, cy) = ToPixels(x, y);
         for (var row = First(cy - shape.Height); row <= Last(cy + shape.Height, _rows); row++)
         {
@@ -54,6 +56,7 @@ internal readonly ref struct Canvas
         }
     }
 
+    /// <summary>Adds noise of an amplitude.</summary>
     public void AddNoise(uint seed, float amount)
     {
         for (var i = 0; i < _pixels.Length; i++) _pixels[i] += (short)(amount * Noise.Bell(seed, i));
@@ -89,7 +92,7 @@ internal readonly ref struct Canvas
     }
 
     /// <summary>
-    /// What a detector makes of shadows: ever less for more, <paramref name="half"/> of them is half of <paramref name="max"/>.
+    /// Converts attenuation to detector values by a saturating curve: <paramref name="half"/> gives half of <paramref name="max"/>.
     /// </summary>
     public void Expose(int half, int max)
     {
@@ -100,7 +103,7 @@ internal readonly ref struct Canvas
         }
     }
 
-    /// <summary>The last step: from painted values to stored ones, which stay between 0 and <paramref name="max"/>.</summary>
+    /// <summary>The last step: converts painted values to stored values between 0 and <paramref name="max"/>.</summary>
     public void Store(int add, int max, bool inverted = false)
     {
         foreach (ref var pixel in _pixels)

@@ -2,17 +2,21 @@ namespace Proxy.Demo.Phantoms;
 
 /// <summary>An axial CT of the chest and upper abdomen, 300 mm from the apex of the lungs to the kidneys.</summary>
 /// <remarks>
-/// Painted from the outside in, in Hounsfield units: what is painted later lies in what was painted before. The
-/// feet are towards greater z, the patient's right is at the left, the spine is below.
+/// Painted in Hounsfield units from the outside in: each shape covers parts of the previous shapes. z increases towards
+/// the feet, the patient's right is on the left of the frame, the spine at the bottom.
 /// </remarks>
 /// <param name="Nodule">Radius of the nodule in the right lung, in mm.</param>
-/// <param name="Grain">How much noise; a sharp kernel has more.</param>
-/// <param name="Seed">Tells the noise of two series apart.</param>
+/// <param name="Grain">The amplitude of the noise; higher for a sharp kernel.</param>
+/// <param name="Seed">The seed of the noise, different per series.</param>
 internal sealed record ChestCt(float Nodule, float Grain, uint Seed)
 {
+    /// <summary>Rows and columns.</summary>
     public const int Size = 512;
+
+    /// <summary>The pixel spacing, in mm.</summary>
     public const float Spacing = 0.78125f;
 
+    /// <summary>Generates the frame at a distance below the apex of the lungs, in mm.</summary>
     public byte[] Frame(float z)
     {
         var frame = GC.AllocateUninitializedArray<byte>(Size * Size * 2);
@@ -59,7 +63,7 @@ internal sealed record ChestCt(float Nodule, float Grain, uint Seed)
 
     private static void Abdomen(Canvas canvas, float z)
     {
-        // The gut first, so that what lies behind it is painted over it.
+        // The gut first: the organs behind it cover it.
         for (var k = 0; k < 7; k++)
         {
             var (x, y) = (18 + (k * 14) - (k % 2 * 20), -58 + (k % 3 * 26) + (8 * MathF.Sin(k + (z / 24))));
@@ -93,7 +97,7 @@ internal sealed record ChestCt(float Nodule, float Grain, uint Seed)
         }
     }
 
-    // It lies aslant, so its middle moves from plane to plane.
+    // The lesion is oblique: its centre moves from plane to plane.
     private void Lesion(Canvas canvas, float z)
     {
         var x = -88 + ((z - 92) * 0.4f);
@@ -102,7 +106,7 @@ internal sealed record ChestCt(float Nodule, float Grain, uint Seed)
         canvas.Ellipsoid(x, 24, z - 92, Nodule, Nodule * 0.9f, Nodule, 45);
     }
 
-    // A dome: the lung ends where it begins, first in the middle and last at the back.
+    // A dome that replaces the lung, starting at the centre and ending at the back.
     private static void Diaphragm(Canvas canvas, float below)
     {
         var root = MathF.Sqrt(below);
@@ -111,7 +115,7 @@ internal sealed record ChestCt(float Nodule, float Grain, uint Seed)
         if (below is > 20 and < 60) canvas.Ellipse(68, -42, 28, 12, -930);
     }
 
-    // They leave the hilum in all directions and grow thin: where one crosses, it is a dot or a short branch.
+    // Vessels run from the hilum in all directions and taper; in a plane they appear as dots or short branches.
     private static void Vessels(Canvas canvas, int side, float z)
     {
         var first = side < 0 ? 0 : 500;
@@ -172,7 +176,7 @@ internal sealed record ChestCt(float Nodule, float Grain, uint Seed)
         canvas.Ellipsoid(0, -94, z - 85, 19, 4, 68, 150);
     }
 
-    // A rib runs forward and down: at one height it is cut where its angle from the spine has come so far.
+    // A rib runs forwards and downwards, so the height of the plane determines the angle from the spine at which it is cut.
     private static void Ribs(Canvas canvas, float z)
     {
         for (var rib = 0; rib < 12; rib++)

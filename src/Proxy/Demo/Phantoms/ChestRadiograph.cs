@@ -1,11 +1,15 @@
 namespace Proxy.Demo.Phantoms;
 
-/// <summary>A radiograph of the chest: a projection, so every organ adds its shadow to those before and behind it.</summary>
+/// <summary>A chest radiograph: a projection in which the shadows of all organs add up.</summary>
+/// <param name="Columns">Columns of a frame.</param>
+/// <param name="Rows">Rows of a frame.</param>
+/// <param name="Spacing">The pixel spacing, in mm.</param>
+/// <param name="Seed">The seed of the noise.</param>
 internal sealed record ChestRadiograph(int Columns, int Rows, float Spacing, uint Seed)
 {
     private const short Max = 4095;
 
-    /// <summary>From the front. Bone is bright; <paramref name="inverted"/> is MONOCHROME1, where a low value is bright.</summary>
+    /// <summary>The frontal view with bright bones; <paramref name="inverted"/> for MONOCHROME1, where low values are bright.</summary>
     public byte[] Front(bool inverted = false)
     {
         var frame = GC.AllocateUninitializedArray<byte>(Columns * Rows * 2);
@@ -41,7 +45,7 @@ internal sealed record ChestRadiograph(int Columns, int Rows, float Spacing, uin
         return frame;
     }
 
-    /// <summary>From the left side: the spine behind, the heart in front of it, one lung over the other.</summary>
+    /// <summary>The left lateral view.</summary>
     public byte[] Side()
     {
         var frame = GC.AllocateUninitializedArray<byte>(Columns * Rows * 2);
@@ -74,7 +78,7 @@ internal sealed record ChestRadiograph(int Columns, int Rows, float Spacing, uin
         return frame;
     }
 
-    // A rib leaves the spine, goes out and down and comes back in front; both halves are seen through each other.
+    // A rib runs from the spine outwards and downwards and back to the front; in projection both halves overlap.
     private static void Ribs(Canvas canvas, int side)
     {
         for (var rib = 0; rib < 10; rib++)

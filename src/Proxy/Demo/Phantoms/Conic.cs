@@ -1,15 +1,16 @@
 namespace Proxy.Demo.Phantoms;
 
-/// <summary>A turned ellipse about the origin as Axx + 2Bxy + Cyy = 1.</summary>
+/// <summary>A rotated ellipse around the origin: Axx + 2Bxy + Cyy = 1.</summary>
 internal readonly struct Conic
 {
     private readonly float _a;
     private readonly float _b;
     private readonly float _c;
 
-    public Conic(float rx, float ry, float slot)
+    /// <summary>An ellipse by its radii and its rotation in radians.</summary>
+    public Conic(float rx, float ry, float angle)
     {
-        var (sin, cos) = MathF.SinCos(slot);
+        var (sin, cos) = MathF.SinCos(angle);
         var (x, y) = (1 / (rx * rx), 1 / (ry * ry));
         _a = (cos * cos * x) + (sin * sin * y);
         _b = sin * cos * (x - y);
@@ -17,13 +18,14 @@ internal readonly struct Conic
         Height = MathF.Sqrt(_a / ((_a * _c) - (_b * _b)));
     }
 
-    /// <summary>How far it reaches up and down.</summary>
+    /// <summary>Half of its vertical extent.</summary>
     public float Height { get; }
 
-    /// <summary>0 in the middle, 1 on the edge.</summary>
+    /// <summary>The value of the equation's left side: 0 at the centre, 1 on the edge.</summary>
     public float At(float x, float y) => (_a * x * x) + (2 * _b * x * y) + (_c * y * y);
 
-    /// <summary>Where the horizontal line at <paramref name="y"/> enters and leaves.</summary>
+    /// <summary>The intersections with the horizontal line at <paramref name="y"/>.</summary>
+    /// <returns>Whether the line intersects the ellipse.</returns>
     public bool TryCross(float y, out float left, out float right)
     {
         var root = (_b * _b * y * y) - (_a * ((_c * y * y) - 1));

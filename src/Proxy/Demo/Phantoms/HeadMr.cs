@@ -2,33 +2,46 @@ using System.Runtime.InteropServices;
 
 namespace Proxy.Demo.Phantoms;
 
-/// <summary>How bright each tissue is in one kind of MR picture.</summary>
+/// <summary>The brightness of each tissue in one MR contrast.</summary>
+/// <param name="Fat">Fat.</param>
+/// <param name="Fluid">Cerebrospinal fluid.</param>
+/// <param name="Grey">Grey matter.</param>
+/// <param name="White">White matter.</param>
+/// <param name="Lesion">Lesions of the white matter.</param>
 internal sealed record MrContrast(short Fat, short Fluid, short Grey, short White, short Lesion)
 {
+    /// <summary>T1 weighting.</summary>
     public static MrContrast T1 { get; } = new(1250, 210, 620, 900, 520);
+
+    /// <summary>T2 weighting.</summary>
     public static MrContrast T2 { get; } = new(950, 1700, 900, 600, 1350);
+
+    /// <summary>Fluid-attenuated inversion recovery.</summary>
     public static MrContrast Flair { get; } = new(760, 130, 800, 620, 1500);
 }
 
-/// <summary>An axial MR of the head: one anatomy, three contrasts.</summary>
+/// <summary>An axial head MR: the same anatomy in three contrasts.</summary>
 /// <param name="Contrast">T1, T2 or FLAIR.</param>
-/// <param name="Lesions">How many of the lesions of the white matter are there yet.</param>
-/// <param name="Seed">Tells the noise of two series apart.</param>
+/// <param name="Lesions">The number of lesions of the white matter, 0 to 6; more in a later study.</param>
+/// <param name="Seed">The seed of the noise, different per series.</param>
 internal sealed record HeadMr(MrContrast Contrast, int Lesions, uint Seed)
 {
+    /// <summary>Rows and columns.</summary>
     public const int Size = 256;
+
+    /// <summary>The pixel spacing, in mm.</summary>
     public const float Spacing = 0.9f;
 
     private const short Bone = 70;
     private const short Air = 12;
 
-    // Middle in mm, middle of the height, radius.
+    // Centre in mm, height of the centre, radius in mm.
     private static readonly (float X, float Y, float Height, float Radius)[] Spots =
     [
         (-26, -22, 0.62f, 6), (24, 26, 0.58f, 7), (-22, 30, 0.66f, 5), (28, -8, 0.7f, 6), (-30, 6, 0.74f, 5), (20, -30, 0.64f, 4),
     ];
 
-    /// <summary>The frame at a height from 0 (the eyes) to 1 (the crown).</summary>
+    /// <summary>Generates the frame at a height from 0 (the eyes) to 1 (the crown).</summary>
     public byte[] Frame(float height)
     {
         var frame = GC.AllocateUninitializedArray<byte>(Size * Size * 2);
@@ -41,7 +54,7 @@ internal sealed record HeadMr(MrContrast Contrast, int Lesions, uint Seed)
         return frame;
     }
 
-    // Scalp, skull and the folded cortex, a pixel at a time.
+    // Scalp, skull and folded cortex, pixel by pixel.
     private void Paint(Span<short> pixels, float height)
     {
         var scale = MathF.Sqrt(1 - (0.8f * height * height));
@@ -64,7 +77,7 @@ internal sealed record HeadMr(MrContrast Contrast, int Lesions, uint Seed)
         }
     }
 
-    // The cortex folds: a furrow of fluid, grey matter along it and under the surface, white matter inside.
+    // Folds of the cortex: fluid in the sulci, grey matter along them and below the surface, white matter inside.
     private short Brain(float x, float y, float depth, float height)
     {
         var cleft = MathF.Abs(x + (1.2f * MathF.Sin(y / 7)));
@@ -83,7 +96,7 @@ internal sealed record HeadMr(MrContrast Contrast, int Lesions, uint Seed)
     {
         foreach (var side in (ReadOnlySpan<int>)[-1, 1])
         {
-            // Basal ganglia and thalamus, then the ventricles, whose horns spread with the height.
+            // Basal ganglia and thalamus, then the ventricles, whose horns diverge with the height.
             var deep = height - 0.45f;
             canvas.Ellipsoid(side * 24, -8, deep, 6, 17, 0.16f, Contrast.Grey, side * 0.2f);
             canvas.Ellipsoid(side * 10, 10, deep, 8, 13, 0.15f, Contrast.Grey, side * 0.45f);
@@ -93,7 +106,7 @@ internal sealed record HeadMr(MrContrast Contrast, int Lesions, uint Seed)
             canvas.Ellipsoid(side * 9, 4, horn - 0.06f, 4, 20, 0.13f, Contrast.Fluid, side * 0.1f);
             canvas.Ellipsoid(side * 18, 28, horn, 4.5f, 17, 0.17f, Contrast.Fluid, side * 0.45f);
 
-            // At the level of the eyes: globes with their lenses in fat, and the cerebellum.
+            // At eye level: the globes with their lenses in fat, and the cerebellum.
             canvas.Ellipsoid(side * 30, -62, height + 0.02f, 19, 22, 0.2f, Contrast.Fat);
             canvas.Ellipsoid(side * 31, -68, height, 12.5f, 12.5f, 0.13f, Contrast.Fluid);
             canvas.Ellipsoid(side * 31, -79, height, 4.5f, 2, 0.09f, Bone);

@@ -1,21 +1,33 @@
 namespace Proxy.Demo.Phantoms;
 
-/// <summary>A beating heart seen from its apex: four chambers in a sector, Doppler colour between two of them, an ECG below.</summary>
+/// <summary>An apical four-chamber view of a beating heart with colour Doppler and an ECG trace.</summary>
 internal static class HeartUs
 {
+    /// <summary>Columns of a frame.</summary>
     public const int Columns = 640;
+
+    /// <summary>Rows of a frame.</summary>
     public const int Rows = 480;
+
+    /// <summary>The number of frames, one heartbeat.</summary>
     public const int Frames = 30;
 
-    // The sector's tip and its reach in pixels, which is 16 cm.
+    /// <summary>The column of the sector's tip.</summary>
     public const int TipX = 320;
+
+    /// <summary>The row of the sector's tip.</summary>
     public const int TipY = 24;
+
+    /// <summary>The depth of the sector in pixels, which is 16 cm.</summary>
     public const int Depth = 400;
+
+    /// <summary>The calibration of the sector.</summary>
     public const double CentimetresPerPixel = 16.0 / Depth;
 
-    // Half of it, in radians.
-    private const float Opening = 0.72f;
+    /// <summary>Half of the sector's opening angle, in radians.</summary>
+    private const float HalfAngle = 0.72f;
 
+    /// <summary>Generates a frame by its zero-based index, as RGB.</summary>
     public static byte[] Frame(int index)
     {
         var frame = new byte[Columns * Rows * 3];
@@ -28,22 +40,22 @@ internal static class HeartUs
 
     private static void Sector(byte[] frame, int index, float phase)
     {
-        // Systole squeezes the ventricles (below zero), diastole fills them.
+        // Below zero in systole, when the ventricles contract; above zero in diastole.
         var beat = MathF.Cos(phase);
         for (var y = TipY + 8; y < TipY + Depth; y++)
         {
-            var half = (int)MathF.Min((y - TipY) * MathF.Tan(Opening), 300);
+            var half = (int)MathF.Min((y - TipY) * MathF.Tan(HalfAngle), 300);
             for (var x = TipX - half; x <= TipX + half; x++)
             {
                 var (dx, dy) = ((float)(x - TipX), (float)(y - TipY));
                 var r = MathF.Sqrt((dx * dx) + (dy * dy));
                 if (r > Depth) continue;
 
-                // Speckle lies along the beams: fine in depth, broader across and the further the broader.
+                // Speckle follows the beams: fine in depth, broad across, and broader with the distance.
                 var beam = (int)((dx / dy * 220) + 400);
                 var seed = (uint)(index / 2);
-                var speckle = Noise.Even(
-                    seed, (beam * 1024) + (int)(r / 2.2f)) * (0.4f + Noise.Even(seed + 99, (beam / 2 * 2048) + (int)(r / 4)));
+                var speckle = Noise.Even(seed, (beam * 1024) + (int)(r / 2.2f))
+                    * (0.4f + Noise.Even(seed + 99, (beam / 2 * 2048) + (int)(r / 4)));
                 var light = Echo(dx, dy, beat) * (0.35f + (1.5f * speckle)) * (1.1f - (0.5f * r / Depth));
                 var grey = (byte)Math.Clamp(light * 255, 0, 255);
                 Paint(frame, x, y, grey, grey, grey);
@@ -52,7 +64,7 @@ internal static class HeartUs
         }
     }
 
-    // How much the tissue at a place sends back.
+    // The echo intensity of the tissue at a position.
     private static float Echo(float dx, float dy, float beat)
     {
         var left = Ring(dx - 42, dy - 182, 40 + (8 * beat), 84 + (8 * beat));
@@ -61,7 +73,7 @@ internal static class HeartUs
         var atriumRight = Ring(dx + 52, dy - 322, 48 - (6 * beat), 42 - (5 * beat));
         var nearest = MathF.Min(MathF.Min(left, right), MathF.Min(atriumLeft, atriumRight));
 
-        // The two valves are bright lines that swing open.
+        // The two valves: bright lines that open and close.
         foreach (var side in (ReadOnlySpan<int>)[-1, 1])
         {
             var along = (dx - (side * 46)) * side;
@@ -79,7 +91,7 @@ internal static class HeartUs
         };
     }
 
-    // Flow into the left ventricle while it fills (towards the probe: red), back out while it empties (blue).
+    // Flow into the left ventricle (towards the probe: red) and out of it (away from the probe: blue).
     private static void Doppler(byte[] frame, int x, int y, float dx, float dy, float phase, float speckle)
     {
         var flow = MathF.Sin(phase + 1.2f);
@@ -92,7 +104,7 @@ internal static class HeartUs
 
     private static float Ring(float dx, float dy, float rx, float ry) => MathF.Sqrt((dx * dx / (rx * rx)) + (dy * dy / (ry * ry)));
 
-    // A tick for each centimetre of depth, and the grey scale beside it.
+    // A tick per centimetre of depth, and the greyscale bar.
     private static void Ruler(byte[] frame)
     {
         for (var tick = 0; tick <= 16; tick++)

@@ -1,8 +1,9 @@
 namespace Proxy.Demo.Phantoms;
 
-/// <summary>Noise that is the same each time: a hash of where it is, not a generator with a state.</summary>
+/// <summary>Reproducible noise: a hash of seed and index instead of a stateful generator.</summary>
 internal static class Noise
 {
+    /// <summary>A hash of a seed and an index.</summary>
     public static uint Hash(uint seed, int index)
     {
         var h = (seed * 0x9E3779B1u) ^ ((uint)index * 0x85EBCA77u);
@@ -11,10 +12,10 @@ internal static class Noise
         return h ^ (h >> 15);
     }
 
-    /// <summary>From 0 to 1, all equally often.</summary>
+    /// <summary>Uniform noise from 0 to 1.</summary>
     public static float Even(uint seed, int index) => Hash(seed, index) * (1f / uint.MaxValue);
 
-    /// <summary>From -1 to 1 and mostly near 0: the mean of four bytes.</summary>
+    /// <summary>Bell-shaped noise from -1 to 1: the mean of four uniform bytes.</summary>
     public static float Bell(uint seed, int index)
     {
         var h = Hash(seed, index);
