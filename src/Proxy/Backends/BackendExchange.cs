@@ -7,35 +7,33 @@ using Yarp.ReverseProxy.Model;
 
 namespace Proxy.Backends;
 
-/// <summary>
-/// Sends one request to a backend and reads its answer, without regard of the backend's health; every way to fail is a value.
-/// </summary>
+/// <summary>Sends one request to a backend and reads the answer, regardless of the backend's health. Failures are values.</summary>
 /// <remarks>
 /// <code>
-/// 1 wait       for a permit: the wait is the proxy's own, and no time-out of the backend
-/// 2 send       to a destination that YARP holds for healthy; again, or to another, as Attempts allows
-/// 3 read       the head within BackendOptions.Timeout of the permit, and then each piece of the body
+/// 1 wait       for a permit; this wait does not count against the backend's timeout
+/// 2 send       to a destination that YARP considers healthy; retry or hedge as Attempts allows
+/// 3 read       the head within BackendOptions.Timeout of the permit, then the body in pieces, each within the same timeout
 /// </code>
 /// </remarks>
 public sealed class BackendExchange(
     IProxyStateLookup yarp, DestinationChoice choice, BackendPermits permits, BackendStates states, TimeProvider time)
 {
-    /// <summary>Sends and reads.</summary>
-    /// <param name="backend">Where to.</param>
-    /// <param name="request">What is asked.</param>
-    /// <param name="read">Reads the body of a 200; <see cref="MalformedAnswerException"/> says that it is not what was asked for.</param>
-    /// <param name="needsPermit">
-    /// False for the proxy's health checks: they must get through when requests that hang hold all permits.
+    /// <summary>Sends a request and reads the answer.</summary>
+    /// <param name="backend">The backend.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="read">
+    /// Reads the body of a 200; throws <see cref="MalformedAnswerException"/> when the body does not match the request.
     /// </param>
-    /// <param name="deadline">When others' answers can wait no longer: the backend is late then.</param>
-    /// <param name="cancellation">The caller leaves; the only exception that this throws is its own.</param>
+    /// <param name="needsPermit">False for health checks, which must pass while hanging requests hold every permit.</param>
+    /// <param name="deadline">Ends the wait when a fan-out cannot wait longer; the backend then counts as late.</param>
+    /// <param name="cancellation">The caller's token; its cancellation is the only exception thrown.</param>
     public async Task<BackendAnswer<T>> RunAsync<T>(
         BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<T>> read,
         bool needsPermit, CancellationToken deadline, CancellationToken cancellation)
     {
         using var both = deadline.CanBeCanceled ? CancellationTokenSource.CreateLinkedTokenSource(deadline, cancellation) : null;
         var ending = both?.Token ?? cancellation;
-        using var held = new Held(permits, backend.Name, needsPermit);
+        using var held = new HeldPermits(permits, backend.Name, needsPermit);
         try
         {
             // 1
@@ -44,14 +42,14 @@ public sealed class BackendExchange(
         }
         catch (Exception e) when (cancellation.IsCancellationRequested)
         {
-            // What breaks when the caller has left is no fault of the backend.
-            throw e as OperationCanceledException ?? new OperationCanceledException("The caller left.", e, cancellation);
+            // A failure after the caller cancelled is not the backend's.
+            throw e as OperationCanceledException ?? new OperationCanceledException("The caller cancelled the request.", e, cancellation);
         }
         catch (Exception) when (deadline.IsCancellationRequested)
         {
             return held.IsAcquired
                 ? Fail(BackendError.TimedOut, "no answer by the deadline")
-                : Fail(BackendError.Busy, "its other requests took longer than the deadline");
+                : Fail(BackendError.Busy, "no permit was free before the deadline");
         }
         catch (MalformedAnswerException e)
         {
@@ -63,7 +61,7 @@ public sealed class BackendExchange(
         }
         catch (OperationCanceledException e) when (e.InnerException is TimeoutException)
         {
-            // SocketsHttpHandler.ConnectTimeout.
+            // SocketsHttpHandler.ConnectTimeout has passed.
             return new(new BackendFailure(backend.Name, BackendError.Unreachable, "no connection in time") { IsConnectionFailure = true });
         }
         catch (OperationCanceledException)
@@ -84,14 +82,14 @@ public sealed class BackendExchange(
         }
         catch (IOException)
         {
-            return Fail(BackendError.BadAnswer, "the connection broke in the middle of the body");
+            return Fail(BackendError.BadAnswer, "the connection closed before the body was complete");
         }
 
         BackendAnswer<T> Fail(BackendError error, string detail) => new(new BackendFailure(backend.Name, error, detail));
     }
 
     private async Task<BackendAnswer<T>> SendAsync<T>(
-        BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<T>> read, Held held,
+        BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<T>> read, HeldPermits held,
         CancellationToken ending)
     {
         if (!yarp.TryGetCluster(backend.Name, out var cluster))
@@ -111,7 +109,8 @@ public sealed class BackendExchange(
         var tried = new List<DestinationState>();
         using var response = await states.GetAttempts(backend.Name).SendAsync(
             destinations.Count > 1,
-            token => held.SendAsync(t => choice.SendAsync(cluster, tried, root => request.ToMessage(root, backend.Compression), t), token),
+            token => held.SendAsync(
+                sending => choice.SendAsync(cluster, tried, root => request.ToMessage(root, backend.Compression), sending), token),
             headOrEnding.Token);
         headTimer.CancelAfter(Timeout.InfiniteTimeSpan);
 
@@ -152,12 +151,12 @@ public sealed class BackendExchange(
         },
     };
 
-    /// <summary>The permits of one exchange: one, and another while a second destination is asked beside the first.</summary>
-    private sealed class Held(BackendPermits permits, string backend, bool isNeeded) : IDisposable
+    /// <summary>The permits of one exchange: one, and a second while a hedged request runs.</summary>
+    private sealed class HeldPermits(BackendPermits permits, string backend, bool isNeeded) : IDisposable
     {
         private IDisposable? _first;
         private IDisposable? _second;
-        private bool _isOver;
+        private bool _isDisposed;
         private int _running;
 
         public bool IsAcquired { get; private set; }
@@ -189,7 +188,7 @@ public sealed class BackendExchange(
 
         public void Dispose()
         {
-            lock (permits) _isOver = true;
+            lock (permits) _isDisposed = true;
             _first?.Dispose();
             _second?.Dispose();
         }
@@ -198,7 +197,7 @@ public sealed class BackendExchange(
         {
             lock (permits)
             {
-                if (!_isOver && _second is null)
+                if (!_isDisposed && _second is null)
                 {
                     _second = permit;
                     return true;

@@ -4,57 +4,60 @@ using Proxy.Operations;
 
 namespace Proxy.Backends;
 
-/// <summary>How bodies are asked for on the way from a PACS.</summary>
+/// <summary>The content coding that the proxy requests from a PACS.</summary>
 public enum Compression
 {
-    /// <summary>As they are. The default: an archive that packs every frame anew is slower than any local line.</summary>
+    /// <summary>No compression, the default: compressing each frame takes an archive longer than sending it over a LAN.</summary>
     Identity,
 
-    /// <summary>With gzip: for a PACS behind a slow line.</summary>
+    /// <summary>gzip: for a PACS behind a slow line.</summary>
     Gzip,
 }
 
-/// <summary>The header that the proxy shows a PACS as its own credential; never the user's.</summary>
+/// <summary>The header that authenticates the proxy to a PACS. The user's credential is never sent.</summary>
+/// <param name="Header">The header's name.</param>
+/// <param name="Value">The header's value, a secret.</param>
 public sealed record Credential(string Header, string Value)
 {
-    /// <summary>The header's name alone: the value is a secret.</summary>
+    /// <summary>The header's name without its value, which is a secret.</summary>
     public override string ToString() => Header;
 }
 
-/// <summary>One PACS, as <c>Backends:{name}</c> configures it.</summary>
-/// <param name="Name">The key: in URLs, logs and the store. Letters, digits, <c>-</c> and <c>_</c>.</param>
-/// <param name="Address">The DICOMweb root; of the first destination where there are several.</param>
-/// <param name="Preference">The lower wins where two backends hold the same series.</param>
-/// <param name="Timeout">The longest wait for an answer's head, and between two pieces of its body.</param>
-/// <param name="MaxConcurrentRequests">How many requests run at once; others wait for their turn.</param>
-/// <param name="Compression">How bodies are asked for.</param>
-/// <param name="Credential">What authenticates the proxy; null for none.</param>
-/// <param name="FuzzyMatching">Whether it matches names fuzzily when it is asked to; most archives do not, and do not say so.</param>
+/// <summary>The settings of one PACS, <c>Backends:{name}</c>.</summary>
+/// <param name="Name">The key in URLs, logs and the store: 1 to 64 letters, digits, <c>-</c> and <c>_</c>.</param>
+/// <param name="Address">The DICOMweb root; the first destination's if there are several.</param>
+/// <param name="Preference">Of two backends that hold the same series, the lower value wins. Default 100.</param>
+/// <param name="Timeout">The longest wait for the head of an answer, and for each piece of its body. Default 30 s.</param>
+/// <param name="MaxConcurrentRequests">The most requests at once; further requests wait. Default 16.</param>
+/// <param name="Compression">The content coding to request.</param>
+/// <param name="Credential">The proxy's credential; null for none.</param>
+/// <param name="FuzzyMatching">Whether the PACS supports fuzzy matching. Most archives do not, and do not report it.</param>
 /// <param name="Forward">
-/// Whether requests are passed on that the proxy does not answer itself, see <see cref="PassThrough.ForwardableRequests"/>.
+/// Whether requests that the proxy does not answer itself are forwarded, see <see cref="PassThrough.ForwardableRequests"/>.
 /// </param>
-/// <param name="MaxForwardedBytes">The largest body of a request that is passed on, in bytes.</param>
+/// <param name="MaxForwardedBytes">The largest body of a forwarded request, in bytes.</param>
 public sealed record BackendOptions(
     string Name, Uri Address, int Preference, TimeSpan Timeout, int MaxConcurrentRequests,
     Compression Compression, Credential? Credential, bool FuzzyMatching, bool Forward,
     long MaxForwardedBytes = BackendOptions.DefaultMaxForwardedBytes)
 {
-    /// <summary>1 GiB: a series of enhanced CT or a tomosynthesis in one request. It streams through and takes no memory.</summary>
+    /// <summary>1 GiB: fits an enhanced CT series or a tomosynthesis. The body is streamed and uses no memory.</summary>
     public const long DefaultMaxForwardedBytes = 1L << 30;
 
-    /// <summary>The schemes of <c>Authentication:Scheme</c>.</summary>
+    /// <summary>The values of <c>Authentication:Scheme</c>.</summary>
     private enum Scheme { None, Basic, Bearer, Header }
 
-    /// <summary>YARP's own settings of a cluster, which it reads and checks itself.</summary>
+    /// <summary>The cluster settings that YARP reads and validates itself.</summary>
     internal static readonly string[] YarpKeys = [
         "Destinations", "LoadBalancingPolicy", "SessionAffinity", "HealthCheck", "HttpClient", "HttpRequest"];
 
     private const string NoBackend = """
-        no PACS is configured. Name one, in appsettings.json, config/*.json, the environment or on the command line:
+        no PACS is configured. Add one in appsettings.json, config/*.json, the environment or on the command line:
             "Backends": { "east": { "Address": "http://127.0.0.1:8042/dicom-web" } }
             dotnet run --project src/Proxy -- --Backends:east:Address=http://127.0.0.1:8042/dicom-web
         """;
 
+    /// <summary>Reads every backend; errors are reported to the reader.</summary>
     public static IReadOnlyList<BackendOptions> ReadAll(SettingsReader settings)
     {
         var names = settings.ReadNames("Backends").ToList();
@@ -92,7 +95,7 @@ public sealed record BackendOptions(
         var destinations = settings.ReadNames($"{key}:Destinations").Select(d => $"{key}:Destinations:{d}:Address").ToList();
         if (destinations.Count > 0 && settings.FindText($"{key}:Address") is { } both)
         {
-            settings.Fail($"{key}:Address", Shown(both), "either Address or Destinations, not both");
+            settings.Fail($"{key}:Address", Redact(both), "either Address or Destinations, not both");
             return null;
         }
         if (destinations.Count == 0) destinations.Add($"{key}:Address");
@@ -108,14 +111,14 @@ public sealed record BackendOptions(
             else
             {
                 settings.Fail(
-                    destination, Shown(text),
-                    "an http or https address of a DICOMweb root, without user, query or fragment, such as http://127.0.0.1:8042/dicom-web");
+                    destination, Redact(text),
+                    "an http or https URL of a DICOMweb root, without user, query or fragment, such as http://127.0.0.1:8042/dicom-web");
             }
         }
         return first;
 
-        // Before an @ stand a user and a password.
-        static string? Shown(string? text) => text?.Contains('@', StringComparison.Ordinal) == true ? "(hidden)" : text;
+        // The part before an @ is a user and a password.
+        static string? Redact(string? text) => text?.Contains('@', StringComparison.Ordinal) == true ? "(hidden)" : text;
     }
 
     private static Credential? ReadCredential(SettingsReader settings, string key)
@@ -124,23 +127,23 @@ public sealed record BackendOptions(
         switch (settings.ReadChoice($"{key}:Scheme", Scheme.None))
         {
             case Scheme.Basic:
-                var user = Need("User");
-                return new("Authorization", "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{Need("Password")}")));
+                var user = Require("User");
+                return new("Authorization", "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{Require("Password")}")));
             case Scheme.Bearer:
-                return new("Authorization", "Bearer " + Need("Token"));
+                return new("Authorization", "Bearer " + Require("Token"));
             case Scheme.Header:
-                var name = Need("Name");
+                var name = Require("Name");
                 if (name.Length > 0 && !Regex.IsMatch(name, "^[A-Za-z0-9-]+$"))
                     settings.Fail($"{key}:Name", name, "a header's name: letters, digits and -");
-                return new(name, Need("Value"));
+                return new(name, Require("Value"));
             default:
                 return null;
         }
 
-        string Need(string part)
+        string Require(string part)
         {
             var text = settings.FindText($"{key}:{part}") ?? "";
-            if (text.Length == 0) settings.Fail($"{key}:{part}", null, "needed by this scheme");
+            if (text.Length == 0) settings.Fail($"{key}:{part}", null, "required by this scheme");
             if (text.Any(char.IsControl)) settings.Fail($"{key}:{part}", "(hidden)", "no control characters");
             return text;
         }

@@ -5,66 +5,63 @@ using Proxy.Metadata;
 
 namespace Proxy.Backends;
 
-/// <summary>What the failure of a request is evidence of.</summary>
+/// <summary>The object that a failed request is evidence against.</summary>
 public enum FailureScope
 {
-    /// <summary>A search over all studies: its failure speaks for the backend.</summary>
+    /// <summary>A search over all studies: its failure counts against the backend.</summary>
     Search,
 
-    /// <summary>
-    /// Something of one study: its failure speaks for that object, and for the backend only with failures of other studies.
-    /// </summary>
+    /// <summary>A request within one study: its failure counts against the backend only with failures of other studies.</summary>
     Study,
 
-    /// <summary>A path that the proxy passes on unread.</summary>
+    /// <summary>A request that the proxy forwards without parsing it.</summary>
     Forwarded,
 
-    /// <summary>Read-ahead and prefetch: no client asked for it, and its failure is no evidence; after some a probe is sent.</summary>
+    /// <summary>Read-ahead and prefetch: a failure is no evidence; several in a row trigger a probe.</summary>
     Nothing,
 
-    /// <summary>The proxy's own health check: it decides.</summary>
+    /// <summary>The proxy's own health check, which decides.</summary>
     Probe,
 }
 
 /// <summary>
-/// One thing that a backend is asked for, with GET. Made from parsed values: nothing that a client sent is copied, for a
-/// backend writes its caller's Host into answers that are kept for others.
+/// One GET request to a backend. It is built from parsed values and copies no client headers: a backend writes the Host of a
+/// request into its answer, which is cached for other clients.
 /// </summary>
-/// <param name="PathAndQuery">Below the backend's DICOMweb root, such as <c>studies/1.2/series?limit=5</c>.</param>
+/// <param name="PathAndQuery">Relative to the backend's DICOMweb root, such as <c>studies/1.2/series?limit=5</c>.</param>
 /// <param name="Accept">The Accept header.</param>
 public sealed record BackendRequest(string PathAndQuery, string Accept)
 {
-    /// <summary>What is kept of it already: the backend may answer that it still holds.</summary>
+    /// <summary>The validators of the cached copy; the backend may answer 304. Null for an unconditional request.</summary>
     public Validators? Known { get; init; }
 
-    /// <summary>Which statuses say that the backend has it not.</summary>
+    /// <summary>Tells which statuses mean that the backend does not have the object. Default: 404 and 410.</summary>
     public Func<HttpStatusCode, bool> IsMissing { get; init; } = status => status is HttpStatusCode.NotFound or HttpStatusCode.Gone;
 
-    /// <summary>The study that the path names; null when it names none.</summary>
+    /// <summary>The study in the path; null for none.</summary>
     public Uid? Study { get; } = FindStudy(PathAndQuery);
 
-    /// <summary>What its failure is evidence of. By default: its study, or the backend where it names no study.</summary>
+    /// <summary>The scope of a failure. Default: the study in the path, otherwise the backend.</summary>
     public FailureScope Scope { get; init; } = FindStudy(PathAndQuery) is null ? FailureScope.Search : FailureScope.Study;
 
-    /// <summary>Whether it asks for one object that has several forms: an instance or frames of it.</summary>
+    /// <summary>True for an instance or its frames: objects that a backend can return in several forms.</summary>
     public bool IsObject => PathAndQuery.Split('?')[0].Split('/')
         is ["studies", _, "series", _, "instances", _] or ["studies", _, "series", _, "instances", _, "frames", _];
 
-    /// <summary>Whether it asks for an object as it is stored: no transfer syntax is named, or any will do (PS3.18 §8.7.3.5.2).</summary>
+    /// <summary>True when the request names no transfer syntax or accepts any (PS3.18 §8.7.3.5.2).</summary>
     public bool IsAsStored => !Accept.Contains("transfer-syntax=", StringComparison.OrdinalIgnoreCase)
         || Accept.Contains("transfer-syntax=*", StringComparison.OrdinalIgnoreCase)
-            || Accept.Contains("transfer-syntax=\"*\"", StringComparison.OrdinalIgnoreCase);
+        || Accept.Contains("transfer-syntax=\"*\"", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>
-    /// UIDs, numbers and the standard's own words. The query names what is searched for, and a place of bulk data may hold anything.
+    /// The path for the log: UIDs, numbers and the standard's words only. The query and a bulk data path may contain patient data.
     /// </summary>
     public string LogPath => string.Join('/', PathAndQuery.Split('?')[0].Split('/')
-        .Select(s => s is "studies" or "series" or "instances" or "metadata" or "frames" || s.All(
-            c => c == '.' || char.IsAsciiDigit(c)) ? s : "…"));
+        .Select(segment => IsSafe(segment) ? segment : "…"));
 
     internal HttpRequestMessage ToMessage(string root, Compression compression)
     {
-        // The text is sent as it was made: an archive that does not decode escapes needs its commas and stars raw.
+        // Send the text unchanged: some archives do not decode escapes and need raw commas and asterisks.
         var address = new Uri(
             $"{root.TrimEnd('/')}/{PathAndQuery}", new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
         var message = new HttpRequestMessage(HttpMethod.Get, address);
@@ -75,6 +72,9 @@ public sealed record BackendRequest(string PathAndQuery, string Accept)
         else if (Known?.LastModified is { } modified) message.Headers.TryAddWithoutValidation("If-Modified-Since", modified);
         return message;
     }
+
+    private static bool IsSafe(string segment) =>
+        segment is "studies" or "series" or "instances" or "metadata" or "frames" || segment.All(c => c == '.' || char.IsAsciiDigit(c));
 
     private static Uid? FindStudy(string path) =>
         path.StartsWith("studies/", StringComparison.Ordinal) && Uid.TryParse(path[8..].Split('/', '?')[0], out var study) ? study : null;

@@ -6,7 +6,7 @@ using Proxy.Wire;
 
 namespace Proxy.Backends;
 
-/// <summary>A backend's 200, with its body as it arrives: unpacked, timed, and what its type promises or an error.</summary>
+/// <summary>A 200 from a backend with its body as a stream: decompressed, under a timeout, and checked against its media type.</summary>
 public sealed class BackendResponse : IAsyncDisposable
 {
     private readonly BackendLinks _links;
@@ -26,25 +26,25 @@ public sealed class BackendResponse : IAsyncDisposable
         _links = links;
     }
 
-    /// <summary>Read leniently from the raw header; null when there is none.</summary>
+    /// <summary>The media type, parsed leniently; null when the answer has none.</summary>
     public MediaType? ContentType { get; }
 
-    /// <summary>Bytes of the body, when they were declared and it is not packed.</summary>
+    /// <summary>The declared length of the body in bytes; null when it is unknown or the body is compressed.</summary>
     public long? Length { get; }
 
     /// <summary>
-    /// A body that is cut shows as an error, whatever its length: it has one, comes in chunks (RFC 9112 §7.1) or in frames
-    /// of HTTP/2, or is packed with a trailer. One that ends with its connection does not.
+    /// True when a truncated body is an error: it has a declared length, is chunked (RFC 9112 §7.1), arrives in HTTP/2 frames,
+    /// or is compressed with a trailer. False for a body that ends with its connection.
     /// </summary>
     public bool IsEndProved { get; }
 
-    /// <summary>By what it can be asked later whether this still holds; null when the backend gives nothing.</summary>
+    /// <summary>The validators for a later conditional request; null when the backend sent none.</summary>
     public Validators? Validators { get; }
 
-    /// <summary>Its <c>Warning</c> headers as they stand.</summary>
+    /// <summary>The <c>Warning</c> headers, unparsed.</summary>
     public IReadOnlyList<string> Warnings { get; }
 
-    /// <summary>The body, timed and unpacked.</summary>
+    /// <summary>The decompressed body; a slow read throws <see cref="TimeoutException"/>.</summary>
     public Stream Body => _body;
 
     internal static async Task<BackendResponse> OpenAsync(
@@ -54,44 +54,45 @@ public sealed class BackendResponse : IAsyncDisposable
         var length = ReadLength(headers);
         Stream body = new TimedStream(await response.Content.ReadAsStreamAsync(cancellation), backend.Timeout, time, cancellation);
         var encoding = headers.TryGetValues("Content-Encoding", out var encodings) ? encodings.ToString().Trim() : "";
-        // The older name of the same coding (RFC 9110 §8.4.1.3).
+        // x-gzip is the older name of gzip (RFC 9110 §8.4.1.3).
         if (encoding.Equals("gzip", StringComparison.OrdinalIgnoreCase) || encoding.Equals("x-gzip", StringComparison.OrdinalIgnoreCase))
             (body, length) = (new GzipStream(body), null);
-        else if (encoding is not ""
-            && !encoding.Equals("identity", StringComparison.OrdinalIgnoreCase)) throw new MalformedAnswerException(
-                "The answer is packed in a way that was not asked for.");
+        else if (encoding is not "" && !encoding.Equals("identity", StringComparison.OrdinalIgnoreCase))
+            throw new MalformedAnswerException("The answer has a content coding that was not requested.");
         var type = headers.TryGetValues("Content-Type", out var types) ? MediaType.Parse(types.ToString()) : null;
         return new(type, length, body, new BackendLinks(backend.Name, backend.Address, response.RequestMessage!.RequestUri!), response);
     }
 
-    /// <summary>Reads the datasets of a DICOM JSON answer, their URLs already the proxy's.</summary>
-    /// <exception cref="MalformedAnswerException">It is not DICOM JSON, whole to its last bracket.</exception>
+    /// <summary>Reads the datasets of a DICOM JSON answer; URLs of the backend are replaced with the proxy's.</summary>
+    /// <exception cref="MalformedAnswerException">The body is not complete DICOM JSON.</exception>
     public IAsyncEnumerable<Dataset> ReadDatasetsAsync(CancellationToken cancellation) =>
         ReadAsync(body => DicomJsonReader.ReadAsync(body, cancellation), cancellation);
 
     /// <summary>
-    /// Reads the rows of a search, each to be looked at until the next is asked for. They have no Retrieve URL: that is the proxy's to say.
+    /// Reads the rows of a search; a row is valid until the next one is read. The Retrieve URL is removed, because the proxy writes
+    /// its own.
     /// </summary>
-    /// <exception cref="MalformedAnswerException">It is not DICOM JSON, whole to its last bracket.</exception>
+    /// <exception cref="MalformedAnswerException">The body is not complete DICOM JSON.</exception>
     public IAsyncEnumerable<Dataset> ReadRowsAsync(CancellationToken cancellation) =>
         ReadAsync(body => DicomJsonReader.ReadRowsAsync(body, without: Tag.RetrieveUrl, cancellation), cancellation);
 
     private async IAsyncEnumerable<Dataset> ReadAsync(
         Func<Stream, IAsyncEnumerable<Dataset>> read, [EnumeratorCancellation] CancellationToken cancellation)
     {
-        // A log-in page comes as 200 text/html.
+        // A login page arrives as 200 text/html.
         if (ContentType is not { Type: MediaType.DicomJson or "application/json" })
             throw new MalformedAnswerException("The answer's type is not DICOM JSON.");
         await foreach (var dataset in read(_body).WithCancellation(cancellation)) yield return _links.Rewrite(dataset);
     }
 
     /// <summary>Reads the parts of a multipart answer.</summary>
-    /// <exception cref="MalformedAnswerException">It is not multipart.</exception>
+    /// <exception cref="MalformedAnswerException">The answer is not multipart.</exception>
     public MultipartReader OpenMultipart() =>
         ContentType is { IsMultipart: true } type
             ? new MultipartReader(_body, type.Find("boundary"))
             : throw new MalformedAnswerException("The answer's type is not multipart.");
 
+    /// <inheritdoc/>
     public ValueTask DisposeAsync() => _body.DisposeAsync();
 
     private static string? Find(System.Net.Http.Headers.HttpHeadersNonValidated headers, string name) =>
@@ -99,7 +100,7 @@ public sealed class BackendResponse : IAsyncDisposable
             ? text
             : null;
 
-    /// <summary>Two lengths that differ, or one that is no number, make the framing a guess (RFC 9112 §6.3).</summary>
+    /// <summary>Two different lengths, or an invalid one, leave the framing undefined (RFC 9112 §6.3).</summary>
     private static long? ReadLength(System.Net.Http.Headers.HttpHeadersNonValidated headers)
     {
         if (!headers.TryGetValues("Content-Length", out var lengths)) return null;
@@ -108,6 +109,6 @@ public sealed class BackendResponse : IAsyncDisposable
             && long.TryParse(
                 values[0], System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var length)
             ? length
-            : throw new MalformedAnswerException("The answer's lengths contradict each other.");
+            : throw new MalformedAnswerException("The Content-Length of the answer is invalid.");
     }
 }

@@ -4,14 +4,16 @@ using Proxy.Dicom;
 
 namespace Proxy.Backends;
 
-/// <summary>What is asked of a backend: something of a study, its pixels where a series is named.</summary>
+/// <summary>The target of a request to a backend: a study, or the pixels of one series.</summary>
+/// <param name="Study">The study.</param>
+/// <param name="Series">The series whose pixels are requested; null for metadata or the whole study.</param>
 public readonly record struct FetchTarget(Uid Study, Uid? Series = null)
 {
-    /// <summary>Whether one helps the other on: of the same study, and not the pixels of another series.</summary>
+    /// <summary>True when a fetch of this target also serves the other: same study, and not the pixels of different series.</summary>
     public bool Serves(FetchTarget other) => Study == other.Study && (Series is null || other.Series is null || Series == other.Series);
 
-    /// <summary>What a request below a DICOMweb root is for; null for a search that names no study in its path.</summary>
-    /// <param name="pathAndQuery">Such as <c>studies/1.2/series/1.2.3/metadata</c>.</param>
+    /// <summary>Finds the target of a request; null for a search without a study in its path.</summary>
+    /// <param name="pathAndQuery">Relative to the DICOMweb root, such as <c>studies/1.2/series/1.2.3/metadata</c>.</param>
     public static FetchTarget? Parse(string pathAndQuery)
     {
         var parts = pathAndQuery.Split('?')[0].Split('/');
@@ -21,67 +23,65 @@ public readonly record struct FetchTarget(Uid Study, Uid? Series = null)
     }
 }
 
-/// <summary>How much somebody will miss what is fetched ahead, the most first.</summary>
+/// <summary>The priority of a prefetch, highest first.</summary>
 public enum PrefetchPriority
 {
-    /// <summary>What an open study's viewer asks for next.</summary>
+    /// <summary>The rest of an open study.</summary>
     ReadAhead,
 
-    /// <summary>Somebody asked for it by name, and will look at it soon.</summary>
+    /// <summary>Requested through the API, to be viewed soon.</summary>
     Asked,
 
-    /// <summary>The studies behind the open one in the work list.</summary>
+    /// <summary>The next studies of the work list.</summary>
     Next,
 
-    /// <summary>Earlier studies of the open study's patient.</summary>
+    /// <summary>Prior studies of the same patient.</summary>
     Priors,
 
-    /// <summary>Whenever there is time.</summary>
+    /// <summary>When the backend is otherwise idle.</summary>
     Idle,
 }
 
-/// <summary>Clients go first: what nobody waits for is asked of a backend only while no client waits for it.</summary>
+/// <summary>Schedules prefetching behind client requests: a backend is prefetched from only while no client waits for it.</summary>
 /// <remarks>
 /// <code>
-/// client   Wait ─────────────────────────────► at once; whatever runs ahead for something else is broken off
-/// ahead    TakeAsync ── circuit closed, no client waits or did so a moment ago, fewer than most run ──► Turn
-///                       for a while behind a client one at a time, and a pause after each
+/// client    BeginForeground ──► starts at once; prefetches of other targets are cancelled
+/// prefetch  AcquireAsync ── circuit closed, no client active in the last 200 ms, fewer than maxRunning ──► FetchSlot
+///                          for 15 s after a client: one prefetch at a time, with a pause after each
 /// </code>
-/// A fetch that a client joined is the client's own and goes on: whoever fetched it ahead only leaves it. Read-ahead
-/// serves the client that waits for the same series, and runs beside it. A search stops all but that.
+/// A prefetch that a client has joined continues as the client's fetch; only the prefetcher stops waiting for it. Read-ahead
+/// of the series that a client waits for runs in parallel. A search cancels every prefetch except read-ahead.
 /// </remarks>
 public sealed class BackendScheduler(BackendStates states, TimeProvider time)
 {
-    /// <summary>A viewer pauses between what it asks for; the line is kept free for so long.</summary>
+    /// <summary>A viewer pauses between requests; prefetching starts after this idle time.</summary>
     private static readonly TimeSpan IdleAfterClient = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>After something was broken off; twice as long each time, until something comes to its end.</summary>
+    /// <summary>The pause after a cancelled prefetch; it doubles until a prefetch completes.</summary>
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
 
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan MaxPause = TimeSpan.FromSeconds(10);
 
-    /// <summary>A timer may be early by a part of it.</summary>
+    /// <summary>A timer may fire early by less than this.</summary>
     private static readonly TimeSpan TimerTolerance = TimeSpan.FromMilliseconds(1);
 
-    /// <summary>So long after a client another is expected: one thing at a time is asked for ahead, a third of the time.</summary>
+    /// <summary>For this time after a client request, run one prefetch at a time, about a third of the time.</summary>
     private static readonly TimeSpan ClientExpectedFor = TimeSpan.FromSeconds(15);
 
-    /// <summary>A circuit that closes tells nobody.</summary>
+    /// <summary>Polls circuits and overload, which raise no event.</summary>
     private static readonly TimeSpan RecheckInterval = TimeSpan.FromMilliseconds(500);
 
     private readonly ConcurrentDictionary<string, BackendQueue> _queues = new(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>
-    /// A client waits for the backend, until the handle is disposed of. Null, and no client waits, when the caller works in
-    /// the background (<see cref="CurrentPurpose"/>).
-    /// </summary>
-    /// <param name="backend">The backend that is asked.</param>
-    /// <param name="target">For what; null for a search.</param>
+    /// <summary>Marks a client request to the backend until the result is disposed.</summary>
+    /// <param name="backend">The backend's name.</param>
+    /// <param name="target">The target of the request; null for a search.</param>
+    /// <returns>Null when the caller works in the background (<see cref="CurrentPurpose"/>).</returns>
     public IDisposable? BeginForeground(string backend, FetchTarget? target) =>
         CurrentPurpose.Value == RequestPurpose.Client ? GetQueue(backend).BeginForeground(target) : null;
 
-    /// <summary>A client's search waits for all backends of a scope.</summary>
-    /// <param name="scope">The backends that are asked.</param>
+    /// <summary>Marks a client's search of all backends of a scope.</summary>
+    /// <param name="scope">The backends of the search.</param>
     /// <param name="study">The study that the search is within; null for none.</param>
     public IDisposable BeginForeground(BackendScope scope, Uid? study)
     {
@@ -89,60 +89,61 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
         return new ForegroundRequests([.. scope.Backends.Select(backend => BeginForeground(backend.Name, target)).OfType<IDisposable>()]);
     }
 
-    /// <summary>Waits until the backend may be asked for what no client waits for.</summary>
-    /// <param name="backend">Whom.</param>
-    /// <param name="target">For what.</param>
-    /// <param name="priority">Who waits too and has a higher one goes first.</param>
-    /// <param name="order">Of one rank the lower goes first.</param>
-    /// <param name="most">So many run at once.</param>
-    /// <param name="patience">Ends the waiting for a turn. A turn that was granted goes on.</param>
-    /// <param name="cancellation">Ends the waiting and stops the turn.</param>
+    /// <summary>Waits for a slot to prefetch from the backend.</summary>
+    /// <param name="backend">The backend's name.</param>
+    /// <param name="target">The target of the fetch.</param>
+    /// <param name="priority">A higher priority goes first.</param>
+    /// <param name="order">Within a priority, the lower number goes first.</param>
+    /// <param name="maxRunning">The most prefetches that run on the backend at once.</param>
+    /// <param name="waitCancellation">Ends the wait; a granted slot is not affected.</param>
+    /// <param name="cancellation">Ends the wait and cancels a granted slot.</param>
     public Task<FetchSlot> AcquireAsync(
-        string backend, FetchTarget target, PrefetchPriority priority, long order, int most, CancellationToken patience,
+        string backend, FetchTarget target, PrefetchPriority priority, long order, int maxRunning, CancellationToken waitCancellation,
         CancellationToken cancellation) =>
-        GetQueue(backend).AcquireAsync(target, priority, order, most, patience, cancellation);
+        GetQueue(backend).AcquireAsync(target, priority, order, maxRunning, waitCancellation, cancellation);
 
-    /// <summary>How many fetches run ahead on a backend now.</summary>
+    /// <summary>Counts the prefetches that run on a backend now.</summary>
     public int CountRunning(string backend) => GetQueue(backend).RunningCount;
 
-    /// <summary>How many waits of clients for a backend there are now; one request may wait at several places.</summary>
+    /// <summary>Counts the foreground waits for a backend now; one client request may have several.</summary>
     public int CountForeground(string backend) => GetQueue(backend).ForegroundCount;
 
     private BackendQueue GetQueue(string backend) => _queues.GetOrAdd(backend, name => new BackendQueue(this, name));
 
-    /// <summary>Leave to ask a backend for one thing, until it is disposed of.</summary>
+    /// <summary>A permission to send one prefetch to a backend, held until it is disposed.</summary>
     public sealed class FetchSlot : IDisposable
     {
         private readonly CancellationTokenSource _stop = new();
-        private readonly CancellationTokenRegistration _unwanted;
+        private readonly CancellationTokenRegistration _cancellation;
         private readonly Action<FetchSlot> _ended;
 
         internal FetchSlot(FetchTarget target, PrefetchPriority priority, Action<FetchSlot> ended, CancellationToken cancellation)
         {
             (Target, Priority, _ended) = (target, priority, ended);
-            _unwanted = cancellation.UnsafeRegister(static slot => ((FetchSlot)slot!).Cancel(), this);
+            _cancellation = cancellation.UnsafeRegister(static slot => ((FetchSlot)slot!).Cancel(), this);
         }
 
-        /// <summary>A client waits for something else: leave at once.</summary>
+        /// <summary>Cancelled when a client needs the backend: stop at once.</summary>
         public CancellationToken Stopped => _stop.Token;
 
         internal FetchTarget Target { get; }
 
         internal PrefetchPriority Priority { get; }
 
-        internal long Began { get; init; }
+        internal long StartedAt { get; init; }
 
+        /// <inheritdoc/>
         public void Dispose()
         {
             _ended(this);
-            _unwanted.Dispose();
+            _cancellation.Dispose();
         }
 
-        /// <summary>Whoever says so does not wait for the connection to be closed.</summary>
+        /// <summary>Returns at once; the callbacks that close the connection run in the background.</summary>
         internal void Cancel() => _ = _stop.CancelAsync();
     }
 
-    /// <summary>One backend's: who waits, who runs ahead, and who wants to.</summary>
+    /// <summary>The client requests, running prefetches and pending prefetches of one backend.</summary>
     private sealed class BackendQueue(BackendScheduler scheduler, string backend)
     {
         private readonly Lock _lock = new();
@@ -150,19 +151,19 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
         private readonly List<FetchSlot> _running = [];
         private readonly PriorityQueue<PendingFetch, (PrefetchPriority, long, long)> _pending = new();
         private long _enqueued;
-        private long? _lastClient;
-        private long _paused;
+        private long? _lastClientAt;
+        private long _pausedAt;
         private TimeSpan _pause;
         private ITimer? _timer;
 
-        private sealed class ForegroundRequest(BackendQueue lane, FetchTarget? target) : IDisposable
+        private sealed class ForegroundRequest(BackendQueue queue, FetchTarget? target) : IDisposable
         {
             public readonly FetchTarget? Target = target;
 
-            /// <summary>Null while it waits.</summary>
+            /// <summary>Null while the client waits.</summary>
             public long? EndedAt;
 
-            public void Dispose() => lane.EndForeground(this);
+            public void Dispose() => queue.EndForeground(this);
         }
 
         private sealed record PendingFetch(
@@ -188,38 +189,40 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
         public IDisposable BeginForeground(FetchTarget? target)
         {
             var client = new ForegroundRequest(this, target);
-            List<FetchSlot> broken;
+            List<FetchSlot> preempted;
             lock (_lock)
             {
                 _clients.Add(client);
-                broken = _running.FindAll(slot => !RunsBeside(client, slot.Target, slot.Priority));
-                _running.RemoveAll(broken.Contains);
-                // What is broken off again and again only takes the line from clients.
-                if (broken.Exists(slot => slot.Priority != PrefetchPriority.ReadAhead))
+                preempted = _running.FindAll(slot => !MayRunBeside(client, slot.Target, slot.Priority));
+                _running.RemoveAll(preempted.Contains);
+                // Restarting a prefetch that clients keep cancelling only slows the clients.
+                if (preempted.Exists(slot => slot.Priority != PrefetchPriority.ReadAhead))
                     Pause(2 * _pause > FirstPause ? 2 * _pause : FirstPause);
             }
-            foreach (var slot in broken) slot.Cancel();
+            foreach (var slot in preempted) slot.Cancel();
             return client;
         }
 
         public async Task<FetchSlot> AcquireAsync(
-            FetchTarget target, PrefetchPriority priority, long order, int most, CancellationToken patience, CancellationToken cancellation)
+            FetchTarget target, PrefetchPriority priority, long order, int maxRunning, CancellationToken waitCancellation,
+            CancellationToken cancellation)
         {
-            var fetch = new PendingFetch(target, priority, most, new(TaskCreationOptions.RunContinuationsAsynchronously), cancellation);
+            var granted = new TaskCompletionSource<FetchSlot>(TaskCreationOptions.RunContinuationsAsynchronously);
+            var fetch = new PendingFetch(target, priority, maxRunning, granted, cancellation);
             lock (_lock) _pending.Enqueue(fetch, (priority, order, _enqueued++));
-            await using var gone = cancellation.UnsafeRegister(
+            await using var onCancelled = cancellation.UnsafeRegister(
                 static (fetch, token) => ((PendingFetch)fetch!).Granted.TrySetCanceled(token), fetch);
-            await using var late = patience.UnsafeRegister(
+            await using var onWaitCancelled = waitCancellation.UnsafeRegister(
                 static (fetch, token) => ((PendingFetch)fetch!).Granted.TrySetCanceled(token), fetch);
             GrantPending();
-            return await fetch.Granted.Task;
+            return await granted.Task;
         }
 
         private void EndForeground(ForegroundRequest client)
         {
             lock (_lock)
             {
-                _lastClient = client.EndedAt = scheduler.Now;
+                _lastClientAt = client.EndedAt = scheduler.Now;
                 SetTimer();
             }
         }
@@ -230,12 +233,12 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
             {
                 _running.Remove(slot);
                 if (slot.Priority != PrefetchPriority.ReadAhead && !slot.Stopped.IsCancellationRequested)
-                    Pause(2 * scheduler.Since(slot.Began));
+                    Pause(2 * scheduler.Since(slot.StartedAt));
             }
             GrantPending();
         }
 
-        private void Pause(TimeSpan pause) => (_paused, _pause) = (scheduler.Now, pause < LongestPause ? pause : LongestPause);
+        private void Pause(TimeSpan pause) => (_pausedAt, _pause) = (scheduler.Now, pause < MaxPause ? pause : MaxPause);
 
         private void GrantPending()
         {
@@ -243,41 +246,39 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
             {
                 _clients.RemoveAll(c => c.EndedAt is { } ended && scheduler.Since(ended) >= IdleAfterClient);
                 var mayAsk = scheduler.MayAsk(backend);
-                List<(PendingFetch Wish, (PrefetchPriority, long, long) Order)> later = [];
+                List<(PendingFetch Fetch, (PrefetchPriority, long, long) Order)> remaining = [];
                 while (_pending.TryDequeue(out var fetch, out var order))
                 {
                     if (fetch.Granted.Task.IsCompleted) continue;
-                    if (!mayAsk || IsFullFor(fetch) || _clients.Exists(c => !RunsBeside(c, fetch.Target, fetch.Priority)))
+                    if (!mayAsk || IsFullFor(fetch) || _clients.Exists(c => !MayRunBeside(c, fetch.Target, fetch.Priority)))
                     {
-                        later.Add((fetch, order));
+                        remaining.Add((fetch, order));
                         continue;
                     }
-                    var slot = new FetchSlot(fetch.Target, fetch.Priority, End, fetch.Cancellation) { Began = scheduler.Now };
+                    var slot = new FetchSlot(fetch.Target, fetch.Priority, End, fetch.Cancellation) { StartedAt = scheduler.Now };
                     if (fetch.Granted.TrySetResult(slot)) _running.Add(slot);
                 }
-                foreach (var (fetch, order) in later) _pending.Enqueue(fetch, order);
-                if (later.Count > 0) SetTimer();
+                foreach (var (fetch, order) in remaining) _pending.Enqueue(fetch, order);
+                if (remaining.Count > 0) SetTimer();
             }
         }
 
-        /// <summary>
-        /// Where a client was of late another one may come: what is under way by then is in his way although it is broken off.
-        /// </summary>
+        /// <summary>Near a client request, allows one prefetch at a time: even a cancelled prefetch costs the backend.</summary>
         private bool IsFullFor(PendingFetch fetch) =>
             fetch.Priority == PrefetchPriority.ReadAhead || !IsClientExpected
                 ? _running.Count >= fetch.MaxRunning
-                : scheduler.Since(_paused) < _pause || _running.Exists(slot => slot.Priority != PrefetchPriority.ReadAhead);
+                : scheduler.Since(_pausedAt) < _pause || _running.Exists(slot => slot.Priority != PrefetchPriority.ReadAhead);
 
-        private bool IsClientExpected => _lastClient is { } last && scheduler.Since(last) < ClientExpectedFor;
+        private bool IsClientExpected => _lastClientAt is { } last && scheduler.Since(last) < ClientExpectedFor;
 
-        /// <summary>Whether this runs beside what the client waits for.</summary>
-        private static bool RunsBeside(ForegroundRequest client, FetchTarget target, PrefetchPriority priority) =>
-            client.Target is { } waited ? target.Serves(waited) : priority == PrefetchPriority.ReadAhead;
+        /// <summary>True when the prefetch may run in parallel with the client request.</summary>
+        private static bool MayRunBeside(ForegroundRequest client, FetchTarget target, PrefetchPriority priority) =>
+            client.Target is { } wanted ? target.Serves(wanted) : priority == PrefetchPriority.ReadAhead;
 
         private void SetTimer()
         {
-            var due = IsClientExpected && _pause - scheduler.Since(_paused) is var pause && pause > TimeSpan.Zero
-                && pause < RecheckInterval ? pause : RecheckInterval;
+            var pause = IsClientExpected ? _pause - scheduler.Since(_pausedAt) : TimeSpan.Zero;
+            var due = pause > TimeSpan.Zero && pause < RecheckInterval ? pause : RecheckInterval;
             foreach (var client in _clients)
             {
                 if (client.EndedAt is { } ended && IdleAfterClient - scheduler.Since(ended) is var left && left < due) due = left;
@@ -291,7 +292,7 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
     {
         public void Dispose()
         {
-            foreach (var one in all) one.Dispose();
+            foreach (var request in all) request.Dispose();
         }
     }
 

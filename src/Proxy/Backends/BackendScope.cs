@@ -1,12 +1,14 @@
 namespace Proxy.Backends;
 
-/// <summary>The backends that a DICOMweb root stands for: all of them, or one.</summary>
-/// <param name="Name">The one backend's name; empty for all.</param>
-/// <param name="Backends">The preferred first.</param>
+/// <summary>The backends behind a DICOMweb root: all of them, or one.</summary>
+/// <param name="Name">The backend's name; empty for all backends.</param>
+/// <param name="Backends">The backends in order of preference.</param>
 public sealed record BackendScope(string Name, IReadOnlyList<BackendOptions> Backends)
 {
+    /// <summary>True for the root of all backends.</summary>
     public bool IsAll => Name.Length == 0;
 
+    /// <summary>Whether the scope includes the backend.</summary>
     public bool Has(string backend) => Backends.Any(b => b.Name == backend);
 
     /// <summary>The path of the root, such as <c>/backends/east/dicomweb</c>.</summary>

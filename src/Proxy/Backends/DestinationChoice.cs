@@ -5,7 +5,7 @@ using Yarp.ReverseProxy.Model;
 
 namespace Proxy.Backends;
 
-/// <summary>Which of a backend's destinations is sent to, by YARP's own policies and its picture of their health.</summary>
+/// <summary>Chooses a backend's destination by YARP's load-balancing policies and health states.</summary>
 public sealed class DestinationChoice(IEnumerable<ILoadBalancingPolicy> policies, IDestinationHealthUpdater health)
 {
     private static readonly TimeSpan ReactivationPeriod = TimeSpan.FromMinutes(1);
@@ -13,7 +13,11 @@ public sealed class DestinationChoice(IEnumerable<ILoadBalancingPolicy> policies
     private readonly Dictionary<string, ILoadBalancingPolicy> _policies = policies.ToDictionary(
         p => p.Name, StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Sends to one that was not tried yet, while there is one.</summary>
+    /// <summary>Sends to a destination that was not tried yet, or to any when all were tried.</summary>
+    /// <param name="cluster">The backend's cluster.</param>
+    /// <param name="tried">The destinations tried so far; the chosen one is added.</param>
+    /// <param name="make">Creates the message for a destination's address.</param>
+    /// <param name="cancellation">Cancels the request.</param>
     public async ValueTask<HttpResponseMessage> SendAsync(
         ClusterState cluster, List<DestinationState> tried, Func<string, HttpRequestMessage> make, CancellationToken cancellation)
     {
@@ -31,22 +35,22 @@ public sealed class DestinationChoice(IEnumerable<ILoadBalancingPolicy> policies
 
     private DestinationState Choose(ClusterState cluster, List<DestinationState> tried)
     {
-        // A hedged request runs beside the first one.
+        // A hedged request runs in parallel with the first.
         lock (tried)
         {
             var all = cluster.DestinationsState.AvailableDestinations;
-            IReadOnlyList<DestinationState> left = tried.Count == 0 ? all : [.. all.Except(tried)];
-            if (left.Count == 0) left = all.Count > 0 ? all : [.. tried];
-            var policy = left.Count == 1
+            IReadOnlyList<DestinationState> candidates = tried.Count == 0 ? all : [.. all.Except(tried)];
+            if (candidates.Count == 0) candidates = all.Count > 0 ? all : [.. tried];
+            var policy = candidates.Count == 1
                 ? null
                 : _policies.GetValueOrDefault(cluster.Model.Config.LoadBalancingPolicy ?? LoadBalancingPolicies.PowerOfTwoChoices);
-            var chosen = policy?.PickDestination(new DefaultHttpContext(), cluster, left) ?? left[0];
+            var chosen = policy?.PickDestination(new DefaultHttpContext(), cluster, candidates) ?? candidates[0];
             tried.Add(chosen);
             return chosen;
         }
     }
 
-    /// <summary>Tells YARP's passive health check, where it is switched on; the last one that is left stays.</summary>
+    /// <summary>Reports to YARP's passive health check, if enabled; the last available destination is never marked.</summary>
     private void MarkUnhealthy(ClusterState cluster, DestinationState destination)
     {
         if (cluster.Model.Config.HealthCheck?.Passive is not { Enabled: true } passive

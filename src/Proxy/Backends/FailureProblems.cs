@@ -3,10 +3,10 @@ using Proxy.Operations;
 
 namespace Proxy.Backends;
 
-/// <summary>What a client is told of backends that failed.</summary>
+/// <summary>Reports failed backends to the client.</summary>
 internal static class FailureProblems
 {
-    /// <summary>Others answered: names who did not. Such an answer is nobody's to keep.</summary>
+    /// <summary>Names the failed backends of a partial result, which must not be cached.</summary>
     public static void AddWarnings(this HttpResponse response, IReadOnlyCollection<BackendFailure> failures)
     {
         if (failures.Count == 0) return;
@@ -16,8 +16,8 @@ internal static class FailureProblems
     }
 
     /// <summary>
-    /// No backend gave a usable answer. Where all agree on what is wrong with the request, or that they are overloaded,
-    /// the client is told that; else a bad answer weighs more than a late one, and that more than none.
+    /// The problem when no backend gave a usable answer. If all report the same fault of the request, or all are overloaded, the
+    /// client gets that status; otherwise a bad answer (502) outranks a late one (504), and that outranks no connection (503).
     /// </summary>
     public static IResult ToProblem(this IReadOnlyCollection<BackendFailure> failures)
     {

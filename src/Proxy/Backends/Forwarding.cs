@@ -7,20 +7,20 @@ using Yarp.ReverseProxy.Transforms;
 
 namespace Proxy.Backends;
 
-/// <summary>Requests that the proxy does not answer itself, passed on by YARP. The backend's answer counts like any other.</summary>
+/// <summary>Forwards requests that the proxy does not answer itself, through YARP, and records their outcome.</summary>
 internal static class Forwarding
 {
-    /// <summary>A body from so many bytes on waits for the backend's consent, in bytes: what it refuses does not have to be sent.</summary>
-    private const long AskFirstBytes = 1 << 20;
+    /// <summary>From this size in bytes, a body waits for 100 Continue: a body that the backend refuses is not sent.</summary>
+    private const long ExpectContinueBytes = 1 << 20;
 
     public static void AddForwarding(this IReverseProxyBuilder yarp) => yarp.AddTransforms(transforms =>
     {
         ForwardedAnswers.Add(transforms);
-        // RFC 9110 §10.1.1: a backend that refuses the body by its head (413, 415, 501) is heard before it closes the connection.
+        // RFC 9110 §10.1.1: a backend that refuses a body by its head (413, 415, 501) can answer before it closes the connection.
         transforms.AddRequestTransform(context =>
         {
             var request = context.HttpContext.Request;
-            var isLarge = context.ProxyRequest.Content is not null && request.ContentLength is null or >= AskFirstBytes;
+            var isLarge = context.ProxyRequest.Content is not null && request.ContentLength is null or >= ExpectContinueBytes;
             if (isLarge) context.ProxyRequest.Headers.ExpectContinue = true;
             return ValueTask.CompletedTask;
         });
@@ -40,12 +40,12 @@ internal static class Forwarding
             {
                 using var waiting = scheduler.BeginForeground(context.GetReverseProxyFeature().Cluster.Config.ClusterId, null);
                 await next();
-                Note(states, context);
+                Record(states, context);
             });
         });
     }
 
-    /// <summary>By the declared length, before the backend is asked; a body without one is cut off when it passes the limit.</summary>
+    /// <summary>Refuses a declared length over the limit before the backend is asked; other bodies are cut off at the limit.</summary>
     private static async Task RefuseLargeAsync(HttpContext context, Func<Task> next)
     {
         if (context.Request.ContentLength > context.GetReverseProxyFeature().Route.Config.MaxRequestBodySize)
@@ -54,17 +54,17 @@ internal static class Forwarding
             return;
         }
         await next();
-        // YARP clears the headers of an answer that it could not pass on.
+        // YARP clears the headers of an answer that it could not forward.
         if (!context.Response.HasStarted) context.Response.SetBrowserRules();
     }
 
-    private static void Note(BackendStates states, HttpContext context)
+    private static void Record(BackendStates states, HttpContext context)
     {
         var backend = context.GetReverseProxyFeature().Cluster.Config.ClusterId;
         var forwarded = context.GetForwarderErrorFeature();
         if (forwarded?.Exception is BackendBusyException)
         {
-            // It was not sent, and YARP has answered 502.
+            // The request was not sent, but YARP has answered 502.
             if (!context.Response.HasStarted) context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
             return;
         }
@@ -75,37 +75,38 @@ internal static class Forwarding
             case ForwarderError.None when IsOverload(context.Response):
                 states.Note(backend, request, new(backend, BackendError.Overloaded, $"status {context.Response.StatusCode}"));
                 break;
-            // 501 says that the backend does not offer the service, not that it is down.
+            // 501 means that the backend does not offer the service, not that it is down.
             case ForwarderError.None when context.Response.StatusCode is < 500 or StatusCodes.Status501NotImplemented:
                 states.Note(backend, request, null);
                 break;
             case ForwarderError.None:
+                var status = context.Response.StatusCode;
                 states.Note(
                     backend, request,
-                    new(
-                        backend, BackendError.BadStatus, $"status {context.Response.StatusCode}",
-                        (System.Net.HttpStatusCode)context.Response.StatusCode));
+                    new(backend, BackendError.BadStatus, $"status {status}", (System.Net.HttpStatusCode)status));
                 break;
             case ForwarderError.RequestTimedOut:
                 states.Note(backend, request, new(backend, BackendError.TimedOut, "no answer in time"));
                 break;
             case ForwarderError.Request or ForwarderError.NoAvailableDestinations:
-                states.Note(backend, request, new(backend, BackendError.Unreachable, "a forwarded request was not answered")
+                states.Note(backend, request, new(backend, BackendError.Unreachable, "no answer to a forwarded request")
                 {
-                    IsConnectionFailure =
-                        forwarded?.Exception is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError },
+                    IsConnectionFailure = forwarded?.Exception is HttpRequestException
+                    {
+                        HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError,
+                    },
                 });
                 break;
             case ForwarderError.ResponseBodyDestination or ForwarderError.ResponseHeaders:
-                states.Note(backend, request, new(backend, BackendError.BadAnswer, "a forwarded answer broke off"));
+                states.Note(backend, request, new(backend, BackendError.BadAnswer, "a forwarded answer was cut off"));
                 break;
             default:
-                // The client's doing.
+                // The client failed or cancelled.
                 break;
         }
     }
 
     private static bool IsOverload(HttpResponse response) =>
-        response.StatusCode == StatusCodes.Status429TooManyRequests || response.StatusCode == StatusCodes.Status503ServiceUnavailable
-            && response.Headers.RetryAfter.Count > 0;
+        response.StatusCode == StatusCodes.Status429TooManyRequests
+        || response.StatusCode == StatusCodes.Status503ServiceUnavailable && response.Headers.RetryAfter.Count > 0;
 }

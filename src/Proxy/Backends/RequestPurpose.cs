@@ -1,15 +1,15 @@
 namespace Proxy.Backends;
 
-/// <summary>Who waits for what a backend is asked for.</summary>
+/// <summary>The purpose of a request to a backend.</summary>
 public enum RequestPurpose
 {
-    /// <summary>A client: prefetching pauses on that backend.</summary>
+    /// <summary>A client waits for the answer; prefetching pauses on that backend.</summary>
     Client,
 
-    /// <summary>No client: one was or is served from the cache while the backend is asked whether that still holds.</summary>
+    /// <summary>The client is served from the cache while the backend revalidates the entry.</summary>
     Revalidation,
 
-    /// <summary>No client: nobody has requested it yet.</summary>
+    /// <summary>No client has requested the object yet.</summary>
     Prefetch,
 }
 
@@ -18,17 +18,18 @@ public enum RequestPurpose
 /// <see cref="RunAsync{T}"/>.
 /// </summary>
 /// <remarks>
-/// Background work is marked where it begins, and everything that it asks of a backend inherits the mark. So client
-/// requests carry no mark and cost nothing, and a new kind of client request is in the foreground by itself. A shared
-/// fetch has the purpose of the caller that started it.
+/// Background work is marked where it starts, and its requests to backends inherit the mark. Client requests need no mark, so
+/// they cost nothing and a new kind of client request is in the foreground by default. A shared fetch has the purpose of the
+/// caller that started it.
 /// </remarks>
 public static class CurrentPurpose
 {
     private static readonly AsyncLocal<RequestPurpose> Flow = new();
 
+    /// <summary>The purpose of the current flow.</summary>
     public static RequestPurpose Value => Flow.Value;
 
-    /// <summary>Runs work for this purpose; the caller's own purpose does not change.</summary>
+    /// <summary>Runs work with this purpose; the caller's own purpose does not change.</summary>
     public static async Task<T> RunAsync<T>(RequestPurpose purpose, Func<Task<T>> work)
     {
         Flow.Value = purpose;

@@ -4,13 +4,13 @@ using Proxy.Operations;
 
 namespace Proxy.Backends;
 
-/// <summary>What a DICOMweb request says by its address: which root, which resource.</summary>
+/// <summary>Reads the DICOMweb root and the resource from a request's address.</summary>
 internal static class RequestScope
 {
-    /// <summary>The route value that names the one backend of a root.</summary>
+    /// <summary>The route value with the backend's name, for the root of one backend.</summary>
     public const string BackendName = "backend";
 
-    /// <summary>Refuses a root whose backend is not configured; others find their scope with <see cref="GetScope"/>.</summary>
+    /// <summary>Sets the scope that <see cref="GetScope"/> returns; answers 404 when the backend is not configured.</summary>
     public static async ValueTask<object?> FilterAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
         var http = context.HttpContext;
@@ -22,25 +22,29 @@ internal static class RequestScope
         }
         else
         {
-            if (backends.Find(name) is not { } backend) return Problems.NotFound("No backend of that name is configured.");
+            if (backends.Find(name) is not { } backend) return Problems.NotFound("No backend with this name is configured.");
             http.Items[typeof(BackendScope)] = new BackendScope(backend.Name, [backend]);
         }
         return DisclosureParameters.RefuseAnonymization(http.Request) is { } refusal ? refusal : await next(context);
     }
 
+    /// <summary>The scope that the filter has set.</summary>
     public static BackendScope GetScope(this HttpContext context) => (BackendScope)context.Items[typeof(BackendScope)]!;
 
     /// <summary>
-    /// The root as the client addressed it, such as <c>https://pacs.example/dicomweb</c>; only its path where the request
-    /// names no host, as HTTP/1.0 allows.
+    /// The root's address as the client wrote it, such as <c>https://pacs.example/dicomweb</c>; only the path if the request has
+    /// no Host, which HTTP/1.0 allows.
     /// </summary>
     public static string GetRootAddress(this HttpContext context, BackendScope scope) => context.Request.GetAddress() + scope.Path;
 
-    /// <summary>The resource as the client addressed it, without a query.</summary>
-    public static string GetResourceAddress(this HttpContext context) =>
-        $"{context.Request.Scheme}://{context.Request.Host.ToUriComponent()}{context.Request.PathBase.ToUriComponent()}{context.Request.Path.ToUriComponent()}";
+    /// <summary>The resource's address as the client wrote it, without the query.</summary>
+    public static string GetResourceAddress(this HttpContext context)
+    {
+        var request = context.Request;
+        return $"{request.Scheme}://{request.Host.ToUriComponent()}{request.PathBase.ToUriComponent()}{request.Path.ToUriComponent()}";
+    }
 
-    /// <summary>Reads the UIDs of the path; false with a problem that names the first that is none.</summary>
+    /// <summary>Reads the UIDs of the path; false with a problem that names the first invalid UID.</summary>
     public static bool TryReadUids(
         this HttpContext context, out Uid? study, out Uid? series, out Uid? instance, [NotNullWhen(false)] out IResult? problem)
     {
@@ -54,7 +58,7 @@ internal static class RequestScope
         {
             if (context.Request.RouteValues[name] is not string text) return null;
             if (Uid.TryParse(text, out var uid)) return uid;
-            problem ??= Problems.BadParameter(name, "a UID of at most 64 digits and dots, no component empty (PS3.5 §9.1)");
+            problem ??= Problems.BadParameter(name, "a UID of at most 64 digits and dots, with no empty component (PS3.5 §9.1)");
             return null;
         }
     }

@@ -4,24 +4,24 @@ using Proxy.Backends.PassThrough;
 
 namespace Proxy.Backends;
 
-/// <summary>Shows YARP each backend as a cluster, in YARP's own schema, and follows the settings when they reload.</summary>
+/// <summary>Presents each backend to YARP as a cluster, in YARP's own schema, and follows reloaded settings.</summary>
 /// <remarks>
 /// <code>
 /// Backends:east:Address            →  Clusters:east:Destinations:address:Address
-/// Backends:east:HealthCheck:…      →  Clusters:east:HealthCheck:…           (and the other parts that YARP documents)
+/// Backends:east:HealthCheck:…      →  Clusters:east:HealthCheck:…           (and the other parts of YARP's schema)
 /// Backends:east:Forward = true     →  Routes:east-0 …, one for each of ForwardableRequests below /backends/east/dicomweb
 /// </code>
 /// </remarks>
 internal sealed class YarpConfiguration : ConfigurationProvider, IConfigurationSource
 {
-    /// <summary>What a client may send on to a backend; the rest, cookies and credentials among it, stays here.</summary>
+    /// <summary>The client headers that are forwarded; all others, such as cookies and credentials, are dropped.</summary>
     private const string ForwardedHeaders =
         "Accept;Accept-Charset;Content-Type;Content-Length;Content-Encoding;If-Match;If-None-Match;If-Modified-Since;Range";
 
     private readonly IConfiguration _settings;
 
-    /// <param name="settings">All of them.</param>
-    /// <param name="areValid">Whether they are without an error now; else YARP keeps what it has, as everything else does.</param>
+    /// <param name="settings">All settings.</param>
+    /// <param name="areValid">Whether the settings are valid now; if not, YARP keeps its current configuration.</param>
     public YarpConfiguration(IConfiguration settings, Func<bool> areValid)
     {
         _settings = settings;
@@ -50,7 +50,7 @@ internal sealed class YarpConfiguration : ConfigurationProvider, IConfigurationS
                     if (value is not null) data[$"{cluster}:{key}:{path}"] = value;
                 }
             }
-            // Part of what the handler is made from: a change makes YARP build a new one.
+            // YARP creates a new HTTP handler when the metadata changes.
             data[$"{cluster}:Metadata:MaxConcurrentRequests"] = backend["MaxConcurrentRequests"];
             data[$"{cluster}:Metadata:Timeout"] = backend["Timeout"];
             if (!bool.TryParse(backend["Forward"], out var forward) || !forward) continue;

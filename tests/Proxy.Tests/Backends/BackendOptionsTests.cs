@@ -9,7 +9,7 @@ namespace Proxy.Tests.Backends;
 public class BackendOptionsTests
 {
     [Fact]
-    public void ReadsABackend_WithItsDefaults()
+    public void ReadsABackend_WithDefaults()
     {
         var east = Assert.Single(Read(out var errors, "Backends:east:Address=http://pacs:8042/dicom-web/"));
         Assert.Empty(errors);
@@ -38,14 +38,14 @@ public class BackendOptionsTests
     public void ReadsTheOtherCredentials(string scheme, string setting, string header, string value)
     {
         var east = Assert.Single(Read(
-            out var errors, "Backends:east:Address=http://pacs", "Backends:east:Authentication:Scheme="
-                + scheme, "Backends:east:Authentication:" + setting, "Backends:east:Authentication:Value=k3y"));
+            out var errors, "Backends:east:Address=http://pacs", "Backends:east:Authentication:Scheme=" + scheme,
+            "Backends:east:Authentication:" + setting, "Backends:east:Authentication:Value=k3y"));
         Assert.Empty(errors);
         Assert.Equal(new Credential(header, value), east.Credential);
     }
 
     [Fact]
-    public void TheFirstOfSeveralDestinationsIsTheAddress()
+    public void TakesTheFirstDestinationAsTheAddress()
     {
         var east = Assert.Single(Read(
             out var errors, "Backends:east:Destinations:a:Address=http://a/dicom-web",
@@ -55,7 +55,7 @@ public class BackendOptionsTests
     }
 
     [Fact]
-    public void WithoutABackendTheErrorShowsHowToNameOne()
+    public void ShowsAnExample_WhenNoBackendIsConfigured()
     {
         Assert.Empty(Read(out var errors));
         Assert.Contains(
@@ -85,7 +85,7 @@ public class BackendOptionsTests
     [InlineData(
         "Backends:east:Destinations:a:Address=http://a",
         "Backends:east:Address = \"http://pacs\": either Address or Destinations, not both")]
-    public void AnErrorNamesTheKeyTheValueAndWhatIsAllowed(string setting, string error)
+    public void NamesTheKeyTheValueAndTheAllowedValues_WhenASettingIsWrong(string setting, string error)
     {
         Read(out var errors, "Backends:east:Address=http://pacs", setting);
         Assert.Contains(errors, e => e.StartsWith(error, StringComparison.Ordinal));
@@ -93,7 +93,7 @@ public class BackendOptionsTests
     }
 
     [Fact]
-    public void EveryErrorIsToldAtOnce()
+    public void ReportsAllErrorsTogether()
     {
         Read(
             out var errors, "Backends:east:Address=nowhere", "Backends:east:Timeout=soon", "Backends:west:Preference=first",
@@ -115,7 +115,7 @@ public class BackendOptionsTests
     [InlineData("Backends:east:Address=http://lab:s3cret@pacs/dicom-web")]
     [InlineData("Backends:east:Destinations:a:Address=http://lab:s3cret@pacs/dicom-web")]
     [InlineData("Backends:east:Destinations:a:Address=http://a", "Backends:east:Address=http://lab:s3cret@pacs/dicom-web")]
-    public void ACredentialIsNeverShown(params string[] settings)
+    public void HidesCredentialsInErrors(params string[] settings)
     {
         Read(out var errors, ["Backends:east:Address=http://pacs", .. settings]);
         Assert.NotEmpty(errors);
@@ -123,7 +123,7 @@ public class BackendOptionsTests
     }
 
     [Fact]
-    public void ABackendsOwnTextShowsNoSecret()
+    public void HidesTheSecretInToString()
     {
         var east = Assert.Single(Read(
             out _, "Backends:east:Address=http://pacs", "Backends:east:Authentication:Scheme=Bearer",
@@ -134,7 +134,7 @@ public class BackendOptionsTests
 
     private static IReadOnlyList<BackendOptions> Read(out IReadOnlyList<string> errors, params string[] settings)
     {
-        // The last of two settings of one key stands, as from the command line.
+        // Of two settings with one key the last wins, as on the command line.
         var reader = new SettingsReader(new ConfigurationBuilder().AddInMemoryCollection(
             settings.Select(s => s.Split('=', 2)).GroupBy(s => s[0]).ToDictionary(s => s.Key, string? (s) => s.Last()[1])).Build());
         var backends = BackendOptions.ReadAll(reader);

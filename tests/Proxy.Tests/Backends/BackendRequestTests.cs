@@ -13,7 +13,7 @@ public class BackendRequestTests
     [InlineData("studies/1.2?x=1", FailureScope.Study, "1.2")]
     [InlineData("studies/1.2/series/1.2.3/metadata", FailureScope.Study, "1.2")]
     [InlineData("studies/x/series", FailureScope.Search, null)]
-    public void ItsFailureSpeaksForWhatItNames(string path, FailureScope scope, string? study)
+    public void FindsTheStudyAndTheFailureScope(string path, FailureScope scope, string? study)
     {
         var request = new BackendRequest(path, "*/*");
         Assert.Equal(scope, request.Scope);
@@ -27,13 +27,13 @@ public class BackendRequestTests
     [InlineData("studies/1.2/series/1.2.3/instances/1.2.3.4/metadata", false)]
     [InlineData("studies/1.2/series/1.2.3/instances?limit=1", false)]
     [InlineData("studies/1.2/series/1.2.3", false)]
-    public void AnInstanceAndItsFrames_AreObjects(string path, bool isObject) =>
+    public void IsAnObject_ForAnInstanceOrItsFrames(string path, bool isObject) =>
         Assert.Equal(isObject, new BackendRequest(path, "*/*").IsObject);
 
     [Theory]
     [InlineData("multipart/related; type=\"application/octet-stream\"; transfer-syntax=*", true)]
     [InlineData("multipart/related; type=\"application/dicom\"", true)]
     [InlineData("multipart/related; type=\"application/octet-stream\"; transfer-syntax=1.2.840.10008.1.2.1", false)]
-    public void AsStored_IsWhatNamesNoTransferSyntaxOrAny(string accept, bool isAsStored) =>
+    public void IsAsStored_WhenNoTransferSyntaxIsNamedOrAnyIsAccepted(string accept, bool isAsStored) =>
         Assert.Equal(isAsStored, new BackendRequest("studies/1.2", accept).IsAsStored);
 }

@@ -22,30 +22,30 @@ public sealed class BackendSchedulerTests : IDisposable
     private static readonly FetchTarget OtherStudy = new(Uid.Parse("1.3"), Uid.Parse("1.3.1"));
 
     private readonly FakeTimeProvider _time = new();
-    private readonly Lab _lab;
+    private readonly Setup _setup;
 
-    public BackendSchedulerTests() => _lab = new(_time);
+    public BackendSchedulerTests() => _setup = new(_time);
 
-    public void Dispose() => _lab.Dispose();
+    public void Dispose() => _setup.Dispose();
 
     [Fact]
-    public async Task SoManyRunAtOnce_AndTheNextWhenOneEnds()
+    public async Task LimitsRunningPrefetches_AndStartsTheNextWhenOneEnds()
     {
-        var first = await TakeAsync(OtherStudy, PrefetchPriority.Next, most: 2);
-        var second = await TakeAsync(OtherStudy, PrefetchPriority.Next, most: 2);
-        var third = TakeAsync(OtherStudy, PrefetchPriority.Next, most: 2);
+        var first = await TakeAsync(OtherStudy, PrefetchPriority.Next, maxRunning: 2);
+        var second = await TakeAsync(OtherStudy, PrefetchPriority.Next, maxRunning: 2);
+        var third = TakeAsync(OtherStudy, PrefetchPriority.Next, maxRunning: 2);
         Assert.False(third.IsCompleted);
 
         first.Dispose();
         (await third).Dispose();
         second.Dispose();
-        Assert.Equal(0, _lab.Turns.CountRunning(East));
+        Assert.Equal(0, _setup.Scheduler.CountRunning(East));
     }
 
     [Fact]
-    public async Task TheHigherRankGoesFirst_ThenTheLowerNumber_ThenWhoCameFirst()
+    public async Task GrantsSlotsByPriority_ThenByNumber_ThenByArrival()
     {
-        var running = await TakeAsync(OtherStudy, PrefetchPriority.Next, most: 1);
+        var running = await TakeAsync(OtherStudy, PrefetchPriority.Next, maxRunning: 1);
         var order = new List<string>();
         Task[] all = [
             Then("priors", PrefetchPriority.Priors, 1), Then("next 7", PrefetchPriority.Next, 7), Then("next 3", PrefetchPriority.Next, 3),
@@ -58,161 +58,162 @@ public sealed class BackendSchedulerTests : IDisposable
 
         async Task Then(string name, PrefetchPriority priority, long number)
         {
-            using var slot = await TakeAsync(OtherStudy, priority, most: 1, number);
+            using var slot = await TakeAsync(OtherStudy, priority, maxRunning: 1, number);
             lock (order) order.Add(name);
         }
     }
 
     [Fact]
-    public async Task AClientBreaksOffWhatIsForSomethingElse()
+    public async Task CancelsAPrefetch_WhenAClientRequestsAnotherTarget()
     {
         using var running = await TakeAsync(OtherStudy, PrefetchPriority.Next);
-        using var client = _lab.Turns.BeginForeground(East, Pixels);
+        using var client = _setup.Scheduler.BeginForeground(East, Pixels);
         await Until.TrueAsync(() => running.Stopped.IsCancellationRequested);
     }
 
     [Fact]
-    public async Task WhatIsForTheSameSeriesRunsBeside_AndAnotherSeriesDoesNot()
+    public async Task KeepsPrefetchesOfTheSameSeries_AndCancelsThoseOfOtherSeries()
     {
         using var same = await TakeAsync(Pixels, PrefetchPriority.ReadAhead);
         using var other = await TakeAsync(OtherSeries, PrefetchPriority.ReadAhead);
         using var metadata = await TakeAsync(new(Pixels.Study), PrefetchPriority.ReadAhead);
-        using var client = _lab.Turns.BeginForeground(East, Pixels);
+        using var client = _setup.Scheduler.BeginForeground(East, Pixels);
         await Until.TrueAsync(() => other.Stopped.IsCancellationRequested);
         Assert.False(same.Stopped.IsCancellationRequested);
         Assert.False(metadata.Stopped.IsCancellationRequested);
     }
 
     [Fact]
-    public async Task ASearchStopsAllButReadAhead()
+    public async Task CancelsAllButReadAhead_WhenAClientSearches()
     {
-        using var ahead = await TakeAsync(Pixels, PrefetchPriority.ReadAhead);
+        using var readAhead = await TakeAsync(Pixels, PrefetchPriority.ReadAhead);
         using var next = await TakeAsync(OtherStudy, PrefetchPriority.Next);
-        using var client = _lab.Turns.BeginForeground(East, null);
+        using var client = _setup.Scheduler.BeginForeground(East, null);
         await Until.TrueAsync(() => next.Stopped.IsCancellationRequested);
-        Assert.False(ahead.Stopped.IsCancellationRequested);
+        Assert.False(readAhead.Stopped.IsCancellationRequested);
     }
 
     [Fact]
-    public async Task NothingBeginsWhileAClientWaits_NorJustAfter()
+    public async Task GrantsNoSlot_WhileAClientWaitsOrJustAfter()
     {
-        var client = _lab.Turns.BeginForeground(East, Pixels)!;
-        var wish = TakeAsync(OtherStudy, PrefetchPriority.Next);
+        var client = _setup.Scheduler.BeginForeground(East, Pixels)!;
+        var pending = TakeAsync(OtherStudy, PrefetchPriority.Next);
         client.Dispose();
         _time.Advance(TimeSpan.FromMilliseconds(150));
-        Assert.False(wish.IsCompleted);
+        Assert.False(pending.IsCompleted);
         _time.Advance(TimeSpan.FromMilliseconds(100));
-        (await wish).Dispose();
+        (await pending).Dispose();
     }
 
     [Fact]
-    public async Task BehindAClientOneRunsAtATime_AndThenAPause_UntilNoneCameForAWhile()
+    public async Task RunsOnePrefetchAtATimeWithPauses_AfterAClientRequest()
     {
-        _lab.Turns.BeginForeground(East, Pixels)!.Dispose();
+        _setup.Scheduler.BeginForeground(East, Pixels)!.Dispose();
         _time.Advance(TimeSpan.FromMilliseconds(300));
         var first = await TakeAsync(OtherStudy, PrefetchPriority.Next);
         var others = Enumerable.Range(0, 4).Select(_ => TakeAsync(OtherStudy, PrefetchPriority.Next)).ToList();
         _time.Advance(TimeSpan.FromMilliseconds(400));
-        Assert.Equal(1, _lab.Turns.CountRunning(East));
+        Assert.Equal(1, _setup.Scheduler.CountRunning(East));
         first.Dispose();
         _time.Advance(TimeSpan.FromMilliseconds(700));
-        Assert.Equal(0, _lab.Turns.CountRunning(East));
+        Assert.Equal(0, _setup.Scheduler.CountRunning(East));
         _time.Advance(TimeSpan.FromMilliseconds(101));
-        Assert.Equal(1, _lab.Turns.CountRunning(East));
+        Assert.Equal(1, _setup.Scheduler.CountRunning(East));
         _time.Advance(TimeSpan.FromSeconds(2));
-        Assert.Equal(1, _lab.Turns.CountRunning(East));
+        Assert.Equal(1, _setup.Scheduler.CountRunning(East));
         for (var i = 0; i < 14; i++) _time.Advance(TimeSpan.FromSeconds(1));
-        Assert.Equal(4, _lab.Turns.CountRunning(East));
+        Assert.Equal(4, _setup.Scheduler.CountRunning(East));
         await Task.WhenAll(others);
     }
 
     [Fact]
-    public async Task WhatIsBrokenOffAgainAndAgainIsTriedMoreAndMoreSeldom()
+    public async Task LengthensThePause_WhenPrefetchesAreCancelledRepeatedly()
     {
         var pauses = new List<int>();
         for (var round = 0; round < 6; round++)
         {
-            var wish = TakeAsync(OtherStudy, PrefetchPriority.Next);
+            var pending = TakeAsync(OtherStudy, PrefetchPriority.Next);
             var waited = 0;
-            for (; !wish.IsCompleted && _lab.Turns.CountRunning(East) == 0; waited++)
+            for (; !pending.IsCompleted && _setup.Scheduler.CountRunning(East) == 0; waited++)
             {
-                // A client that comes every 400 ms keeps the backend one that is careful with.
-                _lab.Turns.BeginForeground(East, OtherStudy)!.Dispose();
+                // A client request every 400 ms keeps the scheduler in its cautious mode.
+                _setup.Scheduler.BeginForeground(East, OtherStudy)!.Dispose();
                 _time.Advance(TimeSpan.FromMilliseconds(250));
                 _time.Advance(TimeSpan.FromMilliseconds(150));
             }
-            using var slot = await wish;
-            _lab.Turns.BeginForeground(East, Pixels)!.Dispose();
+            using var slot = await pending;
+            _setup.Scheduler.BeginForeground(East, Pixels)!.Dispose();
             pauses.Add(waited);
         }
         Assert.Equal([0, 3, 5, 10, 20, 25], pauses);
     }
 
     [Fact]
-    public async Task AnotherBackendIsNoneOfItsBusiness()
+    public async Task IgnoresClientRequestsToOtherBackends()
     {
-        using var client = _lab.Turns.BeginForeground("west", Pixels);
+        using var client = _setup.Scheduler.BeginForeground("west", Pixels);
         (await TakeAsync(OtherStudy, PrefetchPriority.Next)).Dispose();
     }
 
     [Fact]
-    public async Task NothingIsAskedOfAnOverloadedBackend_UntilItsTimeIsOver()
+    public async Task GrantsNoSlot_WhileABackendIsOverloaded()
     {
-        _lab.States.Note(East, Probe, new(East, BackendError.Overloaded, "status 429") { RetryAfter = TimeSpan.FromSeconds(4) });
-        var wish = TakeAsync(OtherStudy, PrefetchPriority.ReadAhead);
+        _setup.States.Note(East, Probe, new(East, BackendError.Overloaded, "status 429") { RetryAfter = TimeSpan.FromSeconds(4) });
+        var pending = TakeAsync(OtherStudy, PrefetchPriority.ReadAhead);
         _time.Advance(TimeSpan.FromSeconds(3.9));
-        Assert.False(wish.IsCompleted);
+        Assert.False(pending.IsCompleted);
         await Until.TrueAsync(() =>
         {
             _time.Advance(TimeSpan.FromMilliseconds(600));
-            return wish.IsCompleted;
+            return pending.IsCompleted;
         });
-        (await wish).Dispose();
+        (await pending).Dispose();
     }
 
     [Fact]
-    public async Task NothingIsAskedOfABackendWhoseCircuitIsOpen()
+    public async Task GrantsNoSlot_WhileTheCircuitIsOpen()
     {
         for (var i = 0; i < Circuit.Outages; i++)
-            _lab.States.Note(East, Probe, new(East, BackendError.Unreachable, "gone") { IsConnectionFailure = true });
-        var wish = TakeAsync(OtherStudy, PrefetchPriority.Asked);
+            _setup.States.Note(East, Probe, new(East, BackendError.Unreachable, "down") { IsConnectionFailure = true });
+        var pending = TakeAsync(OtherStudy, PrefetchPriority.Asked);
         _time.Advance(TimeSpan.FromSeconds(2));
-        Assert.False(wish.IsCompleted);
+        Assert.False(pending.IsCompleted);
 
-        _lab.States.Note(East, Probe, null);
+        _setup.States.Note(East, Probe, null);
         await Until.TrueAsync(() =>
         {
             _time.Advance(TimeSpan.FromMilliseconds(600));
-            return wish.IsCompleted;
+            return pending.IsCompleted;
         });
-        (await wish).Dispose();
+        (await pending).Dispose();
     }
 
     [Fact]
-    public async Task WhoIsNotWantedAnyMoreHoldsNobodyUp()
+    public async Task SkipsCancelledWaiters()
     {
-        using var gone = new CancellationTokenSource();
-        var running = await TakeAsync(OtherStudy, PrefetchPriority.Next, most: 1);
-        var unwanted = _lab.Turns.AcquireAsync(
-            East, OtherStudy, PrefetchPriority.Asked, order: 0, most: 1, CancellationToken.None, gone.Token);
-        var wanted = TakeAsync(OtherStudy, PrefetchPriority.Next, most: 1);
-        await gone.CancelAsync();
+        using var cancelled = new CancellationTokenSource();
+        var running = await TakeAsync(OtherStudy, PrefetchPriority.Next, maxRunning: 1);
+        var unwanted = _setup.Scheduler.AcquireAsync(
+            East, OtherStudy, PrefetchPriority.Asked, order: 0, maxRunning: 1, CancellationToken.None, cancelled.Token);
+        var wanted = TakeAsync(OtherStudy, PrefetchPriority.Next, maxRunning: 1);
+        await cancelled.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => unwanted);
         running.Dispose();
         (await wanted).Dispose();
     }
 
     [Fact]
-    public async Task ATurnEndsWithWhatItWasTakenFor_AndNotWithThePatienceOfWaitingForIt()
+    public async Task CancelsAGrantedSlotWithItsJob_NotWithTheWaitToken()
     {
-        using var patience = new CancellationTokenSource();
+        using var waiting = new CancellationTokenSource();
         using var job = new CancellationTokenSource();
-        using var slot = await _lab.Turns.AcquireAsync(
-            East, OtherStudy, PrefetchPriority.Next, order: 0, most: 1, patience.Token, job.Token);
-        var late = _lab.Turns.AcquireAsync(East, OtherStudy, PrefetchPriority.Next, order: 0, most: 1, patience.Token, job.Token);
-        await patience.CancelAsync();
+        using var slot = await _setup.Scheduler.AcquireAsync(
+            East, OtherStudy, PrefetchPriority.Next, order: 0, maxRunning: 1, waiting.Token, job.Token);
+        var late = _setup.Scheduler.AcquireAsync(
+            East, OtherStudy, PrefetchPriority.Next, order: 0, maxRunning: 1, waiting.Token, job.Token);
+        await waiting.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => late);
-        patience.Dispose();
+        waiting.Dispose();
         Assert.False(slot.Stopped.IsCancellationRequested);
 
         await job.CancelAsync();
@@ -223,19 +224,19 @@ public sealed class BackendSchedulerTests : IDisposable
     [Theory]
     [InlineData(RequestPurpose.Revalidation)]
     [InlineData(RequestPurpose.Prefetch)]
-    public async Task WorkInTheBackgroundIsNoWaitingClient(RequestPurpose purpose)
+    public async Task IgnoresBackgroundWork_WhenCountingClients(RequestPurpose purpose)
     {
         using var slot = await TakeAsync(OtherStudy, PrefetchPriority.Next);
 
         await CurrentPurpose.RunAsync(purpose, async () =>
         {
             await Task.Yield();
-            Assert.Null(_lab.Turns.BeginForeground(East, Pixels));
+            Assert.Null(_setup.Scheduler.BeginForeground(East, Pixels));
         });
 
         Assert.False(slot.Stopped.IsCancellationRequested);
         Assert.Equal(RequestPurpose.Client, CurrentPurpose.Value);
-        using var client = _lab.Turns.BeginForeground(East, Pixels);
+        using var client = _setup.Scheduler.BeginForeground(East, Pixels);
         await Until.TrueAsync(() => slot.Stopped.IsCancellationRequested);
     }
 
@@ -252,43 +253,45 @@ public sealed class BackendSchedulerTests : IDisposable
     [InlineData("studies/1.2/series/1.3", "1.2 1.3")]
     [InlineData("studies/1.2/series/1.3/instances/1.4/frames/1", "1.2 1.3")]
     [InlineData("studies/1.2/series/1.3/instances/1.4/bulk/7fe00010", "1.2 1.3")]
-    public void ARequestSaysWhatItIsFor(string pathAndQuery, string? target) =>
+    public void ParsesTheFetchTarget_FromThePath(string pathAndQuery, string? target) =>
         Assert.Equal(target, FetchTarget.Parse(pathAndQuery) is { } of ? $"{of.Study} {of.Series}".Trim() : null);
 
     [Fact]
-    public async Task HoweverManyComeAndGo_NeverMoreThanSoManyRun_AndNoneIsLeftBehind()
+    public async Task StaysWithinTheLimit_WhenManyPrefetchesCompete()
     {
         var (running, peak) = (0, 0);
         await Parallel.ForAsync(0, 500, TestContext.Current.CancellationToken, async (i, _) =>
         {
-            using var slot = await TakeAsync(OtherStudy, (PrefetchPriority)(i % 5), most: 4, number: i);
+            using var slot = await TakeAsync(OtherStudy, (PrefetchPriority)(i % 5), maxRunning: 4, number: i);
             var now = Interlocked.Increment(ref running);
-            lock (_lab) peak = Math.Max(peak, now);
+            lock (_setup) peak = Math.Max(peak, now);
             await Task.Yield();
             Interlocked.Decrement(ref running);
         });
         Assert.InRange(peak, 1, 4);
-        Assert.Equal(0, _lab.Turns.CountRunning(East));
+        Assert.Equal(0, _setup.Scheduler.CountRunning(East));
     }
 
-    private Task<BackendScheduler.FetchSlot> TakeAsync(FetchTarget target, PrefetchPriority priority, int most = 8, long number = 0) =>
-        _lab.Turns.AcquireAsync(East, target, priority, number, most, CancellationToken.None, TestContext.Current.CancellationToken);
+    private Task<BackendScheduler.FetchSlot> TakeAsync(
+        FetchTarget target, PrefetchPriority priority, int maxRunning = 8, long number = 0) =>
+        _setup.Scheduler.AcquireAsync(
+            East, target, priority, number, maxRunning, CancellationToken.None, TestContext.Current.CancellationToken);
 
-    private sealed class Lab : IDisposable
+    private sealed class Setup : IDisposable
     {
         private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
 
-        public Lab(TimeProvider time)
+        public Setup(TimeProvider time)
         {
             States = new(
                 time, new(_services.GetRequiredService<IMeterFactory>()), new(NullLogger<EventLog>.Instance),
                 NullLogger<BackendStates>.Instance);
-            Turns = new(States, time);
+            Scheduler = new(States, time);
         }
 
         public BackendStates States { get; }
 
-        public BackendScheduler Turns { get; }
+        public BackendScheduler Scheduler { get; }
 
         public void Dispose() => _services.Dispose();
     }

@@ -3,16 +3,15 @@ using Xunit;
 
 namespace Proxy.Tests.Backends;
 
-/// <summary>What is configured now: in its order, and swapped whole.</summary>
 public class BackendSetTests
 {
     private readonly BackendSet _set = new([Create("west", 2), Create("north", 1), Create("east", 1)]);
 
     [Fact]
-    public void ThePreferredComesFirst_ThenByName() => Assert.Equal(["east", "north", "west"], _set.All.Select(b => b.Name));
+    public void OrdersBackendsByPreference_ThenByName() => Assert.Equal(["east", "north", "west"], _set.All.Select(b => b.Name));
 
     [Fact]
-    public void AllAsOneIsTheSame_UntilOthersAreSet()
+    public void ReturnsTheSameScope_UntilTheBackendsChange()
     {
         var before = _set.AsOne;
         Assert.True(before.IsAll);
@@ -28,14 +27,14 @@ public class BackendSetTests
     }
 
     [Fact]
-    public void AnIdentityLeadsBackToItsName_HoweverThatIsWritten()
+    public void FindsTheNameOfAnIdentity_IgnoringCase()
     {
         var identity = Set("east", "http://a/dicom-web").FindIdentity("EAST")!;
         Assert.Equal("East", Set("East", "http://a/dicom-web").FindName(identity));
     }
 
     [Fact]
-    public void AnotherAddressIsAnotherIdentity()
+    public void GivesAnotherIdentity_WhenTheAddressChanges()
     {
         var identity = Set("east", "http://a/dicom-web").FindIdentity("east")!;
         Assert.Null(Set("east", "http://b/dicom-web").FindName(identity));
@@ -46,7 +45,7 @@ public class BackendSetTests
     [InlineData("")]
     [InlineData("east")]
     [InlineData("west@0")]
-    public void WhatIsNotConfiguredHasNone(string identity)
+    public void FindsNothing_WhenTheBackendIsNotConfigured(string identity)
     {
         Assert.Null(Set("east", "http://a/dicom-web").FindName(identity));
         Assert.Null(Set("east", "http://a/dicom-web").FindIdentity("west"));

@@ -14,18 +14,18 @@ public class KeepAliveStreamTests
     private const string Body = "a\r\nKeep-Alive: timeout=1\r\n\r\nbc";
 
     [Property(MaxTest = 200)]
-    public async Task TheHeaderIsHidden_HoweverTheBytesArrive_AndTheBodyIsNot(DoNotSize<int> any) =>
+    public async Task HidesTheHeaderAndKeepsTheBody_InPiecesOfAnySize(DoNotSize<int> any) =>
         Assert.Equal(HeadAsRead + Body, await AskAsync(Head + Body, any.Item, most: 12));
 
     [Fact]
-    public async Task TheHeaderIsHidden_WhenAllComesAtOnce() =>
+    public async Task HidesTheHeader_WhenTheAnswerArrivesInOnePiece() =>
         Assert.Equal(HeadAsRead + Body, await AskAsync(Head + Body, 1, most: 100_000));
 
     [Theory]
     [InlineData("keep-alive: timeout=1")]
     [InlineData("KEEP-ALIVE: timeout=1")]
     [InlineData("Keep-Alive:timeout=1, max=5")]
-    public async Task TheHeaderIsHidden_InAnySpelling(string header)
+    public async Task HidesTheHeader_InAnySpelling(string header)
     {
         var read = await AskAsync($"HTTP/1.1 200 OK\r\n{header}\r\n\r\n", 1, 100);
         Assert.DoesNotContain("\nkeep-alive:", read, StringComparison.OrdinalIgnoreCase);
@@ -36,10 +36,10 @@ public class KeepAliveStreamTests
     [InlineData("HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nX-Keep-Alive: 1\r\nServer: keep-alive\r\n\r\n")]
     [InlineData("HTTP/1.1 204 No Content\r\n\r\n")]
     [InlineData("HTTP/1.1 200 OK\r\nKeep-Aliv: 1\r\nKeep: alive\r\n\r\n")]
-    public async Task OtherHeadersStayAsTheyAre(string head) => Assert.Equal(head, await AskAsync(head, 1, 3));
+    public async Task KeepsOtherHeaders(string head) => Assert.Equal(head, await AskAsync(head, 1, 3));
 
     [Property(MaxTest = 100)]
-    public async Task OnOneConnection_EveryHeadIsRead_AndNoBody(DoNotSize<int> any)
+    public async Task ChangesEveryHeadAndNoBody_OnOneConnection(DoNotSize<int> any)
     {
         var seed = any.Item;
         // Three answers, each after a request; every body holds a line that looks like the header.
@@ -53,10 +53,10 @@ public class KeepAliveStreamTests
     }
 
     /// <summary>
-    /// An archive may answer before it has read the whole request (413, 401): its body is then read while the request's is written.
+    /// An archive may answer before it has read the whole request (413, 401): its body arrives while the request's body is written.
     /// </summary>
     [Property(MaxTest = 100)]
-    public async Task ABodyIsNotChanged_WhileTheRequestIsStillGoingOut(DoNotSize<int> any)
+    public async Task KeepsTheBody_WhileTheRequestIsStillBeingSent(DoNotSize<int> any)
     {
         using var connection = new KeepAliveStream(
             PieceStream.Random(Encoding.ASCII.GetBytes(Head + Body + HeadAsRead), any.Item, most: 9));
@@ -69,7 +69,7 @@ public class KeepAliveStreamTests
     }
 
     [Fact]
-    public async Task TheRequestAfterOneWithABodyIsANewOne()
+    public async Task HidesTheHeaderAgain_AfterARequestWithABody()
     {
         using var connection = new KeepAliveStream(PieceStream.Random(Encoding.ASCII.GetBytes(Head + Body + Head + Body), 1, most: 9));
         await WriteAsync(connection, "POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\n0123", 1);
@@ -81,7 +81,7 @@ public class KeepAliveStreamTests
     [Theory]
     [InlineData("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")]
     [InlineData("GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n")]
-    public async Task BehindTheAnswerToARequestWithoutAKnownEnd_NothingIsChanged(string request)
+    public async Task ChangesNothing_AfterARequestWithoutAKnownLength(string request)
     {
         using var connection = new KeepAliveStream(PieceStream.Random(Encoding.ASCII.GetBytes(Head + Body + Head), 1, most: 9));
         await WriteAsync(connection, request, 1);
@@ -91,14 +91,14 @@ public class KeepAliveStreamTests
     }
 
     [Fact]
-    public async Task TheHeadAfterAnInterimAnswerIsRead()
+    public async Task HidesTheHeader_AfterAnInterimAnswer()
     {
         const string Interim = "HTTP/1.1 100 Continue\r\n\r\n";
         Assert.Equal(Interim + HeadAsRead + Body, await AskAsync(Interim + Head + Body, 1, 7));
     }
 
     [Fact]
-    public void ReadsAndWritesThatWaitDoTheSame()
+    public void HidesTheHeader_InSynchronousReads()
     {
         using var connection = new KeepAliveStream(new MemoryStreamOf(Head));
         connection.Write("GET / HTTP/1.1\r\n\r\n"u8);
@@ -106,7 +106,7 @@ public class KeepAliveStreamTests
         Assert.Equal(HeadAsRead, Encoding.ASCII.GetString(buffer, 0, connection.Read(buffer, 0, buffer.Length)));
     }
 
-    /// <summary>In pieces of one to seven bytes.</summary>
+    /// <summary>Writes in pieces of one to seven bytes.</summary>
     private static async Task WriteAsync(Stream connection, string text, int seed)
     {
         var random = new Random(seed);

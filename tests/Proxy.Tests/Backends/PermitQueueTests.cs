@@ -10,7 +10,7 @@ public class PermitQueueTests
     private static CancellationToken Stopped => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task GivesPermitsInTheOrderOfArrival()
+    public async Task GrantsPermitsInOrderOfArrival()
     {
         var first = await _queue.AcquireAsync(1, 10, Stopped);
         var second = _queue.AcquireAsync(1, 10, Stopped);
@@ -26,7 +26,7 @@ public class PermitQueueTests
     }
 
     [Fact]
-    public async Task RefusesOnceAsManyWaitAsMay()
+    public async Task Refuses_WhenTheQueueIsFull()
     {
         using var held = await _queue.AcquireAsync(1, 1, Stopped);
         var waiting = _queue.AcquireAsync(1, 1, Stopped);
@@ -36,7 +36,7 @@ public class PermitQueueTests
     }
 
     [Fact]
-    public async Task ACallerThatLeaves_LeavesItsPlaceToTheNext()
+    public async Task GrantsThePermitToTheNext_WhenAWaiterIsCancelled()
     {
         var held = await _queue.AcquireAsync(1, 10, Stopped);
         using var leave = new CancellationTokenSource();
@@ -49,7 +49,7 @@ public class PermitQueueTests
     }
 
     [Fact]
-    public async Task FollowsTheNumberOfPermits()
+    public async Task FollowsAChangedNumberOfPermits()
     {
         var all = new List<IDisposable>();
         for (var i = 0; i < 4; i++) all.Add(_queue.TryAcquire(4)!);
@@ -63,9 +63,9 @@ public class PermitQueueTests
     }
 
     [Fact]
-    public async Task NeverGivesMoreThanThereAre_HoweverManyComeAndLeave()
+    public async Task StaysWithinTheLimit_WhenManyCallersCompeteAndCancel()
     {
-        int running = 0, most = 0;
+        int running = 0, peak = 0;
         await Parallel.ForEachAsync(
             Enumerable.Range(0, 2000), new ParallelOptions { MaxDegreeOfParallelism = 64, CancellationToken = Stopped },
             async (i, stopped) =>
@@ -76,16 +76,16 @@ public class PermitQueueTests
             {
                 using var permit = await _queue.AcquireAsync(4, 100, leave.Token);
                 var now = Interlocked.Increment(ref running);
-                for (int seen; (seen = Volatile.Read(ref most)) < now && Interlocked.CompareExchange(ref most, now, seen) != seen;) { }
+                for (int seen; (seen = Volatile.Read(ref peak)) < now && Interlocked.CompareExchange(ref peak, now, seen) != seen;) { }
                 await Task.Yield();
                 Interlocked.Decrement(ref running);
             }
             catch (OperationCanceledException) when (!stopped.IsCancellationRequested)
             {
-                // It left.
+                // The caller cancelled.
             }
         });
-        Assert.InRange(most, 1, 4);
+        Assert.InRange(peak, 1, 4);
         for (var i = 0; i < 4; i++) Assert.NotNull(_queue.TryAcquire(4));
     }
 }

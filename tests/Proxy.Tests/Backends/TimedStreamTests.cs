@@ -7,8 +7,8 @@ namespace Proxy.Tests.Backends;
 
 public sealed class TimedStreamTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan AlmostAll = Patience - TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan ReadTimeout = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan JustUnderTimeout = ReadTimeout - TimeSpan.FromMilliseconds(1);
 
     private static CancellationToken Stopped => TestContext.Current.CancellationToken;
 
@@ -18,7 +18,7 @@ public sealed class TimedStreamTests : IDisposable
     private readonly TimedStream _stream;
     private readonly byte[] _buffer = new byte[10];
 
-    public TimedStreamTests() => _stream = new(_line.Reader.AsStream(), Patience, _time, _cancel.Token);
+    public TimedStreamTests() => _stream = new(_line.Reader.AsStream(), ReadTimeout, _time, _cancel.Token);
 
     public void Dispose()
     {
@@ -27,13 +27,13 @@ public sealed class TimedStreamTests : IDisposable
     }
 
     [Fact]
-    public async Task ABodyThatKeepsComingMayTakeAsLongAsItLikes()
+    public async Task AcceptsALongBody_WhileItKeepsArriving()
     {
         var buffer = new byte[100_000];
         for (var i = 0; i < 10; i++)
         {
             var reading = _stream.ReadAsync(buffer, Stopped).AsTask();
-            _time.Advance(AlmostAll);
+            _time.Advance(JustUnderTimeout);
             Assert.False(reading.IsCompleted);
             await _line.Writer.WriteAsync(new byte[40_000], Stopped);
             Assert.Equal(40_000, await reading);
@@ -43,7 +43,7 @@ public sealed class TimedStreamTests : IDisposable
     }
 
     [Fact]
-    public async Task ABodyThatDripsIsATimeout()
+    public async Task TimesOut_WhenABodyIsTooSlow()
     {
         await Assert.ThrowsAsync<TimeoutException>(async () =>
         {
@@ -52,13 +52,13 @@ public sealed class TimedStreamTests : IDisposable
     }
 
     [Fact]
-    public async Task ABodyOfTheLeastRateIsWaitedFor()
+    public async Task AcceptsABodyAtTheMinimumRate()
     {
-        for (var seconds = 0; seconds <= 300; seconds++) await DripAsync(TimedStream.LeastBytesPerSecond);
+        for (var seconds = 0; seconds <= 300; seconds++) await DripAsync(TimedStream.MinBytesPerSecond);
     }
 
     [Fact]
-    public async Task ASmallBodyMayDrip_UntilItsEnd()
+    public async Task AcceptsASmallSlowBody()
     {
         for (var seconds = 0; seconds < 59; seconds++) await DripAsync(1);
         await _line.Writer.CompleteAsync();
@@ -66,27 +66,27 @@ public sealed class TimedStreamTests : IDisposable
     }
 
     [Fact]
-    public async Task ABodyThatStopsIsATimeout()
+    public async Task TimesOut_WhenABodyStops()
     {
         var reading = _stream.ReadAsync(_buffer, Stopped).AsTask();
-        _time.Advance(Patience);
+        _time.Advance(ReadTimeout);
         await Assert.ThrowsAsync<TimeoutException>(() => reading);
     }
 
     [Fact]
-    public async Task TheReadersOwnTimeDoesNotCount()
+    public async Task DoesNotCountTheReadersOwnTime()
     {
         await _line.Writer.WriteAsync(new byte[] { 1 }, Stopped);
         Assert.Equal(1, await _stream.ReadAsync(_buffer, Stopped));
-        _time.Advance(Patience * 10);
+        _time.Advance(ReadTimeout * 10);
         var reading = _stream.ReadAsync(_buffer, Stopped).AsTask();
-        _time.Advance(AlmostAll);
+        _time.Advance(JustUnderTimeout);
         await _line.Writer.WriteAsync(new byte[] { 2 }, Stopped);
         Assert.Equal(1, await reading);
     }
 
     [Fact]
-    public async Task WhoIsCancelledIsNotLate()
+    public async Task ReportsCancellation_WhenTheCallerCancels()
     {
         var reading = _stream.ReadAsync(_buffer, Stopped).AsTask();
         await _cancel.CancelAsync();
@@ -94,7 +94,7 @@ public sealed class TimedStreamTests : IDisposable
     }
 
     [Fact]
-    public async Task WhatIsBrokenIsNotLate()
+    public async Task ReportsTheFault_WhenTheConnectionBreaks()
     {
         var reading = _stream.ReadAsync(_buffer, Stopped).AsTask();
         await _line.Writer.CompleteAsync(new IOException("reset"));

@@ -9,7 +9,7 @@ namespace Proxy.Tests.Backends;
 public class YarpConfigurationTests
 {
     [Fact]
-    public void ABackendIsACluster()
+    public void MapsABackendToACluster()
     {
         var yarp = Map(out _, "Backends:east:Address=http://pacs:8042/dicom-web", "Backends:east:MaxConcurrentRequests=4");
         Assert.Equal("http://pacs:8042/dicom-web", yarp["Clusters:east:Destinations:address:Address"]);
@@ -18,7 +18,7 @@ public class YarpConfigurationTests
     }
 
     [Fact]
-    public void WhatYarpDocumentsIsPassedOn_AndNothingElse()
+    public void PassesYarpSettingsOn_AndNothingElse()
     {
         var yarp = Map(
             out _, "Backends:east:Destinations:a:Address=http://a", "Backends:east:Destinations:b:Address=http://b",
@@ -35,7 +35,7 @@ public class YarpConfigurationTests
     }
 
     [Fact]
-    public void AForwardedBackendHasOneRoutePerRequestThatIsPassedOn_BehindTheProxysOwn()
+    public void AddsARoutePerForwardableRequest_AfterTheProxysOwnRoutes()
     {
         var yarp = Map(
             out _, "Backends:east:Address=http://pacs", "Backends:east:Forward=true", "Backends:east:MaxForwardedBytes=1000",
@@ -55,14 +55,14 @@ public class YarpConfigurationTests
             var transforms = route.GetSection("Transforms").GetChildren().ToList();
             Assert.Contains(transforms, t => t["PathRemovePrefix"] == "/backends/east/dicomweb");
             Assert.Contains(transforms, t => t["X-Forwarded"] == "Off");
-            // What a client shows the proxy is not the PACS's to see.
+            // The PACS must not see the client's credentials.
             var allowed = Assert.Single(transforms, t => t["RequestHeadersAllowed"] is not null)["RequestHeadersAllowed"]!.Split(';');
             Assert.DoesNotContain(allowed, h => h is "Cookie" or "Authorization" or "Host" or "Forwarded");
         }
     }
 
     [Fact]
-    public void ChangedSettingsAreFollowed()
+    public void FollowsChangedSettings()
     {
         var yarp = Map(out var settings, "Backends:east:Address=http://old", "Backends:west:Address=http://west");
         var changes = 0;

@@ -39,7 +39,7 @@ public sealed class CircuitWalks : IAsyncDisposable
         Assert.Equal(asked, _west.Requests.Count);
         Assert.Equal(["1.2.1"], next.Values("0020000D"));
         Assert.Equal("west", next["X-Failed-Backends"]);
-        Assert.Contains("west did not answer: BadStatus, not asked for a while", Assert.Single(next.Warnings));
+        Assert.Contains("west did not answer: BadStatus, circuit open", Assert.Single(next.Warnings));
         Assert.Equal("no-store", next["Cache-Control"]);
         Assert.Equal("closed", await CircuitAsync("east"));
         Assert.Contains(_proxy.Log.All, l => l.Contains("Backend west is now not asked for a while", StringComparison.Ordinal));
@@ -71,7 +71,7 @@ public sealed class CircuitWalks : IAsyncDisposable
             // The retry of the first attempt waits on the clock.
             await AdvanceUntilAsync(() => search.IsCompleted, "the search is answered");
         }
-        Assert.Contains("not asked for a while", Assert.Single((await proxy.GetAsync(Studies)).Warnings));
+        Assert.Contains("circuit open", Assert.Single((await proxy.GetAsync(Studies)).Warnings));
     }
 
     [Fact]
@@ -162,7 +162,7 @@ public sealed class CircuitWalks : IAsyncDisposable
 
         var refused = replies.Where(r => (int)r.Status != 200).ToList();
         Assert.Equal(35, refused.Count);
-        Assert.All(refused, r => r.IsProblem(503, names: "too many requests wait"));
+        Assert.All(refused, r => r.IsProblem(503, names: "too many requests are waiting"));
         var health = (await proxy.GetAsync("/health/ready")).Json["backends"]!["east"]!;
         Assert.Equal("up", (string)health["state"]!);
         Assert.Equal(0, (int)health["failed"]!);

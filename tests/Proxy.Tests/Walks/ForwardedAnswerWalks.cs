@@ -108,7 +108,7 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
 
         var reply = await _proxy.GetAsync(Workitems);
 
-        reply.IsProblem(502, names: "cannot be passed on");
+        reply.IsProblem(502, names: "cannot be forwarded");
         Assert.Equal("nosniff", reply["X-Content-Type-Options"]);
         AssertHidesThePacs(reply);
     }

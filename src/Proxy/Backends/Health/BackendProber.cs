@@ -2,24 +2,25 @@ using System.Collections.Concurrent;
 
 namespace Proxy.Backends.Health;
 
-/// <summary>Asks a backend whose circuit is open whether it is back, so that no client has to wait to find out.</summary>
+/// <summary>Probes backends whose circuit is open or suspect, so that no client request has to test them.</summary>
 public sealed class BackendProber(BackendSet backends, BackendStates states, BackendClient client, TimeProvider time) : BackgroundService
 {
-    private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(500);
 
-    private readonly ConcurrentDictionary<string, bool> _asking = new(StringComparer.OrdinalIgnoreCase);
+    private readonly ConcurrentDictionary<string, bool> _probing = new(StringComparer.OrdinalIgnoreCase);
 
+    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(Tick, time);
+        using var timer = new PeriodicTimer(PollInterval, time);
         try
         {
             while (await timer.WaitForNextTickAsync(stoppingToken))
             {
                 foreach (var backend in backends.All)
                 {
-                    // One that hangs must not keep the others waiting.
-                    if (states.GetCircuit(backend.Name).IsProbeDue && _asking.TryAdd(backend.Name, true))
+                    // Not awaited: a hanging probe must not delay the other backends.
+                    if (states.GetCircuit(backend.Name).IsProbeDue && _probing.TryAdd(backend.Name, true))
                         _ = ProbeAsync(backend, stoppingToken);
                 }
             }
@@ -42,7 +43,7 @@ public sealed class BackendProber(BackendSet backends, BackendStates states, Bac
         }
         finally
         {
-            _asking.TryRemove(backend.Name, out _);
+            _probing.TryRemove(backend.Name, out _);
         }
     }
 }

@@ -6,34 +6,34 @@ using Proxy.Operations;
 
 namespace Proxy.Backends.Health;
 
-/// <summary>How a backend has answered.</summary>
-/// <param name="IsUp">Whether it works: the failure of one study's objects does not change that.</param>
-/// <param name="Since">When that began.</param>
-/// <param name="Asked">Requests since the start.</param>
-/// <param name="Failed">Those among them that failed, for whatever reason.</param>
-/// <param name="Opened">How often its circuit opened.</param>
-/// <param name="LastFailure">The newest failure; null when there was none.</param>
-/// <param name="WasDown">Whether it was down since the start.</param>
+/// <summary>The health of one backend and its counters since the start.</summary>
+/// <param name="IsUp">Whether the backend works; failures of the objects of one study do not change it.</param>
+/// <param name="Since">The time of the last change of <paramref name="IsUp"/>.</param>
+/// <param name="Asked">The number of requests.</param>
+/// <param name="Failed">The number of failed requests.</param>
+/// <param name="Opened">How often the circuit opened.</param>
+/// <param name="LastFailure">The latest failure; null for none.</param>
+/// <param name="WasDown">Whether the backend has been down.</param>
 public sealed record BackendState(
     bool IsUp, DateTimeOffset Since, long Asked, long Failed, long Opened, BackendFailure? LastFailure, bool WasDown);
 
-/// <summary>What is known of each backend by its answers; one that was never asked has no state.</summary>
+/// <summary>The health of each backend, derived from its answers; a backend without requests has no state.</summary>
 public sealed class BackendStates(TimeProvider time, Counters counters, EventLog events, ILogger<BackendStates> log)
 {
-    /// <summary>A backend that failed has to answer well for so long before it is given a series back that another holds.</summary>
+    /// <summary>After a failure, a backend must work this long before it regains ownership of series that another backend holds.</summary>
     private static readonly TimeSpan SteadyAfter = TimeSpan.FromSeconds(60);
 
-    /// <summary>How recent an answer must be to show that the backend works now.</summary>
+    /// <summary>The age up to which an answer proves that the backend works now.</summary>
     private static readonly TimeSpan Recent = TimeSpan.FromSeconds(10);
 
-    /// <summary>An overloaded backend that names no time, or an odd one, is spared for a time between these.</summary>
-    private static readonly TimeSpan LeastPause = TimeSpan.FromSeconds(1);
+    /// <summary>The bounds and the default of the pause that an overloaded backend requests with Retry-After.</summary>
+    private static readonly TimeSpan MinPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan DefaultPause = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan MaxPause = TimeSpan.FromSeconds(30);
 
     private readonly ConcurrentDictionary<string, Holder> _holders = new(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>The one mutable holder of a backend's state.</summary>
+    /// <summary>The mutable state of one backend.</summary>
     private sealed class Holder
     {
         public readonly Lock Lock = new();
@@ -57,22 +57,24 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
         }
     }
 
+    /// <summary>Finds the health of a backend; null when it has had no requests.</summary>
     public BackendState? Find(string backend) => _holders.GetValueOrDefault(backend) is { State: { } state } holder
         ? state with { Opened = Interlocked.Read(ref holder.Opened) }
         : null;
 
+    /// <summary>The backend's circuit breaker.</summary>
     public Circuit GetCircuit(string backend) => Get(backend).Circuit;
 
-    /// <summary>How one question to the backend is sent.</summary>
+    /// <summary>The backend's retries and hedges.</summary>
     public Attempts GetAttempts(string backend) => Get(backend).Attempts;
 
-    /// <summary>Why the backend is not asked at all for now; null when it is.</summary>
+    /// <summary>The failure for which the circuit is open; null when the backend may be asked.</summary>
     public BackendFailure? FindRefusal(string backend) =>
         _holders.GetValueOrDefault(backend)?.Circuit.Cause is { } cause
-            ? cause with { Detail = "not asked for a while: " + cause.Detail }
+            ? cause with { Detail = "circuit open: " + cause.Detail }
             : null;
 
-    /// <summary>Whether the backend, and what it holds of this study, has not failed for long enough to be relied on again.</summary>
+    /// <summary>True when neither the backend nor this study's objects on it have failed in the last 60 s.</summary>
     public bool IsSteady(string backend, Uid study)
     {
         if (_holders.GetValueOrDefault(backend) is not { State: { } state } holder) return true;
@@ -81,27 +83,27 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
         lock (holder.Lock) return !holder.Troubled.Has(study, now);
     }
 
-    /// <summary>Whether the backend gave a usable answer a moment ago.</summary>
+    /// <summary>Whether the backend gave a usable answer in the last 10 s.</summary>
     public bool HasAnswered(string backend) =>
         _holders.GetValueOrDefault(backend) is { } holder
         && time.GetUtcNow().UtcTicks - Interlocked.Read(ref holder.LastAnswer) < Recent.Ticks;
 
-    /// <summary>Whether the backend said that it is overloaded, and the time that it asked for is not over.</summary>
+    /// <summary>Whether the backend reported overload and its requested pause is not over.</summary>
     public bool IsOverloaded(string backend) =>
         _holders.GetValueOrDefault(backend) is { } holder && time.GetUtcNow().UtcTicks < Interlocked.Read(ref holder.OverloadedUntil);
 
-    /// <summary>Takes how a backend answered.</summary>
+    /// <summary>Records the outcome of a request.</summary>
     /// <param name="backend">The backend's name.</param>
-    /// <param name="request">What was asked: it decides what a failure is evidence of.</param>
-    /// <param name="failure">Null when it answered.</param>
+    /// <param name="request">The request; a failure counts against its scope.</param>
+    /// <param name="failure">The failure; null when the backend answered.</param>
     /// <param name="isMissing">
-    /// It answered that it does not have it. A server that starts says so to everything: no proof that it works.
+    /// The backend does not have the object. This is no proof that it works: a starting server may answer 404 to everything.
     /// </param>
     public void Note(string backend, BackendRequest request, BackendFailure? failure, bool isMissing = false)
     {
         var holder = Get(backend);
         var now = time.GetUtcNow();
-        if (failure?.Error == BackendError.Overloaded) Spare(holder, failure.RetryAfter, now);
+        if (failure?.Error == BackendError.Overloaded) Pause(holder, failure.RetryAfter, now);
         if (failure is null && !isMissing) Interlocked.Exchange(ref holder.LastAnswer, now.UtcTicks);
         bool hasChanged, isUp;
         lock (holder.Lock)
@@ -116,34 +118,32 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
             if (failure is { Error: not (BackendError.Busy or BackendError.Overloaded) }
                 && request is { Scope: FailureScope.Study, Study: { } study })
                 holder.Troubled.Add(study, now);
-            // Here, so that they come in the order of the changes.
+            // Publish under the lock, to keep the order of the changes.
             if (hasChanged) events.Publish(new(isUp ? ProxyEvent.BackendUp : ProxyEvent.BackendDown) { Backend = backend });
         }
         if (failure is not null) counters.BackendFailed(backend, failure.Error.ToString());
-        if (hasChanged) Tell(backend, isUp ? "up" : "down");
+        if (hasChanged) Report(backend, isUp ? "up" : "down");
         if (!isMissing || request.Scope == FailureScope.Probe) holder.Circuit.Record(failure, request.Scope, request.Study);
     }
 
-    /// <summary>Forgets a backend that is configured no more, or has moved.</summary>
+    /// <summary>Clears the state of a backend that was removed from the settings or has a new address.</summary>
     public void Forget(string backend) => _holders.TryRemove(backend, out _);
 
-    /// <summary>
-    /// A usable answer shows that it works, and a failure that speaks for the backend that it does not; else it stays as it was.
-    /// </summary>
+    /// <summary>A usable answer means up, a failure that counts against the backend means down; otherwise nothing changes.</summary>
     private static bool JudgeUp(BackendState? before, BackendRequest request, BackendFailure? failure, bool isMissing)
     {
         var wasUp = before is null or { IsUp: true };
-        return failure is null ? !isMissing || wasUp : !SpeaksForBackend(request, failure) && wasUp;
+        return failure is null ? !isMissing || wasUp : !CountsAgainstBackend(request, failure) && wasUp;
     }
 
-    private static bool SpeaksForBackend(BackendRequest request, BackendFailure failure) =>
+    private static bool CountsAgainstBackend(BackendRequest request, BackendFailure failure) =>
         !failure.IsNeutral && request.Scope != FailureScope.Nothing
         && (failure.IsConnectionFailure || request.Scope is FailureScope.Search or FailureScope.Probe);
 
-    private static void Spare(Holder holder, TimeSpan? retryAfter, DateTimeOffset now)
+    private static void Pause(Holder holder, TimeSpan? retryAfter, DateTimeOffset now)
     {
         var pause = retryAfter ?? DefaultPause;
-        var until = (now + (pause < LeastPause ? LeastPause : pause > LongestPause ? LongestPause : pause)).UtcTicks;
+        var until = (now + (pause < MinPause ? MinPause : pause > MaxPause ? MaxPause : pause)).UtcTicks;
         for (long seen; (seen = Interlocked.Read(ref holder.OverloadedUntil)) < until;)
         {
             if (Interlocked.CompareExchange(ref holder.OverloadedUntil, until, seen) == seen) return;
@@ -152,10 +152,10 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
 
     private Holder Get(string backend) => _holders.GetOrAdd(backend, name => new(
         time,
-        state => Tell(name, state == CircuitState.Open ? "not asked for a while" : "asked again"),
+        state => Report(name, state == CircuitState.Open ? "not asked for a while" : "asked again"),
         kind => counters.SentAgain(name, kind)));
 
-    private void Tell(string backend, string state)
+    private void Report(string backend, string state)
     {
         log.BackendChanged(backend, state);
         counters.BackendChanged(backend, state);

@@ -4,28 +4,28 @@ using Proxy.Dicom;
 
 namespace Proxy.Backends.Health;
 
-/// <summary>Stops asking a backend that is down, so that nobody waits for it any more.</summary>
+/// <summary>The circuit breaker of one backend: while it is open, requests fail at once instead of waiting.</summary>
 /// <remarks>
 /// <para>
-/// Polly's circuit breaker keeps the states and the clock. What it is told are not single failures but what a run of them
-/// amounts to (<see cref="OutageEvidence"/>): a ratio over time never opens for a PACS that is asked twice a minute, opens
-/// late for one that was busy until it died, and opens for a working one of which a viewer asks many broken objects.
+/// Polly's circuit breaker holds the state and the clock. It receives no single failures but a verdict on a run of them
+/// (<see cref="OutageEvidence"/>). A failure ratio over time never opens for a PACS with two requests per minute, opens late for
+/// a PACS that was busy until it died, and opens for a healthy PACS with many broken objects in one study.
 /// </para>
 /// <code>
-/// closed ── five connection failures running ──────────────────► open ── break is over, a probe is answered ──► closed
-///    └──── five other outages running, searches ──► probe fails ──┘ ▲                  │
-///          or of several studies                    probe works:    └── the probe fails: a longer break
+/// closed ── five connection failures in a row ─────────────────► open ── break is over, a probe succeeds ──► closed
+///    └──── five other outages in a row, of searches ► probe fails ┘ ▲                  │
+///          or of several studies                    succeeds:       └── the probe fails: a longer break
 ///                                                   stays closed
 /// </code>
-/// <para>While it is not closed no client's request goes through. The probes are sent by <see cref="BackendProber"/>.</para>
+/// <para>While it is open, no client request is sent. <see cref="BackendProber"/> sends the probes.</para>
 /// </remarks>
 public sealed class Circuit
 {
-    /// <summary>Failures running that open it, or that call for a probe.</summary>
+    /// <summary>The number of consecutive outages that open the circuit or trigger a probe.</summary>
     public const int Outages = 5;
 
     private static readonly TimeSpan FirstBreak = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan LongestBreak = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan MaxBreak = TimeSpan.FromSeconds(5);
 
     private readonly Lock _lock = new();
     private readonly OutageEvidence _evidence = new();
@@ -33,37 +33,38 @@ public sealed class Circuit
     private readonly ResiliencePipeline<BackendFailure?> _breaker;
     private readonly TimeProvider _time;
     private long _probeAt;
-    private bool _isGivenUp;
+    private bool _isOpenReported;
     private bool _isSuspect;
     private BackendFailure? _cause;
 
+    /// <summary>Creates a closed circuit.</summary>
     /// <param name="time">The clock.</param>
-    /// <param name="changed">Hears of each change between open and closed.</param>
+    /// <param name="changed">Called for each change between open and closed.</param>
     public Circuit(TimeProvider time, Action<CircuitState> changed)
     {
         _time = time;
         _breaker = new ResiliencePipelineBuilder<BackendFailure?> { TimeProvider = time }
             .AddCircuitBreaker(new CircuitBreakerStrategyOptions<BackendFailure?>
             {
-                // It hears of one success and one failure: then it opens, whatever share of all answers that is.
+                // Open feeds one success and one failure, and the breaker opens at any ratio.
                 FailureRatio = 0,
                 MinimumThroughput = 2,
                 SamplingDuration = TimeSpan.FromHours(1),
                 ShouldHandle = args => ValueTask.FromResult(args.Outcome.Result is not null),
                 StateProvider = _state,
                 BreakDurationGenerator = args => ValueTask.FromResult(
-                    TimeSpan.FromTicks(Math.Min(LongestBreak.Ticks, FirstBreak.Ticks << Math.Min(args.HalfOpenAttempts, 10)))),
+                    TimeSpan.FromTicks(Math.Min(MaxBreak.Ticks, FirstBreak.Ticks << Math.Min(args.HalfOpenAttempts, 10)))),
                 OnOpened = args =>
                 {
                     Interlocked.Exchange(ref _probeAt, (time.GetUtcNow() + args.BreakDuration).UtcTicks);
-                    // It opens again each time that the backend was found still out.
-                    if (!_isGivenUp) changed(CircuitState.Open);
-                    _isGivenUp = true;
+                    // The breaker opens again after each failed probe; report the first time only.
+                    if (!_isOpenReported) changed(CircuitState.Open);
+                    _isOpenReported = true;
                     return default;
                 },
                 OnClosed = _ =>
                 {
-                    _isGivenUp = false;
+                    _isOpenReported = false;
                     changed(CircuitState.Closed);
                     return default;
                 },
@@ -71,18 +72,19 @@ public sealed class Circuit
             .Build();
     }
 
+    /// <summary>Whether requests may be sent.</summary>
     public bool IsClosed => _state.CircuitState == CircuitState.Closed;
 
-    /// <summary>The failure that it is open for; null while it is closed.</summary>
+    /// <summary>The failure that opened the circuit; null while it is closed.</summary>
     public BackendFailure? Cause => IsClosed ? null : Volatile.Read(ref _cause);
 
-    /// <summary>Whether a probe is to be sent now: it has to decide, or the break is over.</summary>
+    /// <summary>Whether a probe should be sent now: the backend is suspect, or the break is over.</summary>
     public bool IsProbeDue => IsClosed ? Volatile.Read(ref _isSuspect) : _time.GetUtcNow().UtcTicks > Interlocked.Read(ref _probeAt);
 
-    /// <summary>Takes how a request was answered. While it is open only probes count.</summary>
-    /// <param name="failure">Null for an answer that could be used.</param>
-    /// <param name="scope">What the failure is evidence of.</param>
-    /// <param name="study">The study that was asked for; null for none.</param>
+    /// <summary>Records the outcome of a request. While the circuit is open, only probes count.</summary>
+    /// <param name="failure">The failure; null for a usable answer.</param>
+    /// <param name="scope">The scope of the request.</param>
+    /// <param name="study">The requested study; null for none.</param>
     public void Record(BackendFailure? failure, FailureScope scope, Uid? study = null)
     {
         lock (_lock)
@@ -115,7 +117,7 @@ public sealed class Circuit
         if (!IsClosed)
         {
             if (outage is not null) Volatile.Write(ref _cause, outage);
-            Tell(outage);
+            Feed(outage);
             if (IsClosed) Clear();
         }
         else if (outage is not null)
@@ -132,8 +134,8 @@ public sealed class Circuit
     {
         Clear();
         Volatile.Write(ref _cause, cause);
-        Tell(null);
-        Tell(cause);
+        Feed(null);
+        Feed(cause);
     }
 
     private void Clear()
@@ -142,7 +144,7 @@ public sealed class Circuit
         Volatile.Write(ref _isSuspect, false);
     }
 
-    private void Tell(BackendFailure? failure)
+    private void Feed(BackendFailure? failure)
     {
         try
         {
@@ -150,7 +152,7 @@ public sealed class Circuit
         }
         catch (BrokenCircuitException)
         {
-            // A probe that was sent before it opened. The next one decides.
+            // The probe was sent before the circuit opened. The next probe decides.
         }
     }
 }

@@ -2,37 +2,38 @@ using Proxy.Operations;
 
 namespace Proxy.Backends.Health;
 
-/// <summary>Logs failures: one line for each backend, kind of failure and second, then how many more there were.</summary>
+/// <summary>Logs failures: at most one line per backend, error and second, then the number of suppressed failures.</summary>
 /// <remarks>
-/// A backend that is down under load fails thousands of times a second: as many lines would fill the disk and hide the others.
+/// A backend that is down under load fails thousands of times per second; that many lines would fill the disk and hide others.
 /// </remarks>
 internal sealed class FailureLog(TimeProvider time, ILogger log) : IDisposable
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
 
     private readonly Lock _lock = new();
-    private readonly Dictionary<(string Backend, BackendError Error), Quiet> _quiet = [];
+    private readonly Dictionary<(string Backend, BackendError Error), Suppression> _suppressed = [];
 
-    /// <summary>The rest of the second behind a line: failures of the same kind are only counted.</summary>
-    private sealed class Quiet
+    /// <summary>The rest of the second after a line: failures with the same key are only counted.</summary>
+    private sealed class Suppression
     {
-        public int More;
+        public int Count;
         public ITimer? Timer;
     }
 
+    /// <summary>Logs a failure, or counts it when its key was logged in the last second.</summary>
     public void Write(BackendFailure failure, BackendRequest request)
     {
         var key = (failure.Backend, failure.Error);
         lock (_lock)
         {
-            if (_quiet.TryGetValue(key, out var running))
+            if (_suppressed.TryGetValue(key, out var current))
             {
-                running.More++;
+                current.Count++;
                 return;
             }
-            var quiet = new Quiet();
-            _quiet[key] = quiet;
-            quiet.Timer = time.CreateTimer(_ => End(key, quiet), null, Period, Timeout.InfiniteTimeSpan);
+            var suppression = new Suppression();
+            _suppressed[key] = suppression;
+            suppression.Timer = time.CreateTimer(_ => End(key, suppression), null, Period, Timeout.InfiniteTimeSpan);
         }
         log.BackendFailed(failure.Backend, request.LogPath, failure.Error.ToString(), failure.Detail);
     }
@@ -41,18 +42,18 @@ internal sealed class FailureLog(TimeProvider time, ILogger log) : IDisposable
     {
         lock (_lock)
         {
-            foreach (var quiet in _quiet.Values) quiet.Timer?.Dispose();
-            _quiet.Clear();
+            foreach (var suppression in _suppressed.Values) suppression.Timer?.Dispose();
+            _suppressed.Clear();
         }
     }
 
-    private void End((string Backend, BackendError Error) key, Quiet quiet)
+    private void End((string Backend, BackendError Error) key, Suppression suppression)
     {
         lock (_lock)
         {
-            quiet.Timer?.Dispose();
-            _quiet.Remove(key);
+            suppression.Timer?.Dispose();
+            _suppressed.Remove(key);
         }
-        if (quiet.More > 0) log.BackendFailedMore(key.Backend, quiet.More, key.Error.ToString());
+        if (suppression.Count > 0) log.BackendFailedMore(key.Backend, suppression.Count, key.Error.ToString());
     }
 }

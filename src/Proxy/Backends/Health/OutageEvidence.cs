@@ -2,10 +2,10 @@ using Proxy.Dicom;
 
 namespace Proxy.Backends.Health;
 
-/// <summary>What a run of failures amounts to.</summary>
+/// <summary>The verdict on a run of failures.</summary>
 internal enum Verdict
 {
-    /// <summary>Nothing that speaks for the backend.</summary>
+    /// <summary>No evidence against the backend.</summary>
     None,
 
     /// <summary>The backend may be down: a probe decides.</summary>
@@ -15,31 +15,32 @@ internal enum Verdict
     Unreachable,
 }
 
-/// <summary>Counts the failures of a backend since its last usable answer. Not safe for several threads.</summary>
+/// <summary>Counts the failures of a backend since its last usable answer. Not thread-safe.</summary>
 /// <remarks>
-/// Any number of failures within one study is the failure of that study's objects. Failures are evidence against the
-/// backend when they come from searches or from several studies. What is fetched ahead is no evidence: it only calls for
-/// a probe, so that a prefetch waits for a backend that is down instead of failing.
+/// Failures within one study, in any number, count against that study's objects. Failures of searches or of several studies are
+/// evidence against the backend. Prefetch failures are no evidence: they only trigger a probe, so that a prefetch waits for a
+/// backend that is down instead of failing.
 /// </remarks>
 internal sealed class OutageEvidence
 {
-    /// <summary>Failures running of what is fetched ahead that call for a probe.</summary>
-    private const int PrefetchFailures = 3;
+    /// <summary>The number of consecutive prefetch failures that trigger a probe.</summary>
+    private const int MaxPrefetchFailures = 3;
 
     private readonly HashSet<Uid> _studies = [];
     private int _connectionFailures;
     private int _outages;
     private int _others;
-    private int _ahead;
+    private int _prefetches;
 
-    /// <summary>Takes one failure.</summary>
+    /// <summary>Adds a failure.</summary>
     public Verdict Add(BackendFailure failure, FailureScope scope, Uid? study)
     {
         if (failure.IsNeutral) return Verdict.None;
-        if (scope == FailureScope.Nothing) return failure.IsOutage && ++_ahead >= PrefetchFailures ? Verdict.Suspect : Verdict.None;
+        if (scope == FailureScope.Nothing)
+            return failure.IsOutage && ++_prefetches >= MaxPrefetchFailures ? Verdict.Suspect : Verdict.None;
         if (!failure.IsOutage)
         {
-            // A wrong answer is an answer: the backend can be reached and is in time.
+            // A wrong answer proves that the backend is reachable and answers in time.
             Clear();
             return Verdict.None;
         }
@@ -51,9 +52,10 @@ internal sealed class OutageEvidence
         return _outages >= Circuit.Outages && _studies.Count + _others > 1 ? Verdict.Suspect : Verdict.None;
     }
 
+    /// <summary>Clears the evidence after a usable answer.</summary>
     public void Clear()
     {
         _studies.Clear();
-        _connectionFailures = _outages = _others = _ahead = 0;
+        _connectionFailures = _outages = _others = _prefetches = 0;
     }
 }

@@ -2,22 +2,24 @@ using Proxy.Dicom;
 
 namespace Proxy.Backends.Health;
 
-/// <summary>The studies that one backend failed to give something of in the last time. Not safe for several threads.</summary>
+/// <summary>The studies with a recent failure on one backend. Not thread-safe.</summary>
 /// <param name="lifetime">How long a failure counts.</param>
 internal sealed class TroubledStudies(TimeSpan lifetime)
 {
-    /// <summary>More are not remembered: then the oldest failures count no longer.</summary>
-    public const int MostEntries = 1000;
+    /// <summary>The most studies; when it is exceeded, the older half is removed.</summary>
+    public const int MaxEntries = 1000;
 
     private readonly Dictionary<Uid, DateTimeOffset> _failed = [];
 
+    /// <summary>Whether the study has failed within the lifetime.</summary>
     public bool Has(Uid study, DateTimeOffset now) => _failed.TryGetValue(study, out var at) && now - at < lifetime;
 
+    /// <summary>Records a failure of the study.</summary>
     public void Add(Uid study, DateTimeOffset now)
     {
         _failed[study] = now;
-        if (_failed.Count <= MostEntries) return;
-        var half = _failed.Values.Order().ElementAt(MostEntries / 2);
+        if (_failed.Count <= MaxEntries) return;
+        var half = _failed.Values.Order().ElementAt(MaxEntries / 2);
         foreach (var (uid, at) in _failed.ToList())
         {
             if (now - at >= lifetime || at <= half && uid != study) _failed.Remove(uid);

@@ -1,16 +1,13 @@
 namespace Proxy.Backends.Health;
 
-/// <summary>
-/// Objects that a working backend could not give in a form, remembered for a moment so that not every request asks for
-/// them again.
-/// </summary>
+/// <summary>Objects that a working backend denied in some form, remembered briefly to spare the backend repeated requests.</summary>
 /// <param name="time">The clock.</param>
 internal sealed class UnavailableObjects(TimeProvider time)
 {
-    /// <summary>More are not remembered: the oldest leaves.</summary>
-    public const int MostEntries = 10_000;
+    /// <summary>The most entries; the oldest is removed first.</summary>
+    public const int MaxEntries = 10_000;
 
-    /// <summary>After that the backend is asked again.</summary>
+    /// <summary>The time after which the backend is asked again.</summary>
     public static readonly TimeSpan Lifetime = TimeSpan.FromSeconds(30);
 
     private readonly Lock _lock = new();
@@ -19,12 +16,12 @@ internal sealed class UnavailableObjects(TimeProvider time)
 
     private readonly record struct Key(string Backend, string PathAndQuery, string Accept);
 
-    /// <summary>How the backend denied an object.</summary>
-    /// <param name="Failure">Null when it said that there is no such object.</param>
-    /// <param name="At">When.</param>
+    /// <summary>The denial of an object.</summary>
+    /// <param name="Failure">The failure; null when the object does not exist.</param>
+    /// <param name="At">The time of the answer.</param>
     public readonly record struct Denial(BackendFailure? Failure, DateTimeOffset At);
 
-    /// <summary>How the backend denied this a moment ago; null when it did not.</summary>
+    /// <summary>Finds a recent denial of the requested object; null for none.</summary>
     public Denial? Find(string backend, BackendRequest request)
     {
         lock (_lock)
@@ -36,9 +33,10 @@ internal sealed class UnavailableObjects(TimeProvider time)
         }
     }
 
+    /// <summary>Records a denial.</summary>
     /// <param name="backend">The backend's name.</param>
-    /// <param name="request">What was asked.</param>
-    /// <param name="failure">Null when it said that there is no such object.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="failure">The failure; null when the object does not exist.</param>
     public void Add(string backend, BackendRequest request, BackendFailure? failure)
     {
         var (key, now) = (GetKey(backend, request), time.GetUtcNow());
@@ -46,16 +44,16 @@ internal sealed class UnavailableObjects(TimeProvider time)
         {
             _denials[key] = new(failure, now);
             _inOrder.Enqueue((key, now));
-            while (_inOrder.TryPeek(out var oldest) && (now - oldest.At >= Lifetime || _inOrder.Count > MostEntries))
+            while (_inOrder.TryPeek(out var oldest) && (now - oldest.At >= Lifetime || _inOrder.Count > MaxEntries))
             {
                 _inOrder.Dequeue();
-                // One that was denied again since has a younger place in the queue.
+                // An object that was denied again has a later entry in the queue.
                 if (_denials.TryGetValue(oldest.Key, out var denial) && denial.At == oldest.At) _denials.Remove(oldest.Key);
             }
         }
     }
 
-    /// <summary>Forgets a backend that is configured no more, or has moved.</summary>
+    /// <summary>Removes the entries of a backend that was removed from the settings or has a new address.</summary>
     public void Forget(string backend)
     {
         lock (_lock)

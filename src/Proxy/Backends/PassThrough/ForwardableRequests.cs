@@ -1,9 +1,9 @@
 namespace Proxy.Backends.PassThrough;
 
-/// <summary>The requests that a backend with <c>Forward</c> is sent although the proxy does not know them.</summary>
+/// <summary>The requests that are forwarded to a backend with <c>Forward</c>, although the proxy does not interpret them.</summary>
 /// <remarks>
-/// An allow-list: below a PACS's DICOMweb root stand addresses that make it call other hosts (Orthanc's
-/// <c>/servers/…/stow</c>), and what is next to come is not known. The templates become routes of YARP.
+/// An allow-list, because some resources below a DICOMweb root make the PACS call other hosts (Orthanc's
+/// <c>/servers/…/stow</c>), and new versions may add more. The templates become YARP routes.
 /// </remarks>
 internal static class ForwardableRequests
 {
@@ -17,19 +17,19 @@ internal static class ForwardableRequests
     private const string NonPatientNames = "color-palettes|defined-procedure-protocols|hanging-protocols|implant-templates|inventories";
     private const string NonPatient = "{resource:regex(^(" + NonPatientNames + ")$)}";
 
-    /// <param name="Template">Below the DICOMweb root, in the syntax of ASP.NET Core's routes.</param>
-    /// <param name="Methods">That are passed on.</param>
+    /// <param name="Template">Relative to the DICOMweb root, as an ASP.NET Core route template.</param>
+    /// <param name="Methods">The forwarded methods.</param>
     public sealed record Request(string Template, params string[] Methods);
 
     public static IReadOnlyList<Request> All { get; } =
     [
-        // STOW-RS (PS3.18 §10.5), and the deletion that archives offer beside it.
+        // STOW-RS (PS3.18 §10.5), and DELETE as many archives offer it.
         new("studies", "POST"),
         new(Study, "POST", "DELETE"),
         new(Series, "DELETE"),
         new(Instance, "DELETE"),
 
-        // Rejection notes in the way of dcm4chee, which OHIF uses.
+        // Rejection notes of dcm4chee, used by OHIF.
         new(Study + Code, "POST"),
         new(Series + Code, "POST"),
         new(Instance + Code, "POST"),

@@ -7,22 +7,24 @@ using Yarp.ReverseProxy.Transforms.Builder;
 
 namespace Proxy.Backends.PassThrough;
 
-/// <summary>What is changed in the answer to a forwarded request: it names no host of the PACS, and runs nothing in a browser.</summary>
+/// <summary>Changes the answer to a forwarded request: it names no host of the PACS and runs nothing in a browser.</summary>
 /// <remarks>
 /// <code>
-/// 1 headers   those that speak to a browser about the origin go; addresses of the PACS become the proxy's
-/// 2 type      one that browsers do not run, see InertBody
-/// 3 body      text is read whole and its addresses become the proxy's; pixels and files stream through as they are
+/// 1 headers   remove headers that set the origin's browser policy; replace addresses of the PACS
+/// 2 type      serve a type that browsers do not run, see InertBody
+/// 3 body      buffer text and replace addresses in it; stream pixels and files unchanged
 /// </code>
-/// Text of more than <see cref="MaxTextBytes"/>, text in a content coding, and a multipart or partial answer with an address
-/// in it (lengths of their parts stand in it) cannot be changed and are refused with 502.
+/// The proxy answers 502 for text of more than <see cref="MaxTextBytes"/>, for text in a content coding, and for a multipart or
+/// partial answer that contains an address: its part lengths or ranges would no longer match.
 /// </remarks>
 internal static class ForwardedAnswers
 {
-    /// <summary>The largest text that is searched for addresses, in bytes; it is in memory meanwhile.</summary>
+    /// <summary>The largest text that is searched for addresses, in bytes; it is buffered in memory.</summary>
     public const int MaxTextBytes = 16 * 1024 * 1024;
 
-    /// <summary>A PACS decides nothing about the proxy's origin; <c>Access-Control-</c> and <c>Cross-Origin-</c> headers go too.</summary>
+    /// <summary>
+    /// Removed, because a PACS sets no policy for the proxy's origin; so are <c>Access-Control-</c> and <c>Cross-Origin-</c> headers.
+    /// </summary>
     private static readonly string[] OriginHeaders =
     [
         "Set-Cookie", "Server", "X-Powered-By", "Clear-Site-Data", "Service-Worker-Allowed", "Refresh", "Strict-Transport-Security",
@@ -30,23 +32,23 @@ internal static class ForwardedAnswers
         "Timing-Allow-Origin",
     ];
 
-    /// <summary>What holds for the bytes of a body alone (RFC 9530): gone when the body is changed.</summary>
+    /// <summary>Removed when the body changes, because they depend on its bytes (RFC 9530).</summary>
     private static readonly string[] Digests = ["Content-Digest", "Repr-Digest", "Digest", "Content-MD5", "ETag"];
 
-    /// <summary>Types without text in them.</summary>
+    /// <summary>Media types that contain no text.</summary>
     private static readonly string[] BinaryTypes = [MediaType.OctetStream, BodyFormat.Dicom, "application/pdf", "application/zip"];
 
     public static void Add(TransformBuilderContext builder) => builder.AddResponseTransform(ChangeAsync);
 
     private static async ValueTask ChangeAsync(ResponseTransformContext context)
     {
-        // The backend did not answer: what the client gets is the proxy's own.
+        // The backend did not answer: the result is the proxy's own problem.
         if (context.ProxyResponse is not { } answer) return;
         var (request, response) = (context.HttpContext.Request, context.HttpContext.Response);
-        var addresses = AddressesFor(context.HttpContext);
+        var addresses = GetAddresses(context.HttpContext);
         ChangeHeaders(response, addresses);
 
-        // Without a type it might be anything, and nothing says that it is not text.
+        // An answer without a type may be text.
         var headers = answer.Content.Headers.NonValidated;
         var type = MediaType.Parse(headers.TryGetValues("Content-Type", out var named) ? named.ToString() : null);
         var served = InertBody.TypeOfForwarded(type?.Type ?? MediaType.OctetStream);
@@ -67,21 +69,21 @@ internal static class ForwardedAnswers
         var isCoded = answer.Content.Headers.ContentEncoding.Any(coding => !coding.Equals("identity", StringComparison.OrdinalIgnoreCase));
         if (isCoded)
         {
-            await RefuseAsync("it is in a content coding that was not asked for");
+            await RefuseAsync("it has a content coding that was not requested");
             return;
         }
         if (await ReadAsync(answer, context.CancellationToken) is not { } text)
         {
-            await RefuseAsync($"it is text of more than {MaxTextBytes} bytes");
+            await RefuseAsync($"its text exceeds {MaxTextBytes} bytes");
             return;
         }
-        // Byte for byte: whatever the character set is, an address is ASCII.
+        // Latin-1 keeps every byte, and an address is ASCII in any supported character set.
         var changed = addresses.Rewrite(text);
         if (!ReferenceEquals(changed, text))
         {
             if (type?.Is(MediaType.MultipartRelated) == true || answer.StatusCode == HttpStatusCode.PartialContent)
             {
-                await RefuseAsync("its parts name an address of the PACS");
+                await RefuseAsync("a multipart or partial body contains an address of the PACS");
                 return;
             }
             foreach (var digest in Digests) response.Headers.Remove(digest);
@@ -94,7 +96,7 @@ internal static class ForwardedAnswers
         {
             response.Clear();
             response.SetBrowserRules();
-            return Problems.BadGateway($"The answer of the PACS cannot be passed on: {reason}.").ExecuteAsync(context.HttpContext);
+            return Problems.BadGateway($"The answer of the PACS cannot be forwarded: {reason}.").ExecuteAsync(context.HttpContext);
         }
     }
 
@@ -102,7 +104,7 @@ internal static class ForwardedAnswers
     {
         foreach (var (name, values) in response.Headers.ToList())
         {
-            if (SpeaksOfTheOrigin(name))
+            if (IsOriginPolicy(name))
             {
                 response.Headers.Remove(name);
                 continue;
@@ -114,12 +116,12 @@ internal static class ForwardedAnswers
         response.SetInert();
     }
 
-    private static bool SpeaksOfTheOrigin(string header) =>
+    private static bool IsOriginPolicy(string header) =>
         OriginHeaders.Contains(header, StringComparer.OrdinalIgnoreCase)
         || header.StartsWith("Access-Control-", StringComparison.OrdinalIgnoreCase)
         || header.StartsWith("Cross-Origin-", StringComparison.OrdinalIgnoreCase);
 
-    private static BackendAddresses AddressesFor(HttpContext context)
+    private static BackendAddresses GetAddresses(HttpContext context)
     {
         var cluster = context.GetReverseProxyFeature().Cluster.Config;
         var destinations = cluster.Destinations?.Values.Select(d => new Uri(d.Address)) ?? [];
@@ -135,7 +137,7 @@ internal static class ForwardedAnswers
         return part?.Is(MediaType.MultipartRelated) == false && IsBinary(part);
     }
 
-    /// <summary>Null when it is too large.</summary>
+    /// <summary>Reads the body as Latin-1; null when it is too large.</summary>
     private static async Task<string?> ReadAsync(HttpResponseMessage answer, CancellationToken cancellation)
     {
         using var text = new MemoryStream();

@@ -6,12 +6,12 @@ using Yarp.ReverseProxy.Forwarder;
 namespace Proxy.Backends.Transport;
 
 /// <summary>
-/// Makes the one HTTP client of a backend, for what the proxy asks and reads itself and for what YARP forwards
-/// untouched: both go out with the same credential, over the same connections, under the same limit.
+/// Creates the one HTTP client of a backend, for the proxy's own requests and for those that YARP forwards: they share the
+/// credential, the connections and the limit.
 /// </summary>
 internal sealed class BackendHttpClientFactory(BackendSet backends, BackendPermits permits) : ForwarderHttpClientFactory
 {
-    /// <summary>The longest that connecting may take; a shorter <see cref="BackendOptions.Timeout"/> bounds it too.</summary>
+    /// <summary>The connect timeout, unless <see cref="BackendOptions.Timeout"/> is shorter.</summary>
     private static readonly TimeSpan MaxConnectTime = TimeSpan.FromSeconds(5);
 
     protected override void ConfigureHandler(ForwarderHttpClientContext context, SocketsHttpHandler handler)
@@ -39,7 +39,7 @@ internal sealed class BackendHttpClientFactory(BackendSet backends, BackendPermi
             context.NewMetadata?.GetValueOrDefault(nameof(BackendOptions.Timeout)), CultureInfo.InvariantCulture,
             out var timeout) ? timeout : null;
 
-    /// <summary>Puts the credential on. A forwarded request also takes a permit, until its answer's body ends.</summary>
+    /// <summary>Adds the credential. A forwarded request also takes a permit until the end of the answer's body.</summary>
     private sealed class BackendHandler(
         string backend, BackendSet backends, BackendPermits permits, HttpMessageHandler inner) : DelegatingHandler(inner)
     {
@@ -67,7 +67,7 @@ internal sealed class BackendHttpClientFactory(BackendSet backends, BackendPermi
         }
     }
 
-    /// <summary>An answer's body as it is, with the permit that ends with it.</summary>
+    /// <summary>An answer's body that returns its permit when it is disposed.</summary>
     private sealed class PermittedContent : HttpContent
     {
         private readonly HttpContent _inner;

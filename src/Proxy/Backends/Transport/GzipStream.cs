@@ -5,22 +5,20 @@ using Proxy.Wire;
 
 namespace Proxy.Backends.Transport;
 
-/// <summary>Unpacks a gzip body and holds it to its trailer (RFC 1952 §2.3.1): checksum and length.</summary>
-/// <remarks>The framework's stream takes a body that was cut for one that ended.</remarks>
-internal sealed class GzipStream(Stream packed) : ReadOnlyStream
+/// <summary>Decompresses a gzip body and checks the checksum and length in its trailer (RFC 1952 §2.3.1).</summary>
+/// <remarks>The framework's stream does not report a truncated body.</remarks>
+internal sealed class GzipStream(Stream compressed) : ReadOnlyStream
 {
-    /// <summary>A header and a trailer, with the shortest deflate block between them (RFC 1952 §2.3).</summary>
-    private const int LeastBytes = 20;
+    /// <summary>A header, the shortest deflate block and a trailer (RFC 1952 §2.3).</summary>
+    private const int MinBytes = 20;
 
-    /// <summary>
-    /// Pixels that are all the same shrink to a thousandth; an answer that grows more than this is made to fill memory and disk.
-    /// </summary>
-    private const int MostGrowth = 100;
+    /// <summary>The highest accepted compression ratio: a higher one, of a large body, may be an attack on memory and disk.</summary>
+    private const int MaxRatio = 100;
 
-    /// <summary>Up to here any growth is accepted, in bytes: an empty mask, some lines of text.</summary>
+    /// <summary>Up to this decompressed size in bytes, any ratio is accepted: an empty mask compresses very well.</summary>
     private const long SmallBytes = 16L << 20;
 
-    private readonly GZipStream _inner = new(new TailStream(packed), CompressionMode.Decompress);
+    private readonly GZipStream _inner = new(new TailStream(compressed), CompressionMode.Decompress);
     private readonly Crc32 _checksum = new();
     private long _length;
     private bool _isChecked;
@@ -38,8 +36,8 @@ internal sealed class GzipStream(Stream packed) : ReadOnlyStream
         }
         _checksum.Append(buffer.Span[..count]);
         _length += count;
-        if (_length > SmallBytes && _length / MostGrowth > _inner.BaseStream.Length)
-            throw new MalformedAnswerException("A packed answer grows to more than a hundred times its size.");
+        if (_length > SmallBytes && _length / MaxRatio > _inner.BaseStream.Length)
+            throw new MalformedAnswerException("A gzip answer has a compression ratio of more than 100.");
         if (count == 0 && buffer.Length > 0 && !_isChecked) Check();
         return count;
     }
@@ -48,10 +46,10 @@ internal sealed class GzipStream(Stream packed) : ReadOnlyStream
     {
         var stream = (TailStream)_inner.BaseStream;
         var tail = stream.Tail;
-        // Of nothing at all the checksum is zero, and so is an empty tail.
-        if (stream.Length < LeastBytes || BinaryPrimitives.ReadUInt32LittleEndian(tail) != _checksum.GetCurrentHashAsUInt32()
+        // The checksum of an empty body and an empty tail are both zero, so check the length too.
+        if (stream.Length < MinBytes || BinaryPrimitives.ReadUInt32LittleEndian(tail) != _checksum.GetCurrentHashAsUInt32()
             || BinaryPrimitives.ReadUInt32LittleEndian(tail[4..]) != (uint)_length)
-            throw new MalformedAnswerException("A packed answer does not match its trailer.");
+            throw new MalformedAnswerException("A gzip answer does not match its trailer.");
         _isChecked = true;
     }
 
@@ -61,7 +59,7 @@ internal sealed class GzipStream(Stream packed) : ReadOnlyStream
         base.Dispose(disposing);
     }
 
-    /// <summary>Remembers the last eight bytes that passed.</summary>
+    /// <summary>Keeps the last eight bytes read.</summary>
     private sealed class TailStream(Stream inner) : ReadOnlyStream
     {
         private readonly byte[] _tail = new byte[8];
@@ -69,7 +67,7 @@ internal sealed class GzipStream(Stream packed) : ReadOnlyStream
 
         public ReadOnlySpan<byte> Tail => _tail;
 
-        /// <summary>Bytes that passed.</summary>
+        /// <summary>The number of bytes read.</summary>
         public override long Length => _count;
 
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)

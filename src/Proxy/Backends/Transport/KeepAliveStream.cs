@@ -2,43 +2,43 @@ using System.Buffers.Text;
 
 namespace Proxy.Backends.Transport;
 
-/// <summary>Hides a PACS's <c>Keep-Alive: timeout=1</c> from the client, which would close after every answer.</summary>
+/// <summary>Hides a PACS's <c>Keep-Alive: timeout=1</c> from the HTTP handler, which would close the connection each time.</summary>
 /// <remarks>
 /// <para>
-/// Orthanc announces one second and keeps its connection for as long as requests come. The handler takes a time-out
-/// that short for "do not reuse": a CT of 120 slices then opens 120 connections. A connection that was closed all the
-/// same is noticed before it is used again, and a request that no byte answered is sent anew on another.
+/// Orthanc announces one second but keeps the connection open while requests arrive. The handler treats this short timeout as
+/// "do not reuse": a CT of 120 slices then opens 120 connections. The handler detects a closed connection before reuse, and
+/// retries a request on a new connection when no byte of an answer arrived.
 /// </para>
 /// <para>
-/// Only the name of that header is changed (to <c>Keep-Alivx</c>), only in an answer's head, never in a body. What is read
-/// first after a request began is a head (RFC 9112 §9.3: one exchange after the other). An answer may begin while the
-/// request's body is still going out, so the request is followed to its end: only what is written after that is a new one.
+/// Only the header's name changes (to <c>Keep-Alivx</c>), only in the head of an answer, never in a body. The first bytes read
+/// after a request has begun are a head (RFC 9112 §9.3: exchanges do not overlap). An answer may begin while the request's body
+/// is still being sent, so the stream tracks the end of each request: only bytes after it begin a new request.
 /// </para>
 /// <para>
-/// After a request whose end cannot be told by a length (chunked, an upgrade), nothing on the connection is
-/// changed any more: at worst the handler does not use it again.
+/// After a request without a known length (chunked, upgrade), nothing more on the connection is changed: at worst the handler
+/// does not reuse it.
 /// </para>
 /// </remarks>
 internal sealed class KeepAliveStream(Stream inner) : Stream
 {
-    /// <summary>Where the first digit of the status stands: <c>HTTP/1.1 200</c>.</summary>
-    private const int StatusAt = 9;
+    /// <summary>The offset of the status code: <c>HTTP/1.1 200</c>.</summary>
+    private const int StatusOffset = 9;
 
-    // Of the answer: only the reader uses these while an exchange runs.
+    // Answer state: only the reader uses it during an exchange.
     private bool _isHead;
     private int _matched;
     private int _lineEnds;
-    private int _headAt;
+    private int _headOffset;
     private bool _isInterim;
 
-    // Of the request: only the writer uses these.
+    // Request state: only the writer uses it.
     private readonly byte[] _line = new byte[64];
     private Request _request;
     private int _lineLength;
-    private bool _endIsUnknown;
-    private long _bodyLeft;
+    private bool _isEndUnknown;
+    private long _bodyRemaining;
 
-    /// <summary>Which part of a request is written next.</summary>
+    /// <summary>The part of a request that is written next.</summary>
     private enum Request
     {
         None,
@@ -65,17 +65,17 @@ internal sealed class KeepAliveStream(Stream inner) : Stream
 
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        Follow(buffer.Span);
+        Track(buffer.Span);
         return inner.WriteAsync(buffer, cancellationToken);
     }
 
     public override void Write(ReadOnlySpan<byte> buffer)
     {
-        Follow(buffer);
+        Track(buffer);
         inner.Write(buffer);
     }
 
-    private void Follow(ReadOnlySpan<byte> written)
+    private void Track(ReadOnlySpan<byte> written)
     {
         while (!written.IsEmpty && _request != Request.Unknown)
         {
@@ -95,10 +95,10 @@ internal sealed class KeepAliveStream(Stream inner) : Stream
                     if (end >= 0) EndLine(_line.AsSpan(0, Math.Min(_lineLength, _line.Length)).TrimEnd((byte)'\r'));
                     break;
                 default:
-                    var count = (int)Math.Min(_bodyLeft, written.Length);
-                    _bodyLeft -= count;
+                    var count = (int)Math.Min(_bodyRemaining, written.Length);
+                    _bodyRemaining -= count;
                     written = written[count..];
-                    if (_bodyLeft == 0) _request = Request.None;
+                    if (_bodyRemaining == 0) _request = Request.None;
                     break;
             }
         }
@@ -109,15 +109,15 @@ internal sealed class KeepAliveStream(Stream inner) : Stream
         _lineLength = 0;
         if (line.IsEmpty)
         {
-            _request = _endIsUnknown ? Request.Unknown : _bodyLeft > 0 ? Request.Body : Request.None;
+            _request = _isEndUnknown ? Request.Unknown : _bodyRemaining > 0 ? Request.Body : Request.None;
         }
         else if (IsNamed(line, "content-length:"u8))
         {
-            if (!Utf8Parser.TryParse(line["content-length:".Length..].Trim((byte)' '), out _bodyLeft, out _)) _endIsUnknown = true;
+            if (!Utf8Parser.TryParse(line["content-length:".Length..].Trim((byte)' '), out _bodyRemaining, out _)) _isEndUnknown = true;
         }
         else
         {
-            _endIsUnknown |= IsNamed(line, "transfer-encoding:"u8) || IsNamed(line, "upgrade:"u8);
+            _isEndUnknown |= IsNamed(line, "transfer-encoding:"u8) || IsNamed(line, "upgrade:"u8);
         }
     }
 
@@ -127,9 +127,9 @@ internal sealed class KeepAliveStream(Stream inner) : Stream
     private void BeginAnswer()
     {
         _isHead = true;
-        _matched = _lineEnds = _headAt = 0;
-        _isInterim = _endIsUnknown = false;
-        _bodyLeft = 0;
+        _matched = _lineEnds = _headOffset = 0;
+        _isInterim = _isEndUnknown = false;
+        _bodyRemaining = 0;
     }
 
     private void Hide(Span<byte> read)
@@ -137,15 +137,15 @@ internal sealed class KeepAliveStream(Stream inner) : Stream
         for (var i = 0; i < read.Length; i++)
         {
             var c = read[i];
-            if (_headAt++ == StatusAt) _isInterim = c == '1';
+            if (_headOffset++ == StatusOffset) _isInterim = c == '1';
             if (c == '\n')
             {
                 _matched = 1;
                 if (++_lineEnds < 2) continue;
                 if (_isInterim)
                 {
-                    // 100 and 103 (RFC 9110 §15.2): the answer's own head follows.
-                    _matched = _lineEnds = _headAt = 0;
+                    // 100 and 103 (RFC 9110 §15.2): the final head follows.
+                    _matched = _lineEnds = _headOffset = 0;
                     continue;
                 }
                 _isHead = false;

@@ -1,7 +1,7 @@
 namespace Proxy.Backends.Transport;
 
-/// <summary>The permits of one backend: each request holds one from before it is sent to the end of its answer's body.</summary>
-/// <remarks>Requests that find none free wait in the order of their arrival. The number of permits may change at any time.</remarks>
+/// <summary>The permits of one backend: a request holds one from before it is sent until the end of its answer's body.</summary>
+/// <remarks>Waiting requests are served in order of arrival. The number of permits may change at any time.</remarks>
 internal sealed class PermitQueue
 {
     private readonly Lock _lock = new();
@@ -9,7 +9,7 @@ internal sealed class PermitQueue
     private int _permits;
     private int _held;
 
-    /// <summary>One permit, given back when it is disposed of.</summary>
+    /// <summary>One permit, returned when it is disposed.</summary>
     public sealed class Permit(PermitQueue queue) : IDisposable
     {
         private int _isReturned;
@@ -20,8 +20,8 @@ internal sealed class PermitQueue
         }
     }
 
-    /// <summary>A permit at once; null when none is free or others wait for one.</summary>
-    /// <param name="permits">How many there are now.</param>
+    /// <summary>Takes a permit without waiting; null when none is free or other requests wait.</summary>
+    /// <param name="permits">The current number of permits.</param>
     public Permit? TryAcquire(int permits)
     {
         lock (_lock)
@@ -34,12 +34,12 @@ internal sealed class PermitQueue
         }
     }
 
-    /// <summary>A permit, when one is free and those who came before have theirs.</summary>
-    /// <param name="permits">How many there are now.</param>
-    /// <param name="mostWaiting">How many may wait.</param>
+    /// <summary>Waits for a permit, in order of arrival.</summary>
+    /// <param name="permits">The current number of permits.</param>
+    /// <param name="maxWaiting">The most requests that may wait.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    /// <exception cref="BackendBusyException">As many wait as may.</exception>
-    public async Task<Permit> AcquireAsync(int permits, int mostWaiting, CancellationToken cancellation)
+    /// <exception cref="BackendBusyException">The queue is full.</exception>
+    public async Task<Permit> AcquireAsync(int permits, int maxWaiting, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
         if (TryAcquire(permits) is { } free) return free;
@@ -47,20 +47,20 @@ internal sealed class PermitQueue
         LinkedListNode<TaskCompletionSource<Permit>> node;
         lock (_lock)
         {
-            if (_waiting.Count >= mostWaiting) throw new BackendBusyException("too many requests wait for it already");
+            if (_waiting.Count >= maxWaiting) throw new BackendBusyException("too many requests are waiting");
             node = _waiting.AddLast(waiter);
-            // One may have come back since the first look.
+            // A permit may have been returned since TryAcquire.
             Grant();
         }
-        await using var _ = cancellation.UnsafeRegister(_ => GiveUp(node, cancellation), null);
+        await using var _ = cancellation.UnsafeRegister(_ => Abandon(node, cancellation), null);
         return await waiter.Task;
     }
 
-    private void GiveUp(LinkedListNode<TaskCompletionSource<Permit>> node, CancellationToken cancellation)
+    private void Abandon(LinkedListNode<TaskCompletionSource<Permit>> node, CancellationToken cancellation)
     {
         lock (_lock)
         {
-            // Granted in the same moment: the permit is the caller's, who disposes of it.
+            // Granted at the same moment: the caller owns the permit and disposes it.
             if (node.List is null) return;
             _waiting.Remove(node);
         }

@@ -1,6 +1,6 @@
 namespace Proxy.Backends.Transport;
 
-/// <summary>What every stream that is only read, forwards and asynchronously, has in common.</summary>
+/// <summary>Base of the forward-only streams that are read asynchronously.</summary>
 internal abstract class ReadOnlyStream : Stream
 {
     public override bool CanRead => true;

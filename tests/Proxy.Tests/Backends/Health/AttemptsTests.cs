@@ -16,7 +16,7 @@ public class AttemptsTests
     public AttemptsTests() => _attempts = new(_time, _sentAgain.Add);
 
     [Fact]
-    public async Task WhatNoByteAnsweredIsSentOnceMore()
+    public async Task RetriesOnce_WhenNoByteArrived()
     {
         var sent = 0;
         var response = await SendAsync(hasSeveral: false, _ => ++sent == 1 ? throw Broken() : Ok());
@@ -26,7 +26,7 @@ public class AttemptsTests
     }
 
     [Fact]
-    public async Task WhatFailsAgainIsNotSentAThirdTime()
+    public async Task FailsAfterTheSecondAttempt()
     {
         var sent = 0;
         await Assert.ThrowsAsync<HttpRequestException>(() => SendAsync(hasSeveral: false, _ => ++sent > 0 ? throw Broken() : Ok()));
@@ -34,7 +34,7 @@ public class AttemptsTests
     }
 
     [Fact]
-    public async Task AnAnswerIsAnAnswer_WhateverItsStatus()
+    public async Task DoesNotRetry_WhenAnAnswerArrived()
     {
         var sent = 0;
         await SendAsync(
@@ -43,7 +43,7 @@ public class AttemptsTests
     }
 
     [Fact]
-    public async Task RetriesAreAFifthOfTheTraffic_AndThreeWhereThereIsLittle()
+    public async Task LimitsRetriesToAFifthOfTheTraffic_AndAllowsAtLeastThree()
     {
         for (var i = 0; i < 10; i++)
             await Assert.ThrowsAsync<HttpRequestException>(() => SendAsync(hasSeveral: false, _ => throw Broken()));
@@ -59,7 +59,7 @@ public class AttemptsTests
     }
 
     [Fact]
-    public async Task ASecondDestinationIsAsked_WhenTheFirstIsSlow()
+    public async Task AsksASecondDestination_WhenTheFirstIsSlow()
     {
         var first = new TaskCompletionSource<HttpResponseMessage>();
         var sent = 0;
@@ -76,7 +76,7 @@ public class AttemptsTests
     }
 
     [Fact]
-    public async Task ASecondDestinationIsAskedAtOnce_WhenTheFirstIsDead()
+    public async Task AsksASecondDestinationAtOnce_WhenTheFirstIsDown()
     {
         var sent = 0;
         var response = await _attempts.SendAsync(
@@ -86,7 +86,7 @@ public class AttemptsTests
     }
 
     [Fact]
-    public async Task ASlowBackendOfOneDestinationIsWaitedFor()
+    public async Task WaitsForASlowBackend_WhenItHasOneDestination()
     {
         var first = new TaskCompletionSource<HttpResponseMessage>();
         var sent = 0;
@@ -98,14 +98,14 @@ public class AttemptsTests
         Assert.Equal(1, sent);
     }
 
-    /// <summary>Time goes on until the answer is there.</summary>
+    /// <summary>Advances the clock until the answer arrives.</summary>
     private async Task<HttpResponseMessage> SendAsync(bool hasSeveral, Func<CancellationToken, ValueTask<HttpResponseMessage>> send)
     {
         var sending = _attempts.SendAsync(hasSeveral, send, TestContext.Current.CancellationToken).AsTask();
-        for (var scheduler = 0; !sending.IsCompleted && scheduler < 100; scheduler++)
+        for (var step = 0; !sending.IsCompleted && step < 100; step++)
         {
             await Task.Yield();
-            if (!sending.IsCompleted) _time.Advance(TimeSpan.FromMilliseconds(scheduler < 50 ? 1 : 100));
+            if (!sending.IsCompleted) _time.Advance(TimeSpan.FromMilliseconds(step < 50 ? 1 : 100));
         }
         return await sending.WaitAsync(Pacs.Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken);
     }

@@ -10,9 +10,8 @@ namespace Proxy.Tests.Backends.Health;
 
 public class CircuitTests
 {
-    private static readonly BackendFailure NoConnection = new(
-        "east", BackendError.Unreachable, "ConnectionError")
-    { IsConnectionFailure = true };
+    private static readonly BackendFailure NoConnection =
+        new("east", BackendError.Unreachable, "ConnectionError") { IsConnectionFailure = true };
 
     private static readonly BackendFailure Broken = new("east", BackendError.BadStatus, "status 500", HttpStatusCode.InternalServerError);
 
@@ -27,7 +26,7 @@ public class CircuitTests
     public CircuitTests() => _circuit = new(_time, _changes.Add);
 
     [Fact]
-    public void OpensAtTheFifthConnectionFailureRunning_WithoutAProbe()
+    public void OpensWithoutAProbe_AfterFiveConsecutiveConnectionFailures()
     {
         Fail(4);
         Assert.True(_circuit.IsClosed);
@@ -39,7 +38,7 @@ public class CircuitTests
     }
 
     [Fact]
-    public void OpensHoweverSeldomItIsAsked()
+    public void Opens_WhenRequestsAreRare()
     {
         for (var i = 0; i < 5; i++)
         {
@@ -50,7 +49,7 @@ public class CircuitTests
     }
 
     [Fact]
-    public void OpensAtOnce_WhenABusyBackendDies()
+    public void Opens_WhenABusyBackendFails()
     {
         for (var i = 0; i < 100_000; i++) _circuit.Record(null, FailureScope.Study);
         Fail(5);
@@ -58,7 +57,7 @@ public class CircuitTests
     }
 
     [Fact]
-    public void StaysClosed_WhileGoodAnswersComeInBetween()
+    public void StaysClosed_WhenAnswersSucceedInBetween()
     {
         for (var i = 0; i < 20; i++)
         {
@@ -86,7 +85,7 @@ public class CircuitTests
     }
 
     [Fact]
-    public void AsksForAProbe_AtTheFifthFailedSearchRunning()
+    public void AsksForAProbe_AfterFiveConsecutiveFailedSearches()
     {
         Search(Broken, 4);
         Assert.False(_circuit.IsProbeDue);
@@ -96,7 +95,7 @@ public class CircuitTests
     }
 
     [Fact]
-    public void AsksForNoProbe_HoweverManyObjectsOfOneStudyFail()
+    public void AsksForNoProbe_WhenManyObjectsOfOneStudyFail()
     {
         for (var i = 0; i < 100; i++) _circuit.Record(Broken, FailureScope.Study, Uid.Parse("1.2.1"));
         Assert.False(_circuit.IsProbeDue);
@@ -112,7 +111,7 @@ public class CircuitTests
     }
 
     [Fact]
-    public void WhatIsFetchedAheadNeverOpensIt_ButCallsForAProbe()
+    public void AsksForAProbeAndStaysClosed_WhenPrefetchesFail()
     {
         for (var i = 0; i < 2; i++) _circuit.Record(NoConnection, FailureScope.Nothing, Uid.Parse($"1.2.{i}"));
         Assert.False(_circuit.IsProbeDue);
@@ -125,7 +124,7 @@ public class CircuitTests
     }
 
     [Fact]
-    public void OpensWhenTheProbeFails()
+    public void Opens_WhenTheProbeFails()
     {
         Search(Broken, 5);
         Probe(Late);
@@ -138,7 +137,7 @@ public class CircuitTests
     [InlineData(null)]
     [InlineData(BackendError.Overloaded)]
     [InlineData(BackendError.Refused)]
-    public void StaysClosed_WhenTheProbeIsAnswered_AndCountsFromTheBeginning(BackendError? error)
+    public void StaysClosedAndResetsTheCount_WhenTheProbeIsAnswered(BackendError? error)
     {
         Search(Broken, 5);
         Probe(error is { } e ? new("east", e, "answered") : null);
@@ -149,7 +148,7 @@ public class CircuitTests
     }
 
     [Fact]
-    public void ClosesWhenAProbeIsAnswered_AfterTheBreak()
+    public void Closes_WhenAProbeIsAnsweredAfterTheBreak()
     {
         Fail(5);
         Probe(null);
@@ -158,7 +157,7 @@ public class CircuitTests
 
         _time.Advance(TimeSpan.FromSeconds(1.1));
         Assert.True(_circuit.IsProbeDue);
-        // What was asked before it opened decides nothing.
+        // A request sent before the circuit opened decides nothing.
         _circuit.Record(null, FailureScope.Search);
         Assert.False(_circuit.IsClosed);
         Probe(null);
@@ -170,7 +169,7 @@ public class CircuitTests
     }
 
     [Fact]
-    public void ABackendThatStaysOut_IsAskedMoreAndMoreSeldom()
+    public void LengthensTheBreak_WhileProbesFail()
     {
         Fail(5);
         var breaks = new List<int>();

@@ -23,7 +23,7 @@ public sealed class FailureLogTests : IDisposable
     }
 
     [Fact]
-    public void AStormIsOneLineASecond_AndHowManyMore()
+    public void LogsOneLineASecondAndTheCount_WhenManyRequestsFail()
     {
         for (var i = 0; i < 1000; i++) Fail("east", BackendError.TimedOut);
         Assert.Contains("Backend east did not answer studies: TimedOut", Assert.Single(_lines.All));
@@ -38,7 +38,7 @@ public sealed class FailureLogTests : IDisposable
     }
 
     [Fact]
-    public void BackendsAndKindsDoNotHideEachOther()
+    public void LogsBackendsAndErrorsSeparately()
     {
         Fail("east", BackendError.TimedOut);
         Fail("west", BackendError.TimedOut);

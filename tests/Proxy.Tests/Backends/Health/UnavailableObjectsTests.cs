@@ -17,7 +17,7 @@ public class UnavailableObjectsTests
     public UnavailableObjectsTests() => _objects = new(_time);
 
     [Fact]
-    public void RemembersOneObjectInOneFormOfOneBackend()
+    public void RemembersADenial_PerBackendObjectAndForm()
     {
         _objects.Add("east", Frame(1), Denied);
         Assert.Equal(Denied, _objects.Find("east", Frame(1))!.Value.Failure);
@@ -41,9 +41,9 @@ public class UnavailableObjectsTests
     }
 
     [Fact]
-    public void RemembersTheNewestTenThousand()
+    public void RemovesTheOldest_WhenItIsFull()
     {
-        for (var frame = 1; frame <= UnavailableObjects.MostEntries + 5; frame++) _objects.Add("east", Frame(frame), Denied);
+        for (var frame = 1; frame <= UnavailableObjects.MaxEntries + 5; frame++) _objects.Add("east", Frame(frame), Denied);
         Assert.Null(_objects.Find("east", Frame(5)));
         Assert.NotNull(_objects.Find("east", Frame(6)));
     }
@@ -57,7 +57,7 @@ public class UnavailableObjectsTests
     }
 
     [Fact]
-    public void TroubledStudies_CountForAWhile_AndAreBounded()
+    public void TroubledStudies_ExpireAndAreBounded()
     {
         var troubled = new TroubledStudies(TimeSpan.FromSeconds(60));
         var now = _time.GetUtcNow();
@@ -65,7 +65,7 @@ public class UnavailableObjectsTests
         Assert.True(troubled.Has(Uid.Parse("1.2.4999"), now));
         Assert.True(troubled.Has(Uid.Parse("1.2.4999"), now + TimeSpan.FromSeconds(64)));
         Assert.False(troubled.Has(Uid.Parse("1.2.4999"), now + TimeSpan.FromSeconds(65)));
-        Assert.InRange(Enumerable.Range(0, 5000).Count(i => troubled.Has(Uid.Parse($"1.2.{i}"), now)), 1, TroubledStudies.MostEntries);
+        Assert.InRange(Enumerable.Range(0, 5000).Count(i => troubled.Has(Uid.Parse($"1.2.{i}"), now)), 1, TroubledStudies.MaxEntries);
     }
 
     private static BackendRequest Frame(int number) => new($"studies/1.2/series/1.2.3/instances/1.2.3.4/frames/{number}", "*/*");
