@@ -8,18 +8,21 @@ using Proxy.Prefetch.Jobs;
 
 namespace Proxy.Prefetch;
 
-/// <summary>Jobs over HTTP: asked for, looked at, listed, cancelled.</summary>
+/// <summary>The HTTP API of prefetch jobs: create, read, list, cancel.</summary>
 internal static class PrefetchEndpoints
 {
-    private const int MostStudies = 1000;
-    private const int MostBytes = 128 * 1024;
+    private const int MaxStudies = 1000;
+    private const int MaxBytes = 128 * 1024;
 
     private const string Rule = "a JSON object such as {\"studies\":[\"1.2.3\"],\"priority\":\"next\"}";
 
-    /// <summary>What a client may say of how soon the studies are wanted.</summary>
-    private static readonly Dictionary<string,
-    PrefetchPriority> Priorities =
-        new() { ["now"] = PrefetchPriority.Asked, ["next"] = PrefetchPriority.Next, ["idle"] = PrefetchPriority.Idle };
+    /// <summary>The values of <c>priority</c> in a request.</summary>
+    private static readonly Dictionary<string, PrefetchPriority> Priorities = new()
+    {
+        ["now"] = PrefetchPriority.Asked,
+        ["next"] = PrefetchPriority.Next,
+        ["idle"] = PrefetchPriority.Idle,
+    };
 
     public static void MapPrefetch(this IEndpointRouteBuilder app)
     {
@@ -27,36 +30,36 @@ internal static class PrefetchEndpoints
         app.MapGet(
             "/prefetch",
             (JobRegistry registry, TimeProvider time) => TypedResults.Json(
-                registry.All.Select(holder => JobJson.Create(holder.Job, time.GetUtcNow()))));
+                registry.All.Select(handle => JobJson.Create(handle.Job, time.GetUtcNow()))));
         app.MapGet("/prefetch/{id}", IResult (string id, JobRegistry registry, TimeProvider time) =>
-            registry.Find(id) is { } holder ? TypedResults.Json(JobJson.Create(holder.Job, time.GetUtcNow())) : Unknown());
+            registry.Find(id) is { } handle ? TypedResults.Json(JobJson.Create(handle.Job, time.GetUtcNow())) : Unknown());
         app.MapDelete("/prefetch/{id}", IResult (string id, JobRegistry registry, TimeProvider time) =>
         {
-            if (registry.Find(id) is not { } holder) return Unknown();
-            // One that has ended is taken off the list.
-            if (!holder.Cancel(time.GetUtcNow(), "a client cancelled it")) registry.Remove(id);
+            if (registry.Find(id) is not { } handle) return Unknown();
+            // A job that has ended is removed from the list.
+            if (!handle.Cancel(time.GetUtcNow(), "cancelled by a client")) registry.Remove(id);
             return TypedResults.NoContent();
         });
     }
 
     private static async Task<IResult> PostAsync(HttpContext context, JobRegistry registry, TimeProvider time)
     {
-        // A page of another origin can send a body of any other type without asking first.
+        // A page of another origin can send some other types without a CORS preflight, but not JSON.
         if (!context.Request.HasJsonContentType()) return Problems.UnsupportedMediaType("application/json");
         if (await ReadAsync(context.Request, context.RequestAborted) is not { } text)
-            return Problems.TooLarge($"body: at most {MostBytes} bytes");
+            return Problems.TooLarge($"body: at most {MaxBytes} bytes");
         if (!TryRead(text, out var studies, out var priority, out var problem)) return problem;
         var job = registry.Add(PrefetchReason.Asked, priority, root: "", studies).Job;
         context.Response.Headers.Location = $"{context.Request.PathBase}/prefetch/{job.Id}";
         return TypedResults.Json(JobJson.Create(job, time.GetUtcNow()), statusCode: StatusCodes.Status202Accepted);
     }
 
-    /// <summary>Null when it is too large.</summary>
+    /// <summary>Reads the body; null when it is too large.</summary>
     private static async Task<byte[]?> ReadAsync(HttpRequest request, CancellationToken cancellation)
     {
-        var text = new byte[MostBytes + 1];
+        var text = new byte[MaxBytes + 1];
         var count = await request.Body.ReadAtLeastAsync(text, text.Length, throwOnEndOfStream: false, cancellation);
-        return count > MostBytes ? null : text[..count];
+        return count > MaxBytes ? null : text[..count];
     }
 
     private static bool TryRead(
@@ -66,13 +69,12 @@ internal static class PrefetchEndpoints
         try
         {
             using var document = JsonDocument.Parse(text);
-            if (document.RootElement is not { ValueKind: JsonValueKind.Object } body) problem = Problems.BadParameter("body", Rule);
-            else if (
-                !TryReadStudies(body, out studies)) problem = Problems.BadParameter("studies",
-                $"a list of 1 to {MostStudies} Study Instance UIDs (PS3.5 §9.1)");
-            else if (
-                !TryReadPriority(body, out priority)) problem = Problems.BadParameter("priority",
-                "one of " + string.Join(", ", Priorities.Keys));
+            if (document.RootElement is not { ValueKind: JsonValueKind.Object } body)
+                problem = Problems.BadParameter("body", Rule);
+            else if (!TryReadStudies(body, out studies))
+                problem = Problems.BadParameter("studies", $"a list of 1 to {MaxStudies} Study Instance UIDs (PS3.5 §9.1)");
+            else if (!TryReadPriority(body, out priority))
+                problem = Problems.BadParameter("priority", "one of " + string.Join(", ", Priorities.Keys));
         }
         catch (JsonException)
         {
@@ -85,7 +87,7 @@ internal static class PrefetchEndpoints
     {
         studies = [];
         if (!body.TryGetProperty("studies", out var list) || list.ValueKind != JsonValueKind.Array
-            || list.GetArrayLength() is 0 or > MostStudies)
+            || list.GetArrayLength() is 0 or > MaxStudies)
             return false;
         var uids = new List<Uid>();
         foreach (var item in list.EnumerateArray())
@@ -104,5 +106,5 @@ internal static class PrefetchEndpoints
             || (value.ValueKind == JsonValueKind.String && Priorities.TryGetValue(value.GetString()!, out priority));
     }
 
-    private static IResult Unknown() => Problems.NotFound("There is no such job, or it has ended long ago.");
+    private static IResult Unknown() => Problems.NotFound("There is no job with this id, or it ended more than an hour ago.");
 }

@@ -2,18 +2,19 @@ using Proxy.Operations;
 
 namespace Proxy.Prefetch;
 
-/// <summary>What is fetched before anybody asks for it, and how much of it at once.</summary>
-/// <param name="NextStudies">So many studies behind an open one in its work list; 0 for none.</param>
-/// <param name="Priors">So many earlier studies of an open study's patient; 0 for none.</param>
-/// <param name="SeriesReadAhead">The rest of the study that is being looked at.</param>
-/// <param name="MaxConcurrentRequests">So many requests ahead run at once on one backend, and only while no client waits for it.</param>
-/// <param name="MaxBytes">The most that one job fetches, in bytes.</param>
-/// <param name="MaxInstances">The most instances that one job fetches.</param>
-/// <param name="Rules">What is fetched at certain times, whoever opens what.</param>
+/// <summary>The prefetch settings, <c>Prefetch</c>.</summary>
+/// <param name="NextStudies">The number of studies after an open one in its work list; 0 for none. Default 3.</param>
+/// <param name="Priors">The number of prior studies of an open study's patient; 0 for none. Default 2.</param>
+/// <param name="SeriesReadAhead">Whether the rest of an open study is fetched. Default true.</param>
+/// <param name="MaxConcurrentRequests">The most prefetches at once per backend, and only while no client waits for it. Default 8.</param>
+/// <param name="MaxBytes">The most bytes that one job fetches. Default 4 GiB.</param>
+/// <param name="MaxInstances">The most instances that one job fetches. Default 20,000.</param>
+/// <param name="Rules">The studies to fetch at certain times of the day.</param>
 public sealed record PrefetchOptions(
     int NextStudies, int Priors, bool SeriesReadAhead, int MaxConcurrentRequests, long MaxBytes, int MaxInstances,
     IReadOnlyList<PrefetchRule> Rules)
 {
+    /// <summary>Reads the settings; errors are reported to the reader.</summary>
     public static PrefetchOptions Read(SettingsReader settings)
     {
         settings.RefuseOthers(
@@ -28,6 +29,6 @@ public sealed record PrefetchOptions(
             PrefetchRule.ReadAll(settings));
     }
 
-    /// <summary>Whether anything is fetched because of what clients do.</summary>
+    /// <summary>Whether client activity triggers prefetching.</summary>
     public bool FollowsClients => NextStudies > 0 || Priors > 0 || SeriesReadAhead;
 }

@@ -4,23 +4,26 @@ using Proxy.Operations;
 namespace Proxy.Prefetch;
 
 /// <summary>
-/// Studies that are fetched at certain times, as <c>Prefetch:Rules</c> names them: the day's CTs before the morning, say.
+/// One of <c>Prefetch:Rules</c>: studies to fetch at a certain time of the day, such as recent CTs before the morning.
 /// </summary>
-/// <param name="Modalities">A study has a series of one of these; empty for all.</param>
-/// <param name="Description">What its description matches, with <c>*</c> and <c>?</c> as PS3.4 §C.2.2.2.4 has them; null for all.</param>
-/// <param name="MaxAge">Its date lies back no further; in whole days, today is one.</param>
-/// <param name="From">When the fetching begins, every day, by the clock of this machine.</param>
-/// <param name="To">When it ends; earlier than <paramref name="From"/> for the next morning, equal to it for all day.</param>
-/// <param name="Backends">Who is asked; empty for all.</param>
-/// <param name="Studies">The most studies, the newest first.</param>
+/// <param name="Modalities">The study has a series of one of these modalities; empty for all.</param>
+/// <param name="Description">
+/// A pattern for the Study Description, with the wildcards <c>*</c> and <c>?</c> (PS3.4 §C.2.2.2.4); null for all.
+/// </param>
+/// <param name="MaxAge">The greatest age of the study in days; 1 for today. Default 1.</param>
+/// <param name="From">The start of the daily period, local time.</param>
+/// <param name="To">The end of the period; before <paramref name="From"/> for the next day, equal to it for the whole day.</param>
+/// <param name="Backends">The backends to search; empty for all.</param>
+/// <param name="Studies">The most studies, newest first. Default 50.</param>
 public sealed record PrefetchRule(
     IReadOnlyList<string> Modalities, string? Description, int MaxAge, TimeOnly From, TimeOnly To, IReadOnlyList<string> Backends,
     int Studies)
 {
+    /// <summary>Reads every rule; errors are reported to the reader.</summary>
     public static IReadOnlyList<PrefetchRule> ReadAll(SettingsReader settings) =>
         [.. settings.ReadNames("Prefetch:Rules").Select(name => Read(settings, $"Prefetch:Rules:{name}"))];
 
-    /// <summary>Whether it is time.</summary>
+    /// <summary>Whether the time is within the daily period.</summary>
     public bool IsOpen(TimeOnly now) => From == To || (From < To ? now >= From && now < To : now >= From || now < To);
 
     private static PrefetchRule Read(SettingsReader settings, string key)

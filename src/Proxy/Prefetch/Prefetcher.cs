@@ -11,23 +11,21 @@ using Proxy.Metadata;
 
 namespace Proxy.Prefetch;
 
-/// <summary>Hears what viewers do, plans what they will want, and runs the jobs.</summary>
+/// <summary>Follows viewer activity, plans the next studies to fetch, and runs the jobs.</summary>
 /// <remarks>
 /// <code>
-/// 1 hear     a list was shown, a study is opened, a frame is asked for: noted, and the request goes on
-/// 2 plan     the rest of the study, the next of the list, the patient's others
-/// 3 run      the jobs, some at a time, the one that would be missed most first
+/// 1 record   a work list, an opened study, a requested frame; the client request continues at once
+/// 2 plan     the rest of the study, the next studies of the list, the patient's prior studies
+/// 3 run      a limited number of jobs, highest priority first
 /// </code>
 /// </remarks>
 public sealed class Prefetcher : BackgroundService
 {
-    /// <summary>So many run at once, besides those that read ahead; each asks for its turns.</summary>
-    private const int MostRunning = 8;
+    /// <summary>The most jobs that run at once, apart from read-ahead; the scheduler limits their requests.</summary>
+    private const int MaxRunning = 8;
 
-    /// <summary>
-    /// What comes after an open study is planned when it has been opened: who only passes through wants nothing behind it.
-    /// </summary>
-    private static readonly TimeSpan Settled = TimeSpan.FromSeconds(1);
+    /// <summary>The delay before planning the next studies: a viewer that only passes through a study needs none.</summary>
+    private static readonly TimeSpan PlanDelay = TimeSpan.FromSeconds(1);
 
     private readonly PriorityQueue<JobHandle, (PrefetchPriority, long)> _waiting = new();
     private readonly ConcurrentDictionary<(string Root, Uid Study), JobHandle> _readAhead = new();
@@ -45,16 +43,17 @@ public sealed class Prefetcher : BackgroundService
     private bool _isRunning;
     private int _running;
 
+    /// <summary>Creates the prefetcher and subscribes it to the registry.</summary>
     public Prefetcher(
         DicomMetadataStore store, WorkLists lists, PriorSearch priors, StudyFetch fetch, JobRegistry registry,
         Reloadable<PrefetchOptions> options, TimeProvider time, ILogger<Prefetcher> log)
     {
         (_store, _lists, _priors, _fetch, _registry, _options, _time, _log) = (store, lists, priors, fetch, registry, options, time, log);
-        _registry.Added += Wait;
-        _registry.Ended += Forget;
+        _registry.Added += Enqueue;
+        _registry.Ended += Remove;
     }
 
-    /// <summary>Jobs that wait until others have ended.</summary>
+    /// <summary>The number of jobs that wait to run.</summary>
     public int Waiting
     {
         get
@@ -63,19 +62,19 @@ public sealed class Prefetcher : BackgroundService
         }
     }
 
-    /// <summary>Whether what viewers do is of interest.</summary>
+    /// <summary>Whether client activity triggers prefetching.</summary>
     public bool FollowsClients => _options.Value.FollowsClients;
 
     // 1
-    /// <summary>A viewer was shown a list of studies.</summary>
+    /// <summary>Records the studies of a search result.</summary>
     public void NoteListed(Viewer viewer, SearchedStudies shown)
     {
-        // Of one patient or one study: that is no work list.
+        // A search for one patient or one study is no work list.
         if (!shown.Query.Matches.ContainsKey(Tag.PatientId.ToString()) && !shown.Query.Matches.ContainsKey(Tag.StudyInstanceUid.ToString()))
             _lists.Add(viewer, shown.Studies);
     }
 
-    /// <summary>A viewer opens a study, or does something in the one that he has opened.</summary>
+    /// <summary>Records a request within a study; the first one opens it.</summary>
     public void NoteOpened(Viewer viewer, BackendScope scope, Uid study)
     {
         if (!_lists.Open(viewer, study)) return;
@@ -83,19 +82,20 @@ public sealed class Prefetcher : BackgroundService
         _ = PlanAsync(viewer, scope, study);
     }
 
-    /// <summary>A viewer looks up a study by its UID that he was shown before, as he does just before he opens it.</summary>
+    /// <summary>Records a search for a study by its UID; OHIF sends it just before it opens the study.</summary>
     public void NoteSearched(BackendScope scope, Uid study)
     {
         if (_store.GetStudy(study)?.HasHolder == true) ReadAhead(scope, study);
     }
 
-    /// <summary>A viewer asks for a frame.</summary>
+    /// <summary>Records a frame request.</summary>
     public void NoteFrame(BackendScope scope, FramePath path)
     {
         if (_readAhead.TryGetValue((scope.Name, path.Instance.Study), out var job))
-            job.Focus.Set(path.Instance.Series, path.Instance.Instance, path.Frame);
+            job.Viewport.Set(path.Instance.Series, path.Instance.Instance, path.Frame);
     }
 
+    /// <inheritdoc/>
     protected override Task ExecuteAsync(CancellationToken stoppingToken)
     {
         lock (_lock)
@@ -112,7 +112,7 @@ public sealed class Prefetcher : BackgroundService
     {
         try
         {
-            await Task.Delay(Settled, _time, _stopping);
+            await Task.Delay(PlanDelay, _time, _stopping);
             if (!_lists.IsOpen(viewer, study)) return;
             var options = _options.Value;
             PlanNext(viewer, scope, PrefetchPlan.NextStudies(_lists.FindList(viewer, study), study, options.NextStudies));
@@ -122,7 +122,7 @@ public sealed class Prefetcher : BackgroundService
         }
         catch (OperationCanceledException)
         {
-            // The process ends, or nobody could be asked.
+            // The process is stopping, or the search was cancelled.
         }
         catch (Exception e)
         {
@@ -132,38 +132,38 @@ public sealed class Prefetcher : BackgroundService
 
     private void PlanNext(Viewer viewer, BackendScope scope, ImmutableArray<Uid> next)
     {
-        // What stood behind the study before is past; unless another viewer is there, with the same list.
-        if (_next.TryRemove(viewer, out var past) && !past.Job.StudyUids.SequenceEqual(next) && !_next.Values.Contains(past))
-            past.Cancel(_time.GetUtcNow(), "another study was opened");
+        // Cancel the job of the previous study, unless another viewer with the same list shares it.
+        if (_next.TryRemove(viewer, out var previous) && !previous.Job.StudyUids.SequenceEqual(next) && !_next.Values.Contains(previous))
+            previous.Cancel(_time.GetUtcNow(), "another study was opened");
         if (next.IsEmpty) return;
         var job = _next[viewer] = _registry.Add(PrefetchReason.Next, PrefetchPriority.Next, scope.Name, next);
-        // It may have been pushed out at once, or have ended just now.
+        // The job may already have been evicted or have ended.
         if (!job.Job.IsLive) _next.TryRemove(new(viewer, job));
     }
 
-    /// <summary>At once: the viewer's next request may be for the first frame.</summary>
+    /// <summary>Starts read-ahead at once: the viewer's next request may be for the first frame.</summary>
     private void ReadAhead(BackendScope scope, Uid study)
     {
         if (!_options.Value.SeriesReadAhead) return;
         var job = _readAhead.GetOrAdd(
             (scope.Name, study), _ => _registry.Add(PrefetchReason.ReadAhead, PrefetchPriority.ReadAhead, scope.Name, [study]));
-        // It may have been dropped at once, or have ended just now.
+        // The job may already have been evicted or have ended.
         if (!job.Job.IsLive) _readAhead.TryRemove(new((scope.Name, study), job));
     }
 
     // 3
-    private void Wait(JobHandle job)
+    private void Enqueue(JobHandle job)
     {
         lock (_lock)
         {
-            // One that has ended by now was forgotten before it came here.
+            // A job that has ended was already removed.
             if (job.Job.IsLive) _waiting.Enqueue(job, (job.Job.Priority, job.Number));
         }
         StartWaiting();
     }
 
-    /// <summary>A job has ended: no table holds it any longer.</summary>
-    private void Forget(JobHandle job)
+    /// <summary>Removes a job that has ended from every table.</summary>
+    private void Remove(JobHandle job)
     {
         lock (_lock) _waiting.Remove(job, out _, out _);
         _readAhead.TryRemove(new((job.Job.Root, job.Job.StudyUids[0]), job));
@@ -178,7 +178,7 @@ public sealed class Prefetcher : BackgroundService
         lock (_lock)
         {
             while (_isRunning && !_stopping.IsCancellationRequested && _waiting.TryPeek(out var job, out _)
-                && (_running < MostRunning || job.Job.Priority == PrefetchPriority.ReadAhead))
+                && (_running < MaxRunning || job.Job.Priority == PrefetchPriority.ReadAhead))
             {
                 _waiting.Dequeue();
                 if (!job.Job.IsLive) continue;
@@ -200,38 +200,37 @@ public sealed class Prefetcher : BackgroundService
                 await _fetch.RunAsync(job, study, ending.Token);
                 job.Update(j => j with { Studies = j.Studies.Add(1) });
             }
-            job.Update(j => j with { State = IsLost(j) ? JobState.Failed : JobState.Done, Ended = _time.GetUtcNow(), Waiting = null });
+            job.Update(j => j with { State = HasFailed(j) ? JobState.Failed : JobState.Done, Ended = _time.GetUtcNow(), Waiting = null });
         }
         catch (OperationCanceledException) when (ending.IsCancellationRequested)
         {
-            // Cancelled; or the process ends, and the next one begins it again.
+            // The job was cancelled, or the process is stopping and the next one restarts the job.
         }
         catch (Exception e)
         {
             _log.PrefetchFailed(e);
-            job.Update(j => j.With(
-                new(j.StudyUids[0], null, "a fault of the proxy")) with
+            job.Update(j => j.With(new(j.StudyUids[0], null, "internal error of the proxy")) with
             {
                 State = JobState.Failed,
                 Ended = _time.GetUtcNow(),
-                Waiting = null
+                Waiting = null,
             });
         }
         finally
         {
-            Leave(job);
+            Complete(job);
         }
     }
 
-    private void Leave(JobHandle job)
+    private void Complete(JobHandle job)
     {
-        // A study that was kept whole was read ahead of nobody.
+        // Everything was already cached, so drop the job from the list.
         if (job.Job is { Reason: PrefetchReason.ReadAhead, State: JobState.Done, Fetched: 0 }) _registry.Remove(job.Job.Id);
         if (job.Job.Priority == PrefetchPriority.ReadAhead) return;
         lock (_lock) _running--;
         StartWaiting();
     }
 
-    /// <summary>Nothing of any study came.</summary>
-    private static bool IsLost(PrefetchJob job) => !job.Errors.IsEmpty && job.Series.Done == 0;
+    /// <summary>True when no series of any study was fetched.</summary>
+    private static bool HasFailed(PrefetchJob job) => !job.Errors.IsEmpty && job.Series.Done == 0;
 }

@@ -8,49 +8,52 @@ using Proxy.Search;
 
 namespace Proxy.Prefetch;
 
-/// <summary>Looks every few minutes whether a rule of the settings has something to fetch.</summary>
+/// <summary>Runs the prefetch rules of the settings every five minutes.</summary>
 public sealed class RuleRounds(
     PrefetchSearch search, BackendSet backends, JobRegistry registry, Reloadable<PrefetchOptions> options, TimeProvider time,
     ILogger<RuleRounds> log) : BackgroundService
 {
-    private static readonly TimeSpan Every = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Interval = TimeSpan.FromMinutes(5);
 
+    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(Every, time);
+        using var timer = new PeriodicTimer(Interval, time);
         try
         {
             while (await timer.WaitForNextTickAsync(stoppingToken))
             {
                 foreach (var rule in options.Value.Rules.Where(rule => rule.IsOpen(TimeOnly.FromDateTime(time.GetLocalNow().DateTime))))
-                    await FollowAsync(rule, stoppingToken);
+                    await RunAsync(rule, stoppingToken);
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
-            // The process ends.
+            // The process is stopping.
         }
     }
 
-    private async Task FollowAsync(PrefetchRule rule, CancellationToken cancellation)
+    private async Task RunAsync(PrefetchRule rule, CancellationToken cancellation)
     {
         try
         {
             var scope = backends.AsOne;
             if (rule.Backends.Count > 0)
+            {
                 scope = scope with
                 {
-                    Backends = [
-                    .. scope.Backends.Where(b => rule.Backends.Contains(b.Name, StringComparer.OrdinalIgnoreCase))]
+                    Backends = [.. scope.Backends.Where(b => rule.Backends.Contains(b.Name, StringComparer.OrdinalIgnoreCase))],
                 };
+            }
             var today = DateOnly.FromDateTime(time.GetLocalNow().DateTime);
             var first = today.AddDays(1 - rule.MaxAge);
             var rows = await search.FindOfDaysAsync(scope, first, today, rule.Modalities, PrefetchPriority.Idle, cancellation);
-            // What was fetched of late, or is just being fetched, is not fetched again.
-            var known = registry.All.Select(holder => holder.Job).Where(job => job.IsLive
-                || (job.State == JobState.Done && job.Errors.IsEmpty)).SelectMany(job => job.StudyUids).ToHashSet();
-            var studies = rows.Where(row => IsMeant(rule, first, row)
-                && !known.Contains(row.Uid)).Select(row => row.Uid).Take(rule.Studies).ToList();
+            // Skip studies of live jobs and of listed jobs that completed.
+            var known = registry.All.Select(handle => handle.Job)
+                .Where(job => job.IsLive || (job.State == JobState.Done && job.Errors.IsEmpty))
+                .SelectMany(job => job.StudyUids).ToHashSet();
+            var studies = rows.Where(row => Matches(rule, first, row) && !known.Contains(row.Uid))
+                .Select(row => row.Uid).Take(rule.Studies).ToList();
             if (studies.Count > 0)
                 registry.Add(PrefetchReason.Rule, PrefetchPriority.Idle, root: rule.Backends is [var only] ? only : "", [.. studies]);
         }
@@ -60,8 +63,8 @@ public sealed class RuleRounds(
         }
     }
 
-    /// <summary>Not every archive matches what it is asked to match.</summary>
-    private static bool IsMeant(PrefetchRule rule, DateOnly first, MergedRow row) =>
+    /// <summary>Repeats the matching, because some archives ignore query keys.</summary>
+    private static bool Matches(PrefetchRule rule, DateOnly first, MergedRow row) =>
         (rule.Description is null || FileSystemName.MatchesSimpleExpression(rule.Description, row.FindString(Tag.StudyDescription) ?? ""))
         && (rule.Modalities.Count == 0
             || row.Sources.Any(source => source.Row.FindStrings(Tag.ModalitiesInStudy).Any(modality => rule.Modalities.Contains(modality))))

@@ -6,7 +6,7 @@ using Proxy.Search;
 
 namespace Proxy.Prefetch;
 
-/// <summary>Tells the prefetcher what a request says of its viewer; the request goes on as it would without.</summary>
+/// <summary>Reports viewer activity to the prefetcher, without changing the request.</summary>
 internal static class ViewerActivityFilter
 {
     public static async ValueTask<object?> FilterAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
@@ -30,7 +30,7 @@ internal static class ViewerActivityFilter
         return result;
     }
 
-    /// <summary>The frame that is asked for, the first where there are several.</summary>
+    /// <summary>The requested frame; the first of a list.</summary>
     private static FramePath? FindFrame(HttpContext http, Uid study)
     {
         var values = http.Request.RouteValues;

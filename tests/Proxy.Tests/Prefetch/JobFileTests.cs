@@ -10,9 +10,9 @@ public sealed class JobFileTests
 {
     private static readonly JsonSerializerOptions Format = new() { Converters = { new JsonStringEnumConverter() } };
 
-    /// <summary>The names in the file are a format: a job that an older version wrote is still read.</summary>
+    /// <summary>The names are a file format: jobs of older versions must stay readable.</summary>
     [Fact]
-    public void NamesInTheFileStay()
+    public void KeepsTheNamesOfTheFileFormat()
     {
         var job = new PrefetchJob("7", PrefetchReason.Next, PrefetchPriority.Next, "", [], default);
 

@@ -24,13 +24,13 @@ public sealed class JobRegistryTests : IDisposable
     public JobRegistryTests()
     {
         _registry = new(_events, new(_services.GetRequiredService<IMeterFactory>()), _time);
-        _registry.Added += holder => _added.Add(holder.Job);
+        _registry.Added += handle => _added.Add(handle.Job);
     }
 
     public void Dispose() => _services.Dispose();
 
     [Fact]
-    public async Task EveryStateIsTold_AndHowFarItIsOnceInAWhile()
+    public async Task PublishesEveryState_AndProgressOncePerSecond()
     {
         var told = new System.Collections.Concurrent.ConcurrentQueue<string>();
         using var _ = _events.Subscribe(
@@ -47,7 +47,7 @@ public sealed class JobRegistryTests : IDisposable
     }
 
     [Fact]
-    public void AnEndIsToldOnce_AndLast_HoweverManyUpdatesRaceWithIt()
+    public void PublishesTheEndOnceAndLast_WhenUpdatesRace()
     {
         const int Many = 200;
         var reader = new EventReader(_events);
@@ -75,7 +75,7 @@ public sealed class JobRegistryTests : IDisposable
     }
 
     [Fact]
-    public void OneThatIsPushedOutAtOnceIsToldOnce()
+    public void PublishesOneCancellation_WhenANewJobIsCancelledAtOnce()
     {
         for (var i = 1; i <= JobRegistry.MaxLive; i++) Add(PrefetchPriority.Asked, i);
         var reader = new EventReader(_events);
@@ -84,7 +84,7 @@ public sealed class JobRegistryTests : IDisposable
     }
 
     [Fact]
-    public void WhatIsAskedForTwiceIsOneJob_WhileItIsLive()
+    public void ReturnsTheLiveJob_WhenTheSameIsRequestedAgain()
     {
         var first = Add(PrefetchPriority.Next, 1, 2);
         Assert.Same(first, Add(PrefetchPriority.Next, 1, 2));
@@ -95,7 +95,7 @@ public sealed class JobRegistryTests : IDisposable
     }
 
     [Fact]
-    public void TheQueueIsBounded_AndWhatIsMissedLeastLeaves_AndSaysSo()
+    public void CancelsTheLowestPriority_WhenTheQueueIsFull()
     {
         var priors = Add(PrefetchPriority.Priors, 1);
         var next = Add(PrefetchPriority.Next, 2);
@@ -109,36 +109,36 @@ public sealed class JobRegistryTests : IDisposable
         Assert.Equal(JobState.Cancelled, next.Job.State);
         Assert.Equal(JobState.Queued, more.Job.State);
 
-        // One that would be missed less than all that are there does not come in.
+        // A new job of the lowest priority is cancelled itself.
         var late = Add(PrefetchPriority.Priors, 1002);
         Assert.Equal(JobState.Cancelled, late.Job.State);
         Assert.DoesNotContain(_added, job => job.Id == late.Job.Id);
-        Assert.Equal(JobRegistry.MaxLive, _registry.All.Count(holder => holder.Job.IsLive));
+        Assert.Equal(JobRegistry.MaxLive, _registry.All.Count(handle => handle.Job.IsLive));
     }
 
     [Fact]
-    public void WhoOpensStudyAfterStudyPushesOutNothingElse()
+    public void CancelsOnlyReadAhead_WhenManyStudiesAreOpened()
     {
         var asked = Add(PrefetchPriority.Idle, 1);
         var first = _registry.Add(PrefetchReason.ReadAhead, PrefetchPriority.ReadAhead, "", [Uid.Parse("1.3.1")]);
         for (var i = 2; i <= 500; i++) _registry.Add(PrefetchReason.ReadAhead, PrefetchPriority.ReadAhead, "", [Uid.Parse($"1.3.{i}")]);
         Assert.Equal((JobState.Queued, JobState.Cancelled), (asked.Job.State, first.Job.State));
-        Assert.Equal(1 + JobRegistry.MaxReadAhead, _registry.All.Count(holder => holder.Job.IsLive));
+        Assert.Equal(1 + JobRegistry.MaxReadAhead, _registry.All.Count(handle => handle.Job.IsLive));
     }
 
     [Fact]
-    public void OneThatHasBegunIsMissedMoreThanOneThatWaits()
+    public void CancelsAWaitingJobBeforeARunningOne()
     {
         var running = Add(PrefetchPriority.Next, 1);
         running.Update(job => job with { State = JobState.Running });
         for (var i = 2; i <= JobRegistry.MaxLive; i++) Add(PrefetchPriority.Next, i);
         Add(PrefetchPriority.Next, 1000);
         Assert.Equal(JobState.Running, running.Job.State);
-        Assert.Equal(1, _registry.All.Count(holder => holder.Job.State == JobState.Cancelled));
+        Assert.Equal(1, _registry.All.Count(handle => handle.Job.State == JobState.Cancelled));
     }
 
     [Fact]
-    public void TheEndedOnesLeaveTheListAfterAWhile_AndTheLiveOnesNever()
+    public void RemovesEndedJobsAfterAnHour_AndKeepsLiveJobs()
     {
         var ended = Add(PrefetchPriority.Next, 1);
         var live = Add(PrefetchPriority.Next, 2);
@@ -151,7 +151,7 @@ public sealed class JobRegistryTests : IDisposable
     }
 
     [Fact]
-    public void HoweverManyEnd_TheListIsBounded()
+    public void LimitsTheListOfEndedJobs()
     {
         for (var i = 1; i <= 1000; i++) Add(PrefetchPriority.Next, i).Cancel(_time.GetUtcNow(), "test");
         Assert.Equal(200, _registry.All.Length);
@@ -159,7 +159,7 @@ public sealed class JobRegistryTests : IDisposable
     }
 
     [Fact]
-    public void WhatHasEndedDoesNotChange()
+    public void DoesNotChangeAJob_AfterItsEnd()
     {
         var job = Add(PrefetchPriority.Next, 1);
         Assert.True(job.Cancel(_time.GetUtcNow(), "test"));
@@ -170,7 +170,7 @@ public sealed class JobRegistryTests : IDisposable
     }
 
     [Fact]
-    public void OneFromBeforeBeginsAgain_AndOneThatHadEndedIsListed()
+    public void RestartsLiveJobsAndListsEndedOnes_WhenRestored()
     {
         var live = new PrefetchJob(
             "a", PrefetchReason.Asked, PrefetchPriority.Next, "", [Uid.Parse("1.2.3")], _time.GetUtcNow())
@@ -188,7 +188,7 @@ public sealed class JobRegistryTests : IDisposable
     }
 
     [Fact]
-    public void TheTotalOfBytesIsWhatIsToCome_ByWhatCame()
+    public void EstimatesTheTotalBytes_FromTheMeanItemSize()
     {
         var job = new PrefetchJob(
             "a", PrefetchReason.Asked, PrefetchPriority.Next, "", [Uid.Parse("1.2.3")], _time.GetUtcNow())

@@ -7,40 +7,40 @@ public class ThroughputEstimatorTests
 {
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
 
-    private readonly ThroughputEstimator _paces = new();
+    private readonly ThroughputEstimator _estimator = new();
 
     [Fact]
-    public void FrameByFrameFirst_ThenTheOtherWay_ThenTheFaster()
+    public void MeasuresFramesFirst_ThenWholeSeries_ThenTakesTheFaster()
     {
-        Assert.False(_paces.PrefersWholeSeries("east"));
-        _paces.Note("east", isWhole: false, 1000, Second);
-        Assert.True(_paces.PrefersWholeSeries("east"));
-        _paces.Note("east", isWhole: true, 5000, Second);
-        Assert.True(_paces.PrefersWholeSeries("east"));
-        Assert.False(_paces.PrefersWholeSeries("west"));
-        for (var i = 0; i < 9; i++) _paces.Note("east", isWhole: true, 100, Second);
-        Assert.False(_paces.PrefersWholeSeries("east"));
+        Assert.False(_estimator.PrefersWholeSeries("east"));
+        _estimator.Note("east", isWhole: false, 1000, Second);
+        Assert.True(_estimator.PrefersWholeSeries("east"));
+        _estimator.Note("east", isWhole: true, 5000, Second);
+        Assert.True(_estimator.PrefersWholeSeries("east"));
+        Assert.False(_estimator.PrefersWholeSeries("west"));
+        for (var i = 0; i < 9; i++) _estimator.Note("east", isWhole: true, 100, Second);
+        Assert.False(_estimator.PrefersWholeSeries("east"));
     }
 
     [Fact]
-    public void ABackendThatDoesNotGiveASeriesIsNotAskedForOne_ForAWhile()
+    public void AvoidsWholeSeriesForAWhile_AfterARefusal()
     {
-        _paces.Note("east", isWhole: false, 1000, Second);
-        _paces.NoteRefusesWholeSeries("east");
-        Assert.False(_paces.PrefersWholeSeries("east"));
-        for (var i = 0; i < 17; i++) _paces.Note("east", isWhole: false, 1000, Second);
-        Assert.True(_paces.PrefersWholeSeries("east"));
+        _estimator.Note("east", isWhole: false, 1000, Second);
+        _estimator.NoteRefusesWholeSeries("east");
+        Assert.False(_estimator.PrefersWholeSeries("east"));
+        for (var i = 0; i < 17; i++) _estimator.Note("east", isWhole: false, 1000, Second);
+        Assert.True(_estimator.PrefersWholeSeries("east"));
     }
 
     [Fact]
-    public void TheSlowerWayIsTriedAgainOnceInAWhile()
+    public void TriesTheSlowerWayAgain_OncePerTwentySeries()
     {
-        _paces.Note("east", isWhole: false, 1000, Second);
-        _paces.Note("east", isWhole: true, 5000, Second);
+        _estimator.Note("east", isWhole: false, 1000, Second);
+        _estimator.Note("east", isWhole: true, 5000, Second);
         var chosen = Enumerable.Range(0, 38).Count(_ =>
         {
-            var isWhole = _paces.PrefersWholeSeries("east");
-            _paces.Note("east", isWhole, isWhole ? 5000 : 1000, Second);
+            var isWhole = _estimator.PrefersWholeSeries("east");
+            _estimator.Note("east", isWhole, isWhole ? 5000 : 1000, Second);
             return isWhole;
         });
         Assert.Equal(36, chosen);

@@ -8,24 +8,24 @@ public class ViewportHintTests
 {
     private static readonly Uid First = Uid.Parse("1.1"), Second = Uid.Parse("1.2"), Instance = Uid.Parse("1.9");
 
-    private readonly ViewportHint _focus = new();
+    private readonly ViewportHint _viewport = new();
 
     [Fact]
-    public void OneFrameOfASeriesIsAThumbnail_MoreIsWhatIsLookedAt()
+    public void ActivatesASeries_AtItsSecondFrame()
     {
-        _focus.Set(First, Instance, 1);
-        _focus.Set(Second, Instance, 1);
-        Assert.Equal(First, _focus.At!.Value.Series);
-        _focus.Set(Second, Instance, 2);
-        Assert.Equal((Second, Instance, 2), _focus.At!.Value);
+        _viewport.Set(First, Instance, 1);
+        _viewport.Set(Second, Instance, 1);
+        Assert.Equal(First, _viewport.At!.Value.Series);
+        _viewport.Set(Second, Instance, 2);
+        Assert.Equal((Second, Instance, 2), _viewport.At!.Value);
     }
 
     [Fact]
-    public void NobodyLooksBeforeTheFirstFrame()
+    public void HasNoPosition_BeforeTheFirstFrame()
     {
-        Assert.False(_focus.First.IsCompleted);
-        Assert.Null(_focus.At);
-        _focus.Set(First, Instance, 3);
-        Assert.True(_focus.First.IsCompleted);
+        Assert.False(_viewport.First.IsCompleted);
+        Assert.Null(_viewport.At);
+        _viewport.Set(First, Instance, 3);
+        Assert.True(_viewport.First.IsCompleted);
     }
 }

@@ -43,7 +43,7 @@ public sealed class CancelledJobWalks : IAsyncDisposable
         await AbortedAsync();
         var cancelled = (await _proxy.GetAsync(job)).Json;
         Assert.Equal("cancelled", (string)cancelled["state"]!);
-        Assert.Equal("a client cancelled it", (string?)cancelled["reason"]);
+        Assert.Equal("cancelled by a client", (string?)cancelled["reason"]);
         Assert.Empty(cancelled["errors"]!.AsArray());
         Assert.Equal(0, _east.Count("/1.2.2.1.2/frames/1"));
     }

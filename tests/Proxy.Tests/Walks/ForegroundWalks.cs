@@ -44,7 +44,7 @@ public sealed class ForegroundWalks : IAsyncDisposable
         var client = _proxy.GetAsync(path);
         await Until.TrueAsync(() => wanted.Arrived > 0);
         prefetch.Open();
-        await Until.TrueAsync(async () => (string?)(await JobAsync(job))["waiting"] == "its turn");
+        await Until.TrueAsync(async () => (string?)(await JobAsync(job))["waiting"] == "waiting for a fetch slot");
         Assert.Equal(0, (int)(await JobAsync(job))["frames"]!["done"]!);
 
         _east.Mend();

@@ -219,7 +219,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
         await DoneAsync("asked");
         var errors = (await JobAsync(job))["errors"]!.AsArray();
         Assert.Equal(
-            ["1.2.1 series/1.2.1.1/instances/1.2.1.1.2/frames/1 status 500 for this object", "1.9.9  no backend holds it"],
+            ["1.2.1 series/1.2.1.1/instances/1.2.1.1.2/frames/1 status 500 for this object", "1.9.9  no backend has the study"],
             errors.Select(e => $"{e!["study"]} {e["item"]} {e["reason"]}"));
         Assert.Equal(1, _east.Count("/1.2.1.1.2/frames/1"));
         Assert.Equal("Proxy; hit; detail=prefetched", (await FrameAsync("1.2.1", 3)).CacheStatus);
@@ -235,7 +235,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
         var job = await PostAsync("""{"studies":["1.4.1"]}""");
         await DoneAsync("asked");
         Assert.InRange(_east.Requests.Count(r => r.Path.Contains("/1.4.1.1.", StringComparison.Ordinal)), 5, 25);
-        Assert.Contains((await JobAsync(job))["errors"]!.AsArray(), e => (string)e!["reason"]! == "given up after 5 failures in a row");
+        Assert.Contains((await JobAsync(job))["errors"]!.AsArray(), e => (string)e!["reason"]! == "skipped the rest after 5 consecutive failures");
         Assert.Equal(2, _east.Requests.Count(r => r.Path.Contains("/1.4.1.2.", StringComparison.Ordinal)));
         var health = (await _proxy.GetAsync("/health/ready")).Json["backends"]!["east"]!;
         Assert.Equal("up closed 0", $"{health["state"]} {health["circuit"]} {health["opened"]}");
@@ -250,7 +250,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
         var job = await PostAsync("""{"studies":["1.4.1"]}""");
         await DoneAsync("asked");
         Assert.Equal(5, _east.Requests.Count(r => r.Path.Contains("/1.4.1.1.", StringComparison.Ordinal)));
-        Assert.Equal("given up after 5 failures in a row", (string)(await JobAsync(job))["errors"]!.AsArray()[^1]!["reason"]!);
+        Assert.Equal("skipped the rest after 5 consecutive failures", (string)(await JobAsync(job))["errors"]!.AsArray()[^1]!["reason"]!);
         Assert.Equal("1/1 1/2 7/42 7/42 4000/74000", Progress(await JobAsync(job)));
         // Failures of prefetch requests do not count against the PACS.
         Assert.Equal("closed", (string)(await _proxy.GetAsync("/health/ready")).Json["backends"]!["east"]!["circuit"]!);
@@ -282,7 +282,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
         var job = await PostAsync("""{"studies":["1.4.1"]}""");
         await DoneAsync("asked");
         Assert.Contains(
-            "more than the 5 instances", (string)Assert.Single((await JobAsync(job))["errors"]!.AsArray())!["reason"]!,
+            "exceeds the limit of 5 instances", (string)Assert.Single((await JobAsync(job))["errors"]!.AsArray())!["reason"]!,
             StringComparison.Ordinal);
         Assert.Equal(2, _east.Count("/frames/1"));
     }

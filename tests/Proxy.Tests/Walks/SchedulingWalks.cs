@@ -104,7 +104,7 @@ public sealed class SchedulingWalks : IAsyncDisposable
         var client = FrameAsync("1.2.2", 1);
         await Until.TrueAsync(() => wanted.Arrived == 1);
         prefetch.Open();
-        await Until.TrueAsync(async () => (string?)(await _proxy.GetAsync(job)).Json["waiting"] == "its turn");
+        await Until.TrueAsync(async () => (string?)(await _proxy.GetAsync(job)).Json["waiting"] == "waiting for a fetch slot");
         Assert.Equal(0, (int)(await _proxy.GetAsync(job)).Json["frames"]!["done"]!);
         Assert.Equal(0, _east.Count("/1.2.1.1.2/frames/1"));
 
@@ -129,7 +129,7 @@ public sealed class SchedulingWalks : IAsyncDisposable
             async () => (string)(await proxy.GetAsync("/health/ready")).Json["backends"]!["east"]!["circuit"]! == "open");
         gate.Open();
         var frames = _east.Requests.Count(r => r.Path.Contains("/frames/", StringComparison.Ordinal));
-        await AdvanceUntilAsync(async () => (string?)(await proxy.GetAsync(job)).Json["waiting"] == "east is not asked now");
+        await AdvanceUntilAsync(async () => (string?)(await proxy.GetAsync(job)).Json["waiting"] == "backend 'east' is unavailable");
         Assert.Equal(frames, _east.Requests.Count(r => r.Path.Contains("/frames/", StringComparison.Ordinal)));
 
         _east.Mend();
@@ -154,7 +154,7 @@ public sealed class SchedulingWalks : IAsyncDisposable
         for (var i = 1; i <= 10; i++) await FrameAsync("1.4.1", i);
 
         var job = await PostAsync(_proxy, "1.4.2");
-        await Until.TrueAsync(async () => (string?)(await _proxy.GetAsync(job)).Json["waiting"] == "the cache has no room");
+        await Until.TrueAsync(async () => (string?)(await _proxy.GetAsync(job)).Json["waiting"] == "waiting for free cache space");
 
         // The first batch of concurrent requests arrives before the proxy knows how large the frames are.
         Assert.InRange((int)(await _proxy.GetAsync(job)).Json["frames"]!["done"]!, 1, 11);

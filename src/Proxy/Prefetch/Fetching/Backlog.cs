@@ -5,39 +5,39 @@ using Proxy.Prefetch.Planning;
 
 namespace Proxy.Prefetch.Fetching;
 
-/// <summary>What is still to be fetched of the pixels of a study, series by series in viewing order.</summary>
+/// <summary>The pixel items of a study that remain to be fetched, by series in viewing order.</summary>
 internal sealed class Backlog(TimeProvider time)
 {
-    /// <summary>A series of fewer instances says nothing of how fast its backend is, and is not worth an answer of its own.</summary>
-    private const int LeastInstances = 8;
+    /// <summary>The fewest instances of a series that is fetched whole or measured for throughput.</summary>
+    private const int MinInstances = 8;
 
-    /// <summary>After so many items in a row that could not be fetched the rest of their series is given up.</summary>
-    public const int MostFailures = 5;
+    /// <summary>The number of consecutive failed items after which the rest of a series is skipped.</summary>
+    public const int MaxFailures = 5;
 
     private readonly Lock _lock = new();
     private readonly List<Part> _parts = [];
 
-    /// <summary>What became of a series with one more thing of it.</summary>
-    /// <param name="IsInstanceDone">It was the last of its instance.</param>
-    /// <param name="IsSeriesDone">It was the last of all.</param>
-    /// <param name="Bytes">That the whole series had, when it came at one go; else null.</param>
-    /// <param name="Elapsed">How long that took.</param>
+    /// <summary>The effect of a completed item on its series.</summary>
+    /// <param name="IsInstanceDone">Whether the instance is complete.</param>
+    /// <param name="IsSeriesDone">Whether the series is complete.</param>
+    /// <param name="Bytes">The size of a series that was fetched without interruption; otherwise null.</param>
+    /// <param name="Elapsed">The time since the first item of the series was started.</param>
     public readonly record struct Finished(bool IsInstanceDone, bool IsSeriesDone, long? Bytes, TimeSpan Elapsed);
 
-    /// <summary>Of one series.</summary>
+    /// <summary>The items of one series.</summary>
     /// <param name="path">The series.</param>
-    /// <param name="backend">Whose it is.</param>
-    /// <param name="items">What a viewer loads of it.</param>
+    /// <param name="backend">The backend to fetch from.</param>
+    /// <param name="items">The items that a viewer loads.</param>
     public sealed class Part(SeriesPath path, string backend, ImmutableArray<FetchItem> items)
     {
         private readonly bool[] _isStarted = new bool[items.Length];
         private readonly int[] _attempts = new int[items.Length];
-        private readonly Dictionary<Uid, int> _leftOf = items.GroupBy(item => item.Instance).ToDictionary(g => g.Key, g => g.Count());
+        private readonly Dictionary<Uid, int> _remainingOf = items.GroupBy(item => item.Instance).ToDictionary(g => g.Key, g => g.Count());
         private int _waiting = items.Length;
-        private int _left = items.Length;
+        private int _remaining = items.Length;
         private long _bytes;
-        private long? _began;
-        private bool _isBroken;
+        private long? _startedAt;
+        private bool _isInterrupted;
         private int _failures;
 
         public SeriesPath Path { get; } = path;
@@ -46,12 +46,12 @@ internal sealed class Backlog(TimeProvider time)
 
         public ImmutableArray<FetchItem> Items { get; } = items;
 
-        /// <summary>It is asked for in one answer.</summary>
+        /// <summary>Whether the series is fetched in one request.</summary>
         public bool IsWhole { get; private set; }
 
         internal bool HasWaiting => _waiting > 0;
 
-        /// <summary>The place of a frame; 0 when it is not here.</summary>
+        /// <summary>The index of a frame; 0 when it is not in the series.</summary>
         internal int GetIndex(Uid instance, int frame)
         {
             for (var at = 0; at < Items.Length; at++)
@@ -66,7 +66,7 @@ internal sealed class Backlog(TimeProvider time)
             foreach (var at in PrefetchPlan.Outwards(Items.Length, from))
             {
                 if (_isStarted[at]) continue;
-                _began ??= now;
+                _startedAt ??= now;
                 _isStarted[at] = true;
                 _waiting--;
                 return at;
@@ -74,11 +74,11 @@ internal sealed class Backlog(TimeProvider time)
             return null;
         }
 
-        /// <summary>All of it, when nothing of it is here and it is frames of many instances.</summary>
+        /// <summary>Takes all items, if none is started or cached and they are frames of at least eight instances.</summary>
         internal IReadOnlyList<int>? TakeWhole(long now)
         {
-            if (_began is not null || _waiting < Items.Length || _leftOf.Count < LeastInstances || Items.Any(item => item.Frame is null))
-                return null;
+            if (_startedAt is not null || _waiting < Items.Length || _remainingOf.Count < MinInstances) return null;
+            if (Items.Any(item => item.Frame is null)) return null;
             IsWhole = true;
             return [.. Enumerable.Range(0, Items.Length).Select(_ => Take(0, now)!.Value)];
         }
@@ -86,16 +86,16 @@ internal sealed class Backlog(TimeProvider time)
         internal void PutBack(int at)
         {
             _isStarted[at] = false;
-            _isBroken = true;
+            _isInterrupted = true;
             IsWhole = false;
             _waiting++;
         }
 
-        /// <summary>It is kept already.</summary>
+        /// <summary>Marks an item that is already cached.</summary>
         internal void Skip(int at)
         {
             _isStarted[at] = true;
-            _isBroken = true;
+            _isInterrupted = true;
             _waiting--;
         }
 
@@ -107,68 +107,67 @@ internal sealed class Backlog(TimeProvider time)
         {
             if (bytes is not null) _failures = 0;
             _bytes += bytes ?? 0;
-            var isInstanceDone = --_leftOf[Items[at].Instance] == 0;
-            var isDone = --_left == 0;
-            return new(isInstanceDone, isDone, isDone && !_isBroken
-                && _leftOf.Count >= LeastInstances ? _bytes : null, _began is { } began ? since(began) : default);
+            var isInstanceDone = --_remainingOf[Items[at].Instance] == 0;
+            var isDone = --_remaining == 0;
+            var isMeasured = isDone && !_isInterrupted && _remainingOf.Count >= MinInstances;
+            return new(isInstanceDone, isDone, isMeasured ? _bytes : null, _startedAt is { } startedAt ? since(startedAt) : default);
         }
     }
 
+    /// <summary>Adds a series.</summary>
     public void Add(Part part)
     {
         lock (_lock) _parts.Add(part);
     }
 
-    /// <summary>
-    /// The series to go on with: the one that is looked at, else the first that has something left. Null when nothing waits.
-    /// </summary>
+    /// <summary>Chooses the next series: the viewer's active one, or the first with waiting items. Null when no items wait.</summary>
     public Part? Choose(ViewportHint hint)
     {
         var at = hint.At;
         lock (_lock) return _parts.Find(part => part.HasWaiting && part.Path.Series == at?.Series) ?? _parts.Find(part => part.HasWaiting);
     }
 
-    /// <summary>The next of a series, outwards from the frame that is looked at; null when another was faster.</summary>
+    /// <summary>Takes the waiting item nearest to the viewer's frame; null when another worker took the last one.</summary>
     public int? Take(Part part, ViewportHint hint)
     {
         var from = hint.At is { } at && at.Series == part.Path.Series ? part.GetIndex(at.Instance, at.Frame) : 0;
         lock (_lock) return part.Take(from, time.GetTimestamp());
     }
 
-    /// <summary>All of a series, to be asked for in one answer; null when it is not worth that, or something of it is here.</summary>
+    /// <summary>Takes all items of a series for one request; null when it is too small, or some items are started or cached.</summary>
     public IReadOnlyList<int>? TakeWhole(Part part)
     {
         lock (_lock) return part.TakeWhole(time.GetTimestamp());
     }
 
-    /// <summary>It is to be fetched again, later: who was to fetch it had to leave, or failed.</summary>
+    /// <summary>Returns an item to the backlog after a cancelled or failed fetch.</summary>
     public void PutBack(Part part, int at)
     {
         lock (_lock) part.PutBack(at);
     }
 
-    /// <summary>How often it failed, with this time.</summary>
+    /// <summary>Counts a failed attempt of an item; returns the number so far.</summary>
     public int CountAttempt(Part part, int at)
     {
         lock (_lock) return part.CountAttempt(at);
     }
 
-    /// <summary>One of its items could not be fetched. True when its series is given up for that.</summary>
+    /// <summary>Counts a failed item; true when the rest of its series is skipped for that.</summary>
     public bool CountFailure(Part part)
     {
-        lock (_lock) return part.CountFailure() >= MostFailures && _parts.Remove(part);
+        lock (_lock) return part.CountFailure() >= MaxFailures && _parts.Remove(part);
     }
 
-    /// <summary>It is here, or given up.</summary>
-    /// <param name="part">Of which series.</param>
-    /// <param name="at">Which of its items.</param>
-    /// <param name="bytes">What came; null for nothing.</param>
+    /// <summary>Completes an item, fetched or failed.</summary>
+    /// <param name="part">The series.</param>
+    /// <param name="at">The index of the item.</param>
+    /// <param name="bytes">The fetched bytes; null for none.</param>
     public Finished Finish(Part part, int at, long? bytes)
     {
-        lock (_lock) return part.Finish(at, bytes, began => time.GetElapsedTime(began));
+        lock (_lock) return part.Finish(at, bytes, started => time.GetElapsedTime(started));
     }
 
-    /// <summary>Nothing more is taken of a backend's.</summary>
+    /// <summary>Removes all series of a backend.</summary>
     public void Drop(string backend)
     {
         lock (_lock) _parts.RemoveAll(part => part.Backend == backend);

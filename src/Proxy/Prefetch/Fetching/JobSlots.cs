@@ -5,18 +5,18 @@ using Proxy.Prefetch.Jobs;
 
 namespace Proxy.Prefetch.Fetching;
 
-/// <summary>Turns for jobs: taken again when one was broken off, because a client waits for something else.</summary>
+/// <summary>Acquires fetch slots for jobs, and again after a client request has cancelled one.</summary>
 public sealed class JobSlots(BackendScheduler scheduler, BackendStates states, Reloadable<PrefetchOptions> options, TimeProvider time)
 {
-    /// <summary>Whether the backend is neither down nor waiting for a probe to decide that.</summary>
-    public bool IsWell(string backend) => states.GetCircuit(backend) is { IsClosed: true, IsProbeDue: false };
+    /// <summary>Whether the circuit of the backend is closed and no probe is due.</summary>
+    public bool IsHealthy(string backend) => states.GetCircuit(backend) is { IsClosed: true, IsProbeDue: false };
 
-    /// <summary>Does something in a turn, and again when it was broken off; null when the backend is not asked for long.</summary>
+    /// <summary>Runs work within a slot, again after a cancelled slot; null when the backend stays unavailable.</summary>
     public async Task<T?> RunAsync<T>(
         JobHandle job, string backend, FetchTarget target, Func<CancellationToken, Task<T>> work,
         CancellationToken cancellation) where T : class
     {
-        while (await TakeAsync(job, backend, target, cancellation) is { } slot)
+        while (await AcquireAsync(job, backend, target, cancellation) is { } slot)
         {
             using (slot)
             {
@@ -26,33 +26,33 @@ public sealed class JobSlots(BackendScheduler scheduler, BackendStates states, R
                 }
                 catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
                 {
-                    // A client came first.
+                    // A client request cancelled the slot.
                 }
             }
         }
         return null;
     }
 
-    /// <summary>A turn on a backend; null when it is not asked for long. The job says meanwhile what it waits for.</summary>
-    public async Task<BackendScheduler.FetchSlot?> TakeAsync(
+    /// <summary>Acquires a slot and reports the wait on the job; null when the backend stays unavailable.</summary>
+    public async Task<BackendScheduler.FetchSlot?> AcquireAsync(
         JobHandle job, string backend, FetchTarget target, CancellationToken cancellation)
     {
-        // It ends the waiting alone: the turn itself is stopped with the job.
-        using var patience = new CancellationTokenSource();
-        var taking = scheduler.AcquireAsync(
-            backend, target, job.Job.Priority, job.Number, options.Value.MaxConcurrentRequests, patience.Token, cancellation);
-        for (var refused = TimeSpan.Zero; !taking.IsCompleted && !cancellation.IsCancellationRequested && refused < JobHandle.Patience;)
+        // Ends only the wait; a granted slot is cancelled with the job.
+        using var waiting = new CancellationTokenSource();
+        var acquiring = scheduler.AcquireAsync(
+            backend, target, job.Job.Priority, job.Number, options.Value.MaxConcurrentRequests, waiting.Token, cancellation);
+        for (var refused = TimeSpan.Zero; !acquiring.IsCompleted && !cancellation.IsCancellationRequested && refused < JobHandle.MaxWait;)
         {
-            await Task.WhenAny(taking, Task.Delay(JobHandle.RecheckInterval, time, cancellation));
-            if (taking.IsCompleted) break;
+            await Task.WhenAny(acquiring, Task.Delay(JobHandle.RecheckInterval, time, cancellation));
+            if (acquiring.IsCompleted) break;
             var refusal = states.FindRefusal(backend);
             refused = refusal is null ? TimeSpan.Zero : refused + JobHandle.RecheckInterval;
-            job.Wait(refusal is null ? "its turn" : $"{backend} is not asked now");
+            job.SetWaiting(refusal is null ? "waiting for a fetch slot" : $"backend '{backend}' is unavailable");
         }
-        if (!taking.IsCompleted) await patience.CancelAsync();
+        if (!acquiring.IsCompleted) await waiting.CancelAsync();
         try
         {
-            return await taking;
+            return await acquiring;
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {

@@ -9,20 +9,19 @@ using Proxy.Retrieve;
 namespace Proxy.Prefetch.Fetching;
 
 /// <summary>
-/// Fetches what a viewer loads of a study besides metadata: in viewing order, as far as the cache has room and the job's
-/// limits go.
+/// Fetches the frames, whole instances and bulk data of a study, in viewing order, within the limits of the job and the free
+/// cache space.
 /// </summary>
-/// <remarks>Frame by frame, or a whole series in one answer where the backend was found to give that faster.</remarks>
+/// <remarks>Fetches single frames, or a whole series in one request where that was measured to be faster.</remarks>
 public sealed class PixelFetch(
-    JobSlots scheduler, BackendSet backends, BodyReader bodies, BulkDataReader bulkData, WholeSeries wholeSeries,
-    ThroughputEstimator throughput, EntryCache cache,
-    Reloadable<PrefetchOptions> options, TimeProvider time)
+    JobSlots slots, BackendSet backends, BodyReader bodies, BulkDataReader bulkData, WholeSeries wholeSeries,
+    ThroughputEstimator throughput, EntryCache cache, Reloadable<PrefetchOptions> options, TimeProvider time)
 {
-    /// <summary>How often one frame is asked for again when its backend fails.</summary>
-    private const int MostAttempts = 3;
+    /// <summary>The most attempts to fetch an item.</summary>
+    private const int MaxAttempts = 3;
 
-    /// <summary>Bodies that are being fetched, for which there has to be room, too.</summary>
-    private int _underWay;
+    /// <summary>The number of bodies in flight, which need cache space, too.</summary>
+    private int _inFlight;
 
     internal async Task RunAsync(JobHandle job, IReadOnlyList<Backlog.Part> parts, CancellationToken cancellation)
     {
@@ -31,48 +30,48 @@ public sealed class PixelFetch(
         await Task.WhenAll(Enumerable.Range(0, options.Value.MaxConcurrentRequests).Select(_ => FetchAllAsync(job, backlog, cancellation)));
     }
 
-    /// <summary>Puts what is to be fetched of a series on the list; what is kept is done.</summary>
+    /// <summary>Adds a series to the backlog; cached items count as completed.</summary>
     private async Task AddAsync(JobHandle job, Backlog backlog, Backlog.Part part, CancellationToken cancellation)
     {
         for (var at = 0; at < part.Items.Length; at++)
         {
-            if (!await IsKeptAsync(part, part.Items[at], cancellation)) continue;
+            if (!await IsCachedAsync(part, part.Items[at], cancellation)) continue;
             part.Skip(at);
             Finish(job, backlog, part, at, bytes: null, wasCached: true);
         }
         backlog.Add(part);
     }
 
-    private async ValueTask<bool> IsKeptAsync(Backlog.Part part, FetchItem item, CancellationToken cancellation)
+    private async ValueTask<bool> IsCachedAsync(Backlog.Part part, FetchItem item, CancellationToken cancellation)
     {
-        if (item.BulkData is { } place)
-            return backends.Find(part.Backend) is { } backend && await bulkData.IsCachedAsync(backend, place, cancellation);
+        if (item.BulkData is { } bulk)
+            return backends.Find(part.Backend) is { } backend && await bulkData.IsCachedAsync(backend, bulk, cancellation);
         var path = new InstancePath(part.Path.Study, part.Path.Series, item.Instance);
-        return await bodies.IsCachedAsync(part.Backend, path, item.Frame, isCut: !item.IsKeptAlone, cancellation);
+        return await bodies.IsCachedAsync(part.Backend, path, item.Frame, isCut: !item.NeedsOwnEntry, cancellation);
     }
 
     private async Task FetchAllAsync(JobHandle job, Backlog backlog, CancellationToken cancellation)
     {
-        while (backlog.Choose(job.Focus) is { } part)
+        while (backlog.Choose(job.Viewport) is { } part)
         {
             if (job.Job.Bytes.Done >= options.Value.MaxBytes)
             {
-                job.Update(j => j.With(new(part.Path.Study, null, $"the limit of {options.Value.MaxBytes} bytes of one job")));
+                job.Update(j => j.With(new(part.Path.Study, null, $"reached the limit of {options.Value.MaxBytes} bytes per job")));
                 return;
             }
             if (backends.Find(part.Backend) is not { } backend || !await HasRoomAsync(job, part, cancellation)
-                || await scheduler.TakeAsync(job, part.Backend, new(part.Path.Study, part.Path.Series), cancellation) is not { } slot)
+                || await slots.AcquireAsync(job, part.Backend, new(part.Path.Study, part.Path.Series), cancellation) is not { } slot)
             {
                 backlog.Drop(part.Backend);
                 continue;
             }
             using (slot)
             {
-                // Who reads ahead of a viewer meets him frame by frame.
+                // Read-ahead fetches single frames, to follow the viewer.
                 if (job.Job.Reason != PrefetchReason.ReadAhead && throughput.PrefersWholeSeries(part.Backend)
                     && cache.HasRoomForPrefetched(job.Job.MeanBytes * part.Items.Length) && backlog.TakeWhole(part) is { } all)
                     await FetchWholeAsync(job, backlog, part, all, backend, slot, cancellation);
-                else if (backlog.Take(part, job.Focus) is { } at) await FetchAsync(job, backlog, part, at, backend, slot, cancellation);
+                else if (backlog.Take(part, job.Viewport) is { } at) await FetchAsync(job, backlog, part, at, backend, slot, cancellation);
             }
         }
     }
@@ -83,11 +82,11 @@ public sealed class PixelFetch(
     {
         var item = part.Items[at];
         BackendAnswer<long> answer;
-        Interlocked.Increment(ref _underWay);
+        Interlocked.Increment(ref _inFlight);
         try
         {
-            answer = item.BulkData is { } place
-                ? await bulkData.PrefetchAsync(backend, place, slot.Stopped)
+            answer = item.BulkData is { } bulk
+                ? await bulkData.PrefetchAsync(backend, bulk, slot.Stopped)
                 : await bodies.PrefetchAsync(backend, new(part.Path.Study, part.Path.Series, item.Instance), item.Frame, slot.Stopped);
         }
         catch (OperationCanceledException)
@@ -98,18 +97,18 @@ public sealed class PixelFetch(
         }
         finally
         {
-            Interlocked.Decrement(ref _underWay);
+            Interlocked.Decrement(ref _inFlight);
         }
         if (!answer.IsFound)
         {
-            // The backend may be down: a probe decides, and the next turn waits for that.
-            if (answer.Failure is { IsOutage: true } && !scheduler.IsWell(part.Backend))
+            // The backend may be down: a probe decides, and the next slot waits for it.
+            if (answer.Failure is { IsOutage: true } && !slots.IsHealthy(part.Backend))
             {
                 backlog.PutBack(part, at);
                 return;
             }
             if (answer.Failure is { Error: not (BackendError.NotGiven or BackendError.NotInThisForm) }
-                && backlog.CountAttempt(part, at) < MostAttempts)
+                && backlog.CountAttempt(part, at) < MaxAttempts)
             {
                 backlog.PutBack(part, at);
                 return;
@@ -119,7 +118,7 @@ public sealed class PixelFetch(
             var reason = answer.Failure?.Detail ?? "the backend does not have it";
             job.Update(j => j.With(new(part.Path.Study, $"{series}/instances/{item.Instance}{below}", reason)));
             if (backlog.CountFailure(part))
-                job.Update(j => j.With(new(part.Path.Study, series, $"given up after {Backlog.MostFailures} failures in a row")));
+                job.Update(j => j.With(new(part.Path.Study, series, $"skipped the rest after {Backlog.MaxFailures} consecutive failures")));
         }
         Finish(job, backlog, part, at, answer.IsFound ? answer.Value : null);
     }
@@ -128,11 +127,11 @@ public sealed class PixelFetch(
         JobHandle job, Backlog backlog, Backlog.Part part, IReadOnlyList<int> all, BackendOptions backend, BackendScheduler.FetchSlot slot,
         CancellationToken cancellation)
     {
-        var left = all.GroupBy(at => part.Items[at].Instance).ToDictionary(instance => instance.Key, instance => instance.ToList());
+        var remaining = all.GroupBy(at => part.Items[at].Instance).ToDictionary(instance => instance.Key, instance => instance.ToList());
         try
         {
-            await wholeSeries.PrefetchAsync(backend, part.Path, Came, slot.Stopped);
-            if (left.Count > 0) throughput.NoteRefusesWholeSeries(part.Backend);
+            await wholeSeries.PrefetchAsync(backend, part.Path, FinishInstance, slot.Stopped);
+            if (remaining.Count > 0) throughput.NoteRefusesWholeSeries(part.Backend);
         }
         catch (OperationCanceledException)
         {
@@ -140,13 +139,13 @@ public sealed class PixelFetch(
         }
         finally
         {
-            // What did not come so is fetched frame by frame.
-            foreach (var at in left.Values.SelectMany(items => items)) backlog.PutBack(part, at);
+            // Fetch the missing instances frame by frame.
+            foreach (var at in remaining.Values.SelectMany(items => items)) backlog.PutBack(part, at);
         }
 
-        void Came(Uid instance, long bytes)
+        void FinishInstance(Uid instance, long bytes)
         {
-            if (!left.Remove(instance, out var items)) return;
+            if (!remaining.Remove(instance, out var items)) return;
             foreach (var at in items) Finish(job, backlog, part, at, bytes / items.Count);
         }
     }
@@ -165,18 +164,19 @@ public sealed class PixelFetch(
 
     private async Task<bool> HasRoomAsync(JobHandle job, Backlog.Part part, CancellationToken cancellation)
     {
-        for (var waited = TimeSpan.Zero; !cache.HasRoomForPrefetched(
-            job.Job.MeanBytes * (Volatile.Read(ref _underWay) + 1)); waited += JobHandle.RecheckInterval)
+        for (var waited = TimeSpan.Zero; !HasRoom(); waited += JobHandle.RecheckInterval)
         {
-            if (job.Job.Reason == PrefetchReason.ReadAhead || waited >= JobHandle.Patience)
+            if (job.Job.Reason == PrefetchReason.ReadAhead || waited >= JobHandle.MaxWait)
             {
-                job.Update(
-                    j => j.With(new(part.Path.Study, $"series/{part.Path.Series}", "the cache has no room for what nobody asked for")));
+                var error = new JobError(part.Path.Study, $"series/{part.Path.Series}", "not enough free cache for prefetching");
+                job.Update(j => j.With(error));
                 return false;
             }
-            job.Wait("the cache has no room");
+            job.SetWaiting("waiting for free cache space");
             await Task.Delay(JobHandle.RecheckInterval, time, cancellation);
         }
         return true;
+
+        bool HasRoom() => cache.HasRoomForPrefetched(job.Job.MeanBytes * (Volatile.Read(ref _inFlight) + 1));
     }
 }

@@ -12,25 +12,26 @@ using Proxy.Wire;
 
 namespace Proxy.Prefetch.Fetching;
 
-/// <summary>Fetches one study of a job, each thing in a turn of its own.</summary>
+/// <summary>Fetches one study of a job; each request takes a fetch slot.</summary>
 /// <remarks>
 /// <code>
-/// 1 lists      what each backend has of the study; one that cannot say is named
+/// 1 lists      the series list of each backend; failed backends are reported as job errors
 /// 2 metadata   of every series, from its owner
-/// 3 bodies     what a viewer loads, in viewing order: frames, whole instances, bulk data; what is kept already is not fetched
+/// 3 bodies     frames, whole instances and bulk data, in viewing order, unless they are cached
 /// </code>
-/// A turn that is broken off, because a client waits for something else, is taken again later.
+/// A slot that a client request cancels is acquired again later.
 /// </remarks>
 public sealed class StudyFetch(
-    JobSlots scheduler, PixelFetch pixels, BackendSet backends, BackendStates states, SeriesListReader lists, SeriesReader seriesReader,
+    JobSlots slots, PixelFetch pixels, BackendSet backends, BackendStates states, SeriesListReader lists, SeriesReader seriesReader,
     DicomMetadataStore store, Reloadable<PrefetchOptions> options, TimeProvider time)
 {
-    /// <summary>Once one backend has named the series of an open study, how long the others' are waited for.</summary>
+    /// <summary>The wait for the other backends after the first series list of an open study.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
 
-    /// <summary>A viewer that has the metadata asks for pixels within this time, or not at all.</summary>
-    private static readonly TimeSpan ViewportPatience = TimeSpan.FromSeconds(30);
+    /// <summary>The wait for the viewer's first frame request; without one, no pixels are fetched.</summary>
+    private static readonly TimeSpan ViewportTimeout = TimeSpan.FromSeconds(30);
 
+    /// <summary>Fetches the study; failures become errors of the job.</summary>
     public async Task RunAsync(JobHandle job, Uid study, CancellationToken cancellation)
     {
         var root = job.Job.Root;
@@ -41,7 +42,7 @@ public sealed class StudyFetch(
         var known = store.GetStudy(study);
         var series = PrefetchPlan.InViewingOrder(
             GetUids(known, scope).Select(uid => seriesReader.GetHolders(known, scope, uid).First().FindSeries(uid)!));
-        if (series.IsEmpty && failures.Count == 0) job.Update(j => j.With(new(study, null, "no backend holds it")));
+        if (series.IsEmpty && failures.Count == 0) job.Update(j => j.With(new(study, null, "no backend has the study")));
         foreach (var failure in failures) job.Update(j => j.With(new(study, null, $"{failure.Backend}: {failure.Detail}")));
 
         // 2
@@ -71,11 +72,11 @@ public sealed class StudyFetch(
     {
         if (lists.IsKnown(backend, study)) return null;
         if (states.FindRefusal(backend.Name) is { } refusal) return refusal;
-        var places = await scheduler.RunAsync(
+        var scope = new BackendScope(backend.Name, [backend]);
+        var holders = await slots.RunAsync(
             job, backend.Name, new(study),
-            stopped => lists.LocateAsync(
-                new(backend.Name, [backend]), study, returnEarly: false, bypassCache: false, stopped, isAhead: true), cancellation);
-        return places is null ? states.FindRefusal(backend.Name) : places.Failures is [var first, ..] ? first : null;
+            stopped => lists.LocateAsync(scope, study, returnEarly: false, bypassCache: false, stopped, isAhead: true), cancellation);
+        return holders is null ? states.FindRefusal(backend.Name) : holders.Failures is [var first, ..] ? first : null;
     }
 
     // 2
@@ -83,19 +84,19 @@ public sealed class StudyFetch(
     {
         if (seriesReader.GetHolders(store.GetStudy(path.Study), scope, path.Series).FirstOrDefault() is not { } owner) return null;
         var result = seriesReader.FindFresh(scope, path)
-            ?? await scheduler.RunAsync(
+            ?? await slots.RunAsync(
                 job, owner.Backend, new(path.Study), stopped => seriesReader.PrefetchAsync(scope, path, stopped), cancellation);
         if (result?.Metadata is not { } metadata)
         {
             job.Update(j => j.With(new(
                 path.Study, $"series/{path.Series}",
-                result?.Failures is [var failure, ..] ? failure.Detail : "its backend is not asked now")));
+                result?.Failures is [var failure, ..] ? failure.Detail : $"backend '{owner.Backend}' is unavailable")));
             return null;
         }
         if (job.Job.Instances.Total + metadata.Count > options.Value.MaxInstances)
         {
-            job.Update(
-                j => j.With(new(path.Study, $"series/{path.Series}", $"more than the {options.Value.MaxInstances} instances of one job")));
+            var reason = $"exceeds the limit of {options.Value.MaxInstances} instances per job";
+            job.Update(j => j.With(new(path.Study, $"series/{path.Series}", reason)));
             return null;
         }
         var items = PrefetchPlan.GetItems(await ReadAsync(metadata, cancellation));
@@ -131,9 +132,9 @@ public sealed class StudyFetch(
     // 3
     private async Task<bool> IsViewedAsync(JobHandle job, CancellationToken cancellation)
     {
-        await Task.WhenAny(job.Focus.First, Task.Delay(ViewportPatience, time, cancellation));
+        await Task.WhenAny(job.Viewport.First, Task.Delay(ViewportTimeout, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
-        return job.Focus.First.IsCompleted;
+        return job.Viewport.First.IsCompleted;
     }
 
     private static IReadOnlyList<Uid> GetUids(Study? study, BackendScope scope) => new StudyHolders(study, [], false).SeriesIn(scope);

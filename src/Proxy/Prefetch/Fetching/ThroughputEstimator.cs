@@ -3,33 +3,38 @@ using System.Collections.Concurrent;
 namespace Proxy.Prefetch.Fetching;
 
 /// <summary>
-/// How fast each backend gives the pixels of a series: frame by frame, and all in one answer. Measured, for nobody knows it of an archive.
+/// Measures the throughput of each backend for the pixels of a series, frame by frame and in one request. Archives differ, so it
+/// cannot be configured.
 /// </summary>
 public sealed class ThroughputEstimator
 {
-    /// <summary>The slower way is tried again after so many series: an archive may have been busy.</summary>
-    private const int TryEvery = 20;
+    /// <summary>The slower way is tried again once per this number of series, because an archive may have been busy.</summary>
+    private const int RetryInterval = 20;
 
-    /// <summary>What one more series counts for.</summary>
+    /// <summary>The weight of a new measurement in the moving average.</summary>
     private const double Weight = 0.3;
 
     private readonly ConcurrentDictionary<string, Estimate> _estimates = new(StringComparer.OrdinalIgnoreCase);
 
-    /// <param name="Frames">Bytes a second, frame by frame; null when it was not measured.</param>
-    /// <param name="Whole">The same for a series in one answer; 0 when the backend does not give that.</param>
-    /// <param name="Series">How many were measured.</param>
+    /// <param name="Frames">Bytes per second, frame by frame; null when not measured.</param>
+    /// <param name="Whole">Bytes per second, whole series; 0 when the backend refuses it, null when not measured.</param>
+    /// <param name="Series">The number of measured series.</param>
     private sealed record Estimate(double? Frames, double? Whole, int Series);
 
-    /// <summary>Whether the next series is to be asked for as a whole.</summary>
+    /// <summary>Whether to fetch the next series in one request.</summary>
     public bool PrefersWholeSeries(string backend)
     {
         if (_estimates.GetValueOrDefault(backend) is not { Frames: { } frames } estimate) return false;
         if (estimate.Whole is not { } whole) return true;
         var isFaster = whole > frames;
-        return estimate.Series % TryEvery == TryEvery - 1 ? !isFaster : isFaster;
+        return estimate.Series % RetryInterval == RetryInterval - 1 ? !isFaster : isFaster;
     }
 
-    /// <summary>Notes how a series went that nothing interrupted.</summary>
+    /// <summary>Adds the measurement of a series that was fetched without interruption.</summary>
+    /// <param name="backend">The backend's name.</param>
+    /// <param name="isWhole">Whether the series was fetched in one request.</param>
+    /// <param name="bytes">The size of the series in bytes.</param>
+    /// <param name="elapsed">The duration.</param>
     public void Note(string backend, bool isWhole, long bytes, TimeSpan elapsed)
     {
         if (elapsed <= TimeSpan.Zero) return;
@@ -42,7 +47,7 @@ public sealed class ThroughputEstimator
                 : estimate with { Frames = Mean(estimate.Frames, measured), Series = estimate.Series + 1 });
     }
 
-    /// <summary>A backend that was asked for a whole series did not give it.</summary>
+    /// <summary>Records that a backend refused a request for a whole series.</summary>
     public void NoteRefusesWholeSeries(string backend) =>
         _estimates.AddOrUpdate(backend, _ => new(null, 0, 1), (_, estimate) => estimate with { Whole = 0, Series = estimate.Series + 1 });
 

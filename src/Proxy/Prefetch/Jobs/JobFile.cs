@@ -5,11 +5,10 @@ using Proxy.Disk;
 
 namespace Proxy.Prefetch.Jobs;
 
-/// <summary>
-/// Jobs in the cache folder, <c>prefetch.json</c>: one that had not ended when the process did begins again with the next.
-/// </summary>
+/// <summary>The jobs in the cache folder, <c>prefetch.json</c>; the next process restarts jobs that have not ended.</summary>
 /// <remarks>
-/// Written whole beside the old one and put in its place. A file that cannot be read is none: jobs are only asked for again.
+/// A new file is written completely and replaces the old one. An unreadable file counts as absent, because a lost job can be
+/// requested again.
 /// </remarks>
 public sealed class JobFile(CacheFolder folder)
 {
@@ -19,11 +18,12 @@ public sealed class JobFile(CacheFolder folder)
 
     private string Path => folder.GetPath("prefetch.json");
 
-    /// <summary>Read-ahead is none of them: nobody looks any more.</summary>
+    /// <summary>Reads the jobs; read-ahead is never stored, because its viewer has gone. Empty when there is no readable file.</summary>
     public async Task<IReadOnlyList<PrefetchJob>> ReadAsync(CancellationToken cancellation) =>
         await folder.RunAsync(Read, cancellation) ?? [];
 
-    /// <returns>False when it could not be written.</returns>
+    /// <summary>Replaces the file, without read-ahead jobs.</summary>
+    /// <returns>False when the file could not be written.</returns>
     public async Task<bool> WriteAsync(IEnumerable<PrefetchJob> jobs, CancellationToken cancellation)
     {
         var text = JsonSerializer.SerializeToUtf8Bytes(jobs.Where(job => job.Reason != PrefetchReason.ReadAhead), Format);
@@ -49,17 +49,17 @@ public sealed class JobFile(CacheFolder folder)
 
     private string Write(byte[] text)
     {
-        var passing = folder.GetPath("tmp", "prefetch.json");
-        // A host may be told twice to stop, at the same time.
+        var temporary = folder.GetPath("tmp", "prefetch.json");
+        // Two concurrent stops of the host may write at the same time.
         lock (_writing)
         {
-            File.Delete(passing);
-            using (var file = new FileStream(passing, CacheFolder.NewFile()))
+            File.Delete(temporary);
+            using (var file = new FileStream(temporary, CacheFolder.NewFile()))
             {
                 file.Write(text);
                 file.Flush(flushToDisk: true);
             }
-            File.Move(passing, Path, overwrite: true);
+            File.Move(temporary, Path, overwrite: true);
         }
         return Path;
     }

@@ -1,45 +1,47 @@
 namespace Proxy.Prefetch.Jobs;
 
-/// <summary>The one mutable holder of a job: what it is now, and how it is ended.</summary>
-/// <param name="job">As it begins.</param>
-/// <param name="number">Of two of one rank the lower goes first.</param>
-/// <param name="changed">Hears of every change in its order, before (null for a new job) and after it; must not wait.</param>
+/// <summary>The mutable holder of a job: its current state and its cancellation.</summary>
+/// <param name="job">The initial state.</param>
+/// <param name="number">Within a priority, the lower number goes first.</param>
+/// <param name="changed">Called in order for every change with the states before (null for a new job) and after; must not block.</param>
 public sealed class JobHandle(PrefetchJob job, long number, Action<PrefetchJob?, PrefetchJob, JobHandle> changed)
 {
-    /// <summary>How long a job waits for a backend that is not asked, and for room.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+    /// <summary>The longest wait for an unavailable backend or for free cache space.</summary>
+    public static readonly TimeSpan MaxWait = TimeSpan.FromMinutes(5);
 
-    /// <summary>How often it looks whether that is over.</summary>
+    /// <summary>The interval between checks while a job waits.</summary>
     public static readonly TimeSpan RecheckInterval = TimeSpan.FromSeconds(1);
 
-    /// <summary>How often one that only comes further is told of.</summary>
-    private static readonly TimeSpan ToldEvery = TimeSpan.FromSeconds(1);
+    /// <summary>The interval between progress events of a job whose state does not change.</summary>
+    private static readonly TimeSpan PublishInterval = TimeSpan.FromSeconds(1);
 
     private readonly Lock _lock = new();
     private readonly CancellationTokenSource _stop = new();
     private PrefetchJob _job = job;
-    private DateTimeOffset _told;
+    private DateTimeOffset _publishedAt;
 
+    /// <summary>The current state of the job.</summary>
     public PrefetchJob Job => Volatile.Read(ref _job);
 
+    /// <summary>The order of the job within its priority.</summary>
     public long Number { get; } = number;
 
-    /// <summary>It is cancelled.</summary>
+    /// <summary>Cancelled when the job is cancelled.</summary>
     public CancellationToken Stopped => _stop.Token;
 
-    /// <summary>Where a viewer looks, for one that reads ahead of him.</summary>
-    public ViewportHint Focus { get; } = new();
+    /// <summary>The viewer's position in the study, for read-ahead.</summary>
+    public ViewportHint Viewport { get; } = new();
 
-    /// <summary>Publishes a new job, before anybody else can change it.</summary>
+    /// <summary>Publishes a new job before it can change.</summary>
     public void Announce()
     {
         lock (_lock) changed(null, _job, this);
     }
 
-    /// <summary>Changes what it is; one that has ended does not change any more.</summary>
+    /// <summary>Changes the job; false when it has ended and cannot change.</summary>
     public bool Update(Func<PrefetchJob, PrefetchJob> change)
     {
-        // Told under the lock: changes are told in their order, and the end once.
+        // Notify under the lock, so that changes arrive in order and the end arrives once.
         lock (_lock)
         {
             var before = _job;
@@ -52,24 +54,24 @@ public sealed class JobHandle(PrefetchJob job, long number, Action<PrefetchJob?,
         return true;
     }
 
-    /// <summary>Says what it waits for.</summary>
-    public void Wait(string what) => Update(job => job.Waiting == what ? job : job with { Waiting = what });
+    /// <summary>Sets the reason why the job waits.</summary>
+    public void SetWaiting(string reason) => Update(job => job.Waiting == reason ? job : job with { Waiting = reason });
 
-    /// <summary>Whether it is to be told of now: it is due, or was not told of for a while.</summary>
-    public bool IsToldNow(DateTimeOffset now, bool isDue)
+    /// <summary>Whether to publish the job now: the change is important, or the last event is more than a second old.</summary>
+    public bool ShouldPublish(DateTimeOffset now, bool isDue)
     {
         lock (_lock)
         {
-            if (!isDue && now - _told < ToldEvery) return false;
-            _told = now;
+            if (!isDue && now - _publishedAt < PublishInterval) return false;
+            _publishedAt = now;
             return true;
         }
     }
 
-    /// <summary>Cancels the job, whatever it is doing, and aborts its requests.</summary>
+    /// <summary>Cancels the job and its requests.</summary>
     /// <param name="now">The time of the end.</param>
-    /// <param name="reason">Why; names no patient and no address.</param>
-    /// <returns>False when it had ended before.</returns>
+    /// <param name="reason">The reason; it names no patient and no address.</param>
+    /// <returns>False when the job had already ended.</returns>
     public bool Cancel(DateTimeOffset now, string reason)
     {
         var isCancelled = Update(job => job with { State = JobState.Cancelled, Ended = now, Waiting = null, CancelledBecause = reason });

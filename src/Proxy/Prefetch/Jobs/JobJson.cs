@@ -1,6 +1,6 @@
 namespace Proxy.Prefetch.Jobs;
 
-/// <summary>A job as it is shown.</summary>
+/// <summary>The JSON of a job in the API and in events.</summary>
 internal static class JobJson
 {
     public static string GetName(PrefetchReason reason) =>
@@ -15,13 +15,15 @@ internal static class JobJson
         ["created"] = job.Created,
         ["started"] = job.Started,
         ["ended"] = job.Ended,
-        ["errors"] = job.Errors.Select(
-            error => new Dictionary<string,
-            string?>
-            { ["study"] = error.Study.ToString(), ["item"] = error.Item, ["reason"] = error.Reason }),
+        ["errors"] = job.Errors.Select(error => new Dictionary<string, string?>
+        {
+            ["study"] = error.Study.ToString(),
+            ["item"] = error.Item,
+            ["reason"] = error.Reason,
+        }),
     };
 
-    /// <summary>How far it is, without what may be long.</summary>
+    /// <summary>The progress, without the members that may be long.</summary>
     public static Dictionary<string, object?> FindProgress(PrefetchJob job, DateTimeOffset now) => new()
     {
         ["id"] = job.Id,

@@ -2,29 +2,31 @@ using Proxy.Disk;
 
 namespace Proxy.Prefetch.Jobs;
 
-/// <summary>Brings the jobs of the process before this one back, and writes down what becomes of them.</summary>
+/// <summary>Restores the jobs of the previous process and saves changes.</summary>
 public sealed class JobPersistence(JobRegistry registry, JobFile file, CacheFolder folder, TimeProvider time) : BackgroundService
 {
-    private static readonly TimeSpan Every = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
     private long _written;
 
+    /// <summary>Restores the jobs.</summary>
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         foreach (var job in await file.ReadAsync(cancellationToken)) registry.Restore(job);
         await base.StartAsync(cancellationToken);
     }
 
-    /// <summary>What had not ended is to begin again with the next process, however this one ends.</summary>
+    /// <summary>Saves the jobs without cancelling them, so that the next process restarts them.</summary>
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
         if (folder.State.CanWrite && registry.Changes != Interlocked.Read(ref _written)) await WriteAsync(cancellationToken);
     }
 
+    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(Every, time);
+        using var timer = new PeriodicTimer(Interval, time);
         try
         {
             while (await timer.WaitForNextTickAsync(stoppingToken))
@@ -34,13 +36,13 @@ public sealed class JobPersistence(JobRegistry registry, JobFile file, CacheFold
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
-            // The process ends.
+            // The process is stopping.
         }
     }
 
     private async Task WriteAsync(CancellationToken cancellation)
     {
         var changes = registry.Changes;
-        if (await file.WriteAsync(registry.All.Select(holder => holder.Job), cancellation)) Interlocked.Exchange(ref _written, changes);
+        if (await file.WriteAsync(registry.All.Select(handle => handle.Job), cancellation)) Interlocked.Exchange(ref _written, changes);
     }
 }

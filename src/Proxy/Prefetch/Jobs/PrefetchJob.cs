@@ -5,107 +5,139 @@ using Proxy.Dicom;
 
 namespace Proxy.Prefetch.Jobs;
 
-/// <summary>Why a job is there.</summary>
+/// <summary>The reason for a job.</summary>
 public enum PrefetchReason
 {
-    /// <summary>A viewer looks at the study.</summary>
+    /// <summary>A viewer has opened the study.</summary>
     ReadAhead,
 
-    /// <summary>Somebody named the studies.</summary>
+    /// <summary>A client requested the studies through the API.</summary>
     Asked,
 
-    /// <summary>They stand behind an open study in a work list.</summary>
+    /// <summary>The studies follow an open study in a work list.</summary>
     Next,
 
-    /// <summary>They are an open study's patient's.</summary>
+    /// <summary>The studies are priors of an open study's patient.</summary>
     Priors,
 
-    /// <summary>A rule of the settings says so.</summary>
+    /// <summary>The studies match a rule of the settings.</summary>
     Rule,
 }
 
-public enum JobState { Queued, Running, Done, Failed, Cancelled }
+/// <summary>The state of a job.</summary>
+public enum JobState
+{
+    /// <summary>The job waits to run.</summary>
+    Queued,
 
-/// <summary>How much of what is to be done is done; the total grows as more is known.</summary>
+    /// <summary>The job runs.</summary>
+    Running,
+
+    /// <summary>The job has ended; some items may have failed.</summary>
+    Done,
+
+    /// <summary>The job has ended and fetched nothing.</summary>
+    Failed,
+
+    /// <summary>A client or the proxy cancelled the job.</summary>
+    Cancelled,
+}
+
+/// <summary>The progress of a count; the total grows while more is discovered.</summary>
+/// <param name="Done">The completed part.</param>
+/// <param name="Total">The known total.</param>
 public readonly record struct Progress(long Done, long Total)
 {
+    /// <summary>Adds to both counts.</summary>
     public Progress Add(long done, long total = 0) => new(Done + done, Total + total);
 }
 
-/// <summary>Something that could not be fetched.</summary>
-/// <param name="Study">Of it.</param>
-/// <param name="Item">Its place below the study; null for the study itself.</param>
-/// <param name="Reason">Names no patient and no address.</param>
+/// <summary>A study, or a part of it, that could not be fetched.</summary>
+/// <param name="Study">The study.</param>
+/// <param name="Item">The path below the study; null for the study itself.</param>
+/// <param name="Reason">The reason; it names no patient and no address.</param>
 public sealed record JobError(Uid Study, string? Item, string Reason);
 
-/// <summary>Studies that are fetched before anybody asks for them, as a job stands now.</summary>
-/// <param name="Id">Its name.</param>
-/// <param name="Reason">Why it is there.</param>
-/// <param name="Priority">What goes before it.</param>
-/// <param name="Root">The root for which it is: the backends that it may ask. Empty for all of them.</param>
-/// <param name="StudyUids">In the order in which they are fetched.</param>
-/// <param name="Created">When.</param>
-/// <remarks>The JSON names are those of <c>prefetch.json</c>: they stay as the first version wrote them.</remarks>
+/// <summary>The state of a prefetch job.</summary>
+/// <param name="Id">The job's id.</param>
+/// <param name="Reason">The reason for the job.</param>
+/// <param name="Priority">The priority of its fetches.</param>
+/// <param name="Root">The name of the one backend to fetch from; empty for all.</param>
+/// <param name="StudyUids">The studies, in the order of fetching.</param>
+/// <param name="Created">The time of creation.</param>
+/// <remarks>The JSON names are the format of <c>prefetch.json</c> and must not change.</remarks>
 public sealed record PrefetchJob(
-    string Id, [property: JsonPropertyName("Why")] PrefetchReason Reason, [property: JsonPropertyName("Rank")] PrefetchPriority Priority,
+    string Id,
+    [property: JsonPropertyName("Why")] PrefetchReason Reason,
+    [property: JsonPropertyName("Rank")] PrefetchPriority Priority,
     string Root,
-    ImmutableArray<Uid> StudyUids, DateTimeOffset Created)
+    ImmutableArray<Uid> StudyUids,
+    DateTimeOffset Created)
 {
-    /// <summary>No more errors are listed.</summary>
-    public const int MostErrors = 100;
+    /// <summary>The most errors that a job lists.</summary>
+    public const int MaxErrors = 100;
 
+    /// <summary>The state.</summary>
     public JobState State { get; init; }
 
+    /// <summary>The time at which it started to run; null before.</summary>
     public DateTimeOffset? Started { get; init; }
 
+    /// <summary>The time at which it ended; null before.</summary>
     public DateTimeOffset? Ended { get; init; }
 
+    /// <summary>The progress in studies.</summary>
     public Progress Studies { get; init; }
 
+    /// <summary>The progress in series.</summary>
     public Progress Series { get; init; }
 
+    /// <summary>The progress in instances.</summary>
     public Progress Instances { get; init; }
 
+    /// <summary>The progress in frames.</summary>
     public Progress Frames { get; init; }
 
-    /// <summary>Everything that is fetched one by one: frames, whole instances, bulk data.</summary>
+    /// <summary>The progress in items: frames, whole instances and bulk data.</summary>
     public Progress Items { get; init; }
 
-    /// <summary>Of bodies. The total is what the items that are still to come may have, by those that came.</summary>
+    /// <summary>The progress in bytes of bodies. The total is an estimate from the mean size of the fetched items.</summary>
     public Progress Bytes { get; init; }
 
+    /// <summary>The errors, at most <see cref="MaxErrors"/>.</summary>
     public ImmutableArray<JobError> Errors { get; init; } = [];
 
-    /// <summary>What it waits for; null when it goes on.</summary>
+    /// <summary>The reason why the job waits; null while it makes progress.</summary>
     public string? Waiting { get; init; }
 
-    /// <summary>Why it was cancelled; null for a job that was not. A cancellation is no error.</summary>
+    /// <summary>The reason of the cancellation; null if it was not cancelled. A cancellation is no error.</summary>
     [JsonPropertyName("Reason")]
     public string? CancelledBecause { get; init; }
 
+    /// <summary>Whether the job has not ended.</summary>
     public bool IsLive => State is JobState.Queued or JobState.Running;
 
-    /// <summary>Bytes a second since it began; of what was kept already none had to be fetched.</summary>
+    /// <summary>The mean rate in bytes per second since the start; cached items do not count.</summary>
     public long RateAt(DateTimeOffset now) =>
         Started is { } started && ((Ended ?? now) - started).TotalSeconds is > 0 and var seconds ? (long)(Bytes.Done / seconds) : 0;
 
-    /// <summary>With an error; the same once.</summary>
+    /// <summary>Adds an error, unless it is listed already or the list is full.</summary>
     public PrefetchJob With(JobError error) =>
-        Errors.Length >= MostErrors || Errors.Contains(error) ? this : this with { Errors = Errors.Add(error) };
+        Errors.Length >= MaxErrors || Errors.Contains(error) ? this : this with { Errors = Errors.Add(error) };
 
-    /// <summary>Items that had to be fetched, and came.</summary>
+    /// <summary>The number of fetched items.</summary>
     public long Fetched { get; init; }
 
-    /// <summary>Items that were in the cache already.</summary>
+    /// <summary>The number of items that were already cached.</summary>
     public long Cached { get; init; }
 
-    /// <summary>What an item that was fetched had, in bytes; 0 while none was.</summary>
+    /// <summary>The mean size of a fetched item in bytes; 0 before the first.</summary>
     public long MeanBytes => Fetched == 0 ? 0 : Bytes.Done / Fetched;
 
-    /// <summary>With one more item that is done with.</summary>
+    /// <summary>Counts one completed item.</summary>
     /// <param name="isFrame">Whether it is a frame.</param>
-    /// <param name="bytes">What came; null when nothing was fetched, or it failed.</param>
-    /// <param name="wasCached">Whether it was in the cache already.</param>
+    /// <param name="bytes">The fetched bytes; null when the item was cached or failed.</param>
+    /// <param name="wasCached">Whether it was already cached.</param>
     public PrefetchJob WithItem(bool isFrame, long? bytes, bool wasCached = false)
     {
         var job = this with

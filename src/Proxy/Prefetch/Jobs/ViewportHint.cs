@@ -2,17 +2,18 @@ using Proxy.Dicom;
 
 namespace Proxy.Prefetch.Jobs;
 
-/// <summary>Where a viewer looks: the series that he asks most of, and the frame of it that he asked for last.</summary>
+/// <summary>The viewer's position in a study: the active series and its last requested frame.</summary>
 public sealed class ViewportHint
 {
     private readonly Lock _lock = new();
-    private readonly Dictionary<Uid, int> _asked = [];
+    private readonly Dictionary<Uid, int> _counts = [];
     private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private (Uid Series, Uid Instance, int Frame)? _at;
 
-    /// <summary>He has asked for a frame.</summary>
+    /// <summary>Completes with the first requested frame.</summary>
     public Task First => _first.Task;
 
+    /// <summary>The last position; null before the first frame.</summary>
     public (Uid Series, Uid Instance, int Frame)? At
     {
         get
@@ -21,12 +22,12 @@ public sealed class ViewportHint
         }
     }
 
-    /// <summary>He asks for a frame. One of a series is a thumbnail; more of it, and it is what he looks at.</summary>
+    /// <summary>Records a requested frame. A single frame of a series may be a thumbnail; a second one makes the series active.</summary>
     public void Set(Uid series, Uid instance, int frame)
     {
         lock (_lock)
         {
-            var count = _asked[series] = _asked.GetValueOrDefault(series) + 1;
+            var count = _counts[series] = _counts.GetValueOrDefault(series) + 1;
             if (_at is null || count > 1 || _at.Value.Series == series) _at = (series, instance, frame);
         }
         _first.TrySetResult();

@@ -6,35 +6,36 @@ using Proxy.Wire;
 
 namespace Proxy.Prefetch.Planning;
 
-/// <summary>One thing to fetch: a frame, a whole instance that viewers load as such, or bulk data of an instance.</summary>
+/// <summary>One item to fetch: a frame, a whole instance, or bulk data of an instance.</summary>
 /// <param name="Instance">The instance.</param>
-/// <param name="Frame">Its frame; null for the instance itself, or its bulk data.</param>
-/// <param name="BulkData">What is fetched instead of the instance; null for no bulk data.</param>
+/// <param name="Frame">The frame number; null for the whole instance or its bulk data.</param>
+/// <param name="BulkData">The bulk data; null for a frame or an instance.</param>
 public readonly record struct FetchItem(Uid Instance, int? Frame, BulkDataPath? BulkData = null)
 {
     /// <summary>
-    /// A frame that counts as kept only when it is kept by itself. It cannot be cut out of its kept instance: single bits
-    /// never are (<see cref="Wire.Part10.FrameRefusal.PixelFormat"/>), and of an instance that viewers load whole it is
-    /// not known before it is read.
+    /// True when the frame needs a cache entry of its own, because it cannot be cut out of a cached instance: never with one bit
+    /// per pixel (<see cref="Wire.Part10.FrameRefusal.PixelFormat"/>), and for an instance that viewers load whole this is unknown
+    /// before it is read.
     /// </summary>
-    public bool IsKeptAlone { get; init; }
+    public bool NeedsOwnEntry { get; init; }
 }
 
-/// <summary>What is worth fetching before anybody asks for it, and in which order. Pure: it knows neither clock nor network.</summary>
+/// <summary>Plans which items to prefetch and in which order. Pure: it uses neither clock nor network.</summary>
 public static class PrefetchPlan
 {
-    /// <summary>Looked at when the images are there; OHIF puts them last, too.</summary>
-    private static readonly ImmutableHashSet<string> Late = ["SEG", "SR", "KO", "PR", "DOC", "RTSTRUCT", "RTPLAN", "RTDOSE", "REG", "M3D"];
+    /// <summary>Modalities that are viewed after the images; OHIF sorts them last, too.</summary>
+    private static readonly ImmutableHashSet<string> LateModalities =
+        ["SEG", "SR", "KO", "PR", "DOC", "RTSTRUCT", "RTPLAN", "RTDOSE", "REG", "M3D"];
 
-    /// <summary>Viewers load them as whole instances; of the others without pixels they need the metadata alone.</summary>
-    private static readonly ImmutableHashSet<string> Whole = ["SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "M3D"];
+    /// <summary>Modalities whose instances viewers load whole; of other instances without pixels they need only the metadata.</summary>
+    private static readonly ImmutableHashSet<string> WholeModalities = ["SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "M3D"];
 
-    /// <summary>Of one instance: a backend may say any number.</summary>
-    private const int MostFrames = 10_000;
+    /// <summary>The most frames of one instance, because a backend may report any number.</summary>
+    private const int MaxFrames = 10_000;
 
     /// <summary>
-    /// OHIF retrieves it when it opens the instance: the encapsulated document; the palettes, plain and segmented; the SUV
-    /// factors of Philips' PET.
+    /// Bulk data that OHIF retrieves when it opens an instance: encapsulated document, plain and segmented palettes, and the SUV
+    /// factors of Philips PET.
     /// </summary>
     private static readonly ImmutableArray<Tag> BulkData =
     [
@@ -55,18 +56,21 @@ public static class PrefetchPlan
     private static readonly Tag BitsAllocated = new(0x00280100);
     private static readonly Tag PixelData = new(0x7FE00010);
 
-    /// <summary>The studies behind the open one in the list, in its order.</summary>
-    public static ImmutableArray<Uid> NextStudies(ImmutableArray<Uid> list, Uid open, int most)
+    /// <summary>The studies after the open one, in the order of the list.</summary>
+    /// <param name="list">The work list.</param>
+    /// <param name="open">The open study.</param>
+    /// <param name="max">The most studies.</param>
+    public static ImmutableArray<Uid> NextStudies(ImmutableArray<Uid> list, Uid open, int max)
     {
         var at = list.IndexOf(open);
-        return at < 0 ? [] : [.. list.Skip(at + 1).Where(study => study != open).Distinct().Take(most)];
+        return at < 0 ? [] : [.. list.Skip(at + 1).Where(study => study != open).Distinct().Take(max)];
     }
 
-    /// <summary>Other studies of the patient: those that share a modality with the open one first, of them the newest.</summary>
-    /// <param name="open">What each backend says of the open study.</param>
-    /// <param name="found">What each backend says of studies that may be its patient's.</param>
-    /// <param name="most">So many.</param>
-    public static ImmutableArray<Uid> Priors(IReadOnlyCollection<StudyFacts> open, IEnumerable<StudyFacts> found, int most)
+    /// <summary>Other studies of the patient: those that share a modality with the open study first, then the newest.</summary>
+    /// <param name="open">The open study as each backend describes it.</param>
+    /// <param name="found">Studies that may be of the same patient, as each backend describes them.</param>
+    /// <param name="max">The most studies.</param>
+    public static ImmutableArray<Uid> Priors(IReadOnlyCollection<StudyFacts> open, IEnumerable<StudyFacts> found, int max)
     {
         var modalities = open.SelectMany(study => study.Modalities).ToHashSet();
         var priors =
@@ -75,10 +79,10 @@ public static class PrefetchPlan
             group row by row.Study into rows
             orderby rows.Any(row => row.Modalities.Any(modalities.Contains)) descending, rows.Max(row => row.Date) descending, rows.Key
             select rows.Key;
-        return [.. priors.Take(most)];
+        return [.. priors.Take(max)];
     }
 
-    /// <summary>The series as viewers show them: images before what refers to them, then by number.</summary>
+    /// <summary>Sorts series as viewers show them: images before the objects that refer to them, then by Series Number.</summary>
     public static ImmutableArray<Series> InViewingOrder(IEnumerable<Series> series) =>
     [
         .. from one in series
@@ -87,7 +91,7 @@ public static class PrefetchPlan
            select one,
     ];
 
-    /// <summary>What a viewer loads of a series, in the order in which it is looked at.</summary>
+    /// <summary>The items that a viewer loads of a series, in viewing order.</summary>
     public static ImmutableArray<FetchItem> GetItems(IEnumerable<(Uid Instance, Dataset Dataset)> instances)
     {
         var items =
@@ -99,7 +103,7 @@ public static class PrefetchPlan
         return [.. items];
     }
 
-    /// <summary>Places from one on outwards: 5, 6, 4, 7, 3, …; each once.</summary>
+    /// <summary>The indexes below a count, nearest to a start index first: 5, 6, 4, 7, 3, …; each once.</summary>
     public static IEnumerable<int> Outwards(int count, int from)
     {
         for (var distance = 0; distance < count; distance++)
@@ -111,32 +115,32 @@ public static class PrefetchPlan
 
     private static IEnumerable<FetchItem> GetItems(Uid instance, Dataset dataset)
     {
-        var isWhole = Whole.Contains(dataset.FindString(Tag.Modality) ?? "");
+        var isWhole = WholeModalities.Contains(dataset.FindString(Tag.Modality) ?? "");
         var isVideo = IsVideo(dataset);
         var bulkData =
             from tag in isVideo ? BulkData.Add(PixelData) : BulkData
-            let place = FindBulkData(dataset.FindAttribute(tag))
-            where place is not null
-            select new FetchItem(instance, null, place);
+            let path = FindBulkData(dataset.FindAttribute(tag))
+            where path is not null
+            select new FetchItem(instance, null, path);
         var frames = isVideo || !dataset.Has(Rows) ? [] : GetFrames(instance, dataset, isWhole);
         return isWhole ? [new(instance, null), .. frames, .. bulkData] : [.. frames, .. bulkData];
     }
 
     private static IEnumerable<FetchItem> GetFrames(Uid instance, Dataset dataset, bool isWhole)
     {
-        var isKeptAlone = isWhole || dataset.FindInt(BitsAllocated) == 1;
-        return Enumerable.Range(1, Math.Clamp(dataset.FindInt(Tag.NumberOfFrames) ?? 1, 1, MostFrames))
-            .Select(frame => new FetchItem(instance, frame) { IsKeptAlone = isKeptAlone });
+        var needsOwnEntry = isWhole || dataset.FindInt(BitsAllocated) == 1;
+        return Enumerable.Range(1, Math.Clamp(dataset.FindInt(Tag.NumberOfFrames) ?? 1, 1, MaxFrames))
+            .Select(frame => new FetchItem(instance, frame) { NeedsOwnEntry = needsOwnEntry });
     }
 
-    /// <summary>A viewer plays it as one body and loads no frames; many archives give none.</summary>
+    /// <summary>Whether the instance is a video: viewers play it as one body, and many archives return no frames of it.</summary>
     private static bool IsVideo(Dataset dataset) =>
         Videos.Contains(dataset.FindString(SopClassUid) ?? "")
         || dataset.FindString(AvailableTransferSyntaxUid) is { } syntax
             && syntax.StartsWith(VideoSyntax, StringComparison.Ordinal) && syntax.Length == VideoSyntax.Length + 1;
 
-    /// <summary>Where the backend keeps the value of an attribute (PS3.18 §F.2.6).</summary>
-    /// <returns>Null for a value that is not bulk data, or whose place is not followed.</returns>
+    /// <summary>Finds the BulkDataURI of an attribute (PS3.18 §F.2.6).</summary>
+    /// <returns>Null when the value is not bulk data, or its URI is not one of the proxy's.</returns>
     private static BulkDataPath? FindBulkData(ReadOnlySpan<byte> attribute)
     {
         if (attribute.IsEmpty) return null;
@@ -147,13 +151,13 @@ public static class PrefetchPlan
             var isUri = reader.ValueTextEquals("BulkDataURI"u8);
             reader.Read();
             if (isUri && reader.TokenType == JsonTokenType.String)
-                return BulkDataPath.TryReadLink(reader.GetString()!, out var place) ? place : null;
+                return BulkDataPath.TryReadLink(reader.GetString()!, out var path) ? path : null;
             reader.Skip();
         }
         return null;
     }
 
-    private static bool IsLate(string modality) => Late.Contains(modality);
+    private static bool IsLate(string modality) => LateModalities.Contains(modality);
 
     private static string GetModality(Series series) => series.Summary?.FindString(Tag.Modality) ?? "";
 }

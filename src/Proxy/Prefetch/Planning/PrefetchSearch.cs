@@ -7,51 +7,53 @@ using Proxy.Search;
 
 namespace Proxy.Prefetch.Planning;
 
-/// <summary>Searches for studies that no client asked for: each backend in a turn of its own, and only where it answers.</summary>
-/// <remarks>A backend that is busy holds up its own rows alone; a search that a client breaks off is sent again later.</remarks>
+/// <summary>Searches for studies to prefetch, with one fetch slot per backend; backends with an open circuit are skipped.</summary>
+/// <remarks>A busy backend delays only its own rows. A search that a client request cancels is sent again later.</remarks>
 public sealed class PrefetchSearch(
     FederatedSearch search, BackendStates states, BackendScheduler scheduler, Reloadable<PrefetchOptions> options, TimeProvider time)
 {
-    /// <summary>How long one backend may take for a search, turns that were broken off included; then its rows are left out.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+    /// <summary>The time limit for one backend, including cancelled attempts; after it, its rows are left out.</summary>
+    private static readonly TimeSpan SearchTimeout = TimeSpan.FromMinutes(5);
 
-    /// <summary>The newest; no more are looked at.</summary>
-    private const int Most = 1000;
+    /// <summary>The most studies of a result; the newest are taken.</summary>
+    private const int MaxStudies = 1000;
 
-    private static readonly SearchQuery Nothing = SearchQuery.AllStudies;
+    private static readonly SearchQuery AllStudies = SearchQuery.AllStudies;
 
-    /// <summary>What OHIF wants of a patient's studies: who asks the same is answered by the same.</summary>
-    private static readonly ImmutableSortedSet<string> AsOhif = ["00080060", "00080090", "00081030", "00100030"];
+    /// <summary>The fields that OHIF requests for a patient's studies, so that both share one cached result.</summary>
+    private static readonly ImmutableSortedSet<string> OhifFields = ["00080060", "00080090", "00081030", "00100030"];
 
+    /// <summary>Finds the studies with this Patient ID.</summary>
     public Task<ImmutableArray<MergedRow>> FindOfPatientAsync(
         BackendScope scope, string patientId, PrefetchPriority priority, CancellationToken cancellation) =>
         FindAsync(
-            scope,
-            Nothing with { Matches = Nothing.Matches.Add(Tag.PatientId.ToString(), ("PatientID", patientId)), IncludeFields = AsOhif },
-            priority, cancellation);
+            scope, Match(Tag.PatientId, "PatientID", patientId) with { IncludeFields = OhifFields }, priority, cancellation);
 
+    /// <summary>Finds one study.</summary>
     public Task<ImmutableArray<MergedRow>> FindStudyAsync(
         BackendScope scope, Uid study, PrefetchPriority priority, CancellationToken cancellation) =>
-        FindAsync(
-            scope, Nothing with { Matches = Nothing.Matches.Add(Tag.StudyInstanceUid.ToString(), ("StudyInstanceUID", study.ToString())) },
-            priority, cancellation);
+        FindAsync(scope, Match(Tag.StudyInstanceUid, "StudyInstanceUID", study.ToString()), priority, cancellation);
 
-    /// <param name="scope">Whom to ask.</param>
+    /// <summary>Finds the studies of a range of days.</summary>
+    /// <param name="scope">The backends to search.</param>
     /// <param name="from">The first day.</param>
-    /// <param name="to">The last one.</param>
-    /// <param name="modalities">Any of these; empty for all.</param>
-    /// <param name="priority">What goes before it.</param>
-    /// <param name="cancellation">It is not wanted any more.</param>
+    /// <param name="to">The last day.</param>
+    /// <param name="modalities">Any of these modalities; empty for all.</param>
+    /// <param name="priority">The priority of the search.</param>
+    /// <param name="cancellation">Cancels the search.</param>
     public Task<ImmutableArray<MergedRow>> FindOfDaysAsync(
         BackendScope scope, DateOnly from, DateOnly to, IReadOnlyList<string> modalities, PrefetchPriority priority,
         CancellationToken cancellation)
     {
-        var matches = Nothing.Matches.Add(Tag.StudyDate.ToString(), ("StudyDate", $"{from:yyyyMMdd}-{to:yyyyMMdd}"));
+        var matches = AllStudies.Matches.Add(Tag.StudyDate.ToString(), ("StudyDate", $"{from:yyyyMMdd}-{to:yyyyMMdd}"));
         if (modalities.Count > 0)
             matches = matches.Add(Tag.ModalitiesInStudy.ToString(), ("ModalitiesInStudy", string.Join(',', modalities)));
         return FindAsync(
-            scope, Nothing with { Matches = matches, IncludeFields = [Tag.StudyDescription.ToString()] }, priority, cancellation);
+            scope, AllStudies with { Matches = matches, IncludeFields = [Tag.StudyDescription.ToString()] }, priority, cancellation);
     }
+
+    private static SearchQuery Match(Tag tag, string name, string value) =>
+        AllStudies with { Matches = AllStudies.Matches.Add(tag.ToString(), (name, value)) };
 
     private async Task<ImmutableArray<MergedRow>> FindAsync(
         BackendScope scope, SearchQuery query, PrefetchPriority priority, CancellationToken cancellation)
@@ -62,26 +64,26 @@ public sealed class PrefetchSearch(
         return Merge(found.SelectMany(rows => rows));
     }
 
-    /// <summary>One backend's studies, within a turn there; none when it gives no turn for long.</summary>
+    /// <summary>Searches one backend within a fetch slot; returns nothing when no slot is granted in time.</summary>
     private async Task<ImmutableArray<MergedRow>> FindAsync(
         BackendOptions backend, SearchQuery query, PrefetchPriority priority, CancellationToken cancellation)
     {
-        using var patience = new CancellationTokenSource(Patience, time);
+        using var timeout = new CancellationTokenSource(SearchTimeout, time);
         try
         {
             while (true)
             {
                 using var slot = await scheduler.AcquireAsync(
-                    backend.Name, new FetchTarget(default), priority, order: 0, options.Value.MaxConcurrentRequests, patience.Token,
+                    backend.Name, new FetchTarget(default), priority, order: 0, options.Value.MaxConcurrentRequests, timeout.Token,
                     cancellation);
                 try
                 {
                     return (await search.FindAsync(new(backend.Name, [backend]), query, bypassCache: false, slot.Stopped))
-                        .Rows.Read(0, Most);
+                        .Rows.Read(0, MaxStudies);
                 }
                 catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
                 {
-                    // A client needed the backend: again in another turn.
+                    // A client request cancelled the search: try again in another slot.
                 }
             }
         }
@@ -91,8 +93,8 @@ public sealed class PrefetchSearch(
         }
     }
 
-    /// <summary>One row a study, the newest first.</summary>
-    /// <param name="rows">Those of the preferred backend first.</param>
+    /// <summary>Merges the rows of each study, newest first.</summary>
+    /// <param name="rows">The rows, in order of the backends' preference.</param>
     private static ImmutableArray<MergedRow> Merge(IEnumerable<MergedRow> rows) =>
     [
         .. rows.GroupBy(row => row.Uid)
@@ -100,6 +102,6 @@ public sealed class PrefetchSearch(
             .OrderByDescending(row => row.FindString(Tag.StudyDate), StringComparer.Ordinal)
             .ThenByDescending(row => row.FindString(Tag.StudyTime), StringComparer.Ordinal)
             .ThenBy(row => row.Uid)
-            .Take(Most),
+            .Take(MaxStudies),
     ];
 }

@@ -6,18 +6,23 @@ using Proxy.Metadata;
 
 namespace Proxy.Prefetch.Planning;
 
-/// <summary>Finds other studies of an open study's patient, in every backend that the viewer may see.</summary>
+/// <summary>Finds prior studies of an open study's patient in the backends of the viewer's scope.</summary>
 public sealed class PriorSearch(PrefetchSearch search, DicomMetadataStore store)
 {
-    public async Task<ImmutableArray<Uid>> FindAsync(BackendScope scope, Uid study, int most, CancellationToken cancellation)
+    /// <summary>Finds prior studies, best first.</summary>
+    /// <param name="scope">The backends to search.</param>
+    /// <param name="study">The open study.</param>
+    /// <param name="max">The most studies.</param>
+    /// <param name="cancellation">Cancels the search.</param>
+    public async Task<ImmutableArray<Uid>> FindAsync(BackendScope scope, Uid study, int max, CancellationToken cancellation)
     {
         var open = GetFacts(store.GetStudy(study), scope);
-        // It was opened by its address, and no list has shown it.
+        // The study was opened by its URL without a search, so its row is not in the store.
         if (open.Count == 0) open = GetFacts(await search.FindStudyAsync(scope, study, PrefetchPriority.Priors, cancellation));
         var found = new List<StudyFacts>();
         foreach (var patientId in open.Select(o => o.PatientId).Where(id => id.Length > 0).Distinct())
             found.AddRange(GetFacts(await search.FindOfPatientAsync(scope, patientId, PrefetchPriority.Priors, cancellation)));
-        return PrefetchPlan.Priors(open, found, most);
+        return PrefetchPlan.Priors(open, found, max);
     }
 
     private static List<StudyFacts> GetFacts(ImmutableArray<MergedRow> rows) =>
