@@ -122,6 +122,12 @@ public sealed partial class EntryCache
     /// <summary>Counts removals. A fetch that started before the latest one may hold removed data.</summary>
     public int Removals => Volatile.Read(ref _removals);
 
+    /// <summary>Raised when entries are removed, before new ones can take their place.</summary>
+    public event Action<Removal>? Removed;
+
+    /// <summary>True while bodies can be written to disk.</summary>
+    public bool CanWriteToDisk => _disk.CanWrite;
+
     /// <summary>Adds a prefetched instance from an answer of many, unless anything was removed since the request.</summary>
     /// <param name="backend">The backend that answered.</param>
     /// <param name="path">The instance.</param>
@@ -223,6 +229,7 @@ public sealed partial class EntryCache
             lock (inFlight) inFlight.IsUnwanted = true;
             _inFlight.TryRemove(new(key, inFlight));
         }
+        Removed?.Invoke(removal);
         var onDisk = _disk.RemoveAsync(removal);
         // Increment after the disk removal is queued and before memory is cleared: a concurrent promotion either misses on disk or sees
         // the new count and undoes itself.

@@ -72,6 +72,23 @@ public sealed class BodyReader(
         List<string> HoldersOf(Study? study) => [.. series.GetHolders(study, scope, path.Series).Select(l => l.Backend)];
     }
 
+    /// <summary>The same from one backend alone, for a client that already has objects of the series from it.</summary>
+    /// <param name="backend">The backend.</param>
+    /// <param name="path">The instance.</param>
+    /// <param name="negotiation">The forms that the client accepts.</param>
+    /// <param name="placement">Where the body is kept.</param>
+    /// <param name="cancellation">Cancelled when the client leaves.</param>
+    public async Task<BodyResult> ReadFromAsync(
+        BackendOptions backend, InstancePath path, Negotiation negotiation, Placement placement, CancellationToken cancellation)
+    {
+        var body = new BodyPath(path, null);
+        if (await kept.FindAsync(backend.Name, body, negotiation, cancellation) is { } found) return BodyResult.Hit(found, backend.Name);
+        var result = await AskAsync(backend, body, negotiation, placement, isAhead: false, cancellation);
+        if (result.Body is null && await kept.FindAnyAsync(backend.Name, body, negotiation, cancellation) is { } lesser)
+            return BodyResult.Hit(lesser, backend.Name);
+        return result;
+    }
+
     /// <summary>Whether the metadata in the store says that the instance lacks one of these frames. No backend is asked.</summary>
     /// <param name="scope">The root that was asked.</param>
     /// <param name="path">The instance.</param>

@@ -22,7 +22,7 @@ public sealed class GivenForms(MemoryTier memory)
 
     private sealed record StoredKey(string Backend, SeriesPath Series);
 
-    private sealed record NoSeriesKey(string Backend);
+    private sealed record NoSeriesKey(string Backend, SeriesPath? Series);
 
     private sealed record Forms(ImmutableArray<BodyFormat> Formats);
 
@@ -57,13 +57,17 @@ public sealed class GivenForms(MemoryTier memory)
             Lifetime);
     }
 
-    /// <summary>True when the backend lately refused to give a whole series in one answer.</summary>
-    public bool RefusesSeries(string backend) => memory.TryFind<NoSeriesKey>(new NoSeriesKey(backend), out _);
+    /// <summary>True when a request for the whole series failed in the last ten minutes, or the backend refuses such requests.</summary>
+    public bool RefusesSeries(string backend, SeriesPath series) =>
+        memory.TryFind<NoSeriesKey>(new NoSeriesKey(backend, null), out _)
+            || memory.TryFind<NoSeriesKey>(new NoSeriesKey(backend, series), out _);
 
     /// <summary>Notes that the backend gives instances, but not a whole series in one answer.</summary>
-    public void NoteRefusesSeries(string backend)
+    /// <param name="backend">The backend.</param>
+    /// <param name="series">The series whose answer failed; null when the backend refuses every series.</param>
+    public void NoteRefusesSeries(string backend, SeriesPath? series = null)
     {
-        var key = new NoSeriesKey(backend);
+        var key = new NoSeriesKey(backend, series);
         memory.Add(key, key, BytesPerEntry, Lifetime);
     }
 }

@@ -1,151 +1,224 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Runtime.CompilerServices;
-using System.Threading.Channels;
 using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Dicom;
+using Proxy.Operations;
 using Proxy.Retrieve.Checks;
 using Proxy.Wire;
 using Proxy.Wire.Part10;
 
 namespace Proxy.Retrieve;
 
-/// <summary>Reads a whole series out of one answer of a backend: each instance leaves as it arrives, and is kept.</summary>
+/// <summary>Asks a backend for a whole series in one request, and gives each instance to the clients as it arrives.</summary>
 /// <remarks>
 /// <code>
-/// backend ──► multipart ──► which instance, which form ──► fill of that instance ──► client
-///                                                              └──► disk
+/// backend ──► multipart ──► identity and form of the part ──► in-flight body of the instance ──► clients
+///                                                                 └──► disk
 /// </code>
-/// A part that is not wanted, or that the client does not accept, is read over. The backend is read no faster than its parts are
-/// taken.
+/// Clients that want the same series in the same forms share one request. Parts that no client wants or accepts are skipped.
+/// With a disk the backend is read at its own pace, without one at the pace of the slowest client.
 /// </remarks>
-public sealed class SeriesAnswer(BackendClient client, EntryCache cache, GivenForms given, BackendScheduler scheduler)
+public sealed class SeriesAnswer
 {
-    /// <summary>Bytes of a part that are looked at; what they do not say stays unknown.</summary>
-    private const int MostStartBytes = 64 * 1024;
+    /// <summary>Bytes at the start of a part that are searched for its identity.</summary>
+    private const int MaxStartBytes = 64 * 1024;
 
-    /// <summary>Parts that are here and not yet taken.</summary>
-    private const int MostWaiting = 4;
+    /// <summary>Parts beyond the instances of the series, such as duplicates, after which the answer is given up.</summary>
+    private const int MaxUnwantedParts = 1000;
+
+    private readonly BackendClient _client;
+    private readonly EntryCache _cache;
+    private readonly GivenForms _given;
+    private readonly BackendScheduler _scheduler;
+    private readonly ConcurrentDictionary<(string Backend, SeriesPath Path, string Forms), SeriesTransfer> _running = new();
+
+    public SeriesAnswer(BackendClient client, EntryCache cache, GivenForms given, BackendScheduler scheduler)
+    {
+        (_client, _cache, _given, _scheduler) = (client, cache, given, scheduler);
+        cache.Removed += Purge;
+    }
 
     /// <summary>
-    /// The instances of the answer that are wanted; fewer when it breaks off between two parts, none when the backend refuses.
+    /// The wanted instances of the answer: fewer when it ends early or a part is unusable, none when the backend refuses.
     /// </summary>
     /// <param name="backend">The owner of the series.</param>
-    /// <param name="series">What is wanted.</param>
-    /// <param name="negotiation">In which forms.</param>
-    /// <param name="cancellation">The client leaves.</param>
+    /// <param name="series">The wanted instances.</param>
+    /// <param name="negotiation">The acceptable forms.</param>
+    /// <param name="cancellation">Cancelled when the client leaves.</param>
     public async IAsyncEnumerable<InstancePart> ReadAsync(
         BackendOptions backend, SeriesInstances series, Negotiation negotiation, [EnumeratorCancellation] CancellationToken cancellation)
     {
-        using var leaving = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        using var waiting = scheduler.BeginForeground(backend.Name, new(series.Path.Study, series.Path.Series));
-        var parts = Channel.CreateBounded<InstancePart>(MostWaiting);
-        var asking = AskAsync(backend, series, negotiation, parts.Writer, leaving);
-        try
+        using var foreground = _scheduler.BeginForeground(backend.Name, new(series.Path.Study, series.Path.Series));
+        using var follower = Join(backend, series, negotiation, out var isCollapsed);
+        while (await follower.ReadAsync(cancellation) is { } arrival)
         {
-            await foreach (var part in parts.Reader.ReadAllAsync(cancellation)) yield return part;
-        }
-        finally
-        {
-            await leaving.CancelAsync();
-            // A body that nobody reads may hold up the one who writes it.
-            parts.Writer.TryComplete();
-            DisposeAll(parts.Reader);
-            await asking;
-            DisposeAll(parts.Reader);
+            if (await OpenAsync(arrival, backend.Name, isCollapsed, cancellation) is { } result) yield return new(arrival.Path, result);
         }
     }
 
-    private static void DisposeAll(ChannelReader<InstancePart> parts)
+    private SeriesTransfer.Follower Join(BackendOptions backend, SeriesInstances series, Negotiation negotiation, out bool isCollapsed)
     {
-        while (parts.TryRead(out var part)) part.Result.Dispose();
+        var key = (backend.Name, series.Path, negotiation.Name);
+        while (true)
+        {
+            var transfer = new SeriesTransfer();
+            var current = _running.GetOrAdd(key, transfer);
+            isCollapsed = current != transfer;
+            if (current.Join() is { } follower)
+            {
+                if (!isCollapsed) _ = RunAsync(key, transfer, backend, series, negotiation);
+                return follower;
+            }
+            _running.TryRemove(new(key, current));
+        }
     }
 
     /// <summary>
-    /// Asks in one form after the other until the backend gives parts. Failures are the backend's; the instances are asked for alone then.
+    /// The body of an instance that arrived; null when it was refused or is in the cache no more: it has to be asked for alone.
     /// </summary>
-    private async Task AskAsync(
-        BackendOptions backend, SeriesInstances series, Negotiation negotiation, ChannelWriter<InstancePart> parts,
-        CancellationTokenSource leaving)
+    private async Task<BodyResult?> OpenAsync(SeriesArrival arrival, string backend, bool isCollapsed, CancellationToken cancellation)
     {
-        var left = series.Instances.ToHashSet();
-        var refusals = 0;
-        var plan = new AskPlan(
-            negotiation, given.Find(backend.Name, series.Path, negotiation), given.FindStored(backend.Name, series.Path));
+        if (arrival.Reader is { } reader)
+        {
+            var result = await BodyResult.FromLookupAsync(new(null, reader, isCollapsed), backend, cancellation);
+            return result.Body is null ? null : result;
+        }
+        return await _cache.FindAsync([new(arrival.Key)], cancellation) is { } found ? BodyResult.Hit(found.Body, backend) : null;
+    }
+
+    private async Task RunAsync(
+        (string, SeriesPath, string) key, SeriesTransfer transfer, BackendOptions backend, SeriesInstances series, Negotiation negotiation)
+    {
         try
         {
-            for (BackendFailure? failure = null; left.Count == series.Instances.Count && plan.Next(failure) is { } asked;)
-            {
-                var answer = await client.AskAsync(
-                    backend, new(series.Path.ToString(), asked.Accept),
-                    (response, stopped) => CopyAsync(
-                        response, backend.Name, series.Path, negotiation, asked, left, parts, leaving, stopped), leaving.Token);
-                failure = answer.Failure;
-                if (failure is null) return;
-                if (failure.Status is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed or HttpStatusCode.NotAcceptable or HttpStatusCode.NotImplemented)
-                    refusals++;
-            }
-            if (refusals > 0 && left.Count == series.Instances.Count) given.NoteRefusesSeries(backend.Name);
+            await AskAsync(transfer, backend, series, negotiation);
         }
         catch (OperationCanceledException)
         {
-            // The client left, or a body of the answer broke.
+            // The last client has left.
         }
         finally
         {
-            parts.TryComplete();
+            _running.TryRemove(new(key, transfer));
+            transfer.End();
         }
     }
 
-    private async Task<bool> CopyAsync(
-        BackendResponse response, string backend, SeriesPath path, Negotiation negotiation, AskedForms asked, HashSet<Uid> left,
-        ChannelWriter<InstancePart> parts,
-        CancellationTokenSource leaving, CancellationToken cancellation)
+    /// <summary>Asks for one form after the other until the backend gives parts.</summary>
+    private async Task AskAsync(SeriesTransfer transfer, BackendOptions backend, SeriesInstances series, Negotiation negotiation)
+    {
+        var path = series.Path;
+        var left = series.Instances.ToHashSet();
+        var refusals = 0;
+        var plan = new AskPlan(negotiation, _given.Find(backend.Name, path, negotiation), _given.FindStored(backend.Name, path));
+        for (BackendFailure? failure = null; left.Count == series.Instances.Count && plan.Next(failure) is { } asked;)
+        {
+            var answer = await _client.AskAsync(
+                backend, new(path.ToString(), asked.Accept),
+                (response, stopped) => CopyAsync(response, new(transfer, backend.Name, path, negotiation, asked, left), stopped),
+                transfer.Stopped);
+            failure = answer.Failure;
+            if (failure is null) return;
+            // The same answer would fail at the same place again.
+            if (left.Count < series.Instances.Count || failure.Error == BackendError.BadAnswer)
+                _given.NoteRefusesSeries(backend.Name, path);
+            if (failure.Status is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed or HttpStatusCode.NotAcceptable
+                or HttpStatusCode.NotImplemented)
+                refusals++;
+        }
+        if (refusals > 0 && left.Count == series.Instances.Count) _given.NoteRefusesSeries(backend.Name);
+    }
+
+    /// <summary>One request of a transfer.</summary>
+    /// <param name="Transfer">The clients.</param>
+    /// <param name="Backend">The backend.</param>
+    /// <param name="Path">The series.</param>
+    /// <param name="Negotiation">The acceptable forms.</param>
+    /// <param name="Asked">The forms of this request.</param>
+    /// <param name="Left">Wanted instances that have not arrived.</param>
+    private sealed record Request(
+        SeriesTransfer Transfer, string Backend, SeriesPath Path, Negotiation Negotiation, AskedForms Asked, HashSet<Uid> Left);
+
+    private async Task<bool> CopyAsync(BackendResponse response, Request request, CancellationToken cancellation)
     {
         using var multipart = response.OpenMultipart();
-        while (await multipart.ReadPartAsync(cancellation) is { } part)
+        multipart.MaxSkippedBytes = _cache.MaxBodyBytes;
+        for (var unwanted = 0; ;)
         {
+            if (!_cache.CanWriteToDisk) await request.Transfer.WaitForRoomAsync(cancellation);
+            if (await multipart.ReadPartAsync(cancellation) is not { } part || request.Left.Count == 0) return true;
             var (identity, start) = await ReadStartAsync(multipart, cancellation);
-            var uid = SeriesCheck.Read(identity, path);
+            if (request.Transfer.IsPurged) return true;
+            var uid = SeriesCheck.Read(identity, request.Path);
             var head = new EntryHead(BodyFormat.Dicom, identity.TransferSyntaxUid.ToString(), part.Length);
-            if (negotiation.Choose(head) is null || !left.Remove(uid)) continue;
-            given.Note(backend, path, negotiation, asked.Only, head);
-            var instance = new InstancePath(path.Study, path.Series, uid);
-            var copied = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            var lookup = cache.Get(
-                new(backend, instance.ToString(), asked.GetKey(head)),
-                (body, stopped) => CopyPartAsync(multipart, backend, head, start, body, copied, stopped), Placement.DiskOnly);
-            if (lookup is not { Kept: null, IsCollapsed: false }) copied.SetResult();
-            BodyResult? result = null;
-            try
+            if (request.Negotiation.Choose(head) is null || !request.Left.Contains(uid))
             {
-                result = await BodyResult.FromLookupAsync(lookup, backend, cancellation);
-                await parts.WriteAsync(new(instance, result), cancellation);
+                if (++unwanted > MaxUnwantedParts) throw new MalformedAnswerException("A series answer has too many parts.");
+                continue;
             }
-            catch
-            {
-                result?.Dispose();
-                // The reader of the answer is in use until then.
-                await copied.Task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                throw;
-            }
-            try
-            {
-                await copied.Task;
-            }
-            catch (OperationCanceledException)
-            {
-                // Nobody reads the body any more: the client left, which is no fault of the backend.
-                await leaving.CancelAsync();
-                throw;
-            }
+            await CopyPartAsync(multipart, request, new(request.Path.Study, request.Path.Series, uid), head, start);
+            request.Left.Remove(uid);
         }
-        return true;
     }
 
-    /// <summary>The first bytes of a part, up to where they say which instance it is.</summary>
-    private static async Task<(
-        Part10Identity Identity, ReadOnlyMemory<byte> Start)> ReadStartAsync(MultipartReader multipart, CancellationToken cancellation)
+    /// <summary>Copies one part into the body of its instance, which the clients have joined by then.</summary>
+    private async Task CopyPartAsync(
+        MultipartReader multipart, Request request, InstancePath path, EntryHead head, ReadOnlyMemory<byte> start)
+    {
+        _given.Note(request.Backend, request.Path, request.Negotiation, request.Asked.Only, head);
+        var key = new EntryKey(request.Backend, path.ToString(), request.Asked.GetKey(head));
+        var (joined, copied) = (NewGate(), NewGate());
+        var lookup = _cache.Get(key, CopyAsync, Placement.DiskOnly);
+        if (lookup is not { Reader: { } own, IsCollapsed: false })
+        {
+            // Cached, or another request fetches it: this part is skipped.
+            lookup.Kept?.Dispose();
+            lookup.Reader?.Dispose();
+            request.Transfer.Add(path, key, join: null);
+            return;
+        }
+        request.Transfer.Add(path, key, own.JoinAgain);
+        joined.SetResult();
+        var drained = DrainAsync(own, request.Transfer.Stopped);
+        await copied.Task;
+        await drained;
+
+        async Task<BackendAnswer<EntryHead>> CopyAsync(InFlightBody body, CancellationToken stopped)
+        {
+            await joined.Task;
+            return await CopyBodyAsync(multipart, request.Backend, head, start, body, copied, stopped);
+        }
+    }
+
+    private static TaskCompletionSource NewGate() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>
+    /// The transfer reads along, so that a client that leaves or lags does not end the copy. Without a file the writer waits for every
+    /// reader.
+    /// </summary>
+    private static async Task DrainAsync(InFlightBody.Reader reader, CancellationToken cancellation)
+    {
+        using (reader)
+        {
+            try
+            {
+                while (!(await reader.ReadAsync(cancellation)).IsEmpty)
+                {
+                    // The bytes are in the cache or with the clients.
+                }
+            }
+            catch (Exception e) when (e is BrokenBodyException or OperationCanceledException)
+            {
+                // The copy reports the failure; after the last client has left it ends with this reader.
+            }
+        }
+    }
+
+    /// <summary>The first bytes of a part, up to its identity.</summary>
+    private static async Task<(Part10Identity Identity, ReadOnlyMemory<byte> Start)> ReadStartAsync(
+        MultipartReader multipart, CancellationToken cancellation)
     {
         var start = new byte[4096];
         for (var length = 0; ;)
@@ -153,14 +226,14 @@ public sealed class SeriesAnswer(BackendClient client, EntryCache cache, GivenFo
             if (length == start.Length) Array.Resize(ref start, 2 * length);
             var count = await multipart.ReadBodyAsync(start.AsMemory(length), cancellation);
             length += count;
-            var isAll = count == 0 || length == MostStartBytes;
+            var isAll = count == 0 || length == MaxStartBytes;
             if (Part10Identity.Read(start.AsMemory(0, length), Tag.SeriesInstanceUid, isAll) is { } identity)
                 return (identity, start.AsMemory(0, length));
         }
     }
 
-    /// <summary>One part into the fill of its instance. What is wrong with it is wrong with the whole answer.</summary>
-    private static async Task<BackendAnswer<EntryHead>> CopyPartAsync(
+    /// <summary>Copies one part. An error in it is an error of the whole answer.</summary>
+    private static async Task<BackendAnswer<EntryHead>> CopyBodyAsync(
         MultipartReader multipart, string backend, EntryHead head, ReadOnlyMemory<byte> start, InFlightBody body,
         TaskCompletionSource copied, CancellationToken stopped)
     {
@@ -187,7 +260,18 @@ public sealed class SeriesAnswer(BackendClient client, EntryCache cache, GivenFo
         {
             copied.TrySetException(e);
             if (e is OperationCanceledException) throw;
-            return new(new BackendFailure(backend, BackendError.BadAnswer, "the body broke off"));
+            return new(new BackendFailure(backend, BackendError.BadAnswer, "the body was cut off"));
+        }
+    }
+
+    private void Purge(Removal removal)
+    {
+        if (removal is not { Instance: null, Format: null }) return;
+        foreach (var ((backend, path, _), transfer) in _running)
+        {
+            if ((removal.Backend ?? backend) == backend && (removal.Study ?? path.Study) == path.Study
+                && (removal.Series ?? path.Series) == path.Series)
+                transfer.IsPurged = true;
         }
     }
 }

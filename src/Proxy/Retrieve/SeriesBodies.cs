@@ -21,9 +21,11 @@ public sealed record InstancePart(InstancePath Path, BodyResult Result);
 /// </summary>
 /// <remarks>
 /// <code>
-/// 1 whole      the owner's answer, part by part as it arrives; each part is kept as an instance
-/// 2 alone      what did not come so, or is cached: instance by instance, a few at once
+/// 1 whole      the owner's answer, part by part as it arrives; each part is cached as an instance
+/// 2 first      nothing came: the first instance from any holder of the series
+/// 3 alone      the remaining instances, from the same backend, a few at once
 /// </code>
+/// All instances of a series come from one backend: once an instance has left, no other holder stands in.
 /// Parts come in the order of the owner's answer.
 /// </remarks>
 public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, CachedBodies kept, GivenForms given, BodyReader reader)
@@ -50,25 +52,37 @@ public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, Cach
         BackendScope scope, SeriesInstances series, Negotiation negotiation, [EnumeratorCancellation] CancellationToken cancellation)
     {
         var left = series.Instances.ToList();
+        var owner = backends.Find(series.Backend);
+        BackendOptions? source = null;
         // 1: when only a few are missing, the others need not travel again.
         var few = left.Count / 4;
-        if (backends.Find(series.Backend) is { } owner && !given.RefusesSeries(owner.Name)
+        if (owner is not null && !given.RefusesSeries(owner.Name, series.Path)
             && await CountMissingAsync(series, negotiation, few, cancellation) > few)
         {
             await foreach (var part in answers.ReadAsync(owner, series, negotiation, cancellation))
             {
                 left.Remove(part.Path.Instance);
+                source = owner;
                 yield return part;
             }
         }
-        // 2
+        // 2: the first one decides which backend gives them all.
+        if (source is null && left.Count > 0)
+        {
+            var path = new InstancePath(series.Path.Study, series.Path.Series, left[0]);
+            var first = await reader.ReadAsync(scope, path, frame: null, negotiation, Placement.DiskOnly, cancellation);
+            source = backends.Find(first.Backend);
+            left.RemoveAt(0);
+            yield return new(path, first);
+        }
+        // 3
         var coming = new Queue<(InstancePath Path, Task<BodyResult> Reading)>();
         try
         {
             foreach (var instance in left)
             {
                 var path = new InstancePath(series.Path.Study, series.Path.Series, instance);
-                coming.Enqueue((path, reader.ReadAsync(scope, path, frame: null, negotiation, Placement.DiskOnly, cancellation)));
+                coming.Enqueue((path, ReadAloneAsync(path)));
                 if (coming.Count == AtOnce) yield return await NextAsync();
             }
             while (coming.Count > 0) yield return await NextAsync();
@@ -86,6 +100,10 @@ public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, Cach
             var (path, reading) = coming.Dequeue();
             return new(path, await reading);
         }
+
+        Task<BodyResult> ReadAloneAsync(InstancePath path) => source is null
+            ? Task.FromResult(BodyResult.None([]))
+            : reader.ReadFromAsync(source, path, negotiation, Placement.DiskOnly, cancellation);
     }
 
     /// <summary>How many instances are not cached; no more than <paramref name="most"/> + 1 are counted.</summary>

@@ -16,6 +16,7 @@ namespace Proxy.Wire;
 public sealed class MultipartReader : IDisposable
 {
     private const int MaxHeaderBytes = 16 * 1024;
+    private const int MaxPreambleBytes = 64 * 1024;
     private const int MaxEpilogueBytes = 64 * 1024;
     private const int BufferBytes = 64 * 1024;
 
@@ -27,6 +28,8 @@ public sealed class MultipartReader : IDisposable
     private long _declaredLeft;
     private bool _isInPart;
     private bool _isLastPart;
+    private bool _isPastPreamble;
+    private long _skippedBytes;
 
     /// <exception cref="MalformedAnswerException">The boundary is empty or longer than RFC 2046 allows by far.</exception>
     public MultipartReader(Stream stream, string? boundary)
@@ -41,6 +44,9 @@ public sealed class MultipartReader : IDisposable
         _isInPart = true;
     }
 
+    /// <summary>Bytes of parts that may be skipped in all; more is a <see cref="MalformedAnswerException"/>.</summary>
+    public long MaxSkippedBytes { get; set; } = long.MaxValue;
+
     /// <summary>One part's headers.</summary>
     /// <param name="ContentType">As written; null when the part has none.</param>
     /// <param name="Length">Content-Length, if it was given and is a number.</param>
@@ -50,7 +56,8 @@ public sealed class MultipartReader : IDisposable
     public async ValueTask<Part?> ReadPartAsync(CancellationToken cancellation)
     {
         var rest = _isInPart ? new byte[4096] : [];
-        while (_isInPart) await ReadBodyAsync(rest, cancellation);
+        while (_isInPart) CheckSkipped(await ReadBodyAsync(rest, cancellation));
+        _isPastPreamble = true;
         if (_isLastPart)
         {
             await ReadEpilogueAsync(cancellation);
@@ -102,6 +109,14 @@ public sealed class MultipartReader : IDisposable
     {
         var buffer = Interlocked.Exchange(ref _buffer, []);
         if (buffer.Length > 0) ArrayPool<byte>.Shared.Return(buffer);
+    }
+
+    private void CheckSkipped(int count)
+    {
+        _skippedBytes += count;
+        if (!_isPastPreamble && _skippedBytes > MaxPreambleBytes)
+            throw new MalformedAnswerException("A multipart answer begins with no delimiter.");
+        if (_skippedBytes > MaxSkippedBytes) throw new MalformedAnswerException("Too much of a multipart answer was not asked for.");
     }
 
     private ReadOnlySpan<byte> Filled => _buffer.AsSpan(_start, _end - _start);

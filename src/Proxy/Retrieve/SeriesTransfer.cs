@@ -1,0 +1,144 @@
+using System.Threading.Channels;
+using Proxy.Cache;
+using Proxy.Dicom;
+
+namespace Proxy.Retrieve;
+
+/// <summary>An instance of a whole-series answer, for one client.</summary>
+/// <param name="Path">The instance.</param>
+/// <param name="Key">The key of its cache entry.</param>
+/// <param name="Reader">The body while it arrives; null when the client has to read it from the cache.</param>
+public sealed record SeriesArrival(InstancePath Path, EntryKey Key, InFlightBody.Reader? Reader);
+
+/// <summary>One answer of a backend that carries a whole series. Any number of clients follow it; it ends early with the last.</summary>
+/// <remarks>
+/// Each client that keeps up reads the bodies as they arrive. A client that is <see cref="MaxWaiting"/> instances behind
+/// reads the others from disk, so that its pace does not hold the backend. Without a disk the transfer waits for it.
+/// </remarks>
+internal sealed class SeriesTransfer
+{
+    /// <summary>Instances that have arrived and that a client has not taken, each with an open reader.</summary>
+    public const int MaxWaiting = 4;
+
+    private readonly Lock _lock = new();
+    private readonly List<SeriesArrival> _arrived = [];
+    private readonly List<Follower> _followers = [];
+    private readonly CancellationTokenSource _stop = new();
+    private TaskCompletionSource _taken = NewSignal();
+    private bool _isDone;
+
+    /// <summary>Cancelled when the last client has left.</summary>
+    public CancellationToken Stopped => _stop.Token;
+
+    /// <summary>True after a purge of the series: later parts may be the purged objects.</summary>
+    public bool IsPurged { get; set; }
+
+    /// <summary>Adds a client. It first gets what has arrived already. Null when the transfer is over.</summary>
+    public Follower? Join()
+    {
+        lock (_lock)
+        {
+            if (_isDone || _stop.IsCancellationRequested) return null;
+            var follower = new Follower(this);
+            foreach (var arrival in _arrived) follower.Add(arrival);
+            _followers.Add(follower);
+            return follower;
+        }
+    }
+
+    /// <summary>Waits until every client has room for one more open body.</summary>
+    public async Task WaitForRoomAsync(CancellationToken cancellation)
+    {
+        while (true)
+        {
+            Task taken;
+            lock (_lock)
+            {
+                if (_followers.TrueForAll(f => f.HasRoom)) return;
+                taken = _taken.Task;
+            }
+            await taken.WaitAsync(cancellation);
+        }
+    }
+
+    /// <summary>Hands an instance to all clients.</summary>
+    /// <param name="path">The instance.</param>
+    /// <param name="key">The key of its entry.</param>
+    /// <param name="join">Opens a reader of its body; null when the body is in the cache already.</param>
+    public void Add(InstancePath path, EntryKey key, Func<InFlightBody.Reader?>? join)
+    {
+        var arrival = new SeriesArrival(path, key, null);
+        lock (_lock)
+        {
+            _arrived.Add(arrival);
+            foreach (var follower in _followers)
+                follower.Add(follower.HasRoom && join?.Invoke() is { } reader ? arrival with { Reader = reader } : arrival);
+        }
+    }
+
+    /// <summary>No further instance arrives.</summary>
+    public void End()
+    {
+        lock (_lock)
+        {
+            _isDone = true;
+            foreach (var follower in _followers) follower.Complete();
+        }
+    }
+
+    private void Leave(Follower follower)
+    {
+        lock (_lock)
+        {
+            _followers.Remove(follower);
+            SignalTaken();
+            if (_followers.Count > 0 || _isDone) return;
+        }
+        _stop.Cancel();
+    }
+
+    private void SignalTaken()
+    {
+        _taken.TrySetResult();
+        _taken = NewSignal();
+    }
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>One client of the transfer. Disposing of it is leaving.</summary>
+    public sealed class Follower(SeriesTransfer transfer) : IDisposable
+    {
+        private readonly Channel<SeriesArrival> _arrivals = Channel.CreateUnbounded<SeriesArrival>();
+        private int _open;
+
+        internal bool HasRoom => _open < MaxWaiting;
+
+        /// <summary>The next instance; null after the last.</summary>
+        public async ValueTask<SeriesArrival?> ReadAsync(CancellationToken cancellation)
+        {
+            if (!await _arrivals.Reader.WaitToReadAsync(cancellation) || !_arrivals.Reader.TryRead(out var arrival)) return null;
+            if (arrival.Reader is null) return arrival;
+            lock (transfer._lock)
+            {
+                _open--;
+                transfer.SignalTaken();
+            }
+            return arrival;
+        }
+
+        public void Dispose()
+        {
+            transfer.Leave(this);
+            _arrivals.Writer.TryComplete();
+            while (_arrivals.Reader.TryRead(out var arrival)) arrival.Reader?.Dispose();
+        }
+
+        internal void Add(SeriesArrival arrival)
+        {
+            if (!_arrivals.Writer.TryWrite(arrival)) arrival.Reader?.Dispose();
+            else if (arrival.Reader is not null) _open++;
+        }
+
+        internal void Complete() => _arrivals.Writer.TryComplete();
+    }
+}
