@@ -188,7 +188,7 @@ public sealed class SeriesAnswer
         async Task<BackendAnswer<EntryHead>> CopyAsync(InFlightBody body, CancellationToken stopped)
         {
             await joined.Task;
-            return await CopyBodyAsync(multipart, request.Backend, head, start, body, copied, stopped);
+            return await CopyBodyAsync(multipart, request, head, start, body, copied, stopped);
         }
     }
 
@@ -233,8 +233,8 @@ public sealed class SeriesAnswer
     }
 
     /// <summary>Copies one part. An error in it is an error of the whole answer.</summary>
-    private static async Task<BackendAnswer<EntryHead>> CopyBodyAsync(
-        MultipartReader multipart, string backend, EntryHead head, ReadOnlyMemory<byte> start, InFlightBody body,
+    private async Task<BackendAnswer<EntryHead>> CopyBodyAsync(
+        MultipartReader multipart, Request request, EntryHead head, ReadOnlyMemory<byte> start, InFlightBody body,
         TaskCompletionSource copied, CancellationToken stopped)
     {
         try
@@ -258,9 +258,11 @@ public sealed class SeriesAnswer
         }
         catch (Exception e)
         {
+            // The next answer would fail at the same place. Noted before clients see the failure: they may ask again at once.
+            if (e is not OperationCanceledException) _given.NoteRefusesSeries(request.Backend, request.Path);
             copied.TrySetException(e);
             if (e is OperationCanceledException) throw;
-            return new(new BackendFailure(backend, BackendError.BadAnswer, "the body was cut off"));
+            return new(new BackendFailure(request.Backend, BackendError.BadAnswer, "the body was cut off"));
         }
     }
 
