@@ -6,7 +6,7 @@ using BenchmarkDotNet.Running;
 
 namespace Proxy.Benchmarks;
 
-/// <summary>The mean less the baseline's mean, in milliseconds: what the proxy costs above what it waits for.</summary>
+/// <summary>The mean minus the baseline's mean, in milliseconds: the cost of the proxy on top of its backends.</summary>
 internal sealed class AboveBaselineColumn : BaselineCustomColumn
 {
     public override string Id => nameof(AboveBaselineColumn);
@@ -19,7 +19,7 @@ internal sealed class AboveBaselineColumn : BaselineCustomColumn
 
     public override UnitType UnitType => UnitType.Time;
 
-    public override string Legend => "Above : Mean less the baseline's mean, in milliseconds";
+    public override string Legend => "Above : Mean minus the baseline's mean, in milliseconds";
 
     public override string GetValue(
         Summary summary, BenchmarkCase benchmarkCase, BenchmarkDotNet.Mathematics.Statistics baseline, IReadOnlyDictionary<string,

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace Proxy.Benchmarks;
 
-/// <summary>The product, started in this process by its own entry point, and what asks it.</summary>
+/// <summary>Starts the proxy in this process by its entry point, and sends requests to it.</summary>
 internal static class Bench
 {
     public const string FrameAccept = "multipart/related; type=application/octet-stream; transfer-syntax=*";
@@ -12,7 +12,7 @@ internal static class Bench
     public static async Task<Uri> StartProxyAsync(params string[] settings)
     {
         var root = FindFreeRoot();
-        // One process starts many of them, and watchers of files are few.
+        // The process starts many proxies, and file watchers are limited.
         string[] arguments = [
             $"--urls={root}", "--hostBuilder:reloadConfigOnChange=false", "--Logging:LogLevel:Default=Warning", .. settings];
         var entry = System.Reflection.Assembly.Load("Proxy").EntryPoint!;
@@ -21,7 +21,7 @@ internal static class Bench
         return root;
     }
 
-    /// <summary>An address of this machine where nothing listens.</summary>
+    /// <summary>A local address without a listener.</summary>
     public static Uri FindFreeRoot()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
@@ -47,11 +47,11 @@ internal static class Bench
         throw new InvalidOperationException("The proxy did not start.");
     }
 
-    /// <summary>A client that unpacks nothing and keeps its connections.</summary>
+    /// <summary>A client without decompression that reuses its connections.</summary>
     public static HttpClient NewClient() =>
         new(new SocketsHttpHandler { AutomaticDecompression = DecompressionMethods.None, MaxConnectionsPerServer = 16 });
 
-    /// <summary>Asks and reads to the end; gives the number of bytes.</summary>
+    /// <summary>Sends a request, reads the whole answer and returns its number of bytes.</summary>
     public static async Task<long> AskAsync(HttpClient client, Uri address, string accept, string? encoding = null)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, address);

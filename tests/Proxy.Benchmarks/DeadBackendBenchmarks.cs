@@ -2,7 +2,7 @@ using BenchmarkDotNet.Attributes;
 
 namespace Proxy.Benchmarks;
 
-/// <summary>The same work list when one PACS of sixteen is dead: its port is closed.</summary>
+/// <summary>The same work list while one of sixteen PACS is down: its port is closed.</summary>
 [MemoryDiagnoser, AboveBaselineColumn]
 public class DeadBackendBenchmarks
 {

@@ -12,7 +12,7 @@ using Proxy.Operations;
 namespace Proxy.Benchmarks;
 
 /// <summary>
-/// A million entries on disk, in 2,000 series: how soon the tier is open when it ended in order, was killed, and lost its index.
+/// A million entries on disk in 2,000 series: the start time after an orderly shutdown, after a kill, and after the loss of the index.
 /// </summary>
 internal static class DiskRun
 {
@@ -29,7 +29,7 @@ internal static class DiskRun
             Parallel.For(0, Series, series => Fill(path, series));
             Console.WriteLine($"{Series * Each:N0} entries written in {Stopwatch.GetElapsedTime(started).TotalSeconds:F0} s");
             await ShowAsync(path, "index lost", () => File.Delete(Path.Join(path, "entries.db")));
-            await ShowAsync(path, "ended in order", () => { });
+            await ShowAsync(path, "shut down in order", () => { });
             await ShowAsync(path, "killed", () => { }, isKilled: true);
             await ShowAsync(path, "after a kill", () => { });
         }
@@ -49,14 +49,16 @@ internal static class DiskRun
         var first = Stopwatch.GetElapsedTime(started);
         await tier.SettleAsync();
         var counted = Stopwatch.GetElapsedTime(started);
-        Console.WriteLine($"{name,-16} first entry given after {first.TotalMilliseconds,6:F0} ms, all {tier.Writer.Entries:N0} counted after {counted.TotalMilliseconds,6:F0} ms, RSS {Environment.WorkingSet >> 20} MB");
+        Console.WriteLine(
+            $"{name,-16} first entry found after {first.TotalMilliseconds,6:F0} ms, "
+            + $"all {tier.Writer.Entries:N0} counted after {counted.TotalMilliseconds,6:F0} ms, RSS {Environment.WorkingSet >> 20} MB");
         if (isKilled) tier.Folder.Fail(new IOException("killed"), wasWriting: true);
     }
 
     private static EntryKey GetKey(int series, int instance) =>
         new("east", $"studies/1.2.{series}/series/1.2.{series}.1/instances/1.2.{series}.1.{instance}/frames/1", BodyFormat.AsStored);
 
-    /// <summary>What the writer would write, without its flushes.</summary>
+    /// <summary>Writes the same files as the disk writer, without flushes.</summary>
     private static void Fill(string path, int series)
     {
         var body = new byte[1000];
@@ -92,7 +94,7 @@ internal static class DiskRun
     {
         public async Task SettleAsync()
         {
-            // A job of its own comes behind whatever is done first.
+            // A new job runs after all queued ones.
             await Tier.RemoveAsync(new("east", new SeriesPath(Uid.Parse("9.9"), Uid.Parse("9.9"))));
             while (Writer.IsScanning) await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System);
         }

@@ -2,8 +2,8 @@ using BenchmarkDotNet.Attributes;
 
 namespace Proxy.Benchmarks;
 
-/// <summary>A work list of many PACS, merged anew each time, against the slowest of them asked directly: 5 ms above it at most.</summary>
-/// <remarks>Every PACS thinks for 20 ms. The client, the proxy and all the PACS share this process and its cores.</remarks>
+/// <summary>A work list of many PACS, merged for each request, against the slowest PACS asked directly: at most 5 ms above it.</summary>
+/// <remarks>Every PACS waits 20 ms. The client, the proxy and all PACS share this process and its cores.</remarks>
 [MemoryDiagnoser, AboveBaselineColumn]
 public class FanOutBenchmarks
 {
@@ -31,7 +31,7 @@ public class FanOutBenchmarks
     [Benchmark(Baseline = true)]
     public Task<long> Slowest() => Bench.AskAsync(_client, new Uri(_slowest, Query), Bench.JsonAccept);
 
-    /// <summary>Every PACS at once and nothing merged: what the machine itself needs for so many answers.</summary>
+    /// <summary>All PACS at once without merging: the time that the machine needs for the same number of answers.</summary>
     [Benchmark]
     public Task AllDirectly() => Task.WhenAll(_all.Select(root => Bench.AskAsync(_client, new Uri(root, Query), Bench.JsonAccept)));
 

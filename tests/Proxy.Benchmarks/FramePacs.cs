@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Proxy.Benchmarks;
 
-/// <summary>A PACS with frames of any size: the UID of a series says how large its frames are.</summary>
+/// <summary>A PACS with frames of any size: the UID of a series encodes the size of its frames.</summary>
 /// <remarks>
 /// A frame is uncompressed, Explicit VR Little Endian, 16 bit; each of its rows is filled with the number of the instance.
 /// </remarks>
@@ -15,7 +15,7 @@ internal sealed class FramePacs : IAsyncDisposable
 {
     public const string Study = "2.25.77";
 
-    /// <summary>Instances of each series.</summary>
+    /// <summary>The number of instances per series.</summary>
     public const int Instances = 300;
 
     private readonly WebApplication _app;
@@ -50,7 +50,7 @@ internal sealed class FramePacs : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
-    /// <summary>Of the frames that there are: 8, 15 and 64 MB.</summary>
+    /// <summary>The sizes of the available frames: 8, 15 and 64 MB.</summary>
     private static readonly (int Rows, int Columns)[] Sizes = [(2048, 2048), (3072, 2560), (8192, 4096)];
 
     private static async Task SendFrameAsync(HttpContext context, string i)
@@ -84,7 +84,8 @@ internal sealed class FramePacs : IAsyncDisposable
     }
 
     private static string Row(int rows, int columns) =>
-        $$$"""{"00080060":{"vr":"CS","Value":["CT"]},"0020000D":{"vr":"UI","Value":["{{{Study}}}"]},"0020000E":{"vr":"UI","Value":["{{{GetSeries(rows, columns)}}}"]},"00201209":{"vr":"IS","Value":[{{{Instances}}}]}}""";
+        $$$"""{"00080060":{"vr":"CS","Value":["CT"]},"0020000D":{"vr":"UI","Value":["{{{Study}}}"]},"""
+        + $$$""" "0020000E":{"vr":"UI","Value":["{{{GetSeries(rows, columns)}}}"]},"00201209":{"vr":"IS","Value":[{{{Instances}}}]}}""";
 
     private static string Metadata(string series)
     {
@@ -94,7 +95,8 @@ internal sealed class FramePacs : IAsyncDisposable
         string Instance(int number) =>
             $$$"""
             {"00080016":{"vr":"UI","Value":["1.2.840.10008.5.1.4.1.1.2"]},"00080018":{"vr":"UI","Value":["{{{series}}}.{{{number}}}"]},
-            "0020000D":{"vr":"UI","Value":["{{{Study}}}"]},"0020000E":{"vr":"UI","Value":["{{{series}}}"]},"00200013":{"vr":"IS","Value":[{{{number}}}]},
+            "0020000D":{"vr":"UI","Value":["{{{Study}}}"]},"0020000E":{"vr":"UI","Value":["{{{series}}}"]},
+            "00200013":{"vr":"IS","Value":[{{{number}}}]},
             "00280002":{"vr":"US","Value":[1]},"00280010":{"vr":"US","Value":[{{{rows}}}]},"00280011":{"vr":"US","Value":[{{{columns}}}]},
             "00280100":{"vr":"US","Value":[16]},"00280101":{"vr":"US","Value":[16]},"00280103":{"vr":"US","Value":[0]},
             "00083002":{"vr":"UI","Value":["1.2.840.10008.1.2.1"]}}

@@ -2,7 +2,7 @@ using BenchmarkDotNet.Attributes;
 
 namespace Proxy.Benchmarks;
 
-/// <summary>Hits against an endpoint of the bare framework that sends the same bytes, over HTTP on loopback.</summary>
+/// <summary>Cache hits against an endpoint of the bare framework that sends the same bytes, over HTTP on loopback.</summary>
 [MemoryDiagnoser]
 public class HitBenchmarks
 {

@@ -3,12 +3,11 @@ using System.Globalization;
 namespace Proxy.Benchmarks;
 
 /// <summary>
-/// What clients can make the proxy hold: in each case its resident memory stays within the budget and 300 MB, and comes back.
+/// Memory under load: in each case the resident memory stays within the budget plus 300 MB, and falls again afterwards.
 /// </summary>
 /// <remarks>
-/// Each case starts a proxy as a process of its own in front of a <see cref="FramePacs"/> in this process. "After" is
-/// what is resident when the clients have left, with at most <see cref="Rest"/> to come back; it may be as much as the
-/// tier keeps and 150 MB.
+/// Each case starts a proxy in a separate process in front of a <see cref="FramePacs"/> in this process. "After" is the resident memory
+/// at most <see cref="Rest"/> after the clients have disconnected; it may be the size of the memory tier plus 150 MB.
 /// </remarks>
 internal static class MemoryRun
 {
@@ -20,7 +19,7 @@ internal static class MemoryRun
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(45);
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(2);
 
-    /// <summary>Runs one case or all; the process's exit code is 1 when one does not hold.</summary>
+    /// <summary>Runs one case or all; the exit code of the process is 1 when one fails.</summary>
     public static async Task RunAsync(string[] names)
     {
         await using var pacs = await FramePacs.StartAsync();
@@ -72,7 +71,7 @@ internal static class MemoryRun
             "50 slow readers of 64 MB each, without a disk", proxy, budget,
             Enumerable.Range(1, 50).Select(n => "dicomweb/" + FramePacs.FramePath(8192, 4096, n)));
         var before = proxy.Resident;
-        proxy.ForgetPeak();
+        proxy.ResetPeak();
         await Parallel.ForEachAsync(
             Enumerable.Range(51, 50), new ParallelOptions { MaxDegreeOfParallelism = 50 },
             async (n, _) => await AskAsync(proxy, "dicomweb/" + FramePacs.FramePath(8192, 4096, n)));
@@ -86,7 +85,7 @@ internal static class MemoryRun
         var path = new Uri(proxy.Root, $"dicomweb/studies/{FixedPacs.Study}/series/{FixedPacs.Series}/metadata");
         await AskAsync(proxy, path.PathAndQuery[1..], Bench.JsonAccept);
         var before = proxy.Resident;
-        proxy.ForgetPeak();
+        proxy.ResetPeak();
         using var client = Bench.NewClient();
         await Parallel.ForEachAsync(
             Enumerable.Range(1, 6000), new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (n, cancellation) =>
@@ -117,7 +116,7 @@ internal static class MemoryRun
         using var proxy = await StartAsync(pacs.Root, budget, []);
         await AskAsync(proxy, "dicomweb/" + FramePacs.FramePath(2048, 2048, 1));
         var before = proxy.Resident;
-        proxy.ForgetPeak();
+        proxy.ResetPeak();
         await Parallel.ForEachAsync(
             Enumerable.Range(2, 256), new ParallelOptions { MaxDegreeOfParallelism = 8 },
             async (n, _) => await AskAsync(proxy, "dicomweb/" + FramePacs.FramePath(2048, 2048, n)));
@@ -134,11 +133,11 @@ internal static class MemoryRun
         await Bench.AskAsync(client, new Uri(proxy.Root, path), accept);
     }
 
-    /// <summary>Everybody asks and reads slowly for a while, then leaves.</summary>
+    /// <summary>All clients send a request, read slowly for a while, and disconnect.</summary>
     private static async Task<bool> HoldAsync(string name, ProxyProcess proxy, long budget, IEnumerable<string> paths)
     {
         var before = proxy.Resident;
-        proxy.ForgetPeak();
+        proxy.ResetPeak();
         using var leaving = new CancellationTokenSource();
         var readers = new List<SlowReader>();
         foreach (var path in paths) readers.Add(await SlowReader.StartAsync(proxy.Root, path, Bench.FrameAccept, leaving.Token));
@@ -154,17 +153,19 @@ internal static class MemoryRun
 
     private static async Task<bool> ReportAsync(string name, ProxyProcess proxy, long budget, long before)
     {
-        var kept = (await ShowAsync(proxy)).Memory;
+        var cached = (await ShowAsync(proxy)).Memory;
         var started = TimeProvider.System.GetTimestamp();
-        while (proxy.Resident > kept + AllowanceAfter && TimeProvider.System.GetElapsedTime(started) < Rest)
+        while (proxy.Resident > cached + AllowanceAfter && TimeProvider.System.GetElapsedTime(started) < Rest)
             await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System);
         var peak = proxy.PeakResident;
-        var (bound, after, boundAfter) = (budget + Allowance, proxy.Resident, kept + AllowanceAfter);
-        Print($"{(peak <= bound && after <= boundAfter ? "holds" : "FAILS")}  {name}: before {before / Megabyte} MB, peak {peak / Megabyte} of {bound / Megabyte} MB, after {after / Megabyte} of {boundAfter / Megabyte} MB, processor {proxy.ProcessorTime.TotalSeconds:F1} s");
-        return peak <= bound && after <= boundAfter;
+        var (bound, after, boundAfter) = (budget + Allowance, proxy.Resident, cached + AllowanceAfter);
+        var isWithin = peak <= bound && after <= boundAfter;
+        Print($"{(isWithin ? "holds" : "FAILS")}  {name}: before {before / Megabyte} MB, peak {peak / Megabyte} of {bound / Megabyte} MB,");
+        Print($"       after {after / Megabyte} of {boundAfter / Megabyte} MB, processor {proxy.ProcessorTime.TotalSeconds:F1} s");
+        return isWithin;
     }
 
-    /// <summary>Bytes that are kept, by tier.</summary>
+    /// <summary>The cached bytes of each tier.</summary>
     private static async Task<(long Memory, long Disk)> ShowAsync(ProxyProcess proxy)
     {
         using var client = Bench.NewClient();
@@ -179,7 +180,7 @@ internal static class MemoryRun
         for (var started = TimeProvider.System.GetTimestamp(); !await isSo();)
         {
             if (TimeProvider.System.GetElapsedTime(started) > Longest)
-                throw new InvalidOperationException("The proxy did not come so far.");
+                throw new InvalidOperationException("The proxy did not reach the expected state.");
             await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System);
         }
     }

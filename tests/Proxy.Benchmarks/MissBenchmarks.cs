@@ -3,10 +3,9 @@ using BenchmarkDotNet.Attributes;
 namespace Proxy.Benchmarks;
 
 /// <summary>
-/// A hundred and twenty frames, six at a time as a browser asks: straight from the PACS, and cold through the proxy, with and without a
-/// disk.
+/// Requests 120 frames, six at a time like a browser: directly from the PACS, and through a cold proxy with and without a disk.
 /// </summary>
-/// <remarks>No frame is asked for twice, so every one is a miss that is kept and, in time, thrown out again.</remarks>
+/// <remarks>No frame is requested twice, so each is a miss that is cached and later evicted.</remarks>
 [MemoryDiagnoser]
 public class MissBenchmarks
 {
@@ -42,7 +41,7 @@ public class MissBenchmarks
     [Benchmark]
     public Task ThroughTheProxyOntoDisk() => AskAllAsync(_onDisk);
 
-    /// <summary>The proxy runs, and may write, until the process ends.</summary>
+    /// <summary>The proxy runs, and may write to disk, until the process ends.</summary>
     private static void Delete(DirectoryInfo folder)
     {
         for (var tries = 0; tries < 100; tries++)
@@ -54,7 +53,7 @@ public class MissBenchmarks
             }
             catch (IOException)
             {
-                // Something was written meanwhile.
+                // The proxy wrote a file meanwhile.
             }
         }
     }

@@ -25,7 +25,7 @@ if (args is ["store", .. var part])
     return;
 }
 
-// In this process: the product, the PACS and the client share it, so that what a request allocates is seen whole.
+// The proxy, the PACS and the client share this process, so that all allocations of a request are measured.
 var config = DefaultConfig.Instance.AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance));
 BenchmarkSwitcher.FromTypes([
     typeof(ReadBenchmarks), typeof(HitBenchmarks), typeof(MissBenchmarks), typeof(SearchBenchmarks), typeof(FanOutBenchmarks),

@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace Proxy.Benchmarks;
 
-/// <summary>The product in a process of its own, so that its memory is seen alone.</summary>
+/// <summary>The proxy in a separate process, to measure its memory alone.</summary>
 internal sealed class ProxyProcess : IDisposable
 {
     private readonly Process _process;
@@ -12,13 +12,13 @@ internal sealed class ProxyProcess : IDisposable
 
     public Uri Root { get; }
 
-    /// <summary>Memory that it has now, in bytes.</summary>
+    /// <summary>The resident memory now, in bytes.</summary>
     public long Resident => ReadStatus("VmRSS:");
 
-    /// <summary>The most memory that it had since <see cref="ForgetPeak"/>, in bytes.</summary>
+    /// <summary>The maximum of resident memory since <see cref="ResetPeak"/>, in bytes.</summary>
     public long PeakResident => ReadStatus("VmHWM:");
 
-    /// <summary>Processor time that it took since it started.</summary>
+    /// <summary>The processor time used since the start.</summary>
     public TimeSpan ProcessorTime
     {
         get
@@ -41,8 +41,8 @@ internal sealed class ProxyProcess : IDisposable
         return new(process, root);
     }
 
-    /// <summary>Lets the peak begin at what is resident now (Linux).</summary>
-    public void ForgetPeak() => File.WriteAllText($"/proc/{_process.Id}/clear_refs", "5");
+    /// <summary>Resets the peak to the current resident memory (Linux).</summary>
+    public void ResetPeak() => File.WriteAllText($"/proc/{_process.Id}/clear_refs", "5");
 
     public void Dispose()
     {

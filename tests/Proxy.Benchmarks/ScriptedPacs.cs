@@ -6,11 +6,11 @@ using Microsoft.Extensions.Logging;
 
 namespace Proxy.Benchmarks;
 
-/// <summary>A server that answers a search for studies with ready bytes: what is measured beside it is the proxy.</summary>
+/// <summary>A server with prebuilt answers to study searches: the proxy dominates the measured time.</summary>
 /// <remarks>It honours <c>limit</c> and <c>offset</c>. A search for a <c>PatientID</c> finds the first <see cref="Few"/> studies.</remarks>
 internal sealed class ScriptedPacs
 {
-    /// <summary>How many studies a narrow search finds.</summary>
+    /// <summary>The number of studies that a narrow search finds.</summary>
     public const int Few = 100;
 
     private readonly StudyRows _rows;
@@ -21,9 +21,9 @@ internal sealed class ScriptedPacs
     /// <summary>The DICOMweb root.</summary>
     public Uri Root { get; private set; } = null!;
 
-    /// <param name="number">Which PACS it is: no two of different numbers hold the same study.</param>
-    /// <param name="studies">How many studies it holds.</param>
-    /// <param name="delay">How long it thinks before each answer.</param>
+    /// <param name="number">The number of the PACS; PACS of different numbers share no study.</param>
+    /// <param name="studies">The number of studies.</param>
+    /// <param name="delay">The delay before each answer.</param>
     public static async Task<ScriptedPacs> StartAsync(int number, int studies, TimeSpan delay = default)
     {
         var builder = WebApplication.CreateBuilder();
@@ -40,10 +40,10 @@ internal sealed class ScriptedPacs
     public static Task<ScriptedPacs[]> StartManyAsync(int count, int studies, TimeSpan delay = default) =>
         Task.WhenAll(Enumerable.Range(1, count).Select(number => StartAsync(number, studies, delay)));
 
-    /// <summary>The root of a PACS that is dead: nothing listens there.</summary>
+    /// <summary>The root of a PACS that is down: nothing listens there.</summary>
     public static Uri FindDeadRoot() => new(Bench.FindFreeRoot(), "dicom-web/");
 
-    /// <summary>The settings that name these roots to the proxy.</summary>
+    /// <summary>The settings of the proxy for these roots.</summary>
     public static IEnumerable<string> SettingsFor(IEnumerable<Uri> roots) =>
         roots.Select((root, i) => $"--Backends:pacs{i + 1}:Address={root}");
 

@@ -3,7 +3,7 @@ using Proxy.Demo;
 
 namespace Proxy.Benchmarks;
 
-/// <summary>A work list of both demo PACS, merged anew each time, against one of them asked directly.</summary>
+/// <summary>A work list of both demo PACS, merged for each request, against one PACS asked directly.</summary>
 [MemoryDiagnoser]
 public class SearchBenchmarks
 {

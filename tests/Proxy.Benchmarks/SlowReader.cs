@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Proxy.Benchmarks;
 
-/// <summary>A client that asks for something and reads a little at a time: its connection is full for as long as it lives.</summary>
+/// <summary>A client that reads its answer slowly: its connection stays full until it disconnects.</summary>
 internal sealed class SlowReader : IDisposable
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
@@ -12,10 +12,10 @@ internal sealed class SlowReader : IDisposable
 
     private SlowReader(Socket socket) => _socket = socket;
 
-    /// <summary>Connects, asks and begins to read.</summary>
-    /// <param name="root">Of the proxy.</param>
-    /// <param name="path">What it asks for.</param>
-    /// <param name="accept">In which form.</param>
+    /// <summary>Connects, sends the request and starts to read.</summary>
+    /// <param name="root">The address of the proxy.</param>
+    /// <param name="path">The requested path.</param>
+    /// <param name="accept">The Accept header.</param>
     /// <param name="cancellation">Ends the reading.</param>
     public static async Task<SlowReader> StartAsync(Uri root, string path, string accept, CancellationToken cancellation)
     {
@@ -28,7 +28,7 @@ internal sealed class SlowReader : IDisposable
         return reader;
     }
 
-    /// <summary>How much came so far, in bytes.</summary>
+    /// <summary>The number of bytes received so far.</summary>
     public long Received { get; private set; }
 
     public void Dispose() => _socket.Dispose();
@@ -43,7 +43,7 @@ internal sealed class SlowReader : IDisposable
         }
         catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
         {
-            // It left, or was sent away.
+            // It disconnected, or was disconnected.
         }
     }
 }

@@ -16,20 +16,20 @@ using EventLog = Proxy.Events.EventLog;
 namespace Proxy.Benchmarks;
 
 /// <summary>
-/// A million instances in the store. In memory under 600 MB, found by image id in under 2 µs, back after a restart in under 5 s.
+/// A million instances in the store: under 600 MB in memory, found by image id in under 2 µs, available after a restart in under 5 s.
 /// </summary>
 /// <remarks>
-/// Each part is a process of its own, so that its memory is seen alone: the filling, then two that start on what it left.
+/// Each part runs in a separate process to measure its memory alone: one fills the store, then two start on its files.
 /// </remarks>
 internal static class StoreRun
 {
     private const int Studies = 2000;
     private const int Instances = 500;
-    private const int LookUps = 1_000_000;
-    /// <summary>A measurement is the middle one of so many.</summary>
+    private const int Lookups = 1_000_000;
+    /// <summary>Each result is the median of this number of measurements.</summary>
     private const int Parts = 20;
 
-    /// <summary>Stands in every UID of <see cref="CtSeries"/>; the last four digits are the study's here.</summary>
+    /// <summary>A part of every UID of <see cref="CtSeries"/>; its last four digits are replaced by the number of the study.</summary>
     private const string Mark = "20111102150758591";
 
     public static async Task RunAsync(string[] args)
@@ -79,25 +79,26 @@ internal static class StoreRun
             store.Flush();
             flushing += flush.Elapsed;
         }
-        Print($"filled in {clock.Elapsed.TotalSeconds:F1} s; written to disk in {flushing.TotalSeconds:F1} s of it, {(double)file.UsedBytes / (Studies * Instances):F0} bytes an instance");
-        Show("in memory, as it came", store);
-        Measure(store, LookUps);
+        Print($"filled in {clock.Elapsed.TotalSeconds:F1} s, {flushing.TotalSeconds:F1} s of it for writing to disk");
+        Print($"{(double)file.UsedBytes / (Studies * Instances):F0} bytes per instance on disk");
+        Show("in memory, as added", store);
+        Measure(store, Lookups);
         file.Dispose();
     }
 
     private static async Task OpenAsync(string folder, long budget)
     {
-        Print($"-- started again, {Megabytes(budget)} MB for the store");
+        Print($"-- restarted, {Megabytes(budget)} MB for the store");
         var clock = Stopwatch.StartNew();
         var (store, _, opening) = await OpenStoreAsync(folder, budget);
         if (store.GetInstanceFromImageId(GetImageId(Studies / 2, 7))!.Json.Length < 6000)
-            throw new InvalidOperationException("Not what was kept.");
-        Print($"first look-up answered after {clock.Elapsed.TotalMilliseconds:F0} ms, {opening.TotalMilliseconds:F0} ms of it for the folder");
+            throw new InvalidOperationException("The stored studies do not match.");
+        Print($"first lookup after {clock.Elapsed.TotalMilliseconds:F0} ms, {opening.TotalMilliseconds:F0} ms of it for the folder");
         clock.Restart();
         for (var study = 0; study < Studies; study++) store.GetStudy(GetStudyUid(study));
         Print($"a study read back: {clock.Elapsed.TotalMicroseconds / Studies:F0} µs");
         Show("in memory, read back", store);
-        Measure(store, budget < 1 << 30 ? 20_000 : LookUps);
+        Measure(store, budget < 1 << 30 ? 20_000 : Lookups);
         clock.Restart();
         var listed = store.ReadStudies().Take(1000).Count();
         Print($"listing {listed} studies: {clock.Elapsed.TotalMilliseconds:F0} ms");
@@ -108,12 +109,12 @@ internal static class StoreRun
     {
         var random = new Random(1);
         var all = Enumerable.Range(0, 100_000).Select(_ => GetImageId(random.Next(Studies), random.Next(Instances))).ToArray();
-        Time("look-up, random", count, i => store.GetInstanceFromImageId(all[i % all.Length]) is not null);
+        Time("lookup, random", count, i => store.GetInstanceFromImageId(all[i % all.Length]) is not null);
         var ordered = Enumerable.Range(0, 20).SelectMany(study => Enumerable.Range(0, Instances).Select(i => GetImageId(study * 97, i)))
             .ToArray();
-        Time("look-up, in order", ordered.Length, i => store.GetInstanceFromImageId(ordered[i]) is not null);
-        Time("look-up and dataset, in order", ordered.Length, i => store.GetInstanceFromImageId(ordered[i])!.Json.Length > 6000);
-        Time("look-up and dataset, random", 2000, i => store.GetInstanceFromImageId(all[i])!.Json.Length > 6000);
+        Time("lookup, in order", ordered.Length, i => store.GetInstanceFromImageId(ordered[i]) is not null);
+        Time("lookup and dataset, in order", ordered.Length, i => store.GetInstanceFromImageId(ordered[i])!.Json.Length > 6000);
+        Time("lookup and dataset, random", 2000, i => store.GetInstanceFromImageId(all[i])!.Json.Length > 6000);
     }
 
     private static void Time(string what, int count, Func<int, bool> isFound)
@@ -130,7 +131,8 @@ internal static class StoreRun
             }
             parts.Add(clock.Elapsed.TotalNanoseconds / (count / Parts));
         }
-        Print($"{what}: {parts.Order().ElementAt(Parts / 2),8:F0} ns, at best {parts.Min():F0}; {(GC.GetAllocatedBytesForCurrentThread() - allocated) / count} bytes allocated");
+        var bytes = (GC.GetAllocatedBytesForCurrentThread() - allocated) / count;
+        Print($"{what}: {parts.Order().ElementAt(Parts / 2),8:F0} ns, at best {parts.Min():F0}; {bytes} bytes allocated");
     }
 
     private static void Show(string what, DicomMetadataStore store)
@@ -139,7 +141,9 @@ internal static class StoreRun
         GC.WaitForPendingFinalizers();
         using var process = Process.GetCurrentProcess();
         var heap = GC.GetTotalMemory(forceFullCollection: true);
-        Print($"{what}: resident {Megabytes(process.WorkingSet64)} MB (at its peak, with what measures, {Megabytes(process.PeakWorkingSet64)}), heap {Megabytes(heap)} MB, {(double)heap / (Studies * Instances):F0} bytes an instance; by its own count {Megabytes(store.Bytes)} MB");
+        Print($"{what}: resident {Megabytes(process.WorkingSet64)} MB (peak with this tool {Megabytes(process.PeakWorkingSet64)} MB)");
+        Print($"    heap {Megabytes(heap)} MB, {(double)heap / (Studies * Instances):F0} bytes per instance");
+        Print($"    the store reports {Megabytes(store.Bytes)} MB");
     }
 
     private static async Task<(DicomMetadataStore Store, StudyFile File, TimeSpan Opening)> OpenStoreAsync(string path, long budget)
@@ -156,7 +160,7 @@ internal static class StoreRun
         return (store, file, opening);
     }
 
-    /// <summary>As a client that opens a study has it filed: the study's row, the series' row, the metadata.</summary>
+    /// <summary>Adds the data that opening a study stores: the study's row, the series' row, the metadata.</summary>
     private static async Task AddAsync(DicomMetadataStore store, List<(Uid Uid, byte[] Json)> series, int study)
     {
         var rows = new List<Dataset>();
@@ -178,7 +182,8 @@ internal static class StoreRun
     private static Uid GetSeriesUid(int study) => Uid.Parse(Marked(CtSeries.Series.ToString(), study));
 
     private static string GetImageId(int study, int instance) =>
-        $"wadors:http://127.0.0.1:8080/dicomweb/studies/{GetStudyUid(study)}/series/{GetSeriesUid(study)}/instances/{Marked(CtSeries.InstanceUid(instance + 1).ToString(), study)}/frames/1";
+        $"wadors:http://127.0.0.1:8080/dicomweb/studies/{GetStudyUid(study)}/series/{GetSeriesUid(study)}"
+        + $"/instances/{Marked(CtSeries.InstanceUid(instance + 1).ToString(), study)}/frames/1";
 
     private static string GetMark(int study) => Mark[..^4] + (study + 1000).ToString(CultureInfo.InvariantCulture);
 

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Proxy.Benchmarks;
 
-/// <summary>Rows of a search for studies, about 920 bytes and 17 attributes each, in one piece of text with commas between them.</summary>
+/// <summary>Rows of a study search, about 920 bytes and 17 attributes each, as one text with commas between them.</summary>
 internal sealed class StudyRows
 {
     private static readonly string[] Modalities = ["\"CT\"", "\"MR\",\"SR\"", "\"DX\"", "\"US\"", "\"PT\",\"CT\""];
@@ -12,8 +12,8 @@ internal sealed class StudyRows
     private readonly byte[] _text;
     private readonly int[] _ends;
 
-    /// <param name="pacs">The PACS that they are of: part of every UID.</param>
-    /// <param name="count">How many.</param>
+    /// <param name="pacs">The number of the PACS, a part of every UID.</param>
+    /// <param name="count">The number of rows.</param>
     public StudyRows(int pacs, int count)
     {
         _ends = new int[count];
@@ -32,7 +32,7 @@ internal sealed class StudyRows
     public ReadOnlyMemory<byte> Slice(int first, int count) =>
         count <= 0 ? default : _text.AsMemory((first == 0 ? 0 : _ends[first - 1] + 1).._ends[first + count - 1]);
 
-    /// <summary>Dates repeat and are not in order, as in an archive that sorts by nothing.</summary>
+    /// <summary>Dates repeat and are unordered, as in an archive that does not sort its answers.</summary>
     private static string Row(int pacs, int number)
     {
         var mixed = (pacs * 1_000_003L + number) * 7_919 % 1_000_000;

@@ -9,7 +9,7 @@ using Proxy.Operations;
 
 namespace Proxy.Tests.Cache;
 
-/// <summary>A disk tier with its writer on a folder of its own, which may be ended and begun again.</summary>
+/// <summary>A disk tier with its writer on a temporary folder; can be stopped and restarted.</summary>
 public sealed class DiskLab : IAsyncDisposable
 {
     public static readonly DateTimeOffset Stored = new(2026, 3, 4, 5, 6, 7, TimeSpan.Zero);
@@ -38,13 +38,13 @@ public sealed class DiskLab : IAsyncDisposable
 
     public DiskTier Tier { get; private set; } = null!;
 
-    /// <summary>Names that are configured as backends.</summary>
+    /// <summary>The names of the configured backends.</summary>
     public HashSet<string> Backends { get; } = ["east", "west"];
 
     public IEnumerable<string> Files =>
         Directory.Exists(GetPath("entries")) ? Directory.EnumerateFiles(GetPath("entries"), "*", SearchOption.AllDirectories) : [];
 
-    /// <summary>A tier of a proxy that has no folder.</summary>
+    /// <summary>The tier of a proxy without a cache folder.</summary>
     public static DiskTier None()
     {
         var folder = new CacheFolder(null, NullLogger<CacheFolder>.Instance);
@@ -56,7 +56,7 @@ public sealed class DiskLab : IAsyncDisposable
             backend, $"studies/1.2.{study}/series/1.2.{study}.{series}/instances/1.2.{study}.{series}.{instance}/frames/1",
             BodyFormat.AsStored);
 
-    /// <summary>A body that no other key has.</summary>
+    /// <summary>A body that is unique to its key.</summary>
     public static byte[] GetBody(EntryKey key, int length)
     {
         var bytes = new byte[length];
@@ -76,10 +76,10 @@ public sealed class DiskLab : IAsyncDisposable
 
     public void Add(EntryKey key, int length) => Tier.Add(key, GetEntry(key, length));
 
-    /// <summary>As if it had been fetched before anybody asked for it.</summary>
-    public void AddAhead(EntryKey key, int length) => Tier.Add(key, GetEntry(key, length) with { IsPrefetched = true });
+    /// <summary>Adds a prefetched entry.</summary>
+    public void AddPrefetched(EntryKey key, int length) => Tier.Add(key, GetEntry(key, length) with { IsPrefetched = true });
 
-    /// <summary>What stands under a key; null for nothing.</summary>
+    /// <summary>Reads an entry; null when there is none.</summary>
     public async Task<byte[]?> ReadAsync(EntryKey key)
     {
         if (await Tier.FindAsync([new(key)], CancellationToken.None) is not { } found) return null;
@@ -94,20 +94,20 @@ public sealed class DiskLab : IAsyncDisposable
         return bytes.ToArray();
     }
 
-    /// <summary>Until everything that was added is on disk, or was given up.</summary>
+    /// <summary>Waits until every added entry is on disk or dropped.</summary>
     public async Task SettleAsync()
     {
-        // A job of its own comes behind all others.
+        // A new job runs after all queued ones.
         await Tier.RemoveAsync(new("east", new SeriesPath(Uid.Parse("9.9"), Uid.Parse("9.9"))));
     }
 
-    public async Task BeginAgainAsync(bool inOrder = true)
+    public async Task RestartAsync(bool inOrder = true)
     {
         await EndAsync(inOrder);
         Begin();
     }
 
-    /// <param name="inOrder">False leaves the index as a kill does: it does not say that it is whole.</param>
+    /// <param name="inOrder">False leaves the index as a kill does: not marked as complete.</param>
     public async Task EndAsync(bool inOrder = true)
     {
         if (!inOrder) Folder.Fail(new IOException("killed"), wasWriting: true);

@@ -23,12 +23,12 @@ public sealed class DiskTierTests : IAsyncDisposable
 
     [Theory]
     [MemberData(nameof(Lengths))]
-    public async Task ABodyIsThereAgain_AfterARestartToo(int length)
+    public async Task FindsABody_AlsoAfterARestart(int length)
     {
         var key = DiskLab.Key(1, 1);
         _disk.Add(key, length);
         Assert.Equal(DiskLab.GetBody(key, length), await _disk.ReadAsync(key));
-        await _disk.BeginAgainAsync();
+        await _disk.RestartAsync();
 
         var (_, body) = (await _disk.Tier.FindAsync([new(key)], CancellationToken.None))!.Value;
         using (body)
@@ -40,9 +40,9 @@ public sealed class DiskTierTests : IAsyncDisposable
         }
     }
 
-    /// <summary>It is damaged, and what stands in its place cannot be deleted or proved: a miss, never an error.</summary>
+    /// <summary>The entry is damaged and can be neither deleted nor verified: a miss, never an error.</summary>
     [Fact]
-    public async Task AFaultOfTheDiskIsAMiss()
+    public async Task Misses_WhenTheDiskFails()
     {
         await using var disk = new DiskLab();
         var key = DiskLab.Key(1, 1);
@@ -56,7 +56,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhatOneBackendGaveOfAStudyGoes_AndNothingElse()
+    public async Task RemovesOnlyOneBackendsEntriesOfAStudy()
     {
         await using var disk = new DiskLab();
         EntryKey[] all = [DiskLab.Key(1, 1), DiskLab.Key(2, 1), DiskLab.Key(1, 1, "west"), DiskLab.Key(1, 1, study: 2)];
@@ -72,7 +72,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task EveryPartOfTheKeyTellsThingsApart()
+    public async Task DistinguishesEntries_ByEveryPartOfTheKey()
     {
         var key = DiskLab.Key(1, 1);
         _disk.Add(key, FrameBytes);
@@ -85,7 +85,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ThePlaceOnDiskSaysNothingOfWhatWasSent_AndOnlyItsOwnerMayLook()
+    public async Task StoresUnderHashedNames_ReadableByTheOwnerOnly()
     {
         _disk.Add(new("east", "studies/1.2/bulkdata/../../../../etc/passwd?\0", null), 10);
         _disk.Add(DiskLab.Key(1, 1), FrameBytes);
@@ -101,7 +101,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhatIsDamagedIsNeverGiven_ButDroppedAndCounted()
+    public async Task DeletesAndCountsDamagedFiles()
     {
         foreach (var length in (int[])[FrameBytes, LargeBytes])
         {
@@ -121,7 +121,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AVeryLargeBodyIsProvedWhileItLeaves_AndBreaksOff()
+    public async Task CutsOffAVeryLargeBody_WhenItIsDamaged()
     {
         var key = DiskLab.Key(1, 1);
         _disk.Add(key, 65 << 20);
@@ -136,7 +136,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AnotherKeysFileIsAMiss()
+    public async Task Misses_WhenTheFileBelongsToAnotherKey()
     {
         var (first, second) = (DiskLab.Key(1, 1), DiskLab.Key(1, 2));
         _disk.Add(first, FrameBytes);
@@ -150,7 +150,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task TheFirstThatIsThereAndMeetsTheFormIsGiven()
+    public async Task FindsTheFirstEntry_WithTheRequiredFormat()
     {
         var (stored, other) = (DiskLab.Key(1, 1), DiskLab.Key(1, 1) with { Format = new("image/jp2", "1.2.840.10008.1.2.4.90") });
         _disk.Add(stored, FrameBytes);
@@ -161,7 +161,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task TheBudgetHolds_AndASeriesLeavesWhole()
+    public async Task StaysWithinTheBudget_AndEvictsWholeSeries()
     {
         await using var disk = new DiskLab(maxBytes: 4_000_000);
         for (var series = 0; series < 30; series++)
@@ -186,7 +186,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhatIsUsedStaysLonger()
+    public async Task EvictsTheLeastRecentlyUsedSeries()
     {
         var time = new FakeTimeProvider();
         await using var disk = new DiskLab(maxBytes: 4_000_000, time: time);
@@ -202,7 +202,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhatIsLookedAtEveryMorningStays_WhateverIsLookedAtOnceMeanwhile()
+    public async Task KeepsASeriesUsedDaily_LongerThanOneUsedOnce()
     {
         var time = new FakeTimeProvider();
         await using var disk = new DiskLab(maxBytes: 4_000_000, time: time);
@@ -223,7 +223,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task OneSeriesTakesAQuarterAtMost()
+    public async Task LimitsOneSeries_ToAQuarterOfTheBudget()
     {
         await using var disk = new DiskLab(maxBytes: 4_000_000);
         disk.Add(DiskLab.Key(1, 1), FrameBytes);
@@ -235,13 +235,13 @@ public sealed class DiskTierTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AKillLeavesNothingThatIsNotFoundAgain()
+    public async Task FindsEverything_AfterAKill()
     {
         for (var i = 0; i < 50; i++) _disk.Add(DiskLab.Key(i % 5, i), FrameBytes);
         await _disk.SettleAsync();
         var bytes = _disk.Writer.Bytes;
         File.WriteAllBytes(_disk.GetPath("tmp", "half"), new byte[1000]);
-        await _disk.BeginAgainAsync(inOrder: false);
+        await _disk.RestartAsync(inOrder: false);
         File.WriteAllBytes(_disk.GetPath("tmp", "other"), new byte[1000]);
 
         for (var i = 0; i < 50; i++) Assert.NotNull(await _disk.ReadAsync(DiskLab.Key(i % 5, i)));
@@ -254,7 +254,7 @@ public sealed class DiskTierTests : IAsyncDisposable
 
     [Theory]
     [MemberData(nameof(Losses))]
-    public async Task WithoutItsIndexEverythingIsFound_AndCountedAnew(string loss)
+    public async Task FindsAndRecountsEverything_WithoutItsIndex(string loss)
     {
         for (var i = 0; i < 50; i++) _disk.Add(DiskLab.Key(i % 5, i), FrameBytes);
         await _disk.SettleAsync();
@@ -283,7 +283,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task RowsOfWhatIsGoneGo_AndFilesOfNobodyToo()
+    public async Task RemovesRowsWithoutFiles_AndFilesWithoutABackend()
     {
         for (var i = 0; i < 10; i++) _disk.Add(DiskLab.Key(i, 1), FrameBytes);
         _disk.Add(DiskLab.Key(77, 1, "west"), FrameBytes);
@@ -304,7 +304,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhatIsRemovedIsGone_AtOnceAndWithoutATrace()
+    public async Task RemovesEntries_AtOnceAndWithoutATrace()
     {
         for (var study = 1; study <= 3; study++)
         {
@@ -314,7 +314,7 @@ public sealed class DiskTierTests : IAsyncDisposable
                 _disk.Add(DiskLab.Key(i % 2, i, "west", study), FrameBytes);
             }
         }
-        // Before they are written too.
+        // Also before they are written.
         var (two, path) = (Uid.Parse("1.2.2"), new SeriesPath(Uid.Parse("1.2.3"), Uid.Parse("1.2.3.0")));
         var removing = _disk.Tier.RemoveAsync(new(Study: two));
         Assert.Null(await _disk.ReadAsync(DiskLab.Key(0, 0, study: 2)));
@@ -339,7 +339,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task OneProcessOwnsTheFolder_AndTheNextTakesItOver()
+    public async Task LocksTheFolder_UntilTheProcessEnds()
     {
         _disk.Add(DiskLab.Key(1, 1), FrameBytes);
         await _disk.SettleAsync();
@@ -354,9 +354,9 @@ public sealed class DiskTierTests : IAsyncDisposable
         Assert.NotNull(await second.ReadAsync(DiskLab.Key(1, 1)));
     }
 
-    /// <summary>A client has its last byte a moment before the body is left to be written.</summary>
+    /// <summary>A client gets its last byte shortly before the body is queued for writing.</summary>
     [Fact]
-    public async Task AStopWaitsForWhatIsJustBeingFetched()
+    public async Task WaitsForRunningFetches_WhenStopped()
     {
         var fetching = _disk.Writer.Queue.Fetching();
         var stopping = _disk.EndAsync();
@@ -370,7 +370,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ToBeStoppedTwiceAtOnceLosesNothing()
+    public async Task LosesNothing_WhenStoppedTwiceAtOnce()
     {
         for (var round = 0; round < 20; round++)
         {
@@ -380,14 +380,14 @@ public sealed class DiskTierTests : IAsyncDisposable
             var stops = Enumerable.Range(0, 2).Select(_ => disk.Writer.StopAsync(CancellationToken.None)).ToList();
             fetching.Dispose();
             await Task.WhenAll(stops);
-            await disk.BeginAgainAsync();
+            await disk.RestartAsync();
             await Until.TrueAsync(() => disk.Writer.Entries == 100 && !disk.Writer.IsScanning);
             Assert.Equal(100, disk.Files.Count());
         }
     }
 
     [Fact]
-    public async Task AStartWaitsForTheProcessBeforeIt()
+    public async Task WaitsForThePreviousProcess_WhenStarted()
     {
         using var folder = new CacheFolder(_disk.Path, NullLogger<CacheFolder>.Instance);
         using var keeper = new CacheFolderKeeper(folder, TimeProvider.System);
@@ -400,7 +400,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhatWaitsToBeRemovedIsBounded()
+    public async Task LimitsThePendingRemovals()
     {
         await _disk.EndAsync();
         await using var full = new DiskLab(path: _disk.Path);
@@ -418,7 +418,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AFolderThatHoldsOtherThingsIsLeftAlone()
+    public async Task RefusesAFolder_WithForeignFiles()
     {
         var path = Directory.CreateTempSubdirectory("not-a-cache-").FullName;
         await File.WriteAllTextAsync(Path.Join(path, "thesis.txt"), "mine", TestContext.Current.CancellationToken);
@@ -432,7 +432,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AFolderThatVanishesIsMadeAnew()
+    public async Task RecreatesTheFolder_WhenItVanishes()
     {
         _disk.Add(DiskLab.Key(1, 1), FrameBytes);
         await _disk.SettleAsync();
@@ -448,9 +448,9 @@ public sealed class DiskTierTests : IAsyncDisposable
         Assert.Equal(1, _disk.Writer.Entries);
     }
 
-    /// <summary>A pipe where an entry should be: whoever opens it waits for ever, as on a disk that does not answer.</summary>
+    /// <summary>A pipe in place of an entry: opening it blocks, as on a disk that does not answer.</summary>
     [Fact]
-    public async Task ADiskThatHangsIsLeftAlone_AndUsedAgainWhenItAnswers()
+    public async Task AvoidsAHangingDisk_UntilItAnswersAgain()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "There are no pipes in folders.");
         _disk.Add(DiskLab.Key(1, 1), FrameBytes);
@@ -468,12 +468,12 @@ public sealed class DiskTierTests : IAsyncDisposable
 
         await _disk.Folder.CheckAsync();
         Assert.NotNull(await _disk.ReadAsync(DiskLab.Key(2, 1)));
-        // Lets the one go that hangs there.
+        // Releases the hanging operation.
         await File.WriteAllBytesAsync(file, [], TestContext.Current.CancellationToken);
     }
 
     [Fact]
-    public async Task AnIndexThatIsLostWhileRunningIsMadeAnew()
+    public async Task RecreatesTheIndex_WhenItIsLostWhileRunning()
     {
         for (var i = 0; i < 10; i++) _disk.Add(DiskLab.Key(i, 1), FrameBytes);
         await _disk.SettleAsync();
@@ -487,7 +487,7 @@ public sealed class DiskTierTests : IAsyncDisposable
         await Until.TrueAsync(() => !_disk.Writer.IsScanning && _disk.Writer.Entries == 20);
     }
 
-    /// <summary>One bit, or the end of the file.</summary>
+    /// <summary>Flips one bit or truncates the file.</summary>
     private static void Damage(string file, Random random)
     {
         using var stream = new FileStream(file, FileMode.Open, FileAccess.ReadWrite);

@@ -33,7 +33,7 @@ public sealed class EntryCacheTests : IDisposable
     private static EntryKey Key(string place) => new("east", place, BodyFormat.AsStored);
 
     [Fact]
-    public async Task ManyReaders_OneFetch()
+    public async Task AsksTheBackendOnce_WhenManyClientsMissAtOnce()
     {
         var lookups = new ConcurrentBag<EntryCache.Lookup>();
         Parallel.For(0, 200, _ => lookups.Add(_cache.Get(Key("a"), GatedAsync)));
@@ -47,18 +47,18 @@ public sealed class EntryCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task AWholeBodyIsAHitAfterwards()
+    public async Task HitsTheCache_AfterACompleteFetch()
     {
         _gate.SetResult();
         using (var reader = _cache.Get(Key("a"), GatedAsync).Reader!) await ReadAsync(reader);
-        var kept = await KeptAsync(Key("a"));
-        Assert.Equal([1, 2, 3, 4], await ReadAsync(kept));
-        Assert.Equal(Head, kept.Head);
+        var cached = await CachedAsync(Key("a"));
+        Assert.Equal([1, 2, 3, 4], await ReadAsync(cached));
+        Assert.Equal(Head, cached.Head);
         Assert.Equal(1, _fetches);
     }
 
     [Fact]
-    public async Task WhenClientsHoldAsMuchAsTheyMay_ItIsBusy_AndNobodyIsAsked()
+    public async Task RefusesWithoutAskingTheBackend_WhenInFlightMemoryIsExhausted()
     {
         _gate.SetResult();
         var held = _memory.InFlight.Limit / 4 * 5 + 1;
@@ -72,7 +72,7 @@ public sealed class EntryCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task OtherThingsAreFetchedForThemselves()
+    public async Task FetchesDifferentKeysSeparately()
     {
         _gate.SetResult();
         using var a = _cache.Get(Key("a"), GatedAsync).Reader!;
@@ -82,7 +82,7 @@ public sealed class EntryCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task AJoinerGetsWhatCameBeforeIt_AtOnce()
+    public async Task SendsEarlierBytesAtOnce_WhenAClientJoins()
     {
         var half = new TaskCompletionSource();
         using var first = _cache.Get(Key("a"), async (inFlight, stopped) =>
@@ -109,7 +109,7 @@ public sealed class EntryCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task TheFirstWhoLeavesStopsNothing_TheLastOneStopsTheFetch()
+    public async Task CancelsTheFetch_WhenTheLastClientLeaves()
     {
         var stop = new TaskCompletionSource<CancellationToken>();
         EntryCache.Fetch fetch = async (_, stopped) =>
@@ -127,14 +127,14 @@ public sealed class EntryCacheTests : IDisposable
         second.Dispose();
         Assert.True(stopped.IsCancellationRequested);
 
-        // Who comes now does not wait for what was given up.
+        // A new client does not wait for the cancelled fetch.
         _gate.SetResult();
         using var third = _cache.Get(Key("a"), GatedAsync).Reader!;
         Assert.Equal([1, 2, 3, 4], await ReadAsync(third));
     }
 
     [Fact]
-    public async Task AFailureIsEveryonesAnswer_AndIsNotKept()
+    public async Task ReturnsAFailureToAllClients_AndCachesNothing()
     {
         var failure = new BackendFailure("east", BackendError.TimedOut, "late");
         EntryCache.Fetch fetch = async (_, stopped) =>
@@ -153,7 +153,7 @@ public sealed class EntryCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task ABodyThatBreaksOffBreaksForItsReaders_AndIsNotKept()
+    public async Task CutsOffReadersAndCachesNothing_WhenTheBodyIsTruncated()
     {
         using var reader = _cache.Get(Key("a"), async (inFlight, stopped) =>
         {
@@ -172,7 +172,7 @@ public sealed class EntryCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task AFaultOfTheProxyIsAnAnswerToo()
+    public async Task ReturnsAFailure_WhenTheFetchThrows()
     {
         using var reader = _cache.Get(Key("a"), (_, _) => throw new InvalidOperationException()).Reader!;
         Assert.NotNull((await reader.ReadHeadAsync(Stopped)).Failure);
@@ -180,7 +180,7 @@ public sealed class EntryCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task WhatNoBackendHasIsNotKept()
+    public async Task CachesNothing_WhenTheBackendHasNoSuchBody()
     {
         using var reader = _cache.Get(Key("a"), (_, _) => Task.FromResult<BackendAnswer<EntryHead>>(default)).Reader!;
         var answer = await reader.ReadHeadAsync(Stopped);
@@ -190,7 +190,7 @@ public sealed class EntryCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task WhoIsTooLateForALargeBodyFetchesItAnew()
+    public async Task FetchesAgain_WhenAClientIsTooLateForALargeBody()
     {
         EntryCache.Fetch large = async (inFlight, stopped) =>
         {
@@ -212,7 +212,7 @@ public sealed class EntryCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task WhatIsRemovedWhileItMovesIntoMemoryDoesNotStayThere()
+    public async Task LeavesNothingInMemory_WhenRemovedDuringPromotion()
     {
         await using var disk = new DiskLab();
         var cache = new EntryCache(_memory, disk.Tier, TimeProvider.System, NullLogger<EntryCache>.Instance);
@@ -232,7 +232,7 @@ public sealed class EntryCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task WhatIsFoundOnDiskTwiceIsInMemory()
+    public async Task PromotesToMemory_AfterTwoHitsOnDisk()
     {
         await using var disk = new DiskLab();
         var cache = new EntryCache(_memory, disk.Tier, TimeProvider.System, NullLogger<EntryCache>.Instance);
@@ -259,13 +259,13 @@ public sealed class EntryCacheTests : IDisposable
         return new(Head);
     }
 
-    /// <summary>The body ends a moment before it is filed: who asks meanwhile joins, until there is nothing to join.</summary>
-    private async Task<ICachedBody> KeptAsync(EntryKey key)
+    /// <summary>The body ends shortly before it is stored: until then new requests join it.</summary>
+    private async Task<ICachedBody> CachedAsync(EntryKey key)
     {
         while (true)
         {
             var lookup = _cache.Get(key, GatedAsync);
-            if (lookup.Kept is { } kept) return kept;
+            if (lookup.Kept is { } cached) return cached;
             using (lookup.Reader!) await ReadAsync(lookup.Reader!);
             await Task.Yield();
         }

@@ -6,17 +6,19 @@ using Xunit;
 
 namespace Proxy.Tests.Cache;
 
-/// <summary>The form of an entry on disk: what was written once is read for ever, or is a counted miss.</summary>
+/// <summary>The file format of an entry: old versions stay readable, or are a counted miss.</summary>
 public sealed class EntryFileTests
 {
-    /// <summary>The first version, as it was written then: head and the body 00 01 02 … 0F.</summary>
+    /// <summary>An entry of version 1: head and the body 00 01 02 … 0F.</summary>
     private const string Version1 =
-        "RFdQRU5UUlkBAAAAygAAABAAAAAAAAAA4soNh8wSKITiB3aCMQaVcpMyPbecAQAAnAr9+2TSwroVAGVhc3RAMDAxMTIyMzM0NDU1NjY3NzkAc3R1ZGllcy8xLjIuMy9zZXJpZXMvMS4yLjMuNC9pbnN0YW5jZXMvMS4yLjMuNC41L2ZyYW1lcy82"
+        "RFdQRU5UUlkBAAAAygAAABAAAAAAAAAA4soNh8wSKITiB3aCMQaVcpMyPbecAQAAnAr9+2TSwroVAGVhc3RAMDAxMTIyMzM0NDU1"
+        + "NjY3NzkAc3R1ZGllcy8xLjIuMy9zZXJpZXMvMS4yLjMuNC9pbnN0YW5jZXMvMS4yLjMuNC41L2ZyYW1lcy82"
         + "GABhcHBsaWNhdGlvbi9vY3RldC1zdHJlYW0BACoJAGltYWdlL2pscxYAMS4yLjg0MC4xMDAwOC4xLjIuNC44MAABAgMEBQYHCAkKCwwNDg8=";
 
-    /// <summary>The second version: the same, and that it came before anybody asked for it.</summary>
+    /// <summary>The same entry in version 2, marked as prefetched.</summary>
     private const string Version2 =
-        "RFdQRU5UUlkCAAAAzgAAABAAAAAAAAAA4soNh8wSKITiB3aCMQaVcpMyPbecAQAAuOh/BY8z+7ABAAAAFQBlYXN0QDAwMTEyMjMzNDQ1NTY2Nzc5AHN0dWRpZXMvMS4yLjMvc2VyaWVzLzEuMi4zLjQvaW5zdGFuY2VzLzEuMi4zLjQuNS9mcmFtZXMvNhgA"
+        "RFdQRU5UUlkCAAAAzgAAABAAAAAAAAAA4soNh8wSKITiB3aCMQaVcpMyPbecAQAAuOh/BY8z+7ABAAAAFQBlYXN0QDAwMTEyMjMz"
+        + "NDQ1NTY2Nzc5AHN0dWRpZXMvMS4yLjMvc2VyaWVzLzEuMi4zLjQvaW5zdGFuY2VzLzEuMi4zLjQuNS9mcmFtZXMvNhgA"
         + "YXBwbGljYXRpb24vb2N0ZXQtc3RyZWFtAQAqCQBpbWFnZS9qbHMWADEuMi44NDAuMTAwMDguMS4yLjQuODAAAQIDBAUGBwgJCgsMDQ4P";
 
     private static readonly EntryKey Key = new(
@@ -31,7 +33,7 @@ public sealed class EntryFileTests
     private static byte[] Written => EntryFile.WriteHead(Key, Head, Body.Length, XxHash128.HashToUInt128(Body), Stored)!;
 
     [Fact]
-    public void WhatIsWrittenIsRead()
+    public void ReadsItsOwnHeads()
     {
         foreach (var key in (EntryKey[])[
             Key, Key with { Format = null }, Key with { Format = new("application/dicom", "") },
@@ -50,7 +52,7 @@ public sealed class EntryFileTests
     }
 
     [Fact]
-    public void TheFirstVersionIsReadForEver()
+    public void ReadsVersion1()
     {
         var file = Convert.FromBase64String(Version1);
         var found = EntryFile.ReadHead(file)!;
@@ -62,7 +64,7 @@ public sealed class EntryFileTests
     }
 
     [Fact]
-    public void TheSecondVersionIsReadForEver()
+    public void ReadsVersion2()
     {
         var file = Convert.FromBase64String(Version2);
         var found = EntryFile.ReadHead(file)!;
@@ -77,7 +79,7 @@ public sealed class EntryFileTests
     [InlineData(0)]
     [InlineData(3)]
     [InlineData(int.MaxValue)]
-    public async Task AnotherVersionIsACountedMiss(int version)
+    public async Task CountsAMiss_ForAnotherVersion(int version)
     {
         await using var disk = new DiskLab();
         var key = DiskLab.Key(1, 1);
@@ -96,7 +98,7 @@ public sealed class EntryFileTests
     }
 
     [Fact]
-    public void AnyBitThatIsFlippedAndAnyEndThatIsCutIsSeen()
+    public void DetectsEveryFlippedBitAndEveryTruncation()
     {
         var bytes = Written;
         for (var i = 0; i < bytes.Length * 8; i++)
@@ -110,11 +112,11 @@ public sealed class EntryFileTests
     }
 
     [Fact]
-    public void TextsThatAreTooLongMakeNoHead() =>
+    public void WritesNoHead_WhenTheStringsAreTooLong() =>
         Assert.Null(EntryFile.WriteHead(Key with { Path = new string('a', EntryFile.MaxHeadBytes) }, Head, 1, 1, Stored));
 
     [Fact]
-    public void PlacesOfOneSeriesShareAFolder_AndStudiesDoNot()
+    public void SharesAFolder_WithinASeriesOnly()
     {
         var other = Key with { Path = Key.Path.Replace("frames/6", "bulkdata/x", StringComparison.Ordinal) };
         Assert.Equal(EntryFile.GetFolder(Key), EntryFile.GetFolder(other));

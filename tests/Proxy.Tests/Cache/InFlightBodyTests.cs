@@ -18,7 +18,7 @@ public class InFlightBodyTests
     private readonly InFlightBody _body = new(KeepUpTo);
 
     [Fact]
-    public async Task AReaderHasWhatIsThereAtOnce_AndFollows()
+    public async Task ReadsArrivedBytesAtOnce_ThenFollows()
     {
         using var early = _body.Join()!;
         _body.Begin(Head);
@@ -40,7 +40,7 @@ public class InFlightBodyTests
     }
 
     [Fact]
-    public async Task TheHeadIsHeldBack_UntilItIsOpened()
+    public async Task HoldsTheHeadBack_UntilOpened()
     {
         using var reader = _body.Join()!;
         var head = reader.ReadHeadAsync(Stopped);
@@ -52,7 +52,7 @@ public class InFlightBodyTests
     }
 
     [Fact]
-    public async Task AFailureBeforeTheHeadIsAnAnswer()
+    public async Task ReturnsAFailure_BeforeTheHead()
     {
         using var reader = _body.Join()!;
         _body.Begin(Head);
@@ -64,7 +64,7 @@ public class InFlightBodyTests
     }
 
     [Fact]
-    public async Task NothingThereIsAnAnswerToo()
+    public async Task ReturnsNotFound_WhenTheBodyDoesNotExist()
     {
         using var reader = _body.Join()!;
         _body.End(null);
@@ -74,7 +74,7 @@ public class InFlightBodyTests
     }
 
     [Fact]
-    public async Task AFailureBehindTheHeadBreaksTheBody()
+    public async Task CutsTheBodyOff_WhenTheBackendFailsAfterTheHead()
     {
         using var reader = _body.Join()!;
         using var waiting = _body.Join()!;
@@ -90,7 +90,7 @@ public class InFlightBodyTests
     }
 
     [Fact]
-    public async Task AReaderThatIsCancelledStopsNobodyElse()
+    public async Task KeepsOtherReadersGoing_WhenOneIsCancelled()
     {
         using var stop = new CancellationTokenSource();
         using var leaver = _body.Join()!;
@@ -111,7 +111,7 @@ public class InFlightBodyTests
     }
 
     [Fact]
-    public async Task LeavingAWholeBodyStopsNothing()
+    public async Task CancelsNothing_WhenReadersLeaveACompleteBody()
     {
         var reader = _body.Join()!;
         _body.Begin(Head);
@@ -126,7 +126,7 @@ public class InFlightBodyTests
     [Theory]
     [InlineData(null)]
     [InlineData(300_000L)]
-    public async Task AWholeBodyIsKept_InNoMoreMemoryThanItHasBytes(long? declared)
+    public async Task HoldsACompleteBody_InNoMoreMemoryThanItsLength(long? declared)
     {
         var head = Head with { Length = declared };
         using var reader = _body.Join()!;
@@ -140,7 +140,7 @@ public class InFlightBodyTests
     }
 
     [Fact]
-    public async Task ADeclaredLengthTakesNoMemoryByItself()
+    public async Task AllocatesNothing_ForADeclaredLengthAlone()
     {
         var body = new InFlightBody(long.MaxValue);
         using var other = body.Join();
@@ -153,7 +153,7 @@ public class InFlightBodyTests
     [Theory]
     [InlineData(null)]
     [InlineData(64L * 1024 * 1024)]
-    public async Task ALargeBodyWaitsForItsSlowestReader(long? declared)
+    public async Task WaitsForTheSlowestReader_OfALargeBody(long? declared)
     {
         using var reader = _body.Join()!;
         _body.Begin(Head with { Length = declared });
@@ -175,7 +175,7 @@ public class InFlightBodyTests
     }
 
     [Fact]
-    public async Task ALargeBodyGoesOn_WhenTheSlowestReaderLeaves()
+    public async Task Continues_WhenTheSlowestReaderOfALargeBodyLeaves()
     {
         using var fast = _body.Join()!;
         using var slow = _body.Join()!;
@@ -193,7 +193,7 @@ public class InFlightBodyTests
     }
 
     [Fact]
-    public async Task NobodyJoinsALargeBody()
+    public async Task RefusesToJoin_ALargeBody()
     {
         using var reader = _body.Join()!;
         _body.Begin(Head with { Length = KeepUpTo });
@@ -208,7 +208,7 @@ public class InFlightBodyTests
     }
 
     [Fact]
-    public async Task WhatEveryReaderHasIsDropped()
+    public async Task DropsBytes_OnceAllReadersHaveThem()
     {
         using var reader = _body.Join()!;
         _body.Begin(Head with { Length = 64 * 1024 * 1024 });

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Proxy.Tests.Cache;
 
-/// <summary>Bodies that are in memory and not in the tier: counted in one place, bounded, and out of the tier's budget.</summary>
+/// <summary>Bytes in memory outside the tier: counted in one place, limited, and taken from the tier's budget.</summary>
 public sealed class InFlightTests : IDisposable
 {
     private const long Budget = 64 << 20;
@@ -21,7 +21,7 @@ public sealed class InFlightTests : IDisposable
     public void Dispose() => _memory.Dispose();
 
     [Fact]
-    public void HalfOfTheBudgetMayBeInFlight()
+    public void ReservesAtMostHalfOfTheBudget()
     {
         Assert.True(InFlight.TryReserve(Budget / 2));
         Assert.False(InFlight.TryReserve(1));
@@ -31,7 +31,7 @@ public sealed class InFlightTests : IDisposable
     }
 
     [Fact]
-    public void WindowsMayTakeAQuarterMore()
+    public void IsExhausted_WhenWindowsTakeAQuarterMore()
     {
         InFlight.Reserve(Budget / 2 + Budget / 8);
         Assert.False(InFlight.IsExhausted);
@@ -40,7 +40,7 @@ public sealed class InFlightTests : IDisposable
     }
 
     [Fact]
-    public void TheTierKeepsLess_WhileMuchIsInFlight()
+    public void ShrinksTheTier_WhileBytesAreInFlight()
     {
         for (var i = 0; i < 64; i++) _memory.Add(i, "value", 1 << 20);
         Assert.InRange(_memory.Bytes, Budget / 10 * 9, Budget);
@@ -55,7 +55,7 @@ public sealed class InFlightTests : IDisposable
     }
 
     [Fact]
-    public void ABodyIsInFlight_WhileItIsReadAndNotKept()
+    public void CountsABodyAsInFlight_WhileItIsReadButNotCached()
     {
         var usage = new BodyUsage(InFlight, 100);
         usage.Enter();
@@ -63,7 +63,7 @@ public sealed class InFlightTests : IDisposable
         Assert.Equal(100, InFlight.Bytes);
         usage.Keep();
         Assert.Equal(0, InFlight.Bytes);
-        // From one part of the tier to another.
+        // Moves from one part of the tier to another.
         usage.Keep();
         usage.Drop();
         Assert.Equal(0, InFlight.Bytes);
@@ -75,7 +75,7 @@ public sealed class InFlightTests : IDisposable
     }
 
     [Fact]
-    public async Task ManyReadersAndTheTier_LeaveNothingCounted()
+    public async Task ReleasesAllBytes_AfterManyReadersAndTheTier()
     {
         var usage = new BodyUsage(InFlight, 100);
         await Parallel.ForAsync(0, 8, Stopped, (_, _) =>
@@ -95,7 +95,7 @@ public sealed class InFlightTests : IDisposable
     [Theory]
     [InlineData(null)]
     [InlineData(300_000L)]
-    public async Task AFillIsCountedUntilItsLastReaderLeaves(long? declared)
+    public async Task CountsABody_UntilItsLastReaderLeaves(long? declared)
     {
         var body = new InFlightBody(1 << 20, null, InFlight);
         var reader = body.Join()!;
@@ -116,7 +116,7 @@ public sealed class InFlightTests : IDisposable
     }
 
     [Fact]
-    public async Task WithoutRoomAFillIsAWindow_AndNothingStaysCounted()
+    public async Task UsesAWindowAndReleasesAllBytes_WhenTheLimitIsReached()
     {
         Assert.True(InFlight.TryReserve(InFlight.Limit));
         var body = new InFlightBody(1 << 20, null, InFlight);
@@ -136,7 +136,7 @@ public sealed class InFlightTests : IDisposable
     }
 
     [Fact]
-    public async Task AFillThatFailsLeavesNothingCounted()
+    public async Task ReleasesAllBytes_WhenTheFetchFails()
     {
         var body = new InFlightBody(1 << 20, null, InFlight);
         var reader = body.Join()!;
@@ -151,7 +151,7 @@ public sealed class InFlightTests : IDisposable
     [Theory]
     [InlineData(null)]
     [InlineData(1001L)]
-    public async Task ABodyThatIsLargerThanOneMayBeIsRefused(long? declared)
+    public async Task RefusesABodyAboveTheMaximum(long? declared)
     {
         var body = new InFlightBody(1 << 20, null, InFlight, maxBytes: 1000);
         using var reader = body.Join()!;

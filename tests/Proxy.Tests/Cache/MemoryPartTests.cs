@@ -9,7 +9,7 @@ public sealed class MemoryPartTests
 {
     private const long MaxBytes = 10_000;
 
-    /// <summary>Room is made by another thread at any moment of an addition; here at each look-up of its key.</summary>
+    /// <summary>Another thread may evict entries at any moment of an addition; here at each lookup of its key.</summary>
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -17,20 +17,20 @@ public sealed class MemoryPartTests
     [InlineData(4)]
     [InlineData(5)]
     [InlineData(6)]
-    public async Task AReplacedValueIsCountedOnce_WhenRoomIsMadeMeanwhile(int lookUp)
+    public async Task CountsAReplacedValueOnce_WhenEntriesAreEvictedMeanwhile(int lookup)
     {
         using var part = new MemoryPart(MaxBytes, new FakeTimeProvider(), _ => { });
         var replaced = new Key();
         object[] keys = ["old", replaced, "new"];
         foreach (var key in keys) part.Add(key, new("value", 1000, null));
 
-        replaced.OnLookUp(lookUp, () =>
+        replaced.OnLookup(lookup, () =>
         {
             part.Resize(2500);
             part.Resize(MaxBytes);
         });
         part.Add(replaced, new("value", 1000, null));
-        replaced.OnLookUp(0, () => { });
+        replaced.OnLookup(0, () => { });
 
         var found = keys.Where(key => part.Find(key) is not null).ToList();
         Assert.Equal(1000 * found.Count, part.Bytes);
@@ -43,7 +43,7 @@ public sealed class MemoryPartTests
         private int _left;
         private Action _act = () => { };
 
-        public void OnLookUp(int number, Action act) => (_left, _act) = (number, act);
+        public void OnLookup(int number, Action act) => (_left, _act) = (number, act);
 
         public override int GetHashCode()
         {

@@ -15,7 +15,7 @@ public sealed class MemoryTierTests : IDisposable
     public void Dispose() => _memory.Dispose();
 
     [Fact]
-    public void FindsWhatWasAdded_UnderItsOwnType()
+    public void FindsAValue_ByItsType()
     {
         _memory.Add("a", "value", 10);
         Assert.True(_memory.TryFind<string>("a", out var value));
@@ -26,7 +26,7 @@ public sealed class MemoryTierTests : IDisposable
     }
 
     [Fact]
-    public void TheBudgetHolds_WhateverIsAdded()
+    public void StaysWithinTheBudget_WhenManyAreAdded()
     {
         for (var i = 0; i < 1000; i++)
         {
@@ -37,14 +37,14 @@ public sealed class MemoryTierTests : IDisposable
     }
 
     [Fact]
-    public void AKeyAndItsEntryHaveASizeToo()
+    public void CountsTheOverheadOfKeysAndEntries()
     {
         for (var i = 0; i < 10_000; i++) _memory.Add(i, "value", 0);
         Assert.InRange(_memory.Entries, 1, 800_000 / 500);
     }
 
     [Fact]
-    public void WhatIsLargerThanAnEighthIsNotKept()
+    public void RejectsAnEntry_LargerThanAnEighthOfTheBudget()
     {
         _memory.Add("a", "value", _memory.MaxEntryBytes);
         _memory.Add("b", "value", _memory.MaxEntryBytes + 1);
@@ -54,7 +54,7 @@ public sealed class MemoryTierTests : IDisposable
     }
 
     [Fact]
-    public void ALifetimeEnds_AndWithoutOneAThingStays()
+    public void ExpiresOnlyEntriesWithALifetime()
     {
         _memory.Add("brief", "value", 10, TimeSpan.FromSeconds(5));
         _memory.Add("long", "value", 10);
@@ -69,7 +69,7 @@ public sealed class MemoryTierTests : IDisposable
     }
 
     [Fact]
-    public void TheLongestUnusedLeave_WhenTheBudgetShrinks()
+    public void EvictsTheLeastRecentlyUsed_WhenTheBudgetShrinks()
     {
         for (var i = 0; i < 10; i++)
         {
@@ -87,7 +87,7 @@ public sealed class MemoryTierTests : IDisposable
     }
 
     [Fact]
-    public void AShrunkBudgetHolds_AlsoWhenTheLargestWasUsedLast()
+    public void StaysWithinAShrunkBudget_WhenTheLargestWasUsedLast()
     {
         for (var i = 0; i < 20; i++) _memory.Add(i, "value", 1000);
         _time.Advance(TimeSpan.FromSeconds(1));
@@ -100,7 +100,7 @@ public sealed class MemoryTierTests : IDisposable
     }
 
     [Fact]
-    public void ALargerBudgetHoldsMore_AndThrowsNothingOut()
+    public void EvictsNothing_WhenTheBudgetGrows()
     {
         for (var i = 0; i < 7; i++) _memory.Add(i, "value", 100_000);
         _memory.Resize(8_000_000);
@@ -109,7 +109,7 @@ public sealed class MemoryTierTests : IDisposable
     }
 
     [Fact]
-    public void WhatIsAskedForAgainAndAgainStays_WhateverIsScrolledThroughOnce()
+    public void KeepsRepeatedlyUsedEntries_WhileALargeStudyIsScrolled()
     {
         for (var i = 0; i < 20; i++) _memory.Add($"ward {i}", "value", 10_000);
         for (var i = 0; i < 20; i++) Assert.True(_memory.TryFind<string>($"ward {i}", out _));
@@ -122,7 +122,7 @@ public sealed class MemoryTierTests : IDisposable
     }
 
     [Fact]
-    public void WhatWasProvenOnceIsNotKeptForEver()
+    public void EvictsProvenEntries_ThatAreNoLongerUsed()
     {
         for (var i = 0; i < 20; i++) _memory.Add($"old {i}", "value", 20_000);
         for (var i = 0; i < 20; i++) _memory.TryFind<string>($"old {i}", out _);
@@ -137,7 +137,7 @@ public sealed class MemoryTierTests : IDisposable
     }
 
     [Fact]
-    public async Task EvictionsAreCounted_AndLookingAtTheWholeUsesNothing()
+    public async Task CountsEvictions_AndReadAllMarksNothingAsUsed()
     {
         for (var i = 0; i < 100; i++) _memory.Add(i, "value", 20_000);
         await Until.TrueAsync(() => _memory.Evictions == 100 - _memory.Entries);

@@ -13,7 +13,7 @@ public class SingleFlightTests
     private CancellationToken _stop;
 
     [Fact]
-    public async Task AllWhoWantTheSameAtOnceShareOneRun()
+    public async Task RunsOnce_WhenManyCallersShareAKey()
     {
         var asking = Enumerable.Range(0, 100).Select(_ => _flights.RunAsync("a", WorkAsync, Stopped)).ToList();
         _gate.SetResult(7);
@@ -24,7 +24,7 @@ public class SingleFlightTests
     }
 
     [Fact]
-    public async Task OtherKeysFlyForThemselves()
+    public async Task RunsSeparately_ForDifferentKeys()
     {
         _gate.SetResult(7);
         await Task.WhenAll(_flights.RunAsync("a", WorkAsync, Stopped), _flights.RunAsync("b", WorkAsync, Stopped));
@@ -32,7 +32,7 @@ public class SingleFlightTests
     }
 
     [Fact]
-    public async Task NothingIsKept()
+    public async Task CachesNothing()
     {
         _gate.SetResult(7);
         await _flights.RunAsync("a", WorkAsync, Stopped);
@@ -42,7 +42,7 @@ public class SingleFlightTests
     }
 
     [Fact]
-    public async Task AnExceptionIsEveryones()
+    public async Task ThrowsToAllCallers_WhenTheWorkThrows()
     {
         var asking = Enumerable.Range(0, 3).Select(_ => _flights.RunAsync("a", WorkAsync, Stopped)).ToList();
         _gate.SetException(new InvalidOperationException("broken"));
@@ -50,12 +50,12 @@ public class SingleFlightTests
     }
 
     [Fact]
-    public async Task AnExceptionBeforeTheFirstAwaitIsEveryonesToo() =>
+    public async Task ThrowsToAllCallers_WhenTheWorkThrowsSynchronously() =>
         await Assert.ThrowsAsync<InvalidOperationException>(
             () => _flights.RunAsync("a", _ => throw new InvalidOperationException(), Stopped));
 
     [Fact]
-    public async Task WhoLeavesStopsNothing_WhileAnotherWaits()
+    public async Task Continues_WhileAnotherCallerWaits()
     {
         using var first = new CancellationTokenSource();
         var leaving = _flights.RunAsync("a", WorkAsync, first.Token);
@@ -68,7 +68,7 @@ public class SingleFlightTests
     }
 
     [Fact]
-    public async Task TheLastWhoLeavesStopsTheWork_AndWhoComesThenStartsAnew()
+    public async Task CancelsTheWork_WhenTheLastCallerLeaves_AndStartsAgainForTheNext()
     {
         using var stop = new CancellationTokenSource();
         var leaving = Enumerable.Range(0, 3).Select(_ => _flights.RunAsync("a", WorkAsync, stop.Token)).ToList();
@@ -84,7 +84,7 @@ public class SingleFlightTests
     }
 
     [Fact]
-    public async Task WorkThatIgnoresItsEndHoldsUpNobody()
+    public async Task DelaysNoCaller_WhenTheWorkIgnoresItsCancellation()
     {
         using var stop = new CancellationTokenSource();
         var leaving = _flights.RunAsync("a", _ => _gate.Task, stop.Token);

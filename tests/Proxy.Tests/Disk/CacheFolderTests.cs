@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Proxy.Tests.Disk;
 
-/// <summary>Work on the disk: a fault is a null, and what comes too late is disposed of.</summary>
+/// <summary>Disk operations: a failure returns null, and a late result is disposed.</summary>
 public sealed class CacheFolderTests : IDisposable
 {
     private readonly string _path = Directory.CreateTempSubdirectory("cache-folder-").FullName;
@@ -27,7 +27,7 @@ public sealed class CacheFolderTests : IDisposable
     }
 
     [Fact]
-    public async Task AResultThatComesAfterTheCallerLeftIsDisposedOf()
+    public async Task DisposesAResult_ThatArrivesAfterTheCallerLeft()
     {
         using var gate = new ManualResetEventSlim();
         using var leaving = CancellationTokenSource.CreateLinkedTokenSource(Stopped);
@@ -47,7 +47,7 @@ public sealed class CacheFolderTests : IDisposable
     }
 
     [Fact]
-    public async Task AResultInTimeIsTheCallers()
+    public async Task ReturnsAResult_ThatArrivesInTime()
     {
         using var handle = new Handle();
         Assert.Same(handle, await _folder.RunAsync(() => handle, Stopped));
@@ -55,7 +55,7 @@ public sealed class CacheFolderTests : IDisposable
     }
 
     [Fact]
-    public async Task AFaultIsNoResult_AndTheFolderGoesOn()
+    public async Task ReturnsNullAndStaysUsable_WhenTheWorkThrows()
     {
         Assert.Null(await _folder.RunAsync<Handle>(() => throw new ArgumentException("a damaged file"), Stopped));
         Assert.True(_folder.State.CanWrite);

@@ -4,14 +4,14 @@ using Proxy.Dicom;
 
 namespace Proxy.Tests.Metadata;
 
-/// <summary>A CT series as an archive gives its metadata: indented, some 6.4 KB an instance, a few values new in each slice.</summary>
+/// <summary>The metadata of a CT series as an archive sends it: indented, some 6.4 KB per instance, few values differ by slice.</summary>
 internal static class CtSeries
 {
     public static readonly Uid Study = Uid.Parse("1.2.826.0.1.3680043.8.1055.1.20111102150758591.92402465.76095170");
     public static readonly Uid Series = Uid.Parse("1.2.826.0.1.3680043.8.1055.1.20111102150758591.96842950.17877442");
     public static readonly SeriesPath Path = new(Study, Series);
 
-    /// <summary>As a writer of archives makes them: a root, a time, and numbers without order.</summary>
+    /// <summary>A UID as archives generate it: a root, a time, and unordered numbers.</summary>
     public static Uid InstanceUid(int number)
     {
         var random = new Random(number);
@@ -20,7 +20,7 @@ internal static class CtSeries
             $"1.2.826.0.1.3680043.8.1055.1.20111102150758591.{random.Next(10_000_000, 99_999_999)}.{random.Next(10_000_000, 99_999_999)}"));
     }
 
-    /// <summary>The instances' UIDs and datasets, in the order of the slices.</summary>
+    /// <summary>The UIDs and datasets of the instances, in slice order.</summary>
     public static List<(Uid Uid, byte[] Json)> Instances(int count) =>
         [.. Enumerable.Range(1, count).Select(n => (InstanceUid(n), Instance(n)))];
 

@@ -24,7 +24,7 @@ public class DicomMetadataStoreTests
         new(name => name == "west" ? 2 : 1, _time, new EventLog(NullLogger<EventLog>.Instance), maxBytes);
 
     [Fact]
-    public void FilesInstancesByTheirOwnUids()
+    public void StoresInstances_UnderTheirOwnUids()
     {
         _store.AddInstances(
             "east",
@@ -37,7 +37,7 @@ public class DicomMetadataStoreTests
     }
 
     [Fact]
-    public void KeepsWhatEachBackendSaid_SideBySide()
+    public void StoresEachBackendsAnswer_SideBySide()
     {
         _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1", "EAST")]);
         _store.AddInstances("west", [Instance("1.2", "1.2.1", "1.2.1.1", "WEST"), Instance("1.2", "1.2.1", "1.2.1.2", "WEST")]);
@@ -51,7 +51,9 @@ public class DicomMetadataStoreTests
     [Fact]
     public void LeavesOutInstancesWithoutUids()
     {
-        _store.AddInstances("east", [Answers.Dataset("{}"), Answers.Dataset("""{"0020000D":{"vr":"UI","Value":["1.2"]},"0020000E":{"vr":"UI","Value":["x"]},"00080018":{"vr":"UI","Value":["1"]}}""")]);
+        var invalid = Answers.Dataset(
+            """{"0020000D":{"vr":"UI","Value":["1.2"]},"0020000E":{"vr":"UI","Value":["x"]},"00080018":{"vr":"UI","Value":["1"]}}""");
+        _store.AddInstances("east", [Answers.Dataset("{}"), invalid]);
         _store.AddStudy("east", Answers.Dataset("{}"));
         _store.AddSeriesMetadata("east", Study, [Answers.Dataset("{}")]);
         Assert.Empty(_store.GetStudy(Study)!.GetList("east").Series);
@@ -59,7 +61,7 @@ public class DicomMetadataStoreTests
     }
 
     [Fact]
-    public void OfOneInstanceTheNewerDatasetStands()
+    public void ReplacesADataset_WithANewerOne()
     {
         _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1", "OLD"), Instance("1.2", "1.2.1", "1.2.1.2", "OLD")]);
         _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1", "NEW")]);
@@ -70,7 +72,7 @@ public class DicomMetadataStoreTests
     }
 
     [Fact]
-    public void AWholeAnswerReplacesWhatItDoesNotName()
+    public void RemovesInstances_MissingInACompleteAnswer()
     {
         _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1"), Instance("1.2", "1.2.1", "1.2.1.2")]);
         _store.AddInstances("east", Path, Pack("1.2.1.3"));
@@ -78,7 +80,7 @@ public class DicomMetadataStoreTests
     }
 
     [Fact]
-    public void AllSeriesOfABackendReplaceThoseThatAreGone()
+    public void RemovesSeries_MissingInACompleteList()
     {
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2")], areAll: true);
         _store.AddSeriesMetadata("west", Study, [Series("1.2.2")], areAll: true);
@@ -89,7 +91,7 @@ public class DicomMetadataStoreTests
     }
 
     [Fact]
-    public void SomeSeriesOfABackendLeaveTheOthers_AndAreNoFreshList()
+    public void KeepsOtherSeriesAndStaysStale_AfterAPartialList()
     {
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1")]);
         _store.AddSeriesMetadata("east", Study, [Series("1.2.2")]);
@@ -98,7 +100,7 @@ public class DicomMetadataStoreTests
     }
 
     [Fact]
-    public void NoSeriesAtAllIsAFreshList()
+    public void IsFresh_AfterAnEmptyList()
     {
         _store.AddSeriesMetadata("east", Study, [], areAll: true);
         var list = _store.GetStudy(Study)!.GetList("east");
@@ -108,7 +110,7 @@ public class DicomMetadataStoreTests
     }
 
     [Fact]
-    public void TheNextListKeepsTheMetadata()
+    public void KeepsTheMetadata_WhenTheNextListArrives()
     {
         _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1")]);
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1", count: 1)], areAll: true);
@@ -119,7 +121,7 @@ public class DicomMetadataStoreTests
     }
 
     [Fact]
-    public void MetadataIsFresh_UntilItsTimeIsOver_AndAgainWhenConfirmed()
+    public void IsFreshUntilItsLifetimeEnds_AndAgainWhenConfirmed()
     {
         var minute = TimeSpan.FromMinutes(1);
         _store.AddInstances("east", Path, Pack("1.2.1.1"));
@@ -132,7 +134,7 @@ public class DicomMetadataStoreTests
     }
 
     [Fact]
-    public void ARemovedSeriesIsGone()
+    public void RemovesASeries()
     {
         _store.AddInstances("east", Path, Pack("1.2.1.1"));
         _store.RemoveSeries("east", Path);
@@ -141,7 +143,7 @@ public class DicomMetadataStoreTests
     }
 
     [Fact]
-    public void ASeriesBelongsToWhoHoldsMore_ThenToThePreferred()
+    public void PrefersTheBackendWithMoreInstances_ThenThePreferredOne()
     {
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 10), Series("1.2.2", 5)]);
         _store.AddSeriesMetadata("west", Study, [Series("1.2.1", 11), Series("1.2.2", 5), Series("1.2.3", 1)]);
@@ -150,7 +152,7 @@ public class DicomMetadataStoreTests
     }
 
     [Fact]
-    public void ASeriesStaysWithItsOwner_WhileThatHoldsIt()
+    public void KeepsTheOwner_WhileItHoldsTheSeries()
     {
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 1)]);
         _store.SetOwner("east", Path);
@@ -162,7 +164,7 @@ public class DicomMetadataStoreTests
     }
 
     [Fact]
-    public void SeriesThatSeveralHoldCountOnce_WithAsManyInstancesAsTheFullestHas()
+    public void CountsASharedSeriesOnce_WithItsHighestInstanceCount()
     {
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 3), Series("1.2.2", 5)]);
         _store.AddSeriesMetadata("west", Study, [Series("1.2.2", 4), Series("1.2.3", 1)]);
@@ -172,14 +174,14 @@ public class DicomMetadataStoreTests
     }
 
     [Fact]
-    public void MetadataIsBelied_WhenANewerRowTellsOfAnotherPatient()
+    public void MarksMetadataAsOutdated_WhenANewerRowHasAnotherPatient()
     {
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 1, "DOE^JANE")]);
         _store.AddInstances("east", Path, Pack("1.2.1.1"), validators: null, _store.GetSeries(Path)!.Summary);
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 1, "DOE^JANE")], areAll: true);
         Assert.True(_store.GetSeries(Path)!.IsMetadataComplete);
 
-        // A row that tells less is no contradiction, and takes nothing away from what was told.
+        // A row with fewer attributes is no contradiction, and does not clear an earlier one.
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 1)], areAll: true);
         Assert.True(_store.GetSeries(Path)!.IsMetadataComplete);
 
@@ -190,7 +192,7 @@ public class DicomMetadataStoreTests
     }
 
     [Fact]
-    public void WhatIsGoneIsNamed()
+    public void ReturnsTheRemovedUids()
     {
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 2), Series("1.2.2", 1)], areAll: true);
         _store.AddInstances("east", Path, Pack("1.2.1.1", "1.2.1.2"));
@@ -203,7 +205,7 @@ public class DicomMetadataStoreTests
     [Theory]
     [InlineData("wadors:http://proxy/dicomweb/studies/1.2/series/1.2.1/instances/1.2.1.1/frames/1")]
     [InlineData("dicomweb:http://proxy/dicomweb?requestType=WADO&studyUID=1.2&seriesUID=1.2.1&objectUID=1.2.1.1&frame=1")]
-    public void FindsTheInstanceThatAnImageIdNames(string imageId)
+    public void FindsAnInstance_ByImageId(string imageId)
     {
         _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1", "DOE")]);
         var instance = _store.GetInstanceFromImageId(imageId)!;
@@ -216,14 +218,14 @@ public class DicomMetadataStoreTests
     [InlineData("wadors:/dicomweb/studies/1.2/series/1.2.1/instances/1.2.1.7/frames/1")]
     [InlineData("wadors:/dicomweb/studies/1.7/series/1.2.1/instances/1.2.1.1/frames/1")]
     [InlineData("nonsense")]
-    public void FindsNothingElse(string imageId)
+    public void FindsNothing_ForAnUnknownImageId(string imageId)
     {
         _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1")]);
         Assert.Null(_store.GetInstanceFromImageId(imageId));
     }
 
     [Fact]
-    public void AnInstanceIsFoundByASearchsRow_UntilItsMetadataComes()
+    public void FindsAnInstanceByItsSearchRow_UntilItsMetadataArrives()
     {
         _store.AddInstanceRows("east", [Instance("1.2", "1.2.1", "1.2.1.1", "ROW")]);
         Assert.Equal("ROW", FindPatient("1.2.1.1"));
@@ -232,7 +234,7 @@ public class DicomMetadataStoreTests
     }
 
     [Fact]
-    public void ASnapshotNeverChanges_WhileOthersWrite()
+    public void KeepsASnapshotUnchanged_WhileOthersWrite()
     {
         _store.AddInstances("east", Path, Pack("1.2.1.0"));
         var before = _store.GetStudy(Study)!;

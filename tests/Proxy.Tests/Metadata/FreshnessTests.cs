@@ -14,16 +14,16 @@ public class FreshnessTests
     [InlineData(86_400, false)]
     [InlineData(-1, false)]
     [InlineData(-86_400, false)]
-    public void IsWithin_ALifetime_AndNeverFromTheFuture(int seconds, bool isFresh) =>
+    public void IsWithinALifetime_ButNotFromTheFuture(int seconds, bool isFresh) =>
         Assert.Equal(isFresh, Freshness.IsWithin(Noon, TimeSpan.FromMinutes(1), Noon.AddSeconds(seconds)));
 
     [Fact]
-    public void NothingIsWithinNoLifetime() => Assert.False(Freshness.IsWithin(Noon, TimeSpan.Zero, Noon));
+    public void IsNeverFresh_WithoutALifetime() => Assert.False(Freshness.IsWithin(Noon, TimeSpan.Zero, Noon));
 
     [Theory]
     [InlineData(5, 5)]
     [InlineData(0, 0)]
     [InlineData(-3600, 0)]
-    public void AnAgeIsNeverBelowZero(int seconds, int age) =>
+    public void ReturnsNoNegativeAge(int seconds, int age) =>
         Assert.Equal(TimeSpan.FromSeconds(age), Freshness.GetAge(Noon, Noon.AddSeconds(seconds)));
 }

@@ -6,14 +6,14 @@ using static Proxy.Tests.Metadata.DicomMetadataStoreTests;
 
 namespace Proxy.Tests.Metadata;
 
-/// <summary>What old versions wrote, and what it was.</summary>
+/// <summary>Files of old versions with their expected content.</summary>
 internal static class Golden
 {
     private static readonly DateTimeOffset Noon = new(2026, 1, 2, 12, 0, 0, TimeSpan.Zero);
 
     public static string Folder([CallerFilePath] string here = "") => Path.Combine(Path.GetDirectoryName(here)!, "Golden");
 
-    /// <summary>What <c>study-1.txt</c> is: the head, the metadata of east, the rows of west, each in base64.</summary>
+    /// <summary>The content of <c>study-1.txt</c>: the head, the metadata of east, the rows of west, each in base64.</summary>
     public static Study Study()
     {
         var row = Series("1.2.1", 2, "DOE^JANE");

@@ -9,11 +9,11 @@ using static Proxy.Tests.Metadata.StoreEventTests;
 
 namespace Proxy.Tests.Metadata;
 
-/// <summary>What is fetched ahead fires nothing; when a client first asks for it, it fires once.</summary>
+/// <summary>Prefetched data raises no event until a client requests it, and then one.</summary>
 public class MadeInClientTests
 {
-    private const string SeriesTold = "SERIES_ADDED east 1.2/: 1.2.1";
-    private const string InstancesTold = "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.1 1.2.1.2";
+    private const string SeriesAnnounced = "SERIES_ADDED east 1.2/: 1.2.1";
+    private const string InstancesAnnounced = "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.1 1.2.1.2";
 
     private static readonly Uid Study = Uid.Parse("1.2");
     private static readonly SeriesPath Path = new(Study, Uid.Parse("1.2.1"));
@@ -28,145 +28,145 @@ public class MadeInClientTests
         _store = Make(_log);
     }
 
-    private IEnumerable<string> Told => _reader.ReadAll().Select(Describe);
+    private IEnumerable<string> Events => _reader.ReadAll().Select(Describe);
 
-    /// <summary>The series' mark and its metadata's.</summary>
+    /// <summary>The marks of the series and of its metadata.</summary>
     private (bool, bool) Marks => _store.GetSeries(Path) is { } series ? (series.MadeInClient, series.MetadataMadeInClient) : default;
 
     [Fact]
-    public void WhatIsFetchedAheadFiresNothing()
+    public void RaisesNoEvent_WhenPrefetching()
     {
-        FetchAhead();
+        Prefetch();
         _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.3")], madeInClient: true);
-        Assert.Empty(Told);
+        Assert.Empty(Events);
         Assert.Equal((true, true), Marks);
         Assert.True(_store.GetStudy(Study)!.GetList("east").MadeInClient);
     }
 
     [Fact]
-    public void ItFiresOnce_WhenAClientAsksForIt()
+    public void RaisesOneEvent_WhenAClientFetchesIt()
     {
-        FetchAhead();
+        Prefetch();
         AddSeries();
         AddSeries();
-        Assert.Equal([SeriesTold], Told);
+        Assert.Equal([SeriesAnnounced], Events);
         Assert.Equal((false, true), Marks);
         AddInstances();
         AddInstances();
-        Assert.Equal([InstancesTold], Told);
+        Assert.Equal([InstancesAnnounced], Events);
         Assert.Equal((false, false), Marks);
     }
 
     [Fact]
-    public void ItFiresOnce_WhenAClientIsGivenIt()
+    public void RaisesOneEvent_WhenItIsServedToAClient()
     {
-        FetchAhead();
+        Prefetch();
         Assert.True(_store.ShowSeries("east", Study));
         Assert.False(_store.ShowSeries("east", Study));
-        Assert.Equal([SeriesTold], Told);
+        Assert.Equal([SeriesAnnounced], Events);
         Assert.Equal((false, true), Marks);
         Assert.True(_store.ShowMetadata("east", Path));
         Assert.False(_store.ShowMetadata("east", Path));
-        Assert.Equal([InstancesTold], Told);
+        Assert.Equal([InstancesAnnounced], Events);
         AddSeries();
         AddInstances();
-        Assert.Empty(Told);
+        Assert.Empty(Events);
     }
 
     [Fact]
-    public void WhoIsGivenTheMetadataIsGivenTheSeries()
+    public void MarksTheSeriesAsRequested_WhenItsMetadataIsServed()
     {
-        FetchAhead();
+        Prefetch();
         Assert.True(_store.ShowMetadata("east", Path));
-        Assert.Equal([SeriesTold, InstancesTold], Told);
+        Assert.Equal([SeriesAnnounced, InstancesAnnounced], Events);
         Assert.False(_store.ShowSeries("east", Study));
         Assert.Equal((false, false), Marks);
     }
 
     [Fact]
-    public void WhoAsksForTheMetadataAsksForTheSeries()
+    public void MarksTheSeriesAsRequested_WhenItsMetadataIsFetched()
     {
-        FetchAhead();
+        Prefetch();
         AddInstances();
-        Assert.Equal([SeriesTold, InstancesTold], Told);
+        Assert.Equal([SeriesAnnounced, InstancesAnnounced], Events);
     }
 
     [Fact]
-    public void ASeriesWithoutASummaryIsToldWhenItHasOne()
+    public void AnnouncesASeries_WhenItsSummaryArrives()
     {
         AddInstances(madeInClient: true);
         Assert.False(_store.ShowSeries("east", Study));
         Assert.True(_store.ShowMetadata("east", Path));
-        Assert.Equal([InstancesTold], Told);
+        Assert.Equal([InstancesAnnounced], Events);
         AddSeries();
-        Assert.Equal([SeriesTold], Told);
+        Assert.Equal([SeriesAnnounced], Events);
     }
 
     [Fact]
-    public void OnlyWhatAClientWasGivenIsTold()
+    public void AnnouncesOnlyDataServedToAClient()
     {
-        FetchAhead();
+        Prefetch();
         _store.AddSeriesMetadata("west", Study, [Series("1.2.1")], madeInClient: true);
         _store.AddSeriesMetadata("east", Study, [Series("1.2.2")], madeInClient: true);
 
         AddSeries();
 
-        Assert.Equal([SeriesTold], Told);
+        Assert.Equal([SeriesAnnounced], Events);
         Assert.False(_store.ShowMetadata("east", new(Study, Uid.Parse("1.2.9"))));
         Assert.False(_store.ShowSeries("north", Study));
         Assert.False(_store.ShowSeries("east", Uid.Parse("1.9")));
         Assert.True(_store.ShowSeries("east", Study));
-        Assert.Equal(["SERIES_ADDED east 1.2/: 1.2.2"], Told);
+        Assert.Equal(["SERIES_ADDED east 1.2/: 1.2.2"], Events);
         Assert.True(_store.GetStudy(Study)!.GetList("west").MadeInClient);
     }
 
     [Fact]
-    public void MetadataThatIsFetchedAheadForASeriesThatAClientSaw_IsToldWhenItIsAskedFor()
+    public void AnnouncesPrefetchedMetadataOfAKnownSeries_WhenItIsRequested()
     {
         AddSeries();
         AddInstances(madeInClient: true);
-        Assert.Equal([SeriesTold], Told);
+        Assert.Equal([SeriesAnnounced], Events);
         Assert.Equal((false, true), Marks);
         _store.ShowMetadata("east", Path);
-        Assert.Equal([InstancesTold], Told);
+        Assert.Equal([InstancesAnnounced], Events);
     }
 
     [Fact]
-    public void GrowthOfAnOpenSeriesIsTold_AlthoughItWasFetchedAhead()
+    public void AnnouncesNewInstancesOfAnOpenSeries_EvenWhenPrefetched()
     {
         AddSeries();
         AddInstances();
-        Assert.Equal(2, Told.Count());
+        Assert.Equal(2, Events.Count());
 
         _store.AddInstances("east", Path, Pack("1.2.1.1", "1.2.1.2", "1.2.1.3"), madeInClient: true);
 
-        Assert.Equal(["INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.3"], Told);
+        Assert.Equal(["INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.3"], Events);
         Assert.Equal((false, false), Marks);
     }
 
     [Fact]
-    public void GrowthOfASeriesThatNobodyAskedFor_IsToldWithTheRest()
+    public void AnnouncesNewInstancesWithTheRest_WhenTheSeriesWasNotRequested()
     {
         _store.AddInstances("east", Path, Pack("1.2.1.1"), madeInClient: true);
         AddInstances(madeInClient: true);
         AddInstances();
-        Assert.Equal([InstancesTold], Told);
+        Assert.Equal([InstancesAnnounced], Events);
     }
 
     [Fact]
-    public void PixelsBeforeMetadata_LeaveTheMetadataToBeToldLater()
+    public void AnnouncesMetadataLater_WhenPixelsAreServedFirst()
     {
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1")], madeInClient: true);
         Assert.True(_store.ShowMetadata("east", Path));
         Assert.False(_store.ShowMetadata("east", Path));
         AddInstances(madeInClient: true);
-        Assert.Equal([SeriesTold], Told);
+        Assert.Equal([SeriesAnnounced], Events);
         Assert.True(_store.ShowMetadata("east", Path));
-        Assert.Equal([InstancesTold], Told);
+        Assert.Equal([InstancesAnnounced], Events);
     }
 
     [Fact]
-    public void EachIsToldOnce_AndSeriesFirst_HoweverManyAddAndShowAtOnce()
+    public void AnnouncesEachOnceAndSeriesFirst_WithManyThreads()
     {
         const int Many = 200;
         for (var i = 1; i <= Many; i++)
@@ -199,7 +199,7 @@ public class MadeInClientTests
     }
 
     [Fact]
-    public void NothingIsMadeForAHit()
+    public void AllocatesNothing_ForAHit()
     {
         AddSeries();
         AddInstances();
@@ -219,7 +219,7 @@ public class MadeInClientTests
     [InlineData(false, false)]
     [InlineData(true, false)]
     [InlineData(true, true)]
-    public void TheMarksOutliveTheProcess(bool isListed, bool isRead)
+    public void RestoresTheMarks_AfterARestart(bool isListed, bool isRead)
     {
         using var folder = new StoreFolder();
         var first = folder.Start();
@@ -234,11 +234,11 @@ public class MadeInClientTests
 
         Assert.Equal((!isListed, !isRead), (second.GetSeries(Path)!.MadeInClient, second.GetSeries(Path)!.MetadataMadeInClient));
         Assert.Equal(!isRead, second.ShowMetadata("east", Path));
-        string[] told = [.. isListed ? (string[])[] : [SeriesTold], .. isRead ? (string[])[] : [InstancesTold]];
+        string[] told = [.. isListed ? (string[])[] : [SeriesAnnounced], .. isRead ? (string[])[] : [InstancesAnnounced]];
         Assert.Equal(told, reader.ReadAll().Select(Describe));
     }
 
-    private void FetchAhead()
+    private void Prefetch()
     {
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1")], areAll: true, madeInClient: true);
         AddInstances(madeInClient: true);

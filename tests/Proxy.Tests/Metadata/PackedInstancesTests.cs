@@ -11,14 +11,14 @@ public class PackedInstancesTests
     private readonly List<(Uid Uid, byte[] Json)> _slices = CtSeries.Instances(120);
 
     [Fact]
-    public void GivesEachBack()
+    public void ReturnsEachDataset()
     {
         var packed = Pack(_slices);
         foreach (var (uid, json) in _slices) Assert.Equal(json, packed.FindJson(uid)!.Value.ToArray());
     }
 
     [Fact]
-    public void GivesAllBack_InTheirOrder()
+    public void ReturnsAllDatasets_InOrder()
     {
         var packed = Pack(_slices);
         Assert.Equal(_slices.Select(s => s.Uid), packed.Uids);
@@ -37,7 +37,7 @@ public class PackedInstancesTests
     }
 
     [Fact]
-    public void GivesBackWhatIsLargerThanABlock()
+    public void ReturnsADataset_LargerThanABlock()
     {
         var random = new Random(1);
         var datasets = Enumerable.Range(0, 5).Select(i => (Uid.Parse($"1.{i}"), RandomBytes(random, i % 2 == 0 ? 300_000 : 10))).ToList();
@@ -46,7 +46,7 @@ public class PackedInstancesTests
     }
 
     [Fact]
-    public void KnowsNothingElse()
+    public void FindsNothing_ForAnUnknownUid()
     {
         var packed = Pack(_slices);
         Assert.False(packed.Has(Uid.Parse("1.2")));
@@ -58,7 +58,7 @@ public class PackedInstancesTests
     }
 
     [Fact]
-    public void OfOneThatComesTwice_TheLastStands()
+    public void KeepsTheLastDataset_OfAnInstanceAddedTwice()
     {
         var builder = new PackedInstances.Builder();
         builder.Add(Uid.Parse("1.1"), "{old}"u8);
@@ -68,7 +68,7 @@ public class PackedInstancesTests
     }
 
     [Fact]
-    public void TheNewerReplaceTheOlder_AndOthersFollow()
+    public void ReplacesOlderDatasets_AndAppendsNewOnes()
     {
         var packed = Pack(_slices)
             .With(new Dictionary<Uid, byte[]> { [_slices[50].Uid] = "{changed}"u8.ToArray(), [Uid.Parse("1.2")] = "{added}"u8.ToArray() });
@@ -79,7 +79,7 @@ public class PackedInstancesTests
     }
 
     [Fact]
-    public void TheSameTextHasTheSameHash_AndAnotherAnother()
+    public void HasEqualHashes_ForEqualTextsOnly()
     {
         var packed = Pack(_slices);
         Assert.Equal(packed.Hash, Pack(CtSeries.Instances(120)).Hash);
@@ -90,7 +90,7 @@ public class PackedInstancesTests
     }
 
     [Fact]
-    public void ACtSeriesTakesATwentiethOfItsJson_AtMost()
+    public void TakesAtMostATwentiethOfTheJson_ForACtSeries()
     {
         var packed = Pack(_slices);
         var json = packed.TextBytes / 120;
@@ -101,7 +101,7 @@ public class PackedInstancesTests
     }
 
     [Fact]
-    public void AddingOneToALongSeriesUnpacksItOnce()
+    public void UnpacksEachBlockOnce_WhenAnInstanceIsAdded()
     {
         var packed = Pack(_slices);
         var before = GC.GetAllocatedBytesForCurrentThread();

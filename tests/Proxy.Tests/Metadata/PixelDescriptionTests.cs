@@ -7,11 +7,13 @@ namespace Proxy.Tests.Metadata;
 public sealed class PixelDescriptionTests
 {
     [Fact]
-    public void IsReadFromDicomJson_NumbersOrStrings()
+    public void ReadsNumbersAndStrings_FromDicomJson()
     {
         var pixels = Read("""
-            {"00083002":{"vr":"UI","Value":["1.2.840.10008.1.2.4.80\u0000"]},"00280002":{"vr":"US","Value":[3]},"00280004":{"vr":"CS","Value":["YBR_FULL_422 "]},
-             "00280008":{"vr":"IS","Value":["5"]},"00280010":{"vr":"US","Value":[2]},"00280011":{"vr":"US","Value":["4"]},"00280100":{"vr":"US","Value":[8]},
+            {"00083002":{"vr":"UI","Value":["1.2.840.10008.1.2.4.80\u0000"]},"00280002":{"vr":"US","Value":[3]},
+             "00280004":{"vr":"CS","Value":["YBR_FULL_422 "]},
+             "00280008":{"vr":"IS","Value":["5"]},"00280010":{"vr":"US","Value":[2]},"00280011":{"vr":"US","Value":["4"]},
+             "00280100":{"vr":"US","Value":[8]},
              "52009230":{"vr":"SQ","Value":[{"00280010":{"vr":"US","Value":[77]}}]}}
             """);
 
@@ -35,7 +37,7 @@ public sealed class PixelDescriptionTests
     [InlineData("""{"00280010":{"vr":"US","Value":[2]}}""", 1, 2)]
     [InlineData("""{"00280008":{"vr":"IS"},"7FE00010":{"vr":"OW","BulkDataURI":"x"}}""", 1, 2)]
     [InlineData("""{"00080016":{"vr":"UI","Value":["1.2"]}}""", 0, 1)]
-    public void OneFrameIsMeant_UnlessItSaysMore_AndNoneWithoutPixels(string json, int has, int hasNot)
+    public void HasOneFrameByDefault_AndNoneWithoutPixels(string json, int has, int hasNot)
     {
         var pixels = Read(json);
 
@@ -52,14 +54,14 @@ public sealed class PixelDescriptionTests
     [InlineData(3, 3, 1, 8, 1, 10, true)]
     [InlineData(3, 3, 1, 8, 1, 11, false)]
     [InlineData(4, 4, 3, 8, 1, 48, true)]
-    // Single bits: fifteen need two bytes, and those of the second frame touch three.
+    // Single bits: fifteen need two bytes, and the second frame touches three.
     [InlineData(2, 5, 1, 1, 1, 2, true)]
     [InlineData(2, 5, 1, 1, 2, 2, true)]
     [InlineData(2, 5, 1, 1, 1, 10, false)]
     [InlineData(3, 5, 1, 1, 2, 3, true)]
     [InlineData(3, 5, 1, 1, 1, 3, false)]
     [InlineData(512, 512, 1, 1, 7, 32_768, true)]
-    public void ANativeFrameIsAsLongAsItsPixels(int rows, int columns, int samples, int bits, int frame, long length, bool can) =>
+    public void ChecksTheLengthOfANativeFrame(int rows, int columns, int samples, int bits, int frame, long length, bool can) =>
         Assert.Equal(
             can,
             new PixelDescription { Rows = rows, Columns = columns, SamplesPerPixel = samples, BitsAllocated = bits }.IsNativeLength(frame,
@@ -68,7 +70,7 @@ public sealed class PixelDescriptionTests
     [Theory]
     [InlineData(48)]
     [InlineData(32)]
-    public void ChrominanceMayBeShared(long length) =>
+    public void AcceptsSharedChrominance(long length) =>
         Assert.True(new PixelDescription
         {
             Rows = 4,
@@ -79,7 +81,7 @@ public sealed class PixelDescriptionTests
         }.IsNativeLength(1, length));
 
     [Fact]
-    public void NothingFollowsFromHalfADescription() =>
+    public void ReturnsNull_ForAnIncompleteDescription() =>
         Assert.Null(new PixelDescription { Rows = 4, Columns = 4, BitsAllocated = 8 }.IsNativeLength(1, 3));
 
     private static PixelDescription Read(string json) => PixelDescription.Read(Encoding.UTF8.GetBytes(json));

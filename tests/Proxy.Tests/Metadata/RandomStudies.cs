@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Security.Cryptography;
 using System.Text;
 using Proxy.Dicom;
 using Proxy.Metadata;
@@ -6,7 +7,7 @@ using Proxy.Tests.Wire;
 
 namespace Proxy.Tests.Metadata;
 
-/// <summary>Studies with anything in them that can be, the same for the same seed; and a study in words, to compare it by.</summary>
+/// <summary>Generates random studies with all kinds of content from a seed, and describes a study as text for comparison.</summary>
 internal static class RandomStudies
 {
     private static readonly DateTimeOffset Noon = new(2026, 3, 4, 12, 0, 0, TimeSpan.Zero);
@@ -42,14 +43,17 @@ internal static class RandomStudies
         text.AppendJoin(' ', study.Owners.OrderBy(o => o.Key).Select(o => $"{o.Key}={o.Value}")).AppendLine();
         foreach (var list in study.SeriesLists.Values)
         {
+            var fields = string.Join('|', list.StudyRowFields.Order(StringComparer.Ordinal));
             text.Append(
                 CultureInfo.InvariantCulture,
-                $"{list.Backend} asked {list.Asked:O} {list.IsUnlisted} row {Describe(list.StudyRow)} {list.StudyRowAsked:O} {string.Join('|', list.StudyRowFields.Order(StringComparer.Ordinal))}\n");
+                $"{list.Backend} asked {list.Asked:O} {list.IsUnlisted} row {Describe(list.StudyRow)} {list.StudyRowAsked:O} {fields}\n");
             foreach (var s in list.Series.Values.OrderBy(s => s.Uid))
             {
                 text.Append(
                     CultureInfo.InvariantCulture,
-                    $" {s.Uid} {Describe(s.Summary)} {s.SummaryCount} {s.MadeInClient} {s.MetadataMadeInClient} {s.IsMetadataOutdated} {s.MetadataAsked:O} {s.MetadataValidators}\n");
+                    $" {s.Uid} {Describe(s.Summary)} {s.SummaryCount} {s.MadeInClient} {s.MetadataMadeInClient}");
+                text.Append(
+                    CultureInfo.InvariantCulture, $" {s.IsMetadataOutdated} {s.MetadataAsked:O} {s.MetadataValidators}\n");
                 text.Append(
                     CultureInfo.InvariantCulture,
                     $"  as asked {Describe(s.MetadataSummary)}\n  metadata {Describe(s.Metadata)}\n  rows {Describe(s.InstanceRows)}\n");
@@ -64,7 +68,7 @@ internal static class RandomStudies
             : $"{packed.Hash} {packed.TextBytes} "
                 + string.Join(
                     ' ',
-                    packed.Uids.Select(uid => $"{uid}:{Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(packed.FindJson(uid)!.Value.Span))}"));
+                    packed.Uids.Select(uid => $"{uid}:{Convert.ToHexString(SHA256.HashData(packed.FindJson(uid)!.Value.Span))}"));
 
     private static string Describe(Dataset? dataset) =>
         dataset is null
@@ -114,7 +118,7 @@ internal static class RandomStudies
 
     private static Dataset Row(Random random)
     {
-        // With links into it, which the reader of an answer finds.
+        // With links, which DicomJsonReader finds.
         var datasets = Answers.ReadAsync(RandomDatasets.Answer(random.Next(), 1)).GetAwaiter().GetResult();
         return datasets.Count > 0 ? datasets[0] : Answers.Dataset("{}");
     }

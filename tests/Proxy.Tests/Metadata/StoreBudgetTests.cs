@@ -10,7 +10,7 @@ namespace Proxy.Tests.Metadata;
 public class StoreBudgetTests
 {
     [Fact]
-    public void TheLongestUnusedStudiesLeave()
+    public void EvictsTheLeastRecentlyUsedStudies()
     {
         var store = Make(100_000);
         for (var i = 1; i <= 20; i++) Add(store, i);
@@ -18,14 +18,14 @@ public class StoreBudgetTests
 
         for (var i = 21; store.GetStudy(StudyUid(1)) is not null && i <= 100; i++) Add(store, i);
 
-        // Looked at in every round, it stayed; what was written at its time and never looked at is gone.
+        // The study used in every round is still there; others written with it and never used are evicted.
         Assert.NotNull(store.GetStudy(StudyUid(1)));
         Assert.Null(store.GetStudy(StudyUid(2)));
         Assert.NotNull(store.GetStudy(StudyUid(100)));
     }
 
     [Fact]
-    public void TheBudgetHolds_WhateverIsAdded()
+    public void StaysWithinTheBudget_WhenManyStudiesAreAdded()
     {
         var store = Make(100_000);
         for (var i = 1; i <= 200; i++)
@@ -37,7 +37,7 @@ public class StoreBudgetTests
     }
 
     [Fact]
-    public void ASmallerBudgetHoldsAtOnce()
+    public void EvictsAtOnce_WhenTheBudgetShrinks()
     {
         var store = Make(1_000_000);
         for (var i = 1; i <= 50; i++) Add(store, i);
@@ -50,7 +50,7 @@ public class StoreBudgetTests
     }
 
     [Fact]
-    public void AStudyLargerThanTheBudgetIsNotKept()
+    public void DropsAStudy_LargerThanTheBudget()
     {
         var store = Make(1000);
         Add(store, 1);
@@ -60,7 +60,7 @@ public class StoreBudgetTests
     }
 
     [Fact]
-    public void WhatLeftCanComeBack()
+    public void AcceptsAnEvictedStudyAgain()
     {
         var store = Make(100_000);
         for (var i = 1; i <= 200; i++) Add(store, i);
@@ -69,7 +69,7 @@ public class StoreBudgetTests
     }
 
     [Fact]
-    public void BytesAreThoseOfTheStudies_WhateverWasDone()
+    public void CountsTheBytesOfTheStudies_AfterAnyChanges()
     {
         var store = Make(1 << 30);
         for (var i = 1; i <= 5; i++) Add(store, i);
@@ -88,7 +88,7 @@ public class StoreBudgetTests
     }
 
     [Fact]
-    public void BytesAreThoseOfTheStudies_WhenManyWriteAtOnce()
+    public void CountsTheBytesOfTheStudies_WithManyThreads()
     {
         var store = Make(10_000);
         var rows = Enumerable.Range(1, 16).Select(i => Instance(StudyUid(i).ToString(), "1.2.1", "1.2.1.1")).ToArray();

@@ -25,26 +25,26 @@ public class StoreEventTests
         _store = Make(_log);
     }
 
-    private IEnumerable<string> Told => _reader.ReadAll().Select(Describe);
+    private IEnumerable<string> Events => _reader.ReadAll().Select(Describe);
 
     [Fact]
-    public void TheirNamesAreThoseOfOhif()
+    public void UsesTheEventNamesOfOhif()
     {
         Assert.Equal("SERIES_ADDED", ProxyEvent.SeriesAdded);
         Assert.Equal("INSTANCES_ADDED", ProxyEvent.InstancesAdded);
     }
 
     [Fact]
-    public void NewSeriesAreNamed_AndOnlyThose()
+    public void NamesOnlyNewSeries()
     {
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2")]);
         _store.AddSeriesMetadata("east", Study, [Series("1.2.2"), Series("1.2.3")]);
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2"), Series("1.2.3")], areAll: true);
-        Assert.Equal(["SERIES_ADDED east 1.2/: 1.2.1 1.2.2", "SERIES_ADDED east 1.2/: 1.2.3"], Told);
+        Assert.Equal(["SERIES_ADDED east 1.2/: 1.2.1 1.2.2", "SERIES_ADDED east 1.2/: 1.2.3"], Events);
     }
 
     [Fact]
-    public void NewInstancesAreNamed_AndOnlyThose()
+    public void NamesOnlyNewInstances()
     {
         _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1")]);
         _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1"), Instance("1.2", "1.2.1", "1.2.1.2")]);
@@ -52,100 +52,100 @@ public class StoreEventTests
         _store.AddInstances("east", Path, Pack("1.2.1.1"));
         Assert.Equal([
             "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.1", "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.2",
-            "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.3"], Told);
+            "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.3"], Events);
     }
 
     [Fact]
-    public void EachSeriesAndEachBackendHasItsOwn()
+    public void RaisesOneEvent_PerSeriesAndBackend()
     {
         _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1"), Instance("1.2", "1.2.2", "1.2.2.1")]);
         _store.AddInstances("west", [Instance("1.2", "1.2.1", "1.2.1.1")]);
         Assert.Equal([
             "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.1", "INSTANCES_ADDED east 1.2/1.2.2: 1.2.2.1",
-            "INSTANCES_ADDED west 1.2/1.2.1: 1.2.1.1"], Told.Order());
+            "INSTANCES_ADDED west 1.2/1.2.1: 1.2.1.1"], Events.Order());
     }
 
     [Fact]
-    public void StudiesAndRowsOfInstancesFireNothing()
+    public void RaisesNoEvent_ForStudiesAndInstanceRows()
     {
         _store.AddStudy("east", Instance("1.2", "1.2.1", "1.2.1.1"));
         _store.AddInstanceRows("east", [Instance("1.2", "1.2.1", "1.2.1.1")]);
         _store.AddSeriesMetadata("east", Study, []);
         _store.AddInstances("east", []);
         _store.AddInstances("east", Path, Pack());
-        Assert.Empty(Told);
+        Assert.Empty(Events);
     }
 
     [Fact]
-    public void WhatIsGoneIsTold_SeriesFirst()
+    public void AnnouncesRemovals_SeriesFirst()
     {
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2"), Series("1.2.3")]);
         _store.AddSeriesMetadata("west", Study, [Series("1.2.1")]);
-        Assert.Equal(2, Told.Count());
+        Assert.Equal(2, Events.Count());
 
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2")], areAll: true);
-        Assert.Equal(["SERIES_REMOVED east 1.2/1.2.3: "], Told);
+        Assert.Equal(["SERIES_REMOVED east 1.2/1.2.3: "], Events);
         _store.RemoveSeries("east", new(Study, Uid.Parse("1.2.2")));
-        Assert.Equal(["SERIES_REMOVED east 1.2/1.2.2: "], Told);
+        Assert.Equal(["SERIES_REMOVED east 1.2/1.2.2: "], Events);
         _store.AddUnlisted("east", Study);
-        Assert.Equal(["SERIES_REMOVED east 1.2/1.2.1: ", "STUDY_REMOVED east 1.2/: "], Told);
+        Assert.Equal(["SERIES_REMOVED east 1.2/1.2.1: ", "STUDY_REMOVED east 1.2/: "], Events);
         _store.AddUnlisted("east", Study);
-        Assert.Empty(Told);
+        Assert.Empty(Events);
     }
 
     [Fact]
-    public void AStudyIsGone_WithItsRow()
+    public void AnnouncesARemovedStudy_WhenItsRowIsRemoved()
     {
         _store.AddStudy("east", Instance("1.2", "1.2.1", "1.2.1.1"));
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1")], madeInClient: true);
         _store.RemoveSeries("east", Path);
-        Assert.Empty(Told);
+        Assert.Empty(Events);
         _store.RemoveStudyRow("east", Study);
         _store.RemoveStudyRow("east", Study);
-        Assert.Equal(["STUDY_REMOVED east 1.2/: "], Told);
+        Assert.Equal(["STUDY_REMOVED east 1.2/: "], Events);
     }
 
     [Fact]
-    public void WhatAPacsNoLongerListsOfAStudyWithARow_TakesTheRowWithIt()
+    public void RemovesTheRow_WhenTheBackendListsNoSeries()
     {
         _store.AddStudy("east", Instance("1.2", "1.2.1", "1.2.1.1"));
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1")], madeInClient: true);
         _store.AddSeriesMetadata("east", Study, [], areAll: true);
-        Assert.Equal(["STUDY_REMOVED east 1.2/: "], Told);
+        Assert.Equal(["STUDY_REMOVED east 1.2/: "], Events);
     }
 
     [Fact]
-    public void WhatNobodyWasToldOf_IsNotTakenBack()
+    public void AnnouncesNoRemoval_OfUnannouncedData()
     {
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2")], madeInClient: true);
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1")], areAll: true, madeInClient: true);
         _store.RemoveSeries("east", Path);
         Assert.False(_store.GetStudy(Study)!.HasHolder);
-        Assert.Empty(Told);
+        Assert.Empty(Events);
     }
 
     [Fact]
-    public void APurgeOrABackendThatIsConfiguredNoMoreTellsNothing()
+    public void RaisesNoEvent_ForAPurgeOrARemovedBackend()
     {
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1")]);
         _store.AddSeriesMetadata("west", Study, [Series("1.2.1")]);
         _store.SetOwner("east", Path);
-        Assert.Equal(2, Told.Count());
+        Assert.Equal(2, Events.Count());
 
         _store.RemoveBackend("east");
         _store.SetOwner("west", Path);
         _store.RemoveStudy(Study);
-        Assert.Empty(Told);
+        Assert.Empty(Events);
     }
 
     [Fact]
-    public void ASeriesThatIsGivenFromAnotherBackend_HasMoved()
+    public void AnnouncesAMove_WhenTheOwnerChanges()
     {
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1")]);
         _store.AddSeriesMetadata("west", Study, [Series("1.2.1")]);
         _store.SetOwner("east", Path);
         _store.SetOwner("east", Path);
-        Assert.Equal(2, Told.Count());
+        Assert.Equal(2, Events.Count());
 
         _store.SetOwner("west", Path);
         _store.SetOwner("west", Path);
@@ -156,7 +156,7 @@ public class StoreEventTests
     }
 
     [Fact]
-    public async Task WhoLeftHearsNothing()
+    public async Task CallsNoHandler_AfterUnsubscribing()
     {
         var (series, instances) = (new ConcurrentQueue<ProxyEvent>(), new ConcurrentQueue<ProxyEvent>());
         using var first = _store.Subscribe(ProxyEvent.SeriesAdded, series.Enqueue);
@@ -173,7 +173,7 @@ public class StoreEventTests
     }
 
     [Fact]
-    public async Task AHandlerFindsWhatItHearsOf()
+    public async Task FindsTheDataInAHandler()
     {
         var found = false;
         using var _ = _store.Subscribe(
@@ -183,7 +183,7 @@ public class StoreEventTests
     }
 
     [Fact]
-    public void EachInstanceIsNamedOnce_HoweverManyAddItAtOnce()
+    public void NamesEachInstanceOnce_WithManyThreads()
     {
         Parallel.For(0, 64, i => _store.AddInstances("east", [Instance("1.2", "1.2.1", $"1.2.1.{i % 8 + 1}")]));
         Assert.Equal(8, _reader.ReadAll().Sum(e => e.Added.Length));

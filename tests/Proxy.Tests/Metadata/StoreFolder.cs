@@ -9,7 +9,7 @@ using Proxy.Metadata.Persistence;
 
 namespace Proxy.Tests.Metadata;
 
-/// <summary>A folder on disk, and the store of one process after the other on it.</summary>
+/// <summary>A folder on disk with the stores of successive processes.</summary>
 internal sealed class StoreFolder : IDisposable
 {
     private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
@@ -28,19 +28,19 @@ internal sealed class StoreFolder : IDisposable
 
     public Counters Counters { get; }
 
-    /// <summary>What all of them told.</summary>
+    /// <summary>The events of all processes.</summary>
     public EventLog Events { get; } = new(NullLogger<EventLog>.Instance);
 
     public CacheFolder Folder => _folder!;
 
     public StudyFile File => _file!;
 
-    /// <summary>The backends of the process, each with what is behind its name.</summary>
+    /// <summary>The backends of the process: the identity by name.</summary>
     public Dictionary<string, string> Identities { get; } = new(
         StringComparer.OrdinalIgnoreCase)
     { ["east"] = "east@1", ["west"] = "west@1" };
 
-    /// <summary>A process that starts; the one before has ended, in order when it flushed last.</summary>
+    /// <summary>Starts a process after the previous one has ended; a last flush makes that an orderly shutdown.</summary>
     public DicomMetadataStore Start(long maxBytes = 1 << 30, long maxDiskBytes = long.MaxValue, TimeProvider? time = null)
     {
         End();

@@ -8,7 +8,7 @@ using static Proxy.Tests.Metadata.DicomMetadataStoreTests;
 
 namespace Proxy.Tests.Metadata;
 
-/// <summary>What the disk has comes into memory without holding a caller's thread, and counts ask no disk.</summary>
+/// <summary>Studies are loaded from disk without blocking the caller's thread, and counts read no disk.</summary>
 public sealed class StoreLoadingTests : IDisposable
 {
     private readonly StoreFolder _folder = new();
@@ -17,12 +17,12 @@ public sealed class StoreLoadingTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public async Task LoadingHoldsNoThread_WhileTheDiskHangs()
+    public async Task BlocksNoThread_WhileTheDiskHangs()
     {
         using var gate = new ManualResetEventSlim();
         var store = StartBehind(gate);
 
-        // On this thread: it would hang here if the disk were read by it.
+        // Runs on this thread: a read of the disk would block here.
         var one = LoadAsync(store, 1);
         var two = LoadAsync(store, 2);
         Assert.False(one.IsCompleted);
@@ -39,7 +39,7 @@ public sealed class StoreLoadingTests : IDisposable
     }
 
     [Fact]
-    public async Task ADiskThatDoesNotAnswerIsGivenUpOn_AndItsStudiesAreUnknown()
+    public async Task GivesUpAndFindsNothing_WhenTheDiskDoesNotAnswer()
     {
         using var gate = new ManualResetEventSlim();
         var store = StartBehind(gate);
@@ -52,7 +52,7 @@ public sealed class StoreLoadingTests : IDisposable
     }
 
     [Fact]
-    public async Task ALoadThatIsCancelledLeavesTheOthers()
+    public async Task KeepsOtherLoadsGoing_WhenOneIsCancelled()
     {
         using var gate = new ManualResetEventSlim();
         using var cancelled = new CancellationTokenSource();
@@ -69,7 +69,7 @@ public sealed class StoreLoadingTests : IDisposable
     }
 
     [Fact]
-    public async Task CountsFollowWhatIsWrittenAndRemoved()
+    public async Task UpdatesTheCount_WhenStudiesAreWrittenAndRemoved()
     {
         var store = _folder.Start(maxBytes: 2_000);
         for (var i = 1; i <= 30; i++) Add(store, i);
@@ -98,7 +98,7 @@ public sealed class StoreLoadingTests : IDisposable
     }
 
     [Fact]
-    public void WhoFillsTheMemoryDoesNotWriteToTheDisk_WhenAWriterDoes()
+    public void LeavesTheFlushToTheWriter_WhenMemoryIsFull()
     {
         var store = _folder.Start(maxBytes: 4_000);
         var asked = 0;
@@ -114,7 +114,7 @@ public sealed class StoreLoadingTests : IDisposable
         Assert.Equal(30, store.Count);
     }
 
-    /// <summary>A process on a folder with two studies, whose reads wait for the gate.</summary>
+    /// <summary>Starts a process on a folder with two studies; its reads wait for the gate.</summary>
     private DicomMetadataStore StartBehind(ManualResetEventSlim gate)
     {
         var store = _folder.Start();

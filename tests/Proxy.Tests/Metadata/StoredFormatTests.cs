@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Proxy.Tests.Metadata;
 
-/// <summary>What is written is read; what was cut, mutated or written by another version is damaged, and never something else.</summary>
+/// <summary>The format is read as written; truncated, mutated or foreign bytes are damaged, and never a different study.</summary>
 public class StoredFormatTests
 {
     private static readonly string[] Names = ["east", "north", "west"];
@@ -44,7 +44,7 @@ public class StoredFormatTests
     }
 
     [Fact]
-    public void EveryBeginningIsDamaged()
+    public void DetectsEveryTruncation()
     {
         var (head, packed) = Write(RandomStudies.Make(7));
         for (var i = 0; i < head.Length; i++)
@@ -58,7 +58,7 @@ public class StoredFormatTests
         Assert.Null(Read([.. head, 0], packed, out _));
     }
 
-    /// <summary>As somebody might write it who knows the checksum: no number in it is believed.</summary>
+    /// <summary>Forged bytes with a valid checksum: no number in them is trusted.</summary>
     [Property(MaxTest = 1000)]
     public bool AnyBytesWithARightChecksum_ReadOrAreDamaged(byte[] body, int seed, int at, byte mask)
     {
@@ -74,7 +74,7 @@ public class StoredFormatTests
     }
 
     [Fact]
-    public void AnotherRevisionIsDamaged()
+    public void RejectsAnotherRevision()
     {
         var (head, packed) = Write(RandomStudies.Make(7));
         Assert.Null(Read(Forge(StudyFormat.Revision + 1, head[StoredWriter.HeadBytes..]), packed, out var isWhole));
@@ -84,7 +84,7 @@ public class StoredFormatTests
     }
 
     [Fact]
-    public void AListWhoseInstancesAreMissing_IsNoneOfTheStudy()
+    public void DropsAList_WhenItsInstancesAreMissing()
     {
         var study = Enumerable.Range(0, 100).Select(seed => RandomStudies.Make(seed))
             .First(s => s.SeriesLists.Count > 1 && s.SeriesLists.Values.Count(l => l.Series.Values.Any(e => e.Metadata is not null)) == 1);
@@ -99,7 +99,7 @@ public class StoredFormatTests
     }
 
     [Fact]
-    public void WhatABackendSaidThatIsNotConfigured_IsPassedOver()
+    public void IgnoresDataOfAnUnconfiguredBackend()
     {
         var study = Enumerable.Range(0, 100).Select(seed => RandomStudies.Make(seed)).First(s => s.SeriesLists.Count == 3
             && s.Owners.ContainsValue("west"));
@@ -116,10 +116,10 @@ public class StoredFormatTests
     }
 
     /// <summary>
-    /// Written by the first version that kept anything. It reads for ever, or the revision changes and it is a counted miss.
+    /// Written by the first persistent version. It stays readable, or the revision changes and it is a counted miss.
     /// </summary>
     [Fact]
-    public void TheFirstRevisionReads()
+    public void ReadsRevision1()
     {
         var lines = File.ReadAllLines(Path.Combine(Golden.Folder(), "study-1.txt"));
         var packed = new Dictionary<PackedKey,

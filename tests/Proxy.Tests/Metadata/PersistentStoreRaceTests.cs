@@ -4,8 +4,8 @@ using static Proxy.Tests.Metadata.DicomMetadataStoreTests;
 
 namespace Proxy.Tests.Metadata;
 
-/// <summary>Many write, read, evict, flush and remove at once: nothing is lost, and nothing that was removed comes back.</summary>
-public sealed class KeptStoreRaceTests : IDisposable
+/// <summary>Concurrent writes, reads, evictions, flushes and removals lose no change and restore no removed study.</summary>
+public sealed class PersistentStoreRaceTests : IDisposable
 {
     private const int Studies = 24;
 
@@ -14,9 +14,9 @@ public sealed class KeptStoreRaceTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public async Task NoChangeIsLost_WhileStudiesLeaveAndAreWritten()
+    public async Task LosesNoChange_WhileStudiesAreEvictedAndWritten()
     {
-        // Room for a few of them.
+        // The budget holds a few of them.
         var store = _folder.Start(maxBytes: 8_000);
         using var stop = new CancellationTokenSource();
         var flushing = Task.Run(() =>
@@ -43,7 +43,7 @@ public sealed class KeptStoreRaceTests : IDisposable
     }
 
     [Fact]
-    public async Task WhatWasRemovedStaysSo_WhateverIsBeingReadAndWritten()
+    public async Task KeepsStudiesRemoved_WhileOthersReadAndWrite()
     {
         var store = _folder.Start(maxBytes: 4_000);
         using var stop = new CancellationTokenSource();
@@ -77,7 +77,7 @@ public sealed class KeptStoreRaceTests : IDisposable
                     Assert.True(store.RemoveStudy(StudyUid(1)));
                     break;
             }
-            // Nobody adds it but this loop.
+            // Only this loop adds it.
             Assert.Null(store.GetStudy(StudyUid(1)));
             store.Flush();
             Assert.Null(store.GetStudy(StudyUid(1)));

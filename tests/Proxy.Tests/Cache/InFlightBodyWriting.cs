@@ -2,9 +2,9 @@ using Proxy.Cache;
 
 namespace Proxy.Tests.Cache;
 
-internal static class FillWriting
+internal static class InFlightBodyWriting
 {
-    /// <summary>Writes bytes the way a backend's body is read: wherever the fill has room.</summary>
+    /// <summary>Writes bytes as a backend's body is read: into the buffers of the in-flight body.</summary>
     public static async ValueTask WriteAsync(this InFlightBody body, ReadOnlyMemory<byte> bytes, CancellationToken cancellation)
     {
         while (!bytes.IsEmpty)

@@ -8,8 +8,8 @@ using Xunit;
 
 namespace Proxy.Tests.Cache;
 
-/// <summary>What is fetched before anybody asks for it, and what becomes of it when somebody does.</summary>
-public sealed class EntryCacheAheadTests : IAsyncDisposable
+/// <summary>Prefetched bodies, and the effect of the first client request for them.</summary>
+public sealed class EntryCachePrefetchTests : IAsyncDisposable
 {
     private const long MaxBytes = 80_000;
 
@@ -21,7 +21,7 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
     private readonly TaskCompletionSource _gate = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _fetches;
 
-    public EntryCacheAheadTests()
+    public EntryCachePrefetchTests()
     {
         _memory = new(MaxBytes, _time);
         _disk = new(time: _time);
@@ -40,7 +40,7 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ItIsPrefetched_HoweverOftenItIsFound_AndAheadUntilItIsFound()
+    public async Task MarksAnEntryAsPrefetched_AndCountsItUntilItsFirstUse()
     {
         await FetchAsync(_diskless, Placement.Prefetched);
         Assert.InRange(_memory.PrefetchedBytes, 1000, 2000);
@@ -55,14 +55,14 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
     [Theory]
     [InlineData(1000)]
     [InlineData(30_000)]
-    public async Task AClientThatJoinsMakesItItsOwn(int length)
+    public async Task StoresAsRequested_WhenAClientJoinsAPrefetch(int length)
     {
         using var ahead = _cache.Get(Frame, GatedAsync(length), Placement.Prefetched).Reader!;
         var client = _cache.Get(Frame, GatedAsync(length));
         Assert.True(client.IsCollapsed);
         _gate.SetResult();
         using (client.Reader!) await DiskLab.ReadAsync(client.Reader!);
-        await KeptAsync(_cache);
+        await CachedAsync(_cache);
         await _disk.SettleAsync();
 
         Assert.Equal((0, 0), (_memory.PrefetchedBytes, _disk.Writer.PrefetchedBytes));
@@ -73,14 +73,14 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
     [Theory]
     [InlineData(1000)]
     [InlineData(30_000)]
-    public async Task WhoFetchesAheadTakesNothingFromTheClientThatItJoins(int length)
+    public async Task KeepsTheClientsPlacement_WhenAPrefetchJoins(int length)
     {
         using var client = _cache.Get(Frame, GatedAsync(length)).Reader!;
         var ahead = _cache.Get(Frame, GatedAsync(length), Placement.Prefetched);
         Assert.True(ahead.IsCollapsed);
         _gate.SetResult();
         using (ahead.Reader!) await DiskLab.ReadAsync(ahead.Reader!);
-        await KeptAsync(_cache);
+        await CachedAsync(_cache);
         await _disk.SettleAsync();
 
         Assert.Equal((0, 0), (_memory.PrefetchedBytes, _disk.Writer.PrefetchedBytes));
@@ -90,7 +90,7 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
     [Theory]
     [InlineData(1000, 1)]
     [InlineData(30_000, 0)]
-    public async Task NobodyJoins_ItIsAheadInBothTiers_AndALargeOneOnDisk(int length, int inMemory)
+    public async Task StoresAPrefetchInBothTiers_OrALargeOneOnDisk(int length, int inMemory)
     {
         await FetchAsync(_cache, Placement.Prefetched, length);
         await _disk.SettleAsync();
@@ -101,7 +101,7 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhoReadsItInMemoryDoesNotLoseItFromTheDiskFirst()
+    public async Task MarksTheDiskEntryAsUsed_WhenAPrefetchIsFoundInMemory()
     {
         await FetchAsync(_cache, Placement.Prefetched);
         await _disk.SettleAsync();
@@ -116,7 +116,7 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhereClientsNeedTheMemoryItIsOnDiskAlone()
+    public async Task StoresAPrefetchOnDiskOnly_WhenClientsFillTheMemory()
     {
         for (var i = 0; i < 17; i++) _memory.Add(i, "value", 4000);
         var before = _memory.ReadAll<int, string>().Select(held => held.Key).Order().ToList();
@@ -128,7 +128,7 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhoLooksUsesNothing_AndCountsNothing()
+    public async Task NeitherUsesNorCounts_WhenCheckingForAnEntry()
     {
         Assert.False(await _cache.HasAsync([new(Frame)], Stopped));
         await FetchAsync(_cache, Placement.Prefetched);
@@ -149,7 +149,7 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task WhereThereIsADiskItDecidesWhetherThereIsRoom()
+    public async Task ChecksTheRoomOnDisk_WhenThereIsADisk()
     {
         Assert.True(_diskless.HasRoomForPrefetched(8000));
         Assert.False(_diskless.HasRoomForPrefetched(MaxBytes / 8 + 1));
@@ -160,11 +160,11 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
         Assert.False(_cache.HasRoomForPrefetched(_disk.MaxBytes));
         await _disk.EndAsync();
         Assert.False(_cache.HasRoomForPrefetched(8000));
-        await _disk.BeginAgainAsync();
+        await _disk.RestartAsync();
     }
 
     [Fact]
-    public async Task WhatIsPurgedIsGone_AheadOrNot()
+    public async Task RemovesPrefetchedEntriesToo_WhenPurged()
     {
         await FetchAsync(_cache, Placement.Prefetched);
         Assert.True(await _cache.RemoveAsync(new()));
@@ -174,14 +174,14 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
 
     private EntryCache NewCache(DiskTier disk) => new(_memory, disk, _time, NullLogger<EntryCache>.Instance);
 
-    private EntryCache.Fetch GatedAsync(int length) => async (fill, stopped) =>
+    private EntryCache.Fetch GatedAsync(int length) => async (inFlight, stopped) =>
     {
         Interlocked.Increment(ref _fetches);
         var head = new EntryHead("application/octet-stream", "1.2.840.10008.1.2.1", length);
-        fill.Begin(head);
-        fill.Open();
+        inFlight.Begin(head);
+        inFlight.Open();
         await _gate.Task.WaitAsync(stopped);
-        await fill.WriteAsync(DiskLab.GetBody(Frame, length), stopped);
+        await inFlight.WriteAsync(DiskLab.GetBody(Frame, length), stopped);
         return new(head);
     };
 
@@ -189,11 +189,11 @@ public sealed class EntryCacheAheadTests : IAsyncDisposable
     {
         _gate.TrySetResult();
         using (var reader = cache.Get(Frame, GatedAsync(length), placement).Reader!) await DiskLab.ReadAsync(reader);
-        await KeptAsync(cache);
+        await CachedAsync(cache);
     }
 
-    /// <summary>The body ends a moment before it is filed, in memory first.</summary>
-    private Task KeptAsync(EntryCache cache) => Until.TrueAsync(
+    /// <summary>The body ends shortly before it is stored, in memory first.</summary>
+    private Task CachedAsync(EntryCache cache) => Until.TrueAsync(
         async () => await cache.HasAsync([new(Frame)], Stopped)
             && (cache == _diskless || await _disk.Tier.HasAsync([new(Frame)], Stopped)));
 

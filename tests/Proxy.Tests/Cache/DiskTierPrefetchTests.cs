@@ -8,8 +8,8 @@ using Xunit;
 
 namespace Proxy.Tests.Cache;
 
-/// <summary>What was fetched ahead leaves the disk first, and evicts nothing that is used.</summary>
-public sealed class DiskTierAheadTests : IAsyncDisposable
+/// <summary>Prefetched entries are evicted from disk first, and evict no recently used entry.</summary>
+public sealed class DiskTierPrefetchTests : IAsyncDisposable
 {
     private const int FrameBytes = 20_000;
     private const int FramesOfSeries = 20;
@@ -18,17 +18,17 @@ public sealed class DiskTierAheadTests : IAsyncDisposable
     private readonly FakeTimeProvider _time = new();
     private readonly DiskLab _disk;
 
-    public DiskTierAheadTests() => _disk = new(maxBytes: 4_000_000, time: _time);
+    public DiskTierPrefetchTests() => _disk = new(maxBytes: 4_000_000, time: _time);
 
     public ValueTask DisposeAsync() => _disk.DisposeAsync();
 
     [Fact]
-    public async Task ItLeavesBeforeWhatSomebodyAskedFor_HoweverOldThatIs()
+    public async Task EvictsPrefetchedSeries_BeforeOlderRequestedOnes()
     {
         await AddSeriesAsync(0, 6);
         _time.Advance(TimeSpan.FromDays(3));
-        await AddAheadAsync(10, 2);
-        await AheadBytesAreAsync(2 * SeriesBytes);
+        await AddPrefetchedAsync(10, 2);
+        await PrefetchedBytesAreAsync(2 * SeriesBytes);
         await AddSeriesAsync(20, 3);
         for (var series = 0; series < 6; series++) Assert.Equal(FramesOfSeries, await CountAsync(series));
         Assert.Equal(0, await CountAsync(10));
@@ -36,46 +36,46 @@ public sealed class DiskTierAheadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task AFirstUseMakesItASeriesLikeOthers()
+    public async Task TreatsAPrefetchedSeriesAsRequested_AfterItsFirstUse()
     {
         await AddSeriesAsync(0, 2);
         _time.Advance(TimeSpan.FromHours(1));
-        await AddAheadAsync(10, 1);
+        await AddPrefetchedAsync(10, 1);
         Assert.NotNull(await _disk.ReadAsync(DiskLab.Key(10, 7)));
-        await AheadBytesAreAsync(0);
+        await PrefetchedBytesAreAsync(0);
         await AddSeriesAsync(2, 7);
         Assert.Equal((0, 0), (await CountAsync(0), await CountAsync(1)));
         Assert.Equal(FramesOfSeries, await CountAsync(10));
     }
 
     [Fact]
-    public async Task WhatIsAddedAheadToASeriesThatIsUsedChangesNothing()
+    public async Task KeepsASeriesAsUsed_WhenPrefetchedEntriesAreAdded()
     {
         await AddSeriesAsync(0, 2);
         _time.Advance(TimeSpan.FromHours(1));
         await AddSeriesAsync(2, 1);
-        _disk.AddAhead(DiskLab.Key(0, 99), FrameBytes);
+        _disk.AddPrefetched(DiskLab.Key(0, 99), FrameBytes);
         await _disk.SettleAsync();
-        await AheadBytesAreAsync(0);
+        await PrefetchedBytesAreAsync(0);
         await AddSeriesAsync(3, 7);
         Assert.Equal(0, await CountAsync(0));
         Assert.Equal(FramesOfSeries, await CountAsync(2));
     }
 
     [Fact]
-    public async Task WhatSomebodyFetchesOfItsSeriesIsAUseToo()
+    public async Task CountsAClientsFetch_AsAUseOfItsSeries()
     {
-        await AddAheadAsync(10, 1);
-        await AheadBytesAreAsync(SeriesBytes);
+        await AddPrefetchedAsync(10, 1);
+        await PrefetchedBytesAreAsync(SeriesBytes);
         _disk.Add(DiskLab.Key(10, 99), FrameBytes);
         await _disk.SettleAsync();
-        await AheadBytesAreAsync(0);
+        await PrefetchedBytesAreAsync(0);
     }
 
     [Fact]
-    public async Task ItTakesAQuarterAtMost_AndThrowsOutNoneOfItsKind()
+    public async Task LimitsPrefetchedEntriesToAQuarter_WithoutEvictingThem()
     {
-        await AddAheadAsync(10, 5);
+        await AddPrefetchedAsync(10, 5);
         Assert.InRange(_disk.Writer.PrefetchedBytes, 2 * SeriesBytes, _disk.MaxBytes / 4);
         Assert.Equal((FramesOfSeries, FramesOfSeries), (await CountAsync(10), await CountAsync(11)));
         Assert.Equal(0, _disk.Writer.Evictions);
@@ -83,12 +83,12 @@ public sealed class DiskTierAheadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ItThrowsOutOnlyWhatNobodyUsedForAWhile_AndNoMoreThanIsInItsWay()
+    public async Task EvictsOnlyIdleSeries_AndNoMoreThanNeeded()
     {
         await AddSeriesAsync(0, 9);
         Assert.True(_disk.Tier.HasRoomForPrefetched(200_000));
         Assert.False(_disk.Tier.HasRoomForPrefetched(SeriesBytes));
-        await AddAheadAsync(10, 1);
+        await AddPrefetchedAsync(10, 1);
         Assert.Equal(0, _disk.Writer.Evictions);
         Assert.Equal(15, await CountAsync(10, isUse: false));
 
@@ -96,11 +96,11 @@ public sealed class DiskTierAheadTests : IAsyncDisposable
         Assert.NotNull(await _disk.ReadAsync(DiskLab.Key(0, 0)));
         await _disk.SettleAsync();
         Assert.True(_disk.Tier.HasRoomForPrefetched(SeriesBytes));
-        await AddAheadAsync(11, 1);
+        await AddPrefetchedAsync(11, 1);
         Assert.Equal(FramesOfSeries, await CountAsync(11, isUse: false));
         Assert.Equal(15, await CountAsync(10, isUse: false));
         Assert.Equal(FramesOfSeries, await CountAsync(0));
-        // All others are of one age: one of them is gone, whole.
+        // All others have the same age: exactly one of them is evicted, as a whole.
         var others = new List<int>();
         for (var series = 1; series < 9; series++) others.Add(await CountAsync(series));
         Assert.Equal([0, .. Enumerable.Repeat(FramesOfSeries, 7)], others.Order());
@@ -108,32 +108,32 @@ public sealed class DiskTierAheadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ThereIsRoomAhead_OnlyWithinItsQuarter()
+    public async Task HasRoomForPrefetching_WithinAQuarterOnly()
     {
         Assert.True(_disk.Tier.HasRoomForPrefetched(_disk.MaxBytes / 4));
         Assert.False(_disk.Tier.HasRoomForPrefetched(_disk.MaxBytes / 4 + 1));
-        await AddAheadAsync(10, 2);
-        await AheadBytesAreAsync(2 * SeriesBytes);
+        await AddPrefetchedAsync(10, 2);
+        await PrefetchedBytesAreAsync(2 * SeriesBytes);
         Assert.True(_disk.Tier.HasRoomForPrefetched(100_000));
         Assert.False(_disk.Tier.HasRoomForPrefetched(SeriesBytes));
         Assert.NotNull(await _disk.ReadAsync(DiskLab.Key(10, 0)));
-        await AheadBytesAreAsync(SeriesBytes);
+        await PrefetchedBytesAreAsync(SeriesBytes);
         Assert.True(_disk.Tier.HasRoomForPrefetched(SeriesBytes));
         _disk.Folder.Fail(new IOException("gone bad"), wasWriting: true);
         Assert.False(_disk.Tier.HasRoomForPrefetched(1));
     }
 
     [Fact]
-    public async Task WhatIsFoundBeforeItIsWrittenIsAskedFor()
+    public async Task CountsAsRequested_WhenFoundBeforeItIsWritten()
     {
         using (_disk.Writer.Queue.Fetching())
         {
-            _disk.AddAhead(DiskLab.Key(10, 1), FrameBytes);
-            _disk.AddAhead(DiskLab.Key(11, 1), FrameBytes);
+            _disk.AddPrefetched(DiskLab.Key(10, 1), FrameBytes);
+            _disk.AddPrefetched(DiskLab.Key(11, 1), FrameBytes);
             Assert.NotNull(await _disk.ReadAsync(DiskLab.Key(10, 1)));
         }
         await _disk.SettleAsync();
-        await AheadBytesAreAsync(20_480);
+        await PrefetchedBytesAreAsync(20_480);
         Assert.Equal(2, _disk.Writer.Entries);
     }
 
@@ -141,11 +141,11 @@ public sealed class DiskTierAheadTests : IAsyncDisposable
 
     [Theory]
     [MemberData(nameof(Ends))]
-    public async Task ARestartForgetsNothingOfIt(string end)
+    public async Task RemembersPrefetchedSeries_AfterARestart(string end)
     {
-        await AddAheadAsync(10, 1);
+        await AddPrefetchedAsync(10, 1);
         await AddSeriesAsync(0, 2);
-        await AheadBytesAreAsync(SeriesBytes);
+        await PrefetchedBytesAreAsync(SeriesBytes);
         await _disk.EndAsync(inOrder: end == "in order");
         if (end == "index lost") File.Delete(_disk.GetPath("entries.db"));
         await using var again = new DiskLab(path: _disk.Path, maxBytes: _disk.MaxBytes, time: _time);
@@ -154,14 +154,14 @@ public sealed class DiskTierAheadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ALaterProcessKnowsWhichCameFirst()
+    public async Task EvictsTheOldestPrefetchedSeriesFirst_AfterARestart()
     {
         _time.Advance(TimeSpan.FromHours(1));
-        await AddAheadAsync(10, 1);
+        await AddPrefetchedAsync(10, 1);
         await _disk.EndAsync();
         await using var again = new DiskLab(path: _disk.Path, maxBytes: _disk.MaxBytes, time: _time);
         _time.Advance(TimeSpan.FromSeconds(1));
-        for (var i = 0; i < FramesOfSeries; i++) again.AddAhead(DiskLab.Key(11, i), FrameBytes);
+        for (var i = 0; i < FramesOfSeries; i++) again.AddPrefetched(DiskLab.Key(11, i), FrameBytes);
         await again.SettleAsync();
         for (var series = 0; series < 9; series++)
         {
@@ -175,20 +175,20 @@ public sealed class DiskTierAheadTests : IAsyncDisposable
     [Theory]
     [InlineData(FrameBytes)]
     [InlineData(900_000)]
-    public async Task ThatItWasPrefetchedIsKnownAfterARestart_AndOfAPartToo(int length)
+    public async Task ReportsAnEntryAndItsPartsAsPrefetched_AfterARestart(int length)
     {
-        _disk.AddAhead(DiskLab.Key(10, 1), length);
+        _disk.AddPrefetched(DiskLab.Key(10, 1), length);
         _disk.Add(DiskLab.Key(10, 2), 10);
         for (var round = 0; round < 2; round++)
         {
             Assert.True(await IsPrefetchedAsync(DiskLab.Key(10, 1)));
             Assert.False(await IsPrefetchedAsync(DiskLab.Key(10, 2)));
-            await _disk.BeginAgainAsync();
+            await _disk.RestartAsync();
         }
     }
 
     [Fact]
-    public async Task AnEntryOfTheFirstVersionIsGiven_AndWasNotPrefetched()
+    public async Task ReadsAVersion1Entry_AsNotPrefetched()
     {
         var key = DiskLab.Key(1, 1);
         _disk.Add(key, FrameBytes);
@@ -209,14 +209,14 @@ public sealed class DiskTierAheadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ALookFindsWhatIsThere_AndUsesNothing()
+    public async Task FindsEntriesWithoutAUse_WhenChecking()
     {
         var (key, other) = (DiskLab.Key(10, 1), DiskLab.Key(10, 2));
         var asJpeg = new BodyFormat("image/jp2", "1.2.840.10008.1.2.4.90");
         Assert.False(await HasAsync(new AcceptableEntry(key)));
         using (_disk.Writer.Queue.Fetching())
         {
-            _disk.AddAhead(key, FrameBytes);
+            _disk.AddPrefetched(key, FrameBytes);
             Assert.True(await HasAsync(new AcceptableEntry(key)));
         }
         await _disk.SettleAsync();
@@ -224,7 +224,7 @@ public sealed class DiskTierAheadTests : IAsyncDisposable
         Assert.True(await HasAsync(new AcceptableEntry(other), new(key, new("application/octet-stream", "1.2.840.10008.1.2.1"))));
         Assert.False(await HasAsync(new AcceptableEntry(other), new(key, asJpeg)));
         Assert.False(await HasAsync(new AcceptableEntry(key with { Backend = "north" })));
-        await AheadBytesAreAsync(20_480);
+        await PrefetchedBytesAreAsync(20_480);
         Assert.Equal((0, 0), (_disk.Tier.Tallies.Hits, _disk.Tier.Tallies.Misses));
 
         File.WriteAllBytes(_disk.Files.Single(), File.ReadAllBytes(_disk.Files.Single())[..^1]);
@@ -248,7 +248,7 @@ public sealed class DiskTierAheadTests : IAsyncDisposable
 
     private Task AddSeriesAsync(int first, int count) => AddAsync(first, count, _disk.Add);
 
-    private Task AddAheadAsync(int first, int count) => AddAsync(first, count, _disk.AddAhead);
+    private Task AddPrefetchedAsync(int first, int count) => AddAsync(first, count, _disk.AddPrefetched);
 
     private async Task AddAsync(int first, int count, Action<EntryKey, int> add)
     {
@@ -261,7 +261,7 @@ public sealed class DiskTierAheadTests : IAsyncDisposable
         }
     }
 
-    /// <summary>How many frames of a series are there.</summary>
+    /// <summary>Counts the frames of a series that are found.</summary>
     private async Task<int> CountAsync(int series, bool isUse = true)
     {
         var count = 0;
@@ -271,8 +271,8 @@ public sealed class DiskTierAheadTests : IAsyncDisposable
         return count;
     }
 
-    /// <summary>What was used is written down about once a second, or with the next work.</summary>
-    private Task AheadBytesAreAsync(long bytes) => Until.TrueAsync(async () =>
+    /// <summary>Uses are written about once a second, or with the next job.</summary>
+    private Task PrefetchedBytesAreAsync(long bytes) => Until.TrueAsync(async () =>
     {
         await _disk.SettleAsync();
         return _disk.Writer.PrefetchedBytes == bytes;

@@ -4,24 +4,24 @@ using Xunit;
 
 namespace Proxy.Tests.Cache;
 
-/// <summary>What was fetched ahead lives in memory on what the others leave.</summary>
-public sealed class MemoryTierAheadTests : IDisposable
+/// <summary>Prefetched entries use only the memory that the other parts leave free.</summary>
+public sealed class MemoryTierPrefetchTests : IDisposable
 {
     private const long MaxBytes = 800_000;
 
     private readonly FakeTimeProvider _time = new();
     private readonly MemoryTier _memory;
 
-    public MemoryTierAheadTests() => _memory = new(MaxBytes, _time);
+    public MemoryTierPrefetchTests() => _memory = new(MaxBytes, _time);
 
     public void Dispose() => _memory.Dispose();
 
     public static TheoryData<int> Seeds => [.. Enumerable.Range(0, 20)];
 
-    /// <summary>Two tiers see the same clients; one sees a prefetcher, too. The clients find the same in both.</summary>
+    /// <summary>Two tiers serve the same requests, one of them with a prefetcher: clients get the same hits from both.</summary>
     [Theory]
     [MemberData(nameof(Seeds))]
-    public void NoClientFindsLess_WhateverIsFetchedAhead(int seed)
+    public void CostsClientsNoHit_WhenPrefetching(int seed)
     {
         using var alone = new MemoryTier(MaxBytes, _time);
         var random = new Random(seed);
@@ -50,7 +50,7 @@ public sealed class MemoryTierAheadTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Seeds))]
-    public void TheBudgetHolds_WhateverIsFoundOfIt(int seed)
+    public void StaysWithinTheBudget_WhenPrefetchedEntriesAreFound(int seed)
     {
         var random = new Random(seed);
         for (var i = 0; i < 3000; i++)
@@ -70,7 +70,7 @@ public sealed class MemoryTierAheadTests : IDisposable
     }
 
     [Fact]
-    public void AQuarterAtMost_TheLatestOfIt()
+    public void KeepsTheLatestPrefetches_WithinAQuarter()
     {
         for (var i = 0; i < 40; i++)
         {
@@ -83,7 +83,7 @@ public sealed class MemoryTierAheadTests : IDisposable
     }
 
     [Fact]
-    public void WhereClientsNeedAllThereIsNoRoom()
+    public void RejectsPrefetches_WhenClientsFillTheMemory()
     {
         for (var i = 0; i < 100; i++) _memory.Add(i, "value", 20_000);
         Assert.False(_memory.AddPrefetched("ahead", "value", 40_000));
@@ -91,7 +91,7 @@ public sealed class MemoryTierAheadTests : IDisposable
     }
 
     [Fact]
-    public void ItLeavesBeforeAnythingElse()
+    public void EvictsPrefetchedEntriesFirst()
     {
         for (var i = 0; i < 30; i++) _memory.Add(i, "value", 20_000);
         for (var i = 0; i < 5; i++) Assert.True(_memory.AddPrefetched($"ahead {i}", "value", 20_000));
@@ -101,7 +101,7 @@ public sealed class MemoryTierAheadTests : IDisposable
     }
 
     [Fact]
-    public void FoundOnceItIsRecent_FoundTwiceProven()
+    public void MovesToRecentAfterOneHit_AndToProvenAfterTwo()
     {
         var used = new List<object>();
         _memory.FirstUsed += used.Add;
@@ -120,7 +120,7 @@ public sealed class MemoryTierAheadTests : IDisposable
     }
 
     [Fact]
-    public void LookingMovesNothing()
+    public void MovesNothing_WhenPeeking()
     {
         _memory.AddPrefetched("ahead", "value", 20_000);
         _memory.Add("recent", "value", 20_000);
@@ -137,7 +137,7 @@ public sealed class MemoryTierAheadTests : IDisposable
     }
 
     [Fact]
-    public void WhatSomebodyAskedForIsNotAhead_WhenItIsFetchedAheadToo()
+    public void KeepsARequestedEntry_WhenItIsPrefetchedToo()
     {
         _memory.Add("asked", "value", 20_000);
         Assert.True(_memory.AddPrefetched("asked", "other", 20_000));
@@ -152,7 +152,7 @@ public sealed class MemoryTierAheadTests : IDisposable
     }
 
     [Fact]
-    public void WhatIsPurgedIsGoneFromEveryPart()
+    public void RemovesFromEveryPart()
     {
         _memory.AddPrefetched("ahead", "value", 20_000);
         _memory.Add("recent", "value", 20_000);
@@ -164,7 +164,7 @@ public sealed class MemoryTierAheadTests : IDisposable
     }
 
     [Fact]
-    public void ThereIsRoomAhead_WithinTheQuarterAndWithinWhatIsFree()
+    public void HasRoomForPrefetching_WithinTheQuarterAndTheFreeBytes()
     {
         Assert.True(_memory.HasRoomForPrefetched(100_000));
         Assert.False(_memory.HasRoomForPrefetched(_memory.MaxEntryBytes + 1));
@@ -179,7 +179,7 @@ public sealed class MemoryTierAheadTests : IDisposable
     }
 
     [Fact]
-    public void ManyAtOnceKeepToTheBudget()
+    public void StaysWithinTheBudget_WithManyThreads()
     {
         Parallel.For(0, 20_000, i =>
         {

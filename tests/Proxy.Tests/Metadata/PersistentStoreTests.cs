@@ -8,8 +8,8 @@ using static Proxy.Tests.Metadata.DicomMetadataStoreTests;
 
 namespace Proxy.Tests.Metadata;
 
-/// <summary>The store on disk: what comes back, and what does not.</summary>
-public sealed class KeptStoreTests : IDisposable
+/// <summary>The store on disk: data that survives a restart, and data that does not.</summary>
+public sealed class PersistentStoreTests : IDisposable
 {
     private static readonly Uid Study = Uid.Parse("1.2");
     private static readonly SeriesPath Path = new(Study, Uid.Parse("1.2.1"));
@@ -19,7 +19,7 @@ public sealed class KeptStoreTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void AStudyOutlivesTheProcess_WithItsAge()
+    public void RestoresAStudyAndItsAge_AfterARestart()
     {
         var time = new FakeTimeProvider(new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
         var store = _folder.Start(time: time);
@@ -41,7 +41,7 @@ public sealed class KeptStoreTests : IDisposable
     }
 
     [Fact]
-    public void WhatWasNotFlushedIsNotThere()
+    public void LosesChanges_ThatWereNotFlushed()
     {
         var store = _folder.Start();
         Add(store, 1);
@@ -51,7 +51,7 @@ public sealed class KeptStoreTests : IDisposable
     }
 
     [Fact]
-    public void AConfirmation_WritesNoInstancesAnew()
+    public void WritesNoInstances_WhenMetadataIsConfirmed()
     {
         var store = _folder.Start();
         store.AddInstances("east", Path, Pack("1.2.1.1"));
@@ -65,7 +65,7 @@ public sealed class KeptStoreTests : IDisposable
     }
 
     [Fact]
-    public void WhatLeftMemoryComesBack()
+    public void ReadsAnEvictedStudyFromDisk()
     {
         var store = _folder.Start(maxBytes: 20_000);
         for (var i = 1; i <= 400; i++)
@@ -83,7 +83,7 @@ public sealed class KeptStoreTests : IDisposable
     }
 
     [Fact]
-    public void AStudyThatIsNotInMemory_IsChangedFromWhatTheDiskHas()
+    public void UpdatesAnEvictedStudy_FromItsCopyOnDisk()
     {
         var store = _folder.Start();
         store.AddInstances("east", Path, Pack("1.2.1.1"));
@@ -100,7 +100,7 @@ public sealed class KeptStoreTests : IDisposable
     }
 
     [Fact]
-    public void ListingAllPushesNothingOut()
+    public void EvictsNothing_WhenListingAllStudies()
     {
         var store = _folder.Start(maxBytes: 20_000);
         for (var i = 1; i <= 100; i++) Add(store, i);
@@ -111,7 +111,7 @@ public sealed class KeptStoreTests : IDisposable
     }
 
     [Fact]
-    public void ChangesThatGoneSeriesAndRowsMake_AreKept()
+    public void PersistsRemovedSeriesAndRows()
     {
         var store = _folder.Start();
         store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1"), Instance("1.2", "1.2.2", "1.2.2.1")]);
@@ -128,7 +128,7 @@ public sealed class KeptStoreTests : IDisposable
     }
 
     [Fact]
-    public void ARemovedStudyIsGone_InMemoryAndOnDisk()
+    public void RemovesAStudy_FromMemoryAndDisk()
     {
         var store = _folder.Start();
         for (var i = 1; i <= 3; i++) Add(store, i);
@@ -145,7 +145,7 @@ public sealed class KeptStoreTests : IDisposable
     }
 
     [Fact]
-    public void ARemovedBackendIsGone_AndWhatItAloneHeldIsCleaned()
+    public void RemovesABackend_AndTheStudiesOnlyItHeld()
     {
         var store = _folder.Start(maxBytes: 20_000);
         for (var i = 1; i <= 120; i++) Add(store, i);
@@ -161,7 +161,7 @@ public sealed class KeptStoreTests : IDisposable
         Assert.Equal(1L, Execute("SELECT count(*) FROM packed"));
         Assert.Equal(0L, Execute("SELECT count(*) FROM backend WHERE identity IS NULL"));
 
-        // It may come again, and begins anew.
+        // It may be configured again, and starts without data.
         Add(store, 7);
         store.Flush();
         store = _folder.Start();
@@ -170,7 +170,7 @@ public sealed class KeptStoreTests : IDisposable
     }
 
     [Fact]
-    public void NothingOfAPacsShows_WhenItsNameStandsForAnother()
+    public void HidesDataOfAPacs_WhenItsNameIsReused()
     {
         var store = _folder.Start();
         Add(store, 1);
@@ -188,7 +188,7 @@ public sealed class KeptStoreTests : IDisposable
     }
 
     [Fact]
-    public void OnDiskTheLongestUnusedLeave()
+    public void EvictsTheLeastRecentlyUsedStudies_FromDisk()
     {
         const int Budget = 400_000;
         var store = _folder.Start(maxDiskBytes: Budget);
@@ -200,7 +200,7 @@ public sealed class KeptStoreTests : IDisposable
         Assert.NotNull(store.GetStudy(StudyUid(400)));
         var oldest = store.StudyInstanceUids.Min(uid => int.Parse(uid.ToString()[4..], System.Globalization.CultureInfo.InvariantCulture));
 
-        // Looked at in a later process, it stays longer than what was only written later.
+        // A study used by a later process is evicted after one that was only written later.
         Assert.NotNull(store.GetStudy(StudyUid(oldest)));
         store.Flush(withUses: true);
         for (var i = 401; i <= 430; i++) Add(store, i, padding: 3000);
@@ -222,7 +222,7 @@ public sealed class KeptStoreTests : IDisposable
     [InlineData("UPDATE packed SET series = 'x' WHERE backend = 1", true)]
     [InlineData("DELETE FROM packed WHERE backend = 1", true)]
     [InlineData("UPDATE packed SET backend = 9 WHERE backend = 1", true)]
-    public void WhatIsDamagedIsUnknown_AndCounted_AndGone(string damage, bool otherStays)
+    public void CountsAndRemovesDamagedStudies(string damage, bool otherStays)
     {
         var store = _folder.Start();
         Add(store, 1);
@@ -236,7 +236,7 @@ public sealed class KeptStoreTests : IDisposable
         store.Flush();
         store.GetStudy(StudyUid(1));
 
-        // Asked for again, it is there again.
+        // After another answer from the backend it is there again.
         Add(store, 1);
         store.Flush();
         store = _folder.Start();
@@ -245,7 +245,7 @@ public sealed class KeptStoreTests : IDisposable
     }
 
     [Fact]
-    public void ADatabaseThatIsNone_IsMadeAnew()
+    public void RecreatesTheDatabase_WhenItIsInvalid()
     {
         var store = _folder.Start();
         Add(store, 1);
@@ -262,7 +262,7 @@ public sealed class KeptStoreTests : IDisposable
     }
 
     [Fact]
-    public void ADatabaseThatVanishesWhileRunning_HarmsNobody()
+    public void Continues_WhenTheDatabaseVanishes()
     {
         var store = _folder.Start(maxBytes: 20_000);
         for (var i = 1; i <= 100; i++) Add(store, i);
@@ -278,7 +278,7 @@ public sealed class KeptStoreTests : IDisposable
     }
 
     [Fact]
-    public async Task AFolderThatWasTakenAnew_GetsWhatIsInMemory()
+    public async Task WritesAllStudies_WhenTheFolderIsAcquiredAgain()
     {
         var store = _folder.Start();
         Add(store, 1);
@@ -291,7 +291,7 @@ public sealed class KeptStoreTests : IDisposable
     }
 
     [Fact]
-    public void ADiskThatCannotBeUsed_IsNone()
+    public void Continues_WithoutAUsableDisk()
     {
         var store = _folder.Start(maxBytes: 20_000);
         Add(store, 1);
@@ -309,7 +309,7 @@ public sealed class KeptStoreTests : IDisposable
     }
 
     [Fact]
-    public async Task WhatCameWhileTheDiskWasAway_IsWrittenWhenItIsBack()
+    public async Task WritesPendingChanges_WhenTheDiskIsBack()
     {
         var store = _folder.Start();
         _folder.Folder.Fail(new IOException("full"), wasWriting: true);
