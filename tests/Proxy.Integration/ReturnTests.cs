@@ -23,7 +23,7 @@ public sealed class ReturnTests(Lab lab) : IAsyncLifetime
         if (_proxy is not null)
             await _proxy.DisposeAsync();
         if (_pair is not null)
-            await _pair.MendAsync(Cancel);
+            await _pair.RecoverAsync(Cancel);
     }
 
     [Fact]

@@ -36,7 +36,7 @@ public sealed class Pair : IAsyncDisposable
         cancellationToken);
 
     /// <summary>Restarts the archives that a test stopped.</summary>
-    public async Task MendAsync(CancellationToken cancellationToken)
+    public async Task RecoverAsync(CancellationToken cancellationToken)
     {
         foreach (var archive in new[] { East, West }.Where(a => !a.IsRunning))
             await archive.StartAgainAsync(cancellationToken);

@@ -55,7 +55,7 @@ public sealed class RawPacs : IDisposable
     /// <summary>Runs the script for every path with this ending; the newest rule wins.</summary>
     public void On(string pathEnd, Func<RawConnection, Task> script) => _scripts = _scripts.Insert(0, (pathEnd, script));
 
-    public void Mend() => _scripts = [];
+    public void Recover() => _scripts = [];
 
     public void Dispose()
     {

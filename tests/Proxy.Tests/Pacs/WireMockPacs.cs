@@ -61,15 +61,15 @@ public sealed class WireMockPacs : IDisposable
     }
 
     /// <summary>Gives this answer to every path with this ending; the newest rule wins.</summary>
-    public void Say(PacsAnswer answer, string pathEnd = "") => _faults = _faults.Insert(0, (pathEnd, _ => answer));
+    public void Respond(PacsAnswer answer, string pathEnd = "") => _faults = _faults.Insert(0, (pathEnd, _ => answer));
 
     /// <summary>Lets this decide on every request; where it returns null the archive answers.</summary>
-    public void Say(Func<PacsRequest, PacsAnswer?> answer) => _faults = _faults.Insert(0, ("", answer));
+    public void Respond(Func<PacsRequest, PacsAnswer?> answer) => _faults = _faults.Insert(0, ("", answer));
 
     /// <summary>Lets this decide on every path with this ending; the newest rule wins.</summary>
     public void On(string pathEnd, Func<PacsRequest, PacsAnswer?> answer) => _faults = _faults.Insert(0, (pathEnd, answer));
 
-    public void Fail(int status, string pathEnd = "") => Say(PacsAnswer.Text(status, "text/plain", "no"), pathEnd);
+    public void Fail(int status, string pathEnd = "") => Respond(PacsAnswer.Text(status, "text/plain", "no"), pathEnd);
 
     /// <summary>Holds requests to paths with this ending at a gate.</summary>
     public Gate Hang(string pathEnd = "")
@@ -80,7 +80,7 @@ public sealed class WireMockPacs : IDisposable
     }
 
     /// <summary>Removes all faults and answers the waiting requests.</summary>
-    public void Mend()
+    public void Recover()
     {
         foreach (var (_, gate) in _gates) gate.Open();
         _gates = [];
@@ -89,7 +89,7 @@ public sealed class WireMockPacs : IDisposable
 
     public void Dispose()
     {
-        Mend();
+        Recover();
         _server.Dispose();
     }
 

@@ -51,7 +51,7 @@ public sealed class ActiveContentWalks : IAsyncDisposable
         var metadata = await _proxy.GetAsync(Series + "/metadata");
         var address = new Uri((string)metadata.Rows[0]!["7FE00010"]!["BulkDataURI"]!).PathAndQuery;
         var body = Encoding.ASCII.GetBytes($"--b\r\nContent-Type: {type}\r\n\r\n{Script}\r\n--b--\r\n");
-        _east.Say(new(200, $"multipart/related; type=\"{type}\"; boundary=b", body), "bulk/7fe00010");
+        _east.Respond(new(200, $"multipart/related; type=\"{type}\"; boundary=b", body), "bulk/7fe00010");
 
         var single = await _proxy.GetAsync(address, ("Accept", "*/*"));
         var multipart = await _proxy.GetAsync(address, ("Accept", "multipart/related; type=\"application/octet-stream\""));

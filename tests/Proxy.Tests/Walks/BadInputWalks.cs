@@ -4,7 +4,7 @@ using Xunit;
 namespace Proxy.Tests.Walks;
 
 /// <summary>The proxy refuses invalid input, names the wrong parameter, and sends nothing to a PACS.</summary>
-public sealed class BadInputWalks(BadInputWalks.OnePacs one) : IClassFixture<BadInputWalks.OnePacs>
+public sealed class BadInputWalks(BadInputWalks.OnePacs fixture) : IClassFixture<BadInputWalks.OnePacs>
 {
     private const string Studies = "/dicomweb/studies";
 
@@ -66,19 +66,19 @@ public sealed class BadInputWalks(BadInputWalks.OnePacs one) : IClassFixture<Bad
     [MemberData(nameof(BadPaths))]
     public async Task Refuses_WhenThePathIsAmbiguous(string path)
     {
-        var reply = await one.Proxy.GetAsync(path);
+        var reply = await fixture.Proxy.GetAsync(path);
 
         Assert.InRange((int)reply.Status, 400, 404);
         reply.IsProblem((int)reply.Status);
-        Assert.Empty(one.East.Requests);
+        Assert.Empty(fixture.East.Requests);
     }
 
     [Fact]
     public async Task Refuses_WhenThePathHasAZeroCharacter()
     {
         // Kestrel itself refuses it with an empty body.
-        Assert.Equal(400, (int)(await one.Proxy.GetAsync($"{Studies}/1.2.1%00/series")).Status);
-        Assert.Empty(one.East.Requests);
+        Assert.Equal(400, (int)(await fixture.Proxy.GetAsync($"{Studies}/1.2.1%00/series")).Status);
+        Assert.Empty(fixture.East.Requests);
     }
 
     [Theory]
@@ -139,8 +139,8 @@ public sealed class BadInputWalks(BadInputWalks.OnePacs one) : IClassFixture<Bad
     [InlineData("PATCH", Instance + "/frames/1")]
     public async Task Returns405_WhenTheMethodIsNotSupported(string method, string path)
     {
-        (await one.Proxy.SendAsync(new HttpMethod(method), path, [])).IsProblem(405);
-        Assert.Empty(one.East.Requests);
+        (await fixture.Proxy.SendAsync(new HttpMethod(method), path, [])).IsProblem(405);
+        Assert.Empty(fixture.East.Requests);
     }
 
     [Theory]
@@ -154,19 +154,19 @@ public sealed class BadInputWalks(BadInputWalks.OnePacs one) : IClassFixture<Bad
     [InlineData("/backends/east/dicomweb/nothing")]
     public async Task AsksNoPacs_WhenTheAddressIsUnknown(string path)
     {
-        var reply = await one.Proxy.GetAsync(path);
+        var reply = await fixture.Proxy.GetAsync(path);
 
         if (path != "/") reply.IsProblem(404);
-        Assert.Empty(one.East.Requests);
+        Assert.Empty(fixture.East.Requests);
     }
 
     private async Task IsRefusedAsync(string path, int status, string parameter, params (string, string)[] headers)
     {
-        var reply = await one.Proxy.GetAsync(path, headers);
+        var reply = await fixture.Proxy.GetAsync(path, headers);
 
         reply.IsProblem(status, names: parameter);
         Assert.Equal(parameter, (string)reply.Json["parameter"]!);
         Assert.Equal("nosniff", reply["X-Content-Type-Options"]);
-        Assert.Empty(one.East.Requests);
+        Assert.Empty(fixture.East.Requests);
     }
 }

@@ -90,11 +90,11 @@ public sealed class BodyCheckWalks : IDisposable
     public async Task Returns502AndCachesNothing_WhenTheBodyIsNoFrame(string answer)
     {
         await _proxy.GetAsync(Instance[..Instance.IndexOf("/instances", StringComparison.Ordinal)] + "/metadata");
-        _east.Say(InvalidFrames[answer], "/frames/1");
+        _east.Respond(InvalidFrames[answer], "/frames/1");
 
         (await _proxy.GetAsync(Frame, AsStored)).IsProblem(502, names: "east");
 
-        _east.Mend();
+        _east.Recover();
         var again = await _proxy.GetAsync(Frame, AsStored);
         Assert.Equal("Proxy; fwd=miss; stored", again.CacheStatus);
         Assert.Equal(Held.GetFrame("1.2.1.1.1", 1), Assert.Single(Parts.Read(again)).Body);
@@ -104,11 +104,11 @@ public sealed class BodyCheckWalks : IDisposable
     [MemberData(nameof(InvalidInstanceNames))]
     public async Task Returns502AndCachesNothing_WhenTheBodyIsNoInstance(string answer)
     {
-        _east.Say(InvalidInstances[answer], "/instances/1.2.1.1.1");
+        _east.Respond(InvalidInstances[answer], "/instances/1.2.1.1.1");
 
         (await _proxy.GetAsync(Instance, Dicom)).IsProblem(502, names: "east");
 
-        _east.Mend();
+        _east.Recover();
         var again = await _proxy.GetAsync(Instance, Dicom);
         Assert.Equal("Proxy; fwd=miss; stored", again.CacheStatus);
         Assert.Equal(Archive.GetFile("1.2.1.1.1"), Assert.Single(Parts.Read(again)).Body);
@@ -119,7 +119,7 @@ public sealed class BodyCheckWalks : IDisposable
     {
         using var west = new WireMockPacs(new HeldStudy("1.2.1").With(Held));
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address));
-        _east.Say(InvalidFrames["an error document as pixels"], "/frames/1");
+        _east.Respond(InvalidFrames["an error document as pixels"], "/frames/1");
 
         Assert.Equal(Held.GetFrame("1.2.1.1.1", 1), Assert.Single(Parts.Read(await proxy.GetAsync(Frame, AsStored))).Body);
         Assert.Equal(1, west.Count("/frames/1"));
@@ -130,11 +130,11 @@ public sealed class BodyCheckWalks : IDisposable
     {
         var metadata = await _proxy.GetAsync(Instance + "/metadata");
         var address = new Uri((string)metadata.Rows[0]!["7FE00010"]!["BulkDataURI"]!).PathAndQuery;
-        _east.Say(PacsAnswer.Text(200, "application/octet-stream", ""), "/bulk/7fe00010");
+        _east.Respond(PacsAnswer.Text(200, "application/octet-stream", ""), "/bulk/7fe00010");
 
         (await _proxy.GetAsync(address)).IsProblem(502);
 
-        _east.Mend();
+        _east.Recover();
         Assert.Equal(Archive.GetBulkData("1.2.1.1.1", "7fe00010"), (await _proxy.GetAsync(address)).Body);
     }
 
@@ -142,7 +142,7 @@ public sealed class BodyCheckWalks : IDisposable
     public async Task ReadsAnyMultipartType()
     {
         var answer = Archive.Multipart($"application/octet-stream; transfer-syntax={JpegLs}", Held.GetFrame("1.2.1.1.1", 1));
-        _east.Say(
+        _east.Respond(
             answer with { ContentType = answer.ContentType.Replace("multipart/related", "multipart/mixed", StringComparison.Ordinal) },
             "/frames/1");
 
@@ -155,7 +155,7 @@ public sealed class BodyCheckWalks : IDisposable
     public async Task AssumesTheDefaultTransferSyntax_WhenTheAnswerNamesNone(string type)
     {
         var pixels = Pixels.Create("unnamed", 1200);
-        _east.Say(Archive.Multipart(type, pixels), "/frames/1");
+        _east.Respond(Archive.Multipart(type, pixels), "/frames/1");
         await _proxy.GetAsync(Instance + "/metadata");
 
         var (head, body) = Assert.Single(Parts.Read(await _proxy.GetAsync(Frame, AsStored)));
@@ -171,8 +171,8 @@ public sealed class BodyCheckWalks : IDisposable
     {
         _east.Hold(new HeldStudy("1.2.1").With(Held with { AvailableTransferSyntax = JpegLs }));
         await _proxy.GetAsync(Instance + "/metadata");
-        _east.Say(Archive.Multipart("application/octet-stream", Held.GetFrame("1.2.1.1.1", 1)), "1.2.1.1.1/frames/1");
-        _east.Say(Archive.Multipart("application/octet-stream", Pixels.Create("native", 1200)), "1.2.1.1.2/frames/1");
+        _east.Respond(Archive.Multipart("application/octet-stream", Held.GetFrame("1.2.1.1.1", 1)), "1.2.1.1.1/frames/1");
+        _east.Respond(Archive.Multipart("application/octet-stream", Pixels.Create("native", 1200)), "1.2.1.1.2/frames/1");
 
         Assert.Contains($"transfer-syntax={JpegLs}", Assert.Single(Parts.Read(await _proxy.GetAsync(Frame, AsStored))).Head);
         var other = Frame.Replace("/1.2.1.1.1/", "/1.2.1.1.2/", StringComparison.Ordinal);
@@ -182,12 +182,12 @@ public sealed class BodyCheckWalks : IDisposable
     [Fact]
     public async Task TakesTheTransferSyntaxFromTheFileMetaInformation()
     {
-        _east.Say(
+        _east.Respond(
             Archive.Multipart($"application/dicom; transfer-syntax={Explicit}", Archive.GetFile("1.2.1.1.1")), "/instances/1.2.1.1.1");
         Assert.Contains(
             $"application/dicom; transfer-syntax={JpegLs}", Assert.Single(Parts.Read(await _proxy.GetAsync(Instance, Dicom))).Head);
 
-        _east.Say(Archive.Multipart("application/dicom", Archive.GetFile("1.2.1.1.2")), "/instances/1.2.1.1.2");
+        _east.Respond(Archive.Multipart("application/dicom", Archive.GetFile("1.2.1.1.2")), "/instances/1.2.1.1.2");
         var other = Instance.Replace("/1.2.1.1.1", "/1.2.1.1.2", StringComparison.Ordinal);
         Assert.Contains(
             $"application/dicom; transfer-syntax={JpegLs}", Assert.Single(Parts.Read(await _proxy.GetAsync(other, Dicom))).Head);

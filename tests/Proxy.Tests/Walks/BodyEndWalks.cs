@@ -129,7 +129,7 @@ public sealed class BodyEndWalks : IDisposable
         {
             // The proxy had already sent the first bytes.
         }
-        _east.Mend();
+        _east.Recover();
         Assert.Equal("Proxy; fwd=miss; stored", (await _proxy.GetAsync(Frame, AsStored)).CacheStatus);
     }
 

@@ -7,7 +7,7 @@ namespace Proxy.Tests.Walks;
 /// The proxy never caches a truncated body and never ends it as complete: a small one is a 502; for a large one the client's
 /// connection breaks.
 /// </summary>
-public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs one) : IClassFixture<BrokenFrameWalks.OnePacs>
+public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs fixture) : IClassFixture<BrokenFrameWalks.OnePacs>
 {
     private static readonly (string, string) AsStored = (
         "Accept", "multipart/related; type=\"application/octet-stream\"; transfer-syntax=*");
@@ -20,9 +20,9 @@ public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs one) : IClassFixtu
 
     private static int _frames;
 
-    private readonly RawPacs _east = one.East;
+    private readonly RawPacs _east = fixture.East;
 
-    private readonly ProxyHost _proxy = one.Proxy;
+    private readonly ProxyHost _proxy = fixture.Proxy;
 
     /// <summary>A frame that no other test requests.</summary>
     private readonly int _frame = Interlocked.Increment(ref _frames);
@@ -146,8 +146,7 @@ public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs one) : IClassFixtu
         {
             await c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n\r\nhello");
             c.Close();
-        }
-        ),
+        }),
         ["no part"] = (
             502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: multipart/related; boundary=b\r\nContent-Length: 7\r\n\r\n--b--\r\n")),
         ["no boundary"] = (
@@ -157,22 +156,19 @@ public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs one) : IClassFixtu
         {
             await c.SendAsync("SSH-2.0-OpenSSH_9.2\r\n");
             c.Close();
-        }
-        ),
+        }),
         ["headers without an end"] = (
             502, c => c.SendAsync("HTTP/1.1 200 OK\r\n" + string.Concat(Enumerable.Repeat($"X-Long: {new string('x', 1000)}\r\n", 100)))),
         ["nothing"] = (503, c =>
         {
             c.Close();
             return Task.CompletedTask;
-        }
-        ),
+        }),
         ["a stall after the head"] = (504, async c =>
         {
             await c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 5\r\n\r\n");
             await c.WaitForDisconnectAsync();
-        }
-        ),
+        }),
         ["a stall before the head"] = (504, c => c.WaitForDisconnectAsync()),
     };
 
@@ -234,7 +230,7 @@ public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs one) : IClassFixtu
 
     private async Task AssertFetchedAgainAsync()
     {
-        _east.Mend();
+        _east.Recover();
         var again = await _proxy.GetAsync(Path, AsStored);
         Assert.Equal("Proxy; fwd=miss; stored", again.CacheStatus);
         Assert.Equal(Held.GetFrame("1.2.1.1.1", _frame), Assert.Single(Parts.Read(again)).Body);

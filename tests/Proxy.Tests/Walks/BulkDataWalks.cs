@@ -63,7 +63,7 @@ public sealed class BulkDataWalks : IDisposable
     [InlineData("https://evil.example/dicom-web/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/bulk/7fe00010")]
     public async Task NeverAsksAnotherHost_WhenABackendNamesAForeignAddress(string named)
     {
-        _east.Say(Named(named), "/metadata");
+        _east.Respond(Named(named), "/metadata");
 
         var metadata = await _proxy.GetAsync("/dicomweb/studies/1.2.1/series/1.2.1.1/metadata");
         var address = (string)metadata.Rows[0]!["7FE00010"]!["BulkDataURI"]!;
@@ -111,11 +111,11 @@ public sealed class BulkDataWalks : IDisposable
         (await _proxy.GetAsync(address)).IsProblem(404);
         _east.Fail(500);
         (await _proxy.GetAsync(address)).IsProblem(502);
-        _east.Mend();
-        _east.Say(PacsAnswer.Text(200, "text/html", "<html>Please log in</html>"), "/bulk/7fe00010");
+        _east.Recover();
+        _east.Respond(PacsAnswer.Text(200, "text/html", "<html>Please log in</html>"), "/bulk/7fe00010");
         (await _proxy.GetAsync(address)).IsProblem(502);
 
-        _east.Mend();
+        _east.Recover();
         Assert.Equal(200, (int)(await _proxy.GetAsync(address)).Status);
     }
 
@@ -162,11 +162,8 @@ public sealed class BulkDataWalks : IDisposable
     {
         using var east = new RawPacs(new HeldStudy("1.2.1").With("1.2.1.1"));
         await using var proxy = new ProxyHost(("east", east.Address));
-        NameUri(
-            east,
-            string.Format(
-                System.Globalization.CultureInfo.InvariantCulture, written,
-                $"{east.Address}/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1"));
+        var instance = $"{east.Address}/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1";
+        NameUri(east, string.Format(System.Globalization.CultureInfo.InvariantCulture, written, instance));
 
         var reply = await proxy.GetAsync(await GetAddressAsync(proxy));
 
@@ -184,10 +181,10 @@ public sealed class BulkDataWalks : IDisposable
         "studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/bulk/7")]
     public async Task ResolvesARelativeUriAgainstTheStudy_WhenTheSeriesDoesNotHaveIt(string written, string first, string second)
     {
-        _east.Say(Named(written), "/metadata");
+        _east.Respond(Named(written), "/metadata");
         var address = await GetAddressAsync();
-        _east.Mend();
-        _east.Say(Archive.Multipart("application/octet-stream", [1, 2, 3, 4]), second);
+        _east.Recover();
+        _east.Respond(Archive.Multipart("application/octet-stream", [1, 2, 3, 4]), second);
         _east.Fail(404, first);
 
         var reply = await _proxy.GetAsync(address);
@@ -200,8 +197,8 @@ public sealed class BulkDataWalks : IDisposable
     [Fact]
     public async Task PurgesBulkDataWithItsStudy_WhenItsPathNamesNoStudy()
     {
-        _east.Say(Named(_east.Address + "/bulk/1?name=DOE"), "/metadata");
-        _east.Say(Archive.Multipart("application/octet-stream", [1, 2, 3, 4]), "bulk/1");
+        _east.Respond(Named(_east.Address + "/bulk/1?name=DOE"), "/metadata");
+        _east.Respond(Archive.Multipart("application/octet-stream", [1, 2, 3, 4]), "bulk/1");
         var address = await GetAddressAsync();
 
         Assert.Contains("/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/bulkdata/", address, StringComparison.Ordinal);
@@ -221,12 +218,12 @@ public sealed class BulkDataWalks : IDisposable
     public async Task Returns502AndCachesNothing_WhenTheTypeIsNoBulkData(string type)
     {
         var address = await GetAddressAsync();
-        _east.Say(PacsAnswer.Text(200, type, $$"""[{"x":"{{_east.Address}}"}]"""), "/bulk/7fe00010");
+        _east.Respond(PacsAnswer.Text(200, type, $$"""[{"x":"{{_east.Address}}"}]"""), "/bulk/7fe00010");
         (await _proxy.GetAsync(address)).IsProblem(502);
-        _east.Say(Archive.Multipart(type, "[]"u8.ToArray()), "/bulk/7fe00010");
+        _east.Respond(Archive.Multipart(type, "[]"u8.ToArray()), "/bulk/7fe00010");
         (await _proxy.GetAsync(address)).IsProblem(502);
 
-        _east.Mend();
+        _east.Recover();
         Assert.Equal("Proxy; fwd=miss; stored", (await _proxy.GetAsync(address)).CacheStatus);
     }
 
@@ -237,8 +234,8 @@ public sealed class BulkDataWalks : IDisposable
         try
         {
             string address;
-            await using (
-                var first = new ProxyHost(("east", _east.Address)) { ["Cache:Disk:Path"] = folder }) address = await GetAddressAsync(first);
+            await using (var first = new ProxyHost(("east", _east.Address)) { ["Cache:Disk:Path"] = folder })
+                address = await GetAddressAsync(first);
             await using var second = new ProxyHost(("east", _east.Address)) { ["Cache:Disk:Path"] = folder };
 
             Assert.Equal(200, (int)(await second.GetAsync(address)).Status);

@@ -26,7 +26,7 @@ public sealed class CaretWalks : IAsyncDisposable
         _east.On(
             "studies",
             connection => _east.Requests[^1].Target.Contains("%5E", StringComparison.Ordinal)
-                ? SayAsync(connection, 200)
+                ? RespondAsync(connection, 200)
                 : _east.AnswerAsync(connection));
 
         Assert.Equal(["1.2.1"], (await _proxy.GetAsync(Named)).Values("0020000D"));
@@ -47,7 +47,8 @@ public sealed class CaretWalks : IAsyncDisposable
     public async Task ReportsNoFailureAndRemembers_WhenThePacsRefusesTheRawCharacter()
     {
         _east.On(
-            "studies", connection => SayAsync(connection, _east.Requests[^1].Target.Contains('^', StringComparison.Ordinal) ? 400 : 200));
+            "studies",
+            connection => RespondAsync(connection, _east.Requests[^1].Target.Contains('^', StringComparison.Ordinal) ? 400 : 200));
 
         for (var i = 0; i < 2; i++)
         {
@@ -64,13 +65,13 @@ public sealed class CaretWalks : IAsyncDisposable
         _east.On(
             "studies",
             connection => _east.Requests[^1].Target.Contains("%5E", StringComparison.Ordinal)
-                ? SayAsync(connection, 200)
+                ? RespondAsync(connection, 200)
                 : _east.AnswerAsync(connection));
         await _proxy.GetAsync(Named);
         _east.On(
             "studies",
             connection => _east.Requests[^1].Target.Contains('^', StringComparison.Ordinal)
-                ? SayAsync(connection, 400)
+                ? RespondAsync(connection, 400)
                 : _east.AnswerAsync(connection));
 
         Assert.Equal(["1.2.1"], (await _proxy.GetAsync(Named)).Values("0020000D"));
@@ -78,6 +79,6 @@ public sealed class CaretWalks : IAsyncDisposable
 
     private IEnumerable<string> Names => _east.Requests.Select(r => r.Target.Split("PatientName=")[1].Split('&')[0]);
 
-    private static Task SayAsync(RawConnection connection, int status) =>
+    private static Task RespondAsync(RawConnection connection, int status) =>
         connection.SendAsync($"HTTP/1.1 {status} Status\r\nContent-Type: application/dicom+json\r\nContent-Length: 2\r\n\r\n[]");
 }

@@ -48,7 +48,7 @@ public sealed class CircuitWalks : IAsyncDisposable
     [Fact]
     public async Task KeepsTheCircuitClosed_WhenTheProbeSucceeds()
     {
-        _west.Say(request => request.Query == "?limit=1" ? null : PacsAnswer.Text(500, "text/plain", "no"));
+        _west.Respond(request => request.Query == "?limit=1" ? null : PacsAnswer.Text(500, "text/plain", "no"));
         for (var i = 0; i < 5; i++) await _proxy.GetAsync(Studies);
         await AdvanceUntilAsync(() => _west.Requests.Any(r => r.Query == "?limit=1"), "the probe is sent");
         await AdvanceUntilAsync(async () => await StateAsync("west") == "up", "the probe is answered");
@@ -62,8 +62,7 @@ public sealed class CircuitWalks : IAsyncDisposable
     [Fact]
     public async Task OpensTheCircuitWithoutAProbe_WhenThePacsIsUnreachable()
     {
-        await using var proxy = new ProxyHost(
-            ("east", _east.Address), ("west", PartialFailureWalks.DeadAddress()))
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", PartialFailureWalks.DeadAddress()))
         { Time = _time, ["Search:Freshness"] = "00:00:00" };
         for (var i = 0; i < 5; i++)
         {
@@ -95,7 +94,7 @@ public sealed class CircuitWalks : IAsyncDisposable
         await AdvanceUntilAsync(() => _west.Requests.Count == asked + 1, "the recovery probe is sent");
         Assert.Equal("?limit=1", _west.Requests[^1].Query);
         Assert.Equal("open", await CircuitAsync("west"));
-        _west.Mend();
+        _west.Recover();
         await AdvanceUntilAsync(async () => await CircuitAsync("west") == "closed", "the circuit is closed");
 
         var recovered = await _proxy.GetAsync(Studies);
@@ -147,8 +146,7 @@ public sealed class CircuitWalks : IAsyncDisposable
     {
         await using var proxy = new ProxyHost(("east", _east.Address))
         {
-            [
-            "Backends:east:MaxConcurrentRequests"] = "1",
+            ["Backends:east:MaxConcurrentRequests"] = "1",
             ["Search:Freshness"] = "00:00:00"
         };
         await proxy.GetAsync(Studies);
@@ -157,7 +155,7 @@ public sealed class CircuitWalks : IAsyncDisposable
         // One runs and 64 wait; some of a hundred different searches exceed that limit.
         var searches = Enumerable.Range(0, 100).Select(i => proxy.GetAsync($"{Studies}?PatientID={i}")).ToArray();
         await Until.TrueAsync(() => gate.Arrived == 1 && searches.Count(s => s.IsCompleted) == 35, "the excess requests are refused");
-        _east.Mend();
+        _east.Recover();
         var replies = await Task.WhenAll(searches);
 
         var refused = replies.Where(r => (int)r.Status != 200).ToList();

@@ -4,9 +4,9 @@ using Xunit;
 namespace Proxy.Tests.Walks;
 
 /// <summary>Which origins may read answers, and which headers.</summary>
-public sealed class CorsWalks(CorsWalks.OneOrigin one) : IClassFixture<CorsWalks.OneOrigin>
+public sealed class CorsWalks(CorsWalks.OneOrigin fixture) : IClassFixture<CorsWalks.OneOrigin>
 {
-    private readonly ProxyHost _proxy = one.Proxy;
+    private readonly ProxyHost _proxy = fixture.Proxy;
 
     /// <summary>A proxy that allows one origin besides the loopback origins.</summary>
     public sealed class OneOrigin : IAsyncDisposable
@@ -68,7 +68,7 @@ public sealed class CorsWalks(CorsWalks.OneOrigin one) : IClassFixture<CorsWalks
     [Fact]
     public async Task AnswersAPreflight_WithoutAskingAPacs()
     {
-        var asked = one.East.Requests.Count;
+        var asked = fixture.East.Requests.Count;
         var preflight = await PreflightAsync("http://localhost:3000");
 
         Assert.Equal(204, (int)preflight.Status);
@@ -76,7 +76,7 @@ public sealed class CorsWalks(CorsWalks.OneOrigin one) : IClassFixture<CorsWalks
         Assert.Contains("GET", preflight["Access-Control-Allow-Methods"]);
         Assert.Contains("authorization", preflight["Access-Control-Allow-Headers"], StringComparison.OrdinalIgnoreCase);
         Assert.True(int.Parse(preflight["Access-Control-Max-Age"], System.Globalization.CultureInfo.InvariantCulture) > 0);
-        Assert.Equal(asked, one.East.Requests.Count);
+        Assert.Equal(asked, fixture.East.Requests.Count);
     }
 
     private Task<Reply> PreflightAsync(string origin) => _proxy.SendAsync(

@@ -94,8 +94,7 @@ public sealed class CountWalks : IAsyncDisposable
     public async Task CountsTheStudiesOfOtherPacs_WhenOnePacsHangs()
     {
         using var north = new WireMockPacs();
-        await using var proxy = new ProxyHost(
-            ("east", _east.Address), ("west", _west.Address), ("north", north.Address))
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", _west.Address), ("north", north.Address))
         { ["Search:Deadline"] = "00:00:02" };
         north.Hang();
 

@@ -71,7 +71,7 @@ public sealed class DestinationWalks : IDisposable
     public async Task SkipsAnAddress_WhenYarpMarksItUnhealthy()
     {
         _a.Fail(503, "alive");
-        _b.Say(PacsAnswer.Json("[]"), "alive");
+        _b.Respond(PacsAnswer.Json("[]"), "alive");
         await using var proxy = Proxy(_a.Address, _b.Address);
         foreach (var (key, value) in ((string, string)[])[
             ("Enabled", "true"), ("Interval", "00:00:00.200"), ("Timeout", "00:00:05"), ("Policy", "ConsecutiveFailures"),

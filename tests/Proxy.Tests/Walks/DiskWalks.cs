@@ -80,7 +80,7 @@ public sealed class DiskWalks : IDisposable
     public async Task ServesFramesOfACachedInstance_FromMemoryAndFromDisk()
     {
         var file = GetFile("1.2.1.1.2");
-        _east.Say(Archive.Multipart("application/dicom; transfer-syntax=" + ExplicitLittleEndian, file), "/instances/1.2.1.1.2");
+        _east.Respond(Archive.Multipart("application/dicom; transfer-syntax=" + ExplicitLittleEndian, file), "/instances/1.2.1.1.2");
         var pixels = file[^(20 * 30 * 2 * 4)..];
         await using (var first = Start())
         {
@@ -117,7 +117,7 @@ public sealed class DiskWalks : IDisposable
     [Fact]
     public async Task ServesNoFrameAsStored_WhenTheArchiveChoseTheTransferSyntaxOfTheInstance()
     {
-        _east.Say(
+        _east.Respond(
             Archive.Multipart("application/dicom; transfer-syntax=" + ExplicitLittleEndian, GetFile("1.2.1.1.2")), "/instances/1.2.1.1.2");
         await using var proxy = Start();
         await proxy.GetAsync($"{Series}/instances/1.2.1.1.2", ("Accept", "multipart/related; type=\"application/dicom\""));
@@ -136,7 +136,7 @@ public sealed class DiskWalks : IDisposable
     [Fact]
     public async Task ServesNoFrame_WhenTheFileIsOfAnotherInstance()
     {
-        _east.Say(
+        _east.Respond(
             Archive.Multipart("application/dicom; transfer-syntax=" + ExplicitLittleEndian, GetFile("1.2.1.1.3")), "/instances/1.2.1.1.2");
         await using var proxy = Start();
         (await proxy.GetAsync($"{Series}/instances/1.2.1.1.2", Dicom)).IsProblem(502);
@@ -211,7 +211,7 @@ public sealed class DiskWalks : IDisposable
         Assert.Equal(204, (int)(await proxy.SendAsync(HttpMethod.Delete, "/cache", [])).Status);
         hang.Open();
         Assert.Equal(200, (int)(await frame).Status);
-        _east.Mend();
+        _east.Recover();
         Assert.Equal("Proxy; fwd=miss; stored", (await proxy.GetAsync(Frames().First(), AsStored)).CacheStatus);
     }
 

@@ -43,14 +43,14 @@ public sealed class EventWalks : IAsyncDisposable
         await _proxy.GetAsync(Series + "/1.2.1.1/metadata");
         await _proxy.GetAsync(Series + "/1.2.1.1/metadata");
 
-        await Until.TrueAsync(() => listener.Heard.Count == 2);
+        await Until.TrueAsync(() => listener.Events.Count == 2);
         Assert.Equal(["SERIES_ADDED", "INSTANCES_ADDED"], listener.Names);
         Assert.Equal(
             """{"StudyInstanceUID":"1.2.1","SeriesInstanceUIDs":["1.2.1.1","1.2.1.2"],"backend":"east","madeInClient":false}""",
-            listener.Heard.First().Data.ToJsonString());
+            listener.Events.First().Data.ToJsonString());
         Assert.Equal(
             """{"StudyInstanceUID":"1.2.1","SeriesInstanceUID":"1.2.1.1","instances":3,"backend":"east","madeInClient":false}""",
-            listener.Heard.Last().Data.ToJsonString());
+            listener.Events.Last().Data.ToJsonString());
     }
 
     [Fact]
@@ -75,12 +75,12 @@ public sealed class EventWalks : IAsyncDisposable
         _east.Fail(500);
         await _proxy.GetAsync("/dicomweb/studies");
         await _proxy.GetAsync("/dicomweb/studies");
-        _east.Mend();
+        _east.Recover();
         await _proxy.GetAsync("/dicomweb/studies");
 
-        await Until.TrueAsync(() => listener.Heard.Count == 2);
+        await Until.TrueAsync(() => listener.Events.Count == 2);
         Assert.Equal(["BACKEND_DOWN", "BACKEND_UP"], listener.Names);
-        Assert.Equal("""{"backend":"east"}""", listener.Heard.First().Data.ToJsonString());
+        Assert.Equal("""{"backend":"east"}""", listener.Events.First().Data.ToJsonString());
     }
 
     [Fact]
@@ -91,7 +91,7 @@ public sealed class EventWalks : IAsyncDisposable
             await Until.TrueAsync(() => first.LastId.Length > 0);
             var beginning = first.LastId;
             await _proxy.GetAsync(Series);
-            await Until.TrueAsync(() => first.Heard.Count == 1);
+            await Until.TrueAsync(() => first.Events.Count == 1);
             var last = first.LastId;
             first.Dispose();
             await _proxy.GetAsync(Series + "/1.2.1.1/metadata");
@@ -99,7 +99,7 @@ public sealed class EventWalks : IAsyncDisposable
             using var second = await Listener.OpenAsync(_proxy, lastId: last);
             using var third = await Listener.OpenAsync(_proxy, lastId: beginning);
 
-            await Until.TrueAsync(() => second.Heard.Count == 1 && third.Heard.Count == 2);
+            await Until.TrueAsync(() => second.Events.Count == 1 && third.Events.Count == 2);
             Assert.Equal(["INSTANCES_ADDED"], second.Names);
             Assert.Equal(["SERIES_ADDED", "INSTANCES_ADDED"], third.Names);
         }
@@ -112,9 +112,9 @@ public sealed class EventWalks : IAsyncDisposable
 
         using var listener = await Listener.OpenAsync(_proxy, "?event=SERIES_ADDED&study=1.2.1", lastId: "0123456789ab-17");
 
-        await Until.TrueAsync(() => listener.Heard.Count == 2);
+        await Until.TrueAsync(() => listener.Events.Count == 2);
         Assert.Equal(["gap", "SERIES_ADDED"], listener.Names);
-        Assert.Equal("{}", listener.Heard.First().Data.ToJsonString());
+        Assert.Equal("{}", listener.Events.First().Data.ToJsonString());
     }
 
     [Fact]
@@ -129,10 +129,10 @@ public sealed class EventWalks : IAsyncDisposable
         await _proxy.GetAsync(Series + "/1.2.1.1/metadata");
         await _proxy.GetAsync("/dicomweb/studies/1.2.2/series/1.2.2.1/metadata");
 
-        await Until.TrueAsync(() => all.Heard.Count == 4 && series.Heard.Count == 2 && study.Heard.Count == 2 && east.Heard.Count == 4);
-        Assert.All(study.Heard, h => Assert.Equal("1.2.2", (string)h.Data["StudyInstanceUID"]!));
+        await Until.TrueAsync(() => all.Events.Count == 4 && series.Events.Count == 2 && study.Events.Count == 2 && east.Events.Count == 4);
+        Assert.All(study.Events, h => Assert.Equal("1.2.2", (string)h.Data["StudyInstanceUID"]!));
         Assert.Equal(["SERIES_ADDED", "SERIES_ADDED"], series.Names);
-        Assert.Empty(west.Heard);
+        Assert.Empty(west.Events);
     }
 
     [Theory]
@@ -160,7 +160,7 @@ public sealed class EventWalks : IAsyncDisposable
         Assert.NotEqual(beginning, listener.LastId);
         _time.Advance(EventStreams.Beat);
         await Until.TrueAsync(() => listener.Beats == 2);
-        Assert.Empty(listener.Heard);
+        Assert.Empty(listener.Events);
     }
 
     [Fact]
@@ -175,10 +175,10 @@ public sealed class EventWalks : IAsyncDisposable
         for (var n = 1; n <= Events; n++)
         {
             Log.Publish(new ProxyEvent(ProxyEvent.InstancesAdded) { Backend = $"{n}", Added = [.. added] }.With("filling", filling));
-            await Until.TrueAsync(() => quick.Heard.Count == n);
+            await Until.TrueAsync(() => quick.Events.Count == n);
         }
 
-        Assert.Equal(Enumerable.Range(1, Events).Select(n => $"{n}"), quick.Heard.Select(h => (string)h.Data["backend"]!));
+        Assert.Equal(Enumerable.Range(1, Events).Select(n => $"{n}"), quick.Events.Select(h => (string)h.Data["backend"]!));
         using var lines = new StreamReader(await slow.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken));
         var (before, lost, after) = (0, 0, 0);
         while (before + lost + after < Events && await lines.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
@@ -202,8 +202,8 @@ public sealed class EventWalks : IAsyncDisposable
 
         await _proxy.GetAsync(Series + "/1.2.1.1/metadata");
 
-        await Until.TrueAsync(() => listeners.All(l => l.Heard.Count == 2));
-        Assert.Single(listeners.Select(l => string.Join(' ', l.Heard.Select(h => $"{h.Id} {h.Name} {h.Data.ToJsonString()}"))).Distinct());
+        await Until.TrueAsync(() => listeners.All(l => l.Events.Count == 2));
+        Assert.Single(listeners.Select(l => string.Join(' ', l.Events.Select(h => $"{h.Id} {h.Name} {h.Data.ToJsonString()}"))).Distinct());
         var streams = _proxy.Services.GetRequiredService<EventStreams>();
         Assert.Equal(1000, streams.Open);
         foreach (var listener in listeners) listener.Dispose();
@@ -241,7 +241,7 @@ public sealed class EventWalks : IAsyncDisposable
         var streams = proxy.Services.GetRequiredService<EventStreams>();
         await Until.TrueAsync(() => streams.Open == 2);
         for (var n = 0; n < 40; n++) log.Publish(new ProxyEvent(ProxyEvent.PrefetchProgress).With("filling", new string('x', 1 << 20)));
-        await Until.TrueAsync(() => listener.Heard.Count == 40);
+        await Until.TrueAsync(() => listener.Events.Count == 40);
 
         proxy.Services.GetRequiredService<IHostApplicationLifetime>().StopApplication();
 
@@ -256,7 +256,7 @@ public sealed class EventWalks : IAsyncDisposable
         using var listener = await Listener.OpenAsync(_proxy);
         await _proxy.GetAsync("/dicomweb/studies");
         await _proxy.GetAsync(Series + "/1.2.1.1/metadata");
-        await Until.TrueAsync(() => listener.Heard.Count == 2);
-        Assert.All(listener.Heard, h => Assert.DoesNotContain("ZZCANARY", h.Data.ToJsonString(), StringComparison.Ordinal));
+        await Until.TrueAsync(() => listener.Events.Count == 2);
+        Assert.All(listener.Events, h => Assert.DoesNotContain("ZZCANARY", h.Data.ToJsonString(), StringComparison.Ordinal));
     }
 }

@@ -81,7 +81,7 @@ public sealed class FederatedSearchWalks
     {
         using var east = new WireMockPacs();
         using var west = new WireMockPacs();
-        west.Say(PacsAnswer.Text(204, "application/dicom+json", ""));
+        west.Respond(PacsAnswer.Text(204, "application/dicom+json", ""));
         await using var proxy = new ProxyHost(("east", east.Address), ("west", west.Address));
 
         var reply = await proxy.GetAsync(Studies);

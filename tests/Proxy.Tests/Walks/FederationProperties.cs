@@ -11,7 +11,7 @@ namespace Proxy.Tests.Walks;
 /// For any distribution of studies over one to six PACS, any failures and any page size, the concatenated pages equal the list
 /// of one PACS that holds everything.
 /// </summary>
-public sealed partial class FederationProperties(FederationProperties.SixPacs six) : IClassFixture<FederationProperties.SixPacs>
+public sealed partial class FederationProperties(FederationProperties.SixPacs fixture) : IClassFixture<FederationProperties.SixPacs>
 {
     private static readonly string[] Modalities = ["CT", "MR", "SR", "US"];
 
@@ -59,11 +59,11 @@ public sealed partial class FederationProperties(FederationProperties.SixPacs si
         var patient = $"P{SixPacs.Next()}";
         var (count, limit) = (random.Next(1, 7), random.Next(1, 14));
         var studies = Enumerable.Range(1, random.Next(36)).Select(n => Scatter(random, $"1.2.{patient[1..]}.{n}", patient, count)).ToList();
-        for (var i = 0; i < count; i++) six.All[i].Hold(studies.Where(s => s.Parts.ContainsKey(i)).Select(s => s.Parts[i]));
+        for (var i = 0; i < count; i++) fixture.All[i].Hold(studies.Where(s => s.Parts.ContainsKey(i)).Select(s => s.Parts[i]));
         var failing = Enumerable.Range(0, count).Where(_ => random.Next(5) == 0).ToHashSet();
-        foreach (var i in failing) six.All[i].Say(Faults[random.Next(Faults.Length)]);
+        foreach (var i in failing) fixture.All[i].Respond(Faults[random.Next(Faults.Length)]);
         // Each PACS sorts in its own order.
-        foreach (var pacs in six.All)
+        foreach (var pacs in fixture.All)
         {
             var salt = random.Next();
             pacs.Archive.Order = held => held.OrderBy(s => s.Uid.GetHashCode(StringComparison.Ordinal) ^ salt);
@@ -73,10 +73,10 @@ public sealed partial class FederationProperties(FederationProperties.SixPacs si
         if (modalities.Length > 0) search += $"&ModalitiesInStudy={string.Join(',', modalities)}";
 
         var pages = new List<Reply>();
-        do pages.Add(await six.Proxy.GetAsync($"{search}&offset={pages.Count * limit}"));
+        do pages.Add(await fixture.Proxy.GetAsync($"{search}&offset={pages.Count * limit}"));
         while (pages[^1].Rows.Count == limit && pages.Count < 50);
 
-        foreach (var i in failing) six.All[i].Mend();
+        foreach (var i in failing) fixture.All[i].Recover();
         var expected = studies.Where(s => IsFound(s, failing, modalities)).OrderByDescending(s => s.Date, StringComparer.Ordinal)
             .ThenByDescending(s => s.Time, StringComparer.Ordinal).ThenBy(s => s.Uid, StringComparer.Ordinal).ToList();
         Assert.Equal(expected.Select(s => s.Uid), pages.SelectMany(p => p.Values("0020000D")));

@@ -47,7 +47,7 @@ public sealed class ForegroundWalks : IAsyncDisposable
         await Until.TrueAsync(async () => (string?)(await JobAsync(job))["waiting"] == "waiting for a fetch slot");
         Assert.Equal(0, (int)(await JobAsync(job))["frames"]!["done"]!);
 
-        _east.Mend();
+        _east.Recover();
         await client;
         await DoneAsync(job);
         Assert.Equal(2, _east.Count("/1.2.1.1.1/frames/1"));

@@ -4,11 +4,11 @@ using Xunit;
 namespace Proxy.Tests.Walks;
 
 /// <summary>A page of another site cannot reach the proxy under its own name, nor change anything through a user's browser.</summary>
-public sealed class ForeignSiteWalks(ForeignSiteWalks.OneProxy one) : IClassFixture<ForeignSiteWalks.OneProxy>
+public sealed class ForeignSiteWalks(ForeignSiteWalks.OneProxy fixture) : IClassFixture<ForeignSiteWalks.OneProxy>
 {
     private const string Job = """{"studies":["1.2.1"]}""";
 
-    private readonly ProxyHost _proxy = one.Proxy;
+    private readonly ProxyHost _proxy = fixture.Proxy;
 
     public sealed class OneProxy : IAsyncDisposable
     {
@@ -38,7 +38,7 @@ public sealed class ForeignSiteWalks(ForeignSiteWalks.OneProxy one) : IClassFixt
     [InlineData("10.0.0.7")]
     public async Task RefusesRequests_WhenTheHostIsUnknown(string host)
     {
-        var asked = one.East.Requests.Count;
+        var asked = fixture.East.Requests.Count;
         string[] paths =
         [
             "/", "/dicomweb/studies", "/dicomweb/studies/1.2.1/metadata", "/store/studies", "/cache", "/health/ready", "/events",
@@ -50,7 +50,7 @@ public sealed class ForeignSiteWalks(ForeignSiteWalks.OneProxy one) : IClassFixt
             reply.IsProblem(421, names: "Security:AllowedHosts");
             Assert.Equal("Host", (string)reply.Json["parameter"]!);
         }
-        Assert.Equal(asked, one.East.Requests.Count);
+        Assert.Equal(asked, fixture.East.Requests.Count);
     }
 
     [Theory]
@@ -83,7 +83,7 @@ public sealed class ForeignSiteWalks(ForeignSiteWalks.OneProxy one) : IClassFixt
     [InlineData("PUT", "/nothing")]
     public async Task RefusesChanges_WhenThePageIsOfAnotherOrigin(string method, string path)
     {
-        var asked = one.East.Requests.Count(r => r.Method != "GET");
+        var asked = fixture.East.Requests.Count(r => r.Method != "GET");
         (string, string)[][] foreign =
         [
             [("Origin", "https://evil.example")],
@@ -98,7 +98,7 @@ public sealed class ForeignSiteWalks(ForeignSiteWalks.OneProxy one) : IClassFixt
             var reply = await _proxy.SendAsync(new HttpMethod(method), path, headers, Job);
             reply.IsProblem(403, names: "Security:AllowedOrigins");
         }
-        Assert.Equal(asked, one.East.Requests.Count(r => r.Method != "GET"));
+        Assert.Equal(asked, fixture.East.Requests.Count(r => r.Method != "GET"));
         Assert.Empty((await _proxy.GetAsync("/prefetch")).Json.AsArray());
     }
 

@@ -40,7 +40,7 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
     [InlineData("application/json", """{"message":"no \u00e4 at {pacs}"}""", """{"message":"no \u00e4 at {root}"}""")]
     public async Task RewritesThePacsAddress_InTextAndHeaders(string type, string written, string expected)
     {
-        Say(
+        Respond(
             200, type, Expand(written),
             $"Location: {_east.Address}/workitems/1.2.3\r\nContent-Location: {_east.Address}\r\n" +
             $"Warning: 299 {Authority} \"x\"\r\nContent-MD5: x\r\n");
@@ -77,7 +77,7 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
     [InlineData("text/javascript")]
     public async Task NeutralizesActiveContent(string type)
     {
-        Say(
+        Respond(
             200, type, "<script>alert(1)</script>",
             "Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Credentials: true\r\nContent-Security-Policy: default-src *\r\n" +
             "Content-Disposition: inline\r\nClear-Site-Data: \"*\"\r\nService-Worker-Allowed: /\r\n" +
@@ -104,7 +104,7 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
         "multipart/related; type=\"application/dicom+xml\"; boundary=b", "", "--b\r\nContent-Length: 40\r\n\r\n{pacs}\r\n--b--\r\n")]
     public async Task Returns502_WhenTheBodyCannotBeRewritten(string type, string headers, string body)
     {
-        Say(200, type, Expand(body), headers);
+        Respond(200, type, Expand(body), headers);
 
         var reply = await _proxy.GetAsync(Workitems);
 
@@ -213,7 +213,7 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
         .Replace("{root}", $"{_proxy.Address}/backends/east/dicomweb", StringComparison.Ordinal)
         .Replace("{proxy}", new Uri(_proxy.Address).Authority, StringComparison.Ordinal);
 
-    private void Say(int status, string type, string body, string headers = "") =>
+    private void Respond(int status, string type, string body, string headers = "") =>
         _east.On("/workitems", c => c.SendAsync([.. Head(status, type, body.Length, headers), .. Encoding.Latin1.GetBytes(body)]));
 
     private static byte[] Head(int status, string type, int length, string headers = "") =>

@@ -40,7 +40,7 @@ public sealed class ForwardingWalks : IDisposable
     [InlineData("GET", "/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1/rendered", "")]
     public async Task ForwardsRequestsOnTheAllowList(string method, string path, string body)
     {
-        _east.Say(PacsAnswer.Text(
+        _east.Respond(PacsAnswer.Text(
             202, "application/x-vendor", "<b>unchanged</b>") with
         { Headers = [("Set-Cookie", "session=1"), ("X-Vendor", "kept")] });
 
@@ -124,7 +124,7 @@ public sealed class ForwardingWalks : IDisposable
     [InlineData(503)]
     public async Task ForwardsTheStatusOfThePacs(int status)
     {
-        _east.Say(PacsAnswer.Text(status, "text/plain", ""));
+        _east.Respond(PacsAnswer.Text(status, "text/plain", ""));
 
         var reply = await _proxy.GetAsync(Root + "/workitems");
 

@@ -106,7 +106,7 @@ public sealed class FrameStreamingWalks : IDisposable
         second.Dispose();
 
         await disconnected.Task.WaitAsync(Until.Patience, TimeProvider.System, TestContext.Current.CancellationToken);
-        _east.Mend();
+        _east.Recover();
         // The client connection closes before the fetch ends.
         await Until.TrueAsync(
             async () => (await _proxy.GetAsync(Frame, AsStored)).CacheStatus == "Proxy; hit", "it is fetched again and cached");

@@ -4,7 +4,7 @@ using Xunit;
 namespace Proxy.Tests.Walks;
 
 /// <summary>The forms in which a client requests frames, and the cache entries they share.</summary>
-public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalks.OnePacs>
+public sealed class FrameWalks(FrameWalks.OnePacs fixture) : IClassFixture<FrameWalks.OnePacs>
 {
     private const string AsStored = "multipart/related; type=\"application/octet-stream\"; transfer-syntax=*";
 
@@ -14,9 +14,9 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
 
     private static int _instances;
 
-    private readonly WireMockPacs _east = one.East;
+    private readonly WireMockPacs _east = fixture.East;
 
-    private readonly ProxyHost _proxy = one.Proxy;
+    private readonly ProxyHost _proxy = fixture.Proxy;
 
     /// <summary>An instance that no other test requests.</summary>
     private readonly string _uid = $"1.2.1.1.{Interlocked.Increment(ref _instances)}";
@@ -203,7 +203,7 @@ public sealed class FrameWalks(FrameWalks.OnePacs one) : IClassFixture<FrameWalk
     [Fact]
     public async Task Returns406_WhenThePacsSendsAnotherTransferSyntax()
     {
-        _east.Say(Archive.Multipart(
+        _east.Respond(Archive.Multipart(
             $"application/octet-stream; transfer-syntax={HeldSeries.StoredTransferSyntax}",
             Pixels.In(HeldSeries.StoredTransferSyntax, "other", 500)), $"{_uid}/frames/1");
 

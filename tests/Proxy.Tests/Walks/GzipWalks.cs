@@ -27,7 +27,7 @@ public sealed class GzipWalks : IDisposable
     [InlineData("x-gzip")]
     public async Task DecompressesAGzipAnswer(string coding)
     {
-        Say(Gzip(_east.Archive.Answer("studies/1.2.1/series/1.2.1.1/metadata", "", "").Body), coding);
+        Respond(Gzip(_east.Archive.Answer("studies/1.2.1/series/1.2.1.1/metadata", "", "").Body), coding);
 
         Assert.Equal(40, (await _proxy.GetAsync(Series)).Rows.Count);
         Assert.All(_east.Requests, r => Assert.Equal("gzip", r.Headers["Accept-Encoding"]));
@@ -43,7 +43,7 @@ public sealed class GzipWalks : IDisposable
     public async Task Returns502AndCachesNothing_WhenTheGzipBodyIsBroken(string fault)
     {
         var compressed = Gzip(_east.Archive.Answer("studies/1.2.1/series/1.2.1.1/metadata", "", "").Body);
-        Say(fault switch
+        Respond(fault switch
         {
             "cut" => compressed[..(compressed.Length / 2)],
             "cut trailer" => compressed[..^4],
@@ -54,12 +54,12 @@ public sealed class GzipWalks : IDisposable
         });
 
         (await _proxy.GetAsync(Series)).IsProblem(502, names: "east");
-        _east.Mend();
+        _east.Recover();
         Assert.Equal(40, (await _proxy.GetAsync(Series)).Rows.Count);
     }
 
-    private void Say(byte[] body, string coding = "gzip") =>
-        _east.Say(new PacsAnswer(200, "application/dicom+json", body) { Headers = [("Content-Encoding", coding)] }, "/metadata");
+    private void Respond(byte[] body, string coding = "gzip") =>
+        _east.Respond(new PacsAnswer(200, "application/dicom+json", body) { Headers = [("Content-Encoding", coding)] }, "/metadata");
 
     private static byte[] Gzip(byte[] body)
     {

@@ -38,7 +38,7 @@ public sealed class InvalidElementWalks : IAsyncDisposable
     [MemberData(nameof(InvalidMembers))]
     public async Task DropsTheAttribute_WhenAMemberOfARowIsInvalid(string member)
     {
-        SayWith("studies", rows => rows[0] = $"{{{member},{rows[0][1..]}");
+        RespondWithChanged("studies", rows => rows[0] = $"{{{member},{rows[0][1..]}");
 
         var reply = await _proxy.GetAsync(Studies);
 
@@ -52,7 +52,7 @@ public sealed class InvalidElementWalks : IAsyncDisposable
     [MemberData(nameof(InvalidElements))]
     public async Task DropsTheRow_WhenAnElementOfAListIsInvalid(string element)
     {
-        SayWith("studies", rows => rows.Insert(1, element));
+        RespondWithChanged("studies", rows => rows.Insert(1, element));
 
         var reply = await _proxy.GetAsync(Studies);
 
@@ -63,7 +63,7 @@ public sealed class InvalidElementWalks : IAsyncDisposable
     [Fact]
     public async Task Returns502_WhenNoElementOfAListIsADataset()
     {
-        _east.Say(PacsAnswer.Json("[\"27f7126f-4f66fb14\",\"3d2f0f3e-1b7e9d3a\"]"));
+        _east.Respond(PacsAnswer.Json("[\"27f7126f-4f66fb14\",\"3d2f0f3e-1b7e9d3a\"]"));
         (await _proxy.GetAsync(Studies)).IsProblem(502);
     }
 
@@ -71,7 +71,7 @@ public sealed class InvalidElementWalks : IAsyncDisposable
     [MemberData(nameof(InvalidMembers))]
     public async Task DropsTheAttribute_WhenAMemberOfMetadataIsInvalid(string member)
     {
-        SayWith("metadata", rows => rows[1] = $"{{{member},{rows[1][1..]}", Studies + "/1.2.1/series/1.2.1.1/metadata");
+        RespondWithChanged("metadata", rows => rows[1] = $"{{{member},{rows[1][1..]}", Studies + "/1.2.1/series/1.2.1.1/metadata");
 
         foreach (var status in (string[])["Proxy; fwd=miss; stored", "Proxy; hit"])
         {
@@ -88,7 +88,7 @@ public sealed class InvalidElementWalks : IAsyncDisposable
     [MemberData(nameof(InvalidElements))]
     public async Task DropsTheInstance_WhenAnElementOfMetadataIsInvalid(string element)
     {
-        SayWith("metadata", rows => rows.Insert(1, element), Studies + "/1.2.1/series/1.2.1.1/metadata");
+        RespondWithChanged("metadata", rows => rows.Insert(1, element), Studies + "/1.2.1/series/1.2.1.1/metadata");
 
         var reply = await _proxy.GetAsync(Metadata);
 
@@ -102,14 +102,15 @@ public sealed class InvalidElementWalks : IAsyncDisposable
     [InlineData("[{\"HttpError\":\"no\"}]")]
     public async Task Returns502_WhenMetadataHasNoInstance(string answer)
     {
-        _east.Say(PacsAnswer.Json(answer), "metadata");
+        _east.Respond(PacsAnswer.Json(answer), "metadata");
         (await _proxy.GetAsync(Metadata)).IsProblem(502);
     }
 
     [Fact]
     public async Task SplitsTwoModalities_WhenOneValueHasBoth()
     {
-        SayWith("studies", rows => rows[0] = rows[0].Replace("\"Value\":[\"CT\"]", "\"Value\":[\"CT\\\\SR\"]", StringComparison.Ordinal));
+        RespondWithChanged(
+            "studies", rows => rows[0] = rows[0].Replace("\"Value\":[\"CT\"]", "\"Value\":[\"CT\\\\SR\"]", StringComparison.Ordinal));
 
         var reply = await _proxy.GetAsync(Studies);
 
@@ -126,7 +127,7 @@ public sealed class InvalidElementWalks : IAsyncDisposable
             ("studies", ["1.2.1"]), ("/series", ["1.2.1", "1.2.1.1"]),
             ("/metadata", ["1.2.1", "1.2.1.1", "1.2.1.1.1", "1.2.1.1.2", "1.2.1.1.3"])])
         {
-            SayWith(pathEnd, rows =>
+            RespondWithChanged(pathEnd, rows =>
             {
                 for (var i = 0; i < rows.Count; i++)
                     foreach (var uid in uids) rows[i] = rows[i].Replace($"[\"{uid}\"]", $"[\"{uid}{padding}\"]", StringComparison.Ordinal);
@@ -145,11 +146,11 @@ public sealed class InvalidElementWalks : IAsyncDisposable
     }
 
     /// <summary>The PACS now answers a path with a changed answer of its archive.</summary>
-    private void SayWith(string pathEnd, Action<List<string>> change, string path = Studies)
+    private void RespondWithChanged(string pathEnd, Action<List<string>> change, string path = Studies)
     {
         var rows = JsonNode.Parse(_east.Archive.Answer(path["/dicomweb/".Length..], "", "").Body)!.AsArray()
             .Select(row => row!.ToJsonString()).ToList();
         change(rows);
-        _east.Say(PacsAnswer.Json($"[{string.Join(',', rows)}]"), pathEnd);
+        _east.Respond(PacsAnswer.Json($"[{string.Join(',', rows)}]"), pathEnd);
     }
 }

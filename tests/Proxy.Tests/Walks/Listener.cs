@@ -5,12 +5,12 @@ using Xunit;
 namespace Proxy.Tests.Walks;
 
 /// <summary>An event as a client received it.</summary>
-public sealed record Heard(string Id, string Name, JsonNode Data);
+public sealed record ReceivedEvent(string Id, string Name, JsonNode Data);
 
 /// <summary>A client of <c>/events</c> that reads the stream like a browser's EventSource, and strictly.</summary>
 public sealed class Listener : IDisposable
 {
-    private readonly ConcurrentQueue<Heard> _heard = new();
+    private readonly ConcurrentQueue<ReceivedEvent> _events = new();
     private int _beats;
 
     private Listener(HttpResponseMessage response)
@@ -21,9 +21,9 @@ public sealed class Listener : IDisposable
 
     public HttpResponseMessage Response { get; }
 
-    public IReadOnlyCollection<Heard> Heard => _heard;
+    public IReadOnlyCollection<ReceivedEvent> Events => _events;
 
-    public IEnumerable<string> Names => _heard.Select(h => h.Name);
+    public IEnumerable<string> Names => _events.Select(h => h.Name);
 
     /// <summary>The id that a reconnect sends in <c>Last-Event-ID</c>.</summary>
     public string LastId { get; private set; } = "";
@@ -72,6 +72,6 @@ public sealed class Listener : IDisposable
         Assert.All(expected.Zip(block), pair => Assert.StartsWith(pair.First, pair.Second));
         LastId = block.Find(line => line.StartsWith("id: ", StringComparison.Ordinal))!["id: ".Length..];
         if (block[0] == ":") Interlocked.Increment(ref _beats);
-        if (block.Count == 3) _heard.Enqueue(new(LastId, block[1]["event: ".Length..], JsonNode.Parse(block[2]["data: ".Length..])!));
+        if (block.Count == 3) _events.Enqueue(new(LastId, block[1]["event: ".Length..], JsonNode.Parse(block[2]["data: ".Length..])!));
     }
 }

@@ -44,8 +44,8 @@ public sealed class LogWalks
         Assert.Contains(Canary, (await proxy.GetAsync("/dicomweb/studies")).Text);
         foreach (var fault in Faults)
         {
-            east.Say(fault);
-            west.Say(fault);
+            east.Respond(fault);
+            west.Respond(fault);
             await RequestAllAsync();
         }
         east.Dispose();

@@ -27,7 +27,7 @@ public sealed class MadeInClientWalks : IAsyncDisposable
         await PrefetchAsync();
         Assert.Equal("True: True True", await MarksAsync());
         await _proxy.GetAsync(Study + "/series");
-        await Until.TrueAsync(() => listener.Heard.Count > 0);
+        await Until.TrueAsync(() => listener.Events.Count > 0);
         Assert.Equal(["SERIES_ADDED"], listener.Names);
         Assert.Equal("False: False False", await MarksAsync());
     }
@@ -42,7 +42,7 @@ public sealed class MadeInClientWalks : IAsyncDisposable
         await _proxy.GetAsync(Study + "/series");
         await _proxy.GetAsync(Study + "/series/1.2.1.2/metadata");
 
-        await Until.TrueAsync(() => listener.Heard.Count == 4);
+        await Until.TrueAsync(() => listener.Events.Count == 4);
         Assert.Equal(("Proxy; hit; detail=prefetched", "Proxy; hit"), (first.CacheStatus, second.CacheStatus));
         Assert.Equal(
             [
@@ -53,7 +53,7 @@ public sealed class MadeInClientWalks : IAsyncDisposable
                 "INSTANCES_ADDED " +
                 """{"StudyInstanceUID":"1.2.1","SeriesInstanceUID":"1.2.1.2","instances":2,"backend":"east","madeInClient":false}""",
             ],
-            listener.Heard.Select(heard => $"{heard.Name} {heard.Data.ToJsonString()}"));
+            listener.Events.Select(e => $"{e.Name} {e.Data.ToJsonString()}"));
     }
 
     [Fact]
@@ -70,8 +70,7 @@ public sealed class MadeInClientWalks : IAsyncDisposable
     public async Task KeepsTheMark_WhenASearchListsAndCountsTheStudy()
     {
         using var west = new WireMockPacs(new HeldStudy("1.2.1").With("1.2.1.3", "MR", 2));
-        await using var proxy = new ProxyHost(
-            ("east", _east.Address), ("west", west.Address))
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address))
         { ["Cache:Metadata:Freshness"] = "00:00:00" };
         using var listener = await Listener.OpenAsync(proxy, "?event=SERIES_ADDED,INSTANCES_ADDED");
         await proxy.SendAsync(HttpMethod.Post, "/prefetch", [], """{"studies":["1.2.1"]}""");
@@ -84,7 +83,7 @@ public sealed class MadeInClientWalks : IAsyncDisposable
             (await proxy.GetAsync("/store/studies/1.2.1")).Json["seriesLists"]!.AsArray(),
             list => Assert.True((bool)list!["madeInClient"]!));
         await proxy.GetAsync(Study + "/series/1.2.1.3/metadata");
-        await Until.TrueAsync(() => listener.Heard.Count == 3);
+        await Until.TrueAsync(() => listener.Events.Count == 3);
         Assert.Equal(["SERIES_ADDED", "SERIES_ADDED", "INSTANCES_ADDED"], listener.Names);
     }
 
@@ -92,8 +91,7 @@ public sealed class MadeInClientWalks : IAsyncDisposable
     public async Task DoesNotMoveASeriesToAnotherPacs_UntilAClientReadsIt()
     {
         using var west = new WireMockPacs(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 3));
-        await using var proxy = new ProxyHost(
-            ("east", _east.Address), ("west", west.Address))
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address))
         { ["Cache:Metadata:Freshness"] = "00:00:00" };
         await proxy.GetAsync(Study + "/series/1.2.1.1/metadata");
         west.Hold(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 5));
@@ -101,7 +99,7 @@ public sealed class MadeInClientWalks : IAsyncDisposable
 
         await proxy.SendAsync(HttpMethod.Post, "/prefetch", [], """{"studies":["1.2.1"]}""");
         await Until.TrueAsync(
-            () => listener.Heard.Any(heard => heard.Name == "PREFETCH_PROGRESS" && (string)heard.Data["job"]!["state"]! == "done"));
+            () => listener.Events.Any(e => e.Name == "PREFETCH_PROGRESS" && (string)e.Data["job"]!["state"]! == "done"));
 
         Assert.Equal(5, west.Count("/frames/1"));
         Assert.All(listener.Names, name => Assert.Equal("PREFETCH_PROGRESS", name));

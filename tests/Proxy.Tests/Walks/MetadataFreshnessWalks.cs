@@ -135,7 +135,7 @@ public sealed class MetadataFreshnessWalks : IDisposable
             Assert.Contains(stale.Warnings, w => w.Contains("east", StringComparison.Ordinal));
         }
 
-        _east.Mend();
+        _east.Recover();
         Assert.Equal("Proxy; hit", (await _proxy.GetAsync(Series + "/metadata")).CacheStatus);
     }
 

@@ -182,11 +182,11 @@ public sealed class MetadataWalks : IDisposable
     [InlineData("null")]
     public async Task Returns502AndCachesNothing_WhenTheAnswerIsInvalid(string answer)
     {
-        _east.Say(PacsAnswer.Json(answer), "/metadata");
+        _east.Respond(PacsAnswer.Json(answer), "/metadata");
         (await _proxy.GetAsync(Series + "/metadata")).IsProblem(502, names: "east");
         (await _proxy.GetAsync(Study + "/metadata")).IsProblem(502, names: "east");
 
-        _east.Mend();
+        _east.Recover();
         Assert.Equal(40, (await _proxy.GetAsync(Series + "/metadata")).Rows.Count);
     }
 }

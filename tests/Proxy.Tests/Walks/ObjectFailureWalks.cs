@@ -39,7 +39,7 @@ public sealed class ObjectFailureWalks : IAsyncDisposable
         _east.Fail(status, "/frames/1");
         for (var i = 1; i <= 10; i++) Assert.NotEqual(200, (int)(await _proxy.GetAsync($"{Instances}{i}/frames/1", AsStored)).Status);
         _time.Advance(TimeSpan.FromSeconds(2));
-        _east.Mend();
+        _east.Recover();
 
         Assert.Equal(2, (await _proxy.GetAsync("/dicomweb/studies")).Rows.Count);
         Assert.Equal(
@@ -88,7 +88,7 @@ public sealed class ObjectFailureWalks : IAsyncDisposable
         for (var i = 0; i < 5; i++) (await _proxy.GetAsync(Instances + "1/frames/1", AsStored)).IsProblem(404, names: "east");
         Assert.Equal(1, _east.Count("/frames/1"));
 
-        _east.Mend();
+        _east.Recover();
         _time.Advance(TimeSpan.FromSeconds(30));
         Assert.Equal(200, (int)(await _proxy.GetAsync(Instances + "1/frames/1", AsStored)).Status);
         await AssertUpAsync();
@@ -100,7 +100,7 @@ public sealed class ObjectFailureWalks : IAsyncDisposable
     [InlineData(500)]
     public async Task Returns406AndServesTheStoredForm_WhenAWorkingPacsCannotProduceAForm(int status)
     {
-        _east.Say(request => request.Headers.GetValueOrDefault("Accept", "").Contains(
+        _east.Respond(request => request.Headers.GetValueOrDefault("Accept", "").Contains(
             "image/jpeg", StringComparison.Ordinal) ? PacsAnswer.Text(status, "text/plain", "no") : null);
         for (var i = 0; i < 3; i++) (await _proxy.GetAsync(Instances + "1/frames/1", AsJpeg)).IsProblem(406, names: "east");
         Assert.Equal(1, _east.Count("/frames/1"));
@@ -122,7 +122,7 @@ public sealed class ObjectFailureWalks : IAsyncDisposable
         (await _proxy.GetAsync(Instances + "1/frames/1", AsStored)).IsProblem(502, names: "east");
         (await _proxy.GetAsync(Instances + "1/frames/1", AsStored)).IsProblem(502, names: "east");
         Assert.Equal(2, _east.Count("/frames/1"));
-        _east.Mend();
+        _east.Recover();
         Assert.Equal(200, (int)(await _proxy.GetAsync(Instances + "1/frames/1", AsStored)).Status);
     }
 

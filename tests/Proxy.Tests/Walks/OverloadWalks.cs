@@ -40,8 +40,8 @@ public sealed class OverloadWalks : IAsyncDisposable
     [Fact]
     public async Task Returns503WithTheShortestRetryAfter_WhenEveryPacsIsOverloaded()
     {
-        _east.Say(TooMany);
-        _west.Say(Unavailable);
+        _east.Respond(TooMany);
+        _west.Respond(Unavailable);
         for (var i = 0; i < 7; i++)
         {
             var reply = await _proxy.GetAsync(Studies);
@@ -55,17 +55,17 @@ public sealed class OverloadWalks : IAsyncDisposable
             Assert.Equal("up", (string)backends[name]!["state"]!);
             Assert.Equal("closed", (string)backends[name]!["circuit"]!);
         }
-        _east.Mend();
-        _west.Mend();
+        _east.Recover();
+        _west.Recover();
         Assert.Equal(2, (await _proxy.GetAsync(Studies)).Rows.Count);
     }
 
     [Fact]
     public async Task LimitsAnOverloadedPacsToAQuarterOfTheRequests_UntilRetryAfterEnds()
     {
-        _east.Say(TooMany);
+        _east.Respond(TooMany);
         await _proxy.GetAsync(Studies);
-        _east.Mend();
+        _east.Recover();
 
         await AskTwelveAsync("a", inside: 2);
         Assert.Equal(2, _east.Peak);
@@ -111,7 +111,7 @@ public sealed class OverloadWalks : IAsyncDisposable
         var searches = Enumerable.Range(0, 12).Select(i => _proxy.GetAsync($"/backends/east/dicomweb/studies?PatientID={prefix}{i}"))
             .ToArray();
         await Until.TrueAsync(() => _proxy.Arrived == before + 12 && gate.Arrived == inside, $"{inside} are inside");
-        _east.Mend();
+        _east.Recover();
         foreach (var reply in await Task.WhenAll(searches)) Assert.Equal(200, (int)reply.Status);
     }
 }

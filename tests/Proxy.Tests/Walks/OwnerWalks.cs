@@ -86,7 +86,7 @@ public sealed class OwnerWalks : IDisposable
         });
         Assert.Equal(3, (await proxy.GetAsync(Series + "/metadata")).Rows.Count);
         await isLetGo.Task.WaitAsync(TestContext.Current.CancellationToken);
-        west.Mend();
+        west.Recover();
         _east.Fail(500);
 
         Assert.Equal(200, (int)(await proxy.GetAsync(Frame)).Status);
@@ -175,7 +175,7 @@ public sealed class OwnerWalks : IDisposable
 
         Assert.Equal(200, (int)(await _proxy.GetAsync(Frame)).Status);
         Assert.Equal(1, _west.Count("/metadata"));
-        _east.Mend();
+        _east.Recover();
 
         // The series has moved: the west now serves its metadata and the next frames, though the east is back.
         await _proxy.GetAsync(Series + "/metadata");
@@ -233,7 +233,7 @@ public sealed class OwnerWalks : IDisposable
         _east.Fail(500);
         time.Advance(TimeSpan.FromSeconds(11));
         Assert.Equal("west", await OwnerAsync());
-        _east.Mend();
+        _east.Recover();
 
         // The east answers series lists again: the series does not move back within the first minute.
         for (var seconds = 0; seconds < 55; seconds += 11)
@@ -293,7 +293,7 @@ public sealed class OwnerWalks : IDisposable
         (await _proxy.GetAsync(Frame, ("Accept", "multipart/related; type=\"image/jp2\"; transfer-syntax=1.2.840.10008.1.2.4.90")))
             .IsProblem(406);
 
-        _east.Mend();
+        _east.Recover();
         Assert.Equal(200, (int)(await _proxy.GetAsync(Frame)).Status);
         Assert.Equal(0, _west.Count("/frames/1") + _west.Count("/metadata"));
     }
@@ -319,12 +319,12 @@ public sealed class OwnerWalks : IDisposable
     public async Task Returns502AndDoesNotRememberIt_WhenAListedSeriesHasNoMetadata(int status)
     {
         _east.Hold(Study(instances: 3));
-        _east.Say(PacsAnswer.Text(status, "application/dicom+json", status == 200 ? "[]" : ""), "/metadata");
+        _east.Respond(PacsAnswer.Text(status, "application/dicom+json", status == 200 ? "[]" : ""), "/metadata");
 
         (await _proxy.GetAsync(Series + "/metadata")).IsProblem(502, names: "east");
         Assert.Equal(2, _east.Count("/metadata"));
 
-        _east.Mend();
+        _east.Recover();
         Assert.Equal(3, (await _proxy.GetAsync(Series + "/metadata")).Rows.Count);
         Assert.Equal(200, (int)(await _proxy.GetAsync(Frame)).Status);
     }
@@ -334,7 +334,7 @@ public sealed class OwnerWalks : IDisposable
     {
         _east.Hold(Study(instances: 3));
         _west.Hold(Study(instances: 3));
-        _east.Say(PacsAnswer.Json("[]"), "/metadata");
+        _east.Respond(PacsAnswer.Json("[]"), "/metadata");
 
         Assert.Equal(3, (await _proxy.GetAsync(Series + "/metadata")).Rows.Count);
         Assert.Equal(1, _west.Count("/metadata"));

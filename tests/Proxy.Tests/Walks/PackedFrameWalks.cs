@@ -205,7 +205,8 @@ public sealed class PackedFrameWalks : IAsyncDisposable
     {
         _east.Archive.Hold(new HeldStudy("1.2.1").With(new HeldSeries("1.2.1.1", "CT", 1) { Frames = 2, FrameBytes = 10_000 }));
         foreach (var frame in (string[])["1", "2"])
-            _east.Say(Archive.Multipart($"application/octet-stream; transfer-syntax={ExplicitLittleEndian}", Smooth), "/frames/" + frame);
+            _east.Respond(
+                Archive.Multipart($"application/octet-stream; transfer-syntax={ExplicitLittleEndian}", Smooth), "/frames/" + frame);
         for (var i = 0; i < 5; i++)
         {
             var reply = await _proxy.GetAsync(Path + ",2", ("Accept", Multipart), ("Accept-Encoding", Browser));
@@ -270,8 +271,8 @@ public sealed class PackedFrameWalks : IAsyncDisposable
 
     private void Hold(byte[] pixels, string type = $"application/octet-stream; transfer-syntax={ExplicitLittleEndian}")
     {
-        _east.Mend();
-        _east.Say(Archive.Multipart(type, pixels), "/frames/1");
+        _east.Recover();
+        _east.Respond(Archive.Multipart(type, pixels), "/frames/1");
     }
 
     /// <summary>Requests the frame until the answer is compressed.</summary>

@@ -85,7 +85,7 @@ public sealed class PagingWalks : IAsyncDisposable
     {
         _east.Fail(400, "studies");
         (await _proxy.GetAsync(Studies)).IsProblem(400);
-        _east.Mend();
+        _east.Recover();
 
         var before = _east.Requests.Count;
 
@@ -105,7 +105,7 @@ public sealed class PagingWalks : IAsyncDisposable
     [Fact]
     public async Task StopsReading_WhenPagesHaveNoValidRows()
     {
-        _east.Say(PacsAnswer.Json("""[{"0020000D":{"vr":"UI","Value":["1.2.3"]}},{"00080020":{"vr":"DA"}}]""") with
+        _east.Respond(PacsAnswer.Json("""[{"0020000D":{"vr":"UI","Value":["1.2.3"]}},{"00080020":{"vr":"DA"}}]""") with
         {
             Headers = [("Warning", "299 pacs: There are 7 additional results that can be requested")],
         });
@@ -216,7 +216,7 @@ public sealed class PagingWalks : IAsyncDisposable
     public async Task Returns413_WhenThePageIsPastTheReadLimit()
     {
         var rows = Enumerable.Range(1, 100_002).Select(n => $$$"""{"0020000D":{"vr":"UI","Value":["1.8.{{{n}}}"]}}""");
-        _east.Say(PacsAnswer.Json($"[{string.Join(',', rows)}]"));
+        _east.Respond(PacsAnswer.Json($"[{string.Join(',', rows)}]"));
 
         (await _proxy.GetAsync(Studies + "?limit=10&offset=100000")).IsProblem(413, names: "100000");
         (await _proxy.GetAsync(Studies + "?limit=2147483647")).IsProblem(413);

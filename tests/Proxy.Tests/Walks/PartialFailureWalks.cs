@@ -5,7 +5,7 @@ using Xunit;
 namespace Proxy.Tests.Walks;
 
 /// <summary>A failed PACS costs its own rows only, and the proxy never replaces its failure with an empty list.</summary>
-public sealed class PartialFailureWalks(PartialFailureWalks.TwoPacs two) : IClassFixture<PartialFailureWalks.TwoPacs>
+public sealed class PartialFailureWalks(PartialFailureWalks.TwoPacs fixture) : IClassFixture<PartialFailureWalks.TwoPacs>
 {
     private const string Search = "/dicomweb/studies?PatientID=P1";
 
@@ -62,12 +62,12 @@ public sealed class PartialFailureWalks(PartialFailureWalks.TwoPacs two) : IClas
     public async Task ReturnsTheOtherRowsAndNamesThePacs_WhenOneFails(string fault)
     {
         var search = $"{Search}&StudyDescription=one,{Uri.EscapeDataString(fault)}";
-        two.West.Say(BadAnswers[fault]);
+        fixture.West.Respond(BadAnswers[fault]);
 
-        AssertOnlyEast(await two.Proxy.GetAsync(search));
+        AssertOnlyEast(await fixture.Proxy.GetAsync(search));
 
-        two.West.Mend();
-        var recovered = await two.Proxy.GetAsync(search);
+        fixture.West.Recover();
+        var recovered = await fixture.Proxy.GetAsync(search);
         Assert.Equal(2, recovered.Rows.Count);
         Assert.Empty(recovered.Warnings);
         Assert.Equal("", recovered["X-Failed-Backends"]);
@@ -77,13 +77,13 @@ public sealed class PartialFailureWalks(PartialFailureWalks.TwoPacs two) : IClas
     [MemberData(nameof(Names))]
     public async Task ReturnsAProblem_WhenEveryBackendFails(string fault)
     {
-        two.East.Say(BadAnswers[fault]);
-        two.West.Say(BadAnswers[fault]);
+        fixture.East.Respond(BadAnswers[fault]);
+        fixture.West.Respond(BadAnswers[fault]);
 
-        var reply = await two.Proxy.GetAsync($"{Search}&StudyDescription=all,{Uri.EscapeDataString(fault)}");
+        var reply = await fixture.Proxy.GetAsync($"{Search}&StudyDescription=all,{Uri.EscapeDataString(fault)}");
 
-        two.East.Mend();
-        two.West.Mend();
+        fixture.East.Recover();
+        fixture.West.Recover();
         reply.IsProblem(502, names: "east");
         reply.IsProblem(502, names: "west");
     }
@@ -94,7 +94,7 @@ public sealed class PartialFailureWalks(PartialFailureWalks.TwoPacs two) : IClas
         using var east = new WireMockPacs(EastStudy);
         using var west = new WireMockPacs();
         await using var proxy = new ProxyHost(("east", east.Address), ("west", west.Address));
-        west.Say(PacsAnswer.Json("""[{"0020000D":{"vr":"UI","Value":["1.2.666"]}}]"""));
+        west.Respond(PacsAnswer.Json("""[{"0020000D":{"vr":"UI","Value":["1.2.666"]}}]"""));
 
         AssertOnlyEast(await proxy.GetAsync("/dicomweb/studies?StudyInstanceUID=1.2.1"));
     }
@@ -120,7 +120,7 @@ public sealed class PartialFailureWalks(PartialFailureWalks.TwoPacs two) : IClas
         AssertOnlyEast(await proxy.GetAsync(Search));
 
         Assert.False(gate.IsOpen);
-        west.Mend();
+        west.Recover();
         Assert.Equal(2, (await proxy.GetAsync(Search)).Rows.Count);
     }
 
@@ -175,7 +175,7 @@ public sealed class PartialFailureWalks(PartialFailureWalks.TwoPacs two) : IClas
         using var east = new WireMockPacs(EastStudy);
         using var west = new WireMockPacs();
         await using var proxy = new ProxyHost(("east", east.Address), ("west", west.Address));
-        west.Say(PacsAnswer.Json(
+        west.Respond(PacsAnswer.Json(
             """[{"00080020":{"vr":"DA","Value":["20240101"]}},""" +
             """{"0020000D":{"vr":"UI","Value":["../etc"]}},{"0020000D":{"vr":"UI","Value":["1.2.2"]}}]"""));
 

@@ -230,7 +230,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
     {
         _proxy["Prefetch:MaxConcurrentRequests"] = "1";
         _east.Hold(new HeldStudy("1.4.1").With("1.4.1.1", "CT", 40).With("1.4.1.2", "CT", 2));
-        _east.Say(
+        _east.Respond(
             request => request.Path.Contains("/1.4.1.1.", StringComparison.Ordinal) ? PacsAnswer.Text(504, "text/plain", "no") : null);
         var job = await PostAsync("""{"studies":["1.4.1"]}""");
         await DoneAsync("asked");
@@ -297,7 +297,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
         Assert.Equal(204, (int)(await _proxy.SendAsync(HttpMethod.Delete, job, [])).Status);
 
         Assert.Equal("cancelled", (string)(await JobAsync(job))["state"]!);
-        _east.Mend();
+        _east.Recover();
         await _proxy.GetAsync("/dicomweb/studies");
         Assert.Equal(4, _east.Count("/frames/1"));
         // A second DELETE removes the job from the list.
@@ -355,8 +355,8 @@ public sealed class PrefetchWalks : IAsyncDisposable
             new HeldStudy("1.6.1").With("1.6.1.1", "CT", 8), new HeldStudy("1.6.2").With("1.6.2.1", "CT", 8),
             new HeldStudy("1.6.3").With("1.6.3.1", "CT", 8));
         var pixels = new byte[256 * 240];
-        _east.Say(GetSeries([.. Enumerable.Range(1, 8).Select(i => $"1.6.2.1.{i}")], pixels), "/series/1.6.2.1");
-        _east.Say(GetSeries([.. Enumerable.Range(1, 5).Select(i => $"1.6.3.1.{i}")], pixels), "/series/1.6.3.1");
+        _east.Respond(GetSeries([.. Enumerable.Range(1, 8).Select(i => $"1.6.2.1.{i}")], pixels), "/series/1.6.2.1");
+        _east.Respond(GetSeries([.. Enumerable.Range(1, 5).Select(i => $"1.6.3.1.{i}")], pixels), "/series/1.6.3.1");
 
         await PostAsync("""{"studies":["1.6.1","1.6.2"]}""");
         await DoneAsync("asked");
@@ -381,7 +381,7 @@ public sealed class PrefetchWalks : IAsyncDisposable
     {
         _proxy["Prefetch:MaxConcurrentRequests"] = "1";
         _east.Hold(new HeldStudy("1.6.1").With("1.6.1.1", "CT", 8), new HeldStudy("1.6.2").With("1.6.2.1", "CT", 8));
-        _east.Say(
+        _east.Respond(
             GetSeries([.. Enumerable.Range(1, 8).Select(i => $"1.6.2.1.{i}")], new byte[256 * 240], series: "1.6.9.1"), "/series/1.6.2.1");
 
         await PostAsync("""{"studies":["1.6.1","1.6.2"]}""");

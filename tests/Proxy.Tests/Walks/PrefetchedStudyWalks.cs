@@ -101,7 +101,7 @@ public sealed class PrefetchedStudyWalks : IAsyncDisposable
         return (await _proxy.GetAsync(job)).Json;
     }
 
-    private void Describe(string series, string modality, params (string Tag, string Vr, object? Value)[] more) => _east.Say(
+    private void Describe(string series, string modality, params (string Tag, string Vr, object? Value)[] more) => _east.Respond(
         PacsAnswer.Json(new JsonArray(DicomJson.Dataset([
             ("00080018", "UI", series + ".1"), (
                 "00080060", "CS", modality), ("0020000D", "UI", "1.8.1"), ("0020000E", "UI", series), ("00200013", "IS",

@@ -132,7 +132,7 @@ public sealed class SchedulingWalks : IAsyncDisposable
         await AdvanceUntilAsync(async () => (string?)(await proxy.GetAsync(job)).Json["waiting"] == "backend 'east' is unavailable");
         Assert.Equal(frames, _east.Requests.Count(r => r.Path.Contains("/frames/", StringComparison.Ordinal)));
 
-        _east.Mend();
+        _east.Recover();
         await AdvanceUntilAsync(async () => (string)(await proxy.GetAsync(job)).Json["state"]! == "done");
         Assert.Equal(3, (int)(await proxy.GetAsync(job)).Json["frames"]!["done"]!);
 
@@ -174,7 +174,7 @@ public sealed class SchedulingWalks : IAsyncDisposable
             await Until.TrueAsync(async () => (int)(await first.GetAsync(job)).Json["frames"]!["done"]! == 2);
             await Until.TrueAsync(async () => (int)(await first.GetAsync("/cache")).Json["disk"]!["entries"]! == 2);
         }
-        _east.Mend();
+        _east.Recover();
 
         await using var second = Start();
         await Until.TrueAsync(async () => (string)(await second.GetAsync(job)).Json["state"]! == "done");

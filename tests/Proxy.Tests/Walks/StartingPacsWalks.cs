@@ -54,7 +54,7 @@ public sealed class StartingPacsWalks : IAsyncDisposable
         (await _proxy.GetAsync("/dicomweb/studies")).IsProblem(502);
         (await _proxy.GetAsync(Frame.Replace("1.2.1.1.1/", "1.2.1.1.2/", StringComparison.Ordinal))).IsProblem(502, names: "east");
 
-        _east.Mend();
+        _east.Recover();
         _time.Advance(TimeSpan.FromMinutes(2));
         Assert.Equal(metadata.Body, (await _proxy.GetAsync(Series + "/metadata")).Body);
         Assert.DoesNotContain(listener.Names, name => name.EndsWith("_REMOVED", StringComparison.Ordinal));
@@ -68,7 +68,7 @@ public sealed class StartingPacsWalks : IAsyncDisposable
         (await _proxy.GetAsync(Study + "/metadata")).IsProblem(502, names: "east");
         (await _proxy.GetAsync(Series + "/metadata")).IsProblem(502, names: "east");
         (await _proxy.GetAsync(Frame)).IsProblem(502, names: "east");
-        _east.Mend();
+        _east.Recover();
         Assert.Equal(3, (await _proxy.GetAsync(Series + "/metadata")).Rows.Count);
         Assert.Equal(200, (int)(await _proxy.GetAsync(Frame)).Status);
     }
@@ -98,9 +98,9 @@ public sealed class StartingPacsWalks : IAsyncDisposable
         await _proxy.GetAsync(Series + "/metadata");
         _time.Advance(TimeSpan.FromMinutes(3));
         _east.Archive.Drop("1.2.1");
-        if (status == 200) _east.Say(PacsAnswer.Json("[]"), "1.2.1/series");
+        if (status == 200) _east.Respond(PacsAnswer.Json("[]"), "1.2.1/series");
 
         (await _proxy.GetAsync(Series + "/metadata")).IsProblem(404);
-        await Until.TrueAsync(() => listener.Heard.Count == 2);
+        await Until.TrueAsync(() => listener.Events.Count == 2);
     }
 }

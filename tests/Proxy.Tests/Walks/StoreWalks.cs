@@ -92,7 +92,7 @@ public sealed class StoreWalks : IDisposable
         Assert.Equal("up", (string)ready.Json["backends"]!["east"]!["state"]!);
         Assert.Equal("down", (string)ready.Json["backends"]!["west"]!["state"]!);
         Assert.Contains("500", (string)ready.Json["backends"]!["west"]!["lastFailure"]!);
-        _west.Mend();
+        _west.Recover();
         await _proxy.GetAsync("/dicomweb/studies");
         Assert.Equal("up", (string)(await _proxy.GetAsync("/health/ready")).Json["backends"]!["west"]!["state"]!);
     }
@@ -106,7 +106,7 @@ public sealed class StoreWalks : IDisposable
         await Until.TrueAsync(() => gate.Arrived == 1, "the PACS is asked");
         await disconnect.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => search);
-        _east.Mend();
+        _east.Recover();
 
         await _proxy.GetAsync("/backends/east/dicomweb/studies");
 
