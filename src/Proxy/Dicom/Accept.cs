@@ -3,21 +3,24 @@ using System.Globalization;
 
 namespace Proxy.Dicom;
 
-/// <summary>The media types that a client accepts, best first, and those it refuses (RFC 9110 §12.5.1, PS3.18 §8.7.8.1).</summary>
+/// <summary>The media types that a client accepts, best first, and those that it refuses (RFC 9110 §12.5.1, PS3.18 §8.7.8.1).</summary>
 public sealed class Accept
 {
     private Accept(ImmutableArray<AcceptedType> types, ImmutableArray<MediaType> refused) => (Types, Refused) = (types, refused);
 
-    /// <summary>Best first: the <c>accept</c> query parameter before the header, then by weight, then as written.</summary>
+    /// <summary>
+    /// The accepted types, best first: the <c>accept</c> query parameter before the header, then by weight, then in the order given.
+    /// </summary>
     public ImmutableArray<AcceptedType> Types { get; }
 
     /// <summary>Media types of weight 0.</summary>
     public ImmutableArray<MediaType> Refused { get; }
 
-    /// <summary>True when no media type was given at all: then the default of the resource is meant.</summary>
+    /// <summary>True when the request names no media type at all; the default of the resource then applies.</summary>
     public bool IsAbsent => Types.IsEmpty && Refused.IsEmpty;
 
     /// <summary>Reads an <c>Accept</c> header. Elements that are not media types are ignored (PS3.18 §8.7.7).</summary>
+    /// <param name="header">The header as one list; null when there is none.</param>
     public static Accept Parse(string? header) => Parse(null, header);
 
     /// <summary>Reads the <c>accept</c> query parameter (PS3.18 §8.3.3.1) and the header.</summary>
@@ -50,10 +53,12 @@ public sealed class Accept
         }
     }
 
-    /// <summary>True when DICOM JSON may be sent: accepted by either of its names or a wildcard, or nothing was asked for.</summary>
+    /// <summary>
+    /// True when the client accepts DICOM JSON: by its own name, by <c>application/json</c>, by a wildcard, or by naming no type.
+    /// </summary>
     /// <remarks>
-    /// Viewers up to OHIF 3.11 add their frame types to metadata requests: DICOM JSON is sent whenever it is accepted.
-    /// A weight of 0 for DICOM JSON outweighs a wildcard (RFC 9110 §12.5.1: the most specific range decides).
+    /// Viewers up to OHIF 3.11 add their frame types to metadata requests, so DICOM JSON is sent whenever it is accepted.
+    /// A weight of 0 for DICOM JSON overrides a wildcard (RFC 9110 §12.5.1: the most specific range decides).
     /// </remarks>
     public bool TakesDicomJson
     {
@@ -73,6 +78,6 @@ public sealed class Accept
 }
 
 /// <summary>One media type that a client accepts.</summary>
-/// <param name="Type">With its parameters.</param>
-/// <param name="Rank">0 for the best; types of one rank are equally acceptable.</param>
+/// <param name="Type">The media type with its parameters.</param>
+/// <param name="Rank">0 for the best; types of equal rank are equally acceptable.</param>
 public readonly record struct AcceptedType(MediaType Type, int Rank);

@@ -1,22 +1,24 @@
 namespace Proxy.Dicom;
 
-/// <summary>The form that a frame or a whole instance is asked for in: a media type and a transfer syntax (PS3.18 §8.7.3.5.2).</summary>
-/// <param name="MediaType">Such as <c>application/octet-stream</c>; that of the body itself, not of what wraps it.</param>
-/// <param name="TransferSyntax">The UID, or <see cref="Any"/> for "as it is stored".</param>
+/// <summary>A requested form of a frame or of a whole instance: a media type and a transfer syntax (PS3.18 §8.7.3.5.2).</summary>
+/// <param name="MediaType">Such as <c>application/octet-stream</c>: the type of the body itself, not of the multipart around it.</param>
+/// <param name="TransferSyntax">The UID, or <see cref="Any"/> for "as stored".</param>
 public sealed record BodyFormat(string MediaType, string TransferSyntax)
 {
+    /// <summary>The transfer syntax parameter <c>*</c>: the body as the backend stores it (PS3.18 §8.7.3.5.2).</summary>
     public const string Any = "*";
 
+    /// <summary>The media type of a whole instance, a Part 10 file.</summary>
     public const string Dicom = "application/dicom";
 
-    /// <summary>Explicit VR Little Endian, what is meant when a request names no transfer syntax (PS3.18 §8.7.3.5.2).</summary>
+    /// <summary>Explicit VR Little Endian, the default when a request names no transfer syntax (PS3.18 §8.7.3.5.2).</summary>
     public const string ExplicitLittleEndian = "1.2.840.10008.1.2.1";
 
-    /// <summary>As stored: what viewers ask for, and the only form that needs no work of the backend.</summary>
+    /// <summary>A frame as stored: viewers ask for it, and it is the only form that needs no conversion by the backend.</summary>
     public static readonly BodyFormat AsStored = new(Proxy.Dicom.MediaType.OctetStream, Any);
 
     /// <summary>
-    /// The form under which a body is kept: a frame's named transfer syntax has one media type, however the request spells it.
+    /// The form in the cache key: a frame in a named transfer syntax has one media type, however the request spells it.
     /// </summary>
     public BodyFormat Canonical =>
         MediaType != Dicom && TransferSyntax != Any && Uid.TryParse(TransferSyntax, out var syntax)
@@ -24,11 +26,11 @@ public sealed record BodyFormat(string MediaType, string TransferSyntax)
             : this;
 
     /// <summary>
-    /// True when a body of <paramref name="mediaType"/> in <paramref name="transferSyntax"/> answers a request for this form.
+    /// True when a body of <paramref name="mediaType"/> in <paramref name="transferSyntax"/> satisfies a request for this form.
     /// </summary>
     /// <remarks>
-    /// A whole instance in Implicit VR Little Endian or Explicit VR Big Endian answers no request (PS3.18 §8.7.3). Frames have no
-    /// VR, so a frame of an implicit instance is one in Explicit VR Little Endian.
+    /// A whole instance in Implicit VR Little Endian or Explicit VR Big Endian satisfies no request (PS3.18 §8.7.3). A frame has
+    /// no VR, so a frame of an implicit instance counts as Explicit VR Little Endian.
     /// </remarks>
     public bool IsMetBy(string mediaType, string? transferSyntax)
     {
@@ -48,15 +50,15 @@ public sealed record BodyFormat(string MediaType, string TransferSyntax)
     }
 
     /// <summary>
-    /// The form that one accepted media type asks for; null when it is no form of pixel data, or one that PS3.18 §8.7.3
-    /// forbids. The default transfer syntax of a compressed media type is that of PS3.18 Table 8.7.3-5.
+    /// The form that one accepted media type requests; null for a type that is not pixel data, or that PS3.18 §8.7.3
+    /// forbids. The default transfer syntax of a compressed media type comes from PS3.18 Table 8.7.3-5.
     /// </summary>
     public static BodyFormat? FromMediaType(MediaType accepted)
     {
         var type = accepted.Is(Proxy.Dicom.MediaType.MultipartRelated)
             ? accepted.Find("type")?.ToLowerInvariant() ?? Proxy.Dicom.MediaType.OctetStream
             : accepted.Type;
-        // The names of PS3.18 Table 8.7.3-5 replaced these (PS3.18 §8.7.3.3.2).
+        // PS3.18 Table 8.7.3-5 replaced these older names (PS3.18 §8.7.3.3.2).
         type = type switch
         {
             "*/*" or "application/*" or "multipart/*" => Proxy.Dicom.MediaType.OctetStream,
@@ -84,7 +86,7 @@ public sealed record BodyFormat(string MediaType, string TransferSyntax)
         return named is null or Any || Uid.TryParse(named, out _) ? new(type, named ?? byDefault) : null;
     }
 
-    /// <summary>The Accept header that asks a backend for this form.</summary>
+    /// <summary>The Accept header that requests this form from a backend.</summary>
     public string ToAccept() =>
         $"multipart/related; type=\"{MediaType}\"{(TransferSyntax.Length == 0 ? "" : "; transfer-syntax=" + TransferSyntax)}";
 }

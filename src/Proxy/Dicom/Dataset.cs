@@ -3,41 +3,47 @@ using System.Text.Json;
 
 namespace Proxy.Dicom;
 
-/// <summary>One DICOM JSON object (PS3.18 Annex F) in the bytes that it came in, with an index of its attributes.</summary>
+/// <summary>One DICOM JSON object (PS3.18 Annex F) as received, with an index of its attributes.</summary>
 /// <remarks>
-/// Nothing is decoded before it is asked for and nothing is written anew: numbers keep their text, strings their escapes.
+/// Values are decoded on demand and nothing is re-encoded: numbers keep their text, strings their escapes.
 /// <code>
 /// {"00080005":{"vr":"CS","Value":["ISO_IR 192"]},"00080018":{"vr":"UI",…},…}
 ///             ^ Start                          ^ End
 /// </code>
 /// </remarks>
+/// <param name="json">The whole object, from <c>{</c> to <c>}</c>.</param>
+/// <param name="attributes">The positions of its attributes.</param>
+/// <param name="links">The positions of its URLs.</param>
 public sealed class Dataset(ReadOnlyMemory<byte> json, ImmutableArray<Dataset.Attribute> attributes, ImmutableArray<Dataset.Link> links)
 {
-    /// <summary>Where the value object of an attribute stands in <see cref="Json"/>.</summary>
+    /// <summary>The position of an attribute's value object in <see cref="Json"/>.</summary>
+    /// <param name="Tag">The name of the attribute.</param>
+    /// <param name="Start">The offset of <c>{</c>.</param>
+    /// <param name="End">The offset behind <c>}</c>.</param>
     public readonly record struct Attribute(Tag Tag, int Start, int End);
 
-    /// <summary>Where the text of a URL stands in <see cref="Json"/>, at whatever depth, without its quotes.</summary>
-    /// <param name="IsBulkData">A BulkDataURI (PS3.18 F.2.6); else a Retrieve URL (0008,1190).</param>
+    /// <summary>The position of a URL's text in <see cref="Json"/>, without its quotes, at any depth.</summary>
+    /// <param name="Start">The offset of the first character.</param>
+    /// <param name="End">The offset behind the last character.</param>
+    /// <param name="IsBulkData">True for a BulkDataURI (PS3.18 F.2.6); false for a Retrieve URL (0008,1190).</param>
     public readonly record struct Link(int Start, int End, bool IsBulkData);
 
-    /// <summary>
-    /// How deep the values of a dataset may nest for whoever reads them: no reader here is stricter than the one that let it in.
-    /// </summary>
+    /// <summary>The nesting limit for all code that reads a dataset: above that of the reader that accepted it.</summary>
     internal static readonly JsonReaderOptions ReaderOptions = new() { MaxDepth = 512 };
 
     /// <summary>The whole object, from <c>{</c> to <c>}</c>.</summary>
     public ReadOnlyMemory<byte> Json { get; } = json;
 
-    /// <summary>The attributes of the dataset itself, not of items inside sequences, in the order of the text.</summary>
+    /// <summary>The attributes of the dataset itself, not of sequence items, in the order of the text.</summary>
     public ImmutableArray<Attribute> Attributes { get; } = attributes;
 
     /// <summary>Every URL that the backend wrote into the dataset.</summary>
     public ImmutableArray<Link> Links { get; } = links;
 
-    /// <summary>Attributes that the backend sent and that are not in the dataset, because they were not DICOM JSON.</summary>
+    /// <summary>The number of attributes that the backend sent and the reader removed, because they were not valid DICOM JSON.</summary>
     public int LeftOut { get; init; }
 
-    /// <summary>The value object of an attribute, such as <c>{"vr":"CS","Value":["CT"]}</c>; empty when it is not there.</summary>
+    /// <summary>The value object of an attribute, such as <c>{"vr":"CS","Value":["CT"]}</c>; empty when the attribute is absent.</summary>
     public ReadOnlySpan<byte> FindAttribute(Tag tag)
     {
         foreach (var attribute in Attributes)
@@ -47,11 +53,15 @@ public sealed class Dataset(ReadOnlyMemory<byte> json, ImmutableArray<Dataset.At
         return default;
     }
 
+    /// <summary>True when the dataset has the attribute, even with an empty value.</summary>
     public bool Has(Tag tag) => Attributes.Any(a => a.Tag == tag);
 
-    /// <summary>The first value as text; a number as it is written, a person name by its alphabetic part; null when empty.</summary>
+    /// <summary>
+    /// The first value as text: a number as written, a person name by its alphabetic part; null when the attribute has no value.
+    /// </summary>
     public string? FindString(Tag tag) => ReadFirst(FindAttribute(tag));
 
+    /// <summary>The first value as a UID; null when the attribute has no value or the value is not a UID.</summary>
     public Uid? FindUid(Tag tag)
     {
         var attribute = FindAttribute(tag);
@@ -60,7 +70,7 @@ public sealed class Dataset(ReadOnlyMemory<byte> json, ImmutableArray<Dataset.At
         if (!TryEnterValues(ref reader)) return null;
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
-            // As nearly every UID stands: no text but the UID's own is made of it.
+            // The usual case: parse the bytes, so that the UID's own string is the only allocation.
             if (reader.TokenType == JsonTokenType.String && !reader.ValueIsEscaped)
                 return Uid.TryParse(reader.ValueSpan, out var plain) ? plain : null;
             if (ReadValue(ref reader) is { } text) return Uid.TryParse(text, out var uid) ? uid : null;
@@ -68,14 +78,16 @@ public sealed class Dataset(ReadOnlyMemory<byte> json, ImmutableArray<Dataset.At
         return null;
     }
 
+    /// <summary>The first value as an integer; null when the attribute has no value or the value is not an integer.</summary>
     public int? FindInt(Tag tag) =>
         int.TryParse(
             FindString(tag), System.Globalization.NumberStyles.Integer, System.Globalization.CultureInfo.InvariantCulture,
             out var value) ? value : null;
 
-    /// <summary>
-    /// The first value's text as UTF-8, as much of it as there is room for; no text is made of it. Gives the number of bytes.
-    /// </summary>
+    /// <summary>Copies the first value's text as UTF-8, truncated to <paramref name="room"/>, without allocating a string.</summary>
+    /// <param name="tag">The attribute.</param>
+    /// <param name="room">Receives the text.</param>
+    /// <returns>The number of bytes written.</returns>
     public int CopyFirst(Tag tag, Span<byte> room)
     {
         var attribute = FindAttribute(tag);
@@ -92,10 +104,10 @@ public sealed class Dataset(ReadOnlyMemory<byte> json, ImmutableArray<Dataset.At
         return written;
     }
 
-    /// <summary>All values as text; null for an empty one (PS3.18 F.2.5).</summary>
+    /// <summary>All values as text; null for an empty value (PS3.18 F.2.5).</summary>
     public ImmutableArray<string?> FindStrings(Tag tag) => ReadStrings(FindAttribute(tag));
 
-    /// <summary>The values of a value object such as <see cref="FindAttribute"/> gives.</summary>
+    /// <summary>The values of a value object that <see cref="FindAttribute"/> returned.</summary>
     internal static ImmutableArray<string?> ReadStrings(ReadOnlySpan<byte> attribute)
     {
         if (attribute.IsEmpty) return [];
@@ -103,7 +115,7 @@ public sealed class Dataset(ReadOnlyMemory<byte> json, ImmutableArray<Dataset.At
         return TryEnterValues(ref reader) ? ReadValues(ref reader) : [];
     }
 
-    /// <summary>The first of <see cref="ReadStrings"/> that is not null.</summary>
+    /// <summary>The first value of <see cref="ReadStrings"/> that is not null.</summary>
     internal static string? ReadFirst(ReadOnlySpan<byte> attribute)
     {
         if (attribute.IsEmpty) return null;
@@ -116,7 +128,7 @@ public sealed class Dataset(ReadOnlyMemory<byte> json, ImmutableArray<Dataset.At
         return null;
     }
 
-    /// <summary>Goes behind the <c>[</c> of <c>"Value":[</c>; false when there is none.</summary>
+    /// <summary>Moves the reader past the <c>[</c> of <c>"Value":[</c>; false when there is none.</summary>
     private static bool TryEnterValues(ref Utf8JsonReader reader)
     {
         reader.Read();

@@ -3,22 +3,25 @@ using System.Web;
 
 namespace Proxy.Dicom;
 
-/// <summary>What a viewer calls an image: a loader's scheme and the address that its frame is fetched from.</summary>
+/// <summary>A viewer's image id: the scheme of an image loader and the address that it fetches the frame from.</summary>
 /// <remarks>
-/// The forms that OHIF and Cornerstone make, absolute or relative, percent-encoded or not:
+/// OHIF and Cornerstone build these forms, absolute or relative, percent-encoded or not:
 /// <code>
 /// wadors:{root}/studies/{study}/series/{series}/instances/{instance}/frames/{frame}
 /// wadouri:{root}?requestType=WADO&amp;studyUID=…&amp;seriesUID=…&amp;objectUID=…[&amp;frame=n]     (also dicomweb:)
 /// </code>
-/// The frame is 1 where none is named.
+/// The frame is 1 when the id names none.
 /// </remarks>
+/// <param name="Instance">The instance that holds the frame.</param>
+/// <param name="Frame">The frame number, counted from 1.</param>
 public readonly record struct ImageId(InstancePath Instance, int Frame)
 {
+    /// <summary>Reads an image id; false when the text has none of these forms.</summary>
     public static bool TryParse(string? text, out ImageId imageId)
     {
         imageId = default;
         if (string.IsNullOrEmpty(text)) return false;
-        // Looking for one character first is a tenth of the work.
+        // Searching for one character first costs a tenth of searching for the two escapes.
         if (text.Contains('%', StringComparison.Ordinal)
             && (text.Contains("%2F", StringComparison.OrdinalIgnoreCase) || text.Contains("%3A", StringComparison.OrdinalIgnoreCase)))
             text = Uri.UnescapeDataString(text);
@@ -28,7 +31,7 @@ public readonly record struct ImageId(InstancePath Instance, int Frame)
             : TryParsePath(query < 0 ? text : text.AsSpan(0, query), out imageId);
     }
 
-    /// <summary>What every look-up in the store passes through: no text but the three UIDs is made.</summary>
+    /// <summary>Every store look-up by image id runs this, so it allocates only the strings of the three UIDs.</summary>
     private static bool TryParsePath(ReadOnlySpan<char> path, out ImageId imageId)
     {
         imageId = default;

@@ -5,8 +5,8 @@ namespace Proxy.Dicom;
 
 /// <summary>The keywords of the data dictionary: all of PS3.6, retired ones included, and the commands of PS3.7 Annex E.</summary>
 /// <remarks>
-/// <c>keywords.txt</c> was generated from the dictionaries of pydicom 2.3.1 and dcmjs 0.51.1: one tag and one keyword a line.
-/// The tag of a repeating group (60xx) is its first (6000).
+/// <c>keywords.txt</c> was generated from the dictionaries of pydicom 2.3.1 and dcmjs 0.51.1, with one tag and one keyword per line.
+/// A repeating group (60xx) is listed under its first tag (6000).
 /// </remarks>
 public static class Keywords
 {

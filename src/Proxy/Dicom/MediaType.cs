@@ -4,26 +4,33 @@ using System.Text;
 
 namespace Proxy.Dicom;
 
-/// <summary>A media type with its parameters, read the way DICOMweb peers really write it.</summary>
+/// <summary>A media type with its parameters, read as leniently as real DICOMweb peers require.</summary>
 /// <remarks>
-/// The framework's parsers refuse what viewers and archives send: an unquoted <c>type=application/octet-stream</c>
+/// The framework's parsers reject forms that viewers and archives send: an unquoted <c>type=application/octet-stream</c>
 /// (PS3.18 §8.7.1 even asks for it), an unquoted boundary with <c>:</c> or <c>/</c>, and Orthanc's
 /// <c>type="application/octet-stream; transfer-syntax=1.2…"</c> with the second parameter inside the quotes.
-/// Token and quoted string mean the same here; parameter names and types are compared without case.
+/// A token and a quoted string mean the same here; parameter names and types are compared without case.
 /// </remarks>
+/// <param name="Type">Such as <c>image/jp2</c>, in lower case.</param>
+/// <param name="Parameters">The parameters in the order given, their names in lower case.</param>
 public sealed record MediaType(string Type, ImmutableArray<KeyValuePair<string, string>> Parameters)
 {
+    /// <summary>DICOM JSON (PS3.18 Annex F).</summary>
     public const string DicomJson = "application/dicom+json";
+
+    /// <summary>Uncompressed bulk data.</summary>
     public const string OctetStream = "application/octet-stream";
+
+    /// <summary>A multipart body (PS3.18 §8.6.1.2).</summary>
     public const string MultipartRelated = "multipart/related";
 
     private static readonly SearchValues<char> TokenCharacters =
         SearchValues.Create("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
 
-    /// <summary>Reads one <c>Content-Type</c>; null when there is no <c>type/subtype</c> in it.</summary>
+    /// <summary>Reads a <c>Content-Type</c>; null when the text has no <c>type/subtype</c>.</summary>
     public static MediaType? Parse(string? text) => text is null ? null : new Cursor(text, list: false).ReadMediaType();
 
-    /// <summary>Reads a list as it stands in <c>Accept</c>. An element that makes no sense is left out (PS3.18 §8.7.7).</summary>
+    /// <summary>Reads the list of an <c>Accept</c> header. Elements that are not media types are skipped (PS3.18 §8.7.7).</summary>
     public static ImmutableArray<MediaType> ParseList(string? text)
     {
         if (string.IsNullOrWhiteSpace(text)) return [];
@@ -37,6 +44,7 @@ public sealed record MediaType(string Type, ImmutableArray<KeyValuePair<string, 
         return types.ToImmutable();
     }
 
+    /// <summary>The value of a parameter; null when the type has no such parameter.</summary>
     public string? Find(string name)
     {
         foreach (var (key, value) in Parameters)
@@ -46,10 +54,10 @@ public sealed record MediaType(string Type, ImmutableArray<KeyValuePair<string, 
         return null;
     }
 
-    /// <summary>Any <c>multipart/*</c>: a receiver that does not know the subtype reads it as one with parts (RFC 2046 §5.1.3).</summary>
+    /// <summary>True for any <c>multipart/*</c>: a receiver treats an unknown subtype as multipart/mixed (RFC 2046 §5.1.3).</summary>
     public bool IsMultipart => Type.StartsWith("multipart/", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>Whether this is <c>type/subtype</c>, of tokens (RFC 9110 §5.6.2, §8.3.1), so that it can stand in a header.</summary>
+    /// <summary>True when the text is <c>type/subtype</c> of tokens (RFC 9110 §5.6.2, §8.3.1), safe to write into a header.</summary>
     public static bool IsWellFormed(string type)
     {
         var slash = type.IndexOf('/', StringComparison.Ordinal);
@@ -57,6 +65,7 @@ public sealed record MediaType(string Type, ImmutableArray<KeyValuePair<string, 
             && !type.AsSpan(0, slash).ContainsAnyExcept(TokenCharacters) && !type.AsSpan(slash + 1).ContainsAnyExcept(TokenCharacters);
     }
 
+    /// <summary>True when the type without its parameters equals <paramref name="type"/>, ignoring case.</summary>
     public bool Is(string type) => Type.Equals(type, StringComparison.OrdinalIgnoreCase);
 
     private sealed class Cursor(string text, bool list)

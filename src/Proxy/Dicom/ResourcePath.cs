@@ -3,26 +3,35 @@ using System.Globalization;
 namespace Proxy.Dicom;
 
 /// <summary><c>studies/{study}</c>, below the root of a DICOMweb service (PS3.18 §10.1.1).</summary>
+/// <param name="Study">Study Instance UID.</param>
 public readonly record struct StudyPath(Uid Study)
 {
     public override string ToString() => $"studies/{Study}";
 }
 
 /// <summary><c>studies/{study}/series/{series}</c>.</summary>
+/// <param name="Study">Study Instance UID.</param>
+/// <param name="Series">Series Instance UID.</param>
 public readonly record struct SeriesPath(Uid Study, Uid Series)
 {
     public override string ToString() => $"studies/{Study}/series/{Series}";
 }
 
 /// <summary><c>studies/{study}/series/{series}/instances/{instance}</c>.</summary>
+/// <param name="Study">Study Instance UID.</param>
+/// <param name="Series">Series Instance UID.</param>
+/// <param name="Instance">SOP Instance UID.</param>
 public readonly record struct InstancePath(Uid Study, Uid Series, Uid Instance)
 {
+    /// <summary>The series that holds the instance.</summary>
     public SeriesPath SeriesPath => new(Study, Series);
 
     public override string ToString() => $"studies/{Study}/series/{Series}/instances/{Instance}";
 }
 
-/// <summary><c>…/instances/{instance}/frames/{frame}</c>; frames are counted from 1 (PS3.18 §10.1.1).</summary>
+/// <summary><c>…/instances/{instance}/frames/{frame}</c>.</summary>
+/// <param name="Instance">The instance that holds the frame.</param>
+/// <param name="Frame">The frame number, counted from 1 (PS3.18 §10.1.1).</param>
 public readonly record struct FramePath(InstancePath Instance, int Frame)
 {
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Instance}/frames/{Frame}");

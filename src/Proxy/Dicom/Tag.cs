@@ -3,8 +3,11 @@ using System.Globalization;
 namespace Proxy.Dicom;
 
 /// <summary>The name of an attribute: group and element (PS3.5 §7.1), eight hexadecimal digits in DICOM JSON.</summary>
+/// <param name="Value">The group in the high 16 bits, the element in the low 16 bits.</param>
 public readonly record struct Tag(uint Value) : IComparable<Tag>
 {
+    // The attributes that the proxy reads, each under its keyword in PS3.6.
+#pragma warning disable CS1591
     public static readonly Tag SpecificCharacterSet = new(0x00080005);
     public static readonly Tag SopInstanceUid = new(0x00080018);
     public static readonly Tag StudyDate = new(0x00080020);
@@ -26,11 +29,13 @@ public readonly record struct Tag(uint Value) : IComparable<Tag>
     public static readonly Tag NumberOfStudyRelatedInstances = new(0x00201208);
     public static readonly Tag NumberOfSeriesRelatedInstances = new(0x00201209);
     public static readonly Tag NumberOfFrames = new(0x00280008);
+#pragma warning restore CS1591
 
+    /// <summary>Reads eight hexadecimal digits, in either case.</summary>
     public static bool TryParse(ReadOnlySpan<char> text, out Tag tag)
     {
         tag = default;
-        // The framework takes zero characters at the end for padding.
+        // The framework's parser ignores trailing NUL characters.
         if (text.Length != 8 || text.Contains('\0')
             || !uint.TryParse(text, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value))
             return false;
@@ -38,7 +43,7 @@ public readonly record struct Tag(uint Value) : IComparable<Tag>
         return true;
     }
 
-    /// <summary>Reads the member name of a DICOM JSON object: eight hexadecimal digits (PS3.18 F.2.2), either case.</summary>
+    /// <summary>Reads the member name of a DICOM JSON object: eight hexadecimal digits (PS3.18 F.2.2), in either case.</summary>
     public static bool TryParse(ReadOnlySpan<byte> text, out Tag tag)
     {
         tag = default;
@@ -60,15 +65,21 @@ public readonly record struct Tag(uint Value) : IComparable<Tag>
         return true;
     }
 
+    /// <inheritdoc/>
     public int CompareTo(Tag other) => Value.CompareTo(other.Value);
 
+    /// <summary>Eight hexadecimal digits in upper case.</summary>
     public override string ToString() => Value.ToString("X8", CultureInfo.InvariantCulture);
 
+    /// <summary>Compares by group, then by element.</summary>
     public static bool operator <(Tag left, Tag right) => left.Value < right.Value;
 
+    /// <summary>Compares by group, then by element.</summary>
     public static bool operator >(Tag left, Tag right) => left.Value > right.Value;
 
+    /// <summary>Compares by group, then by element.</summary>
     public static bool operator <=(Tag left, Tag right) => left.Value <= right.Value;
 
+    /// <summary>Compares by group, then by element.</summary>
     public static bool operator >=(Tag left, Tag right) => left.Value >= right.Value;
 }

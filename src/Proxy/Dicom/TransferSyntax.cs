@@ -1,17 +1,17 @@
 namespace Proxy.Dicom;
 
-/// <summary>Transfer syntaxes by their UIDs (PS3.6 Table A-1), as far as a frame can be given alone in them.</summary>
+/// <summary>Transfer syntaxes by UID (PS3.6 Table A-1), and the media type of a single frame in each of them.</summary>
 public static class TransferSyntax
 {
-    /// <summary>The default of DICOM: no VR is written (PS3.5 §A.1).</summary>
+    /// <summary>The default transfer syntax of DICOM; it writes no VR (PS3.5 §A.1).</summary>
     public const string ImplicitLittleEndian = "1.2.840.10008.1.2";
 
     /// <summary>Retired in 2004 (PS3.5 §A.3); never sent over DICOMweb (PS3.18 §8.7.3).</summary>
     public const string ExplicitBigEndian = "1.2.840.10008.1.2.2";
 
     /// <summary>
-    /// The media type that one frame has on the wire when it is stored in <paramref name="transferSyntax"/> (PS3.18
-    /// Table 8.7.3-5); null when frames are not cut out of it: deflated, big endian, video, and what is not known.
+    /// The media type of one frame on the wire when it is stored in <paramref name="transferSyntax"/> (PS3.18 Table 8.7.3-5);
+    /// null when frames cannot be cut out of it: deflated, big endian, video and unknown transfer syntaxes.
     /// </summary>
     public static string? FindFrameType(Uid transferSyntax) => transferSyntax.ToString() switch
     {

@@ -5,12 +5,12 @@ namespace Proxy.Dicom;
 /// <summary>A DICOM unique identifier: 1 to 64 characters, components of digits with single dots between them (PS3.5 §9.1).</summary>
 /// <remarks>
 /// <para>
-/// Read more leniently than PS3.5 §9.1 in two points. A component may begin with zeros: old archives hold such UIDs. They are
-/// compared as text: <c>1.02</c> and <c>1.2</c> differ. Padding at the end (spaces, NULs) is taken off, as it is no part of a UID.
+/// Read more leniently than PS3.5 §9.1 in two points. A component may begin with zeros, because old archives hold such UIDs; UIDs
+/// are compared as text, so <c>1.02</c> and <c>1.2</c> differ. Trailing padding (spaces, NULs) is removed: it is not part of the UID.
 /// </para>
 /// <para>
-/// Every UID that a client or a backend names passes through here, so what is kept as a <see cref="Uid"/> can stand in
-/// a URL, a cache key or a log line as it is.
+/// Every UID from a client or a backend is parsed here, so a <see cref="Uid"/> is safe to write into a URL, a cache key
+/// or a log line.
 /// </para>
 /// </remarks>
 public readonly record struct Uid : IComparable<Uid>
@@ -22,11 +22,12 @@ public readonly record struct Uid : IComparable<Uid>
 
     private Uid(string value) => _value = value;
 
+    /// <summary>Reads a UID and removes its trailing padding.</summary>
     /// <exception cref="FormatException">The text is not a UID.</exception>
     public static Uid Parse(string text) =>
         TryParse(text, out var uid) ? uid : throw new FormatException("Not a UID (PS3.5 §9.1).");
 
-    /// <summary>Reads a UID; padding at its end is taken off.</summary>
+    /// <summary>Reads a UID and removes its trailing padding; false when the text is not a UID.</summary>
     public static bool TryParse([NotNullWhen(true)] string? text, out Uid uid)
     {
         uid = default;
@@ -57,19 +58,25 @@ public readonly record struct Uid : IComparable<Uid>
         return true;
     }
 
+    /// <inheritdoc/>
     public int CompareTo(Uid other) => string.CompareOrdinal(_value, other._value);
 
+    /// <summary>The UID as text; empty for the default value.</summary>
     public override string ToString() => _value ?? "";
 
+    /// <summary>Compares ordinally, as text.</summary>
     public static bool operator <(Uid left, Uid right) => left.CompareTo(right) < 0;
 
+    /// <summary>Compares ordinally, as text.</summary>
     public static bool operator >(Uid left, Uid right) => left.CompareTo(right) > 0;
 
+    /// <summary>Compares ordinally, as text.</summary>
     public static bool operator <=(Uid left, Uid right) => left.CompareTo(right) <= 0;
 
+    /// <summary>Compares ordinally, as text.</summary>
     public static bool operator >=(Uid left, Uid right) => left.CompareTo(right) >= 0;
 
-    /// <summary>Components of digits, none of them empty, separated by single dots.</summary>
+    /// <summary>True for non-empty components of digits, separated by single dots.</summary>
     internal static bool IsUid<T>(ReadOnlySpan<T> text) where T : struct, System.Numerics.IBinaryInteger<T>
     {
         if (text.IsEmpty || text.Length > MaxLength) return false;

@@ -6,17 +6,17 @@ namespace Proxy.Tests.Dicom;
 public class AcceptTests
 {
     [Fact]
-    public void BestComesFirst_ByWeight_ThenAsWritten() =>
+    public void OrdersTypesByWeight_ThenAsWritten() =>
         Assert.Equal(
             ["image/jp2", "image/jls", "application/octet-stream", "*/*"],
             Accept.Parse("*/*;q=0.1, application/octet-stream; q=0.5, image/jp2, image/jls").Types.Select(t => t.Type.Type));
 
     [Fact]
-    public void WhatHasNoWeightIsNotAccepted() =>
+    public void RefusesATypeOfWeightZero() =>
         Assert.Equal(["c/d"], Accept.Parse("a/b;q=0, c/d;q=0.001, e/f;q=0.0").Types.Select(t => t.Type.Type));
 
     [Fact]
-    public void AWeightThatIsNoNumberIsNoWeight() => Assert.Single(Accept.Parse("a/b;q=high").Types);
+    public void IgnoresAWeight_WhenItIsNotANumber() => Assert.Single(Accept.Parse("a/b;q=high").Types);
 
     [Theory]
     [InlineData(null, true)]
@@ -38,22 +38,22 @@ public class AcceptTests
     public void TakesDicomJson_WhenItIsOffered(string? header, bool isTaken) => Assert.Equal(isTaken, Accept.Parse(header).TakesDicomJson);
 
     [Fact]
-    public void TypesOfOneWeightHaveOneRank() =>
+    public void GivesEqualRank_WhenWeightsAreEqual() =>
         Assert.Equal(
             [("a/b", 0), ("e/f", 0), ("c/d", 1)], Accept.Parse("a/b, c/d;q=0.5, e/f;q=1.0").Types.Select(t => (t.Type.Type, t.Rank)));
 
     [Fact]
-    public void TheQueryParameterStandsBeforeTheHeader() =>
+    public void RanksTheQueryParameterBeforeTheHeader() =>
         Assert.Equal(
             [("image/jls", 0), ("image/jp2", 1), ("a/b", 2), ("c/d", 3)],
             Accept.Parse("image/jp2;q=0.1,image/jls;q=0.2", "c/d;q=0.9, a/b").Types.Select(t => (t.Type.Type, t.Rank)));
 
     [Fact]
-    public void AnUnescapedPlusSignInTheQueryIsPartOfTheType() =>
+    public void ReadsAnUnescapedPlusSignInTheQuery() =>
         Assert.True(Accept.Parse("application/dicom json", "text/html").TakesDicomJson);
 
     [Fact]
-    public void NothingAcceptedIsNotTheSameAsNoHeader()
+    public void DistinguishesARefusalOfEverythingFromNoHeader()
     {
         Assert.True(Accept.Parse(null).IsAbsent);
         Assert.False(Accept.Parse("a/b;q=0").IsAbsent);

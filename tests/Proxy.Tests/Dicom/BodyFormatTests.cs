@@ -22,7 +22,7 @@ public class BodyFormatTests
     [InlineData("multipart/related; type=application/dicom", "application/dicom", BodyFormat.ExplicitLittleEndian)]
     [InlineData("multipart/related; type=image/x-jls", "image/jls", "1.2.840.10008.1.2.4.80")]
     [InlineData("image/x-dicom-rle; transfer-syntax=*", "image/dicom-rle", "*")]
-    public void TakesTheFormFromWhatIsAccepted(string accept, string mediaType, string transferSyntax) =>
+    public void ReadsTheFormOfAnAcceptedType(string accept, string mediaType, string transferSyntax) =>
         Assert.Equal(new BodyFormat(mediaType, transferSyntax), BodyFormat.FromMediaType(MediaType.Parse(accept)!));
 
     [Theory]
@@ -32,10 +32,10 @@ public class BodyFormatTests
     [InlineData("application/octet-stream; transfer-syntax=")]
     [InlineData("application/dicom; transfer-syntax=1.2.840.10008.1.2")]
     [InlineData("multipart/related; type=\"application/dicom\"; transfer-syntax=1.2.840.10008.1.2.2")]
-    public void OtherTypesAreNoForm(string accept) => Assert.Null(BodyFormat.FromMediaType(MediaType.Parse(accept)!));
+    public void ReadsNoForm_WhenTheTypeIsNotPixelData(string accept) => Assert.Null(BodyFormat.FromMediaType(MediaType.Parse(accept)!));
 
     [Fact]
-    public void AsStored_IsMetByAnyTransferSyntax()
+    public void AsStored_IsSatisfiedByAnyTransferSyntax()
     {
         Assert.True(BodyFormat.AsStored.IsMetBy("application/octet-stream", Jpeg2000));
         Assert.True(BodyFormat.AsStored.IsMetBy("image/jp2", Jpeg2000));
@@ -43,7 +43,7 @@ public class BodyFormatTests
     }
 
     [Fact]
-    public void ANamedTransferSyntax_IsMetByItselfAlone()
+    public void ANamedTransferSyntax_IsSatisfiedOnlyByItself()
     {
         var asked = new BodyFormat("application/octet-stream", Jpeg2000);
         Assert.True(asked.IsMetBy("image/jp2", Jpeg2000));
@@ -52,7 +52,7 @@ public class BodyFormatTests
     }
 
     [Fact]
-    public void AnImageTypeAsStored_IsMetByThatTypeAlone()
+    public void AnImageTypeAsStored_IsSatisfiedOnlyByThatType()
     {
         var asked = new BodyFormat("image/jp2", BodyFormat.Any);
         Assert.True(asked.IsMetBy("image/jp2", Jpeg2000));
@@ -60,7 +60,7 @@ public class BodyFormatTests
     }
 
     [Fact]
-    public void AFrameOfAnImplicitInstance_IsOneInExplicitLittleEndian()
+    public void TreatsAFrameOfAnImplicitInstanceAsExplicitLittleEndian()
     {
         Assert.True(new BodyFormat(
             "application/octet-stream", BodyFormat.ExplicitLittleEndian).IsMetBy("application/octet-stream",
@@ -73,11 +73,11 @@ public class BodyFormatTests
     [InlineData(TransferSyntax.ExplicitBigEndian, false)]
     [InlineData(BodyFormat.ExplicitLittleEndian, true)]
     [InlineData(Jpeg2000, true)]
-    public void AnInstanceAsStored_IsNotMetByWhatIsNeverSent(string transferSyntax, bool isMet) =>
+    public void AnInstanceAsStored_IsNotSatisfiedByAForbiddenTransferSyntax(string transferSyntax, bool isMet) =>
         Assert.Equal(isMet, new BodyFormat(BodyFormat.Dicom, BodyFormat.Any).IsMetBy(BodyFormat.Dicom, transferSyntax));
 
     [Fact]
-    public void ATransferSyntaxIsKeptUnderOneMediaType()
+    public void UsesOneMediaTypePerTransferSyntax()
     {
         Assert.Equal(new BodyFormat("image/jp2", Jpeg2000), new BodyFormat("application/octet-stream", Jpeg2000).Canonical);
         Assert.Equal(BodyFormat.AsStored, BodyFormat.AsStored.Canonical);

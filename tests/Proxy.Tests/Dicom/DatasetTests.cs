@@ -26,17 +26,17 @@ public class DatasetTests
         """);
 
     [Fact]
-    public void ANumberKeepsItsText() => Assert.Equal("1.50", _dataset.FindString(SliceThickness));
+    public void KeepsTheTextOfANumber() => Assert.Equal("1.50", _dataset.FindString(SliceThickness));
 
     [Fact]
-    public void ANumberMayBeText()
+    public void ReadsANumberWrittenAsText()
     {
         Assert.Equal(7, _dataset.FindInt(Tag.SeriesNumber));
         Assert.Equal(-12, _dataset.FindInt(Tag.InstanceNumber));
     }
 
     [Fact]
-    public void WhatIsNoWholeNumberIsNone()
+    public void FindsNoInteger_WhenTheValueIsNotAWholeNumber()
     {
         Assert.Null(_dataset.FindInt(SliceThickness));
         Assert.Null(_dataset.FindInt(Tag.NumberOfSeriesRelatedInstances));
@@ -45,20 +45,20 @@ public class DatasetTests
     }
 
     [Fact]
-    public void APersonIsTheirAlphabeticName() => Assert.Equal("Yamada^Tarou", _dataset.FindString(Tag.PatientName));
+    public void ReadsThePersonsAlphabeticName() => Assert.Equal("Yamada^Tarou", _dataset.FindString(Tag.PatientName));
 
     [Fact]
-    public void AnEmptyValueInAListIsNull() => Assert.Equal(["ORIGINAL", null, "AXIAL"], _dataset.FindStrings(ImageType));
+    public void ReadsAnEmptyValueAsNull() => Assert.Equal(["ORIGINAL", null, "AXIAL"], _dataset.FindStrings(ImageType));
 
     [Fact]
-    public void TheFirstFilledValueStands() =>
+    public void FindsTheFirstValueThatIsNotEmpty() =>
         Assert.Equal("x", Answers.Dataset("""{"00080008":{"vr":"CS","Value":[null,"x"]}}""").FindString(ImageType));
 
     [Fact]
-    public void EscapesAreRead() => Assert.Equal("a\"bé", _dataset.FindString(Tag.PatientId));
+    public void ReadsEscapes() => Assert.Equal("a\"bé", _dataset.FindString(Tag.PatientId));
 
     [Fact]
-    public void AnAttributeWithoutValuesHasNone()
+    public void FindsNoValue_WhenTheAttributeIsEmpty()
     {
         Assert.True(_dataset.Has(Tag.Modality));
         Assert.Null(_dataset.FindString(Tag.Modality));
@@ -67,7 +67,7 @@ public class DatasetTests
     }
 
     [Fact]
-    public void AnAttributeThatIsNotThereHasNone()
+    public void FindsNoValue_WhenTheAttributeIsAbsent()
     {
         Assert.False(_dataset.Has(Tag.StudyDate));
         Assert.True(_dataset.FindAttribute(Tag.StudyDate).IsEmpty);
@@ -75,10 +75,10 @@ public class DatasetTests
     }
 
     [Fact]
-    public void AnItemOfASequenceHasNoText() => Assert.Equal([null], _dataset.FindStrings(Procedure));
+    public void ReadsASequenceItemAsNull() => Assert.Equal([null], _dataset.FindStrings(Procedure));
 
     [Fact]
-    public void AValueMayNestAsDeepAsTheReaderLetsIt()
+    public void ReadsValues_WhenTheyNestAsDeepAsTheReaderAllows()
     {
         var deep = string.Concat(Enumerable.Repeat("{\"0040A730\":{\"vr\":\"SQ\",\"Value\":[", 80))
             + string.Concat(Enumerable.Repeat("]}}", 80));
@@ -87,7 +87,7 @@ public class DatasetTests
     }
 
     [Fact]
-    public void WhatIsInsideASequenceIsNoAttributeOfTheDataset() => Assert.False(_dataset.Has(new(0x00080100)));
+    public void IgnoresAttributesInsideSequences() => Assert.False(_dataset.Has(new(0x00080100)));
 
     [Theory]
     [InlineData("1.2.3", "1.2.3")]
@@ -96,7 +96,7 @@ public class DatasetTests
     [InlineData("1.02", "1.02")]
     [InlineData("1..2", null)]
     [InlineData("", null)]
-    public void AUidIsValid_OrNone(string json, string? uid) =>
+    public void FindsAUid_OnlyWhenItIsValid(string json, string? uid) =>
         Assert.Equal(
             uid, Answers.Dataset("{\"00080018\":{\"vr\":\"UI\",\"Value\":[\"" + json + "\"]}}").FindUid(Tag.SopInstanceUid)?.ToString());
 }

@@ -23,7 +23,9 @@ public class ImageIdTests
 
     [Theory]
     [InlineData("wadouri:https://pacs.example/dicomweb?requestType=WADO&studyUID=1.2&seriesUID=1.3&objectUID=1.4", 1)]
-    [InlineData("dicomweb:https://pacs.example/dicomweb?requestType=WADO&studyUID=1.2&seriesUID=1.3&objectUID=1.4&contentType=application/dicom&transferSyntax=*&frame=12", 12)]
+    [InlineData(
+        "dicomweb:https://pacs.example/dicomweb?requestType=WADO&studyUID=1.2&seriesUID=1.3&objectUID=1.4"
+        + "&contentType=application/dicom&transferSyntax=*&frame=12", 12)]
     [InlineData(
         "dicomweb:/dicomweb?frame=12&objectUID=1.4&contentType=application%2Fdicom&seriesUID=1.3&requestType=WADO&studyUID=1.2", 12)]
     [InlineData("dicomweb:/dicomweb?objectUID=1.4&studyUID=1.2&seriesUID=1.3&requestType=WADO", 1)]
@@ -53,10 +55,10 @@ public class ImageIdTests
     [InlineData("dicomweb:/dicomweb?studyUID=1.2&seriesUID=1.3&objectUID=1.4&frame=0")]
     [InlineData("dicomweb:/dicomweb?studyUID=1.2&seriesUID=1.3&objectUID=1.4&frame=one")]
     [InlineData("wadors%3A%2Fdicomweb%2Fstudies%2F1.2%252F1.3")]
-    public void RefusesWhatNamesNoInstance(string text) => Assert.False(ImageId.TryParse(text, out _));
+    public void RefusesTextThatNamesNoInstance(string text) => Assert.False(ImageId.TryParse(text, out _));
 
     [Fact]
-    public void RefusesNothing() => Assert.False(ImageId.TryParse(null, out _));
+    public void RefusesNull() => Assert.False(ImageId.TryParse(null, out _));
 
     [Property(MaxTest = 1000)]
     public void NeverThrows(string? text) => _ = ImageId.TryParse("wadors:%2F/studies/" + text + "?objectUID=%" + text, out _);

@@ -39,7 +39,7 @@ public class KeywordsTests
     [InlineData("PatientName ")]
     public void RefusesOtherNames(string name) => Assert.False(Keywords.TryParse(name, out _));
 
-    /// <summary>Every attribute that PS3.18 Table 10.6.1-5 says a server matches by.</summary>
+    /// <summary>Every attribute that a server must match by PS3.18 Table 10.6.1-5.</summary>
     [Theory]
     [InlineData("StudyDate")]
     [InlineData("StudyTime")]
@@ -61,5 +61,5 @@ public class KeywordsTests
     [InlineData("SOPClassUID")]
     [InlineData("SOPInstanceUID")]
     [InlineData("InstanceNumber")]
-    public void KnowsWhatASearchMayMatch(string name) => Assert.True(Keywords.TryParse(name, out _));
+    public void KnowsTheMatchAttributesOfSearches(string name) => Assert.True(Keywords.TryParse(name, out _));
 }

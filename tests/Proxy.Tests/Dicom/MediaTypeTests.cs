@@ -39,7 +39,7 @@ public class MediaTypeTests
     [InlineData("boundary==_x'()+_,-./:=?", "=_x'()+_,-./:=?")]
     [InlineData("boundary=\"a\\\"b\"", "a\"b")]
     [InlineData("boundary=", "")]
-    public void ReadsOddBoundaries(string parameter, string boundary) =>
+    public void ReadsUnusualBoundaries(string parameter, string boundary) =>
         Assert.Equal(boundary, MediaType.Parse("multipart/related; " + parameter + "; type=application/dicom")!.Find("boundary"));
 
     [Theory]
@@ -49,19 +49,19 @@ public class MediaTypeTests
     [InlineData("/html")]
     [InlineData("text/")]
     [InlineData("; boundary=x")]
-    public void GivesNothing_WithoutATypeAndASubtype(string text) => Assert.Null(MediaType.Parse(text));
+    public void ReturnsNull_WithoutATypeAndASubtype(string text) => Assert.Null(MediaType.Parse(text));
 
     [Fact]
-    public void TheFirstOfTwoEqualParametersStands() => Assert.Equal("a", MediaType.Parse("x/y; p=a; P=b")!.Find("p"));
+    public void UsesTheFirst_WhenAParameterRepeats() => Assert.Equal("a", MediaType.Parse("x/y; p=a; P=b")!.Find("p"));
 
     [Fact]
-    public void LeavesOutListElements_ThatMakeNoSense() =>
+    public void SkipsListElements_ThatAreNotMediaTypes() =>
         Assert.Equal(
             ["application/dicom+json", "image/jp2"],
             MediaType.ParseList(", ,nonsense,application/dicom+json;q=0.5,;,image/jp2,").Select(t => t.Type));
 
     [Fact]
-    public void ACommaInsideQuotesEndsNoElement() =>
+    public void IgnoresCommasInsideQuotes() =>
         Assert.Equal(["a/b", "c/d"], MediaType.ParseList("a/b; p=\"x,y\", c/d").Select(t => t.Type));
 
     [Theory]
@@ -73,11 +73,11 @@ public class MediaTypeTests
     [InlineData("application/octet-stream\nX-Injected: 1", false)]
     [InlineData("application/octet-str\u00E9am", false)]
     [InlineData("a/b/c", false)]
-    public void ATypeIsTwoTokens(string type, bool isWellFormed) => Assert.Equal(isWellFormed, MediaType.IsWellFormed(type));
+    public void AcceptsATypeOfTwoTokens(string type, bool isWellFormed) => Assert.Equal(isWellFormed, MediaType.IsWellFormed(type));
 
-    /// <summary>What is written the way the RFC has it is read back, whatever stands in the value.</summary>
+    /// <summary>Any value, quoted as RFC 9110 §5.6.4 defines, is read back unchanged.</summary>
     [Property(MaxTest = 1000)]
-    public bool ReadsWhatIsQuoted(string? value)
+    public bool ReadsQuotedValuesBack(string? value)
     {
         var text = value ?? "";
         var quoted = text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
@@ -93,7 +93,7 @@ public class MediaTypeTests
         foreach (var type in MediaType.ParseList(text)) _ = BodyFormat.FromMediaType(type);
     }
 
-    /// <summary>64 KB of the characters that mean something, in any order.</summary>
+    /// <summary>64 KB of random characters that have a meaning in the grammar.</summary>
     [Property(MaxTest = 60)]
     public void NeverThrows_NorTakesLong_OnLongGarbage(DoNotSize<int> any)
     {

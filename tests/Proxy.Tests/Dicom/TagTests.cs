@@ -34,7 +34,7 @@ public class TagTests
     [InlineData("0x200000")]
     [InlineData("0020000\0")]
     [InlineData("00２0000D")]
-    public void RefusesAnythingElse(string text)
+    public void RefusesTextThatIsNotATag(string text)
     {
         Assert.False(Tag.TryParse(text, out _));
         Assert.False(Tag.TryParse(Encoding.UTF8.GetBytes(text), out _));

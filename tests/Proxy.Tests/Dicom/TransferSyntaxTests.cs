@@ -22,7 +22,7 @@ public class TransferSyntaxTests
     [InlineData("1.2.840.10008.1.2.4.202", "image/jphc")]
     [InlineData("1.2.840.10008.1.2.4.203", "image/jphc")]
     [InlineData("1.2.840.10008.1.2.5", "image/dicom-rle")]
-    public void AFrameHasAMediaTypeOfItsTransferSyntax(string transferSyntax, string type) =>
+    public void FindsTheFrameTypeOfATransferSyntax(string transferSyntax, string type) =>
         Assert.Equal(type, TransferSyntax.FindFrameType(Uid.Parse(transferSyntax)));
 
     [Theory]
@@ -34,6 +34,6 @@ public class TransferSyntaxTests
     [InlineData("1.2.840.10008.1.2.4.108")]
     [InlineData("1.2.840.10008.1.2.4.95")]
     [InlineData("1.2.840.113619.5.2")]
-    public void FramesAreNotCutOutOfTheOthers(string transferSyntax) =>
+    public void FindsNoFrameType_WhenFramesCannotBeCut(string transferSyntax) =>
         Assert.Null(TransferSyntax.FindFrameType(Uid.Parse(transferSyntax)));
 }

@@ -19,7 +19,7 @@ public class UidTests
     [InlineData("1.2.000.3")]
     [InlineData("1.2.840.10008.5.1.4.1.1.2")]
     [InlineData("2.25.329800735698586629295641978511506172918")]
-    public void Reads_DigitsAndDots(string text)
+    public void ReadsDigitsAndDots(string text)
     {
         Assert.True(Uid.TryParse(text, out var uid));
         Assert.Equal(text, uid.ToString());
@@ -46,10 +46,10 @@ public class UidTests
     [InlineData("1.²")]
     [InlineData("ı.2")]
     [InlineData("1\u012E2")]
-    public void Refuses_WhatIsNoUid(string text) => Assert.False(Uid.TryParse(text, out _));
+    public void RefusesTextThatIsNotAUid(string text) => Assert.False(Uid.TryParse(text, out _));
 
     [Fact]
-    public void Allows64Characters_AndNotOneMore()
+    public void AllowsAtMost64Characters()
     {
         Assert.Equal(64, Longest.Length);
         Assert.True(Uid.TryParse(Longest, out _));
@@ -64,7 +64,7 @@ public class UidTests
     [InlineData("1.2.3 \0")]
     [InlineData("1.2.3\0 ")]
     [InlineData("1.2.3\0\0")]
-    public void TakesPaddingOff(string padded)
+    public void RemovesPadding(string padded)
     {
         Assert.True(Uid.TryParse(padded, out var ofText));
         Assert.Equal("1.2.3", ofText.ToString());
@@ -75,7 +75,7 @@ public class UidTests
     }
 
     [Fact]
-    public void TakesPaddingOffTheLongest()
+    public void RemovesPadding_FromTheLongestUid()
     {
         Assert.True(Uid.TryParse(Encoding.ASCII.GetBytes(Longest + "\0"), out var uid));
         Assert.Equal(Longest, uid.ToString());
@@ -85,10 +85,10 @@ public class UidTests
     [InlineData("\0")]
     [InlineData("1.2\03")]
     [InlineData("\01.2")]
-    public void RefusesZeroBytes_ThatAreNoPadding(string text) => Assert.False(Uid.TryParse(Encoding.ASCII.GetBytes(text), out _));
+    public void RefusesNulBytes_ThatAreNotPadding(string text) => Assert.False(Uid.TryParse(Encoding.ASCII.GetBytes(text), out _));
 
     [Fact]
-    public void RefusesNothing() => Assert.False(Uid.TryParse((string?)null, out _));
+    public void RefusesNull() => Assert.False(Uid.TryParse((string?)null, out _));
 
     [Fact]
     public void ParseThrows_WithoutQuotingTheText()
@@ -114,15 +114,15 @@ public class UidTests
     }
 
     [Property(MaxTest = 2000)]
-    public bool TextAndBytesAreJudgedAlike(string? text)
+    public bool JudgesTextAndBytesAlike(string? text)
     {
-        // Latin-1 text, so that a byte is a character.
+        // Latin-1, so that each byte is one character.
         var latin = new string([.. (text ?? "").Select(c => (char)(c & 0xFF))]);
         return Uid.TryParse(latin, out _) == Uid.TryParse(Encoding.Latin1.GetBytes(latin), out _);
     }
 
     [Property(MaxTest = 500)]
-    public bool AnyTwoThatAreReadCompareAsTheyEqual(uint[] left, uint[] right)
+    public bool ComparesConsistentlyWithEquality(uint[] left, uint[] right)
     {
         if (!Uid.TryParse(string.Join('.', left), out var a) || !Uid.TryParse(string.Join('.', right), out var b)) return true;
         return a.CompareTo(b) == 0 == (a == b) && a.CompareTo(b) < 0 == b.CompareTo(a) > 0;
