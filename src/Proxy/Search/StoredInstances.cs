@@ -54,7 +54,7 @@ public sealed class StoredInstances(SeriesListReader lists, DicomMetadataStore s
         var wanted = query.WantedTags.Union(Always);
         foreach (var (_, json) in series.Metadata!.ReadEach())
         {
-            var dataset = DicomJsonReader.ReadKept(json.Span);
+            var dataset = DicomJsonReader.ReadStored(json.Span);
             if (!query.Matches.Keys.All(path => Matches(query, dataset, path))) continue;
             var attributes = dataset.Attributes;
             if (!query.IncludesAll) attributes = [.. attributes.Where(attribute => wanted.Contains(attribute.Tag.ToString()))];

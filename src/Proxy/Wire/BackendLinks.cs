@@ -5,11 +5,11 @@ using Proxy.Dicom;
 
 namespace Proxy.Wire;
 
-/// <summary>Turns the URLs that a backend wrote into its answer into URLs of the proxy (PS3.18 §F.2.6, attribute 0008,1190).</summary>
+/// <summary>Turns the URLs in a backend's answer into URLs of the proxy (PS3.18 §F.2.6, attribute 0008,1190).</summary>
 /// <remarks>
 /// <para>
-/// A backend names places by the host it believes to have. Only the part from <c>studies/</c> on is kept; the host is
-/// always the configured one when such a place is asked for later, so no answer can send the proxy elsewhere.
+/// A backend writes URLs with the host name that it believes to have. Only the part from <c>studies/</c> on is used; a later
+/// request always goes to the configured host, so no answer can send the proxy elsewhere.
 /// </para>
 /// <code>
 /// http://pacs:8042/dicom-web/studies/S/series/E/instances/I/bulk/7fe00010
@@ -17,38 +17,39 @@ namespace Proxy.Wire;
 /// {root}/studies/S/series/E/instances/I/bulkdata/{backend}/bulk/7fe00010
 /// </code>
 /// <para>
-/// Links to bulk data are kept in the forms of <see cref="BulkDataPath"/> and leave signed (<see cref="BulkTokens"/>). A place
-/// outside the backend's DICOMweb root, or in another study, is not followed: its rest is empty, and asking for it is a 404.
+/// Bulk data links are stored in the forms of <see cref="BulkDataPath"/> and signed when written (<see cref="BulkTokens"/>). The
+/// proxy does not follow a link outside the backend's DICOMweb root or into another study: its rest is empty, and a request for
+/// it gets 404.
 /// </para>
 /// </remarks>
-/// <param name="backend">The backend's name, as it stands in the URLs that are handed out.</param>
+/// <param name="backend">The backend's name, which is part of the URLs given to clients.</param>
 /// <param name="root">The backend's own DICOMweb root.</param>
-/// <param name="asked">Where the answer came from: what a relative URI is relative to.</param>
-public sealed class BackendLinks(string backend, Uri root, Uri asked)
+/// <param name="source">The address of the answer, the base of its relative URIs.</param>
+public sealed class BackendLinks(string backend, Uri root, Uri source)
 {
     private const string Studies = "/studies/";
 
-    /// <summary>Relative forms that archives write and viewers resolve against the study, not against the metadata's own address.</summary>
+    /// <summary>Relative forms that archives write and viewers resolve against the study instead of the metadata's address.</summary>
     private static readonly string[] Relative = ["bulkdata/", "series/"];
 
-    /// <summary>The same dataset with every URL under <see cref="DicomJsonWriter.RootMark"/>.</summary>
+    /// <summary>The same dataset with all URLs under <see cref="DicomJsonWriter.RootMark"/>.</summary>
     public Dataset Rewrite(Dataset dataset)
     {
         if (dataset.Links.IsEmpty) return dataset;
         var study = dataset.FindUid(Tag.StudyInstanceUid);
-        var source = dataset.Json.Span;
-        var json = new ArrayBufferWriter<byte>(source.Length + 64);
+        var original = dataset.Json.Span;
+        var json = new ArrayBufferWriter<byte>(original.Length + 64);
         var moves = new List<(int At, int By)>();
         var copied = 0;
         foreach (var link in dataset.Links)
         {
-            json.Write(source[copied..link.Start]);
-            var uri = Unescape(source[link.Start..link.End]);
+            json.Write(original[copied..link.Start]);
+            var uri = Unescape(original[link.Start..link.End]);
             json.Write(Encoding.UTF8.GetBytes("\uFFFF" + (link.IsBulkData ? ToBulkData(uri, study, dataset) : ToResource(uri, study))));
             copied = link.End;
             moves.Add((link.End, json.WrittenCount - link.End));
         }
-        json.Write(source[copied..]);
+        json.Write(original[copied..]);
         return new(
             json.WrittenMemory, [.. dataset.Attributes.Select(a => new Dataset.Attribute(a.Tag, Move(a.Start), Move(a.End)))],
             [])
@@ -69,7 +70,7 @@ public sealed class BackendLinks(string backend, Uri root, Uri asked)
     private string ToBulkData(string text, Uid? study, Dataset dataset)
     {
         var nowhere = $"/bulkdata/{backend}/";
-        if (!Uri.TryCreate(asked, text, out var uri)) return nowhere;
+        if (!Uri.TryCreate(source, text, out var uri)) return nowhere;
         if (FindResource(uri, study) is var (path, behind))
         {
             var tail = Escape(behind);
@@ -85,11 +86,13 @@ public sealed class BackendLinks(string backend, Uri root, Uri asked)
         return FindOwner(dataset) is { } owner ? $"/{owner}/bulkdata/{backend}/{BulkDataPath.BelowRoot}{below}" : nowhere;
     }
 
-    /// <summary><see cref="Uri"/> escapes all that RFC 3986 §3.3 does not allow but brackets, which it leaves for IPv6 hosts.</summary>
+    /// <summary>
+    /// Escapes brackets: <see cref="Uri"/> escapes everything else that RFC 3986 §3.3 forbids, but leaves these for IPv6 hosts.
+    /// </summary>
     private static string Escape(string rest) =>
         rest.Replace("[", "%5B", StringComparison.Ordinal).Replace("]", "%5D", StringComparison.Ordinal);
 
-    /// <summary>The instance, series or study that a dataset describes; null when it names none.</summary>
+    /// <summary>The path of the instance, series or study that a dataset describes; null when it names no study.</summary>
     private static string? FindOwner(Dataset dataset) =>
         dataset.FindUid(Tag.StudyInstanceUid) is not { } study ? null
         : dataset.FindUid(Tag.SeriesInstanceUid) is not { } series ? new StudyPath(study).ToString()
@@ -97,11 +100,11 @@ public sealed class BackendLinks(string backend, Uri root, Uri asked)
         : new InstancePath(study, series, instance).ToString();
 
     private string ToResource(string text, Uid? study) =>
-        Uri.TryCreate(asked, text, out var uri) && FindResource(uri, study) is var (path, _) ? $"/{path}"
+        Uri.TryCreate(source, text, out var uri) && FindResource(uri, study) is var (path, _) ? $"/{path}"
         : study is { } uid ? $"/{new StudyPath(uid)}"
         : "";
 
-    /// <summary>The deepest study, series or instance that a URL names, and what follows it.</summary>
+    /// <summary>The path of the deepest study, series or instance in a URL, and the rest behind it.</summary>
     private static (string Path, string Tail)? FindResource(Uri uri, Uid? study)
     {
         var at = uri.AbsolutePath.LastIndexOf(Studies, StringComparison.Ordinal);

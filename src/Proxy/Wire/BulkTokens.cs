@@ -6,32 +6,32 @@ using System.Text;
 
 namespace Proxy.Wire;
 
-/// <summary>Signs the bulk data links that leave in metadata, and reads them again when a client comes with one.</summary>
+/// <summary>Signs the bulk data links in metadata for clients, and verifies them when a client requests one.</summary>
 /// <remarks>
-/// A client can only ask for what some metadata named: the token holds the backend's own place and a code over the whole link.
+/// A client can request only links that some metadata contained: the token holds the backend's own path and a code over the whole link.
 /// <code>
-/// kept      /studies/S/series/E/instances/I/bulkdata/{backend}/{rest}
+/// stored    /studies/S/series/E/instances/I/bulkdata/{backend}/{rest}
 /// written   {root}/studies/S/series/E/instances/I/bulkdata/{backend}/{token}
-/// token     base64url( rest · first 16 bytes of HMAC-SHA256(key, kept link) )       RFC 4648 §5, RFC 2104 §5
+/// token     base64url( rest · first 16 bytes of HMAC-SHA256(key, stored link) )     RFC 4648 §5, RFC 2104 §5
 /// </code>
-/// The code binds the place to its backend, study, series and instance. The base64 keeps <c>%2F</c> and the like from
-/// being decoded by anything between the client and this process.
+/// The code binds the path to its backend, study, series and instance. The base64 keeps intermediaries between the client and
+/// this process from decoding <c>%2F</c> and similar escapes.
 /// </remarks>
 public sealed class BulkTokens
 {
-    /// <summary>Length of a key, in bytes.</summary>
+    /// <summary>The length of a key, in bytes.</summary>
     public const int KeyBytes = 32;
 
     private const int MacBytes = 16;
 
-    /// <summary>How many keys are accepted; a key is only replaced when the cache folder is.</summary>
+    /// <summary>The number of accepted keys; a key changes only when the cache folder changes.</summary>
     private const int MaxKeys = 4;
 
-    /// <summary>The newest first: it signs.</summary>
+    /// <summary>Newest first; the first signs.</summary>
     private byte[][] _keys;
     private UInt128 _keyId;
 
-    /// <summary>Signs with a random key until <see cref="Use"/> gives one that outlives the process.</summary>
+    /// <summary>Signs with a random key until <see cref="Use"/> sets a key that outlives the process.</summary>
     public BulkTokens()
     {
         Key = RandomNumberGenerator.GetBytes(KeyBytes);
@@ -42,10 +42,10 @@ public sealed class BulkTokens
     /// <summary>The key that signs.</summary>
     public byte[] Key { get; private set; }
 
-    /// <summary>Differs between keys: an answer with signed links is another one under another key.</summary>
+    /// <summary>Differs between keys, because an answer with signed links changes with the key.</summary>
     public UInt128 KeyId => _keyId;
 
-    /// <summary>Signs with this key from now on. Tokens under earlier keys of this process stay good.</summary>
+    /// <summary>Signs with this key from now on. Tokens signed with earlier keys of this process stay valid.</summary>
     public void Use(byte[] key)
     {
         if (key.AsSpan().SequenceEqual(Key)) return;
@@ -53,10 +53,10 @@ public sealed class BulkTokens
         (Key, _keyId) = (key, GetId(key));
     }
 
-    /// <summary>Writes the token of a kept link.</summary>
-    /// <param name="output">Where to.</param>
-    /// <param name="link">The link without the mark of the root.</param>
-    /// <param name="rest">Where its rest begins.</param>
+    /// <summary>Writes the token of a stored link.</summary>
+    /// <param name="output">Receives the token.</param>
+    /// <param name="link">The link without the root mark.</param>
+    /// <param name="rest">The offset of its rest.</param>
     public void Write(IBufferWriter<byte> output, ReadOnlySpan<byte> link, int rest)
     {
         Span<byte> mac = stackalloc byte[HMACSHA256.HashSizeInBytes];
@@ -68,11 +68,11 @@ public sealed class BulkTokens
         output.Advance(Base64Url.EncodeToUtf8(plain, output.GetSpan(Base64Url.GetEncodedLength(length))));
     }
 
-    /// <summary>The place that a token names.</summary>
-    /// <param name="backend">As it stands in the URL.</param>
+    /// <summary>Verifies a token and returns the bulk data item that it names.</summary>
+    /// <param name="backend">The backend's name from the URL.</param>
     /// <param name="resource">The study, series or instance of the URL.</param>
-    /// <param name="token">What the client came with.</param>
-    /// <returns>Null when no metadata of this proxy named it so.</returns>
+    /// <param name="token">The token from the URL.</param>
+    /// <returns>Null when the proxy did not sign this token for this URL.</returns>
     public BulkDataPath? Read(string backend, string resource, string token)
     {
         if (token.Length > Base64Url.GetEncodedLength(BulkDataPath.MaxRestLength + 1 + MacBytes)) return null;
@@ -80,13 +80,13 @@ public sealed class BulkTokens
         if (Base64Url.DecodeFromChars(token, plain, out var read, out var length) != OperationStatus.Done || read < token.Length)
             return null;
         if (length <= MacBytes) return null;
-        var place = new BulkDataPath(backend, resource, Encoding.UTF8.GetString(plain, 0, length - MacBytes));
-        var link = Encoding.UTF8.GetBytes(place.Link);
+        var item = new BulkDataPath(backend, resource, Encoding.UTF8.GetString(plain, 0, length - MacBytes));
+        var link = Encoding.UTF8.GetBytes(item.Link);
         Span<byte> mac = stackalloc byte[HMACSHA256.HashSizeInBytes];
         foreach (var key in Volatile.Read(ref _keys))
         {
             HMACSHA256.HashData(key, link, mac);
-            if (CryptographicOperations.FixedTimeEquals(mac[..MacBytes], plain.AsSpan(length - MacBytes, MacBytes))) return place;
+            if (CryptographicOperations.FixedTimeEquals(mac[..MacBytes], plain.AsSpan(length - MacBytes, MacBytes))) return item;
         }
         return null;
     }

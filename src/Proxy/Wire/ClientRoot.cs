@@ -4,10 +4,10 @@ using Proxy.Dicom;
 
 namespace Proxy.Wire;
 
-/// <summary>The DICOMweb root as one client addresses it: what the links of kept metadata become when they are written for it.</summary>
+/// <summary>The DICOMweb root as one client addresses it, written in front of the links of stored metadata.</summary>
 /// <param name="address">Such as <c>https://pacs.example/dicomweb</c>.</param>
 /// <param name="tokens">Signs links to bulk data.</param>
-/// <param name="study">The study of the metadata; older kept metadata names places below a backend's root without it.</param>
+/// <param name="study">The study of the metadata; links below a backend's root in older stored metadata do not name it.</param>
 public sealed class ClientRoot(string address, BulkTokens tokens, StudyPath? study = null)
 {
     private readonly byte[] _address = Encoding.UTF8.GetBytes(address);
@@ -16,8 +16,8 @@ public sealed class ClientRoot(string address, BulkTokens tokens, StudyPath? stu
 
     internal ReadOnlySpan<byte> Address => _address;
 
-    /// <summary>Writes the link to bulk data that the text begins with, signed.</summary>
-    /// <returns>How many bytes of the text that was; 0 when it begins with no such link, and then nothing is written.</returns>
+    /// <summary>Writes the bulk data link at the beginning of the text, signed.</summary>
+    /// <returns>The number of bytes read from the text; 0, with nothing written, when it does not begin with such a link.</returns>
     internal int WriteBulkLink(IBufferWriter<byte> output, ReadOnlySpan<byte> text)
     {
         var end = text.IndexOf((byte)'"');
@@ -34,10 +34,10 @@ public sealed class ClientRoot(string address, BulkTokens tokens, StudyPath? stu
         return link.Length;
     }
 
-    /// <summary>A place below the backend's root, kept before such places named the instance that they belong to.</summary>
+    /// <summary>Writes a link below the backend's root from an older version, whose links did not name their instance.</summary>
     private int WriteOlder(IBufferWriter<byte> output, ReadOnlySpan<byte> link, int rest)
     {
-        // Without a study a purge could not reach it: it is not followed until the metadata is read again.
+        // Without a study a purge could not remove the item, so the link stays unsigned until the metadata is read again.
         var prefix = study is { } path ? [(byte)'/', .. Encoding.ASCII.GetBytes(path.ToString()), .. link[..rest]] : link[..rest];
         output.Write(prefix);
         if (study is not null) tokens.Write(output, [.. prefix, (byte)BulkDataPath.BelowRoot, .. link[rest..]], prefix.Length);

@@ -2,10 +2,10 @@ using System.Buffers.Binary;
 
 namespace Proxy.Wire;
 
-/// <summary>How the bytes of one frame are coded, as far as it decides what they begin with or how many they are.</summary>
+/// <summary>The coding of one frame, as far as it determines the first bytes or the length.</summary>
 public enum PixelCoding
 {
-    /// <summary>Nothing is known about its bytes.</summary>
+    /// <summary>The coding is not known.</summary>
     Unknown,
 
     /// <summary>Uncompressed: the length follows from the Image Pixel module (PS3.5 §8.1.1).</summary>
@@ -27,10 +27,10 @@ public enum PixelCoding
     Video,
 }
 
-/// <summary>Tells by the first bytes of a frame whether it can be what its media type or transfer syntax says.</summary>
+/// <summary>Checks by its first bytes whether a frame can have the coding that its media type or transfer syntax declares.</summary>
 public static class Codestream
 {
-    /// <summary>As many bytes of a frame decide, or all of a shorter one: an RLE header (PS3.5 §G.5).</summary>
+    /// <summary>The number of bytes that the check needs, if the frame has as many: the size of an RLE header (PS3.5 §G.5).</summary>
     public const int StartBytes = 64;
 
     private const string Mark = "1.2.840.10008.1.2.";
@@ -39,7 +39,7 @@ public static class Codestream
 
     private const int MaxRleSegments = 15;
 
-    /// <summary>The coding that a transfer syntax means (PS3.6 Table A-1); where it means none, the one of the media type.</summary>
+    /// <summary>The coding of a transfer syntax (PS3.6 Table A-1); of the media type when the transfer syntax determines none.</summary>
     /// <param name="mediaType">In lower case, without parameters.</param>
     /// <param name="transferSyntax">The UID; null when it is not known.</param>
     public static PixelCoding FindCoding(string mediaType, string? transferSyntax)
@@ -49,10 +49,10 @@ public static class Codestream
         return coding != PixelCoding.Unknown || isPrivate ? coding : FindCodingOfType(mediaType);
     }
 
-    /// <summary>Whether these bytes can be the beginning of a frame. True where the coding has no fixed beginning.</summary>
-    /// <param name="coding">How the frame is coded.</param>
-    /// <param name="start">Its first <see cref="StartBytes"/>, or all of a shorter one.</param>
-    /// <param name="length">Of the frame, in bytes; null when it is not known yet.</param>
+    /// <summary>True when these bytes can be the beginning of a frame; always true for a coding without a fixed beginning.</summary>
+    /// <param name="coding">The coding of the frame.</param>
+    /// <param name="start">The first <see cref="StartBytes"/> of the frame, or all bytes of a shorter frame.</param>
+    /// <param name="length">The length of the frame in bytes; null when it is not known yet.</param>
     public static bool CanBegin(PixelCoding coding, ReadOnlySpan<byte> start, long? length) => coding switch
     {
         // SOI and the first byte of another marker (ISO/IEC 10918-1 §B.1.1.3, ISO/IEC 14495-1 §C.1).
@@ -65,7 +65,7 @@ public static class Codestream
         _ => !IsMarkup(start),
     };
 
-    /// <summary>Whether text stands here as log-in pages and error documents begin. Pixels do not.</summary>
+    /// <summary>True when the bytes begin like an HTML or XML document, such as a log-in page or an error document.</summary>
     public static bool IsMarkup(ReadOnlySpan<byte> start)
     {
         // A byte order mark.
@@ -81,7 +81,7 @@ public static class Codestream
     private static PixelCoding FindCoding(string? transferSyntax)
     {
         if (transferSyntax is null || !transferSyntax.StartsWith(Mark[..^1], StringComparison.Ordinal)) return PixelCoding.Unknown;
-        // Deflated and big endian: a frame that leaves alone is not deflated, and has the same length.
+        // Deflated and big endian: a single frame is not deflated, and has the same length.
         if (transferSyntax is "1.2.840.10008.1.2" or Mark + "1" or Mark + "1.98" or Mark + "1.99" or Mark + "2") return PixelCoding.Native;
         if (transferSyntax == Mark + "5") return PixelCoding.Rle;
         if (!transferSyntax.StartsWith(CompressedMark, StringComparison.Ordinal)) return PixelCoding.Unknown;
@@ -109,7 +109,7 @@ public static class Codestream
         _ => mediaType.StartsWith("video/", StringComparison.Ordinal) ? PixelCoding.Video : PixelCoding.Unknown,
     };
 
-    /// <summary>Sixteen numbers: how many segments there are, and where each begins; the first behind the header (PS3.5 §G.5).</summary>
+    /// <summary>Sixteen numbers: the count of segments and the offset of each; the first follows the header (PS3.5 §G.5).</summary>
     private static bool CanBeginRle(ReadOnlySpan<byte> start, long? length)
     {
         if (start.Length < StartBytes) return false;

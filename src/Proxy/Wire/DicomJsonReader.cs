@@ -8,43 +8,45 @@ namespace Proxy.Wire;
 /// <summary>Reads an array of DICOM JSON datasets (PS3.18 §F.2) from a stream, one at a time, as the bytes arrive.</summary>
 /// <remarks>
 /// <para>
-/// Every token is checked, nothing is decoded: a dataset leaves as its own bytes with an index of its attributes. The
-/// array is whole only when its <c>]</c> was read and nothing but white space follows; anything else is a
-/// <see cref="MalformedAnswerException"/>, after the datasets that came before it.
+/// Every token is checked, but no value is decoded: a dataset is its own bytes with an index of its attributes. The array is
+/// complete only when its <c>]</c> was read and only white space follows. Anything else throws a
+/// <see cref="MalformedAnswerException"/>, after the datasets before the error were returned.
 /// </para>
 /// <para>
-/// JSON that is well-formed and not DICOM JSON costs no more than itself: an attribute is left out and counted
-/// (<see cref="Dataset.LeftOut"/>), an element of the array that is no object is an empty dataset. An array without any
-/// object is malformed: it is another service's answer.
+/// Well-formed JSON that is not DICOM JSON does not fail the answer: an invalid attribute is removed and counted
+/// (<see cref="Dataset.LeftOut"/>), and an element of the array that is not an object becomes an empty dataset. An array with
+/// elements but without any object is malformed: it is the answer of another service.
 /// </para>
 /// <para>Memory: one dataset at a time, of at most <see cref="MaxDatasetBytes"/>.</para>
 /// </remarks>
 public static class DicomJsonReader
 {
-    /// <summary>The largest dataset that is read, in bytes of JSON: enhanced multi-frame objects reach tens of megabytes.</summary>
+    /// <summary>The largest accepted dataset, in bytes of JSON: enhanced multi-frame objects reach tens of megabytes.</summary>
     public const int MaxDatasetBytes = 128 * 1024 * 1024;
 
-    /// <summary>The longest answer that is read, in bytes, white space and all.</summary>
+    /// <summary>The longest accepted answer in bytes, including white space.</summary>
     public const long MaxAnswerBytes = 1L << 30;
 
     private const int FirstBufferBytes = 128 * 1024;
 
-    /// <summary>All datasets, each for as long as it is wanted.</summary>
+    /// <summary>Reads all datasets. Each owns its bytes and stays valid.</summary>
+    /// <exception cref="MalformedAnswerException">The answer is not a complete array of datasets, or exceeds a limit.</exception>
     public static IAsyncEnumerable<Dataset> ReadAsync(Stream stream, CancellationToken cancellation = default) =>
         ReadAsync(stream, rowsWithout: null, cancellation);
 
     /// <summary>
-    /// Datasets that are only looked at: the attributes of each are read where they came in, until the next is asked for.
-    /// Its text as a whole is not to be used: it still has the attribute that is left out.
+    /// Reads datasets without copying them: the attributes of each are valid only until the next dataset is read. Do not use its
+    /// whole text, which still has the excluded attribute.
     /// </summary>
     /// <param name="stream">The answer.</param>
-    /// <param name="without">An attribute that no row is to have, whatever the answer says.</param>
-    /// <param name="cancellation">Ends the reading.</param>
+    /// <param name="without">An attribute to exclude from every row.</param>
+    /// <param name="cancellation">Cancels the reading.</param>
+    /// <exception cref="MalformedAnswerException">The answer is not a complete array of datasets, or exceeds a limit.</exception>
     public static IAsyncEnumerable<Dataset> ReadRowsAsync(Stream stream, Tag without, CancellationToken cancellation = default) =>
         ReadAsync(stream, without, cancellation);
 
-    /// <summary>One dataset as it is kept: it was read before, and its URLs are under <see cref="DicomJsonWriter.RootMark"/>.</summary>
-    public static Dataset ReadKept(ReadOnlySpan<byte> json) => DicomJsonScan.ReadOne([.. "["u8, .. json, .. "]"u8], rowsWithout: null);
+    /// <summary>Reads one stored dataset. It was validated before, and its URLs are under <see cref="DicomJsonWriter.RootMark"/>.</summary>
+    public static Dataset ReadStored(ReadOnlySpan<byte> json) => DicomJsonScan.ReadOne([.. "["u8, .. json, .. "]"u8], rowsWithout: null);
 
     private static async IAsyncEnumerable<Dataset> ReadAsync(
         Stream stream, Tag? rowsWithout, [EnumeratorCancellation] CancellationToken cancellation)
@@ -62,24 +64,24 @@ public static class DicomJsonReader
                 while (Read(scan, buffer, ref offset, filled, isLast) is { } dataset) yield return dataset;
                 if (isLast) break;
 
-                // What is not read yet moves to the front; a token that did not fit asks for a larger buffer, so that a
-                // long string is looked at a bounded number of times.
-                var keptFrom = scan.DatasetStart >= 0 ? scan.DatasetStart : offset;
-                if (keptFrom == 0 && filled == buffer.Length || offset == start && filled > buffer.Length / 2)
+                // Move unread bytes to the front. A token that does not fit doubles the buffer, so that a long string is
+                // scanned a bounded number of times.
+                var unreadStart = scan.DatasetStart >= 0 ? scan.DatasetStart : offset;
+                if (unreadStart == 0 && filled == buffer.Length || offset == start && filled > buffer.Length / 2)
                     buffer = Grow(buffer, filled);
-                if (keptFrom > 0)
+                if (unreadStart > 0)
                 {
-                    buffer.AsSpan(keptFrom, filled - keptFrom).CopyTo(buffer);
-                    scan.Shift(keptFrom);
-                    offset -= keptFrom;
-                    filled -= keptFrom;
+                    buffer.AsSpan(unreadStart, filled - unreadStart).CopyTo(buffer);
+                    scan.Shift(unreadStart);
+                    offset -= unreadStart;
+                    filled -= unreadStart;
                 }
                 do
                 {
                     var count = await stream.ReadAsync(buffer.AsMemory(filled), cancellation).ConfigureAwait(false);
                     isLast = count == 0;
                     filled += count;
-                    if ((total += count) > MaxAnswerBytes) throw new MalformedAnswerException("The answer is longer than is read.");
+                    if ((total += count) > MaxAnswerBytes) throw new MalformedAnswerException("The answer is longer than the limit.");
                 }
                 while (!isLast && filled < buffer.Length / 2);
             }
@@ -93,14 +95,14 @@ public static class DicomJsonReader
 
     private static byte[] Grow(byte[] buffer, int filled)
     {
-        if (buffer.Length >= MaxDatasetBytes) throw new MalformedAnswerException("A dataset is larger than is read.");
+        if (buffer.Length >= MaxDatasetBytes) throw new MalformedAnswerException("A dataset is larger than the limit.");
         var larger = ArrayPool<byte>.Shared.Rent(buffer.Length * 2);
         buffer.AsSpan(0, filled).CopyTo(larger);
         ArrayPool<byte>.Shared.Return(buffer);
         return larger;
     }
 
-    /// <summary>The next dataset that ends within what is filled; null when more must be read first.</summary>
+    /// <summary>The next dataset that ends within the filled bytes; null when more bytes must be read first.</summary>
     private static Dataset? Read(DicomJsonScan scan, byte[] buffer, ref int offset, int filled, bool isLast)
     {
         if (filled - offset < 3 && !isLast) return null;

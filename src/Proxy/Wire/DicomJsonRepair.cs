@@ -5,35 +5,35 @@ using Proxy.Dicom;
 
 namespace Proxy.Wire;
 
-/// <summary>Writes a dataset again without what is not DICOM JSON in it, and with its values as PS3.18 §F.2 wants them.</summary>
+/// <summary>Rewrites a dataset without its invalid attributes, and with its values in the form that PS3.18 §F.2 requires.</summary>
 /// <remarks>
 /// <code>
-/// left out   an attribute that holds U+FFFF, which is no character; a tag that stands twice with different values
+/// removed    an attribute that contains U+FFFF, a noncharacter; a tag that occurs twice with different values
 /// changed    {"vr":"CS","Value":["CT\\SR"]}   →  {"vr":"CS","Value":["CT","SR"]}     PS3.5 §6.4: \ separates values
-///            {"vr":"UI","Value":["1.2.3 "]}   →  {"vr":"UI","Value":["1.2.3"]}       PS3.5 §9.1: padding is no part of a UID
+///            {"vr":"UI","Value":["1.2.3 "]}   →  {"vr":"UI","Value":["1.2.3"]}       PS3.5 §9.1: padding is not part of a UID
 /// </code>
-/// Few datasets need it: <see cref="DicomJsonReader"/> finds out in the pass that it makes in any case.
+/// Few datasets need it; <see cref="DicomJsonReader"/> finds them while it reads.
 /// </remarks>
 internal static class DicomJsonRepair
 {
     private const string Uid = "UI";
 
-    /// <summary>Representations in which <c>\</c> separates values; in LT, ST, UT and UR it is text (PS3.5 §6.2).</summary>
+    /// <summary>VRs in which <c>\</c> separates values; in LT, ST, UT and UR it is text (PS3.5 §6.2).</summary>
     private static readonly string[] MultiValued = ["AE", "AS", "AT", "CS", "DA", "DS", "DT", "IS", "LO", "PN", "SH", "TM", "UC", Uid];
 
-    /// <summary>Whether <see cref="Write"/> may change a text: it has a separator of values or, where a UID is expected, padding.</summary>
-    public static bool IsUntidy(string text, bool isUid) =>
+    /// <summary>True when <see cref="Write"/> may change a text: it contains <c>\</c> or, in a UID, trailing padding.</summary>
+    public static bool MayNeedRepair(string text, bool isUid) =>
         text.Contains('\\', StringComparison.Ordinal) || isUid && text.Length > 0 && text[^1] is ' ' or '\0';
 
-    /// <summary>Whether an attribute names a study, a series, an instance or a frame of reference.</summary>
+    /// <summary>True for an attribute that identifies a study, a series, an instance or a frame of reference.</summary>
     public static bool IsUid(Tag tag) => tag.Value is 0x0020000D or 0x0020000E or 0x00080018 or 0x00081155 or 0x00200052;
 
-    /// <summary>An array of the one dataset.</summary>
-    /// <param name="dataset">Its text.</param>
-    /// <param name="attributes">Those of its attributes that are objects named by a tag.</param>
-    /// <param name="hasOthers">It has members that are none of these.</param>
-    /// <param name="leftOut">How many of them are not written.</param>
-    /// <returns>Null when every attribute may stand as it is.</returns>
+    /// <summary>Writes an array that contains only the repaired dataset.</summary>
+    /// <param name="dataset">The text of the dataset.</param>
+    /// <param name="attributes">Its valid attributes: objects named by a tag.</param>
+    /// <param name="hasOthers">True when it has other members.</param>
+    /// <param name="leftOut">The number of valid attributes that are removed.</param>
+    /// <returns>Null when the dataset needs no repair.</returns>
     public static byte[]? Write(ReadOnlySpan<byte> dataset, IReadOnlyList<Dataset.Attribute> attributes, bool hasOthers, out int leftOut)
     {
         var output = new ArrayBufferWriter<byte>(dataset.Length + 64);
@@ -47,7 +47,7 @@ internal static class DicomJsonRepair
             if (value.IndexOf(DicomJsonWriter.RootMark) >= 0 || !starts.Contains(attribute.Start)) continue;
             if (written++ > 0) output.Write(","u8);
             DicomJsonWriter.WriteName(output, attribute.Tag);
-            isChanged |= WriteTidy(output, attribute.Tag, value);
+            isChanged |= WriteRepaired(output, attribute.Tag, value);
         }
         output.Write("}]"u8);
         leftOut = attributes.Count - written;
@@ -55,8 +55,8 @@ internal static class DicomJsonRepair
     }
 
     /// <summary>
-    /// Where the attributes begin that are written. Of a tag that stands twice with one value that is the first; of one with
-    /// two values none, for either may be wrong.
+    /// The start offsets of the attributes to write. Of a repeated tag with equal values the first is written; with different
+    /// values none, because either may be wrong.
     /// </summary>
     private static HashSet<int> FindStarts(ReadOnlySpan<byte> dataset, IReadOnlyList<Dataset.Attribute> attributes)
     {
@@ -76,12 +76,12 @@ internal static class DicomJsonRepair
         return starts;
     }
 
-    /// <summary>Writes an attribute's value object; the representation may stand behind the values, so they are collected first.</summary>
-    /// <returns>Whether it is written otherwise than it was.</returns>
-    private static bool WriteTidy(ArrayBufferWriter<byte> output, Tag tag, ReadOnlySpan<byte> attribute)
+    /// <summary>Writes an attribute's value object. The VR may follow the values, so the changes are collected first.</summary>
+    /// <returns>True when the text changed.</returns>
+    private static bool WriteRepaired(ArrayBufferWriter<byte> output, Tag tag, ReadOnlySpan<byte> attribute)
     {
         var copied = 0;
-        foreach (var (start, end, text, vr) in FindUntidy(tag, attribute))
+        foreach (var (start, end, text, vr) in FindRepairs(tag, attribute))
         {
             output.Write(attribute[copied..start]);
             var values = text.Split('\\');
@@ -96,7 +96,7 @@ internal static class DicomJsonRepair
         return copied > 0;
     }
 
-    /// <summary>An empty value is null (PS3.18 §F.2.5).</summary>
+    /// <summary>An empty value is written as null (PS3.18 §F.2.5).</summary>
     private static void WriteValue(ArrayBufferWriter<byte> output, string value)
     {
         if (value.Length == 0)
@@ -109,11 +109,11 @@ internal static class DicomJsonRepair
         output.Write("\""u8);
     }
 
-    /// <summary>Strings directly in a <c>Value</c> that are to change, with their quotes' places, at whatever depth.</summary>
-    private static List<(int Start, int End, string Text, string? Vr)> FindUntidy(Tag tag, ReadOnlySpan<byte> attribute)
+    /// <summary>The strings directly in a <c>Value</c> that must change, with the offsets of their quotes, at any depth.</summary>
+    private static List<(int Start, int End, string Text, string? Vr)> FindRepairs(Tag tag, ReadOnlySpan<byte> attribute)
     {
         var found = new List<(int Start, int End, string Text, int Object)>();
-        // The representation of each object that was opened, by its number, and the numbers of those that are open.
+        // The VR of each object by its number, and the numbers of the open objects.
         var vrs = new List<string?>();
         var open = new Stack<int>();
         var (isVr, isValue) = (false, false);
@@ -141,9 +141,9 @@ internal static class DicomJsonRepair
                     break;
             }
         }
-        return [.. from one in found
-                   let vr = vrs[one.Object]
-                   where MultiValued.Contains(vr) && IsUntidy(one.Text, isUid: vr == Uid)
-                   select (one.Start, one.End, one.Text, vr)];
+        return [.. from value in found
+                   let vr = vrs[value.Object]
+                   where MultiValued.Contains(vr) && MayNeedRepair(value.Text, isUid: vr == Uid)
+                   select (value.Start, value.End, value.Text, vr)];
     }
 }

@@ -5,12 +5,12 @@ using Proxy.Dicom;
 
 namespace Proxy.Wire;
 
-/// <summary>Goes through the tokens of an answer and makes datasets of them; the state of the reading between two buffers.</summary>
-/// <param name="rowsWithout">The attribute that rows are given without; null for whole datasets.</param>
-/// <param name="isRight">The proxy itself wrote the text: nothing in it is odd.</param>
-internal sealed class DicomJsonScan(Tag? rowsWithout, bool isRight = false)
+/// <summary>Builds datasets from the tokens of an answer, and holds the state of the reading between two buffers.</summary>
+/// <param name="rowsWithout">The attribute to exclude from rows; null for whole datasets.</param>
+/// <param name="isTrusted">True for text that the proxy itself wrote, which needs no checks.</param>
+internal sealed class DicomJsonScan(Tag? rowsWithout, bool isTrusted = false)
 {
-    /// <summary>Nesting that is followed. A sequence costs three levels, so this is over eighty sequences deep.</summary>
+    /// <summary>The nesting limit. A sequence costs three levels, so it allows over eighty nested sequences.</summary>
     private const int MaxDepth = 256;
 
     private static readonly JsonReaderOptions Options = new() { MaxDepth = MaxDepth };
@@ -27,14 +27,14 @@ internal sealed class DicomJsonScan(Tag? rowsWithout, bool isRight = false)
     private bool _hasDatasets;
     private bool _hasOthers;
 
-    /// <summary>What is being read is no attribute, or holds what is no text.</summary>
-    private bool _isOdd;
+    /// <summary>The current attribute has an invalid name or contains an invalid string.</summary>
+    private bool _isInvalid;
 
-    /// <summary>Attributes of the dataset that are left out.</summary>
+    /// <summary>The number of invalid attributes in the current dataset.</summary>
     private int _leftOut;
 
-    /// <summary>A string of the dataset may have to change.</summary>
-    private bool _isUntidy;
+    /// <summary>A string of the current dataset may need a change.</summary>
+    private bool _mayNeedRepair;
 
     public JsonReaderState State { get; set; } = new(Options);
 
@@ -42,7 +42,7 @@ internal sealed class DicomJsonScan(Tag? rowsWithout, bool isRight = false)
 
     public bool IsWhole { get; private set; }
 
-    /// <summary>Where the dataset begins that is being read; -1 between datasets.</summary>
+    /// <summary>The offset of the current dataset; -1 between datasets.</summary>
     public int DatasetStart { get; private set; } = -1;
 
     public void Shift(int by)
@@ -50,14 +50,14 @@ internal sealed class DicomJsonScan(Tag? rowsWithout, bool isRight = false)
         if (DatasetStart >= 0) DatasetStart -= by;
     }
 
-    /// <summary>The dataset of an array that holds one, which the proxy wrote.</summary>
+    /// <summary>Reads the only dataset of an array that the proxy wrote.</summary>
     public static Dataset ReadOne(byte[] array, Tag? rowsWithout)
     {
         var reader = new Utf8JsonReader(array, Options);
-        return new DicomJsonScan(rowsWithout, isRight: true).Read(ref reader, array, 0)!;
+        return new DicomJsonScan(rowsWithout, isTrusted: true).Read(ref reader, array, 0)!;
     }
 
-    /// <summary>The next dataset that ends in the buffer; null when more must be read first, or there is none.</summary>
+    /// <summary>The next dataset that ends in the buffer; null when more bytes must be read first, or at the end.</summary>
     public Dataset? Read(ref Utf8JsonReader reader, byte[] buffer, int origin)
     {
         while (reader.Read())
@@ -73,7 +73,7 @@ internal sealed class DicomJsonScan(Tag? rowsWithout, bool isRight = false)
             {
                 if (type == JsonTokenType.PropertyName) OnTag(ref reader);
                 else if (type == JsonTokenType.StartObject) _valueStart = origin + (int)reader.TokenStartIndex - DatasetStart;
-                else if (type == JsonTokenType.EndObject && !_isOdd) OnAttributeEnd(origin + (int)reader.BytesConsumed);
+                else if (type == JsonTokenType.EndObject && !_isInvalid) OnAttributeEnd(origin + (int)reader.BytesConsumed);
                 else if (type != JsonTokenType.StartArray) _leftOut++;
             }
             else if (depth == 1 && type == JsonTokenType.StartObject)
@@ -83,7 +83,7 @@ internal sealed class DicomJsonScan(Tag? rowsWithout, bool isRight = false)
                 _attributes.Clear();
                 _links.Clear();
                 _leftOut = 0;
-                _isUntidy = false;
+                _mayNeedRepair = false;
             }
             else if (depth == 1 && type == JsonTokenType.EndObject)
             {
@@ -99,8 +99,8 @@ internal sealed class DicomJsonScan(Tag? rowsWithout, bool isRight = false)
             }
             else if (depth == 1 && type == JsonTokenType.StartArray)
             {
-                // It is gone through as an attribute that is left out.
-                _isOdd = true;
+                // A nested array is skipped like an invalid attribute.
+                _isInvalid = true;
             }
             else if (depth == 1)
             {
@@ -117,15 +117,15 @@ internal sealed class DicomJsonScan(Tag? rowsWithout, bool isRight = false)
 
     private void OnAttributeEnd(int end) => _attributes.Add(new(_tag, _valueStart, end - DatasetStart));
 
-    /// <summary><c>"00080018": {…}</c>, a member of the dataset itself.</summary>
+    /// <summary>Handles <c>"00080018": {…}</c>, a member of the dataset itself.</summary>
     private void OnTag(ref Utf8JsonReader reader)
     {
         _linkFollows = false;
-        _isOdd = !Tag.TryParse(reader.ValueSpan, out _tag) && !(reader.ValueIsEscaped && Tag.TryParse(FindText(ref reader), out _tag));
+        _isInvalid = !Tag.TryParse(reader.ValueSpan, out _tag) && !(reader.ValueIsEscaped && Tag.TryParse(FindText(ref reader), out _tag));
         _innerTag = _tag;
     }
 
-    /// <summary><c>"vr"</c>, <c>"Value"</c>, <c>"BulkDataURI"</c> or, inside a sequence, a tag again.</summary>
+    /// <summary>Handles <c>"vr"</c>, <c>"Value"</c>, <c>"BulkDataURI"</c> or, inside a sequence, another tag.</summary>
     private void OnInnerName(ref Utf8JsonReader reader)
     {
         _linkFollows = false;
@@ -133,7 +133,7 @@ internal sealed class DicomJsonScan(Tag? rowsWithout, bool isRight = false)
         if (reader.ValueIsEscaped)
         {
             var text = FindText(ref reader);
-            _isOdd |= text is null;
+            _isInvalid |= text is null;
             name = Encoding.UTF8.GetBytes(text ?? "");
         }
         if (name.Length == 8 && Tag.TryParse(name, out var inner))
@@ -149,7 +149,7 @@ internal sealed class DicomJsonScan(Tag? rowsWithout, bool isRight = false)
     {
         var text = reader.ValueSpan;
         if (reader.ValueIsEscaped) OnEscapedString(ref reader);
-        else if (text.Length > 0 && text[^1] == (byte)' ' && DicomJsonRepair.IsUid(_innerTag)) _isUntidy = true;
+        else if (text.Length > 0 && text[^1] == (byte)' ' && DicomJsonRepair.IsUid(_innerTag)) _mayNeedRepair = true;
         if (!_linkFollows || DatasetStart < 0) return;
         var start = origin + (int)reader.TokenStartIndex + 1 - DatasetStart;
         _links.Add(new(start, start + text.Length, _isBulkData));
@@ -157,11 +157,11 @@ internal sealed class DicomJsonScan(Tag? rowsWithout, bool isRight = false)
 
     private void OnEscapedString(ref Utf8JsonReader reader)
     {
-        if (FindText(ref reader) is not { } text) _isOdd = true;
-        else if (DicomJsonRepair.IsUntidy(text, DicomJsonRepair.IsUid(_innerTag))) _isUntidy = true;
+        if (FindText(ref reader) is not { } text) _isInvalid = true;
+        else if (DicomJsonRepair.MayNeedRepair(text, DicomJsonRepair.IsUid(_innerTag))) _mayNeedRepair = true;
     }
 
-    /// <summary>What is written with escapes; null when one names half of a surrogate pair, which is no text.</summary>
+    /// <summary>The text of an escaped string; null when an escape is half of a surrogate pair, which is not valid text.</summary>
     private static string? FindText(ref Utf8JsonReader reader)
     {
         try
@@ -178,15 +178,15 @@ internal sealed class DicomJsonScan(Tag? rowsWithout, bool isRight = false)
     {
         var text = buffer.AsMemory(DatasetStart, json.Length);
         DatasetStart = -1;
-        if (!isRight && !Utf8.IsValid(json)) throw new MalformedAnswerException("The answer is not UTF-8 (PS3.18 F.2).");
-        // U+FFFF is no character, and stands for the root where datasets are kept.
-        var isClean = isRight
-            || _leftOut == 0 && !_isUntidy && json.IndexOf(DicomJsonWriter.RootMark) < 0 && !HasRepeatedTag();
+        if (!isTrusted && !Utf8.IsValid(json)) throw new MalformedAnswerException("The answer is not UTF-8 (PS3.18 F.2).");
+        // U+FFFF is a noncharacter, and marks the root in stored datasets.
+        var isClean = isTrusted
+            || _leftOut == 0 && !_mayNeedRepair && json.IndexOf(DicomJsonWriter.RootMark) < 0 && !HasRepeatedTag();
         if (!isClean && Repair(json) is { } repaired) return repaired;
         return rowsWithout is null ? new(text.ToArray(), [.. _attributes], [.. _links]) : EndRow(text, rowsWithout.Value);
     }
 
-    /// <summary>The dataset written again; null when it may stand as it is.</summary>
+    /// <summary>The rewritten dataset; null when it needs no repair.</summary>
     private Dataset? Repair(ReadOnlySpan<byte> json)
     {
         var text = DicomJsonRepair.Write(json, _attributes, _leftOut > 0, out var leftOut);

@@ -3,53 +3,54 @@ using Proxy.Dicom;
 
 namespace Proxy.Wire;
 
-/// <summary>Writes datasets for a client, with the address that the client used where a URL begins.</summary>
+/// <summary>Writes datasets for a client, with the address that the client used at the beginning of every URL.</summary>
 /// <remarks>
-/// A kept dataset holds <see cref="RootMark"/> in place of the DICOMweb root, so that one kept copy serves every address
-/// of the proxy. The mark is U+FFFF: a noncharacter that no text may hold, and legal inside a JSON string.
+/// A stored dataset holds <see cref="RootMark"/> in place of the DICOMweb root, so that one stored copy serves every address
+/// of the proxy. The mark is U+FFFF: a noncharacter that no valid text contains, and legal inside a JSON string.
 /// <code>
-/// kept     {"00081190":{"vr":"UR","Value":["□/studies/1.2"]}}
+/// stored   {"00081190":{"vr":"UR","Value":["□/studies/1.2"]}}
 /// written  {"00081190":{"vr":"UR","Value":["https://pacs.example/dicomweb/studies/1.2"]}}
 /// </code>
-/// Links to bulk data are signed on the way (<see cref="BulkTokens"/>).
+/// Links to bulk data are signed while they are written (<see cref="BulkTokens"/>).
 /// </remarks>
 public static class DicomJsonWriter
 {
     private const int MaxTagsOnStack = 128;
 
+    /// <summary>Stands for the DICOMweb root in stored datasets: U+FFFF in UTF-8.</summary>
     public static ReadOnlySpan<byte> RootMark => "\uFFFF"u8;
 
-    /// <summary>Writes kept JSON for a client: its root at every mark, and links to bulk data signed.</summary>
-    public static void Write(IBufferWriter<byte> output, ReadOnlySpan<byte> kept, ClientRoot root)
+    /// <summary>Writes stored JSON for a client: its root at every mark, and signed links to bulk data.</summary>
+    public static void Write(IBufferWriter<byte> output, ReadOnlySpan<byte> stored, ClientRoot root)
     {
-        for (int at; (at = kept.IndexOf(RootMark)) >= 0;)
+        for (int at; (at = stored.IndexOf(RootMark)) >= 0;)
         {
-            output.Write(kept[..at]);
+            output.Write(stored[..at]);
             output.Write(root.Address);
-            kept = kept[(at + RootMark.Length)..];
-            kept = kept[root.WriteBulkLink(output, kept)..];
+            stored = stored[(at + RootMark.Length)..];
+            stored = stored[root.WriteBulkLink(output, stored)..];
         }
-        output.Write(kept);
+        output.Write(stored);
     }
 
     /// <summary>
-    /// Writes kept JSON with <paramref name="root"/> (such as <c>https://host/dicomweb</c>) at every mark; links to bulk data stay as kept.
+    /// Writes stored JSON with <paramref name="root"/> (such as <c>https://host/dicomweb</c>) at every mark; bulk data links stay unsigned.
     /// </summary>
-    public static void Write(IBufferWriter<byte> output, ReadOnlySpan<byte> kept, ReadOnlySpan<byte> root)
+    public static void Write(IBufferWriter<byte> output, ReadOnlySpan<byte> stored, ReadOnlySpan<byte> root)
     {
-        for (int at; (at = kept.IndexOf(RootMark)) >= 0; kept = kept[(at + RootMark.Length)..])
+        for (int at; (at = stored.IndexOf(RootMark)) >= 0; stored = stored[(at + RootMark.Length)..])
         {
-            output.Write(kept[..at]);
+            output.Write(stored[..at]);
             output.Write(root);
         }
-        output.Write(kept);
+        output.Write(stored);
     }
 
-    /// <summary>Writes a dataset with some attributes replaced, added or left out, in ascending order of tags (PS3.18 §F.2.2).</summary>
-    /// <param name="output">Where to.</param>
-    /// <param name="dataset">The dataset as kept.</param>
-    /// <param name="changes">The new value object of an attribute; null leaves it out.</param>
-    /// <param name="root">The DICOMweb root as the client sees it.</param>
+    /// <summary>Writes a dataset with some attributes replaced, added or removed, in ascending order of tags (PS3.18 §F.2.2).</summary>
+    /// <param name="output">Receives the JSON.</param>
+    /// <param name="dataset">The stored dataset.</param>
+    /// <param name="changes">The new value object of an attribute; null removes the attribute.</param>
+    /// <param name="root">The DICOMweb root as the client addresses it.</param>
     public static void Write(IBufferWriter<byte> output, Dataset dataset, IReadOnlyDictionary<Tag, byte[]?> changes, ClientRoot root)
     {
         Span<Tag> tags = stackalloc Tag[MaxTagsOnStack];
@@ -73,7 +74,7 @@ public static class DicomJsonWriter
         output.Write("}"u8);
     }
 
-    /// <summary><c>"0020000D":</c></summary>
+    /// <summary>Writes the name of a member, such as <c>"0020000D":</c></summary>
     public static void WriteName(IBufferWriter<byte> output, Tag tag)
     {
         var name = output.GetSpan(11);

@@ -1,18 +1,21 @@
 namespace Proxy.Wire;
 
-/// <summary>What came is not what its format promises: cut short, not JSON, no closing delimiter, another study's data.</summary>
+/// <summary>An answer violates its format: it is truncated, not JSON, has no closing delimiter, or describes another study.</summary>
 /// <remarks>
-/// The one documented error of every reader in this folder. The message says which rule was broken and quotes nothing
-/// of what came, for that may be a patient's.
+/// The only documented error of the readers in this folder. The message names the violated rule and quotes nothing from the
+/// answer, which may be a patient's data.
 /// </remarks>
 public sealed class MalformedAnswerException : IOException
 {
+    /// <summary>Creates the exception with a message that names the violated rule.</summary>
     public MalformedAnswerException(string message) : base(message) { }
 
+    /// <summary>Creates the exception with a message and the error that caused it.</summary>
     public MalformedAnswerException(string message, Exception inner) : base(message, inner) { }
 
+    /// <summary>Creates the exception without a message.</summary>
     public MalformedAnswerException() { }
 
-    /// <summary>The answer is sound, and in another form than was asked for: the backend cannot give that one.</summary>
+    /// <summary>True when the answer is well-formed but not in the requested form: the backend cannot produce that form.</summary>
     public bool IsOtherForm { get; init; }
 }

@@ -9,9 +9,9 @@ namespace Proxy.Wire;
 /// <code>
 /// preamble CRLF --boundary CRLF  header CRLF header CRLF CRLF  body  CRLF --boundary … CRLF --boundary-- epilogue
 /// </code>
-/// A close-delimited body that was cut looks whole to HTTP; here it is whole only when the closing delimiter was read,
-/// anything else is a <see cref="MalformedAnswerException"/>. A line that merely begins like the delimiter is data.
-/// Memory: one buffer for delimiters and headers, whatever the size of a part.
+/// HTTP cannot detect that a close-delimited body was truncated. Here a body is complete only when the closing delimiter was
+/// read; anything else throws a <see cref="MalformedAnswerException"/>. A line that only begins like the delimiter is data.
+/// Memory: one buffer for delimiters and headers, for parts of any size.
 /// </remarks>
 public sealed class MultipartReader : IDisposable
 {
@@ -31,28 +31,32 @@ public sealed class MultipartReader : IDisposable
     private bool _isPastPreamble;
     private long _skippedBytes;
 
-    /// <exception cref="MalformedAnswerException">The boundary is empty or longer than RFC 2046 allows by far.</exception>
+    /// <summary>Reads the body in <paramref name="stream"/>, which stays open.</summary>
+    /// <param name="stream">The body.</param>
+    /// <param name="boundary">The boundary parameter of its Content-Type.</param>
+    /// <exception cref="MalformedAnswerException">The boundary is empty, or far longer than RFC 2046 allows.</exception>
     public MultipartReader(Stream stream, string? boundary)
     {
         if (string.IsNullOrEmpty(boundary) || boundary.Length > 200)
             throw new MalformedAnswerException("A multipart answer names no boundary.");
         _stream = stream;
         _delimiter = Encoding.Latin1.GetBytes("\r\n--" + boundary);
-        // The first delimiter may stand at the very beginning, where no line end precedes it.
+        // The first delimiter may open the body without a preceding line end.
         "\r\n"u8.CopyTo(_buffer);
         _end = 2;
         _isInPart = true;
     }
 
-    /// <summary>Bytes of parts that may be skipped in all; more is a <see cref="MalformedAnswerException"/>.</summary>
+    /// <summary>The limit of bytes in skipped parts; beyond it a <see cref="MalformedAnswerException"/> is thrown.</summary>
     public long MaxSkippedBytes { get; set; } = long.MaxValue;
 
-    /// <summary>One part's headers.</summary>
+    /// <summary>The headers of one part.</summary>
     /// <param name="ContentType">As written; null when the part has none.</param>
-    /// <param name="Length">Content-Length, if it was given and is a number.</param>
+    /// <param name="Length">The Content-Length in bytes; null when it is absent or not a number.</param>
     public sealed record Part(MediaType? ContentType, long? Length);
 
-    /// <summary>The next part's headers; null when the closing delimiter was read, and the message ended behind it.</summary>
+    /// <summary>Reads the next part's headers; null when the closing delimiter was read and the message has ended.</summary>
+    /// <exception cref="MalformedAnswerException">The body is not valid multipart, or ends before its closing delimiter.</exception>
     public async ValueTask<Part?> ReadPartAsync(CancellationToken cancellation)
     {
         var rest = _isInPart ? new byte[4096] : [];
@@ -66,7 +70,7 @@ public sealed class MultipartReader : IDisposable
         int length;
         while ((length = Filled.IndexOf("\r\n\r\n"u8)) < 0)
         {
-            // A part may have no headers at all: then the empty line follows at once.
+            // A part may have no headers: the empty line then follows directly.
             if (Filled.StartsWith("\r\n"u8)) break;
             if (_end - _start > MaxHeaderBytes) throw new MalformedAnswerException("The headers of a part are too long.");
             await FillAsync(cancellation);
@@ -80,11 +84,13 @@ public sealed class MultipartReader : IDisposable
         return part;
     }
 
-    /// <summary>Reads on in the current part's body, as much as is there and fits; 0 at its end.</summary>
+    /// <summary>Reads the available bytes of the current part's body that fit into the destination; 0 at its end.</summary>
     /// <remarks>
-    /// So many bytes as the part declares are taken as they come, past this reader's buffer; the delimiter has to stand
-    /// right behind them, which shows in how many more are read. Without a length every byte is looked at.
+    /// The declared length of a part is read directly from the stream, past this reader's buffer; the delimiter must follow it.
+    /// Bytes between the two are returned as data, so the caller can detect a wrong length. Without a declared length every byte is
+    /// searched for the delimiter.
     /// </remarks>
+    /// <exception cref="MalformedAnswerException">The body ends before its closing delimiter.</exception>
     public async ValueTask<int> ReadBodyAsync(Memory<byte> destination, CancellationToken cancellation)
     {
         if (_isInPart && _declaredLeft > 0) return await ReadDeclaredAsync(destination, cancellation);
@@ -97,7 +103,7 @@ public sealed class MultipartReader : IDisposable
                 if (await ReadDelimiterAsync(cancellation)) break;
                 return Take(_delimiter.Length, destination);
             }
-            // What cannot be the beginning of a delimiter may leave.
+            // Return the bytes that cannot be the beginning of a delimiter.
             var safe = _end - _start - (_delimiter.Length - 1);
             if (safe > 0) return Take(safe, destination);
             await FillAsync(cancellation);
@@ -105,6 +111,7 @@ public sealed class MultipartReader : IDisposable
         return 0;
     }
 
+    /// <summary>Returns the buffer to the pool; the stream stays open.</summary>
     public void Dispose()
     {
         var buffer = Interlocked.Exchange(ref _buffer, []);
@@ -122,24 +129,25 @@ public sealed class MultipartReader : IDisposable
     private ReadOnlySpan<byte> Filled => _buffer.AsSpan(_start, _end - _start);
 
     /// <summary>
-    /// To the end of the message: a body that is shorter than its length is an error of HTTP, even where only the epilogue is missing.
+    /// Reads to the end of the message: a body shorter than its Content-Length is an HTTP error, even when only the epilogue is missing.
     /// </summary>
     private async ValueTask ReadEpilogueAsync(CancellationToken cancellation)
     {
         var length = _end - _start;
         for (int count; (count = await _stream.ReadAsync(_buffer, cancellation)) > 0;)
         {
-            if ((length += count) > MaxEpilogueBytes) throw new MalformedAnswerException("Too much follows the closing delimiter.");
+            if ((length += count) > MaxEpilogueBytes)
+                throw new MalformedAnswerException("The epilogue after the closing delimiter is too long.");
         }
         _start = _end = 0;
     }
 
     private async ValueTask<int> ReadDeclaredAsync(Memory<byte> destination, CancellationToken cancellation)
     {
-        var most = (int)Math.Min(destination.Length, _declaredLeft);
+        var max = (int)Math.Min(destination.Length, _declaredLeft);
         var count = _end > _start
-            ? Take(Math.Min(_end - _start, most), destination)
-            : await _stream.ReadAsync(destination[..most], cancellation);
+            ? Take(Math.Min(_end - _start, max), destination)
+            : await _stream.ReadAsync(destination[..max], cancellation);
         if (count == 0) throw new MalformedAnswerException("A multipart answer ends before its closing delimiter.");
         _declaredLeft -= count;
         return count;
@@ -154,7 +162,7 @@ public sealed class MultipartReader : IDisposable
     }
 
     /// <summary>
-    /// Behind a delimiter stands <c>--</c> or, after optional white space, a line end; else it was data (RFC 2046 §5.1.1).
+    /// A delimiter is followed by <c>--</c> or, after optional white space, by a line end; otherwise it is data (RFC 2046 §5.1.1).
     /// </summary>
     private async ValueTask<bool> ReadDelimiterAsync(CancellationToken cancellation)
     {
@@ -204,12 +212,12 @@ public sealed class MultipartReader : IDisposable
         return new(type, length);
     }
 
-    /// <summary>A type is repeated to clients: one that could not stand in a header is no type.</summary>
+    /// <summary>The type is repeated to clients, so it must be valid in a header.</summary>
     private static MediaType? ReadType(string value)
     {
         var type = MediaType.Parse(value);
         return type is null || MediaType.IsWellFormed(type.Type)
             ? type
-            : throw new MalformedAnswerException("A part's type is no media type.");
+            : throw new MalformedAnswerException("A part's Content-Type is not a media type.");
     }
 }

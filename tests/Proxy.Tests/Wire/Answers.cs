@@ -4,7 +4,7 @@ using Proxy.Wire;
 
 namespace Proxy.Tests.Wire;
 
-/// <summary>What a backend might answer, and what the readers make of it.</summary>
+/// <summary>Backend answers as the readers return them.</summary>
 internal static class Answers
 {
     /// <summary>All datasets of an answer.</summary>
@@ -19,7 +19,7 @@ internal static class Answers
 
     public static Task<List<Dataset>> ReadAsync(string answer) => ReadAsync(Encoding.UTF8.GetBytes(answer));
 
-    /// <summary>What came before the reader refused the rest; <c>IsWhole</c> when it refused nothing. Any other exception leaves.</summary>
+    /// <summary>The datasets before the reader refused the rest, and whether it refused nothing. Other exceptions pass through.</summary>
     public static async Task<(List<string> Datasets, bool IsWhole)> TryReadAsync(Stream stream)
     {
         var datasets = new List<string>();

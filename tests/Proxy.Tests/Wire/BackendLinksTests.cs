@@ -34,7 +34,7 @@ public class BackendLinksTests
     [InlineData("http://pacs:8042/dicom-web/" + Instance + "/bulk//1", "/" + Instance + "/bulkdata/east/bulk//1")]
     [InlineData("http://pacs:8042/dicom-web/studies/1.2/bulkdata/a?x=1&y=2", "/studies/1.2/bulkdata/east/bulkdata/a?x=1&y=2")]
     [InlineData("http://pacs:8042/dicom-web/bulk/1?x=2", "/studies/1.2/bulkdata/east/^bulk/1?x=2")]
-    public void BulkDataLeadsToTheProxy(string uri, string expected) => Assert.Equal(expected, RewriteBulkData(uri));
+    public void RewritesBulkDataUrls(string uri, string expected) => Assert.Equal(expected, RewriteBulkData(uri));
 
     [Theory]
     [InlineData("http://pacs:8042/dicom-web/studies/1.9/series/1.3/instances/1.4/bulk/1")]
@@ -47,14 +47,14 @@ public class BackendLinksTests
     [InlineData("data:text/html,x")]
     [InlineData("http://[")]
     [InlineData("http://pacs:8042/dicom-web/studies/..%2f..%2fadmin")]
-    public void BulkDataElsewhereIsNotFollowed(string uri) =>
+    public void DoesNotFollowBulkDataElsewhere(string uri) =>
         Assert.EndsWith("/bulkdata/east/", RewriteBulkData(uri), StringComparison.Ordinal);
 
     [Theory]
     [InlineData("http://pacs:8042/dicom-web/" + Instance + "/a/%2e%2e%2f%2e%2e%2fx")]
     [InlineData("http://pacs:8042/dicom-web/" + Instance + "/bulk/%00")]
     [InlineData("http://pacs:8042/dicom-web/" + Instance + "/bulk/%252e%252e/x")]
-    public void APlaceThatLeavesItsResourceIsNotFollowed(string uri) =>
+    public void DoesNotFollowAPathThatLeavesItsResource(string uri) =>
         Assert.Equal("/" + Instance + "/bulkdata/east/", RewriteBulkData(uri));
 
     [Theory]
@@ -64,7 +64,7 @@ public class BackendLinksTests
     [InlineData("http://pacs:8042/dicom-web/studies/1.9", "/studies/1.2")]
     [InlineData("http://evil.example/", "/studies/1.2")]
     [InlineData("javascript:alert(1)", "/studies/1.2")]
-    public void ARetrieveUrlLeadsToTheProxy(string url, string expected)
+    public void RewritesRetrieveUrls(string url, string expected)
     {
         var rewritten = _links.Rewrite(
             Answers.Dataset("{\"00081190\":{\"vr\":\"UR\",\"Value\":[\"" + url + "\"]},\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"1.2\"]}}"));
@@ -72,7 +72,7 @@ public class BackendLinksTests
     }
 
     [Property(MaxTest = 100)]
-    public async Task OnlyUrlsChange(DoNotSize<int> any)
+    public async Task ChangesOnlyUrls(DoNotSize<int> any)
     {
         var seed = any.Item;
         foreach (var dataset in await Answers.ReadAsync(RandomDatasets.Answer(seed, 4)))
@@ -82,7 +82,7 @@ public class BackendLinksTests
             using var after = JsonDocument.Parse(Rooted(rewritten, "http://proxy"), new() { MaxDepth = 300 });
             Assert.Equal(WithoutUrls(before.RootElement), WithoutUrls(after.RootElement));
             Assert.DoesNotContain("pacs", Answers.Text(rewritten), StringComparison.Ordinal);
-            // The index still says where each attribute stands.
+            // The index still has the correct position of each attribute.
             foreach (var attribute in rewritten.Attributes)
             {
                 using var value = JsonDocument.Parse(rewritten.Json[attribute.Start..attribute.End], new() { MaxDepth = 300 });
@@ -93,7 +93,7 @@ public class BackendLinksTests
     }
 
     [Property(MaxTest = 1000)]
-    public void AnyTextIsAUrl_OrIsNotFollowed(string? text)
+    public void NeverThrows_ForAnyText(string? text)
     {
         var json = "{\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"1.2\"]},\"7FE00010\":{\"vr\":\"OW\",\"BulkDataURI\":"
             + JsonSerializer.Serialize("http:" + text + "/studies/1.2/" + text) + "}}";
@@ -102,7 +102,7 @@ public class BackendLinksTests
     }
 
     [Fact]
-    public void ADatasetWithoutUrlsStaysAsItIs()
+    public void KeepsADatasetWithoutUrls()
     {
         var dataset = Answers.Dataset("""{"00080018":{"vr":"UI","Value":["1.2"]}}""");
         Assert.Same(dataset, _links.Rewrite(dataset));

@@ -28,7 +28,7 @@ public class BulkDataPathTests
     [InlineData("%E9")]
     [InlineData("a%25")]
     [InlineData("a%252fb")]
-    public void SegmentsAndEscapesAreARest(string rest) => Assert.True(BulkDataPath.IsRest(rest));
+    public void AcceptsSegmentsAndEscapes(string rest) => Assert.True(BulkDataPath.IsRest(rest));
 
     [Theory]
     [InlineData("")]
@@ -59,16 +59,16 @@ public class BulkDataPathTests
     [InlineData("%2e%2e;/b")]
     [InlineData("%252e%252e/b")]
     [InlineData("?x=1")]
-    public void NothingElseIs(string rest) => Assert.False(BulkDataPath.IsRest(rest));
+    public void RefusesUnsafeText(string rest) => Assert.False(BulkDataPath.IsRest(rest));
 
     [Fact]
-    public void ARestHasAnEnd() => Assert.False(BulkDataPath.IsRest(new string('a', BulkDataPath.MaxRestLength + 1)));
+    public void RefusesTextThatIsTooLong() => Assert.False(BulkDataPath.IsRest(new string('a', BulkDataPath.MaxRestLength + 1)));
 
     [Theory]
     [InlineData("bulk/1", Instance + "/bulk/1", null, Instance + "/bulk/1")]
     [InlineData("|bulkdata/1", Instance + "/bulkdata/1", "studies/1.2/bulkdata/1", Instance + "/bulkdata/1")]
     [InlineData("^bulk/1?x=2", "bulk/1?x=2", null, Instance + "/^bulk/1?x=2")]
-    public void ALinkNamesAPath_AndAKeyBelowItsStudy(string rest, string path, string? other, string key)
+    public void ReadsAPathAndACacheKeyFromALink(string rest, string path, string? other, string key)
     {
         Assert.True(BulkDataPath.TryReadLink($"\uFFFF/{Instance}/bulkdata/east/{rest}", out var place));
         Assert.Equal((path, other, key), (place.Path, place.StudyPath, place.CacheKey));
@@ -82,20 +82,20 @@ public class BulkDataPathTests
     [InlineData("/" + Instance + "/bulkdata/east")]
     [InlineData("/" + Instance)]
     [InlineData("")]
-    public void ALinkThatIsNotFollowedNamesNone(string link) => Assert.False(BulkDataPath.TryReadLink(link, out _));
+    public void RefusesALinkThatIsNotFollowed(string link) => Assert.False(BulkDataPath.TryReadLink(link, out _));
 
     [Property(MaxTest = 200)]
-    public bool AWrittenLinkReadsAsThePlaceThatItWas(int seed)
+    public bool ReadsASignedLinkBack(int seed)
     {
         var random = new Random(seed);
         var rest = string.Concat(
             Enumerable.Range(0, random.Next(1, BulkDataPath.MaxRestLength)).Select(_ => "aZ09-._~!$'()*+,;:@/?&=%"[random.Next(24)]));
         var (resource, backend, token) = Read(Write($"\uFFFF/{Instance}/bulkdata/east/{rest}"));
-        return _tokens.Read(backend, resource, token) is { } place && place == new BulkDataPath("east", Instance, rest);
+        return _tokens.Read(backend, resource, token) is { } item && item == new BulkDataPath("east", Instance, rest);
     }
 
     [Property(MaxTest = 300)]
-    public bool NoOtherTokenIsRead(int seed, string? any)
+    public bool RefusesEveryOtherToken(int seed, string? any)
     {
         var random = new Random(seed);
         var (resource, backend, token) = Read(Write($"\uFFFF/{Instance}/bulkdata/east/bulk/7fe00010"));
@@ -112,7 +112,7 @@ public class BulkDataPathTests
     }
 
     [Fact]
-    public void TokensUnderAnEarlierKeyStayGood_AndAnotherProcessWithTheKeyReadsThem()
+    public void AcceptsTokensOfEarlierKeys_AndOfOtherProcessesWithTheSameKey()
     {
         var (resource, backend, token) = Read(Write($"\uFFFF/{Instance}/bulkdata/east/bulk/1"));
         var other = new BulkTokens();
@@ -126,9 +126,9 @@ public class BulkDataPathTests
         Assert.NotEqual(id, _tokens.KeyId);
     }
 
-    /// <summary>As the first version kept them: they are signed when they are written, and lead where they led.</summary>
+    /// <summary>The form of the first version: the links are signed when written, and lead to the same item.</summary>
     [Fact]
-    public void LinksThatAnOlderVersionKeptAreSigned()
+    public void SignsLinksOfOlderVersions()
     {
         var (resource, backend, token) = Read(Write("\uFFFF/bulkdata/east/bulk/1?x=2"));
 

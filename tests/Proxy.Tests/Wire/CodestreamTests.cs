@@ -28,7 +28,7 @@ public sealed class CodestreamTests
     [InlineData("image/dicom-rle", null, PixelCoding.Rle)]
     [InlineData("video/mp4", null, PixelCoding.Video)]
     [InlineData("image/tiff", null, PixelCoding.Unknown)]
-    public void TheTransferSyntaxNamesTheCoding_ElseTheType(string type, string? transferSyntax, PixelCoding coding) =>
+    public void FindsTheCodingByTransferSyntax_ElseByType(string type, string? transferSyntax, PixelCoding coding) =>
         Assert.Equal(coding, Codestream.FindCoding(type, transferSyntax));
 
     [Theory]
@@ -45,7 +45,7 @@ public sealed class CodestreamTests
     [InlineData(PixelCoding.Native, "00", true)]
     [InlineData(PixelCoding.Video, "000001B3", true)]
     [InlineData(PixelCoding.Unknown, "12345678", true)]
-    public void AFrameBeginsAsItsCodingDoes(PixelCoding coding, string start, bool can) =>
+    public void ChecksTheFirstBytesOfAFrame(PixelCoding coding, string start, bool can) =>
         Assert.Equal(can, Codestream.CanBegin(coding, Convert.FromHexString(start), length: null));
 
     [Theory]
@@ -56,7 +56,7 @@ public sealed class CodestreamTests
     [InlineData("<", false)]
     [InlineData("<<<<<<<<<<<", false)]
     [InlineData("", false)]
-    public void APageIsNoPixelData(string text, bool isMarkup)
+    public void RecognizesMarkup(string text, bool isMarkup)
     {
         var start = Encoding.Latin1.GetBytes(text);
         Assert.Equal(isMarkup, Codestream.IsMarkup(start));
@@ -64,7 +64,7 @@ public sealed class CodestreamTests
     }
 
     [Fact]
-    public void AnRleHeaderNamesItsSegmentsInOrder_WithinTheFrame()
+    public void ChecksTheSegmentsOfAnRleHeader()
     {
         Assert.True(CanBegin(3, 64, 100, 200));
         Assert.False(CanBegin(0));

@@ -12,10 +12,10 @@ namespace Proxy.Tests.Wire;
 public class DicomJsonReaderTests
 {
     [Property(MaxTest = 60)]
-    public async Task GivesTheSameDatasets_HoweverTheBytesArrive(DoNotSize<int> any)
+    public async Task ReadsTheSameDatasets_ForAnyChunking(DoNotSize<int> any)
     {
         var seed = any.Item;
-        // More than two of the reader's buffers, so that datasets lie across them.
+        // More than two of the reader's buffers, so that datasets cross their borders.
         var answer = RandomDatasets.Answer(seed, 250);
         var (datasets, isWhole) = await Answers.TryReadAsync(PieceStream.Random(answer, seed, most: 40_000));
         Assert.True(isWhole);
@@ -23,7 +23,7 @@ public class DicomJsonReaderTests
     }
 
     [Property(MaxTest = 60)]
-    public async Task GivesTheSameDatasets_OneByteAtATime(DoNotSize<int> any)
+    public async Task ReadsTheSameDatasets_OneByteAtATime(DoNotSize<int> any)
     {
         var seed = any.Item;
         var (datasets, isWhole) = await Answers.TryReadAsync(new PieceStream(RandomDatasets.Answer(seed, 8), _ => 1));
@@ -32,7 +32,7 @@ public class DicomJsonReaderTests
     }
 
     [Property(MaxTest = 60)]
-    public async Task APrefixOfAnAnswerIsMalformed_BehindWholeDatasetsOnly(DoNotSize<int> any)
+    public async Task RefusesAPrefixOfAnAnswer_AfterItsCompleteDatasets(DoNotSize<int> any)
     {
         var seed = any.Item;
         var answer = RandomDatasets.Answer(seed, 60);
@@ -48,7 +48,7 @@ public class DicomJsonReaderTests
     }
 
     [Fact]
-    public async Task EveryPrefixOfASmallAnswerIsMalformed()
+    public async Task RefusesEveryPrefixOfASmallAnswer()
     {
         var answer = RandomDatasets.Answer(seed: 7, count: 3);
         for (var length = 0; length < answer.Length; length++)
@@ -56,19 +56,19 @@ public class DicomJsonReaderTests
     }
 
     [Property(MaxTest = 1500)]
-    public async Task ADamagedAnswerIsMalformed_OrOtherDatasets_AndNothingElse(DoNotSize<int> any)
+    public async Task RefusesADamagedAnswer_OrReadsValidJson(DoNotSize<int> any)
     {
         var seed = any.Item;
         var answer = RandomDatasets.Answer(seed, 3);
         var random = new Random(seed);
         for (var i = random.Next(1, 4); i > 0; i--) answer[random.Next(answer.Length)] = (byte)random.Next(256);
         var (datasets, _) = await Answers.TryReadAsync(new MemoryStream(answer));
-        // What came out may stand in an answer to a client: it is JSON.
+        // The datasets are sent to clients, so they must be valid JSON.
         foreach (var dataset in datasets) using (JsonDocument.Parse(dataset, new() { MaxDepth = 300 })) { }
     }
 
     [Property(MaxTest = 60)]
-    public async Task EveryAttributeIsFoundWhereItStands(DoNotSize<int> any)
+    public async Task IndexesEveryAttribute(DoNotSize<int> any)
     {
         var seed = any.Item;
         foreach (var dataset in await Answers.ReadAsync(PieceStream.Random(RandomDatasets.Answer(seed, 5), seed, 50)))
@@ -99,14 +99,14 @@ public class DicomJsonReaderTests
     }
 
     [Fact]
-    public async Task AnEmptyArrayIsAnAnswer()
+    public async Task AcceptsAnEmptyArray()
     {
         Assert.Empty(await Answers.ReadAsync("[]"));
         Assert.Empty(await Answers.ReadAsync(" \r\n\t[ ] \n"));
     }
 
     [Fact]
-    public async Task AByteOrderMarkIsSkipped() => Assert.Single(await Answers.ReadAsync("\uFEFF[{}]"));
+    public async Task SkipsAByteOrderMark() => Assert.Single(await Answers.ReadAsync("\uFEFF[{}]"));
 
     [Theory]
     [InlineData("")]
@@ -133,7 +133,7 @@ public class DicomJsonReaderTests
     [InlineData("[{\"00180050\":{\"vr\":\"DS\",\"Value\":[1,]}}]")]
     [InlineData("[/* comment */]")]
     [InlineData("\uFEFF")]
-    public async Task RefusesWhatIsNoArrayOfDatasets(string answer) =>
+    public async Task RefusesAnAnswerThatIsNotAnArrayOfDatasets(string answer) =>
         await Assert.ThrowsAsync<MalformedAnswerException>(() => Answers.ReadAsync(answer));
 
     private const string Uid = "\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"1.2.3\"]}";
@@ -160,7 +160,7 @@ public class DicomJsonReaderTests
     [InlineData("\"00100020\":{\"\\ud83d\":\"LO\"}")]
     [InlineData("\"0040A730\":{\"vr\":\"SQ\",\"Value\":[{\"00100020\":{\"vr\":\"LO\",\"Value\":[\"a\",\"\\ude00\"]}}]}")]
     [InlineData("\"00100020\":{\"vr\":\"LO\",\"Value\":[\"\uFFFF\"]}")]
-    public async Task LeavesOutWhatIsNoAttribute_AndNothingElse(string odd)
+    public async Task RemovesOnlyInvalidAttributes(string odd)
     {
         string[] answers = [$"[{{{odd},{Uid},{Name}}}]", $"[{{{Uid}, {odd} ,{Name}}}]", $"[{{{Uid},{Name},{odd}}}]"];
         foreach (var answer in answers)
@@ -183,7 +183,7 @@ public class DicomJsonReaderTests
     [Theory]
     [InlineData("[null,{},1,\"x\",[{\"0020000D\":{\"vr\":\"UI\"}},[]],true]", 6, 1)]
     [InlineData("[{},[[[{}]]]]", 2, 0)]
-    public async Task AnElementThatIsNoObject_IsAnEmptyDataset(string answer, int count, int dataset)
+    public async Task ReadsAnEmptyDataset_WhenAnElementIsNotAnObject(string answer, int count, int dataset)
     {
         var datasets = await Answers.ReadAsync(answer);
         Assert.Equal(count, datasets.Count);
@@ -192,7 +192,7 @@ public class DicomJsonReaderTests
     }
 
     [Fact]
-    public async Task AnOddElementCostsTheOthersNothing_HoweverTheBytesArrive()
+    public async Task ReadsTheOtherElements_WhenOneIsInvalid()
     {
         var right = $"{{{Uid},{Name}}}";
         string[] odd = ["{\"00080018\":[1]," + Uid + "}", "[{\"x\":[]}]", "null", "{" + Uid + "," + Uid + "}"];
@@ -209,7 +209,7 @@ public class DicomJsonReaderTests
     [InlineData("\"00080018\":{\"vr\":\"UI\",\"Value\":[\"1\"]},\"00080018\":{\"vr\":\"UI\",\"Value\":[\"2\"]}", "", 2)]
     [InlineData("\"0020000d\":{\"vr\":\"UI\"},\"00080018\":{\"vr\":\"UI\"},\"0020000D\":{\"vr\":\"UI\"}", "0020000D,00080018", 1)]
     [InlineData("\"00080018\":{\"Value\":[1]},\"00080018\":{\"Value\":[2]},\"00080018\":{\"Value\":[1]}", "", 3)]
-    public async Task OfATagThatStandsTwice_OneValueIsGiven_AndOfTwoNone(string members, string tags, int leftOut)
+    public async Task KeepsARepeatedTag_OnlyWhenItsValuesAreEqual(string members, string tags, int leftOut)
     {
         var dataset = (await Answers.ReadAsync($"[{{{members}}}]")).Single();
         Assert.Equal(tags, string.Join(',', dataset.Attributes.Select(a => a.Tag)));
@@ -217,7 +217,7 @@ public class DicomJsonReaderTests
     }
 
     [Fact]
-    public async Task AManyTimesRepeatedTagIsReadInOnePass()
+    public async Task ReadsAnOftenRepeatedTagInOnePass()
     {
         var members = string.Join(',', Enumerable.Range(0, 200_000).Select(i => $"\"00080018\":{{\"Value\":[{i % 2}]}}"));
         Assert.Equal(200_000, (await Answers.ReadAsync($"[{{{members}}}]")).Single().LeftOut);
@@ -233,7 +233,7 @@ public class DicomJsonReaderTests
     [InlineData("LT", "[\"C:\\\\x \"]", "[\"C:\\\\x \"]")]
     [InlineData("UT", "[\"a\\\\b\"]", "[\"a\\\\b\"]")]
     [InlineData("UR", "[\"http:\\\\\\\\x\"]", "[\"http:\\\\\\\\x\"]")]
-    public async Task ABackslashSeparatesValues_WhereItIsNoText(string vr, string value, string expected)
+    public async Task SplitsValuesAtBackslashes_ExceptInTextVrs(string vr, string value, string expected)
     {
         string[] attributes = [$"{{\"vr\":\"{vr}\",\"Value\":{value}}}", $"{{\"Value\":{value},\"vr\":\"{vr}\"}}"];
         foreach (var attribute in attributes)
@@ -246,7 +246,7 @@ public class DicomJsonReaderTests
     }
 
     [Fact]
-    public async Task AChangedValueCannotBringTheMarkOfTheRoot()
+    public async Task NeverCreatesARootMark_WhenAValueChanges()
     {
         var dataset = (await Answers.ReadAsync("[{\"00091001\":{\"vr\":\"LO\",\"Value\":[\"a\\\\\\uffff/studies\"]}}]")).Single();
         Assert.Equal(["a", "\uFFFF/studies"], dataset.FindStrings(new(0x00091001)));
@@ -254,7 +254,7 @@ public class DicomJsonReaderTests
     }
 
     [Fact]
-    public async Task TwoModalitiesInOneValueAreTwo()
+    public async Task SplitsTwoModalitiesInOneValue()
     {
         var row = await ReadRowAsync("[{\"00080061\":{\"vr\":\"CS\",\"Value\":[\"CT\\\\SR\"]}}]");
         Assert.Equal(["CT", "SR"], row.FindStrings(Tag.ModalitiesInStudy));
@@ -264,21 +264,23 @@ public class DicomJsonReaderTests
     [InlineData("1.2.3 ")]
     [InlineData("1.2.3\\u0000")]
     [InlineData("1.2.3 \\u0000 ")]
-    public async Task UidsLeaveWithoutPadding(string padded)
+    public async Task RemovesPaddingFromUids(string padded)
     {
         foreach (var tag in (string[])["0020000D", "0020000E", "00080018"])
         {
             var answer =
-                $"[{{\"{tag}\":{{\"vr\":\"UI\",\"Value\":[\"{padded}\"]}},\"0040A730\":{{\"Value\":[{{\"00081155\":{{\"Value\":[\"{padded}\"],\"vr\":\"UI\"}}}}],\"vr\":\"SQ\"}}}}]";
+                $"[{{\"{tag}\":{{\"vr\":\"UI\",\"Value\":[\"{padded}\"]}},"
+                + $"\"0040A730\":{{\"Value\":[{{\"00081155\":{{\"Value\":[\"{padded}\"],\"vr\":\"UI\"}}}}],\"vr\":\"SQ\"}}}}]";
             var expected =
-                $"{{\"{tag}\":{{\"vr\":\"UI\",\"Value\":[\"1.2.3\"]}},\"0040A730\":{{\"Value\":[{{\"00081155\":{{\"Value\":[\"1.2.3\"],\"vr\":\"UI\"}}}}],\"vr\":\"SQ\"}}}}";
+                $"{{\"{tag}\":{{\"vr\":\"UI\",\"Value\":[\"1.2.3\"]}},"
+                + "\"0040A730\":{\"Value\":[{\"00081155\":{\"Value\":[\"1.2.3\"],\"vr\":\"UI\"}}],\"vr\":\"SQ\"}}";
             Assert.Equal(expected, Answers.Text((await Answers.ReadAsync(answer)).Single()));
             Assert.Equal("1.2.3", (await ReadRowAsync(answer)).FindString(new(Convert.ToUInt32(tag, 16))));
         }
     }
 
     [Fact]
-    public async Task FindsUrlsInADatasetThatHadToChange()
+    public async Task FindsUrlsInARepairedDataset()
     {
         var dataset = (await Answers.ReadAsync("""
             [{ "x": {"BulkDataURI":"http://pacs/0"}, "00080061": {"vr":"CS","Value":["CT\\SR"]},
@@ -290,20 +292,20 @@ public class DicomJsonReaderTests
     [Theory]
     [InlineData("\\u00300080018", "vr")]
     [InlineData("00080018", "v\\u0072")]
-    public async Task ANameMayBeWrittenWithEscapes(string tag, string vr) =>
+    public async Task ReadsEscapedNames(string tag, string vr) =>
         Assert.Equal(
             "1.2",
             (await Answers.ReadAsync($"[{{\"{tag}\":{{\"{vr}\":\"UI\",\"Value\":[\"1.2\"]}}}}]")).Single().FindString(Tag.SopInstanceUid));
 
     [Fact]
-    public async Task TakesAttributesInAnyOrder() =>
+    public async Task AcceptsAttributesInAnyOrder() =>
         Assert.Equal(
             "1.2",
             (await Answers.ReadAsync("[{\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"1.2\"]},\"00080018\":{\"vr\":\"UI\"}}]")).Single()
                 .FindString(Tag.StudyInstanceUid));
 
     [Fact]
-    public async Task FollowsEightySequences_AndRefusesTenThousand()
+    public async Task ReadsEightyNestedSequences_AndRefusesTenThousand()
     {
         Assert.Single(await Answers.ReadAsync("[" + Nested(80) + "]"));
         await Assert.ThrowsAsync<MalformedAnswerException>(() => Answers.ReadAsync("[" + Nested(10_000) + "]"));
@@ -329,7 +331,7 @@ public class DicomJsonReaderTests
     }
 
     [Fact]
-    public async Task GivesADataset_WhileTheNextOneIsOnItsWay()
+    public async Task ReturnsADataset_WhileTheNextArrives()
     {
         var stopped = TestContext.Current.CancellationToken;
         var line = new Pipe(new(pauseWriterThreshold: 0));
@@ -344,7 +346,7 @@ public class DicomJsonReaderTests
     }
 
     [Fact]
-    public async Task ARowIsReadWhereItCameIn_WithoutWhatIsNotWanted()
+    public async Task ReadsRowsInPlace_WithoutTheExcludedAttribute()
     {
         const string Nested = """{"vr":"SQ","Value":[{"00081190":{"vr":"UR","Value":["http://a/studies/1.2"]}}]}""";
         const string Unwanted = """{"vr":"UR","Value":["http://a/studies/1.2"]}""";
@@ -363,7 +365,7 @@ public class DicomJsonReaderTests
     }
 
     [Fact]
-    public async Task SaysNothingOfWhatCame()
+    public async Task QuotesNothingFromTheAnswer_WhenItIsMalformed()
     {
         var e = await Assert.ThrowsAsync<MalformedAnswerException>(
             () => Answers.ReadAsync("[{\"00100010\":{\"vr\":\"PN\",\"Value\":[SECRET]}}]"));

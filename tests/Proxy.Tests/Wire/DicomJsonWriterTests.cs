@@ -9,18 +9,18 @@ namespace Proxy.Tests.Wire;
 
 public class DicomJsonWriterTests
 {
-    private const string Row = """
-        { "0020000d": {"vr":"UI","Value":["1.2"]}, "00081190":{"vr":"UR","Value":["http://pacs/dicom-web/studies/1.2"]}, "00100020" : {"vr":"LO","Value":["7\/8"]} }
-        """;
+    private const string Row =
+        """{ "0020000d": {"vr":"UI","Value":["1.2"]}, "00081190":{"vr":"UR","Value":["http://pacs/dicom-web/studies/1.2"]}, """
+        + """"00100020" : {"vr":"LO","Value":["7\/8"]} }""";
 
-    private readonly Dataset _kept = new BackendLinks("east", new("http://pacs/dicom-web"), new("http://pacs/dicom-web/studies"))
+    private readonly Dataset _stored = new BackendLinks("east", new("http://pacs/dicom-web"), new("http://pacs/dicom-web/studies"))
         .Rewrite(Answers.Dataset(Row));
 
     [Fact]
-    public void TheBackendsOwnRootGivesItsOwnText() => Assert.Equal(Row.Trim(), Write("http://pacs/dicom-web"));
+    public void WritesTheOriginalText_WithTheBackendsOwnRoot() => Assert.Equal(Row.Trim(), Write("http://pacs/dicom-web"));
 
     [Fact]
-    public void EveryMarkBecomesTheRoot()
+    public void ReplacesEveryMarkByTheRoot()
     {
         var output = new ArrayBufferWriter<byte>();
         DicomJsonWriter.Write(output, Encoding.UTF8.GetBytes("\uFFFF/a,\uFFFF/b,\uFFFF"), "R"u8);
@@ -28,7 +28,7 @@ public class DicomJsonWriterTests
     }
 
     [Fact]
-    public void TextWithoutMarksStaysAsItIs()
+    public void KeepsTextWithoutMarks()
     {
         var output = new ArrayBufferWriter<byte>();
         DicomJsonWriter.Write(output, "{\"a\":\"\uFFFE\uFFFD\"}"u8, "R"u8);
@@ -36,7 +36,7 @@ public class DicomJsonWriterTests
     }
 
     [Fact]
-    public void ChangesReplaceAddAndLeaveOut_InAscendingOrderOfTags()
+    public void ReplacesAddsAndRemovesAttributes_InOrderOfTags()
     {
         var output = new ArrayBufferWriter<byte>();
         var changes = new Dictionary<Tag, byte[]?>
@@ -48,7 +48,7 @@ public class DicomJsonWriterTests
             [Tag.StudyDate] = null,
         };
 
-        DicomJsonWriter.Write(output, _kept, changes, new ClientRoot("http://proxy", new()));
+        DicomJsonWriter.Write(output, _stored, changes, new ClientRoot("http://proxy", new()));
 
         using var json = JsonDocument.Parse(output.WrittenMemory);
         Assert.Equal(["00080060", "00081190", "0020000D", "00201206"], json.RootElement.EnumerateObject().Select(m => m.Name));
@@ -57,17 +57,18 @@ public class DicomJsonWriterTests
     }
 
     [Fact]
-    public void ADatasetThatLosesEverythingIsEmpty()
+    public void WritesAnEmptyDataset_WhenAllAttributesAreRemoved()
     {
         var output = new ArrayBufferWriter<byte>();
-        DicomJsonWriter.Write(output, Answers.Dataset("""{"00080060":{"vr":"CS"}}"""), new Dictionary<Tag, byte[]?> { [Tag.Modality] = null }, new ClientRoot("", new()));
+        var changes = new Dictionary<Tag, byte[]?> { [Tag.Modality] = null };
+        DicomJsonWriter.Write(output, Answers.Dataset("""{"00080060":{"vr":"CS"}}"""), changes, new ClientRoot("", new()));
         Assert.Equal("{}", Answers.Text(output.WrittenSpan));
     }
 
     private string Write(string root)
     {
         var output = new ArrayBufferWriter<byte>();
-        DicomJsonWriter.Write(output, _kept.Json.Span, Encoding.UTF8.GetBytes(root));
+        DicomJsonWriter.Write(output, _stored.Json.Span, Encoding.UTF8.GetBytes(root));
         return Answers.Text(output.WrittenSpan);
     }
 }

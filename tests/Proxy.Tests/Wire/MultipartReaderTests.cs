@@ -15,7 +15,7 @@ public class MultipartReaderTests
     private static CancellationToken Stopped => TestContext.Current.CancellationToken;
 
     [Property(MaxTest = 200)]
-    public async Task ReadsWhatTheWriterWrites_HoweverTheBytesArrive(DoNotSize<int> any)
+    public async Task ReadsWrittenPartsBack_ForAnyChunking(DoNotSize<int> any)
     {
         var seed = any.Item;
         var random = new Random(seed);
@@ -28,12 +28,12 @@ public class MultipartReaderTests
     }
 
     [Property(MaxTest = 60)]
-    public async Task APrefixIsMalformed(DoNotSize<int> any)
+    public async Task RefusesAPrefix(DoNotSize<int> any)
     {
         var seed = any.Item;
         var random = new Random(seed);
         var whole = Write(Boundary, RandomParts(random, Boundary)).AsMemory();
-        // The last line end belongs to no part: a body that ends before it is whole.
+        // The last line end belongs to no part: a body without it is complete.
         whole = whole[..^2];
         for (var i = 0; i < 30; i++)
         {
@@ -43,7 +43,7 @@ public class MultipartReaderTests
     }
 
     [Property(MaxTest = 500)]
-    public async Task ADamagedBodyIsMalformed_OrOtherParts_AndNothingElse(DoNotSize<int> any)
+    public async Task RefusesADamagedBody_OrReadsOtherParts(DoNotSize<int> any)
     {
         var seed = any.Item;
         var random = new Random(seed);
@@ -64,7 +64,7 @@ public class MultipartReaderTests
     [InlineData("--b-1\r\n\r\nx\r\n--b-1--epilogue\r\n--b-1\r\nmore")]
     [InlineData("--b-1  \t\r\n\r\nx\r\n--b-1--")]
     [InlineData("--b-10\r\n\r\n--b-1\r\n\r\nx\r\n--b-1--")]
-    public async Task SkipsWhatStandsAroundTheParts(string body) => Assert.Equal(["x"], await ReadTextAsync(body));
+    public async Task SkipsPreambleAndEpilogue(string body) => Assert.Equal(["x"], await ReadTextAsync(body));
 
     [Theory]
     [InlineData("\r\n--b-1x")]
@@ -79,26 +79,26 @@ public class MultipartReaderTests
     [InlineData("\r\n--b-1\n")]
     [InlineData("\r\n--b-1-")]
     [InlineData("\r\n\r\n--b-11\r\n")]
-    public async Task ALineLikeTheDelimiterIsData(string data) =>
+    public async Task ReadsALineLikeTheDelimiterAsData(string data) =>
         Assert.Equal(
             [$"a{data}z", data], await ReadTextAsync($"--b-1\r\n\r\na{data}z\r\n--b-1\r\nContent-Type: a/b\r\n\r\n{data}\r\n--b-1--"));
 
     [Fact]
-    public async Task APartMayHaveNoHeaders_OrNoBody()
+    public async Task AcceptsAPartWithoutHeadersOrBody()
     {
         var parts = await ReadAsync(Bytes("--b-1\r\n\r\nx\r\n--b-1\r\nContent-Type: a/b\r\n\r\n\r\n--b-1\r\n\r\n\r\n--b-1--"), Boundary);
         Assert.Equal([("x", null), ("", "a/b"), ("", null)], parts.Select(p => (Encoding.ASCII.GetString(p.Body), p.Type)));
     }
 
     [Fact]
-    public async Task ABodyMayHaveNoPart() => Assert.Empty(await ReadTextAsync("--b-1--\r\n"));
+    public async Task AcceptsABodyWithoutParts() => Assert.Empty(await ReadTextAsync("--b-1--\r\n"));
 
     [Fact]
-    public async Task ABodyThatLooksLikeHeadersIsData() =>
+    public async Task ReadsABodyThatLooksLikeHeaders() =>
         Assert.Equal(["\r\nContent-Type: a/b\r\n\r\n"], await ReadTextAsync("--b-1\r\n\r\n\r\nContent-Type: a/b\r\n\r\n\r\n--b-1--"));
 
     [Fact]
-    public async Task TheMultipartInsideAPartIsData() =>
+    public async Task ReadsANestedMultipartAsData() =>
         Assert.Equal(
             ["--b-2\r\n\r\nx\r\n--b-2--"],
             await ReadTextAsync("--b-1\r\nContent-Type: multipart/related; boundary=b-2\r\n\r\n--b-2\r\n\r\nx\r\n--b-2--\r\n--b-1--"));
@@ -117,7 +117,7 @@ public class MultipartReaderTests
     }
 
     [Fact]
-    public async Task ABoundaryMayHave70OddCharacters()
+    public async Task AcceptsABoundaryOf70SpecialCharacters()
     {
         var boundary = "=_'()+_,-./:?" + new string('x', 56) + "=";
         Assert.Equal(70, boundary.Length);
@@ -133,21 +133,21 @@ public class MultipartReaderTests
     [InlineData("--other\r\n\r\nx\r\n--other--")]
     [InlineData("<html>Please log in</html>")]
     [InlineData("x--b-1--")]
-    public async Task ABodyWithoutDelimitersIsMalformed(string body) =>
+    public async Task RefusesABodyWithoutDelimiters(string body) =>
         await Assert.ThrowsAsync<MalformedAnswerException>(() => ReadTextAsync(body));
 
     [Theory]
     [InlineData(null)]
     [InlineData("")]
-    public void ABodyNeedsABoundary(string? boundary) =>
+    public void RefusesABodyWithoutBoundary(string? boundary) =>
         Assert.Throws<MalformedAnswerException>(() => new MultipartReader(Stream.Null, boundary));
 
     [Fact]
-    public void ABoundaryHasAnEnd() =>
+    public void RefusesATooLongBoundary() =>
         Assert.Throws<MalformedAnswerException>(() => new MultipartReader(Stream.Null, new string('b', 201)));
 
     [Fact]
-    public async Task HeadersHaveAnEnd()
+    public async Task RefusesTooLongHeaders()
     {
         await Assert.ThrowsAsync<MalformedAnswerException>(() => ReadTextAsync("--b-1\r\nX: " + new string('x', 200_000)));
         Assert.Equal(["x"], await ReadTextAsync("--b-1\r\nX: " + new string('x', 15_000) + "\r\n\r\nx\r\n--b-1--"));
@@ -164,7 +164,7 @@ public class MultipartReaderTests
     }
 
     [Fact]
-    public async Task HoldsNoMoreThanABuffer_HoweverLargeThePart()
+    public async Task UsesOneBuffer_ForALargePart()
     {
         const int Bytes = 200 * 1024 * 1024;
         var piece = new byte[60_000];
@@ -228,7 +228,7 @@ public class MultipartReaderTests
     }
 
     /// <summary>
-    /// Bytes that are rich in what a delimiter is made of; the length of the whole passes the reader's buffer now and then.
+    /// Bytes with many fragments of delimiters; the total length sometimes exceeds the reader's buffer.
     /// </summary>
     private static List<byte[]> RandomParts(Random random, string boundary)
     {
@@ -249,7 +249,7 @@ public class MultipartReaderTests
                 });
             }
             var bytes = body.ToArray();
-            // A writer takes a boundary that does not stand in the data.
+            // A writer chooses a boundary that does not occur in the data.
             if (bytes.AsSpan().IndexOf(Encoding.Latin1.GetBytes("\r\n--" + boundary)) < 0
                 && !bytes.AsSpan().StartsWith(Encoding.Latin1.GetBytes("--" + boundary)))
                 parts.Add(bytes);
@@ -257,7 +257,7 @@ public class MultipartReaderTests
         return parts.Count == 0 ? [[]] : parts;
     }
 
-    /// <summary>What a function gives.</summary>
+    /// <summary>A stream whose bytes come from a function.</summary>
     private sealed class EndlessStream(Func<Memory<byte>, int> give) : MemoryStream
     {
         public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>

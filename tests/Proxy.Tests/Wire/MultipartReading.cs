@@ -4,7 +4,7 @@ namespace Proxy.Tests.Wire;
 
 internal static class MultipartReading
 {
-    /// <summary>The next piece of a body, however the reader cuts it; empty at the end.</summary>
+    /// <summary>The next piece of a body, of any length; empty at the end.</summary>
     public static async ValueTask<ReadOnlyMemory<byte>> ReadBodyAsync(this MultipartReader reader, CancellationToken cancellation)
     {
         var piece = new byte[4096];

@@ -9,9 +9,9 @@ public class MultipartWriterTests
     private readonly MultipartWriter _writer = new("b-1");
 
     [Fact]
-    public void WritesWhatViewersLookFor()
+    public void WritesTheSpellingThatViewersExpect()
     {
-        // OHIF's loader takes the boundary from the first line and looks for Content-Type in this spelling.
+        // OHIF's loader takes the boundary from the first line and searches for Content-Type in this spelling.
         Assert.Equal(
             "--b-1\r\nContent-Type: image/jp2\r\nContent-Location: http://h/x\r\nContent-Length: 5\r\n\r\n",
             Encoding.ASCII.GetString(_writer.PartHead(isFirst: true, "image/jp2", "http://h/x", 5)));

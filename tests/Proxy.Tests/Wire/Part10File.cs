@@ -7,7 +7,7 @@ using Proxy.Wire.Part10;
 namespace Proxy.Tests.Wire;
 
 /// <summary>
-/// A DICOM file of a few attributes, written in the order of their tags; each can be set, taken away or set to any bytes.
+/// Builds a DICOM file of a few attributes in the order of their tags; each can be set, removed or set to any bytes.
 /// </summary>
 internal sealed class Part10File
 {
@@ -20,7 +20,7 @@ internal sealed class Part10File
     private readonly bool _isImplicit;
     private readonly SortedDictionary<uint, byte[]> _elements = [];
 
-    /// <summary>The frames of a file that is in memory, in pieces as a body is kept.</summary>
+    /// <summary>Finds the frames of a file in memory, in pieces like those of a cached body.</summary>
     public static Part10Frames? FindFrames(IReadOnlyList<ReadOnlyMemory<byte>> pieces, out FrameRefusal refusal)
     {
         using var body = new MemoryBody(new("application/dicom", null, null), default, isPrefetched: false, pieces);
@@ -41,7 +41,7 @@ internal sealed class Part10File
 
     public byte[] Trailer { get; set; } = [];
 
-    /// <summary>Native frames of <paramref name="rows"/> × <paramref name="columns"/>, whose bytes count up.</summary>
+    /// <summary>Native frames of <paramref name="rows"/> × <paramref name="columns"/>, with ascending bytes.</summary>
     public static Part10File Native(
         ushort rows, ushort columns, int frames = 1, ushort samples = 1, ushort bits = 8, string photometric = "MONOCHROME2",
         string transferSyntax = Explicit, int? bytes = null)
@@ -51,7 +51,7 @@ internal sealed class Part10File
             .Set(0x7FE00010, bits > 8 ? "OW" : "OB", Counting(length + length % 2));
     }
 
-    /// <summary>Encapsulated frames with the items that stand in their pixel data: first the offset table.</summary>
+    /// <summary>Encapsulated frames with these items in their pixel data, the offset table first.</summary>
     public static Part10File Encapsulated(int frames, byte[] table, params byte[][] fragments) =>
         Describe(new(JpegBaseline), 8, 8, frames, 1, 8, "MONOCHROME2").SetRaw(0x7FE00010, Fragments(0x7FE00010, table, fragments));
 

@@ -15,12 +15,12 @@ public sealed class Part10IdentityTests
     [InlineData(Part10File.Explicit)]
     [InlineData(Part10File.Implicit)]
     [InlineData(Part10File.JpegBaseline)]
-    public void SaysWhichObjectAFileHolds(string transferSyntax) =>
+    public void IdentifiesTheObjectInAFile(string transferSyntax) =>
         Assert.Equal(Whole with { TransferSyntaxUid = Uid.Parse(transferSyntax) }, Read(File(transferSyntax).ToArray(), isAll: true));
 
-    /// <summary>However the first bytes are cut, they say the same or that more are needed.</summary>
+    /// <summary>Every prefix gives the same identity, or needs more bytes.</summary>
     [Fact]
-    public void EveryBeginningSaysTheSame_OrNeedsMore()
+    public void ReadsTheSameIdentity_FromEveryPrefix()
     {
         var file = File().ToArray();
         var needed = Enumerable.Range(0, file.Length + 1).First(length => Read(file[..length], isAll: false) is not null);
@@ -30,7 +30,7 @@ public sealed class Part10IdentityTests
     }
 
     [Fact]
-    public void StopsBehindTheLastAttributeThatIsWanted()
+    public void StopsAfterTheLastRequestedAttribute()
     {
         var file = File().ToArray();
         var length = Enumerable.Range(0, file.Length)
@@ -43,7 +43,7 @@ public sealed class Part10IdentityTests
     }
 
     [Fact]
-    public void WhatIsBehindTheEndStaysUnknown()
+    public void LeavesAttributesBehindTheEndUnknown()
     {
         var file = File().ToArray();
         var length = Enumerable.Range(0, file.Length)
@@ -53,7 +53,7 @@ public sealed class Part10IdentityTests
     }
 
     [Fact]
-    public void OfADeflatedDatasetTheMetaGroupIsRead() =>
+    public void ReadsOnlyTheMetaGroup_OfADeflatedDataset() =>
         Assert.Equal(new(Uid.Parse(Deflated), "1.2.3", null, null, null), Read(File(Deflated).ToArray(), isAll: true));
 
     [Fact]
@@ -70,14 +70,14 @@ public sealed class Part10IdentityTests
     [InlineData("")]
     [InlineData("<!DOCTYPE html>")]
     [InlineData("{\"error\":\"not found\"}")]
-    public void APageIsNoFile(string text)
+    public void RefusesAPage(string text)
     {
         byte[] bytes = [.. System.Text.Encoding.ASCII.GetBytes(text), .. text.Length > 20 ? new byte[300] : []];
         Assert.Throws<MalformedAnswerException>(() => Read(bytes, isAll: true));
     }
 
     [Fact]
-    public void AFileWithoutATransferSyntaxIsNone() =>
+    public void RefusesAFileWithoutTransferSyntax() =>
         Assert.Throws<MalformedAnswerException>(() => Read(File().Remove(0x00020010).ToArray(), isAll: true));
 
     private static Part10File File(string transferSyntax = Part10File.Explicit) => new Part10File(transferSyntax)

@@ -6,11 +6,11 @@ using static Proxy.Tests.Wire.Part10File;
 
 namespace Proxy.Tests.Wire;
 
-/// <summary>What holds of <see cref="Part10Reader"/> whatever it reads: nothing wrong is cut, and there is an end.</summary>
+/// <summary>Properties of <see cref="Part10Reader"/> for any input: it cuts no wrong frame, and its work is bounded.</summary>
 public sealed class Part10ReaderProperties
 {
     [Property(MaxTest = 300)]
-    public void CutsTheFramesThatWereWritten_HoweverTheBytesAreHeld(DoNotSize<int> any)
+    public void CutsTheWrittenFrames_ForAnyPieces(DoNotSize<int> any)
     {
         var random = new Random(any.Item);
         var (file, expected) = RandomFile(random);
@@ -25,7 +25,7 @@ public sealed class Part10ReaderProperties
     }
 
     [Property(MaxTest = 100)]
-    public void NothingIsCutOutOfAPrefix(DoNotSize<int> any)
+    public void CutsNothing_OutOfAPrefix(DoNotSize<int> any)
     {
         var random = new Random(any.Item);
         var (file, _) = RandomFile(random, isPixelDataLast: true);
@@ -34,13 +34,13 @@ public sealed class Part10ReaderProperties
             var prefix = file.AsMemory(0, i == 0 ? file.Length - 1 : random.Next(file.Length));
             Assert.Null(Part10File.FindFrames([prefix], out var refusal));
             Assert.NotEqual(FrameRefusal.None, refusal);
-            // A source that gives less than its length: whoever reads the frame finds out, if not this reader.
+            // A source shorter than its declared length: if this reader does not notice, the reader of the frame does.
             AssertSound(Part10Reader.FindFrames(file.Length, (at, to) => ReadSome(prefix, at, to), out refusal), refusal, file.Length);
         }
     }
 
     [Property(MaxTest = 300)]
-    public void ADamagedFileIsRefused_OrItsFramesLieWithinIt(DoNotSize<int> any)
+    public void RefusesADamagedFile_OrCutsWithinIt(DoNotSize<int> any)
     {
         var random = new Random(any.Item);
         var (file, _) = RandomFile(random);
@@ -49,14 +49,13 @@ public sealed class Part10ReaderProperties
             var damaged = file.ToArray();
             for (var j = random.Next(1, 4); j > 0; j--)
             {
-                // Heads are few among the bytes of values, and zeros and ones the likeliest to mislead.
+                // Heads are few among the bytes of values, and 0 and 255 are the most likely to mislead.
                 var at = random.Next(3) == 0 ? random.Next(damaged.Length) : 132 + random.Next(Math.Min(400, damaged.Length - 132));
                 damaged[at] = random.Next(4) switch
                 {
                     0 => 0,
                     1 => 255,
-                    2 => (byte)(
-                    damaged[at] ^ (1 << random.Next(8))),
+                    2 => (byte)(damaged[at] ^ (1 << random.Next(8))),
                     _ => (byte)random.Next(256)
                 };
             }
@@ -65,7 +64,7 @@ public sealed class Part10ReaderProperties
     }
 
     [Fact]
-    public void EveryByteOfASmallFileMayBeAnyOther()
+    public void SurvivesEveryChangeOfOneByte()
     {
         foreach (var file in new[]
         {
@@ -90,7 +89,7 @@ public sealed class Part10ReaderProperties
     }
 
     [Property(MaxTest = 300)]
-    public void NoiseBehindAPreambleIsRefused(DoNotSize<int> any)
+    public void RefusesNoiseBehindAPreamble(DoNotSize<int> any)
     {
         var random = new Random(any.Item);
         var noise = new byte[random.Next(4000)];
@@ -103,7 +102,7 @@ public sealed class Part10ReaderProperties
     [InlineData(Explicit, "SQ")]
     [InlineData(Explicit, "UN")]
     [InlineData(Implicit, "")]
-    public void SequencesMayNestDeep_ButNotWithoutEnd(string transferSyntax, string vr)
+    public void LimitsTheNestingOfSequences(string transferSyntax, string vr)
     {
         Assert.NotNull(Part10File.FindFrames([Nested(64)], out _));
         Assert.Null(Part10File.FindFrames([Nested(65)], out var refusal));
@@ -134,7 +133,7 @@ public sealed class Part10ReaderProperties
     }
 
     [Fact]
-    public void AttributesHaveAnEnd_InAFileThatHasNone()
+    public void LimitsTheNumberOfAttributes()
     {
         var head = new Part10File().SetRaw(0x00091010, Element(0x00091010, "SQ", [], length: Undefined)).ToArray();
         var item = Item([]);
@@ -142,7 +141,7 @@ public sealed class Part10ReaderProperties
     }
 
     [Fact]
-    public void FragmentsHaveAnEnd_InAFileThatHasNone()
+    public void LimitsTheNumberOfFragments()
     {
         var head = new Part10File(JpegBaseline).SetRaw(0x7FE00010, Element(0x7FE00010, "OB", Item([]), length: Undefined)).ToArray();
         AssertEnds(head, Item([]), most: 1_200_000);
@@ -152,7 +151,7 @@ public sealed class Part10ReaderProperties
     [InlineData(200)]
     [InlineData(8_000_000)]
     [InlineData(int.MaxValue)]
-    public void FramesHaveAnEnd(int frames)
+    public void LimitsTheNumberOfFrames(int frames)
     {
         var file = Part10File.Native(1, 1, frames: frames, bytes: 16).ToArray();
         var before = GC.GetAllocatedBytesForCurrentThread();
@@ -164,7 +163,7 @@ public sealed class Part10ReaderProperties
     [Theory]
     [InlineData("OB", 0xFFFFFFFEu)]
     [InlineData("OW", 0x7FFFFFFFu)]
-    public void NothingIsAllocatedForALengthThatIsOnlyDeclared(string vr, uint length)
+    public void AllocatesNothing_ForADeclaredLength(string vr, uint length)
     {
         foreach (var tag in new[] { 0x00091010u, 0x7FE00001u, 0x7FE00010u })
         {
@@ -177,7 +176,7 @@ public sealed class Part10ReaderProperties
     }
 
     [Fact]
-    public void ReadsAFileOnDiskWithoutItsValues()
+    public void ReadsAFileOnDisk_WithoutItsValues()
     {
         var path = Path.GetTempFileName();
         try
@@ -206,11 +205,11 @@ public sealed class Part10ReaderProperties
     }
 
     [Fact]
-    public void WhatTheSourceThrowsPassesThrough() =>
+    public void PassesExceptionsOfTheSourceThrough() =>
         Assert.Throws<UnauthorizedAccessException>(
             () => Part10Reader.FindFrames(1000, (_, _) => throw new UnauthorizedAccessException(), out _));
 
-    /// <summary>Frames or a reason; frames follow each other within the file.</summary>
+    /// <summary>The result is frames in order within the file, or a refusal.</summary>
     private static void AssertSound(byte[] file) => AssertSound(Part10File.FindFrames([file], out var refusal), refusal, file.Length);
 
     private static void AssertSound(Part10Frames? frames, FrameRefusal refusal, int length)

@@ -42,7 +42,7 @@ public class Part10ReaderTests
     [InlineData(4, 8, "CMYK", 2 * 4 * 4)]
     [InlineData(3, 8, "YBR_FULL_422", 2 * 4 * 2)]
     [InlineData(3, 16, "YBR_FULL_422", 2 * 4 * 4)]
-    public void TheSizeOfANativeFrameFollowsFromItsPixels(int samples, int bits, string photometric, int bytes)
+    public void ComputesTheSizeOfANativeFrame(int samples, int bits, string photometric, int bytes)
     {
         var file = Part10File.Native(2, 4, 2, (ushort)samples, (ushort)bits, photometric, bytes: 2 * bytes).ToArray();
         Assert.Equal(Counting(2 * bytes).Chunk(bytes).Select(Convert.ToHexString), Cut(file));
@@ -55,7 +55,7 @@ public class Part10ReaderTests
     }
 
     [Fact]
-    public void OneByteMayPadTheLastFrame()
+    public void AcceptsOnePaddingByteAfterTheLastFrame()
     {
         Assert.Equal(["010203", "040506", "070809"], Cut(Part10File.Native(1, 3, frames: 3).ToArray()));
         Assert.Equal(["010203"], Cut(Part10File.Native(1, 3).Set(PixelData, "OB", Counting(3)).ToArray()));
@@ -65,7 +65,7 @@ public class Part10ReaderTests
     }
 
     [Fact]
-    public void PixelsThatFillNoWholeBytesAreNotCut()
+    public void RefusesPixelsThatDoNotFillWholeBytes()
     {
         Func<Part10File, Part10File>[] changes =
         [
@@ -93,15 +93,15 @@ public class Part10ReaderTests
     [InlineData("1.2.840.10008.1.2.2")]
     [InlineData("1.2.840.10008.1.2.4.102")]
     [InlineData("1.2.3")]
-    public void ATransferSyntaxIsKnown_OrNothingIsCut(string transferSyntax) =>
+    public void RefusesAnUnknownTransferSyntax(string transferSyntax) =>
         Assert.Equal(FrameRefusal.TransferSyntax, Refusal(Part10File.Native(2, 2, transferSyntax: transferSyntax)));
 
     [Fact]
-    public void AReportHasNoFrames() =>
+    public void FindsNoFrames_InAReport() =>
         Assert.Equal(FrameRefusal.NoPixelData, Refusal(new Part10File().Set(0x00420011, "OB", Counting(20))));
 
     [Fact]
-    public void AFileBeginsWithItsPreamble()
+    public void RefusesAFileWithoutPreamble()
     {
         var file = Part10File.Native(2, 2).ToArray();
         Assert.Equal(FrameRefusal.NotPart10, Refusal(file[132..]));
@@ -114,7 +114,7 @@ public class Part10ReaderTests
     }
 
     [Fact]
-    public void AFileNamesItsTransferSyntaxAndItsInstance()
+    public void RefusesAFileWithoutTransferSyntaxOrInstance()
     {
         Assert.Equal(FrameRefusal.Malformed, Refusal(Part10File.Native(2, 2).Remove(0x00020010)));
         Assert.Equal(FrameRefusal.Malformed, Refusal(Part10File.Native(2, 2).Remove(0x00080018)));
@@ -136,7 +136,7 @@ public class Part10ReaderTests
     [InlineData("3.0", 0)]
     [InlineData("x", 0)]
     [InlineData("99999999999", 0)]
-    public void TheNumberOfFramesIsAnIntegerString(string text, int count)
+    public void ReadsTheNumberOfFrames(string text, int count)
     {
         var file = Part10File.Native(2, 2, frames: 3).Set(0x00280008, "IS", text);
         if (count == 0) Assert.Equal(FrameRefusal.Malformed, Refusal(file));
@@ -144,7 +144,7 @@ public class Part10ReaderTests
     }
 
     [Fact]
-    public void AFragmentIsAFrame_WhenThereAreAsManyAsFrames()
+    public void TreatsEachFragmentAsAFrame_WhenTheCountsAreEqual()
     {
         var file = Part10File.Encapsulated(3, [], A, B, C).ToArray();
         var frames = Find(file);
@@ -154,7 +154,7 @@ public class Part10ReaderTests
     }
 
     [Fact]
-    public void AllFragmentsAreTheFrame_WhenThereIsOne()
+    public void JoinsAllFragments_WhenThereIsOneFrame()
     {
         var file = Part10File.Encapsulated(1, [], A, B, C).ToArray();
         var frame = Find(file).FindFrame(1)!.Value;
@@ -164,19 +164,19 @@ public class Part10ReaderTests
     }
 
     [Fact]
-    public void TheBytesThatPadAFragmentStay() =>
+    public void KeepsThePaddingOfFragments() =>
         Assert.Equal(["FFD9", "FFD900FF"], Cut(Part10File.Encapsulated(2, [], [0xFF, 0xD9], [0xFF, 0xD9, 0, 0xFF]).ToArray()));
 
     [Theory]
     [InlineData(0u, 10u, "0102", "030405060708")]
     [InlineData(0u, 22u, "010203040506", "0708")]
-    public void TheBasicOffsetTableSaysWhichFragmentsAreAFrame(uint first, uint second, params string[] frames) =>
+    public void CutsByTheBasicOffsetTable(uint first, uint second, params string[] frames) =>
         Assert.Equal(frames, Cut(Part10File.Encapsulated(2, Offsets32(first, second), A, B, C).ToArray()));
 
     [Theory]
     [InlineData(0u, 10u, 2ul, 6ul, "0102", "030405060708")]
     [InlineData(0u, 22u, 5ul, 1ul, "010203040506", "0708")]
-    public void TheExtendedOffsetTableSaysSo_WhenTheBasicOneIsEmpty(
+    public void CutsByTheExtendedOffsetTable_WhenTheBasicOneIsEmpty(
         uint first, uint second, ulong firstLength, ulong secondLength, params string[] frames) =>
         Assert.Equal(frames, Cut(Extended(2, Offsets64(first, second), Offsets64(firstLength, secondLength), A, B, C)));
 
@@ -186,16 +186,16 @@ public class Part10ReaderTests
 
     [Theory]
     [MemberData(nameof(WrongOffsets))]
-    public void AWrongOffsetTableIsSetAside_AndNothingIsCutWithoutCertainty(byte[] table)
+    public void IgnoresAWrongOffsetTable_AndCutsNothingWithoutCertainty(byte[] table)
     {
         Assert.Equal(FrameRefusal.FrameBorders, Refusal(Part10File.Encapsulated(2, table, A, B, C)));
         Assert.Equal(["0102", "03040506"], Cut(Part10File.Encapsulated(2, table, A, B).ToArray()));
     }
 
     [Fact]
-    public void AWrongExtendedOffsetTableIsSetAside()
+    public void IgnoresAWrongExtendedOffsetTable()
     {
-        // Without the bytes that pad, as some writers count.
+        // Some writers count without the padding bytes.
         Assert.Equal(["0102", "03040506"], Cut(Extended(2, Offsets64(0, 9), Offsets64(1, 4), A, B)));
         Assert.Equal(["0102", "03040506"], Cut(Extended(2, Offsets64(0, 10), Offsets64(2, 9), A, B)));
         Assert.Equal(FrameRefusal.FrameBorders, Refusal(Extended(2, Offsets64(0, 9), Offsets64(1, 4), A, B, C)));
@@ -204,7 +204,7 @@ public class Part10ReaderTests
     }
 
     [Fact]
-    public void ATableThatCountsOtherFramesContradictsTheDataset()
+    public void RefusesATableWithAnotherNumberOfFrames()
     {
         Assert.Equal(FrameRefusal.FrameBorders, Refusal(Part10File.Encapsulated(2, Offsets32(0), A, B)));
         Assert.Equal(FrameRefusal.FrameBorders, Refusal(Part10File.Encapsulated(1, Offsets32(0, 10), A, B)));
@@ -216,7 +216,7 @@ public class Part10ReaderTests
     }
 
     [Fact]
-    public void FragmentsWithoutCertainBordersAreNotCut()
+    public void RefusesFragmentsWithoutCertainBorders()
     {
         Assert.Equal(FrameRefusal.FrameBorders, Refusal(Part10File.Encapsulated(2, [], A, B, C)));
         Assert.Equal(FrameRefusal.FrameBorders, Refusal(Part10File.Encapsulated(3, [], A, B)));
@@ -227,7 +227,7 @@ public class Part10ReaderTests
     }
 
     [Fact]
-    public void PixelDataHasTheFormOfItsTransferSyntax()
+    public void RefusesPixelDataInAnotherForm()
     {
         Assert.Equal(FrameRefusal.Malformed, Refusal(Part10File.Encapsulated(1, [], A).Set(PixelData, "OB", Counting(64))));
         Assert.Equal(FrameRefusal.Malformed, Refusal(Part10File.Native(2, 2).SetRaw(PixelData, Fragments(PixelData, [], A))));
@@ -256,14 +256,14 @@ public class Part10ReaderTests
         { 0x00081140, i => Open(0x00081140, "SQ", i, Item(Inner(i)), OpenItem(Inner(i)), Item([]), OpenItem()) },
         { 0x00081140,
         i => Open(0x00081140, "SQ", i, OpenItem(Inner(i), Open(0x00081150, "SQ", i, OpenItem(Inner(i)), Item(Inner(i)))), OpenItem()) },
-        // Deeper attributes say nothing of these pixels, and an icon's pixels are not the instance's (PS3.3 §F.7).
+        // Nested attributes do not describe these pixels, and an icon's pixels are not the instance's (PS3.3 §F.7).
         { IconImageSequence,
         i => Open(
             IconImageSequence, "SQ", i,
             OpenItem(
                 Element(0x00280008, "IS", "9 "u8.ToArray(), i), Element(0x00280010, "US", UShort(1), i),
                 Element(PixelData, "OB", [1, 2], i))) },
-        // UN without a length is implicit VR inside, also where the rest is explicit (PS3.5 §6.2.2).
+        // UN of undefined length contains implicit VR, even in an explicit dataset (PS3.5 §6.2.2).
         { PrivateSequence,
         i => Open(PrivateSequence, "UN", i, Item(Inner(true)), OpenItem(Inner(true), Open(0x00091020, "", true, OpenItem(Inner(true))))) },
         { PrivateSequence, i => Element(PrivateSequence, "UN", Item(Inner(true)), i) },
@@ -272,7 +272,7 @@ public class Part10ReaderTests
 
     [Theory]
     [MemberData(nameof(Sequences))]
-    public void SequencesArePassed_HoweverTheyEnd(uint tag, Func<bool, byte[]> sequence)
+    public void SkipsSequences_OfDefinedAndUndefinedLength(uint tag, Func<bool, byte[]> sequence)
     {
         foreach (var (transferSyntax, isImplicit) in new[] { (Explicit, false), (Implicit, true) })
             Assert.Equal(
@@ -281,14 +281,14 @@ public class Part10ReaderTests
     }
 
     [Fact]
-    public void AnIconMayBeEncapsulated()
+    public void SkipsAnEncapsulatedIcon()
     {
         var icon = Open(IconImageSequence, "SQ", false, OpenItem(Element(0x00280010, "US", UShort(1)), Fragments(PixelData, [], A, B)));
         Assert.Equal(["0102", "03040506"], Cut(Part10File.Encapsulated(2, [], A, B).SetRaw(IconImageSequence, icon).ToArray()));
     }
 
     [Fact]
-    public void WhatIsNoAttributeIsMalformed()
+    public void RefusesInvalidAttributes()
     {
         byte[][] broken =
         [
@@ -313,7 +313,7 @@ public class Part10ReaderTests
     [InlineData(
         "AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "LT", "PN", "SH", "SL", "SS", "ST", "TM", "UI", "UL", "US")]
     [InlineData("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV")]
-    public void EveryVrIsKnown(params string[] vrs)
+    public void KnowsEveryVr(params string[] vrs)
     {
         var file = Part10File.Native(2, 2);
         for (var i = 0; i < vrs.Length; i++) file.Set(PrivateSequence + (uint)i, vrs[i], Counting(12));
@@ -321,7 +321,7 @@ public class Part10ReaderTests
     }
 
     [Fact]
-    public void GroupLengthsAndPrivateAttributesArePassed()
+    public void SkipsGroupLengthsAndPrivateAttributes()
     {
         var file = Part10File.Native(2, 2)
             .Set(0x00020000, "UL", [255, 255, 255, 255]).Set(0x00080000, "UL", [1, 0, 0, 0]).Set(0x00090010, "LO", "OURS")
@@ -331,7 +331,7 @@ public class Part10ReaderTests
     }
 
     [Fact]
-    public void AttributesAscend()
+    public void RefusesAttributesOutOfOrder()
     {
         Assert.Equal(FrameRefusal.Malformed, Refusal(Part10File.Native(2, 2).SetRaw(0xFFFFFFFF, Element(0x00280010, "US", UShort(2)))));
         Assert.Equal(FrameRefusal.Malformed, Refusal(Part10File.Native(2, 2).SetRaw(0x00280012, Element(0x00280011, "US", UShort(1)))));
@@ -339,7 +339,7 @@ public class Part10ReaderTests
     }
 
     [Fact]
-    public void NothingStandsBehindTheLastAttribute()
+    public void RefusesBytesBehindTheLastAttribute()
     {
         Assert.Equal(FrameRefusal.Malformed, Refusal(new Part10File { Trailer = [0] }));
         var file = Part10File.Native(2, 2);
@@ -350,7 +350,7 @@ public class Part10ReaderTests
     }
 
     [Fact]
-    public void AFileOfTheOtherVrEncodingIsMalformed()
+    public void RefusesAFileInTheOtherVrEncoding()
     {
         var swapped = Part10File.Native(2, 2, transferSyntax: Implicit)
             .SetRaw(0x00020010, Element(0x00020010, "UI", "1.2.840.10008.1.2.1\0"u8.ToArray()));

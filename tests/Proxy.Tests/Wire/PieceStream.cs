@@ -1,15 +1,15 @@
 namespace Proxy.Tests.Wire;
 
 /// <summary>
-/// Bytes that arrive in pieces, as from a socket: each read gives as many as <paramref name="sizeOf"/> says of that
-/// read. What is written to it is forgotten.
+/// A stream that returns its bytes in pieces, like a socket: <paramref name="sizeOf"/> gives the size of each read. Written bytes
+/// are discarded.
 /// </summary>
 internal sealed class PieceStream(ReadOnlyMemory<byte> bytes, Func<int, int> sizeOf) : Stream
 {
     private int _at;
     private int _reads;
 
-    /// <summary>One to <paramref name="most"/> bytes a read, by a seed.</summary>
+    /// <summary>Random reads of one to <paramref name="most"/> bytes, repeatable by seed.</summary>
     public static PieceStream Random(ReadOnlyMemory<byte> bytes, int seed, int most)
     {
         var random = new Random(seed);

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Proxy.Tests.Wire;
 
-/// <summary>Answers of any shape that DICOM JSON allows, the same for the same seed.</summary>
+/// <summary>Random answers of every shape that DICOM JSON allows, repeatable by seed.</summary>
 internal static class RandomDatasets
 {
     private static readonly string[] Strings =
@@ -43,8 +43,9 @@ internal static class RandomDatasets
         for (var i = random.Next(depth == 0 ? 25 : 4); i > 0; i--)
         {
             tag += (uint)random.Next(1, 0x8000);
-            if (tag == 0x00081190) tag++; // what stands in a Retrieve URL is changed
-            members.Add($"\"{tag.ToString(random.Next(2) == 0 ? "X8" : "x8", CultureInfo.InvariantCulture)}\"{Space(random)}:{Space(random)}{Attribute(random, depth)}");
+            if (tag == 0x00081190) tag++; // a Retrieve URL would be rewritten
+            var name = tag.ToString(random.Next(2) == 0 ? "X8" : "x8", CultureInfo.InvariantCulture);
+            members.Add($"\"{name}\"{Space(random)}:{Space(random)}{Attribute(random, depth)}");
         }
         return "{" + Space(random) + string.Join("," + Space(random), members) + "}";
     }

@@ -3,11 +3,11 @@ using Proxy.Dicom;
 
 namespace Proxy.Wire.Part10;
 
-/// <summary>The head of a data element or an item: what stands before its value (PS3.5 §7.1, §7.5).</summary>
-/// <param name="Tag">Its name.</param>
-/// <param name="Vr">Two letters, the first in the higher byte; 0 where none is written.</param>
-/// <param name="Start">Where the value begins in the file.</param>
-/// <param name="Length">Of the value, in bytes, as declared.</param>
+/// <summary>The head of a data element or an item: the bytes in front of its value (PS3.5 §7.1, §7.5).</summary>
+/// <param name="Tag">The tag of the element.</param>
+/// <param name="Vr">Two letters, the first in the higher byte; 0 when the VR is not written.</param>
+/// <param name="Start">The offset of the value in the file.</param>
+/// <param name="Length">The declared length of the value, in bytes.</param>
 internal readonly record struct Part10Head(Tag Tag, ushort Vr, long Start, uint Length)
 {
     public const ushort Ob = ('O' << 8) | 'B';
@@ -15,23 +15,23 @@ internal readonly record struct Part10Head(Tag Tag, ushort Vr, long Start, uint 
     public const ushort Sq = ('S' << 8) | 'Q';
     public const ushort Un = ('U' << 8) | 'N';
 
-    /// <summary>The end shows in a delimiter (PS3.5 §7.5.1).</summary>
+    /// <summary>The length is undefined: a delimiter ends the value (PS3.5 §7.5.1).</summary>
     public bool IsUndefined => Length == uint.MaxValue;
 
     /// <summary>An item or a delimiter; these have no VR in any transfer syntax (PS3.5 §7.5).</summary>
     public bool IsItemGroup => Tag.Value >> 16 == 0xFFFE;
 }
 
-/// <summary>A place in a Part 10 file that moves from head to head, and jumps over values without reading them.</summary>
-/// <remarks>Memory: one window, whatever lengths the file declares.</remarks>
+/// <summary>A position in a Part 10 file that moves from head to head and skips values without reading them.</summary>
+/// <remarks>Memory: one window, independent of the lengths that the file declares.</remarks>
 internal sealed class Part10Cursor(long length, ReadAt read)
 {
-    /// <summary>How many heads are read of one file: a whole slide image has a hundred thousand frames with ten attributes each.</summary>
+    /// <summary>The limit of heads per file: a whole slide image has a hundred thousand frames with ten attributes each.</summary>
     private const int MaxHeads = 1 << 22;
 
     private const int WindowBytes = 4096;
 
-    // Table 7.1-2 of PS3.5 §7.1.2, and the VRs of §6.2 that are not in it: these have lengths of 32 bits.
+    // PS3.5 §7.1.2, Table 7.1-2. The VRs of §6.2 that the table does not list have lengths of 32 bits.
     private static readonly ushort[] ShortVrs = Vrs("AEASATCSDADSDTFDFLISLOLTPNSHSLSSSTTMUIULUS"u8);
     private static readonly ushort[] LongVrs = Vrs("OBODOFOLOVOWSQSVUCUNURUTUV"u8);
 
@@ -44,23 +44,24 @@ internal sealed class Part10Cursor(long length, ReadAt read)
 
     public bool IsAtEnd => Position == length;
 
-    /// <summary>More was to be read than there is: the file is cut, or this is only its beginning.</summary>
+    /// <summary>A read went past the end: the file is truncated, or only its beginning is available.</summary>
     public bool HasRunOut { get; private set; }
 
-    /// <summary>What ended the reading is a limit of this reader, not a fault of the file.</summary>
+    /// <summary>The reading stopped at a limit of this reader, not at an error in the file.</summary>
     public bool IsOverLimit { get; private set; }
 
-    /// <summary>What to throw when a file has more of something than is read.</summary>
+    /// <summary>The exception for a file that exceeds a limit.</summary>
     public MalformedAnswerException OverLimit(string message)
     {
         IsOverLimit = true;
         return new(message);
     }
 
-    /// <exception cref="MalformedAnswerException">No head stands here.</exception>
+    /// <summary>Reads the head at the current position.</summary>
+    /// <exception cref="MalformedAnswerException">There is no valid head.</exception>
     public Part10Head ReadHead(bool isImplicit)
     {
-        if (++_heads > MaxHeads) throw OverLimit("The file has more attributes than are read.");
+        if (++_heads > MaxHeads) throw OverLimit("The file has more attributes than the limit.");
         var head = Peek(8);
         var tag = new Tag(((uint)BinaryPrimitives.ReadUInt16LittleEndian(head) << 16) | BinaryPrimitives.ReadUInt16LittleEndian(head[2..]));
         ushort vr = 0;
@@ -76,7 +77,7 @@ internal sealed class Part10Cursor(long length, ReadAt read)
             valueLength = BinaryPrimitives.ReadUInt16LittleEndian(head[6..]);
             if (!ShortVrs.Contains(vr))
             {
-                if (!LongVrs.Contains(vr)) throw new MalformedAnswerException("An attribute has a VR that there is not (PS3.5 §6.2).");
+                if (!LongVrs.Contains(vr)) throw new MalformedAnswerException("An attribute has an unknown VR (PS3.5 §6.2).");
                 headLength = 12;
                 valueLength = BinaryPrimitives.ReadUInt32LittleEndian(Peek(12)[8..]);
             }
@@ -84,11 +85,11 @@ internal sealed class Part10Cursor(long length, ReadAt read)
         Skip(headLength);
         var read = new Part10Head(tag, vr, Position, valueLength);
         if (read.IsUndefined && vr is not (0 or Part10Head.Sq or Part10Head.Un or Part10Head.Ob or Part10Head.Ow))
-            throw new MalformedAnswerException("A value without a length has a VR that needs one (PS3.5 §7.1.2).");
+            throw new MalformedAnswerException("A value of undefined length has a VR that requires a length (PS3.5 §7.1.2).");
         return read;
     }
 
-    /// <summary>The next bytes, until more are read.</summary>
+    /// <summary>Reads the next bytes; the span is valid until the next read.</summary>
     /// <exception cref="MalformedAnswerException">The file ends before.</exception>
     public ReadOnlySpan<byte> Read(int count)
     {
@@ -97,6 +98,7 @@ internal sealed class Part10Cursor(long length, ReadAt read)
         return bytes;
     }
 
+    /// <summary>Moves forward without reading.</summary>
     /// <exception cref="MalformedAnswerException">The file ends before.</exception>
     public void Skip(long count)
     {
@@ -104,10 +106,10 @@ internal sealed class Part10Cursor(long length, ReadAt read)
         Position += count;
     }
 
-    /// <summary>Goes to where a value begins that was passed before.</summary>
+    /// <summary>Returns to a value that was skipped.</summary>
     public void MoveTo(long position) => Position = position;
 
-    /// <summary>The next bytes, which stay the next.</summary>
+    /// <summary>The next bytes, without moving.</summary>
     /// <exception cref="MalformedAnswerException">The file ends before.</exception>
     public ReadOnlySpan<byte> Peek(int count)
     {
@@ -131,12 +133,12 @@ internal sealed class Part10Cursor(long length, ReadAt read)
     {
         _windowStart = Position;
         _windowLength = 0;
-        var most = (int)Math.Min(WindowBytes, length - Position);
+        var max = (int)Math.Min(WindowBytes, length - Position);
         while (_windowLength < count)
         {
-            var some = read(Position + _windowLength, _window.AsSpan(_windowLength, most - _windowLength));
-            if (some <= 0) throw new MalformedAnswerException("The file is shorter than it is said to be.");
-            _windowLength += some;
+            var received = read(Position + _windowLength, _window.AsSpan(_windowLength, max - _windowLength));
+            if (received <= 0) throw new MalformedAnswerException("The file is shorter than its declared length.");
+            _windowLength += received;
         }
     }
 

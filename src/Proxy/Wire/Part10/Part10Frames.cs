@@ -2,21 +2,21 @@ using Proxy.Dicom;
 
 namespace Proxy.Wire.Part10;
 
-/// <summary>Where the frames of an instance stand in its Part 10 file, and what their bytes are.</summary>
+/// <summary>The positions of the frames of an instance in its Part 10 file, and their media type.</summary>
 /// <remarks>
-/// A frame of native pixel data is one range; one of encapsulated pixel data has a range for each of its fragments
-/// (PS3.5 §A.4), in their order. Ranges hold what the file holds: the byte that pads a fragment to even length stays.
+/// A frame of native pixel data is one range; a frame of encapsulated pixel data has a range for each of its fragments
+/// (PS3.5 §A.4), in their order. The ranges include the byte that pads a fragment to even length.
 /// </remarks>
 public sealed class Part10Frames
 {
     private readonly ByteRange[] _ranges;
     private readonly int[]? _firsts;
 
-    /// <param name="transferSyntaxUid">Of the file meta group.</param>
-    /// <param name="sopInstanceUid">Of the dataset.</param>
-    /// <param name="mediaType">What a frame alone is.</param>
-    /// <param name="ranges">Of all frames, in their order.</param>
-    /// <param name="firsts">The place in <paramref name="ranges"/> of each frame's first; null when each frame has one.</param>
+    /// <param name="transferSyntaxUid">From the file meta group.</param>
+    /// <param name="sopInstanceUid">From the dataset.</param>
+    /// <param name="mediaType">The media type of a single frame.</param>
+    /// <param name="ranges">The ranges of all frames, in order.</param>
+    /// <param name="firsts">The index in <paramref name="ranges"/> of each frame's first range; null when each frame has one.</param>
     internal Part10Frames(Uid transferSyntaxUid, Uid sopInstanceUid, string mediaType, ByteRange[] ranges, int[]? firsts)
     {
         TransferSyntaxUid = transferSyntaxUid;
@@ -32,12 +32,13 @@ public sealed class Part10Frames
     /// <summary>SOP Instance UID (0008,0018).</summary>
     public Uid SopInstanceUid { get; }
 
-    /// <summary>Such as <c>application/octet-stream</c> or <c>image/jp2</c>.</summary>
+    /// <summary>The media type of a single frame, such as <c>application/octet-stream</c> or <c>image/jp2</c>.</summary>
     public string MediaType { get; }
 
+    /// <summary>The number of frames.</summary>
     public int Count => _firsts?.Length ?? _ranges.Length;
 
-    /// <summary>One frame, counted from 1 (PS3.18 §10.1.1); null when there is none of this number.</summary>
+    /// <summary>One frame by its number, counted from 1 (PS3.18 §10.1.1); null when the instance has no such frame.</summary>
     public FrameRanges? FindFrame(int number)
     {
         if (number < 1 || number > Count) return null;
@@ -47,10 +48,11 @@ public sealed class Part10Frames
     }
 }
 
-/// <summary>The ranges of one frame, which follow each other without what stands between them in the file.</summary>
+/// <summary>The ranges of one frame. Its bytes are those of the ranges in order, without the bytes between them.</summary>
+/// <param name="Ranges">In the order of the file.</param>
 public readonly record struct FrameRanges(ReadOnlyMemory<ByteRange> Ranges)
 {
-    /// <summary>Of all ranges, in bytes.</summary>
+    /// <summary>The total length of the ranges, in bytes.</summary>
     public long Length
     {
         get
@@ -62,38 +64,42 @@ public readonly record struct FrameRanges(ReadOnlyMemory<ByteRange> Ranges)
     }
 }
 
-/// <summary>Bytes of a file.</summary>
+/// <summary>A range of bytes in a file.</summary>
+/// <param name="Offset">The first byte.</param>
+/// <param name="Length">The number of bytes.</param>
 public readonly record struct ByteRange(long Offset, long Length)
 {
+    /// <summary>The offset behind the last byte.</summary>
     public long End => Offset + Length;
 }
 
-/// <summary>Why no frame can be cut out of a file.</summary>
+/// <summary>The reason why no frame can be cut out of a file.</summary>
 public enum FrameRefusal
 {
+    /// <summary>Frames can be cut.</summary>
     None,
 
-    /// <summary>No preamble with <c>DICM</c> behind it (PS3.10 §7.1).</summary>
+    /// <summary>The file has no preamble followed by <c>DICM</c> (PS3.10 §7.1).</summary>
     NotPart10,
 
-    /// <summary>Cut short, attributes out of order, lengths that do not fit, a VR that there is not.</summary>
+    /// <summary>The file is truncated, has attributes out of order, lengths that do not fit, or an unknown VR.</summary>
     Malformed,
 
-    /// <summary>Deflated, big endian, video, or one that is not known: <see cref="TransferSyntax.FindFrameType"/>.</summary>
+    /// <summary>A deflated, big endian, video or unknown transfer syntax: <see cref="TransferSyntax.FindFrameType"/>.</summary>
     TransferSyntax,
 
-    /// <summary>A report, a document: it has no frames.</summary>
+    /// <summary>The instance has no frames: it is a report or a document.</summary>
     NoPixelData,
 
-    /// <summary>Pixels that are floating-point numbers, single bits, or that lack what their size is computed of.</summary>
+    /// <summary>Pixels are floating-point numbers or single bits, or attributes that determine their size are missing.</summary>
     PixelFormat,
 
-    /// <summary>Native pixel data is not as long as its frames together.</summary>
+    /// <summary>The native pixel data does not have the total length of its frames.</summary>
     PixelLength,
 
-    /// <summary>Which fragments make up which frame is not certain.</summary>
+    /// <summary>The assignment of fragments to frames is not certain.</summary>
     FrameBorders,
 
-    /// <summary>More attributes, deeper nesting or more frames than are read.</summary>
+    /// <summary>The file exceeds a limit of attributes, nesting or frames.</summary>
     TooMany,
 }

@@ -3,7 +3,7 @@ using Proxy.Dicom;
 
 namespace Proxy.Wire.Part10;
 
-/// <summary>Which object a Part 10 file holds, as its first bytes say. Null: it does not say, or the file is not readable so far.</summary>
+/// <summary>The identity of the object in a Part 10 file, read from its first bytes. Null values are absent or not readable.</summary>
 /// <param name="TransferSyntaxUid">Transfer Syntax UID (0002,0010).</param>
 /// <param name="MediaStorageSopInstanceUid">Media Storage SOP Instance UID (0002,0003).</param>
 /// <param name="SopInstanceUid">SOP Instance UID (0008,0018).</param>
@@ -17,19 +17,19 @@ public sealed record Part10Identity(
     private const uint MediaStorageSopInstance = 0x00020003;
     private const uint TransferSyntax = 0x00020010;
 
-    /// <summary>A longer UID is not one (PS3.5 §9.1); a few more bytes pad it.</summary>
+    /// <summary>The limit for a UID with its padding; a longer text is not a UID (PS3.5 §9.1).</summary>
     private const int MaxUidBytes = Uid.MaxLength + 2;
 
-    /// <summary>Explicit VR Big Endian and the deflated syntaxes: their datasets are not read here.</summary>
-    private static readonly string[] Unread =
+    /// <summary>Explicit VR Big Endian and the deflated syntaxes, whose datasets are not read here.</summary>
+    private static readonly string[] UnsupportedSyntaxes =
         ["1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"];
 
     /// <summary>Reads the file meta group and the dataset up to <paramref name="until"/>.</summary>
     /// <param name="start">The first bytes of the file.</param>
-    /// <param name="until">The last attribute of the dataset that is wanted.</param>
-    /// <param name="isAll">No more bytes are to come, or no more are looked at: what is not readable by now stays unknown.</param>
-    /// <returns>Null when more bytes are needed; never when <paramref name="isAll"/>.</returns>
-    /// <exception cref="MalformedAnswerException">It is no Part 10 file, or its file meta group is not readable (PS3.10 §7.1).</exception>
+    /// <param name="until">The last attribute to read from the dataset.</param>
+    /// <param name="isAll">True when no more bytes follow, or no more are read: attributes not readable by then stay unknown.</param>
+    /// <returns>Null when more bytes are needed; never null when <paramref name="isAll"/>.</returns>
+    /// <exception cref="MalformedAnswerException">This is not a Part 10 file, or its file meta group is invalid (PS3.10 §7.1).</exception>
     public static Part10Identity? Read(ReadOnlyMemory<byte> start, Tag until, bool isAll)
     {
         var cursor = new Part10Cursor(start.Length, (offset, room) =>
@@ -53,7 +53,7 @@ public sealed record Part10Identity(
     {
         if (length < PreambleBytes + 4 && !isAll) return null;
         cursor.Skip(PreambleBytes);
-        if (!cursor.Read(4).SequenceEqual("DICM"u8)) throw new MalformedAnswerException("The answer is no DICOM file (PS3.10 §7.1).");
+        if (!cursor.Read(4).SequenceEqual("DICM"u8)) throw new MalformedAnswerException("The answer is not a DICOM file (PS3.10 §7.1).");
 
         Uid? transferSyntax = null;
         string? stored = null;
@@ -68,10 +68,10 @@ public sealed record Part10Identity(
         if (transferSyntax is not { } syntax) throw new MalformedAnswerException("The file names no transfer syntax (PS3.10 §7.1).");
 
         var identity = new Part10Identity(syntax, stored, null, null, null);
-        return Unread.Contains(syntax.ToString()) ? identity : ReadDataset(cursor, identity, until, isAll);
+        return UnsupportedSyntaxes.Contains(syntax.ToString()) ? identity : ReadDataset(cursor, identity, until, isAll);
     }
 
-    /// <summary>What cannot be read of the dataset stays unknown: whether the file is whole is not decided here.</summary>
+    /// <summary>Unreadable parts of the dataset stay unknown: this method does not decide whether the file is complete.</summary>
     private static Part10Identity? ReadDataset(Part10Cursor cursor, Part10Identity identity, Tag until, bool isAll)
     {
         var isImplicit = identity.TransferSyntaxUid.ToString() == Dicom.TransferSyntax.ImplicitLittleEndian;
@@ -95,7 +95,7 @@ public sealed record Part10Identity(
         }
     }
 
-    /// <summary>Without its padding (PS3.5 §9.1: a NUL; archives also write spaces).</summary>
+    /// <summary>Reads a UID without its padding (PS3.5 §9.1: a NUL; archives also write spaces).</summary>
     private static string ReadUid(Part10Cursor cursor, Part10Head head) =>
         head.Length <= MaxUidBytes
             ? System.Text.Encoding.ASCII.GetString(cursor.Read((int)head.Length).TrimEnd((byte)0).TrimEnd((byte)' '))

@@ -3,21 +3,21 @@ using Proxy.Dicom;
 
 namespace Proxy.Wire.Part10;
 
-/// <summary>Reads bytes of a file from <paramref name="offset"/> on, as many as it likes; 0 when none are there.</summary>
+/// <summary>Reads bytes of a file from <paramref name="offset"/> on, at least one and at most a full destination; 0 at its end.</summary>
 public delegate int ReadAt(long offset, Span<byte> destination);
 
-/// <summary>Finds where the frames of an instance stand in its DICOM file (PS3.10 §7), so that one can be cut out.</summary>
+/// <summary>Finds the positions of the frames of an instance in its DICOM file (PS3.10 §7), so that single frames can be cut out.</summary>
 /// <remarks>
 /// <code>
 /// preamble DICM  (0002,xxxx) explicit VR  (0008,0018) … (0028,0010) … (7FE0,0010) frames  …
 /// └─── §7.1 ──┘  └────── ReadMeta ─────┘  └──────────────── ReadDataset ────────────────┘
 /// </code>
 /// <para>
-/// The file is walked to its last byte, head by head; values are jumped over, and a sequence of defined length is one
-/// value. Frames are given when the whole walk was sound and their borders are certain, else a
-/// <see cref="FrameRefusal"/>: a backend has to be asked for the frame, and nothing wrong is ever cut.
+/// The file is scanned to its last byte, head by head; values are skipped, and a sequence of defined length is one value. Frames
+/// are returned only when the whole scan succeeded and their borders are certain. Otherwise the result is a
+/// <see cref="FrameRefusal"/> and the frame must come from a backend, so no wrong frame is ever cut.
 /// </para>
-/// <para>Work and memory have bounds, whatever the file declares: so many heads, so deep, so many frames.</para>
+/// <para>Work and memory are bounded for every file: the number of heads, the nesting and the number of frames have limits.</para>
 /// </remarks>
 public static class Part10Reader
 {
@@ -41,10 +41,11 @@ public static class Part10Reader
     private const uint ItemDelimiter = 0xFFFEE00D;
     private const uint SequenceDelimiter = 0xFFFEE0DD;
 
-    /// <summary>Reads no more of the file than it needs, some kilobytes at a time.</summary>
-    /// <param name="length">Of the file, in bytes: what the ranges are held against.</param>
-    /// <param name="read">Gives its bytes; what it throws passes through.</param>
+    /// <summary>Finds the frames of a file, reading a few kilobytes at a time and no more of the file than needed.</summary>
+    /// <param name="length">The length of the file in bytes, which bounds the ranges.</param>
+    /// <param name="read">Reads bytes of the file; its exceptions pass through.</param>
     /// <param name="refusal">Why there are none; <see cref="FrameRefusal.None"/> when there are.</param>
+    /// <returns>Null when no frame can be cut out of the file.</returns>
     public static Part10Frames? FindFrames(long length, ReadAt read, out FrameRefusal refusal)
     {
         var cursor = new Part10Cursor(length, read);
@@ -79,7 +80,8 @@ public static class Part10Reader
     }
 
     /// <summary>
-    /// Group 0002, explicit VR in every file (PS3.10 §7.1); its end shows in the next group, for its length is often wrong.
+    /// Reads group 0002, in explicit VR in every file (PS3.10 §7.1). It ends where the next group begins: its declared length is
+    /// often wrong.
     /// </summary>
     private static Uid ReadMeta(Part10Cursor cursor)
     {
@@ -145,7 +147,7 @@ public static class Part10Reader
         return sopInstance;
     }
 
-    /// <summary>Attributes ascend (PS3.5 §7.1): none stands twice, and what describes the pixels stands before them.</summary>
+    /// <summary>Attributes ascend (PS3.5 §7.1): no tag repeats, and the attributes that describe the pixels precede them.</summary>
     private static Part10Head ReadHead(Part10Cursor cursor, bool isImplicit, ref Tag last)
     {
         var head = cursor.ReadHead(isImplicit);
@@ -154,7 +156,7 @@ public static class Part10Reader
         return head;
     }
 
-    /// <summary>Native pixel data has a length, encapsulated has none (PS3.5 §A.4); both are OB or OW (§8.2).</summary>
+    /// <summary>Native pixel data has a length, encapsulated pixel data has none (PS3.5 §A.4); both are OB or OW (§8.2).</summary>
     private static void ReadPixelData(Part10Cursor cursor, Part10Head head, bool isImplicit, PixelLayout pixels)
     {
         if (!isImplicit && head.Vr is not (Part10Head.Ob or Part10Head.Ow) || head.IsUndefined != pixels.IsEncapsulated)
@@ -168,7 +170,7 @@ public static class Part10Reader
         cursor.Skip(head.Length);
     }
 
-    /// <summary>The items of encapsulated pixel data: the first is the Basic Offset Table, the others are fragments (PS3.5 §A.4).</summary>
+    /// <summary>The items of encapsulated pixel data: first the Basic Offset Table, then the fragments (PS3.5 §A.4).</summary>
     private static ByteRange ReadFragments(Part10Cursor cursor, List<ByteRange>? fragments)
     {
         ByteRange? table = null;
@@ -180,7 +182,7 @@ public static class Part10Reader
             if (item.Tag.Value != Item || item.IsUndefined)
                 throw new MalformedAnswerException("A fragment is not an item with a length (PS3.5 §A.4).");
             if (table is null) table = new(item.Start, item.Length);
-            else if (fragments?.Count == PixelLayout.MaxFragments) throw cursor.OverLimit("The file has more fragments than are read.");
+            else if (fragments?.Count == PixelLayout.MaxFragments) throw cursor.OverLimit("The file has more fragments than the limit.");
             else fragments?.Add(new(item.Start, item.Length));
             cursor.Skip(item.Length);
         }
@@ -190,19 +192,20 @@ public static class Part10Reader
     {
         if (!head.IsUndefined) cursor.Skip(head.Length);
         else if (head.Vr is Part10Head.Ob or Part10Head.Ow) ReadFragments(cursor, fragments: null);
-        // What is UN without a length is a sequence in implicit VR, whatever stands around it (PS3.5 §6.2.2).
+        // UN of undefined length is a sequence in implicit VR, in every transfer syntax (PS3.5 §6.2.2).
         else SkipItems(cursor, isImplicit || head.Vr == Part10Head.Un, depth + 1);
     }
 
-    /// <summary>The items of a sequence of undefined length, to its delimiter (PS3.5 §7.5.1).</summary>
+    /// <summary>Skips the items of a sequence of undefined length, to its delimiter (PS3.5 §7.5.1).</summary>
     private static void SkipItems(Part10Cursor cursor, bool isImplicit, int depth)
     {
-        if (depth > MaxDepth) throw cursor.OverLimit("Sequences nest deeper than is read.");
+        if (depth > MaxDepth) throw cursor.OverLimit("Sequences nest deeper than the limit.");
         while (true)
         {
             var item = cursor.ReadHead(isImplicit);
             if (IsEnd(item, SequenceDelimiter)) return;
-            if (item.Tag.Value != Item) throw new MalformedAnswerException("A sequence holds something else than items (PS3.5 §7.5).");
+            if (item.Tag.Value != Item)
+                throw new MalformedAnswerException("A sequence contains an element that is not an item (PS3.5 §7.5).");
             if (item.IsUndefined) SkipAttributes(cursor, isImplicit, depth);
             else cursor.Skip(item.Length);
         }
@@ -227,18 +230,18 @@ public static class Part10Reader
 
     private static ByteRange SkipTable(Part10Cursor cursor, Part10Head head)
     {
-        if (head.IsUndefined) throw new MalformedAnswerException("A table has no length.");
+        if (head.IsUndefined) throw new MalformedAnswerException("An offset table has an undefined length.");
         cursor.Skip(head.Length);
         return new(head.Start, head.Length);
     }
 
     private static Uid ReadUid(Part10Cursor cursor, Part10Head head) =>
-        Uid.TryParse(ReadText(cursor, head), out var uid) ? uid : throw new MalformedAnswerException("A UID is none (PS3.5 §9.1).");
+        Uid.TryParse(ReadText(cursor, head), out var uid) ? uid : throw new MalformedAnswerException("A UID is not valid (PS3.5 §9.1).");
 
     private static ushort ReadUShort(Part10Cursor cursor, Part10Head head) =>
         head.Length == 2
             ? BinaryPrimitives.ReadUInt16LittleEndian(cursor.Read(2))
-            : throw new MalformedAnswerException("A US value has two bytes (PS3.5 §6.2).");
+            : throw new MalformedAnswerException("A US value does not have two bytes (PS3.5 §6.2).");
 
     /// <summary>An integer string: digits between spaces (PS3.5 §6.2).</summary>
     private static int ReadCount(Part10Cursor cursor, Part10Head head)
@@ -246,7 +249,7 @@ public static class Part10Reader
         var text = ReadText(cursor, head).TrimEnd((byte)0).Trim((byte)' ');
         return System.Buffers.Text.Utf8Parser.TryParse(text, out int count, out var used) && used == text.Length && count > 0
             ? count
-            : throw new MalformedAnswerException("The number of frames is none.");
+            : throw new MalformedAnswerException("The number of frames is not a positive number.");
     }
 
     private static ReadOnlySpan<byte> ReadText(Part10Cursor cursor, Part10Head head) =>

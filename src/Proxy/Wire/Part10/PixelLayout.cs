@@ -2,10 +2,10 @@ using System.Buffers.Binary;
 
 namespace Proxy.Wire.Part10;
 
-/// <summary>What a dataset says about its pixel data, and where that stands: enough to say where each frame does.</summary>
+/// <summary>The description and position of the pixel data of a dataset, from which the position of each frame is computed.</summary>
 internal sealed class PixelLayout(bool isEncapsulated)
 {
-    /// <summary>So many fragments are told apart, and so many frames.</summary>
+    /// <summary>The limit for fragments, and for frames.</summary>
     public const int MaxFragments = 1 << 20;
 
     /// <summary>An item's tag and length (PS3.5 §7.5).</summary>
@@ -24,7 +24,7 @@ internal sealed class PixelLayout(bool isEncapsulated)
     /// <summary>Two pixels share their chrominance: YBR_FULL_422 (PS3.3 §C.7.6.3.1.2).</summary>
     public bool IsHalfChroma { get; set; }
 
-    /// <summary>One where it is not said (PS3.3 §C.7.6.6).</summary>
+    /// <summary>1 when the attribute is absent (PS3.3 §C.7.6.6).</summary>
     public int NumberOfFrames { get; set; } = 1;
 
     public bool IsFloat { get; set; }
@@ -44,8 +44,8 @@ internal sealed class PixelLayout(bool isEncapsulated)
     public ByteRange? ExtendedLengths { get; set; }
 
     /// <summary>The ranges of all frames, as <see cref="Part10Frames"/> holds them.</summary>
-    /// <param name="cursor">Where the tables are read.</param>
-    /// <param name="fileLength">Bounds how many frames there can be.</param>
+    /// <param name="cursor">Reads the offset tables.</param>
+    /// <param name="fileLength">Bounds the number of frames.</param>
     public FrameRefusal Cut(Part10Cursor cursor, long fileLength, out ByteRange[] ranges, out int[]? firsts)
     {
         ranges = [];
@@ -56,7 +56,9 @@ internal sealed class PixelLayout(bool isEncapsulated)
         return Native is { } native ? CutNative(native, out ranges) : CutFragments(cursor, OffsetTable!.Value, out ranges, out firsts);
     }
 
-    /// <summary>Frames of one size follow each other; a byte may pad the last to an even length (PS3.5 §8.1.1, OB in §6.2).</summary>
+    /// <summary>
+    /// Frames of equal size follow each other; one byte may pad the last to an even length (PS3.5 §8.1.1, OB in §6.2).
+    /// </summary>
     private FrameRefusal CutNative(ByteRange native, out ByteRange[] ranges)
     {
         ranges = [];
@@ -73,9 +75,9 @@ internal sealed class PixelLayout(bool isEncapsulated)
     }
 
     /// <summary>
-    /// A table that counts other frames than the dataset contradicts it. One that has the right count and wrong
-    /// offsets is set aside, for some writers forget the padding: a fragment never holds parts of two frames (PS3.5
-    /// §A.4), so as many fragments as frames, or one frame, leave no doubt.
+    /// An offset table with another number of frames contradicts the dataset, so the frames are refused. A table with the right
+    /// number and wrong offsets is ignored, because some writers forget the padding. A fragment never holds parts of two frames
+    /// (PS3.5 §A.4), so a single frame, or one fragment per frame, is certain without a table.
     /// </summary>
     private FrameRefusal CutFragments(Part10Cursor cursor, ByteRange basic, out ByteRange[] ranges, out int[]? firsts)
     {
@@ -107,8 +109,8 @@ internal sealed class PixelLayout(bool isEncapsulated)
             : null;
 
     /// <summary>
-    /// Each frame's first fragment by a table of offsets from the first fragment's item on; null when one leads elsewhere than to an item,
-    /// or not onward.
+    /// Each frame's first fragment, from a table of offsets relative to the first fragment's item; null when an offset does not
+    /// point at an item, or the offsets do not ascend.
     /// </summary>
     private int[]? ReadFirsts(Part10Cursor cursor, ByteRange table, int entryBytes)
     {
@@ -126,7 +128,7 @@ internal sealed class PixelLayout(bool isEncapsulated)
         return firsts;
     }
 
-    /// <summary>Whether frames are as long as the Extended Offset Table Lengths say, with the byte that pads them or without.</summary>
+    /// <summary>True when the frames have the Extended Offset Table Lengths, with or without the padding byte.</summary>
     private bool AreLengths(Part10Cursor cursor, ByteRange table, int[] firsts)
     {
         cursor.MoveTo(table.Offset);
@@ -140,7 +142,7 @@ internal sealed class PixelLayout(bool isEncapsulated)
     }
 
     /// <summary>
-    /// From the first fragment's item to this one's; what stands between an item's tag and its value is the same for both.
+    /// The distance from the first fragment's item to this item; measured between values, because all item heads have one length.
     /// </summary>
     private ulong GetOffset(int fragment) => (ulong)(Fragments[fragment].Offset - Fragments[0].Offset);
 
