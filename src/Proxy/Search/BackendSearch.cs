@@ -5,31 +5,32 @@ using Proxy.Dicom;
 
 namespace Proxy.Search;
 
-/// <summary>Asks one backend one search, to the end: page after page where it caps them, in the forms that it takes.</summary>
+/// <summary>Runs one search at one backend to its end: page by page when the backend caps its pages, in a form that it accepts.</summary>
 /// <remarks>
-/// A page that is shorter than was asked for may be the last, or as long as the backend ever gives. Its Warning tells, or
-/// what it did before, or else the next page: empty, and the list was whole; not, and the cap is known from then on.
+/// A page shorter than its limit may be the last one, or as long as the backend's cap. The backend's Warning or its earlier answers
+/// decide; otherwise the next page is requested: when it is empty the list was complete, when not the cap is known from then on.
 /// </remarks>
 public sealed class BackendSearch(BackendClient client, TimeProvider time)
 {
-    /// <summary>What is tried in turn when a backend refuses a <c>limit</c>: those that products set as their own maximum.</summary>
+    /// <summary>Tried in turn when a backend refuses a <c>limit</c>: the maximum values that common products configure.</summary>
     private static readonly int[] SmallerLimits = [200, 100];
 
-    /// <summary>A backend may cap its studies and its series differently.</summary>
-    private readonly ConcurrentDictionary<(string Backend, SearchLevel Level), ObservedSearchLimits> _habits = new();
+    /// <summary>Per level, because a backend may cap its studies and its series differently.</summary>
+    private readonly ConcurrentDictionary<(string Backend, SearchLevel Level), ObservedSearchLimits> _limits = new();
 
-    /// <param name="backend">Whom to ask.</param>
-    /// <param name="query">For what, from its first row on.</param>
-    /// <param name="most">
-    /// The most rows that are read; null for <see cref="SearchDepth.Most"/>, and then the backend is not told a limit.
+    /// <summary>Searches one backend.</summary>
+    /// <param name="backend">The backend.</param>
+    /// <param name="query">The search; its page is ignored, rows are read from the first one on.</param>
+    /// <param name="maxRows">
+    /// The maximum number of rows to read; null for <see cref="SearchDepth.MaxRows"/>, and then no limit is sent to the backend.
     /// </param>
-    /// <param name="deadline">The backend is given up on: what came until then stands.</param>
-    /// <param name="cancellation">Nobody waits any more.</param>
+    /// <param name="deadline">Stops the requests; the rows received until then are returned.</param>
+    /// <param name="cancellation">Cancelled when no client waits any more.</param>
     public async Task<SearchAnswer> AskAsync(
-        BackendOptions backend, SearchQuery query, int? most, CancellationToken deadline, CancellationToken cancellation)
+        BackendOptions backend, SearchQuery query, int? maxRows, CancellationToken deadline, CancellationToken cancellation)
     {
         var takesRaw = GetLimits(backend.Name, query.Level).TakesCaretsRaw;
-        var reading = new Reading(query with { SendsCaretsRaw = query.HasCarets && takesRaw == true }, most);
+        var reading = new Reading(query with { SendsCaretsRaw = query.HasCarets && takesRaw == true }, maxRows);
         var asked = time.GetUtcNow();
         await ReadAsync(reading, backend, deadline, cancellation);
         if (query.HasCarets) reading = await ReadOtherFormAsync(reading, backend, takesRaw, deadline, cancellation);
@@ -44,23 +45,24 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         };
     }
 
-    /// <summary>Whether the backend is asked for the series of several studies one by one.</summary>
+    /// <summary>True when the backend must be asked for the series of several studies one study at a time.</summary>
     public bool SplitsStudies(string backend) => GetLimits(backend, SearchLevel.Series).SplitsStudies;
 
+    /// <summary>Remembers that the backend must be asked for the series of several studies one study at a time.</summary>
     public void NoteSplitsStudies(string backend) => Learn(backend, SearchLevel.Series, limits => limits with { SplitsStudies = true });
 
-    /// <summary>Forgets a backend that is configured no more, or has moved.</summary>
+    /// <summary>Discards the observations about a backend that was removed or whose address changed.</summary>
     public void Forget(string backend)
     {
-        foreach (var level in Enum.GetValues<SearchLevel>()) _habits.TryRemove((backend, level), out _);
+        foreach (var level in Enum.GetValues<SearchLevel>()) _limits.TryRemove((backend, level), out _);
     }
 
-    /// <summary>What was read so far.</summary>
-    private sealed class Reading(SearchQuery query, int? most)
+    /// <summary>The state of one search: the rows read so far.</summary>
+    private sealed class Reading(SearchQuery query, int? maxRows)
     {
         public SearchQuery Query { get; } = query;
 
-        public int? Most { get; } = most;
+        public int? MaxRows { get; } = maxRows;
 
         public Dictionary<Uid, FoundRow> Rows { get; } = [];
 
@@ -76,18 +78,18 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
 
         public BackendFailure? Failure { get; set; }
 
-        /// <summary>How many rows may still come, and one more to know whether there are more.</summary>
-        public int? Wanted => Most + 1 - Rows.Count;
+        /// <summary>The number of rows still allowed, plus one to detect that there are more.</summary>
+        public int? Wanted => MaxRows + 1 - Rows.Count;
 
-        /// <summary>Whether the backend said that nothing matches.</summary>
+        /// <summary>True when the backend answered that nothing matches.</summary>
         public bool IsEmpty => Rows.Count == 0 && LeftOut == 0 && Failure is null && !IsUnlisted;
 
-        /// <summary>Bytes of memory that the rows hold, nearly.</summary>
+        /// <summary>The approximate memory of the rows, in bytes.</summary>
         public long Bytes => 512 + Packed.Bytes + PartsBytes + Rows.Count * FoundRow.OwnBytes;
 
         public long PartsBytes { get; set; }
 
-        /// <summary>Whether the page has anything new; of a row that comes again the newer stands.</summary>
+        /// <summary>Adds a page; a repeated row replaces the earlier one. True when the page had a new row.</summary>
         public bool Add(AnswerPage page)
         {
             var before = Rows.Count;
@@ -99,10 +101,10 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     }
 
     /// <summary>
-    /// Some backends do not decode a query and so find no name by <c>DOE%5EJOHN</c>; some servers refuse the raw <c>^</c>. Where
-    /// it is not known which one this is, and a name is not found, the other form is asked too.
+    /// Some backends do not decode a query and find no name for <c>DOE%5EJOHN</c>; some servers refuse a raw <c>^</c>. As long as the
+    /// backend's form is not known and a name is not found, the other form is tried too.
     /// </summary>
-    /// <returns>What stands: the first reading, or the other one.</returns>
+    /// <returns>The reading to use: the first or the other.</returns>
     private async Task<Reading> ReadOtherFormAsync(
         Reading first, BackendOptions backend, bool? takesRaw, CancellationToken deadline, CancellationToken cancellation)
     {
@@ -112,10 +114,10 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         var isRefused = isRaw && IsRefusal(first.Failure);
         if (first.Rows.Count > 0 && first.Failure is null) Note(isRaw);
         if (!isRefused && (takesRaw is not null || !first.IsEmpty)) return first;
-        var other = new Reading(first.Query with { SendsCaretsRaw = !isRaw }, first.Most);
+        var other = new Reading(first.Query with { SendsCaretsRaw = !isRaw }, first.MaxRows);
         await ReadAsync(other, backend, deadline, cancellation);
         if (isRefused || IsRefusal(other.Failure)) Note(isRaw: false);
-        // Without an answer to both forms it is not known that nothing matches.
+        // Only answers to both forms prove that nothing matches.
         if (isRefused || other.Failure is { Status: null }) return other;
         if (other.Failure is not null || other.Rows.Count == 0) return first;
         Note(!isRaw);
@@ -139,12 +141,12 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         if (reading.Failure is null) Learn(backend.Name, reading.Query.Level, limits => limits with { SplitsModalities = true });
     }
 
-    /// <summary>One question a modality: a study that has several comes several times and counts once.</summary>
+    /// <summary>Sends one search per modality; a study with several modalities is found several times and counted once.</summary>
     private async Task ReadPartsAsync(
         Reading reading, IReadOnlyList<SearchQuery> parts, BackendOptions backend, CancellationToken deadline,
         CancellationToken cancellation)
     {
-        var readings = parts.Select(part => new Reading(part, reading.Most)).ToList();
+        var readings = parts.Select(part => new Reading(part, reading.MaxRows)).ToList();
         await Task.WhenAll(
             readings.Select(part => ReadPagesAsync(part, backend, takesSmaller: !part.Query.SendsCaretsRaw, deadline, cancellation)));
         foreach (var (uid, row) in readings.SelectMany(part => part.Rows))
@@ -158,10 +160,15 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         reading.Failure = readings.Select(part => part.Failure).FirstOrDefault(failure => failure is not null);
     }
 
+    /// <summary>Reads page by page, from the first row on.</summary>
+    /// <param name="reading">Receives the rows.</param>
+    /// <param name="backend">The backend.</param>
     /// <param name="takesSmaller">
-    /// Whether a refusal may mean that the limit is too large; else it is the list of modalities, or the raw <c>^</c>, that is doubted
-    /// first.
+    /// True when a refusal may mean that the limit is too large; false when the list of modalities or the raw <c>^</c> is the likelier
+    /// cause.
     /// </param>
+    /// <param name="deadline">Stops the requests.</param>
+    /// <param name="cancellation">Cancelled when no client waits any more.</param>
     private async Task ReadPagesAsync(
         Reading reading, BackendOptions backend, bool takesSmaller, CancellationToken deadline, CancellationToken cancellation)
     {
@@ -170,11 +177,11 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         int? smaller = null;
         while (true)
         {
-            var limit = Least(reading.Wanted, smaller ?? GetLimits(backend.Name, reading.Query.Level).MostPerPage);
-            var (first, most) = (reading.Rows.Count, reading.Wanted ?? SearchDepth.Most + 1 - reading.Rows.Count);
+            var limit = Min(reading.Wanted, smaller ?? GetLimits(backend.Name, reading.Query.Level).MaxPerPage);
+            var (first, max) = (reading.Rows.Count, reading.Wanted ?? SearchDepth.MaxRows + 1 - reading.Rows.Count);
             var answer = await client.AskAsync(
-                backend, RequestFor(reading.Query, limit, offset),
-                (response, stopped) => AnswerPage.ReadAsync(response, reading.Query, reading.Packed, first, most, stopped), deadline,
+                backend, CreateRequest(reading.Query, limit, offset),
+                (response, stopped) => AnswerPage.ReadAsync(response, reading.Query, reading.Packed, first, max, stopped), deadline,
                 cancellation);
             if (answer.Failure is { } failure)
             {
@@ -184,24 +191,24 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
                     smaller = less;
                     continue;
                 }
-                // Some refuse an offset behind their last row: that is an answer too.
+                // Some backends refuse an offset behind their last row: that also means that there are no more rows.
                 if (!isProbe || failure.Status is null) reading.Failure = failure;
                 return;
             }
             reading.IsUnlisted = answer.IsMissing && offset == 0;
-            if (smaller is not null) Learn(backend.Name, reading.Query.Level, limits => limits with { MostPerPage = smaller });
+            if (smaller is not null) Learn(backend.Name, reading.Query.Level, limits => limits with { MaxPerPage = smaller });
             var page = answer.IsFound ? answer.Value : new AnswerPage([], 0, 0, false);
             var hasMore = reading.Add(page);
-            if (reading.Rows.Count > (reading.Most ?? SearchDepth.Most))
+            if (reading.Rows.Count > (reading.MaxRows ?? SearchDepth.MaxRows))
             {
                 reading.IsCut = true;
                 return;
             }
-            // A backend that does not know offsets gives the same page again.
+            // A backend that ignores the offset returns the same page again.
             if (!hasMore)
             {
                 if (page.SaysMore && page.Count > 0)
-                    reading.Failure = new(backend.Name, BackendError.BadAnswer, "it says that more results remain and does not give them");
+                    reading.Failure = new(backend.Name, BackendError.BadAnswer, "it announces more results and does not return them");
                 if (isProbe)
                     Learn(
                         backend.Name, reading.Query.Level,
@@ -220,20 +227,20 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         }
     }
 
-    /// <summary>Only a study that the path names may be unknown: else a 404 says that the configured address is wrong.</summary>
-    private static BackendRequest RequestFor(SearchQuery query, int? limit, int offset) =>
+    /// <summary>Only a study in the path may be unknown; any other 404 means that the configured address is wrong.</summary>
+    private static BackendRequest CreateRequest(SearchQuery query, int? limit, int offset) =>
         new(query.ToRequest(limit, offset), MediaType.DicomJson)
         {
             IsMissing = status => query.Study is not null && status is HttpStatusCode.NotFound or HttpStatusCode.Gone,
         };
 
-    private static int? Least(int? one, int? other) => one < other || other is null ? one : other;
+    private static int? Min(int? left, int? right) => left < right || right is null ? left : right;
 
     private static int? FindSmaller(int? limit) => SmallerLimits.Cast<int?>().FirstOrDefault(smaller => smaller < limit);
 
     private ObservedSearchLimits GetLimits(string backend, SearchLevel level) =>
-        _habits.GetValueOrDefault((backend, level)) ?? ObservedSearchLimits.Unknown;
+        _limits.GetValueOrDefault((backend, level)) ?? ObservedSearchLimits.Unknown;
 
     private void Learn(string backend, SearchLevel level, Func<ObservedSearchLimits, ObservedSearchLimits> change) =>
-        _habits.AddOrUpdate((backend, level), _ => change(ObservedSearchLimits.Unknown), (_, limits) => change(limits));
+        _limits.AddOrUpdate((backend, level), _ => change(ObservedSearchLimits.Unknown), (_, limits) => change(limits));
 }

@@ -8,35 +8,33 @@ using Proxy.Metadata;
 
 namespace Proxy.Search;
 
-/// <summary>Searches every backend at once and merges what they say (PS3.18 §10.6).</summary>
+/// <summary>Searches all backends in parallel and merges their results (PS3.18 §10.6).</summary>
 /// <remarks>
 /// <code>
-/// 1 kept?      the same search a moment ago, one study by its UID, the series of a study that the store knows
-/// 2 ask        every backend at once, from its first row on, under one deadline; who answered a moment ago is not asked
-/// 3 file       series and instances, and the studies of the page, into their backends' series lists
+/// 1 cached?    the same search within its freshness, one study by its UID, or the series of a study in the store
+/// 2 ask        all backends in parallel, from their first row on, under one deadline; fresh answers are reused
+/// 3 file       put series, instances and the studies of the page into their backends' series lists
 /// 4 merge      by UID; order
-/// 5 page       cut; count what several backends hold over the union of their series, under the same deadline
+/// 5 page       cut it; for studies of several backends, count the union of their series, under the same deadline
 /// </code>
-/// A backend orders its rows as it likes and so a page of it is no part of a page of ours: each is asked for as many of its
-/// matches as the page needs (<see cref="SearchDepth"/>), and the merged list is kept for the next page. While a backend
-/// fails there is no whole list to keep; what the others said is kept, so that a page costs no more than asking the
-/// failed one.
-/// </remarks>
+/// Each backend has its own order, so its pages cannot be used as parts of a merged page. Each is asked for as many matches as the
+/// page needs (<see cref="SearchDepth"/>), and the merged list is cached for the next page. While a backend fails there is no
+/// complete list to cache; the other backends' answers are cached, so that a page costs no more than the request to the failed
+/// backend.
 public sealed class FederatedSearch(
     BackendSet backends, BackendSearch search, SeriesListReader lists, StudyCounts counts, StoredInstances instances,
-    DicomMetadataStore store,
-    MemoryTier memory, Counters counters,
-    Reloadable<SearchOptions> options, Reloadable<CacheOptions> cache, TimeProvider time, ILogger<FederatedSearch> log)
+    DicomMetadataStore store, MemoryTier memory, Counters counters, Reloadable<SearchOptions> options, Reloadable<CacheOptions> cache,
+    TimeProvider time, ILogger<FederatedSearch> log)
 {
-    /// <summary>A conflict is told once in so long, however often its study is listed.</summary>
-    private static readonly TimeSpan ConflictQuiet = TimeSpan.FromHours(1);
+    /// <summary>An identity conflict is logged at most once in this time, however often its study is listed.</summary>
+    private static readonly TimeSpan ConflictQuietTime = TimeSpan.FromHours(1);
 
-    /// <summary>A backend that used up the deadline leaves the others this time to say what their studies have.</summary>
-    private static readonly TimeSpan LeastLeft = TimeSpan.FromMilliseconds(500);
+    /// <summary>After a backend has used up the deadline, the others still have this time to count their studies.</summary>
+    private static readonly TimeSpan MinCountTime = TimeSpan.FromMilliseconds(500);
 
-    private readonly SingleFlight<(ResultKey Key, bool AsksAnew), SearchResult> _searching = new();
+    private readonly SingleFlight<(ResultKey Key, bool BypassCache), SearchResult> _results = new();
 
-    private readonly SingleFlight<(AnswerKey Key, bool AsksAnew), SearchAnswer> _asking = new();
+    private readonly SingleFlight<(AnswerKey Key, bool BypassCache), SearchAnswer> _answers = new();
 
     private sealed record ResultKey(string Scope, string Backends, string Text, int Depth);
 
@@ -44,13 +42,13 @@ public sealed class FederatedSearch(
 
     private sealed record ConflictKey(Uid Study);
 
-    /// <summary>A page of a result.</summary>
-    /// <param name="scope">Whose.</param>
-    /// <param name="query">What was searched for, and which page.</param>
-    /// <param name="result">What was found.</param>
-    /// <param name="bypassCache">Ask although what is kept is fresh.</param>
-    /// <param name="started">When the client began to wait: the search's deadline runs from there.</param>
-    /// <param name="cancellation">Nobody waits any more.</param>
+    /// <summary>Reads a page of a result.</summary>
+    /// <param name="scope">The backends that the client may use.</param>
+    /// <param name="query">The search and its page.</param>
+    /// <param name="result">The result of the search.</param>
+    /// <param name="bypassCache">Ask the backends even when a cached result is fresh.</param>
+    /// <param name="started">The time at which the client's request arrived, when the search's deadline began.</param>
+    /// <param name="cancellation">Cancelled when the client disconnects.</param>
     public async Task<SearchPage> ReadPageAsync(
         BackendScope scope, SearchQuery query, SearchResult result, bool bypassCache, long started, CancellationToken cancellation)
     {
@@ -58,39 +56,41 @@ public sealed class FederatedSearch(
         var page = result.Rows.Read(query.Offset, SearchDepth.FindLimit(query, options.Value.MaxResults));
         if (query.Level != SearchLevel.Studies) return new(page, []);
         var left = options.Value.Deadline - time.GetElapsedTime(started);
-        if (left < LeastLeft) left = LeastLeft;
+        if (left < MinCountTime) left = MinCountTime;
         using var deadline = new CancellationTokenSource(left, time);
         IReadOnlyList<string> silent = [];
         if (query.MatchesParts) (page, silent) = await AddOtherPartsAsync(scope, query, result, page, bypassCache, left, cancellation);
         foreach (var row in page) await store.LoadAsync(row.Uid, cancellation);
         NoteListed(scope, query, result, page);
-        TellConflicts(page);
+        ReportConflicts(page);
         (page, var lacking) = await counts.CountAsync(scope, page, deadline.Token, cancellation);
         return new(page, [.. lacking.Union(silent)]);
     }
 
-    /// <summary>Forgets what a backend said: it is configured no more, or it is another one now.</summary>
+    /// <summary>Discards the cached answers of a backend that was removed or whose address changed.</summary>
     public void Forget(string backend)
     {
         search.Forget(backend);
-        memory.RemoveWhere(key => key is ResultKey result && result.Backends.Split(',').Contains(backend) || key is AnswerKey answer && answer.Backend == backend);
+        memory.RemoveWhere(
+            key => key is ResultKey result && result.Backends.Split(',').Contains(backend)
+                || key is AnswerKey answer && answer.Backend == backend);
     }
 
-    /// <summary>What is found, as a whole.</summary>
-    /// <param name="scope">Whom to ask.</param>
-    /// <param name="query">For what.</param>
-    /// <param name="bypassCache">Ask although what is kept is fresh.</param>
-    /// <param name="cancellation">Nobody waits any more.</param>
+    /// <summary>Finds the whole result of a search.</summary>
+    /// <param name="scope">The backends to ask.</param>
+    /// <param name="query">The search.</param>
+    /// <param name="bypassCache">Ask the backends even when a cached result is fresh.</param>
+    /// <param name="cancellation">Cancelled when the client disconnects.</param>
     public async Task<SearchResult> FindAsync(BackendScope scope, SearchQuery query, bool bypassCache, CancellationToken cancellation)
     {
         // 1
         if (query is { Level: SearchLevel.Series, Study: { } study } && query.AsksWhole)
             return await ListSeriesAsync(scope, study, bypassCache, cancellation);
         var maxResults = options.Value.MaxResults;
-        for (var depth = SearchDepth.Create(query, maxResults); ; depth = Math.Min(2 * depth, SearchDepth.Most))
+        for (var depth = SearchDepth.Create(query, maxResults); ; depth = Math.Min(2 * depth, SearchDepth.MaxRows))
         {
             var result = await FindAsync(scope, query, depth, bypassCache, cancellation);
-            // Of what several hold one row is given: a page may need more than its own number of rows from each.
+            // Rows of several backends merge into one, so a page may need more than its own number of rows from each.
             if (!result.HasMore || result.IsTooBroad || result.Rows.Count >= SearchDepth.GetEnd(query, maxResults)) return result;
         }
     }
@@ -99,20 +99,20 @@ public sealed class FederatedSearch(
         BackendScope scope, SearchQuery query, int depth, bool bypassCache, CancellationToken cancellation)
     {
         var key = new ResultKey(scope.Name, string.Join(',', scope.Backends.Select(b => b.Name)), query.CanonicalText, depth);
-        if (!bypassCache && memory.TryFind<SearchResult>(key, out var kept)) return kept with { Status = CacheStatus.Hit };
-        if (query.OnlyStudy is { } one) await store.LoadAsync(one, cancellation);
+        if (!bypassCache && memory.TryFind<SearchResult>(key, out var cached)) return cached with { Status = CacheStatus.Hit };
+        if (query.OnlyStudy is { } uid) await store.LoadAsync(uid, cancellation);
         if (!bypassCache)
         {
             if (FindStudy(scope, query) is { } found) return found;
         }
-        var (result, isShared) = await _searching.RunAsync(
+        var (result, isShared) = await _results.RunAsync(
             (key, bypassCache), stopped => AskAllAsync(scope, query, key, bypassCache, stopped), cancellation);
         return isShared ? result with { Status = CacheStatus.Collapsed } : result;
     }
 
     /// <summary>
-    /// What the other backends say of the studies of a page: their parts of a study may have no series of the modality
-    /// that was searched for, and are parts of it all the same.
+    /// Adds the other backends' parts of a page's studies. Their parts may have no series of the requested modality, but they belong
+    /// to the same studies.
     /// </summary>
     private async Task<(ImmutableArray<MergedRow> Page, IReadOnlyList<string> Silent)> AddOtherPartsAsync(
         BackendScope scope, SearchQuery query, SearchResult result, ImmutableArray<MergedRow> page, bool bypassCache, TimeSpan deadline,
@@ -144,8 +144,8 @@ public sealed class FederatedSearch(
     private async Task<SearchResult> AskAllAsync(
         BackendScope scope, SearchQuery query, ResultKey key, bool bypassCache, CancellationToken cancellation)
     {
-        // Between the first look and now another's search may have come to its end.
-        if (!bypassCache && memory.TryFind<SearchResult>(key, out var kept)) return kept with { Status = CacheStatus.Hit };
+        // Another request may have completed since the first look-up.
+        if (!bypassCache && memory.TryFind<SearchResult>(key, out var cached)) return cached with { Status = CacheStatus.Hit };
 
         // 2
         var answers = await Task.WhenAll(
@@ -153,36 +153,37 @@ public sealed class FederatedSearch(
 
         // 4
         var failures = answers.Select(a => a.Failure).OfType<BackendFailure>().ToList();
-        var keptRows = FindKeptRows(query, answers);
-        var rows = MergedList.Merge(query, [.. answers, .. keptRows], store, query.IsWithinStudy ? int.MaxValue : options.Value.MaxResults);
+        var storedRows = FindStoredRows(query, answers);
+        var maxResults = query.IsWithinStudy ? int.MaxValue : options.Value.MaxResults;
+        var rows = MergedList.Merge(query, [.. answers, .. storedRows], store, maxResults);
         var result = new SearchResult(
-            rows, failures, NotesOn(query, answers), answers.Concat(keptRows).Min(a => a.Asked),
-            keptRows.Count > 0 ? CacheStatus.Stale : CacheStatus.Miss)
+            rows, failures, GetNotes(query, answers), answers.Concat(storedRows).Min(a => a.Asked),
+            storedRows.Count > 0 ? CacheStatus.Stale : CacheStatus.Miss)
         {
-            HasAnswer = keptRows.Count > 0 || answers.Any(a => a.Failure is null || a.Rows.Count > 0),
+            HasAnswer = storedRows.Count > 0 || answers.Any(a => a.Failure is null || a.Rows.Count > 0),
             HasMore = answers.Any(a => a.IsCut),
-            IsTooBroad = answers.Any(a => a.IsCut) && key.Depth == SearchDepth.Most,
+            IsTooBroad = answers.Any(a => a.IsCut) && key.Depth == SearchDepth.MaxRows,
         };
         if (failures.Count > 0) return result;
         result = result with { IsKept = true };
-        // It holds the answers' rows, also when the answers themselves have left.
+        // The result keeps the answers' rows alive, even after the answers were evicted.
         memory.Add(key, result, rows.Count * 64L + answers.Sum(a => a.Bytes), options.Value.Freshness);
         return result;
     }
 
-    /// <summary>What one backend says, asked once for all who want it, at its own root and at that of all.</summary>
+    /// <summary>One backend's answer, requested once for concurrent searches, at its own root and at the root of all backends.</summary>
     private async Task<SearchAnswer> AskAsync(
         BackendOptions backend, SearchQuery query, int depth, bool bypassCache, TimeSpan deadline, CancellationToken cancellation)
     {
         var key = new AnswerKey(backend.Name, query.CanonicalText, depth);
-        return (await _asking.RunAsync(
+        return (await _answers.RunAsync(
             (key, bypassCache), stopped => AskOnceAsync(backend, query, key, bypassCache, deadline, stopped), cancellation)).Result;
     }
 
     private async Task<SearchAnswer> AskOnceAsync(
         BackendOptions backend, SearchQuery query, AnswerKey key, bool bypassCache, TimeSpan deadline, CancellationToken cancellation)
     {
-        if (!bypassCache && memory.TryFind<SearchAnswer>(key, out var kept)) return kept;
+        if (!bypassCache && memory.TryFind<SearchAnswer>(key, out var cached)) return cached;
         using var late = new CancellationTokenSource(deadline, time);
         var answer = await search.AskAsync(backend, query, query.IsWithinStudy ? null : key.Depth, late.Token, cancellation);
         if (answer.LeftOut > 0) log.RowsLeftOut(backend.Name, answer.LeftOut);
@@ -198,7 +199,7 @@ public sealed class FederatedSearch(
         return answer;
     }
 
-    private static List<string> NotesOn(SearchQuery query, SearchAnswer[] answers)
+    private static List<string> GetNotes(SearchQuery query, SearchAnswer[] answers)
     {
         var notes = new List<string>();
         foreach (var answer in answers)
@@ -207,9 +208,9 @@ public sealed class FederatedSearch(
             if (answer.AttributesLeftOut > 0)
                 notes.Add($"{answer.Backend.Name}: {answer.AttributesLeftOut} attributes that are not valid DICOM JSON were left out");
             if (answer.IsCut)
-                notes.Add($"{answer.Backend.Name} has more results than were counted: the number of additional results is the least");
+                notes.Add($"{answer.Backend.Name} has more results than were read: the number of additional results is a minimum");
         }
-        // PS3.18 §8.3.4.2, word for word.
+        // The exact text of PS3.18 §8.3.4.2.
         if (query.IsFuzzy && answers.Any(a => !a.Backend.FuzzyMatching))
             notes.Add("The fuzzymatching parameter is not supported. Only literal matching has been performed.");
         return notes;
@@ -227,12 +228,13 @@ public sealed class FederatedSearch(
     }
 
     /// <summary>
-    /// Files the studies that a client is shown: it opens one of them next. A list of thousands would push out what is looked at.
+    /// Files the studies on the page, because the viewer opens one of them next. Filing a list of thousands would evict the studies
+    /// on screen.
     /// </summary>
     private void NoteListed(BackendScope scope, SearchQuery query, SearchResult result, ImmutableArray<MergedRow> page)
     {
         if (result.Status == CacheStatus.Stale) return;
-        // The settings may have changed since one of them was asked.
+        // The settings may have changed since the backends were asked.
         var known = scope.Backends.Where(backends.Has).Select(b => b.Name).ToHashSet();
         foreach (var (backend, row) in page.SelectMany(row => row.Sources))
         {
@@ -240,21 +242,21 @@ public sealed class FederatedSearch(
         }
     }
 
-    private void TellConflicts(ImmutableArray<MergedRow> rows)
+    private void ReportConflicts(ImmutableArray<MergedRow> rows)
     {
         foreach (var row in rows)
         {
             if (row.Sources.Length < 2 || row.FindIdentityConflict() is not { } other
                 || memory.TryFind<ConflictKey>(new ConflictKey(row.Uid), out _))
                 continue;
-            memory.Add(new ConflictKey(row.Uid), new ConflictKey(row.Uid), 64, ConflictQuiet);
+            memory.Add(new ConflictKey(row.Uid), new ConflictKey(row.Uid), 64, ConflictQuietTime);
             log.IdentityConflicted(row.Sources[0].Backend, other, row.Uid.ToString());
             counters.IdentityConflicted();
         }
     }
 
     /// <summary>
-    /// The series of a study, from the store when every backend's list is fresh there; an older list stands in for a backend that fails.
+    /// The series of a study, from the store when every backend's list is fresh; for a failed backend an older list is used.
     /// </summary>
     private async Task<SearchResult> ListSeriesAsync(BackendScope scope, Uid study, bool bypassCache, CancellationToken cancellation)
     {
@@ -280,7 +282,7 @@ public sealed class FederatedSearch(
         { HasAnswer = answers.Count > 0 };
     }
 
-    /// <summary>One study's row, from the store when every backend said of late that it has it, or that it has not.</summary>
+    /// <summary>One study's row from the store, when every backend's presence or absence of the study is fresh.</summary>
     private SearchResult? FindStudy(BackendScope scope, SearchQuery query)
     {
         if (query.OnlyStudy is not { } uid || store.GetStudy(uid) is not { } study) return null;
@@ -289,21 +291,22 @@ public sealed class FederatedSearch(
         foreach (var backend in scope.Backends)
         {
             var list = study.GetList(backend.Name);
-            if (FindKeptRow(list, query, cache.Value.MetadataFreshness, now) is { } row) answers.Add(GetAnswer(backend, query, row, list));
+            if (FindStoredRow(list, query, cache.Value.MetadataFreshness, now) is { } row)
+                answers.Add(GetAnswer(backend, query, row, list));
             else if (!list.IsFresh(options.Value.Freshness, now) || !list.Series.IsEmpty) return null;
         }
         return answers.Count == 0 ? null : new(MergedList.Merge(query, answers, store), [], [], answers.Min(a => a.Asked), CacheStatus.Hit);
     }
 
-    /// <summary>One study by its UID: what a backend that fails now once said of it stands in, as long as that may be.</summary>
-    private List<SearchAnswer> FindKeptRows(SearchQuery query, SearchAnswer[] answers)
+    /// <summary>For a search of one study by its UID, the stored rows of failed backends, up to the maximum stale age.</summary>
+    private List<SearchAnswer> FindStoredRows(SearchQuery query, SearchAnswer[] answers)
     {
         if (query.OnlyStudy is not { } uid || store.GetStudy(uid) is not { } study) return [];
         var now = time.GetUtcNow();
         return [.. from answer in answers
                    where answer.Failure is not null && answer.Rows.Count == 0
                    let list = study.GetList(answer.Backend.Name)
-                   let row = FindKeptRow(list, query, cache.Value.MetadataMaxStale, now)
+                   let row = FindStoredRow(list, query, cache.Value.MetadataMaxStale, now)
                    where row is not null
                    select GetAnswer(answer.Backend, query, row, list)];
     }
@@ -311,7 +314,7 @@ public sealed class FederatedSearch(
     private static SearchAnswer GetAnswer(BackendOptions backend, SearchQuery query, Dataset row, SeriesList list) =>
         new(backend, [FoundRow.Find(query, row)!], list.StudyRowAsked);
 
-    private static Dataset? FindKeptRow(SeriesList list, SearchQuery query, TimeSpan lifetime, DateTimeOffset now) =>
+    private static Dataset? FindStoredRow(SeriesList list, SearchQuery query, TimeSpan lifetime, DateTimeOffset now) =>
         list.StudyRow is { } row && Freshness.IsWithin(list.StudyRowAsked, lifetime, now)
             && query.FurtherFields.IsSubsetOf(list.StudyRowFields) ? row : null;
 }

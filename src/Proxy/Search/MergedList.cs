@@ -7,7 +7,7 @@ using Proxy.Metadata;
 namespace Proxy.Search;
 
 /// <summary>
-/// What several backends found, as one list: by UID, in the order that pages are cut from. A row is made when a page needs it.
+/// The results of several backends as one list by UID, in the order from which pages are cut. A row is merged when a page needs it.
 /// </summary>
 public sealed class MergedList
 {
@@ -16,46 +16,48 @@ public sealed class MergedList
 
     private MergedList(SearchLevel level, Item[] items, int count) => (_level, _items, Count) = (level, items, count);
 
-    /// <summary>One row and who found it.</summary>
+    /// <summary>One row and its backend.</summary>
     private readonly record struct Found(BackendOptions Backend, FoundRow Row);
 
-    /// <summary>One thing: who found it first by preference, and what there is when others found it too.</summary>
+    /// <summary>One object: the row of the preferred backend, and the rows of the others.</summary>
     private struct Item
     {
         public Found First;
         public Further? Further;
 
-        /// <summary>The earliest section that a backend lists it in.</summary>
+        /// <summary>The earliest section in which a backend lists the object.</summary>
         public int Section;
 
         public readonly RowOrder Order => Further?.Order ?? First.Row.Order;
     }
 
-    /// <summary>Who else found it, and what all of them together are ordered by.</summary>
+    /// <summary>The rows of the other backends, and the sort key of all rows together.</summary>
     private sealed record Further(ImmutableArray<Found> Others, RowOrder Order);
 
+    /// <summary>The number of rows.</summary>
     public int Count { get; }
 
-    /// <param name="query">What was searched for.</param>
-    /// <param name="answers">What each backend said.</param>
-    /// <param name="store">Knows the backend that a series belongs to, whichever rows of it match.</param>
-    /// <param name="maxResults">Rows of the first section (<see cref="SearchDepth"/>); all rows are in it by default.</param>
+    /// <summary>Merges the answers to a search.</summary>
+    /// <param name="query">The search.</param>
+    /// <param name="answers">The answer of each backend.</param>
+    /// <param name="store">Determines the owner of a series.</param>
+    /// <param name="maxResults">The size of the first section (<see cref="SearchDepth"/>); by default it has all rows.</param>
     public static MergedList Merge(
         SearchQuery query, IReadOnlyCollection<SearchAnswer> answers, DicomMetadataStore store, int maxResults = int.MaxValue)
     {
         var found = answers.SelectMany(a => a.Rows.Select(row => new Found(a.Backend, row)));
-        if (query.Level == SearchLevel.Instances) found = OwnersOnly(found, store);
+        if (query.Level == SearchLevel.Instances) found = SelectOwners(found, store);
         var items = new Item[answers.Sum(a => a.Rows.Count)];
-        var places = new Dictionary<(Uid, Uid), int>(items.Length);
-        foreach (var one in found)
+        var indexes = new Dictionary<(Uid, Uid), int>(items.Length);
+        foreach (var match in found)
         {
-            ref var place = ref CollectionsMarshal.GetValueRefOrAddDefault(places, (one.Row.Uid, one.Row.Series), out var isKnown);
-            var section = SearchDepth.GetSection(one.Row.Position, maxResults);
-            if (!isKnown) items[place = places.Count - 1] = new() { First = one, Section = section };
-            else Add(ref items[place], one, section, maxResults);
+            ref var index = ref CollectionsMarshal.GetValueRefOrAddDefault(indexes, (match.Row.Uid, match.Row.Series), out var isKnown);
+            var section = SearchDepth.GetSection(match.Row.Position, maxResults);
+            if (!isKnown) items[index = indexes.Count - 1] = new() { First = match, Section = section };
+            else Add(ref items[index], match, section, maxResults);
         }
-        items.AsSpan(0, places.Count).Sort(Compare);
-        return new(query.Level, items, places.Count);
+        items.AsSpan(0, indexes.Count).Sort(Compare);
+        return new(query.Level, items, indexes.Count);
     }
 
     /// <summary>The rows of one page, merged.</summary>
@@ -81,27 +83,27 @@ public sealed class MergedList
         });
     }
 
-    /// <summary>A series belongs to one backend: only its owner's instances can be retrieved, and only they are listed.</summary>
-    private static IEnumerable<Found> OwnersOnly(IEnumerable<Found> found, DicomMetadataStore store) =>
-        from one in found
-        group one by new SeriesPath(one.Row.Study, one.Row.Series) into series
+    /// <summary>Keeps the instances of each series' owner: only they can be retrieved.</summary>
+    private static IEnumerable<Found> SelectOwners(IEnumerable<Found> found, DicomMetadataStore store) =>
+        from match in found
+        group match by new SeriesPath(match.Row.Study, match.Row.Series) into series
         let owner = series.GroupBy(f => f.Backend).OrderByDescending(b => GetCount(b.Key.Name, series.Key, b.Count(), store))
             .ThenBy(b => b.Key.Preference).ThenBy(b => b.Key.Name, StringComparer.Ordinal).First()
-        from one in owner
-        select one;
+        from match in owner
+        select match;
 
     /// <summary>
-    /// How many instances a backend has of a series: as its list says, for a search may have found but some; else as it gave.
+    /// The number of instances that a backend has of a series: from its series list, because the search may match only some.
     /// </summary>
     private static int GetCount(string backend, SeriesPath path, int found, DicomMetadataStore store) =>
         store.GetStudy(path.Study) is not { } study ? found
         : study.Owners.GetValueOrDefault(path.Series) == backend ? int.MaxValue
         : Math.Max(found, study.GetList(backend).FindSeries(path.Series)?.Count ?? 0);
 
-    /// <summary>One more who found it; first is who is preferred, of a series who has more of it.</summary>
-    private static void Add(ref Item item, Found one, int section, int maxResults)
+    /// <summary>Adds another backend's row. The preferred backend comes first; for a series, the backend with more instances.</summary>
+    private static void Add(ref Item item, Found added, int section, int maxResults)
     {
-        Found[] all = [item.First, .. item.Further?.Others ?? [], one];
+        Found[] all = [item.First, .. item.Further?.Others ?? [], added];
         Array.Sort(all, static (a, b) =>
         {
             var order = b.Row.Count.CompareTo(a.Row.Count);
@@ -110,20 +112,20 @@ public sealed class MergedList
         });
         item.Section = section = Math.Min(item.Section, section);
         item.First = all[0];
-        // What a later section adds must not move it: pages before that section was read had it at its place.
+        // Values from a later section must not change the order: earlier pages were cut before that section was read.
         var ordering = all.Where(f => SearchDepth.GetSection(f.Row.Position, maxResults) == section).Select(f => f.Row.Order);
         item.Further = new([.. all[1..]], ordering.Aggregate((order, other) => order.FilledFrom(other)));
     }
 
     private static int Compare(Item left, Item right)
     {
-        var (one, other) = (left.Order, right.Order);
+        var (first, second) = (left.Order, right.Order);
         var order = left.Section.CompareTo(right.Section);
-        if (order == 0) order = other.Date.CompareTo(one.Date);
-        if (order == 0) order = other.Time.CompareTo(one.Time);
+        if (order == 0) order = second.Date.CompareTo(first.Date);
+        if (order == 0) order = second.Time.CompareTo(first.Time);
         if (order == 0) order = left.First.Row.Study.CompareTo(right.First.Row.Study);
         if (order == 0) order = left.First.Row.Series.CompareTo(right.First.Row.Series);
-        if (order == 0) order = one.Number.CompareTo(other.Number);
+        if (order == 0) order = first.Number.CompareTo(second.Number);
         return order != 0 ? order : left.First.Row.Uid.CompareTo(right.First.Row.Uid);
     }
 }

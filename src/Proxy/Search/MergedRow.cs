@@ -7,30 +7,32 @@ using Proxy.Dicom;
 
 namespace Proxy.Search;
 
-/// <summary>What one backend said of one thing.</summary>
+/// <summary>One backend's row of one object.</summary>
+/// <param name="Backend">The backend's name.</param>
+/// <param name="Row">The attributes.</param>
 public readonly record struct SourceRow(string Backend, Dataset Row);
 
-/// <summary>One study, series or instance as the client sees it, from what every backend said of it.</summary>
-/// <param name="Uid">What the row is about.</param>
-/// <param name="Sources">What each backend said that has it, the preferred first.</param>
-/// <param name="Changes">What the merging replaces, adds or, with null, leaves out of the preferred row, as value objects.</param>
+/// <summary>One study, series or instance as the client sees it, merged from the rows of all backends that have it.</summary>
+/// <param name="Uid">The study, series or instance.</param>
+/// <param name="Sources">The rows of the backends, preferred first.</param>
+/// <param name="Changes">The value objects that replace or extend the preferred row; null removes an attribute.</param>
 public sealed record MergedRow(Uid Uid, ImmutableArray<SourceRow> Sources, ImmutableDictionary<Tag, byte[]?> Changes)
 {
     private static readonly string[] Availabilities = ["ONLINE", "NEARLINE", "OFFLINE", "UNAVAILABLE"];
 
-    /// <summary>By these a patient is told from another.</summary>
+    /// <summary>The attributes that identify a patient.</summary>
     private static readonly ImmutableArray<Tag> Identity = [Tag.PatientId, Tag.PatientName, Tag.PatientBirthDate];
 
     /// <summary>The row of the preferred backend.</summary>
     public Dataset Dataset => Sources[0].Row;
 
     /// <summary>
-    /// Merges what several backends said of one thing, the preferred first: its attributes stand, an empty one never
-    /// beats a filled one, modalities are the union and the availability is the best.
+    /// Merges the rows of one object, preferred first: its values take precedence, but an empty value never replaces a value of another
+    /// row; modalities are the union, and the availability is the best.
     /// </summary>
-    /// <param name="uid">What the row is about.</param>
-    /// <param name="sources">What each said.</param>
-    /// <param name="path">Where it is retrieved, below the root that the client uses.</param>
+    /// <param name="uid">The study, series or instance.</param>
+    /// <param name="sources">The rows of the backends, preferred first.</param>
+    /// <param name="path">The object's path below the root that the client uses.</param>
     public static MergedRow Merge(Uid uid, ImmutableArray<SourceRow> sources, string path)
     {
         var preferred = sources[0].Row;
@@ -54,7 +56,7 @@ public sealed record MergedRow(Uid Uid, ImmutableArray<SourceRow> Sources, Immut
         return new(uid, sources, changes.ToImmutable());
     }
 
-    /// <summary>The first backend that ascribes the study to another patient than the preferred one does; null when none does.</summary>
+    /// <summary>The first backend that assigns the study to another patient than the preferred backend; null when none does.</summary>
     public string? FindIdentityConflict()
     {
         foreach (var tag in Identity)
@@ -67,28 +69,30 @@ public sealed record MergedRow(Uid Uid, ImmutableArray<SourceRow> Sources, Immut
         }
         return null;
 
-        // Trailing delimiters of a name's empty components say nothing (PS3.5 §6.2.1).
+        // A name's trailing delimiters only mark empty components (PS3.5 §6.2.1).
         static string Normal(string? value) => value?.TrimEnd('^', ' ').ToUpperInvariant() ?? "";
     }
 
-    /// <summary>The first value as the client sees it: what the merging put there, else the preferred backend's.</summary>
+    /// <summary>The first value as the client sees it: the merged value, else the preferred backend's.</summary>
     public string? FindString(Tag tag) =>
         Changes.TryGetValue(tag, out var change) ? Dataset.ReadStrings(change).FirstOrDefault(v => v is not null) : Dataset.FindString(tag);
 
+    /// <summary>The first value as an integer; null when there is none.</summary>
     public int? FindInt(Tag tag) =>
         int.TryParse(FindString(tag), NumberStyles.Integer, CultureInfo.InvariantCulture, out var value) ? value : null;
 
     private MergedRow With(Tag tag, byte[] value) => this with { Changes = Changes.SetItem(tag, value) };
 
-    /// <summary>The same without attributes that nobody but the proxy asked for.</summary>
+    /// <summary>The same row without these attributes, for attributes that only the proxy requested.</summary>
     public MergedRow Without(IEnumerable<Tag> tags) =>
         this with
         {
-            Changes = Changes.SetItems(tags.Where(Dataset.Has).Concat(
-            tags.Where(Changes.ContainsKey)).Distinct().Select(tag => KeyValuePair.Create(tag, default(byte[]))))
+            Changes = Changes.SetItems(
+                tags.Where(Dataset.Has).Concat(tags.Where(Changes.ContainsKey)).Distinct()
+                    .Select(tag => KeyValuePair.Create(tag, default(byte[])))),
         };
 
-    /// <summary>With the number of series and instances of a study.</summary>
+    /// <summary>The same row with the numbers of series and instances of a study.</summary>
     public MergedRow WithCounts(int series, int instances) =>
         With(Tag.NumberOfStudyRelatedSeries, Number(series)).With(Tag.NumberOfStudyRelatedInstances, Number(instances));
 
@@ -105,7 +109,7 @@ public sealed record MergedRow(Uid Uid, ImmutableArray<SourceRow> Sources, Immut
         if (union.Count > 0) changes[tag] = Value(vr, union);
     }
 
-    /// <summary>Whether an attribute says anything: not null, not an empty text, nor a list or an object of such.</summary>
+    /// <summary>True when an attribute has a value: not null, an empty text, or a list or object of these.</summary>
     private static bool IsFilled(ReadOnlySpan<byte> attribute)
     {
         if (attribute.IsEmpty) return false;

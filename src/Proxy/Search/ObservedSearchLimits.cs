@@ -1,33 +1,33 @@
 namespace Proxy.Search;
 
-/// <summary>How a backend answers searches of one level, as it has shown: what it says of itself is little and not always so.</summary>
-/// <param name="MostPerPage">The largest <c>limit</c> that it takes; null while it takes any.</param>
-/// <param name="PageCap">How many rows it gives at most, whatever is asked for; null while none was seen.</param>
-/// <param name="WholePage">The largest number of rows behind which there were shown to be no more.</param>
-/// <param name="WholeSearch">By which search that was shown.</param>
-/// <param name="WholePageSeen">When that was.</param>
+/// <summary>A backend's behaviour in searches of one level, learned from its answers because few backends declare it reliably.</summary>
+/// <param name="MaxPerPage">The largest <c>limit</c> that it accepts; null while no limit was refused.</param>
+/// <param name="PageCap">The maximum number of rows per answer, independent of the requested limit; null while none was seen.</param>
+/// <param name="WholePage">The largest number of rows in an answer that proved to be complete.</param>
+/// <param name="WholeSearch">The search with that answer.</param>
+/// <param name="WholePageSeen">The time of that answer.</param>
 /// <param name="SplitsModalities">It refuses a list of modalities (PS3.18 §8.3.4.1 allows one value).</param>
-/// <param name="SplitsStudies">It refuses, or does not understand, a search for the series of several studies at once.</param>
-/// <param name="TakesCaretsRaw">Whether it finds names by a raw <c>^</c> and not by <c>%5E</c>; null while neither found any.</param>
+/// <param name="SplitsStudies">It refuses or ignores a search for the series of several studies at once.</param>
+/// <param name="TakesCaretsRaw">True when it finds names by a raw <c>^</c> and not by <c>%5E</c>; null while neither found any.</param>
 internal sealed record ObservedSearchLimits(
-    int? MostPerPage, int? PageCap, int WholePage, string WholeSearch, DateTimeOffset WholePageSeen, bool SplitsModalities,
-    bool SplitsStudies,
-    bool? TakesCaretsRaw)
+    int? MaxPerPage, int? PageCap, int WholePage, string WholeSearch, DateTimeOffset WholePageSeen, bool SplitsModalities,
+    bool SplitsStudies, bool? TakesCaretsRaw)
 {
     public static readonly ObservedSearchLimits Unknown = new(null, null, 0, "", default, false, false, null);
 
-    /// <summary>No archive gives fewer rows at once than this without saying so: a shorter page is the last.</summary>
-    private const int LeastCap = 10;
+    /// <summary>No known archive caps its answers below this without announcing more results, so a shorter page is the last.</summary>
+    private const int MinCap = 10;
 
-    /// <summary>A list that happens to be as long as the cap looks whole; it alone is believed to be, and for so long.</summary>
-    private static readonly TimeSpan Trust = TimeSpan.FromMinutes(10);
+    /// <summary>A list exactly as long as the cap looks complete, so only the same search trusts that length, for this time.</summary>
+    private static readonly TimeSpan TrustTime = TimeSpan.FromMinutes(10);
 
-    /// <summary>Whether a page that is shorter than was asked for, and without a word of more, is the last one.</summary>
+    /// <summary>True when a page below its limit, without a warning of more results, is the last one.</summary>
     public bool IsLast(int count, string search, DateTimeOffset now)
     {
-        if (count < LeastCap) return true;
+        if (count < MinCap) return true;
         if (PageCap is { } cap) return count < cap;
-        return count < WholePage || count == WholePage && search == WholeSearch && Metadata.Freshness.IsWithin(WholePageSeen, Trust, now);
+        return count < WholePage
+            || count == WholePage && search == WholeSearch && Metadata.Freshness.IsWithin(WholePageSeen, TrustTime, now);
     }
 
     public ObservedSearchLimits WithWholePage(int count, string search, DateTimeOffset now) =>

@@ -5,31 +5,31 @@ using Proxy.Wire;
 
 namespace Proxy.Search;
 
-/// <summary>Rows of one backend's answer, each kept as what differs from an earlier row with the same attributes.</summary>
+/// <summary>The rows of one backend's answer, each stored as its difference from an earlier row with the same attributes.</summary>
 /// <remarks>
 /// <code>
 /// base   {"vr":"DA","Value":["20150102"]}
-/// row    {"vr":"DA","Value":["20170831"]}     kept: 25 bytes as in the base · "70831" · 3 bytes as in the base
+/// row    {"vr":"DA","Value":["20170831"]}     stored: 25 bytes as in the base · "70831" · 3 bytes as in the base
 /// </code>
-/// One row is read without the others. About 150 bytes for a study's row of 900. One writer at a time, and readers when it
-/// has ended.
+/// A row can be read without the others. A study row of 900 bytes takes about 150. Supports one writer at a time, and readers
+/// after the writer has finished.
 /// </remarks>
 internal sealed class PackedRows
 {
-    /// <summary>Below what the collector takes for a large object.</summary>
+    /// <summary>Below the garbage collector's limit for large objects.</summary>
     private const int ChunkBytes = 64 * 1024;
 
-    /// <summary>How many bases are tried: a backend leaves out what it has no value for, so a few shapes come again and again.</summary>
+    /// <summary>The number of bases to try: a backend omits attributes without a value, so a few shapes repeat.</summary>
     private const int MaxTries = 16;
 
     private readonly List<Dataset> _bases = [];
     private readonly List<byte[]> _chunks = [];
     private int _filled = int.MaxValue;
 
-    /// <summary>Bytes of memory that are held, nearly.</summary>
+    /// <summary>The approximate memory, in bytes.</summary>
     public long Bytes => _chunks.Sum(c => (long)c.Length) + _bases.Sum(b => 256L + b.Json.Length + 12 * b.Attributes.Length);
 
-    /// <summary>Adds a row, which may be gone afterwards; gives its place.</summary>
+    /// <summary>Adds a copy of a row and returns its position.</summary>
     public long Add(Dataset row)
     {
         var number = FindBase(row);
@@ -39,7 +39,7 @@ internal sealed class PackedRows
             _chunks.Add(new byte[Math.Max(room, ChunkBytes)]);
             _filled = 0;
         }
-        var place = ((long)(_chunks.Count - 1) << 32) | (uint)_filled;
+        var position = ((long)(_chunks.Count - 1) << 32) | (uint)_filled;
         var output = _chunks[^1].AsSpan(_filled);
         var written = WriteNumber(output, number);
         var from = _bases[number];
@@ -57,13 +57,13 @@ internal sealed class PackedRows
             written += own.Length;
         }
         _filled += written;
-        return place;
+        return position;
     }
 
-    /// <summary>The row at a place.</summary>
-    public Dataset Read(long place)
+    /// <summary>The row at a position.</summary>
+    public Dataset Read(long position)
     {
-        var input = _chunks[(int)(place >> 32)].AsSpan((int)place);
+        var input = _chunks[(int)(position >> 32)].AsSpan((int)position);
         var from = _bases[ReadNumber(ref input)];
         var json = new ArrayBufferWriter<byte>(from.Json.Length + 16 * from.Attributes.Length + 64);
         var attributes = ImmutableArray.CreateBuilder<Dataset.Attribute>(from.Attributes.Length);
@@ -96,7 +96,7 @@ internal sealed class PackedRows
         return _bases.Count - 1;
     }
 
-    /// <summary>The attributes alone, one behind the other: a row's text is the reader's.</summary>
+    /// <summary>Copies the attributes without their names, because the row's own text belongs to the reader's buffer.</summary>
     private static Dataset Copy(Dataset row)
     {
         var text = new ArrayBufferWriter<byte>(row.Json.Length);
@@ -122,9 +122,9 @@ internal sealed class PackedRows
 
     private static int CommonEnd(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right)
     {
-        var most = Math.Min(left.Length, right.Length);
+        var max = Math.Min(left.Length, right.Length);
         var count = 0;
-        while (count < most && left[^(count + 1)] == right[^(count + 1)]) count++;
+        while (count < max && left[^(count + 1)] == right[^(count + 1)]) count++;
         return count;
     }
 

@@ -10,7 +10,9 @@ using Proxy.Wire;
 
 namespace Proxy.Search;
 
-/// <summary>A page of studies as a client was shown it, for whoever wants to know what he may open next.</summary>
+/// <summary>The studies on a page that was sent to a viewer, which may open one of them next.</summary>
+/// <param name="Query">The search.</param>
+/// <param name="Studies">The studies on the page, in order.</param>
 public sealed record SearchedStudies(SearchQuery Query, ImmutableArray<Uid> Studies);
 
 /// <summary>QIDO-RS: the six resources of PS3.18 Table 10.6.1-2.</summary>
@@ -25,14 +27,13 @@ internal static class SearchEndpoints
         Map("/studies/{study}/instances", SearchLevel.Instances);
         Map("/studies/{study}/series/{series}/instances", SearchLevel.Instances);
 
-        void Map(
-            string path, SearchLevel level) => root.MapRead(path,
+        void Map(string path, SearchLevel level) => root.MapRead(
+            path,
             (HttpContext context, FederatedSearch search, BackendScheduler scheduler, MemoryTier memory, Reloadable<SearchOptions> options,
-            TimeProvider time) =>
-            AnswerAsync(context, level, search, scheduler, memory, options, time));
+                TimeProvider time) => AnswerAsync(context, level, search, scheduler, memory, options, time));
     }
 
-    /// <summary>A ready page: what depends on the result, on which part of it, and on the client's address.</summary>
+    /// <summary>The key of a cached page: the result, the part of it, and the client's address.</summary>
     private sealed record PageKey(MergedList Rows, int Offset, int? Limit, string Hidden, string Root, Coding Coding);
 
     private sealed record ReadyPage(byte[] Body, Coding Coding, string ETag, ImmutableArray<Uid> Rows, IReadOnlyList<string> Lacking);
@@ -54,14 +55,14 @@ internal static class SearchEndpoints
         var result = await finding;
         if (!result.HasAnswer) return result.Failures.ToProblem();
         var maxResults = options.Value.MaxResults;
-        if (result.IsTooBroad && result.Rows.Count < SearchDepth.GetEnd(query, maxResults)) return Problems.TooBroad(SearchDepth.Most);
+        if (result.IsTooBroad && result.Rows.Count < SearchDepth.GetEnd(query, maxResults)) return Problems.TooBroad(SearchDepth.MaxRows);
         var root = context.GetRootAddress(scope);
         var limit = SearchDepth.FindLimit(query, maxResults);
         var key = new PageKey(result.Rows, query.Offset, limit, string.Join(',', query.HiddenFields), root, context.Request.ChooseCoding());
         if (!memory.TryFind<ReadyPage>(key, out var page))
         {
             var client = new ClientRoot(root, context.RequestServices.GetRequiredService<BulkTokens>());
-            page = Make(
+            page = Create(
                 await search.ReadPageAsync(scope, query, result, bypassCache, started, context.RequestAborted), [.. query.HiddenFields],
                 client, key.Coding);
             if (result.IsKept && page.Lacking.Count == 0) memory.Add(key, page, page.Body.Length, options.Value.Freshness);
@@ -91,14 +92,15 @@ internal static class SearchEndpoints
         if (remaining > 0) response.AddWarning($"There are {remaining} additional results that can be requested");
         foreach (var note in result.Notes) response.AddWarning(note);
         foreach (var backend in lacking)
-            response.AddWarning($"{backend} did not say what it has of these studies: numbers of series and instances of those that others hold too may be low");
+            response.AddWarning(
+                $"{backend} did not list its series of these studies in time: their numbers of series and instances may be too low");
         if (lacking.Count > 0) response.Headers.CacheControl = "no-store";
-        if (result.Status == CacheStatus.Stale) response.AddWarning("What a backend said before stands in for it");
+        if (result.Status == CacheStatus.Stale) response.AddWarning("Stale result: a backend is unavailable, and its stored row is used");
         response.AddWarnings(result.Failures);
     }
 
-    /// <summary>An empty page is <c>[]</c>, which every viewer reads (204 is the older form).</summary>
-    private static ReadyPage Make(SearchPage page, IReadOnlyList<Tag> hidden, ClientRoot root, Coding chosen)
+    /// <summary>Builds a page. An empty page is <c>[]</c>, which every viewer accepts (204 is the older form).</summary>
+    private static ReadyPage Create(SearchPage page, IReadOnlyList<Tag> hidden, ClientRoot root, Coding chosen)
     {
         using var json = new PooledWriter(64 * 1024);
         Write(json, page.Rows, hidden, root);

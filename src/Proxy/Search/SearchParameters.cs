@@ -4,15 +4,17 @@ using Proxy.Dicom;
 
 namespace Proxy.Search;
 
-/// <summary>Which rule a parameter breaks.</summary>
+/// <summary>An invalid parameter and the rule that it violates.</summary>
+/// <param name="Parameter">The parameter's name.</param>
+/// <param name="Rule">The valid values.</param>
 public sealed record ParameterError(string Parameter, string Rule);
 
-/// <summary>Reads the parameters of a search (PS3.18 §8.3.4), in every form that clients write them in.</summary>
+/// <summary>Reads the parameters of a search (PS3.18 §8.3.4), in all forms that clients use.</summary>
 internal static class SearchParameters
 {
     private const int MaxParameters = 100;
 
-    /// <summary>Names in the Warning about ignored parameters; further ones are ignored without being named.</summary>
+    /// <summary>The limit of names in the Warning about ignored parameters.</summary>
     private const int MaxIgnoredNames = 10;
 
     public static bool TryRead(
@@ -37,12 +39,12 @@ internal static class SearchParameters
                 return TryAddFields(ref query, values);
             case "limit":
                 if (values.Count > 1 || !int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var limit))
-                    return new(name, "one whole number from 0");
+                    return new(name, "a whole number from 0");
                 query = query with { Limit = limit };
                 return null;
             case "offset":
                 if (values.Count > 1 || !int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var offset))
-                    return new(name, "one whole number from 0");
+                    return new(name, "a whole number from 0");
                 query = query with { Offset = offset };
                 return null;
             case "fuzzymatching":
@@ -50,7 +52,7 @@ internal static class SearchParameters
                 query = query with { IsFuzzy = fuzzy };
                 return null;
             case "accept" or "charset":
-                // They choose the form of the answer, at every address (PS3.18 §8.3.3).
+                // These choose the form of the answer, at every resource (PS3.18 §8.3.3).
                 return null;
             case "emptyvaluematching" or "multiplevaluematching":
                 return bool.TryParse(value, out _) ? null : new(name, "true or false");
@@ -65,10 +67,8 @@ internal static class SearchParameters
             v => (v ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)))
         {
             if (field == "all") query = query with { IncludesAll = true };
-            else if (
-                FindPath(field) is not { } path) return new("includefield",
-                "a list of keywords or tags of eight hexadecimal digits, or all (PS3.18 §8.3.4.3)");
-            else query = WithField(query, path);
+            else if (FindPath(field) is { } path) query = WithField(query, path);
+            else return new("includefield", "a list of keywords or tags of eight hexadecimal digits, or all (PS3.18 §8.3.4.3)");
         }
         return null;
     }
@@ -77,7 +77,7 @@ internal static class SearchParameters
     {
         if (FindPath(name) is not { } path)
         {
-            // PS3.18 §8.3: what is not known is ignored. The value may be a credential: only the name is told.
+            // PS3.18 §8.3: unknown parameters are ignored. The value may be a credential, so the warning has only the name.
             if (name.Length > 0 && query.IgnoredParameters.Length < MaxIgnoredNames)
                 query = query with { IgnoredParameters = query.IgnoredParameters.Add(ToLogText(name)) };
             return null;
@@ -87,23 +87,23 @@ internal static class SearchParameters
             return new(ToLogText(name), "an attribute may be matched once (PS3.18 §8.3.4.1)");
         var value = string.Join(',', values.ToArray()).TrimEnd('\0');
         if (value.Length > 16 * 1024 || value.Any(char.IsControl) && !IsUid(path))
-            return new(ToLogText(name), "at most 16384 characters, none of them a control character");
+            return new(ToLogText(name), "at most 16384 characters, without control characters");
         if (IsUid(path) && value.Length > 0)
         {
-            if (FindUids(value) is not { } uids) return new(ToLogText(name), "one UID or a list of them (PS3.5 §9.1)");
+            if (FindUids(value) is not { } uids) return new(ToLogText(name), "a UID or a list of UIDs (PS3.5 §9.1)");
             value = string.Join(',', uids);
         }
         else if (isModalities)
         {
             value = string.Join(',', value.Split(['\\', ','], StringSplitOptions.RemoveEmptyEntries).Distinct());
         }
-        // Universal matching (PS3.4 §C.2.2.2.3): it restricts nothing, and the attribute is wanted in the answer.
+        // Universal matching (PS3.4 §C.2.2.2.3): it does not restrict the search, and requests the attribute in the answer.
         if (value.Length == 0) query = WithField(query, path);
         else query = query with { Matches = query.Matches.Add(path, (name, value)) };
         return null;
     }
 
-    /// <summary>The UIDs of a list, each once; null when one of them is none.</summary>
+    /// <summary>The distinct UIDs of a list; null when an element is not a UID.</summary>
     private static IReadOnlyCollection<Uid>? FindUids(string list)
     {
         var uids = new List<Uid>();
@@ -115,7 +115,7 @@ internal static class SearchParameters
         return uids;
     }
 
-    /// <summary>An attribute of a series has no place in a study's row (PS3.18 §10.6.3.3.1), though viewers ask for it.</summary>
+    /// <summary>Ignores an attribute of a series that a study row cannot contain (PS3.18 §10.6.3.3.1).</summary>
     private static SearchQuery WithField(SearchQuery query, string path) =>
         query.Level == SearchLevel.Studies && SearchFields.OfSeriesAlone.Contains(path)
             ? query
@@ -124,7 +124,7 @@ internal static class SearchParameters
     private static bool IsUid(string path) =>
         path == Tag.StudyInstanceUid.ToString() || path == Tag.SeriesInstanceUid.ToString() || path == Tag.SopInstanceUid.ToString();
 
-    /// <summary>An attribute, or one inside sequences with dots between them, as tags: <c>00400275.00400009</c>.</summary>
+    /// <summary>The tags of an attribute, or of an attribute inside sequences, joined by dots: <c>00400275.00400009</c>.</summary>
     private static string? FindPath(string name)
     {
         var tags = new List<string>();

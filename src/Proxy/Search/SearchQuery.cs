@@ -5,46 +5,57 @@ using Proxy.Dicom;
 
 namespace Proxy.Search;
 
-/// <summary>What a search returns one row for (PS3.18 §10.6.1).</summary>
-public enum SearchLevel { Studies, Series, Instances }
+/// <summary>The kind of object that a row of a search describes (PS3.18 §10.6.1).</summary>
+public enum SearchLevel
+{
+    /// <summary>Rows are studies.</summary>
+    Studies,
 
-/// <summary>A QIDO-RS search, in one form however it was written (PS3.18 §8.3.4).</summary>
-/// <param name="Level">What the rows are.</param>
-/// <param name="Study">The study in the path, if there is one.</param>
-/// <param name="Series">The series in the path, if there is one.</param>
-/// <param name="Matches">What is matched: the attribute as a path of tags, its name as the client wrote it, the value.</param>
-/// <param name="IncludeFields">Further attributes that the client wants, as paths of tags.</param>
+    /// <summary>Rows are series.</summary>
+    Series,
+
+    /// <summary>Rows are instances.</summary>
+    Instances,
+}
+
+/// <summary>A QIDO-RS search in one canonical form (PS3.18 §8.3.4).</summary>
+/// <param name="Level">The kind of the rows.</param>
+/// <param name="Study">The study in the path; null when there is none.</param>
+/// <param name="Series">The series in the path; null when there is none.</param>
+/// <param name="Matches">The match attributes by their path of tags, each with its name as the client wrote it and its value.</param>
+/// <param name="IncludeFields">Further attributes that the client requests, as paths of tags.</param>
 /// <param name="IncludesAll"><c>includefield=all</c>.</param>
 /// <param name="IsFuzzy"><c>fuzzymatching=true</c>.</param>
-/// <param name="Limit">The most rows of one page; null for no limit.</param>
-/// <param name="Offset">Rows of the merged list that come before the page.</param>
+/// <param name="Limit">The maximum number of rows of one page; null for no limit.</param>
+/// <param name="Offset">The number of rows in the merged list before the page.</param>
 public sealed record SearchQuery(
     SearchLevel Level, Uid? Study, Uid? Series,
     ImmutableSortedDictionary<string, (string Name, string Value)> Matches,
     ImmutableSortedSet<string> IncludeFields, bool IncludesAll, bool IsFuzzy, int? Limit, int Offset)
 {
+    /// <summary>A search for all studies.</summary>
     public static readonly SearchQuery AllStudies = new(
         SearchLevel.Studies, null, null, ImmutableSortedDictionary<string, (string, string)>.Empty, [], false, false, null, 0);
 
     /// <summary>
-    /// Whether a <c>^</c> in a value is sent as it is, for a backend that does not decode <c>%5E</c>; else escaped (RFC 3986 §2.1).
+    /// True to send a <c>^</c> in a value raw, for a backend that does not decode <c>%5E</c>; otherwise it is escaped (RFC 3986 §2.1).
     /// </summary>
     public bool SendsCaretsRaw { get; init; }
 
-    /// <summary>Names of parameters that PS3.18 does not define, for the client to be told of; their values are dropped.</summary>
+    /// <summary>Names of parameters that PS3.18 does not define, for a warning to the client; their values are dropped.</summary>
     public ImmutableArray<string> IgnoredParameters { get; init; } = [];
 
-    /// <summary>All series of one study, with what is asked for in every search.</summary>
+    /// <summary>All series of one study, with the attributes of every search.</summary>
     public static SearchQuery ForSeries(Uid study) => AllStudies with { Level = SearchLevel.Series, Study = study };
 
-    /// <summary>All series of several studies in one question.</summary>
+    /// <summary>All series of several studies in one request.</summary>
     public static SearchQuery ForSeries(IEnumerable<Uid> studies) => AllStudies with
     {
         Level = SearchLevel.Series,
         Matches = AllStudies.Matches.Add(Tag.StudyInstanceUid.ToString(), ("StudyInstanceUID", string.Join(',', studies))),
     };
 
-    /// <summary>These studies, with the same attributes, whatever else was searched by.</summary>
+    /// <summary>A search for only these studies, with the same attributes.</summary>
     public SearchQuery OnlyStudies(IReadOnlyCollection<Uid> studies) => AllStudies with
     {
         Matches = AllStudies.Matches.Add(Tag.StudyInstanceUid.ToString(), ("StudyInstanceUID", string.Join(',', studies))),
@@ -53,10 +64,12 @@ public sealed record SearchQuery(
         Limit = studies.Count,
     };
 
-    /// <summary>Whether a backend matches it against its own part of a study, so that another's part may not match.</summary>
+    /// <summary>
+    /// True when a backend matches the search against its own part of a study, so that another backend's part may not match.
+    /// </summary>
     public bool MatchesParts => Level == SearchLevel.Studies && Matches.ContainsKey(Tag.ModalitiesInStudy.ToString());
 
-    /// <summary>The attribute that names a row.</summary>
+    /// <summary>The attribute that identifies a row.</summary>
     public Tag Key => Level switch
     {
         SearchLevel.Studies => Tag.StudyInstanceUid,
@@ -64,50 +77,50 @@ public sealed record SearchQuery(
         _ => Tag.SopInstanceUid,
     };
 
-    /// <summary>Whether it lists series or instances of one study: such a list is short enough to be read whole.</summary>
+    /// <summary>True for series or instances of one study: this list is short enough to read completely.</summary>
     public bool IsWithinStudy => Study is not null || Level != SearchLevel.Studies && FindUids(Tag.StudyInstanceUid) is { Count: 1 };
 
-    /// <summary>Whether a value separates the components of a name (PS3.5 §6.2).</summary>
+    /// <summary>True when a value contains <c>^</c>, which separates the components of a name (PS3.5 §6.2).</summary>
     public bool HasCarets => Matches.Values.Any(match => match.Value.Contains('^', StringComparison.Ordinal));
 
-    /// <summary>Whether it asks for all there is of what the path names, and for nothing that a kept row may lack.</summary>
+    /// <summary>True when the search requests everything in its path, and no attribute that a stored row may lack.</summary>
     public bool AsksWhole => Matches.IsEmpty && !IncludesAll && FurtherFields.IsEmpty;
 
-    /// <summary>The one study that is searched for by its UID and nothing else.</summary>
+    /// <summary>The study of a search by one Study Instance UID and nothing else; null for other searches.</summary>
     public Uid? OnlyStudy =>
         Level == SearchLevel.Studies && !IncludesAll && Matches.Count == 1
             && Matches.TryGetValue(Tag.StudyInstanceUid.ToString(), out var match) && Uid.TryParse(match.Value, out var uid)
             ? uid
             : null;
 
-    /// <summary>What the client wants that is not asked for in every search.</summary>
+    /// <summary>The attributes that the client requests beyond those of every search.</summary>
     public ImmutableSortedSet<string> FurtherFields => IncludeFields.Except(AskedFor);
 
     /// <summary>
-    /// The attributes of a row: by the standard, by the client's list, and those that are matched; of one inside a sequence the sequence.
+    /// The attributes of a row: the standard's, the client's, and the match attributes; for an attribute inside a sequence, the sequence.
     /// </summary>
     public ImmutableSortedSet<string> WantedTags => AskedFor.Union(IncludeFields.Concat(Matches.Keys).Select(path => path.Split('.')[0]));
 
-    /// <summary>What is asked for although neither the client nor the standard wants it: it leaves the rows again.</summary>
+    /// <summary>The attributes that neither the client nor the standard requests; they are removed from the rows.</summary>
     public IEnumerable<Tag> HiddenFields => IncludesAll
         ? []
         : SearchFields.GetOwnFields(Level).Except(IncludeFields).Except(Matches.Keys)
             .Select(tag => Tag.TryParse(tag, out var parsed) ? parsed : default);
 
     /// <summary>
-    /// Two searches of the same text are the same search, whatever page of it is wanted and whichever of the usual attributes it names.
+    /// Identifies a search: equal for all its pages, and independent of the standard attributes that it lists.
     /// </summary>
     public string CanonicalText => string.Join('&',
-        [Path, .. Matches.Select(m => $"{m.Key}={Escape(m.Value.Value)}"), "include="
-            + (IncludesAll ? "all" : string.Join(',', FurtherFields)), "fuzzy=" + IsFuzzy]);
+        [Path, .. Matches.Select(m => $"{m.Key}={Escape(m.Value.Value)}"),
+            "include=" + (IncludesAll ? "all" : string.Join(',', FurtherFields)), "fuzzy=" + IsFuzzy]);
 
-    /// <summary>The UIDs that a match names; null when it names none.</summary>
+    /// <summary>The UIDs of a match attribute; null when the search does not match it.</summary>
     public IReadOnlyCollection<Uid>? FindUids(Tag tag) =>
         Matches.TryGetValue(tag.ToString(), out var match) ? [.. match.Value.Split(',').Select(Uid.Parse)] : null;
 
     /// <summary>
-    /// The same search once for each modality that it names, for a backend that takes one value a question (PS3.18 §8.3.4.1); empty when it
-    /// names less than two.
+    /// The same search once for each of its modalities, for a backend that accepts one value per request (PS3.18 §8.3.4.1); empty when
+    /// it has fewer than two.
     /// </summary>
     public IReadOnlyList<SearchQuery> SplitByModality()
     {
@@ -116,9 +129,9 @@ public sealed record SearchQuery(
         return [.. modalities.Select(modality => this with { Matches = Matches.SetItem(tag, (match.Name, modality)) })];
     }
 
-    /// <summary>The search as one backend is asked it; commas and stars raw.</summary>
-    /// <param name="limit">The most rows; null to leave that to the backend.</param>
-    /// <param name="offset">Rows of the backend's own list that were read already.</param>
+    /// <summary>The path and query for one backend; commas and asterisks are not escaped.</summary>
+    /// <param name="limit">The maximum number of rows; null to send no limit.</param>
+    /// <param name="offset">The number of rows of the backend's own list to skip.</param>
     public string ToRequest(int? limit, int offset = 0)
     {
         var request = new StringBuilder(Path).Append('?');
@@ -144,7 +157,7 @@ public sealed record SearchQuery(
         ({ } study, { } series) => $"{new SeriesPath(study, series)}/{Level.ToString().ToLowerInvariant()}",
     };
 
-    /// <summary>Escapes what the grammar of a query does not allow (RFC 3986 §3.4), and <c>&amp; = + #</c>; nothing else.</summary>
+    /// <summary>Escapes only characters that a query must not contain (RFC 3986 §3.4), and <c>&amp; = + #</c>.</summary>
     private static string Escape(string text)
     {
         var escaped = new StringBuilder();

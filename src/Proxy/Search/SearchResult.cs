@@ -4,30 +4,31 @@ using Proxy.Operations;
 
 namespace Proxy.Search;
 
-/// <summary>The merged answer of all backends to one search: the whole list, in its order; pages are cut from it.</summary>
-/// <param name="Rows">In a total order: newest study first, then by number, then by UID.</param>
-/// <param name="Failures">Who did not answer. With none answering there is no list.</param>
-/// <param name="Notes">What else the client should know, one warning each.</param>
-/// <param name="Asked">When the backends were asked; of several times the oldest.</param>
-/// <param name="Status">Whether it was kept.</param>
+/// <summary>The merged result of a search over all backends: the whole list in its order, from which pages are cut.</summary>
+/// <param name="Rows">The rows in a total order: newest study first, then by number, then by UID.</param>
+/// <param name="Failures">The backends that did not answer.</param>
+/// <param name="Notes">Further warnings for the client.</param>
+/// <param name="Asked">The time of the oldest answer.</param>
+/// <param name="Status">Whether the result comes from the cache.</param>
 public sealed record SearchResult(
     MergedList Rows, IReadOnlyList<BackendFailure> Failures, IReadOnlyList<string> Notes, DateTimeOffset Asked, CacheStatus Status)
 {
+    /// <summary>False when no backend answered; there is then no list.</summary>
     public bool HasAnswer { get; init; } = true;
 
-    /// <summary>A backend matches more than was read of it: the number of rows is the least that there are.</summary>
+    /// <summary>True when a backend has more rows than were read, so that the number of rows is a minimum.</summary>
     public bool HasMore { get; init; }
 
-    /// <summary>Whether it was read as far as a search is: rows behind its last cannot be had.</summary>
+    /// <summary>True when the search was read up to its limit, so that further rows are not available.</summary>
     public bool IsTooBroad { get; init; }
 
-    /// <summary>It is kept for its next page, so that its pages may be.</summary>
+    /// <summary>True when the result is cached, so that its pages may be cached too.</summary>
     public bool IsKept { get; init; }
 }
 
-/// <summary>A page of a result, its studies counted.</summary>
+/// <summary>A page of a result, with counts for its studies.</summary>
 /// <param name="Rows">The page.</param>
 /// <param name="Lacking">
-/// Backends that did not say in time what they have of the page's studies: counts of those that others hold too may be low.
+/// Backends whose series lists did not arrive in time: counts of studies that other backends also hold may be too low.
 /// </param>
 public sealed record SearchPage(ImmutableArray<MergedRow> Rows, IReadOnlyList<string> Lacking);

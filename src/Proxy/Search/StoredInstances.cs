@@ -6,33 +6,33 @@ using Proxy.Wire;
 
 namespace Proxy.Search;
 
-/// <summary>Lists the instances of a study from their metadata, for a backend that holds the study and does not search instances.</summary>
+/// <summary>Lists the instances of a study from stored metadata, for a backend that holds the study but cannot search instances.</summary>
 /// <remarks>
-/// Such a backend answers 404, as one does that does not hold the study: its series list tells which of the two it is. The
-/// metadata of every series that was asked for must be in the store; where it is not, the backend has failed.
+/// That backend answers 404, like a backend that does not hold the study; its series list distinguishes the two. The metadata of
+/// every requested series must be in the store, otherwise the backend counts as failed.
 /// </remarks>
 public sealed class StoredInstances(SeriesListReader lists, DicomMetadataStore store)
 {
-    /// <summary>They stand in every row, whatever is asked for.</summary>
-    private static readonly string[] Always = ["00080005", "00080018", "0020000D", "0020000E"];
+    /// <summary>Attributes that every row has.</summary>
+    private static readonly string[] AlwaysIncluded = ["00080005", "00080018", "0020000D", "0020000E"];
 
-    /// <summary>Whether an answer may come from a backend that does not search instances.</summary>
+    /// <summary>True when an answer may come from a backend that does not search instances.</summary>
     public static bool IsWanted(SearchQuery query, SearchAnswer answer) =>
         query is { Level: SearchLevel.Instances, Study: not null }
         && (answer.IsUnlisted || answer.Failure?.Status is HttpStatusCode.MethodNotAllowed or HttpStatusCode.NotImplemented);
 
-    /// <summary>What the store has in place of the backend's answer; the backend's own answer where it does not hold the study.</summary>
+    /// <summary>The stored instances in place of the backend's answer; the answer when the backend does not hold the study.</summary>
     public async Task<SearchAnswer> AnswerAsync(
         BackendOptions backend, SearchQuery query, SearchAnswer answer, CancellationToken cancellation)
     {
         var study = query.Study!.Value;
         var places = await lists.LocateAsync(new(backend.Name, [backend]), study, returnEarly: false, bypassCache: false, cancellation);
         var list = store.GetStudy(study)?.GetList(backend.Name);
-        var series = list?.Series.Values.Where(one => query.Series is null || one.Uid == query.Series).ToList() ?? [];
+        var series = list?.Series.Values.Where(s => query.Series is null || s.Uid == query.Series).ToList() ?? [];
         if (series.Count == 0) return places.Failures is [var failure, ..] ? answer with { IsUnlisted = false, Failure = failure } : answer;
 
-        var known = CanMatch(query) ? series.FindAll(one => one.IsMetadataComplete) : [];
-        var rows = known.SelectMany(one => ReadRows(query, one)).ToList();
+        var known = CanMatch(query) ? series.FindAll(s => s.IsMetadataComplete) : [];
+        var rows = known.SelectMany(s => ReadRows(query, s)).ToList();
         return answer with
         {
             Rows = rows,
@@ -44,14 +44,14 @@ public sealed class StoredInstances(SeriesListReader lists, DicomMetadataStore s
         };
     }
 
-    /// <summary>UIDs are matched as a backend would; of other attributes only the backend knows how (PS3.4 §C.2.2.2).</summary>
+    /// <summary>True when only UIDs are matched; the rules for other attributes depend on the backend (PS3.4 §C.2.2.2).</summary>
     private static bool CanMatch(SearchQuery query) =>
         query.Matches.Keys.All(path => Tag.TryParse(path, out var tag)
             && (tag == Tag.StudyInstanceUid || tag == Tag.SeriesInstanceUid || tag == Tag.SopInstanceUid));
 
     private static IEnumerable<FoundRow> ReadRows(SearchQuery query, Series series)
     {
-        var wanted = query.WantedTags.Union(Always);
+        var wanted = query.WantedTags.Union(AlwaysIncluded);
         foreach (var (_, json) in series.Metadata!.ReadEach())
         {
             var dataset = DicomJsonReader.ReadStored(json.Span);

@@ -8,27 +8,28 @@ using Proxy.Metadata;
 namespace Proxy.Search;
 
 /// <summary>
-/// Counts the series and instances of studies that several backends hold: over the union of their series, which only
-/// series lists can tell. Numbers of the same series are not added up.
+/// Counts the series and instances of studies that several backends hold: over the union of their series lists, so that a series
+/// in two backends counts once.
 /// </summary>
 /// <remarks>
-/// A list that is kept still holds while it agrees with the numbers in the backend's new row. The others are asked for,
-/// those of a backend together: <c>/series?StudyInstanceUID=1.2,1.3,…</c>
+/// A stored list is valid while it agrees with the counts in the backend's new row. The other lists are requested, those of one
+/// backend together: <c>/series?StudyInstanceUID=1.2,1.3,…</c>
 /// </remarks>
 public sealed class StudyCounts(
     BackendSearch search, SeriesListReader lists, DicomMetadataStore store, Reloadable<CacheOptions> cache, TimeProvider time)
 {
-    /// <summary>UIDs in one question: 64 characters each, and a server may refuse a line of 4 KB.</summary>
+    /// <summary>The limit of UIDs in one request: each has up to 64 characters, and a server may refuse a line of 4 KB.</summary>
     internal const int StudiesPerQuestion = 50;
 
     private readonly SingleFlight<(string Backend, string Studies), IReadOnlyList<Uid>> _asking = new();
 
-    /// <param name="scope">Whose studies.</param>
+    /// <summary>Counts the studies of a page.</summary>
+    /// <param name="scope">The backends that the client may use.</param>
     /// <param name="rows">A page of merged rows.</param>
-    /// <param name="deadline">When the answer leaves: until then what is not known is asked for.</param>
-    /// <param name="cancellation">Nobody waits any more.</param>
+    /// <param name="deadline">Ends the requests for unknown lists; the answer is sent then.</param>
+    /// <param name="cancellation">Cancelled when the client disconnects.</param>
     /// <returns>
-    /// The same rows with counts, and the backends whose lists could not be had: there a count is the largest that is known.
+    /// The same rows with counts, and the backends whose lists are not available: counts then are the largest known ones.
     /// </returns>
     public async Task<(ImmutableArray<MergedRow> Rows, IReadOnlyList<string> Lacking)> CountAsync(
         BackendScope scope, ImmutableArray<MergedRow> rows, CancellationToken deadline, CancellationToken cancellation)
@@ -45,8 +46,11 @@ public sealed class StudyCounts(
     private List<(string Backend, Uid Study)> FindUnknown(ImmutableArray<MergedRow> rows)
     {
         var now = time.GetUtcNow();
-        return [.. from row in rows where row.Sources.Length > 1 from source in row.Sources where !IsKnown(source, row.Uid,
-            now) select (source.Backend, row.Uid)];
+        return [.. from row in rows
+                   where row.Sources.Length > 1
+                   from source in row.Sources
+                   where !IsKnown(source, row.Uid, now)
+                   select (source.Backend, row.Uid)];
     }
 
     private bool IsKnown(SourceRow source, Uid study, DateTimeOffset now) =>
@@ -57,10 +61,10 @@ public sealed class StudyCounts(
     {
         var (series, instances) = store.GetStudy(row.Uid)?.CountIn(row.Sources.Select(s => s.Backend)) ?? default;
         if (!isLacking) return row.WithCounts(series, instances);
-        return row.WithCounts(Most(row, Tag.NumberOfStudyRelatedSeries, series), Most(row, Tag.NumberOfStudyRelatedInstances, instances));
+        return row.WithCounts(Max(row, Tag.NumberOfStudyRelatedSeries, series), Max(row, Tag.NumberOfStudyRelatedInstances, instances));
     }
 
-    private static int Most(MergedRow row, Tag tag, int known) => row.Sources.Max(s => Math.Max(known, s.Row.FindInt(tag) ?? 0));
+    private static int Max(MergedRow row, Tag tag, int known) => row.Sources.Max(s => Math.Max(known, s.Row.FindInt(tag) ?? 0));
 
     private async Task AskInTimeAsync(
         BackendScope scope, List<(string Backend, Uid Study)> unknown, CancellationToken deadline, CancellationToken cancellation)
@@ -77,7 +81,7 @@ public sealed class StudyCounts(
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
-            // What is not known now is said to be lacking.
+            // Lists that are unknown now are reported as lacking.
         }
     }
 
@@ -88,28 +92,29 @@ public sealed class StudyCounts(
         if (studies.Length > 1)
             (alone, _) = await _asking.RunAsync(
                 (backend.Name, string.Join(',', studies)), stopped => AskTogetherAsync(backend, studies, deadline, stopped), cancellation);
-        var one = scope with { Backends = [backend] };
+        var holder = scope with { Backends = [backend] };
         await Task.WhenAll(alone.Select(
-            study => lists.LocateAsync(one, study, returnEarly: false, bypassCache: false, cancellation, IsPreferred(backend, study))));
+            study => lists.LocateAsync(
+                holder, study, returnEarly: false, bypassCache: false, cancellation, isPrefetch: IsPrefetched(backend, study))));
     }
 
-    /// <summary>To be counted is not to be asked for: what was fetched ahead stays so.</summary>
-    private bool IsPreferred(BackendOptions backend, Uid study) => store.GetStudy(study)?.GetList(backend.Name).MadeInClient == true;
+    /// <summary>Counting is not a client request, so a prefetched list stays marked as prefetched.</summary>
+    private bool IsPrefetched(BackendOptions backend, Uid study) => store.GetStudy(study)?.GetList(backend.Name).MadeInClient == true;
 
-    /// <summary>Files what a backend says of several studies at once; gives those that have to be asked for alone.</summary>
+    /// <summary>Files a backend's series of several studies; returns the studies that must be requested one by one.</summary>
     private async Task<IReadOnlyList<Uid>> AskTogetherAsync(
         BackendOptions backend, Uid[] studies, CancellationToken deadline, CancellationToken cancellation)
     {
-        var answer = await search.AskAsync(backend, SearchQuery.ForSeries(studies), most: null, deadline, cancellation);
-        // Late, or not to be reached: alone they would be, too.
+        var answer = await search.AskAsync(backend, SearchQuery.ForSeries(studies), maxRows: null, deadline, cancellation);
+        // The backend is late or unreachable, and requests for single studies would fail too.
         if (answer.Failure is { IsOutage: true } or { Error: BackendError.Busy or BackendError.Overloaded }) return [];
         var found = answer.Rows.ToLookup(row => row.Study);
-        // It refuses such a question, or does not look at the studies in it.
+        // It refuses this request, or ignores the studies in it.
         if (answer.Failure is not null || found.Count == 0) search.NoteSplitsStudies(backend.Name);
         if (!answer.IsWhole) return studies;
         foreach (var study in studies.Where(found.Contains))
             store.AddSeriesMetadata(
-                backend.Name, study, [.. found[study].Select(row => row.Read())], areAll: true, madeInClient: IsPreferred(backend, study));
+                backend.Name, study, [.. found[study].Select(row => row.Read())], areAll: true, madeInClient: IsPrefetched(backend, study));
         return [.. studies.Where(study => !found.Contains(study))];
     }
 }

@@ -14,14 +14,15 @@ namespace Proxy.Tests.Search;
 public class MergedListTests
 {
     [Property(MaxTest = 200)]
-    public bool TheOrderDoesNotDependOnHowTheRowsCame(DoNotSize<int> any)
+    public bool OrdersRows_IndependentlyOfTheirArrival(DoNotSize<int> any)
     {
         var random = new Random(any.Item);
         var level = (SearchLevel)random.Next(3);
-        // Few dates, times and numbers, some of them missing: many rows differ by their UID alone.
+        // Few distinct dates, times and numbers, some missing, so that many rows differ only by their UID.
         var rows = Enumerable.Range(1, 30)
             .Select(i => Row(
-                $"1.{i}", Some("2020010", random), Some("10101", random), level == SearchLevel.Studies ? null : Some("1.2.", random),
+                $"1.{i}", SomeOrNull("2020010", random), SomeOrNull("10101", random),
+                level == SearchLevel.Studies ? null : SomeOrNull("1.2.", random),
                 random.Next(3) == 0 ? null : random.Next(3))).ToArray();
         var sorted = Sort(level, rows);
         random.Shuffle(rows);
@@ -29,37 +30,37 @@ public class MergedListTests
     }
 
     [Fact]
-    public void TheNewestStudyComesFirst() => Assert.Equal(
+    public void ListsTheNewestStudyFirst() => Assert.Equal(
         ["1.3", "1.2", "1.1", "1.5", "1.4"],
         Sort(
             SearchLevel.Studies, Row("1.1", "20200101", "090000"), Row("1.2", "20200101", "100000"), Row("1.3", "20210101", "080000"),
             Row("1.5", null, "110000"), Row("1.4", null)));
 
     [Fact]
-    public void SeriesComeByNumber_ThoseWithoutLast() => Assert.Equal(
+    public void OrdersSeriesByNumber_MissingNumbersLast() => Assert.Equal(
         ["1.2", "1.10", "1.9", "1.1"],
         Sort(SearchLevel.Series, Row("1.1"), Row("1.9", number: 10), Row("1.10", number: 10), Row("1.2", number: 9)));
 
     [Fact]
-    public void SeriesOfOneStudyStayTogether() => Assert.Equal(
+    public void KeepsTheSeriesOfAStudyTogether() => Assert.Equal(
         ["1.1", "1.3", "1.2", "1.4"],
         Sort(
             SearchLevel.Series, Row("1.1", "20200101", study: "1", number: 1), Row("1.2", "20200101", study: "2", number: 1),
             Row("1.3", "20200101", study: "1", number: 2), Row("1.4", "20200101", study: "2", number: 2)));
 
     [Fact]
-    public void InstancesComeByNumber() => Assert.Equal(
+    public void OrdersInstancesByNumber() => Assert.Equal(
         ["1.3", "1.2", "1.1"], Sort(SearchLevel.Instances, Row("1.1", number: 12), Row("1.2", number: 3), Row("1.3", number: -1)));
 
     [Fact]
-    public void TheDateThatAClientSeesCounts_AlsoWhenAnotherBackendGaveIt()
+    public void OrdersByTheMergedDate_WhenAnotherBackendProvidesIt()
     {
         var list = Merge(SearchLevel.Studies, [Row("1.2", "20200101"), Row("1.1", null)], [Row("1.1", "20210101")]);
         Assert.Equal(["1.1", "1.2"], list.Read(0, null).Select(r => r.Uid.ToString()));
     }
 
     [Fact]
-    public void APageIsAPart_WhereverItBegins()
+    public void ReadsAnyPage_AsAPartOfTheList()
     {
         var list = Merge(SearchLevel.Series, [Row("1.1", number: 1), Row("1.2", number: 2), Row("1.3", number: 3)]);
         Assert.Equal(["1.2"], list.Read(1, 1).Select(r => r.Uid.ToString()));
@@ -70,7 +71,7 @@ public class MergedListTests
     }
 
     [Fact]
-    public void ASeriesIsShownAsWhoHasMoreOfItSays_ThenAsThePreferredSays()
+    public void PrefersTheBackendWithMoreInstancesOfASeries_ThenThePreferred()
     {
         var more = Merge(SearchLevel.Series, [Row("1.1", count: 3)], [Row("1.1", count: 5)]).Read(0, null);
         Assert.Equal(["b1", "b0"], Assert.Single(more).Sources.Select(s => s.Backend));
@@ -83,9 +84,13 @@ public class MergedListTests
 
     private static MergedList Merge(SearchLevel level, params Dataset[][] backends)
     {
-        var query =
-            SearchQuery.AllStudies with { Level = level, Study = level == SearchLevel.Studies ? null : Uid.Parse("9.9"), Series = level == SearchLevel.Instances ? Uid.Parse("9.9.9") : null };
-        // Under the name of the level's own UID.
+        var query = SearchQuery.AllStudies with
+        {
+            Level = level,
+            Study = level == SearchLevel.Studies ? null : Uid.Parse("9.9"),
+            Series = level == SearchLevel.Instances ? Uid.Parse("9.9.9") : null,
+        };
+        // The rows name the UID of the query's level.
         var answers = backends.Select((rows, i) => new SearchAnswer(
             new($"b{i}", new("http://pacs"), i, TimeSpan.FromSeconds(1), 1, Compression.Identity, null, false, false),
             [.. rows.Select(row => FoundRow.Find(
@@ -97,7 +102,7 @@ public class MergedListTests
             query, [.. answers], new DicomMetadataStore(_ => 1, TimeProvider.System, new EventLog(NullLogger<EventLog>.Instance), 1 << 20));
     }
 
-    private static string? Some(string prefix, Random random) => random.Next(4) is > 0 and var n ? prefix + n : null;
+    private static string? SomeOrNull(string prefix, Random random) => random.Next(4) is > 0 and var n ? prefix + n : null;
 
     private static Dataset Row(
         string uid, string? date = null, string? time = null, string? study = null, int? number = null, int? count = null)

@@ -11,9 +11,11 @@ namespace Proxy.Tests.Search;
 public class MergedRowTests
 {
     [Fact]
-    public void ThePreferredBackendsAttributesStand()
+    public void UsesThePreferredBackendsAttributes()
     {
-        var row = Merge("""{"00100020":{"vr":"LO","Value":["EAST"]}}""", """{"00100020":{"vr":"LO","Value":["WEST"]},"00081030":{"vr":"LO","Value":["Chest"]}}""");
+        var row = Merge(
+            """{"00100020":{"vr":"LO","Value":["EAST"]}}""",
+            """{"00100020":{"vr":"LO","Value":["WEST"]},"00081030":{"vr":"LO","Value":["Chest"]}}""");
         Assert.Equal("EAST", FindValue(row, "00100020"));
         Assert.Equal("Chest", FindValue(row, "00081030"));
     }
@@ -26,7 +28,7 @@ public class MergedRowTests
     [InlineData("""{"vr":"PN","Value":[{}]}""")]
     [InlineData("""{"vr":"PN","Value":[{"Alphabetic":""}]}""")]
     [InlineData("""{"vr":"LO", "Value" : [ ]}""")]
-    public void AnEmptyAttributeNeverBeatsAFilledOne(string empty)
+    public void FillsAnEmptyAttribute_FromAnotherBackend(string empty)
     {
         var filled = """{"00081030":{"vr":"LO","Value":["Chest"]}}""";
         Assert.Equal("Chest", FindValue(Merge("{\"00081030\":" + empty + "}", filled), "00081030"));
@@ -39,21 +41,23 @@ public class MergedRowTests
     [InlineData("""{"vr":"SQ","Value":[{"00400009":{"vr":"SH","Value":["7"]}}]}""")]
     [InlineData("""{"vr":"OB","InlineBinary":"AA=="}""")]
     [InlineData("""{"vr":"OB","BulkDataURI":"http://pacs/studies/1.2/bulk"}""")]
-    public void WhatHasAnyValueIsFilled(string filled)
+    public void KeepsAnAttribute_WhenItHasAnyValue(string filled)
     {
         var row = Merge("{\"00091001\":" + filled + "}", """{"00091001":{"vr":"LO","Value":["other"]}}""");
         Assert.Equal([Tag.RetrieveUrl], row.Changes.Keys);
     }
 
     [Fact]
-    public void TheFirstFilledOfTheOthersStands()
+    public void UsesTheFirstFilledValueOfTheOtherBackends()
     {
-        var row = Merge("{}", """{"00081030":{"vr":"LO"}}""", """{"00081030":{"vr":"LO","Value":["second"]}}""", """{"00081030":{"vr":"LO","Value":["third"]}}""");
+        var row = Merge(
+            "{}", """{"00081030":{"vr":"LO"}}""", """{"00081030":{"vr":"LO","Value":["second"]}}""",
+            """{"00081030":{"vr":"LO","Value":["third"]}}""");
         Assert.Equal("second", FindValue(row, "00081030"));
     }
 
     [Fact]
-    public void ModalitiesAreTheUnion()
+    public void MergesModalitiesToTheirUnion()
     {
         var row = Merge("""{"00080061":{"vr":"CS","Value":["CT","SR"]}}""", """{"00080061":{"vr":"CS","Value":["MR","CT",null,""]}}""");
         Assert.Equal(
@@ -61,7 +65,7 @@ public class MergedRowTests
     }
 
     [Fact]
-    public void AModalityThatIsNoneIsStillText()
+    public void EscapesModalities_WithQuotes()
     {
         var row = Merge("""{"00080061":{"vr":"CS","Value":["A\"],\"x"]}}""", """{"00080061":{"vr":"CS","Value":["\u00e9\""]}}""");
         Assert.Equal(
@@ -73,7 +77,7 @@ public class MergedRowTests
     [InlineData("ONLINE", "UNAVAILABLE", "ONLINE")]
     [InlineData("nonsense", "OFFLINE", "OFFLINE")]
     [InlineData("UNAVAILABLE", "", "UNAVAILABLE")]
-    public void TheBestAvailabilityStands(string one, string other, string best)
+    public void UsesTheBestAvailability(string one, string other, string best)
     {
         static string Row(string availability) => "{\"00080056\":{\"vr\":\"CS\",\"Value\":[\"" + availability + "\"]}}";
         Assert.Equal(best, FindValue(Merge(Row(one), Row(other)), "00080056"));
@@ -81,7 +85,7 @@ public class MergedRowTests
     }
 
     [Fact]
-    public void OneBackendsRowStaysAsItIs()
+    public void KeepsTheRow_WhenOnlyOneBackendHasIt()
     {
         var row = Merge("""{"00080056":{"vr":"CS","Value":["ONLINE"]},"00080061":{"vr":"CS","Value":["CT","CT"]}}""");
         Assert.Equal([Tag.RetrieveUrl], row.Changes.Keys);
@@ -89,11 +93,11 @@ public class MergedRowTests
     }
 
     [Fact]
-    public void TheHoldersAreKnown_ThePreferredFirst() =>
+    public void ListsTheHolders_PreferredFirst() =>
         Assert.Equal(["b0", "b1", "b2"], Merge("{}", "{}", "{}").Sources.Select(s => s.Backend));
 
     [Fact]
-    public void CountsAndUrlsAreReplaced()
+    public void ReplacesCountsAndUrls()
     {
         var row = Merge("""{"00081190":{"vr":"UR","Value":["x"]},"00201206":{"vr":"IS","Value":[1]}}""")
             .WithCounts(series: 3, instances: 7);
@@ -103,9 +107,12 @@ public class MergedRowTests
     }
 
     [Fact]
-    public void WhatNobodyAskedForLeavesAgain_WhoeverGaveIt()
+    public void RemovesAttributesThatOnlyTheProxyRequested()
     {
-        var row = Merge("""{"00100021":{"vr":"LO"},"00100020":{"vr":"LO","Value":["7"]}}""", """{"00100021":{"vr":"LO","Value":["WEST"]}}""").Without([new(0x00100021), new(0x00081030)]);
+        var row = Merge(
+            """{"00100021":{"vr":"LO"},"00100020":{"vr":"LO","Value":["7"]}}""",
+            """{"00100021":{"vr":"LO","Value":["WEST"]}}""")
+            .Without([new(0x00100021), new(0x00081030)]);
         Assert.Equal(["00081190", "00100020"], Write(row).EnumerateObject().Select(a => a.Name));
     }
 
@@ -115,7 +122,7 @@ public class MergedRowTests
     [InlineData("DOE^JANE", "7", "", "7", null)]
     [InlineData("DOE^JANE", "7", "ROE^JANE", "7", "b1")]
     [InlineData("DOE^JANE", "7", "DOE^JANE", "8", "b1")]
-    public void OnePatientIsToldFromAnother(string name, string id, string otherName, string otherId, string? conflict)
+    public void FindsAConflict_WhenThePatientsDiffer(string name, string id, string otherName, string otherId, string? conflict)
     {
         static string Row(string name, string id) =>
             "{\"00100010\":{\"vr\":\"PN\",\"Value\":[{\"Alphabetic\":\"" + name + "\"}]},\"00100020\":{\"vr\":\"LO\",\"Value\":[\"" + id

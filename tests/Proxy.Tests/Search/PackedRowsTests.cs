@@ -9,13 +9,13 @@ namespace Proxy.Tests.Search;
 public class PackedRowsTests
 {
     [Property(MaxTest = 100)]
-    public async Task ARowComesOutAsItWentIn(DoNotSize<int> seed)
+    public async Task ReadsRowsAsWritten(DoNotSize<int> seed)
     {
         var rows = await Answers.ReadAsync(RandomDatasets.Answer(seed.Item, 40));
         var packed = new PackedRows();
         var places = rows.ConvertAll(packed.Add);
 
-        // In any order: each is read without the others.
+        // In any order, because each row is read without the others.
         foreach (var i in Enumerable.Range(0, rows.Count).Reverse())
         {
             var read = packed.Read(places[i]);
@@ -27,7 +27,7 @@ public class PackedRowsTests
     }
 
     [Fact]
-    public void RowsThatAreMuchAlikeTakeLittle()
+    public void UsesLittleMemory_WhenRowsAreSimilar()
     {
         var packed = new PackedRows();
         var places = Enumerable.Range(0, 1000).Select(i => packed.Add(Row(i))).ToList();
@@ -37,7 +37,7 @@ public class PackedRowsTests
     }
 
     [Fact]
-    public void ARowLargerThanAChunkIsKept()
+    public void StoresARowLargerThanAChunk()
     {
         var packed = new PackedRows();
         packed.Add(Row(1));

@@ -11,7 +11,9 @@ public class SearchQueryTests
 {
     [Theory]
     [InlineData("limit=101&offset=0&fuzzymatching=false&includefield=00081030%2C00080060%2C00080090%2C00100030")]
-    [InlineData("PatientName=*DOE*&00100020=*7*&AccessionNumber=*A*&StudyDescription=*CT*&ModalitiesInStudy=CT%2CMR&limit=101&offset=101&fuzzymatching=true&includefield=00081030%2C00080060&StudyDate=20200101-20201231")]
+    [InlineData(
+        "PatientName=*DOE*&00100020=*7*&AccessionNumber=*A*&StudyDescription=*CT*&ModalitiesInStudy=CT%2CMR&limit=101&offset=101"
+        + "&fuzzymatching=true&includefield=00081030%2C00080060&StudyDate=20200101-20201231")]
     [InlineData("limit=101&offset=0&fuzzymatching=false&includefield=00081030&StudyInstanceUID=1.2%5C1.3")]
     [InlineData("00100020=7&limit=101&offset=0")]
     public void ReadsTheSearchesOfViewers(string text) => Assert.NotNull(Read(text));
@@ -30,7 +32,7 @@ public class SearchQueryTests
     [InlineData("StudyInstanceUID=1.2%5C1.3")]
     [InlineData("StudyInstanceUID=1.2,1.3")]
     [InlineData("0020000d=1.2,1.3,1.2")]
-    public void AListOfUidsHasCommas(string text)
+    public void SeparatesUidsByCommas(string text)
     {
         var query = Read(text);
         Assert.Equal("1.2,1.3", query.Matches["0020000D"].Value);
@@ -44,7 +46,7 @@ public class SearchQueryTests
     [InlineData("ModalitiesInStudy=CT&ModalitiesInStudy=MR")]
     [InlineData("ModalitiesInStudy=CT%5CMR&ModalitiesInStudy=CT")]
     [InlineData("00080061=CT&00080061=MR")]
-    public void ModalitiesMayRepeat(string text) => Assert.Equal("CT,MR", Read(text).Matches["00080061"].Value);
+    public void JoinsRepeatedModalities(string text) => Assert.Equal("CT,MR", Read(text).Matches["00080061"].Value);
 
     [Theory]
     [InlineData("limit=-1", "limit")]
@@ -81,7 +83,7 @@ public class SearchQueryTests
     [InlineData("_=1&_=2", "_")]
     [InlineData("=1", "")]
     [InlineData("accept=application/dicom%2Bjson&charset=utf-8", "")]
-    public void IgnoresAnUnknownParameter_AndTellsItsName(string text, string names)
+    public void IgnoresAnUnknownParameter_AndReportsItsName(string text, string names)
     {
         var query = Read(text);
         Assert.Equal(names, string.Join(',', query.IgnoredParameters));
@@ -89,7 +91,7 @@ public class SearchQueryTests
     }
 
     [Fact]
-    public void TellsAFewShortNames_OfManyLongOnes()
+    public void ReportsAFewShortNames_WhenManyLongNamesAreUnknown()
     {
         var names = Read(string.Join('&', Enumerable.Range(0, 50).Select(i => $"{new string('n', 5000)}{i}=1"))).IgnoredParameters;
         Assert.InRange(names.Length, 1, 10);
@@ -102,7 +104,7 @@ public class SearchQueryTests
     [InlineData("PatientComments=", "00104000")]
     [InlineData("ModalitiesInStudy=&ModalitiesInStudy=", "")]
     [InlineData("StationName=", "00081010")]
-    public void AnEmptyValueMatchesEverything_AndItsAttributeIsWanted(string text, string field)
+    public void TreatsAnEmptyValueAsUniversalMatching_AndIncludesItsAttribute(string text, string field)
     {
         var query = Read(text);
         Assert.Empty(query.Matches);
@@ -115,10 +117,10 @@ public class SearchQueryTests
     [InlineData("StudyInstanceUID=1.2%20", "1.2")]
     [InlineData("StudyInstanceUID=1.2%00", "1.2")]
     [InlineData("StudyInstanceUID=1.2%20,1.3%00,1.2", "1.2,1.3")]
-    public void TakesUidsAsOldArchivesWriteThem(string text, string uids) => Assert.Equal(uids, Read(text).Matches["0020000D"].Value);
+    public void AcceptsUidsOfOldArchives(string text, string uids) => Assert.Equal(uids, Read(text).Matches["0020000D"].Value);
 
     [Fact]
-    public void RefusesTooMuch()
+    public void RefusesTooManyParameters_OrTooLongValues()
     {
         Assert.False(
             SearchParameters.TryRead(SearchLevel.Studies, null, null, Parse("PatientName=" + new string('x', 20_000)), out _, out _));
@@ -134,7 +136,7 @@ public class SearchQueryTests
     [InlineData("RequestAttributesSequence.ScheduledProcedureStepID=7", "00400275.00400009")]
     [InlineData("00400275.00400009=7", "00400275.00400009")]
     [InlineData("00101002.PatientID=7", "00101002.00100020")]
-    public void AnAttributeInsideSequencesHasDots(string text, string path)
+    public void ReadsAnAttributeInsideSequences(string text, string path)
     {
         var query = Read(text);
         Assert.Equal("7", query.Matches[path].Value);
@@ -149,7 +151,7 @@ public class SearchQueryTests
     [InlineData("PatientID=7&limit=5", "PatientID=7&limit=6&offset=9")]
     [InlineData("ModalitiesInStudy=CT,MR", "ModalitiesInStudy=CT&ModalitiesInStudy=MR")]
     [InlineData("includefield=0008103E", "")]
-    public void TheSameSearchHasTheSameText_HoweverItIsWritten(string one, string other) =>
+    public void GivesTheSameText_ForTheSameSearch(string one, string other) =>
         Assert.Equal(Read(one).CanonicalText, Read(other).CanonicalText);
 
     [Theory]
@@ -161,11 +163,11 @@ public class SearchQueryTests
     [InlineData("PatientID=7%26StudyID=8", "PatientID=7&StudyID=8")]
     [InlineData("PatientID=7%2600200010=8", "PatientID=7&StudyID=8")]
     [InlineData("PatientID=7%26include=all%26fuzzy=False", "PatientID=7&includefield=all")]
-    public void AnotherSearchHasAnotherText(string one, string other) =>
+    public void GivesAnotherText_ForAnotherSearch(string one, string other) =>
         Assert.NotEqual(Read(one).CanonicalText, Read(other).CanonicalText);
 
     [Fact]
-    public void ThePathIsPartOfTheText()
+    public void IncludesThePathInTheText()
     {
         Uid study = Uid.Parse("1.2"), series = Uid.Parse("1.3");
         string[] texts =
@@ -187,15 +189,15 @@ public class SearchQueryTests
     [InlineData("PatientName=M%C3%BCller", "PatientName=M%C3%BCller")]
     [InlineData("PatientName=%5B%5D%7B%7D%22%3C%3E%25", "PatientName=%5B%5D%7B%7D%22%3C%3E%25")]
     [InlineData("StudyTime=101010.5-", "StudyTime=101010.5-")]
-    public void ABackendIsAskedWithStarsAndCommasRaw_AndOtherMarksEscaped(string text, string asked) =>
+    public void SendsAsterisksAndCommasRaw_AndEscapesOtherCharacters(string text, string asked) =>
         Assert.StartsWith($"studies?{asked}&includefield=00080020,", Read(text).ToRequest(10), StringComparison.Ordinal);
 
     [Fact]
-    public void ABackendIsAskedForItsFirstRows_WhateverThePage() =>
+    public void RequestsTheFirstRows_ForAnyPage() =>
         Assert.EndsWith("&limit=1001&offset=0", Read("limit=10&offset=500").ToRequest(1001), StringComparison.Ordinal);
 
     [Fact]
-    public void ABackendIsAskedForWhatMergingNeeds_AndWhatTheClientWants()
+    public void RequestsTheAttributesForMerging_AndTheClientsAttributes()
     {
         var fields = GetFields(Read("includefield=PatientComments").ToRequest(1));
         Assert.Empty(((string[])["00080020", "00080030", "00080061", "00100020", "00201206", "00201208", "00104000"]).Except(fields));
@@ -211,13 +213,13 @@ public class SearchQueryTests
     [InlineData("studies/1.2/instances?", SearchLevel.Instances, "1.2", null)]
     [InlineData("studies/1.2/series/1.3/instances?", SearchLevel.Instances, "1.2", "1.3")]
     [InlineData("instances?", SearchLevel.Instances, null, null)]
-    public void ABackendIsAskedAtTheSamePath(string path, SearchLevel level, string? study, string? series) =>
+    public void RequestsTheSamePathFromABackend(string path, SearchLevel level, string? study, string? series) =>
         Assert.StartsWith(
             path, Read("", level, study is null ? null : Uid.Parse(study), series is null ? null : Uid.Parse(series)).ToRequest(1),
             StringComparison.Ordinal);
 
     [Fact]
-    public void OneStudyByItsUidIsKnown_WhenNothingElseIsAskedFor()
+    public void RecognizesASearchForOneStudyByUid()
     {
         Assert.Equal(Uid.Parse("1.2"), Read("StudyInstanceUID=1.2&limit=101&includefield=00081030").OnlyStudy);
         Assert.Null(Read("StudyInstanceUID=1.2&PatientID=7").OnlyStudy);
@@ -228,7 +230,7 @@ public class SearchQueryTests
     }
 
     [Property(MaxTest = 500)]
-    public void WhatIsAskedForIsWhatWasMeant(string? value)
+    public void SendsEveryValueUnchanged(string? value)
     {
         var text = new string([.. (value ?? "").Where(c => !char.IsControl(c) && !char.IsSurrogate(c))]);
         if (!SearchParameters.TryRead(
@@ -237,7 +239,7 @@ public class SearchQueryTests
         var request = query.ToRequest(10);
         Assert.All(request, c => Assert.InRange(c, '!', '~'));
         Assert.Equal(text, QueryHelpers.ParseQuery(request[request.IndexOf('?', StringComparison.Ordinal)..])["PatientName"]);
-        // And it reaches the backend as it was written.
+        // The Uri class does not change it on the way to the backend.
         Assert.EndsWith(
             request,
             new Uri("http://pacs/dicom-web/" + request, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true })

@@ -86,7 +86,7 @@ public sealed class CountWalks : IAsyncDisposable
 
         Assert.Equal(30, reply.Rows.Count);
         Assert.All(reply.Rows, row => Assert.InRange((int)row!["00201208"]!["Value"]![0]!, 5, 10));
-        Assert.Contains(reply.Warnings, w => w.Contains("west did not say what it has of these studies", StringComparison.Ordinal));
+        Assert.Contains(reply.Warnings, w => w.Contains("west did not list its series of these studies", StringComparison.Ordinal));
         Assert.Equal("no-store", reply["Cache-Control"]);
     }
 

@@ -148,7 +148,7 @@ public sealed class PagingWalks : IAsyncDisposable
         var reply = await proxy.GetAsync(Studies);
         Assert.Equal(30, reply.Rows.Count);
         Assert.Contains(reply.Warnings, w => w.Contains("There are 1 additional results that can be requested", StringComparison.Ordinal));
-        Assert.Contains(reply.Warnings, w => w.Contains("east has more results than were counted", StringComparison.Ordinal));
+        Assert.Contains(reply.Warnings, w => w.Contains("east has more results than were read", StringComparison.Ordinal));
         Assert.Contains("limit=31&", Assert.Single(_east.Requests).Query);
 
         var rest = await proxy.GetAsync(Studies + "?offset=30");

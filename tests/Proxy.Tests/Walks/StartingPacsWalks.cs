@@ -85,7 +85,7 @@ public sealed class StartingPacsWalks : IAsyncDisposable
 
         Assert.Equal("Proxy; fwd=stale", stale.CacheStatus);
         Assert.Equal(metadata.Body, stale.Body);
-        Assert.Contains(stale.Warnings, w => w.Contains("it lists the series and does not give it", StringComparison.Ordinal));
+        Assert.Contains(stale.Warnings, w => w.Contains("it lists the series but does not return it", StringComparison.Ordinal));
     }
 
     [Theory]

@@ -75,7 +75,7 @@ public sealed class StudyFetch(
         var scope = new BackendScope(backend.Name, [backend]);
         var holders = await slots.RunAsync(
             job, backend.Name, new(study),
-            stopped => lists.LocateAsync(scope, study, returnEarly: false, bypassCache: false, stopped, isAhead: true), cancellation);
+            stopped => lists.LocateAsync(scope, study, returnEarly: false, bypassCache: false, stopped, isPrefetch: true), cancellation);
         return holders is null ? states.FindRefusal(backend.Name) : holders.Failures is [var first, ..] ? first : null;
     }
 
