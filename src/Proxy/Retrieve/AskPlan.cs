@@ -5,17 +5,17 @@ using Proxy.Dicom;
 
 namespace Proxy.Retrieve;
 
-/// <summary>The requests by which a body is asked of one backend, one after the other until one succeeds.</summary>
+/// <summary>The sequence of requests for a body to one backend; it ends when a request succeeds.</summary>
 /// <remarks>
 /// <code>
-/// 1 given     the form that it gave to the same negotiation for this series
+/// 1 given     the form that the backend gave for the same negotiation and series
 /// 2 together  all forms in one Accept
-/// 3 alone     each form, for backends that do not read lists or fail on the first that they cannot make
+/// 3 alone     each form, for backends that do not read lists or fail on the first form that they cannot produce
 /// </code>
-/// A failure that is not about the form ends the plan: another form would fail, too.
+/// A failure that does not depend on the form ends the plan, because another form would fail too.
 /// </remarks>
-/// <param name="negotiation">What the client accepts.</param>
-/// <param name="given">What the backend gave to it before, the newest first.</param>
+/// <param name="negotiation">The forms that the client accepts.</param>
+/// <param name="given">The forms that the backend gave for this negotiation before, newest first.</param>
 /// <param name="stored">The transfer syntax that the series is stored in; null when it is not known.</param>
 public sealed class AskPlan(Negotiation negotiation, ImmutableArray<BodyFormat> given, string? stored)
 {
@@ -24,7 +24,7 @@ public sealed class AskPlan(Negotiation negotiation, ImmutableArray<BodyFormat> 
     private bool _askedTogether;
 
     /// <summary>The next request; null when there is none.</summary>
-    /// <param name="failure">Of the request before; null for the first.</param>
+    /// <param name="failure">The failure of the previous request; null for the first request.</param>
     public AskedForms? Next(BackendFailure? failure)
     {
         if (failure is not null && !IsAboutTheForm(failure)) return null;
@@ -45,7 +45,7 @@ public sealed class AskPlan(Negotiation negotiation, ImmutableArray<BodyFormat> 
         return null;
     }
 
-    /// <summary>Whether another form of the same object may succeed.</summary>
+    /// <summary>True when another form of the same object may succeed.</summary>
     private static bool IsAboutTheForm(BackendFailure failure) => failure.Error is BackendError.BadAnswer or BackendError.NotInThisForm
         || failure.Status is HttpStatusCode.BadRequest or HttpStatusCode.NotAcceptable or HttpStatusCode.UnsupportedMediaType
             or HttpStatusCode.InternalServerError or HttpStatusCode.NotImplemented;
@@ -58,7 +58,7 @@ public sealed class AskPlan(Negotiation negotiation, ImmutableArray<BodyFormat> 
 
     private Queue<BodyFormat> InTurn(BackendFailure? failure)
     {
-        // A backend that breaks on a list has read it and could not make the best form: that one is tried last.
+        // A server error on a list means that the backend read the list and could not produce the best form: try that form last.
         var broke = _askedTogether && negotiation.Together.Length > 1
             && failure?.Status is (HttpStatusCode.InternalServerError or HttpStatusCode.NotImplemented);
         var ordered = negotiation.Formats.OrderBy(f => negotiation.Forms.First(form => form.Format == f).Rank)

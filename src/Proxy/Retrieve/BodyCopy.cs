@@ -3,17 +3,17 @@ using Proxy.Operations;
 
 namespace Proxy.Retrieve;
 
-/// <summary>Moves a body from the cache or a fill to a client.</summary>
+/// <summary>Copies a body from the cache or from an ongoing fetch to a client.</summary>
 internal static class BodyCopy
 {
     /// <summary>
-    /// Writes a body to the client: one on its way leaves piece by piece as it comes; the last piece of one that is here
-    /// leaves with what stands behind it.
+    /// Writes a body to the client: a body in flight piece by piece as it arrives; the last piece of a complete body is sent
+    /// together with the bytes behind it.
     /// </summary>
-    /// <param name="context">The client, whose answer was started.</param>
+    /// <param name="context">The request; its response has started.</param>
     /// <param name="body">The body.</param>
-    /// <param name="end">What stands behind it; may be empty.</param>
-    /// <exception cref="BrokenBodyException">The backend or the disk broke off: the client's connection has to, too.</exception>
+    /// <param name="end">The bytes to write behind the body; may be empty.</param>
+    /// <exception cref="BrokenBodyException">The backend or the disk failed; the client's connection must be closed.</exception>
     public static async Task ToClientAsync(HttpContext context, IBody body, ReadOnlyMemory<byte> end = default)
     {
         var (output, cancellation) = (context.Response.BodyWriter, context.RequestAborted);

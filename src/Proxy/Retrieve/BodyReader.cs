@@ -9,114 +9,114 @@ using Proxy.Metadata;
 
 namespace Proxy.Retrieve;
 
-/// <summary>Gives frames and whole instances: from the cache, else from the backend that the series belongs to.</summary>
+/// <summary>Reads frames and whole instances: from the cache, else from the backend that owns the series.</summary>
 /// <remarks>
 /// <code>
-/// 1 kept       in the form that the backend would give
-/// 2 ask        every acceptable form in one request; where that fails for the form's sake, one form after the other
-/// 3 fall back  what is kept in a lesser form, when the backend cannot give any
+/// 1 cached     in the form that the backend would give
+/// 2 ask        every acceptable form in one request; when that fails because of the form, one form after the other
+/// 3 fall back  a cached body in a less preferred form, when the backend cannot give any
 /// </code>
-/// Another holder gives a frame in place of the owner only when its own metadata was read: then the series is its own.
+/// Another holder gives a frame in place of the owner only after its own metadata was read; it then owns the series.
 /// </remarks>
 public sealed class BodyReader(
     BodyFetch fetch, BackendSet backends, BackendScheduler scheduler, SeriesListReader lists, SeriesReader series,
-    DicomMetadataStore store, CachedBodies kept,
-    GivenForms given, PixelDescriptions pixels)
+    DicomMetadataStore store, CachedBodies cached, GivenForms given, PixelDescriptions pixels)
 {
-    /// <summary>As viewers ask for frames.</summary>
+    /// <summary>The form in which viewers request frames.</summary>
     private static readonly Negotiation PrefetchedFrames = Negotiation.Create(BodyFormat.AsStored);
 
-    /// <summary>As viewers ask for segmentations and structure sets.</summary>
+    /// <summary>The form in which viewers request segmentations and structure sets.</summary>
     private static readonly Negotiation PrefetchedInstances = Negotiation.ForInstances(
         Accept.Parse($"multipart/related; type=\"{BodyFormat.Dicom}\""));
 
-    /// <summary>What is wanted, in which forms, and what has been tried for it.</summary>
-    private sealed record Wanted(BackendScope Scope, BodyPath Body, Negotiation Negotiation, Placement Keep)
+    /// <summary>The requested body with its acceptable forms, and the backends that were tried for it.</summary>
+    private sealed record Wanted(BackendScope Scope, BodyPath Body, Negotiation Negotiation, Placement Placement)
     {
         public InstancePath Path => Body.Path;
 
         public HashSet<string> Tried { get; } = [];
 
-        /// <summary>Backends that work and do not have it, or not in an acceptable form.</summary>
+        /// <summary>Backends that work but do not have the body, or not in an acceptable form.</summary>
         public HashSet<string> Without { get; } = [];
 
         public List<BackendFailure> Failures { get; } = [];
     }
 
-    /// <param name="scope">Whose.</param>
-    /// <param name="path">The instance, or the one that the frame is in.</param>
-    /// <param name="frame">Its number; null for the instance itself.</param>
-    /// <param name="negotiation">What the client accepts; at least one form.</param>
-    /// <param name="placement">Where it is worth keeping.</param>
-    /// <param name="cancellation">The client leaves.</param>
+    /// <summary>Reads a frame or an instance for a client.</summary>
+    /// <param name="scope">The backends that the client may use.</param>
+    /// <param name="path">The instance, or the instance of the frame.</param>
+    /// <param name="frame">The frame number, from 1; null for the instance itself.</param>
+    /// <param name="negotiation">The forms that the client accepts; at least one.</param>
+    /// <param name="placement">The tiers to store a fetched body in.</param>
+    /// <param name="cancellation">Cancelled when the client disconnects.</param>
     public async Task<BodyResult> ReadAsync(
         BackendScope scope, InstancePath path, int? frame, Negotiation negotiation, Placement placement, CancellationToken cancellation)
     {
-        // Pixels never change under their UID, but a series may be gone.
+        // Pixels never change under their UID, but the series may have been removed.
         var known = await lists.RevalidateAsync(scope, path.Study, cancellation);
         var wanted = new Wanted(scope, new(path, frame), negotiation, placement);
-        if (await TryHoldersAsync(wanted, HoldersOf(known), cancellation) is { } body) return Shown(body);
+        if (await TryHoldersAsync(wanted, FindHolders(known), cancellation) is { } body) return MarkRequested(body);
         var places = await lists.LocateAsync(scope, path.Study, returnEarly: true, bypassCache: false, cancellation);
         wanted.Failures.AddRange(places.Failures.ExceptBy(wanted.Failures.Select(f => f.Backend), f => f.Backend));
         var unlisted = SeriesReader.UnlistedIn(places, scope, path.Series).Select(l => l.Backend);
-        return await TryHoldersAsync(wanted, [.. HoldersOf(places.Study), .. unlisted], cancellation) is { } found
-            ? Shown(found)
+        return await TryHoldersAsync(wanted, [.. FindHolders(places.Study), .. unlisted], cancellation) is { } found
+            ? MarkRequested(found)
             : BodyResult.None(wanted.Failures);
 
-        BodyResult Shown(BodyResult result)
+        BodyResult MarkRequested(BodyResult result)
         {
             store.ShowMetadata(result.Backend, path.SeriesPath);
             return result;
         }
 
-        List<string> HoldersOf(Study? study) => [.. series.GetHolders(study, scope, path.Series).Select(l => l.Backend)];
+        List<string> FindHolders(Study? study) => [.. series.GetHolders(study, scope, path.Series).Select(l => l.Backend)];
     }
 
-    /// <summary>The same from one backend alone, for a client that already has objects of the series from it.</summary>
+    /// <summary>Reads an instance from one backend only, for a client that already has objects of the series from it.</summary>
     /// <param name="backend">The backend.</param>
     /// <param name="path">The instance.</param>
     /// <param name="negotiation">The forms that the client accepts.</param>
-    /// <param name="placement">Where the body is kept.</param>
-    /// <param name="cancellation">Cancelled when the client leaves.</param>
+    /// <param name="placement">The tiers to store a fetched body in.</param>
+    /// <param name="cancellation">Cancelled when the client disconnects.</param>
     public async Task<BodyResult> ReadFromAsync(
         BackendOptions backend, InstancePath path, Negotiation negotiation, Placement placement, CancellationToken cancellation)
     {
         var body = new BodyPath(path, null);
-        if (await kept.FindAsync(backend.Name, body, negotiation, cancellation) is { } found) return BodyResult.Hit(found, backend.Name);
-        var result = await AskAsync(backend, body, negotiation, placement, isAhead: false, cancellation);
-        if (result.Body is null && await kept.FindAnyAsync(backend.Name, body, negotiation, cancellation) is { } lesser)
+        if (await cached.FindAsync(backend.Name, body, negotiation, cancellation) is { } found) return BodyResult.Hit(found, backend.Name);
+        var result = await AskAsync(backend, body, negotiation, placement, isPrefetch: false, cancellation);
+        if (result.Body is null && await cached.FindAnyAsync(backend.Name, body, negotiation, cancellation) is { } lesser)
             return BodyResult.Hit(lesser, backend.Name);
         return result;
     }
 
-    /// <summary>Whether the metadata in the store says that the instance lacks one of these frames. No backend is asked.</summary>
-    /// <param name="scope">The root that was asked.</param>
+    /// <summary>True when the metadata in the store shows that the instance lacks one of these frames. No backend is asked.</summary>
+    /// <param name="scope">The backends that the client may use.</param>
     /// <param name="path">The instance.</param>
-    /// <param name="frames">Their numbers, from 1.</param>
+    /// <param name="frames">The frame numbers, from 1.</param>
     public bool LacksFrame(BackendScope scope, InstancePath path, IReadOnlyList<int> frames) =>
         series.GetHolders(store.GetStudy(path.Study), scope, path.Series).FirstOrDefault() is { } owner
         && pixels.Find(owner.Backend, path) is { } described && frames.Any(number => !described.HasFrame(number));
 
-    /// <summary>Whether a frame as it is stored, or an instance, is kept of what a backend gives.</summary>
+    /// <summary>True when a backend's frame as stored, or its instance, is cached.</summary>
     /// <param name="backend">The backend.</param>
-    /// <param name="path">The instance, or the one that the frame is in.</param>
-    /// <param name="frame">Its number; null for the instance itself.</param>
-    /// <param name="isCut">Whether the frame can be cut out of the instance: then the instance will do.</param>
-    /// <param name="cancellation">Ends the look-up.</param>
+    /// <param name="path">The instance, or the instance of the frame.</param>
+    /// <param name="frame">The frame number, from 1; null for the instance itself.</param>
+    /// <param name="isCut">True when the frame can be cut out of the instance, so that a cached instance is sufficient.</param>
+    /// <param name="cancellation">Cancels the look-up.</param>
     public ValueTask<bool> IsCachedAsync(string backend, InstancePath path, int? frame, bool isCut, CancellationToken cancellation) =>
-        kept.HasAsync(backend, new(path, frame), GetPrefetchNegotiation(frame), isCut, cancellation);
+        cached.HasAsync(backend, new(path, frame), GetPrefetchNegotiation(frame), isCut, cancellation);
 
-    /// <summary>Fetches what no client asked for yet: a frame as it is stored, or an instance.</summary>
-    /// <param name="backend">Whose series it is.</param>
-    /// <param name="path">The instance, or the one that the frame is in.</param>
-    /// <param name="frame">Its number; null for the instance itself.</param>
-    /// <param name="cancellation">Leaves it; a client that joined keeps it going.</param>
-    /// <returns>How many bytes came; missing when the backend does not have it.</returns>
+    /// <summary>Fetches a frame as stored, or an instance, before a client requests it.</summary>
+    /// <param name="backend">The owner of the series.</param>
+    /// <param name="path">The instance, or the instance of the frame.</param>
+    /// <param name="frame">The frame number, from 1; null for the instance itself.</param>
+    /// <param name="cancellation">Cancels the prefetch; the fetch continues when a client has joined it.</param>
+    /// <returns>The number of bytes received; missing when the backend does not have it.</returns>
     public async Task<BackendAnswer<long>> PrefetchAsync(
         BackendOptions backend, InstancePath path, int? frame, CancellationToken cancellation)
     {
         using var result = await AskAsync(
-            backend, new(path, frame), GetPrefetchNegotiation(frame), Placement.Prefetched, isAhead: true, cancellation);
+            backend, new(path, frame), GetPrefetchNegotiation(frame), Placement.Prefetched, isPrefetch: true, cancellation);
         if (result.Body is not { } body) return result.Failures.Count > 0 ? new(result.Failures[0]) : new() { IsMissing = true };
         try
         {
@@ -126,7 +126,7 @@ public sealed class BodyReader(
         }
         catch (BrokenBodyException)
         {
-            return new(new BackendFailure(backend.Name, BackendError.BadAnswer, "the body broke off"));
+            return new(new BackendFailure(backend.Name, BackendError.BadAnswer, "the body was truncated"));
         }
     }
 
@@ -140,11 +140,11 @@ public sealed class BodyReader(
             if (backends.Find(holder) is not { } backend || !wanted.Tried.Add(holder)) continue;
             var owner = store.GetStudy(wanted.Path.Study)?.Owners.GetValueOrDefault(wanted.Path.Series);
             var standsIn = wanted.Scope.IsAll && owner is not null && owner != holder;
-            // A client has the owner's metadata: a frame that the owner lacks is no frame of it, whoever else has one of that number.
+            // A client has the owner's metadata. A frame that the owner lacks does not exist, even if another holder has that number.
             if (standsIn && wanted.Body.Frame is not null && wanted.Without.Contains(owner!) && IsHolder(owner!, wanted.Path)) return null;
             if (standsIn && !await series.CanStandInAsync(holder, wanted.Path, cancellation)) continue;
             if (await TryAsync(wanted, backend, cancellation) is not { } body) continue;
-            // An instance that the owner does not have is no reason to take the others from it.
+            // A single instance missing at the owner is no reason to take the other instances from another backend.
             if (!standsIn || !holders.Contains(owner) || wanted.Failures.Any(f => f.Backend == owner && f.Error != BackendError.Busy))
                 series.SetOwner(wanted.Scope, holder, wanted.Path.SeriesPath);
             return body;
@@ -155,7 +155,7 @@ public sealed class BodyReader(
     private async Task<BodyResult?> TryAsync(Wanted wanted, BackendOptions backend, CancellationToken cancellation)
     {
         // 1
-        if (await kept.FindAsync(backend.Name, wanted.Body, wanted.Negotiation, cancellation) is { } found)
+        if (await cached.FindAsync(backend.Name, wanted.Body, wanted.Negotiation, cancellation) is { } found)
             return BodyResult.Hit(found, backend.Name);
         if (wanted.Body.Frame is { } number && pixels.Find(backend.Name, wanted.Path)?.HasFrame(number) == false)
         {
@@ -163,7 +163,7 @@ public sealed class BodyReader(
             return null;
         }
         // 2
-        var result = await AskAsync(backend, wanted.Body, wanted.Negotiation, wanted.Keep, isAhead: false, cancellation);
+        var result = await AskAsync(backend, wanted.Body, wanted.Negotiation, wanted.Placement, isPrefetch: false, cancellation);
         if (result.Body is not null) return result;
         if (result.Failures.Count == 0)
         {
@@ -173,10 +173,10 @@ public sealed class BodyReader(
         }
         // 3
         if (wanted.Negotiation.Formats.Length > 1
-            && await kept.FindAnyAsync(backend.Name, wanted.Body, wanted.Negotiation, cancellation) is { } lesser)
+            && await cached.FindAnyAsync(backend.Name, wanted.Body, wanted.Negotiation, cancellation) is { } lesser)
             return BodyResult.Hit(lesser, backend.Name);
         wanted.Failures.AddRange(result.Failures);
-        // What a client accepts is no reason to move the series to another backend.
+        // The forms that one client accepts are no reason to move the series to another backend.
         if (result.Failures.Any(IsNotInThisForm)) wanted.Without.Add(backend.Name);
         return null;
     }
@@ -187,20 +187,23 @@ public sealed class BodyReader(
     private bool IsHolder(string backend, InstancePath path) =>
         store.GetStudy(path.Study)?.GetList(backend).FindSeries(path.Series) is not null;
 
-    /// <summary>Asks one backend: for all forms at once, then form by form as long as it fails for the form's sake.</summary>
+    /// <summary>Asks one backend: for all forms at once, then form by form while the failure depends on the form.</summary>
     private async Task<BodyResult> AskAsync(
-        BackendOptions backend, BodyPath body, Negotiation negotiation, Placement placement, bool isAhead, CancellationToken cancellation)
+        BackendOptions backend, BodyPath body, Negotiation negotiation, Placement placement, bool isPrefetch,
+        CancellationToken cancellation)
     {
         var path = body.Path.SeriesPath;
         var plan = new AskPlan(negotiation, given.Find(backend.Name, path, negotiation), given.FindStored(backend.Name, path));
         var result = BodyResult.None([]);
-        BodyResult? withoutIt = null;
+        BodyResult? notGiven = null;
         for (BackendFailure? failure = null; plan.Next(failure) is { } asked; failure = result.Failures[0])
         {
-            var lookup = kept.Get(
-                backend.Name, body, asked, (fill, stopped) => fetch.AskAsync(backend, body, asked, fill, stopped), placement);
-            // It has joined by now: what is broken off for it is something else.
-            var waiting = isAhead || lookup.Reader is null ? null : scheduler.BeginForeground(backend.Name, new(path.Study, path.Series));
+            var lookup = cached.Get(
+                backend.Name, body, asked, (inFlight, stopped) => fetch.AskAsync(backend, body, asked, inFlight, stopped), placement);
+            // The lookup has joined its fetch, so the scheduler cancels only other prefetches in its favour.
+            var waiting = isPrefetch || lookup.Reader is null
+                ? null
+                : scheduler.BeginForeground(backend.Name, new(path.Study, path.Series));
             result = await BodyResult.FromLookupAsync(lookup, backend.Name, cancellation, waiting);
             if (result.Body is { } found)
             {
@@ -211,12 +214,12 @@ public sealed class BodyReader(
                 }
                 result.Dispose();
                 result = BodyResult.None(
-                    [new(backend.Name, BackendError.BadStatus, "it gives no acceptable form", HttpStatusCode.NotAcceptable)]);
+                    [new(backend.Name, BackendError.BadStatus, "it does not give an acceptable form", HttpStatusCode.NotAcceptable)]);
             }
             if (result.Failures.Count == 0) return result;
-            // No form at all says more than not this form.
-            if (asked.Only is not null && result.Failures[0].Error == BackendError.NotGiven) withoutIt = result;
+            // "Not given in any form" is a stronger statement than "not given in this form".
+            if (asked.Only is not null && result.Failures[0].Error == BackendError.NotGiven) notGiven = result;
         }
-        return withoutIt ?? result;
+        return notGiven ?? result;
     }
 }

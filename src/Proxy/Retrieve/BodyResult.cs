@@ -4,30 +4,35 @@ using Proxy.Operations;
 
 namespace Proxy.Retrieve;
 
-/// <summary>One body for a client: kept, or on its way. None: who failed; nobody failed: it is nowhere.</summary>
+/// <summary>A body for a client, cached or in flight. Without a body and without failures, no backend has it.</summary>
+/// <param name="Body">The body; null when there is none.</param>
+/// <param name="Status">Where the body came from.</param>
+/// <param name="Failures">The backends that failed, when there is no body.</param>
 public sealed record BodyResult(IBody? Body, CacheStatus Status, IReadOnlyList<BackendFailure> Failures) : IDisposable
 {
+    /// <summary>A result without a body.</summary>
     public static BodyResult None(IReadOnlyList<BackendFailure> failures) => new(null, CacheStatus.Miss, failures);
 
+    /// <summary>A result with a cached body.</summary>
     public static BodyResult Hit(ICachedBody body, string backend) => new(body, CacheStatus.Hit, []) { Backend = backend };
 
-    /// <summary>Whose the body is.</summary>
+    /// <summary>The backend that the body comes from; empty when there is no body.</summary>
     public string Backend { get; private init; } = "";
 
-    /// <summary>Says that a client waits for the backend, as long as the body is on its way to him.</summary>
+    /// <summary>Marks the fetch as a foreground request until the client has received the body.</summary>
     private IDisposable? Waiting { get; init; }
 
     /// <summary>
-    /// What a look into the cache leads to, when the backend has said what comes. A client that leaves while it waits leaves the fill too.
+    /// Waits for the head of the body that a cache look-up found or fetches. A client that disconnects leaves the fetch.
     /// </summary>
-    /// <param name="lookup">Kept, or a place in a fill.</param>
-    /// <param name="backend">Whose.</param>
-    /// <param name="cancellation">The client leaves.</param>
-    /// <param name="waiting">Disposed of when the result is, or when there is none.</param>
+    /// <param name="lookup">A cached body, or a reader of a fetch.</param>
+    /// <param name="backend">The backend of the body.</param>
+    /// <param name="cancellation">Cancelled when the client disconnects.</param>
+    /// <param name="waiting">Disposed with the result, or immediately when there is no body.</param>
     public static async Task<BodyResult> FromLookupAsync(
         EntryCache.Lookup lookup, string backend, CancellationToken cancellation, IDisposable? waiting = null)
     {
-        if (lookup.Kept is { } kept) return Hit(kept, backend);
+        if (lookup.Kept is { } cached) return Hit(cached, backend);
         var reader = lookup.Reader!;
         try
         {
@@ -48,6 +53,7 @@ public sealed record BodyResult(IBody? Body, CacheStatus Status, IReadOnlyList<B
         }
     }
 
+    /// <summary>Leaves the body, and ends its foreground request.</summary>
     public void Dispose()
     {
         Body?.Dispose();

@@ -6,13 +6,14 @@ namespace Proxy.Retrieve;
 
 /// <summary>The entity tag of an answer with bodies: strong for a single body, weak for a multipart answer (RFC 9110 §8.8.1).</summary>
 /// <remarks>
-/// Pixels never change under their UID, so backend, resource and form name them; a miss has a tag, too. The boundary of a multipart
-/// answer changes with a restart, so its bytes differ although its parts are the same.
+/// Pixels never change under their UID, so backend, resource and form identify them, and even a miss has a tag. The tag is weak for
+/// multipart because the boundary changes with a restart: the bytes then differ although the parts are the same.
 /// </remarks>
 internal readonly record struct BodyTag(string Plain)
 {
-    /// <param name="name">Everything that the parts depend on.</param>
-    /// <param name="isMultipart">Whether the answer is multipart.</param>
+    /// <summary>Creates the tag of an answer.</summary>
+    /// <param name="name">Contains everything that the parts depend on.</param>
+    /// <param name="isMultipart">True when the answer is multipart.</param>
     public static BodyTag Create(string name, bool isMultipart)
     {
         var hash = XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(name));

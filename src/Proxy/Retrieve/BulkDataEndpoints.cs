@@ -6,10 +6,10 @@ using Proxy.Wire;
 
 namespace Proxy.Retrieve;
 
-/// <summary>Bulk data, by the URLs that the proxy handed out in metadata and by no others (PS3.18 §10.4.1.1.5).</summary>
+/// <summary>Bulk data, only by the URLs that the proxy wrote into metadata (PS3.18 §10.4.1.1.5).</summary>
 /// <remarks>
-/// The backend's name stands in the URL: a place that one backend named means nothing to another. What follows is a
-/// token (<see cref="BulkTokens"/>), so a client cannot ask for a place, or a query, that no metadata had.
+/// The URL contains the backend's name, because a bulk data path is valid only at the backend that named it. A token follows
+/// (<see cref="BulkTokens"/>), so a client cannot request a path or a query that no metadata contained.
 /// </remarks>
 internal static class BulkDataEndpoints
 {
@@ -28,20 +28,20 @@ internal static class BulkDataEndpoints
         var scope = context.GetScope();
         if (!context.TryReadUids(out var study, out var series, out var instance, out var problem)) return problem;
         if (!scope.Has(holder) || backends.Find(holder) is not { } backend)
-            return Problems.NotFound("No backend of that name gives bulk data here.");
+            return Problems.NotFound("No backend of that name serves bulk data here.");
         if (string.IsNullOrEmpty(token))
-            return Problems.NotFound("The backend named a place outside its DICOMweb root, which is not followed.");
-        var place = study is { } s ? tokens.Read(holder, GetResource(s, series, instance), token) : null;
-        if (place is null)
+            return Problems.NotFound("The backend named a location outside its DICOMweb root, which the proxy does not follow.");
+        var item = study is { } s ? tokens.Read(holder, GetResource(s, series, instance), token) : null;
+        if (item is null)
             return Problems.NotFound(
-                "No metadata of this proxy names this bulk data. Read the metadata again, and use its BulkDataURI as it is.");
+                "No metadata of this proxy names this bulk data. Read the metadata again and use its BulkDataURI unchanged.");
 
         var started = time.GetTimestamp();
-        // What is kept of a series that is gone goes with it.
+        // If the series was removed at its backend, this removes its cached entries too.
         await lists.RevalidateAsync(scope, study!.Value, context.RequestAborted);
-        using var result = await reader.ReadAsync(backend, place, context.RequestAborted);
+        using var result = await reader.ReadAsync(backend, item, context.RequestAborted);
         if (result.Failures.Count > 0) return result.Failures.ToProblem();
-        if (result.Body is not { } body) return Problems.NotFound("The backend has no such bulk data.");
+        if (result.Body is not { } body) return Problems.NotFound("The backend does not have this bulk data.");
 
         var response = context.Response;
         response.SetCacheStatus(result.Status, isPrefetched: body.IsPrefetched);
@@ -50,7 +50,7 @@ internal static class BulkDataEndpoints
         if (body.Stored is { } stored) response.SetAge(Metadata.Freshness.GetAge(stored, time.GetUtcNow()));
         else response.SetServerTiming(time.GetElapsedTime(started));
         var isMultipart = context.Request.ReadAccept().Types is [var best, ..] && best.Type.Is(MediaType.MultipartRelated);
-        var tag = BodyTag.Create($"{BulkDataReader.GetKey(backend, place)}", isMultipart);
+        var tag = BodyTag.Create($"{BulkDataReader.GetKey(backend, item)}", isMultipart);
         if (context.IsNotModified(tag.Plain)) return Results.Empty;
         await MultipartAnswer.WriteOneAsync(
             context, isMultipart ? Wrapping.Multipart(body.Head, context.GetResourceAddress()) : Wrapping.None(body.Head), body);

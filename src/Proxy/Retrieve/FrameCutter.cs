@@ -5,16 +5,16 @@ using Proxy.Wire.Part10;
 
 namespace Proxy.Retrieve;
 
-/// <summary>Gives a frame out of an instance that is kept whole: its pixels are kept once, whichever way they came.</summary>
+/// <summary>Cuts frames out of cached whole instances, so that pixels are cached once, as frames or as instances.</summary>
 public sealed class FrameCutter(MemoryTier memory)
 {
-    /// <summary>Where the frames of a kept instance stand.</summary>
+    /// <summary>The key of the frame offsets of one cached instance.</summary>
     private sealed record FrameOffsetsKey(EntryKey Instance, DateTimeOffset? Stored);
 
-    /// <param name="Frames">Null when none can be cut out of it.</param>
+    /// <param name="Frames">Null when no frame can be cut out of the instance.</param>
     private sealed record FrameOffsets(Part10Frames? Frames);
 
-    /// <summary>The instances that a frame may be cut out of, as far as they may answer one of these forms.</summary>
+    /// <summary>The cached instances that a frame may be cut out of in one of these forms.</summary>
     public static IEnumerable<AcceptableEntry> GetContainers(string backend, InstancePath path, IReadOnlyList<BodyFormat> formats)
     {
         List<string> syntaxes = [BodyFormat.Any];
@@ -26,19 +26,19 @@ public sealed class FrameCutter(MemoryTier memory)
             syntax => new AcceptableEntry(new(backend, path.ToString(), new(BodyFormat.Dicom, syntax)), IsContainer: true));
     }
 
-    /// <summary>The frame; null when it cannot be cut, is not there, or is in no form that is wanted.</summary>
-    /// <param name="key">Under which the instance is kept.</param>
-    /// <param name="whole">The instance, which the frame takes the place of.</param>
+    /// <summary>The frame; null when it cannot be cut, does not exist, or has none of the forms.</summary>
+    /// <param name="key">The cache key of the instance.</param>
+    /// <param name="whole">The instance; a returned frame owns it.</param>
     /// <param name="path">The frame.</param>
-    /// <param name="formats">What the client takes.</param>
-    /// <param name="cancellation">The client leaves.</param>
+    /// <param name="formats">The forms that the client accepts.</param>
+    /// <param name="cancellation">Cancelled when the client disconnects.</param>
     public async ValueTask<ICachedBody?> TryCutAsync(
         EntryKey key, ICachedBody whole, FramePath path, IReadOnlyList<BodyFormat> formats, CancellationToken cancellation)
     {
         if (await FindFramesAsync(key, whole, cancellation) is not { } frames || frames.SopInstanceUid != path.Instance.Instance
             || frames.FindFrame(path.Frame) is not { } frame)
             return null;
-        // Frames have no form of their own for what is only how a dataset is written (PS3.18 §8.7.3.3).
+        // Implicit VR concerns only the encoding of a dataset, so it is no form of a frame (PS3.18 §8.7.3.3).
         var syntax = frames.TransferSyntaxUid.ToString() is TransferSyntax.ImplicitLittleEndian
             ? BodyFormat.ExplicitLittleEndian
             : frames.TransferSyntaxUid.ToString();
@@ -47,15 +47,15 @@ public sealed class FrameCutter(MemoryTier memory)
         return whole.Cut(new(frames.MediaType, syntax, frame.Length), [.. frame.Ranges.ToArray().Select(r => (r.Offset, r.Length))]);
     }
 
-    /// <summary>Null, and nothing is remembered, when the disk failed.</summary>
+    /// <summary>The frames of an instance; null, and not remembered, when the disk failed.</summary>
     private async ValueTask<Part10Frames?> FindFramesAsync(EntryKey key, ICachedBody whole, CancellationToken cancellation)
     {
-        var place = new FrameOffsetsKey(key, whole.Stored);
-        if (memory.TryFind<FrameOffsets>(place, out var known)) return known.Frames;
+        var offsetsKey = new FrameOffsetsKey(key, whole.Stored);
+        if (memory.TryFind<FrameOffsets>(offsetsKey, out var known)) return known.Frames;
         if (await whole.InspectAsync(
-            readAt => new FrameOffsets(Part10Reader.FindFrames(whole.Length, readAt, out _)), cancellation) is not { } places)
+            readAt => new FrameOffsets(Part10Reader.FindFrames(whole.Length, readAt, out _)), cancellation) is not { } offsets)
             return null;
-        memory.Add(place, places, 64 + 16L * (places.Frames?.Count ?? 0));
-        return places.Frames;
+        memory.Add(offsetsKey, offsets, 64 + 16L * (offsets.Frames?.Count ?? 0));
+        return offsets.Frames;
     }
 }

@@ -6,7 +6,7 @@ using Proxy.Operations;
 
 namespace Proxy.Retrieve;
 
-/// <summary>WADO-RS frames, one or a list (PS3.18 §10.4.1.1.6).</summary>
+/// <summary>WADO-RS frames, single or as a list (PS3.18 §10.4.1.1.6).</summary>
 internal static class FrameEndpoints
 {
     private const int MaxFrames = 10_000;
@@ -21,14 +21,14 @@ internal static class FrameEndpoints
         if (!context.TryReadUids(out var study, out var series, out var instance, out var problem)) return problem;
         if (!TryReadFrames(frames, out var numbers))
             return Problems.BadParameter(
-                "frames", "a list of frame numbers from 1 with commas between them, such as 1,2,3 (PS3.18 §10.1.1)");
+                "frames", "a list of frame numbers from 1, separated by commas, such as 1,2,3 (PS3.18 §10.1.1)");
         var negotiation = Negotiation.ForFrames(context.Request);
         if (numbers.Count > 1) negotiation = negotiation.MultipartOnly();
         if (negotiation.Forms.IsEmpty) return NotAcceptable();
 
         var path = new InstancePath(study!.Value, series!.Value, instance!.Value);
         var started = time.GetTimestamp();
-        // Of a list the first part would have left before the others are found missing.
+        // Check the whole list first: a missing frame cannot become a 404 after the first part was sent.
         if (numbers.Count > 1 && reader.LacksFrame(scope, path, numbers)) return Problems.NotFound("The instance has no such frame.");
         var first = await ReadAsync(0);
         using (first)
@@ -48,7 +48,7 @@ internal static class FrameEndpoints
                     $"{first.Backend} {scope.Path}/{path}/frames/{frames} {body.Head.TransferSyntax} {negotiation.Name}",
                     isMultipart: true);
                 if (!context.IsNotModified(all.Plain))
-                    await MultipartAnswer.WriteManyAsync(context, body, numbers.Count, ReadAsync, place => root + numbers[place]);
+                    await MultipartAnswer.WriteManyAsync(context, body, numbers.Count, ReadAsync, index => root + numbers[index]);
                 return Results.Empty;
             }
             var isMultipart = negotiation.Choose(body.Head)!.IsMultipart;
@@ -56,15 +56,15 @@ internal static class FrameEndpoints
             var tag = BodyTag.Create(
                 $"{first.Backend} {scope.Path}/{path}/frames/{numbers[0]} {Wrapping.GetContentType(body.Head)}", isMultipart);
             var wrapping = isMultipart ? Wrapping.Multipart(body.Head, location) : Wrapping.None(body.Head);
-            var coding = cache.Value.PacksFrames && PackedFrames.AreFor(body.Head) ? context.Request.ChooseCoding() : Coding.Identity;
+            var coding = cache.Value.PacksFrames && PackedFrames.CanPack(body.Head) ? context.Request.ChooseCoding() : Coding.Identity;
             if (coding != Coding.Identity)
                 await AnswerPackedAsync(context, first, new(first.Backend, $"{location} {tag.Plain}", coding), tag, wrapping, packedFrames);
             else if (!context.IsNotModified(tag.Plain)) await MultipartAnswer.WriteOneAsync(context, wrapping, body);
             return Results.Empty;
         }
 
-        Task<BodyResult> ReadAsync(int place) =>
-            reader.ReadAsync(scope, path, numbers[place], negotiation, Placement.MemoryAndDisk, context.RequestAborted);
+        Task<BodyResult> ReadAsync(int index) =>
+            reader.ReadAsync(scope, path, numbers[index], negotiation, Placement.MemoryAndDisk, context.RequestAborted);
     }
 
     private static async Task AnswerPackedAsync(
@@ -72,13 +72,13 @@ internal static class FrameEndpoints
     {
         var (body, response) = (found.Body!, context.Response);
         var packed = packedFrames.Find(key, body);
-        // Tags differ by coding (RFC 9110 §8.8.3.3). The pixels do not: whichever the client has will do.
+        // Tags differ by coding (RFC 9110 §8.8.3.3), but the pixels do not: either tag of the client validates.
         var (plainTag, packedTag) = (tag.Plain, tag.Coded(key.Coding));
         if (packed?.Body is not { } bytes)
         {
             if (context.IsNotModified(plainTag, packedTag)) return;
             await MultipartAnswer.WriteOneAsync(context, wrapping, body);
-            if (found.Status == CacheStatus.Hit && packed is null) packedFrames.Want(key, body, wrapping);
+            if (found.Status == CacheStatus.Hit && packed is null) packedFrames.Enqueue(key, body, wrapping);
             return;
         }
         if (context.IsNotModified(packedTag, plainTag)) return;
@@ -90,7 +90,8 @@ internal static class FrameEndpoints
     }
 
     private static IResult NotAcceptable() => Problems.NotAcceptable(
-        "Frames are given as multipart/related or, one alone, as a single part; of application/octet-stream or the type that they are stored in.");
+        "Frames are served as multipart/related or, for a single frame, as a single part; in application/octet-stream or the type "
+        + "in which they are stored.");
 
     private static bool TryReadFrames(string text, out List<int> numbers)
     {

@@ -5,18 +5,20 @@ using Proxy.Dicom;
 
 namespace Proxy.Retrieve;
 
-/// <summary>Remembers what a backend gave of a series: its stored form, and what it chose among several acceptable forms.</summary>
+/// <summary>Remembers the forms that a backend gave for a series: the stored form, and its choice among several acceptable forms.</summary>
 /// <remarks>
-/// With it a repeated request gets the same form from the cache as from the backend, and the next frame of a series is asked for
-/// at once in the form that can be had. It is a hint: when it was evicted or is outdated, the backend is asked again.
+/// A repeated request then gets the same form from the cache as from the backend, and the next frame of a series is requested
+/// directly in an available form. This is only a hint: when it was evicted or is outdated, the backend is asked again.
 /// </remarks>
 public sealed class GivenForms(MemoryTier memory)
 {
-    /// <summary>A backend may learn to transcode, or may have failed to only for a while.</summary>
+    /// <summary>Short, because a backend's failure to transcode may be temporary, and its configuration may change.</summary>
     private static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(10);
 
-    private const int Most = 4, BytesPerEntry = 400;
+    private const int MaxForms = 4, BytesPerEntry = 400;
 
+    /// <param name="Backend">The backend's name.</param>
+    /// <param name="Series">The series.</param>
     /// <param name="Accepted">The name of the negotiation.</param>
     private sealed record Key(string Backend, SeriesPath Series, string Accepted);
 
@@ -28,22 +30,22 @@ public sealed class GivenForms(MemoryTier memory)
 
     private sealed record Stored(string TransferSyntax);
 
-    /// <summary>What the backend gave to this negotiation, the newest first; each as it is kept.</summary>
+    /// <summary>The forms that the backend gave for this negotiation, newest first, as in their cache keys.</summary>
     public ImmutableArray<BodyFormat> Find(string backend, SeriesPath series, Negotiation negotiation) =>
         negotiation.Formats.Length > 1 && memory.TryFind<Forms>(new Key(backend, series, negotiation.Name), out var forms)
             ? forms.Formats
             : [];
 
-    /// <summary>The transfer syntax that the series is stored in, as far as one of its objects showed it.</summary>
+    /// <summary>The transfer syntax that the series is stored in, as seen in one of its objects; null when it is not known.</summary>
     public string? FindStored(string backend, SeriesPath series) =>
         memory.TryFind<Stored>(new StoredKey(backend, series), out var stored) ? stored.TransferSyntax : null;
 
-    /// <summary>Notes what a backend gave.</summary>
-    /// <param name="backend">Its name.</param>
+    /// <summary>Remembers the form that a backend gave.</summary>
+    /// <param name="backend">The backend's name.</param>
     /// <param name="series">The series of the object.</param>
-    /// <param name="negotiation">What was acceptable.</param>
-    /// <param name="asked">The one form that was asked for; null when several were.</param>
-    /// <param name="head">Of the body.</param>
+    /// <param name="negotiation">The acceptable forms.</param>
+    /// <param name="asked">The requested form; null when the request listed several.</param>
+    /// <param name="head">The head of the received body.</param>
     public void Note(string backend, SeriesPath series, Negotiation negotiation, BodyFormat? asked, EntryHead head)
     {
         if (head.TransferSyntax is not { } syntax) return;
@@ -53,8 +55,8 @@ public sealed class GivenForms(MemoryTier memory)
         var (given, known) = (new BodyFormat(head.MediaType, syntax).Canonical, Find(backend, series, negotiation));
         if (known is [var newest, ..] && newest == given) return;
         memory.Add(
-            new Key(backend, series, negotiation.Name), new Forms([given, .. known.Where(k => k != given).Take(Most - 1)]), BytesPerEntry,
-            Lifetime);
+            new Key(backend, series, negotiation.Name), new Forms([given, .. known.Where(k => k != given).Take(MaxForms - 1)]),
+            BytesPerEntry, Lifetime);
     }
 
     /// <summary>True when a request for the whole series failed in the last ten minutes, or the backend refuses such requests.</summary>
@@ -62,7 +64,7 @@ public sealed class GivenForms(MemoryTier memory)
         memory.TryFind<NoSeriesKey>(new NoSeriesKey(backend, null), out _)
             || memory.TryFind<NoSeriesKey>(new NoSeriesKey(backend, series), out _);
 
-    /// <summary>Notes that the backend gives instances, but not a whole series in one answer.</summary>
+    /// <summary>Remembers that the backend gives instances, but not a whole series in one answer.</summary>
     /// <param name="backend">The backend.</param>
     /// <param name="series">The series whose answer failed; null when the backend refuses every series.</param>
     public void NoteRefusesSeries(string backend, SeriesPath? series = null)

@@ -5,45 +5,45 @@ using Proxy.Wire;
 
 namespace Proxy.Retrieve;
 
-/// <summary>Moves a body from a backend into a fill, held to what it must be.</summary>
+/// <summary>Copies a body from a backend into an in-flight body while checking it.</summary>
 /// <remarks>
 /// <code>
-/// 1 start    the first bytes, until the check knows what they are: no client hears of anything before
-/// 2 hold     64 KiB, or what is there when the backend pauses: a small body is whole by then, or a clear error
-/// 3 pass     the rest as it comes; what is wrong from here on breaks the clients' connections
-/// 4 prove    length and end, before anything is kept
+/// 1 start    read the first bytes until the check identifies them; clients receive nothing before
+/// 2 hold     up to 64 KiB, or until the backend pauses: a small body is then complete, or fails with a clear error
+/// 3 pass     forward the rest as it arrives; an error from here on closes the clients' connections
+/// 4 prove    check length and end before anything is cached
 /// </code>
 /// </remarks>
 internal static class InFlightBodyCopy
 {
-    /// <summary>Bytes that are looked at before a client hears that something comes.</summary>
+    /// <summary>The number of bytes that are checked before clients receive any.</summary>
     private const int HeldBytes = 64 * 1024;
 
-    /// <summary>When a backend pauses for longer, what is there leaves.</summary>
+    /// <summary>When the backend pauses for longer, the received bytes are forwarded.</summary>
     private static readonly TimeSpan HeldFor = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>The one part of a multipart body, which proves its end.</summary>
+    /// <summary>Copies the only part of a multipart body, whose closing delimiter proves its end.</summary>
     /// <exception cref="MalformedAnswerException">
-    /// It is not what was asked for, not as long as declared, another part follows, or the closing delimiter is missing.
+    /// It is not the requested object, its length differs from the declared one, another part follows, or the closing delimiter is missing.
     /// </exception>
     public static async Task<EntryHead> PartAsync(
         MultipartReader multipart, EntryHead declared, BodyCheck check, InFlightBody inFlight, CancellationToken cancellation)
     {
         var head = await CopyAsync(multipart.ReadBodyAsync, declared, check, isEndProved: true, inFlight, cancellation);
         if (await multipart.ReadPartAsync(cancellation) is not null)
-            throw new MalformedAnswerException("More parts came than were asked for.");
+            throw new MalformedAnswerException("The answer has more parts than requested.");
         return head;
     }
 
-    /// <summary>A body that is no multipart.</summary>
+    /// <summary>Copies a body that is not multipart.</summary>
     /// <param name="body">Its bytes.</param>
-    /// <param name="declared">What the answer says of it.</param>
-    /// <param name="check">What it must be.</param>
-    /// <param name="isEndProved">A body that is cut shows by itself; else only its length can prove that it is whole.</param>
+    /// <param name="declared">The head that the answer declares.</param>
+    /// <param name="check">Checks that it is the requested object.</param>
+    /// <param name="isEndProved">True when the transport detects a truncated body; otherwise only its length can prove its end.</param>
     /// <param name="inFlight">Receives the bytes.</param>
-    /// <param name="cancellation">Ends the reading.</param>
+    /// <param name="cancellation">Cancels the reading.</param>
     /// <exception cref="MalformedAnswerException">
-    /// It is not what was asked for, nothing proves its end, or it is not as long as declared.
+    /// It is not the requested object, nothing proves its end, or its length differs from the declared one.
     /// </exception>
     public static Task<EntryHead> SingleAsync(
         Stream body, EntryHead declared, BodyCheck check, bool isEndProved, InFlightBody inFlight, CancellationToken cancellation) =>
@@ -51,8 +51,7 @@ internal static class InFlightBodyCopy
 
     private static async Task<EntryHead> CopyAsync(
         Func<Memory<byte>, CancellationToken, ValueTask<int>> read, EntryHead declared, BodyCheck check, bool isEndProved,
-        InFlightBody inFlight,
-        CancellationToken cancellation)
+        InFlightBody inFlight, CancellationToken cancellation)
     {
         var (head, length, isAtEnd) = await StartAsync(read, declared, check, isEndProved, inFlight, cancellation);
         var isOpen = false;
@@ -67,7 +66,8 @@ internal static class InFlightBodyCopy
             if (!isOpen && length >= HeldBytes) Open();
         }
         // 4
-        if (head.Length is { } promised && promised != length) throw new MalformedAnswerException("A body is not as long as it says.");
+        if (head.Length is { } promised && promised != length)
+            throw new MalformedAnswerException("The length of a body differs from its declared length.");
         check.CheckLength(head, length);
         return head with { Length = length };
 
@@ -88,27 +88,26 @@ internal static class InFlightBodyCopy
     // 1
     private static async Task<(EntryHead Head, long Length, bool IsAtEnd)> StartAsync(
         Func<Memory<byte>, CancellationToken, ValueTask<int>> read, EntryHead declared, BodyCheck check, bool isEndProved,
-        InFlightBody inFlight,
-        CancellationToken cancellation)
+        InFlightBody inFlight, CancellationToken cancellation)
     {
         var start = ArrayPool<byte>.Shared.Rent(HeldBytes);
-        var isLeft = false;
+        var isReadPending = false;
         try
         {
             EntryHead? head;
             var (length, isAtEnd) = (0, false);
             do
             {
-                isLeft = true;
+                isReadPending = true;
                 var count = await read(start.AsMemory(length, HeldBytes - length), cancellation);
-                isLeft = false;
+                isReadPending = false;
                 length += count;
                 isAtEnd = count == 0;
                 head = check.Read(declared, start.AsMemory(0, length), isAll: isAtEnd || length == HeldBytes);
             }
             while (head is null);
             if (!isEndProved && !check.KnowsLength(head))
-                throw new MalformedAnswerException("A body of one part declares no length, so nothing proves that it is whole.");
+                throw new MalformedAnswerException("A body that is not multipart declares no length, so nothing proves its end.");
 
             inFlight.Begin(head);
             for (var at = 0; at < length;)
@@ -123,8 +122,8 @@ internal static class InFlightBodyCopy
         }
         finally
         {
-            // A read that broke off may still write into it.
-            if (!isLeft) ArrayPool<byte>.Shared.Return(start);
+            // A cancelled read may still write into the buffer, so it must not return to the pool.
+            if (!isReadPending) ArrayPool<byte>.Shared.Return(start);
         }
     }
 }

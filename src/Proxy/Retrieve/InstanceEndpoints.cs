@@ -8,8 +8,8 @@ namespace Proxy.Retrieve;
 
 /// <summary>Whole instances: WADO-RS of a study, a series or an instance (PS3.18 §10.4.1.1.1).</summary>
 /// <remarks>
-/// One instance is kept like a frame. Those of a whole series or study are kept on disk only: in memory they would evict what is being
-/// read.
+/// A single instance is cached like a frame. Those of a whole series or study are cached on disk only: in memory they would evict
+/// the entries of the study on screen.
 /// </remarks>
 internal static class InstanceEndpoints
 {
@@ -29,7 +29,7 @@ internal static class InstanceEndpoints
             : await AnswerInstanceAsync(context, reader, time, new(study!.Value, series!.Value, instance!.Value), negotiation);
     }
 
-    /// <summary>One instance, as a single part or the one part of a multipart answer.</summary>
+    /// <summary>Sends one instance, as a single part or as the only part of a multipart answer.</summary>
     public static async Task<IResult> AnswerInstanceAsync(
         HttpContext context, BodyReader reader, TimeProvider time, InstancePath path, Negotiation negotiation)
     {
@@ -55,12 +55,13 @@ internal static class InstanceEndpoints
         var path = new SeriesPath(study!.Value, series!.Value);
         var result = await seriesReader.ReadAsync(context.GetScope(), path, bypassCache: false, context.RequestAborted);
         if (result.Metadata is not { } metadata)
-            return result.Failures.Count > 0 ? result.Failures.ToProblem() : Problems.NotFound("No backend holds it.");
+            return result.Failures.Count > 0 ? result.Failures.ToProblem() : Problems.NotFound("No backend holds this series.");
         return await AnswerAsync(context, bodies, time, [new(result.Backend, path, [.. metadata.Uids])], negotiation);
     }
 
     /// <summary>
-    /// Every series of the study from its owner. While a backend fails, the last known lists decide whether the rest is whole.
+    /// Sends every series of the study from its owner. While a backend fails, the last known series lists decide whether the answer
+    /// is complete.
     /// </summary>
     private static async Task<IResult> AnswerStudyAsync(
         HttpContext context, SeriesBodies bodies, SeriesReader seriesReader, SeriesListReader lists, Reloadable<RetrieveOptions> options,
@@ -73,12 +74,13 @@ internal static class InstanceEndpoints
         var places = await lists.LocateAsync(scope, study, returnEarly: false, bypassCache: false, stopped);
         var contents = await StudyContents.ReadAsync(
             places, scope, series => seriesReader.ReadAsync(scope, new(study, series), bypassCache: false, stopped),
-            (series, result) => bodies.HasAllAsync(WholeOf(series, result), negotiation, stopped));
+            (series, result) => bodies.HasAllAsync(GetInstances(series, result), negotiation, stopped));
         if (contents.FindProblem(options.Value) is { } failed) return failed;
         return await AnswerAsync(
-            context, bodies, time, [.. contents.Series.Select(s => WholeOf(s.Uid, s.Result))], negotiation, contents.Warn);
+            context, bodies, time, [.. contents.Series.Select(s => GetInstances(s.Uid, s.Result))], negotiation, contents.Warn);
 
-        SeriesInstances WholeOf(Uid series, SeriesResult result) => new(result.Backend, new(study, series), [.. result.Metadata!.Uids]);
+        SeriesInstances GetInstances(Uid series, SeriesResult result) =>
+            new(result.Backend, new(study, series), [.. result.Metadata!.Uids]);
     }
 
     private static async Task<IResult> AnswerAsync(
@@ -88,7 +90,7 @@ internal static class InstanceEndpoints
         var scope = context.GetScope();
         await using var parts = bodies.ReadAsync(scope, series, negotiation, context.RequestAborted)
             .GetAsyncEnumerator(context.RequestAborted);
-        if (!await parts.MoveNextAsync()) return Problems.NotFound("No backend holds an instance of it.");
+        if (!await parts.MoveNextAsync()) return Problems.NotFound("No backend holds an instance of this study or series.");
         if (parts.Current.Result.Body is not { } body) return NotFound(parts.Current.Result);
         SetHeaders(context, parts.Current.Result, body, time, isStored: false);
         warn?.Invoke(context.Response);
@@ -110,5 +112,6 @@ internal static class InstanceEndpoints
         result.Failures.Count > 0 ? result.Failures.ToProblem() : Problems.NotFound("No backend holds this instance.");
 
     private static IResult NotAcceptable() => Problems.NotAcceptable(
-        "Instances are given as multipart/related; type=\"application/dicom\"; one alone also as application/dicom; never in Implicit VR Little Endian or Explicit VR Big Endian.");
+        "Instances are served as multipart/related; type=\"application/dicom\", and a single instance also as application/dicom; never "
+        + "in Implicit VR Little Endian or Explicit VR Big Endian.");
 }

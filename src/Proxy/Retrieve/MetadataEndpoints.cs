@@ -12,9 +12,9 @@ namespace Proxy.Retrieve;
 internal static class MetadataEndpoints
 {
     /// <summary>
-    /// A study with more text than this is written anew each time, as it is read: ready, it would take long before its first byte.
+    /// A longer study answer is written while it is sent, and not cached: building it first would delay its first byte too much.
     /// </summary>
-    private const int MostReadyBytes = 8 * 1024 * 1024;
+    private const int MaxReadyBytes = 8 * 1024 * 1024;
 
     public static void MapMetadata(this IEndpointRouteBuilder root)
     {
@@ -43,7 +43,7 @@ internal static class MetadataEndpoints
         return Results.Empty;
     }
 
-    /// <summary>The bytes that a client gets are ready when another client of the same address got them before.</summary>
+    /// <summary>Sends the answer from the cache of ready answers, or writes it while it is sent.</summary>
     private static async Task SendReadyAsync(
         HttpContext context, ReadyMetadata ready, Func<IEnumerable<ReadOnlyMemory<byte>>> write, ReadyMetadata.Key key)
     {
@@ -72,7 +72,7 @@ internal static class MetadataEndpoints
     }
 
     /// <summary>
-    /// Every series of the study from its owner. One that cannot be had fails the whole, unless the settings allow a partial study.
+    /// Every series of the study from its owner. An unavailable series fails the request unless the settings allow a partial study.
     /// </summary>
     private static async Task<IResult> AnswerStudyAsync(
         HttpContext context, SeriesReader reader, SeriesListReader lists, ReadyMetadata ready, BulkTokens tokens,
@@ -82,7 +82,7 @@ internal static class MetadataEndpoints
         var started = time.GetTimestamp();
         var bypassCache = context.Request.BypassesCache();
         var places = await lists.LocateAsync(scope, study, returnEarly: false, bypassCache, context.RequestAborted);
-        // Metadata is in the store: a series whose holders fail is given as it was, marked stale.
+        // Metadata is in the store, so a series whose holders fail is served stale.
         var contents = await StudyContents.ReadAsync(
             places, scope, uid => reader.ReadAsync(scope, new(study, uid), bypassCache, context.RequestAborted),
             (_, _) => Task.FromResult(true));
@@ -94,11 +94,11 @@ internal static class MetadataEndpoints
         contents.Warn(context.Response);
         var metadata = series.ConvertAll(r => r.Metadata!);
         WarnOfOmissions(context.Response, metadata);
-        // That of a study with one series is that series' own, and so is the text.
+        // A study with one series has the hash of that series, and the same text.
         var hash = metadata.Aggregate(UInt128.Zero, (sum, m) => unchecked(sum * 31 + m.Hash)) ^ tokens.KeyId;
         if (context.IsNotModified($"W/\"{hash:x}\"")) return Results.Empty;
         var key = new ReadyMetadata.Key(hash, null, context.GetRootAddress(scope), context.Request.ChooseCoding());
-        if (metadata.Sum(m => (long)m.TextBytes) <= MostReadyBytes) await SendReadyAsync(context, ready, WriteAll, key);
+        if (metadata.Sum(m => (long)m.TextBytes) <= MaxReadyBytes) await SendReadyAsync(context, ready, WriteAll, key);
         else await SendPassingAsync(context, WriteAll, key.Coding);
         return Results.Empty;
 
@@ -115,7 +115,7 @@ internal static class MetadataEndpoints
     }
 
     private static IResult NotFound(IReadOnlyList<BackendFailure> failures) =>
-        failures.Count > 0 ? failures.ToProblem() : Problems.NotFound("No backend holds it.");
+        failures.Count > 0 ? failures.ToProblem() : Problems.NotFound("No backend holds this study or series.");
 
     private static void SetHeaders(
         HttpContext context, CacheStatus status, bool isPrefetched, TimeSpan age, TimeSpan elapsed, IReadOnlyList<BackendFailure> failures)
@@ -125,7 +125,7 @@ internal static class MetadataEndpoints
         response.SetAge(age);
         response.SetPrivate();
         if (status == CacheStatus.Miss) response.SetServerTiming(elapsed);
-        if (status == CacheStatus.Stale) response.AddWarning("What is kept is old, and no backend has confirmed it");
+        if (status == CacheStatus.Stale) response.AddWarning("The stored metadata is stale, and no backend has confirmed it");
         response.AddWarnings(failures);
         response.Headers.Vary = "Accept, Accept-Encoding";
     }
@@ -148,10 +148,10 @@ internal static class MetadataEndpoints
         yield return "]"u8.ToArray();
     }
 
-    private static ReadOnlyMemory<byte> Rooted(ReadOnlyMemory<byte> kept, ClientRoot root)
+    private static ReadOnlyMemory<byte> Rooted(ReadOnlyMemory<byte> stored, ClientRoot root)
     {
-        var output = new ArrayBufferWriter<byte>(kept.Length + kept.Length / 16 + 256);
-        DicomJsonWriter.Write(output, kept.Span, root);
+        var output = new ArrayBufferWriter<byte>(stored.Length + stored.Length / 16 + 256);
+        DicomJsonWriter.Write(output, stored.Span, root);
         return output.WrittenMemory;
     }
 }

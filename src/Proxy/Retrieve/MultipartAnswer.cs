@@ -5,29 +5,31 @@ using Proxy.Operations;
 
 namespace Proxy.Retrieve;
 
-/// <summary>Writes bodies to a client: one alone, or several as the parts of a multipart answer.</summary>
+/// <summary>Writes bodies to a client: a single body, or several as the parts of a multipart answer.</summary>
 internal static class MultipartAnswer
 {
-    /// <summary>How many parts are on their way at once.</summary>
+    /// <summary>The number of parts that are read concurrently.</summary>
     private const int MaxPending = 4;
 
+    /// <summary>Writes a single body.</summary>
     public static async Task WriteOneAsync(HttpContext context, Wrapping wrapping, IBody body)
     {
         var response = context.Response;
         response.SetInert();
         response.ContentType = wrapping.ContentType;
         if (body.Head.Length is { } length) response.ContentLength = wrapping.Opening.Length + length + wrapping.End.Length;
-        // What is written before the start goes through memory of its own.
+        // Bytes written before the start go through an extra buffer.
         await response.StartAsync(context.RequestAborted);
         response.BodyWriter.Write(wrapping.Opening);
         await BodyCopy.ToClientAsync(context, body, wrapping.End);
     }
 
-    /// <param name="context">The client.</param>
-    /// <param name="first">The first part, found already.</param>
-    /// <param name="count">Of all parts.</param>
-    /// <param name="read">Finds a part by its place, from 1 on: the first is <paramref name="first"/>.</param>
-    /// <param name="locate">The address of a part by its place, from 0 on.</param>
+    /// <summary>Writes a known number of parts.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="first">The first part, already found.</param>
+    /// <param name="count">The number of parts.</param>
+    /// <param name="read">Finds a part by its index, from 1 on; index 0 is <paramref name="first"/>.</param>
+    /// <param name="locate">The address of a part by its index, from 0 on.</param>
     public static async Task WriteManyAsync(
         HttpContext context, IBody first, int count, Func<int, Task<BodyResult>> read, Func<int, string> locate)
     {
@@ -39,14 +41,14 @@ internal static class MultipartAnswer
         output.Write(Wrapping.PartHead(isFirst: true, first.Head, locate(0)));
         await BodyCopy.ToClientAsync(context, first);
 
-        var coming = new Queue<Task<BodyResult>>();
+        var pending = new Queue<Task<BodyResult>>();
         try
         {
             for (int next = 1, written = 1; written < count; written++)
             {
                 await output.FlushAsync(context.RequestAborted);
-                while (next < count && coming.Count < MaxPending) coming.Enqueue(read(next++));
-                using var result = await coming.Dequeue();
+                while (next < count && pending.Count < MaxPending) pending.Enqueue(read(next++));
+                using var result = await pending.Dequeue();
                 if (result.Body is not { } body) throw new BrokenBodyException();
                 output.Write(Wrapping.PartHead(isFirst: false, body.Head, locate(written)));
                 await BodyCopy.ToClientAsync(context, body);
@@ -54,7 +56,7 @@ internal static class MultipartAnswer
         }
         finally
         {
-            foreach (var rest in coming)
+            foreach (var rest in pending)
                 _ = rest.ContinueWith(
                     static r => r.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion,
                     TaskScheduler.Default);
@@ -64,10 +66,10 @@ internal static class MultipartAnswer
     }
 
     /// <summary>
-    /// Writes parts as they come. A part that cannot be had breaks the connection: the answer would look complete without it.
+    /// Writes parts as they arrive. An unavailable part closes the connection: the answer would look complete without it.
     /// </summary>
-    /// <param name="context">The client.</param>
-    /// <param name="parts">At the first part, which has a body.</param>
+    /// <param name="context">The request.</param>
+    /// <param name="parts">Positioned at the first part, which has a body.</param>
     /// <param name="locate">The address of a part.</param>
     public static async Task WriteAllAsync(HttpContext context, IAsyncEnumerator<InstancePart> parts, Func<InstancePath, string> locate)
     {

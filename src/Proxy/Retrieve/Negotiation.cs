@@ -9,36 +9,36 @@ using Proxy.Operations;
 namespace Proxy.Retrieve;
 
 /// <summary>One form that a client accepts.</summary>
-/// <param name="Format">Of the body.</param>
-/// <param name="Rank">0 for the best; forms of one rank are equally acceptable.</param>
-/// <param name="IsMultipart">The body is a part of a multipart answer; else it is the whole answer.</param>
+/// <param name="Format">The form of the body.</param>
+/// <param name="Rank">0 for the best; forms of equal rank are equally acceptable.</param>
+/// <param name="IsMultipart">True when the body is a part of a multipart answer; false when it is the whole answer.</param>
 public sealed record AcceptedForm(BodyFormat Format, int Rank, bool IsMultipart)
 {
     /// <summary>
-    /// Asked for only when a better form turns out not to be allowed: it is not offered to the backend beside the others.
+    /// True for a form that is requested only after a better form proves to be forbidden: it is not offered together with the others.
     /// </summary>
     public bool IsLastResort { get; init; }
 }
 
 /// <summary>
-/// The forms of a frame or an instance that a client accepts, best first: what decides which is looked up, asked for and sent.
+/// The forms of a frame or an instance that a client accepts, best first. They determine the look-up, the request and the answer.
 /// </summary>
 /// <remarks>
 /// <code>
-/// accept= and Accept ──► forms by rank ──► 1 look up    the best rank; a lower one only when the backend gave it before
+/// accept= and Accept ──► forms by rank ──► 1 look up    the best rank; a lower rank only when the backend gave it before
 ///                                          2 ask        all forms in one Accept, then one by one
-///                                          3 choose     the form that the body meets decides how it is wrapped
+///                                          3 choose     the form that the body satisfies determines multipart or not
 /// </code>
-/// A wildcard means Explicit VR Little Endian and, where that cannot be had, the stored form (PS3.18 §8.7.3.5.2).
+/// A wildcard means Explicit VR Little Endian or, when that is not available, the stored form (PS3.18 §8.7.3.5.2).
 /// </remarks>
 public sealed class Negotiation
 {
-    /// <summary>Further alternatives of a client are ignored.</summary>
-    public const int MostAlternatives = 16;
+    /// <summary>The limit of alternatives per client; further alternatives are ignored.</summary>
+    public const int MaxAlternatives = 16;
 
-    private const int MostKnown = 256, MostKnownLength = 512;
+    private const int MaxKnown = 256, MaxKnownLength = 512;
 
-    /// <summary>Viewers repeat a few headers for every frame.</summary>
+    /// <summary>Parsed headers by their text, because viewers repeat a few headers for every frame.</summary>
     private static readonly ConcurrentDictionary<(string Header, bool AreFrames), Negotiation> Known = new();
 
     private readonly ImmutableArray<MediaType> _refused;
@@ -51,7 +51,7 @@ public sealed class Negotiation
         Name = Together.IsEmpty ? "" : $"{ToAccept(null)}{(Together.Length < Formats.Length ? ", " + Formats[^1].ToAccept() : "")}";
     }
 
-    /// <summary>Best first; empty when nothing acceptable can be given.</summary>
+    /// <summary>The accepted forms, best first; empty when no supported form is acceptable.</summary>
     public ImmutableArray<AcceptedForm> Forms { get; }
 
     /// <summary>The distinct formats of <see cref="Forms"/>, best first.</summary>
@@ -60,36 +60,34 @@ public sealed class Negotiation
     /// <summary>The formats that a backend is offered in one request.</summary>
     public ImmutableArray<BodyFormat> Together { get; }
 
-    /// <summary>The same for requests that accept the same formats in the same order.</summary>
+    /// <summary>Identifies the negotiation: equal for requests that accept the same formats in the same order.</summary>
     public string Name { get; }
 
     /// <summary>The forms of frames that a request accepts.</summary>
-    /// <param name="request">Of the client.</param>
     public static Negotiation ForFrames(HttpRequest request) => Read(request, areFrames: true);
 
     /// <summary>The forms of whole instances that a request accepts.</summary>
-    /// <param name="request">Of the client.</param>
     public static Negotiation ForInstances(HttpRequest request) => Read(request, areFrames: false);
 
-    /// <summary>The forms of frames among what is accepted.</summary>
-    public static Negotiation ForFrames(Accept accept) => Make(accept, areFrames: true);
+    /// <summary>The forms of frames among the accepted media types.</summary>
+    public static Negotiation ForFrames(Accept accept) => Create(accept, areFrames: true);
 
-    /// <summary>The forms of whole instances among what is accepted.</summary>
-    public static Negotiation ForInstances(Accept accept) => Make(accept, areFrames: false);
+    /// <summary>The forms of whole instances among the accepted media types.</summary>
+    public static Negotiation ForInstances(Accept accept) => Create(accept, areFrames: false);
 
-    /// <summary>One form alone.</summary>
+    /// <summary>A negotiation that accepts only this form.</summary>
     public static Negotiation Create(BodyFormat format) => new([new(format, 0, IsMultipart: true)], []);
 
-    /// <summary>Without the forms that cannot hold several bodies.</summary>
+    /// <summary>The same negotiation without the forms that cannot hold several bodies.</summary>
     public Negotiation MultipartOnly() =>
         Forms.All(f => f.IsMultipart) ? this : new([.. Forms.Where(f => f.IsMultipart)], _refused);
 
-    /// <summary>The best form that a body meets; null when the client does not accept it.</summary>
+    /// <summary>The best form that a body satisfies; null when the client does not accept the body.</summary>
     public AcceptedForm? Choose(EntryHead head) => Choose(head.MediaType, head.TransferSyntax);
 
-    /// <summary>The best form that a body meets; null when the client does not accept it.</summary>
-    /// <param name="mediaType">Of the body.</param>
-    /// <param name="transferSyntax">Of the body; null when it is not known.</param>
+    /// <summary>The best form that a body satisfies; null when the client does not accept the body.</summary>
+    /// <param name="mediaType">The media type of the body.</param>
+    /// <param name="transferSyntax">The transfer syntax of the body; null when it is not known.</param>
     public AcceptedForm? Choose(string mediaType, string? transferSyntax)
     {
         foreach (var type in _refused)
@@ -105,11 +103,11 @@ public sealed class Negotiation
 
     /// <summary>The Accept header that offers a backend every form, with weights.</summary>
     /// <param name="stored">
-    /// The transfer syntax that the series is probably stored in: it goes first among equals; null when it is not known.
+    /// The transfer syntax that the series is probably stored in, listed first among equals; null when it is not known.
     /// </param>
     /// <remarks>
-    /// The best stands first and last: some servers take the first that they understand, Orthanc 1.10 takes the last, and both
-    /// ignore weights. A second mention means the same as the first.
+    /// The best form comes first and again last: some servers use the first form that they understand, Orthanc 1.10 uses the last,
+    /// and both ignore weights. Repeating a form does not change its meaning.
     /// </remarks>
     public string ToAccept(string? stored)
     {
@@ -136,14 +134,14 @@ public sealed class Negotiation
     private static Negotiation Read(HttpRequest request, bool areFrames)
     {
         var header = request.Headers.Accept.ToString();
-        if (header.Length > MostKnownLength || request.Query.ContainsKey("accept")) return Make(request.ReadAccept(), areFrames);
+        if (header.Length > MaxKnownLength || request.Query.ContainsKey("accept")) return Create(request.ReadAccept(), areFrames);
         if (Known.TryGetValue((header, areFrames), out var known)) return known;
-        var made = Make(Accept.Parse(header), areFrames);
-        if (Known.Count < MostKnown) Known.TryAdd((header, areFrames), made);
-        return made;
+        var parsed = Create(Accept.Parse(header), areFrames);
+        if (Known.Count < MaxKnown) Known.TryAdd((header, areFrames), parsed);
+        return parsed;
     }
 
-    private static Negotiation Make(Accept accept, bool areFrames)
+    private static Negotiation Create(Accept accept, bool areFrames)
     {
         var forms = new List<AcceptedForm>();
         if (accept.IsAbsent)
@@ -155,15 +153,16 @@ public sealed class Negotiation
             var alternatives = 0;
             foreach (var (type, rank) in accept.Types)
             {
-                if (Add(type, rank) && ++alternatives == MostAlternatives) break;
+                if (Add(type, rank) && ++alternatives == MaxAlternatives) break;
             }
         }
         var refused = accept.Refused.Select(Inner).ToImmutableArray();
         forms.RemoveAll(
-            f => f.Format.TransferSyntax != BodyFormat.Any && refused.Any(r => Refuses(r, f.Format.MediaType, f.Format.TransferSyntax)));
+            f => f.Format.TransferSyntax != BodyFormat.Any
+                && refused.Any(r => Refuses(r, f.Format.MediaType, f.Format.TransferSyntax)));
         return new([.. forms.OrderBy(f => f.Rank).DistinctBy(f => (f.Format, f.IsMultipart))], refused);
 
-        // Each rank of the client has room for a fallback behind it.
+        // Ranks are doubled, so that each rank of the client can have a fallback behind it.
         bool Add(MediaType type, int rank)
         {
             var isMultipart = type.Is(MediaType.MultipartRelated) || type.Type is "*/*" or "multipart/*";
@@ -176,11 +175,12 @@ public sealed class Negotiation
             forms.Add(new(format, 2 * rank, isMultipart));
             if (named is null && (isWildcard || !areFrames))
                 forms.Add(new(format with { TransferSyntax = BodyFormat.Any }, 2 * rank + 1, isMultipart));
-            // What is stored may be in a transfer syntax that is never sent (PS3.18 §8.7.3).
+            // The stored transfer syntax may be one that is never sent (PS3.18 §8.7.3).
             if (named == BodyFormat.Any && !areFrames)
-                forms.Add(new(
-                    format with { TransferSyntax = BodyFormat.ExplicitLittleEndian }, 2 * rank + 1, isMultipart)
-                { IsLastResort = true });
+            {
+                var fallback = format with { TransferSyntax = BodyFormat.ExplicitLittleEndian };
+                forms.Add(new(fallback, 2 * rank + 1, isMultipart) { IsLastResort = true });
+            }
             return true;
         }
 

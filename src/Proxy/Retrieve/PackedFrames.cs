@@ -8,44 +8,46 @@ using Proxy.Operations;
 namespace Proxy.Retrieve;
 
 /// <summary>
-/// Answers of one uncompressed frame, kept packed for clients that take it so: half the bytes for a CT, a quarter for an ultrasound.
+/// Caches compressed answers with one uncompressed frame, for clients that accept a content coding: half the bytes for a CT, a
+/// quarter for an ultrasound.
 /// </summary>
 /// <remarks>
 /// <code>
-/// 1 miss         as it is
-/// 2 hit          as it is; behind the answer a job is left here
-/// 3 the job      packs the whole answer, on a thread of its own, one at a time; what does not pay is marked
-/// 4 hit          packed
+/// 1 miss         send the frame uncompressed
+/// 2 hit          send the frame uncompressed, then queue a job
+/// 3 the job      compresses the whole answer, on a thread of its own, one at a time; an answer that saves too little is marked
+/// 4 hit          send the compressed answer
 /// </code>
-/// What is packed stands beside the body that it was made of and is given only for that one: who asks has found the body
-/// first, and so neither a purge nor another owner of the series has to be told here. Jobs that are too many are dropped:
-/// the next hit leaves another.
+/// A compressed answer is stored beside the body that it was made from, and is used only for that body. A client finds the body
+/// first, so a purge or a new owner of the series needs no notification here. Jobs beyond the queue's limit are dropped; the next
+/// hit queues another.
 /// </remarks>
 public sealed class PackedFrames(MemoryTier memory, ILogger<PackedFrames> log) : BackgroundService
 {
-    /// <summary>Below this little is saved; above it one job takes too long.</summary>
-    private const long LeastBytes = 4 * 1024, MostBytes = 16 * 1024 * 1024;
+    /// <summary>Below the minimum little is saved; above the maximum one job takes too long.</summary>
+    private const long MinBytes = 4 * 1024, MaxBytes = 16 * 1024 * 1024;
 
-    /// <summary>Jobs that wait, and what they keep from being freed when it leaves the memory tier meanwhile.</summary>
-    private const int MostJobs = 512;
+    /// <summary>The limits of queued jobs, and of the memory that they hold after the memory tier has evicted it.</summary>
+    private const int MaxJobs = 512;
 
-    private const long MostWaitingBytes = 32 * 1024 * 1024;
+    private const long MaxQueuedBytes = 32 * 1024 * 1024;
 
-    private readonly BlockingCollection<Job> _jobs = new(MostJobs);
-    private readonly ConcurrentDictionary<Key, bool> _waiting = new();
+    private readonly BlockingCollection<Job> _jobs = new(MaxJobs);
+    private readonly ConcurrentDictionary<Key, bool> _queued = new();
     private readonly Lock _lock = new();
-    private long _waitingBytes;
+    private long _queuedBytes;
     private int _purges;
 
-    /// <summary>All that the bytes of an answer depend on, but for the body itself.</summary>
-    /// <param name="Backend">That gave the body.</param>
-    /// <param name="Answer">The name of the answer as it is unpacked.</param>
-    /// <param name="Coding">How it is packed.</param>
+    /// <summary>Everything that the bytes of an answer depend on, except the body itself.</summary>
+    /// <param name="Backend">The backend of the body.</param>
+    /// <param name="Answer">The name of the uncompressed answer.</param>
+    /// <param name="Coding">The content coding.</param>
     public sealed record Key(string Backend, string Answer, Coding Coding);
 
-    /// <param name="Stored">When the body came that it was made of.</param>
-    /// <param name="Head">What that body is.</param>
-    /// <param name="Body">The answer; null when packing it saves less than a fifth.</param>
+    /// <summary>A compressed answer.</summary>
+    /// <param name="Stored">The time at which the original body was stored.</param>
+    /// <param name="Head">The head of the original body.</param>
+    /// <param name="Body">The answer; null when the compression saves less than a fifth.</param>
     public sealed record Packed(DateTimeOffset Stored, EntryHead Head, byte[]? Body);
 
     private sealed record Job(
@@ -54,52 +56,54 @@ public sealed class PackedFrames(MemoryTier memory, ILogger<PackedFrames> log) :
         public long Bytes => Head.Length!.Value;
     }
 
-    /// <summary>Whether such frames are packed: only those that are not compressed already.</summary>
-    public static bool AreFor(EntryHead head) =>
+    /// <summary>True for frames worth compressing: uncompressed, and of a suitable size.</summary>
+    public static bool CanPack(EntryHead head) =>
         head is
         {
             MediaType: MediaType.OctetStream, TransferSyntax: TransferSyntax.ImplicitLittleEndian or BodyFormat.ExplicitLittleEndian,
-            Length: >= LeastBytes and <= MostBytes
+            Length: >= MinBytes and <= MaxBytes
         };
 
-    /// <summary>The packed answer that was made of this very body; null when there is none yet.</summary>
+    /// <summary>The compressed answer made from exactly this body; null when there is none yet.</summary>
     public Packed? Find(Key key, IBody body) =>
         memory.TryFind<Packed>(key, out var packed) && packed.Stored == body.Stored && packed.Head == body.Head ? packed : null;
 
-    /// <summary>Leaves a job for the next time; not when the body is not in memory.</summary>
-    public void Want(Key key, IBody body, Wrapping wrapping)
+    /// <summary>Queues a job for the next request; does nothing when the body is not in memory.</summary>
+    public void Enqueue(Key key, IBody body, Wrapping wrapping)
     {
-        if (!AreFor(body.Head) || body is not MemoryBody { Lasting: { } pieces, Stored: { } stored }) return;
-        if (Interlocked.Read(ref _waitingBytes) > MostWaitingBytes || !_waiting.TryAdd(key, true)) return;
+        if (!CanPack(body.Head) || body is not MemoryBody { Lasting: { } pieces, Stored: { } stored }) return;
+        if (Interlocked.Read(ref _queuedBytes) > MaxQueuedBytes || !_queued.TryAdd(key, true)) return;
         var job = new Job(key, body.Head, stored, pieces, wrapping, Volatile.Read(ref _purges));
-        Interlocked.Add(ref _waitingBytes, job.Bytes);
-        if (!_jobs.TryAdd(job)) Leave(job);
+        Interlocked.Add(ref _queuedBytes, job.Bytes);
+        if (!_jobs.TryAdd(job)) Release(job);
     }
 
-    /// <summary>What was to be packed is purged: nothing that waits here is kept.</summary>
+    /// <summary>Called when the bodies are purged: the result of a queued job is then discarded.</summary>
     public void Purge()
     {
         lock (_lock) _purges++;
     }
 
+    /// <inheritdoc/>
     public override void Dispose()
     {
         base.Dispose();
         _jobs.Dispose();
     }
 
+    /// <inheritdoc/>
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
         Task.Factory.StartNew(() => Run(stoppingToken), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
     private void Run(CancellationToken stopping)
     {
-        // Where the system heeds it, clients that wait go first.
+        // On systems that honour priorities, client requests run first.
         Thread.CurrentThread.Priority = ThreadPriority.Lowest;
         while (TryTake(out var job, stopping))
         {
             try
             {
-                Keep(job, Pack(job));
+                Add(job, Pack(job));
             }
             catch (Exception e)
             {
@@ -107,7 +111,7 @@ public sealed class PackedFrames(MemoryTier memory, ILogger<PackedFrames> log) :
             }
             finally
             {
-                Leave(job);
+                Release(job);
             }
         }
     }
@@ -121,7 +125,7 @@ public sealed class PackedFrames(MemoryTier memory, ILogger<PackedFrames> log) :
         }
         catch (OperationCanceledException)
         {
-            // The process ends.
+            // The process is stopping.
             return false;
         }
     }
@@ -132,7 +136,7 @@ public sealed class PackedFrames(MemoryTier memory, ILogger<PackedFrames> log) :
         return new(job.Stored, job.Head, body.Length <= job.Bytes / 5 * 4 ? body : null);
     }
 
-    private void Keep(Job job, Packed packed)
+    private void Add(Job job, Packed packed)
     {
         lock (_lock)
         {
@@ -140,9 +144,9 @@ public sealed class PackedFrames(MemoryTier memory, ILogger<PackedFrames> log) :
         }
     }
 
-    private void Leave(Job job)
+    private void Release(Job job)
     {
-        Interlocked.Add(ref _waitingBytes, -job.Bytes);
-        _waiting.TryRemove(job.Key, out _);
+        Interlocked.Add(ref _queuedBytes, -job.Bytes);
+        _queued.TryRemove(job.Key, out _);
     }
 }

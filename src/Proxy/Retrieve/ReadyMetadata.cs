@@ -7,73 +7,73 @@ using Proxy.Operations;
 namespace Proxy.Retrieve;
 
 /// <summary>
-/// Metadata answers that are ready to be sent, within the budget of the memory tier. However many want the same one, it is made once.
+/// Caches complete metadata answers, within the budget of the memory tier. Concurrent requests for an answer build it once.
 /// </summary>
 /// <remarks>
-/// An answer contains the address that the client used. A client can name any address, so answers are kept for a few
-/// addresses only; those for others are written as they leave.
+/// An answer contains the address that the client used. A client can name any address, so answers are cached for a few addresses
+/// only; an answer for another address is written while it is sent.
 /// </remarks>
-/// <param name="memory">Where they are kept.</param>
+/// <param name="memory">Stores the answers.</param>
 /// <param name="time">The clock.</param>
 public sealed class ReadyMetadata(MemoryTier memory, TimeProvider time)
 {
-    /// <summary>So many addresses: the proxy's own names, of both schemes, with the roots of some backends.</summary>
-    public const int MostRoots = 32;
+    /// <summary>The limit of addresses: the proxy's own names, in both schemes, with the roots of some backends.</summary>
+    public const int MaxRoots = 32;
 
-    /// <summary>An address gives way to another when nothing was made for it for this time.</summary>
+    /// <summary>An address may be replaced when no answer was built for it for this time.</summary>
     public static readonly TimeSpan RootIdleAfter = TimeSpan.FromMinutes(10);
 
     private readonly ConcurrentDictionary<string, long> _roots = new(StringComparer.Ordinal);
-    private readonly SingleFlight<Key, byte[]> _making = new();
+    private readonly SingleFlight<Key, byte[]> _inFlight = new();
 
-    /// <summary>An answer takes three times its size while it is made: no more at once than there are processors.</summary>
-    private readonly SemaphoreSlim _makers = new(Environment.ProcessorCount);
+    /// <summary>Building an answer takes three times its size in memory, so the limit is the number of processors.</summary>
+    private readonly SemaphoreSlim _builders = new(Environment.ProcessorCount);
 
-    /// <summary>What an answer depends on.</summary>
-    /// <param name="Metadata">A hash of what it says.</param>
-    /// <param name="Instance">The one that it is about; null for all.</param>
-    /// <param name="Root">The root as the client addressed it.</param>
-    /// <param name="Coding">How it is packed.</param>
+    /// <summary>Everything that an answer depends on.</summary>
+    /// <param name="Metadata">A hash of the metadata.</param>
+    /// <param name="Instance">The requested instance; null for all.</param>
+    /// <param name="Root">The root as the client addresses it.</param>
+    /// <param name="Coding">The content coding.</param>
     public sealed record Key(UInt128 Metadata, Uid? Instance, string Root, Coding Coding);
 
-    /// <summary>The answer; null when it is not kept for this address, and has to be written as it leaves.</summary>
-    /// <param name="key">Which.</param>
-    /// <param name="write">Gives its text, piece by piece.</param>
-    /// <param name="cancellation">The client leaves; it is made as long as another waits.</param>
+    /// <summary>The answer; null when answers for this address are not cached, so that it must be written while it is sent.</summary>
+    /// <param name="key">Identifies the answer.</param>
+    /// <param name="write">Writes its text, piece by piece.</param>
+    /// <param name="cancellation">Cancelled when the client disconnects; the build continues while another client waits.</param>
     public ValueTask<byte[]?> GetAsync(Key key, Func<IEnumerable<ReadOnlyMemory<byte>>> write, CancellationToken cancellation)
     {
         if (memory.TryFind<byte[]>(key, out var ready)) return new(ready);
-        return IsKeptFor(key.Root) ? new(MakeAsync(key, write, cancellation)) : new((byte[]?)null);
+        return IsCachedFor(key.Root) ? new(BuildAsync(key, write, cancellation)) : new((byte[]?)null);
     }
 
-    private async Task<byte[]?> MakeAsync(Key key, Func<IEnumerable<ReadOnlyMemory<byte>>> write, CancellationToken cancellation)
+    private async Task<byte[]?> BuildAsync(Key key, Func<IEnumerable<ReadOnlyMemory<byte>>> write, CancellationToken cancellation)
     {
-        var (body, _) = await _making.RunAsync(
+        var (body, _) = await _inFlight.RunAsync(
             key,
             async stopped =>
             {
-                // Another may have made it between the look and now.
+                // Another request may have built it since the first look-up.
                 if (memory.TryFind<byte[]>(key, out var ready)) return ready;
-                await _makers.WaitAsync(stopped);
+                await _builders.WaitAsync(stopped);
                 try
                 {
-                    var made = Packing.Pack(write(), key.Coding);
-                    memory.Add(key, made, made.Length);
-                    return made;
+                    var answer = Packing.Pack(write(), key.Coding);
+                    memory.Add(key, answer, answer.Length);
+                    return answer;
                 }
                 finally
                 {
-                    _makers.Release();
+                    _builders.Release();
                 }
             },
             cancellation);
         return body;
     }
 
-    private bool IsKeptFor(string root)
+    private bool IsCachedFor(string root)
     {
         var now = time.GetTimestamp();
-        if (_roots.ContainsKey(root) || _roots.Count < MostRoots)
+        if (_roots.ContainsKey(root) || _roots.Count < MaxRoots)
         {
             _roots[root] = now;
             return true;

@@ -2,12 +2,13 @@ using Proxy.Operations;
 
 namespace Proxy.Retrieve;
 
-/// <summary>How whole studies are retrieved.</summary>
+/// <summary>Settings for the retrieval of whole studies.</summary>
 /// <param name="AllowPartial">
-/// Whether a whole study is given without the series that only failed backends hold. Default: false, the answer is 503.
+/// True to serve a whole study without the series that only failed backends hold. Default: false, the answer is 503.
 /// </param>
 public sealed record RetrieveOptions(bool AllowPartial)
 {
+    /// <summary>Reads the section <c>Retrieve</c>.</summary>
     public static RetrieveOptions Read(SettingsReader settings)
     {
         settings.RefuseOthers("Retrieve", "AllowPartial");

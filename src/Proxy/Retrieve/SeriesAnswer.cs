@@ -11,21 +11,21 @@ using Proxy.Wire.Part10;
 
 namespace Proxy.Retrieve;
 
-/// <summary>Asks a backend for a whole series in one request, and gives each instance to the clients as it arrives.</summary>
+/// <summary>Requests a whole series in one answer; each instance is forwarded to the clients as it arrives, and cached.</summary>
 /// <remarks>
 /// <code>
 /// backend ──► multipart ──► identity and form of the part ──► in-flight body of the instance ──► clients
 ///                                                                 └──► disk
 /// </code>
-/// Clients that want the same series in the same forms share one request. Parts that no client wants or accepts are skipped.
-/// With a disk the backend is read at its own pace, without one at the pace of the slowest client.
+/// Clients that request the same series in the same forms share one request. Parts that no client requested or accepts are skipped.
+/// With a disk tier the backend is read at its own pace, without a disk tier at the pace of the slowest client.
 /// </remarks>
 public sealed class SeriesAnswer
 {
-    /// <summary>Bytes at the start of a part that are searched for its identity.</summary>
+    /// <summary>The bytes of a part that are searched for its identity; values not found there stay unknown.</summary>
     private const int MaxStartBytes = 64 * 1024;
 
-    /// <summary>Parts beyond the instances of the series, such as duplicates, after which the answer is given up.</summary>
+    /// <summary>The limit of unrequested parts, such as duplicates; beyond it the answer fails.</summary>
     private const int MaxUnwantedParts = 1000;
 
     private readonly BackendClient _client;
@@ -34,6 +34,7 @@ public sealed class SeriesAnswer
     private readonly BackendScheduler _scheduler;
     private readonly ConcurrentDictionary<(string Backend, SeriesPath Path, string Forms), SeriesTransfer> _running = new();
 
+    /// <summary>Creates the reader, which follows the removals of the cache.</summary>
     public SeriesAnswer(BackendClient client, EntryCache cache, GivenForms given, BackendScheduler scheduler)
     {
         (_client, _cache, _given, _scheduler) = (client, cache, given, scheduler);
@@ -41,12 +42,12 @@ public sealed class SeriesAnswer
     }
 
     /// <summary>
-    /// The wanted instances of the answer: fewer when it ends early or a part is unusable, none when the backend refuses.
+    /// The requested instances in the answer: fewer when it ends early or a part is unusable, none when the backend refuses.
     /// </summary>
     /// <param name="backend">The owner of the series.</param>
-    /// <param name="series">The wanted instances.</param>
+    /// <param name="series">The requested instances.</param>
     /// <param name="negotiation">The acceptable forms.</param>
-    /// <param name="cancellation">Cancelled when the client leaves.</param>
+    /// <param name="cancellation">Cancelled when the client disconnects.</param>
     public async IAsyncEnumerable<InstancePart> ReadAsync(
         BackendOptions backend, SeriesInstances series, Negotiation negotiation, [EnumeratorCancellation] CancellationToken cancellation)
     {
@@ -76,7 +77,7 @@ public sealed class SeriesAnswer
     }
 
     /// <summary>
-    /// The body of an instance that arrived; null when it was refused or is in the cache no more: it has to be asked for alone.
+    /// The body of an arrived instance; null when it failed or was evicted, so that it must be requested alone.
     /// </summary>
     private async Task<BodyResult?> OpenAsync(SeriesArrival arrival, string backend, bool isCollapsed, CancellationToken cancellation)
     {
@@ -97,7 +98,7 @@ public sealed class SeriesAnswer
         }
         catch (OperationCanceledException)
         {
-            // The last client has left.
+            // The last client has disconnected.
         }
         finally
         {
@@ -106,7 +107,7 @@ public sealed class SeriesAnswer
         }
     }
 
-    /// <summary>Asks for one form after the other until the backend gives parts.</summary>
+    /// <summary>Asks in one form after the other until the backend gives parts. After a failure, instances are requested alone.</summary>
     private async Task AskAsync(SeriesTransfer transfer, BackendOptions backend, SeriesInstances series, Negotiation negotiation)
     {
         var path = series.Path;
@@ -121,7 +122,7 @@ public sealed class SeriesAnswer
                 transfer.Stopped);
             failure = answer.Failure;
             if (failure is null) return;
-            // The same answer would fail at the same place again.
+            // A repeated request would fail at the same position.
             if (left.Count < series.Instances.Count || failure.Error == BackendError.BadAnswer)
                 _given.NoteRefusesSeries(backend.Name, path);
             if (failure.Status is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed or HttpStatusCode.NotAcceptable
@@ -137,7 +138,7 @@ public sealed class SeriesAnswer
     /// <param name="Path">The series.</param>
     /// <param name="Negotiation">The acceptable forms.</param>
     /// <param name="Asked">The forms of this request.</param>
-    /// <param name="Left">Wanted instances that have not arrived.</param>
+    /// <param name="Left">The requested instances that have not arrived.</param>
     private sealed record Request(
         SeriesTransfer Transfer, string Backend, SeriesPath Path, Negotiation Negotiation, AskedForms Asked, HashSet<Uid> Left);
 
@@ -163,7 +164,7 @@ public sealed class SeriesAnswer
         }
     }
 
-    /// <summary>Copies one part into the body of its instance, which the clients have joined by then.</summary>
+    /// <summary>Copies one part into the in-flight body of its instance, after the clients have joined it.</summary>
     private async Task CopyPartAsync(
         MultipartReader multipart, Request request, InstancePath path, EntryHead head, ReadOnlyMemory<byte> start)
     {
@@ -195,8 +196,8 @@ public sealed class SeriesAnswer
     private static TaskCompletionSource NewGate() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>
-    /// The transfer reads along, so that a client that leaves or lags does not end the copy. Without a file the writer waits for every
-    /// reader.
+    /// Reads the body in addition to the clients, so that a slow or disconnected client does not end the copy. Without a file the writer
+    /// waits for every reader.
     /// </summary>
     private static async Task DrainAsync(InFlightBody.Reader reader, CancellationToken cancellation)
     {
@@ -206,17 +207,17 @@ public sealed class SeriesAnswer
             {
                 while (!(await reader.ReadAsync(cancellation)).IsEmpty)
                 {
-                    // The bytes are in the cache or with the clients.
+                    // The cache and the clients have the bytes.
                 }
             }
             catch (Exception e) when (e is BrokenBodyException or OperationCanceledException)
             {
-                // The copy reports the failure; after the last client has left it ends with this reader.
+                // The copy reports the failure. After the last client has disconnected, it ends with this reader.
             }
         }
     }
 
-    /// <summary>The first bytes of a part, up to its identity.</summary>
+    /// <summary>Reads the first bytes of a part, until they identify its instance.</summary>
     private static async Task<(Part10Identity Identity, ReadOnlyMemory<byte> Start)> ReadStartAsync(
         MultipartReader multipart, CancellationToken cancellation)
     {
@@ -232,7 +233,7 @@ public sealed class SeriesAnswer
         }
     }
 
-    /// <summary>Copies one part. An error in it is an error of the whole answer.</summary>
+    /// <summary>Copies one part. An error in the part fails the whole answer.</summary>
     private async Task<BackendAnswer<EntryHead>> CopyBodyAsync(
         MultipartReader multipart, Request request, EntryHead head, ReadOnlyMemory<byte> start, InFlightBody body,
         TaskCompletionSource copied, CancellationToken stopped)
@@ -252,17 +253,18 @@ public sealed class SeriesAnswer
             var length = (long)start.Length;
             for (int count; (count = await multipart.ReadBodyAsync(await body.GetRoomAsync(stopped), stopped)) > 0; length += count)
                 body.Commit(count);
-            if (head.Length is { } declared && declared != length) throw new MalformedAnswerException("A part is not as long as it says.");
+            if (head.Length is { } declared && declared != length)
+                throw new MalformedAnswerException("The length of a part differs from its declared length.");
             copied.SetResult();
             return new(head with { Length = length });
         }
         catch (Exception e)
         {
-            // The next answer would fail at the same place. Noted before clients see the failure: they may ask again at once.
+            // Remember the refusal before clients see the failure, because they may retry immediately.
             if (e is not OperationCanceledException) _given.NoteRefusesSeries(request.Backend, request.Path);
             copied.TrySetException(e);
             if (e is OperationCanceledException) throw;
-            return new(new BackendFailure(request.Backend, BackendError.BadAnswer, "the body was cut off"));
+            return new(new BackendFailure(request.Backend, BackendError.BadAnswer, "the body was truncated"));
         }
     }
 

@@ -5,48 +5,48 @@ using Proxy.Dicom;
 
 namespace Proxy.Retrieve;
 
-/// <summary>A series of which every instance is wanted.</summary>
-/// <param name="Backend">Its owner.</param>
+/// <summary>A series and all its instances.</summary>
+/// <param name="Backend">The owner of the series.</param>
 /// <param name="Path">The series.</param>
-/// <param name="Instances">By the owner's metadata.</param>
+/// <param name="Instances">The instances in the owner's metadata.</param>
 public sealed record SeriesInstances(string Backend, SeriesPath Path, IReadOnlyList<Uid> Instances);
 
 /// <summary>One instance of a whole study or series.</summary>
-/// <param name="Path">Which.</param>
-/// <param name="Result">Its body, to be disposed of; without a body: why there is none.</param>
+/// <param name="Path">The instance.</param>
+/// <param name="Result">Its body, which the receiver disposes, or the failures when there is no body.</param>
 public sealed record InstancePart(InstancePath Path, BodyResult Result);
 
 /// <summary>
-/// Gives every instance of a study or a series to a client: a series that is not cached comes in one answer of its owner.
+/// Reads every instance of a study or a series for a client. A series that is not cached comes in one answer from its owner.
 /// </summary>
 /// <remarks>
 /// <code>
 /// 1 whole      the owner's answer, part by part as it arrives; each part is cached as an instance
-/// 2 first      nothing came: the first instance from any holder of the series
+/// 2 first      when no part arrived: the first instance from any holder of the series
 /// 3 alone      the remaining instances, from the same backend, a few at once
 /// </code>
-/// All instances of a series come from one backend: once an instance has left, no other holder stands in.
-/// Parts come in the order of the owner's answer.
+/// All instances of a series come from one backend: once an instance was sent, no other holder replaces it.
+/// The parts of a whole answer keep the owner's order.
 /// </remarks>
-public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, CachedBodies kept, GivenForms given, BodyReader reader)
+public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, CachedBodies cached, GivenForms given, BodyReader reader)
 {
-    /// <summary>Instances that are asked for at once when they are asked for alone.</summary>
-    private const int AtOnce = 4;
+    /// <summary>The limit of single instances that are requested concurrently.</summary>
+    private const int MaxConcurrent = 4;
 
-    /// <summary>All instances of several series, one series after the other.</summary>
+    /// <summary>Reads all instances of several series, one series after the other.</summary>
     public async IAsyncEnumerable<InstancePart> ReadAsync(
         BackendScope scope, IReadOnlyList<SeriesInstances> series, Negotiation negotiation,
         [EnumeratorCancellation] CancellationToken cancellation)
     {
-        foreach (var one in series)
+        foreach (var whole in series)
         {
-            await foreach (var part in ReadAsync(scope, one, negotiation, cancellation)) yield return part;
+            await foreach (var part in ReadAsync(scope, whole, negotiation, cancellation)) yield return part;
         }
     }
 
     /// <summary>True when every instance is cached in an acceptable form.</summary>
     public async Task<bool> HasAllAsync(SeriesInstances series, Negotiation negotiation, CancellationToken cancellation) =>
-        await CountMissingAsync(series, negotiation, most: 0, cancellation) == 0;
+        await CountMissingAsync(series, negotiation, max: 0, cancellation) == 0;
 
     private async IAsyncEnumerable<InstancePart> ReadAsync(
         BackendScope scope, SeriesInstances series, Negotiation negotiation, [EnumeratorCancellation] CancellationToken cancellation)
@@ -54,7 +54,7 @@ public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, Cach
         var left = series.Instances.ToList();
         var owner = backends.Find(series.Backend);
         BackendOptions? source = null;
-        // 1: when only a few are missing, the others need not travel again.
+        // 1: when only a few instances are missing, do not transfer the cached ones again.
         var few = left.Count / 4;
         if (owner is not null && !given.RefusesSeries(owner.Name, series.Path)
             && await CountMissingAsync(series, negotiation, few, cancellation) > few)
@@ -66,7 +66,7 @@ public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, Cach
                 yield return part;
             }
         }
-        // 2: the first one decides which backend gives them all.
+        // 2: the backend of the first instance gives all others too.
         if (source is null && left.Count > 0)
         {
             var path = new InstancePath(series.Path.Study, series.Path.Series, left[0]);
@@ -76,20 +76,20 @@ public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, Cach
             yield return new(path, first);
         }
         // 3
-        var coming = new Queue<(InstancePath Path, Task<BodyResult> Reading)>();
+        var pending = new Queue<(InstancePath Path, Task<BodyResult> Reading)>();
         try
         {
             foreach (var instance in left)
             {
                 var path = new InstancePath(series.Path.Study, series.Path.Series, instance);
-                coming.Enqueue((path, ReadAloneAsync(path)));
-                if (coming.Count == AtOnce) yield return await NextAsync();
+                pending.Enqueue((path, ReadAloneAsync(path)));
+                if (pending.Count == MaxConcurrent) yield return await NextAsync();
             }
-            while (coming.Count > 0) yield return await NextAsync();
+            while (pending.Count > 0) yield return await NextAsync();
         }
         finally
         {
-            foreach (var (_, reading) in coming)
+            foreach (var (_, reading) in pending)
                 _ = reading.ContinueWith(
                     static r => r.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion,
                     TaskScheduler.Default);
@@ -97,7 +97,7 @@ public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, Cach
 
         async Task<InstancePart> NextAsync()
         {
-            var (path, reading) = coming.Dequeue();
+            var (path, reading) = pending.Dequeue();
             return new(path, await reading);
         }
 
@@ -106,14 +106,14 @@ public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, Cach
             : reader.ReadFromAsync(source, path, negotiation, Placement.DiskOnly, cancellation);
     }
 
-    /// <summary>How many instances are not cached; no more than <paramref name="most"/> + 1 are counted.</summary>
-    private async Task<int> CountMissingAsync(SeriesInstances series, Negotiation negotiation, int most, CancellationToken cancellation)
+    /// <summary>The number of instances that are not cached, counted up to <paramref name="max"/> + 1.</summary>
+    private async Task<int> CountMissingAsync(SeriesInstances series, Negotiation negotiation, int max, CancellationToken cancellation)
     {
         var missing = 0;
         foreach (var instance in series.Instances)
         {
             var path = new BodyPath(new(series.Path.Study, series.Path.Series, instance), null);
-            if (!await kept.HasAsync(series.Backend, path, negotiation, isCut: false, cancellation) && ++missing > most) break;
+            if (!await cached.HasAsync(series.Backend, path, negotiation, isCut: false, cancellation) && ++missing > max) break;
         }
         return missing;
     }

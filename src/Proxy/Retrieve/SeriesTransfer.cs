@@ -7,17 +7,17 @@ namespace Proxy.Retrieve;
 /// <summary>An instance of a whole-series answer, for one client.</summary>
 /// <param name="Path">The instance.</param>
 /// <param name="Key">The key of its cache entry.</param>
-/// <param name="Reader">The body while it arrives; null when the client has to read it from the cache.</param>
+/// <param name="Reader">The in-flight body; null when the client must read it from the cache.</param>
 public sealed record SeriesArrival(InstancePath Path, EntryKey Key, InFlightBody.Reader? Reader);
 
-/// <summary>One answer of a backend that carries a whole series. Any number of clients follow it; it ends early with the last.</summary>
+/// <summary>A backend's answer with a whole series, shared by its clients and cancelled when the last client disconnects.</summary>
 /// <remarks>
-/// Each client that keeps up reads the bodies as they arrive. A client that is <see cref="MaxWaiting"/> instances behind
-/// reads the others from disk, so that its pace does not hold the backend. Without a disk the transfer waits for it.
+/// A client that keeps up reads the bodies as they arrive. A client that is <see cref="MaxWaiting"/> instances behind reads further
+/// instances from disk, so that it does not slow down the backend. Without a disk tier the transfer waits for the client.
 /// </remarks>
 internal sealed class SeriesTransfer
 {
-    /// <summary>Instances that have arrived and that a client has not taken, each with an open reader.</summary>
+    /// <summary>The limit of arrived instances per client that it has not read yet, each with an open reader.</summary>
     public const int MaxWaiting = 4;
 
     private readonly Lock _lock = new();
@@ -27,13 +27,13 @@ internal sealed class SeriesTransfer
     private TaskCompletionSource _taken = NewSignal();
     private bool _isDone;
 
-    /// <summary>Cancelled when the last client has left.</summary>
+    /// <summary>Cancelled when the last client has disconnected.</summary>
     public CancellationToken Stopped => _stop.Token;
 
     /// <summary>True after a purge of the series: later parts may be the purged objects.</summary>
     public bool IsPurged { get; set; }
 
-    /// <summary>Adds a client. It first gets what has arrived already. Null when the transfer is over.</summary>
+    /// <summary>Adds a client, which first receives the instances that have already arrived. Null when the transfer has ended.</summary>
     public Follower? Join()
     {
         lock (_lock)
@@ -61,10 +61,10 @@ internal sealed class SeriesTransfer
         }
     }
 
-    /// <summary>Hands an instance to all clients.</summary>
+    /// <summary>Passes an instance to all clients.</summary>
     /// <param name="path">The instance.</param>
     /// <param name="key">The key of its entry.</param>
-    /// <param name="join">Opens a reader of its body; null when the body is in the cache already.</param>
+    /// <param name="join">Opens a reader of its body; null when the body is already cached.</param>
     public void Add(InstancePath path, EntryKey key, Func<InFlightBody.Reader?>? join)
     {
         var arrival = new SeriesArrival(path, key, null);
@@ -76,7 +76,7 @@ internal sealed class SeriesTransfer
         }
     }
 
-    /// <summary>No further instance arrives.</summary>
+    /// <summary>Marks the end: no further instance arrives.</summary>
     public void End()
     {
         lock (_lock)
@@ -105,7 +105,7 @@ internal sealed class SeriesTransfer
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>One client of the transfer. Disposing of it is leaving.</summary>
+    /// <summary>One client of the transfer, which leaves it when disposed.</summary>
     public sealed class Follower(SeriesTransfer transfer) : IDisposable
     {
         private readonly Channel<SeriesArrival> _arrivals = Channel.CreateUnbounded<SeriesArrival>();
@@ -126,6 +126,7 @@ internal sealed class SeriesTransfer
             return arrival;
         }
 
+        /// <summary>Leaves the transfer and closes the readers that were not read.</summary>
         public void Dispose()
         {
             transfer.Leave(this);

@@ -4,7 +4,7 @@ using Proxy.Operations;
 namespace Proxy.Retrieve;
 
 /// <summary>
-/// WADO-URI: <c>?requestType=WADO&amp;studyUID=…&amp;seriesUID=…&amp;objectUID=…</c> gives one instance as a DICOM file (PS3.18 §9.4).
+/// WADO-URI: <c>?requestType=WADO&amp;studyUID=…&amp;seriesUID=…&amp;objectUID=…</c> returns one instance as a DICOM file (PS3.18 §9.4).
 /// </summary>
 internal static class UriEndpoints
 {
@@ -30,12 +30,12 @@ internal static class UriEndpoints
         var negotiation = Negotiate(context.Request, transferSyntax);
         if (negotiation.Forms.IsEmpty)
             return Problems.NotAcceptable(
-                "WADO-URI gives application/dicom, in a transfer syntax other than Implicit VR Little Endian and Explicit VR Big Endian.");
+                "WADO-URI serves application/dicom, in a transfer syntax other than Implicit VR Little Endian and Explicit VR Big Endian.");
         return await InstanceEndpoints.AnswerInstanceAsync(context, reader, time, new(uids[0], uids[1], uids[2]), negotiation);
     }
 
     /// <summary>
-    /// <c>contentType</c> takes the place of the header, and <c>transferSyntax</c> that of the media type's parameter (PS3.18 §9.1.2).
+    /// <c>contentType</c> replaces the Accept header, and <c>transferSyntax</c> the parameter of its media type (PS3.18 §9.1.2).
     /// </summary>
     private static Negotiation Negotiate(HttpRequest request, string? transferSyntax)
     {

@@ -8,26 +8,26 @@ using Proxy.Wire.Part10;
 
 namespace Proxy.Retrieve;
 
-/// <summary>Fetches all instances of a series in one answer: some archives give that many times faster than frame after frame.</summary>
-/// <remarks>Each instance is kept as it comes, so that an answer which breaks off is not lost. Frames are cut out of them.</remarks>
+/// <summary>Prefetches all instances of a series in one answer: some archives send that many times faster than single frames.</summary>
+/// <remarks>Each instance is cached as it arrives, so a truncated answer is not lost. Frames are cut out of the instances.</remarks>
 public sealed class WholeSeries(BackendClient client, EntryCache cache, TimeProvider time)
 {
-    /// <summary>A larger instance is left out: it is fetched frame by frame.</summary>
-    private const int MostBytes = 16 * 1024 * 1024;
+    /// <summary>A larger instance is skipped here and fetched frame by frame.</summary>
+    private const int MaxBytes = 16 * 1024 * 1024;
 
     private const int FirstBytes = 64 * 1024;
 
-    /// <summary>As stored: the archive has nothing to do for it.</summary>
+    /// <summary>As stored, so that the archive need not transcode.</summary>
     private static readonly BodyFormat Format = new(BodyFormat.Dicom, BodyFormat.Any);
 
-    /// <summary>Fetches what no client asked for yet.</summary>
-    /// <param name="backend">Whose series it is.</param>
+    /// <summary>Fetches a series before a client requests it.</summary>
+    /// <param name="backend">The owner of the series.</param>
     /// <param name="path">The series.</param>
-    /// <param name="came">Told of each instance that is kept, and of its bytes.</param>
-    /// <param name="cancellation">Leaves it.</param>
-    /// <returns>How many instances came that frames can be cut out of.</returns>
+    /// <param name="received">Called for each cached instance, with its size in bytes.</param>
+    /// <param name="cancellation">Cancels the prefetch.</param>
+    /// <returns>The number of received instances that frames can be cut out of.</returns>
     public Task<BackendAnswer<int>> PrefetchAsync(
-        BackendOptions backend, SeriesPath path, Action<Uid, long> came, CancellationToken cancellation)
+        BackendOptions backend, SeriesPath path, Action<Uid, long> received, CancellationToken cancellation)
     {
         var removals = cache.Removals;
         return client.AskAsync(backend, new(path.ToString(), Format.ToAccept()), ReadAsync, cancellation);
@@ -41,31 +41,32 @@ public sealed class WholeSeries(BackendClient client, EntryCache cache, TimeProv
                 if (await ReadEntryAsync(multipart, part, stopped) is not { } read) continue;
                 var identity = Part10Identity.Read(read.Pieces[0], Tag.SeriesInstanceUid, isAll: true)!;
                 SeriesCheck.Read(identity, path);
-                // What the file says goes before what the answer says of it (PS3.18 §8.7.9).
+                // The file's own transfer syntax takes precedence over the answer's headers (PS3.18 §8.7.9).
                 var entry = read with { Head = read.Head with { TransferSyntax = identity.TransferSyntaxUid.ToString() } };
                 using var body = new MemoryBody(entry);
                 if (Part10Reader.FindFrames(entry.Length, body.ReadAt, out _) is not { } frames) continue;
                 cache.AddPrefetched(backend.Name, new(path.Study, path.Series, frames.SopInstanceUid), Format, entry, removals);
-                came(frames.SopInstanceUid, entry.Length);
+                received(frames.SopInstanceUid, entry.Length);
                 count++;
             }
             return count;
         }
     }
 
-    /// <summary>One part, whole, by the delimiter behind it; null when it is too large.</summary>
+    /// <summary>Reads one whole part, up to its delimiter; null when it is too large.</summary>
     private async Task<Entry?> ReadEntryAsync(MultipartReader multipart, MultipartReader.Part part, CancellationToken cancellation)
     {
-        if (part.Length > MostBytes) return null;
+        if (part.Length > MaxBytes) return null;
         var bytes = GC.AllocateUninitializedArray<byte>((int)(part.Length ?? FirstBytes) + 1);
         var length = 0;
         for (int count; (count = await multipart.ReadBodyAsync(bytes.AsMemory(length), cancellation)) > 0;)
         {
             length += count;
-            if (length > MostBytes) return null;
+            if (length > MaxBytes) return null;
             if (length == bytes.Length) Array.Resize(ref bytes, bytes.Length * 2);
         }
-        if (part.Length is { } declared && declared != length) throw new MalformedAnswerException("A part is not as long as it says.");
+        if (part.Length is { } declared && declared != length)
+            throw new MalformedAnswerException("The length of a part differs from its declared length.");
         Array.Resize(ref bytes, length);
         return new(new(BodyFormat.Dicom, part.ContentType?.Find("transfer-syntax"), length), [bytes], length, time.GetUtcNow());
     }

@@ -123,7 +123,7 @@ public sealed class MultipartReader : IDisposable
         _skippedBytes += count;
         if (!_isPastPreamble && _skippedBytes > MaxPreambleBytes)
             throw new MalformedAnswerException("A multipart answer begins with no delimiter.");
-        if (_skippedBytes > MaxSkippedBytes) throw new MalformedAnswerException("Too much of a multipart answer was not asked for.");
+        if (_skippedBytes > MaxSkippedBytes) throw new MalformedAnswerException("The parts that were not requested are too long.");
     }
 
     private ReadOnlySpan<byte> Filled => _buffer.AsSpan(_start, _end - _start);

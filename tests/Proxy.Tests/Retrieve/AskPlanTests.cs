@@ -14,24 +14,24 @@ public sealed class AskPlanTests
     private static readonly Negotiation Two = Negotiation.ForFrames(Accept.Parse("image/jp2, image/jls;q=0.5"));
 
     [Fact]
-    public void OneForm_IsAskedForOnce() =>
+    public void AsksOnce_ForASingleForm() =>
         Assert.Equal([JpegLs], Ask(new(Negotiation.ForFrames(Accept.Parse("image/jls")), [], null), HttpStatusCode.NotAcceptable));
 
     [Fact]
-    public void SeveralForms_AreAskedForTogether_ThenAlone_TheBestFirst() =>
+    public void AsksForSeveralFormsTogether_ThenAlone_BestFirst() =>
         Assert.Equal([$"{Jpeg2000} {JpegLs}", Jpeg2000, JpegLs], Ask(new(Two, [], null), HttpStatusCode.NotAcceptable));
 
     [Fact]
-    public void ABackendThatBreaksOnTheList_IsAskedForTheBestLast() =>
+    public void AsksForTheBestFormLast_WhenTheListCausesAServerError() =>
         Assert.Equal([$"{Jpeg2000} {JpegLs}", JpegLs, Jpeg2000], Ask(new(Two, [], null), HttpStatusCode.InternalServerError));
 
     [Fact]
-    public void WhatItGaveBefore_IsAskedForFirst() =>
+    public void AsksFirstForTheFormGivenBefore() =>
         Assert.Equal(
             [JpegLs, $"{Jpeg2000} {JpegLs}", Jpeg2000], Ask(new(Two, [new("image/jls", JpegLs)], null), HttpStatusCode.NotAcceptable));
 
     [Fact]
-    public void AFormThatIsALastResort_IsAskedForAlone() =>
+    public void AsksForALastResortAlone() =>
         Assert.Equal(
             ["*", BodyFormat.ExplicitLittleEndian],
             Ask(
@@ -45,7 +45,7 @@ public sealed class AskPlanTests
     [InlineData(BackendError.Refused, HttpStatusCode.Unauthorized)]
     [InlineData(BackendError.BadStatus, HttpStatusCode.ServiceUnavailable)]
     [InlineData(BackendError.BadStatus, HttpStatusCode.TooManyRequests)]
-    public void AFailureThatIsNotAboutTheForm_EndsIt(BackendError error, HttpStatusCode? status)
+    public void Ends_WhenTheFailureDoesNotDependOnTheForm(BackendError error, HttpStatusCode? status)
     {
         var plan = new AskPlan(Two, [], null);
 
@@ -53,7 +53,7 @@ public sealed class AskPlanTests
         Assert.Null(plan.Next(new("east", error, "no", status)));
     }
 
-    /// <summary>The transfer syntaxes of each request while every one fails so.</summary>
+    /// <summary>The transfer syntaxes of each request, when every request fails with this status.</summary>
     private static List<string> Ask(AskPlan plan, HttpStatusCode status)
     {
         var asked = new List<string>();

@@ -22,7 +22,8 @@ public sealed class NegotiationTests
     [InlineData("application/octet-stream; transfer-syntax=*", "application/octet-stream * single")]
     [InlineData(
         "*/*;q=0.1, image/jls",
-        "image/jls 1.2.840.10008.1.2.4.80 single, application/octet-stream 1.2.840.10008.1.2.1 multipart, application/octet-stream * multipart")]
+        "image/jls 1.2.840.10008.1.2.4.80 single, application/octet-stream 1.2.840.10008.1.2.1 multipart, "
+            + "application/octet-stream * multipart")]
     [InlineData("multipart/related; type=application/dicom, image/jls", "image/jls 1.2.840.10008.1.2.4.80 single")]
     [InlineData("application/octet-stream;q=0, */*", "application/octet-stream * multipart")]
     [InlineData("text/html", "")]
@@ -43,12 +44,13 @@ public sealed class NegotiationTests
         Assert.Equal(forms, Text(Negotiation.ForInstances(Accept.Parse(accept))));
 
     [Fact]
-    public void OffersABackendEveryForm_WithWeights_TheBestFirstAndLast()
+    public void OffersEveryFormWithWeights_BestFirstAndLast()
     {
         var negotiation = Negotiation.ForFrames(Accept.Parse("multipart/related; type=image/jp2, image/jls;q=0.5"));
 
         Assert.Equal(
-            $"multipart/related; type=\"image/jp2\"; transfer-syntax={Jpeg2000}, multipart/related; type=\"image/jls\"; transfer-syntax={JpegLs};q=0.9, "
+            $"multipart/related; type=\"image/jp2\"; transfer-syntax={Jpeg2000}, "
+            + $"multipart/related; type=\"image/jls\"; transfer-syntax={JpegLs};q=0.9, "
             + $"multipart/related; type=\"image/jp2\"; transfer-syntax={Jpeg2000}",
             negotiation.ToAccept(stored: null));
     }
@@ -63,7 +65,7 @@ public sealed class NegotiationTests
     }
 
     [Fact]
-    public void ABodyIsWrappedAsTheAlternativeThatItMeets()
+    public void ChoosesMultipartOrNot_ByTheAlternativeThatTheBodySatisfies()
     {
         var negotiation = Negotiation.ForFrames(Accept.Parse("application/octet-stream, multipart/related; type=image/jls;q=0.5"));
 
@@ -73,7 +75,7 @@ public sealed class NegotiationTests
     }
 
     [Fact]
-    public void ARefusedTypeIsNotChosen_ThoughAWildcardAcceptsIt()
+    public void DoesNotChooseARefusedType_EvenIfAWildcardAcceptsIt()
     {
         var negotiation = Negotiation.ForFrames(
             Accept.Parse("application/octet-stream; transfer-syntax=*, multipart/related; type=image/jls;q=0"));
@@ -83,24 +85,24 @@ public sealed class NegotiationTests
     }
 
     [Fact]
-    public void LooksAtSixteenAlternativesAtMost()
+    public void ReadsAtMostSixteenAlternatives()
     {
         var accept = string.Join(", ", Enumerable.Range(1, 1250).Select(i => $"application/octet-stream; transfer-syntax=1.2.{i}"));
 
-        Assert.Equal(Negotiation.MostAlternatives, Negotiation.ForFrames(Accept.Parse(accept)).Forms.Length);
+        Assert.Equal(Negotiation.MaxAlternatives, Negotiation.ForFrames(Accept.Parse(accept)).Forms.Length);
     }
 
     [Fact]
-    public void TypesThatAreNoFormDoNotCount()
+    public void CountsOnlyTypesOfPixelData_AsAlternatives()
     {
         var accept = string.Concat(Enumerable.Repeat("text/html, ", 100)) + "image/jls";
 
         Assert.Equal($"image/jls {JpegLs} single", Text(Negotiation.ForFrames(Accept.Parse(accept))));
     }
 
-    /// <summary>Whatever is accepted: what is chosen is accepted, nothing better is met, and what is offered is what is accepted.</summary>
+    /// <summary>The chosen form is accepted and the best that the body satisfies, and every accepted form is offered.</summary>
     [Property(MaxTest = 300)]
-    public void ChoosesTheBestFormThatABodyMeets(DoNotSize<int> any)
+    public void ChoosesTheBestFormThatABodySatisfies(DoNotSize<int> any)
     {
         var random = new Random(any.Item);
         var wanted = Enumerable.Range(0, random.Next(1, 8))

@@ -6,13 +6,13 @@ using Xunit;
 
 namespace Proxy.Tests.Retrieve;
 
-/// <summary>Ready metadata: made once, and kept for a few addresses only.</summary>
+/// <summary>Ready metadata answers: built once, and cached for a few addresses only.</summary>
 public sealed class ReadyMetadataTests : IDisposable
 {
     private readonly FakeTimeProvider _time = new();
     private readonly MemoryTier _memory;
     private readonly ReadyMetadata _ready;
-    private int _made;
+    private int _built;
 
     public ReadyMetadataTests()
     {
@@ -23,29 +23,29 @@ public sealed class ReadyMetadataTests : IDisposable
     public void Dispose() => _memory.Dispose();
 
     [Fact]
-    public async Task ItIsMadeOnce_HoweverManyWantIt()
+    public async Task BuildsAnAnswerOnce_WhenManyClientsRequestItAtOnce()
     {
         using var gate = new ManualResetEventSlim();
         var all = Enumerable.Range(0, 20).Select(_ => Task.Run(async () => await GetAsync("http://a", gate))).ToList();
         gate.Set();
         Assert.All(await Task.WhenAll(all), body => Assert.Equal([1, 2], body!));
-        Assert.Equal(1, _made);
+        Assert.Equal(1, _built);
     }
 
     [Fact]
-    public async Task ItIsKeptForAFewAddresses_AndOthersGetItPassing()
+    public async Task CachesAnswersForAFewAddressesOnly()
     {
-        var kept = 0;
-        for (var i = 0; i < 1000; i++) kept += await GetAsync($"http://viewer{i}.example") is null ? 0 : 1;
-        Assert.Equal(ReadyMetadata.MostRoots, kept);
-        Assert.Equal(ReadyMetadata.MostRoots, _memory.Entries);
+        var cached = 0;
+        for (var i = 0; i < 1000; i++) cached += await GetAsync($"http://viewer{i}.example") is null ? 0 : 1;
+        Assert.Equal(ReadyMetadata.MaxRoots, cached);
+        Assert.Equal(ReadyMetadata.MaxRoots, _memory.Entries);
         Assert.NotNull(await GetAsync("http://viewer0.example"));
     }
 
     [Fact]
-    public async Task AnAddressThatIsNotUsedGivesWay()
+    public async Task ReplacesAnIdleAddress()
     {
-        for (var i = 0; i < ReadyMetadata.MostRoots; i++) await GetAsync($"http://viewer{i}.example");
+        for (var i = 0; i < ReadyMetadata.MaxRoots; i++) await GetAsync($"http://viewer{i}.example");
         Assert.Null(await GetAsync("http://late.example"));
         _time.Advance(ReadyMetadata.RootIdleAfter);
         Assert.NotNull(await GetAsync("http://late.example"));
@@ -56,7 +56,7 @@ public sealed class ReadyMetadataTests : IDisposable
         () =>
         {
             gate?.Wait();
-            Interlocked.Increment(ref _made);
+            Interlocked.Increment(ref _built);
             return [new byte[] { 1, 2 }];
         },
         TestContext.Current.CancellationToken);

@@ -5,41 +5,44 @@ using Proxy.Wire;
 namespace Proxy.Retrieve.Checks;
 
 /// <summary>
-/// Decides whether the body of an answer can be what was asked for: by its type and first bytes before a client gets any, by
+/// Checks whether the body of an answer can be the requested object: by its type and first bytes before a client receives any, by
 /// its length at the end.
 /// </summary>
-/// <remarks>A status of 200 proves nothing: log-in pages, error documents and empty bodies come with it too.</remarks>
+/// <remarks>A status of 200 proves nothing: log-in pages, error documents and empty bodies also come with 200.</remarks>
 internal abstract class BodyCheck
 {
-    /// <summary>What an answer is of that names no type; null: it has to name one.</summary>
-    public virtual MediaType? TypeOfNone => null;
+    /// <summary>The media type of an answer without a Content-Type; null when a Content-Type is required.</summary>
+    public virtual MediaType? DefaultType => null;
 
-    /// <summary>What the body is, as clients are told; null when more of its beginning is needed.</summary>
-    /// <param name="declared">What the answer says of it.</param>
-    /// <param name="start">Its first bytes.</param>
-    /// <param name="isAll">No more bytes are to come, or no more are looked at.</param>
-    /// <exception cref="MalformedAnswerException">It is not what was asked for.</exception>
+    /// <summary>The head of the body as reported to clients; null when more of its beginning is needed.</summary>
+    /// <param name="declared">The head that the answer declares.</param>
+    /// <param name="start">The first bytes.</param>
+    /// <param name="isAll">True when no more bytes follow, or no more are checked.</param>
+    /// <exception cref="MalformedAnswerException">It is not the requested object.</exception>
     public abstract EntryHead? Read(EntryHead declared, ReadOnlyMemory<byte> start, bool isAll);
 
-    /// <summary>Whether a body of this length can be whole; null when nothing tells.</summary>
+    /// <summary>Whether a complete body has this length; null when the correct length is not known.</summary>
     public virtual bool? IsLength(EntryHead head, long length) => null;
 
-    /// <summary>Whether the length of a body that was cut would show.</summary>
+    /// <summary>True when the correct length is known, so that a truncated body would be detected.</summary>
     public virtual bool KnowsLength(EntryHead head) => false;
 
+    /// <summary>Checks that the body has a requested form.</summary>
     /// <exception cref="MalformedAnswerException">
-    /// The form was not asked for: an archive that cannot transcode sends what it has.
+    /// It has another form: an archive that cannot transcode sends the stored form.
     /// </exception>
     protected static void CheckForm(AskedForms asked, EntryHead head)
     {
         if (!asked.AreMetBy(head.MediaType, head.TransferSyntax))
-            throw new MalformedAnswerException("The answer is in another form than was asked for.") { IsOtherForm = true };
+            throw new MalformedAnswerException("The answer is not in a requested form.") { IsOtherForm = true };
     }
 
-    /// <exception cref="MalformedAnswerException">The body is empty, or not as long as it has to be.</exception>
+    /// <summary>Checks the length of the complete body.</summary>
+    /// <exception cref="MalformedAnswerException">The body is empty, or does not have its correct length.</exception>
     public void CheckLength(EntryHead head, long length)
     {
         if (length == 0) throw new MalformedAnswerException("The answer's body is empty.");
-        if (IsLength(head, length) == false) throw new MalformedAnswerException("The answer's body is not as long as its metadata says.");
+        if (IsLength(head, length) == false)
+            throw new MalformedAnswerException("The length of the answer's body contradicts its metadata.");
     }
 }

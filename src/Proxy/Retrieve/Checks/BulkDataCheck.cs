@@ -5,12 +5,12 @@ using Proxy.Wire;
 namespace Proxy.Retrieve.Checks;
 
 /// <summary>
-/// Bulk data: bytes of any kind, but not none, no page, and no answer that describes studies: that has the backend's own
-/// address in it.
+/// Checks bulk data: any bytes, but not an empty body, not a page, and not DICOM JSON, which would contain the backend's own
+/// address.
 /// </summary>
 internal sealed class BulkDataCheck : BodyCheck
 {
-    public override MediaType? TypeOfNone { get; } = new(MediaType.OctetStream, []);
+    public override MediaType? DefaultType { get; } = new(MediaType.OctetStream, []);
 
     public override EntryHead? Read(EntryHead declared, ReadOnlyMemory<byte> start, bool isAll)
     {
@@ -19,7 +19,7 @@ internal sealed class BulkDataCheck : BodyCheck
         return isAll ? throw new MalformedAnswerException("The answer's body is empty.") : null;
     }
 
-    /// <summary>Whether a value can be of this type.</summary>
+    /// <summary>True when bulk data can have this type.</summary>
     public static bool IsBulkData(string type) =>
         type is not ("text/html" or "application/xhtml+xml") && !type.EndsWith("json", StringComparison.Ordinal);
 }

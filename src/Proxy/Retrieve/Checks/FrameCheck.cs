@@ -6,11 +6,11 @@ using Proxy.Wire;
 namespace Proxy.Retrieve.Checks;
 
 /// <summary>
-/// A frame: of a media type of PS3.18 Table 8.7.3-3 ff., beginning as its coding begins, native as long as the metadata says.
+/// Checks a frame: its media type (PS3.18 Table 8.7.3-3 ff.), the first bytes of its coding, and its native length by the metadata.
 /// </summary>
-/// <param name="asked">The forms that were asked for.</param>
+/// <param name="asked">The requested forms.</param>
 /// <param name="number">The frame, counted from 1.</param>
-/// <param name="pixels">What the metadata says of the instance; null when it is not in the store.</param>
+/// <param name="pixels">The description in the metadata; null when it is not in the store.</param>
 internal sealed class FrameCheck(AskedForms asked, int number, PixelDescription? pixels) : BodyCheck
 {
     public override EntryHead? Read(EntryHead declared, ReadOnlyMemory<byte> start, bool isAll)
@@ -21,7 +21,7 @@ internal sealed class FrameCheck(AskedForms asked, int number, PixelDescription?
 
         var head = declared with { TransferSyntax = GetName(declared, start.Span) };
         if (!Codestream.CanBegin(GetCoding(head), start.Span, declared.Length))
-            throw new MalformedAnswerException("The answer's body does not begin as a frame of its type does.");
+            throw new MalformedAnswerException("The answer's body does not begin like a frame of its type.");
         if (declared.Length is { } length) CheckLength(head, length);
         CheckForm(asked, head);
         return head;
@@ -35,12 +35,12 @@ internal sealed class FrameCheck(AskedForms asked, int number, PixelDescription?
     private static PixelCoding GetCoding(EntryHead head) => Codestream.FindCoding(head.MediaType, head.TransferSyntax);
 
     /// <summary>
-    /// The transfer syntax that the answer names. One that names none is in the one that the metadata names, where its
-    /// bytes begin so, or in the default of its media type (PS3.18 §8.7.3.3): never in the one that was asked for.
+    /// The transfer syntax that the answer names. Without a name, it is the transfer syntax of the metadata if the first bytes match,
+    /// or else the default of the media type (PS3.18 §8.7.3.3); it is never assumed to be the requested transfer syntax.
     /// </summary>
     private string GetName(EntryHead declared, ReadOnlySpan<byte> start)
     {
-        // Frames have no form of their own for what is only how a dataset is written (PS3.18 §8.7.3.3).
+        // Implicit VR concerns only the encoding of a dataset, so it is no form of a frame (PS3.18 §8.7.3.3).
         if (declared.TransferSyntax is { } named)
             return named == TransferSyntax.ImplicitLittleEndian ? BodyFormat.ExplicitLittleEndian : named;
         var ofType = Codestream.FindCoding(declared.MediaType, transferSyntax: null);
@@ -54,7 +54,7 @@ internal sealed class FrameCheck(AskedForms asked, int number, PixelDescription?
         return BodyFormat.FromMediaType(new(declared.MediaType, []))?.TransferSyntax ?? BodyFormat.ExplicitLittleEndian;
     }
 
-    /// <summary>The types of bulk pixel data, by their present names and those of PS3.18 before 2016.</summary>
+    /// <summary>The media types of bulk pixel data, by their current names and those of PS3.18 before 2016.</summary>
     private static bool IsFrameType(string type) => type is MediaType.OctetStream
         or "image/jpeg" or "image/dicom-rle" or "image/jls" or "image/jp2" or "image/jpx" or "image/jphc" or "image/jxl"
         or "image/x-jls" or "image/x-dicom-rle" or "image/dicom+jpeg" or "image/dicom+rle"

@@ -5,9 +5,9 @@ using Proxy.Wire.Part10;
 
 namespace Proxy.Retrieve.Checks;
 
-/// <summary>A whole instance: a Part 10 file of the SOP instance that was asked for.</summary>
-/// <param name="asked">The forms that were asked for.</param>
-/// <param name="instance">The SOP Instance UID that was asked for.</param>
+/// <summary>Checks a whole instance: it must be a Part 10 file of the requested SOP instance.</summary>
+/// <param name="asked">The requested forms.</param>
+/// <param name="instance">The requested SOP Instance UID.</param>
 internal sealed class InstanceCheck(AskedForms asked, Uid instance) : BodyCheck
 {
     public override EntryHead? Read(EntryHead declared, ReadOnlyMemory<byte> start, bool isAll)
@@ -16,15 +16,15 @@ internal sealed class InstanceCheck(AskedForms asked, Uid instance) : BodyCheck
             throw new MalformedAnswerException("The answer's type is not application/dicom.");
         if (start.IsEmpty && isAll) throw new MalformedAnswerException("The answer's body is empty.");
         if (Part10Identity.Read(start, Tag.SopInstanceUid, isAll) is not { } identity) return null;
-        if (!Is(identity, instance)) throw new MalformedAnswerException("The file is of another SOP instance than was asked for.");
+        if (!Is(identity, instance)) throw new MalformedAnswerException("The file holds another SOP instance than requested.");
 
-        // What the file says goes before what the answer says of it (PS3.18 §8.7.9).
+        // The file's own transfer syntax takes precedence over the answer's headers (PS3.18 §8.7.9).
         var head = new EntryHead(BodyFormat.Dicom, identity.TransferSyntaxUid.ToString(), declared.Length);
         CheckForm(asked, head);
         return head;
     }
 
-    /// <summary>Whether a file holds this SOP instance: by its file meta group and by its dataset, as far as they say it.</summary>
+    /// <summary>True when a file holds this SOP instance, by its file meta group and its dataset, as far as both name one.</summary>
     public static bool Is(Part10Identity identity, Uid instance)
     {
         if (identity.MediaStorageSopInstanceUid is null && identity.SopInstanceUid is null) return false;
