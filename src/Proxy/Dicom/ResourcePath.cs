@@ -6,6 +6,7 @@ namespace Proxy.Dicom;
 /// <param name="Study">Study Instance UID.</param>
 public readonly record struct StudyPath(Uid Study)
 {
+    /// <summary>The path without a slash at either end.</summary>
     public override string ToString() => $"studies/{Study}";
 }
 
@@ -14,6 +15,7 @@ public readonly record struct StudyPath(Uid Study)
 /// <param name="Series">Series Instance UID.</param>
 public readonly record struct SeriesPath(Uid Study, Uid Series)
 {
+    /// <summary>The path without a slash at either end.</summary>
     public override string ToString() => $"studies/{Study}/series/{Series}";
 }
 
@@ -26,6 +28,7 @@ public readonly record struct InstancePath(Uid Study, Uid Series, Uid Instance)
     /// <summary>The series that holds the instance.</summary>
     public SeriesPath SeriesPath => new(Study, Series);
 
+    /// <summary>The path without a slash at either end.</summary>
     public override string ToString() => $"studies/{Study}/series/{Series}/instances/{Instance}";
 }
 
@@ -34,5 +37,6 @@ public readonly record struct InstancePath(Uid Study, Uid Series, Uid Instance)
 /// <param name="Frame">The frame number, counted from 1 (PS3.18 §10.1.1).</param>
 public readonly record struct FramePath(InstancePath Instance, int Frame)
 {
+    /// <summary>The path without a slash at either end.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Instance}/frames/{Frame}");
 }

@@ -21,6 +21,7 @@ namespace Proxy.Search;
 /// page needs (<see cref="SearchDepth"/>), and the merged list is cached for the next page. While a backend fails there is no
 /// complete list to cache; the other backends' answers are cached, so that a page costs no more than the request to the failed
 /// backend.
+/// </remarks>
 public sealed class FederatedSearch(
     BackendSet backends, BackendSearch search, SeriesListReader lists, StudyCounts counts, StoredInstances instances,
     DicomMetadataStore store, MemoryTier memory, Counters counters, Reloadable<SearchOptions> options, Reloadable<CacheOptions> cache,

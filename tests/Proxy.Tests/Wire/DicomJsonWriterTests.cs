@@ -10,8 +10,8 @@ namespace Proxy.Tests.Wire;
 public class DicomJsonWriterTests
 {
     private const string Row =
-        """{ "0020000d": {"vr":"UI","Value":["1.2"]}, "00081190":{"vr":"UR","Value":["http://pacs/dicom-web/studies/1.2"]}, """
-        + """"00100020" : {"vr":"LO","Value":["7\/8"]} }""";
+        """{ "0020000d": {"vr":"UI","Value":["1.2"]}, "00081190":{"vr":"UR","Value":["http://pacs/dicom-web/studies/1.2"]}, "00100020" : """
+        + """{"vr":"LO","Value":["7\/8"]} }""";
 
     private readonly Dataset _stored = new BackendLinks("east", new("http://pacs/dicom-web"), new("http://pacs/dicom-web/studies"))
         .Rewrite(Answers.Dataset(Row));

@@ -46,6 +46,8 @@ internal sealed class PixelLayout(bool isEncapsulated)
     /// <summary>The ranges of all frames, as <see cref="Part10Frames"/> holds them.</summary>
     /// <param name="cursor">Reads the offset tables.</param>
     /// <param name="fileLength">Bounds the number of frames.</param>
+    /// <param name="ranges">The ranges of all frames, in order.</param>
+    /// <param name="firsts">The index in <paramref name="ranges"/> of each frame's first range; null when each frame has one.</param>
     public FrameRefusal Cut(Part10Cursor cursor, long fileLength, out ByteRange[] ranges, out int[]? firsts)
     {
         ranges = [];
