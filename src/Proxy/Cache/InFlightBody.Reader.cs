@@ -13,14 +13,14 @@ public sealed partial class InFlightBody
         private bool _hasLeft;
 
         internal long Position { get; private set; }
-/// <inheritdoc/>
 
+        /// <inheritdoc/>
         public EntryHead Head => body._receivedHead!;
-/// <inheritdoc/>
 
+        /// <inheritdoc/>
         public DateTimeOffset? Stored => null;
-/// <inheritdoc/>
 
+        /// <inheritdoc/>
         public bool IsPrefetched => false;
 
         /// <summary>The head of the body; nothing when it does not exist; or the failure of the backend.</summary>
@@ -54,6 +54,7 @@ public sealed partial class InFlightBody
             }
         }
 
+        /// <inheritdoc/>
         public void Dispose()
         {
             if (_hasLeft) return;
@@ -61,7 +62,6 @@ public sealed partial class InFlightBody
             body.Leave(this);
             if (_buffer is not null) ArrayPool<byte>.Shared.Return(_buffer);
         }
-/// <inheritdoc/>
 
         private ReadOnlyMemory<byte> Next(Piece piece)
         {
