@@ -26,7 +26,7 @@ public sealed class BodyFetch(BackendClient client, PixelDescriptions pixels)
     {
         BodyCheck check = body.Frame is { } frame
             ? new FrameCheck(asked, frame, pixels.Find(backend.Name, body.Path))
-            : new InstanceCheck(asked, body.Path.Instance);
+            : new InstanceCheck(asked, body.Path);
         return client.AskAsync(
             backend,
             // Archives answer 400 to a frame number past the last frame; the request itself is well formed.

@@ -25,7 +25,7 @@ public sealed class EntryCheck(PixelDescriptions pixels)
         var stored = AskedForms.One(key.Format);
         BodyCheck check = frame is { } number
             ? new FrameCheck(stored, number, pixels.Find(key.Backend, path))
-            : new InstanceCheck(stored, path.Instance);
+            : new InstanceCheck(stored, path);
 
         var room = ArrayPool<byte>.Shared.Rent(MaxStartBytes);
         try
