@@ -13,6 +13,9 @@ public sealed record Entry(
 {
     /// <summary>Counts the holders of the bytes; null when they are not counted.</summary>
     public BodyUsage? Usage { get; init; }
+
+    /// <summary>Its length was compared with the metadata. Frames may be cached before their metadata is known.</summary>
+    public bool IsVerified { get; set; }
 }
 
 /// <summary>The description of a body that precedes its first byte.</summary>

@@ -305,19 +305,4 @@ public sealed partial class EntryCache
         }
         await stored;
     }
-
-    /// <summary>
-    /// Removes the entry of the same instance under its own transfer syntax, so that it is not stored twice.
-    /// </summary>
-    private async ValueTask RemoveTwinAsync(EntryKey key, EntryHead head)
-    {
-        if (key.Format is not { MediaType: BodyFormat.Dicom, TransferSyntax: BodyFormat.Any } stored
-            || head.TransferSyntax is not { } syntax)
-            return;
-        var twin = key with { Format = stored with { TransferSyntax = syntax } };
-        if (!_memory.TryPeek<Entry>(twin, out _) && !await _disk.HasAsync([new(twin)], CancellationToken.None)) return;
-        if (Uid.TryParse(key.Study.ToString(), out var study) && Uid.TryParse(key.Series.ToString(), out var series)
-            && Uid.TryParse(key.Instance.ToString(), out var instance))
-            _ = RemoveAsync(new(key.Backend, study, series, instance, twin.Format));
-    }
 }

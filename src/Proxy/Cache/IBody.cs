@@ -25,6 +25,12 @@ public interface ICachedBody : IBody
     /// <summary>The length in bytes.</summary>
     public long Length { get; }
 
+    /// <summary>Its length was compared with the metadata, in this or an earlier request.</summary>
+    public bool IsVerified { get; }
+
+    /// <summary>Remembers that for as long as the body is in memory.</summary>
+    public void SetVerified();
+
     /// <summary>
     /// Copies bytes from an offset into the buffer. It may block on the disk: call it within <see cref="InspectAsync"/>, or on a thread
     /// that may block.

@@ -20,9 +20,13 @@ public sealed record Removal(string? Backend = null, Uid? Study = null, Uid? Ser
     {
     }
 
+    /// <summary>The one body of this path; null for every body.</summary>
+    public string? Path { get; init; }
+
     /// <summary>True when the removal selects this key.</summary>
     public bool Has(EntryKey key) =>
-        (Backend is null || key.Backend == Backend) && (Format is null || key.Format == Format) && IsIn(Study, key.Study)
+        (Backend is null || key.Backend == Backend) && (Format is null || key.Format == Format) && (Path is null || key.Path == Path)
+            && IsIn(Study, key.Study)
             && IsIn(Series, key.Series) && IsIn(Instance, key.Instance);
 
     private static bool IsIn(Uid? wanted, ReadOnlySpan<char> found) => wanted is not { } uid || found.SequenceEqual(uid.ToString());

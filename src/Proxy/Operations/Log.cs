@@ -88,4 +88,13 @@ internal static partial class Log
     /// <summary>A request could not use the cache folder.</summary>
     [LoggerMessage(51, LogLevel.Error, "The cache folder failed during a request; the request continues without it")]
     public static partial void DiskWorkFailed(this ILogger logger, Exception exception);
+
+    [LoggerMessage(
+        60, LogLevel.Warning, "{Path}, cut out of a cached instance of backend {Backend}, is not a valid frame; the backend is asked for it")]
+    public static partial void CutFrameRefused(this ILogger logger, string backend, string path);
+
+    [LoggerMessage(
+        61, LogLevel.Warning,
+        "{Path} of backend {Backend} was cached with a length that its metadata contradicts; it is removed and fetched again")]
+    public static partial void CachedFrameRefused(this ILogger logger, string backend, string path);
 }

@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using Proxy.Cache;
 using Proxy.Dicom;
+using Proxy.Operations;
+using Proxy.Retrieve.Checks;
 
 namespace Proxy.Retrieve;
 
@@ -18,7 +20,8 @@ public sealed record BodyPath(InstancePath Path, int? Frame)
 /// The stored form has a key of its own; every other form has the key of its transfer syntax, however the request spelled it. A
 /// frame is also cut out of a cached whole instance.
 /// </remarks>
-public sealed class CachedBodies(EntryCache cache, FrameCutter cutter, GivenForms given)
+public sealed class CachedBodies(
+    EntryCache cache, FrameCutter cutter, GivenForms given, PixelDescriptions pixels, ILogger<CachedBodies> log)
 {
     /// <summary>
     /// A cached body in a form that the backend would give: a best form, or a lesser form that it gave for the same negotiation.
@@ -73,20 +76,44 @@ public sealed class CachedBodies(EntryCache cache, FrameCutter cutter, GivenForm
     private async ValueTask<ICachedBody?> FindAsync(
         string backend, BodyPath body, Negotiation negotiation, IReadOnlyList<BodyFormat> formats, CancellationToken cancellation)
     {
-        if (await cache.FindAsync(GetCandidates(backend, body, formats), cancellation) is not var (key, cached)) return null;
-        ICachedBody? found = null, chosen = null;
+        var candidates = GetCandidates(backend, body, formats);
+        if (await cache.FindAsync(candidates, cancellation) is not var (key, cached)) return null;
+        if (body.Frame is not { } frame || key.Format!.MediaType != BodyFormat.Dicom)
+            return ChooseOrDispose(IsRight(key, body, cached) ? cached : null, cached, negotiation);
+        ICachedBody? cut = null;
         try
         {
-            found = body.Frame is { } frame && key.Format!.MediaType == BodyFormat.Dicom
-                ? await cutter.TryCutAsync(key, cached, new(body.Path, frame), formats, cancellation)
-                : cached;
-            return chosen = found is not null && negotiation.Choose(found.Head) is not null ? found : null;
+            cut = await cutter.TryCutAsync(key, cached, new(body.Path, frame), formats, cancellation);
         }
         finally
         {
             // A cut frame owns the body that it was cut from.
-            if (chosen is null) (found ?? cached).Dispose();
+            if (cut is null) cached.Dispose();
         }
+        if (cut is not null) return ChooseOrDispose(cut, cut, negotiation);
+        // An instance in memory goes before a frame on disk.
+        if (await cache.FindAsync(candidates.Where(c => !c.IsContainer), cancellation) is not var (single, alone)) return null;
+        return ChooseOrDispose(IsRight(single, body, alone) ? alone : null, alone, negotiation);
+    }
+
+    private static ICachedBody? ChooseOrDispose(ICachedBody? found, ICachedBody opened, Negotiation negotiation)
+    {
+        if (found is not null && negotiation.Choose(found.Head) is not null) return found;
+        opened.Dispose();
+        return null;
+    }
+
+    /// <summary>
+    /// Checks the length of a frame that was cached while its metadata was not known. A frame of a wrong length is removed from the cache.
+    /// </summary>
+    private bool IsRight(EntryKey key, BodyPath body, ICachedBody cached)
+    {
+        if (cached.IsVerified || body.Frame is not { } frame || pixels.Find(key.Backend, body.Path) is not { } described) return true;
+        cached.SetVerified();
+        if (new FrameCheck(AskedForms.One(key.Format!), frame, described).IsLength(cached.Head, cached.Length) != false) return true;
+        log.CachedFrameRefused(key.Backend, key.Path);
+        cache.Remove(key);
+        return false;
     }
 
     /// <summary>The stored form comes first: when it is acceptable, no transcoded copy is sent.</summary>

@@ -12,12 +12,14 @@ internal sealed class MemoryBody(
     EntryHead head, DateTimeOffset stored, bool isPrefetched, IReadOnlyList<ReadOnlyMemory<byte>> pieces, Action? done = null) : ICachedBody
 {
     private Action? _done = done;
+    private readonly Entry? _entry;
     private BodyUsage? _usage;
     private int _next;
 
     /// <summary>Reads an entry; its bytes count as read until the body is disposed.</summary>
     public MemoryBody(Entry entry) : this(entry.Head, entry.Stored, entry.IsPrefetched, entry.Pieces)
     {
+        _entry = entry;
         _usage = entry.Usage;
         _usage?.Enter();
     }
@@ -30,6 +32,13 @@ internal sealed class MemoryBody(
 
     /// <summary>The bytes, without a limit on their lifetime; null when the arrays return to a pool on disposal.</summary>
     public IReadOnlyList<ReadOnlyMemory<byte>>? Lasting => _done is null ? pieces : null;
+
+    public bool IsVerified => _entry?.IsVerified ?? false;
+
+    public void SetVerified()
+    {
+        if (_entry is not null) _entry.IsVerified = true;
+    }
 
     public long Length => pieces.Sum(p => (long)p.Length);
 

@@ -36,6 +36,10 @@ internal sealed class FileBody(
 
     public long Length { get; } = ranges.Sum(s => s.Length);
 
+    public bool IsVerified { get; private set; }
+
+    public void SetVerified() => IsVerified = true;
+
     public async ValueTask<ReadOnlyMemory<byte>> ReadAsync(CancellationToken cancellation)
     {
         while (_range < ranges.Count && _position == ranges[_range].Length) (_range, _position) = (_range + 1, 0);
