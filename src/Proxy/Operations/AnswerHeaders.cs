@@ -68,11 +68,12 @@ internal static class AnswerHeaders
     /// (RFC 9110 §13.1.2, weak comparison).
     /// </summary>
     /// <param name="context">The client's request and the answer.</param>
-    /// <param name="etag">The tag of the answer.</param>
+    /// <param name="etag">The tag of the answer; null when it has none.</param>
     /// <param name="alternative">The tag of an equivalent answer that the client may have.</param>
     /// <returns>Whether the client has the answer or its equivalent.</returns>
-    public static bool IsNotModified(this HttpContext context, string etag, string? alternative = null)
+    public static bool IsNotModified(this HttpContext context, string? etag, string? alternative = null)
     {
+        if (etag is null) return false;
         context.Response.Headers.ETag = etag;
         if (context.Request.Headers.IfNoneMatch is not { Count: > 0 } header) return false;
         var known = header.ToString().Split(',', StringSplitOptions.TrimEntries);

@@ -50,8 +50,8 @@ internal static class BulkDataEndpoints
         if (body.Stored is { } stored) response.SetAge(Metadata.Freshness.GetAge(stored, time.GetUtcNow()));
         else response.SetServerTiming(time.GetElapsedTime(started));
         var isMultipart = context.Request.ReadAccept().Types is [var best, ..] && best.Type.Is(MediaType.MultipartRelated);
-        var tag = BodyTag.Create($"{BulkDataReader.GetKey(backend, item)}", isMultipart);
-        if (context.IsNotModified(tag.Plain)) return Results.Empty;
+        var tag = BodyTag.Create($"{BulkDataReader.GetKey(backend, item)}", body, isMultipart);
+        if (context.IsNotModified(tag?.Plain)) return Results.Empty;
         await MultipartAnswer.WriteOneAsync(
             context, isMultipart ? Wrapping.Multipart(body.Head, context.GetResourceAddress()) : Wrapping.None(body.Head), body);
         return Results.Empty;

@@ -54,12 +54,13 @@ internal static class FrameEndpoints
             var isMultipart = negotiation.Choose(body.Head)!.IsMultipart;
             var location = root + numbers[0];
             var tag = BodyTag.Create(
-                $"{first.Backend} {scope.Path}/{path}/frames/{numbers[0]} {Wrapping.GetContentType(body.Head)}", isMultipart);
+                $"{first.Backend} {scope.Path}/{path}/frames/{numbers[0]} {Wrapping.GetContentType(body.Head)}", body, isMultipart);
             var wrapping = isMultipart ? Wrapping.Multipart(body.Head, location) : Wrapping.None(body.Head);
             var coding = cache.Value.PacksFrames && PackedFrames.CanPack(body.Head) ? context.Request.ChooseCoding() : Coding.Identity;
-            if (coding != Coding.Identity)
-                await AnswerPackedAsync(context, first, new(first.Backend, $"{location} {tag.Plain}", coding), tag, wrapping, packedFrames);
-            else if (!context.IsNotModified(tag.Plain)) await MultipartAnswer.WriteOneAsync(context, wrapping, body);
+            if (coding != Coding.Identity && tag is { } name)
+                await AnswerPackedAsync(
+                    context, first, new(first.Backend, $"{location} {name.Plain}", coding), name, wrapping, packedFrames);
+            else if (!context.IsNotModified(tag?.Plain)) await MultipartAnswer.WriteOneAsync(context, wrapping, body);
             return Results.Empty;
         }
 

@@ -38,8 +38,8 @@ internal static class InstanceEndpoints
         if (result.Body is not { } body) return NotFound(result);
         SetHeaders(context, result, body, time, isStored: true);
         var isMultipart = negotiation.Choose(body.Head)!.IsMultipart;
-        var tag = BodyTag.Create($"{result.Backend} {scope.Path}/{path} {Wrapping.GetContentType(body.Head)}", isMultipart);
-        if (context.IsNotModified(tag.Plain)) return Results.Empty;
+        var tag = BodyTag.Create($"{result.Backend} {scope.Path}/{path} {Wrapping.GetContentType(body.Head)}", body, isMultipart);
+        if (context.IsNotModified(tag?.Plain)) return Results.Empty;
         await MultipartAnswer.WriteOneAsync(
             context, isMultipart ? Wrapping.Multipart(body.Head, $"{context.GetRootAddress(scope)}/{path}") : Wrapping.None(body.Head),
             body);
