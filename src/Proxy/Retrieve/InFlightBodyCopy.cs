@@ -58,9 +58,11 @@ internal static class InFlightBodyCopy
         if (length >= HeldBytes) Open();
         while (!isAtEnd)
         {
-            var reading = read(await inFlight.GetRoomAsync(cancellation), cancellation);
+            var room = await inFlight.GetRoomAsync(cancellation);
+            var reading = read(room, cancellation);
             var count = isOpen || reading.IsCompleted ? await reading : await OpenAtPauseAsync(reading.AsTask());
             if (count == 0) break;
+            check.Follow(room.Span[..count]);
             inFlight.Commit(count);
             length += count;
             if (!isOpen && length >= HeldBytes) Open();
@@ -69,6 +71,7 @@ internal static class InFlightBodyCopy
         if (head.Length is { } promised && promised != length)
             throw new MalformedAnswerException("The length of a body differs from its declared length.");
         check.CheckLength(head, length);
+        check.CheckEnd();
         return head with { Length = length };
 
         async Task<int> OpenAtPauseAsync(Task<int> pending)
@@ -109,6 +112,7 @@ internal static class InFlightBodyCopy
             if (!isEndProved && !check.KnowsLength(head))
                 throw new MalformedAnswerException("A body that is not multipart declares no length, so nothing proves its end.");
 
+            check.Follow(start.AsSpan(0, length));
             inFlight.Begin(head);
             for (var at = 0; at < length;)
             {

@@ -10,6 +10,8 @@ namespace Proxy.Retrieve.Checks;
 /// <param name="path">The requested instance.</param>
 internal sealed class InstanceCheck(AskedForms asked, InstancePath path) : BodyCheck
 {
+    private Part10Walk? _walk;
+
     public override EntryHead? Read(EntryHead declared, ReadOnlyMemory<byte> start, bool isAll)
     {
         if (declared.MediaType is not (BodyFormat.Dicom or MediaType.OctetStream))
@@ -22,6 +24,14 @@ internal sealed class InstanceCheck(AskedForms asked, InstancePath path) : BodyC
         // The file's own transfer syntax takes precedence over the answer's headers (PS3.18 §8.7.9).
         var head = new EntryHead(BodyFormat.Dicom, identity.TransferSyntaxUid.ToString(), declared.Length);
         CheckForm(asked, head);
+        _walk = new(identity.TransferSyntaxUid);
         return head;
+    }
+
+    public override void Follow(ReadOnlySpan<byte> bytes) => _walk!.Add(bytes);
+
+    public override void CheckEnd()
+    {
+        if (_walk!.IsCut) throw new MalformedAnswerException("The file ends inside a data element.");
     }
 }

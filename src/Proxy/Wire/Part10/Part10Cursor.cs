@@ -35,6 +35,12 @@ internal sealed class Part10Cursor(long length, ReadAt read)
     private static readonly ushort[] ShortVrs = Vrs("AEASATCSDADSDTFDFLISLOLTPNSHSLSSSTTMUIULUS"u8);
     private static readonly ushort[] LongVrs = Vrs("OBODOFOLOVOWSQSVUCUNURUTUV"u8);
 
+    /// <summary>Whether a length of 16 bits follows this VR.</summary>
+    public static bool IsShortVr(ushort vr) => ShortVrs.Contains(vr);
+
+    /// <summary>Whether two reserved bytes and a length of 32 bits follow this VR.</summary>
+    public static bool IsLongVr(ushort vr) => LongVrs.Contains(vr);
+
     private readonly byte[] _window = new byte[WindowBytes];
     private long _windowStart;
     private int _windowLength;
