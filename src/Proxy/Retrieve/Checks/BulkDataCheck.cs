@@ -15,8 +15,13 @@ internal sealed class BulkDataCheck : BodyCheck
     public override EntryHead? Read(EntryHead declared, ReadOnlyMemory<byte> start, bool isAll)
     {
         if (!IsBulkData(declared.MediaType)) throw new MalformedAnswerException("The answer's type is not bulk data.");
-        if (!start.IsEmpty) return declared;
-        return isAll ? throw new MalformedAnswerException("The answer's body is empty.") : null;
+        if (start.IsEmpty) return isAll ? throw new MalformedAnswerException("The answer's body is empty.") : null;
+        return ErrorPage.IsAt(start.Span) switch
+        {
+            true => throw new MalformedAnswerException("The answer's body is a web page or an error document."),
+            null when !isAll => null,
+            _ => declared,
+        };
     }
 
     /// <summary>True when bulk data can have this type.</summary>

@@ -18,7 +18,7 @@ public sealed class EntryCheck(PixelDescriptions pixels)
     public bool IsSound(EntryKey key, ICachedBody body)
     {
         if (key.Format is null)
-            return body.Length > 0 && BulkDataCheck.IsBulkData(body.Head.MediaType) && MediaType.IsWellFormed(body.Head.MediaType);
+            return MediaType.IsWellFormed(body.Head.MediaType) && IsSound(new BulkDataCheck(), body);
         if (!TryParsePath(key.Path, out var path, out var frame)) return true;
         // A frame of unknown transfer syntax cannot be labelled here, so it is requested again.
         if (frame is not null && body.Head.TransferSyntax is null) return false;
@@ -26,7 +26,11 @@ public sealed class EntryCheck(PixelDescriptions pixels)
         BodyCheck check = frame is { } number
             ? new FrameCheck(stored, number, pixels.Find(key.Backend, path))
             : new InstanceCheck(stored, path);
+        return IsSound(check, body);
+    }
 
+    private static bool IsSound(BodyCheck check, ICachedBody body)
+    {
         var room = ArrayPool<byte>.Shared.Rent(MaxStartBytes);
         try
         {
