@@ -195,7 +195,7 @@ public sealed class BodyReader(
         var path = body.Path.SeriesPath;
         var plan = new AskPlan(negotiation, given.Find(backend.Name, path, negotiation), given.FindStored(backend.Name, path));
         var result = BodyResult.None([]);
-        BodyResult? notGiven = null;
+        BodyResult? notGiven = null, broken = null;
         for (BackendFailure? failure = null; plan.Next(failure) is { } asked; failure = result.Failures[0])
         {
             var lookup = cached.Get(
@@ -219,7 +219,9 @@ public sealed class BodyReader(
             if (result.Failures.Count == 0) return result;
             // "Not given in any form" is a stronger statement than "not given in this form".
             if (asked.Only is not null && result.Failures[0].Error == BackendError.NotGiven) notGiven = result;
+            if (result.Failures[0].Error == BackendError.BadAnswer) broken ??= result;
         }
-        return notGiven ?? result;
+        // A backend that ignores Accept sends the same unsound body in answer to every form.
+        return notGiven ?? (result.Failures[0].Error == BackendError.NotInThisForm ? broken : null) ?? result;
     }
 }

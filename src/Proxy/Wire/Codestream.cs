@@ -39,6 +39,12 @@ public static class Codestream
 
     private const int MaxRleSegments = 15;
 
+    /// <summary>SOI, a frame header and a scan header of one component (ISO/IEC 10918-1 §B.2, ISO/IEC 14495-1 §C.2).</summary>
+    private const int LeastJpegBytes = 2 + 13 + 10;
+
+    /// <summary>SOC, SIZ of one component, COD and QCD (ISO/IEC 15444-1 §A.3).</summary>
+    private const int LeastJpeg2000Bytes = 2 + 43 + 14 + 6;
+
     /// <summary>The coding of a transfer syntax (PS3.6 Table A-1); of the media type when the transfer syntax determines none.</summary>
     /// <param name="mediaType">In lower case, without parameters.</param>
     /// <param name="transferSyntax">The UID; null when it is not known.</param>
@@ -63,6 +69,30 @@ public static class Codestream
         PixelCoding.JpegXl => start.StartsWith((ReadOnlySpan<byte>)[0xFF, 0x0A]) || start.StartsWith("\0\0\0\u000CJXL "u8),
         PixelCoding.Rle => CanBeginRle(start, length),
         _ => !IsMarkup(start),
+    };
+
+    /// <summary>The fewest bytes that a frame with this beginning can have.</summary>
+    /// <param name="coding">How the frame is coded; its beginning is <see cref="CanBegin"/>.</param>
+    /// <param name="start">Its first <see cref="StartBytes"/>, or all of a shorter one.</param>
+    public static long GetLeastLength(PixelCoding coding, ReadOnlySpan<byte> start) => coding switch
+    {
+        PixelCoding.Jpeg => LeastJpegBytes,
+        PixelCoding.Jpeg2000 => LeastJpeg2000Bytes,
+        // Every segment has at least one byte (PS3.5 §G.5), the last one too.
+        PixelCoding.Rle => GetRleOffset(start, (int)BinaryPrimitives.ReadUInt32LittleEndian(start)) + 1L,
+        _ => 1,
+    };
+
+    /// <summary>Whether these bytes can begin a body of a media type, whatever transfer syntax is named beside it.</summary>
+    /// <param name="mediaType">In lower case, without parameters.</param>
+    /// <param name="start">The first <see cref="StartBytes"/>, or all of a shorter body.</param>
+    /// <param name="length">Of the body, in bytes; null when it is not known yet.</param>
+    public static bool CanBeginType(string mediaType, ReadOnlySpan<byte> start, long? length) => mediaType switch
+    {
+        Dicom.MediaType.OctetStream => true,
+        "video/mp4" => IsMp4(start) || IsTransportStream(start),
+        _ when mediaType.StartsWith("video/", StringComparison.Ordinal) => HasStartCode(start) || IsTransportStream(start) || IsMp4(start),
+        _ => CanBegin(FindCodingOfType(mediaType), start, length),
     };
 
     /// <summary>True when the bytes begin like an HTML or XML document, such as a log-in page or an error document.</summary>
@@ -118,10 +148,27 @@ public static class Codestream
         var last = 0u;
         for (var i = 1; i <= count; i++)
         {
-            var offset = BinaryPrimitives.ReadUInt32LittleEndian(start[(4 * i)..]);
+            var offset = GetRleOffset(start, i);
             if (offset <= last || offset >= length) return false;
             last = offset;
         }
         return true;
     }
+
+    private static uint GetRleOffset(ReadOnlySpan<byte> start, int segment) =>
+        BinaryPrimitives.ReadUInt32LittleEndian(start[(4 * segment)..]);
+
+    /// <summary>The file type box (ISO/IEC 14496-12 §4.3).</summary>
+    private static bool IsMp4(ReadOnlySpan<byte> start) => start.Length >= 8 && start[4..8].SequenceEqual("ftyp"u8);
+
+    /// <summary>A start code (ISO/IEC 13818-2 §5.2.1), with the zero byte that H.264 and H.265 may put before it.</summary>
+    private static bool HasStartCode(ReadOnlySpan<byte> start) =>
+        start.StartsWith((ReadOnlySpan<byte>)[0, 0, 1]) || start.StartsWith((ReadOnlySpan<byte>)[0, 0, 0, 1]);
+
+    /// <summary>
+    /// The first packet of a transport stream, without error and with adaptation field or payload (ISO/IEC 13818-1 §2.4.3.2): DICOM
+    /// allows it as a container of every video (PS3.5 §8.2.5, §8.2.7).
+    /// </summary>
+    private static bool IsTransportStream(ReadOnlySpan<byte> start) =>
+        start.Length >= 4 && start[0] == 0x47 && (start[1] & 0x80) == 0 && (start[3] & 0xC0) == 0 && (start[3] & 0x30) != 0;
 }

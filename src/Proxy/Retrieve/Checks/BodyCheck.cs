@@ -21,6 +21,16 @@ internal abstract class BodyCheck
     /// <exception cref="MalformedAnswerException">It is not the requested object.</exception>
     public abstract EntryHead? Read(EntryHead declared, ReadOnlyMemory<byte> start, bool isAll);
 
+    /// <summary>Sees every byte, in order, once the start was accepted.</summary>
+    public virtual void Follow(ReadOnlySpan<byte> bytes)
+    {
+    }
+
+    /// <exception cref="MalformedAnswerException">The bytes that were followed end too early.</exception>
+    public virtual void CheckEnd()
+    {
+    }
+
     /// <summary>Whether a complete body has this length; null when the correct length is not known.</summary>
     public virtual bool? IsLength(EntryHead head, long length) => null;
 
@@ -43,6 +53,6 @@ internal abstract class BodyCheck
     {
         if (length == 0) throw new MalformedAnswerException("The answer's body is empty.");
         if (IsLength(head, length) == false)
-            throw new MalformedAnswerException("The length of the answer's body contradicts its metadata.");
+            throw new MalformedAnswerException("The length of the answer's body contradicts its header or its metadata.");
     }
 }

@@ -13,6 +13,9 @@ namespace Proxy.Retrieve.Checks;
 /// <param name="pixels">The description in the metadata; null when it is not in the store.</param>
 internal sealed class FrameCheck(AskedForms asked, int number, PixelDescription? pixels) : BodyCheck
 {
+    /// <summary>The fewest bytes that the header of the coding allows; set when the start is read.</summary>
+    private long _leastLength;
+
     public override EntryHead? Read(EntryHead declared, ReadOnlyMemory<byte> start, bool isAll)
     {
         if (!IsFrameType(declared.MediaType)) throw new MalformedAnswerException("The answer's type is not pixel data.");
@@ -20,17 +23,22 @@ internal sealed class FrameCheck(AskedForms asked, int number, PixelDescription?
         if (start.Length < Codestream.StartBytes && !isAll) return null;
 
         var head = declared with { TransferSyntax = GetName(declared, start.Span) };
-        if (!Codestream.CanBegin(GetCoding(head), start.Span, declared.Length))
+        var coding = GetCoding(head);
+        if (!Codestream.CanBegin(coding, start.Span, declared.Length)
+            || !Codestream.CanBeginType(declared.MediaType, start.Span, declared.Length))
             throw new MalformedAnswerException("The answer's body does not begin like a frame of its type.");
+        _leastLength = Codestream.GetLeastLength(coding, start.Span);
         if (declared.Length is { } length) CheckLength(head, length);
         CheckForm(asked, head);
         return head;
     }
 
-    public override bool? IsLength(EntryHead head, long length) =>
-        GetCoding(head) == PixelCoding.Native ? pixels?.IsNativeLength(number, length) : null;
+    public override bool? IsLength(EntryHead head, long length) => length < _leastLength ? false : IsNativeLength(head, length);
 
-    public override bool KnowsLength(EntryHead head) => IsLength(head, length: 1) is not null;
+    public override bool KnowsLength(EntryHead head) => IsNativeLength(head, length: 1) is not null;
+
+    private bool? IsNativeLength(EntryHead head, long length) =>
+        GetCoding(head) == PixelCoding.Native ? pixels?.IsNativeLength(number, length) : null;
 
     private static PixelCoding GetCoding(EntryHead head) => Codestream.FindCoding(head.MediaType, head.TransferSyntax);
 
