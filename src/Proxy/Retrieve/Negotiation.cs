@@ -41,6 +41,11 @@ public sealed class Negotiation
     /// <summary>Parsed headers by their text, because viewers repeat a few headers for every frame.</summary>
     private static readonly ConcurrentDictionary<(string Header, bool AreFrames), Negotiation> Known = new();
 
+    /// <summary>What <c>image/*</c> and <c>video/*</c> mean, the usual one first (PS3.18 Table 8.7.3-5).</summary>
+    private static readonly string[] Images = ["image/jpeg", "image/jls", "image/jp2", "image/jpx", "image/jphc", "image/dicom-rle"];
+
+    private static readonly string[] Videos = ["video/mp4", "video/mpeg"];
+
     private readonly ImmutableArray<MediaType> _refused;
 
     private Negotiation(ImmutableArray<AcceptedForm> forms, ImmutableArray<MediaType> refused)
@@ -144,6 +149,8 @@ public sealed class Negotiation
     private static Negotiation Create(Accept accept, bool areFrames)
     {
         var forms = new List<AcceptedForm>();
+        var refused = accept.Refused.Select(Inner).ToImmutableArray();
+        var takesNoOctets = refused.Any(r => Refuses(r, MediaType.OctetStream, BodyFormat.Any));
         if (accept.IsAbsent)
         {
             Add(new("*/*", []), 0);
@@ -156,7 +163,6 @@ public sealed class Negotiation
                 if (Add(type, rank) && ++alternatives == MaxAlternatives) break;
             }
         }
-        var refused = accept.Refused.Select(Inner).ToImmutableArray();
         forms.RemoveAll(
             f => f.Format.TransferSyntax != BodyFormat.Any
                 && refused.Any(r => Refuses(r, f.Format.MediaType, f.Format.TransferSyntax)));
@@ -167,6 +173,10 @@ public sealed class Negotiation
         {
             var isMultipart = type.Is(MediaType.MultipartRelated) || type.Type is "*/*" or "multipart/*";
             var isWildcard = type.Type is "*/*" or "multipart/*" or "application/*" || isMultipart && type.Find("type") is null;
+            var inner = isMultipart ? type.Find("type")?.ToLowerInvariant() : type.Type;
+            if (areFrames && inner is "image/*" or "video/*") return AddAll(type, rank, isMultipart, inner == "image/*" ? Images : Videos);
+            // The general wildcard stands for pixels of other types when octets are refused.
+            if (areFrames && takesNoOctets && inner is null or "*/*") return AddAll(type, rank, isMultipart, [.. Images, .. Videos]);
             var named = type.Find("transfer-syntax");
             var read = isWildcard && !areFrames
                 ? BodyFormat.FromMediaType(new(BodyFormat.Dicom, type.Parameters))
@@ -180,6 +190,19 @@ public sealed class Negotiation
             {
                 var fallback = format with { TransferSyntax = BodyFormat.ExplicitLittleEndian };
                 forms.Add(new(fallback, 2 * rank + 1, isMultipart) { IsLastResort = true });
+            }
+            return true;
+        }
+
+        bool AddAll(MediaType type, int rank, bool isMultipart, string[] names)
+        {
+            var parameters = type.Parameters.RemoveAll(p => p.Key is "type" or "q");
+            foreach (var name in names)
+            {
+                if (BodyFormat.FromMediaType(new(name, parameters)) is not { } format) continue;
+                var isNamed = type.Find("transfer-syntax") is not null;
+                if (name == names[0] || isNamed) forms.Add(new(format, 2 * rank, isMultipart));
+                if (!isNamed) forms.Add(new(format with { TransferSyntax = BodyFormat.Any }, 2 * rank + 1, isMultipart));
             }
             return true;
         }
