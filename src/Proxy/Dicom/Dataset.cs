@@ -73,6 +73,8 @@ public sealed class Dataset(ReadOnlyMemory<byte> json, ImmutableArray<Dataset.At
             // The usual case: parse the bytes, so that the UID's own string is the only allocation.
             if (reader.TokenType == JsonTokenType.String && !reader.ValueIsEscaped)
                 return Uid.TryParse(reader.ValueSpan, out var plain) ? plain : null;
+            // A UID is a JSON string (PS3.18 §F.2.3): a number has lost its trailing zeros, at least.
+            if (reader.TokenType == JsonTokenType.Number) return null;
             if (ReadValue(ref reader) is { } text) return Uid.TryParse(text, out var uid) ? uid : null;
         }
         return null;
