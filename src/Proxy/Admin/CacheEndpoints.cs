@@ -81,22 +81,25 @@ internal static class CacheEndpoints
             ["oldest"] = oldest,
         };
 
-    private static async Task<IResult> PurgeAllAsync(DicomMetadataStore store, MemoryTier memory, EntryCache entries, PackedFrames packed)
+    private static async Task<IResult> PurgeAllAsync(
+        DicomMetadataStore store, MemoryTier memory, EntryCache entries, PackedFrames packed, BackendClient client)
     {
         var isDeleted = await store.RemoveAllAsync();
-        return AnswerPurge(await PurgeAsync(memory, entries, packed, new()) && isDeleted);
+        return AnswerPurge(await PurgeAsync(memory, entries, packed, client, new()) && isDeleted);
     }
 
     private static async Task<IResult> PurgeStudyAsync(
-        HttpContext context, DicomMetadataStore store, MemoryTier memory, EntryCache entries, PackedFrames packed)
+        HttpContext context, DicomMetadataStore store, MemoryTier memory, EntryCache entries, PackedFrames packed, BackendClient client)
     {
         if (!context.TryReadUids(out var study, out _, out _, out var problem)) return problem;
         var isDeleted = await store.RemoveStudyAsync(study!.Value);
-        return AnswerPurge(await PurgeAsync(memory, entries, packed, new(Study: study)) && isDeleted);
+        return AnswerPurge(await PurgeAsync(memory, entries, packed, client, new(Study: study)) && isDeleted);
     }
 
-    private static Task<bool> PurgeAsync(MemoryTier memory, EntryCache entries, PackedFrames packed, Removal removal)
+    private static Task<bool> PurgeAsync(
+        MemoryTier memory, EntryCache entries, PackedFrames packed, BackendClient client, Removal removal)
     {
+        client.Purge(removal.Study);
         var onDisk = entries.RemoveAsync(removal);
         packed.Purge();
         // All other objects in memory derive from cached entries and are rebuilt on demand.

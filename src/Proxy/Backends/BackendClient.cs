@@ -81,6 +81,9 @@ public sealed class BackendClient(
     /// <summary>Clears the denied objects of a backend that was removed from the settings or has a new address.</summary>
     public void Forget(string backend) => _unavailable.Forget(backend);
 
+    /// <summary>Forgets which objects of a study, or of all studies when it is null, the backends denied: the cache was purged.</summary>
+    public void Purge(Uid? study) => _unavailable.Purge(study?.ToString());
+
     /// <inheritdoc/>
     public void Dispose() => _failures.Dispose();
 

@@ -62,5 +62,17 @@ internal sealed class UnavailableObjects(TimeProvider time)
         }
     }
 
+    /// <summary>Forgets the objects of a study, or all of them when it is null: the operator purged the cache.</summary>
+    public void Purge(string? study)
+    {
+        lock (_lock)
+        {
+            foreach (var key in _denials.Keys.Where(key => study is null || IsIn(study, key.PathAndQuery)).ToList()) _denials.Remove(key);
+        }
+    }
+
+    private static bool IsIn(string study, string path) =>
+        path.StartsWith($"studies/{study}", StringComparison.Ordinal) && path.AsSpan($"studies/{study}".Length) is [] or ['/' or '?', ..];
+
     private static Key GetKey(string backend, BackendRequest request) => new(backend, request.PathAndQuery, request.Accept);
 }
