@@ -90,7 +90,8 @@ internal static partial class Log
     public static partial void DiskWorkFailed(this ILogger logger, Exception exception);
 
     [LoggerMessage(
-        60, LogLevel.Warning, "{Path}, cut out of a cached instance of backend {Backend}, is not a valid frame; the backend is asked for it")]
+        60, LogLevel.Warning,
+        "{Path}, cut out of a cached instance of backend {Backend}, is not a valid frame; the backend is asked for it")]
     public static partial void CutFrameRefused(this ILogger logger, string backend, string path);
 
     [LoggerMessage(

@@ -1,7 +1,6 @@
 using Proxy.Cache;
 using Proxy.Cache.InMemory;
 using Proxy.Dicom;
-using Proxy.Metadata;
 using Proxy.Operations;
 using Proxy.Retrieve.Checks;
 using Proxy.Wire;

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 
 namespace Proxy.Wire;
@@ -12,6 +13,8 @@ namespace Proxy.Wire;
 /// </remarks>
 internal static class ErrorPage
 {
+    private static readonly SearchValues<byte> NameEnds = SearchValues.Create(" \t\r\n/>"u8);
+
     private static readonly string[] Roots = ["html", "head", "body", "error"];
 
     /// <summary>Whether a page begins here; null when more bytes are needed to tell.</summary>
@@ -44,7 +47,7 @@ internal static class ErrorPage
 
     private static bool? IsRoot(ReadOnlySpan<byte> name)
     {
-        var end = name.IndexOfAny(" \t\r\n/>"u8);
+        var end = name.IndexOfAny(NameEnds);
         if (end < 0) return name.Length > 256 ? false : null;
         name = name[..end];
         name = name[(name.IndexOf((byte)':') + 1)..];

@@ -34,7 +34,8 @@ public sealed class NegotiationTests
         "image/jpeg 1.2.840.10008.1.2.4.70 single, image/jpeg * single, image/jls * single, image/jp2 * single, "
         + "image/jpx * single, image/jphc * single, image/dicom-rle * single")]
     [InlineData(
-        "multipart/related; type=\"video/*\"", "video/mp4 1.2.840.10008.1.2.4.102 multipart, video/mp4 * multipart, video/mpeg * multipart")]
+        "multipart/related; type=\"video/*\"",
+        "video/mp4 1.2.840.10008.1.2.4.102 multipart, video/mp4 * multipart, video/mpeg * multipart")]
     [InlineData("video/*; transfer-syntax=*", "video/mp4 * single, video/mpeg * single")]
     [InlineData("text/html", "")]
     [InlineData("image/jls;q=0", "")]

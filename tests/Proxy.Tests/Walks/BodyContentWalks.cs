@@ -15,8 +15,10 @@ public sealed class BodyContentWalks : IDisposable
     private const string Explicit = Part10File.Explicit;
 
     private static readonly (string, string) AsStored = (
-        "Accept", "application/octet-stream; transfer-syntax=*, image/jpeg; transfer-syntax=*, video/mp4; transfer-syntax=*, "
-            + "video/mpeg; transfer-syntax=*, image/jp2; transfer-syntax=*, image/jls; transfer-syntax=*, image/dicom-rle; transfer-syntax=*");
+        "Accept",
+        "application/octet-stream; transfer-syntax=*, image/jpeg; transfer-syntax=*, "
+            + "video/mp4; transfer-syntax=*, video/mpeg; transfer-syntax=*, image/jp2; transfer-syntax=*, "
+            + "image/jls; transfer-syntax=*, image/dicom-rle; transfer-syntax=*");
 
     private static readonly (string, string) Dicom = ("Accept", "multipart/related; type=\"application/dicom\"; transfer-syntax=*");
 
@@ -68,11 +70,11 @@ public sealed class BodyContentWalks : IDisposable
     public async Task AnUnsoundFrameIsRefused_AndNotCached(string name)
     {
         await _proxy.GetAsync(Instance + "/metadata");
-        _east.Say(NoFrames[name], "/frames/1");
+        _east.Respond(NoFrames[name], "/frames/1");
 
         (await _proxy.GetAsync(Frame, AsStored)).IsProblem(502, names: "east");
 
-        _east.Say(Archive.Multipart($"application/octet-stream; transfer-syntax={Explicit}", Pixels.Create("f", 512)), "/frames/1");
+        _east.Respond(Archive.Multipart($"application/octet-stream; transfer-syntax={Explicit}", Pixels.Create("f", 512)), "/frames/1");
         Assert.Equal("Proxy; fwd=miss; stored", (await _proxy.GetAsync(Frame, AsStored)).CacheStatus);
     }
 
@@ -81,7 +83,7 @@ public sealed class BodyContentWalks : IDisposable
     public async Task ASoundFrameIsDelivered(string name)
     {
         await _proxy.GetAsync(Instance + "/metadata");
-        _east.Say(Frames[name], "/frames/1");
+        _east.Respond(Frames[name], "/frames/1");
 
         Assert.Equal(200, (int)(await _proxy.GetAsync(Frame, AsStored)).Status);
         Assert.Equal("Proxy; hit", (await _proxy.GetAsync(Frame, AsStored)).CacheStatus);
@@ -103,11 +105,11 @@ public sealed class BodyContentWalks : IDisposable
             "fragment" => compressed[..^100],
             _ => compressed[..^8],
         };
-        _east.Say(Archive.Multipart("application/dicom", cut), "/instances/1.2.1.1.1");
+        _east.Respond(Archive.Multipart("application/dicom", cut), "/instances/1.2.1.1.1");
 
         (await _proxy.GetAsync(Instance, Dicom)).IsProblem(502, names: "east");
 
-        _east.Say(Archive.Multipart("application/dicom", whole), "/instances/1.2.1.1.1");
+        _east.Respond(Archive.Multipart("application/dicom", whole), "/instances/1.2.1.1.1");
         var again = await _proxy.GetAsync(Instance, Dicom);
         Assert.Equal("Proxy; fwd=miss; stored", again.CacheStatus);
         Assert.Equal(whole, Assert.Single(Parts.Read(again)).Body);
@@ -116,11 +118,11 @@ public sealed class BodyContentWalks : IDisposable
     [Fact]
     public async Task ALargeCutFileBreaksTheConnection_AndIsNotCached()
     {
-        _east.Say(Archive.Multipart("application/dicom", File(400_000)[..^2]), "/instances/1.2.1.1.1");
+        _east.Respond(Archive.Multipart("application/dicom", File(400_000)[..^2]), "/instances/1.2.1.1.1");
 
         await Assert.ThrowsAnyAsync<Exception>(() => _proxy.GetAsync(Instance, Dicom));
 
-        _east.Say(Archive.Multipart("application/dicom", File(400_000)), "/instances/1.2.1.1.1");
+        _east.Respond(Archive.Multipart("application/dicom", File(400_000)), "/instances/1.2.1.1.1");
         Assert.Equal("Proxy; fwd=miss; stored", (await _proxy.GetAsync(Instance, Dicom)).CacheStatus);
     }
 
@@ -129,8 +131,8 @@ public sealed class BodyContentWalks : IDisposable
     {
         using var west = new WireMockPacs(new HeldStudy("1.2.1").With(Held));
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address));
-        _east.Say(Archive.Multipart("application/dicom", File(1000)[..^10]), "/instances/1.2.1.1.1");
-        west.Say(Archive.Multipart("application/dicom", File(1000)), "/instances/1.2.1.1.1");
+        _east.Respond(Archive.Multipart("application/dicom", File(1000)[..^10]), "/instances/1.2.1.1.1");
+        west.Respond(Archive.Multipart("application/dicom", File(1000)), "/instances/1.2.1.1.1");
 
         Assert.Equal(File(1000), Assert.Single(Parts.Read(await proxy.GetAsync(Instance, Dicom))).Body);
     }
@@ -147,16 +149,16 @@ public sealed class BodyContentWalks : IDisposable
     public async Task APageIsNoBulkData(string type, string text)
     {
         var place = await GetBulkDataAsync();
-        _east.Say(Undeclared(type, Encoding.UTF8.GetBytes(text)), "/bulk/7fe00010");
+        _east.Respond(Undeclared(type, Encoding.UTF8.GetBytes(text)), "/bulk/7fe00010");
 
         (await _proxy.GetAsync(place)).IsProblem(502);
 
-        _east.Mend();
+        _east.Recover();
         Assert.Equal(Archive.GetBulkData("1.2.1.1.1", "7fe00010"), (await _proxy.GetAsync(place)).Body);
     }
 
     [Theory]
-    [InlineData("text/xml", "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ClinicalDocument xmlns=\"urn:hl7-org:v3\"><title>Error</title></ClinicalDocument>")]
+    [InlineData("text/xml", "<?xml version=\"1.0\"?>\n<ClinicalDocument xmlns=\"urn:hl7-org:v3\"><title>Error</title></ClinicalDocument>")]
     [InlineData("application/xml", "<ErrorLog/>")]
     [InlineData("application/octet-stream", "<<<<")]
     [InlineData("application/octet-stream", "<")]
@@ -164,7 +166,7 @@ public sealed class BodyContentWalks : IDisposable
     public async Task ADocumentIsBulkData(string type, string text)
     {
         var place = await GetBulkDataAsync();
-        _east.Say(Undeclared(type, Encoding.UTF8.GetBytes(text)), "/bulk/7fe00010");
+        _east.Respond(Undeclared(type, Encoding.UTF8.GetBytes(text)), "/bulk/7fe00010");
 
         Assert.Equal(text, (await _proxy.GetAsync(place)).Text);
     }
@@ -173,7 +175,8 @@ public sealed class BodyContentWalks : IDisposable
         new Uri((string)(await _proxy.GetAsync(Instance + "/metadata")).Rows[0]!["7FE00010"]!["BulkDataURI"]!).PathAndQuery;
 
     private static PacsAnswer Undeclared(string type, byte[] body) => new(
-        200, "multipart/related; boundary=b", [.. Encoding.ASCII.GetBytes($"--b\r\nContent-Type: {type}\r\n\r\n"), .. body, .. "\r\n--b--\r\n"u8]);
+        200, "multipart/related; boundary=b",
+        [.. Encoding.ASCII.GetBytes($"--b\r\nContent-Type: {type}\r\n\r\n"), .. body, .. "\r\n--b--\r\n"u8]);
 
     private static byte[] RleHeader(params uint[] offsets) =>
         [.. Part10File.UInt((uint)offsets.Length), .. offsets.SelectMany(Part10File.UInt), .. new byte[60 - 4 * offsets.Length]];

@@ -22,6 +22,8 @@ public sealed class CachedFrameCheckWalks : IDisposable
 
     private static readonly (string, string) AsStored = ("Accept", "application/octet-stream; transfer-syntax=*");
 
+    private static readonly (string, string) Single = ("Accept", "application/dicom; transfer-syntax=*");
+
     /// <summary>16 × 16 pixels of two bytes: 512.</summary>
     private static readonly HeldSeries Held = new("1.2.1.1", "CT", 1) { Image = (16, 16, 1, 16) };
 
@@ -41,7 +43,7 @@ public sealed class CachedFrameCheckWalks : IDisposable
 
     private static Dictionary<string, byte[]> Unsound { get; } = new()
     {
-        ["markup in a JPEG fragment"] = Encapsulated(Lossless, "<html><body>Please log in, or call the help desk.</body></html>"u8.ToArray()),
+        ["markup in a JPEG fragment"] = Encapsulated(Lossless, "<html><body>Please log in, or call the help desk.</body>"u8.ToArray()),
         ["markup after a short fragment"] = Encapsulated(Lossless, "<htm"u8.ToArray(), "l><body>Please log in</body></html> "u8.ToArray()),
         ["RLE with a segment behind its end"] = Encapsulated(Rle, [.. RleHeader(64, 9000), .. new byte[100]]),
         ["RLE without data"] = Encapsulated(Rle, RleHeader(64)),
@@ -66,9 +68,9 @@ public sealed class CachedFrameCheckWalks : IDisposable
     [MemberData(nameof(UnsoundNames))]
     public async Task AsksTheBackend_WhenTheFrameInACachedInstanceIsUnsound(string name, bool isOnDisk)
     {
-        _east.Say(Archive.Multipart("application/dicom", Unsound[name]), "/instances/1.2.1.1.1");
+        _east.Respond(Archive.Multipart("application/dicom", Unsound[name]), "/instances/1.2.1.1.1");
         var expected = Held.GetFrame("1.2.1.1.1", 1, Lossless);
-        _east.Say(Archive.Multipart($"image/jpeg; transfer-syntax={Lossless}", expected), "/frames/1");
+        _east.Respond(Archive.Multipart($"image/jpeg; transfer-syntax={Lossless}", expected), "/frames/1");
         await using (var first = Start())
         {
             await first.GetAsync(Instance + "/metadata");
@@ -94,8 +96,8 @@ public sealed class CachedFrameCheckWalks : IDisposable
     [Fact]
     public async Task AFrameThatWasCutBeforeItsMetadataWasKnown_IsCheckedAgain()
     {
-        _east.Say(Archive.Multipart("application/dicom", Unsound["half a native frame"]), "/instances/1.2.1.1.1");
-        _east.Say(Native(512), "/frames/1");
+        _east.Respond(Archive.Multipart("application/dicom", Unsound["half a native frame"]), "/instances/1.2.1.1.1");
+        _east.Respond(Native(512), "/frames/1");
         await using var proxy = Start();
         await proxy.GetAsync(Instance, Dicom);
         Assert.Equal((256, "Proxy; hit"), await LengthAsync(proxy));
@@ -115,11 +117,11 @@ public sealed class CachedFrameCheckWalks : IDisposable
     {
         await using (var proxy = Start())
         {
-            _east.Say(Native(length), "/frames/1");
+            _east.Respond(Native(length), "/frames/1");
             Assert.Equal((length, "Proxy; fwd=miss; stored"), await LengthAsync(proxy));
             Assert.Equal((length, "Proxy; hit"), await LengthAsync(proxy));
             await Until.TrueAsync(() => Files.Any());
-            _east.Say(Native(512), "/frames/1");
+            _east.Respond(Native(512), "/frames/1");
             Assert.Equal((length, "Proxy; hit"), await LengthAsync(proxy));
 
             await proxy.GetAsync(Instance + "/metadata");
@@ -135,13 +137,13 @@ public sealed class CachedFrameCheckWalks : IDisposable
     [Fact]
     public async Task AFrameOfAWrongLengthOnDisk_IsFetchedAgain_OnceItsMetadataIsKnown()
     {
-        _east.Say(Native(300), "/frames/1");
+        _east.Respond(Native(300), "/frames/1");
         await using (var first = Start())
         {
             await LengthAsync(first);
             await Until.TrueAsync(() => Files.Any());
         }
-        _east.Say(Native(512), "/frames/1");
+        _east.Respond(Native(512), "/frames/1");
         await using var second = Start();
         await second.GetAsync(Instance + "/metadata");
 
@@ -152,8 +154,8 @@ public sealed class CachedFrameCheckWalks : IDisposable
     public async Task OnlyTheWrongFrameIsRemoved()
     {
         _east.Hold(new HeldStudy("1.2.1").With(Held with { Frames = 2 }));
-        _east.Say(Native(300), "/frames/1");
-        _east.Say(Native(512), "/frames/2");
+        _east.Respond(Native(300), "/frames/1");
+        _east.Respond(Native(512), "/frames/2");
         await using var proxy = Start();
         await LengthAsync(proxy);
         await proxy.GetAsync(Instance + "/frames/2", AsStored);
@@ -170,10 +172,10 @@ public sealed class CachedFrameCheckWalks : IDisposable
     public async Task BodiesOfDifferentLengthsHaveDifferentTags()
     {
         await using var proxy = Start();
-        _east.Say(Native(300), "/frames/1");
+        _east.Respond(Native(300), "/frames/1");
         var wrong = await proxy.GetAsync(Frame, AsStored);
         Assert.Equal(wrong["ETag"], (await proxy.GetAsync(Frame, AsStored))["ETag"]);
-        _east.Say(Native(512), "/frames/1");
+        _east.Respond(Native(512), "/frames/1");
         await proxy.GetAsync(Instance + "/metadata");
 
         var right = await proxy.GetAsync(Frame, AsStored, ("If-None-Match", wrong["ETag"]));
@@ -188,10 +190,10 @@ public sealed class CachedFrameCheckWalks : IDisposable
     public async Task ABodyHasNoTag_UntilItsLengthIsKnown()
     {
         await using var proxy = Start();
-        _east.Say(Undeclared("application/octet-stream; transfer-syntax=" + Explicit, Pixels.Create("f", 512)), "/frames/1");
-        _east.Say(Undeclared("application/dicom", Archive.GetFile("1.2.1.1.1")), "/instances/1.2.1.1.1");
+        _east.Respond(Undeclared("application/octet-stream; transfer-syntax=" + Explicit, Pixels.Create("f", 512)), "/frames/1");
+        _east.Respond(Undeclared("application/dicom", Archive.GetFile("1.2.1.1.1")), "/instances/1.2.1.1.1");
 
-        foreach (var (path, accept) in ((string, (string, string))[])[(Frame, AsStored), (Instance, ("Accept", "application/dicom; transfer-syntax=*"))])
+        foreach (var (path, accept) in ((string, (string, string))[])[(Frame, AsStored), (Instance, Single)])
         {
             Assert.Equal("", (await proxy.GetAsync(path, accept))["ETag"]);
             Assert.Matches("^\"[0-9a-f]+\"$", (await proxy.GetAsync(path, accept))["ETag"]);
@@ -203,7 +205,8 @@ public sealed class CachedFrameCheckWalks : IDisposable
 
     /// <summary>A part whose end only the delimiter shows.</summary>
     private static PacsAnswer Undeclared(string type, byte[] body) =>
-        new(200, "multipart/related; boundary=b", [.. Encoding.ASCII.GetBytes($"--b\r\nContent-Type: {type}\r\n\r\n"), .. body, .. "\r\n--b--\r\n"u8]);
+        new(200, "multipart/related; boundary=b",
+            [.. Encoding.ASCII.GetBytes($"--b\r\nContent-Type: {type}\r\n\r\n"), .. body, .. "\r\n--b--\r\n"u8]);
 
     private static byte[] Identified(Part10File file) => file.Set(0x00080018, "UI", Part10File.Even("1.2.1.1.1", '\0')).ToArray();
 

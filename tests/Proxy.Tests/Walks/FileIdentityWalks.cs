@@ -41,14 +41,14 @@ public sealed class FileIdentityWalks : IDisposable
     public async Task RefusesAFileOfAnotherStudyOrSeries_AndCachesNothing(string? study, string? series)
     {
         await using var proxy = new ProxyHost(("east", _east.Address));
-        _east.Say(Archive.Multipart("application/dicom", File(study, series)), "/instances/1.2.1.1.1");
+        _east.Respond(Archive.Multipart("application/dicom", File(study, series)), "/instances/1.2.1.1.1");
 
         (await proxy.GetAsync(Instance, Dicom)).IsProblem(502, names: "east");
         var frame = await proxy.GetAsync(Instance + "/frames/1", AsStored);
         Assert.Equal("Proxy; fwd=miss; stored", frame.CacheStatus);
         Assert.Equal(Study.Series[0].GetFrame("1.2.1.1.1", 1), frame.Body);
 
-        _east.Mend();
+        _east.Recover();
         Assert.Equal("Proxy; fwd=miss; stored", (await proxy.GetAsync(Instance, Dicom)).CacheStatus);
     }
 
@@ -60,7 +60,7 @@ public sealed class FileIdentityWalks : IDisposable
     {
         await using var proxy = new ProxyHost(("east", _east.Address));
         var file = File(study, series);
-        _east.Say(Archive.Multipart("application/dicom", file), "/instances/1.2.1.1.1");
+        _east.Respond(Archive.Multipart("application/dicom", file), "/instances/1.2.1.1.1");
 
         Assert.Equal(file, Assert.Single(Parts.Read(await proxy.GetAsync(Instance, Dicom))).Body);
         Assert.Equal("Proxy; hit", (await proxy.GetAsync(Instance, Dicom)).CacheStatus);
@@ -71,7 +71,7 @@ public sealed class FileIdentityWalks : IDisposable
     {
         using var west = new WireMockPacs(Study);
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address));
-        _east.Say(Archive.Multipart("application/dicom", File("1.2.1", "1.2.1.9")), "/instances/1.2.1.1.1");
+        _east.Respond(Archive.Multipart("application/dicom", File("1.2.1", "1.2.1.9")), "/instances/1.2.1.1.1");
 
         Assert.Equal(Archive.GetFile("1.2.1.1.1"), Assert.Single(Parts.Read(await proxy.GetAsync(Instance, Dicom))).Body);
     }

@@ -69,7 +69,7 @@ public sealed class WildcardAndPurgeWalks : IDisposable
         var before = _east.Count("/frames/1");
         (await _proxy.GetAsync(Frame, ("Accept", "image/jp2"))).IsProblem(406);
         Assert.Equal(before, _east.Count("/frames/1"));
-        _east.Mend();
+        _east.Recover();
 
         Assert.Equal(204, (int)(await _proxy.SendAsync(HttpMethod.Delete, purge, [])).Status);
 
