@@ -33,6 +33,8 @@ internal sealed record Settings(
                     "urls", address,
                     "patient images would be open without authentication: listen on loopback or set Security:AllowAnonymous to true");
         }
+        reader.ReportUnknownSections(
+            "Backends", "Search", "Retrieve", "Store", "Cache", "Prefetch", "Security", "Audit", "Cluster", "Viewer", "Logging", "Kestrel");
         foreach (var key in (string[])["Cluster", "Viewer"]) reader.ReportUnused(key);
         errors = reader.Errors;
         return settings with { Unused = reader.Unused };

@@ -173,9 +173,13 @@ internal static class StoreRun
     }
 
     private static string GetRow(int study) =>
-        "{\"00080020\":{\"vr\":\"DA\",\"Value\":[\"20111102\"]},\"00080030\":{\"vr\":\"TM\",\"Value\":[\"150758.591000\"]},\"00080050\":{\"vr\":\"SH\",\"Value\":[\"2819497684894126\"]},\"00080060\":{\"vr\":\"CS\",\"Value\":[\"CT\"]},"
-        + "\"00081030\":{\"vr\":\"LO\",\"Value\":[\"Thorax^01_ThoraxRoutine (Adult)\"]},\"0008103E\":{\"vr\":\"LO\",\"Value\":[\"ThorRoutine  5.0  B41f\"]},\"00100010\":{\"vr\":\"PN\",\"Value\":[{\"Alphabetic\":\"DOE^JANE\"}]},\"00100020\":{\"vr\":\"LO\",\"Value\":[\"MR-0012345\"]},"
-        + $"\"0020000D\":{{\"vr\":\"UI\",\"Value\":[\"{GetStudyUid(study)}\"]}},\"0020000E\":{{\"vr\":\"UI\",\"Value\":[\"{GetSeriesUid(study)}\"]}},\"00201209\":{{\"vr\":\"IS\",\"Value\":[{Instances}]}}}}";
+        "{\"00080020\":{\"vr\":\"DA\",\"Value\":[\"20111102\"]},\"00080030\":{\"vr\":\"TM\",\"Value\":[\"150758.591000\"]},"
+        + "\"00080050\":{\"vr\":\"SH\",\"Value\":[\"2819497684894126\"]},\"00080060\":{\"vr\":\"CS\",\"Value\":[\"CT\"]},"
+        + "\"00081030\":{\"vr\":\"LO\",\"Value\":[\"Thorax^01_ThoraxRoutine (Adult)\"]},"
+        + "\"0008103E\":{\"vr\":\"LO\",\"Value\":[\"ThorRoutine  5.0  B41f\"]},"
+        + "\"00100010\":{\"vr\":\"PN\",\"Value\":[{\"Alphabetic\":\"DOE^JANE\"}]},\"00100020\":{\"vr\":\"LO\",\"Value\":[\"MR-0012345\"]},"
+        + $"\"0020000D\":{{\"vr\":\"UI\",\"Value\":[\"{GetStudyUid(study)}\"]}},"
+        + $"\"0020000E\":{{\"vr\":\"UI\",\"Value\":[\"{GetSeriesUid(study)}\"]}},\"00201209\":{{\"vr\":\"IS\",\"Value\":[{Instances}]}}}}";
 
     private static Uid GetStudyUid(int study) => Uid.Parse(Marked(CtSeries.Study.ToString(), study));
 

@@ -41,6 +41,30 @@ public class SettingsTests
         Assert.Empty(allowed);
     }
 
+    [Theory]
+    [InlineData("Backend:west:Address", "did you mean Backends?")]
+    [InlineData("Serach:Deadline", "did you mean Search?")]
+    public void ReportsASectionWhoseNameResemblesAKnownOne(string key, string expected)
+    {
+        Read(out var errors, ("Backends:east:Address", "http://pacs"), (key, "1"));
+        Assert.Contains(expected, Assert.Single(errors));
+    }
+
+    [Fact]
+    public void ReportsAnUnknownSectionOfAFile()
+    {
+        using var file = new MemoryStream("""{"Backends":{"east":{"Address":"http://pacs"}},"Something":{"Else":1}}"""u8.ToArray());
+        Settings.Read(new ConfigurationBuilder().AddJsonStream(file).Build(), out var errors);
+        Assert.StartsWith("Something: not a section of the settings; allowed are Backends, Search", Assert.Single(errors));
+    }
+
+    [Fact]
+    public void IgnoresSectionsOfOtherPrograms()
+    {
+        Read(out var errors, ("Backends:east:Address", "http://pacs"), ("OTHER_PROGRAM:SETTING", "1"));
+        Assert.Empty(errors);
+    }
+
     private static Settings Read(out IReadOnlyList<string> errors, params (string Key, string Value)[] settings) =>
         Settings.Read(
             new ConfigurationBuilder().AddInMemoryCollection(settings.ToDictionary(s => s.Key, string? (s) => s.Value)).Build(),

@@ -107,6 +107,45 @@ public sealed partial class SettingsReader(IConfiguration configuration)
         }
     }
 
+    /// <summary>
+    /// Reports unknown top-level sections: those of settings files, and others whose name resembles a known one. The platform and
+    /// other programs add sections through the environment.
+    /// </summary>
+    /// <param name="known">The sections of the proxy and of the platform.</param>
+    public void ReportUnknownSections(params IReadOnlyList<string> known)
+    {
+        var inFiles = Configuration is IConfigurationRoot root
+            ? root.Providers.Where(p => p is FileConfigurationProvider or StreamConfigurationProvider)
+                .SelectMany(p => p.GetChildKeys([], null)).ToHashSet(StringComparer.OrdinalIgnoreCase)
+            : [];
+        foreach (var section in Configuration.GetChildren().Where(s => s.GetChildren().Any()))
+        {
+            if (known.Contains(section.Key, StringComparer.OrdinalIgnoreCase)) continue;
+            var similar = known.FirstOrDefault(name => AreSimilar(name, section.Key));
+            if (similar is null && !inFiles.Contains(section.Key)) continue;
+            var hint = similar is null ? "allowed are " + string.Join(", ", known) : $"did you mean {similar}?";
+            _errors.Add($"{section.Key}: not a section of the settings; {hint}");
+        }
+    }
+
+    /// <summary>Whether two names differ by at most two insertions, deletions or replacements of a character.</summary>
+    private static bool AreSimilar(string name, string other)
+    {
+        var distances = Enumerable.Range(0, other.Length + 1).ToArray();
+        for (var i = 1; i <= name.Length; i++)
+        {
+            var diagonal = distances[0];
+            distances[0] = i;
+            for (var j = 1; j <= other.Length; j++)
+            {
+                var isEqual = char.ToUpperInvariant(name[i - 1]) == char.ToUpperInvariant(other[j - 1]);
+                (diagonal, distances[j]) = (
+                    distances[j], Math.Min(Math.Min(distances[j], distances[j - 1]) + 1, diagonal + (isEqual ? 0 : 1)));
+            }
+        }
+        return distances[^1] <= 2;
+    }
+
     [GeneratedRegex("authentication|pass|pw|token|secret|credential|key$", RegexOptions.IgnoreCase)]
     private static partial Regex SecretName();
 }

@@ -102,7 +102,7 @@ public sealed class FrameCutter(MemoryTier memory, PixelDescriptions pixels, ILo
         }
     }
 
-    /// <summary>The first bytes of a frame, whatever fragments they are in.</summary>
+    /// <summary>The first bytes of a frame, across its fragments.</summary>
     private static byte[] ReadStart(FrameRanges frame, ReadAt readAt)
     {
         var start = new byte[(int)Math.Min(frame.Length, Codestream.StartBytes)];

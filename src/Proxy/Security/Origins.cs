@@ -15,7 +15,7 @@ internal static class Origins
     /// <summary>Configures the CORS policy.</summary>
     public static void Allow(CorsPolicyBuilder policy, Reloadable<SecurityOptions> options) => policy
         .SetIsOriginAllowed(origin => IsAllowed(origin, options.Value))
-        .AllowAnyHeader().WithMethods("GET", "HEAD", "POST", "DELETE", "OPTIONS").WithExposedHeaders(Exposed)
+        .AllowAnyHeader().WithMethods("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS").WithExposedHeaders(Exposed)
         .SetPreflightMaxAge(TimeSpan.FromMinutes(10));
 
     /// <summary>Whether the value of an <c>Origin</c> header is allowed; the opaque origin <c>null</c> never is.</summary>

@@ -83,7 +83,7 @@ public static class Codestream
         _ => 1,
     };
 
-    /// <summary>Whether these bytes can begin a body of a media type, whatever transfer syntax is named beside it.</summary>
+    /// <summary>Whether these bytes can begin a body of a media type. The transfer syntax is not considered.</summary>
     /// <param name="mediaType">In lower case, without parameters.</param>
     /// <param name="start">The first <see cref="StartBytes"/>, or all of a shorter body.</param>
     /// <param name="length">Of the body, in bytes; null when it is not known yet.</param>

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using Xunit;
 
@@ -79,6 +78,5 @@ public partial class FolderOrderTests
     [GeneratedRegex("""//[^\n]*|\$?"(?:\\.|[^"\\\n])*"|^namespace [^\n]*""", RegexOptions.Multiline)]
     private static partial Regex NoCode();
 
-    private static string Source([CallerFilePath] string here = "") =>
-        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", "..", "src", "Proxy"));
+    private static string Source() => SourceTree.GetPath(Path.Combine("src", "Proxy"));
 }

@@ -74,6 +74,7 @@ public sealed class CorsWalks(CorsWalks.OneOrigin fixture) : IClassFixture<CorsW
         Assert.Equal(204, (int)preflight.Status);
         Assert.Equal("http://localhost:3000", preflight["Access-Control-Allow-Origin"]);
         Assert.Contains("GET", preflight["Access-Control-Allow-Methods"]);
+        Assert.Contains("PUT", preflight["Access-Control-Allow-Methods"]);
         Assert.Contains("authorization", preflight["Access-Control-Allow-Headers"], StringComparison.OrdinalIgnoreCase);
         Assert.True(int.Parse(preflight["Access-Control-Max-Age"], System.Globalization.CultureInfo.InvariantCulture) > 0);
         Assert.Equal(asked, fixture.East.Requests.Count);

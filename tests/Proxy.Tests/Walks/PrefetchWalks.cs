@@ -235,7 +235,8 @@ public sealed class PrefetchWalks : IAsyncDisposable
         var job = await PostAsync("""{"studies":["1.4.1"]}""");
         await DoneAsync("asked");
         Assert.InRange(_east.Requests.Count(r => r.Path.Contains("/1.4.1.1.", StringComparison.Ordinal)), 5, 25);
-        Assert.Contains((await JobAsync(job))["errors"]!.AsArray(), e => (string)e!["reason"]! == "skipped the rest after 5 consecutive failures");
+        Assert.Contains(
+            (await JobAsync(job))["errors"]!.AsArray(), e => (string)e!["reason"]! == "skipped the rest after 5 consecutive failures");
         Assert.Equal(2, _east.Requests.Count(r => r.Path.Contains("/1.4.1.2.", StringComparison.Ordinal)));
         var health = (await _proxy.GetAsync("/health/ready")).Json["backends"]!["east"]!;
         Assert.Equal("up closed 0", $"{health["state"]} {health["circuit"]} {health["opened"]}");

@@ -10,7 +10,8 @@ public sealed class SeriesTransferWalks : IAsyncDisposable
 {
     private const string Path = "/dicomweb/studies/1.2.1/series/1.2.1.1";
     private const string Accept = "multipart/related; type=\"application/dicom\"; transfer-syntax=*";
-    private const string Head = "HTTP/1.1 200 OK\r\nContent-Type: multipart/related; type=\"application/dicom\"; boundary=b\r\nConnection: close\r\n\r\n";
+    private const string Head =
+        "HTTP/1.1 200 OK\r\nContent-Type: multipart/related; type=\"application/dicom\"; boundary=b\r\nConnection: close\r\n\r\n";
 
     private static readonly HeldSeries Series = new("1.2.1.1", "CT", 8);
 
@@ -131,7 +132,8 @@ public sealed class SeriesTransferWalks : IAsyncDisposable
     [Fact]
     public async Task AsksForInstancesAlone_WhenTheBackendSendsOthersWithoutEnd()
     {
-        Answer(connection => SendUntilLeftAsync(connection, Multipart(Enumerable.Range(0, 100).Select(n => $"1.2.1.1.9{n}"), isClosed: false)));
+        Answer(connection => SendUntilLeftAsync(
+            connection, Multipart(Enumerable.Range(0, 100).Select(n => $"1.2.1.1.9{n}"), isClosed: false)));
         await _proxy.GetAsync(Path + "/metadata");
 
         Assert.Equal(Files(0xAA), await GetAsync());
@@ -193,7 +195,8 @@ public sealed class SeriesTransferWalks : IAsyncDisposable
         {
             while (true) await connection.SendAsync(bytes);
         }
-        catch (Exception e) when (e is IOException or System.Net.Sockets.SocketException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception e) when (
+            e is IOException or System.Net.Sockets.SocketException or OperationCanceledException or ObjectDisposedException)
         {
             // The proxy has left.
         }

@@ -15,7 +15,7 @@ namespace Proxy.Wire.Part10;
 /// sequence whose items have lengths (PS3.5 §A.4).
 /// </para>
 /// <para>
-/// Whatever is not understood ends the walk and counts as whole: a deflated dataset, a private transfer syntax, an unknown VR. The
+/// Unknown content ends the walk and counts as complete: a deflated dataset, a private transfer syntax, an unknown VR. The
 /// walk proves that a file is cut, never that it is valid.
 /// </para>
 /// </remarks>
@@ -47,7 +47,14 @@ internal sealed class Part10Walk
     private bool _isDone;
 
     /// <summary>A sequence or an item without a length that is not closed yet.</summary>
-    private readonly record struct Level(bool IsItem, bool IsImplicit);
+    private readonly struct Level
+    {
+        /// <summary>True for an item, false for a sequence.</summary>
+        public bool IsItem { get; init; }
+
+        /// <summary>True when elements inside have no VR.</summary>
+        public bool IsImplicit { get; init; }
+    }
 
     /// <param name="transferSyntax">Of the file meta group.</param>
     public Part10Walk(Uid transferSyntax)
@@ -146,7 +153,7 @@ internal sealed class Part10Walk
         if (_isMeta || vr is not (0 or Part10Head.Sq or Part10Head.Un or Part10Head.Ob or Part10Head.Ow)) return GiveUp();
         // UN without a length is a sequence in implicit VR little endian (PS3.5 §6.2.2); this reader has one byte order per file.
         if (vr == Part10Head.Un && _isBigEndian) return GiveUp();
-        return Open(new(IsItem: false, isImplicit || vr == Part10Head.Un), headLength);
+        return Open(new() { IsImplicit = isImplicit || vr == Part10Head.Un }, headLength);
     }
 
     private int ReadDelimiter(uint tag, uint length)
@@ -155,7 +162,7 @@ internal sealed class Part10Walk
         switch (tag)
         {
             case Item when !level.IsItem && length == uint.MaxValue:
-                return Open(new(IsItem: true, level.IsImplicit), 8);
+                return Open(level with { IsItem = true }, 8);
             case Item when !level.IsItem:
                 _skip = length;
                 return 8;
