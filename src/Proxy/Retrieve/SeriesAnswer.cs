@@ -240,6 +240,8 @@ public sealed class SeriesAnswer
     {
         try
         {
+            var walk = new Part10Walk(Uid.Parse(head.TransferSyntax!));
+            walk.Add(start.Span);
             body.Begin(head);
             for (var rest = start; !rest.IsEmpty;)
             {
@@ -251,8 +253,16 @@ public sealed class SeriesAnswer
             }
             body.Open();
             var length = (long)start.Length;
-            for (int count; (count = await multipart.ReadBodyAsync(await body.GetRoomAsync(stopped), stopped)) > 0; length += count)
+            while (true)
+            {
+                var room = await body.GetRoomAsync(stopped);
+                var count = await multipart.ReadBodyAsync(room, stopped);
+                if (count == 0) break;
+                walk.Add(room.Span[..count]);
                 body.Commit(count);
+                length += count;
+            }
+            if (walk.IsCut) throw new MalformedAnswerException("The file ends inside a data element.");
             if (head.Length is { } declared && declared != length)
                 throw new MalformedAnswerException("The length of a part differs from its declared length.");
             copied.SetResult();

@@ -117,6 +117,19 @@ public sealed class SeriesTransferWalks : IAsyncDisposable
     }
 
     [Fact]
+    public async Task BreaksTheConnection_WhenAFileEndsInsideADataElement()
+    {
+        Answer(async connection => await connection.SendAsync(
+            Multipart([File("1.2.1.1.1", 0xAA, pixels: 64), File("1.2.1.1.2", 0xAA, pixels: 100_000)[..^30]], isClosed: true)));
+        await _proxy.GetAsync(Path + "/metadata");
+
+        await Assert.ThrowsAsync<HttpRequestException>(GetAsync);
+
+        Assert.Equal(Files(0xAA), await GetAsync());
+        Assert.Equal(1, _east.Count("/instances/1.2.1.1.2"));
+    }
+
+    [Fact]
     public async Task EndsTheAnswer_WhenTheBackendGoesOnAfterTheLastInstance()
     {
         Answer(async connection =>
@@ -213,10 +226,13 @@ public sealed class SeriesTransferWalks : IAsyncDisposable
 
     private static List<byte[]> Files(byte fill) => [.. Series.InstanceUids.Select(i => File(i, fill, pixels: 64))];
 
-    private static byte[] Multipart(IEnumerable<string> instances, bool isClosed, int pixels = 64)
+    private static byte[] Multipart(IEnumerable<string> instances, bool isClosed, int pixels = 64) =>
+        Multipart(instances.Select(i => File(i, 0xAA, pixels)), isClosed);
+
+    private static byte[] Multipart(IEnumerable<byte[]> files, bool isClosed)
     {
         var body = new List<byte>();
-        foreach (var file in instances.Select(i => File(i, 0xAA, pixels)))
+        foreach (var file in files)
         {
             body.AddRange(Encoding.ASCII.GetBytes($"--b\r\nContent-Type: application/dicom\r\nContent-Length: {file.Length}\r\n\r\n"));
             body.AddRange(file);

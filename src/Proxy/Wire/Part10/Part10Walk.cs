@@ -124,11 +124,12 @@ internal sealed class Part10Walk
             if (tag < _last) return GiveUp();
             _last = tag;
         }
-        return ReadElement(bytes, isBigEndian, !_isMeta && (_levels.Count > 0 ? level.IsImplicit : _isImplicit));
+        return ReadElement(bytes, !_isMeta && (_levels.Count > 0 ? level.IsImplicit : _isImplicit));
     }
 
-    private int ReadElement(ReadOnlySpan<byte> bytes, bool isBigEndian, bool isImplicit)
+    private int ReadElement(ReadOnlySpan<byte> bytes, bool isImplicit)
     {
+        var isBigEndian = _isBigEndian && !_isMeta;
         _hasDataset |= !_isMeta;
         var vr = BinaryPrimitives.ReadUInt16BigEndian(bytes[4..]);
         if (isImplicit)
