@@ -2,9 +2,9 @@ using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Cache.InMemory;
 using Proxy.Cache.OnDisk;
+using Proxy.Metadata;
 using Proxy.Operations;
 using Proxy.Retrieve;
-using Proxy.Metadata;
 
 namespace Proxy.Admin;
 

@@ -2,8 +2,8 @@ using Proxy.Backends;
 using Proxy.Backends.Health;
 using Proxy.Cache.InMemory;
 using Proxy.Cache.OnDisk;
-using Proxy.Operations;
 using Proxy.Metadata;
+using Proxy.Operations;
 using Yarp.ReverseProxy;
 
 namespace Proxy.Admin;

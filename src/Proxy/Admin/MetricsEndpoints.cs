@@ -3,8 +3,8 @@ using OpenTelemetry.Metrics;
 using Proxy.Cache;
 using Proxy.Cache.InMemory;
 using Proxy.Cache.OnDisk;
-using Proxy.Operations;
 using Proxy.Metadata;
+using Proxy.Operations;
 
 namespace Proxy.Admin;
 

@@ -1,8 +1,8 @@
 using System.Buffers;
 using Proxy.Backends;
 using Proxy.Dicom;
-using Proxy.Operations;
 using Proxy.Metadata;
+using Proxy.Operations;
 using Proxy.Wire;
 
 namespace Proxy.Admin;

@@ -14,7 +14,9 @@ public sealed class SqliteSession : IDisposable
     {
         var settings = new SqliteConnectionStringBuilder
         {
-            DataSource = path, Pooling = false, DefaultTimeout = (int)CacheFolder.Patience.TotalSeconds,
+            DataSource = path,
+            Pooling = false,
+            DefaultTimeout = (int)CacheFolder.Patience.TotalSeconds,
         };
         _connection = new SqliteConnection(settings.ToString());
         try

@@ -2,12 +2,12 @@ using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Proxy.Backends;
 using Proxy.Dicom;
+using Proxy.Metadata;
 using Proxy.Operations;
 using Proxy.Prefetch.Fetching;
 using Proxy.Prefetch.Jobs;
 using Proxy.Prefetch.Planning;
 using Proxy.Search;
-using Proxy.Metadata;
 
 namespace Proxy.Prefetch;
 

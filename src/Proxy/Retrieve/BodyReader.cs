@@ -2,10 +2,10 @@ using System.Net;
 using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Dicom;
+using Proxy.Metadata;
 using Proxy.Operations;
 using Proxy.Retrieve.Checks;
 using Proxy.Search;
-using Proxy.Metadata;
 
 namespace Proxy.Retrieve;
 

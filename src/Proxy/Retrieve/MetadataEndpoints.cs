@@ -1,9 +1,9 @@
 using System.Buffers;
 using Proxy.Backends;
 using Proxy.Dicom;
+using Proxy.Metadata;
 using Proxy.Operations;
 using Proxy.Search;
-using Proxy.Metadata;
 using Proxy.Wire;
 
 namespace Proxy.Retrieve;

@@ -3,9 +3,9 @@ using Proxy.Backends;
 using Proxy.Backends.Health;
 using Proxy.Cache;
 using Proxy.Dicom;
+using Proxy.Metadata;
 using Proxy.Operations;
 using Proxy.Search;
-using Proxy.Metadata;
 using Proxy.Wire;
 
 namespace Proxy.Retrieve;

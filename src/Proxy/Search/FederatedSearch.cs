@@ -3,8 +3,8 @@ using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Cache.InMemory;
 using Proxy.Dicom;
-using Proxy.Operations;
 using Proxy.Metadata;
+using Proxy.Operations;
 
 namespace Proxy.Search;
 

@@ -4,8 +4,8 @@ using System.IO.Hashing;
 using Proxy.Backends;
 using Proxy.Cache.InMemory;
 using Proxy.Dicom;
-using Proxy.Operations;
 using Proxy.Metadata;
+using Proxy.Operations;
 using Proxy.Wire;
 
 namespace Proxy.Search;

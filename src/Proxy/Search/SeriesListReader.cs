@@ -4,8 +4,8 @@ using Proxy.Backends;
 using Proxy.Backends.Health;
 using Proxy.Cache;
 using Proxy.Dicom;
-using Proxy.Operations;
 using Proxy.Metadata;
+using Proxy.Operations;
 
 namespace Proxy.Search;
 

@@ -2,8 +2,8 @@ using System.Collections.Immutable;
 using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Dicom;
-using Proxy.Operations;
 using Proxy.Metadata;
+using Proxy.Operations;
 
 namespace Proxy.Search;
 

@@ -3,9 +3,9 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Proxy.Disk;
 using Proxy.Events;
-using Proxy.Operations;
 using Proxy.Metadata;
 using Proxy.Metadata.Persistence;
+using Proxy.Operations;
 
 namespace Proxy.Tests.Metadata;
 

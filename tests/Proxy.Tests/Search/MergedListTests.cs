@@ -4,8 +4,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Proxy.Backends;
 using Proxy.Dicom;
 using Proxy.Events;
-using Proxy.Search;
 using Proxy.Metadata;
+using Proxy.Search;
 using Proxy.Tests.Wire;
 using Xunit;
 

@@ -146,7 +146,8 @@ public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs fixture) : IClassF
         {
             await c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n\r\nhello");
             c.Close();
-        }),
+        }
+        ),
         ["no part"] = (
             502, c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: multipart/related; boundary=b\r\nContent-Length: 7\r\n\r\n--b--\r\n")),
         ["no boundary"] = (
@@ -156,19 +157,22 @@ public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs fixture) : IClassF
         {
             await c.SendAsync("SSH-2.0-OpenSSH_9.2\r\n");
             c.Close();
-        }),
+        }
+        ),
         ["headers without an end"] = (
             502, c => c.SendAsync("HTTP/1.1 200 OK\r\n" + string.Concat(Enumerable.Repeat($"X-Long: {new string('x', 1000)}\r\n", 100)))),
         ["nothing"] = (503, c =>
         {
             c.Close();
             return Task.CompletedTask;
-        }),
+        }
+        ),
         ["a stall after the head"] = (504, async c =>
         {
             await c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 5\r\n\r\n");
             await c.WaitForDisconnectAsync();
-        }),
+        }
+        ),
         ["a stall before the head"] = (504, c => c.WaitForDisconnectAsync()),
     };
 

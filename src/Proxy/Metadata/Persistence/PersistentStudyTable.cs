@@ -152,8 +152,8 @@ internal sealed class PersistentStudyTable
                     study => study with
                     {
                         SeriesLists = study.SeriesLists.Remove(backend),
-                            Owners = study.Owners.RemoveRange(study.Owners.Where(o => o.Value == backend).Select(o => o.Key)),
-                        });
+                        Owners = study.Owners.RemoveRange(study.Owners.Where(o => o.Value == backend).Select(o => o.Key)),
+                    });
                 if (_table.DropIfEmpty(uid)) removed.Add(uid);
             }
             if (removed.Count > 0) _file?.Remove(removed);

@@ -2,12 +2,12 @@ using System.Buffers;
 using Proxy.Backends;
 using Proxy.Backends.Health;
 using Proxy.Dicom;
+using Proxy.Metadata;
 using Proxy.Operations;
 using Proxy.Prefetch.Jobs;
 using Proxy.Prefetch.Planning;
 using Proxy.Retrieve;
 using Proxy.Search;
-using Proxy.Metadata;
 using Proxy.Wire;
 
 namespace Proxy.Prefetch.Fetching;

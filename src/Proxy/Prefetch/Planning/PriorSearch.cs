@@ -1,8 +1,8 @@
 using System.Collections.Immutable;
 using Proxy.Backends;
 using Proxy.Dicom;
-using Proxy.Search;
 using Proxy.Metadata;
+using Proxy.Search;
 
 namespace Proxy.Prefetch.Planning;
 
