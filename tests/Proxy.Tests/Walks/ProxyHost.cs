@@ -125,7 +125,7 @@ public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyV
     {
         _client?.Dispose();
         await base.DisposeAsync();
-        Directory.Delete(Root, recursive: true);
+        await Until.DeletedAsync(Root);
     }
 
     protected override void ConfigureWebHost(IWebHostBuilder builder)
