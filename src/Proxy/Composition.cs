@@ -33,13 +33,13 @@ internal static class Composition
     /// <summary>Kestrel, its limits and memory, and the clock.</summary>
     public static void AddServer(this WebApplicationBuilder builder)
     {
-        if (!Listening.IsSet(builder.Configuration)) builder.WebHost.UseUrls(Listening.ByDefault);
+        if (!ListenAddresses.IsSet(builder.Configuration)) builder.WebHost.UseUrls(ListenAddresses.DefaultUrl);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestHeadersTotalSize = RequestGuard.ServerHeaderBytes;
             // The buffer of a slow client, in addition to the current step (ResponseSteps).
-            kestrel.Limits.MaxResponseBufferSize = ResponseSteps.SmallestBytes * 2;
+            kestrel.Limits.MaxResponseBufferSize = ResponseSteps.SmallBytes * 2;
             kestrel.Limits.MaxRequestLineSize = RequestGuard.MaxHeaderBytes;
         });
         builder.Services.AddSingleton<IMemoryPoolFactory<byte>, BlockPool>();
@@ -78,7 +78,7 @@ internal static class Composition
         services.AddSingleton<Counters>();
         services.AddSingleton<BackendStates>();
         services.AddSingleton<BackendPermits>();
-        services.AddSingleton<DestinationChoice>();
+        services.AddSingleton<DestinationSelector>();
         services.AddSingleton<BackendExchange>();
         services.AddSingleton<BackendClient>();
         services.AddSingleton<BackendScheduler>();
@@ -89,9 +89,9 @@ internal static class Composition
     public static void AddStore(this IServiceCollection services, CacheOptions options)
     {
         services.AddSingleton(s => new CacheFolder(options.DiskPath, s.GetRequiredService<ILogger<CacheFolder>>()));
-        services.AddHostedService<CacheFolderKeeper>();
+        services.AddHostedService<CacheFolderMonitor>();
         services.AddSingleton<BulkTokens>();
-        services.AddHostedService<TokenKeyKeeper>();
+        services.AddHostedService<TokenKeyStore>();
         services.AddSingleton(s => new StudyFile(
             s.GetRequiredService<CacheFolder>(), s.GetRequiredService<BackendSet>().FindIdentity,
             s.GetRequiredService<BackendSet>().FindName, s.GetRequiredService<Counters>(),
@@ -147,7 +147,7 @@ internal static class Composition
         services.AddSingleton<PixelDescriptions>();
         services.AddSingleton<EntryCheck>();
         services.AddSingleton<BodyFetch>();
-        services.AddSingleton<GivenForms>();
+        services.AddSingleton<ObservedForms>();
         services.AddSingleton<CachedBodies>();
         services.AddSingleton<BodyReader>();
         services.AddSingleton<BulkDataReader>();
@@ -173,7 +173,7 @@ internal static class Composition
         services.AddSingleton<Prefetcher>();
         services.AddHostedService(s => s.GetRequiredService<Prefetcher>());
         services.AddHostedService<JobPersistence>();
-        services.AddHostedService<RuleRounds>();
+        services.AddHostedService<PrefetchRuleRunner>();
     }
 
     /// <summary>CORS and the known hosts.</summary>
@@ -229,13 +229,13 @@ internal static class Composition
                 var settings = Settings.Read(app.Configuration, out var errors);
                 if (errors.Count > 0)
                 {
-                    log.SettingsRefused(string.Join("; ", errors));
+                    log.SettingsInvalid(string.Join("; ", errors));
                     return;
                 }
                 app.Services.Apply(settings);
                 var changes = now.FindChanges(current);
                 current = now;
-                log.SettingsTaken(string.Join(", ", settings.Backends.Select(b => b.Name)), SettingsSnapshot.Show(changes));
+                log.SettingsReloaded(string.Join(", ", settings.Backends.Select(b => b.Name)), SettingsSnapshot.Show(changes));
                 var deferred = changes.Where(Settings.NeedsRestart).ToList();
                 if (deferred.Count > 0) log.SettingsNeedRestart(SettingsSnapshot.Show(deferred));
             }
@@ -246,11 +246,11 @@ internal static class Composition
     {
         var removed = services.GetRequiredService<BackendSet>().Set(settings.Backends);
         foreach (var backend in removed) services.Forget(backend);
-        services.GetRequiredService<Reloadable<SearchOptions>>().Set(settings.Search);
-        services.GetRequiredService<Reloadable<RetrieveOptions>>().Set(settings.Retrieve);
-        services.GetRequiredService<Reloadable<CacheOptions>>().Set(settings.Cache);
-        services.GetRequiredService<Reloadable<PrefetchOptions>>().Set(settings.Prefetch);
-        services.GetRequiredService<Reloadable<SecurityOptions>>().Set(settings.Security);
+        services.GetRequiredService<Reloadable<SearchOptions>>().Replace(settings.Search);
+        services.GetRequiredService<Reloadable<RetrieveOptions>>().Replace(settings.Retrieve);
+        services.GetRequiredService<Reloadable<CacheOptions>>().Replace(settings.Cache);
+        services.GetRequiredService<Reloadable<PrefetchOptions>>().Replace(settings.Prefetch);
+        services.GetRequiredService<Reloadable<SecurityOptions>>().Replace(settings.Security);
         services.GetRequiredService<MemoryTier>().Resize(settings.Cache.TierMaxBytes);
         services.GetRequiredService<DiskWriter>().MaxBytes = settings.Cache.TierDiskMaxBytes;
         services.GetRequiredService<DiskWriter>().QueueMaxBytes = settings.Cache.QueueMaxBytes;
@@ -264,8 +264,8 @@ internal static class Composition
         services.GetRequiredService<DicomMetadataStore>().RemoveBackend(backend);
         services.GetRequiredService<FederatedSearch>().Forget(backend);
         services.GetRequiredService<EntryCache>().Remove(backend);
-        services.GetRequiredService<BackendStates>().Forget(backend);
-        services.GetRequiredService<BackendClient>().Forget(backend);
+        services.GetRequiredService<BackendStates>().Remove(backend);
+        services.GetRequiredService<BackendClient>().ClearDenials(backend);
     }
 
     /// <summary>Whether a PACS gave the answer to a forwarded request: its status and body pass unchanged.</summary>
@@ -278,9 +278,9 @@ internal static class Composition
         400 => Problems.BadParameter("request", "malformed"),
         502 => Problems.BadGateway("The request was forwarded, but the PACS did not answer."),
         503 => Problems.Unavailable("The request could not be forwarded: no destination of the PACS is healthy."),
-        504 => Problems.TooLate("The request was forwarded, but the PACS did not answer in time."),
+        504 => Problems.TimedOut("The request was forwarded, but the PACS did not answer in time."),
         413 => Problems.RequestRefused(413, ""),
-        not 404 and var status => Problems.OfStatus(status),
+        not 404 and var status => Problems.FromStatus(status),
         _ => Problems.NotFound(
             context.Features.Get<IEndpointFeature>()?.Endpoint is null ? "No resource exists at this address." : "Not found."),
     };

@@ -28,8 +28,8 @@ internal sealed record Settings(
             PrefetchOptions.Read(reader), SecurityOptions.Read(reader));
         if (!settings.Security.AllowAnonymous)
         {
-            foreach (var address in Listening.FindOpenAddresses(configuration))
-                reader.Fail(
+            foreach (var address in ListenAddresses.FindOpenAddresses(configuration))
+                reader.AddError(
                     "urls", address,
                     "patient images would be open without authentication: listen on loopback or set Security:AllowAnonymous to true");
         }

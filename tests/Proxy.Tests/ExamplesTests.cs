@@ -22,7 +22,7 @@ public sealed class ExamplesTests
         Assert.Empty(errors);
         Assert.Equal(["archive", "east", "west"], settings.Backends.Select(b => b.Name).Order());
         Assert.Equal(4L << 30, settings.Cache.MemoryMaxBytes);
-        Assert.True(Assert.Single(settings.Prefetch.Rules).IsOpen(new(3, 0)));
+        Assert.True(Assert.Single(settings.Prefetch.Rules).IsActive(new(3, 0)));
         Assert.Equal("https://viewer.example", Assert.Single(settings.Security.AllowedOrigins));
     }
 

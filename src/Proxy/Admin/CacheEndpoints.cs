@@ -33,7 +33,7 @@ internal static class CacheEndpoints
         {
             ["store"] = new { studies = store.Count, bytes = store.Bytes, maxBytes = options.StoreMaxBytes },
             ["memory"] = new Dictionary<string, object?>(ShowNumbers(
-                memory.Entries, memory.Bytes, entries.Tallies.Hits, entries.Tallies.Misses, memory.Evictions,
+                memory.Entries, memory.Bytes, entries.Statistics.Hits, entries.Statistics.Misses, memory.Evictions,
                 FindOldest(held.SelectMany(e => e))))
             {
                 ["maxBytes"] = options.MemoryMaxBytes,
@@ -41,7 +41,7 @@ internal static class CacheEndpoints
                 ["ahead"] = memory.PrefetchedBytes,
             },
             ["disk"] = new Dictionary<string, object?>(ShowNumbers(
-                writer.Entries, writer.Bytes, disk.Tallies.Hits, disk.Tallies.Misses, writer.Evictions,
+                writer.Entries, writer.Bytes, disk.Statistics.Hits, disk.Statistics.Misses, writer.Evictions,
                 shares.Values.Select(s => (DateTimeOffset?)s.Oldest).Min()))
             {
                 ["maxBytes"] = options.DiskMaxBytes,
@@ -49,12 +49,12 @@ internal static class CacheEndpoints
                 ["state"] = state.Name,
                 ["reason"] = state.Reason,
                 ["damaged"] = disk.Damaged,
-                ["unkept"] = writer.Unkept,
+                ["unkept"] = writer.WriteFailures,
                 ["scanning"] = writer.IsScanning,
             },
             ["backends"] = backends.All.ToDictionary(b => b.Name, b =>
             {
-                var (share, ofMemory, ofDisk) = (shares.GetValueOrDefault(b.Name), entries.Tallies.Get(b.Name), disk.Tallies.Get(b.Name));
+                var (share, ofMemory, ofDisk) = (shares.GetValueOrDefault(b.Name), entries.Statistics.Get(b.Name), disk.Statistics.Get(b.Name));
                 return new
                 {
                     studies = studies.GetValueOrDefault(b.Name),

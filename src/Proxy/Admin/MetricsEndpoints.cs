@@ -45,14 +45,14 @@ internal static class MetricsEndpoints
         meter.CreateObservableUpDownCounter(
             "proxy.cache.in_flight", () => memory.InFlight.Bytes, "By", "Size of bodies in transfer that are not cached in memory");
         meter.CreateObservableCounter(
-            "proxy.cache.hits", () => ByTier(bodies.Tallies.Hits, disk.Tallies.Hits), "{lookup}", "Cache hits");
+            "proxy.cache.hits", () => ByTier(bodies.Statistics.Hits, disk.Statistics.Hits), "{lookup}", "Cache hits");
         meter.CreateObservableCounter(
-            "proxy.cache.misses", () => ByTier(bodies.Tallies.Misses, disk.Tallies.Misses), "{lookup}", "Cache misses");
+            "proxy.cache.misses", () => ByTier(bodies.Statistics.Misses, disk.Statistics.Misses), "{lookup}", "Cache misses");
         meter.CreateObservableCounter(
             "proxy.cache.evictions", () => ByTier(memory.Evictions, disk.Writer.Evictions), "{entry}",
             "Cache entries evicted because of the size limit");
         meter.CreateObservableCounter(
-            "proxy.cache.unkept", () => disk.Writer.Unkept, "{entry}", "Cache entries that could not be written to disk");
+            "proxy.cache.unkept", () => disk.Writer.WriteFailures, "{entry}", "Cache entries that could not be written to disk");
         meter.CreateObservableUpDownCounter(
             "proxy.cache.folder.usable", () => disk.CanWrite ? 1 : 0, "1", "1 if the cache folder is readable and writable, 0 otherwise");
         meter.CreateObservableUpDownCounter("proxy.store.studies", () => store.Count, "{study}", "Studies in the metadata store");

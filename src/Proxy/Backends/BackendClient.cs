@@ -50,7 +50,7 @@ public sealed class BackendClient(
         BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<T>> read,
         CancellationToken deadline, CancellationToken cancellation)
     {
-        if (CurrentPurpose.Value == RequestPurpose.Prefetch) request = request with { Scope = FailureScope.Nothing };
+        if (CurrentPurpose.Value == RequestPurpose.Prefetch) request = request with { Scope = FailureScope.Prefetch };
 
         // 1
         if (states.FindRefusal(backend.Name) is { } refusal) return new(refusal);
@@ -79,7 +79,7 @@ public sealed class BackendClient(
         CheckAsync(backend, Probe, static (_, _) => Task.FromResult(true), stopping);
 
     /// <summary>Clears the denied objects of a backend that was removed from the settings or has a new address.</summary>
-    public void Forget(string backend) => _unavailable.Forget(backend);
+    public void ClearDenials(string backend) => _unavailable.RemoveBackend(backend);
 
     /// <summary>Forgets which objects of a study, or of all studies when it is null, the backends denied: the cache was purged.</summary>
     public void Purge(Uid? study) => _unavailable.Purge(study?.ToString());
@@ -155,6 +155,6 @@ public sealed class BackendClient(
     private void Record(BackendOptions backend, BackendRequest request, BackendFailure? failure, bool isMissing)
     {
         if (failure is not null) _failures.Write(failure, request);
-        if (failure?.Error != BackendError.Busy) states.Note(backend.Name, request, failure, isMissing);
+        if (failure?.Error != BackendError.Busy) states.Record(backend.Name, request, failure, isMissing);
     }
 }

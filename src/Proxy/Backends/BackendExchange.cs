@@ -16,7 +16,7 @@ namespace Proxy.Backends;
 /// </code>
 /// </remarks>
 public sealed class BackendExchange(
-    IProxyStateLookup yarp, DestinationChoice choice, BackendPermits permits, BackendStates states, TimeProvider time)
+    IProxyStateLookup yarp, DestinationSelector choice, BackendPermits permits, BackendStates states, TimeProvider time)
 {
     /// <summary>Sends a request and reads the answer.</summary>
     /// <param name="backend">The backend.</param>
@@ -53,7 +53,7 @@ public sealed class BackendExchange(
         }
         catch (MalformedAnswerException e)
         {
-            return Fail(e.IsOtherForm ? BackendError.NotInThisForm : BackendError.BadAnswer, e.Message);
+            return Fail(e.IsOtherRepresentation ? BackendError.NotInThisForm : BackendError.BadAnswer, e.Message);
         }
         catch (TimeoutException e)
         {
@@ -116,7 +116,7 @@ public sealed class BackendExchange(
 
         // 3
         var status = response.StatusCode;
-        if (status == HttpStatusCode.NotModified && request.Known is not null) return new() { IsUnchanged = true };
+        if (status == HttpStatusCode.NotModified && request.Validators is not null) return new() { IsUnchanged = true };
         if (status == HttpStatusCode.NoContent) return default;
         if (request.IsMissing(status)) return new() { IsMissing = true, Status = status };
         if (status != HttpStatusCode.OK) return new(GetFailure(backend, response));

@@ -61,15 +61,15 @@ public sealed record BackendOptions(
     public static IReadOnlyList<BackendOptions> ReadAll(SettingsReader settings)
     {
         var names = settings.ReadNames("Backends").ToList();
-        if (names.Count == 0) settings.Fail("Backends", null, NoBackend);
+        if (names.Count == 0) settings.AddError("Backends", null, NoBackend);
         return [.. names.Select(name => Read(settings, name)).OfType<BackendOptions>()];
     }
 
     private static BackendOptions? Read(SettingsReader settings, string name)
     {
         var key = $"Backends:{name}";
-        if (!Regex.IsMatch(name, "^[A-Za-z0-9_-]{1,64}$")) settings.Fail(key, name, "a backend's name is 1 to 64 letters, digits, - or _");
-        settings.RefuseOthers(
+        if (!Regex.IsMatch(name, "^[A-Za-z0-9_-]{1,64}$")) settings.AddError(key, name, "a backend's name is 1 to 64 letters, digits, - or _");
+        settings.ReportUnknown(
             key,
             [
                 "Address", .. YarpKeys, "Preference", "Timeout", "MaxConcurrentRequests", "Compression", "Authentication", "FuzzyMatching",
@@ -95,7 +95,7 @@ public sealed record BackendOptions(
         var destinations = settings.ReadNames($"{key}:Destinations").Select(d => $"{key}:Destinations:{d}:Address").ToList();
         if (destinations.Count > 0 && settings.FindText($"{key}:Address") is { } both)
         {
-            settings.Fail($"{key}:Address", Redact(both), "either Address or Destinations, not both");
+            settings.AddError($"{key}:Address", Redact(both), "either Address or Destinations, not both");
             return null;
         }
         if (destinations.Count == 0) destinations.Add($"{key}:Address");
@@ -110,7 +110,7 @@ public sealed record BackendOptions(
             }
             else
             {
-                settings.Fail(
+                settings.AddError(
                     destination, Redact(text),
                     "an http or https URL of a DICOMweb root, without user, query or fragment, such as http://127.0.0.1:8042/dicom-web");
             }
@@ -123,7 +123,7 @@ public sealed record BackendOptions(
 
     private static Credential? ReadCredential(SettingsReader settings, string key)
     {
-        settings.RefuseOthers(key, "Scheme", "User", "Password", "Token", "Name", "Value");
+        settings.ReportUnknown(key, "Scheme", "User", "Password", "Token", "Name", "Value");
         switch (settings.ReadChoice($"{key}:Scheme", Scheme.None))
         {
             case Scheme.Basic:
@@ -134,7 +134,7 @@ public sealed record BackendOptions(
             case Scheme.Header:
                 var name = Require("Name");
                 if (name.Length > 0 && !Regex.IsMatch(name, "^[A-Za-z0-9-]+$"))
-                    settings.Fail($"{key}:Name", name, "a header's name: letters, digits and -");
+                    settings.AddError($"{key}:Name", name, "a header's name: letters, digits and -");
                 return new(name, Require("Value"));
             default:
                 return null;
@@ -143,8 +143,8 @@ public sealed record BackendOptions(
         string Require(string part)
         {
             var text = settings.FindText($"{key}:{part}") ?? "";
-            if (text.Length == 0) settings.Fail($"{key}:{part}", null, "required by this scheme");
-            if (text.Any(char.IsControl)) settings.Fail($"{key}:{part}", "(hidden)", "no control characters");
+            if (text.Length == 0) settings.AddError($"{key}:{part}", null, "required by this scheme");
+            if (text.Any(char.IsControl)) settings.AddError($"{key}:{part}", "(hidden)", "no control characters");
             return text;
         }
     }

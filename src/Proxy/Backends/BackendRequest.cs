@@ -18,7 +18,7 @@ public enum FailureScope
     Forwarded,
 
     /// <summary>Read-ahead and prefetch: a failure is no evidence; several in a row trigger a probe.</summary>
-    Nothing,
+    Prefetch,
 
     /// <summary>The proxy's own health check, which decides.</summary>
     Probe,
@@ -33,7 +33,7 @@ public enum FailureScope
 public sealed record BackendRequest(string PathAndQuery, string Accept)
 {
     /// <summary>The validators of the cached copy; the backend may answer 304. Null for an unconditional request.</summary>
-    public Validators? Known { get; init; }
+    public Validators? Validators { get; init; }
 
     /// <summary>Tells which statuses mean that the backend does not have the object. Default: 404 and 410.</summary>
     public Func<HttpStatusCode, bool> IsMissing { get; init; } = status => status is HttpStatusCode.NotFound or HttpStatusCode.Gone;
@@ -65,11 +65,11 @@ public sealed record BackendRequest(string PathAndQuery, string Accept)
         var address = new Uri(
             $"{root.TrimEnd('/')}/{PathAndQuery}", new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
         var message = new HttpRequestMessage(HttpMethod.Get, address);
-        message.Options.Set(BackendPermits.IsHeld, true);
+        message.Options.Set(BackendPermits.PermitHeldKey, true);
         message.Headers.TryAddWithoutValidation("Accept", Accept);
         message.Headers.TryAddWithoutValidation("Accept-Encoding", compression == Compression.Gzip ? "gzip" : "identity");
-        if (Known?.ETag is { } etag) message.Headers.TryAddWithoutValidation("If-None-Match", etag);
-        else if (Known?.LastModified is { } modified) message.Headers.TryAddWithoutValidation("If-Modified-Since", modified);
+        if (Validators?.ETag is { } etag) message.Headers.TryAddWithoutValidation("If-None-Match", etag);
+        else if (Validators?.LastModified is { } modified) message.Headers.TryAddWithoutValidation("If-Modified-Since", modified);
         return message;
     }
 

@@ -16,7 +16,7 @@ public sealed class BackendResponse : IAsyncDisposable
     {
         ContentType = contentType;
         Length = length;
-        IsEndProved = length is not null || body is GzipStream
+        IsTruncationDetectable = length is not null || body is GzipStream
             || response.Headers.TransferEncodingChunked == true || response.Version.Major >= 2;
         var etag = Find(response.Headers.NonValidated, "ETag");
         var modified = Find(response.Content.Headers.NonValidated, "Last-Modified");
@@ -36,7 +36,7 @@ public sealed class BackendResponse : IAsyncDisposable
     /// True when a truncated body is an error: it has a declared length, is chunked (RFC 9112 §7.1), arrives in HTTP/2 frames,
     /// or is compressed with a trailer. False for a body that ends with its connection.
     /// </summary>
-    public bool IsEndProved { get; }
+    public bool IsTruncationDetectable { get; }
 
     /// <summary>The validators for a later conditional request; null when the backend sent none.</summary>
     public Validators? Validators { get; }

@@ -124,7 +124,7 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
         }
 
         /// <summary>Cancelled when a client needs the backend: stop at once.</summary>
-        public CancellationToken Stopped => _stop.Token;
+        public CancellationToken Cancelled => _stop.Token;
 
         internal FetchTarget Target { get; }
 
@@ -232,7 +232,7 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
             lock (_lock)
             {
                 _running.Remove(slot);
-                if (slot.Priority != PrefetchPriority.ReadAhead && !slot.Stopped.IsCancellationRequested)
+                if (slot.Priority != PrefetchPriority.ReadAhead && !slot.Cancelled.IsCancellationRequested)
                     Pause(2 * scheduler.Since(slot.StartedAt));
             }
             GrantPending();

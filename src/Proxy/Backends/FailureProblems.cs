@@ -31,7 +31,7 @@ internal static class FailureProblems
         if (failures.All(f => IsStatus(f, HttpStatusCode.RequestEntityTooLarge))) return Problems.RefusedByAll(413, detail);
         if (failures.Any(f => f.Error is BackendError.BadAnswer or BackendError.BadStatus or BackendError.Refused))
             return Problems.BadGateway(detail);
-        return failures.Any(f => f.Error == BackendError.TimedOut) ? Problems.TooLate(detail) : Problems.Unavailable(detail);
+        return failures.Any(f => f.Error == BackendError.TimedOut) ? Problems.TimedOut(detail) : Problems.Unavailable(detail);
     }
 
     private static bool IsStatus(BackendFailure failure, HttpStatusCode status) =>

@@ -73,23 +73,23 @@ internal static class Forwarding
         switch (forwarded?.Error ?? ForwarderError.None)
         {
             case ForwarderError.None when IsOverload(context.Response):
-                states.Note(backend, request, new(backend, BackendError.Overloaded, $"status {context.Response.StatusCode}"));
+                states.Record(backend, request, new(backend, BackendError.Overloaded, $"status {context.Response.StatusCode}"));
                 break;
             // 501 means that the backend does not offer the service, not that it is down.
             case ForwarderError.None when context.Response.StatusCode is < 500 or StatusCodes.Status501NotImplemented:
-                states.Note(backend, request, null);
+                states.Record(backend, request, null);
                 break;
             case ForwarderError.None:
                 var status = context.Response.StatusCode;
-                states.Note(
+                states.Record(
                     backend, request,
                     new(backend, BackendError.BadStatus, $"status {status}", (System.Net.HttpStatusCode)status));
                 break;
             case ForwarderError.RequestTimedOut:
-                states.Note(backend, request, new(backend, BackendError.TimedOut, "no answer in time"));
+                states.Record(backend, request, new(backend, BackendError.TimedOut, "no answer in time"));
                 break;
             case ForwarderError.Request or ForwarderError.NoAvailableDestinations:
-                states.Note(backend, request, new(backend, BackendError.Unreachable, "no answer to a forwarded request")
+                states.Record(backend, request, new(backend, BackendError.Unreachable, "no answer to a forwarded request")
                 {
                     IsConnectionFailure = forwarded?.Exception is HttpRequestException
                     {
@@ -98,7 +98,7 @@ internal static class Forwarding
                 });
                 break;
             case ForwarderError.ResponseBodyDestination or ForwarderError.ResponseHeaders:
-                states.Note(backend, request, new(backend, BackendError.BadAnswer, "a forwarded answer was cut off"));
+                states.Record(backend, request, new(backend, BackendError.BadAnswer, "a forwarded answer was cut off"));
                 break;
             default:
                 // The client failed or cancelled.

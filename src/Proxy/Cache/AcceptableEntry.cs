@@ -9,5 +9,5 @@ namespace Proxy.Cache;
 public readonly record struct AcceptableEntry(EntryKey Key, BodyFormat? RequiredFormat = null, bool IsContainer = false)
 {
     /// <summary>True when an entry with this head has the required format.</summary>
-    public bool IsMetBy(EntryHead head) => RequiredFormat is null || RequiredFormat.IsMetBy(head.MediaType, head.TransferSyntax);
+    public bool IsSatisfiedBy(EntryHead head) => RequiredFormat is null || RequiredFormat.IsSatisfiedBy(head.MediaType, head.TransferSyntax);
 }

@@ -14,16 +14,16 @@ public sealed class BodyUsage(InFlightBytes inFlight, long bytes)
     private long _state;
 
     /// <summary>Adds a reader.</summary>
-    public void Enter() => Change(1);
+    public void AddReader() => Change(1);
 
     /// <summary>Removes a reader.</summary>
-    public void Leave() => Change(-1);
+    public void RemoveReader() => Change(-1);
 
     /// <summary>Adds a holder in the memory tier.</summary>
-    public void Keep() => Change(OneHolder);
+    public void AddHolder() => Change(OneHolder);
 
     /// <summary>Removes a holder in the memory tier.</summary>
-    public void Drop() => Change(-OneHolder);
+    public void RemoveHolder() => Change(-OneHolder);
 
     private void Change(long by)
     {

@@ -34,10 +34,10 @@ public sealed record CacheOptions(
     /// <summary>Reads the section <c>Cache</c> of the settings.</summary>
     public static CacheOptions Read(SettingsReader settings)
     {
-        settings.RefuseOthers("Cache", "Memory", "Metadata", "Disk", "MaxBodyBytes");
-        settings.RefuseOthers("Cache:Memory", "MaxBytes", "PackFrames");
-        settings.RefuseOthers("Cache:Disk", "Path", "MaxBytes");
-        settings.RefuseOthers("Cache:Metadata", "Freshness", "MaxStale");
+        settings.ReportUnknown("Cache", "Memory", "Metadata", "Disk", "MaxBodyBytes");
+        settings.ReportUnknown("Cache:Memory", "MaxBytes", "PackFrames");
+        settings.ReportUnknown("Cache:Disk", "Path", "MaxBytes");
+        settings.ReportUnknown("Cache:Metadata", "Freshness", "MaxStale");
         return new(
             settings.ReadNumber("Cache:Memory:MaxBytes", 1L << 30, 1L << 20),
             settings.ReadFlag("Cache:Memory:PackFrames", true),

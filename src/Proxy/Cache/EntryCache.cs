@@ -48,27 +48,27 @@ public sealed partial class EntryCache
         (_memory, _disk, _time, _log) = (memory, disk, time, log);
         _memory.Evicted += key =>
         {
-            if (key is EntryKey entry) Tallies.CountEvictions(entry.Backend, 1);
+            if (key is EntryKey entry) Statistics.CountEvictions(entry.Backend, 1);
         };
         // A first use in memory counts on disk too; otherwise the disk evicts the entry first.
         _memory.FirstUsed += key =>
         {
             if (key is EntryKey entry) _disk.Use(entry);
         };
-        _disk.Writer.Evicted += _disk.Tallies.CountEvictions;
+        _disk.Writer.Evicted += _disk.Statistics.CountEvictions;
     }
 
     /// <summary>Asks a backend and writes the answer into the in-flight body, until its end is verified.</summary>
     public delegate Task<BackendAnswer<EntryHead>> Fetch(InFlightBody inFlight, CancellationToken cancellation);
 
     /// <summary>A cached body, or a reader of an in-flight body. Exactly one is set.</summary>
-    /// <param name="Kept">The cached body: a hit.</param>
+    /// <param name="Cached">The cached body: a hit.</param>
     /// <param name="Reader">The reader of the in-flight body.</param>
     /// <param name="IsCollapsed">True when another client's request had already started the fetch.</param>
-    public readonly record struct Lookup(ICachedBody? Kept, InFlightBody.Reader? Reader, bool IsCollapsed);
+    public readonly record struct Lookup(ICachedBody? Cached, InFlightBody.Reader? Reader, bool IsCollapsed);
 
     /// <summary>Memory lookups, by backend.</summary>
-    public CacheStatistics Tallies { get; } = new();
+    public CacheStatistics Statistics { get; } = new();
 
     /// <summary>The maximum length of a body in bytes; a larger one is refused.</summary>
     public long MaxBodyBytes { get; set; } = CacheOptions.DefaultMaxBodyBytes;
@@ -81,11 +81,11 @@ public sealed partial class EntryCache
         foreach (var acceptable in wanted)
         {
             if (!TryFind(acceptable, out var cached)) continue;
-            Tallies.Count(acceptable.Key.Backend, isHit: true);
+            Statistics.Count(acceptable.Key.Backend, isHit: true);
             return (acceptable.Key, cached);
         }
         List<AcceptableEntry> all = [.. wanted];
-        Tallies.Count(all[0].Key.Backend, isHit: false);
+        Statistics.Count(all[0].Key.Backend, isHit: false);
         var removals = Volatile.Read(ref _removals);
         if (_inFlight.ContainsKey(all[0].Key) || await _disk.FindAsync(all, cancellation) is not { } found) return null;
         try
@@ -107,7 +107,7 @@ public sealed partial class EntryCache
     {
         foreach (var acceptable in wanted)
         {
-            if (_memory.TryPeek<Entry>(acceptable.Key, out var entry) && acceptable.IsMetBy(entry.Head)) return true;
+            if (_memory.TryPeek<Entry>(acceptable.Key, out var entry) && acceptable.IsSatisfiedBy(entry.Head)) return true;
         }
         return await _disk.HasAsync(wanted, cancellation);
     }
@@ -120,7 +120,7 @@ public sealed partial class EntryCache
         _disk.CanWrite ? _disk.HasRoomForPrefetched(bytes) : _memory.HasRoomForPrefetched(bytes);
 
     /// <summary>Counts removals. A fetch that started before the latest one may hold removed data.</summary>
-    public int Removals => Volatile.Read(ref _removals);
+    public int RemovalCount => Volatile.Read(ref _removals);
 
     /// <summary>Raised when entries are removed, before new ones can take their place.</summary>
     public event Action<Removal>? Removed;
@@ -133,15 +133,15 @@ public sealed partial class EntryCache
     /// <param name="path">The instance.</param>
     /// <param name="format">The requested format.</param>
     /// <param name="entry">The verified, complete body.</param>
-    /// <param name="removals">The value of <see cref="Removals"/> before the request.</param>
+    /// <param name="removals">The value of <see cref="RemovalCount"/> before the request.</param>
     public void AddPrefetched(string backend, InstancePath path, BodyFormat format, Entry entry, int removals)
     {
-        if (Removals != removals) return;
+        if (RemovalCount != removals) return;
         var key = new EntryKey(backend, path.ToString(), format);
         var prefetched = entry with { IsPrefetched = true, Usage = new(_memory.InFlight, entry.Length) };
         _memory.AddPrefetched(key, prefetched, prefetched.Length);
         _disk.Add(key, prefetched);
-        if (Removals != removals) Remove(backend, path);
+        if (RemovalCount != removals) Remove(backend, path);
     }
 
     /// <summary>Steps 1, 2 and 4. Finds, joins or fetches a body.</summary>
@@ -186,9 +186,9 @@ public sealed partial class EntryCache
     {
         lock (inFlight)
         {
-            if (inFlight.Keep <= placement) return;
-            inFlight.Keep = placement;
-            if (!inFlight.IsFiled) return;
+            if (inFlight.Placement <= placement) return;
+            inFlight.Placement = placement;
+            if (!inFlight.IsStored) return;
         }
         _memory.TryFind<Entry>(key, out _);
         _disk.Use(key);
@@ -200,13 +200,13 @@ public sealed partial class EntryCache
 
     private bool TryFind(AcceptableEntry wanted, [NotNullWhen(true)] out ICachedBody? body)
     {
-        body = _memory.TryFind<Entry>(wanted.Key, out var entry) && wanted.IsMetBy(entry.Head) ? new MemoryBody(entry) : null;
+        body = _memory.TryFind<Entry>(wanted.Key, out var entry) && wanted.IsSatisfiedBy(entry.Head) ? new MemoryBody(entry) : null;
         return body is not null;
     }
 
     private bool TryPeek(AcceptableEntry wanted, [NotNullWhen(true)] out ICachedBody? body)
     {
-        body = _memory.TryPeek<Entry>(wanted.Key, out var entry) && wanted.IsMetBy(entry.Head) ? new MemoryBody(entry) : null;
+        body = _memory.TryPeek<Entry>(wanted.Key, out var entry) && wanted.IsSatisfiedBy(entry.Head) ? new MemoryBody(entry) : null;
         return body is not null;
     }
 
@@ -225,8 +225,8 @@ public sealed partial class EntryCache
     {
         foreach (var (key, inFlight) in _inFlight)
         {
-            if (!removal.Has(key)) continue;
-            lock (inFlight) inFlight.IsUnwanted = true;
+            if (!removal.Matches(key)) continue;
+            lock (inFlight) inFlight.IsPurged = true;
             _inFlight.TryRemove(new(key, inFlight));
         }
         Removed?.Invoke(removal);
@@ -234,7 +234,7 @@ public sealed partial class EntryCache
         // Increment after the disk removal is queued and before memory is cleared: a concurrent promotion either misses on disk or sees
         // the new count and undoes itself.
         Interlocked.Increment(ref _removals);
-        _memory.RemoveWhere(key => key is EntryKey entry && removal.Has(entry));
+        _memory.RemoveWhere(key => key is EntryKey entry && removal.Matches(entry));
         return onDisk;
     }
 
@@ -248,14 +248,14 @@ public sealed partial class EntryCache
             ? new(
                 Math.Min(HeldBytes, _memory.MaxEntryBytes), head => _disk.BeginAsync(keyOf(head), head), _memory.InFlight,
                 MaxBodyBytes)
-            { Keep = placement }
-            : new(placement == Placement.DiskOnly ? 0 : _memory.MaxEntryBytes, null, _memory.InFlight, MaxBodyBytes) { Keep = placement };
+            { Placement = placement }
+            : new(placement == Placement.DiskOnly ? 0 : _memory.MaxEntryBytes, null, _memory.InFlight, MaxBodyBytes) { Placement = placement };
 
     private async Task RunAsync(EntryKey key, InFlightBody inFlight, Fetch fetch, Func<EntryHead, EntryKey>? keyOf)
     {
         // Do not hold up the client's thread.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        using var mark = _disk.Writer.Queue.Fetching();
+        using var mark = _disk.Writer.Queue.TrackFetch();
         try
         {
             if (_memory.InFlight.IsExhausted && !_disk.CanWrite)
@@ -274,7 +274,7 @@ public sealed partial class EntryCache
         }
         catch (Exception e)
         {
-            _log.RequestFailed(e);
+            _log.UnhandledException(e);
             inFlight.End(new("", BackendError.BadAnswer, "an internal error of the proxy"));
         }
         finally
@@ -292,16 +292,16 @@ public sealed partial class EntryCache
         // A purge either comes first and sets IsUnwanted, or comes later and finds the stored entry.
         lock (inFlight)
         {
-            if (inFlight.IsUnwanted) return;
-            inFlight.IsFiled = true;
+            if (inFlight.IsPurged) return;
+            inFlight.IsStored = true;
             if (complete.Entry is { } received)
             {
-                var entry = inFlight.Keep == Placement.Prefetched ? received with { IsPrefetched = true } : received;
-                if (inFlight.Keep == Placement.MemoryAndDisk) _memory.Add(key, entry, entry.Length);
-                if (inFlight.Keep == Placement.Prefetched) _memory.AddPrefetched(key, entry, entry.Length);
+                var entry = inFlight.Placement == Placement.Prefetched ? received with { IsPrefetched = true } : received;
+                if (inFlight.Placement == Placement.MemoryAndDisk) _memory.Add(key, entry, entry.Length);
+                if (inFlight.Placement == Placement.Prefetched) _memory.AddPrefetched(key, entry, entry.Length);
                 _disk.Add(key, entry);
             }
-            if (complete.Spool is { } spool) stored = _disk.AddAsync(spool, () => inFlight.Keep == Placement.Prefetched);
+            if (complete.Spool is { } spool) stored = _disk.AddAsync(spool, () => inFlight.Placement == Placement.Prefetched);
         }
         await stored;
     }

@@ -16,7 +16,7 @@ public sealed partial class InFlightBody
     private void Free()
     {
         _spool?.Dispose();
-        _usage?.Leave();
+        _usage?.RemoveReader();
         LowerTo(0);
     }
 
@@ -24,7 +24,7 @@ public sealed partial class InFlightBody
     private bool TryCount(long bytes)
     {
         if (inFlight is null || bytes <= _counted) return true;
-        if (!inFlight.TryReserve(bytes - _counted, makesRoom: Keep != Placement.Prefetched)) return false;
+        if (!inFlight.TryReserve(bytes - _counted, makesRoom: Placement != Placement.Prefetched)) return false;
         _counted = bytes;
         return true;
     }
@@ -43,7 +43,7 @@ public sealed partial class InFlightBody
     {
         if (inFlight is null) return null;
         _usage = new(inFlight, _written);
-        _usage.Enter();
+        _usage.AddReader();
         LowerTo(0);
         return _usage;
     }

@@ -37,7 +37,7 @@ public sealed partial class InFlightBody
                 Task changed;
                 lock (body._lock)
                 {
-                    if (body._failure is not null) throw new BrokenBodyException();
+                    if (body._failure is not null) throw new TruncatedBodyException();
                     if (Position < body._written)
                     {
                         if (body._pieces.FindLast(p => p.Start <= Position && Position < p.End) is { } piece) return Next(piece);
@@ -80,7 +80,7 @@ public sealed partial class InFlightBody
             {
                 // An operation that hangs on the disk may still write into the buffer: do not return it to the pool.
                 _buffer = null;
-                throw new BrokenBodyException();
+                throw new TruncatedBodyException();
             }
             lock (body._lock) Move(count);
             return _buffer.AsMemory(0, count);

@@ -64,13 +64,13 @@ public sealed partial class InFlightBody(
     public CancellationToken Stopped => _stop.Token;
 
     /// <summary>True when it was purged while in flight: its readers get it, but it is not cached.</summary>
-    public bool IsUnwanted { get; set; }
+    public bool IsPurged { get; set; }
 
     /// <summary>Where to store the body: the most valuable placement of all requests that joined.</summary>
-    public Placement Keep { get; set; }
+    public Placement Placement { get; set; }
 
     /// <summary>True once the body has been handed to the tiers.</summary>
-    public bool IsFiled { get; set; }
+    public bool IsStored { get; set; }
 
     /// <summary>Adds a reader at the start of the body; null when it is too late to join, and the caller must fetch again.</summary>
     public Reader? Join()
@@ -102,7 +102,7 @@ public sealed partial class InFlightBody(
     public void Open() => _head.TrySetResult(new(_receivedHead!));
 
     /// <summary>The buffer for the next bytes; waits while a window is full. Call <see cref="Commit"/> afterwards.</summary>
-    public async ValueTask<Memory<byte>> GetRoomAsync(CancellationToken cancellation)
+    public async ValueTask<Memory<byte>> GetBufferAsync(CancellationToken cancellation)
     {
         if (_isLarge) await SpoolAsync();
         while (true)
@@ -122,7 +122,7 @@ public sealed partial class InFlightBody(
         }
     }
 
-    /// <summary>Appends the bytes written into the buffer of <see cref="GetRoomAsync"/>.</summary>
+    /// <summary>Appends the bytes written into the buffer of <see cref="GetBufferAsync"/>.</summary>
     /// <exception cref="MalformedAnswerException">The body exceeds the maximum length.</exception>
     public void Commit(int count)
     {

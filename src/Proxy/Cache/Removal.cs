@@ -24,7 +24,7 @@ public sealed record Removal(string? Backend = null, Uid? Study = null, Uid? Ser
     public string? Path { get; init; }
 
     /// <summary>True when the removal selects this key.</summary>
-    public bool Has(EntryKey key) =>
+    public bool Matches(EntryKey key) =>
         (Backend is null || key.Backend == Backend) && (Format is null || key.Format == Format) && (Path is null || key.Path == Path)
             && IsIn(Study, key.Study)
             && IsIn(Series, key.Series) && IsIn(Instance, key.Instance);

@@ -60,7 +60,7 @@ public sealed class Accept
     /// Viewers up to OHIF 3.11 add their frame types to metadata requests, so DICOM JSON is sent whenever it is accepted.
     /// A weight of 0 for DICOM JSON overrides a wildcard (RFC 9110 §12.5.1: the most specific range decides).
     /// </remarks>
-    public bool TakesDicomJson
+    public bool AcceptsDicomJson
     {
         get
         {

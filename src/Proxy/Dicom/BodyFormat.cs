@@ -32,7 +32,7 @@ public sealed record BodyFormat(string MediaType, string TransferSyntax)
     /// A whole instance in Implicit VR Little Endian or Explicit VR Big Endian satisfies no request (PS3.18 §8.7.3). A frame has
     /// no VR, so a frame of an implicit instance counts as Explicit VR Little Endian.
     /// </remarks>
-    public bool IsMetBy(string mediaType, string? transferSyntax)
+    public bool IsSatisfiedBy(string mediaType, string? transferSyntax)
     {
         if (MediaType == Dicom)
         {

@@ -28,14 +28,14 @@ public sealed record FolderState(bool CanRead, bool CanWrite, string? Reason, bo
 /// </code>
 /// A disk may be full, read-only, missing, or too slow to be of use. Then lookups miss, nothing is stored, requests go on to the
 /// backends, and the folder is checked every few seconds until it is usable again. Nothing waits for the disk longer than
-/// <see cref="Patience"/>.
+/// <see cref="Timeout"/>.
 /// </remarks>
 /// <param name="path">The path of the folder; null for none.</param>
 /// <param name="log">Logs changes of the state.</param>
 public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDisposable
 {
     /// <summary>The maximum time to wait for the disk.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+    public static readonly TimeSpan Timeout = TimeSpan.FromSeconds(2);
 
     private const string OwnedByAnother = "another process owns the folder";
     private const string NotOurs = "the folder is not empty and is not a cache of this proxy";
@@ -85,7 +85,7 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
     {
         var state = State;
         if (writes ? !state.CanWrite : !state.CanRead) return null;
-        if (!await _operations.WaitAsync(Patience, cancellation)) return null;
+        if (!await _operations.WaitAsync(Timeout, cancellation)) return null;
         var handover = new Handover<T>();
         var (started, done) = Start(() =>
         {
@@ -100,7 +100,7 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
             catch (Exception e) when (e is not OutOfMemoryException)
             {
                 // A bug here costs a cache miss, never the request.
-                log.DiskWorkFailed(e);
+                log.DiskAccessFailed(e);
             }
             finally
             {
@@ -204,7 +204,7 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         await work.Started.WaitAsync(cancellation);
         try
         {
-            await work.Done.WaitAsync(Patience, cancellation);
+            await work.Done.WaitAsync(Timeout, cancellation);
             return true;
         }
         catch (TimeoutException)

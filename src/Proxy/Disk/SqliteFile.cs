@@ -66,7 +66,7 @@ public sealed class SqliteFile(CacheFolder folder, string name, int version, str
     private T Use<T>(Lock gate, ref SqliteSession? session, Func<SqliteSession, T> work, T otherwise, bool writes)
     {
         // Give up behind an operation that hangs on the disk.
-        if (!gate.TryEnter(CacheFolder.Patience)) return otherwise;
+        if (!gate.TryEnter(CacheFolder.Timeout)) return otherwise;
         try
         {
             if (_ownershipEpoch != folder.OwnershipEpoch && !TryReopen(gate)) return otherwise;
@@ -109,7 +109,7 @@ public sealed class SqliteFile(CacheFolder folder, string name, int version, str
     private bool WithBoth(Lock held, Action work)
     {
         var other = held == _reading ? _writing : _reading;
-        if (!other.TryEnter(CacheFolder.Patience)) return false;
+        if (!other.TryEnter(CacheFolder.Timeout)) return false;
         try
         {
             work();

@@ -16,7 +16,7 @@ public sealed class SqliteSession : IDisposable
         {
             DataSource = path,
             Pooling = false,
-            DefaultTimeout = (int)CacheFolder.Patience.TotalSeconds,
+            DefaultTimeout = (int)CacheFolder.Timeout.TotalSeconds,
         };
         _connection = new SqliteConnection(settings.ToString());
         try

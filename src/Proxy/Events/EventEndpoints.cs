@@ -14,10 +14,10 @@ internal static class EventEndpoints
         else if (Refuse(await streams.WriteAsync(context, filter)) is { } refusal) await refusal.ExecuteAsync(context);
     }
 
-    private static IResult? Refuse(EventListener outcome) => outcome switch
+    private static IResult? Refuse(ListenOutcome outcome) => outcome switch
     {
-        EventListener.Full => Problems.Full($"At most {EventStreams.MaxStreams} listeners at once."),
-        EventListener.FullForAddress => Problems.TooMany($"At most {EventStreams.MaxStreamsPerAddress} listeners at once per address."),
+        ListenOutcome.Full => Problems.AtCapacity($"At most {EventStreams.MaxStreams} listeners at once."),
+        ListenOutcome.FullForAddress => Problems.TooMany($"At most {EventStreams.MaxStreamsPerAddress} listeners at once per address."),
         _ => null,
     };
 }

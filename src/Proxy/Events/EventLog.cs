@@ -36,7 +36,7 @@ public sealed class EventLog(ILogger<EventLog> log, int maxEvents = 10_000, int 
     /// <summary>
     /// Completes on the next event or call of <see cref="Wake"/>. Get the task, read all events, then await it: no event is missed.
     /// </summary>
-    internal Task News => Volatile.Read(ref _news).Task;
+    internal Task NextEvent => Volatile.Read(ref _news).Task;
 
     /// <summary>Appends an event, evicts the oldest beyond the bounds, and wakes readers.</summary>
     public void Publish(ProxyEvent @event)

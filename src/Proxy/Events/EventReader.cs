@@ -25,8 +25,8 @@ internal sealed class EventReader
     /// <summary>The id after which a reconnecting reader continues.</summary>
     public string LastId => _log.GetId(_next - 1);
 
-    /// <summary>Completes on the next event; get it before reading to the end, see <see cref="EventLog.News"/>.</summary>
-    public Task News => _log.News;
+    /// <summary>Completes on the next event; get it before reading to the end, see <see cref="EventLog.NextEvent"/>.</summary>
+    public Task News => _log.NextEvent;
 
     /// <summary>The next event, or a gap if it has left the history; null if there is no next event yet.</summary>
     public LoggedEvent? Read()

@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 namespace Proxy.Events;
 
 /// <summary>The outcome of a listener's request.</summary>
-internal enum EventListener
+internal enum ListenOutcome
 {
     /// <summary>The listener received a stream, which has ended.</summary>
     Ended,
@@ -44,7 +44,7 @@ internal sealed class EventStreams : IDisposable
     public const int MaxStreamsPerAddress = 1_000;
 
     /// <summary>The interval of the keep-alive lines.</summary>
-    public static readonly TimeSpan Beat = TimeSpan.FromSeconds(15);
+    public static readonly TimeSpan HeartbeatInterval = TimeSpan.FromSeconds(15);
 
     /// <summary>The maximum written between two flushes, in bytes.</summary>
     private const int FlushBytes = 16 * 1024;
@@ -62,7 +62,7 @@ internal sealed class EventStreams : IDisposable
     {
         _log = log;
         _stopping = lifetime.ApplicationStopping;
-        _clock = time.CreateTimer(_ => SendBeat(), null, Beat, Beat);
+        _clock = time.CreateTimer(_ => SendBeat(), null, HeartbeatInterval, HeartbeatInterval);
     }
 
     /// <summary>The number of listeners now.</summary>
@@ -70,7 +70,7 @@ internal sealed class EventStreams : IDisposable
 
     /// <summary>Writes events to a client until it disconnects or the proxy stops.</summary>
     /// <returns>The outcome; nothing is written to a refused client.</returns>
-    public async Task<EventListener> WriteAsync(HttpContext context, EventFilter filter)
+    public async Task<ListenOutcome> WriteAsync(HttpContext context, EventFilter filter)
     {
         var address = GetCountedAddress(context.Connection.RemoteIpAddress);
         if (TakeSlot(address) is { } refusal) return refusal;
@@ -87,7 +87,7 @@ internal sealed class EventStreams : IDisposable
         {
             ReleaseSlot(address);
         }
-        return EventListener.Ended;
+        return ListenOutcome.Ended;
     }
 
     public void Dispose() => _clock.Dispose();
@@ -106,15 +106,15 @@ internal sealed class EventStreams : IDisposable
         return new(bytes);
     }
 
-    private EventListener? TakeSlot(IPAddress? address)
+    private ListenOutcome? TakeSlot(IPAddress? address)
     {
         lock (_lock)
         {
-            if (_open >= MaxStreams) return EventListener.Full;
+            if (_open >= MaxStreams) return ListenOutcome.Full;
             if (address is not null)
             {
                 var ofAddress = _byAddress.GetValueOrDefault(address);
-                if (ofAddress >= MaxStreamsPerAddress) return EventListener.FullForAddress;
+                if (ofAddress >= MaxStreamsPerAddress) return ListenOutcome.FullForAddress;
                 _byAddress[address] = ofAddress + 1;
             }
             _open++;

@@ -29,7 +29,7 @@ internal sealed class Subscription : IDisposable
             var news = reader.News;
             while (!ended.IsCancellationRequested && reader.Read() is { Event: { } read })
             {
-                if (read.Name == ProxyEvent.Gap) _log.SubscriberLate(_name, read.More["lost"].GetInt64());
+                if (read.Name == ProxyEvent.Gap) _log.SubscriberTooSlow(_name, read.More["lost"].GetInt64());
                 else if (read.Name == _name) Handle(read);
             }
             await news.WaitAsync(ended).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

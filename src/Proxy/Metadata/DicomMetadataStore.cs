@@ -45,7 +45,7 @@ public sealed class DicomMetadataStore(
 
     /// <summary>
     /// Loads a study from the file into memory without blocking a thread. Await it before using the methods below for that study, so that
-    /// they find it in memory. Completes at once when it is in memory. Gives up after <see cref="Disk.CacheFolder.Patience"/> when the
+    /// they find it in memory. Completes at once when it is in memory. Gives up after <see cref="Disk.CacheFolder.Timeout"/> when the
     /// disk does not answer: the study is then unknown.
     /// </summary>
     public ValueTask LoadAsync(Uid study, CancellationToken cancellation) => _studies.LoadAsync(study, cancellation);
@@ -121,7 +121,7 @@ public sealed class DicomMetadataStore(
             return current.With(list with
             {
                 Series = series,
-                Asked = areAll ? now : list.Asked,
+                ListedAt = areAll ? now : list.ListedAt,
                 IsUnlisted = false,
                 // An archive has no study without a series.
                 StudyRow = areAll && series.IsEmpty ? null : list.StudyRow,
@@ -132,13 +132,13 @@ public sealed class DicomMetadataStore(
 
     /// <summary>Records that a backend answered "not found" to a search for a study's series; removes the series it once listed.</summary>
     /// <returns>The removed series.</returns>
-    public IReadOnlyList<Uid> AddUnlisted(string backend, Uid study)
+    public IReadOnlyList<Uid> RecordUnlisted(string backend, Uid study)
     {
         var now = time.GetUtcNow();
         var (before, after) = _studies.Update(
             study,
             current => current.With(
-                current.GetList(backend) with { Series = ImmutableDictionary<Uid, Series>.Empty, Asked = now, IsUnlisted = true }));
+                current.GetList(backend) with { Series = ImmutableDictionary<Uid, Series>.Empty, ListedAt = now, IsUnlisted = true }));
         return RemovedBetween(before, after, backend);
     }
 
@@ -194,8 +194,8 @@ public sealed class DicomMetadataStore(
     public void Confirm(string backend, SeriesPath path, DateTimeOffset asked) => _studies.Update(path.Study, study =>
     {
         var list = study.GetList(backend);
-        return list.FindSeries(path.Series) is { } series && series.MetadataAsked != asked
-            ? study.With(list.With(series with { MetadataAsked = asked }))
+        return list.FindSeries(path.Series) is { } series && series.MetadataConfirmedAt != asked
+            ? study.With(list.With(series with { MetadataConfirmedAt = asked }))
             : study;
     });
 
@@ -253,7 +253,7 @@ public sealed class DicomMetadataStore(
                     while (page.Count < Page && studies.MoveNext()) page.Add(studies.Current);
                 },
                 cancellation);
-            await Task.WhenAny(reading, Task.Delay(Disk.CacheFolder.Patience, time, cancellation));
+            await Task.WhenAny(reading, Task.Delay(Disk.CacheFolder.Timeout, time, cancellation));
             if (!reading.IsCompleted) yield break;
             await reading;
             foreach (var study in page) yield return study;
@@ -276,22 +276,22 @@ public sealed class DicomMetadataStore(
 
     /// <summary>Marks a backend's list of a study as sent to a client; raises the events of its prefetched series, once.</summary>
     /// <returns>True when there were any.</returns>
-    public bool ShowSeries(string backend, Uid study) =>
+    public bool MarkSeriesRequested(string backend, Uid study) =>
         _studies.Find(study)?.SeriesLists.GetValueOrDefault(backend)?.HasPrefetched == true
             && Show(backend, study, static list => list.MarkRequested());
 
     /// <summary>Marks the metadata or pixels of a series as sent to a client; raises the events of its prefetched data, once.</summary>
     /// <returns>True when there was any.</returns>
-    public bool ShowMetadata(string backend, SeriesPath path) =>
+    public bool MarkMetadataRequested(string backend, SeriesPath path) =>
         _studies.Find(path.Study)?.SeriesLists.GetValueOrDefault(backend)?.FindSeries(path.Series)?.HasPrefetched == true
-            && ShowSeries(backend, path);
+            && MarkSeriesRequested(backend, path);
 
     /// <summary>
     /// Calls <paramref name="handler"/> asynchronously for each event of this name, until the handle is disposed.
     /// </summary>
     public IDisposable Subscribe(string name, Action<ProxyEvent> handler) => events.Subscribe(name, handler);
 
-    private bool ShowSeries(string backend, SeriesPath path) =>
+    private bool MarkSeriesRequested(string backend, SeriesPath path) =>
         Show(
             backend, path.Study,
             list => list.FindSeries(path.Series) is { HasPrefetched: true } series ? list.With(series.MarkRequested()) : list);
@@ -317,7 +317,7 @@ public sealed class DicomMetadataStore(
             var known = list.FindSeries(path.Series);
             return study.With(list.With(change(known ?? new Series(path.Series)) with
             {
-                MetadataAsked = now,
+                MetadataConfirmedAt = now,
                 MadeInClient = madeInClient && (known is null || known.MadeInClient),
                 MetadataMadeInClient = madeInClient && (known?.Metadata is null || known.MetadataMadeInClient),
             }));

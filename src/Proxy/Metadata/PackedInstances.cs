@@ -57,7 +57,7 @@ public sealed class PackedInstances
     /// The number of datasets without a valid UID and of attributes that are not DICOM JSON, which were left out of the backend's answer.
     /// Not persisted.
     /// </summary>
-    public (int Datasets, int Attributes) LeftOut { get; private init; }
+    public (int Datasets, int Attributes) Skipped { get; private init; }
 
     /// <summary>The hash of the text: equal hashes mean equal metadata.</summary>
     public UInt128 Hash { get; }
@@ -128,7 +128,7 @@ public sealed class PackedInstances
     /// <summary>A copy in which newer datasets replace those of the same UID; unknown ones are appended.</summary>
     public PackedInstances With(IReadOnlyDictionary<Uid, byte[]> newer)
     {
-        var builder = new Builder { LeftOut = LeftOut };
+        var builder = new Builder { LeftOut = Skipped };
         foreach (var (uid, stored) in ReadEach()) builder.Add(uid, newer.TryGetValue(uid, out var json) ? json : stored.Span);
         foreach (var (uid, json) in newer)
         {
@@ -182,7 +182,7 @@ public sealed class PackedInstances
         /// <summary>The number of instances added so far.</summary>
         public int Count => _uidEnds.Count;
 
-        /// <inheritdoc cref="PackedInstances.LeftOut"/>
+        /// <inheritdoc cref="PackedInstances.Skipped"/>
         public (int Datasets, int Attributes) LeftOut { get; set; }
 
         /// <summary>Adds a dataset of one instance.</summary>
@@ -209,7 +209,7 @@ public sealed class PackedInstances
             var packed = new PackedInstances(
                 _packed.ToImmutable(), _uids.WrittenSpan.ToArray(), [.. _uidEnds], [.. _datasetEnds], _hash.GetCurrentHashAsUInt128())
             {
-                LeftOut = LeftOut,
+                Skipped = LeftOut,
             };
             return _newer.Count == 0 ? packed : packed.With(_newer);
         }

@@ -24,7 +24,7 @@ public sealed record Series(Uid Uid)
     public PackedInstances? Metadata { get; init; }
 
     /// <summary>The time at which the backend last sent or confirmed <see cref="Metadata"/>.</summary>
-    public DateTimeOffset MetadataAsked { get; init; }
+    public DateTimeOffset MetadataConfirmedAt { get; init; }
 
     /// <summary>The validators to revalidate <see cref="Metadata"/>; null when the backend sent none.</summary>
     public Validators? MetadataValidators { get; init; }
@@ -62,7 +62,7 @@ public sealed record Series(Uid Uid)
 
     /// <summary>True when the backend sent or confirmed the metadata within this time.</summary>
     public bool IsMetadataFresh(TimeSpan lifetime, DateTimeOffset after) =>
-        Metadata is not null && Freshness.IsWithin(MetadataAsked, lifetime, after);
+        Metadata is not null && Freshness.IsWithin(MetadataConfirmedAt, lifetime, after);
 
     /// <summary>A copy with a newer search row.</summary>
     public Series WithSummary(Dataset row) => this with

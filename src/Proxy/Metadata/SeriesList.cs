@@ -21,7 +21,7 @@ public sealed record SeriesList(string Backend)
     public IImmutableSet<string> StudyRowFields { get; init; } = ImmutableSortedSet<string>.Empty;
 
     /// <summary>The time at which the backend last listed all its series of the study; null for never.</summary>
-    public DateTimeOffset? Asked { get; init; }
+    public DateTimeOffset? ListedAt { get; init; }
 
     /// <summary>
     /// True when the backend answered "not found" instead of a list, as backends do that hold studies without indexing them: only a request
@@ -50,7 +50,7 @@ public sealed record SeriesList(string Backend)
     public bool HoldsStudy => !Series.IsEmpty || StudyRow is not null;
 
     /// <summary>True when the backend listed its series within this time.</summary>
-    public bool IsFresh(TimeSpan lifetime, DateTimeOffset now) => Asked is { } asked && Freshness.IsWithin(asked, lifetime, now);
+    public bool IsFresh(TimeSpan lifetime, DateTimeOffset now) => ListedAt is { } asked && Freshness.IsWithin(asked, lifetime, now);
 
     /// <summary>The series in the list; null when it is not there.</summary>
     public Series? FindSeries(Uid seriesInstanceUid) => Series.GetValueOrDefault(seriesInstanceUid);
@@ -59,7 +59,7 @@ public sealed record SeriesList(string Backend)
     /// True when the numbers of series and instances in a study's search row match the list: then the list still holds at any age.
     /// </summary>
     public bool AgreesWith(Dataset row) =>
-        Asked is not null && row.FindInt(Tag.NumberOfStudyRelatedSeries) == Series.Count
+        ListedAt is not null && row.FindInt(Tag.NumberOfStudyRelatedSeries) == Series.Count
             && row.FindInt(Tag.NumberOfStudyRelatedInstances) == Series.Values.Sum(s => s.Count);
 
     /// <summary>A copy with a series added or replaced.</summary>

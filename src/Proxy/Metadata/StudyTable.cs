@@ -59,7 +59,7 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
     public long Changes => Interlocked.Read(ref _changes);
 
     /// <summary>Evicted studies whose last use is not in the file yet, with its sequence number.</summary>
-    public ConcurrentDictionary<Uid, long> LateUses { get; } = new();
+    public ConcurrentDictionary<Uid, long> UnwrittenUses { get; } = new();
 
     /// <summary>The holders in memory, for <see cref="PersistentStudyTable"/>.</summary>
     public IEnumerable<Entry> Entries => _studies.Select(s => s.Value);
@@ -151,7 +151,7 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
     }
 
     /// <summary>Makes every concurrent read from the file start over.</summary>
-    public void DropReads()
+    public void InvalidateReads()
     {
         for (var i = 0; i < _evictions.Length; i++) Interlocked.Increment(ref _evictions[i]);
     }
@@ -300,7 +300,7 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
         if (file is not null)
         {
             Interlocked.Increment(ref GetEvictions(uid));
-            if (file.CanWrite && entry.LastUse > entry.WrittenUse) LateUses[uid] = entry.LastUse;
+            if (file.CanWrite && entry.LastUse > entry.WrittenUse) UnwrittenUses[uid] = entry.LastUse;
         }
         _studies.TryRemove(uid, out _);
         Interlocked.Add(ref _bytes, -entry.Bytes);

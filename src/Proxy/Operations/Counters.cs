@@ -48,13 +48,13 @@ public sealed class Counters : IDisposable
     /// <summary>Counts a request that is sent a second time.</summary>
     /// <param name="backend">The backend that receives it.</param>
     /// <param name="kind"><c>retry</c> or <c>hedge</c>.</param>
-    public void SentAgain(string backend, string kind) => _sentAgain.Add(1, new("backend", backend), new("kind", kind));
+    public void RequestResent(string backend, string kind) => _sentAgain.Add(1, new("backend", backend), new("kind", kind));
 
     /// <summary>Counts a finished prefetch job.</summary>
     /// <param name="why">The reason of the job.</param>
     /// <param name="state">The final state of the job.</param>
     /// <param name="bytes">The size of the fetched pixel data.</param>
-    public void PrefetchEnded(string why, string state, long bytes)
+    public void PrefetchJobEnded(string why, string state, long bytes)
     {
         _prefetches.Add(1, new("why", why), new("state", state));
         _prefetched.Add(bytes, new KeyValuePair<string, object?>("why", why));

@@ -87,7 +87,7 @@ public sealed class HeapTrimmer(
         catch (IOException e)
         {
             // The operating system does not report the memory of the process.
-            log.RequestFailed(e);
+            log.UnhandledException(e);
         }
     }
 

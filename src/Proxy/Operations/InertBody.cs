@@ -29,7 +29,7 @@ internal static class InertBody
     public static string GetContentType(string type) => Types.Contains(type) || IsOfFamily(type) ? type : OctetStream;
 
     /// <summary>As <see cref="GetContentType"/> for a forwarded answer, which may also be DICOM JSON, DICOM XML or multipart.</summary>
-    public static string TypeOfForwarded(string type) => DocumentTypes.Contains(type) ? type : GetContentType(type);
+    public static string GetForwardedContentType(string type) => DocumentTypes.Contains(type) ? type : GetContentType(type);
 
     /// <summary>Tells the browser to save the body and never to run it.</summary>
     public static void SetInert(this HttpResponse response)

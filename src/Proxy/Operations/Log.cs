@@ -13,19 +13,19 @@ internal static partial class Log
 
     /// <summary>A settings reload has errors.</summary>
     [LoggerMessage(3, LogLevel.Error, "Changed settings are invalid; the previous settings stay in effect: {Errors}")]
-    public static partial void SettingsRefused(this ILogger logger, string errors);
+    public static partial void SettingsInvalid(this ILogger logger, string errors);
 
     /// <summary>A settings reload took effect.</summary>
     [LoggerMessage(4, LogLevel.Information, "Settings reloaded: backends {Backends}; changed: {Keys}")]
-    public static partial void SettingsTaken(this ILogger logger, string backends, string keys);
+    public static partial void SettingsReloaded(this ILogger logger, string backends, string keys);
 
     /// <summary>The proxy itself failed.</summary>
     [LoggerMessage(5, LogLevel.Error, "Unhandled exception")]
-    public static partial void RequestFailed(this ILogger logger, Exception exception);
+    public static partial void UnhandledException(this ILogger logger, Exception exception);
 
     /// <summary>A backend's answer contains results without a valid UID.</summary>
     [LoggerMessage(6, LogLevel.Warning, "Backend {Backend}: omitted {Count} results without a valid UID")]
-    public static partial void RowsLeftOut(this ILogger logger, string backend, int count);
+    public static partial void RowsOmitted(this ILogger logger, string backend, int count);
 
     /// <summary>Settings are present that this version ignores.</summary>
     [LoggerMessage(7, LogLevel.Warning, "These settings have no effect in this version: {Keys}")]
@@ -61,7 +61,7 @@ internal static partial class Log
 
     /// <summary>A handler of an event was too slow.</summary>
     [LoggerMessage(15, LogLevel.Warning, "A subscriber to {Event} was too slow and missed {Lost} events")]
-    public static partial void SubscriberLate(this ILogger logger, string @event, long lost);
+    public static partial void SubscriberTooSlow(this ILogger logger, string @event, long lost);
 
     /// <summary>A prefetch job failed inside the proxy.</summary>
     [LoggerMessage(16, LogLevel.Error, "Unhandled exception in a prefetch job")]
@@ -73,11 +73,11 @@ internal static partial class Log
 
     /// <summary>A summary of repeated failures of a backend.</summary>
     [LoggerMessage(30, LogLevel.Warning, "Backend {Backend} failed {Count} more times within a second: {Error}")]
-    public static partial void BackendFailedMore(this ILogger logger, string backend, int count, string error);
+    public static partial void BackendFailedRepeatedly(this ILogger logger, string backend, int count, string error);
 
     /// <summary>A backend's answer contains invalid DICOM JSON.</summary>
     [LoggerMessage(40, LogLevel.Warning, "Backend {Backend}: omitted {Count} attributes that are not valid DICOM JSON")]
-    public static partial void AttributesLeftOut(this ILogger logger, string backend, int count);
+    public static partial void AttributesOmitted(this ILogger logger, string backend, int count);
 
     /// <summary>Removed entries stay on disk for now.</summary>
     [LoggerMessage(
@@ -87,7 +87,7 @@ internal static partial class Log
 
     /// <summary>A request could not use the cache folder.</summary>
     [LoggerMessage(51, LogLevel.Error, "The cache folder failed during a request; the request continues without it")]
-    public static partial void DiskWorkFailed(this ILogger logger, Exception exception);
+    public static partial void DiskAccessFailed(this ILogger logger, Exception exception);
 
     [LoggerMessage(
         60, LogLevel.Warning,

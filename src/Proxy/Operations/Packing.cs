@@ -6,7 +6,7 @@ namespace Proxy.Operations;
 internal static class Packing
 {
     /// <summary>The minimum size worth compressing: a smaller answer fits into one packet anyway.</summary>
-    public const int LeastBytes = 1024;
+    public const int MinBytes = 1024;
 
     /// <summary>For cached text, compressed once: 768 KB of a CT series' metadata become 15.6 KB in 0.7 ms.</summary>
     private static readonly ZLibCompressionOptions CachedGzip = new() { CompressionLevel = 6 };
@@ -27,13 +27,13 @@ internal static class Packing
     private static readonly BrotliCompressionOptions PixelBrotli = new() { Quality = 2 };
 
     /// <summary>Compresses text for the cache.</summary>
-    public static byte[] Pack(IEnumerable<ReadOnlyMemory<byte>> pieces, Coding coding) => Pack(pieces, coding, CachedGzip, CachedBrotli);
+    public static byte[] Compress(IEnumerable<ReadOnlyMemory<byte>> pieces, Coding coding) => Compress(pieces, coding, CachedGzip, CachedBrotli);
 
     /// <summary>Compresses uncompressed pixels for the cache.</summary>
-    public static byte[] PackPixels(IEnumerable<ReadOnlyMemory<byte>> pieces, Coding coding) =>
-        Pack(pieces, coding, PixelGzip, PixelBrotli);
+    public static byte[] CompressPixels(IEnumerable<ReadOnlyMemory<byte>> pieces, Coding coding) =>
+        Compress(pieces, coding, PixelGzip, PixelBrotli);
 
-    private static byte[] Pack(
+    private static byte[] Compress(
         IEnumerable<ReadOnlyMemory<byte>> pieces, Coding coding, ZLibCompressionOptions gzip, BrotliCompressionOptions brotli)
     {
         using var packed = new MemoryStream();
@@ -45,7 +45,7 @@ internal static class Packing
     }
 
     /// <summary>A stream that compresses fast into <paramref name="output"/>; null for <see cref="Coding.Identity"/>.</summary>
-    public static Stream? OpenPassing(Stream output, Coding coding) => Open(output, coding, StreamGzip, StreamBrotli);
+    public static Stream? OpenStream(Stream output, Coding coding) => Open(output, coding, StreamGzip, StreamBrotli);
 
     private static Stream? Open(Stream output, Coding coding, ZLibCompressionOptions gzip, BrotliCompressionOptions brotli) => coding switch
     {

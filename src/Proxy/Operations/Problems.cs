@@ -86,13 +86,13 @@ public static class Problems
     public static IResult DiskUnavailable(string detail) => Make(503, "The cache folder cannot be changed", detail);
 
     /// <summary>503: the proxy is at a capacity limit.</summary>
-    public static IResult Full(string detail) => Make(503, "Capacity limit reached", detail);
+    public static IResult AtCapacity(string detail) => Make(503, "Capacity limit reached", detail);
 
     /// <summary>504: no backend answered in time.</summary>
-    public static IResult TooLate(string detail) => Make(504, "No PACS answered in time", detail);
+    public static IResult TimedOut(string detail) => Make(504, "No PACS answered in time", detail);
 
     /// <summary>A status without further details.</summary>
-    public static IResult OfStatus(int status)
+    public static IResult FromStatus(int status)
     {
         var title = Microsoft.AspNetCore.WebUtilities.ReasonPhrases.GetReasonPhrase(status);
         return Make(status, title.Length > 0 ? title : "Refused", "The request was refused.");

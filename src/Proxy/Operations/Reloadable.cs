@@ -11,5 +11,5 @@ public sealed class Reloadable<T>(T value) where T : class
     public T Value => Volatile.Read(ref _value);
 
     /// <summary>Replaces the settings.</summary>
-    public void Set(T value) => Volatile.Write(ref _value, value);
+    public void Replace(T value) => Volatile.Write(ref _value, value);
 }

@@ -19,7 +19,7 @@ internal static class RequestAccept
     /// <param name="resource">The subject of the sentence with its verb, such as "Metadata is".</param>
     public static IResult? RefuseDicomJson(this HttpRequest request, string resource)
     {
-        if (!request.ReadAccept().TakesDicomJson) return Problems.NotAcceptable($"{resource} available only as application/dicom+json.");
+        if (!request.ReadAccept().AcceptsDicomJson) return Problems.NotAcceptable($"{resource} available only as application/dicom+json.");
         return TakesUtf8(request) ? null : Problems.NotAcceptable($"{resource} available only in the character set UTF-8.");
     }
 

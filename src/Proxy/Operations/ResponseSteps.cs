@@ -17,7 +17,7 @@ public sealed class ResponseSteps
     public const int MediumBytes = 64 * 1024;
 
     /// <summary>The size of a small step, which every client may write at any time; small steps are not counted.</summary>
-    public const int SmallestBytes = 16 * 1024;
+    public const int SmallBytes = 16 * 1024;
 
     /// <summary>The maximum number of pending bytes at which a large step may start, over all clients.</summary>
     public const long MaxWithLargeBytes = 48L << 20;
@@ -61,7 +61,7 @@ public sealed class ResponseSteps
     /// <param name="bytes">The body.</param>
     public async Task SendAsync(HttpContext context, ReadOnlyMemory<byte> bytes)
     {
-        if (bytes.Length <= SmallestBytes)
+        if (bytes.Length <= SmallBytes)
         {
             await context.Response.Body.WriteAsync(bytes, context.RequestAborted);
             return;
@@ -72,11 +72,11 @@ public sealed class ResponseSteps
 
     private (int Step, bool IsCounted) BeginStep(int remaining)
     {
-        if (remaining <= SmallestBytes) return (remaining, false);
+        if (remaining <= SmallBytes) return (remaining, false);
         var large = Math.Min(remaining, LargeBytes);
         if (TryCount(large, MaxWithLargeBytes)) return (large, true);
         var medium = Math.Min(remaining, MediumBytes);
-        return TryCount(medium, MaxBytes) ? (medium, true) : (SmallestBytes, false);
+        return TryCount(medium, MaxBytes) ? (medium, true) : (SmallBytes, false);
     }
 
     private bool TryCount(int bytes, long max)

@@ -33,7 +33,7 @@ public sealed partial class SettingsReader(IConfiguration configuration)
     /// <param name="key">The key of the setting.</param>
     /// <param name="value">The invalid value; null if it is not set.</param>
     /// <param name="allowed">The rule for values.</param>
-    public void Fail(string key, string? value, string allowed) =>
+    public void AddError(string key, string? value, string allowed) =>
         _errors.Add($"{key} = {(value is null ? "(not set)" : $"\"{value}\"")}: {allowed}");
 
     /// <summary>Reports a section as unused if it is present.</summary>
@@ -59,7 +59,7 @@ public sealed partial class SettingsReader(IConfiguration configuration)
         if (text.Contains(':', StringComparison.Ordinal) && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var value)
             && value >= min && value <= max)
             return value;
-        Fail(key, text, $"a duration hh:mm:ss from {min} to {max}");
+        AddError(key, text, $"a duration hh:mm:ss from {min} to {max}");
         return byDefault;
     }
 
@@ -70,7 +70,7 @@ public sealed partial class SettingsReader(IConfiguration configuration)
         if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value)
             && value >= min && value <= max)
             return value;
-        Fail(key, text, max == long.MaxValue ? $"a whole number from {min}" : $"a whole number from {min} to {max}");
+        AddError(key, text, max == long.MaxValue ? $"a whole number from {min}" : $"a whole number from {min} to {max}");
         return byDefault;
     }
 
@@ -79,7 +79,7 @@ public sealed partial class SettingsReader(IConfiguration configuration)
     {
         if (FindText(key) is not { } text) return byDefault;
         if (bool.TryParse(text, out var value)) return value;
-        Fail(key, text, "true or false");
+        AddError(key, text, "true or false");
         return byDefault;
     }
 
@@ -88,12 +88,12 @@ public sealed partial class SettingsReader(IConfiguration configuration)
     {
         if (FindText(key) is not { } text) return byDefault;
         if (Enum.TryParse<T>(text, ignoreCase: true, out var value) && Enum.IsDefined(value) && !char.IsDigit(text[0])) return value;
-        Fail(key, text, "one of " + string.Join(", ", Enum.GetNames<T>()));
+        AddError(key, text, "one of " + string.Join(", ", Enum.GetNames<T>()));
         return byDefault;
     }
 
     /// <summary>Adds an error for every unknown name below a key, probably a misspelling. Hides values that may be secrets.</summary>
-    public void RefuseOthers(string key, params ReadOnlySpan<string> allowed)
+    public void ReportUnknown(string key, params ReadOnlySpan<string> allowed)
     {
         foreach (var name in ReadNames(key))
         {
@@ -101,7 +101,7 @@ public sealed partial class SettingsReader(IConfiguration configuration)
             foreach (var other in allowed) isKnown |= other.Equals(name, StringComparison.OrdinalIgnoreCase);
             if (isKnown) continue;
             var path = $"{key}:{name}";
-            Fail(
+            AddError(
                 path, SecretName().IsMatch(path) ? "(hidden)" : Configuration[path],
                 "not a setting; allowed are " + string.Join(", ", allowed.ToArray()));
         }

@@ -17,7 +17,7 @@ public sealed record PrefetchOptions(
     /// <summary>Reads the settings; errors are reported to the reader.</summary>
     public static PrefetchOptions Read(SettingsReader settings)
     {
-        settings.RefuseOthers(
+        settings.ReportUnknown(
             "Prefetch", "NextStudies", "Priors", "SeriesReadAhead", "MaxConcurrentRequests", "MaxBytes", "MaxInstances", "Rules");
         return new(
             (int)settings.ReadNumber("Prefetch:NextStudies", 3, 0, 100),

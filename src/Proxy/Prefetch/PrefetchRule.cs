@@ -14,24 +14,24 @@ namespace Proxy.Prefetch;
 /// <param name="From">The start of the daily period, local time.</param>
 /// <param name="To">The end of the period; before <paramref name="From"/> for the next day, equal to it for the whole day.</param>
 /// <param name="Backends">The backends to search; empty for all.</param>
-/// <param name="Studies">The most studies, newest first. Default 50.</param>
+/// <param name="MaxStudies">The most studies, newest first. Default 50.</param>
 public sealed record PrefetchRule(
     IReadOnlyList<string> Modalities, string? Description, int MaxAge, TimeOnly From, TimeOnly To, IReadOnlyList<string> Backends,
-    int Studies)
+    int MaxStudies)
 {
     /// <summary>Reads every rule; errors are reported to the reader.</summary>
     public static IReadOnlyList<PrefetchRule> ReadAll(SettingsReader settings) =>
         [.. settings.ReadNames("Prefetch:Rules").Select(name => Read(settings, $"Prefetch:Rules:{name}"))];
 
     /// <summary>Whether the time is within the daily period.</summary>
-    public bool IsOpen(TimeOnly now) => From == To || (From < To ? now >= From && now < To : now >= From || now < To);
+    public bool IsActive(TimeOnly now) => From == To || (From < To ? now >= From && now < To : now >= From || now < To);
 
     private static PrefetchRule Read(SettingsReader settings, string key)
     {
-        settings.RefuseOthers(key, "Modalities", "Description", "MaxAge", "From", "To", "Backends", "Studies");
+        settings.ReportUnknown(key, "Modalities", "Description", "MaxAge", "From", "To", "Backends", "Studies");
         var backends = settings.ReadList($"{key}:Backends");
         foreach (var backend in backends.Except(settings.ReadNames("Backends"), StringComparer.OrdinalIgnoreCase))
-            settings.Fail($"{key}:Backends", backend, "the name of a configured backend");
+            settings.AddError($"{key}:Backends", backend, "the name of a configured backend");
         return new(
             settings.ReadList($"{key}:Modalities"), settings.FindText($"{key}:Description"),
             (int)settings.ReadNumber($"{key}:MaxAge", 1, 1, 36_500),
@@ -43,7 +43,7 @@ public sealed record PrefetchRule(
     {
         if (settings.FindText(key) is not { } text) return TimeOnly.MinValue;
         if (TimeOnly.TryParseExact(text, "HH:mm", CultureInfo.InvariantCulture, DateTimeStyles.None, out var time)) return time;
-        settings.Fail(key, text, "a time of day HH:mm");
+        settings.AddError(key, text, "a time of day HH:mm");
         return TimeOnly.MinValue;
     }
 }

@@ -54,7 +54,7 @@ public sealed class Prefetcher : BackgroundService
     }
 
     /// <summary>The number of jobs that wait to run.</summary>
-    public int Waiting
+    public int WaitingCount
     {
         get
         {
@@ -191,7 +191,7 @@ public sealed class Prefetcher : BackgroundService
     private async Task RunAsync(JobHandle job)
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(job.Stopped, _stopping);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(job.Cancelled, _stopping);
         try
         {
             job.Update(j => j with { State = JobState.Running, Started = _time.GetUtcNow() });

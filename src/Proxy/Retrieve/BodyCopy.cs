@@ -13,7 +13,7 @@ internal static class BodyCopy
     /// <param name="context">The request; its response has started.</param>
     /// <param name="body">The body.</param>
     /// <param name="end">The bytes to write behind the body; may be empty.</param>
-    /// <exception cref="BrokenBodyException">The backend or the disk failed; the client's connection must be closed.</exception>
+    /// <exception cref="TruncatedBodyException">The backend or the disk failed; the client's connection must be closed.</exception>
     public static async Task ToClientAsync(HttpContext context, IBody body, ReadOnlyMemory<byte> end = default)
     {
         var (output, cancellation) = (context.Response.BodyWriter, context.RequestAborted);

@@ -22,7 +22,7 @@ public sealed class BodyFetch(BackendClient client, PixelDescriptions pixels)
     /// <param name="inFlight">Receives the bytes.</param>
     /// <param name="cancellation">Cancels the request.</param>
     public Task<BackendAnswer<EntryHead>> AskAsync(
-        BackendOptions backend, BodyPath body, AskedForms asked, InFlightBody inFlight, CancellationToken cancellation)
+        BackendOptions backend, BodyPath body, RequestedForms asked, InFlightBody inFlight, CancellationToken cancellation)
     {
         BodyCheck check = body.Frame is { } frame
             ? new FrameCheck(asked, frame, pixels.Find(backend.Name, body.Path))
@@ -55,7 +55,7 @@ public sealed class BodyFetch(BackendClient client, PixelDescriptions pixels)
         if (!type.IsMultipart)
         {
             var head = GetHead(type, type, response.Length);
-            return await InFlightBodyCopy.SingleAsync(response.Body, head, check, response.IsEndProved, inFlight, cancellation);
+            return await InFlightBodyCopy.SingleAsync(response.Body, head, check, response.IsTruncationDetectable, inFlight, cancellation);
         }
         using var multipart = response.OpenMultipart();
         var part = await multipart.ReadPartAsync(cancellation) ?? throw new MalformedAnswerException("The multipart answer has no part.");

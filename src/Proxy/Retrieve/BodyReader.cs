@@ -20,7 +20,7 @@ namespace Proxy.Retrieve;
 /// </remarks>
 public sealed class BodyReader(
     BodyFetch fetch, BackendSet backends, BackendScheduler scheduler, SeriesListReader lists, SeriesReader series,
-    DicomMetadataStore store, CachedBodies cached, GivenForms given, PixelDescriptions pixels)
+    DicomMetadataStore store, CachedBodies cached, ObservedForms given, PixelDescriptions pixels)
 {
     /// <summary>The form in which viewers request frames.</summary>
     private static readonly Negotiation PrefetchedFrames = Negotiation.Create(BodyFormat.AsStored);
@@ -58,14 +58,14 @@ public sealed class BodyReader(
         if (await TryHoldersAsync(wanted, FindHolders(known), cancellation) is { } body) return MarkRequested(body);
         var places = await lists.LocateAsync(scope, path.Study, returnEarly: true, bypassCache: false, cancellation);
         wanted.Failures.AddRange(places.Failures.ExceptBy(wanted.Failures.Select(f => f.Backend), f => f.Backend));
-        var unlisted = SeriesReader.UnlistedIn(places, scope, path.Series).Select(l => l.Backend);
+        var unlisted = SeriesReader.GetUnlisted(places, scope, path.Series).Select(l => l.Backend);
         return await TryHoldersAsync(wanted, [.. FindHolders(places.Study), .. unlisted], cancellation) is { } found
             ? MarkRequested(found)
             : BodyResult.None(wanted.Failures);
 
         BodyResult MarkRequested(BodyResult result)
         {
-            store.ShowMetadata(result.Backend, path.SeriesPath);
+            store.MarkMetadataRequested(result.Backend, path.SeriesPath);
             return result;
         }
 
@@ -124,7 +124,7 @@ public sealed class BodyReader(
             for (ReadOnlyMemory<byte> piece; !(piece = await body.ReadAsync(cancellation)).IsEmpty;) bytes += piece.Length;
             return new(bytes);
         }
-        catch (BrokenBodyException)
+        catch (TruncatedBodyException)
         {
             return new(new BackendFailure(backend.Name, BackendError.BadAnswer, "the body was truncated"));
         }
@@ -167,7 +167,7 @@ public sealed class BodyReader(
         if (result.Body is not null) return result;
         if (result.Failures.Count == 0)
         {
-            if (await lists.DoubtAsync(backend, wanted.Path.Study, cancellation) is { } failure) wanted.Failures.Add(failure);
+            if (await lists.RecheckAsync(backend, wanted.Path.Study, cancellation) is { } failure) wanted.Failures.Add(failure);
             else wanted.Without.Add(backend.Name);
             return null;
         }
@@ -193,7 +193,7 @@ public sealed class BodyReader(
         CancellationToken cancellation)
     {
         var path = body.Path.SeriesPath;
-        var plan = new AskPlan(negotiation, given.Find(backend.Name, path, negotiation), given.FindStored(backend.Name, path));
+        var plan = new RequestPlan(negotiation, given.Find(backend.Name, path, negotiation), given.FindStored(backend.Name, path));
         var result = BodyResult.None([]);
         BodyResult? notGiven = null, broken = null;
         for (BackendFailure? failure = null; plan.Next(failure) is { } asked; failure = result.Failures[0])
@@ -209,7 +209,7 @@ public sealed class BodyReader(
             {
                 if (negotiation.Choose(found.Head) is not null)
                 {
-                    given.Note(backend.Name, path, negotiation, asked.Only, found.Head);
+                    given.Remember(backend.Name, path, negotiation, asked.Only, found.Head);
                     return result;
                 }
                 result.Dispose();

@@ -32,7 +32,7 @@ public sealed record BodyResult(IBody? Body, CacheStatus Status, IReadOnlyList<B
     public static async Task<BodyResult> FromLookupAsync(
         EntryCache.Lookup lookup, string backend, CancellationToken cancellation, IDisposable? waiting = null)
     {
-        if (lookup.Kept is { } cached) return Hit(cached, backend);
+        if (lookup.Cached is { } cached) return Hit(cached, backend);
         var reader = lookup.Reader!;
         try
         {

@@ -45,7 +45,7 @@ public sealed class BulkDataReader(BodyFetch fetch, BackendScheduler scheduler, 
             for (ReadOnlyMemory<byte> piece; !(piece = await body.ReadAsync(cancellation)).IsEmpty;) bytes += piece.Length;
             return new(bytes);
         }
-        catch (BrokenBodyException)
+        catch (TruncatedBodyException)
         {
             return new(new BackendFailure(backend.Name, BackendError.BadAnswer, "the body was truncated"));
         }

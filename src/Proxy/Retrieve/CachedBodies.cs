@@ -21,7 +21,7 @@ public sealed record BodyPath(InstancePath Path, int? Frame)
 /// frame is also cut out of a cached whole instance.
 /// </remarks>
 public sealed class CachedBodies(
-    EntryCache cache, FrameCutter cutter, GivenForms given, PixelDescriptions pixels, ILogger<CachedBodies> log)
+    EntryCache cache, FrameCutter cutter, ObservedForms given, PixelDescriptions pixels, ILogger<CachedBodies> log)
 {
     /// <summary>
     /// A cached body in a form that the backend would give: a best form, or a lesser form that it gave for the same negotiation.
@@ -39,7 +39,7 @@ public sealed class CachedBodies(
         {
             // Among equally acceptable forms, prefer the form that the backend gave before.
             if (formats.RemoveAll(f => f.Canonical == known) > 0) formats.Insert(0, known);
-            else if (!formats.Exists(f => f.IsMetBy(known.MediaType, known.TransferSyntax))) formats.Add(known);
+            else if (!formats.Exists(f => f.IsSatisfiedBy(known.MediaType, known.TransferSyntax))) formats.Add(known);
         }
         return FindAsync(backend, body, negotiation, formats, cancellation);
     }
@@ -65,7 +65,7 @@ public sealed class CachedBodies(
     /// <param name="asked">The requested forms.</param>
     /// <param name="fetch">Sends the request.</param>
     /// <param name="placement">The tiers to store the answer in.</param>
-    public EntryCache.Lookup Get(string backend, BodyPath body, AskedForms asked, EntryCache.Fetch fetch, Placement placement)
+    public EntryCache.Lookup Get(string backend, BodyPath body, RequestedForms asked, EntryCache.Fetch fetch, Placement placement)
     {
         var flight = asked.Only is { } only ? only.Canonical : new BodyFormat(asked.Accept, "");
         return cache.Get(
@@ -83,7 +83,7 @@ public sealed class CachedBodies(
         ICachedBody? cut = null;
         try
         {
-            cut = await cutter.TryCutAsync(key, cached, new(body.Path, frame), formats, cancellation);
+            cut = await cutter.CutAsync(key, cached, new(body.Path, frame), formats, cancellation);
         }
         finally
         {
@@ -110,7 +110,7 @@ public sealed class CachedBodies(
     {
         if (cached.IsVerified || body.Frame is not { } frame || pixels.Find(key.Backend, body.Path) is not { } described) return true;
         cached.SetVerified();
-        if (new FrameCheck(AskedForms.One(key.Format!), frame, described).IsLength(cached.Head, cached.Length) != false) return true;
+        if (new FrameCheck(RequestedForms.One(key.Format!), frame, described).IsLength(cached.Head, cached.Length) != false) return true;
         log.CachedFrameRefused(key.Backend, key.Path);
         cache.Remove(key);
         return false;
@@ -135,17 +135,17 @@ public sealed class CachedBodies(
 /// <summary>The forms that one request to a backend asks for.</summary>
 /// <param name="Formats">The forms; at least one.</param>
 /// <param name="Accept">The Accept header that lists them.</param>
-public sealed record AskedForms(ImmutableArray<BodyFormat> Formats, string Accept)
+public sealed record RequestedForms(ImmutableArray<BodyFormat> Formats, string Accept)
 {
     /// <summary>The requested form; null when the request lists several.</summary>
     public BodyFormat? Only => Formats.Length == 1 ? Formats[0] : null;
 
     /// <summary>A request for a single form.</summary>
-    public static AskedForms One(BodyFormat format) => new([format], format.ToAccept());
+    public static RequestedForms One(BodyFormat format) => new([format], format.ToAccept());
 
     /// <summary>True when a body has one of the requested forms.</summary>
-    public bool AreMetBy(string mediaType, string? transferSyntax) =>
-        Formats.Any(f => f.TransferSyntax == BodyFormat.Any && f.MediaType == mediaType || f.IsMetBy(mediaType, transferSyntax));
+    public bool AreSatisfiedBy(string mediaType, string? transferSyntax) =>
+        Formats.Any(f => f.TransferSyntax == BodyFormat.Any && f.MediaType == mediaType || f.IsSatisfiedBy(mediaType, transferSyntax));
 
     /// <summary>The form in the cache key of an answer.</summary>
     /// <remarks>
@@ -153,7 +153,7 @@ public sealed record AskedForms(ImmutableArray<BodyFormat> Formats, string Accep
     /// </remarks>
     public BodyFormat GetKey(EntryHead head)
     {
-        var isStored = Formats.All(f => f.TransferSyntax == BodyFormat.Any || !f.IsMetBy(head.MediaType, head.TransferSyntax));
+        var isStored = Formats.All(f => f.TransferSyntax == BodyFormat.Any || !f.IsSatisfiedBy(head.MediaType, head.TransferSyntax));
         if (isStored
             && Formats.FirstOrDefault(f => f.TransferSyntax == BodyFormat.Any
                 && f.MediaType is (MediaType.OctetStream or BodyFormat.Dicom)) is { } any)

@@ -52,7 +52,7 @@ public sealed class FrameCutter(MemoryTier memory, PixelDescriptions pixels, ILo
     /// <param name="path">The frame.</param>
     /// <param name="formats">The forms that the client accepts.</param>
     /// <param name="cancellation">Cancelled when the client disconnects.</param>
-    public async ValueTask<ICachedBody?> TryCutAsync(
+    public async ValueTask<ICachedBody?> CutAsync(
         EntryKey key, ICachedBody whole, FramePath path, IReadOnlyList<BodyFormat> formats, CancellationToken cancellation)
     {
         if (await FindFramesAsync(key, whole, cancellation) is not { Frames: { } frames } offsets
@@ -63,7 +63,7 @@ public sealed class FrameCutter(MemoryTier memory, PixelDescriptions pixels, ILo
             ? BodyFormat.ExplicitLittleEndian
             : frames.TransferSyntaxUid.ToString();
         var isAsStored = key.Format!.TransferSyntax == BodyFormat.Any;
-        if (!formats.Any(f => (isAsStored || f.TransferSyntax != BodyFormat.Any) && f.IsMetBy(frames.MediaType, syntax))) return null;
+        if (!formats.Any(f => (isAsStored || f.TransferSyntax != BodyFormat.Any) && f.IsSatisfiedBy(frames.MediaType, syntax))) return null;
         var head = new EntryHead(frames.MediaType, syntax, frame.Length);
         return await IsSoundAsync(key, whole, path, offsets, frame, head, cancellation)
             ? whole.Cut(head, [.. frame.Ranges.ToArray().Select(r => (r.Offset, r.Length))])
@@ -82,7 +82,7 @@ public sealed class FrameCutter(MemoryTier memory, PixelDescriptions pixels, ILo
         var start = await whole.InspectAsync(readAt => ReadStart(frame, readAt), cancellation);
         // The disk failed, which says nothing about the frame.
         if (start is null) return false;
-        var check = new FrameCheck(AskedForms.One(new(head.MediaType, head.TransferSyntax!)), path.Frame, described);
+        var check = new FrameCheck(RequestedForms.One(new(head.MediaType, head.TransferSyntax!)), path.Frame, described);
         var isSound = IsSound(check, head, start);
         offsets.States[path.Frame - 1] = !isSound ? CheckState.Failed
             : described is null ? CheckState.PassedUndescribed : CheckState.Passed;

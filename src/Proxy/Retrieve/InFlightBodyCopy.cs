@@ -58,7 +58,7 @@ internal static class InFlightBodyCopy
         if (length >= HeldBytes) Open();
         while (!isAtEnd)
         {
-            var room = await inFlight.GetRoomAsync(cancellation);
+            var room = await inFlight.GetBufferAsync(cancellation);
             var reading = read(room, cancellation);
             var count = isOpen || reading.IsCompleted ? await reading : await OpenAtPauseAsync(reading.AsTask());
             if (count == 0) break;
@@ -116,7 +116,7 @@ internal static class InFlightBodyCopy
             inFlight.Begin(head);
             for (var at = 0; at < length;)
             {
-                var room = await inFlight.GetRoomAsync(cancellation);
+                var room = await inFlight.GetBufferAsync(cancellation);
                 var count = Math.Min(room.Length, length - at);
                 start.AsMemory(at, count).CopyTo(room);
                 inFlight.Commit(count);

@@ -61,7 +61,7 @@ internal static class MetadataEndpoints
     {
         SetType(context.Response, coding);
         var output = context.Response.Body;
-        await using var packing = Packing.OpenPassing(output, coding);
+        await using var packing = Packing.OpenStream(output, coding);
         foreach (var piece in write()) await (packing ?? output).WriteAsync(piece, context.RequestAborted);
     }
 
@@ -132,7 +132,7 @@ internal static class MetadataEndpoints
 
     private static void WarnOfOmissions(HttpResponse response, IReadOnlyList<PackedInstances> metadata)
     {
-        var (datasets, attributes) = (metadata.Sum(m => m.LeftOut.Datasets), metadata.Sum(m => m.LeftOut.Attributes));
+        var (datasets, attributes) = (metadata.Sum(m => m.Skipped.Datasets), metadata.Sum(m => m.Skipped.Attributes));
         if (datasets > 0) response.AddWarning($"{datasets} instances without a valid UID were left out");
         if (attributes > 0) response.AddWarning($"{attributes} attributes that are not valid DICOM JSON were left out");
     }

@@ -36,9 +36,9 @@ internal static class MultipartAnswer
         var response = context.Response;
         var output = response.BodyWriter;
         response.SetInert();
-        response.ContentType = Wrapping.TypeOfMultipart(first.Head);
+        response.ContentType = Wrapping.GetMultipartType(first.Head);
         await response.StartAsync(context.RequestAborted);
-        output.Write(Wrapping.PartHead(isFirst: true, first.Head, locate(0)));
+        output.Write(Wrapping.CreatePartHead(isFirst: true, first.Head, locate(0)));
         await BodyCopy.ToClientAsync(context, first);
 
         var pending = new Queue<Task<BodyResult>>();
@@ -49,8 +49,8 @@ internal static class MultipartAnswer
                 await output.FlushAsync(context.RequestAborted);
                 while (next < count && pending.Count < MaxPending) pending.Enqueue(read(next++));
                 using var result = await pending.Dequeue();
-                if (result.Body is not { } body) throw new BrokenBodyException();
-                output.Write(Wrapping.PartHead(isFirst: false, body.Head, locate(written)));
+                if (result.Body is not { } body) throw new TruncatedBodyException();
+                output.Write(Wrapping.CreatePartHead(isFirst: false, body.Head, locate(written)));
                 await BodyCopy.ToClientAsync(context, body);
             }
         }
@@ -76,14 +76,14 @@ internal static class MultipartAnswer
         var response = context.Response;
         var output = response.BodyWriter;
         response.SetInert();
-        response.ContentType = Wrapping.TypeOfMultipart(parts.Current.Result.Body!.Head);
+        response.ContentType = Wrapping.GetMultipartType(parts.Current.Result.Body!.Head);
         await response.StartAsync(context.RequestAborted);
         var isFirst = true;
         do
         {
             using var result = parts.Current.Result;
-            if (result.Body is not { } body) throw new BrokenBodyException();
-            output.Write(Wrapping.PartHead(isFirst, body.Head, locate(parts.Current.Path)));
+            if (result.Body is not { } body) throw new TruncatedBodyException();
+            output.Write(Wrapping.CreatePartHead(isFirst, body.Head, locate(parts.Current.Path)));
             await BodyCopy.ToClientAsync(context, body);
             await output.FlushAsync(context.RequestAborted);
             isFirst = false;

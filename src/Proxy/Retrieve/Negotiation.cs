@@ -101,7 +101,7 @@ public sealed class Negotiation
         }
         foreach (var form in Forms)
         {
-            if (form.Format.IsMetBy(mediaType, transferSyntax)) return form;
+            if (form.Format.IsSatisfiedBy(mediaType, transferSyntax)) return form;
         }
         return null;
     }

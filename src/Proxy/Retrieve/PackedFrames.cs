@@ -71,7 +71,7 @@ public sealed class PackedFrames(MemoryTier memory, ILogger<PackedFrames> log) :
     /// <summary>Queues a job for the next request; does nothing when the body is not in memory.</summary>
     public void Enqueue(Key key, IBody body, Wrapping wrapping)
     {
-        if (!CanPack(body.Head) || body is not MemoryBody { Lasting: { } pieces, Stored: { } stored }) return;
+        if (!CanPack(body.Head) || body is not MemoryBody { UnpooledPieces: { } pieces, Stored: { } stored }) return;
         if (Interlocked.Read(ref _queuedBytes) > MaxQueuedBytes || !_queued.TryAdd(key, true)) return;
         var job = new Job(key, body.Head, stored, pieces, wrapping, Volatile.Read(ref _purges));
         Interlocked.Add(ref _queuedBytes, job.Bytes);
@@ -107,7 +107,7 @@ public sealed class PackedFrames(MemoryTier memory, ILogger<PackedFrames> log) :
             }
             catch (Exception e)
             {
-                log.RequestFailed(e);
+                log.UnhandledException(e);
             }
             finally
             {
@@ -132,7 +132,7 @@ public sealed class PackedFrames(MemoryTier memory, ILogger<PackedFrames> log) :
 
     private static Packed Pack(Job job)
     {
-        var body = Packing.PackPixels([job.Wrapping.Opening, .. job.Pieces, job.Wrapping.End], job.Key.Coding);
+        var body = Packing.CompressPixels([job.Wrapping.Opening, .. job.Pieces, job.Wrapping.End], job.Key.Coding);
         return new(job.Stored, job.Head, body.Length <= job.Bytes / 5 * 4 ? body : null);
     }
 

@@ -57,7 +57,7 @@ public sealed class ReadyMetadata(MemoryTier memory, TimeProvider time)
                 await _builders.WaitAsync(stopped);
                 try
                 {
-                    var answer = Packing.Pack(write(), key.Coding);
+                    var answer = Packing.Compress(write(), key.Coding);
                     memory.Add(key, answer, answer.Length);
                     return answer;
                 }

@@ -11,7 +11,7 @@ public sealed record RetrieveOptions(bool AllowPartial)
     /// <summary>Reads the section <c>Retrieve</c>.</summary>
     public static RetrieveOptions Read(SettingsReader settings)
     {
-        settings.RefuseOthers("Retrieve", "AllowPartial");
+        settings.ReportUnknown("Retrieve", "AllowPartial");
         return new(settings.ReadFlag("Retrieve:AllowPartial", false));
     }
 }

@@ -30,12 +30,12 @@ public sealed class SeriesAnswer
 
     private readonly BackendClient _client;
     private readonly EntryCache _cache;
-    private readonly GivenForms _given;
+    private readonly ObservedForms _given;
     private readonly BackendScheduler _scheduler;
     private readonly ConcurrentDictionary<(string Backend, SeriesPath Path, string Forms), SeriesTransfer> _running = new();
 
     /// <summary>Creates the reader, which follows the removals of the cache.</summary>
-    public SeriesAnswer(BackendClient client, EntryCache cache, GivenForms given, BackendScheduler scheduler)
+    public SeriesAnswer(BackendClient client, EntryCache cache, ObservedForms given, BackendScheduler scheduler)
     {
         (_client, _cache, _given, _scheduler) = (client, cache, given, scheduler);
         cache.Removed += Purge;
@@ -113,7 +113,7 @@ public sealed class SeriesAnswer
         var path = series.Path;
         var left = series.Instances.ToHashSet();
         var refusals = 0;
-        var plan = new AskPlan(negotiation, _given.Find(backend.Name, path, negotiation), _given.FindStored(backend.Name, path));
+        var plan = new RequestPlan(negotiation, _given.Find(backend.Name, path, negotiation), _given.FindStored(backend.Name, path));
         for (BackendFailure? failure = null; left.Count == series.Instances.Count && plan.Next(failure) is { } asked;)
         {
             var answer = await _client.AskAsync(
@@ -124,12 +124,12 @@ public sealed class SeriesAnswer
             if (failure is null) return;
             // A repeated request would fail at the same position.
             if (left.Count < series.Instances.Count || failure.Error == BackendError.BadAnswer)
-                _given.NoteRefusesSeries(backend.Name, path);
+                _given.RememberRefusal(backend.Name, path);
             if (failure.Status is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed or HttpStatusCode.NotAcceptable
                 or HttpStatusCode.NotImplemented)
                 refusals++;
         }
-        if (refusals > 0 && left.Count == series.Instances.Count) _given.NoteRefusesSeries(backend.Name);
+        if (refusals > 0 && left.Count == series.Instances.Count) _given.RememberRefusal(backend.Name);
     }
 
     /// <summary>One request of a transfer.</summary>
@@ -140,7 +140,7 @@ public sealed class SeriesAnswer
     /// <param name="Asked">The forms of this request.</param>
     /// <param name="Left">The requested instances that have not arrived.</param>
     private sealed record Request(
-        SeriesTransfer Transfer, string Backend, SeriesPath Path, Negotiation Negotiation, AskedForms Asked, HashSet<Uid> Left);
+        SeriesTransfer Transfer, string Backend, SeriesPath Path, Negotiation Negotiation, RequestedForms Asked, HashSet<Uid> Left);
 
     private async Task<bool> CopyAsync(BackendResponse response, Request request, CancellationToken cancellation)
     {
@@ -168,14 +168,14 @@ public sealed class SeriesAnswer
     private async Task CopyPartAsync(
         MultipartReader multipart, Request request, InstancePath path, EntryHead head, ReadOnlyMemory<byte> start)
     {
-        _given.Note(request.Backend, request.Path, request.Negotiation, request.Asked.Only, head);
+        _given.Remember(request.Backend, request.Path, request.Negotiation, request.Asked.Only, head);
         var key = new EntryKey(request.Backend, path.ToString(), request.Asked.GetKey(head));
         var (joined, copied) = (NewGate(), NewGate());
         var lookup = _cache.Get(key, CopyAsync, Placement.DiskOnly);
         if (lookup is not { Reader: { } own, IsCollapsed: false })
         {
             // Cached, or another request fetches it: this part is skipped.
-            lookup.Kept?.Dispose();
+            lookup.Cached?.Dispose();
             lookup.Reader?.Dispose();
             request.Transfer.Add(path, key, join: null);
             return;
@@ -210,7 +210,7 @@ public sealed class SeriesAnswer
                     // The cache and the clients have the bytes.
                 }
             }
-            catch (Exception e) when (e is BrokenBodyException or OperationCanceledException)
+            catch (Exception e) when (e is TruncatedBodyException or OperationCanceledException)
             {
                 // The copy reports the failure. After the last client has disconnected, it ends with this reader.
             }
@@ -245,7 +245,7 @@ public sealed class SeriesAnswer
             body.Begin(head);
             for (var rest = start; !rest.IsEmpty;)
             {
-                var room = await body.GetRoomAsync(stopped);
+                var room = await body.GetBufferAsync(stopped);
                 var count = Math.Min(room.Length, rest.Length);
                 rest[..count].CopyTo(room);
                 body.Commit(count);
@@ -255,7 +255,7 @@ public sealed class SeriesAnswer
             var length = (long)start.Length;
             while (true)
             {
-                var room = await body.GetRoomAsync(stopped);
+                var room = await body.GetBufferAsync(stopped);
                 var count = await multipart.ReadBodyAsync(room, stopped);
                 if (count == 0) break;
                 walk.Add(room.Span[..count]);
@@ -271,7 +271,7 @@ public sealed class SeriesAnswer
         catch (Exception e)
         {
             // Remember the refusal before clients see the failure, because they may retry immediately.
-            if (e is not OperationCanceledException) _given.NoteRefusesSeries(request.Backend, request.Path);
+            if (e is not OperationCanceledException) _given.RememberRefusal(request.Backend, request.Path);
             copied.TrySetException(e);
             if (e is OperationCanceledException) throw;
             return new(new BackendFailure(request.Backend, BackendError.BadAnswer, "the body was truncated"));

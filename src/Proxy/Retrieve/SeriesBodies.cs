@@ -28,7 +28,7 @@ public sealed record InstancePart(InstancePath Path, BodyResult Result);
 /// All instances of a series come from one backend: once an instance was sent, no other holder replaces it.
 /// The parts of a whole answer keep the owner's order.
 /// </remarks>
-public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, CachedBodies cached, GivenForms given, BodyReader reader)
+public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, CachedBodies cached, ObservedForms given, BodyReader reader)
 {
     /// <summary>The limit of single instances that are requested concurrently.</summary>
     private const int MaxConcurrent = 4;

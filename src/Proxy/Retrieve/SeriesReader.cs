@@ -49,7 +49,7 @@ public sealed class SeriesReader(
     public async Task<SeriesResult> ReadAsync(BackendScope scope, SeriesPath path, bool bypassCache, CancellationToken cancellation)
     {
         var result = await FindAsync(scope, path, bypassCache, cancellation);
-        if (result.Metadata is null || !store.ShowMetadata(result.Backend, path)) return result;
+        if (result.Metadata is null || !store.MarkMetadataRequested(result.Backend, path)) return result;
         // A prefetch sets no owner; the first client that reads the prefetched metadata does.
         if (result.Status != CacheStatus.Stale) SetOwner(scope, result.Backend, path);
         return result with { IsPrefetched = true };
@@ -73,7 +73,7 @@ public sealed class SeriesReader(
         cancellation.ThrowIfCancellationRequested();
         if (refreshing.IsCompleted) return await refreshing;
         _ = refreshing.ContinueWith(
-            failed => log.RequestFailed(failed.Exception!), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted,
+            failed => log.UnhandledException(failed.Exception!), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted,
             TaskScheduler.Default);
         return stale;
     }
@@ -85,7 +85,7 @@ public sealed class SeriesReader(
     /// <summary>
     /// The backends that may hold a series although their lists do not name it: they support no search, or no search for series.
     /// </summary>
-    public static IEnumerable<SeriesList> UnlistedIn(StudyHolders places, BackendScope scope, Uid series)
+    public static IEnumerable<SeriesList> GetUnlisted(StudyHolders places, BackendScope scope, Uid series)
     {
         var withoutSeriesSearch = places.Study?.SeriesLists.Values.Where(list => list.IsUnlisted && !places.HasFailed(list.Backend)) ?? [];
         var withoutSearch = places.Failures.Where(f => f.Status == HttpStatusCode.NotFound)
@@ -139,7 +139,7 @@ public sealed class SeriesReader(
             if (GetCount(best) > GetCount(owner) || states.IsSteady(best.Backend, places.Study!.Uid))
                 holders = [best, .. holders.Where(l => l != best)];
         }
-        return [.. holders, .. UnlistedIn(places, scope, series)];
+        return [.. holders, .. GetUnlisted(places, scope, series)];
 
         int GetCount(SeriesList list) => list.FindSeries(series)!.Count;
     }
@@ -152,7 +152,7 @@ public sealed class SeriesReader(
         var series = list.FindSeries(path.Series) ?? new Series(path.Series);
         if (!bypassCache && series is { IsMetadataComplete: true, MetadataValidators: null })
         {
-            var asked = list.Asked ?? time.GetUtcNow();
+            var asked = list.ListedAt ?? time.GetUtcNow();
             store.Confirm(list.Backend, path, asked);
             return new(series.Metadata, list.Backend, asked, CacheStatus.Hit, []);
         }
@@ -184,7 +184,7 @@ public sealed class SeriesReader(
     {
         var owner = GetHolders(store.GetStudy(path.Study), scope, path.Series).FirstOrDefault();
         return owner?.FindSeries(path.Series) is { } series && IsFresh(series)
-            ? new(series.Metadata, owner.Backend, series.MetadataAsked, CacheStatus.Hit, [])
+            ? new(series.Metadata, owner.Backend, series.MetadataConfirmedAt, CacheStatus.Hit, [])
             : null;
     }
 
@@ -195,7 +195,7 @@ public sealed class SeriesReader(
         (from list in GetHolders(store.GetStudy(path.Study), scope, path.Series)
          let series = list.FindSeries(path.Series)!
          where series.IsMetadataFresh(cache.Value.MetadataMaxStale, time.GetUtcNow())
-         select new SeriesResult(series.Metadata, list.Backend, series.MetadataAsked, CacheStatus.Stale, failures)).FirstOrDefault();
+         select new SeriesResult(series.Metadata, list.Backend, series.MetadataConfirmedAt, CacheStatus.Stale, failures)).FirstOrDefault();
 
     private async Task<BackendAnswer<PackedInstances>> AskOnceAsync(
         BackendOptions backend, SeriesPath path, Series known, bool bypassCache, bool isPrefetch, CancellationToken cancellation)
@@ -205,17 +205,17 @@ public sealed class SeriesReader(
         if (!bypassCache && now is not null && IsFresh(now)) return new(now.Metadata!);
         var request = new BackendRequest($"{path}/metadata", MediaType.DicomJson)
         {
-            Known = known.IsMetadataComplete ? known.MetadataValidators : null,
+            Validators = known.IsMetadataComplete ? known.MetadataValidators : null,
         };
         var answer = await client.AskAsync(backend, request, (response, stopped) => ReadAsync(response, path, stopped), cancellation);
         if (IsEmpty(answer) && HasInstances(now))
         {
             // The answer contradicts the backend's own row: the row may be old, or the backend may still be indexing the series.
-            if (await lists.DoubtAsync(backend, path.Study, cancellation) is { } failure) return new(failure);
+            if (await lists.RecheckAsync(backend, path.Study, cancellation) is { } failure) return new(failure);
             now = store.GetStudy(path.Study)?.GetList(backend.Name).FindSeries(path.Series);
             if (!HasInstances(now)) return default;
             answer = await client.AskAsync(
-                backend, request with { Known = null }, (response, stopped) => ReadAsync(response, path, stopped), cancellation);
+                backend, request with { Validators = null }, (response, stopped) => ReadAsync(response, path, stopped), cancellation);
             if (IsEmpty(answer))
                 return new(
                     new BackendFailure(backend.Name, BackendError.BadAnswer, "no metadata for a series that it lists with instances"));
@@ -226,8 +226,8 @@ public sealed class SeriesReader(
             return new() { IsUnchanged = true };
         }
         if (!answer.IsFound || answer.Value.Metadata.Count == 0) return answer.Failure is { } failure ? new(failure) : default;
-        if (answer.Value.Metadata.LeftOut is var (datasets, _) && datasets > 0) log.RowsLeftOut(backend.Name, datasets);
-        if (answer.Value.Metadata.LeftOut is var (_, attributes) && attributes > 0) log.AttributesLeftOut(backend.Name, attributes);
+        if (answer.Value.Metadata.Skipped is var (datasets, _) && datasets > 0) log.RowsOmitted(backend.Name, datasets);
+        if (answer.Value.Metadata.Skipped is var (_, attributes) && attributes > 0) log.AttributesOmitted(backend.Name, attributes);
         var gone = store.AddInstances(
             backend.Name, path, answer.Value.Metadata, answer.Value.Validators, now?.Summary, madeInClient: isPrefetch);
         foreach (var instance in gone) entries.Remove(backend.Name, new InstancePath(path.Study, path.Series, instance));

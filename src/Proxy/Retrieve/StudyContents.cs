@@ -23,7 +23,7 @@ public sealed record StudyContents(
     {
         List<(Uid, SeriesResult)> series = [];
         List<(Uid, IReadOnlyList<BackendFailure>)> missing = [];
-        var uids = places.SeriesIn(scope);
+        var uids = places.GetSeries(scope);
         var results = await Task.WhenAll(uids.Select(read));
         foreach (var (uid, result) in uids.Zip(results))
         {
@@ -50,7 +50,7 @@ public sealed record StudyContents(
     public IResult? FindProblem(RetrieveOptions options)
     {
         if (Series.Count > 0 && (Missing.Count == 0 || options.AllowPartial)) return null;
-        if (Series.Count > 0) return Problems.Incomplete(Describe());
+        if (Series.Count > 0) return Problems.Incomplete(DescribeFailures());
         var failures = Missing.SelectMany(m => m.Failures).Concat(Failures).DistinctBy(f => f.Backend).ToList();
         return failures.Count > 0 ? failures.ToProblem() : Problems.NotFound("No backend holds this study.");
     }
@@ -59,10 +59,10 @@ public sealed record StudyContents(
     public void Warn(HttpResponse response)
     {
         response.AddWarnings([.. Failures.Concat(Missing.SelectMany(m => m.Failures)).DistinctBy(f => f.Backend)]);
-        if (Missing.Count > 0) response.AddWarning($"The study is incomplete: {Describe()}");
+        if (Missing.Count > 0) response.AddWarning($"The study is incomplete: {DescribeFailures()}");
     }
 
-    private string Describe()
+    private string DescribeFailures()
     {
         var shown = Missing.Take(10)
             .Select(m => $"series {m.Uid} ({string.Join(", ", m.Failures.Select(f => $"{f.Backend}: {f.Error}"))})");

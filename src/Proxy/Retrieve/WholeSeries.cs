@@ -29,7 +29,7 @@ public sealed class WholeSeries(BackendClient client, EntryCache cache, TimeProv
     public Task<BackendAnswer<int>> PrefetchAsync(
         BackendOptions backend, SeriesPath path, Action<Uid, long> received, CancellationToken cancellation)
     {
-        var removals = cache.Removals;
+        var removals = cache.RemovalCount;
         return client.AskAsync(backend, new(path.ToString(), Format.ToAccept()), ReadAsync, cancellation);
 
         async Task<int> ReadAsync(BackendResponse response, CancellationToken stopped)

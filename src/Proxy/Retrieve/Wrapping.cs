@@ -27,14 +27,14 @@ public sealed record Wrapping(string ContentType, byte[] Opening, byte[] End)
     /// <param name="head">The head of the body.</param>
     /// <param name="location">The address of the body alone.</param>
     public static Wrapping Multipart(EntryHead head, string location) =>
-        new(TypeOfMultipart(head), PartHead(isFirst: true, head, location), Writer.End());
+        new(GetMultipartType(head), CreatePartHead(isFirst: true, head, location), Writer.End());
 
     /// <summary>The delimiter and headers in front of a part's body.</summary>
     /// <param name="isFirst">True for the first part.</param>
     /// <param name="head">The head of the body.</param>
     /// <param name="location">The address of the body alone.</param>
-    public static byte[] PartHead(bool isFirst, EntryHead head, string location) =>
-        Writer.PartHead(isFirst, GetContentType(head), location, head.Length);
+    public static byte[] CreatePartHead(bool isFirst, EntryHead head, string location) =>
+        Writer.CreatePartHead(isFirst, GetContentType(head), location, head.Length);
 
     /// <summary>The closing delimiter, behind the last part's body.</summary>
     public static byte[] EndOfParts() => Writer.End();
@@ -54,6 +54,6 @@ public sealed record Wrapping(string ContentType, byte[] Opening, byte[] End)
     }
 
     /// <summary>The Content-Type of a multipart answer with this first part.</summary>
-    public static string TypeOfMultipart(EntryHead first) =>
+    public static string GetMultipartType(EntryHead first) =>
         $"{MediaType.MultipartRelated}; type=\"{InertBody.GetContentType(first.MediaType)}\"; boundary={Boundary}";
 }

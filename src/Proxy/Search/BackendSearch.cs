@@ -29,7 +29,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     public async Task<SearchAnswer> AskAsync(
         BackendOptions backend, SearchQuery query, int? maxRows, CancellationToken deadline, CancellationToken cancellation)
     {
-        var takesRaw = GetLimits(backend.Name, query.Level).TakesCaretsRaw;
+        var takesRaw = GetLimits(backend.Name, query.Level).AcceptsRawCarets;
         var reading = new Reading(query with { SendsCaretsRaw = query.HasCarets && takesRaw == true }, maxRows);
         var asked = time.GetUtcNow();
         await ReadAsync(reading, backend, deadline, cancellation);
@@ -49,7 +49,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     public bool SplitsStudies(string backend) => GetLimits(backend, SearchLevel.Series).SplitsStudies;
 
     /// <summary>Remembers that the backend must be asked for the series of several studies one study at a time.</summary>
-    public void NoteSplitsStudies(string backend) => Learn(backend, SearchLevel.Series, limits => limits with { SplitsStudies = true });
+    public void RememberSplitsStudies(string backend) => Learn(backend, SearchLevel.Series, limits => limits with { SplitsStudies = true });
 
     /// <summary>Discards the observations about a backend that was removed or whose address changed.</summary>
     public void Forget(string backend)
@@ -108,7 +108,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     private async Task<Reading> ReadOtherFormAsync(
         Reading first, BackendOptions backend, bool? takesRaw, CancellationToken deadline, CancellationToken cancellation)
     {
-        void Note(bool isRaw) => Learn(backend.Name, first.Query.Level, limits => limits with { TakesCaretsRaw = isRaw });
+        void Note(bool isRaw) => Learn(backend.Name, first.Query.Level, limits => limits with { AcceptsRawCarets = isRaw });
 
         var isRaw = first.Query.SendsCaretsRaw;
         var isRefused = isRaw && IsRefusal(first.Failure);

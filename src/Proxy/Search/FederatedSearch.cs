@@ -85,7 +85,7 @@ public sealed class FederatedSearch(
     public async Task<SearchResult> FindAsync(BackendScope scope, SearchQuery query, bool bypassCache, CancellationToken cancellation)
     {
         // 1
-        if (query is { Level: SearchLevel.Series, Study: { } study } && query.AsksWhole)
+        if (query is { Level: SearchLevel.Series, Study: { } study } && query.RequestsEverything)
             return await ListSeriesAsync(scope, study, bypassCache, cancellation);
         var maxResults = options.Value.MaxResults;
         for (var depth = SearchDepth.Create(query, maxResults); ; depth = Math.Min(2 * depth, SearchDepth.MaxRows))
@@ -122,7 +122,7 @@ public sealed class FederatedSearch(
         var asking = from backend in scope.Backends
                      where result.Failures.All(f => f.Backend != backend.Name)
                      let unknown = page.Where(row => row.Sources.All(s => s.Backend != backend.Name)).Select(row => row.Uid).ToList()
-                     from studies in unknown.Chunk(StudyCounts.StudiesPerQuestion)
+                     from studies in unknown.Chunk(StudyCounts.StudiesPerRequest)
                      let wanted = query.OnlyStudies(studies)
                      select AskAsync(
                          backend, wanted, SearchDepth.Create(wanted, options.Value.MaxResults), bypassCache, deadline, cancellation);
@@ -166,7 +166,7 @@ public sealed class FederatedSearch(
             IsTooBroad = answers.Any(a => a.IsCut) && key.Depth == SearchDepth.MaxRows,
         };
         if (failures.Count > 0) return result;
-        result = result with { IsKept = true };
+        result = result with { IsCached = true };
         // The result keeps the answers' rows alive, even after the answers were evicted.
         memory.Add(key, result, rows.Count * 64L + answers.Sum(a => a.Bytes), options.Value.Freshness);
         return result;
@@ -187,8 +187,8 @@ public sealed class FederatedSearch(
         if (!bypassCache && memory.TryFind<SearchAnswer>(key, out var cached)) return cached;
         using var late = new CancellationTokenSource(deadline, time);
         var answer = await search.AskAsync(backend, query, query.IsWithinStudy ? null : key.Depth, late.Token, cancellation);
-        if (answer.LeftOut > 0) log.RowsLeftOut(backend.Name, answer.LeftOut);
-        if (answer.AttributesLeftOut > 0) log.AttributesLeftOut(backend.Name, answer.AttributesLeftOut);
+        if (answer.LeftOut > 0) log.RowsOmitted(backend.Name, answer.LeftOut);
+        if (answer.AttributesLeftOut > 0) log.AttributesOmitted(backend.Name, answer.AttributesLeftOut);
         if (answer.IsCut) answer = answer with { Rows = [.. answer.Rows.Where(row => row.Position < key.Depth)] };
         if (query.Level != SearchLevel.Studies)
         {
@@ -222,7 +222,7 @@ public sealed class FederatedSearch(
     {
         if (query.OnlyStudy is { } study && answer.IsWhole && answer.Rows.Count == 0) store.RemoveStudyRow(answer.Backend.Name, study);
         if (query.Level == SearchLevel.Instances) store.AddInstanceRows(answer.Backend.Name, [.. answer.Rows.Select(row => row.Read())]);
-        if (query is { Level: SearchLevel.Instances, Study: { } shown }) store.ShowSeries(answer.Backend.Name, shown);
+        if (query is { Level: SearchLevel.Instances, Study: { } shown }) store.MarkSeriesRequested(answer.Backend.Name, shown);
         if (query.Level != SearchLevel.Series) return;
         foreach (var rows in answer.Rows.GroupBy(row => row.Study))
             store.AddSeriesMetadata(answer.Backend.Name, rows.Key, [.. rows.Select(row => row.Read())]);
@@ -262,7 +262,7 @@ public sealed class FederatedSearch(
     private async Task<SearchResult> ListSeriesAsync(BackendScope scope, Uid study, bool bypassCache, CancellationToken cancellation)
     {
         var places = await lists.LocateAsync(scope, study, returnEarly: false, bypassCache, cancellation);
-        foreach (var backend in scope.Backends) store.ShowSeries(backend.Name, study);
+        foreach (var backend in scope.Backends) store.MarkSeriesRequested(backend.Name, study);
         var now = time.GetUtcNow();
         var answers = new List<SearchAnswer>();
         var isStale = false;
@@ -274,7 +274,7 @@ public sealed class FederatedSearch(
             isStale |= hasFailed;
             var rows = list.Series.Values.Select(s => s.Summary).OfType<Dataset>();
             answers.Add(new(
-                backend, [.. rows.Select(row => FoundRow.Find(SearchQuery.ForSeries(study), row)).OfType<FoundRow>()], list.Asked ?? now));
+                backend, [.. rows.Select(row => FoundRow.Find(SearchQuery.ForSeries(study), row)).OfType<FoundRow>()], list.ListedAt ?? now));
         }
         var status = isStale ? CacheStatus.Stale : places.WasAsked ? CacheStatus.Miss : CacheStatus.Hit;
         return new(

@@ -8,10 +8,10 @@ namespace Proxy.Search;
 /// <param name="WholePageSeen">The time of that answer.</param>
 /// <param name="SplitsModalities">It refuses a list of modalities (PS3.18 §8.3.4.1 allows one value).</param>
 /// <param name="SplitsStudies">It refuses or ignores a search for the series of several studies at once.</param>
-/// <param name="TakesCaretsRaw">True when it finds names by a raw <c>^</c> and not by <c>%5E</c>; null while neither found any.</param>
+/// <param name="AcceptsRawCarets">True when it finds names by a raw <c>^</c> and not by <c>%5E</c>; null while neither found any.</param>
 internal sealed record ObservedSearchLimits(
     int? MaxPerPage, int? PageCap, int WholePage, string WholeSearch, DateTimeOffset WholePageSeen, bool SplitsModalities,
-    bool SplitsStudies, bool? TakesCaretsRaw)
+    bool SplitsStudies, bool? AcceptsRawCarets)
 {
     public static readonly ObservedSearchLimits Unknown = new(null, null, 0, "", default, false, false, null);
 

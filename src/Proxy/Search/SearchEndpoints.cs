@@ -65,7 +65,7 @@ internal static class SearchEndpoints
             page = Create(
                 await search.ReadPageAsync(scope, query, result, bypassCache, started, context.RequestAborted), [.. query.HiddenFields],
                 client, key.Coding);
-            if (result.IsKept && page.Lacking.Count == 0) memory.Add(key, page, page.Body.Length, options.Value.Freshness);
+            if (result.IsCached && page.Lacking.Count == 0) memory.Add(key, page, page.Body.Length, options.Value.Freshness);
         }
 
         var response = context.Response;
@@ -104,10 +104,10 @@ internal static class SearchEndpoints
     {
         using var json = new PooledWriter(64 * 1024);
         Write(json, page.Rows, hidden, root);
-        var coding = json.Written.Length >= Packing.LeastBytes ? chosen : Coding.Identity;
+        var coding = json.Written.Length >= Packing.MinBytes ? chosen : Coding.Identity;
         return new(
-            Packing.Pack([json.Written], coding), coding, $"W/\"{XxHash128.HashToUInt128(json.Written.Span):x}\"",
-            [.. page.Rows.Select(row => row.Uid)], page.Lacking);
+            Packing.Compress([json.Written], coding), coding, $"W/\"{XxHash128.HashToUInt128(json.Written.Span):x}\"",
+            [.. page.Rows.Select(row => row.Uid)], page.MissingBackends);
     }
 
     private static void Write(PooledWriter json, ImmutableArray<MergedRow> rows, IReadOnlyList<Tag> hidden, ClientRoot root)

@@ -27,10 +27,10 @@ internal static class SearchFields
     private static readonly ImmutableSortedSet<string> SeriesMore = ["00080021", "00080031", "00081030", "00100021"];
 
     /// <summary>Attributes of a series that a study row cannot contain (PS3.18 §10.6.3.3.1), though viewers request them.</summary>
-    public static readonly ImmutableSortedSet<string> OfSeriesAlone = Series.Union(["00080021", "00080031", "00180015"]).Except(Study);
+    public static readonly ImmutableSortedSet<string> SeriesOnly = Series.Union(["00080021", "00080031", "00180015"]).Except(Study);
 
     /// <summary>The attributes requested in every search, independent of the client's list.</summary>
-    public static ImmutableSortedSet<string> AskedFor(SearchLevel level, bool isOfOneStudy) => (level, isOfOneStudy) switch
+    public static ImmutableSortedSet<string> GetRequested(SearchLevel level, bool isOfOneStudy) => (level, isOfOneStudy) switch
     {
         (SearchLevel.Studies, _) => AlwaysOfStudies,
         (SearchLevel.Series, _) => AlwaysOfSeries,

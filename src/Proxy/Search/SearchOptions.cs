@@ -11,7 +11,7 @@ public sealed record SearchOptions(TimeSpan Deadline, TimeSpan Freshness, int Ma
     /// <summary>Reads the section <c>Search</c>.</summary>
     public static SearchOptions Read(SettingsReader settings)
     {
-        settings.RefuseOthers("Search", "Deadline", "Freshness", "MaxResults");
+        settings.ReportUnknown("Search", "Deadline", "Freshness", "MaxResults");
         return new(
             settings.ReadDuration("Search:Deadline", TimeSpan.FromSeconds(10), TimeSpan.FromMilliseconds(50), TimeSpan.FromMinutes(10)),
             settings.ReadDuration("Search:Freshness", TimeSpan.FromSeconds(15), TimeSpan.Zero, TimeSpan.FromHours(1)),

@@ -117,7 +117,7 @@ internal static class SearchParameters
 
     /// <summary>Ignores an attribute of a series that a study row cannot contain (PS3.18 §10.6.3.3.1).</summary>
     private static SearchQuery WithField(SearchQuery query, string path) =>
-        query.Level == SearchLevel.Studies && SearchFields.OfSeriesAlone.Contains(path)
+        query.Level == SearchLevel.Studies && SearchFields.SeriesOnly.Contains(path)
             ? query
             : query with { IncludeFields = query.IncludeFields.Add(path) };
 

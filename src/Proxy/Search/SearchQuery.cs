@@ -84,7 +84,7 @@ public sealed record SearchQuery(
     public bool HasCarets => Matches.Values.Any(match => match.Value.Contains('^', StringComparison.Ordinal));
 
     /// <summary>True when the search requests everything in its path, and no attribute that a stored row may lack.</summary>
-    public bool AsksWhole => Matches.IsEmpty && !IncludesAll && FurtherFields.IsEmpty;
+    public bool RequestsEverything => Matches.IsEmpty && !IncludesAll && FurtherFields.IsEmpty;
 
     /// <summary>The study of a search by one Study Instance UID and nothing else; null for other searches.</summary>
     public Uid? OnlyStudy =>
@@ -99,7 +99,7 @@ public sealed record SearchQuery(
     /// <summary>
     /// The attributes of a row: the standard's, the client's, and the match attributes; for an attribute inside a sequence, the sequence.
     /// </summary>
-    public ImmutableSortedSet<string> WantedTags => AskedFor.Union(IncludeFields.Concat(Matches.Keys).Select(path => path.Split('.')[0]));
+    public ImmutableSortedSet<string> RequestedTags => AskedFor.Union(IncludeFields.Concat(Matches.Keys).Select(path => path.Split('.')[0]));
 
     /// <summary>The attributes that neither the client nor the standard requests; they are removed from the rows.</summary>
     public IEnumerable<Tag> HiddenFields => IncludesAll
@@ -148,7 +148,7 @@ public sealed record SearchQuery(
         return request.ToString();
     }
 
-    private ImmutableSortedSet<string> AskedFor => SearchFields.AskedFor(Level, Study is not null);
+    private ImmutableSortedSet<string> AskedFor => SearchFields.GetRequested(Level, Study is not null);
 
     private string Path => (Study, Series) switch
     {

@@ -23,12 +23,12 @@ public sealed record SearchResult(
     public bool IsTooBroad { get; init; }
 
     /// <summary>True when the result is cached, so that its pages may be cached too.</summary>
-    public bool IsKept { get; init; }
+    public bool IsCached { get; init; }
 }
 
 /// <summary>A page of a result, with counts for its studies.</summary>
 /// <param name="Rows">The page.</param>
-/// <param name="Lacking">
+/// <param name="MissingBackends">
 /// Backends whose series lists did not arrive in time: counts of studies that other backends also hold may be too low.
 /// </param>
-public sealed record SearchPage(ImmutableArray<MergedRow> Rows, IReadOnlyList<string> Lacking);
+public sealed record SearchPage(ImmutableArray<MergedRow> Rows, IReadOnlyList<string> MissingBackends);

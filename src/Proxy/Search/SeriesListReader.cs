@@ -16,7 +16,7 @@ namespace Proxy.Search;
 public sealed record StudyHolders(Study? Study, IReadOnlyList<BackendFailure> Failures, bool WasAsked)
 {
     /// <summary>All series of the study that a backend of the scope holds, in order of their UIDs.</summary>
-    public IReadOnlyList<Uid> SeriesIn(BackendScope scope) =>
+    public IReadOnlyList<Uid> GetSeries(BackendScope scope) =>
         [.. Study?.SeriesLists.Values.Where(list => scope.Has(list.Backend)).SelectMany(list => list.Series.Keys).Distinct().Order()
             ?? Enumerable.Empty<Uid>()];
 
@@ -106,7 +106,7 @@ public sealed class SeriesListReader(
 
     /// <summary>Asks for a backend's series list again after it denied an object in its list, unless the list is recent.</summary>
     /// <returns>The failure of that request; null when it succeeded or was not needed.</returns>
-    public async Task<BackendFailure?> DoubtAsync(BackendOptions backend, Uid study, CancellationToken cancellation) =>
+    public async Task<BackendFailure?> RecheckAsync(BackendOptions backend, Uid study, CancellationToken cancellation) =>
         store.GetStudy(study)?.GetList(backend.Name).IsFresh(options.Value.Freshness, time.GetUtcNow()) == true
             ? null
             : await AskInTimeAsync(backend, study, bypassCache: true, isPrefetch: false, cancellation);
@@ -158,13 +158,13 @@ public sealed class SeriesListReader(
     {
         // Another request may have completed since the first look-up.
         if (!bypassCache && store.GetStudy(study)?.GetList(backend.Name) is { } known && IsKnown(known, time.GetUtcNow()))
-            return new(backend, [], known.Asked!.Value);
+            return new(backend, [], known.ListedAt!.Value);
         using var deadline = new CancellationTokenSource(options.Value.Deadline, time);
         var answer = await search.AskAsync(backend, SearchQuery.ForSeries(study), maxRows: null, deadline.Token, cancellation);
         if (answer.IsUnlisted) answer = answer with { Failure = await FindOutageAsync(backend, study, deadline.Token, cancellation) };
         if (answer.Failure is not null) return answer;
         var gone = answer.IsUnlisted
-            ? store.AddUnlisted(backend.Name, study)
+            ? store.RecordUnlisted(backend.Name, study)
             : store.AddSeriesMetadata(
                 backend.Name, study, [.. answer.Rows.Select(row => row.Read())], areAll: !answer.IsCut, madeInClient: isPrefetch);
         foreach (var series in gone) entries.Remove(backend.Name, new SeriesPath(study, series));

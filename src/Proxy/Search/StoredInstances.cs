@@ -51,7 +51,7 @@ public sealed class StoredInstances(SeriesListReader lists, DicomMetadataStore s
 
     private static IEnumerable<FoundRow> ReadRows(SearchQuery query, Series series)
     {
-        var wanted = query.WantedTags.Union(AlwaysIncluded);
+        var wanted = query.RequestedTags.Union(AlwaysIncluded);
         foreach (var (_, json) in series.Metadata!.ReadEach())
         {
             var dataset = DicomJsonReader.ReadStored(json.Span);

@@ -19,7 +19,7 @@ public sealed class StudyCounts(
     BackendSearch search, SeriesListReader lists, DicomMetadataStore store, Reloadable<CacheOptions> cache, TimeProvider time)
 {
     /// <summary>The limit of UIDs in one request: each has up to 64 characters, and a server may refuse a line of 4 KB.</summary>
-    internal const int StudiesPerQuestion = 50;
+    internal const int StudiesPerRequest = 50;
 
     private readonly SingleFlight<(string Backend, string Studies), IReadOnlyList<Uid>> _asking = new();
 
@@ -76,7 +76,7 @@ public sealed class StudyCounts(
                 from wanted in unknown.GroupBy(u => u.Backend, u => u.Study)
                 let backend = scope.Backends.FirstOrDefault(b => b.Name == wanted.Key)
                 where backend is not null
-                from studies in wanted.Chunk(search.SplitsStudies(backend.Name) ? 1 : StudiesPerQuestion)
+                from studies in wanted.Chunk(search.SplitsStudies(backend.Name) ? 1 : StudiesPerRequest)
                 select AskAsync(scope, backend, studies, deadline, inTime.Token));
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
@@ -110,7 +110,7 @@ public sealed class StudyCounts(
         if (answer.Failure is { IsOutage: true } or { Error: BackendError.Busy or BackendError.Overloaded }) return [];
         var found = answer.Rows.ToLookup(row => row.Study);
         // It refuses this request, or ignores the studies in it.
-        if (answer.Failure is not null || found.Count == 0) search.NoteSplitsStudies(backend.Name);
+        if (answer.Failure is not null || found.Count == 0) search.RememberSplitsStudies(backend.Name);
         if (!answer.IsWhole) return studies;
         foreach (var study in studies.Where(found.Contains))
             store.AddSeriesMetadata(

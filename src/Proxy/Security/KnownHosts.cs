@@ -44,7 +44,7 @@ internal sealed class KnownHosts(IConfiguration configuration, Reloadable<Securi
     {
         var address = IPAddress.TryParse(host, out var parsed) ? parsed : null;
         if (_listeners is not { } listeners || !ReferenceEquals(listeners.Under, options))
-            _listeners = listeners = new(options, Listening.FindHosts(configuration));
+            _listeners = listeners = new(options, ListenAddresses.FindHosts(configuration));
         return listeners.Hosts.Any(listener => Covers(listener, host, address))
             || options.AllowedHosts.Any(allowed => Matches(allowed, host, address));
     }

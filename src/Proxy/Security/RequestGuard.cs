@@ -28,7 +28,7 @@ internal sealed class RequestGuard(RequestDelegate next, KnownHosts hosts, ILogg
         {
             // The client disconnected.
         }
-        catch (BrokenBodyException)
+        catch (TruncatedBodyException)
         {
             context.Abort();
         }
@@ -38,7 +38,7 @@ internal sealed class RequestGuard(RequestDelegate next, KnownHosts hosts, ILogg
         }
         catch (Exception e)
         {
-            log.RequestFailed(e);
+            log.UnhandledException(e);
             if (context.Response.HasStarted) context.Abort();
             else await Problems.InternalError().ExecuteAsync(context);
         }

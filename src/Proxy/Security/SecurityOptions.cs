@@ -25,7 +25,7 @@ public sealed record SecurityOptions(
     /// <summary>Reads the section <c>Security</c>.</summary>
     public static SecurityOptions Read(SettingsReader settings)
     {
-        settings.RefuseOthers("Security", "Authentication", "AllowAnonymous", "AllowedHosts", "AllowedOrigins", "KnownProxies");
+        settings.ReportUnknown("Security", "Authentication", "AllowAnonymous", "AllowedHosts", "AllowedOrigins", "KnownProxies");
         return new(
             settings.ReadChoice("Security:Authentication", AuthenticationKind.None),
             settings.ReadFlag("Security:AllowAnonymous", false),
@@ -39,7 +39,7 @@ public sealed record SecurityOptions(
         var host = text.Trim('[', ']');
         var name = host.StartsWith("*.", StringComparison.Ordinal) ? host[2..] : host;
         if (Uri.CheckHostName(name) == UriHostNameType.Unknown)
-            settings.Fail("Security:AllowedHosts", text, "host names such as pacs.example.org or *.example.org, without scheme or port");
+            settings.AddError("Security:AllowedHosts", text, "host names such as pacs.example.org or *.example.org, without scheme or port");
         return host;
     }
 
@@ -48,7 +48,7 @@ public sealed record SecurityOptions(
         var isOrigin = Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
             && uri.GetLeftPart(UriPartial.Authority) == text.TrimEnd('/');
         if (!isOrigin)
-            settings.Fail("Security:AllowedOrigins", text, "origins such as https://viewer.example: only scheme, host and port");
+            settings.AddError("Security:AllowedOrigins", text, "origins such as https://viewer.example: only scheme, host and port");
         return text.TrimEnd('/');
     }
 
@@ -56,7 +56,7 @@ public sealed record SecurityOptions(
     {
         if (IPNetwork.TryParse(text, out var network)) return network;
         if (IPAddress.TryParse(text, out var address)) return new(address, address.GetAddressBytes().Length * 8);
-        settings.Fail("Security:KnownProxies", text, "addresses or networks such as 10.0.0.7 or 10.0.0.0/24");
+        settings.AddError("Security:KnownProxies", text, "addresses or networks such as 10.0.0.7 or 10.0.0.0/24");
         return default;
     }
 }

@@ -17,5 +17,5 @@ public sealed class MalformedAnswerException : IOException
     public MalformedAnswerException() { }
 
     /// <summary>True when the answer is well-formed but not in the requested form: the backend cannot produce that form.</summary>
-    public bool IsOtherForm { get; init; }
+    public bool IsOtherRepresentation { get; init; }
 }

@@ -19,7 +19,7 @@ public sealed class MultipartWriter(string boundary)
     /// <param name="contentType">The media type of the part.</param>
     /// <param name="location">The address of the part alone (PS3.18 §8.6.1.2).</param>
     /// <param name="length">The length of the part in bytes; null when it is not known yet.</param>
-    public byte[] PartHead(bool isFirst, string contentType, string location, long? length) =>
+    public byte[] CreatePartHead(bool isFirst, string contentType, string location, long? length) =>
         Encoding.Latin1.GetBytes(
             $"{(isFirst ? "" : "\r\n")}--{Boundary}\r\nContent-Type: {contentType}\r\nContent-Location: {location}\r\n"
             + (length is null ? "\r\n" : string.Create(CultureInfo.InvariantCulture, $"Content-Length: {length}\r\n\r\n")));

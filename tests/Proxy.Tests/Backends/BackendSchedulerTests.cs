@@ -68,7 +68,7 @@ public sealed class BackendSchedulerTests : IDisposable
     {
         using var running = await TakeAsync(OtherStudy, PrefetchPriority.Next);
         using var client = _setup.Scheduler.BeginForeground(East, Pixels);
-        await Until.TrueAsync(() => running.Stopped.IsCancellationRequested);
+        await Until.TrueAsync(() => running.Cancelled.IsCancellationRequested);
     }
 
     [Fact]
@@ -78,9 +78,9 @@ public sealed class BackendSchedulerTests : IDisposable
         using var other = await TakeAsync(OtherSeries, PrefetchPriority.ReadAhead);
         using var metadata = await TakeAsync(new(Pixels.Study), PrefetchPriority.ReadAhead);
         using var client = _setup.Scheduler.BeginForeground(East, Pixels);
-        await Until.TrueAsync(() => other.Stopped.IsCancellationRequested);
-        Assert.False(same.Stopped.IsCancellationRequested);
-        Assert.False(metadata.Stopped.IsCancellationRequested);
+        await Until.TrueAsync(() => other.Cancelled.IsCancellationRequested);
+        Assert.False(same.Cancelled.IsCancellationRequested);
+        Assert.False(metadata.Cancelled.IsCancellationRequested);
     }
 
     [Fact]
@@ -89,8 +89,8 @@ public sealed class BackendSchedulerTests : IDisposable
         using var readAhead = await TakeAsync(Pixels, PrefetchPriority.ReadAhead);
         using var next = await TakeAsync(OtherStudy, PrefetchPriority.Next);
         using var client = _setup.Scheduler.BeginForeground(East, null);
-        await Until.TrueAsync(() => next.Stopped.IsCancellationRequested);
-        Assert.False(readAhead.Stopped.IsCancellationRequested);
+        await Until.TrueAsync(() => next.Cancelled.IsCancellationRequested);
+        Assert.False(readAhead.Cancelled.IsCancellationRequested);
     }
 
     [Fact]
@@ -158,7 +158,7 @@ public sealed class BackendSchedulerTests : IDisposable
     [Fact]
     public async Task GrantsNoSlot_WhileABackendIsOverloaded()
     {
-        _setup.States.Note(East, Probe, new(East, BackendError.Overloaded, "status 429") { RetryAfter = TimeSpan.FromSeconds(4) });
+        _setup.States.Record(East, Probe, new(East, BackendError.Overloaded, "status 429") { RetryAfter = TimeSpan.FromSeconds(4) });
         var pending = TakeAsync(OtherStudy, PrefetchPriority.ReadAhead);
         _time.Advance(TimeSpan.FromSeconds(3.9));
         Assert.False(pending.IsCompleted);
@@ -174,12 +174,12 @@ public sealed class BackendSchedulerTests : IDisposable
     public async Task GrantsNoSlot_WhileTheCircuitIsOpen()
     {
         for (var i = 0; i < Circuit.Outages; i++)
-            _setup.States.Note(East, Probe, new(East, BackendError.Unreachable, "down") { IsConnectionFailure = true });
+            _setup.States.Record(East, Probe, new(East, BackendError.Unreachable, "down") { IsConnectionFailure = true });
         var pending = TakeAsync(OtherStudy, PrefetchPriority.Asked);
         _time.Advance(TimeSpan.FromSeconds(2));
         Assert.False(pending.IsCompleted);
 
-        _setup.States.Note(East, Probe, null);
+        _setup.States.Record(East, Probe, null);
         await Until.TrueAsync(() =>
         {
             _time.Advance(TimeSpan.FromMilliseconds(600));
@@ -214,11 +214,11 @@ public sealed class BackendSchedulerTests : IDisposable
         await waiting.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => late);
         waiting.Dispose();
-        Assert.False(slot.Stopped.IsCancellationRequested);
+        Assert.False(slot.Cancelled.IsCancellationRequested);
 
         await job.CancelAsync();
 
-        await Until.TrueAsync(() => slot.Stopped.IsCancellationRequested);
+        await Until.TrueAsync(() => slot.Cancelled.IsCancellationRequested);
     }
 
     [Theory]
@@ -234,10 +234,10 @@ public sealed class BackendSchedulerTests : IDisposable
             Assert.Null(_setup.Scheduler.BeginForeground(East, Pixels));
         });
 
-        Assert.False(slot.Stopped.IsCancellationRequested);
+        Assert.False(slot.Cancelled.IsCancellationRequested);
         Assert.Equal(RequestPurpose.Client, CurrentPurpose.Value);
         using var client = _setup.Scheduler.BeginForeground(East, Pixels);
-        await Until.TrueAsync(() => slot.Stopped.IsCancellationRequested);
+        await Until.TrueAsync(() => slot.Cancelled.IsCancellationRequested);
     }
 
     [Theory]

@@ -126,7 +126,7 @@ public sealed class DiskTierPrefetchTests : IAsyncDisposable
     [Fact]
     public async Task CountsAsRequested_WhenFoundBeforeItIsWritten()
     {
-        using (_disk.Writer.Queue.Fetching())
+        using (_disk.Writer.Queue.TrackFetch())
         {
             _disk.AddPrefetched(DiskLab.Key(10, 1), FrameBytes);
             _disk.AddPrefetched(DiskLab.Key(11, 1), FrameBytes);
@@ -214,7 +214,7 @@ public sealed class DiskTierPrefetchTests : IAsyncDisposable
         var (key, other) = (DiskLab.Key(10, 1), DiskLab.Key(10, 2));
         var asJpeg = new BodyFormat("image/jp2", "1.2.840.10008.1.2.4.90");
         Assert.False(await HasAsync(new AcceptableEntry(key)));
-        using (_disk.Writer.Queue.Fetching())
+        using (_disk.Writer.Queue.TrackFetch())
         {
             _disk.AddPrefetched(key, FrameBytes);
             Assert.True(await HasAsync(new AcceptableEntry(key)));
@@ -225,7 +225,7 @@ public sealed class DiskTierPrefetchTests : IAsyncDisposable
         Assert.False(await HasAsync(new AcceptableEntry(other), new(key, asJpeg)));
         Assert.False(await HasAsync(new AcceptableEntry(key with { Backend = "north" })));
         await PrefetchedBytesAreAsync(20_480);
-        Assert.Equal((0, 0), (_disk.Tier.Tallies.Hits, _disk.Tier.Tallies.Misses));
+        Assert.Equal((0, 0), (_disk.Tier.Statistics.Hits, _disk.Tier.Statistics.Misses));
 
         File.WriteAllBytes(_disk.Files.Single(), File.ReadAllBytes(_disk.Files.Single())[..^1]);
         Assert.False(await HasAsync(new AcceptableEntry(key)));

@@ -132,7 +132,7 @@ public sealed class DiskTierTests : IAsyncDisposable
             file.Position = file.Length / 2;
             file.WriteByte(77);
         }
-        await Assert.ThrowsAsync<BrokenBodyException>(() => _disk.ReadAsync(key));
+        await Assert.ThrowsAsync<TruncatedBodyException>(() => _disk.ReadAsync(key));
     }
 
     [Fact]
@@ -231,7 +231,7 @@ public sealed class DiskTierTests : IAsyncDisposable
         await disk.SettleAsync();
         Assert.NotNull(await disk.ReadAsync(DiskLab.Key(1, 1)));
         Assert.InRange(disk.Writer.Bytes, 900_000, 1_400_000);
-        Assert.True(disk.Writer.Unkept > 100);
+        Assert.True(disk.Writer.WriteFailures > 100);
     }
 
     [Fact]
@@ -297,7 +297,7 @@ public sealed class DiskTierTests : IAsyncDisposable
 
         await using var without = new DiskLab(path: _disk.Path);
         without.Backends.Remove("west");
-        without.Writer.Queue.RemoveStrangers();
+        without.Writer.Queue.RemoveUnconfigured();
         await without.SettleAsync();
         Assert.DoesNotContain(without.Writer.Shares, share => share.Backend.StartsWith("west", StringComparison.Ordinal));
         Assert.Equal(without.Files.Count(), without.Writer.Entries);
@@ -358,7 +358,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     [Fact]
     public async Task WaitsForRunningFetches_WhenStopped()
     {
-        var fetching = _disk.Writer.Queue.Fetching();
+        var fetching = _disk.Writer.Queue.TrackFetch();
         var stopping = _disk.EndAsync();
         Assert.False(stopping.IsCompleted);
         _disk.Add(DiskLab.Key(1, 1), FrameBytes);
@@ -375,7 +375,7 @@ public sealed class DiskTierTests : IAsyncDisposable
         for (var round = 0; round < 20; round++)
         {
             await using var disk = new DiskLab();
-            var fetching = disk.Writer.Queue.Fetching();
+            var fetching = disk.Writer.Queue.TrackFetch();
             for (var i = 0; i < 100; i++) disk.Add(DiskLab.Key(i % 7, i), 100);
             var stops = Enumerable.Range(0, 2).Select(_ => disk.Writer.StopAsync(CancellationToken.None)).ToList();
             fetching.Dispose();
@@ -390,7 +390,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     public async Task WaitsForThePreviousProcess_WhenStarted()
     {
         using var folder = new CacheFolder(_disk.Path, NullLogger<CacheFolder>.Instance);
-        using var keeper = new CacheFolderKeeper(folder, TimeProvider.System);
+        using var keeper = new CacheFolderMonitor(folder, TimeProvider.System);
         var starting = keeper.StartAsync(TestContext.Current.CancellationToken);
         await Until.TrueAsync(() => folder.IsOwnedByAnother);
         await _disk.EndAsync();
@@ -439,7 +439,7 @@ public sealed class DiskTierTests : IAsyncDisposable
         await Until.DeletedAsync(_disk.Path);
         Assert.Null(await _disk.ReadAsync(DiskLab.Key(1, 1)));
         _disk.Add(DiskLab.Key(1, 2), FrameBytes);
-        await Until.TrueAsync(() => !_disk.Folder.State.CanWrite && _disk.Writer.Unkept == 1);
+        await Until.TrueAsync(() => !_disk.Folder.State.CanWrite && _disk.Writer.WriteFailures == 1);
 
         await _disk.Folder.CheckAsync();
         _disk.Add(DiskLab.Key(1, 3), FrameBytes);

@@ -107,7 +107,7 @@ public sealed class EntryCachePrefetchTests : IAsyncDisposable
         await _disk.SettleAsync();
         Assert.True(_disk.Writer.PrefetchedBytes > 0);
         Assert.True(await IsPrefetchedAsync(_cache));
-        Assert.Equal((1, 0), (_cache.Tallies.Hits, _disk.Tier.Tallies.Hits));
+        Assert.Equal((1, 0), (_cache.Statistics.Hits, _disk.Tier.Statistics.Hits));
         await Until.TrueAsync(async () =>
         {
             await _disk.SettleAsync();
@@ -136,7 +136,7 @@ public sealed class EntryCachePrefetchTests : IAsyncDisposable
         for (var i = 0; i < 3; i++)
         {
             Assert.True(await _cache.HasAsync([new(DiskLab.Key(1, 2)), new(Frame)], Stopped));
-            Assert.True(_cache.Get(Frame, GatedAsync(1000), Placement.Prefetched).Kept!.IsPrefetched);
+            Assert.True(_cache.Get(Frame, GatedAsync(1000), Placement.Prefetched).Cached!.IsPrefetched);
             Assert.False(await _cache.HasAsync([new(Frame, new("image/jp2", "1.2.840.10008.1.2.4.90"))], Stopped));
         }
         _memory.Remove(Frame);
@@ -144,7 +144,7 @@ public sealed class EntryCachePrefetchTests : IAsyncDisposable
         await _disk.SettleAsync();
         Assert.True(_disk.Writer.PrefetchedBytes > 0);
         Assert.Empty(_memory.ReadAll<EntryKey, Entry>());
-        Assert.Equal((0, 0, 0, 0), (_cache.Tallies.Hits, _cache.Tallies.Misses, _disk.Tier.Tallies.Hits, _disk.Tier.Tallies.Misses));
+        Assert.Equal((0, 0, 0, 0), (_cache.Statistics.Hits, _cache.Statistics.Misses, _disk.Tier.Statistics.Hits, _disk.Tier.Statistics.Misses));
         Assert.Equal(1, _fetches);
     }
 

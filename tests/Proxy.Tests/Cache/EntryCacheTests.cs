@@ -165,7 +165,7 @@ public sealed class EntryCacheTests : IDisposable
         }).Reader!;
         Assert.Equal([1, 2], (await reader.ReadAsync(Stopped)).ToArray());
         _gate.SetResult();
-        await Assert.ThrowsAsync<BrokenBodyException>(() => reader.ReadAsync(Stopped).AsTask());
+        await Assert.ThrowsAsync<TruncatedBodyException>(() => reader.ReadAsync(Stopped).AsTask());
         Assert.Null(await _cache.FindAsync([new(Key("a"))], Stopped));
         using var next = _cache.Get(Key("a"), GatedAsync).Reader!;
         Assert.Equal([1, 2, 3, 4], await ReadAsync(next));
@@ -245,8 +245,8 @@ public sealed class EntryCacheTests : IDisposable
             using var body = (await cache.FindAsync([new(key)], Stopped))!.Value.Body;
             Assert.Equal(DiskLab.GetBody(key, 1000), await ReadAsync(body));
         }
-        Assert.Equal(2, disk.Tier.Tallies.Hits);
-        Assert.Equal(1, cache.Tallies.Hits);
+        Assert.Equal(2, disk.Tier.Statistics.Hits);
+        Assert.Equal(1, cache.Statistics.Hits);
     }
 
     private async Task<BackendAnswer<EntryHead>> GatedAsync(InFlightBody inFlight, CancellationToken stopped)
@@ -265,7 +265,7 @@ public sealed class EntryCacheTests : IDisposable
         while (true)
         {
             var lookup = _cache.Get(key, GatedAsync);
-            if (lookup.Kept is { } cached) return cached;
+            if (lookup.Cached is { } cached) return cached;
             using (lookup.Reader!) await ReadAsync(lookup.Reader!);
             await Task.Yield();
         }

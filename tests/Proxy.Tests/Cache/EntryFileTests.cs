@@ -121,7 +121,7 @@ public sealed class EntryFileTests
         var other = Key with { Path = Key.Path.Replace("frames/6", "bulkdata/x", StringComparison.Ordinal) };
         Assert.Equal(EntryFile.GetFolder(Key), EntryFile.GetFolder(other));
         Assert.NotEqual(EntryFile.GetPath(Key), EntryFile.GetPath(other));
-        Assert.StartsWith(EntryFile.FolderOfStudy("1.2.3"), EntryFile.GetFolder(Key), StringComparison.Ordinal);
+        Assert.StartsWith(EntryFile.GetStudyFolder("1.2.3"), EntryFile.GetFolder(Key), StringComparison.Ordinal);
         Assert.NotEqual(EntryFile.GetFolder(Key), EntryFile.GetFolder(Key with { Backend = "west@0" }));
     }
 }

@@ -84,8 +84,8 @@ public class InFlightBodyTests
         await waiting.ReadAsync(Stopped);
         var more = waiting.ReadAsync(Stopped).AsTask();
         _body.End(new("east", BackendError.BadAnswer, "cut"));
-        await Assert.ThrowsAsync<BrokenBodyException>(() => more);
-        await Assert.ThrowsAsync<BrokenBodyException>(() => reader.ReadAsync(Stopped).AsTask());
+        await Assert.ThrowsAsync<TruncatedBodyException>(() => more);
+        await Assert.ThrowsAsync<TruncatedBodyException>(() => reader.ReadAsync(Stopped).AsTask());
         Assert.True((await reader.ReadHeadAsync(Stopped)).IsFound);
     }
 

@@ -9,7 +9,7 @@ internal static class InFlightBodyWriting
     {
         while (!bytes.IsEmpty)
         {
-            var room = await body.GetRoomAsync(cancellation);
+            var room = await body.GetBufferAsync(cancellation);
             var count = Math.Min(room.Length, bytes.Length);
             bytes[..count].CopyTo(room);
             body.Commit(count);

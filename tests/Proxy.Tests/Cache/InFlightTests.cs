@@ -58,19 +58,19 @@ public sealed class InFlightTests : IDisposable
     public void CountsABodyAsInFlight_WhileItIsReadButNotCached()
     {
         var usage = new BodyUsage(InFlight, 100);
-        usage.Enter();
-        usage.Enter();
+        usage.AddReader();
+        usage.AddReader();
         Assert.Equal(100, InFlight.Bytes);
-        usage.Keep();
+        usage.AddHolder();
         Assert.Equal(0, InFlight.Bytes);
         // Moves from one part of the tier to another.
-        usage.Keep();
-        usage.Drop();
+        usage.AddHolder();
+        usage.RemoveHolder();
         Assert.Equal(0, InFlight.Bytes);
-        usage.Leave();
-        usage.Drop();
+        usage.RemoveReader();
+        usage.RemoveHolder();
         Assert.Equal(100, InFlight.Bytes);
-        usage.Leave();
+        usage.RemoveReader();
         Assert.Equal(0, InFlight.Bytes);
     }
 
@@ -82,10 +82,10 @@ public sealed class InFlightTests : IDisposable
         {
             for (var i = 0; i < 10_000; i++)
             {
-                usage.Enter();
-                usage.Keep();
-                usage.Drop();
-                usage.Leave();
+                usage.AddReader();
+                usage.AddHolder();
+                usage.RemoveHolder();
+                usage.RemoveReader();
             }
             return ValueTask.CompletedTask;
         });

@@ -35,7 +35,7 @@ public class AcceptTests
     [InlineData("text/html;q=0, */*", true)]
     [InlineData("no media type", true)]
     [InlineData("text/html", false)]
-    public void TakesDicomJson_WhenItIsOffered(string? header, bool isTaken) => Assert.Equal(isTaken, Accept.Parse(header).TakesDicomJson);
+    public void TakesDicomJson_WhenItIsOffered(string? header, bool isTaken) => Assert.Equal(isTaken, Accept.Parse(header).AcceptsDicomJson);
 
     [Fact]
     public void GivesEqualRank_WhenWeightsAreEqual() =>
@@ -50,7 +50,7 @@ public class AcceptTests
 
     [Fact]
     public void ReadsAnUnescapedPlusSignInTheQuery() =>
-        Assert.True(Accept.Parse("application/dicom json", "text/html").TakesDicomJson);
+        Assert.True(Accept.Parse("application/dicom json", "text/html").AcceptsDicomJson);
 
     [Fact]
     public void DistinguishesARefusalOfEverythingFromNoHeader()

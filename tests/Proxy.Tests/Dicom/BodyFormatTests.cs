@@ -37,35 +37,35 @@ public class BodyFormatTests
     [Fact]
     public void AsStored_IsSatisfiedByAnyTransferSyntax()
     {
-        Assert.True(BodyFormat.AsStored.IsMetBy("application/octet-stream", Jpeg2000));
-        Assert.True(BodyFormat.AsStored.IsMetBy("image/jp2", Jpeg2000));
-        Assert.True(BodyFormat.AsStored.IsMetBy("application/octet-stream", null));
+        Assert.True(BodyFormat.AsStored.IsSatisfiedBy("application/octet-stream", Jpeg2000));
+        Assert.True(BodyFormat.AsStored.IsSatisfiedBy("image/jp2", Jpeg2000));
+        Assert.True(BodyFormat.AsStored.IsSatisfiedBy("application/octet-stream", null));
     }
 
     [Fact]
     public void ANamedTransferSyntax_IsSatisfiedOnlyByItself()
     {
         var asked = new BodyFormat("application/octet-stream", Jpeg2000);
-        Assert.True(asked.IsMetBy("image/jp2", Jpeg2000));
-        Assert.False(asked.IsMetBy("application/octet-stream", BodyFormat.ExplicitLittleEndian));
-        Assert.False(asked.IsMetBy("application/octet-stream", null));
+        Assert.True(asked.IsSatisfiedBy("image/jp2", Jpeg2000));
+        Assert.False(asked.IsSatisfiedBy("application/octet-stream", BodyFormat.ExplicitLittleEndian));
+        Assert.False(asked.IsSatisfiedBy("application/octet-stream", null));
     }
 
     [Fact]
     public void AnImageTypeAsStored_IsSatisfiedOnlyByThatType()
     {
         var asked = new BodyFormat("image/jp2", BodyFormat.Any);
-        Assert.True(asked.IsMetBy("image/jp2", Jpeg2000));
-        Assert.False(asked.IsMetBy("image/jls", "1.2.840.10008.1.2.4.80"));
+        Assert.True(asked.IsSatisfiedBy("image/jp2", Jpeg2000));
+        Assert.False(asked.IsSatisfiedBy("image/jls", "1.2.840.10008.1.2.4.80"));
     }
 
     [Fact]
     public void TreatsAFrameOfAnImplicitInstanceAsExplicitLittleEndian()
     {
         Assert.True(new BodyFormat(
-            "application/octet-stream", BodyFormat.ExplicitLittleEndian).IsMetBy("application/octet-stream",
+            "application/octet-stream", BodyFormat.ExplicitLittleEndian).IsSatisfiedBy("application/octet-stream",
             TransferSyntax.ImplicitLittleEndian));
-        Assert.True(BodyFormat.AsStored.IsMetBy("application/octet-stream", TransferSyntax.ImplicitLittleEndian));
+        Assert.True(BodyFormat.AsStored.IsSatisfiedBy("application/octet-stream", TransferSyntax.ImplicitLittleEndian));
     }
 
     [Theory]
@@ -74,7 +74,7 @@ public class BodyFormatTests
     [InlineData(BodyFormat.ExplicitLittleEndian, true)]
     [InlineData(Jpeg2000, true)]
     public void AnInstanceAsStored_IsNotSatisfiedByAForbiddenTransferSyntax(string transferSyntax, bool isMet) =>
-        Assert.Equal(isMet, new BodyFormat(BodyFormat.Dicom, BodyFormat.Any).IsMetBy(BodyFormat.Dicom, transferSyntax));
+        Assert.Equal(isMet, new BodyFormat(BodyFormat.Dicom, BodyFormat.Any).IsSatisfiedBy(BodyFormat.Dicom, transferSyntax));
 
     [Fact]
     public void UsesOneMediaTypePerTransferSyntax()

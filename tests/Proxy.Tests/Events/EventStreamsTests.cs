@@ -24,17 +24,17 @@ public sealed class EventStreamsTests
         Assert.Equal(EventStreams.MaxStreams, streams.Open);
 
         var refused = new DefaultHttpContext();
-        Assert.Equal(EventListener.Full, await streams.WriteAsync(refused, All));
+        Assert.Equal(ListenOutcome.Full, await streams.WriteAsync(refused, All));
         Assert.Empty(refused.Response.Headers);
 
         await disconnected.CancelAsync();
-        Assert.All(await Task.WhenAll(writing), outcome => Assert.Equal(EventListener.Ended, outcome));
+        Assert.All(await Task.WhenAll(writing), outcome => Assert.Equal(ListenOutcome.Ended, outcome));
         Assert.Equal(0, streams.Open);
         using var last = new CancellationTokenSource();
         var next = streams.WriteAsync(new DefaultHttpContext { RequestAborted = last.Token }, All);
         await Until.TrueAsync(() => streams.Open == 1);
         await last.CancelAsync();
-        Assert.Equal(EventListener.Ended, await next);
+        Assert.Equal(ListenOutcome.Ended, await next);
     }
 
     [Theory]
@@ -46,8 +46,8 @@ public sealed class EventStreamsTests
         using var disconnected = new CancellationTokenSource();
         var writing = Enumerable.Range(0, EventStreams.MaxStreamsPerAddress).Select(_ => streams.WriteAsync(From(first), All)).ToList();
 
-        Assert.Equal(EventListener.FullForAddress, await streams.WriteAsync(From(same), All));
-        Assert.Equal(EventListener.FullForAddress, await streams.WriteAsync(From(alsoSame), All));
+        Assert.Equal(ListenOutcome.FullForAddress, await streams.WriteAsync(From(same), All));
+        Assert.Equal(ListenOutcome.FullForAddress, await streams.WriteAsync(From(alsoSame), All));
         writing.Add(streams.WriteAsync(From(other), All));
         Assert.Equal(EventStreams.MaxStreamsPerAddress + 1, streams.Open);
 
@@ -58,7 +58,7 @@ public sealed class EventStreamsTests
         var next = streams.WriteAsync(From(first, last.Token), All);
         await Until.TrueAsync(() => streams.Open == 1);
         await last.CancelAsync();
-        Assert.Equal(EventListener.Ended, await next);
+        Assert.Equal(ListenOutcome.Ended, await next);
 
         DefaultHttpContext From(string address, CancellationToken? ended = null)
         {

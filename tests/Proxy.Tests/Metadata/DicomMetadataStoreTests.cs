@@ -96,7 +96,7 @@ public class DicomMetadataStoreTests
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1")]);
         _store.AddSeriesMetadata("east", Study, [Series("1.2.2")]);
         Assert.Equal(2, _store.GetStudy(Study)!.GetList("east").Series.Count);
-        Assert.Null(_store.GetStudy(Study)!.GetList("east").Asked);
+        Assert.Null(_store.GetStudy(Study)!.GetList("east").ListedAt);
     }
 
     [Fact]
@@ -199,7 +199,7 @@ public class DicomMetadataStoreTests
 
         Assert.Equal(["1.2.2"], _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 1)], areAll: true).Select(uid => uid.ToString()));
         Assert.Equal(["1.2.1.1"], _store.AddInstances("east", Path, Pack("1.2.1.2")).Select(uid => uid.ToString()));
-        Assert.Equal(["1.2.1"], _store.AddUnlisted("east", Study).Select(uid => uid.ToString()));
+        Assert.Equal(["1.2.1"], _store.RecordUnlisted("east", Study).Select(uid => uid.ToString()));
     }
 
     [Theory]

@@ -22,7 +22,7 @@ internal static class Golden
             Summary = row,
             SummaryCount = 2,
             Metadata = Pack("1.2.1.1", "1.2.1.2"),
-            MetadataAsked = Noon,
+            MetadataConfirmedAt = Noon,
             MetadataValidators = new("W/\"a\"", "Wed, 21 Oct 2015 07:28:00 GMT"),
             MetadataSummary = Series("1.2.1", 2),
             IsMetadataOutdated = true,
@@ -35,9 +35,9 @@ internal static class Golden
                 "1.2.1.1"),
                 StudyRowAsked = Noon.AddMinutes(1),
                 StudyRowFields = ["00081030"],
-                Asked = Noon.AddMinutes(2)
+                ListedAt = Noon.AddMinutes(2)
             }.With(east))
-            .With(new SeriesList("north") { Asked = Noon, IsUnlisted = true })
+            .With(new SeriesList("north") { ListedAt = Noon, IsUnlisted = true })
             .With(new SeriesList("west").With(west)) with
         { Owners = new Dictionary<Uid, string> { [Uid.Parse("1.2.1")] = "east" }.ToImmutableDictionary() };
     }

@@ -61,12 +61,12 @@ public class MadeInClientTests
     public void RaisesOneEvent_WhenItIsServedToAClient()
     {
         Prefetch();
-        Assert.True(_store.ShowSeries("east", Study));
-        Assert.False(_store.ShowSeries("east", Study));
+        Assert.True(_store.MarkSeriesRequested("east", Study));
+        Assert.False(_store.MarkSeriesRequested("east", Study));
         Assert.Equal([SeriesAnnounced], Events);
         Assert.Equal((false, true), Marks);
-        Assert.True(_store.ShowMetadata("east", Path));
-        Assert.False(_store.ShowMetadata("east", Path));
+        Assert.True(_store.MarkMetadataRequested("east", Path));
+        Assert.False(_store.MarkMetadataRequested("east", Path));
         Assert.Equal([InstancesAnnounced], Events);
         AddSeries();
         AddInstances();
@@ -77,9 +77,9 @@ public class MadeInClientTests
     public void MarksTheSeriesAsRequested_WhenItsMetadataIsServed()
     {
         Prefetch();
-        Assert.True(_store.ShowMetadata("east", Path));
+        Assert.True(_store.MarkMetadataRequested("east", Path));
         Assert.Equal([SeriesAnnounced, InstancesAnnounced], Events);
-        Assert.False(_store.ShowSeries("east", Study));
+        Assert.False(_store.MarkSeriesRequested("east", Study));
         Assert.Equal((false, false), Marks);
     }
 
@@ -95,8 +95,8 @@ public class MadeInClientTests
     public void AnnouncesASeries_WhenItsSummaryArrives()
     {
         AddInstances(madeInClient: true);
-        Assert.False(_store.ShowSeries("east", Study));
-        Assert.True(_store.ShowMetadata("east", Path));
+        Assert.False(_store.MarkSeriesRequested("east", Study));
+        Assert.True(_store.MarkMetadataRequested("east", Path));
         Assert.Equal([InstancesAnnounced], Events);
         AddSeries();
         Assert.Equal([SeriesAnnounced], Events);
@@ -112,10 +112,10 @@ public class MadeInClientTests
         AddSeries();
 
         Assert.Equal([SeriesAnnounced], Events);
-        Assert.False(_store.ShowMetadata("east", new(Study, Uid.Parse("1.2.9"))));
-        Assert.False(_store.ShowSeries("north", Study));
-        Assert.False(_store.ShowSeries("east", Uid.Parse("1.9")));
-        Assert.True(_store.ShowSeries("east", Study));
+        Assert.False(_store.MarkMetadataRequested("east", new(Study, Uid.Parse("1.2.9"))));
+        Assert.False(_store.MarkSeriesRequested("north", Study));
+        Assert.False(_store.MarkSeriesRequested("east", Uid.Parse("1.9")));
+        Assert.True(_store.MarkSeriesRequested("east", Study));
         Assert.Equal(["SERIES_ADDED east 1.2/: 1.2.2"], Events);
         Assert.True(_store.GetStudy(Study)!.GetList("west").MadeInClient);
     }
@@ -127,7 +127,7 @@ public class MadeInClientTests
         AddInstances(madeInClient: true);
         Assert.Equal([SeriesAnnounced], Events);
         Assert.Equal((false, true), Marks);
-        _store.ShowMetadata("east", Path);
+        _store.MarkMetadataRequested("east", Path);
         Assert.Equal([InstancesAnnounced], Events);
     }
 
@@ -157,11 +157,11 @@ public class MadeInClientTests
     public void AnnouncesMetadataLater_WhenPixelsAreServedFirst()
     {
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1")], madeInClient: true);
-        Assert.True(_store.ShowMetadata("east", Path));
-        Assert.False(_store.ShowMetadata("east", Path));
+        Assert.True(_store.MarkMetadataRequested("east", Path));
+        Assert.False(_store.MarkMetadataRequested("east", Path));
         AddInstances(madeInClient: true);
         Assert.Equal([SeriesAnnounced], Events);
-        Assert.True(_store.ShowMetadata("east", Path));
+        Assert.True(_store.MarkMetadataRequested("east", Path));
         Assert.Equal([InstancesAnnounced], Events);
     }
 
@@ -179,10 +179,10 @@ public class MadeInClientTests
         Parallel.For(0, Many * 8, n =>
         {
             var path = new SeriesPath(Study, Uid.Parse($"1.2.{n / 8 + 1}"));
-            if (n % 4 == 0 && _store.ShowMetadata("east", path)) Interlocked.Increment(ref shown);
+            if (n % 4 == 0 && _store.MarkMetadataRequested("east", path)) Interlocked.Increment(ref shown);
             if (n % 4 == 1) _store.AddInstances("east", path, Pack($"{path.Series}.1", $"{path.Series}.2"), madeInClient: n % 8 == 1);
             if (n % 4 == 2) _store.AddSeriesMetadata("east", Study, [Series(path.Series.ToString())], madeInClient: n % 8 == 2);
-            if (n % 64 == 3) _store.ShowSeries("east", Study);
+            if (n % 64 == 3) _store.MarkSeriesRequested("east", Study);
         });
 
         var told = _reader.ReadAll();
@@ -210,8 +210,8 @@ public class MadeInClientTests
 
         void Show()
         {
-            _store.ShowSeries("east", Study);
-            _store.ShowMetadata("east", Path);
+            _store.MarkSeriesRequested("east", Study);
+            _store.MarkMetadataRequested("east", Path);
         }
     }
 
@@ -225,15 +225,15 @@ public class MadeInClientTests
         var first = folder.Start();
         first.AddSeriesMetadata("east", Study, [Series("1.2.1")], madeInClient: true);
         first.AddInstances("east", Path, Pack("1.2.1.1", "1.2.1.2"), madeInClient: true);
-        if (isListed) first.ShowSeries("east", Study);
-        if (isRead) first.ShowMetadata("east", Path);
+        if (isListed) first.MarkSeriesRequested("east", Study);
+        if (isRead) first.MarkMetadataRequested("east", Path);
         Assert.True(first.Flush());
 
         var second = folder.Start();
         var reader = new EventReader(folder.Events);
 
         Assert.Equal((!isListed, !isRead), (second.GetSeries(Path)!.MadeInClient, second.GetSeries(Path)!.MetadataMadeInClient));
-        Assert.Equal(!isRead, second.ShowMetadata("east", Path));
+        Assert.Equal(!isRead, second.MarkMetadataRequested("east", Path));
         string[] told = [.. isListed ? (string[])[] : [SeriesAnnounced], .. isRead ? (string[])[] : [InstancesAnnounced]];
         Assert.Equal(told, reader.ReadAll().Select(Describe));
     }

@@ -95,7 +95,7 @@ public sealed class PersistentStoreTests : IDisposable
         store.Flush();
         store = _folder.Start();
 
-        Assert.Equal(DateTimeOffset.UnixEpoch, store.GetSeries(Path)!.MetadataAsked);
+        Assert.Equal(DateTimeOffset.UnixEpoch, store.GetSeries(Path)!.MetadataConfirmedAt);
         Assert.Equal(["east", "west"], store.GetStudy(Study)!.SeriesLists.Keys);
     }
 

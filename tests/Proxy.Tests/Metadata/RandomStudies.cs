@@ -46,14 +46,14 @@ internal static class RandomStudies
             var fields = string.Join('|', list.StudyRowFields.Order(StringComparer.Ordinal));
             text.Append(
                 CultureInfo.InvariantCulture,
-                $"{list.Backend} asked {list.Asked:O} {list.IsUnlisted} row {Describe(list.StudyRow)} {list.StudyRowAsked:O} {fields}\n");
+                $"{list.Backend} asked {list.ListedAt:O} {list.IsUnlisted} row {Describe(list.StudyRow)} {list.StudyRowAsked:O} {fields}\n");
             foreach (var s in list.Series.Values.OrderBy(s => s.Uid))
             {
                 text.Append(
                     CultureInfo.InvariantCulture,
                     $" {s.Uid} {Describe(s.Summary)} {s.SummaryCount} {s.MadeInClient} {s.MetadataMadeInClient}");
                 text.Append(
-                    CultureInfo.InvariantCulture, $" {s.IsMetadataOutdated} {s.MetadataAsked:O} {s.MetadataValidators}\n");
+                    CultureInfo.InvariantCulture, $" {s.IsMetadataOutdated} {s.MetadataConfirmedAt:O} {s.MetadataValidators}\n");
                 text.Append(
                     CultureInfo.InvariantCulture,
                     $"  as asked {Describe(s.MetadataSummary)}\n  metadata {Describe(s.Metadata)}\n  rows {Describe(s.InstanceRows)}\n");
@@ -77,7 +77,7 @@ internal static class RandomStudies
 
     private static SeriesList List(Random random, string backend)
     {
-        var list = new SeriesList(backend) { IsUnlisted = random.Next(4) == 0, Asked = random.Next(3) == 0 ? null : Time(random) };
+        var list = new SeriesList(backend) { IsUnlisted = random.Next(4) == 0, ListedAt = random.Next(3) == 0 ? null : Time(random) };
         if (random.Next(2) == 0)
             list = list with
             {
@@ -100,7 +100,7 @@ internal static class RandomStudies
             Summary = summary,
             SummaryCount = random.Next(3) switch { 0 => null, 1 => random.Next(1000), _ => random.Next(int.MinValue, int.MaxValue) },
             Metadata = metadata,
-            MetadataAsked = metadata is null ? default : Time(random),
+            MetadataConfirmedAt = metadata is null ? default : Time(random),
             MetadataValidators = random.Next(3) switch
             {
                 0 => null,

@@ -87,9 +87,9 @@ public class StoreEventTests
         Assert.Equal(["SERIES_REMOVED east 1.2/1.2.3: "], Events);
         _store.RemoveSeries("east", new(Study, Uid.Parse("1.2.2")));
         Assert.Equal(["SERIES_REMOVED east 1.2/1.2.2: "], Events);
-        _store.AddUnlisted("east", Study);
+        _store.RecordUnlisted("east", Study);
         Assert.Equal(["SERIES_REMOVED east 1.2/1.2.1: ", "STUDY_REMOVED east 1.2/: "], Events);
-        _store.AddUnlisted("east", Study);
+        _store.RecordUnlisted("east", Study);
         Assert.Empty(Events);
     }
 

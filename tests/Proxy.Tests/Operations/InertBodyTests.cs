@@ -21,7 +21,7 @@ public class InertBodyTests
     public void KeepsTypesThatBrowsersDoNotRun(string type)
     {
         Assert.Equal(type, InertBody.GetContentType(type));
-        Assert.Equal(type, InertBody.TypeOfForwarded(type));
+        Assert.Equal(type, InertBody.GetForwardedContentType(type));
     }
 
     [Theory]
@@ -48,7 +48,7 @@ public class InertBodyTests
     public void ReplacesOtherTypesByOctetStream(string type)
     {
         Assert.Equal("application/octet-stream", InertBody.GetContentType(type));
-        Assert.Equal("application/octet-stream", InertBody.TypeOfForwarded(type));
+        Assert.Equal("application/octet-stream", InertBody.GetForwardedContentType(type));
     }
 
     [Theory]
@@ -57,7 +57,7 @@ public class InertBodyTests
     [InlineData("multipart/related")]
     public void KeepsDicomJsonXmlAndMultipart_OnlyForForwardedAnswers(string type)
     {
-        Assert.Equal(type, InertBody.TypeOfForwarded(type));
+        Assert.Equal(type, InertBody.GetForwardedContentType(type));
         Assert.Equal("application/octet-stream", InertBody.GetContentType(type));
     }
 }

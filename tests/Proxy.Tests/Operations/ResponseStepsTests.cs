@@ -40,7 +40,7 @@ public class ResponseStepsTests
         var writing = clients.ConvertAll(client => steps.WriteAsync(client, body, default, disconnected.Token).AsTask());
 
         Assert.InRange(steps.Bytes, ResponseSteps.MaxWithLargeBytes / 2, ResponseSteps.MaxBytes);
-        Assert.InRange(clients.Sum(c => c.Bytes), 0, ResponseSteps.MaxBytes + 1000L * ResponseSteps.SmallestBytes);
+        Assert.InRange(clients.Sum(c => c.Bytes), 0, ResponseSteps.MaxBytes + 1000L * ResponseSteps.SmallBytes);
         await disconnected.CancelAsync();
         foreach (var task in writing) await Assert.ThrowsAnyAsync<OperationCanceledException>(() => task);
         Assert.Equal(0, steps.Bytes);

@@ -166,7 +166,7 @@ public sealed class JobRegistryTests : IDisposable
         Assert.False(job.Update(j => j with { State = JobState.Done }));
         Assert.False(job.Cancel(_time.GetUtcNow(), "test"));
         Assert.Equal(JobState.Cancelled, job.Job.State);
-        Assert.True(job.Stopped.IsCancellationRequested);
+        Assert.True(job.Cancelled.IsCancellationRequested);
     }
 
     [Fact]

@@ -97,16 +97,16 @@ public class PrefetchPlanTests
     [Fact]
     public void ReturnsEachIndexOnce_NearestFirst()
     {
-        Assert.Equal([2, 3, 1, 4, 0, 5], PrefetchPlan.Outwards(6, 2));
+        Assert.Equal([2, 3, 1, 4, 0, 5], PrefetchPlan.NearestFirst(6, 2));
         Each(random =>
         {
             var count = random.Next(1, 40);
             var from = random.Next(count);
-            var indexes = PrefetchPlan.Outwards(count, from).ToList();
+            var indexes = PrefetchPlan.NearestFirst(count, from).ToList();
             Assert.Equal(Enumerable.Range(0, count), indexes.Order());
             Assert.Equal(indexes.Select(p => Math.Abs(p - from)).Order(), indexes.Select(p => Math.Abs(p - from)));
         });
-        Assert.Empty(PrefetchPlan.Outwards(0, 0));
+        Assert.Empty(PrefetchPlan.NearestFirst(0, 0));
     }
 
     [Fact]

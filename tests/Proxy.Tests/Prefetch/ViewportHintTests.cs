@@ -15,17 +15,17 @@ public class ViewportHintTests
     {
         _viewport.Set(First, Instance, 1);
         _viewport.Set(Second, Instance, 1);
-        Assert.Equal(First, _viewport.At!.Value.Series);
+        Assert.Equal(First, _viewport.Position!.Value.Series);
         _viewport.Set(Second, Instance, 2);
-        Assert.Equal((Second, Instance, 2), _viewport.At!.Value);
+        Assert.Equal((Second, Instance, 2), _viewport.Position!.Value);
     }
 
     [Fact]
     public void HasNoPosition_BeforeTheFirstFrame()
     {
-        Assert.False(_viewport.First.IsCompleted);
-        Assert.Null(_viewport.At);
+        Assert.False(_viewport.FirstFrame.IsCompleted);
+        Assert.Null(_viewport.Position);
         _viewport.Set(First, Instance, 3);
-        Assert.True(_viewport.First.IsCompleted);
+        Assert.True(_viewport.FirstFrame.IsCompleted);
     }
 }

@@ -55,7 +55,7 @@ public class KnownHostsTests
         var hosts = new KnownHosts(new ConfigurationBuilder().Build(), options);
         Assert.True(hosts.Knows(new("pacs.example")));
 
-        options.Set(Options("other.example"));
+        options.Replace(Options("other.example"));
 
         Assert.False(hosts.Knows(new("pacs.example")));
         Assert.True(hosts.Knows(new("other.example")));

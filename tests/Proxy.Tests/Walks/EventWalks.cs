@@ -155,10 +155,10 @@ public sealed class EventWalks : IAsyncDisposable
         var beginning = listener.LastId;
         await _proxy.GetAsync(Series);
 
-        _time.Advance(EventStreams.Beat);
+        _time.Advance(EventStreams.HeartbeatInterval);
         await Until.TrueAsync(() => listener.Beats == 1);
         Assert.NotEqual(beginning, listener.LastId);
-        _time.Advance(EventStreams.Beat);
+        _time.Advance(EventStreams.HeartbeatInterval);
         await Until.TrueAsync(() => listener.Beats == 2);
         Assert.Empty(listener.Events);
     }

@@ -181,11 +181,11 @@ public sealed class PrefetchWalks : IAsyncDisposable
         var prefetcher = _proxy.Services.GetRequiredService<Prefetcher>();
         foreach (var n in Enumerable.Range(1, 8)) await PostAsync($$"""{"studies":["1.2.1","1.7.{{n}}"]}""");
         var waiting = await PostAsync("""{"studies":["1.2.2"]}""");
-        await Until.TrueAsync(() => gate.Arrived > 0 && prefetcher.Waiting == 1);
+        await Until.TrueAsync(() => gate.Arrived > 0 && prefetcher.WaitingCount == 1);
 
         await _proxy.SendAsync(HttpMethod.Delete, waiting, []);
 
-        Assert.Equal(0, prefetcher.Waiting);
+        Assert.Equal(0, prefetcher.WaitingCount);
         gate.Open();
     }
 

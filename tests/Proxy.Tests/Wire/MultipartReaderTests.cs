@@ -214,7 +214,7 @@ public class MultipartReaderTests
         var body = new MemoryStream();
         for (var i = 0; i < parts.Count; i++)
         {
-            body.Write(writer.PartHead(i == 0, "application/octet-stream", "http://h/x", parts[i].Length));
+            body.Write(writer.CreatePartHead(i == 0, "application/octet-stream", "http://h/x", parts[i].Length));
             body.Write(parts[i]);
         }
         body.Write(writer.End());

@@ -14,10 +14,10 @@ public class MultipartWriterTests
         // OHIF's loader takes the boundary from the first line and searches for Content-Type in this spelling.
         Assert.Equal(
             "--b-1\r\nContent-Type: image/jp2\r\nContent-Location: http://h/x\r\nContent-Length: 5\r\n\r\n",
-            Encoding.ASCII.GetString(_writer.PartHead(isFirst: true, "image/jp2", "http://h/x", 5)));
+            Encoding.ASCII.GetString(_writer.CreatePartHead(isFirst: true, "image/jp2", "http://h/x", 5)));
         Assert.Equal(
             "\r\n--b-1\r\nContent-Type: image/jp2\r\nContent-Location: http://h/x\r\n\r\n",
-            Encoding.ASCII.GetString(_writer.PartHead(isFirst: false, "image/jp2", "http://h/x", null)));
+            Encoding.ASCII.GetString(_writer.CreatePartHead(isFirst: false, "image/jp2", "http://h/x", null)));
         Assert.Equal("\r\n--b-1--\r\n", Encoding.ASCII.GetString(_writer.End()));
     }
 }

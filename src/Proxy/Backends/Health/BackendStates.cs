@@ -38,8 +38,8 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
     {
         public readonly Lock Lock = new();
         public readonly Circuit Circuit;
-        public readonly Attempts Attempts;
-        public readonly TroubledStudies Troubled;
+        public readonly RetryStrategy Attempts;
+        public readonly FailedStudies Troubled;
         public BackendState? State;
         public long Opened;
         public long LastAnswer;
@@ -66,7 +66,7 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
     public Circuit GetCircuit(string backend) => Get(backend).Circuit;
 
     /// <summary>The backend's retries and hedges.</summary>
-    public Attempts GetAttempts(string backend) => Get(backend).Attempts;
+    public RetryStrategy GetAttempts(string backend) => Get(backend).Attempts;
 
     /// <summary>The failure for which the circuit is open; null when the backend may be asked.</summary>
     public BackendFailure? FindRefusal(string backend) =>
@@ -99,7 +99,7 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
     /// <param name="isMissing">
     /// The backend does not have the object. This is no proof that it works: a starting server may answer 404 to everything.
     /// </param>
-    public void Note(string backend, BackendRequest request, BackendFailure? failure, bool isMissing = false)
+    public void Record(string backend, BackendRequest request, BackendFailure? failure, bool isMissing = false)
     {
         var holder = Get(backend);
         var now = time.GetUtcNow();
@@ -127,7 +127,7 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
     }
 
     /// <summary>Clears the state of a backend that was removed from the settings or has a new address.</summary>
-    public void Forget(string backend) => _holders.TryRemove(backend, out _);
+    public void Remove(string backend) => _holders.TryRemove(backend, out _);
 
     /// <summary>A usable answer means up, a failure that counts against the backend means down; otherwise nothing changes.</summary>
     private static bool JudgeUp(BackendState? before, BackendRequest request, BackendFailure? failure, bool isMissing)
@@ -137,7 +137,7 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
     }
 
     private static bool CountsAgainstBackend(BackendRequest request, BackendFailure failure) =>
-        !failure.IsNeutral && request.Scope != FailureScope.Nothing
+        !failure.IsNeutral && request.Scope != FailureScope.Prefetch
         && (failure.IsConnectionFailure || request.Scope is FailureScope.Search or FailureScope.Probe);
 
     private static void Pause(Holder holder, TimeSpan? retryAfter, DateTimeOffset now)
@@ -153,7 +153,7 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
     private Holder Get(string backend) => _holders.GetOrAdd(backend, name => new(
         time,
         state => Report(name, state == CircuitState.Open ? "not asked for a while" : "asked again"),
-        kind => counters.SentAgain(name, kind)));
+        kind => counters.RequestResent(name, kind)));
 
     private void Report(string backend, string state)
     {

@@ -54,6 +54,6 @@ internal sealed class FailureLog(TimeProvider time, ILogger log) : IDisposable
             suppression.Timer?.Dispose();
             _suppressed.Remove(key);
         }
-        if (suppression.Count > 0) log.BackendFailedMore(key.Backend, suppression.Count, key.Error.ToString());
+        if (suppression.Count > 0) log.BackendFailedRepeatedly(key.Backend, suppression.Count, key.Error.ToString());
     }
 }

@@ -36,7 +36,7 @@ internal sealed class OutageEvidence
     public Verdict Add(BackendFailure failure, FailureScope scope, Uid? study)
     {
         if (failure.IsNeutral) return Verdict.None;
-        if (scope == FailureScope.Nothing)
+        if (scope == FailureScope.Prefetch)
             return failure.IsOutage && ++_prefetches >= MaxPrefetchFailures ? Verdict.Suspect : Verdict.None;
         if (!failure.IsOutage)
         {

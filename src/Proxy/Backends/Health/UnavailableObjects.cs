@@ -18,8 +18,8 @@ internal sealed class UnavailableObjects(TimeProvider time)
 
     /// <summary>The denial of an object.</summary>
     /// <param name="Failure">The failure; null when the object does not exist.</param>
-    /// <param name="At">The time of the answer.</param>
-    public readonly record struct Denial(BackendFailure? Failure, DateTimeOffset At);
+    /// <param name="DeniedAt">The time of the answer.</param>
+    public readonly record struct Denial(BackendFailure? Failure, DateTimeOffset DeniedAt);
 
     /// <summary>Finds a recent denial of the requested object; null for none.</summary>
     public Denial? Find(string backend, BackendRequest request)
@@ -27,7 +27,7 @@ internal sealed class UnavailableObjects(TimeProvider time)
         lock (_lock)
         {
             if (_denials.Count == 0) return null;
-            return _denials.TryGetValue(GetKey(backend, request), out var denial) && time.GetUtcNow() - denial.At < Lifetime
+            return _denials.TryGetValue(GetKey(backend, request), out var denial) && time.GetUtcNow() - denial.DeniedAt < Lifetime
                 ? denial
                 : null;
         }
@@ -48,13 +48,13 @@ internal sealed class UnavailableObjects(TimeProvider time)
             {
                 _inOrder.Dequeue();
                 // An object that was denied again has a later entry in the queue.
-                if (_denials.TryGetValue(oldest.Key, out var denial) && denial.At == oldest.At) _denials.Remove(oldest.Key);
+                if (_denials.TryGetValue(oldest.Key, out var denial) && denial.DeniedAt == oldest.At) _denials.Remove(oldest.Key);
             }
         }
     }
 
     /// <summary>Removes the entries of a backend that was removed from the settings or has a new address.</summary>
-    public void Forget(string backend)
+    public void RemoveBackend(string backend)
     {
         lock (_lock)
         {

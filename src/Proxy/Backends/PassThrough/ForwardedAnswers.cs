@@ -51,7 +51,7 @@ internal static class ForwardedAnswers
         // An answer without a type may be text.
         var headers = answer.Content.Headers.NonValidated;
         var type = MediaType.Parse(headers.TryGetValues("Content-Type", out var named) ? named.ToString() : null);
-        var served = InertBody.TypeOfForwarded(type?.Type ?? MediaType.OctetStream);
+        var served = InertBody.GetForwardedContentType(type?.Type ?? MediaType.OctetStream);
         var hasBody = !HttpMethods.IsHead(request.Method)
             && answer.StatusCode is not (HttpStatusCode.NoContent or HttpStatusCode.NotModified);
         if (!hasBody) return;

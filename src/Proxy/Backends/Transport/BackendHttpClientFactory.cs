@@ -50,7 +50,7 @@ internal sealed class BackendHttpClientFactory(BackendSet backends, BackendPermi
                 request.Headers.Remove(credential.Header);
                 request.Headers.TryAddWithoutValidation(credential.Header, credential.Value);
             }
-            if (request.Options.TryGetValue(BackendPermits.IsHeld, out var isHeld) && isHeld)
+            if (request.Options.TryGetValue(BackendPermits.PermitHeldKey, out var isHeld) && isHeld)
                 return await base.SendAsync(request, cancellationToken);
             var permit = await permits.AcquireAsync(backend, cancellationToken);
             try

@@ -17,7 +17,7 @@ public sealed class BackendPermits(BackendSet backends, BackendStates states, Ti
     public static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(30);
 
     /// <summary>Marks a message whose sender holds a permit already, so that the HTTP handler takes none.</summary>
-    internal static readonly HttpRequestOptionsKey<bool> IsHeld = new("Proxy.PermitIsHeld");
+    internal static readonly HttpRequestOptionsKey<bool> PermitHeldKey = new("Proxy.PermitIsHeld");
 
     /// <summary>The most waiting requests per permit; further requests are refused.</summary>
     private const int MaxWaitingPerPermit = 64;

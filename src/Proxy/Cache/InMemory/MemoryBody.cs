@@ -21,7 +21,7 @@ internal sealed class MemoryBody(
     {
         _entry = entry;
         _usage = entry.Usage;
-        _usage?.Enter();
+        _usage?.AddReader();
     }
 
     public EntryHead Head => head;
@@ -31,7 +31,7 @@ internal sealed class MemoryBody(
     public bool IsPrefetched => isPrefetched;
 
     /// <summary>The bytes, without a limit on their lifetime; null when the arrays return to a pool on disposal.</summary>
-    public IReadOnlyList<ReadOnlyMemory<byte>>? Lasting => _done is null ? pieces : null;
+    public IReadOnlyList<ReadOnlyMemory<byte>>? UnpooledPieces => _done is null ? pieces : null;
 
     public bool IsVerified => _entry?.IsVerified ?? false;
 
@@ -72,7 +72,7 @@ internal sealed class MemoryBody(
 
     public void Dispose()
     {
-        Interlocked.Exchange(ref _usage, null)?.Leave();
+        Interlocked.Exchange(ref _usage, null)?.RemoveReader();
         Interlocked.Exchange(ref _done, null)?.Invoke();
     }
 

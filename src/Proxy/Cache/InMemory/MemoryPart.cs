@@ -69,7 +69,7 @@ internal sealed class MemoryPart : IDisposable
             _cache.Remove(key);
             // MemoryCache rejects additions while it compacts in the background, so evict before adding.
             EvictFor(slot.Bytes);
-            (slot.Value as Entry)?.Usage?.Keep();
+            (slot.Value as Entry)?.Usage?.AddHolder();
             _held[key] = slot;
             using var entry = _cache.CreateEntry(key);
             entry.Value = slot;
@@ -108,7 +108,7 @@ internal sealed class MemoryPart : IDisposable
     private void OnEvicted(object key, Slot slot, EvictionReason reason)
     {
         _held.TryRemove(new(key, slot));
-        (slot.Value as Entry)?.Usage?.Drop();
+        (slot.Value as Entry)?.Usage?.RemoveHolder();
         if (reason == EvictionReason.Capacity) _evicted(key);
     }
 

@@ -100,11 +100,11 @@ public sealed class MemoryTier : IDisposable
         lock (_resizing)
         {
             // From here on the bytes count as the tier's and not as in flight.
-            usage?.Keep();
+            usage?.AddHolder();
             if (_hasPrefetched) _prefetched.Remove(key);
             _proven.Remove(key);
             AddRecent(key, new(value, bytes + Overhead, _recent.Now + lifetime));
-            usage?.Drop();
+            usage?.RemoveHolder();
         }
         return true;
     }
@@ -118,7 +118,7 @@ public sealed class MemoryTier : IDisposable
         lock (_resizing)
         {
             if (_proven.Peek(key) is not null || _recent.Peek(key) is not null) return true;
-            usage?.Keep();
+            usage?.AddHolder();
             try
             {
                 var max = GetMaxPrefetchedBytes();
@@ -129,7 +129,7 @@ public sealed class MemoryTier : IDisposable
             }
             finally
             {
-                usage?.Drop();
+                usage?.RemoveHolder();
             }
         }
         return true;

@@ -84,7 +84,7 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
     public Trust Open()
     {
         _changes.Clear();
-        HasMissed = false;
+        HasFailedRemoval = false;
         var generation = _file.Generation;
         var wasClosed = _file.Read(static s => s.Number("SELECT value FROM state WHERE name = 'closed'"), 0L) == 1;
         _file.Write(static s => s.Run("INSERT OR REPLACE INTO state VALUES ('closed', 0)"));
@@ -105,7 +105,7 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
     public int Generation => _file.Generation;
 
     /// <summary>True when a row could not be deleted since <see cref="Open"/>.</summary>
-    public bool HasMissed { get; private set; }
+    public bool HasFailedRemoval { get; private set; }
 
     /// <summary>Marks a series as used. From any thread.</summary>
     public void Use(string folderOfSeries) => _used.TryAdd(folderOfSeries, true);
@@ -196,10 +196,10 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
     }
 
     /// <summary>The folders of a study, of all backends.</summary>
-    public IReadOnlyList<string> OfStudy(string study) => ReadFolders("SELECT folder FROM series WHERE study = $1", study);
+    public IReadOnlyList<string> GetFoldersOfStudy(string study) => ReadFolders("SELECT folder FROM series WHERE study = $1", study);
 
     /// <summary>The folders that follow one in order.</summary>
-    public IReadOnlyList<string> After(string seriesFolder, int count) =>
+    public IReadOnlyList<string> GetFoldersAfter(string seriesFolder, int count) =>
         ReadFolders("SELECT folder FROM series WHERE folder > $1 ORDER BY folder LIMIT $2", seriesFolder, count);
 
     /// <summary>The disk usage of each backend with entries.</summary>
@@ -217,7 +217,7 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
         []);
 
     /// <summary>The folders of a backend.</summary>
-    public IReadOnlyList<string> OfBackend(string backend) => ReadFolders("SELECT folder FROM series WHERE backend = $1", backend);
+    public IReadOnlyList<string> GetFoldersOfBackend(string backend) => ReadFolders("SELECT folder FROM series WHERE backend = $1", backend);
 
     /// <summary>Removes the row of a folder. Call before deleting the files: after a kill in between, the next scan finds them.</summary>
     public void Remove(string seriesFolder)
@@ -227,7 +227,7 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
         var (_, entries, bytes) = Find(seriesFolder) ?? ("", 0, 0);
         if (!_file.Write(s => s.Run("DELETE FROM series WHERE folder = $1", seriesFolder)))
         {
-            HasMissed = true;
+            HasFailedRemoval = true;
             return;
         }
         Interlocked.Add(ref _bytes, -bytes);

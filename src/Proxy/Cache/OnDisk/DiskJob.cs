@@ -28,5 +28,5 @@ internal abstract record DiskJob
     public sealed record Count(EntryKey Key) : DiskJob;
 
     /// <summary>Removes the entries of backends that are no longer configured.</summary>
-    public sealed record RemoveStrangers : DiskJob;
+    public sealed record RemoveUnconfigured : DiskJob;
 }

@@ -53,17 +53,17 @@ public sealed class DiskQueue
     }
 
     /// <summary>True when the entry is queued for removal, and so must not be found.</summary>
-    public bool IsGoing(EntryKey key)
+    public bool IsBeingRemoved(EntryKey key)
     {
         foreach (var removal in Volatile.Read(ref _removals))
         {
-            if (removal.Has(key)) return true;
+            if (removal.Matches(key)) return true;
         }
         return false;
     }
 
     /// <summary>Counts a running fetch until the returned handle is disposed.</summary>
-    public IDisposable Fetching()
+    public IDisposable TrackFetch()
     {
         Interlocked.Increment(ref _fetches);
         return new Fetch(this);
@@ -76,7 +76,7 @@ public sealed class DiskQueue
         var write = new DiskJob.Write(key, entry);
         if (!_bodies.TryAdd(key, write)) return true;
         Interlocked.Add(ref _bytes, entry.Length);
-        entry.Usage?.Enter();
+        entry.Usage?.AddReader();
         _jobs.Writer.TryWrite(write);
         return true;
     }
@@ -99,10 +99,10 @@ public sealed class DiskQueue
     }
 
     /// <summary>Queues a recount of a series folder, after a file in it was deleted.</summary>
-    public void CountAgain(EntryKey key) => _jobs.Writer.TryWrite(new DiskJob.Count(key));
+    public void Recount(EntryKey key) => _jobs.Writer.TryWrite(new DiskJob.Count(key));
 
     /// <summary>Queues the removal of entries of backends that are no longer configured.</summary>
-    public void RemoveStrangers() => _jobs.Writer.TryWrite(new DiskJob.RemoveStrangers());
+    public void RemoveUnconfigured() => _jobs.Writer.TryWrite(new DiskJob.RemoveUnconfigured());
 
     /// <summary>Waits until a job is due or <paramref name="time"/> completes.</summary>
     internal async Task WaitAsync(Task time, CancellationToken stopping)
@@ -135,7 +135,7 @@ public sealed class DiskQueue
     {
         _bodies.TryRemove(new(write.Key, write));
         Interlocked.Add(ref _bytes, -write.Entry.Length);
-        write.Entry.Usage?.Leave();
+        write.Entry.Usage?.RemoveReader();
     }
 
     /// <summary>Completes a removal.</summary>

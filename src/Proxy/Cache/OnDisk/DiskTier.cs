@@ -63,7 +63,7 @@ public sealed class DiskTier(
     public long Damaged => Interlocked.Read(ref _damaged);
 
     /// <summary>Disk lookups, by backend.</summary>
-    public CacheStatistics Tallies { get; } = new();
+    public CacheStatistics Statistics { get; } = new();
 
     /// <summary>Finds and opens the first acceptable entry.</summary>
     /// <param name="wanted">Entries of one backend.</param>
@@ -76,10 +76,10 @@ public sealed class DiskTier(
         foreach (var acceptable in wanted)
         {
             var stored = acceptable.Key with { Backend = identity };
-            if (writer.Queue.IsGoing(stored)) continue;
-            if (writer.Queue.Find(stored) is { } queued && acceptable.IsMetBy(queued.Head))
+            if (writer.Queue.IsBeingRemoved(stored)) continue;
+            if (writer.Queue.Find(stored) is { } queued && acceptable.IsSatisfiedBy(queued.Head))
             {
-                Tallies.Count(acceptable.Key.Backend, isHit: true);
+                Statistics.Count(acceptable.Key.Backend, isHit: true);
                 if (queued.IsPrefetched) writer.Use(stored);
                 return (acceptable.Key, new MemoryBody(queued));
             }
@@ -87,7 +87,7 @@ public sealed class DiskTier(
         }
         var found = candidates.Count == 0 ? null : await folder.RunAsync(() => OpenFirst(candidates), cancellation);
         if (found?.Body is FileBody file && !await IsValidOrDisposedAsync(file, found, cancellation)) found = null;
-        Tallies.Count(wanted[0].Key.Backend, isHit: found is not null);
+        Statistics.Count(wanted[0].Key.Backend, isHit: found is not null);
         return found is null ? null : (found.Key, found.Body);
     }
 
@@ -98,8 +98,8 @@ public sealed class DiskTier(
     {
         if (!folder.State.CanRead || identityOf(wanted[0].Key.Backend) is not { } identity) return false;
         var candidates = wanted.Select(acceptable => acceptable with { Key = acceptable.Key with { Backend = identity } })
-            .Where(candidate => !writer.Queue.IsGoing(candidate.Key)).ToList();
-        if (candidates.Exists(candidate => writer.Queue.Find(candidate.Key) is { } queued && candidate.IsMetBy(queued.Head))) return true;
+            .Where(candidate => !writer.Queue.IsBeingRemoved(candidate.Key)).ToList();
+        if (candidates.Exists(candidate => writer.Queue.Find(candidate.Key) is { } queued && candidate.IsSatisfiedBy(queued.Head))) return true;
         return candidates.Count > 0
             && await folder.RunAsync(() => candidates.Find(Exists) is { Key: not null } ? Present : null, cancellation) is not null;
     }
@@ -143,7 +143,7 @@ public sealed class DiskTier(
                 ? writer.Queue.RemoveAsync(removal with { Backend = identity })
                 : Task.FromResult(true);
         // A backend that is removed or changed has another identity: its old entries can no longer be found.
-        writer.Queue.RemoveStrangers();
+        writer.Queue.RemoveUnconfigured();
         return Task.FromResult(true);
     }
 
@@ -170,7 +170,7 @@ public sealed class DiskTier(
                 DeleteDamaged(folder.GetPath("entries", EntryFile.GetPath(stored)), stored);
                 continue;
             }
-            if (wanted.IsMetBy(body.Head))
+            if (wanted.IsSatisfiedBy(body.Head))
             {
                 writer.Use(stored);
                 return new(wanted.Key, stored, body, wanted.IsContainer);
@@ -184,7 +184,7 @@ public sealed class DiskTier(
     {
         var file = new FileInfo(folder.GetPath("entries", EntryFile.GetPath(candidate.Key)));
         return file.Exists && EntryFile.FindHead(file.FullName) is { } head && head.Start + head.Length == file.Length
-            && head.Key == candidate.Key && candidate.IsMetBy(head.Head);
+            && head.Key == candidate.Key && candidate.IsSatisfiedBy(head.Head);
     }
 
     private ICachedBody? Open(string path, EntryKey key)
@@ -304,7 +304,7 @@ public sealed class DiskTier(
         try
         {
             File.Delete(path);
-            writer.Queue.CountAgain(key);
+            writer.Queue.Recount(key);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

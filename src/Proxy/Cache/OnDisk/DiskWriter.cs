@@ -80,7 +80,7 @@ public sealed class DiskWriter : BackgroundService
     }
 
     /// <summary>The number of bodies not written: the disk was unavailable or too slow, or had no room.</summary>
-    public long Unkept => Interlocked.Read(ref _dropped);
+    public long WriteFailures => Interlocked.Read(ref _dropped);
 
     /// <summary>True while the files of an earlier process are being scanned.</summary>
     public bool IsScanning => _scan.IsRunning;
@@ -118,9 +118,9 @@ public sealed class DiskWriter : BackgroundService
 
     /// <summary>Reserves disk room for a body that arrives in a file; false when the budget has none.</summary>
     internal ValueTask<bool> TakeSpoolRoomAsync(long bytes) =>
-        _entries.Budget.TryTakeSpoolRoom(bytes) ? new(true) : new(Queue.MakeRoomAsync(bytes));
+        _entries.Budget.TryReserveSpool(bytes) ? new(true) : new(Queue.MakeRoomAsync(bytes));
 
-    internal void ReturnSpoolRoom(long bytes) => _entries.Budget.ReturnSpoolRoom(bytes);
+    internal void ReturnSpoolRoom(long bytes) => _entries.Budget.ReleaseSpool(bytes);
 
     /// <summary>A new path in tmp/.</summary>
     public string NextTemporary() => _entries.NextTemporary();
@@ -198,7 +198,7 @@ public sealed class DiskWriter : BackgroundService
         {
             if (_folder.State.CanWrite) _scan.Begin();
             else EvictWhenFull();
-            _scan.GoOn();
+            _scan.Continue();
             DoPostponed();
             var batch = new List<DiskJob.Write>();
             while (batch.Count < BatchFiles && Queue.TryTake(out var job))
@@ -217,7 +217,7 @@ public sealed class DiskWriter : BackgroundService
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
-            Doubt(e);
+            HandleFailure(e);
         }
     }
 
@@ -242,7 +242,7 @@ public sealed class DiskWriter : BackgroundService
             batch.ForEach(Queue.Done);
         }
         // The scan removes rows that could not be deleted with their folders.
-        if (_index.HasMissed) _scan.Doubt();
+        if (_index.HasFailedRemoval) _scan.RequestRescan();
     }
 
     /// <summary>Runs a job, or postpones it until the disk can be changed; reports the outcome to its caller.</summary>
@@ -258,7 +258,7 @@ public sealed class DiskWriter : BackgroundService
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
-            Doubt(e);
+            HandleFailure(e);
         }
         if (job is DiskJob.Commit commit) commit.Done.TrySetResult(false);
         if (job is DiskJob.MakeRoom room) room.Done.TrySetResult(false);
@@ -274,7 +274,7 @@ public sealed class DiskWriter : BackgroundService
                 commit.Done.TrySetResult(_entries.TryCommit(commit.Spool, commit.IsPrefetched));
                 break;
             case DiskJob.MakeRoom room:
-                room.Done.TrySetResult(_entries.Budget.TryMakeSpoolRoom(room.Bytes));
+                room.Done.TrySetResult(_entries.Budget.TryReserveSpoolWithEviction(room.Bytes));
                 break;
             case DiskJob.Remove remove:
                 _entries.Remove(remove.Removal);
@@ -285,8 +285,8 @@ public sealed class DiskWriter : BackgroundService
                     _entries.Recount(EntryFile.GetFolder(count.Key));
                 _index.Count();
                 break;
-            case DiskJob.RemoveStrangers:
-                _entries.RemoveStrangers();
+            case DiskJob.RemoveUnconfigured:
+                _entries.RemoveUnconfigured();
                 break;
         }
     }
@@ -297,15 +297,15 @@ public sealed class DiskWriter : BackgroundService
         if (_folder.State is not { IsFull: true, CanRead: true } || _lastEviction is { } last && _time.GetElapsedTime(last) < EvictInterval)
             return;
         _lastEviction = _time.GetTimestamp();
-        _scan.Doubt();
+        _scan.RequestRescan();
         _entries.EvictWhenFull();
     }
 
     /// <summary>Handles a disk failure half-way through a change: the folder is scanned again when possible.</summary>
-    private void Doubt(Exception e)
+    private void HandleFailure(Exception e)
     {
         _log.DiskWriterFailed(e);
         _folder.Fail(e, wasWriting: true);
-        _scan.Doubt();
+        _scan.RequestRescan();
     }
 }

@@ -33,23 +33,23 @@ internal sealed class EntryBudget(DiskIndex index, Func<string, string?> nameOf,
     public long Spooled => Interlocked.Read(ref _spooled);
 
     /// <summary>Reserves room for an arriving body without eviction. From any thread.</summary>
-    public bool TryTakeSpoolRoom(long bytes)
+    public bool TryReserveSpool(long bytes)
     {
         if (Interlocked.Add(ref _spooled, bytes) + index.Bytes <= MaxBytes) return true;
-        ReturnSpoolRoom(bytes);
+        ReleaseSpool(bytes);
         return false;
     }
 
     /// <summary>Reserves room for an arriving body and evicts series for it; arriving bodies get at most half of the budget.</summary>
-    public bool TryMakeSpoolRoom(long bytes)
+    public bool TryReserveSpoolWithEviction(long bytes)
     {
         if (Spooled + bytes > MaxBytes / 2) return false;
         EvictDownTo(MaxBytes - Spooled - bytes, () => index.LeastValuable(16));
-        return TryTakeSpoolRoom(bytes);
+        return TryReserveSpool(bytes);
     }
 
     /// <summary>Releases reserved room. From any thread.</summary>
-    public void ReturnSpoolRoom(long bytes) => Interlocked.Add(ref _spooled, -bytes);
+    public void ReleaseSpool(long bytes) => Interlocked.Add(ref _spooled, -bytes);
 
     /// <summary>The number of entries evicted to make room for others.</summary>
     public long Evictions => Interlocked.Read(ref _evictions);

@@ -121,17 +121,17 @@ internal static class EntryFile
     }
 
     /// <summary>The folder of a study, shared by all backends: <c>ab/abcdef…</c>.</summary>
-    public static string FolderOfStudy(ReadOnlySpan<char> study)
+    public static string GetStudyFolder(ReadOnlySpan<char> study)
     {
         var name = HashName(study, 24);
         return Path.Join(name.AsSpan(0, 2), name);
     }
 
     /// <summary>The folder of one backend's series: its entries are evicted together.</summary>
-    public static string FolderOfSeries(string backend, ReadOnlySpan<char> study, ReadOnlySpan<char> series) =>
-        Path.Join(FolderOfStudy(study), HashName($"{backend}\n{series}", 24));
+    public static string GetSeriesFolder(string backend, ReadOnlySpan<char> study, ReadOnlySpan<char> series) =>
+        Path.Join(GetStudyFolder(study), HashName($"{backend}\n{series}", 24));
 
-    public static string GetFolder(EntryKey key) => FolderOfSeries(key.Backend, key.Study, key.Series);
+    public static string GetFolder(EntryKey key) => GetSeriesFolder(key.Backend, key.Study, key.Series);
 
     public static string GetPath(EntryKey key) =>
         Path.Join(GetFolder(key), HashName($"{key.Path}\n{key.Format?.MediaType}\n{key.Format?.TransferSyntax}\n{key.Format is null}", 40));

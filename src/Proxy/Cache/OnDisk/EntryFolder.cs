@@ -80,12 +80,12 @@ internal sealed class EntryFolder
     {
         try
         {
-            spool.ReturnRoom();
+            spool.ReleaseReservation();
             if (!Budget.TryMakeRoom(spool.Key, spool.FileBytes, isPrefetched())) return false;
             spool.WriteHead(isPrefetched());
             RandomAccess.FlushToDisk(spool.File);
             MoveIntoPlace(spool.Key, spool.Path, spool.FileBytes, spool.Stored, isPrefetched());
-            spool.Keep();
+            spool.MarkAsStored();
             return true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -111,24 +111,24 @@ internal sealed class EntryFolder
         }
         else if (removal is { Backend: null, Study: { } study })
         {
-            foreach (var seriesFolder in _index.OfStudy(study.ToString())) _index.Remove(seriesFolder);
-            var path = _folder.GetPath("entries", EntryFile.FolderOfStudy(study.ToString()));
+            foreach (var seriesFolder in _index.GetFoldersOfStudy(study.ToString())) _index.Remove(seriesFolder);
+            var path = _folder.GetPath("entries", EntryFile.GetStudyFolder(study.ToString()));
             if (Directory.Exists(path)) Delete(path);
         }
         else if (removal is { Backend: { } owner, Study: { } whole, Series: null })
         {
-            var path = _folder.GetPath("entries", EntryFile.FolderOfStudy(whole.ToString()));
+            var path = _folder.GetPath("entries", EntryFile.GetStudyFolder(whole.ToString()));
             if (!Directory.Exists(path)) return;
             foreach (var series in Directory.EnumerateDirectories(path))
             {
                 // A series folder holds entries of one backend only.
                 var head = Directory.EnumerateFiles(series).Select(EntryFile.FindHead).FirstOrDefault(found => found is not null);
-                if (head?.Key.Backend == owner) Discard(Path.Join(EntryFile.FolderOfStudy(whole.ToString()), Path.GetFileName(series)));
+                if (head?.Key.Backend == owner) Discard(Path.Join(EntryFile.GetStudyFolder(whole.ToString()), Path.GetFileName(series)));
             }
         }
         else if (removal is { Backend: { } backend, Study: { } of, Series: { } series })
         {
-            var seriesFolder = EntryFile.FolderOfSeries(backend, of.ToString(), series.ToString());
+            var seriesFolder = EntryFile.GetSeriesFolder(backend, of.ToString(), series.ToString());
             var path = _folder.GetPath("entries", seriesFolder);
             if (!Directory.Exists(path)) return;
             if (removal.Instance is null)
@@ -138,7 +138,7 @@ internal sealed class EntryFolder
             }
             foreach (var file in Directory.EnumerateFiles(path))
             {
-                if (EntryFile.FindHead(file) is { } head && removal.Has(head.Key)) File.Delete(file);
+                if (EntryFile.FindHead(file) is { } head && removal.Matches(head.Key)) File.Delete(file);
             }
             _index.Remove(seriesFolder);
             Recount(seriesFolder);
@@ -161,11 +161,11 @@ internal sealed class EntryFolder
     }
 
     /// <summary>Deletes the entries of backends that are no longer configured.</summary>
-    public void RemoveStrangers()
+    public void RemoveUnconfigured()
     {
         foreach (var share in _index.Shares.Where(s => _nameOf(s.Backend) is null).ToList())
         {
-            foreach (var seriesFolder in _index.OfBackend(share.Backend)) Discard(seriesFolder);
+            foreach (var seriesFolder in _index.GetFoldersOfBackend(share.Backend)) Discard(seriesFolder);
         }
     }
 

@@ -22,7 +22,7 @@ internal sealed class EntryScan(CacheFolder folder, DiskIndex index, EntryFolder
     public bool HasBegun => _ownershipEpoch != 0;
 
     /// <summary>Makes the next <see cref="Begin"/> scan again, after a change to the disk failed.</summary>
-    public void Doubt() => _ownershipEpoch = -1;
+    public void RequestRescan() => _ownershipEpoch = -1;
 
     /// <summary>
     /// Starts a scan after the folder was acquired or its index was recreated; does nothing when neither happened since the last call.
@@ -35,11 +35,11 @@ internal sealed class EntryScan(CacheFolder folder, DiskIndex index, EntryFolder
         _generation = index.Generation;
         Volatile.Write(ref _remaining, trust == DiskIndex.Trust.Whole ? null : Scan().GetEnumerator());
         // A lost index cannot enforce the budget: scan completely before anything is written.
-        while (trust == DiskIndex.Trust.Lost && IsRunning && folder.State.CanWrite) GoOn();
-        entries.RemoveStrangers();
+        while (trust == DiskIndex.Trust.Lost && IsRunning && folder.State.CanWrite) Continue();
+        entries.RemoveUnconfigured();
     }
 
-    public void GoOn()
+    public void Continue()
     {
         for (var i = 0; i < Step && _remaining is not null && folder.State.CanWrite; i++)
         {
@@ -64,7 +64,7 @@ internal sealed class EntryScan(CacheFolder folder, DiskIndex index, EntryFolder
                 EntryFolder.DeleteIfEmpty(study);
             }
         }
-        for (var rows = index.After("", 256); rows.Count > 0; rows = index.After(rows[^1], 256))
+        for (var rows = index.GetFoldersAfter("", 256); rows.Count > 0; rows = index.GetFoldersAfter(rows[^1], 256))
         {
             foreach (var relativePath in rows)
             {

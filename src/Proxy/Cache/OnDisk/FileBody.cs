@@ -52,7 +52,7 @@ internal sealed class FileBody(
         {
             // An operation that hangs on the disk may still write into the buffer: do not return it to the pool.
             _buffer = null;
-            throw new BrokenBodyException();
+            throw new TruncatedBodyException();
         }
         _position += buffer.Length;
         Verify(buffer.Span);
@@ -69,7 +69,7 @@ internal sealed class FileBody(
                 // ReadAsync updates the hash.
             }
         }
-        catch (BrokenBodyException)
+        catch (TruncatedBodyException)
         {
             return false;
         }
@@ -124,6 +124,6 @@ internal sealed class FileBody(
         if (_hasher is null) return;
         _hasher.Append(bytes);
         if (_range == ranges.Count - 1 && _position == ranges[_range].Length && _hasher.GetCurrentHashAsUInt128() != hash)
-            throw new BrokenBodyException();
+            throw new TruncatedBodyException();
     }
 }

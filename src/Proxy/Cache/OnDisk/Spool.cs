@@ -62,7 +62,7 @@ public sealed class Spool : IDisposable
     /// <summary>Appends bytes; false when the write fails or the budget has no room for them.</summary>
     public async ValueTask<bool> AppendAsync(ReadOnlyMemory<byte> bytes)
     {
-        if (!await TakeRoomAsync(FileBytes + bytes.Length)) return false;
+        if (!await ReserveAsync(FileBytes + bytes.Length)) return false;
         var isWritten = await _folder.RunAsync(
             () =>
             {
@@ -90,9 +90,9 @@ public sealed class Spool : IDisposable
         RandomAccess.Write(File, EntryFile.WriteHead(Key, _head, Length, _hash.GetCurrentHashAsUInt128(), Stored, isPrefetched)!, 0);
 
     /// <summary>Returns the reserved disk space: the body is now either stored or dropped.</summary>
-    internal void ReturnRoom() => _writer.ReturnSpoolRoom(Interlocked.Exchange(ref _reserved, 0));
+    internal void ReleaseReservation() => _writer.ReturnSpoolRoom(Interlocked.Exchange(ref _reserved, 0));
 
-    private async ValueTask<bool> TakeRoomAsync(long bytes)
+    private async ValueTask<bool> ReserveAsync(long bytes)
     {
         if (bytes <= _reserved) return true;
         var next = _reserved == 0 && _head.Length is { } declared
@@ -105,7 +105,7 @@ public sealed class Spool : IDisposable
     }
 
     /// <summary>Keeps the file on disposal: it has been moved to its final path.</summary>
-    internal void Keep() => _isStored = true;
+    internal void MarkAsStored() => _isStored = true;
 
     /// <inheritdoc/>
     public void Dispose()
@@ -119,6 +119,6 @@ public sealed class Spool : IDisposable
         {
             // The next start empties tmp/.
         }
-        ReturnRoom();
+        ReleaseReservation();
     }
 }

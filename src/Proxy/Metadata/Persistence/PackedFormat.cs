@@ -63,7 +63,7 @@ internal static class PackedFormat
             if (reader.IsDamaged || start + length > int.MaxValue) return null;
             datasetEnds[i] = (int)start + length;
         }
-        return ReadBlocks(ref reader, datasetEnds) is { } blocks && reader.IsWhole
+        return ReadBlocks(ref reader, datasetEnds) is { } blocks && reader.IsComplete
             ? new(blocks, uids.ToArray(), uidEnds, datasetEnds, BinaryPrimitives.ReadUInt128LittleEndian(hash))
             : null;
     }

@@ -95,20 +95,20 @@ internal sealed class PersistentStudyTable
     public bool Flush(bool withUses)
     {
         if (_file is null) return true;
-        if (!_file.CanWrite || !_writing.TryEnter(CacheFolder.Patience)) return false;
+        if (!_file.CanWrite || !_writing.TryEnter(CacheFolder.Timeout)) return false;
         try
         {
             var generation = _file.Generation;
             var changes = _table.Changes;
             if (generation != _generation) _table.BeginUsesAt(_file.LastUse);
             _file.ReadIndex();
-            if ((generation != _generation || changes != _changesWritten || withUses || !_table.LateUses.IsEmpty)
+            if ((generation != _generation || changes != _changesWritten || withUses || !_table.UnwrittenUses.IsEmpty)
                 && !WriteAll(_file, withUses))
                 return false;
             _changesWritten = changes;
             _generation = _file.Generation;
-            _file.Trim(Volatile.Read(ref _maxDiskBytes));
-            if (_cleanFrom >= 0) _cleanFrom = _file.Clean(_cleanFrom) is > 0 and var next ? next : -1;
+            _file.Evict(Volatile.Read(ref _maxDiskBytes));
+            if (_cleanFrom >= 0) _cleanFrom = _file.RemoveUnconfigured(_cleanFrom) is > 0 and var next ? next : -1;
             return true;
         }
         finally
@@ -142,7 +142,7 @@ internal sealed class PersistentStudyTable
         },
         () =>
         {
-            _table.DropReads();
+            _table.InvalidateReads();
             var removed = new List<Uid>();
             foreach (var uid in _table.Uids)
             {
@@ -161,7 +161,7 @@ internal sealed class PersistentStudyTable
 
     private void DropAll()
     {
-        _table.DropReads();
+        _table.InvalidateReads();
         foreach (var uid in _table.Uids) _table.Drop(uid);
     }
 
@@ -171,7 +171,7 @@ internal sealed class PersistentStudyTable
         if (_file is null) return work();
         try
         {
-            return await Task.Run(work).WaitAsync(2 * CacheFolder.Patience);
+            return await Task.Run(work).WaitAsync(2 * CacheFolder.Timeout);
         }
         catch (TimeoutException)
         {
@@ -190,7 +190,7 @@ internal sealed class PersistentStudyTable
     /// <summary>Removes from disk first, then from memory: a study read from the disk in between is not admitted.</summary>
     private bool RemoveBoth(Func<StudyFile, bool> onDisk, Action inMemory)
     {
-        var hasLock = _file is not null && _writing.TryEnter(CacheFolder.Patience);
+        var hasLock = _file is not null && _writing.TryEnter(CacheFolder.Timeout);
         try
         {
             var isRemoved = _file is null || (hasLock && onDisk(_file));
@@ -207,9 +207,9 @@ internal sealed class PersistentStudyTable
     private bool WriteAll(StudyFile file, bool withUses)
     {
         var uses = new List<(Uid, long)>();
-        foreach (var (uid, _) in _table.LateUses)
+        foreach (var (uid, _) in _table.UnwrittenUses)
         {
-            if (_table.LateUses.TryRemove(uid, out var use)) uses.Add((uid, use));
+            if (_table.UnwrittenUses.TryRemove(uid, out var use)) uses.Add((uid, use));
         }
         var batch = new List<(StudyTable.Entry Entry, Study Study, long Used)>();
         var bytes = 0L;

@@ -22,7 +22,7 @@ public sealed class StoreWriter(DicomMetadataStore store, TimeProvider time) : B
         store.Full = () => _full.Writer.TryWrite(true);
         await Task.WhenAny(
             Task.Run(() => store.Flush(), CancellationToken.None),
-            Task.Delay(CacheFolder.Patience, TimeProvider.System, cancellationToken));
+            Task.Delay(CacheFolder.Timeout, TimeProvider.System, cancellationToken));
         await base.StartAsync(cancellationToken);
     }
 

@@ -19,7 +19,7 @@ internal ref struct StoredReader
     public bool IsDamaged { get; private set; }
 
     /// <summary>True when all bytes were read without damage.</summary>
-    public readonly bool IsWhole => !IsDamaged && _rest.IsEmpty;
+    public readonly bool IsComplete => !IsDamaged && _rest.IsEmpty;
 
     /// <summary>Checks revision and checksum; false when either does not match.</summary>
     public static bool TryOpen(ReadOnlySpan<byte> stored, byte revision, out StoredReader reader)

@@ -80,10 +80,10 @@ public sealed class StudyFile(
     }
 
     /// <summary>Reads a study on another thread.</summary>
-    /// <returns>Nothing when the disk is unusable, or does not answer within <see cref="CacheFolder.Patience"/>.</returns>
+    /// <returns>Nothing when the disk is unusable, or does not answer within <see cref="CacheFolder.Timeout"/>.</returns>
     internal async Task<FoundStudy> FindAsync(Uid uid, CancellationToken cancellation)
     {
-        if (!await _reading.WaitAsync(CacheFolder.Patience, cancellation)) return FoundStudy.Nothing;
+        if (!await _reading.WaitAsync(CacheFolder.Timeout, cancellation)) return FoundStudy.Nothing;
         try
         {
             var found = await folder.RunAsync(() => new FoundStudy(Find(uid, out var isWhole), isWhole), cancellation);
@@ -160,12 +160,12 @@ public sealed class StudyFile(
         },
         _index.Clear);
 
-    /// <summary>Invalidates the data of a backend by its name; <see cref="Clean"/> deletes it.</summary>
+    /// <summary>Invalidates the data of a backend by its name; <see cref="RemoveUnconfigured"/> deletes it.</summary>
     public bool RemoveBackend(string name) =>
         _file.Write(s => s.Run("UPDATE backend SET identity = NULL WHERE substr(identity, 1, length($1)) = $1 COLLATE NOCASE", name + "@"));
 
     /// <summary>Removes the least recently used studies in batches, down to nine tenths of the budget.</summary>
-    public void Trim(long maxBytes)
+    public void Evict(long maxBytes)
     {
         if (UsedBytes <= maxBytes) return;
         var isOver = true;
@@ -209,7 +209,7 @@ public sealed class StudyFile(
     /// <summary>Deletes the data of removed backends, a few studies per call, and the studies that only they had.</summary>
     /// <param name="from">The position to continue from; 0 at first.</param>
     /// <returns>The position to continue from; 0 when nothing is left.</returns>
-    public long Clean(long from)
+    public long RemoveUnconfigured(long from)
     {
         var next = 0L;
         var removed = new List<Uid>();

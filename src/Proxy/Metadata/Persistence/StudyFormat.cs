@@ -123,7 +123,7 @@ internal static class StudyFormat
             if (name is not null && list is not null) study = study.With(list);
             else areWhole &= name is null;
         }
-        if (!reader.IsWhole) return null;
+        if (!reader.IsComplete) return null;
         isWhole = areWhole;
         return study with { Owners = owners.ToImmutable() };
     }
@@ -131,7 +131,7 @@ internal static class StudyFormat
     private static void Write(StoredWriter writer, SeriesList list)
     {
         writer.WriteNumber((ulong)((list.StudyRow is null ? 0 : ListParts.StudyRow)
-            | (list.Asked is null ? 0 : ListParts.Asked)
+            | (list.ListedAt is null ? 0 : ListParts.Asked)
             | (list.IsUnlisted ? ListParts.Unlisted : 0)));
         if (list.StudyRow is { } row)
         {
@@ -140,7 +140,7 @@ internal static class StudyFormat
             writer.WriteCount(list.StudyRowFields.Count);
             foreach (var field in list.StudyRowFields) writer.WriteText(field);
         }
-        if (list.Asked is { } asked) writer.WriteTime(asked);
+        if (list.ListedAt is { } asked) writer.WriteTime(asked);
         writer.WriteCount(list.Series.Count);
         foreach (var series in list.Series.Values) Write(writer, series);
     }
@@ -162,7 +162,7 @@ internal static class StudyFormat
         if (series.Metadata is { } metadata)
         {
             writer.WriteRaw(PackedFormat.GetHash(metadata));
-            writer.WriteTime(series.MetadataAsked);
+            writer.WriteTime(series.MetadataConfirmedAt);
         }
         if (series.InstanceRows is { } rows) writer.WriteRaw(PackedFormat.GetHash(rows));
         // A backend may report any number, even a negative one.
@@ -205,7 +205,7 @@ internal static class StudyFormat
             for (var count = reader.ReadCount(); count > 0; count--) fields.Add(reader.ReadText() ?? "");
             list = list with { StudyRow = row, StudyRowAsked = asked, StudyRowFields = fields.ToImmutable() };
         }
-        if (parts.HasFlag(ListParts.Asked)) list = list with { Asked = reader.ReadTime() };
+        if (parts.HasFlag(ListParts.Asked)) list = list with { ListedAt = reader.ReadTime() };
         var all = ImmutableDictionary.CreateBuilder<Uid, Series>();
         var isWhole = true;
         for (var count = reader.ReadCount(); count > 0 && !reader.IsDamaged; count--)
@@ -233,7 +233,7 @@ internal static class StudyFormat
         {
             Summary = summary,
             Metadata = metadata,
-            MetadataAsked = asked,
+            MetadataConfirmedAt = asked,
             InstanceRows = rows,
             MadeInClient = parts.HasFlag(SeriesParts.MadeInClient),
             MetadataMadeInClient = (parts & (SeriesParts.MadeInClient | SeriesParts.MetadataMadeInClient)) != 0,

@@ -15,7 +15,7 @@ internal sealed class Backlog(TimeProvider time)
     public const int MaxFailures = 5;
 
     private readonly Lock _lock = new();
-    private readonly List<Part> _parts = [];
+    private readonly List<SeriesBacklog> _parts = [];
 
     /// <summary>The effect of a completed item on its series.</summary>
     /// <param name="IsInstanceDone">Whether the instance is complete.</param>
@@ -28,7 +28,7 @@ internal sealed class Backlog(TimeProvider time)
     /// <param name="path">The series.</param>
     /// <param name="backend">The backend to fetch from.</param>
     /// <param name="items">The items that a viewer loads.</param>
-    public sealed class Part(SeriesPath path, string backend, ImmutableArray<FetchItem> items)
+    public sealed class SeriesBacklog(SeriesPath path, string backend, ImmutableArray<FetchItem> items)
     {
         private readonly bool[] _isStarted = new bool[items.Length];
         private readonly int[] _attempts = new int[items.Length];
@@ -63,7 +63,7 @@ internal sealed class Backlog(TimeProvider time)
 
         internal int? Take(int from, long now)
         {
-            foreach (var at in PrefetchPlan.Outwards(Items.Length, from))
+            foreach (var at in PrefetchPlan.NearestFirst(Items.Length, from))
             {
                 if (_isStarted[at]) continue;
                 _startedAt ??= now;
@@ -115,45 +115,45 @@ internal sealed class Backlog(TimeProvider time)
     }
 
     /// <summary>Adds a series.</summary>
-    public void Add(Part part)
+    public void Add(SeriesBacklog part)
     {
         lock (_lock) _parts.Add(part);
     }
 
     /// <summary>Chooses the next series: the viewer's active one, or the first with waiting items. Null when no items wait.</summary>
-    public Part? Choose(ViewportHint hint)
+    public SeriesBacklog? Choose(ViewportHint hint)
     {
-        var at = hint.At;
+        var at = hint.Position;
         lock (_lock) return _parts.Find(part => part.HasWaiting && part.Path.Series == at?.Series) ?? _parts.Find(part => part.HasWaiting);
     }
 
     /// <summary>Takes the waiting item nearest to the viewer's frame; null when another worker took the last one.</summary>
-    public int? Take(Part part, ViewportHint hint)
+    public int? Take(SeriesBacklog part, ViewportHint hint)
     {
-        var from = hint.At is { } at && at.Series == part.Path.Series ? part.GetIndex(at.Instance, at.Frame) : 0;
+        var from = hint.Position is { } at && at.Series == part.Path.Series ? part.GetIndex(at.Instance, at.Frame) : 0;
         lock (_lock) return part.Take(from, time.GetTimestamp());
     }
 
     /// <summary>Takes all items of a series for one request; null when it is too small, or some items are started or cached.</summary>
-    public IReadOnlyList<int>? TakeWhole(Part part)
+    public IReadOnlyList<int>? TakeWhole(SeriesBacklog part)
     {
         lock (_lock) return part.TakeWhole(time.GetTimestamp());
     }
 
     /// <summary>Returns an item to the backlog after a cancelled or failed fetch.</summary>
-    public void PutBack(Part part, int at)
+    public void PutBack(SeriesBacklog part, int at)
     {
         lock (_lock) part.PutBack(at);
     }
 
     /// <summary>Counts a failed attempt of an item; returns the number so far.</summary>
-    public int CountAttempt(Part part, int at)
+    public int CountAttempt(SeriesBacklog part, int at)
     {
         lock (_lock) return part.CountAttempt(at);
     }
 
     /// <summary>Counts a failed item; true when the rest of its series is skipped for that.</summary>
-    public bool CountFailure(Part part)
+    public bool CountFailure(SeriesBacklog part)
     {
         lock (_lock) return part.CountFailure() >= MaxFailures && _parts.Remove(part);
     }
@@ -162,7 +162,7 @@ internal sealed class Backlog(TimeProvider time)
     /// <param name="part">The series.</param>
     /// <param name="at">The index of the item.</param>
     /// <param name="bytes">The fetched bytes; null for none.</param>
-    public Finished Finish(Part part, int at, long? bytes)
+    public Finished Finish(SeriesBacklog part, int at, long? bytes)
     {
         lock (_lock) return part.Finish(at, bytes, started => time.GetElapsedTime(started));
     }

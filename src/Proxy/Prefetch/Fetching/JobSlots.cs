@@ -22,7 +22,7 @@ public sealed class JobSlots(BackendScheduler scheduler, BackendStates states, R
             {
                 try
                 {
-                    return await work(slot.Stopped);
+                    return await work(slot.Cancelled);
                 }
                 catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
                 {

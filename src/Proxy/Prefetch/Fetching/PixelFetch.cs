@@ -23,7 +23,7 @@ public sealed class PixelFetch(
     /// <summary>The number of bodies in flight, which need cache space, too.</summary>
     private int _inFlight;
 
-    internal async Task RunAsync(JobHandle job, IReadOnlyList<Backlog.Part> parts, CancellationToken cancellation)
+    internal async Task RunAsync(JobHandle job, IReadOnlyList<Backlog.SeriesBacklog> parts, CancellationToken cancellation)
     {
         var backlog = new Backlog(time);
         foreach (var part in parts) await AddAsync(job, backlog, part, cancellation);
@@ -31,7 +31,7 @@ public sealed class PixelFetch(
     }
 
     /// <summary>Adds a series to the backlog; cached items count as completed.</summary>
-    private async Task AddAsync(JobHandle job, Backlog backlog, Backlog.Part part, CancellationToken cancellation)
+    private async Task AddAsync(JobHandle job, Backlog backlog, Backlog.SeriesBacklog part, CancellationToken cancellation)
     {
         for (var at = 0; at < part.Items.Length; at++)
         {
@@ -42,7 +42,7 @@ public sealed class PixelFetch(
         backlog.Add(part);
     }
 
-    private async ValueTask<bool> IsCachedAsync(Backlog.Part part, FetchItem item, CancellationToken cancellation)
+    private async ValueTask<bool> IsCachedAsync(Backlog.SeriesBacklog part, FetchItem item, CancellationToken cancellation)
     {
         if (item.BulkData is { } bulk)
             return backends.Find(part.Backend) is { } backend && await bulkData.IsCachedAsync(backend, bulk, cancellation);
@@ -77,7 +77,7 @@ public sealed class PixelFetch(
     }
 
     private async Task FetchAsync(
-        JobHandle job, Backlog backlog, Backlog.Part part, int at, BackendOptions backend, BackendScheduler.FetchSlot slot,
+        JobHandle job, Backlog backlog, Backlog.SeriesBacklog part, int at, BackendOptions backend, BackendScheduler.FetchSlot slot,
         CancellationToken cancellation)
     {
         var item = part.Items[at];
@@ -86,8 +86,8 @@ public sealed class PixelFetch(
         try
         {
             answer = item.BulkData is { } bulk
-                ? await bulkData.PrefetchAsync(backend, bulk, slot.Stopped)
-                : await bodies.PrefetchAsync(backend, new(part.Path.Study, part.Path.Series, item.Instance), item.Frame, slot.Stopped);
+                ? await bulkData.PrefetchAsync(backend, bulk, slot.Cancelled)
+                : await bodies.PrefetchAsync(backend, new(part.Path.Study, part.Path.Series, item.Instance), item.Frame, slot.Cancelled);
         }
         catch (OperationCanceledException)
         {
@@ -124,13 +124,13 @@ public sealed class PixelFetch(
     }
 
     private async Task FetchWholeAsync(
-        JobHandle job, Backlog backlog, Backlog.Part part, IReadOnlyList<int> all, BackendOptions backend, BackendScheduler.FetchSlot slot,
+        JobHandle job, Backlog backlog, Backlog.SeriesBacklog part, IReadOnlyList<int> all, BackendOptions backend, BackendScheduler.FetchSlot slot,
         CancellationToken cancellation)
     {
         var remaining = all.GroupBy(at => part.Items[at].Instance).ToDictionary(instance => instance.Key, instance => instance.ToList());
         try
         {
-            await wholeSeries.PrefetchAsync(backend, part.Path, FinishInstance, slot.Stopped);
+            await wholeSeries.PrefetchAsync(backend, part.Path, FinishInstance, slot.Cancelled);
             if (remaining.Count > 0) throughput.NoteRefusesWholeSeries(part.Backend);
         }
         catch (OperationCanceledException)
@@ -150,7 +150,7 @@ public sealed class PixelFetch(
         }
     }
 
-    private void Finish(JobHandle job, Backlog backlog, Backlog.Part part, int at, long? bytes, bool wasCached = false)
+    private void Finish(JobHandle job, Backlog backlog, Backlog.SeriesBacklog part, int at, long? bytes, bool wasCached = false)
     {
         var finished = backlog.Finish(part, at, bytes);
         if (finished.Bytes is { } whole) throughput.Note(part.Backend, part.IsWhole, whole, finished.Elapsed);
@@ -162,7 +162,7 @@ public sealed class PixelFetch(
         });
     }
 
-    private async Task<bool> HasRoomAsync(JobHandle job, Backlog.Part part, CancellationToken cancellation)
+    private async Task<bool> HasRoomAsync(JobHandle job, Backlog.SeriesBacklog part, CancellationToken cancellation)
     {
         for (var waited = TimeSpan.Zero; !HasRoom(); waited += JobHandle.RecheckInterval)
         {

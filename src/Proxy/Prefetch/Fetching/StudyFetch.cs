@@ -51,7 +51,7 @@ public sealed class StudyFetch(
 
         // 3
         if (job.Job.Reason == PrefetchReason.ReadAhead && !await IsViewedAsync(job, cancellation)) return;
-        await pixels.RunAsync(job, [.. parts.OfType<Backlog.Part>()], cancellation);
+        await pixels.RunAsync(job, [.. parts.OfType<Backlog.SeriesBacklog>()], cancellation);
     }
 
     // 1
@@ -80,7 +80,7 @@ public sealed class StudyFetch(
     }
 
     // 2
-    private async Task<Backlog.Part?> ReadMetadataAsync(JobHandle job, BackendScope scope, SeriesPath path, CancellationToken cancellation)
+    private async Task<Backlog.SeriesBacklog?> ReadMetadataAsync(JobHandle job, BackendScope scope, SeriesPath path, CancellationToken cancellation)
     {
         if (seriesReader.GetHolders(store.GetStudy(path.Study), scope, path.Series).FirstOrDefault() is not { } owner) return null;
         var result = seriesReader.FindFresh(scope, path)
@@ -132,10 +132,10 @@ public sealed class StudyFetch(
     // 3
     private async Task<bool> IsViewedAsync(JobHandle job, CancellationToken cancellation)
     {
-        await Task.WhenAny(job.Viewport.First, Task.Delay(ViewportTimeout, time, cancellation));
+        await Task.WhenAny(job.Viewport.FirstFrame, Task.Delay(ViewportTimeout, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
-        return job.Viewport.First.IsCompleted;
+        return job.Viewport.FirstFrame.IsCompleted;
     }
 
-    private static IReadOnlyList<Uid> GetUids(Study? study, BackendScope scope) => new StudyHolders(study, [], false).SeriesIn(scope);
+    private static IReadOnlyList<Uid> GetUids(Study? study, BackendScope scope) => new StudyHolders(study, [], false).GetSeries(scope);
 }

@@ -27,7 +27,7 @@ public sealed class JobHandle(PrefetchJob job, long number, Action<PrefetchJob?,
     public long Number { get; } = number;
 
     /// <summary>Cancelled when the job is cancelled.</summary>
-    public CancellationToken Stopped => _stop.Token;
+    public CancellationToken Cancelled => _stop.Token;
 
     /// <summary>The viewer's position in the study, for read-ahead.</summary>
     public ViewportHint Viewport { get; } = new();

@@ -108,7 +108,7 @@ public sealed class JobRegistry(EventLog events, Counters counters, TimeProvider
         var published = new ProxyEvent(ProxyEvent.PrefetchProgress) { Study = job.StudyUids is [var only] ? only : null };
         events.Publish(published.With("job", progress));
         if (job.IsLive) return;
-        counters.PrefetchEnded(JobJson.GetName(job.Reason), JobJson.GetName(job.State), job.Bytes.Done);
+        counters.PrefetchJobEnded(JobJson.GetName(job.Reason), JobJson.GetName(job.State), job.Bytes.Done);
         Ended?.Invoke(handle);
     }
 

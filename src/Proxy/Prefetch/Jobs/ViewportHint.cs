@@ -11,10 +11,10 @@ public sealed class ViewportHint
     private (Uid Series, Uid Instance, int Frame)? _at;
 
     /// <summary>Completes with the first requested frame.</summary>
-    public Task First => _first.Task;
+    public Task FirstFrame => _first.Task;
 
     /// <summary>The last position; null before the first frame.</summary>
-    public (Uid Series, Uid Instance, int Frame)? At
+    public (Uid Series, Uid Instance, int Frame)? Position
     {
         get
         {

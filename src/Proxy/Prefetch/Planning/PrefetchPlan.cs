@@ -104,7 +104,7 @@ public static class PrefetchPlan
     }
 
     /// <summary>The indexes below a count, nearest to a start index first: 5, 6, 4, 7, 3, …; each once.</summary>
-    public static IEnumerable<int> Outwards(int count, int from)
+    public static IEnumerable<int> NearestFirst(int count, int from)
     {
         for (var distance = 0; distance < count; distance++)
         {

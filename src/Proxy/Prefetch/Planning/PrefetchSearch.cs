@@ -78,7 +78,7 @@ public sealed class PrefetchSearch(
                     cancellation);
                 try
                 {
-                    return (await search.FindAsync(new(backend.Name, [backend]), query, bypassCache: false, slot.Stopped))
+                    return (await search.FindAsync(new(backend.Name, [backend]), query, bypassCache: false, slot.Cancelled))
                         .Rows.Read(0, MaxStudies);
                 }
                 catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)

@@ -41,10 +41,10 @@ internal abstract class BodyCheck
     /// <exception cref="MalformedAnswerException">
     /// It has another form: an archive that cannot transcode sends the stored form.
     /// </exception>
-    protected static void CheckForm(AskedForms asked, EntryHead head)
+    protected static void CheckForm(RequestedForms asked, EntryHead head)
     {
-        if (!asked.AreMetBy(head.MediaType, head.TransferSyntax))
-            throw new MalformedAnswerException("The answer is not in a requested form.") { IsOtherForm = true };
+        if (!asked.AreSatisfiedBy(head.MediaType, head.TransferSyntax))
+            throw new MalformedAnswerException("The answer is not in a requested form.") { IsOtherRepresentation = true };
     }
 
     /// <summary>Checks the length of the complete body.</summary>

@@ -22,7 +22,7 @@ public sealed class EntryCheck(PixelDescriptions pixels)
         if (!TryParsePath(key.Path, out var path, out var frame)) return true;
         // A frame of unknown transfer syntax cannot be labelled here, so it is requested again.
         if (frame is not null && body.Head.TransferSyntax is null) return false;
-        var stored = AskedForms.One(key.Format);
+        var stored = RequestedForms.One(key.Format);
         BodyCheck check = frame is { } number
             ? new FrameCheck(stored, number, pixels.Find(key.Backend, path))
             : new InstanceCheck(stored, path);

@@ -11,7 +11,7 @@ namespace Proxy.Retrieve.Checks;
 /// <param name="asked">The requested forms.</param>
 /// <param name="number">The frame, counted from 1.</param>
 /// <param name="pixels">The description in the metadata; null when it is not in the store.</param>
-internal sealed class FrameCheck(AskedForms asked, int number, PixelDescription? pixels) : BodyCheck
+internal sealed class FrameCheck(RequestedForms asked, int number, PixelDescription? pixels) : BodyCheck
 {
     /// <summary>The fewest bytes that the header of the coding allows; set when the start is read.</summary>
     private long _leastLength;

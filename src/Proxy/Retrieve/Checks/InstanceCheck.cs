@@ -8,7 +8,7 @@ namespace Proxy.Retrieve.Checks;
 /// <summary>Checks a whole instance: it must be a Part 10 file of the requested study, series and SOP instance.</summary>
 /// <param name="asked">The requested forms.</param>
 /// <param name="path">The requested instance.</param>
-internal sealed class InstanceCheck(AskedForms asked, InstancePath path) : BodyCheck
+internal sealed class InstanceCheck(RequestedForms asked, InstancePath path) : BodyCheck
 {
     private Part10Walk? _walk;
 

@@ -113,9 +113,9 @@ public class CircuitTests
     [Fact]
     public void AsksForAProbeAndStaysClosed_WhenPrefetchesFail()
     {
-        for (var i = 0; i < 2; i++) _circuit.Record(NoConnection, FailureScope.Nothing, Uid.Parse($"1.2.{i}"));
+        for (var i = 0; i < 2; i++) _circuit.Record(NoConnection, FailureScope.Prefetch, Uid.Parse($"1.2.{i}"));
         Assert.False(_circuit.IsProbeDue);
-        for (var i = 0; i < 100; i++) _circuit.Record(NoConnection, FailureScope.Nothing, Uid.Parse($"1.2.{i}"));
+        for (var i = 0; i < 100; i++) _circuit.Record(NoConnection, FailureScope.Prefetch, Uid.Parse($"1.2.{i}"));
         Assert.True(_circuit.IsProbeDue);
         Assert.True(_circuit.IsClosed);
         Probe(null);

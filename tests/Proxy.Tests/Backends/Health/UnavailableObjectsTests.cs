@@ -52,20 +52,20 @@ public class UnavailableObjectsTests
     public void ForgetsABackend()
     {
         _objects.Add("east", Frame(1), Denied);
-        _objects.Forget("east");
+        _objects.RemoveBackend("east");
         Assert.Null(_objects.Find("east", Frame(1)));
     }
 
     [Fact]
     public void TroubledStudies_ExpireAndAreBounded()
     {
-        var troubled = new TroubledStudies(TimeSpan.FromSeconds(60));
+        var troubled = new FailedStudies(TimeSpan.FromSeconds(60));
         var now = _time.GetUtcNow();
         for (var i = 0; i < 5000; i++) troubled.Add(Uid.Parse($"1.2.{i}"), now + TimeSpan.FromMilliseconds(i));
         Assert.True(troubled.Has(Uid.Parse("1.2.4999"), now));
         Assert.True(troubled.Has(Uid.Parse("1.2.4999"), now + TimeSpan.FromSeconds(64)));
         Assert.False(troubled.Has(Uid.Parse("1.2.4999"), now + TimeSpan.FromSeconds(65)));
-        Assert.InRange(Enumerable.Range(0, 5000).Count(i => troubled.Has(Uid.Parse($"1.2.{i}"), now)), 1, TroubledStudies.MaxEntries);
+        Assert.InRange(Enumerable.Range(0, 5000).Count(i => troubled.Has(Uid.Parse($"1.2.{i}"), now)), 1, FailedStudies.MaxEntries);
     }
 
     private static BackendRequest Frame(int number) => new($"studies/1.2/series/1.2.3/instances/1.2.3.4/frames/{number}", "*/*");

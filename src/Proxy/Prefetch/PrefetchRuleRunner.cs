@@ -9,9 +9,9 @@ using Proxy.Search;
 namespace Proxy.Prefetch;
 
 /// <summary>Runs the prefetch rules of the settings every five minutes.</summary>
-public sealed class RuleRounds(
+public sealed class PrefetchRuleRunner(
     PrefetchSearch search, BackendSet backends, JobRegistry registry, Reloadable<PrefetchOptions> options, TimeProvider time,
-    ILogger<RuleRounds> log) : BackgroundService
+    ILogger<PrefetchRuleRunner> log) : BackgroundService
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMinutes(5);
 
@@ -23,7 +23,7 @@ public sealed class RuleRounds(
         {
             while (await timer.WaitForNextTickAsync(stoppingToken))
             {
-                foreach (var rule in options.Value.Rules.Where(rule => rule.IsOpen(TimeOnly.FromDateTime(time.GetLocalNow().DateTime))))
+                foreach (var rule in options.Value.Rules.Where(rule => rule.IsActive(TimeOnly.FromDateTime(time.GetLocalNow().DateTime))))
                     await RunAsync(rule, stoppingToken);
             }
         }
@@ -53,7 +53,7 @@ public sealed class RuleRounds(
                 .Where(job => job.IsLive || (job.State == JobState.Done && job.Errors.IsEmpty))
                 .SelectMany(job => job.StudyUids).ToHashSet();
             var studies = rows.Where(row => Matches(rule, first, row) && !known.Contains(row.Uid))
-                .Select(row => row.Uid).Take(rule.Studies).ToList();
+                .Select(row => row.Uid).Take(rule.MaxStudies).ToList();
             if (studies.Count > 0)
                 registry.Add(PrefetchReason.Rule, PrefetchPriority.Idle, root: rule.Backends is [var only] ? only : "", [.. studies]);
         }

@@ -3,10 +3,10 @@ using System.Net;
 namespace Proxy.Security;
 
 /// <summary>The addresses on which the server listens, from all settings that define them.</summary>
-internal static class Listening
+internal static class ListenAddresses
 {
     /// <summary>The address if no setting defines one.</summary>
-    public const string ByDefault = "http://127.0.0.1:8080";
+    public const string DefaultUrl = "http://127.0.0.1:8080";
 
     /// <summary>The addresses that other machines can reach.</summary>
     public static IReadOnlyList<string> FindOpenAddresses(IConfiguration settings) =>
@@ -17,7 +17,7 @@ internal static class Listening
 
     /// <summary>The host of each listener: a name, an address, <c>*</c> or <c>+</c> for all, <c>localhost</c> for a Unix socket.</summary>
     public static IReadOnlyList<string> FindHosts(IConfiguration settings) =>
-        [.. FindAddresses(settings).DefaultIfEmpty(ByDefault).Select(GetHost).Distinct()];
+        [.. FindAddresses(settings).DefaultIfEmpty(DefaultUrl).Select(GetHost).Distinct()];
 
     private static string GetHost(string url) => IsUnixSocket(url) ? "localhost" : BindingAddress.Parse(url).Host.Trim('[', ']');
 

@@ -10,7 +10,7 @@ namespace Proxy.Retrieve;
 /// A repeated request then gets the same form from the cache as from the backend, and the next frame of a series is requested
 /// directly in an available form. This is only a hint: when it was evicted or is outdated, the backend is asked again.
 /// </remarks>
-public sealed class GivenForms(MemoryTier memory)
+public sealed class ObservedForms(MemoryTier memory)
 {
     /// <summary>Short, because a backend's failure to transcode may be temporary, and its configuration may change.</summary>
     private static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(10);
@@ -46,7 +46,7 @@ public sealed class GivenForms(MemoryTier memory)
     /// <param name="negotiation">The acceptable forms.</param>
     /// <param name="asked">The requested form; null when the request listed several.</param>
     /// <param name="head">The head of the received body.</param>
-    public void Note(string backend, SeriesPath series, Negotiation negotiation, BodyFormat? asked, EntryHead head)
+    public void Remember(string backend, SeriesPath series, Negotiation negotiation, BodyFormat? asked, EntryHead head)
     {
         if (head.TransferSyntax is not { } syntax) return;
         if (asked?.TransferSyntax == BodyFormat.Any && FindStored(backend, series) != syntax)
@@ -67,7 +67,7 @@ public sealed class GivenForms(MemoryTier memory)
     /// <summary>Remembers that the backend gives instances, but not a whole series in one answer.</summary>
     /// <param name="backend">The backend.</param>
     /// <param name="series">The series whose answer failed; null when the backend refuses every series.</param>
-    public void NoteRefusesSeries(string backend, SeriesPath? series = null)
+    public void RememberRefusal(string backend, SeriesPath? series = null)
     {
         var key = new NoSeriesKey(backend, series);
         memory.Add(key, key, BytesPerEntry, Lifetime);

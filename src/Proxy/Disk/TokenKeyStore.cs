@@ -8,7 +8,7 @@ namespace Proxy.Disk;
 /// Without a usable folder the process has a key of its own. When the folder is acquired later, its key signs from then on, and links
 /// signed with the first key stay valid until the process ends.
 /// </remarks>
-public sealed class TokenKeyKeeper(CacheFolder folder, BulkTokens tokens, TimeProvider time) : BackgroundService
+public sealed class TokenKeyStore(CacheFolder folder, BulkTokens tokens, TimeProvider time) : BackgroundService
 {
     private const string Name = "links.key";
 

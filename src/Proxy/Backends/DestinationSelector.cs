@@ -6,7 +6,7 @@ using Yarp.ReverseProxy.Model;
 namespace Proxy.Backends;
 
 /// <summary>Chooses a backend's destination by YARP's load-balancing policies and health states.</summary>
-public sealed class DestinationChoice(IEnumerable<ILoadBalancingPolicy> policies, IDestinationHealthUpdater health)
+public sealed class DestinationSelector(IEnumerable<ILoadBalancingPolicy> policies, IDestinationHealthUpdater health)
 {
     private static readonly TimeSpan ReactivationPeriod = TimeSpan.FromMinutes(1);
 

@@ -17,7 +17,7 @@ namespace Proxy.Retrieve;
 /// <param name="negotiation">The forms that the client accepts.</param>
 /// <param name="given">The forms that the backend gave for this negotiation before, newest first.</param>
 /// <param name="stored">The transfer syntax that the series is stored in; null when it is not known.</param>
-public sealed class AskPlan(Negotiation negotiation, ImmutableArray<BodyFormat> given, string? stored)
+public sealed class RequestPlan(Negotiation negotiation, ImmutableArray<BodyFormat> given, string? stored)
 {
     private readonly List<BodyFormat> _asked = [];
     private Queue<BodyFormat>? _alone;
@@ -25,11 +25,11 @@ public sealed class AskPlan(Negotiation negotiation, ImmutableArray<BodyFormat> 
 
     /// <summary>The next request; null when there is none.</summary>
     /// <param name="failure">The failure of the previous request; null for the first request.</param>
-    public AskedForms? Next(BackendFailure? failure)
+    public RequestedForms? Next(BackendFailure? failure)
     {
         if (failure is not null && !IsAboutTheForm(failure)) return null;
         if (_asked.Count == 0 && !_askedTogether && given is [var known, ..]
-            && negotiation.Formats.FirstOrDefault(f => f.IsMetBy(known.MediaType, known.TransferSyntax)) is { } likely)
+            && negotiation.Formats.FirstOrDefault(f => f.IsSatisfiedBy(known.MediaType, known.TransferSyntax)) is { } likely)
             return Alone(likely);
         if (!_askedTogether && (negotiation.Together.Length > 1 || !_asked.Contains(negotiation.Together[0])))
         {
@@ -50,10 +50,10 @@ public sealed class AskPlan(Negotiation negotiation, ImmutableArray<BodyFormat> 
         || failure.Status is HttpStatusCode.BadRequest or HttpStatusCode.NotAcceptable or HttpStatusCode.UnsupportedMediaType
             or HttpStatusCode.InternalServerError or HttpStatusCode.NotImplemented;
 
-    private AskedForms Alone(BodyFormat format)
+    private RequestedForms Alone(BodyFormat format)
     {
         _asked.Add(format);
-        return AskedForms.One(format);
+        return RequestedForms.One(format);
     }
 
     private Queue<BodyFormat> InTurn(BackendFailure? failure)

@@ -1,7 +1,7 @@
 namespace Proxy.Disk;
 
 /// <summary>Acquires the folder before the first request, if the disk answers in time, and checks it at intervals.</summary>
-public sealed class CacheFolderKeeper(CacheFolder folder, TimeProvider time) : BackgroundService
+public sealed class CacheFolderMonitor(CacheFolder folder, TimeProvider time) : BackgroundService
 {
     private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(5);
 

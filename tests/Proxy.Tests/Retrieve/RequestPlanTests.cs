@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Proxy.Tests.Retrieve;
 
-public sealed class AskPlanTests
+public sealed class RequestPlanTests
 {
     private const string JpegLs = "1.2.840.10008.1.2.4.80";
     private const string Jpeg2000 = "1.2.840.10008.1.2.4.90";
@@ -47,14 +47,14 @@ public sealed class AskPlanTests
     [InlineData(BackendError.BadStatus, HttpStatusCode.TooManyRequests)]
     public void Ends_WhenTheFailureDoesNotDependOnTheForm(BackendError error, HttpStatusCode? status)
     {
-        var plan = new AskPlan(Two, [], null);
+        var plan = new RequestPlan(Two, [], null);
 
         Assert.NotNull(plan.Next(null));
         Assert.Null(plan.Next(new("east", error, "no", status)));
     }
 
     /// <summary>The transfer syntaxes of each request, when every request fails with this status.</summary>
-    private static List<string> Ask(AskPlan plan, HttpStatusCode status)
+    private static List<string> Ask(RequestPlan plan, HttpStatusCode status)
     {
         var asked = new List<string>();
         for (BackendFailure? failure = null; plan.Next(failure) is { } forms; failure = new("east", BackendError.BadStatus, "no", status))

@@ -11,7 +11,7 @@ namespace Proxy.Backends.Health;
 /// </summary>
 /// <param name="time">The clock.</param>
 /// <param name="sentAgain">Called for each additional attempt with <c>retry</c> or <c>hedge</c>.</param>
-public sealed class Attempts(TimeProvider time, Action<string> sentAgain)
+public sealed class RetryStrategy(TimeProvider time, Action<string> sentAgain)
 {
     /// <summary>A destination that has not begun to answer after this time is slow.</summary>
     private static readonly TimeSpan HedgeAfter = TimeSpan.FromSeconds(2);

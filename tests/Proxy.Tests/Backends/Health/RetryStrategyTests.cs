@@ -5,15 +5,15 @@ using Xunit;
 
 namespace Proxy.Tests.Backends.Health;
 
-public class AttemptsTests
+public class RetryStrategyTests
 {
     private readonly FakeTimeProvider _time = new() { AutoAdvanceAmount = TimeSpan.Zero };
 
     private readonly List<string> _sentAgain = [];
 
-    private readonly Attempts _attempts;
+    private readonly RetryStrategy _attempts;
 
-    public AttemptsTests() => _attempts = new(_time, _sentAgain.Add);
+    public RetryStrategyTests() => _attempts = new(_time, _sentAgain.Add);
 
     [Fact]
     public async Task RetriesOnce_WhenNoByteArrived()

@@ -4,7 +4,7 @@ namespace Proxy.Backends.Health;
 
 /// <summary>The studies with a recent failure on one backend. Not thread-safe.</summary>
 /// <param name="lifetime">How long a failure counts.</param>
-internal sealed class TroubledStudies(TimeSpan lifetime)
+internal sealed class FailedStudies(TimeSpan lifetime)
 {
     /// <summary>The most studies; when it is exceeded, the older half is removed.</summary>
     public const int MaxEntries = 1000;
