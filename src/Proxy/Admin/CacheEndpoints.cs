@@ -54,7 +54,8 @@ internal static class CacheEndpoints
             },
             ["backends"] = backends.All.ToDictionary(b => b.Name, b =>
             {
-                var (share, ofMemory, ofDisk) = (shares.GetValueOrDefault(b.Name), entries.Statistics.Get(b.Name), disk.Statistics.Get(b.Name));
+                var (share, ofMemory, ofDisk) = (
+                    shares.GetValueOrDefault(b.Name), entries.Statistics.Get(b.Name), disk.Statistics.Get(b.Name));
                 return new
                 {
                     studies = studies.GetValueOrDefault(b.Name),

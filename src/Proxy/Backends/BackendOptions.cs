@@ -68,7 +68,8 @@ public sealed record BackendOptions(
     private static BackendOptions? Read(SettingsReader settings, string name)
     {
         var key = $"Backends:{name}";
-        if (!Regex.IsMatch(name, "^[A-Za-z0-9_-]{1,64}$")) settings.AddError(key, name, "a backend's name is 1 to 64 letters, digits, - or _");
+        if (!Regex.IsMatch(name, "^[A-Za-z0-9_-]{1,64}$"))
+            settings.AddError(key, name, "a backend's name is 1 to 64 letters, digits, - or _");
         settings.ReportUnknown(
             key,
             [

@@ -9,5 +9,6 @@ namespace Proxy.Cache;
 public readonly record struct AcceptableEntry(EntryKey Key, BodyFormat? RequiredFormat = null, bool IsContainer = false)
 {
     /// <summary>True when an entry with this head has the required format.</summary>
-    public bool IsSatisfiedBy(EntryHead head) => RequiredFormat is null || RequiredFormat.IsSatisfiedBy(head.MediaType, head.TransferSyntax);
+    public bool IsSatisfiedBy(EntryHead head) =>
+        RequiredFormat is null || RequiredFormat.IsSatisfiedBy(head.MediaType, head.TransferSyntax);
 }

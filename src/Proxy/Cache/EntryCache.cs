@@ -249,7 +249,10 @@ public sealed partial class EntryCache
                 Math.Min(HeldBytes, _memory.MaxEntryBytes), head => _disk.BeginAsync(keyOf(head), head), _memory.InFlight,
                 MaxBodyBytes)
             { Placement = placement }
-            : new(placement == Placement.DiskOnly ? 0 : _memory.MaxEntryBytes, null, _memory.InFlight, MaxBodyBytes) { Placement = placement };
+            : new(
+                placement == Placement.DiskOnly ? 0 : _memory.MaxEntryBytes, null, _memory.InFlight,
+                MaxBodyBytes)
+            { Placement = placement };
 
     private async Task RunAsync(EntryKey key, InFlightBody inFlight, Fetch fetch, Func<EntryHead, EntryKey>? keyOf)
     {

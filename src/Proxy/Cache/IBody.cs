@@ -15,7 +15,9 @@ public interface IBody : IDisposable
     public bool IsPrefetched { get; }
 
     /// <summary>The next bytes, valid until the next call; empty at the end.</summary>
-    /// <exception cref="Operations.TruncatedBodyException">The body is truncated or damaged: cut the client's connection as well.</exception>
+    /// <exception cref="Operations.TruncatedBodyException">
+    /// The body is truncated or damaged: cut the client's connection as well.
+    /// </exception>
     public ValueTask<ReadOnlyMemory<byte>> ReadAsync(CancellationToken cancellation);
 }
 

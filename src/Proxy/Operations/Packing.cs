@@ -27,7 +27,8 @@ internal static class Packing
     private static readonly BrotliCompressionOptions PixelBrotli = new() { Quality = 2 };
 
     /// <summary>Compresses text for the cache.</summary>
-    public static byte[] Compress(IEnumerable<ReadOnlyMemory<byte>> pieces, Coding coding) => Compress(pieces, coding, CachedGzip, CachedBrotli);
+    public static byte[] Compress(IEnumerable<ReadOnlyMemory<byte>> pieces, Coding coding) =>
+        Compress(pieces, coding, CachedGzip, CachedBrotli);
 
     /// <summary>Compresses uncompressed pixels for the cache.</summary>
     public static byte[] CompressPixels(IEnumerable<ReadOnlyMemory<byte>> pieces, Coding coding) =>

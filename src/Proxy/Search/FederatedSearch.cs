@@ -274,7 +274,8 @@ public sealed class FederatedSearch(
             isStale |= hasFailed;
             var rows = list.Series.Values.Select(s => s.Summary).OfType<Dataset>();
             answers.Add(new(
-                backend, [.. rows.Select(row => FoundRow.Find(SearchQuery.ForSeries(study), row)).OfType<FoundRow>()], list.ListedAt ?? now));
+                backend, [.. rows.Select(row => FoundRow.Find(SearchQuery.ForSeries(study), row)).OfType<FoundRow>()], list.ListedAt
+                    ?? now));
         }
         var status = isStale ? CacheStatus.Stale : places.WasAsked ? CacheStatus.Miss : CacheStatus.Hit;
         return new(

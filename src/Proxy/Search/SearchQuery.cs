@@ -99,7 +99,8 @@ public sealed record SearchQuery(
     /// <summary>
     /// The attributes of a row: the standard's, the client's, and the match attributes; for an attribute inside a sequence, the sequence.
     /// </summary>
-    public ImmutableSortedSet<string> RequestedTags => AskedFor.Union(IncludeFields.Concat(Matches.Keys).Select(path => path.Split('.')[0]));
+    public ImmutableSortedSet<string> RequestedTags =>
+        AskedFor.Union(IncludeFields.Concat(Matches.Keys).Select(path => path.Split('.')[0]));
 
     /// <summary>The attributes that neither the client nor the standard requests; they are removed from the rows.</summary>
     public IEnumerable<Tag> HiddenFields => IncludesAll

@@ -39,7 +39,8 @@ public sealed record SecurityOptions(
         var host = text.Trim('[', ']');
         var name = host.StartsWith("*.", StringComparison.Ordinal) ? host[2..] : host;
         if (Uri.CheckHostName(name) == UriHostNameType.Unknown)
-            settings.AddError("Security:AllowedHosts", text, "host names such as pacs.example.org or *.example.org, without scheme or port");
+            settings.AddError(
+                "Security:AllowedHosts", text, "host names such as pacs.example.org or *.example.org, without scheme or port");
         return host;
     }
 

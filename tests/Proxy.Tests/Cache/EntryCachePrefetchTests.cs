@@ -144,7 +144,8 @@ public sealed class EntryCachePrefetchTests : IAsyncDisposable
         await _disk.SettleAsync();
         Assert.True(_disk.Writer.PrefetchedBytes > 0);
         Assert.Empty(_memory.ReadAll<EntryKey, Entry>());
-        Assert.Equal((0, 0, 0, 0), (_cache.Statistics.Hits, _cache.Statistics.Misses, _disk.Tier.Statistics.Hits, _disk.Tier.Statistics.Misses));
+        Assert.Equal(
+            (0, 0, 0, 0), (_cache.Statistics.Hits, _cache.Statistics.Misses, _disk.Tier.Statistics.Hits, _disk.Tier.Statistics.Misses));
         Assert.Equal(1, _fetches);
     }
 

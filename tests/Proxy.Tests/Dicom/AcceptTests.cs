@@ -35,7 +35,8 @@ public class AcceptTests
     [InlineData("text/html;q=0, */*", true)]
     [InlineData("no media type", true)]
     [InlineData("text/html", false)]
-    public void TakesDicomJson_WhenItIsOffered(string? header, bool isTaken) => Assert.Equal(isTaken, Accept.Parse(header).AcceptsDicomJson);
+    public void TakesDicomJson_WhenItIsOffered(string? header, bool isTaken) =>
+        Assert.Equal(isTaken, Accept.Parse(header).AcceptsDicomJson);
 
     [Fact]
     public void GivesEqualRank_WhenWeightsAreEqual() =>

@@ -46,7 +46,7 @@ internal static class RandomStudies
             var fields = string.Join('|', list.StudyRowFields.Order(StringComparer.Ordinal));
             text.Append(
                 CultureInfo.InvariantCulture,
-                $"{list.Backend} asked {list.ListedAt:O} {list.IsUnlisted} row {Describe(list.StudyRow)} {list.StudyRowAsked:O} {fields}\n");
+                $"{list.Backend} {list.ListedAt:O} {list.IsUnlisted} row {Describe(list.StudyRow)} {list.StudyRowAsked:O} {fields}\n");
             foreach (var s in list.Series.Values.OrderBy(s => s.Uid))
             {
                 text.Append(

@@ -217,7 +217,8 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
         []);
 
     /// <summary>The folders of a backend.</summary>
-    public IReadOnlyList<string> GetFoldersOfBackend(string backend) => ReadFolders("SELECT folder FROM series WHERE backend = $1", backend);
+    public IReadOnlyList<string> GetFoldersOfBackend(string backend) =>
+        ReadFolders("SELECT folder FROM series WHERE backend = $1", backend);
 
     /// <summary>Removes the row of a folder. Call before deleting the files: after a kill in between, the next scan finds them.</summary>
     public void Remove(string seriesFolder)

@@ -99,7 +99,8 @@ public sealed class DiskTier(
         if (!folder.State.CanRead || identityOf(wanted[0].Key.Backend) is not { } identity) return false;
         var candidates = wanted.Select(acceptable => acceptable with { Key = acceptable.Key with { Backend = identity } })
             .Where(candidate => !writer.Queue.IsBeingRemoved(candidate.Key)).ToList();
-        if (candidates.Exists(candidate => writer.Queue.Find(candidate.Key) is { } queued && candidate.IsSatisfiedBy(queued.Head))) return true;
+        if (candidates.Exists(candidate => writer.Queue.Find(candidate.Key) is { } queued && candidate.IsSatisfiedBy(queued.Head)))
+            return true;
         return candidates.Count > 0
             && await folder.RunAsync(() => candidates.Find(Exists) is { Key: not null } ? Present : null, cancellation) is not null;
     }

@@ -124,7 +124,8 @@ public sealed class PixelFetch(
     }
 
     private async Task FetchWholeAsync(
-        JobHandle job, Backlog backlog, Backlog.SeriesBacklog part, IReadOnlyList<int> all, BackendOptions backend, BackendScheduler.FetchSlot slot,
+        JobHandle job, Backlog backlog, Backlog.SeriesBacklog part, IReadOnlyList<int> all, BackendOptions backend,
+        BackendScheduler.FetchSlot slot,
         CancellationToken cancellation)
     {
         var remaining = all.GroupBy(at => part.Items[at].Instance).ToDictionary(instance => instance.Key, instance => instance.ToList());

@@ -80,7 +80,8 @@ public sealed class StudyFetch(
     }
 
     // 2
-    private async Task<Backlog.SeriesBacklog?> ReadMetadataAsync(JobHandle job, BackendScope scope, SeriesPath path, CancellationToken cancellation)
+    private async Task<Backlog.SeriesBacklog?> ReadMetadataAsync(
+        JobHandle job, BackendScope scope, SeriesPath path, CancellationToken cancellation)
     {
         if (seriesReader.GetHolders(store.GetStudy(path.Study), scope, path.Series).FirstOrDefault() is not { } owner) return null;
         var result = seriesReader.FindFresh(scope, path)
