@@ -33,7 +33,7 @@ public sealed class BackendSet(IReadOnlyList<BackendOptions> backends)
             ? $"{backend.Name}@{XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(backend.Address.AbsoluteUri)):x16}"
             : null;
 
-    /// <summary>Finds the current name of the backend with this identity; null when there is none.</summary>
+    /// <summary>Finds the current name of the backend with this identity, or null.</summary>
     public string? FindName(string identity) =>
         Find(identity.Split('@')[0]) is { } backend
             && string.Equals(FindIdentity(backend.Name), identity, StringComparison.OrdinalIgnoreCase) ? backend.Name : null;

@@ -8,13 +8,13 @@ namespace Proxy.Cache;
 /// <param name="Format">The format that the backend was asked for; null for bulk data, which has one format.</param>
 public sealed record EntryKey(string Backend, string Path, BodyFormat? Format)
 {
-    /// <summary>The study UID in the path; empty when there is none.</summary>
+    /// <summary>The study UID in the path, or empty.</summary>
     public ReadOnlySpan<char> Study => Segment("studies/", 0);
 
-    /// <summary>The series UID in the path; empty when there is none.</summary>
+    /// <summary>The series UID in the path, or empty.</summary>
     public ReadOnlySpan<char> Series => Segment("series/", 2);
 
-    /// <summary>The SOP instance UID in the path; empty when there is none.</summary>
+    /// <summary>The SOP instance UID in the path, or empty.</summary>
     public ReadOnlySpan<char> Instance => Segment("instances/", 4);
 
     private ReadOnlySpan<char> Segment(string name, int before)

@@ -23,7 +23,7 @@ public sealed class DemoDataset : IEnumerable<DemoAttribute>
         return union;
     }
 
-    /// <summary>The attribute of a tag; null if there is none.</summary>
+    /// <summary>The attribute of a tag, or null.</summary>
     public DemoAttribute? Find(DemoTag tag) => _attributes.GetValueOrDefault(tag.Number);
 
     /// <inheritdoc/>

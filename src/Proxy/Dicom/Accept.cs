@@ -20,12 +20,12 @@ public sealed class Accept
     public bool IsAbsent => Types.IsEmpty && Refused.IsEmpty;
 
     /// <summary>Reads an <c>Accept</c> header. Elements that are not media types are ignored (PS3.18 §8.7.7).</summary>
-    /// <param name="header">The header as one list; null when there is none.</param>
+    /// <param name="header">The header as one list, or null.</param>
     public static Accept Parse(string? header) => Parse(null, header);
 
     /// <summary>Reads the <c>accept</c> query parameter (PS3.18 §8.3.3.1) and the header.</summary>
-    /// <param name="query">The values of the query parameter as one list; null when there is none.</param>
-    /// <param name="header">The header as one list; null when there is none.</param>
+    /// <param name="query">The values of the query parameter as one list, or null.</param>
+    /// <param name="header">The header as one list, or null.</param>
     public static Accept Parse(string? query, string? header)
     {
         var types = ImmutableArray.CreateBuilder<AcceptedType>();

@@ -130,7 +130,7 @@ public sealed class Dataset(ReadOnlyMemory<byte> json, ImmutableArray<Dataset.At
         return null;
     }
 
-    /// <summary>Moves the reader past the <c>[</c> of <c>"Value":[</c>; false when there is none.</summary>
+    /// <summary>Moves the reader past the <c>[</c> of <c>"Value":[</c>; false if it is missing.</summary>
     private static bool TryEnterValues(ref Utf8JsonReader reader)
     {
         reader.Read();

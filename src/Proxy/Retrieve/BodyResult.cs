@@ -5,7 +5,7 @@ using Proxy.Operations;
 namespace Proxy.Retrieve;
 
 /// <summary>A body for a client, cached or in flight. Without a body and without failures, no backend has it.</summary>
-/// <param name="Body">The body; null when there is none.</param>
+/// <param name="Body">The body, or null.</param>
 /// <param name="Status">Where the body came from.</param>
 /// <param name="Failures">The backends that failed, when there is no body.</param>
 public sealed record BodyResult(IBody? Body, CacheStatus Status, IReadOnlyList<BackendFailure> Failures) : IDisposable

@@ -64,7 +64,7 @@ public sealed class PackedFrames(MemoryTier memory, ILogger<PackedFrames> log) :
             Length: >= MinBytes and <= MaxBytes
         };
 
-    /// <summary>The compressed answer made from exactly this body; null when there is none yet.</summary>
+    /// <summary>The compressed answer made from exactly this body, or null before it is made.</summary>
     public Packed? Find(Key key, IBody body) =>
         memory.TryFind<Packed>(key, out var packed) && packed.Stored == body.Stored && packed.Head == body.Head ? packed : null;
 

@@ -23,7 +23,7 @@ public sealed class RequestPlan(Negotiation negotiation, ImmutableArray<BodyForm
     private Queue<BodyFormat>? _alone;
     private bool _askedTogether;
 
-    /// <summary>The next request; null when there is none.</summary>
+    /// <summary>The next request, or null.</summary>
     /// <param name="failure">The failure of the previous request; null for the first request.</param>
     public RequestedForms? Next(BackendFailure? failure)
     {

@@ -11,7 +11,7 @@ using Proxy.Wire;
 namespace Proxy.Retrieve;
 
 /// <summary>The metadata of one series and its origin. Without metadata and without failures, no backend has the series.</summary>
-/// <param name="Metadata">All instances of the series as one backend gave them; null when there is none.</param>
+/// <param name="Metadata">All instances of the series as one backend gave them, or null.</param>
 /// <param name="Backend">The backend of the metadata.</param>
 /// <param name="Asked">The time at which the backend gave or confirmed the metadata.</param>
 /// <param name="Status">Whether the metadata comes from the store or from a request.</param>
@@ -144,7 +144,7 @@ public sealed class SeriesReader(
         int GetCount(SeriesList list) => list.FindSeries(series)!.Count;
     }
 
-    /// <summary>All metadata of the series from one backend; null when there is none, with the failure added to the list.</summary>
+    /// <summary>All metadata of the series from one backend. On failure null, and the failure is added to the list.</summary>
     private async Task<SeriesResult?> TryReadAsync(
         SeriesList list, SeriesPath path, bool bypassCache, bool isPrefetch, List<BackendFailure> failures, CancellationToken cancellation)
     {

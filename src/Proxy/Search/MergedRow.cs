@@ -77,7 +77,7 @@ public sealed record MergedRow(Uid Uid, ImmutableArray<SourceRow> Sources, Immut
     public string? FindString(Tag tag) =>
         Changes.TryGetValue(tag, out var change) ? Dataset.ReadStrings(change).FirstOrDefault(v => v is not null) : Dataset.FindString(tag);
 
-    /// <summary>The first value as an integer; null when there is none.</summary>
+    /// <summary>The first value as an integer, or null.</summary>
     public int? FindInt(Tag tag) =>
         int.TryParse(FindString(tag), NumberStyles.Integer, CultureInfo.InvariantCulture, out var value) ? value : null;
 

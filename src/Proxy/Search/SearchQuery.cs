@@ -20,8 +20,8 @@ public enum SearchLevel
 
 /// <summary>A QIDO-RS search in one canonical form (PS3.18 §8.3.4).</summary>
 /// <param name="Level">The kind of the rows.</param>
-/// <param name="Study">The study in the path; null when there is none.</param>
-/// <param name="Series">The series in the path; null when there is none.</param>
+/// <param name="Study">The study in the path, or null.</param>
+/// <param name="Series">The series in the path, or null.</param>
 /// <param name="Matches">The match attributes by their path of tags, each with its name as the client wrote it and its value.</param>
 /// <param name="IncludeFields">Further attributes that the client requests, as paths of tags.</param>
 /// <param name="IncludesAll"><c>includefield=all</c>.</param>

@@ -34,7 +34,7 @@ public sealed record BulkDataPath(string Backend, string Resource, string Rest)
     /// <summary>Path and query below the backend's DICOMweb root.</summary>
     public string Path => Rest[0] == BelowRoot ? Rest[1..] : $"{Resource}/{Rest.TrimStart(StudyRelative)}";
 
-    /// <summary>The second meaning of a relative URI, requested when the first is not found; null when there is none.</summary>
+    /// <summary>The second meaning of a relative URI, requested when the first is not found. Null for one meaning only.</summary>
     public string? StudyPath => Rest[0] == StudyRelative ? $"{string.Join('/', Resource.Split('/')[..2])}/{Rest[1..]}" : null;
 
     /// <summary>The item's name in the cache, below its study: removing the study, series or instance removes it too.</summary>

@@ -5,7 +5,7 @@ public sealed class ViewerPicture(Screenshot screen)
 {
     public Screenshot Screen { get; } = screen;
 
-    /// <summary>The number of the displayed instance, read from the mark in the picture; null if there is none.</summary>
+    /// <summary>The number of the displayed instance, read from the mark in the picture, or null.</summary>
     public int? Number => SliceMark.Find(GreyAt);
 
     /// <summary>The grey value on screen at a position of the phantom, both coordinates from -1 to 1.</summary>

@@ -79,7 +79,7 @@ public sealed class DiskLab : IAsyncDisposable
     /// <summary>Adds a prefetched entry.</summary>
     public void AddPrefetched(EntryKey key, int length) => Tier.Add(key, GetEntry(key, length) with { IsPrefetched = true });
 
-    /// <summary>Reads an entry; null when there is none.</summary>
+    /// <summary>Reads an entry, or null.</summary>
     public async Task<byte[]?> ReadAsync(EntryKey key)
     {
         if (await Tier.FindAsync([new(key)], CancellationToken.None) is not { } found) return null;

@@ -26,7 +26,7 @@ internal sealed class BackendAddresses(IEnumerable<Uri> destinations, string roo
         string.Join('|', destinations.OrderByDescending(d => d.AbsolutePath.Length).SelectMany(GetPatterns)),
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant);
 
-    /// <summary>Replaces every address of the backend; returns the same instance when there is none.</summary>
+    /// <summary>Replaces every address of the backend; returns the same instance if no address occurs.</summary>
     public string Rewrite(string text) => _addresses.Replace(text, Replace);
 
     private string Replace(Match match)

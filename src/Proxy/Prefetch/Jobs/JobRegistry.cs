@@ -50,7 +50,7 @@ public sealed class JobRegistry(EventLog events, Counters counters, TimeProvider
         }
     }
 
-    /// <summary>Finds a job; null when there is none with this id.</summary>
+    /// <summary>Finds a job by its id, or null.</summary>
     public JobHandle? Find(string id)
     {
         Expire();
