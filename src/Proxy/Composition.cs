@@ -3,13 +3,16 @@ using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
 using Proxy.Backends;
+using Proxy.Backends.DicomWeb;
 using Proxy.Backends.Health;
+using Proxy.Backends.Queries;
 using Proxy.Backends.Transport;
 using Proxy.Cache;
 using Proxy.Cache.InMemory;
 using Proxy.Cache.OnDisk;
 using Proxy.Disk;
 using Proxy.Events;
+using Proxy.Locating;
 using Proxy.Metadata;
 using Proxy.Metadata.Persistence;
 using Proxy.Operations;
@@ -201,9 +204,9 @@ internal static class Composition
     /// <summary>Maps the same resources at both kinds of root: all backends as one PACS, and each backend alone.</summary>
     public static void MapDicomWeb(this WebApplication app)
     {
-        foreach (var path in (string[])["/dicomweb", $"/backends/{{{RequestScope.BackendName}}}/dicomweb"])
+        foreach (var path in (string[])["/dicomweb", $"/backends/{{{AccessFilter.BackendName}}}/dicomweb"])
         {
-            var root = app.MapGroup(path).AddEndpointFilter(RequestScope.FilterAsync).AddEndpointFilter(StudyLoading.FilterAsync)
+            var root = app.MapGroup(path).AddEndpointFilter(AccessFilter.InvokeAsync).AddEndpointFilter(StudyLoading.FilterAsync)
                 .AddEndpointFilter(ViewerActivityFilter.FilterAsync);
             root.MapSearch();
             root.MapMetadata();

@@ -1,9 +1,9 @@
 using Proxy.Backends;
+using Proxy.Backends.Queries;
 using Proxy.Cache;
 using Proxy.Operations;
 using Proxy.Prefetch;
 using Proxy.Retrieve;
-using Proxy.Search;
 using Proxy.Security;
 
 namespace Proxy;

@@ -85,7 +85,7 @@ internal static class StoreEndpoints
         var json = new ArrayBufferWriter<byte>(instance.Json.Length + 256);
         DicomJsonWriter.Write(
             json, instance.Json.Span,
-            new ClientRoot(context.GetRootAddress(new BackendScope("", [])), tokens, new StudyPath(instance.Path.Study)));
+            new ClientRoot(context.GetRootAddress(new Access("", [])), tokens, new StudyPath(instance.Path.Study)));
         return TypedResults.Bytes(json.WrittenMemory, MediaType.DicomJson);
     }
 }

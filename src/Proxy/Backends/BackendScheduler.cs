@@ -80,13 +80,13 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
     public IDisposable? BeginForeground(string backend, FetchTarget? target) =>
         CurrentPurpose.Value == RequestPurpose.Client ? GetQueue(backend).BeginForeground(target) : null;
 
-    /// <summary>Marks a client's search of all backends of a scope.</summary>
-    /// <param name="scope">The backends of the search.</param>
+    /// <summary>Marks a client's search of all backends that the client may use.</summary>
+    /// <param name="access">The backends of the search.</param>
     /// <param name="study">The study that the search is within; null for none.</param>
-    public IDisposable BeginForeground(BackendScope scope, Uid? study)
+    public IDisposable BeginForeground(Access access, Uid? study)
     {
         FetchTarget? target = study is { } uid ? new(uid) : null;
-        return new ForegroundRequests([.. scope.Backends.Select(backend => BeginForeground(backend.Name, target)).OfType<IDisposable>()]);
+        return new ForegroundRequests([.. access.Backends.Select(backend => BeginForeground(backend.Name, target)).OfType<IDisposable>()]);
     }
 
     /// <summary>Waits for a slot to prefetch from the backend.</summary>

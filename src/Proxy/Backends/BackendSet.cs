@@ -10,13 +10,13 @@ public sealed class BackendSet(IReadOnlyList<BackendOptions> backends)
     private Configured _current = Index(backends);
 
     /// <summary>The lookups that every request needs, built once.</summary>
-    private sealed record Configured(ImmutableDictionary<string, BackendOptions> ByName, BackendScope AsOne);
+    private sealed record Configured(ImmutableDictionary<string, BackendOptions> ByName, Access AsOne);
 
     /// <summary>All backends in order of preference.</summary>
     public IReadOnlyList<BackendOptions> All => AsOne.Backends;
 
     /// <summary>All backends as one PACS.</summary>
-    public BackendScope AsOne => Volatile.Read(ref _current).AsOne;
+    public Access AsOne => Volatile.Read(ref _current).AsOne;
 
     /// <summary>Finds a backend by its name, ignoring case; null when it is not configured.</summary>
     public BackendOptions? Find(string name) => Volatile.Read(ref _current).ByName.GetValueOrDefault(name);

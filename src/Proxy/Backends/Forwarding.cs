@@ -1,3 +1,4 @@
+using Proxy.Backends.DicomWeb;
 using Proxy.Backends.Health;
 using Proxy.Backends.PassThrough;
 using Proxy.Backends.Transport;

@@ -37,17 +37,17 @@ public sealed class PrefetchRuleRunner(
     {
         try
         {
-            var scope = backends.AsOne;
+            var access = backends.AsOne;
             if (rule.Backends.Count > 0)
             {
-                scope = scope with
+                access = access with
                 {
-                    Backends = [.. scope.Backends.Where(b => rule.Backends.Contains(b.Name, StringComparer.OrdinalIgnoreCase))],
+                    Backends = [.. access.Backends.Where(b => rule.Backends.Contains(b.Name, StringComparer.OrdinalIgnoreCase))],
                 };
             }
             var today = DateOnly.FromDateTime(time.GetLocalNow().DateTime);
             var first = today.AddDays(1 - rule.MaxAge);
-            var rows = await search.FindOfDaysAsync(scope, first, today, rule.Modalities, PrefetchPriority.Idle, cancellation);
+            var rows = await search.FindOfDaysAsync(access, first, today, rule.Modalities, PrefetchPriority.Idle, cancellation);
             // Skip studies of live jobs and of listed jobs that completed.
             var known = registry.All.Select(handle => handle.Job)
                 .Where(job => job.IsLive || (job.State == JobState.Done && job.Errors.IsEmpty))

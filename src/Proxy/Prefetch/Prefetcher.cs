@@ -75,23 +75,23 @@ public sealed class Prefetcher : BackgroundService
     }
 
     /// <summary>Records a request within a study; the first one opens it.</summary>
-    public void NoteOpened(Viewer viewer, BackendScope scope, Uid study)
+    public void NoteOpened(Viewer viewer, Access access, Uid study)
     {
         if (!_lists.Open(viewer, study)) return;
-        ReadAhead(scope, study);
-        _ = PlanAsync(viewer, scope, study);
+        ReadAhead(access, study);
+        _ = PlanAsync(viewer, access, study);
     }
 
     /// <summary>Records a search for a study by its UID; OHIF sends it just before it opens the study.</summary>
-    public void NoteSearched(BackendScope scope, Uid study)
+    public void NoteSearched(Access access, Uid study)
     {
-        if (_store.GetStudy(study)?.HasHolder == true) ReadAhead(scope, study);
+        if (_store.GetStudy(study)?.HasHolder == true) ReadAhead(access, study);
     }
 
     /// <summary>Records a frame request.</summary>
-    public void NoteFrame(BackendScope scope, FramePath path)
+    public void NoteFrame(Access access, FramePath path)
     {
-        if (_readAhead.TryGetValue((scope.Name, path.Instance.Study), out var job))
+        if (_readAhead.TryGetValue((access.Name, path.Instance.Study), out var job))
             job.Viewport.Set(path.Instance.Series, path.Instance.Instance, path.Frame);
     }
 
@@ -108,17 +108,17 @@ public sealed class Prefetcher : BackgroundService
     }
 
     // 2
-    private async Task PlanAsync(Viewer viewer, BackendScope scope, Uid study)
+    private async Task PlanAsync(Viewer viewer, Access access, Uid study)
     {
         try
         {
             await Task.Delay(PlanDelay, _time, _stopping);
             if (!_lists.IsOpen(viewer, study)) return;
             var options = _options.Value;
-            PlanNext(viewer, scope, PrefetchPlan.NextStudies(_lists.FindList(viewer, study), study, options.NextStudies));
+            PlanNext(viewer, access, PrefetchPlan.NextStudies(_lists.FindList(viewer, study), study, options.NextStudies));
             if (options.Priors == 0) return;
-            var priors = await _priors.FindAsync(scope, study, options.Priors, _stopping);
-            if (!priors.IsEmpty) _registry.Add(PrefetchReason.Priors, PrefetchPriority.Priors, scope.Name, priors);
+            var priors = await _priors.FindAsync(access, study, options.Priors, _stopping);
+            if (!priors.IsEmpty) _registry.Add(PrefetchReason.Priors, PrefetchPriority.Priors, access.Name, priors);
         }
         catch (OperationCanceledException)
         {
@@ -130,25 +130,25 @@ public sealed class Prefetcher : BackgroundService
         }
     }
 
-    private void PlanNext(Viewer viewer, BackendScope scope, ImmutableArray<Uid> next)
+    private void PlanNext(Viewer viewer, Access access, ImmutableArray<Uid> next)
     {
         // Cancel the job of the previous study, unless another viewer with the same list shares it.
         if (_next.TryRemove(viewer, out var previous) && !previous.Job.StudyUids.SequenceEqual(next) && !_next.Values.Contains(previous))
             previous.Cancel(_time.GetUtcNow(), "another study was opened");
         if (next.IsEmpty) return;
-        var job = _next[viewer] = _registry.Add(PrefetchReason.Next, PrefetchPriority.Next, scope.Name, next);
+        var job = _next[viewer] = _registry.Add(PrefetchReason.Next, PrefetchPriority.Next, access.Name, next);
         // The job may already have been evicted or have ended.
         if (!job.Job.IsLive) _next.TryRemove(new(viewer, job));
     }
 
     /// <summary>Starts read-ahead at once: the viewer's next request may be for the first frame.</summary>
-    private void ReadAhead(BackendScope scope, Uid study)
+    private void ReadAhead(Access access, Uid study)
     {
         if (!_options.Value.SeriesReadAhead) return;
         var job = _readAhead.GetOrAdd(
-            (scope.Name, study), _ => _registry.Add(PrefetchReason.ReadAhead, PrefetchPriority.ReadAhead, scope.Name, [study]));
+            (access.Name, study), _ => _registry.Add(PrefetchReason.ReadAhead, PrefetchPriority.ReadAhead, access.Name, [study]));
         // The job may already have been evicted or have ended.
-        if (!job.Job.IsLive) _readAhead.TryRemove(new((scope.Name, study), job));
+        if (!job.Job.IsLive) _readAhead.TryRemove(new((access.Name, study), job));
     }
 
     // 3

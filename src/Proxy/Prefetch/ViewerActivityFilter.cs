@@ -14,16 +14,16 @@ internal static class ViewerActivityFilter
         var http = context.HttpContext;
         var prefetcher = http.RequestServices.GetRequiredService<Prefetcher>();
         if (!prefetcher.FollowsClients) return await next(context);
-        var scope = http.GetScope();
-        var viewer = Viewer.Identify(http, scope.Name);
+        var access = http.GetAccess();
+        var viewer = Viewer.Identify(http, access.Name);
         if (Uid.TryParse(http.Request.RouteValues["study"] as string, out var study))
         {
-            prefetcher.NoteOpened(viewer, scope, study);
-            if (FindFrame(http, study) is { } frame) prefetcher.NoteFrame(scope, frame);
+            prefetcher.NoteOpened(viewer, access, study);
+            if (FindFrame(http, study) is { } frame) prefetcher.NoteFrame(access, frame);
         }
         else if (Uid.TryParse(http.Request.Query["StudyInstanceUID"].ToString(), out var lookedUp))
         {
-            prefetcher.NoteSearched(scope, lookedUp);
+            prefetcher.NoteSearched(access, lookedUp);
         }
         var result = await next(context);
         if (http.Items[typeof(SearchedStudies)] is SearchedStudies shown) prefetcher.NoteListed(viewer, shown);

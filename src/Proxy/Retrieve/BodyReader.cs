@@ -2,10 +2,10 @@ using System.Net;
 using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Dicom;
+using Proxy.Locating;
 using Proxy.Metadata;
 using Proxy.Operations;
 using Proxy.Retrieve.Checks;
-using Proxy.Search;
 
 namespace Proxy.Retrieve;
 
@@ -30,7 +30,7 @@ public sealed class BodyReader(
         Accept.Parse($"multipart/related; type=\"{BodyFormat.Dicom}\""));
 
     /// <summary>The requested body with its acceptable forms, and the backends that were tried for it.</summary>
-    private sealed record Wanted(BackendScope Scope, BodyPath Body, Negotiation Negotiation, Placement Placement)
+    private sealed record Wanted(Access Scope, BodyPath Body, Negotiation Negotiation, Placement Placement)
     {
         public InstancePath Path => Body.Path;
 
@@ -43,22 +43,22 @@ public sealed class BodyReader(
     }
 
     /// <summary>Reads a frame or an instance for a client.</summary>
-    /// <param name="scope">The backends that the client may use.</param>
+    /// <param name="access">The backends that the client may use.</param>
     /// <param name="path">The instance, or the instance of the frame.</param>
     /// <param name="frame">The frame number, from 1; null for the instance itself.</param>
     /// <param name="negotiation">The forms that the client accepts; at least one.</param>
     /// <param name="placement">The tiers to store a fetched body in.</param>
     /// <param name="cancellation">Cancelled when the client disconnects.</param>
     public async Task<BodyResult> ReadAsync(
-        BackendScope scope, InstancePath path, int? frame, Negotiation negotiation, Placement placement, CancellationToken cancellation)
+        Access access, InstancePath path, int? frame, Negotiation negotiation, Placement placement, CancellationToken cancellation)
     {
         // Pixels never change under their UID, but the series may have been removed.
-        var known = await lists.RevalidateAsync(scope, path.Study, cancellation);
-        var wanted = new Wanted(scope, new(path, frame), negotiation, placement);
+        var known = await lists.RevalidateAsync(access, path.Study, cancellation);
+        var wanted = new Wanted(access, new(path, frame), negotiation, placement);
         if (await TryHoldersAsync(wanted, FindHolders(known), cancellation) is { } body) return MarkRequested(body);
-        var places = await lists.LocateAsync(scope, path.Study, returnEarly: true, bypassCache: false, cancellation);
+        var places = await lists.LocateAsync(access, path.Study, returnEarly: true, bypassCache: false, cancellation);
         wanted.Failures.AddRange(places.Failures.ExceptBy(wanted.Failures.Select(f => f.Backend), f => f.Backend));
-        var unlisted = SeriesReader.GetUnlisted(places, scope, path.Series).Select(l => l.Backend);
+        var unlisted = SeriesReader.GetUnlisted(places, access, path.Series).Select(l => l.Backend);
         return await TryHoldersAsync(wanted, [.. FindHolders(places.Study), .. unlisted], cancellation) is { } found
             ? MarkRequested(found)
             : BodyResult.None(wanted.Failures);
@@ -69,7 +69,7 @@ public sealed class BodyReader(
             return result;
         }
 
-        List<string> FindHolders(Study? study) => [.. series.GetHolders(study, scope, path.Series).Select(l => l.Backend)];
+        List<string> FindHolders(Study? study) => [.. series.GetHolders(study, access, path.Series).Select(l => l.Backend)];
     }
 
     /// <summary>Reads an instance from one backend only, for a client that already has objects of the series from it.</summary>
@@ -90,11 +90,11 @@ public sealed class BodyReader(
     }
 
     /// <summary>True when the metadata in the store shows that the instance lacks one of these frames. No backend is asked.</summary>
-    /// <param name="scope">The backends that the client may use.</param>
+    /// <param name="access">The backends that the client may use.</param>
     /// <param name="path">The instance.</param>
     /// <param name="frames">The frame numbers, from 1.</param>
-    public bool LacksFrame(BackendScope scope, InstancePath path, IReadOnlyList<int> frames) =>
-        series.GetHolders(store.GetStudy(path.Study), scope, path.Series).FirstOrDefault() is { } owner
+    public bool LacksFrame(Access access, InstancePath path, IReadOnlyList<int> frames) =>
+        series.GetHolders(store.GetStudy(path.Study), access, path.Series).FirstOrDefault() is { } owner
         && pixels.Find(owner.Backend, path) is { } described && frames.Any(number => !described.HasFrame(number));
 
     /// <summary>True when a backend's frame as stored, or its instance, is cached.</summary>

@@ -1,7 +1,7 @@
 using Proxy.Backends;
 using Proxy.Dicom;
+using Proxy.Locating;
 using Proxy.Operations;
-using Proxy.Search;
 using Proxy.Wire;
 
 namespace Proxy.Retrieve;
@@ -25,9 +25,9 @@ internal static class BulkDataEndpoints
         HttpContext context, BackendSet backends, BulkDataReader reader, BulkTokens tokens, SeriesListReader lists, TimeProvider time,
         string holder, string? token)
     {
-        var scope = context.GetScope();
+        var access = context.GetAccess();
         if (!context.TryReadUids(out var study, out var series, out var instance, out var problem)) return problem;
-        if (!scope.Has(holder) || backends.Find(holder) is not { } backend)
+        if (!access.Has(holder) || backends.Find(holder) is not { } backend)
             return Problems.NotFound("No backend of that name serves bulk data here.");
         if (string.IsNullOrEmpty(token))
             return Problems.NotFound("The backend named a location outside its DICOMweb root, which the proxy does not follow.");
@@ -38,7 +38,7 @@ internal static class BulkDataEndpoints
 
         var started = time.GetTimestamp();
         // If the series was removed at its backend, this removes its cached entries too.
-        await lists.RevalidateAsync(scope, study!.Value, context.RequestAborted);
+        await lists.RevalidateAsync(access, study!.Value, context.RequestAborted);
         using var result = await reader.ReadAsync(backend, item, context.RequestAborted);
         if (result.Failures.Count > 0) return result.Failures.ToProblem();
         if (result.Body is not { } body) return Problems.NotFound("The backend does not have this bulk data.");

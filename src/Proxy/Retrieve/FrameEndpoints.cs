@@ -17,7 +17,7 @@ internal static class FrameEndpoints
     private static async Task<IResult> AnswerAsync(
         HttpContext context, BodyReader reader, PackedFrames packedFrames, Reloadable<CacheOptions> cache, TimeProvider time, string frames)
     {
-        var scope = context.GetScope();
+        var access = context.GetAccess();
         if (!context.TryReadUids(out var study, out var series, out var instance, out var problem)) return problem;
         if (!TryReadFrames(frames, out var numbers))
             return Problems.BadParameter(
@@ -29,7 +29,7 @@ internal static class FrameEndpoints
         var path = new InstancePath(study!.Value, series!.Value, instance!.Value);
         var started = time.GetTimestamp();
         // Check the whole list first: a missing frame cannot become a 404 after the first part was sent.
-        if (numbers.Count > 1 && reader.LacksFrame(scope, path, numbers)) return Problems.NotFound("The instance has no such frame.");
+        if (numbers.Count > 1 && reader.LacksFrame(access, path, numbers)) return Problems.NotFound("The instance has no such frame.");
         var first = await ReadAsync(0);
         using (first)
         {
@@ -41,11 +41,11 @@ internal static class FrameEndpoints
             response.Headers.Vary = "Accept, Accept-Encoding";
             if (body.Stored is { } stored) response.SetAge(Metadata.Freshness.GetAge(stored, time.GetUtcNow()));
             else response.SetServerTiming(time.GetElapsedTime(started));
-            var root = $"{context.GetRootAddress(scope)}/{path}/frames/";
+            var root = $"{context.GetRootAddress(access)}/{path}/frames/";
             if (numbers.Count > 1)
             {
                 var all = BodyTag.Create(
-                    $"{first.Backend} {scope.Path}/{path}/frames/{frames} {body.Head.TransferSyntax} {negotiation.Name}",
+                    $"{first.Backend} {access.Path}/{path}/frames/{frames} {body.Head.TransferSyntax} {negotiation.Name}",
                     isMultipart: true);
                 if (!context.IsNotModified(all.Plain))
                     await MultipartAnswer.WriteManyAsync(context, body, numbers.Count, ReadAsync, index => root + numbers[index]);
@@ -54,7 +54,7 @@ internal static class FrameEndpoints
             var isMultipart = negotiation.Choose(body.Head)!.IsMultipart;
             var location = root + numbers[0];
             var tag = BodyTag.Create(
-                $"{first.Backend} {scope.Path}/{path}/frames/{numbers[0]} {Wrapping.GetContentType(body.Head)}", body, isMultipart);
+                $"{first.Backend} {access.Path}/{path}/frames/{numbers[0]} {Wrapping.GetContentType(body.Head)}", body, isMultipart);
             var wrapping = isMultipart ? Wrapping.Multipart(body.Head, location) : Wrapping.None(body.Head);
             var coding = cache.Value.PacksFrames && PackedFrames.CanPack(body.Head) ? context.Request.ChooseCoding() : Coding.Identity;
             if (coding != Coding.Identity && tag is { } name)
@@ -65,7 +65,7 @@ internal static class FrameEndpoints
         }
 
         Task<BodyResult> ReadAsync(int index) =>
-            reader.ReadAsync(scope, path, numbers[index], negotiation, Placement.MemoryAndDisk, context.RequestAborted);
+            reader.ReadAsync(access, path, numbers[index], negotiation, Placement.MemoryAndDisk, context.RequestAborted);
     }
 
     private static async Task AnswerPackedAsync(

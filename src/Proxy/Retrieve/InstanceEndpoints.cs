@@ -1,8 +1,8 @@
 using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Dicom;
+using Proxy.Locating;
 using Proxy.Operations;
-using Proxy.Search;
 
 namespace Proxy.Retrieve;
 
@@ -33,15 +33,15 @@ internal static class InstanceEndpoints
     public static async Task<IResult> AnswerInstanceAsync(
         HttpContext context, BodyReader reader, TimeProvider time, InstancePath path, Negotiation negotiation)
     {
-        var scope = context.GetScope();
-        using var result = await reader.ReadAsync(scope, path, frame: null, negotiation, Placement.MemoryAndDisk, context.RequestAborted);
+        var access = context.GetAccess();
+        using var result = await reader.ReadAsync(access, path, frame: null, negotiation, Placement.MemoryAndDisk, context.RequestAborted);
         if (result.Body is not { } body) return NotFound(result);
         SetHeaders(context, result, body, time, isStored: true);
         var isMultipart = negotiation.Choose(body.Head)!.IsMultipart;
-        var tag = BodyTag.Create($"{result.Backend} {scope.Path}/{path} {Wrapping.GetContentType(body.Head)}", body, isMultipart);
+        var tag = BodyTag.Create($"{result.Backend} {access.Path}/{path} {Wrapping.GetContentType(body.Head)}", body, isMultipart);
         if (context.IsNotModified(tag?.Plain)) return Results.Empty;
         await MultipartAnswer.WriteOneAsync(
-            context, isMultipart ? Wrapping.Multipart(body.Head, $"{context.GetRootAddress(scope)}/{path}") : Wrapping.None(body.Head),
+            context, isMultipart ? Wrapping.Multipart(body.Head, $"{context.GetRootAddress(access)}/{path}") : Wrapping.None(body.Head),
             body);
         return Results.Empty;
     }
@@ -53,7 +53,7 @@ internal static class InstanceEndpoints
         var negotiation = Negotiation.ForInstances(context.Request).MultipartOnly();
         if (negotiation.Forms.IsEmpty) return NotAcceptable();
         var path = new SeriesPath(study!.Value, series!.Value);
-        var result = await seriesReader.ReadAsync(context.GetScope(), path, bypassCache: false, context.RequestAborted);
+        var result = await seriesReader.ReadAsync(context.GetAccess(), path, bypassCache: false, context.RequestAborted);
         if (result.Metadata is not { } metadata)
             return result.Failures.Count > 0 ? result.Failures.ToProblem() : Problems.NotFound("No backend holds this series.");
         return await AnswerAsync(context, bodies, time, [new(result.Backend, path, [.. metadata.Uids])], negotiation);
@@ -70,10 +70,10 @@ internal static class InstanceEndpoints
         if (!context.TryReadUids(out var uid, out _, out _, out var problem)) return problem;
         var negotiation = Negotiation.ForInstances(context.Request).MultipartOnly();
         if (negotiation.Forms.IsEmpty) return NotAcceptable();
-        var (scope, study, stopped) = (context.GetScope(), uid!.Value, context.RequestAborted);
-        var places = await lists.LocateAsync(scope, study, returnEarly: false, bypassCache: false, stopped);
+        var (access, study, stopped) = (context.GetAccess(), uid!.Value, context.RequestAborted);
+        var places = await lists.LocateAsync(access, study, returnEarly: false, bypassCache: false, stopped);
         var contents = await StudyContents.ReadAsync(
-            places, scope, series => seriesReader.ReadAsync(scope, new(study, series), bypassCache: false, stopped),
+            places, access, series => seriesReader.ReadAsync(access, new(study, series), bypassCache: false, stopped),
             (series, result) => bodies.HasAllAsync(GetInstances(series, result), negotiation, stopped));
         if (contents.FindProblem(options.Value) is { } failed) return failed;
         return await AnswerAsync(
@@ -87,14 +87,14 @@ internal static class InstanceEndpoints
         HttpContext context, SeriesBodies bodies, TimeProvider time, IReadOnlyList<SeriesInstances> series, Negotiation negotiation,
         Action<HttpResponse>? warn = null)
     {
-        var scope = context.GetScope();
-        await using var parts = bodies.ReadAsync(scope, series, negotiation, context.RequestAborted)
+        var access = context.GetAccess();
+        await using var parts = bodies.ReadAsync(access, series, negotiation, context.RequestAborted)
             .GetAsyncEnumerator(context.RequestAborted);
         if (!await parts.MoveNextAsync()) return Problems.NotFound("No backend holds an instance of this study or series.");
         if (parts.Current.Result.Body is not { } body) return NotFound(parts.Current.Result);
         SetHeaders(context, parts.Current.Result, body, time, isStored: false);
         warn?.Invoke(context.Response);
-        var root = context.GetRootAddress(scope);
+        var root = context.GetRootAddress(access);
         await MultipartAnswer.WriteAllAsync(context, parts, path => $"{root}/{path}");
         return Results.Empty;
     }

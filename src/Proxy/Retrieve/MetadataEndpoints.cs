@@ -1,9 +1,9 @@
 using System.Buffers;
 using Proxy.Backends;
 using Proxy.Dicom;
+using Proxy.Locating;
 using Proxy.Metadata;
 using Proxy.Operations;
-using Proxy.Search;
 using Proxy.Wire;
 
 namespace Proxy.Retrieve;
@@ -26,9 +26,9 @@ internal static class MetadataEndpoints
     private static async Task<IResult> AnswerSeriesAsync(
         HttpContext context, SeriesReader reader, ReadyMetadata ready, BulkTokens tokens, TimeProvider time)
     {
-        if (TryRead(context, out var scope, out var study, out var series, out var instance) is { } problem) return problem;
+        if (TryRead(context, out var access, out var study, out var series, out var instance) is { } problem) return problem;
         var started = time.GetTimestamp();
-        var result = await reader.ReadAsync(scope, new(study, series!.Value), context.Request.BypassesCache(), context.RequestAborted);
+        var result = await reader.ReadAsync(access, new(study, series!.Value), context.Request.BypassesCache(), context.RequestAborted);
         if (result.Metadata is not { } metadata) return NotFound(result.Failures);
         if (instance is { } one && !metadata.Has(one)) return Problems.NotFound("The series has no such instance.");
 
@@ -38,7 +38,7 @@ internal static class MetadataEndpoints
         WarnOfOmissions(context.Response, [metadata]);
         var hash = metadata.Hash ^ tokens.KeyId;
         if (context.IsNotModified($"W/\"{hash:x}{(instance is null ? "" : "-" + instance)}\"")) return Results.Empty;
-        var key = new ReadyMetadata.Key(hash, instance, context.GetRootAddress(scope), context.Request.ChooseCoding());
+        var key = new ReadyMetadata.Key(hash, instance, context.GetRootAddress(access), context.Request.ChooseCoding());
         await SendReadyAsync(context, ready, () => Write([metadata], instance, new(key.Root, tokens, new StudyPath(study))), key);
         return Results.Empty;
     }
@@ -78,13 +78,13 @@ internal static class MetadataEndpoints
         HttpContext context, SeriesReader reader, SeriesListReader lists, ReadyMetadata ready, BulkTokens tokens,
         Reloadable<RetrieveOptions> options, TimeProvider time)
     {
-        if (TryRead(context, out var scope, out var study, out _, out _) is { } problem) return problem;
+        if (TryRead(context, out var access, out var study, out _, out _) is { } problem) return problem;
         var started = time.GetTimestamp();
         var bypassCache = context.Request.BypassesCache();
-        var places = await lists.LocateAsync(scope, study, returnEarly: false, bypassCache, context.RequestAborted);
+        var places = await lists.LocateAsync(access, study, returnEarly: false, bypassCache, context.RequestAborted);
         // Metadata is in the store, so a series whose holders fail is served stale.
         var contents = await StudyContents.ReadAsync(
-            places, scope, uid => reader.ReadAsync(scope, new(study, uid), bypassCache, context.RequestAborted),
+            places, access, uid => reader.ReadAsync(access, new(study, uid), bypassCache, context.RequestAborted),
             (_, _) => Task.FromResult(true));
         if (contents.FindProblem(options.Value) is { } failed) return failed;
         var series = contents.Series.Select(s => s.Result).ToList();
@@ -97,7 +97,7 @@ internal static class MetadataEndpoints
         // A study with one series has the hash of that series, and the same text.
         var hash = metadata.Aggregate(UInt128.Zero, (sum, m) => unchecked(sum * 31 + m.Hash)) ^ tokens.KeyId;
         if (context.IsNotModified($"W/\"{hash:x}\"")) return Results.Empty;
-        var key = new ReadyMetadata.Key(hash, null, context.GetRootAddress(scope), context.Request.ChooseCoding());
+        var key = new ReadyMetadata.Key(hash, null, context.GetRootAddress(access), context.Request.ChooseCoding());
         if (metadata.Sum(m => (long)m.TextBytes) <= MaxReadyBytes) await SendReadyAsync(context, ready, WriteAll, key);
         else await SendPassingAsync(context, WriteAll, key.Coding);
         return Results.Empty;
@@ -105,9 +105,9 @@ internal static class MetadataEndpoints
         IEnumerable<ReadOnlyMemory<byte>> WriteAll() => Write(metadata, null, new(key.Root, tokens, new StudyPath(study)));
     }
 
-    private static IResult? TryRead(HttpContext context, out BackendScope scope, out Uid study, out Uid? series, out Uid? instance)
+    private static IResult? TryRead(HttpContext context, out Access access, out Uid study, out Uid? series, out Uid? instance)
     {
-        scope = context.GetScope();
+        access = context.GetAccess();
         var isValid = context.TryReadUids(out var uid, out series, out instance, out var problem);
         study = uid ?? default;
         if (!isValid) return problem;

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Runtime.CompilerServices;
 using Proxy.Backends;
+using Proxy.Backends.DicomWeb;
 using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Operations;

@@ -35,12 +35,12 @@ public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, Cach
 
     /// <summary>Reads all instances of several series, one series after the other.</summary>
     public async IAsyncEnumerable<InstancePart> ReadAsync(
-        BackendScope scope, IReadOnlyList<SeriesInstances> series, Negotiation negotiation,
+        Access access, IReadOnlyList<SeriesInstances> series, Negotiation negotiation,
         [EnumeratorCancellation] CancellationToken cancellation)
     {
         foreach (var whole in series)
         {
-            await foreach (var part in ReadAsync(scope, whole, negotiation, cancellation)) yield return part;
+            await foreach (var part in ReadAsync(access, whole, negotiation, cancellation)) yield return part;
         }
     }
 
@@ -49,7 +49,7 @@ public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, Cach
         await CountMissingAsync(series, negotiation, max: 0, cancellation) == 0;
 
     private async IAsyncEnumerable<InstancePart> ReadAsync(
-        BackendScope scope, SeriesInstances series, Negotiation negotiation, [EnumeratorCancellation] CancellationToken cancellation)
+        Access access, SeriesInstances series, Negotiation negotiation, [EnumeratorCancellation] CancellationToken cancellation)
     {
         var left = series.Instances.ToList();
         var owner = backends.Find(series.Backend);
@@ -70,7 +70,7 @@ public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, Cach
         if (source is null && left.Count > 0)
         {
             var path = new InstancePath(series.Path.Study, series.Path.Series, left[0]);
-            var first = await reader.ReadAsync(scope, path, frame: null, negotiation, Placement.DiskOnly, cancellation);
+            var first = await reader.ReadAsync(access, path, frame: null, negotiation, Placement.DiskOnly, cancellation);
             source = backends.Find(first.Backend);
             left.RemoveAt(0);
             yield return new(path, first);

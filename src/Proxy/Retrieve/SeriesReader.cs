@@ -1,11 +1,12 @@
 using System.Net;
 using Proxy.Backends;
+using Proxy.Backends.DicomWeb;
 using Proxy.Backends.Health;
 using Proxy.Cache;
 using Proxy.Dicom;
+using Proxy.Locating;
 using Proxy.Metadata;
 using Proxy.Operations;
-using Proxy.Search;
 using Proxy.Wire;
 
 namespace Proxy.Retrieve;
@@ -46,29 +47,29 @@ public sealed class SeriesReader(
     private readonly SingleFlight<(string Backend, SeriesPath Path, bool BypassCache), BackendAnswer<PackedInstances>> _inFlight = new();
 
     /// <summary>Reads the metadata of a series for a client.</summary>
-    public async Task<SeriesResult> ReadAsync(BackendScope scope, SeriesPath path, bool bypassCache, CancellationToken cancellation)
+    public async Task<SeriesResult> ReadAsync(Access access, SeriesPath path, bool bypassCache, CancellationToken cancellation)
     {
-        var result = await FindAsync(scope, path, bypassCache, cancellation);
+        var result = await FindAsync(access, path, bypassCache, cancellation);
         if (result.Metadata is null || !store.MarkMetadataRequested(result.Backend, path)) return result;
         // A prefetch sets no owner; the first client that reads the prefetched metadata does.
-        if (result.Status != CacheStatus.Stale) SetOwner(scope, result.Backend, path);
+        if (result.Status != CacheStatus.Stale) SetOwner(access, result.Backend, path);
         return result with { IsPrefetched = true };
     }
 
     /// <summary>Fetches metadata before a client requests it: it raises no event and sets no owner.</summary>
-    public Task<SeriesResult> PrefetchAsync(BackendScope scope, SeriesPath path, CancellationToken cancellation) =>
-        RefreshAsync(scope, path, bypassCache: false, isPrefetch: true, cancellation);
+    public Task<SeriesResult> PrefetchAsync(Access access, SeriesPath path, CancellationToken cancellation) =>
+        RefreshAsync(access, path, bypassCache: false, isPrefetch: true, cancellation);
 
-    private async Task<SeriesResult> FindAsync(BackendScope scope, SeriesPath path, bool bypassCache, CancellationToken cancellation)
+    private async Task<SeriesResult> FindAsync(Access access, SeriesPath path, bool bypassCache, CancellationToken cancellation)
     {
         // 1
-        if (!bypassCache && FindFresh(scope, path) is { } fresh) return fresh;
+        if (!bypassCache && FindFresh(access, path) is { } fresh) return fresh;
 
         // 2
-        if (bypassCache || FindStale(scope, path, []) is not { } stale)
-            return await RefreshAsync(scope, path, bypassCache, isPrefetch: false, cancellation);
+        if (bypassCache || FindStale(access, path, []) is not { } stale)
+            return await RefreshAsync(access, path, bypassCache, isPrefetch: false, cancellation);
         var refreshing = CurrentPurpose.RunAsync(
-            RequestPurpose.Revalidation, () => RefreshAsync(scope, path, bypassCache, isPrefetch: false, CancellationToken.None));
+            RequestPurpose.Revalidation, () => RefreshAsync(access, path, bypassCache, isPrefetch: false, CancellationToken.None));
         await Task.WhenAny(refreshing, Task.Delay(MaxRevalidationWait, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
         if (refreshing.IsCompleted) return await refreshing;
@@ -78,19 +79,19 @@ public sealed class SeriesReader(
         return stale;
     }
 
-    /// <summary>The holders of a series within a scope, its owner first.</summary>
-    public IEnumerable<SeriesList> GetHolders(Study? study, BackendScope scope, Uid series) =>
-        study?.GetHolders(series, backends.GetPreference).Where(list => scope.Has(list.Backend)) ?? [];
+    /// <summary>The holders of a series that the client may use, its owner first.</summary>
+    public IEnumerable<SeriesList> GetHolders(Study? study, Access access, Uid series) =>
+        study?.GetHolders(series, backends.GetPreference).Where(list => access.Has(list.Backend)) ?? [];
 
     /// <summary>
     /// The backends that may hold a series although their lists do not name it: they support no search, or no search for series.
     /// </summary>
-    public static IEnumerable<SeriesList> GetUnlisted(StudyHolders places, BackendScope scope, Uid series)
+    public static IEnumerable<SeriesList> GetUnlisted(StudyHolders places, Access access, Uid series)
     {
         var withoutSeriesSearch = places.Study?.SeriesLists.Values.Where(list => list.IsUnlisted && !places.HasFailed(list.Backend)) ?? [];
         var withoutSearch = places.Failures.Where(f => f.Status == HttpStatusCode.NotFound)
             .Select(f => places.Study?.GetList(f.Backend) ?? new SeriesList(f.Backend));
-        return withoutSeriesSearch.Concat(withoutSearch).Where(list => list.FindSeries(series) is null && scope.Has(list.Backend));
+        return withoutSeriesSearch.Concat(withoutSearch).Where(list => list.FindSeries(series) is null && access.Has(list.Backend));
     }
 
     /// <summary>
@@ -106,31 +107,31 @@ public sealed class SeriesReader(
     }
 
     /// <summary>Binds a series to the backend that gave it. The root of a single backend says nothing about the others.</summary>
-    public void SetOwner(BackendScope scope, string backend, SeriesPath path)
+    public void SetOwner(Access access, string backend, SeriesPath path)
     {
-        if (scope.IsAll) store.SetOwner(backend, path);
+        if (access.IsAll) store.SetOwner(backend, path);
     }
 
     private async Task<SeriesResult> RefreshAsync(
-        BackendScope scope, SeriesPath path, bool bypassCache, bool isPrefetch, CancellationToken cancellation)
+        Access access, SeriesPath path, bool bypassCache, bool isPrefetch, CancellationToken cancellation)
     {
         // 3
-        var places = await lists.LocateAsync(scope, path.Study, returnEarly: true, bypassCache, cancellation, isPrefetch);
+        var places = await lists.LocateAsync(access, path.Study, returnEarly: true, bypassCache, cancellation, isPrefetch);
         var failures = places.Failures.ToList();
-        foreach (var list in OrderCandidates(places, scope, path.Series))
+        foreach (var list in OrderCandidates(places, access, path.Series))
         {
             if (await TryReadAsync(list, path, bypassCache, isPrefetch, failures, cancellation) is not { } result) continue;
-            if (!isPrefetch) SetOwner(scope, list.Backend, path);
+            if (!isPrefetch) SetOwner(access, list.Backend, path);
             return result;
         }
         // 6
-        return FindStale(scope, path, failures) ?? new(null, "", default, CacheStatus.Miss, failures);
+        return FindStale(access, path, failures) ?? new(null, "", default, CacheStatus.Miss, failures);
     }
 
     /// <summary>The backends that may be asked for the series, the new owner first.</summary>
-    private List<SeriesList> OrderCandidates(StudyHolders places, BackendScope scope, Uid series)
+    private List<SeriesList> OrderCandidates(StudyHolders places, Access access, Uid series)
     {
-        var holders = GetHolders(places.Study, scope, series).Where(list => !places.HasFailed(list.Backend)).ToList();
+        var holders = GetHolders(places.Study, access, series).Where(list => !places.HasFailed(list.Backend)).ToList();
         if (holders.Count > 1)
         {
             var owner = holders[0];
@@ -139,7 +140,7 @@ public sealed class SeriesReader(
             if (GetCount(best) > GetCount(owner) || states.IsSteady(best.Backend, places.Study!.Uid))
                 holders = [best, .. holders.Where(l => l != best)];
         }
-        return [.. holders, .. GetUnlisted(places, scope, series)];
+        return [.. holders, .. GetUnlisted(places, access, series)];
 
         int GetCount(SeriesList list) => list.FindSeries(series)!.Count;
     }
@@ -180,9 +181,9 @@ public sealed class SeriesReader(
     }
 
     /// <summary>Fresh metadata from the store; null when a backend must be asked.</summary>
-    public SeriesResult? FindFresh(BackendScope scope, SeriesPath path)
+    public SeriesResult? FindFresh(Access access, SeriesPath path)
     {
-        var owner = GetHolders(store.GetStudy(path.Study), scope, path.Series).FirstOrDefault();
+        var owner = GetHolders(store.GetStudy(path.Study), access, path.Series).FirstOrDefault();
         return owner?.FindSeries(path.Series) is { } series && IsFresh(series)
             ? new(series.Metadata, owner.Backend, series.MetadataConfirmedAt, CacheStatus.Hit, [])
             : null;
@@ -191,8 +192,8 @@ public sealed class SeriesReader(
     private bool IsFresh(Series series) =>
         series.IsMetadataFresh(cache.Value.MetadataFreshness, time.GetUtcNow()) && series.IsMetadataComplete;
 
-    private SeriesResult? FindStale(BackendScope scope, SeriesPath path, List<BackendFailure> failures) =>
-        (from list in GetHolders(store.GetStudy(path.Study), scope, path.Series)
+    private SeriesResult? FindStale(Access access, SeriesPath path, List<BackendFailure> failures) =>
+        (from list in GetHolders(store.GetStudy(path.Study), access, path.Series)
          let series = list.FindSeries(path.Series)!
          where series.IsMetadataFresh(cache.Value.MetadataMaxStale, time.GetUtcNow())
          select new SeriesResult(series.Metadata, list.Backend, series.MetadataConfirmedAt, CacheStatus.Stale, failures)).FirstOrDefault();

@@ -1,7 +1,7 @@
 using Proxy.Backends;
 using Proxy.Dicom;
+using Proxy.Locating;
 using Proxy.Operations;
-using Proxy.Search;
 
 namespace Proxy.Retrieve;
 
@@ -15,15 +15,15 @@ public sealed record StudyContents(
 {
     /// <summary>Reads the series of a study and separates the available from the missing.</summary>
     /// <param name="places">The series lists of the study and the backends that failed.</param>
-    /// <param name="scope">The backends that the client may use.</param>
+    /// <param name="access">The backends that the client may use.</param>
     /// <param name="read">Reads the metadata of one series.</param>
     /// <param name="hasBodies">Decides whether all instances of a series are cached; called only when its holders failed.</param>
     public static async Task<StudyContents> ReadAsync(
-        StudyHolders places, BackendScope scope, Func<Uid, Task<SeriesResult>> read, Func<Uid, SeriesResult, Task<bool>> hasBodies)
+        StudyHolders places, Access access, Func<Uid, Task<SeriesResult>> read, Func<Uid, SeriesResult, Task<bool>> hasBodies)
     {
         List<(Uid, SeriesResult)> series = [];
         List<(Uid, IReadOnlyList<BackendFailure>)> missing = [];
-        var uids = places.GetSeries(scope);
+        var uids = places.GetSeries(access);
         var results = await Task.WhenAll(uids.Select(read));
         foreach (var (uid, result) in uids.Zip(results))
         {
@@ -32,7 +32,7 @@ public sealed record StudyContents(
                 // Without a failure, every backend reports that it no longer has the series.
                 if (result.Failures.Count > 0) missing.Add((uid, result.Failures));
             }
-            else if (places.FindFailedHolders(scope, uid) is { Count: > 0 } failed && !await hasBodies(uid, result))
+            else if (places.FindFailedHolders(access, uid) is { Count: > 0 } failed && !await hasBodies(uid, result))
             {
                 missing.Add((uid, failed));
             }

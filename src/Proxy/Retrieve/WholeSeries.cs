@@ -1,4 +1,5 @@
 using Proxy.Backends;
+using Proxy.Backends.DicomWeb;
 using Proxy.Cache;
 using Proxy.Cache.InMemory;
 using Proxy.Dicom;

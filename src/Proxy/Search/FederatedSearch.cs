@@ -1,8 +1,11 @@
 using System.Collections.Immutable;
 using Proxy.Backends;
+using Proxy.Backends.DicomWeb;
+using Proxy.Backends.Queries;
 using Proxy.Cache;
 using Proxy.Cache.InMemory;
 using Proxy.Dicom;
+using Proxy.Locating;
 using Proxy.Metadata;
 using Proxy.Operations;
 
@@ -44,14 +47,14 @@ public sealed class FederatedSearch(
     private sealed record ConflictKey(Uid Study);
 
     /// <summary>Reads a page of a result.</summary>
-    /// <param name="scope">The backends that the client may use.</param>
+    /// <param name="access">The backends that the client may use.</param>
     /// <param name="query">The search and its page.</param>
     /// <param name="result">The result of the search.</param>
     /// <param name="bypassCache">Ask the backends even when a cached result is fresh.</param>
     /// <param name="started">The time at which the client's request arrived, when the search's deadline began.</param>
     /// <param name="cancellation">Cancelled when the client disconnects.</param>
     public async Task<SearchPage> ReadPageAsync(
-        BackendScope scope, SearchQuery query, SearchResult result, bool bypassCache, long started, CancellationToken cancellation)
+        Access access, SearchQuery query, SearchResult result, bool bypassCache, long started, CancellationToken cancellation)
     {
         // 5
         var page = result.Rows.Read(query.Offset, SearchDepth.FindLimit(query, options.Value.MaxResults));
@@ -60,11 +63,11 @@ public sealed class FederatedSearch(
         if (left < MinCountTime) left = MinCountTime;
         using var deadline = new CancellationTokenSource(left, time);
         IReadOnlyList<string> silent = [];
-        if (query.MatchesParts) (page, silent) = await AddOtherPartsAsync(scope, query, result, page, bypassCache, left, cancellation);
+        if (query.MatchesParts) (page, silent) = await AddOtherPartsAsync(access, query, result, page, bypassCache, left, cancellation);
         foreach (var row in page) await store.LoadAsync(row.Uid, cancellation);
-        NoteListed(scope, query, result, page);
+        NoteListed(access, query, result, page);
         ReportConflicts(page);
-        (page, var lacking) = await counts.CountAsync(scope, page, deadline.Token, cancellation);
+        (page, var lacking) = await counts.CountAsync(access, page, deadline.Token, cancellation);
         return new(page, [.. lacking.Union(silent)]);
     }
 
@@ -78,36 +81,36 @@ public sealed class FederatedSearch(
     }
 
     /// <summary>Finds the whole result of a search.</summary>
-    /// <param name="scope">The backends to ask.</param>
+    /// <param name="access">The backends to ask.</param>
     /// <param name="query">The search.</param>
     /// <param name="bypassCache">Ask the backends even when a cached result is fresh.</param>
     /// <param name="cancellation">Cancelled when the client disconnects.</param>
-    public async Task<SearchResult> FindAsync(BackendScope scope, SearchQuery query, bool bypassCache, CancellationToken cancellation)
+    public async Task<SearchResult> FindAsync(Access access, SearchQuery query, bool bypassCache, CancellationToken cancellation)
     {
         // 1
         if (query is { Level: SearchLevel.Series, Study: { } study } && query.RequestsEverything)
-            return await ListSeriesAsync(scope, study, bypassCache, cancellation);
+            return await ListSeriesAsync(access, study, bypassCache, cancellation);
         var maxResults = options.Value.MaxResults;
         for (var depth = SearchDepth.Create(query, maxResults); ; depth = Math.Min(2 * depth, SearchDepth.MaxRows))
         {
-            var result = await FindAsync(scope, query, depth, bypassCache, cancellation);
+            var result = await FindAsync(access, query, depth, bypassCache, cancellation);
             // Rows of several backends merge into one, so a page may need more than its own number of rows from each.
             if (!result.HasMore || result.IsTooBroad || result.Rows.Count >= SearchDepth.GetEnd(query, maxResults)) return result;
         }
     }
 
     private async Task<SearchResult> FindAsync(
-        BackendScope scope, SearchQuery query, int depth, bool bypassCache, CancellationToken cancellation)
+        Access access, SearchQuery query, int depth, bool bypassCache, CancellationToken cancellation)
     {
-        var key = new ResultKey(scope.Name, string.Join(',', scope.Backends.Select(b => b.Name)), query.CanonicalText, depth);
+        var key = new ResultKey(access.Name, string.Join(',', access.Backends.Select(b => b.Name)), query.CanonicalText, depth);
         if (!bypassCache && memory.TryFind<SearchResult>(key, out var cached)) return cached with { Status = CacheStatus.Hit };
         if (query.OnlyStudy is { } uid) await store.LoadAsync(uid, cancellation);
         if (!bypassCache)
         {
-            if (FindStudy(scope, query) is { } found) return found;
+            if (FindStudy(access, query) is { } found) return found;
         }
         var (result, isShared) = await _results.RunAsync(
-            (key, bypassCache), stopped => AskAllAsync(scope, query, key, bypassCache, stopped), cancellation);
+            (key, bypassCache), stopped => AskAllAsync(access, query, key, bypassCache, stopped), cancellation);
         return isShared ? result with { Status = CacheStatus.Collapsed } : result;
     }
 
@@ -116,10 +119,10 @@ public sealed class FederatedSearch(
     /// to the same studies.
     /// </summary>
     private async Task<(ImmutableArray<MergedRow> Page, IReadOnlyList<string> Silent)> AddOtherPartsAsync(
-        BackendScope scope, SearchQuery query, SearchResult result, ImmutableArray<MergedRow> page, bool bypassCache, TimeSpan deadline,
+        Access access, SearchQuery query, SearchResult result, ImmutableArray<MergedRow> page, bool bypassCache, TimeSpan deadline,
         CancellationToken cancellation)
     {
-        var asking = from backend in scope.Backends
+        var asking = from backend in access.Backends
                      where result.Failures.All(f => f.Backend != backend.Name)
                      let unknown = page.Where(row => row.Sources.All(s => s.Backend != backend.Name)).Select(row => row.Uid).ToList()
                      from studies in unknown.Chunk(StudyCounts.StudiesPerRequest)
@@ -143,14 +146,14 @@ public sealed class FederatedSearch(
     }
 
     private async Task<SearchResult> AskAllAsync(
-        BackendScope scope, SearchQuery query, ResultKey key, bool bypassCache, CancellationToken cancellation)
+        Access access, SearchQuery query, ResultKey key, bool bypassCache, CancellationToken cancellation)
     {
         // Another request may have completed since the first look-up.
         if (!bypassCache && memory.TryFind<SearchResult>(key, out var cached)) return cached with { Status = CacheStatus.Hit };
 
         // 2
         var answers = await Task.WhenAll(
-            scope.Backends.Select(backend => AskAsync(backend, query, key.Depth, bypassCache, options.Value.Deadline, cancellation)));
+            access.Backends.Select(backend => AskAsync(backend, query, key.Depth, bypassCache, options.Value.Deadline, cancellation)));
 
         // 4
         var failures = answers.Select(a => a.Failure).OfType<BackendFailure>().ToList();
@@ -232,11 +235,11 @@ public sealed class FederatedSearch(
     /// Files the studies on the page, because the viewer opens one of them next. Filing a list of thousands would evict the studies
     /// on screen.
     /// </summary>
-    private void NoteListed(BackendScope scope, SearchQuery query, SearchResult result, ImmutableArray<MergedRow> page)
+    private void NoteListed(Access access, SearchQuery query, SearchResult result, ImmutableArray<MergedRow> page)
     {
         if (result.Status == CacheStatus.Stale) return;
         // The settings may have changed since the backends were asked.
-        var known = scope.Backends.Where(backends.Has).Select(b => b.Name).ToHashSet();
+        var known = access.Backends.Where(backends.Has).Select(b => b.Name).ToHashSet();
         foreach (var (backend, row) in page.SelectMany(row => row.Sources))
         {
             if (known.Contains(backend)) store.AddStudy(backend, row, result.Asked, query.FurtherFields);
@@ -259,14 +262,14 @@ public sealed class FederatedSearch(
     /// <summary>
     /// The series of a study, from the store when every backend's list is fresh; for a failed backend an older list is used.
     /// </summary>
-    private async Task<SearchResult> ListSeriesAsync(BackendScope scope, Uid study, bool bypassCache, CancellationToken cancellation)
+    private async Task<SearchResult> ListSeriesAsync(Access access, Uid study, bool bypassCache, CancellationToken cancellation)
     {
-        var places = await lists.LocateAsync(scope, study, returnEarly: false, bypassCache, cancellation);
-        foreach (var backend in scope.Backends) store.MarkSeriesRequested(backend.Name, study);
+        var places = await lists.LocateAsync(access, study, returnEarly: false, bypassCache, cancellation);
+        foreach (var backend in access.Backends) store.MarkSeriesRequested(backend.Name, study);
         var now = time.GetUtcNow();
         var answers = new List<SearchAnswer>();
         var isStale = false;
-        foreach (var backend in scope.Backends)
+        foreach (var backend in access.Backends)
         {
             var list = places.Study?.GetList(backend.Name) ?? new SeriesList(backend.Name);
             var hasFailed = places.HasFailed(backend.Name);
@@ -285,12 +288,12 @@ public sealed class FederatedSearch(
     }
 
     /// <summary>One study's row from the store, when every backend's presence or absence of the study is fresh.</summary>
-    private SearchResult? FindStudy(BackendScope scope, SearchQuery query)
+    private SearchResult? FindStudy(Access access, SearchQuery query)
     {
         if (query.OnlyStudy is not { } uid || store.GetStudy(uid) is not { } study) return null;
         var now = time.GetUtcNow();
         var answers = new List<SearchAnswer>();
-        foreach (var backend in scope.Backends)
+        foreach (var backend in access.Backends)
         {
             var list = study.GetList(backend.Name);
             if (FindStoredRow(list, query, cache.Value.MetadataFreshness, now) is { } row)

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Proxy.Backends;
+using Proxy.Backends.Queries;
 using Proxy.Dicom;
 using Proxy.Metadata;
 

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Collections.Immutable;
 using System.IO.Hashing;
 using Proxy.Backends;
+using Proxy.Backends.Queries;
 using Proxy.Cache.InMemory;
 using Proxy.Dicom;
 using Proxy.Metadata;
@@ -43,27 +44,27 @@ internal static class SearchEndpoints
         Reloadable<SearchOptions> options, TimeProvider time)
     {
         if (context.Request.RefuseDicomJson("Search results are") is { } refusal) return refusal;
-        var scope = context.GetScope();
+        var access = context.GetAccess();
         if (!context.TryReadUids(out var study, out var series, out _, out var problem)) return problem;
         if (!SearchParameters.TryRead(level, study, series, context.Request.Query, out var query, out var error))
             return Problems.BadParameter(error!.Parameter, error.Rule);
 
         var started = time.GetTimestamp();
         var bypassCache = context.Request.BypassesCache();
-        var finding = search.FindAsync(scope, query, bypassCache, context.RequestAborted);
-        using var waiting = finding.IsCompleted ? null : scheduler.BeginForeground(scope, study);
+        var finding = search.FindAsync(access, query, bypassCache, context.RequestAborted);
+        using var waiting = finding.IsCompleted ? null : scheduler.BeginForeground(access, study);
         var result = await finding;
         if (!result.HasAnswer) return result.Failures.ToProblem();
         var maxResults = options.Value.MaxResults;
         if (result.IsTooBroad && result.Rows.Count < SearchDepth.GetEnd(query, maxResults)) return Problems.TooBroad(SearchDepth.MaxRows);
-        var root = context.GetRootAddress(scope);
+        var root = context.GetRootAddress(access);
         var limit = SearchDepth.FindLimit(query, maxResults);
         var key = new PageKey(result.Rows, query.Offset, limit, string.Join(',', query.HiddenFields), root, context.Request.ChooseCoding());
         if (!memory.TryFind<ReadyPage>(key, out var page))
         {
             var client = new ClientRoot(root, context.RequestServices.GetRequiredService<BulkTokens>());
             page = Create(
-                await search.ReadPageAsync(scope, query, result, bypassCache, started, context.RequestAborted), [.. query.HiddenFields],
+                await search.ReadPageAsync(access, query, result, bypassCache, started, context.RequestAborted), [.. query.HiddenFields],
                 client, key.Coding);
             if (result.IsCached && page.Lacking.Count == 0) memory.Add(key, page, page.Body.Length, options.Value.Freshness);
         }

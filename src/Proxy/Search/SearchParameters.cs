@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.Primitives;
+using Proxy.Backends.Queries;
 using Proxy.Dicom;
 
 namespace Proxy.Search;

@@ -1,6 +1,8 @@
 using System.Net;
 using Proxy.Backends;
+using Proxy.Backends.Queries;
 using Proxy.Dicom;
+using Proxy.Locating;
 using Proxy.Metadata;
 using Proxy.Wire;
 

@@ -1,7 +1,10 @@
 using System.Collections.Immutable;
 using Proxy.Backends;
+using Proxy.Backends.DicomWeb;
+using Proxy.Backends.Queries;
 using Proxy.Cache;
 using Proxy.Dicom;
+using Proxy.Locating;
 using Proxy.Metadata;
 using Proxy.Operations;
 
@@ -24,7 +27,7 @@ public sealed class StudyCounts(
     private readonly SingleFlight<(string Backend, string Studies), IReadOnlyList<Uid>> _asking = new();
 
     /// <summary>Counts the studies of a page.</summary>
-    /// <param name="scope">The backends that the client may use.</param>
+    /// <param name="access">The backends that the client may use.</param>
     /// <param name="rows">A page of merged rows.</param>
     /// <param name="deadline">Ends the requests for unknown lists; the answer is sent then.</param>
     /// <param name="cancellation">Cancelled when the client disconnects.</param>
@@ -32,11 +35,11 @@ public sealed class StudyCounts(
     /// The same rows with counts, and the backends whose lists are not available: counts then are the largest known ones.
     /// </returns>
     public async Task<(ImmutableArray<MergedRow> Rows, IReadOnlyList<string> Lacking)> CountAsync(
-        BackendScope scope, ImmutableArray<MergedRow> rows, CancellationToken deadline, CancellationToken cancellation)
+        Access access, ImmutableArray<MergedRow> rows, CancellationToken deadline, CancellationToken cancellation)
     {
         if (rows.All(row => row.Sources.Length == 1)) return (rows, []);
         var unknown = FindUnknown(rows);
-        if (unknown.Count > 0) await AskInTimeAsync(scope, unknown, deadline, cancellation);
+        if (unknown.Count > 0) await AskInTimeAsync(access, unknown, deadline, cancellation);
         var lacking = FindUnknown(rows).ToLookup(u => u.Study, u => u.Backend);
         return (
             [.. rows.Select(row => row.Sources.Length == 1 ? row : Count(row, lacking.Contains(row.Uid)))],
@@ -67,17 +70,17 @@ public sealed class StudyCounts(
     private static int Max(MergedRow row, Tag tag, int known) => row.Sources.Max(s => Math.Max(known, s.Row.FindInt(tag) ?? 0));
 
     private async Task AskInTimeAsync(
-        BackendScope scope, List<(string Backend, Uid Study)> unknown, CancellationToken deadline, CancellationToken cancellation)
+        Access access, List<(string Backend, Uid Study)> unknown, CancellationToken deadline, CancellationToken cancellation)
     {
         using var inTime = CancellationTokenSource.CreateLinkedTokenSource(deadline, cancellation);
         try
         {
             await Task.WhenAll(
                 from wanted in unknown.GroupBy(u => u.Backend, u => u.Study)
-                let backend = scope.Backends.FirstOrDefault(b => b.Name == wanted.Key)
+                let backend = access.Backends.FirstOrDefault(b => b.Name == wanted.Key)
                 where backend is not null
                 from studies in wanted.Chunk(search.SplitsStudies(backend.Name) ? 1 : StudiesPerRequest)
-                select AskAsync(scope, backend, studies, deadline, inTime.Token));
+                select AskAsync(access, backend, studies, deadline, inTime.Token));
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
@@ -86,13 +89,13 @@ public sealed class StudyCounts(
     }
 
     private async Task AskAsync(
-        BackendScope scope, BackendOptions backend, Uid[] studies, CancellationToken deadline, CancellationToken cancellation)
+        Access access, BackendOptions backend, Uid[] studies, CancellationToken deadline, CancellationToken cancellation)
     {
         IReadOnlyList<Uid> alone = studies;
         if (studies.Length > 1)
             (alone, _) = await _asking.RunAsync(
                 (backend.Name, string.Join(',', studies)), stopped => AskTogetherAsync(backend, studies, deadline, stopped), cancellation);
-        var holder = scope with { Backends = [backend] };
+        var holder = access with { Backends = [backend] };
         await Task.WhenAll(alone.Select(
             study => lists.LocateAsync(
                 holder, study, returnEarly: false, bypassCache: false, cancellation, isPrefetch: IsPrefetched(backend, study))));

@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Proxy.Backends;
+using Proxy.Backends.DicomWeb;
 using Proxy.Backends.Health;
 using Proxy.Dicom;
 using Proxy.Events;

@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Primitives;
-using Proxy.Backends;
+using Proxy.Backends.DicomWeb;
 using Proxy.Backends.PassThrough;
 using Xunit;
 

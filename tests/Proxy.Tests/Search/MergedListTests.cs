@@ -2,6 +2,7 @@ using FsCheck;
 using FsCheck.Xunit;
 using Microsoft.Extensions.Logging.Abstractions;
 using Proxy.Backends;
+using Proxy.Backends.Queries;
 using Proxy.Dicom;
 using Proxy.Events;
 using Proxy.Metadata;

@@ -1,6 +1,6 @@
 using FsCheck;
 using FsCheck.Xunit;
-using Proxy.Search;
+using Proxy.Backends.Queries;
 using Proxy.Tests.Wire;
 using Xunit;
 

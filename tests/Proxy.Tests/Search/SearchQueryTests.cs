@@ -1,6 +1,7 @@
 using FsCheck.Xunit;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.WebUtilities;
+using Proxy.Backends.Queries;
 using Proxy.Dicom;
 using Proxy.Search;
 using Xunit;

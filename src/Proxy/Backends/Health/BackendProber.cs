@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Proxy.Backends.DicomWeb;
 
 namespace Proxy.Backends.Health;
 

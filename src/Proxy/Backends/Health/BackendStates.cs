@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Polly.CircuitBreaker;
+using Proxy.Backends.DicomWeb;
 using Proxy.Dicom;
 using Proxy.Events;
 using Proxy.Operations;

@@ -1,3 +1,4 @@
+using Proxy.Backends.DicomWeb;
 using Proxy.Operations;
 
 namespace Proxy.Backends.Health;

@@ -1,3 +1,5 @@
+using Proxy.Backends.DicomWeb;
+
 namespace Proxy.Backends.Health;
 
 /// <summary>Objects that a working backend denied in some form, remembered briefly to spare the backend repeated requests.</summary>

@@ -2,12 +2,12 @@ using System.Buffers;
 using Proxy.Backends;
 using Proxy.Backends.Health;
 using Proxy.Dicom;
+using Proxy.Locating;
 using Proxy.Metadata;
 using Proxy.Operations;
 using Proxy.Prefetch.Jobs;
 using Proxy.Prefetch.Planning;
 using Proxy.Retrieve;
-using Proxy.Search;
 using Proxy.Wire;
 
 namespace Proxy.Prefetch.Fetching;
@@ -35,19 +35,19 @@ public sealed class StudyFetch(
     public async Task RunAsync(JobHandle job, Uid study, CancellationToken cancellation)
     {
         var root = job.Job.Root;
-        var scope = root.Length == 0 ? backends.AsOne : new BackendScope(root, backends.Find(root) is { } only ? [only] : []);
+        var access = root.Length == 0 ? backends.AsOne : new Access(root, backends.Find(root) is { } only ? [only] : []);
         await store.LoadAsync(study, cancellation);
         // 1
-        var failures = await LocateAsync(job, scope, study, cancellation);
+        var failures = await LocateAsync(job, access, study, cancellation);
         var known = store.GetStudy(study);
         var series = PrefetchPlan.InViewingOrder(
-            GetUids(known, scope).Select(uid => seriesReader.GetHolders(known, scope, uid).First().FindSeries(uid)!));
+            GetUids(known, access).Select(uid => seriesReader.GetHolders(known, access, uid).First().FindSeries(uid)!));
         if (series.IsEmpty && failures.Count == 0) job.Update(j => j.With(new(study, null, "no backend has the study")));
         foreach (var failure in failures) job.Update(j => j.With(new(study, null, $"{failure.Backend}: {failure.Detail}")));
 
         // 2
         job.Update(j => j with { Series = j.Series.Add(0, series.Length) });
-        var parts = await Task.WhenAll(series.Select(one => ReadMetadataAsync(job, scope, new(study, one.Uid), cancellation)));
+        var parts = await Task.WhenAll(series.Select(one => ReadMetadataAsync(job, access, new(study, one.Uid), cancellation)));
 
         // 3
         if (job.Job.Reason == PrefetchReason.ReadAhead && !await IsViewedAsync(job, cancellation)) return;
@@ -56,12 +56,12 @@ public sealed class StudyFetch(
 
     // 1
     private async Task<IReadOnlyList<BackendFailure>> LocateAsync(
-        JobHandle job, BackendScope scope, Uid study, CancellationToken cancellation)
+        JobHandle job, Access access, Uid study, CancellationToken cancellation)
     {
-        var asking = scope.Backends.Select(backend => LocateAsync(job, backend, study, cancellation)).ToList();
+        var asking = access.Backends.Select(backend => LocateAsync(job, backend, study, cancellation)).ToList();
         var all = Task.WhenAll(asking);
         if (job.Job.Reason != PrefetchReason.ReadAhead) return [.. (await all).OfType<BackendFailure>()];
-        while (!all.IsCompleted && GetUids(store.GetStudy(study), scope).Count == 0)
+        while (!all.IsCompleted && GetUids(store.GetStudy(study), access).Count == 0)
             await Task.WhenAny([all, .. asking.Where(a => !a.IsCompleted)]);
         await Task.WhenAny(all, Task.Delay(Grace, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
@@ -72,21 +72,21 @@ public sealed class StudyFetch(
     {
         if (lists.IsKnown(backend, study)) return null;
         if (states.FindRefusal(backend.Name) is { } refusal) return refusal;
-        var scope = new BackendScope(backend.Name, [backend]);
+        var access = new Access(backend.Name, [backend]);
         var holders = await slots.RunAsync(
             job, backend.Name, new(study),
-            stopped => lists.LocateAsync(scope, study, returnEarly: false, bypassCache: false, stopped, isPrefetch: true), cancellation);
+            stopped => lists.LocateAsync(access, study, returnEarly: false, bypassCache: false, stopped, isPrefetch: true), cancellation);
         return holders is null ? states.FindRefusal(backend.Name) : holders.Failures is [var first, ..] ? first : null;
     }
 
     // 2
     private async Task<Backlog.SeriesBacklog?> ReadMetadataAsync(
-        JobHandle job, BackendScope scope, SeriesPath path, CancellationToken cancellation)
+        JobHandle job, Access access, SeriesPath path, CancellationToken cancellation)
     {
-        if (seriesReader.GetHolders(store.GetStudy(path.Study), scope, path.Series).FirstOrDefault() is not { } owner) return null;
-        var result = seriesReader.FindFresh(scope, path)
+        if (seriesReader.GetHolders(store.GetStudy(path.Study), access, path.Series).FirstOrDefault() is not { } owner) return null;
+        var result = seriesReader.FindFresh(access, path)
             ?? await slots.RunAsync(
-                job, owner.Backend, new(path.Study), stopped => seriesReader.PrefetchAsync(scope, path, stopped), cancellation);
+                job, owner.Backend, new(path.Study), stopped => seriesReader.PrefetchAsync(access, path, stopped), cancellation);
         if (result?.Metadata is not { } metadata)
         {
             job.Update(j => j.With(new(
@@ -138,5 +138,5 @@ public sealed class StudyFetch(
         return job.Viewport.FirstFrame.IsCompleted;
     }
 
-    private static IReadOnlyList<Uid> GetUids(Study? study, BackendScope scope) => new StudyHolders(study, [], false).GetSeries(scope);
+    private static IReadOnlyList<Uid> GetUids(Study? study, Access access) => new StudyHolders(study, [], false).GetSeries(access);
 }

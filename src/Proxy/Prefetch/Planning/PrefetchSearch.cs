@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Proxy.Backends;
 using Proxy.Backends.Health;
+using Proxy.Backends.Queries;
 using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Search;
@@ -25,40 +26,40 @@ public sealed class PrefetchSearch(
 
     /// <summary>Finds the studies with this Patient ID.</summary>
     public Task<ImmutableArray<MergedRow>> FindOfPatientAsync(
-        BackendScope scope, string patientId, PrefetchPriority priority, CancellationToken cancellation) =>
+        Access access, string patientId, PrefetchPriority priority, CancellationToken cancellation) =>
         FindAsync(
-            scope, Match(Tag.PatientId, "PatientID", patientId) with { IncludeFields = OhifFields }, priority, cancellation);
+            access, Match(Tag.PatientId, "PatientID", patientId) with { IncludeFields = OhifFields }, priority, cancellation);
 
     /// <summary>Finds one study.</summary>
     public Task<ImmutableArray<MergedRow>> FindStudyAsync(
-        BackendScope scope, Uid study, PrefetchPriority priority, CancellationToken cancellation) =>
-        FindAsync(scope, Match(Tag.StudyInstanceUid, "StudyInstanceUID", study.ToString()), priority, cancellation);
+        Access access, Uid study, PrefetchPriority priority, CancellationToken cancellation) =>
+        FindAsync(access, Match(Tag.StudyInstanceUid, "StudyInstanceUID", study.ToString()), priority, cancellation);
 
     /// <summary>Finds the studies of a range of days.</summary>
-    /// <param name="scope">The backends to search.</param>
+    /// <param name="access">The backends to search.</param>
     /// <param name="from">The first day.</param>
     /// <param name="to">The last day.</param>
     /// <param name="modalities">Any of these modalities; empty for all.</param>
     /// <param name="priority">The priority of the search.</param>
     /// <param name="cancellation">Cancels the search.</param>
     public Task<ImmutableArray<MergedRow>> FindOfDaysAsync(
-        BackendScope scope, DateOnly from, DateOnly to, IReadOnlyList<string> modalities, PrefetchPriority priority,
+        Access access, DateOnly from, DateOnly to, IReadOnlyList<string> modalities, PrefetchPriority priority,
         CancellationToken cancellation)
     {
         var matches = AllStudies.Matches.Add(Tag.StudyDate.ToString(), ("StudyDate", $"{from:yyyyMMdd}-{to:yyyyMMdd}"));
         if (modalities.Count > 0)
             matches = matches.Add(Tag.ModalitiesInStudy.ToString(), ("ModalitiesInStudy", string.Join(',', modalities)));
         return FindAsync(
-            scope, AllStudies with { Matches = matches, IncludeFields = [Tag.StudyDescription.ToString()] }, priority, cancellation);
+            access, AllStudies with { Matches = matches, IncludeFields = [Tag.StudyDescription.ToString()] }, priority, cancellation);
     }
 
     private static SearchQuery Match(Tag tag, string name, string value) =>
         AllStudies with { Matches = AllStudies.Matches.Add(tag.ToString(), (name, value)) };
 
     private async Task<ImmutableArray<MergedRow>> FindAsync(
-        BackendScope scope, SearchQuery query, PrefetchPriority priority, CancellationToken cancellation)
+        Access access, SearchQuery query, PrefetchPriority priority, CancellationToken cancellation)
     {
-        var asked = scope.Backends.Where(backend => states.FindRefusal(backend.Name) is null).ToList();
+        var asked = access.Backends.Where(backend => states.FindRefusal(backend.Name) is null).ToList();
         var found = await CurrentPurpose.RunAsync(
             RequestPurpose.Prefetch, () => Task.WhenAll(asked.Select(backend => FindAsync(backend, query, priority, cancellation))));
         return Merge(found.SelectMany(rows => rows));

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
 using Proxy.Backends;
+using Proxy.Backends.DicomWeb;
 using Proxy.Backends.Health;
 using Proxy.Dicom;
 using Xunit;

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Text;
 using Proxy.Dicom;
 
-namespace Proxy.Search;
+namespace Proxy.Backends.Queries;
 
 /// <summary>The kind of object that a row of a search describes (PS3.18 §10.6.1).</summary>
 public enum SearchLevel

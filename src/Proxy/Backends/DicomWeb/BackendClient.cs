@@ -3,7 +3,7 @@ using Proxy.Backends.Health;
 using Proxy.Dicom;
 using Proxy.Wire;
 
-namespace Proxy.Backends;
+namespace Proxy.Backends.DicomWeb;
 
 /// <summary>Sends one request to one backend, subject to the backend's health, and reads the answer. Failures are values.</summary>
 /// <remarks>

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using Proxy.Dicom;
 
-namespace Proxy.Search;
+namespace Proxy.Backends.Queries;
 
 /// <summary>One row of one backend: its UIDs, its merge and sort keys, and the position of its attributes.</summary>
 public sealed class FoundRow

@@ -1,6 +1,6 @@
 using System.Numerics;
 
-namespace Proxy.Search;
+namespace Proxy.Backends.Queries;
 
 /// <summary>The number of rows of each backend that a page of the merged list needs, in sections that keep the order stable.</summary>
 /// <remarks>

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace Proxy.Search;
+namespace Proxy.Backends.Queries;
 
 /// <summary>The attributes of a row that the standard requires, and those that the proxy needs for merging and storing it.</summary>
 internal static class SearchFields

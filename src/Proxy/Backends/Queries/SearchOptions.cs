@@ -1,6 +1,6 @@
 using Proxy.Operations;
 
-namespace Proxy.Search;
+namespace Proxy.Backends.Queries;
 
 /// <summary>Settings for the search over all backends.</summary>
 /// <param name="Deadline">After this time the answer is sent without the late backends, with a warning that names them.</param>

@@ -2,7 +2,7 @@ using System.Globalization;
 using Microsoft.Extensions.Primitives;
 using Proxy.Backends.PassThrough;
 
-namespace Proxy.Backends;
+namespace Proxy.Backends.DicomWeb;
 
 /// <summary>Presents each backend to YARP as a cluster, in YARP's own schema, and follows reloaded settings.</summary>
 /// <remarks>

@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 using Proxy.Dicom;
 using Proxy.Wire;
 
-namespace Proxy.Search;
+namespace Proxy.Backends.Queries;
 
 /// <summary>The rows of one backend's answer, each stored as its difference from an earlier row with the same attributes.</summary>
 /// <remarks>

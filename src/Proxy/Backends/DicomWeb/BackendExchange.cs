@@ -5,7 +5,7 @@ using Proxy.Wire;
 using Yarp.ReverseProxy;
 using Yarp.ReverseProxy.Model;
 
-namespace Proxy.Backends;
+namespace Proxy.Backends.DicomWeb;
 
 /// <summary>Sends one request to a backend and reads the answer, regardless of the backend's health. Failures are values.</summary>
 /// <remarks>

@@ -3,7 +3,7 @@ using Yarp.ReverseProxy.Health;
 using Yarp.ReverseProxy.LoadBalancing;
 using Yarp.ReverseProxy.Model;
 
-namespace Proxy.Backends;
+namespace Proxy.Backends.DicomWeb;
 
 /// <summary>Chooses a backend's destination by YARP's load-balancing policies and health states.</summary>
 public sealed class DestinationSelector(IEnumerable<ILoadBalancingPolicy> policies, IDestinationHealthUpdater health)

@@ -4,7 +4,7 @@ using Proxy.Dicom;
 using Proxy.Metadata;
 using Proxy.Wire;
 
-namespace Proxy.Backends;
+namespace Proxy.Backends.DicomWeb;
 
 /// <summary>A 200 from a backend with its body as a stream: decompressed, under a timeout, and checked against its media type.</summary>
 public sealed class BackendResponse : IAsyncDisposable

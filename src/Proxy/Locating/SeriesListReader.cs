@@ -1,13 +1,15 @@
 using System.Collections.Concurrent;
 using System.Net;
 using Proxy.Backends;
+using Proxy.Backends.DicomWeb;
 using Proxy.Backends.Health;
+using Proxy.Backends.Queries;
 using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Metadata;
 using Proxy.Operations;
 
-namespace Proxy.Search;
+namespace Proxy.Locating;
 
 /// <summary>The known holders of a study: its series lists, and the backends whose current list is not known.</summary>
 /// <param name="Study">The series lists; null when no backend listed the study.</param>
@@ -15,19 +17,19 @@ namespace Proxy.Search;
 /// <param name="WasAsked">True when a backend had to be asked.</param>
 public sealed record StudyHolders(Study? Study, IReadOnlyList<BackendFailure> Failures, bool WasAsked)
 {
-    /// <summary>All series of the study that a backend of the scope holds, in order of their UIDs.</summary>
-    public IReadOnlyList<Uid> GetSeries(BackendScope scope) =>
-        [.. Study?.SeriesLists.Values.Where(list => scope.Has(list.Backend)).SelectMany(list => list.Series.Keys).Distinct().Order()
+    /// <summary>All series of the study that a backend that the client may use holds, in order of their UIDs.</summary>
+    public IReadOnlyList<Uid> GetSeries(Access access) =>
+        [.. Study?.SeriesLists.Values.Where(list => access.Has(list.Backend)).SelectMany(list => list.Series.Keys).Distinct().Order()
             ?? Enumerable.Empty<Uid>()];
 
     /// <summary>True when the backend's current list is not known.</summary>
     public bool HasFailed(string backend) => Failures.Any(f => f.Backend == backend);
 
     /// <summary>The failures of a series' holders when all of them failed; empty when at least one answered.</summary>
-    public IReadOnlyList<BackendFailure> FindFailedHolders(BackendScope scope, Uid series)
+    public IReadOnlyList<BackendFailure> FindFailedHolders(Access access, Uid series)
     {
         if (Failures.Count == 0 || Study is null) return [];
-        var holders = Study.SeriesLists.Values.Where(list => scope.Has(list.Backend) && list.FindSeries(series) is not null).ToList();
+        var holders = Study.SeriesLists.Values.Where(list => access.Has(list.Backend) && list.FindSeries(series) is not null).ToList();
         return holders.TrueForAll(list => HasFailed(list.Backend))
             ? [.. Failures.Where(f => holders.Exists(list => list.Backend == f.Backend))]
             : [];
@@ -52,23 +54,23 @@ public sealed class SeriesListReader(
     /// <summary>Studies whose revalidation exceeded the wait and is still running; further requests do not wait for it.</summary>
     private readonly ConcurrentDictionary<(string Scope, Uid Study), bool> _late = new();
 
-    /// <summary>The series lists of a study in all backends of the scope, each as fresh as metadata must be.</summary>
-    /// <param name="scope">The backends to ask.</param>
+    /// <summary>The series lists of a study in all backends that the client may use, each as fresh as metadata must be.</summary>
+    /// <param name="access">The backends to ask.</param>
     /// <param name="study">The study.</param>
     /// <param name="returnEarly">Return shortly after one backend has listed the study, because a viewer waits for pixels.</param>
     /// <param name="bypassCache">Ask the backends even when the stored lists are fresh.</param>
     /// <param name="cancellation">Cancels the requests.</param>
     /// <param name="isPrefetch">True for a prefetch, which raises no event.</param>
     public async Task<StudyHolders> LocateAsync(
-        BackendScope scope, Uid study, bool returnEarly, bool bypassCache, CancellationToken cancellation, bool isPrefetch = false)
+        Access access, Uid study, bool returnEarly, bool bypassCache, CancellationToken cancellation, bool isPrefetch = false)
     {
         await store.LoadAsync(study, cancellation);
         var known = store.GetStudy(study);
-        var unknown = bypassCache ? scope.Backends : FindUnknown(scope, known);
+        var unknown = bypassCache ? access.Backends : FindUnknown(access, known);
         if (unknown.Count == 0) return new(known, [], WasAsked: false);
 
         var asking = unknown.ToDictionary(b => b.Name, b => AskInTimeAsync(b, study, bypassCache, isPrefetch, cancellation));
-        if (returnEarly) await WaitBrieflyAsync(scope, study, asking.Values, cancellation);
+        if (returnEarly) await WaitBrieflyAsync(access, study, asking.Values, cancellation);
         else await Task.WhenAll(asking.Values);
 
         var failures = asking.Select(
@@ -80,15 +82,15 @@ public sealed class SeriesListReader(
     /// The stored study, for a request for one of its cached entries: holders with old lists are asked again, with only a short wait.
     /// Null when the study is not known.
     /// </summary>
-    public async Task<Study?> RevalidateAsync(BackendScope scope, Uid study, CancellationToken cancellation)
+    public async Task<Study?> RevalidateAsync(Access access, Uid study, CancellationToken cancellation)
     {
         await store.LoadAsync(study, cancellation);
         var now = time.GetUtcNow();
         var known = store.GetStudy(study);
-        if (known is null || scope.Backends.All(b => IsFresh(known.GetList(b.Name)))) return known;
-        var key = (scope.Name, study);
+        if (known is null || access.Backends.All(b => IsFresh(known.GetList(b.Name)))) return known;
+        var key = (access.Name, study);
         if (_late.ContainsKey(key)) return known;
-        var holders = scope with { Backends = [.. scope.Backends.Where(b => !IsFresh(known.GetList(b.Name)))] };
+        var holders = access with { Backends = [.. access.Backends.Where(b => !IsFresh(known.GetList(b.Name)))] };
         // The revalidation is not cancelled with the client: the next request uses its result.
         var revalidation = CurrentPurpose.RunAsync(
             RequestPurpose.Revalidation,
@@ -131,12 +133,12 @@ public sealed class SeriesListReader(
     /// <summary>True when the backend need not be asked for its series list of a study.</summary>
     public bool IsKnown(BackendOptions backend, Uid study) => IsKnown(store.GetStudy(study)?.GetList(backend.Name), time.GetUtcNow());
 
-    private IReadOnlyList<BackendOptions> FindUnknown(BackendScope scope, Study? known)
+    private IReadOnlyList<BackendOptions> FindUnknown(Access access, Study? known)
     {
         var now = time.GetUtcNow();
-        return scope.Backends.All(b => IsKnown(known?.GetList(b.Name), now))
+        return access.Backends.All(b => IsKnown(known?.GetList(b.Name), now))
             ? []
-            : [.. scope.Backends.Where(b => !IsKnown(known?.GetList(b.Name), now))];
+            : [.. access.Backends.Where(b => !IsKnown(known?.GetList(b.Name), now))];
     }
 
     /// <summary>The absence of a study is fresh only as long as a search result.</summary>
@@ -193,13 +195,13 @@ public sealed class SeriesListReader(
         search.AskAsync(backend, SearchQuery.AllStudies.OnlyStudies([study]), maxRows: 1, deadline, cancellation);
 
     private async Task WaitBrieflyAsync(
-        BackendScope scope, Uid study, IEnumerable<Task<BackendFailure?>> asking, CancellationToken cancellation)
+        Access access, Uid study, IEnumerable<Task<BackendFailure?>> asking, CancellationToken cancellation)
     {
         var waiting = asking.ToList();
         Task? grace = null;
         while (waiting.Count > 0)
         {
-            var isListed = scope.Backends.Any(b => store.GetStudy(study)?.GetList(b.Name).Series.IsEmpty == false);
+            var isListed = access.Backends.Any(b => store.GetStudy(study)?.GetList(b.Name).Series.IsEmpty == false);
             if (isListed) grace ??= Task.Delay(GraceTime, time, cancellation);
             var done = await Task.WhenAny(grace is null ? waiting : [.. waiting, grace]);
             if (done == grace) return;

@@ -5,37 +5,37 @@ using Proxy.Operations;
 namespace Proxy.Backends;
 
 /// <summary>Reads the DICOMweb root and the resource from a request's address.</summary>
-internal static class RequestScope
+internal static class AccessFilter
 {
     /// <summary>The route value with the backend's name, for the root of one backend.</summary>
     public const string BackendName = "backend";
 
-    /// <summary>Sets the scope that <see cref="GetScope"/> returns; answers 404 when the backend is not configured.</summary>
-    public static async ValueTask<object?> FilterAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
+    /// <summary>Sets the access that <see cref="GetAccess"/> returns; answers 404 when the backend is not configured.</summary>
+    public static async ValueTask<object?> InvokeAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
         var http = context.HttpContext;
         var backends = http.RequestServices.GetRequiredService<BackendSet>();
         var name = http.Request.RouteValues[BackendName] as string;
         if (name is null)
         {
-            http.Items[typeof(BackendScope)] = backends.AsOne;
+            http.Items[typeof(Access)] = backends.AsOne;
         }
         else
         {
             if (backends.Find(name) is not { } backend) return Problems.NotFound("No backend with this name is configured.");
-            http.Items[typeof(BackendScope)] = new BackendScope(backend.Name, [backend]);
+            http.Items[typeof(Access)] = new Access(backend.Name, [backend]);
         }
         return DisclosureParameters.RefuseAnonymization(http.Request) is { } refusal ? refusal : await next(context);
     }
 
-    /// <summary>The scope that the filter has set.</summary>
-    public static BackendScope GetScope(this HttpContext context) => (BackendScope)context.Items[typeof(BackendScope)]!;
+    /// <summary>The access that the filter has set.</summary>
+    public static Access GetAccess(this HttpContext context) => (Access)context.Items[typeof(Access)]!;
 
     /// <summary>
     /// The root's address as the client wrote it, such as <c>https://pacs.example/dicomweb</c>; only the path if the request has
     /// no Host, which HTTP/1.0 allows.
     /// </summary>
-    public static string GetRootAddress(this HttpContext context, BackendScope scope) => context.Request.GetAddress() + scope.Path;
+    public static string GetRootAddress(this HttpContext context, Access access) => context.Request.GetAddress() + access.Path;
 
     /// <summary>The resource's address as the client wrote it, without the query.</summary>
     public static string GetResourceAddress(this HttpContext context)

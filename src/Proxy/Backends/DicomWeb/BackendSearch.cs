@@ -1,9 +1,9 @@
 using System.Collections.Concurrent;
 using System.Net;
-using Proxy.Backends;
+using Proxy.Backends.Queries;
 using Proxy.Dicom;
 
-namespace Proxy.Search;
+namespace Proxy.Backends.DicomWeb;
 
 /// <summary>Runs one search at one backend to its end: page by page when the backend caps its pages, in a form that it accepts.</summary>
 /// <remarks>

@@ -1,4 +1,4 @@
-namespace Proxy.Search;
+namespace Proxy.Backends.DicomWeb;
 
 /// <summary>A backend's behaviour in searches of one level, learned from its answers because few backends declare it reliably.</summary>
 /// <param name="MaxPerPage">The largest <c>limit</c> that it accepts; null while no limit was refused.</param>
