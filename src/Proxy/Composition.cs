@@ -141,6 +141,8 @@ internal static class Composition
     {
         services.AddSingleton<BackendSearch>();
         services.AddSingleton<SeriesListReader>();
+        services.AddSingleton(s => new OwnerRule(
+            s.GetRequiredService<BackendSet>().GetPreference, s.GetRequiredService<BackendStates>().IsSteady));
         services.AddSingleton<StudyCounts>();
         services.AddSingleton<StoredInstances>();
         services.AddSingleton<FederatedSearch>();

@@ -11,31 +11,6 @@ using Proxy.Operations;
 
 namespace Proxy.Locating;
 
-/// <summary>The known holders of a study: its series lists, and the backends whose current list is not known.</summary>
-/// <param name="Study">The series lists; null when no backend listed the study.</param>
-/// <param name="Failures">Backends whose list is old or missing.</param>
-/// <param name="WasAsked">True when a backend had to be asked.</param>
-public sealed record StudyHolders(Study? Study, IReadOnlyList<BackendFailure> Failures, bool WasAsked)
-{
-    /// <summary>All series of the study that a backend that the client may use holds, in order of their UIDs.</summary>
-    public IReadOnlyList<Uid> GetSeries(Access access) =>
-        [.. Study?.SeriesLists.Values.Where(list => access.Has(list.Backend)).SelectMany(list => list.Series.Keys).Distinct().Order()
-            ?? Enumerable.Empty<Uid>()];
-
-    /// <summary>True when the backend's current list is not known.</summary>
-    public bool HasFailed(string backend) => Failures.Any(f => f.Backend == backend);
-
-    /// <summary>The failures of a series' holders when all of them failed; empty when at least one answered.</summary>
-    public IReadOnlyList<BackendFailure> FindFailedHolders(Access access, Uid series)
-    {
-        if (Failures.Count == 0 || Study is null) return [];
-        var holders = Study.SeriesLists.Values.Where(list => access.Has(list.Backend) && list.FindSeries(series) is not null).ToList();
-        return holders.TrueForAll(list => HasFailed(list.Backend))
-            ? [.. Failures.Where(f => holders.Exists(list => list.Backend == f.Backend))]
-            : [];
-    }
-}
-
 /// <summary>Finds the backends that hold each series of a study: from the store, else by asking all backends in parallel.</summary>
 public sealed class SeriesListReader(
     BackendSearch search, BackendStates states, BackendScheduler scheduler, DicomMetadataStore store, EntryCache entries,

@@ -55,6 +55,10 @@ public sealed record SeriesList(string Backend)
     /// <summary>The series in the list; null when it is not there.</summary>
     public Series? FindSeries(Uid seriesInstanceUid) => Series.GetValueOrDefault(seriesInstanceUid);
 
+    /// <summary>The backend as a holder of a series in the list.</summary>
+    public Holder GetHolder(Uid seriesInstanceUid, Func<string, int> preferenceOf) =>
+        new(Backend, Series[seriesInstanceUid].Count, preferenceOf(Backend));
+
     /// <summary>
     /// True when the numbers of series and instances in a study's search row match the list: then the list still holds at any age.
     /// </summary>

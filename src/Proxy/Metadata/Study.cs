@@ -31,8 +31,7 @@ public sealed record Study(Uid Uid)
     public Study With(SeriesList list) => this with { SeriesLists = SeriesLists.SetItem(list.Backend, list) };
 
     /// <summary>
-    /// The backends that hold a series: its owner first, as clients already have its metadata; then the backend with more instances, then
-    /// the preferred one.
+    /// The backends that hold a series: its owner first, as clients already have its metadata; then in the order of <see cref="Holder"/>.
     /// </summary>
     public IEnumerable<SeriesList> GetHolders(Uid seriesInstanceUid, Func<string, int> preferenceOf)
     {
@@ -58,12 +57,9 @@ public sealed record Study(Uid Uid)
     }
 
     private IEnumerable<SeriesList> SortHolders(Uid seriesInstanceUid, Func<string, int> preferenceOf) =>
-        from list in SeriesLists.Values
-        let series = list.FindSeries(seriesInstanceUid)
-        where series is not null
-        orderby Owners.GetValueOrDefault(seriesInstanceUid) == list.Backend descending, series.Count descending,
-            preferenceOf(list.Backend), list.Backend
-        select list;
+        SeriesLists.Values.Where(list => list.FindSeries(seriesInstanceUid) is not null)
+            .OrderByDescending(list => list.Backend == Owners.GetValueOrDefault(seriesInstanceUid))
+            .ThenBy(list => list.GetHolder(seriesInstanceUid, preferenceOf), Holder.Order);
 
     /// <summary>
     /// The numbers of series and instances in these backends together. A series that several hold counts once, with the highest number of

@@ -16,10 +16,10 @@ namespace Proxy.Retrieve;
 /// 2 ask        every acceptable form in one request; when that fails because of the form, one form after the other
 /// 3 fall back  a cached body in a less preferred form, when the backend cannot give any
 /// </code>
-/// Another holder gives a frame in place of the owner only after its own metadata was read; it then owns the series.
+/// Another holder gives a frame in place of the owner only after its own metadata was read (<see cref="OwnerRule"/>).
 /// </remarks>
 public sealed class BodyReader(
-    BodyFetch fetch, BackendSet backends, BackendScheduler scheduler, SeriesListReader lists, SeriesReader series,
+    BodyFetch fetch, BackendSet backends, BackendScheduler scheduler, SeriesListReader lists, OwnerRule rule, SeriesReader series,
     DicomMetadataStore store, CachedBodies cached, ObservedForms given, PixelDescriptions pixels)
 {
     /// <summary>The form in which viewers request frames.</summary>
@@ -58,7 +58,7 @@ public sealed class BodyReader(
         if (await TryHoldersAsync(wanted, FindHolders(known), cancellation) is { } body) return MarkRequested(body);
         var places = await lists.LocateAsync(access, path.Study, returnEarly: true, bypassCache: false, cancellation);
         wanted.Failures.AddRange(places.Failures.ExceptBy(wanted.Failures.Select(f => f.Backend), f => f.Backend));
-        var unlisted = SeriesReader.GetUnlisted(places, access, path.Series).Select(l => l.Backend);
+        var unlisted = places.FindUnlisted(access, path.Series).Select(l => l.Backend);
         return await TryHoldersAsync(wanted, [.. FindHolders(places.Study), .. unlisted], cancellation) is { } found
             ? MarkRequested(found)
             : BodyResult.None(wanted.Failures);
@@ -69,7 +69,7 @@ public sealed class BodyReader(
             return result;
         }
 
-        List<string> FindHolders(Study? study) => [.. series.GetHolders(study, access, path.Series).Select(l => l.Backend)];
+        List<string> FindHolders(Study? study) => [.. rule.GetHolders(study, access, path.Series).Select(l => l.Backend)];
     }
 
     /// <summary>Reads an instance from one backend only, for a client that already has objects of the series from it.</summary>
@@ -94,7 +94,7 @@ public sealed class BodyReader(
     /// <param name="path">The instance.</param>
     /// <param name="frames">The frame numbers, from 1.</param>
     public bool LacksFrame(Access access, InstancePath path, IReadOnlyList<int> frames) =>
-        series.GetHolders(store.GetStudy(path.Study), access, path.Series).FirstOrDefault() is { } owner
+        rule.GetHolders(store.GetStudy(path.Study), access, path.Series).FirstOrDefault() is { } owner
         && pixels.Find(owner.Backend, path) is { } described && frames.Any(number => !described.HasFrame(number));
 
     /// <summary>True when a backend's frame as stored, or its instance, is cached.</summary>
@@ -138,14 +138,12 @@ public sealed class BodyReader(
         foreach (var holder in holders)
         {
             if (backends.Find(holder) is not { } backend || !wanted.Tried.Add(holder)) continue;
-            var owner = store.GetStudy(wanted.Path.Study)?.Owners.GetValueOrDefault(wanted.Path.Series);
-            var standsIn = wanted.Scope.IsAll && owner is not null && owner != holder;
-            // A client has the owner's metadata. A frame that the owner lacks does not exist, even if another holder has that number.
-            if (standsIn && wanted.Body.Frame is not null && wanted.Without.Contains(owner!) && IsHolder(owner!, wanted.Path)) return null;
-            if (standsIn && !await series.CanStandInAsync(holder, wanted.Path, cancellation)) continue;
+            var study = store.GetStudy(wanted.Path.Study);
+            var replaced = OwnerRule.FindReplaced(study, wanted.Scope, wanted.Path.Series, holder);
+            if (wanted.Body.Frame is not null && OwnerRule.IsAbsent(study, wanted.Path.Series, replaced, wanted.Without)) return null;
+            if (replaced is not null && !await series.CanStandInAsync(holder, wanted.Path, cancellation)) continue;
             if (await TryAsync(wanted, backend, cancellation) is not { } body) continue;
-            // A single instance missing at the owner is no reason to take the other instances from another backend.
-            if (!standsIn || !holders.Contains(owner) || wanted.Failures.Any(f => f.Backend == owner && f.Error != BackendError.Busy))
+            if (OwnerRule.BecomesOwner(replaced, holders, wanted.Failures))
                 series.SetOwner(wanted.Scope, holder, wanted.Path.SeriesPath);
             return body;
         }
@@ -183,9 +181,6 @@ public sealed class BodyReader(
 
     private static bool IsNotInThisForm(BackendFailure failure) =>
         failure.Error == BackendError.NotInThisForm || failure is { Error: BackendError.BadStatus, Status: HttpStatusCode.NotAcceptable };
-
-    private bool IsHolder(string backend, InstancePath path) =>
-        store.GetStudy(path.Study)?.GetList(backend).FindSeries(path.Series) is not null;
 
     /// <summary>Asks one backend: for all forms at once, then form by form while the failure depends on the form.</summary>
     private async Task<BodyResult> AskAsync(

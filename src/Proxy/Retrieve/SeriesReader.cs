@@ -1,7 +1,5 @@
-using System.Net;
 using Proxy.Backends;
 using Proxy.Backends.DicomWeb;
-using Proxy.Backends.Health;
 using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Locating;
@@ -34,12 +32,11 @@ public sealed record SeriesResult(
 /// 5 ask        the owner for all metadata; if it fails, the next holder; with no known holder, the backends without a series search
 /// 6 stale      when no backend answers, return the stored metadata, marked stale, up to its maximum age
 /// </code>
-/// The backend that gives the metadata owns the series from then on, for its frames too. The owner changes when it fails, when
-/// another holder has more instances, and back to the preferred holder after that has answered well for a while.
+/// The backend that gives the metadata owns the series from then on, for its frames too (<see cref="OwnerRule"/>).
 /// </remarks>
 public sealed class SeriesReader(
-    BackendClient client, BackendSet backends, BackendStates states, BackendScheduler scheduler, SeriesListReader lists,
-    DicomMetadataStore store, EntryCache entries, Reloadable<CacheOptions> cache, TimeProvider time, ILogger<SeriesReader> log)
+    BackendClient client, BackendSet backends, BackendScheduler scheduler, SeriesListReader lists, OwnerRule rule, DicomMetadataStore store,
+    EntryCache entries, Reloadable<CacheOptions> cache, TimeProvider time, ILogger<SeriesReader> log)
 {
     /// <summary>How long a client waits for fresh metadata when stale metadata is available.</summary>
     private static readonly TimeSpan MaxRevalidationWait = TimeSpan.FromSeconds(1);
@@ -79,21 +76,6 @@ public sealed class SeriesReader(
         return stale;
     }
 
-    /// <summary>The holders of a series that the client may use, its owner first.</summary>
-    public IEnumerable<SeriesList> GetHolders(Study? study, Access access, Uid series) =>
-        study?.GetHolders(series, backends.GetPreference).Where(list => access.Has(list.Backend)) ?? [];
-
-    /// <summary>
-    /// The backends that may hold a series although their lists do not name it: they support no search, or no search for series.
-    /// </summary>
-    public static IEnumerable<SeriesList> GetUnlisted(StudyHolders places, Access access, Uid series)
-    {
-        var withoutSeriesSearch = places.Study?.SeriesLists.Values.Where(list => list.IsUnlisted && !places.HasFailed(list.Backend)) ?? [];
-        var withoutSearch = places.Failures.Where(f => f.Status == HttpStatusCode.NotFound)
-            .Select(f => places.Study?.GetList(f.Backend) ?? new SeriesList(f.Backend));
-        return withoutSeriesSearch.Concat(withoutSearch).Where(list => list.FindSeries(series) is null && access.Has(list.Backend));
-    }
-
     /// <summary>
     /// True when a backend can give an instance in place of its owner: its own metadata, read now if necessary, has the instance.
     /// Pixels of one backend under the metadata of another may show the wrong picture.
@@ -118,7 +100,7 @@ public sealed class SeriesReader(
         // 3
         var places = await lists.LocateAsync(access, path.Study, returnEarly: true, bypassCache, cancellation, isPrefetch);
         var failures = places.Failures.ToList();
-        foreach (var list in OrderCandidates(places, access, path.Series))
+        foreach (var list in rule.GetCandidates(places, access, path.Series))
         {
             if (await TryReadAsync(list, path, bypassCache, isPrefetch, failures, cancellation) is not { } result) continue;
             if (!isPrefetch) SetOwner(access, list.Backend, path);
@@ -126,23 +108,6 @@ public sealed class SeriesReader(
         }
         // 6
         return FindStale(access, path, failures) ?? new(null, "", default, CacheStatus.Miss, failures);
-    }
-
-    /// <summary>The backends that may be asked for the series, the new owner first.</summary>
-    private List<SeriesList> OrderCandidates(StudyHolders places, Access access, Uid series)
-    {
-        var holders = GetHolders(places.Study, access, series).Where(list => !places.HasFailed(list.Backend)).ToList();
-        if (holders.Count > 1)
-        {
-            var owner = holders[0];
-            var best = holders.OrderByDescending(GetCount).ThenBy(l => backends.GetPreference(l.Backend))
-                .ThenBy(l => l.Backend, StringComparer.Ordinal).First();
-            if (GetCount(best) > GetCount(owner) || states.IsSteady(best.Backend, places.Study!.Uid))
-                holders = [best, .. holders.Where(l => l != best)];
-        }
-        return [.. holders, .. GetUnlisted(places, access, series)];
-
-        int GetCount(SeriesList list) => list.FindSeries(series)!.Count;
     }
 
     /// <summary>All metadata of the series from one backend. On failure null, and the failure is added to the list.</summary>
@@ -183,7 +148,7 @@ public sealed class SeriesReader(
     /// <summary>Fresh metadata from the store; null when a backend must be asked.</summary>
     public SeriesResult? FindFresh(Access access, SeriesPath path)
     {
-        var owner = GetHolders(store.GetStudy(path.Study), access, path.Series).FirstOrDefault();
+        var owner = rule.GetHolders(store.GetStudy(path.Study), access, path.Series).FirstOrDefault();
         return owner?.FindSeries(path.Series) is { } series && IsFresh(series)
             ? new(series.Metadata, owner.Backend, series.MetadataConfirmedAt, CacheStatus.Hit, [])
             : null;
@@ -193,7 +158,7 @@ public sealed class SeriesReader(
         series.IsMetadataFresh(cache.Value.MetadataFreshness, time.GetUtcNow()) && series.IsMetadataComplete;
 
     private SeriesResult? FindStale(Access access, SeriesPath path, List<BackendFailure> failures) =>
-        (from list in GetHolders(store.GetStudy(path.Study), access, path.Series)
+        (from list in rule.GetHolders(store.GetStudy(path.Study), access, path.Series)
          let series = list.FindSeries(path.Series)!
          where series.IsMetadataFresh(cache.Value.MetadataMaxStale, time.GetUtcNow())
          select new SeriesResult(series.Metadata, list.Backend, series.MetadataConfirmedAt, CacheStatus.Stale, failures)).FirstOrDefault();

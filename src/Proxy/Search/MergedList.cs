@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Proxy.Backends;
 using Proxy.Backends.Queries;
 using Proxy.Dicom;
+using Proxy.Locating;
 using Proxy.Metadata;
 
 namespace Proxy.Search;
@@ -18,7 +19,10 @@ public sealed class MergedList
     private MergedList(SearchLevel level, Item[] items, int count) => (_level, _items, Count) = (level, items, count);
 
     /// <summary>One row and its backend.</summary>
-    private readonly record struct Found(BackendOptions Backend, FoundRow Row);
+    private readonly record struct Found(BackendOptions Backend, FoundRow Row)
+    {
+        public Holder Holder => new(Backend.Name, Row.Count, Backend.Preference);
+    }
 
     /// <summary>One object: the row of the preferred backend, and the rows of the others.</summary>
     private struct Item
@@ -88,29 +92,22 @@ public sealed class MergedList
     private static IEnumerable<Found> SelectOwners(IEnumerable<Found> found, DicomMetadataStore store) =>
         from match in found
         group match by new SeriesPath(match.Row.Study, match.Row.Series) into series
-        let owner = series.GroupBy(f => f.Backend).OrderByDescending(b => GetCount(b.Key.Name, series.Key, b.Count(), store))
-            .ThenBy(b => b.Key.Preference).ThenBy(b => b.Key.Name, StringComparer.Ordinal).First()
-        from match in owner
+        let study = store.GetStudy(series.Key.Study)
+        let byBackend = series.ToLookup(f => f.Backend.Name)
+        let holders = byBackend.Select(b => GetHolder(b.First().Backend, b.Count(), study, series.Key.Series)).ToList()
+        let owner = OwnerRule.Choose(holders, study?.Owners.GetValueOrDefault(series.Key.Series))
+        from match in byBackend[owner.Backend]
         select match;
 
-    /// <summary>
-    /// The number of instances that a backend has of a series: from its series list, because the search may match only some.
-    /// </summary>
-    private static int GetCount(string backend, SeriesPath path, int found, DicomMetadataStore store) =>
-        store.GetStudy(path.Study) is not { } study ? found
-        : study.Owners.GetValueOrDefault(path.Series) == backend ? int.MaxValue
-        : Math.Max(found, study.GetList(backend).FindSeries(path.Series)?.Count ?? 0);
+    /// <summary>The number of instances that a backend has is in its series list, because the search may match only some.</summary>
+    private static Holder GetHolder(BackendOptions backend, int found, Study? study, Uid series) =>
+        new(backend.Name, Math.Max(found, study?.GetList(backend.Name).FindSeries(series)?.Count ?? 0), backend.Preference);
 
     /// <summary>Adds another backend's row. The preferred backend comes first; for a series, the backend with more instances.</summary>
     private static void Add(ref Item item, Found added, int section, int maxResults)
     {
         Found[] all = [item.First, .. item.Further?.Others ?? [], added];
-        Array.Sort(all, static (a, b) =>
-        {
-            var order = b.Row.Count.CompareTo(a.Row.Count);
-            if (order == 0) order = a.Backend.Preference.CompareTo(b.Backend.Preference);
-            return order != 0 ? order : string.CompareOrdinal(a.Backend.Name, b.Backend.Name);
-        });
+        Array.Sort(all, static (a, b) => Holder.Compare(a.Holder, b.Holder));
         item.Section = section = Math.Min(item.Section, section);
         item.First = all[0];
         // Values from a later section must not change the order: earlier pages were cut before that section was read.
