@@ -1,10 +1,18 @@
 using Proxy;
 using Proxy.Admin;
 using Proxy.Backends;
+using Proxy.Backends.PassThrough;
+using Proxy.Cache;
 using Proxy.Demo;
+using Proxy.Disk;
 using Proxy.Events;
+using Proxy.Locating;
+using Proxy.Metadata;
 using Proxy.Operations;
 using Proxy.Prefetch;
+using Proxy.Retrieve;
+using Proxy.Search;
+using Proxy.Security;
 
 const string demoFlag = "--demo";
 if (OpenFileLimit.FindShortage() is { } shortage) return Refuse(shortage);
@@ -18,18 +26,25 @@ if (errors.Count > 0) return Refuse([.. errors]);
 
 builder.AddServer();
 builder.Services.AddSettings(settings);
+builder.Services.AddOperations();
 builder.Services.AddSecurity();
 builder.Services.AddEvents();
-builder.Services.AddBackends(builder.Configuration);
-builder.Services.AddStore(settings.Cache);
-builder.Services.AddMemoryBound();
-builder.Services.AddDicomWeb();
+builder.Services.AddBackends(builder.Configuration, Settings.AreValid);
+builder.Services.AddDisk(settings.Cache.DiskPath);
+builder.Services.AddMetadata(settings.Cache.StoreMaxBytes, settings.Cache.StoreDiskMaxBytes);
+builder.Services.AddCache(settings.Cache);
+builder.Services.AddLocating();
+builder.Services.AddSearch();
+builder.Services.AddRetrieve();
 builder.Services.AddPrefetch();
 builder.Services.AddPrometheus();
 
 var app = builder.Build();
 app.FollowSettings(settings);
 app.UseGuards();
+app.UseStatusProblems();
+// After the guards, which remove a double slash behind a root.
+app.UseRouting();
 
 app.MapDicomWeb();
 app.MapPrefetch();

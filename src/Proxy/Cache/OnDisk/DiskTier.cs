@@ -48,7 +48,7 @@ public sealed class DiskTier(
     /// Checks by its first bytes whether a body matches its key; one that was stored before answers were validated may not. Null accepts
     /// all.
     /// </summary>
-    public Func<EntryKey, ICachedBody, bool>? IsSound { get; init; }
+    public BodySoundness? IsSound { get; init; }
 
     /// <summary>True when the folder can be written to.</summary>
     public bool CanWrite => folder.State.CanWrite;

@@ -1,0 +1,43 @@
+using Microsoft.AspNetCore.DataProtection;
+using Proxy.Backends.DicomWeb;
+using Proxy.Backends.Health;
+using Proxy.Backends.Transport;
+using Proxy.Metadata;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace Proxy.Backends;
+
+/// <summary>Registers how backends are asked: YARP's clusters, health, permits, scheduling, searches.</summary>
+internal static class BackendServices
+{
+    /// <param name="services">The services.</param>
+    /// <param name="configuration">All settings: YARP reads its part of a backend's section.</param>
+    /// <param name="areValid">Whether the settings are valid now; if not, YARP keeps its current configuration.</param>
+    public static void AddBackends(this IServiceCollection services, IConfiguration configuration, Func<IConfiguration, bool> areValid)
+    {
+        services.AddYarp(new YarpConfiguration(configuration, () => areValid(configuration)));
+        services.AddSingleton(s =>
+        {
+            var backends = s.GetRequiredService<BackendSet>();
+            return new StoredBackends(backends.FindIdentity, backends.FindName, backends.GetPreference);
+        });
+        services.AddSingleton<BackendStates>();
+        services.AddSingleton<BackendPermits>();
+        services.AddSingleton<DestinationSelector>();
+        services.AddSingleton<BackendExchange>();
+        services.AddSingleton<BackendClient>();
+        services.AddSingleton<BackendScheduler>();
+        services.AddSingleton<BackendSearch>();
+        services.AddHostedService<BackendProber>();
+    }
+
+    private static void AddYarp(this IServiceCollection services, YarpConfiguration configuration)
+    {
+        services.AddReverseProxy().LoadFromConfig(new ConfigurationBuilder().Add(configuration).Build()).AddForwarding();
+        // YARP's session affinity, unused here, would store data protection keys on disk.
+        services.AddDataProtection().UseEphemeralDataProtectionProvider();
+        services.Remove(services.Single(
+            s => s.ServiceType == typeof(IHostedService) && s.ImplementationType?.Assembly == typeof(IDataProtectionBuilder).Assembly));
+        services.AddSingleton<IForwarderHttpClientFactory, BackendHttpClientFactory>();
+    }
+}

@@ -1,0 +1,48 @@
+using Proxy.Backends;
+using Proxy.Cache.InMemory;
+using Proxy.Cache.OnDisk;
+using Proxy.Disk;
+using Proxy.Metadata;
+using Proxy.Operations;
+
+namespace Proxy.Cache;
+
+/// <summary>Registers both tiers of the cache, and the limit of the process's memory.</summary>
+internal static class CacheServices
+{
+    /// <summary>Registers the cache; it needs <see cref="BodySoundness"/>.</summary>
+    public static void AddCache(this IServiceCollection services, CacheOptions options)
+    {
+        services.AddSingleton(s => new MemoryTier(options.TierMaxBytes, s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(s => new DiskWriter(
+            s.GetRequiredService<CacheFolder>(), s.GetRequiredService<BackendSet>().FindName, options.TierDiskMaxBytes,
+            s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<DiskWriter>>())
+        {
+            QueueMaxBytes = options.QueueMaxBytes,
+        });
+        services.AddHostedService(s => s.GetRequiredService<DiskWriter>());
+        services.AddSingleton(s => new DiskTier(
+            s.GetRequiredService<CacheFolder>(), s.GetRequiredService<DiskWriter>(), s.GetRequiredService<BackendSet>().FindIdentity,
+            s.GetRequiredService<MemoryTier>().InFlight, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<Counters>(),
+            s.GetRequiredService<ILogger<DiskTier>>())
+        {
+            IsSound = s.GetRequiredService<BodySoundness>(),
+        });
+        services.AddSingleton(s => new EntryCache(
+            s.GetRequiredService<MemoryTier>(), s.GetRequiredService<DiskTier>(), s.GetRequiredService<TimeProvider>(),
+            s.GetRequiredService<ILogger<EntryCache>>())
+        {
+            MaxBodyBytes = options.MaxBodyBytes,
+        });
+        services.AddHostedService(CreateTrimmer);
+    }
+
+    private static HeapTrimmer CreateTrimmer(IServiceProvider services)
+    {
+        var (memory, store) = (services.GetRequiredService<MemoryTier>(), services.GetRequiredService<DicomMetadataStore>());
+        var options = services.GetRequiredService<Reloadable<CacheOptions>>();
+        return new(
+            () => Environment.WorkingSet, () => memory.Bytes + memory.InFlight.Bytes + store.Bytes, () => options.Value.MemoryMaxBytes,
+            services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<HeapTrimmer>>());
+    }
+}

@@ -1,0 +1,17 @@
+using Proxy.Wire;
+
+namespace Proxy.Disk;
+
+/// <summary>Registers the cache folder, and the key of links that is stored in it.</summary>
+internal static class DiskServices
+{
+    /// <param name="services">The services.</param>
+    /// <param name="path">The cache folder; null for none.</param>
+    public static void AddDisk(this IServiceCollection services, string? path)
+    {
+        services.AddSingleton(s => new CacheFolder(path, s.GetRequiredService<ILogger<CacheFolder>>()));
+        services.AddHostedService<CacheFolderMonitor>();
+        services.AddSingleton<BulkTokens>();
+        services.AddHostedService<TokenKeyStore>();
+    }
+}

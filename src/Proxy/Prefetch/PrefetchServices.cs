@@ -1,0 +1,26 @@
+using Proxy.Prefetch.Fetching;
+using Proxy.Prefetch.Jobs;
+using Proxy.Prefetch.Planning;
+
+namespace Proxy.Prefetch;
+
+/// <summary>Registers work lists, prefetch jobs and rules.</summary>
+internal static class PrefetchServices
+{
+    public static void AddPrefetch(this IServiceCollection services)
+    {
+        services.AddSingleton<WorkLists>();
+        services.AddSingleton<PrefetchSearch>();
+        services.AddSingleton<PriorSearch>();
+        services.AddSingleton<ThroughputEstimator>();
+        services.AddSingleton<JobSlots>();
+        services.AddSingleton<PixelFetch>();
+        services.AddSingleton<StudyFetch>();
+        services.AddSingleton<JobRegistry>();
+        services.AddSingleton<JobFile>();
+        services.AddSingleton<Prefetcher>();
+        services.AddHostedService(s => s.GetRequiredService<Prefetcher>());
+        services.AddHostedService<JobPersistence>();
+        services.AddHostedService<PrefetchRuleRunner>();
+    }
+}

@@ -1,0 +1,12 @@
+namespace Proxy.Search;
+
+/// <summary>Registers searches of all backends.</summary>
+internal static class SearchServices
+{
+    public static void AddSearch(this IServiceCollection services)
+    {
+        services.AddSingleton<StudyCounts>();
+        services.AddSingleton<StoredInstances>();
+        services.AddSingleton<FederatedSearch>();
+    }
+}
