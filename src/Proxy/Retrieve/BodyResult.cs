@@ -1,5 +1,6 @@
 using Proxy.Backends;
 using Proxy.Cache;
+using Proxy.Metadata;
 using Proxy.Operations;
 
 namespace Proxy.Retrieve;
@@ -52,6 +53,17 @@ public sealed record BodyResult(IBody? Body, CacheStatus Status, IReadOnlyList<B
             throw;
         }
     }
+
+    /// <summary>The start of the answer that sends the body.</summary>
+    /// <param name="body">The body of this result.</param>
+    /// <param name="now">The time of the answer.</param>
+    /// <param name="backendTime">The time since the request, for a body that is not cached; null to report none.</param>
+    internal CachedAnswer ToAnswer(IBody body, DateTimeOffset now, TimeSpan? backendTime) => new(Status)
+    {
+        IsPrefetched = body.IsPrefetched,
+        Age = body.Stored is { } stored ? Freshness.GetAge(stored, now) : null,
+        BackendTime = body.Stored is null ? backendTime : null,
+    };
 
     /// <summary>Leaves the body, and ends its foreground request.</summary>
     public void Dispose()

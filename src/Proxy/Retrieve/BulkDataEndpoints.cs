@@ -43,15 +43,10 @@ internal static class BulkDataEndpoints
         if (result.Failures.Count > 0) return result.Failures.ToProblem();
         if (result.Body is not { } body) return Problems.NotFound("The backend does not have this bulk data.");
 
-        var response = context.Response;
-        response.SetCacheStatus(result.Status, isPrefetched: body.IsPrefetched);
-        response.SetPrivate();
-        response.Headers.Vary = "Accept";
-        if (body.Stored is { } stored) response.SetAge(Metadata.Freshness.GetAge(stored, time.GetUtcNow()));
-        else response.SetServerTiming(time.GetElapsedTime(started));
         var isMultipart = context.Request.ReadAccept().Types is [var best, ..] && best.Type.Is(MediaType.MultipartRelated);
         var tag = BodyTag.Create($"{BulkDataReader.GetKey(backend, item)}", body, isMultipart);
-        if (context.IsNotModified(tag?.Plain)) return Results.Empty;
+        var answer = result.ToAnswer(body, time.GetUtcNow(), time.GetElapsedTime(started)) with { ETag = tag?.Plain };
+        if (!answer.Begin(context)) return Results.Empty;
         await MultipartAnswer.WriteOneAsync(
             context, isMultipart ? Wrapping.Multipart(body.Head, context.GetResourceAddress()) : Wrapping.None(body.Head), body);
         return Results.Empty;

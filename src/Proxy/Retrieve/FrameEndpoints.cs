@@ -35,19 +35,15 @@ internal static class FrameEndpoints
         {
             if (first.Body is not { } body)
                 return first.Failures.Count > 0 ? first.Failures.ToProblem() : Problems.NotFound("No backend holds this frame.");
-            var response = context.Response;
-            response.SetCacheStatus(first.Status, isPrefetched: body.IsPrefetched);
-            response.SetPrivate();
-            response.Headers.Vary = "Accept, Accept-Encoding";
-            if (body.Stored is { } stored) response.SetAge(Metadata.Freshness.GetAge(stored, time.GetUtcNow()));
-            else response.SetServerTiming(time.GetElapsedTime(started));
+            var answer = first.ToAnswer(body, time.GetUtcNow(), time.GetElapsedTime(started))
+                with { Vary = CachedAnswer.ByAcceptAndCoding };
             var root = $"{context.GetRootAddress(access)}/{path}/frames/";
             if (numbers.Count > 1)
             {
                 var all = BodyTag.Create(
                     $"{first.Backend} {access.Path}/{path}/frames/{frames} {body.Head.TransferSyntax} {negotiation.Name}",
                     isMultipart: true);
-                if (!context.IsNotModified(all.Plain))
+                if ((answer with { ETag = all.Plain }).Begin(context))
                     await MultipartAnswer.WriteManyAsync(context, body, numbers.Count, ReadAsync, index => root + numbers[index]);
                 return Results.Empty;
             }
@@ -59,8 +55,8 @@ internal static class FrameEndpoints
             var coding = cache.Value.PacksFrames && PackedFrames.CanPack(body.Head) ? context.Request.ChooseCoding() : Coding.Identity;
             if (coding != Coding.Identity && tag is { } name)
                 await AnswerPackedAsync(
-                    context, first, new(first.Backend, $"{location} {name.Plain}", coding), name, wrapping, packedFrames);
-            else if (!context.IsNotModified(tag?.Plain)) await MultipartAnswer.WriteOneAsync(context, wrapping, body);
+                    context, answer, first, new(first.Backend, $"{location} {name.Plain}", coding), name, wrapping, packedFrames);
+            else if ((answer with { ETag = tag?.Plain }).Begin(context)) await MultipartAnswer.WriteOneAsync(context, wrapping, body);
             return Results.Empty;
         }
 
@@ -69,25 +65,24 @@ internal static class FrameEndpoints
     }
 
     private static async Task AnswerPackedAsync(
-        HttpContext context, BodyResult found, PackedFrames.Key key, BodyTag tag, Wrapping wrapping, PackedFrames packedFrames)
+        HttpContext context, CachedAnswer answer, BodyResult found, PackedFrames.Key key, BodyTag tag, Wrapping wrapping,
+        PackedFrames packedFrames)
     {
-        var (body, response) = (found.Body!, context.Response);
+        var body = found.Body!;
         var packed = packedFrames.Find(key, body);
         // Tags differ by coding (RFC 9110 §8.8.3.3), but the pixels do not: either tag of the client validates.
         var (plainTag, packedTag) = (tag.Plain, tag.Coded(key.Coding));
         if (packed?.Body is not { } bytes)
         {
-            if (context.IsNotModified(plainTag, packedTag)) return;
+            if (!(answer with { ETag = plainTag, EquivalentETag = packedTag }).Begin(context)) return;
             await MultipartAnswer.WriteOneAsync(context, wrapping, body);
             if (found.Status == CacheStatus.Hit && packed is null) packedFrames.Enqueue(key, body, wrapping);
             return;
         }
-        if (context.IsNotModified(packedTag, plainTag)) return;
-        response.SetInert();
-        response.ContentType = wrapping.ContentType;
-        response.Headers.ContentEncoding = Codings.GetName(key.Coding);
-        response.ContentLength = bytes.Length;
-        await context.RequestServices.GetRequiredService<ResponseSteps>().SendAsync(context, bytes);
+        answer = answer with { ETag = packedTag, EquivalentETag = plainTag, ContentType = wrapping.ContentType, Coding = key.Coding };
+        if (!answer.Begin(context)) return;
+        context.Response.SetInert();
+        await answer.SendAsync(context, bytes);
     }
 
     private static IResult NotAcceptable() => Problems.NotAcceptable(

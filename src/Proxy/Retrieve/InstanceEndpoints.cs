@@ -36,10 +36,10 @@ internal static class InstanceEndpoints
         var access = context.GetAccess();
         using var result = await reader.ReadAsync(access, path, frame: null, negotiation, Placement.MemoryAndDisk, context.RequestAborted);
         if (result.Body is not { } body) return NotFound(result);
-        SetHeaders(context, result, body, time, isStored: true);
         var isMultipart = negotiation.Choose(body.Head)!.IsMultipart;
         var tag = BodyTag.Create($"{result.Backend} {access.Path}/{path} {Wrapping.GetContentType(body.Head)}", body, isMultipart);
-        if (context.IsNotModified(tag?.Plain)) return Results.Empty;
+        var answer = result.ToAnswer(body, time.GetUtcNow(), backendTime: null) with { ETag = tag?.Plain };
+        if (!answer.Begin(context)) return Results.Empty;
         await MultipartAnswer.WriteOneAsync(
             context, isMultipart ? Wrapping.Multipart(body.Head, $"{context.GetRootAddress(access)}/{path}") : Wrapping.None(body.Head),
             body);
@@ -92,20 +92,12 @@ internal static class InstanceEndpoints
             .GetAsyncEnumerator(context.RequestAborted);
         if (!await parts.MoveNextAsync()) return Problems.NotFound("No backend holds an instance of this study or series.");
         if (parts.Current.Result.Body is not { } body) return NotFound(parts.Current.Result);
-        SetHeaders(context, parts.Current.Result, body, time, isStored: false);
         warn?.Invoke(context.Response);
+        var answer = parts.Current.Result.ToAnswer(body, time.GetUtcNow(), backendTime: null) with { IsStored = false };
+        answer.Begin(context);
         var root = context.GetRootAddress(access);
         await MultipartAnswer.WriteAllAsync(context, parts, path => $"{root}/{path}");
         return Results.Empty;
-    }
-
-    private static void SetHeaders(HttpContext context, BodyResult result, IBody body, TimeProvider time, bool isStored)
-    {
-        var response = context.Response;
-        response.SetCacheStatus(result.Status, isStored, body.IsPrefetched);
-        response.SetPrivate();
-        response.Headers.Vary = "Accept";
-        if (body.Stored is { } stored) response.SetAge(Metadata.Freshness.GetAge(stored, time.GetUtcNow()));
     }
 
     private static IResult NotFound(BodyResult result) =>

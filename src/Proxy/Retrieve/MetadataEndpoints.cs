@@ -32,43 +32,40 @@ internal static class MetadataEndpoints
         if (result.Metadata is not { } metadata) return NotFound(result.Failures);
         if (instance is { } one && !metadata.Has(one)) return Problems.NotFound("The series has no such instance.");
 
-        SetHeaders(
-            context, result.Status, result.IsPrefetched, Freshness.GetAge(result.Asked, time.GetUtcNow()), time.GetElapsedTime(started),
-            result.Failures);
+        Warn(context.Response, result.Status, result.Failures);
         WarnOfOmissions(context.Response, [metadata]);
         var hash = metadata.Hash ^ tokens.KeyId;
-        if (context.IsNotModified($"W/\"{hash:x}{(instance is null ? "" : "-" + instance)}\"")) return Results.Empty;
-        var key = new ReadyMetadata.Key(hash, instance, context.GetRootAddress(access), context.Request.ChooseCoding());
-        await SendReadyAsync(context, ready, () => Write([metadata], instance, new(key.Root, tokens, new StudyPath(study))), key);
+        var answer = new CachedAnswer(result.Status)
+        {
+            IsPrefetched = result.IsPrefetched,
+            Age = Freshness.GetAge(result.Asked, time.GetUtcNow()),
+            BackendTime = result.Status == CacheStatus.Miss ? time.GetElapsedTime(started) : null,
+            Vary = CachedAnswer.ByAcceptAndCoding,
+            ETag = $"W/\"{hash:x}{(instance is null ? "" : "-" + instance)}\"",
+            ContentType = MediaType.DicomJson,
+            Coding = context.Request.ChooseCoding(),
+        };
+        if (!answer.Begin(context)) return Results.Empty;
+        var key = new ReadyMetadata.Key(hash, instance, context.GetRootAddress(access), answer.Coding);
+        await SendReadyAsync(context, answer, ready, () => Write([metadata], instance, new(key.Root, tokens, new StudyPath(study))), key);
         return Results.Empty;
     }
 
     /// <summary>Sends the answer from the cache of ready answers, or writes it while it is sent.</summary>
     private static async Task SendReadyAsync(
-        HttpContext context, ReadyMetadata ready, Func<IEnumerable<ReadOnlyMemory<byte>>> write, ReadyMetadata.Key key)
+        HttpContext context, CachedAnswer answer, ReadyMetadata ready, Func<IEnumerable<ReadOnlyMemory<byte>>> write,
+        ReadyMetadata.Key key)
     {
-        if (await ready.GetAsync(key, write, context.RequestAborted) is not { } body)
-        {
-            await SendPassingAsync(context, write, key.Coding);
-            return;
-        }
-        SetType(context.Response, key.Coding);
-        context.Response.ContentLength = body.Length;
-        await context.RequestServices.GetRequiredService<ResponseSteps>().SendAsync(context, body);
+        if (await ready.GetAsync(key, write, context.RequestAborted) is { } body) await answer.SendAsync(context, body);
+        else await SendPassingAsync(context, answer, write);
     }
 
-    private static async Task SendPassingAsync(HttpContext context, Func<IEnumerable<ReadOnlyMemory<byte>>> write, Coding coding)
+    private static async Task SendPassingAsync(HttpContext context, CachedAnswer answer, Func<IEnumerable<ReadOnlyMemory<byte>>> write)
     {
-        SetType(context.Response, coding);
+        answer.SetContent(context.Response);
         var output = context.Response.Body;
-        await using var packing = Packing.OpenStream(output, coding);
+        await using var packing = Packing.OpenStream(output, answer.Coding);
         foreach (var piece in write()) await (packing ?? output).WriteAsync(piece, context.RequestAborted);
-    }
-
-    private static void SetType(HttpResponse response, Coding coding)
-    {
-        response.ContentType = MediaType.DicomJson;
-        if (coding != Coding.Identity) response.Headers.ContentEncoding = Codings.GetName(coding);
     }
 
     /// <summary>
@@ -89,17 +86,27 @@ internal static class MetadataEndpoints
         if (contents.FindProblem(options.Value) is { } failed) return failed;
         var series = contents.Series.Select(s => s.Result).ToList();
 
-        var age = series.Max(r => Freshness.GetAge(r.Asked, time.GetUtcNow()));
-        SetHeaders(context, series.Max(r => r.Status), series.TrueForAll(r => r.IsPrefetched), age, time.GetElapsedTime(started), []);
+        var status = series.Max(r => r.Status);
+        Warn(context.Response, status, []);
         contents.Warn(context.Response);
         var metadata = series.ConvertAll(r => r.Metadata!);
         WarnOfOmissions(context.Response, metadata);
         // A study with one series has the hash of that series, and the same text.
         var hash = metadata.Aggregate(UInt128.Zero, (sum, m) => unchecked(sum * 31 + m.Hash)) ^ tokens.KeyId;
-        if (context.IsNotModified($"W/\"{hash:x}\"")) return Results.Empty;
-        var key = new ReadyMetadata.Key(hash, null, context.GetRootAddress(access), context.Request.ChooseCoding());
-        if (metadata.Sum(m => (long)m.TextBytes) <= MaxReadyBytes) await SendReadyAsync(context, ready, WriteAll, key);
-        else await SendPassingAsync(context, WriteAll, key.Coding);
+        var answer = new CachedAnswer(status)
+        {
+            IsPrefetched = series.TrueForAll(r => r.IsPrefetched),
+            Age = series.Max(r => Freshness.GetAge(r.Asked, time.GetUtcNow())),
+            BackendTime = status == CacheStatus.Miss ? time.GetElapsedTime(started) : null,
+            Vary = CachedAnswer.ByAcceptAndCoding,
+            ETag = $"W/\"{hash:x}\"",
+            ContentType = MediaType.DicomJson,
+            Coding = context.Request.ChooseCoding(),
+        };
+        if (!answer.Begin(context)) return Results.Empty;
+        var key = new ReadyMetadata.Key(hash, null, context.GetRootAddress(access), answer.Coding);
+        if (metadata.Sum(m => (long)m.TextBytes) <= MaxReadyBytes) await SendReadyAsync(context, answer, ready, WriteAll, key);
+        else await SendPassingAsync(context, answer, WriteAll);
         return Results.Empty;
 
         IEnumerable<ReadOnlyMemory<byte>> WriteAll() => Write(metadata, null, new(key.Root, tokens, new StudyPath(study)));
@@ -117,17 +124,10 @@ internal static class MetadataEndpoints
     private static IResult NotFound(IReadOnlyList<BackendFailure> failures) =>
         failures.Count > 0 ? failures.ToProblem() : Problems.NotFound("No backend holds this study or series.");
 
-    private static void SetHeaders(
-        HttpContext context, CacheStatus status, bool isPrefetched, TimeSpan age, TimeSpan elapsed, IReadOnlyList<BackendFailure> failures)
+    private static void Warn(HttpResponse response, CacheStatus status, IReadOnlyList<BackendFailure> failures)
     {
-        var response = context.Response;
-        response.SetCacheStatus(status, isPrefetched: isPrefetched);
-        response.SetAge(age);
-        response.SetPrivate();
-        if (status == CacheStatus.Miss) response.SetServerTiming(elapsed);
         if (status == CacheStatus.Stale) response.AddWarning("The stored metadata is stale, and no backend has confirmed it");
         response.AddWarnings(failures);
-        response.Headers.Vary = "Accept, Accept-Encoding";
     }
 
     private static void WarnOfOmissions(HttpResponse response, IReadOnlyList<PackedInstances> metadata)

@@ -70,21 +70,22 @@ internal static class SearchEndpoints
         }
 
         var response = context.Response;
-        response.SetCacheStatus(result.Status, isStored: result.Failures.Count == 0);
-        if (result.Status == CacheStatus.Miss) response.SetServerTiming(time.GetElapsedTime(started));
-        response.SetAge(Freshness.GetAge(result.Asked, time.GetUtcNow()));
-        response.SetPrivate();
         if (!query.IgnoredParameters.IsEmpty)
             response.AddWarning($"Unknown parameters were ignored: {string.Join(", ", query.IgnoredParameters)}");
         var remaining = Math.Max(result.Rows.Count - query.Offset - page.Rows.Length, result.HasMore ? 1 : 0);
         AddWarnings(response, result, page.Lacking, remaining);
-        response.Headers.Vary = "Accept, Accept-Encoding";
         if (level == SearchLevel.Studies) context.Items[typeof(SearchedStudies)] = new SearchedStudies(query, page.Rows);
-        if (context.IsNotModified(page.ETag)) return Results.Empty;
-        response.ContentType = MediaType.DicomJson;
-        if (page.Coding != Coding.Identity) response.Headers.ContentEncoding = Codings.GetName(page.Coding);
-        response.ContentLength = page.Body.Length;
-        await context.RequestServices.GetRequiredService<ResponseSteps>().SendAsync(context, page.Body);
+        var answer = new CachedAnswer(result.Status)
+        {
+            IsStored = result.Failures.Count == 0,
+            Age = Freshness.GetAge(result.Asked, time.GetUtcNow()),
+            BackendTime = result.Status == CacheStatus.Miss ? time.GetElapsedTime(started) : null,
+            Vary = CachedAnswer.ByAcceptAndCoding,
+            ETag = page.ETag,
+            ContentType = MediaType.DicomJson,
+            Coding = page.Coding,
+        };
+        if (answer.Begin(context)) await answer.SendAsync(context, page.Body);
         return Results.Empty;
     }
 

@@ -20,7 +20,7 @@ public sealed class ShapeTests
     /// <summary>Members that still take two adjacent Booleans. None may be added.</summary>
     private static readonly string[] AdjacentBooleans =
     [
-        "AnswerHeaders.SetCacheStatus", "BackendOptions..ctor", "CrSeries.Chest", "DicomMetadataStore.AddSeriesMetadata", "Finished..ctor",
+        "BackendOptions..ctor", "CrSeries.Chest", "DicomMetadataStore.AddSeriesMetadata", "Finished..ctor",
         "FolderState..ctor",
         "ObservedSearchLimits..ctor", "SearchQuery..ctor", "SeriesListReader.AskInTimeAsync", "SeriesListReader.AskOnceAsync",
         "SeriesListReader.LocateAsync",
