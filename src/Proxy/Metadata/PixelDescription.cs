@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using Proxy.Dicom;
 
 namespace Proxy.Metadata;
@@ -72,15 +71,10 @@ public sealed record PixelDescription
     public static PixelDescription Read(ReadOnlySpan<byte> json)
     {
         var pixels = new PixelDescription();
-        var reader = new Utf8JsonReader(json, Dataset.ReaderOptions);
-        reader.Read();
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        var cursor = new DatasetCursor(json);
+        while (cursor.MoveNext())
         {
-            var isTag = Tag.TryParse(reader.ValueSpan, out var tag);
-            reader.Read();
-            var start = (int)reader.TokenStartIndex;
-            reader.Skip();
-            if (isTag) pixels = pixels.With(tag, json[start..(int)reader.BytesConsumed]);
+            if (cursor is { Node: DatasetNode.Element, Depth: 0 }) pixels = pixels.With(cursor.Tag, cursor.Attribute);
         }
         return pixels;
     }

@@ -38,6 +38,7 @@ internal static class DicomJsonRepair
     {
         var output = new ArrayBufferWriter<byte>(dataset.Length + 64);
         var starts = FindStarts(dataset, attributes);
+        var changes = FindChanges(dataset, starts);
         var written = 0;
         var isChanged = false;
         output.Write("[{"u8);
@@ -47,7 +48,7 @@ internal static class DicomJsonRepair
             if (value.IndexOf(DicomJsonWriter.RootMark) >= 0 || !starts.Contains(attribute.Start)) continue;
             if (written++ > 0) output.Write(","u8);
             DicomJsonWriter.WriteName(output, attribute.Tag);
-            isChanged |= WriteRepaired(output, attribute.Tag, value);
+            isChanged |= WriteRepaired(output, dataset, attribute, changes);
         }
         output.Write("}]"u8);
         leftOut = attributes.Count - written;
@@ -76,24 +77,27 @@ internal static class DicomJsonRepair
         return starts;
     }
 
-    /// <summary>Writes an attribute's value object. The VR may follow the values, so the changes are collected first.</summary>
+    /// <summary>Writes an attribute's value object with its changes.</summary>
     /// <returns>True when the text changed.</returns>
-    private static bool WriteRepaired(ArrayBufferWriter<byte> output, Tag tag, ReadOnlySpan<byte> attribute)
+    private static bool WriteRepaired(
+        ArrayBufferWriter<byte> output, ReadOnlySpan<byte> dataset, Dataset.Attribute attribute, Queue<Change> changes)
     {
-        var copied = 0;
-        foreach (var (start, end, text, vr) in FindRepairs(tag, attribute))
+        var copied = attribute.Start;
+        while (changes.TryPeek(out var change) && change.End <= attribute.End)
         {
-            output.Write(attribute[copied..start]);
-            var values = text.Split('\\');
+            changes.Dequeue();
+            if (change.Start < attribute.Start) continue;
+            output.Write(dataset[copied..change.Start]);
+            var values = change.Text.Split('\\');
             for (var i = 0; i < values.Length; i++)
             {
                 if (i > 0) output.Write(","u8);
-                WriteValue(output, vr == Uid ? values[i].TrimEnd('\0', ' ') : values[i]);
+                WriteValue(output, change.IsUid ? values[i].TrimEnd('\0', ' ') : values[i]);
             }
-            copied = end;
+            copied = change.End;
         }
-        output.Write(attribute[copied..]);
-        return copied > 0;
+        output.Write(dataset[copied..attribute.End]);
+        return copied > attribute.Start;
     }
 
     /// <summary>An empty value is written as null (PS3.18 §F.2.5).</summary>
@@ -110,40 +114,37 @@ internal static class DicomJsonRepair
     }
 
     /// <summary>The strings directly in a <c>Value</c> that must change, with the offsets of their quotes, at any depth.</summary>
-    private static List<(int Start, int End, string Text, string? Vr)> FindRepairs(Tag tag, ReadOnlySpan<byte> attribute)
+    /// <param name="dataset">The text of the dataset.</param>
+    /// <param name="starts">The offsets of the attributes to read.</param>
+    private static Queue<Change> FindChanges(ReadOnlySpan<byte> dataset, HashSet<int> starts)
     {
-        var found = new List<(int Start, int End, string Text, int Object)>();
-        // The VR of each object by its number, and the numbers of the open objects.
-        var vrs = new List<string?>();
-        var open = new Stack<int>();
-        var (isVr, isValue) = (false, false);
-        var reader = new Utf8JsonReader(attribute, Dataset.ReaderOptions);
-        while (reader.Read())
+        var changes = new Queue<Change>();
+        var cursor = new DatasetCursor(dataset);
+        var isRead = false;
+        while (cursor.MoveNext())
         {
-            switch (reader.TokenType)
+            if (cursor.Node != DatasetNode.Element) continue;
+            if (cursor.Depth == 0) isRead = starts.Contains(cursor.Start);
+            var vr = cursor.Vr ?? (cursor.Depth == 0 && IsUid(cursor.Tag) ? Uid : null);
+            if (!isRead || cursor.Value != ElementValue.Values || !MultiValued.Contains(vr)) continue;
+            var reader = new Utf8JsonReader(cursor.Text, Dataset.ReaderOptions);
+            while (reader.Read())
             {
-                case JsonTokenType.StartObject:
-                    open.Push(vrs.Count);
-                    vrs.Add(vrs.Count == 0 && IsUid(tag) ? Uid : null);
-                    break;
-                case JsonTokenType.EndObject:
-                    open.Pop();
-                    isValue = false;
-                    break;
-                case JsonTokenType.PropertyName:
-                    (isVr, isValue) = (reader.ValueTextEquals("vr"u8), reader.ValueTextEquals("Value"u8));
-                    break;
-                case JsonTokenType.String when isVr:
-                    vrs[open.Peek()] = reader.GetString();
-                    break;
-                case JsonTokenType.String when isValue && (reader.ValueIsEscaped || reader.ValueSpan.EndsWith(" "u8)):
-                    found.Add(((int)reader.TokenStartIndex, (int)reader.BytesConsumed, reader.GetString()!, open.Peek()));
-                    break;
+                if (reader.CurrentDepth != 1 || reader.TokenType != JsonTokenType.String
+                    || !reader.ValueIsEscaped && !reader.ValueSpan.EndsWith(" "u8)
+                    || reader.GetString() is not { } text || !MayNeedRepair(text, isUid: vr == Uid))
+                    continue;
+                changes.Enqueue(
+                    new(cursor.TextStart + (int)reader.TokenStartIndex, cursor.TextStart + (int)reader.BytesConsumed, text, vr == Uid));
             }
         }
-        return [.. from value in found
-                   let vr = vrs[value.Object]
-                   where MultiValued.Contains(vr) && MayNeedRepair(value.Text, isUid: vr == Uid)
-                   select (value.Start, value.End, value.Text, vr)];
+        return changes;
     }
+
+    /// <summary>A string to rewrite.</summary>
+    /// <param name="Start">The offset of its opening quote in the dataset.</param>
+    /// <param name="End">The offset behind its closing quote.</param>
+    /// <param name="Text">The text.</param>
+    /// <param name="IsUid">True when trailing padding is removed.</param>
+    private readonly record struct Change(int Start, int End, string Text, bool IsUid);
 }
