@@ -8,7 +8,9 @@ internal static class LocatingServices
 {
     public static void AddLocating(this IServiceCollection services)
     {
+        services.AddSingleton<SeriesListTiming>();
         services.AddSingleton<SeriesListReader>();
+        services.AddSingleton<SeriesLocator>();
         services.AddSingleton(s => new OwnerRule(
             s.GetRequiredService<BackendSet>().GetPreference, s.GetRequiredService<BackendStates>().IsSteady));
     }

@@ -19,8 +19,8 @@ namespace Proxy.Retrieve;
 /// Another holder gives a frame in place of the owner only after its own metadata was read (<see cref="OwnerRule"/>).
 /// </remarks>
 public sealed class BodyReader(
-    BodyFetch fetch, BackendSet backends, BackendScheduler scheduler, SeriesListReader lists, OwnerRule rule, SeriesReader series,
-    DicomMetadataStore store, CachedBodies cached, ObservedForms given, PixelDescriptions pixels)
+    BodyFetch fetch, BackendSet backends, BackendScheduler scheduler, SeriesLocator locator, SeriesReader series, DicomMetadataStore store,
+    CachedBodies cached, ObservedForms given, PixelDescriptions pixels)
 {
     /// <summary>The form in which viewers request frames.</summary>
     private static readonly Negotiation PrefetchedFrames = Negotiation.Create(BodyFormat.AsStored);
@@ -53,10 +53,10 @@ public sealed class BodyReader(
         Access access, InstancePath path, int? frame, Negotiation negotiation, Placement placement, CancellationToken cancellation)
     {
         // Pixels never change under their UID, but the series may have been removed.
-        var known = await lists.RevalidateAsync(access, path.Study, cancellation);
+        var known = await locator.RevalidateAsync(access, path.Study, cancellation);
         var wanted = new Wanted(access, new(path, frame), negotiation, placement);
         if (await TryHoldersAsync(wanted, FindHolders(known), cancellation) is { } body) return MarkRequested(body);
-        var places = await lists.LocateAsync(access, path.Study, returnEarly: true, bypassCache: false, cancellation);
+        var places = await locator.LocateEarlyAsync(access, path.Study, ReadPurpose.Client, cancellation);
         wanted.Failures.AddRange(places.Failures.ExceptBy(wanted.Failures.Select(f => f.Backend), f => f.Backend));
         var unlisted = places.FindUnlisted(access, path.Series).Select(l => l.Backend);
         return await TryHoldersAsync(wanted, [.. FindHolders(places.Study), .. unlisted], cancellation) is { } found
@@ -69,7 +69,7 @@ public sealed class BodyReader(
             return result;
         }
 
-        List<string> FindHolders(Study? study) => [.. rule.GetHolders(study, access, path.Series).Select(l => l.Backend)];
+        List<string> FindHolders(Study? study) => [.. locator.GetHolders(study, access, path.Series).Select(l => l.Backend)];
     }
 
     /// <summary>Reads an instance from one backend only, for a client that already has objects of the series from it.</summary>
@@ -94,7 +94,7 @@ public sealed class BodyReader(
     /// <param name="path">The instance.</param>
     /// <param name="frames">The frame numbers, from 1.</param>
     public bool LacksFrame(Access access, InstancePath path, IReadOnlyList<int> frames) =>
-        rule.GetHolders(store.GetStudy(path.Study), access, path.Series).FirstOrDefault() is { } owner
+        locator.GetHolders(store.GetStudy(path.Study), access, path.Series).FirstOrDefault() is { } owner
         && pixels.Find(owner.Backend, path) is { } described && frames.Any(number => !described.HasFrame(number));
 
     /// <summary>True when a backend's frame as stored, or its instance, is cached.</summary>
@@ -141,10 +141,10 @@ public sealed class BodyReader(
             var study = store.GetStudy(wanted.Path.Study);
             var replaced = OwnerRule.FindReplaced(study, wanted.Scope, wanted.Path.Series, holder);
             if (wanted.Body.Frame is not null && OwnerRule.IsAbsent(study, wanted.Path.Series, replaced, wanted.Without)) return null;
-            if (replaced is not null && !await series.CanStandInAsync(holder, wanted.Path, cancellation)) continue;
+            if (replaced is not null && !await series.CanStandInAsync(backend, wanted.Path, cancellation)) continue;
             if (await TryAsync(wanted, backend, cancellation) is not { } body) continue;
             if (OwnerRule.BecomesOwner(replaced, holders, wanted.Failures))
-                series.SetOwner(wanted.Scope, holder, wanted.Path.SeriesPath);
+                locator.SetOwner(wanted.Scope, holder, wanted.Path.SeriesPath);
             return body;
         }
         return null;
@@ -165,7 +165,7 @@ public sealed class BodyReader(
         if (result.Body is not null) return result;
         if (result.Failures.Count == 0)
         {
-            if (await lists.RecheckAsync(backend, wanted.Path.Study, cancellation) is { } failure) wanted.Failures.Add(failure);
+            if (await locator.RecheckAsync(backend, wanted.Path.Study, cancellation) is { } failure) wanted.Failures.Add(failure);
             else wanted.Without.Add(backend.Name);
             return null;
         }

@@ -22,7 +22,7 @@ internal static class BulkDataEndpoints
     }
 
     private static async Task<IResult> AnswerAsync(
-        HttpContext context, BackendSet backends, BulkDataReader reader, BulkTokens tokens, SeriesListReader lists, TimeProvider time,
+        HttpContext context, BackendSet backends, BulkDataReader reader, BulkTokens tokens, SeriesLocator locator, TimeProvider time,
         string holder, string? token)
     {
         var access = context.GetAccess();
@@ -38,7 +38,7 @@ internal static class BulkDataEndpoints
 
         var started = time.GetTimestamp();
         // If the series was removed at its backend, this removes its cached entries too.
-        await lists.RevalidateAsync(access, study!.Value, context.RequestAborted);
+        await locator.RevalidateAsync(access, study!.Value, context.RequestAborted);
         using var result = await reader.ReadAsync(backend, item, context.RequestAborted);
         if (result.Failures.Count > 0) return result.Failures.ToProblem();
         if (result.Body is not { } body) return Problems.NotFound("The backend does not have this bulk data.");

@@ -64,14 +64,14 @@ internal static class InstanceEndpoints
     /// is complete.
     /// </summary>
     private static async Task<IResult> AnswerStudyAsync(
-        HttpContext context, SeriesBodies bodies, SeriesReader seriesReader, SeriesListReader lists, Reloadable<RetrieveOptions> options,
+        HttpContext context, SeriesBodies bodies, SeriesReader seriesReader, SeriesLocator locator, Reloadable<RetrieveOptions> options,
         TimeProvider time)
     {
         if (!context.TryReadUids(out var uid, out _, out _, out var problem)) return problem;
         var negotiation = Negotiation.ForInstances(context.Request).MultipartOnly();
         if (negotiation.Forms.IsEmpty) return NotAcceptable();
         var (access, study, stopped) = (context.GetAccess(), uid!.Value, context.RequestAborted);
-        var places = await lists.LocateAsync(access, study, returnEarly: false, bypassCache: false, stopped);
+        var places = await locator.LocateAsync(access, study, ReadPurpose.Client, stopped);
         var contents = await StudyContents.ReadAsync(
             places, access, series => seriesReader.ReadAsync(access, new(study, series), bypassCache: false, stopped),
             (series, result) => bodies.HasAllAsync(GetInstances(series, result), negotiation, stopped));

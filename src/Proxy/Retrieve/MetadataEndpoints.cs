@@ -72,13 +72,14 @@ internal static class MetadataEndpoints
     /// Every series of the study from its owner. An unavailable series fails the request unless the settings allow a partial study.
     /// </summary>
     private static async Task<IResult> AnswerStudyAsync(
-        HttpContext context, SeriesReader reader, SeriesListReader lists, ReadyMetadata ready, BulkTokens tokens,
+        HttpContext context, SeriesReader reader, SeriesLocator locator, ReadyMetadata ready, BulkTokens tokens,
         Reloadable<RetrieveOptions> options, TimeProvider time)
     {
         if (TryRead(context, out var access, out var study, out _, out _) is { } problem) return problem;
         var started = time.GetTimestamp();
         var bypassCache = context.Request.BypassesCache();
-        var places = await lists.LocateAsync(access, study, returnEarly: false, bypassCache, context.RequestAborted);
+        var places = await locator.LocateAsync(
+            access, study, bypassCache ? ReadPurpose.Reload : ReadPurpose.Client, context.RequestAborted);
         // Metadata is in the store, so a series whose holders fail is served stale.
         var contents = await StudyContents.ReadAsync(
             places, access, uid => reader.ReadAsync(access, new(study, uid), bypassCache, context.RequestAborted),

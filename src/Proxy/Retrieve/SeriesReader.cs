@@ -35,13 +35,13 @@ public sealed record SeriesResult(
 /// The backend that gives the metadata owns the series from then on, for its frames too (<see cref="OwnerRule"/>).
 /// </remarks>
 public sealed class SeriesReader(
-    BackendClient client, BackendSet backends, BackendScheduler scheduler, SeriesListReader lists, OwnerRule rule, DicomMetadataStore store,
-    EntryCache entries, Reloadable<CacheOptions> cache, TimeProvider time, ILogger<SeriesReader> log)
+    BackendClient client, BackendScheduler scheduler, SeriesLocator locator, DicomMetadataStore store, EntryCache entries,
+    Reloadable<CacheOptions> cache, TimeProvider time, ILogger<SeriesReader> log)
 {
     /// <summary>How long a client waits for fresh metadata when stale metadata is available.</summary>
     private static readonly TimeSpan MaxRevalidationWait = TimeSpan.FromSeconds(1);
 
-    private readonly SingleFlight<(string Backend, SeriesPath Path, bool BypassCache), BackendAnswer<PackedInstances>> _inFlight = new();
+    private readonly SingleFlight<(string Backend, SeriesPath Path, bool IsReload), BackendAnswer<PackedInstances>> _inFlight = new();
 
     /// <summary>Reads the metadata of a series for a client.</summary>
     public async Task<SeriesResult> ReadAsync(Access access, SeriesPath path, bool bypassCache, CancellationToken cancellation)
@@ -49,13 +49,13 @@ public sealed class SeriesReader(
         var result = await FindAsync(access, path, bypassCache, cancellation);
         if (result.Metadata is null || !store.MarkMetadataRequested(result.Backend, path)) return result;
         // A prefetch sets no owner; the first client that reads the prefetched metadata does.
-        if (result.Status != CacheStatus.Stale) SetOwner(access, result.Backend, path);
+        if (result.Status != CacheStatus.Stale) locator.SetOwner(access, result.Backend, path);
         return result with { IsPrefetched = true };
     }
 
     /// <summary>Fetches metadata before a client requests it: it raises no event and sets no owner.</summary>
     public Task<SeriesResult> PrefetchAsync(Access access, SeriesPath path, CancellationToken cancellation) =>
-        RefreshAsync(access, path, bypassCache: false, isPrefetch: true, cancellation);
+        RefreshAsync(access, path, ReadPurpose.Prefetch, cancellation);
 
     private async Task<SeriesResult> FindAsync(Access access, SeriesPath path, bool bypassCache, CancellationToken cancellation)
     {
@@ -64,9 +64,9 @@ public sealed class SeriesReader(
 
         // 2
         if (bypassCache || FindStale(access, path, []) is not { } stale)
-            return await RefreshAsync(access, path, bypassCache, isPrefetch: false, cancellation);
+            return await RefreshAsync(access, path, bypassCache ? ReadPurpose.Reload : ReadPurpose.Client, cancellation);
         var refreshing = CurrentPurpose.RunAsync(
-            RequestPurpose.Revalidation, () => RefreshAsync(access, path, bypassCache, isPrefetch: false, CancellationToken.None));
+            RequestPurpose.Revalidation, () => RefreshAsync(access, path, ReadPurpose.Client, CancellationToken.None));
         await Task.WhenAny(refreshing, Task.Delay(MaxRevalidationWait, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
         if (refreshing.IsCompleted) return await refreshing;
@@ -80,30 +80,23 @@ public sealed class SeriesReader(
     /// True when a backend can give an instance in place of its owner: its own metadata, read now if necessary, has the instance.
     /// Pixels of one backend under the metadata of another may show the wrong picture.
     /// </summary>
-    public async Task<bool> CanStandInAsync(string backend, InstancePath path, CancellationToken cancellation)
+    public async Task<bool> CanStandInAsync(BackendOptions backend, InstancePath path, CancellationToken cancellation)
     {
-        var list = store.GetStudy(path.Study)?.GetList(backend) ?? new SeriesList(backend);
+        var list = store.GetStudy(path.Study)?.GetList(backend.Name) ?? new SeriesList(backend.Name);
         if (list.FindSeries(path.Series) is { IsMetadataComplete: true, Metadata: { } known }) return known.Has(path.Instance);
-        var result = await TryReadAsync(list, path.SeriesPath, bypassCache: false, isPrefetch: false, [], cancellation);
+        var result = await TryReadAsync(new(backend, list), path.SeriesPath, ReadPurpose.Client, [], cancellation);
         return result?.Metadata?.Has(path.Instance) == true;
     }
 
-    /// <summary>Binds a series to the backend that gave it. The root of a single backend says nothing about the others.</summary>
-    public void SetOwner(Access access, string backend, SeriesPath path)
-    {
-        if (access.IsAll) store.SetOwner(backend, path);
-    }
-
-    private async Task<SeriesResult> RefreshAsync(
-        Access access, SeriesPath path, bool bypassCache, bool isPrefetch, CancellationToken cancellation)
+    private async Task<SeriesResult> RefreshAsync(Access access, SeriesPath path, ReadPurpose purpose, CancellationToken cancellation)
     {
         // 3
-        var places = await lists.LocateAsync(access, path.Study, returnEarly: true, bypassCache, cancellation, isPrefetch);
+        var places = await locator.LocateEarlyAsync(access, path.Study, purpose, cancellation);
         var failures = places.Failures.ToList();
-        foreach (var list in rule.GetCandidates(places, access, path.Series))
+        foreach (var candidate in locator.GetCandidates(places, access, path.Series))
         {
-            if (await TryReadAsync(list, path, bypassCache, isPrefetch, failures, cancellation) is not { } result) continue;
-            if (!isPrefetch) SetOwner(access, list.Backend, path);
+            if (await TryReadAsync(candidate, path, purpose, failures, cancellation) is not { } result) continue;
+            if (purpose != ReadPurpose.Prefetch) locator.SetOwner(access, candidate.Backend.Name, path);
             return result;
         }
         // 6
@@ -112,30 +105,30 @@ public sealed class SeriesReader(
 
     /// <summary>All metadata of the series from one backend. On failure null, and the failure is added to the list.</summary>
     private async Task<SeriesResult?> TryReadAsync(
-        SeriesList list, SeriesPath path, bool bypassCache, bool isPrefetch, List<BackendFailure> failures, CancellationToken cancellation)
+        Candidate candidate, SeriesPath path, ReadPurpose purpose, List<BackendFailure> failures, CancellationToken cancellation)
     {
         // 4
+        var (backend, list) = candidate;
         var series = list.FindSeries(path.Series) ?? new Series(path.Series);
-        if (!bypassCache && series is { IsMetadataComplete: true, MetadataValidators: null })
+        if (purpose != ReadPurpose.Reload && series is { IsMetadataComplete: true, MetadataValidators: null })
         {
             var asked = list.ListedAt ?? time.GetUtcNow();
-            store.Confirm(list.Backend, path, asked);
-            return new(series.Metadata, list.Backend, asked, CacheStatus.Hit, []);
+            store.Confirm(backend.Name, path, asked);
+            return new(series.Metadata, backend.Name, asked, CacheStatus.Hit, []);
         }
         // 5
-        if (backends.Find(list.Backend) is not { } backend) return null;
         var reading = _inFlight.RunAsync(
-            (list.Backend, path, bypassCache), stopped => AskOnceAsync(backend, path, series, bypassCache, isPrefetch, stopped),
+            (backend.Name, path, purpose == ReadPurpose.Reload), stopped => AskOnceAsync(backend, path, series, purpose, stopped),
             cancellation);
-        using var waiting = scheduler.BeginForeground(list.Backend, new(path.Study));
+        using var waiting = scheduler.BeginForeground(backend.Name, new(path.Study));
         var (answer, isShared) = await reading;
-        if (answer.IsUnchanged) return new(series.Metadata, list.Backend, time.GetUtcNow(), CacheStatus.Hit, []);
+        if (answer.IsUnchanged) return new(series.Metadata, backend.Name, time.GetUtcNow(), CacheStatus.Hit, []);
         if (answer.IsFound)
-            return new(answer.Value, list.Backend, time.GetUtcNow(), isShared ? CacheStatus.Collapsed : CacheStatus.Miss, []);
+            return new(answer.Value, backend.Name, time.GetUtcNow(), isShared ? CacheStatus.Collapsed : CacheStatus.Miss, []);
         if (answer.Failure is { } failure) failures.Add(failure);
-        else if (isPrefetch) return null;
-        else if (await lists.FindOutageAsync(backend, path, cancellation) is { } outage) failures.Add(outage);
-        else Remove(list.Backend, path);
+        else if (purpose == ReadPurpose.Prefetch) return null;
+        else if (await locator.FindOutageAsync(backend, path, cancellation) is { } outage) failures.Add(outage);
+        else Remove(backend.Name, path);
         return null;
     }
 
@@ -148,7 +141,7 @@ public sealed class SeriesReader(
     /// <summary>Fresh metadata from the store; null when a backend must be asked.</summary>
     public SeriesResult? FindFresh(Access access, SeriesPath path)
     {
-        var owner = rule.GetHolders(store.GetStudy(path.Study), access, path.Series).FirstOrDefault();
+        var owner = locator.GetHolders(store.GetStudy(path.Study), access, path.Series).FirstOrDefault();
         return owner?.FindSeries(path.Series) is { } series && IsFresh(series)
             ? new(series.Metadata, owner.Backend, series.MetadataConfirmedAt, CacheStatus.Hit, [])
             : null;
@@ -158,17 +151,17 @@ public sealed class SeriesReader(
         series.IsMetadataFresh(cache.Value.MetadataFreshness, time.GetUtcNow()) && series.IsMetadataComplete;
 
     private SeriesResult? FindStale(Access access, SeriesPath path, List<BackendFailure> failures) =>
-        (from list in rule.GetHolders(store.GetStudy(path.Study), access, path.Series)
+        (from list in locator.GetHolders(store.GetStudy(path.Study), access, path.Series)
          let series = list.FindSeries(path.Series)!
          where series.IsMetadataFresh(cache.Value.MetadataMaxStale, time.GetUtcNow())
          select new SeriesResult(series.Metadata, list.Backend, series.MetadataConfirmedAt, CacheStatus.Stale, failures)).FirstOrDefault();
 
     private async Task<BackendAnswer<PackedInstances>> AskOnceAsync(
-        BackendOptions backend, SeriesPath path, Series known, bool bypassCache, bool isPrefetch, CancellationToken cancellation)
+        BackendOptions backend, SeriesPath path, Series known, ReadPurpose purpose, CancellationToken cancellation)
     {
         var now = store.GetStudy(path.Study)?.GetList(backend.Name).FindSeries(path.Series);
         // Another request may have completed since the first look-up.
-        if (!bypassCache && now is not null && IsFresh(now)) return new(now.Metadata!);
+        if (purpose != ReadPurpose.Reload && now is not null && IsFresh(now)) return new(now.Metadata!);
         var request = new BackendRequest($"{path}/metadata", MediaType.DicomJson)
         {
             Validators = known.IsMetadataComplete ? known.MetadataValidators : null,
@@ -177,7 +170,7 @@ public sealed class SeriesReader(
         if (IsEmpty(answer) && HasInstances(now))
         {
             // The answer contradicts the backend's own row: the row may be old, or the backend may still be indexing the series.
-            if (await lists.RecheckAsync(backend, path.Study, cancellation) is { } failure) return new(failure);
+            if (await locator.RecheckAsync(backend, path.Study, cancellation) is { } failure) return new(failure);
             now = store.GetStudy(path.Study)?.GetList(backend.Name).FindSeries(path.Series);
             if (!HasInstances(now)) return default;
             answer = await client.AskAsync(
@@ -195,7 +188,8 @@ public sealed class SeriesReader(
         if (answer.Value.Metadata.Skipped is var (datasets, _) && datasets > 0) log.RowsOmitted(backend.Name, datasets);
         if (answer.Value.Metadata.Skipped is var (_, attributes) && attributes > 0) log.AttributesOmitted(backend.Name, attributes);
         var gone = store.AddInstances(
-            backend.Name, path, answer.Value.Metadata, answer.Value.Validators, now?.Summary, madeInClient: isPrefetch);
+            backend.Name, path, answer.Value.Metadata, answer.Value.Validators, now?.Summary,
+            madeInClient: purpose == ReadPurpose.Prefetch);
         foreach (var instance in gone) entries.Remove(backend.Name, new InstancePath(path.Study, path.Series, instance));
         return new(answer.Value.Metadata);
     }

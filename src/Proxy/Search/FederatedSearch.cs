@@ -26,7 +26,7 @@ namespace Proxy.Search;
 /// backend.
 /// </remarks>
 public sealed class FederatedSearch(
-    BackendSet backends, BackendSearch search, SeriesListReader lists, StudyCounts counts, StoredInstances instances,
+    BackendSet backends, BackendSearch search, SeriesLocator locator, StudyCounts counts, StoredInstances instances,
     DicomMetadataStore store, MemoryTier memory, Counters counters, Reloadable<SearchOptions> options, Reloadable<CacheOptions> cache,
     TimeProvider time, ILogger<FederatedSearch> log)
 {
@@ -264,7 +264,7 @@ public sealed class FederatedSearch(
     /// </summary>
     private async Task<SearchResult> ListSeriesAsync(Access access, Uid study, bool bypassCache, CancellationToken cancellation)
     {
-        var places = await lists.LocateAsync(access, study, returnEarly: false, bypassCache, cancellation);
+        var places = await locator.LocateAsync(access, study, bypassCache ? ReadPurpose.Reload : ReadPurpose.Client, cancellation);
         foreach (var backend in access.Backends) store.MarkSeriesRequested(backend.Name, study);
         var now = time.GetUtcNow();
         var answers = new List<SearchAnswer>();

@@ -13,7 +13,7 @@ namespace Proxy.Search;
 /// That backend answers 404, like a backend that does not hold the study; its series list distinguishes the two. The metadata of
 /// every requested series must be in the store, otherwise the backend counts as failed.
 /// </remarks>
-public sealed class StoredInstances(SeriesListReader lists, DicomMetadataStore store)
+public sealed class StoredInstances(SeriesLocator locator, DicomMetadataStore store)
 {
     /// <summary>Attributes that every row has.</summary>
     private static readonly string[] AlwaysIncluded = ["00080005", "00080018", "0020000D", "0020000E"];
@@ -28,7 +28,7 @@ public sealed class StoredInstances(SeriesListReader lists, DicomMetadataStore s
         BackendOptions backend, SearchQuery query, SearchAnswer answer, CancellationToken cancellation)
     {
         var study = query.Study!.Value;
-        var places = await lists.LocateAsync(new(backend.Name, [backend]), study, returnEarly: false, bypassCache: false, cancellation);
+        var places = await locator.LocateAsync(new(backend.Name, [backend]), study, ReadPurpose.Client, cancellation);
         var list = store.GetStudy(study)?.GetList(backend.Name);
         var series = list?.Series.Values.Where(s => query.Series is null || s.Uid == query.Series).ToList() ?? [];
         if (series.Count == 0) return places.Failures is [var failure, ..] ? answer with { IsUnlisted = false, Failure = failure } : answer;

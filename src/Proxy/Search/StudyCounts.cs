@@ -19,7 +19,7 @@ namespace Proxy.Search;
 /// backend together: <c>/series?StudyInstanceUID=1.2,1.3,…</c>
 /// </remarks>
 public sealed class StudyCounts(
-    BackendSearch search, SeriesListReader lists, DicomMetadataStore store, Reloadable<CacheOptions> cache, TimeProvider time)
+    BackendSearch search, SeriesLocator locator, DicomMetadataStore store, Reloadable<CacheOptions> cache, TimeProvider time)
 {
     /// <summary>The limit of UIDs in one request: each has up to 64 characters, and a server may refuse a line of 4 KB.</summary>
     internal const int StudiesPerRequest = 50;
@@ -97,8 +97,8 @@ public sealed class StudyCounts(
                 (backend.Name, string.Join(',', studies)), stopped => AskTogetherAsync(backend, studies, deadline, stopped), cancellation);
         var holder = access with { Backends = [backend] };
         await Task.WhenAll(alone.Select(
-            study => lists.LocateAsync(
-                holder, study, returnEarly: false, bypassCache: false, cancellation, isPrefetch: IsPrefetched(backend, study))));
+            study => locator.LocateAsync(
+                holder, study, IsPrefetched(backend, study) ? ReadPurpose.Prefetch : ReadPurpose.Client, cancellation)));
     }
 
     /// <summary>Counting is not a client request, so a prefetched list stays marked as prefetched.</summary>

@@ -13,7 +13,6 @@ public sealed class ShapeTests
     private static readonly string[] WideConstructors =
     [
         "BackendOptions", "BodyReader", "FederatedSearch", "FileBody", "ObservedSearchLimits", "PixelFetch", "Prefetcher", "SearchQuery",
-        "SeriesListReader",
         "SeriesReader", "StudyFetch",
     ];
 
@@ -22,9 +21,7 @@ public sealed class ShapeTests
     [
         "BackendOptions..ctor", "CrSeries.Chest", "DicomMetadataStore.AddSeriesMetadata", "Finished..ctor",
         "FolderState..ctor",
-        "ObservedSearchLimits..ctor", "SearchQuery..ctor", "SeriesListReader.AskInTimeAsync", "SeriesListReader.AskOnceAsync",
-        "SeriesListReader.LocateAsync",
-        "SeriesReader.AskOnceAsync", "SeriesReader.RefreshAsync", "SeriesReader.TryReadAsync",
+        "ObservedSearchLimits..ctor", "SearchQuery..ctor",
     ];
 
     private const BindingFlags Declared =

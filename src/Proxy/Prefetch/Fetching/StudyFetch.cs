@@ -22,8 +22,8 @@ namespace Proxy.Prefetch.Fetching;
 /// A slot that a client request cancels is acquired again later.
 /// </remarks>
 public sealed class StudyFetch(
-    JobSlots slots, PixelFetch pixels, BackendSet backends, BackendStates states, SeriesListReader lists, OwnerRule rule,
-    SeriesReader seriesReader, DicomMetadataStore store, Reloadable<PrefetchOptions> options, TimeProvider time)
+    JobSlots slots, PixelFetch pixels, BackendSet backends, BackendStates states, SeriesLocator locator, SeriesReader seriesReader,
+    DicomMetadataStore store, Reloadable<PrefetchOptions> options, TimeProvider time)
 {
     /// <summary>The wait for the other backends after the first series list of an open study.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
@@ -41,7 +41,7 @@ public sealed class StudyFetch(
         var failures = await LocateAsync(job, access, study, cancellation);
         var known = store.GetStudy(study);
         var series = PrefetchPlan.InViewingOrder(
-            GetUids(known, access).Select(uid => rule.GetHolders(known, access, uid).First().FindSeries(uid)!));
+            GetUids(known, access).Select(uid => locator.GetHolders(known, access, uid).First().FindSeries(uid)!));
         if (series.IsEmpty && failures.Count == 0) job.Update(j => j.With(new(study, null, "no backend has the study")));
         foreach (var failure in failures) job.Update(j => j.With(new(study, null, $"{failure.Backend}: {failure.Detail}")));
 
@@ -70,12 +70,12 @@ public sealed class StudyFetch(
 
     private async Task<BackendFailure?> LocateAsync(JobHandle job, BackendOptions backend, Uid study, CancellationToken cancellation)
     {
-        if (lists.IsKnown(backend, study)) return null;
+        if (locator.IsKnown(backend, study)) return null;
         if (states.FindRefusal(backend.Name) is { } refusal) return refusal;
         var access = new Access(backend.Name, [backend]);
         var holders = await slots.RunAsync(
             job, backend.Name, new(study),
-            stopped => lists.LocateAsync(access, study, returnEarly: false, bypassCache: false, stopped, isPrefetch: true), cancellation);
+            stopped => locator.LocateAsync(access, study, ReadPurpose.Prefetch, stopped), cancellation);
         return holders is null ? states.FindRefusal(backend.Name) : holders.Failures is [var first, ..] ? first : null;
     }
 
@@ -83,7 +83,7 @@ public sealed class StudyFetch(
     private async Task<Backlog.SeriesBacklog?> ReadMetadataAsync(
         JobHandle job, Access access, SeriesPath path, CancellationToken cancellation)
     {
-        if (rule.GetHolders(store.GetStudy(path.Study), access, path.Series).FirstOrDefault() is not { } owner) return null;
+        if (locator.GetHolders(store.GetStudy(path.Study), access, path.Series).FirstOrDefault() is not { } owner) return null;
         var result = seriesReader.FindFresh(access, path)
             ?? await slots.RunAsync(
                 job, owner.Backend, new(path.Study), stopped => seriesReader.PrefetchAsync(access, path, stopped), cancellation);
