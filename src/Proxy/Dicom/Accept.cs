@@ -6,7 +6,13 @@ namespace Proxy.Dicom;
 /// <summary>The media types that a client accepts, best first, and those that it refuses (RFC 9110 §12.5.1, PS3.18 §8.7.8.1).</summary>
 public sealed class Accept
 {
-    private Accept(ImmutableArray<AcceptedType> types, ImmutableArray<MediaType> refused) => (Types, Refused) = (types, refused);
+    private Accept(ImmutableArray<AcceptedType> types, ImmutableArray<MediaType> refused)
+    {
+        (Types, Refused) = (types, refused);
+        var isRefused = refused.Any(t => t.Is(MediaType.DicomJson));
+        AcceptsDicomJson = IsAbsent || types.Any(t => t.Type.Type is MediaType.DicomJson
+            || !isRefused && t.Type.Type is ("application/json" or "application/*" or "*/*"));
+    }
 
     /// <summary>
     /// The accepted types, best first: the <c>accept</c> query parameter before the header, then by weight, then in the order given.
@@ -60,16 +66,7 @@ public sealed class Accept
     /// Viewers up to OHIF 3.11 add their frame types to metadata requests, so DICOM JSON is sent whenever it is accepted.
     /// A weight of 0 for DICOM JSON overrides a wildcard (RFC 9110 §12.5.1: the most specific range decides).
     /// </remarks>
-    public bool AcceptsDicomJson
-    {
-        get
-        {
-            if (IsAbsent) return true;
-            var isRefused = Refused.Any(t => t.Is(MediaType.DicomJson));
-            return Types.Any(t => t.Type.Type is MediaType.DicomJson
-                || !isRefused && t.Type.Type is ("application/json" or "application/*" or "*/*"));
-        }
-    }
+    public bool AcceptsDicomJson { get; }
 
     private static double GetWeight(MediaType type) =>
         type.Find("q") is { } text && double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var q)

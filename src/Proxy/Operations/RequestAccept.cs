@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Primitives;
 using Proxy.Dicom;
 
 namespace Proxy.Operations;
@@ -8,11 +10,24 @@ namespace Proxy.Operations;
 /// </summary>
 internal static class RequestAccept
 {
+    private const int MaxKnown = 256, MaxKnownLength = 512;
+
+    /// <summary>Parsed headers by their text, because viewers repeat a few headers for every request.</summary>
+    private static readonly ConcurrentDictionary<string, Accept> Known = new(StringComparer.Ordinal);
+
     private static readonly string[] Utf8Names = ["utf-8", "utf8", "iso_ir 192", "*"];
 
     /// <summary>The media types that the client accepts.</summary>
-    public static Accept ReadAccept(this HttpRequest request) =>
-        Accept.Parse(request.Query.TryGetValue("accept", out var values) ? values.ToString() : null, request.Headers.Accept);
+    public static Accept ReadAccept(this HttpRequest request)
+    {
+        var header = request.Headers.Accept.ToString();
+        if (FindInQuery(request, "accept") is { } inQuery) return Accept.Parse(inQuery.ToString(), header);
+        if (header.Length > MaxKnownLength) return Accept.Parse(header);
+        if (Known.TryGetValue(header, out var known)) return known;
+        var parsed = Accept.Parse(header);
+        if (Known.Count < MaxKnown) Known.TryAdd(header, parsed);
+        return parsed;
+    }
 
     /// <summary>A 406 problem if the client does not accept DICOM JSON or UTF-8; null otherwise.</summary>
     /// <param name="request">The client's request.</param>
@@ -29,12 +44,16 @@ internal static class RequestAccept
     /// </summary>
     private static bool TakesUtf8(HttpRequest request)
     {
-        var isInQuery = request.Query.TryGetValue("charset", out var inQuery);
-        if (!isInQuery && request.Headers.AcceptCharset.Count == 0) return true;
-        string[] lists = [inQuery.ToString(), request.Headers.AcceptCharset.ToString()];
+        var inQuery = FindInQuery(request, "charset");
+        if (inQuery is null && request.Headers.AcceptCharset.Count == 0) return true;
+        string[] lists = [inQuery?.ToString() ?? "", request.Headers.AcceptCharset.ToString()];
         var names = lists.SelectMany(l => l.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)).ToList();
         return names.Count == 0 || names.Exists(IsUtf8);
     }
+
+    /// <summary>A query parameter; a request without a query is not parsed.</summary>
+    private static StringValues? FindInQuery(HttpRequest request, string name) =>
+        request.QueryString.HasValue && request.Query.TryGetValue(name, out var values) ? values : default(StringValues?);
 
     private static bool IsUtf8(string element)
     {

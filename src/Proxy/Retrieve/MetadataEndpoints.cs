@@ -133,7 +133,12 @@ internal static class MetadataEndpoints
 
     private static void WarnOfOmissions(HttpResponse response, IReadOnlyList<PackedInstances> metadata)
     {
-        var (datasets, attributes) = (metadata.Sum(m => m.Skipped.Datasets), metadata.Sum(m => m.Skipped.Attributes));
+        var (datasets, attributes) = (0, 0);
+        for (var i = 0; i < metadata.Count; i++)
+        {
+            datasets += metadata[i].Skipped.Datasets;
+            attributes += metadata[i].Skipped.Attributes;
+        }
         if (datasets > 0) response.AddWarning($"{datasets} instances without a valid UID were left out");
         if (attributes > 0) response.AddWarning($"{attributes} attributes that are not valid DICOM JSON were left out");
     }
