@@ -12,17 +12,21 @@ namespace Proxy.Wire;
 /// <code>
 /// stored    /studies/S/series/E/instances/I/bulkdata/{backend}/{rest}
 /// written   {root}/studies/S/series/E/instances/I/bulkdata/{backend}/{token}
-/// token     base64url( rest · first 16 bytes of HMAC-SHA256(key, stored link) )     RFC 4648 §5, RFC 2104 §5
+/// token     base64url( rest · first 10 bytes of HMAC-SHA256(key, stored link) )     RFC 4648 §5, RFC 2104 §5
 /// </code>
 /// The code binds the path to its backend, study, series and instance. The base64 keeps intermediaries between the client and
 /// this process from decoding <c>%2F</c> and similar escapes.
+/// <para>
+/// Metadata names many links, and codes do not compress, so a code has 80 bits, the least that RFC 2104 §5 recommends. Only this
+/// process can tell whether a code is right: at 100,000 requests per second, a forgery takes over 10 billion years on average.
+/// </para>
 /// </remarks>
 public sealed class BulkTokens
 {
     /// <summary>The length of a key, in bytes.</summary>
     public const int KeyBytes = 32;
 
-    private const int MacBytes = 16;
+    private const int MacBytes = 10;
 
     /// <summary>The number of accepted keys; a key changes only when the cache folder changes.</summary>
     private const int MaxKeys = 4;
@@ -42,7 +46,7 @@ public sealed class BulkTokens
     /// <summary>The key that signs.</summary>
     public byte[] Key { get; private set; }
 
-    /// <summary>Differs between keys, because an answer with signed links changes with the key.</summary>
+    /// <summary>Differs between keys and lengths of the code, because an answer with signed links changes with both.</summary>
     public UInt128 KeyId => _keyId;
 
     /// <summary>Signs with this key from now on. Tokens signed with earlier keys of this process stay valid.</summary>
@@ -91,5 +95,6 @@ public sealed class BulkTokens
         return null;
     }
 
-    private static UInt128 GetId(byte[] key) => BinaryPrimitives.ReadUInt128LittleEndian(HMACSHA256.HashData(key, "id"u8));
+    private static UInt128 GetId(byte[] key) =>
+        BinaryPrimitives.ReadUInt128LittleEndian(HMACSHA256.HashData(key, (byte[])[.. "id"u8, MacBytes]));
 }
