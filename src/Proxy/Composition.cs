@@ -29,8 +29,8 @@ internal static class Composition
     {
         foreach (var path in (string[])["/dicomweb", $"/backends/{{{AccessFilter.BackendName}}}/dicomweb"])
         {
-            var root = app.MapGroup(path).AddEndpointFilter(AccessFilter.InvokeAsync).AddEndpointFilter(StudyLoading.FilterAsync)
-                .AddEndpointFilter(ViewerActivityFilter.FilterAsync);
+            var root = app.MapGroup(path).WithAccess().AddEndpointFilter(DisclosureParameters.FilterAsync)
+                .AddEndpointFilter(StudyLoading.FilterAsync).AddEndpointFilter(ViewerActivityFilter.FilterAsync);
             root.MapSearch();
             root.MapMetadata();
             root.MapFrames();

@@ -47,14 +47,15 @@ app.UseStatusProblems();
 app.UseRouting();
 
 app.MapDicomWeb();
-app.MapPrefetch();
-app.MapStore();
-app.MapEvents();
-app.MapCache();
-app.MapOhif();
-app.MapHealth();
+var routes = app.MapGroup("").WithAccess();
+routes.MapPrefetch();
+routes.MapStore();
+routes.MapEvents();
+routes.MapCache();
+routes.MapOhif();
+routes.MapHealth();
+routes.MapPage();
 app.MapMetrics();
-app.MapPage();
 app.MapForwarding();
 
 await app.RunAsync();

@@ -17,15 +17,15 @@ internal static class CacheEndpoints
     {
         app.MapGet(
             "/cache",
-            (BackendSet backends, DicomMetadataStore store, MemoryTier memory, EntryCache entries, DiskTier disk,
+            (HttpContext context, DicomMetadataStore store, MemoryTier memory, EntryCache entries, DiskTier disk,
             Reloadable<CacheOptions> options) =>
-            TypedResults.Json(Show(backends, store, memory, entries, disk, options.Value)));
+            TypedResults.Json(Show(context.GetAccess(), store, memory, entries, disk, options.Value)));
         app.MapDelete("/cache", PurgeAllAsync);
         app.MapDelete("/cache/studies/{study}", PurgeStudyAsync);
     }
 
     private static object Show(
-        BackendSet backends, DicomMetadataStore store, MemoryTier memory, EntryCache entries, DiskTier disk, CacheOptions options)
+        Access access, DicomMetadataStore store, MemoryTier memory, EntryCache entries, DiskTier disk, CacheOptions options)
     {
         var held = memory.ReadAll<EntryKey, Entry>().ToLookup(e => e.Key.Backend, e => e.Value, StringComparer.OrdinalIgnoreCase);
         var shares = disk.Writer.Shares.ToDictionary(s => s.Backend, StringComparer.OrdinalIgnoreCase);
@@ -53,7 +53,7 @@ internal static class CacheEndpoints
                 ["unkept"] = writer.WriteFailures,
                 ["scanning"] = writer.IsScanning,
             },
-            ["backends"] = backends.All.ToDictionary(b => b.Name, b =>
+            ["backends"] = access.Backends.ToDictionary(b => b.Name, b =>
             {
                 var (share, ofMemory, ofDisk) = (
                     shares.GetValueOrDefault(b.Name), entries.Statistics.Get(b.Name), disk.Statistics.Get(b.Name));

@@ -23,11 +23,11 @@ internal static class HealthEndpoints
     /// out of service would only make it worse.
     /// </summary>
     private static IResult Ready(
-        BackendSet backends, BackendStates states, IProxyStateLookup yarp, Counters counters, DicomMetadataStore store, MemoryTier memory,
+        HttpContext context, BackendStates states, IProxyStateLookup yarp, Counters counters, DicomMetadataStore store, MemoryTier memory,
         DiskTier disk) => TypedResults.Json(new
         {
             status = "ready",
-            backends = backends.All.ToDictionary(
+            backends = context.GetAccess().Backends.ToDictionary(
                 b => b.Name, b => Show(states.Find(b.Name), states.GetCircuit(b.Name), GetDestinations(yarp, b.Name))),
             search = new { identityConflicts = counters.IdentityConflicts },
             store = new { studies = store.Count, bytes = store.Bytes, damaged = counters.StoreDamage },

@@ -13,23 +13,25 @@ internal static class OhifEndpoints
     /// <summary>Maps <c>/ohif/app-config.js</c> and <c>/ohif/dicomweb.json</c>.</summary>
     public static void MapOhif(this IEndpointRouteBuilder app)
     {
-        app.MapGet("/ohif/app-config.js", (HttpContext context, BackendSet backends) =>
+        app.MapGet("/ohif/app-config.js", (HttpContext context) =>
             NoStore(
                 context,
-                $"window.config = {AppConfig(context.Request.GetAddress(), backends).ToJsonString(Indented)};\n",
+                $"window.config = {AppConfig(context.Request.GetAddress(), context.GetAccess().Backends).ToJsonString(Indented)};\n",
                 "text/javascript; charset=utf-8"));
-        app.MapGet("/ohif/dicomweb.json", (HttpContext context, BackendSet backends) =>
-            NoStore(context, Servers(context.Request.GetAddress() + "/dicomweb", backends).ToJsonString(Indented), "application/json"));
+        app.MapGet("/ohif/dicomweb.json", (HttpContext context) =>
+            NoStore(
+                context, Servers(context.Request.GetAddress() + "/dicomweb", context.GetAccess().Backends).ToJsonString(Indented),
+                "application/json"));
     }
 
     /// <summary>The format that OHIF's <c>dicomwebjson</c> launch and older versions of OHIF read.</summary>
-    private static JsonObject Servers(string root, BackendSet backends) => new()
+    private static JsonObject Servers(string root, IReadOnlyList<BackendOptions> backends) => new()
     {
-        ["servers"] = new JsonObject { ["dicomWeb"] = new JsonArray(Configuration("proxy", "All PACS", root, backends.All)) },
+        ["servers"] = new JsonObject { ["dicomWeb"] = new JsonArray(Configuration("proxy", "All PACS", root, backends)) },
     };
 
     /// <summary>The whole <c>window.config</c>: all PACS as the default data source, and one further data source per PACS.</summary>
-    private static JsonObject AppConfig(string address, BackendSet backends) => new()
+    private static JsonObject AppConfig(string address, IReadOnlyList<BackendOptions> backends) => new()
     {
         ["routerBasename"] = null,
         ["extensions"] = new JsonArray(),
@@ -43,8 +45,8 @@ internal static class OhifEndpoints
         ["maxNumRequests"] = new JsonObject { ["interaction"] = 100, ["thumbnail"] = 75, ["prefetch"] = 25 },
         ["defaultDataSourceName"] = "proxy",
         ["dataSources"] = new JsonArray([
-            Source("proxy", "All PACS", address + "/dicomweb", backends.All),
-            .. backends.All.Select(b => Source(b.Name, b.Name, $"{address}/backends/{b.Name}/dicomweb", [b]))]),
+            Source("proxy", "All PACS", address + "/dicomweb", backends),
+            .. backends.Select(b => Source(b.Name, b.Name, $"{address}/backends/{b.Name}/dicomweb", [b]))]),
     };
 
     private static JsonObject Source(string name, string friendlyName, string root, IReadOnlyList<BackendOptions> behind) => new()

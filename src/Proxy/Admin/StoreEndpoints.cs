@@ -16,32 +16,37 @@ internal static class StoreEndpoints
     public static void MapStore(this IEndpointRouteBuilder routes)
     {
         var app = routes.MapGroup("").AddEndpointFilter(StudyLoading.FilterAsync);
-        app.MapGet("/store/studies", (HttpContext context, DicomMetadataStore store) => TypedResults.Json(
-            store.ReadStudiesAsync(context.RequestAborted).Where(s => s.HasHolder).Take(MaxStudies)
+        app.MapGet("/store/studies", (HttpContext context, DicomMetadataStore store, BackendSet backends) => TypedResults.Json(
+            View(context, store, backends).ReadStudiesAsync(context.RequestAborted).Take(MaxStudies)
                 .Select(s => Show(s, withInstances: false))));
-        app.MapGet("/store/studies/{study}", (HttpContext context, DicomMetadataStore store) =>
+        app.MapGet("/store/studies/{study}", (HttpContext context, DicomMetadataStore store, BackendSet backends) =>
             !context.TryReadUids(out var study, out _, out _, out var problem) ? problem
-            : store.GetStudy(study!.Value) is { HasHolder: true } found ? TypedResults.Json(Show(found, withInstances: true))
+            : View(context, store, backends).FindStudy(study!.Value) is { } found ? TypedResults.Json(Show(found, withInstances: true))
             : Unknown("study"));
         app.MapGet("/store/studies/{study}/series/{series}", (HttpContext context, DicomMetadataStore store, BackendSet backends) =>
             !context.TryReadUids(out var study, out var series, out _, out var problem) ? problem
-            : store.GetStudy(study!.Value)?.GetHolders(series!.Value, backends.GetPreference)
-                .FirstOrDefault() is { } owner ? TypedResults.Json(Show(owner.FindSeries(series!.Value)!, owner.Backend))
-            : Unknown("series"));
+            : View(context, store, backends).FindHolder(new(study!.Value, series!.Value)) is { } owner
+                ? TypedResults.Json(Show(owner.FindSeries(series!.Value)!, owner.Backend))
+                : Unknown("series"));
         app.MapGet(
             "/store/studies/{study}/series/{series}/instances/{instance}",
-            (HttpContext context, DicomMetadataStore store, BulkTokens tokens) =>
+            (HttpContext context, DicomMetadataStore store, BackendSet backends, BulkTokens tokens) =>
             !context.TryReadUids(out var study, out var series, out var instance, out var problem) ? problem
-            : Answer(context, tokens, store.GetInstance(new(study!.Value, series!.Value, instance!.Value))));
-        app.MapGet("/store/instance", async (HttpContext context, DicomMetadataStore store, BulkTokens tokens, string? imageId) =>
+            : Answer(
+                context, tokens, View(context, store, backends).FindInstance(new(study!.Value, series!.Value, instance!.Value))));
+        app.MapGet("/store/instance", async (
+            HttpContext context, DicomMetadataStore store, BackendSet backends, BulkTokens tokens, string? imageId) =>
         {
             if (!ImageId.TryParse(imageId, out var id))
                 return Problems.BadParameter(
                     "imageId", "an image id: wadors:, wadouri: or dicomweb: followed by the address of a frame");
             await store.LoadAsync(id.Instance.Study, context.RequestAborted);
-            return Answer(context, tokens, store.GetInstance(id.Instance));
+            return Answer(context, tokens, View(context, store, backends).FindInstance(id.Instance));
         });
     }
+
+    private static StoreView View(HttpContext context, DicomMetadataStore store, BackendSet backends) =>
+        new(store, backends, context.GetAccess());
 
     private static object Show(Study study, bool withInstances) => new Dictionary<string, object>
     {

@@ -4,28 +4,28 @@ using Proxy.Operations;
 
 namespace Proxy.Backends;
 
-/// <summary>Reads the DICOMweb root and the resource from a request's address.</summary>
+/// <summary>Decides what a request may use and see, and reads the resource from its address.</summary>
 internal static class AccessFilter
 {
+    /// <summary>Marks an endpoint with the filter, so that a test finds an endpoint without it.</summary>
+    public static readonly object Marker = new AccessMarker();
+
     /// <summary>The route value with the backend's name, for the root of one backend.</summary>
     public const string BackendName = "backend";
 
+    /// <summary>Gives each request of these routes its access. Every route of the proxy is mapped below such a group.</summary>
+    public static RouteGroupBuilder WithAccess(this RouteGroupBuilder routes) =>
+        routes.AddEndpointFilter(FilterAsync).WithMetadata(Marker);
+
     /// <summary>Sets the access that <see cref="GetAccess"/> returns; answers 404 when the backend is not configured.</summary>
-    public static async ValueTask<object?> InvokeAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
+    private static ValueTask<object?> FilterAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
         var http = context.HttpContext;
         var backends = http.RequestServices.GetRequiredService<BackendSet>();
-        var name = http.Request.RouteValues[BackendName] as string;
-        if (name is null)
-        {
-            http.Items[typeof(Access)] = backends.AsOne;
-        }
-        else
-        {
-            if (backends.Find(name) is not { } backend) return Problems.NotFound("No backend with this name is configured.");
-            http.Items[typeof(Access)] = new Access(backend.Name, [backend]);
-        }
-        return DisclosureParameters.RefuseAnonymization(http.Request) is { } refusal ? refusal : await next(context);
+        if (http.Request.RouteValues[BackendName] is not string name) http.Items[typeof(Access)] = backends.AsOne;
+        else if (backends.Find(name) is { } backend) http.Items[typeof(Access)] = new Access(backend.Name, [backend]);
+        else return new(Problems.NotFound("No backend with this name is configured."));
+        return next(context);
     }
 
     /// <summary>The access that the filter has set.</summary>
@@ -62,4 +62,6 @@ internal static class AccessFilter
             return null;
         }
     }
+
+    private sealed record AccessMarker;
 }

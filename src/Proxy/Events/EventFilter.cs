@@ -14,6 +14,9 @@ namespace Proxy.Events;
 /// <param name="Backend">Only events of this backend; null for all events.</param>
 internal sealed record EventFilter(ImmutableArray<string> Names, Uid? Study, string? Backend)
 {
+    /// <summary>Whether the listener may see what concerns a backend; null for what concerns all. By default all.</summary>
+    public Func<string?, bool> Sees { get; init; } = static _ => true;
+
     /// <summary>Reads the filter from a query; a 400 problem if it is invalid.</summary>
     public static bool TryRead(
         IQueryCollection query, [NotNullWhen(true)] out EventFilter? filter, [NotNullWhen(false)] out IResult? problem)
@@ -35,7 +38,8 @@ internal sealed record EventFilter(ImmutableArray<string> Names, Uid? Study, str
     /// <summary>Whether the listener receives an event.</summary>
     public bool Passes(ProxyEvent @event) =>
         @event.Name == ProxyEvent.Gap
-        || ((Names.IsEmpty || Names.Contains(@event.Name))
+        || (Sees(@event.Scope)
+            && (Names.IsEmpty || Names.Contains(@event.Name))
             && (Study is null || Study == @event.Study)
             && (Backend is null || string.Equals(Backend, @event.Backend, StringComparison.OrdinalIgnoreCase)));
 

@@ -53,6 +53,13 @@ public sealed record ProxyEvent(string Name)
     /// <summary>The name of the backend; null if the event concerns none.</summary>
     public string? Backend { get; init; }
 
+    /// <summary>The only backend that the event concerns; null if it may concern any. By default <see cref="Backend"/>. Not sent.</summary>
+    public string? Scope
+    {
+        get => field ?? Backend;
+        init;
+    }
+
     /// <summary>Whether a prefetch caused the event; null if not applicable.</summary>
     public bool? MadeInClient { get; init; }
 

@@ -9,8 +9,12 @@ internal static class DisclosureParameters
     /// <summary>WADO-URI parameters for rendered images or parts of them (PS3.18 §9.1.2.2), meaningless for whole DICOM files.</summary>
     private static readonly string[] OfRendering = ["annotation", "region", "frameNumber", "presentationUID", "presentationSeriesUID"];
 
+    /// <summary>An endpoint filter that refuses requests for anonymized answers.</summary>
+    public static ValueTask<object?> FilterAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next) =>
+        RefuseAnonymization(context.HttpContext.Request) is { } refusal ? new(refusal) : next(context);
+
     /// <summary>A problem when the request asks for anonymization (PS3.18 §9.1.2.2.1); null otherwise.</summary>
-    public static IResult? RefuseAnonymization(HttpRequest request) =>
+    private static IResult? RefuseAnonymization(HttpRequest request) =>
         request.QueryString.HasValue && request.Query.TryGetValue("anonymize", out var values)
             && values.Any(v => !Off.Contains(v, StringComparer.OrdinalIgnoreCase))
             ? Problems.BadParameter("anonymize", "not implemented; the answer would contain the patient's identity")

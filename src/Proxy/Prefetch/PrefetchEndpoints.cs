@@ -29,13 +29,15 @@ internal static class PrefetchEndpoints
         app.MapPost("/prefetch", PostAsync);
         app.MapGet(
             "/prefetch",
-            (JobRegistry registry, TimeProvider time) => TypedResults.Json(
-                registry.All.Select(handle => JobJson.Create(handle.Job, time.GetUtcNow()))));
-        app.MapGet("/prefetch/{id}", IResult (string id, JobRegistry registry, TimeProvider time) =>
-            registry.Find(id) is { } handle ? TypedResults.Json(JobJson.Create(handle.Job, time.GetUtcNow())) : Unknown());
-        app.MapDelete("/prefetch/{id}", IResult (string id, JobRegistry registry, TimeProvider time) =>
+            (HttpContext context, JobRegistry registry, TimeProvider time) => TypedResults.Json(
+                registry.ReadAll(context.GetAccess()).Select(handle => JobJson.Create(handle.Job, time.GetUtcNow()))));
+        app.MapGet("/prefetch/{id}", IResult (HttpContext context, string id, JobRegistry registry, TimeProvider time) =>
+            registry.Find(context.GetAccess(), id) is { } handle
+                ? TypedResults.Json(JobJson.Create(handle.Job, time.GetUtcNow()))
+                : Unknown());
+        app.MapDelete("/prefetch/{id}", IResult (HttpContext context, string id, JobRegistry registry, TimeProvider time) =>
         {
-            if (registry.Find(id) is not { } handle) return Unknown();
+            if (registry.Find(context.GetAccess(), id) is not { } handle) return Unknown();
             // A job that has ended is removed from the list.
             if (!handle.Cancel(time.GetUtcNow(), "cancelled by a client")) registry.Remove(id);
             return TypedResults.NoContent();
@@ -49,7 +51,7 @@ internal static class PrefetchEndpoints
         if (await ReadAsync(context.Request, context.RequestAborted) is not { } text)
             return Problems.TooLarge($"body: at most {MaxBytes} bytes");
         if (!TryRead(text, out var studies, out var priority, out var problem)) return problem;
-        var job = registry.Add(PrefetchReason.Asked, priority, root: "", studies).Job;
+        var job = registry.Add(PrefetchReason.Asked, priority, context.GetAccess().Name, studies).Job;
         context.Response.Headers.Location = $"{context.Request.PathBase}/prefetch/{job.Id}";
         return TypedResults.Json(JobJson.Create(job, time.GetUtcNow()), statusCode: StatusCodes.Status202Accepted);
     }

@@ -7,6 +7,7 @@ using Proxy.Backends;
 using Proxy.Dicom;
 using Proxy.Events;
 using Proxy.Prefetch.Jobs;
+using Proxy.Tests.Backends;
 using Proxy.Tests.Events;
 using Proxy.Tests.Pacs;
 using Xunit;
@@ -44,6 +45,20 @@ public sealed class JobRegistryTests : IDisposable
         job.Update(j => j with { State = JobState.Done });
         await Until.TrueAsync(() => told.Count == 4);
         Assert.Equal(["queued 0", "running 0", "running 11", "done 20"], told);
+    }
+
+    [Fact]
+    public void ShowsOnlyJobsOfItsBackend_WhenTheAccessIsToOne()
+    {
+        var east = _registry.Add(PrefetchReason.Asked, PrefetchPriority.Next, "east", [Uid.Parse("1.1")]);
+        var west = _registry.Add(PrefetchReason.Asked, PrefetchPriority.Next, "west", [Uid.Parse("1.1")]);
+        var all = _registry.Add(PrefetchReason.Asked, PrefetchPriority.Next, "", [Uid.Parse("1.1")]);
+
+        Assert.Equal([east], _registry.ReadAll(AccessTests.East));
+        Assert.Equal([all, west, east], _registry.ReadAll(AccessTests.All));
+        Assert.Same(east, _registry.Find(AccessTests.East, east.Job.Id));
+        Assert.Null(_registry.Find(AccessTests.East, west.Job.Id));
+        Assert.Null(_registry.Find(AccessTests.East, all.Job.Id));
     }
 
     [Fact]

@@ -50,6 +50,12 @@ public sealed class JobRegistry(EventLog events, Counters counters, TimeProvider
         }
     }
 
+    /// <summary>The jobs that a request may see, newest first.</summary>
+    public IEnumerable<JobHandle> ReadAll(Access access) => All.Where(handle => access.Sees(handle.Job.Root));
+
+    /// <summary>Finds a job by its id, or null when there is none that the request may see.</summary>
+    public JobHandle? Find(Access access, string id) => Find(id) is { } handle && access.Sees(handle.Job.Root) ? handle : null;
+
     /// <summary>Finds a job by its id, or null.</summary>
     public JobHandle? Find(string id)
     {
@@ -105,7 +111,11 @@ public sealed class JobRegistry(EventLog events, Counters counters, TimeProvider
         Interlocked.Increment(ref _changes);
         if (!handle.ShouldPublish(time.GetUtcNow(), isDue: before?.State != job.State)) return;
         var progress = JobJson.FindProgress(job, time.GetUtcNow());
-        var published = new ProxyEvent(ProxyEvent.PrefetchProgress) { Study = job.StudyUids is [var only] ? only : null };
+        var published = new ProxyEvent(ProxyEvent.PrefetchProgress)
+        {
+            Study = job.StudyUids is [var only] ? only : null,
+            Scope = job.Root.Length == 0 ? null : job.Root,
+        };
         events.Publish(published.With("job", progress));
         if (job.IsLive) return;
         counters.PrefetchJobEnded(JobJson.GetName(job.Reason), JobJson.GetName(job.State), job.Bytes.Done);

@@ -1,6 +1,8 @@
+using Proxy.Backends;
+using Proxy.Events;
 using Proxy.Operations;
 
-namespace Proxy.Events;
+namespace Proxy.Admin;
 
 /// <summary><c>/events</c>: the events as a stream of server-sent events.</summary>
 internal static class EventEndpoints
@@ -10,8 +12,13 @@ internal static class EventEndpoints
 
     private static async Task ListenAsync(HttpContext context, EventStreams streams)
     {
-        if (!EventFilter.TryRead(context.Request.Query, out var filter, out var problem)) await problem.ExecuteAsync(context);
-        else if (Refuse(await streams.WriteAsync(context, filter)) is { } refusal) await refusal.ExecuteAsync(context);
+        if (!EventFilter.TryRead(context.Request.Query, out var filter, out var problem))
+        {
+            await problem.ExecuteAsync(context);
+            return;
+        }
+        filter = filter with { Sees = context.GetAccess().Sees };
+        if (Refuse(await streams.WriteAsync(context, filter)) is { } refusal) await refusal.ExecuteAsync(context);
     }
 
     private static IResult? Refuse(ListenOutcome outcome) => outcome switch
