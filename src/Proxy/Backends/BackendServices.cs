@@ -10,6 +10,7 @@ namespace Proxy.Backends;
 /// <summary>Registers how backends are asked: YARP's clusters, health, permits, scheduling, searches.</summary>
 internal static class BackendServices
 {
+    /// <summary>Registers what sends requests to backends.</summary>
     /// <param name="services">The services.</param>
     /// <param name="configuration">All settings: YARP reads its part of a backend's section.</param>
     /// <param name="areValid">Whether the settings are valid now; if not, YARP keeps its current configuration.</param>

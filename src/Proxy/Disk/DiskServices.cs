@@ -5,6 +5,7 @@ namespace Proxy.Disk;
 /// <summary>Registers the cache folder, and the key of links that is stored in it.</summary>
 internal static class DiskServices
 {
+    /// <summary>Registers the cache folder and what is stored in it.</summary>
     /// <param name="services">The services.</param>
     /// <param name="path">The cache folder; null for none.</param>
     public static void AddDisk(this IServiceCollection services, string? path)

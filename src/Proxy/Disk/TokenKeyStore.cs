@@ -50,6 +50,7 @@ public sealed class TokenKeyStore(CacheFolder folder, BulkTokens tokens, TimePro
         _ownershipEpoch = epoch;
     }
 
+    /// <summary>Reads the stored key.</summary>
     /// <returns>Null when there is no valid key.</returns>
     private byte[]? Read()
     {

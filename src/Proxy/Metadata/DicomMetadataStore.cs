@@ -307,6 +307,7 @@ public sealed class DicomMetadataStore(
         return !ReferenceEquals(before, after);
     }
 
+    /// <summary>Changes the metadata of a series.</summary>
     /// <returns>The series before the change; null when it was unknown.</returns>
     private Series? SetMetadata(string backend, SeriesPath path, Func<Series, Series> change, bool madeInClient)
     {

@@ -26,6 +26,7 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
     private long _bytes;
     private long _uses;
     private long _changes;
+    private long _maxBytes = maxBytes;
 
     /// <summary>The one mutable holder of a study.</summary>
     internal sealed class Entry
@@ -54,6 +55,8 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
 
     /// <summary>The number of studies in memory and on disk.</summary>
     public int Count => file is null ? _studies.Count : file.Count + _studies.Count(s => s.Value.Written is null);
+
+    private long MaxBytes => Volatile.Read(ref _maxBytes);
 
     /// <summary>Grows with every change.</summary>
     public long Changes => Interlocked.Read(ref _changes);
@@ -134,7 +137,7 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
                 Interlocked.Increment(ref _changes);
                 Changed(before, after);
             }
-            if (Interlocked.Add(ref _bytes, growth) > maxBytes) Evict();
+            if (Interlocked.Add(ref _bytes, growth) > MaxBytes) Evict();
             return (before, after);
         }
     }
@@ -182,14 +185,14 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
     /// <summary>Sets a new budget and evicts the excess.</summary>
     public void Resize(long bytes)
     {
-        maxBytes = bytes;
+        Volatile.Write(ref _maxBytes, bytes);
         Shrink();
     }
 
     /// <summary>Evicts the excess over the budget.</summary>
     public void Shrink()
     {
-        if (Bytes > maxBytes) Evict();
+        if (Bytes > MaxBytes) Evict();
     }
 
     // 1
@@ -206,6 +209,7 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
         return TryAdmit(uid, change, evictions, generation, new(stored, isWhole), out swapped);
     }
 
+    /// <summary>Admits a study as the file holds it.</summary>
     /// <param name="uid">The study.</param>
     /// <param name="change">Applied before the study becomes visible.</param>
     /// <param name="evictions">The eviction count before the file was read.</param>
@@ -246,7 +250,7 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
                 }
             }
         }
-        if (Interlocked.Add(ref _bytes, entry.Bytes) > maxBytes) Evict();
+        if (Interlocked.Add(ref _bytes, entry.Bytes) > MaxBytes) Evict();
         return true;
     }
 
@@ -282,13 +286,13 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
         // Copy first: sorting reads the count once, while other threads add studies.
         foreach (var (uid, entry) in _studies.ToArray().OrderBy(s => Volatile.Read(ref s.Value.LastUse)))
         {
-            if (Bytes <= maxBytes / 10 * 9) break;
+            if (Bytes <= MaxBytes / 10 * 9) break;
             lock (entry)
             {
                 if (!entry.IsEvicted && entry.Study is not null && (file?.CanWrite != true || IsWritten(entry))) Remove(uid, entry);
             }
         }
-        return Bytes <= maxBytes;
+        return Bytes <= MaxBytes;
     }
 
     private bool IsWritten(Entry entry) => ReferenceEquals(entry.Study, entry.Written) && entry.WrittenTo == file!.Generation;

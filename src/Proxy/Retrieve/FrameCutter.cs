@@ -14,6 +14,7 @@ public sealed class FrameCutter(MemoryTier memory, PixelDescriptions pixels, ILo
     /// <summary>The key of the frame offsets of one cached instance.</summary>
     private sealed record FrameOffsetsKey(EntryKey Instance, DateTimeOffset? Stored);
 
+    /// <summary>The positions of the frames in an instance.</summary>
     /// <param name="Frames">Null when no frame can be cut out of the instance.</param>
     private sealed record FrameOffsets(Part10Frames? Frames)
     {

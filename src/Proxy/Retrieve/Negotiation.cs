@@ -206,8 +206,9 @@ public sealed class Negotiation
             }
             return true;
         }
-
-        static MediaType Inner(MediaType type) =>
-            type.Is(MediaType.MultipartRelated) && type.Find("type") is { } inner ? type with { Type = inner.ToLowerInvariant() } : type;
     }
+
+    /// <summary>The type of the parts of a multipart type; of another type the type itself.</summary>
+    private static MediaType Inner(MediaType type) =>
+        type.Is(MediaType.MultipartRelated) && type.Find("type") is { } inner ? type with { Type = inner.ToLowerInvariant() } : type;
 }

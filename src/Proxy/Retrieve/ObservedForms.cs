@@ -17,6 +17,7 @@ public sealed class ObservedForms(MemoryTier memory)
 
     private const int MaxForms = 4, BytesPerEntry = 400;
 
+    /// <summary>What an observation is about.</summary>
     /// <param name="Backend">The backend's name.</param>
     /// <param name="Series">The series.</param>
     /// <param name="Accepted">The name of the negotiation.</param>

@@ -70,16 +70,15 @@ public sealed class MergedList
     {
         var from = Math.Min(offset, Count);
         var rows = ImmutableArray.CreateBuilder<MergedRow>();
-        foreach (ref readonly var item in _items.AsSpan(from, Math.Min(limit ?? int.MaxValue, Count - from))) rows.Add(Read(in item));
+        foreach (ref readonly var item in _items.AsSpan(from, Math.Min(limit ?? int.MaxValue, Count - from))) rows.Add(Read(item.First, item.Further));
         return rows.DrainToImmutable();
     }
 
-    private MergedRow Read(in Item item)
+    private MergedRow Read(Found first, Further? further)
     {
-        var first = item.First;
         ImmutableArray<SourceRow> sources = [
             new(first.Backend.Name, first.Row.Read()),
-            .. item.Further?.Others.Select(o => new SourceRow(o.Backend.Name, o.Row.Read())) ?? []];
+            .. further?.Others.Select(o => new SourceRow(o.Backend.Name, o.Row.Read())) ?? []];
         return MergedRow.Merge(first.Row.Uid, sources, _level switch
         {
             SearchLevel.Studies => new StudyPath(first.Row.Uid).ToString(),

@@ -39,9 +39,9 @@ public static class Readiness
             {
                 // The program does not listen yet.
             }
-            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
             {
-                throw new TimeoutException($"No 200 from {url} after {Limit}. Output:\n{process.Log}");
+                throw new TimeoutException($"No 200 from {url} after {Limit}. Output:\n{process.Log}", e);
             }
 
             await Task.Delay(Pause, TimeProvider.System, cancellationToken);

@@ -108,6 +108,7 @@ public class MultipartReaderTests
     [InlineData("content-length:1\r\nCONTENT-TYPE:image/jp2", "image/jp2", 1L)]
     [InlineData("Content-Length: one", null, null)]
     [InlineData("Content-Length: -1", null, null)]
+    [InlineData("Content-Length: +1", null, null)]
     [InlineData("X-Other: y\r\nno colon here\r\n: nothing", null, null)]
     [InlineData("Content-Type: nonsense", null, null)]
     public async Task ReadsThePartsOwnHeaders(string headers, string? type, long? length)

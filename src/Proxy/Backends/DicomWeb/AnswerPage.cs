@@ -44,8 +44,8 @@ internal sealed partial record AnswerPage(IReadOnlyList<FoundRow> Rows, int Left
 
     private static bool AnnouncesMore(string warning) =>
         Remaining().Match(warning) is { Success: true } match
-            && int.TryParse(match.Groups[1].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count > 0;
+            && int.TryParse(match.Groups["count"].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count > 0;
 
-    [GeneratedRegex(@"(\d{1,9})\s+additional\s+results", RegexOptions.IgnoreCase)]
+    [GeneratedRegex(@"(?<count>\d{1,9})\s+additional\s+results", RegexOptions.IgnoreCase)]
     private static partial Regex Remaining();
 }

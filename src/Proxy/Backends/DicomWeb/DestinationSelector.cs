@@ -19,7 +19,7 @@ public sealed class DestinationSelector(IEnumerable<ILoadBalancingPolicy> polici
     /// <param name="make">Creates the message for a destination's address.</param>
     /// <param name="cancellation">Cancels the request.</param>
     public async ValueTask<HttpResponseMessage> SendAsync(
-        ClusterState cluster, List<DestinationState> tried, Func<string, HttpRequestMessage> make, CancellationToken cancellation)
+        ClusterState cluster, ICollection<DestinationState> tried, Func<string, HttpRequestMessage> make, CancellationToken cancellation)
     {
         var destination = Choose(cluster, tried);
         try
@@ -33,7 +33,7 @@ public sealed class DestinationSelector(IEnumerable<ILoadBalancingPolicy> polici
         }
     }
 
-    private DestinationState Choose(ClusterState cluster, List<DestinationState> tried)
+    private DestinationState Choose(ClusterState cluster, ICollection<DestinationState> tried)
     {
         // A hedged request runs in parallel with the first.
         lock (tried)

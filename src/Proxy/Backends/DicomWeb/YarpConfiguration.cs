@@ -20,6 +20,7 @@ internal sealed class YarpConfiguration : ConfigurationProvider, IConfigurationS
 
     private readonly IConfiguration _settings;
 
+    /// <summary>Creates the source over all settings.</summary>
     /// <param name="settings">All settings.</param>
     /// <param name="areValid">Whether the settings are valid now; if not, YARP keeps its current configuration.</param>
     public YarpConfiguration(IConfiguration settings, Func<bool> areValid)

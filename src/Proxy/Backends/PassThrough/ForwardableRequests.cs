@@ -17,6 +17,7 @@ internal static class ForwardableRequests
     private const string NonPatientNames = "color-palettes|defined-procedure-protocols|hanging-protocols|implant-templates|inventories";
     private const string NonPatient = "{resource:regex(^(" + NonPatientNames + ")$)}";
 
+    /// <summary>A kind of request that may be forwarded.</summary>
     /// <param name="Template">Relative to the DICOMweb root, as an ASP.NET Core route template.</param>
     /// <param name="Methods">The forwarded methods.</param>
     public sealed record Request(string Template, params string[] Methods);

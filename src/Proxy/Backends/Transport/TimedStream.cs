@@ -23,6 +23,7 @@ internal sealed class TimedStream : ReadOnlyStream
     private TimeSpan _waited;
     private long _received;
 
+    /// <summary>Wraps a body.</summary>
     /// <param name="inner">The body.</param>
     /// <param name="timeout">The longest wait for one read.</param>
     /// <param name="time">The clock.</param>

@@ -30,6 +30,7 @@ internal sealed class MemoryPart : IDisposable
     private readonly Lock _evicting = new();
     private readonly Lock _adding = new();
 
+    /// <summary>Creates an empty part.</summary>
     /// <param name="maxBytes">The budget.</param>
     /// <param name="time">The clock.</param>
     /// <param name="evicted">Called with the key of an entry evicted to make room for others.</param>

@@ -148,6 +148,7 @@ public sealed class DiskTier(
         return Task.FromResult(true);
     }
 
+    /// <summary>An entry that was found and opened.</summary>
     /// <param name="Key">The requested key.</param>
     /// <param name="Stored">The key on disk, with the backend's identity.</param>
     /// <param name="Body">The open body.</param>

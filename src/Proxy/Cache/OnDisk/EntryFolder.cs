@@ -22,6 +22,7 @@ internal sealed class EntryFolder
     private readonly Func<string, string?> _nameOf;
     private int _files;
 
+    /// <summary>Creates the folder of the entries.</summary>
     /// <param name="folder">The cache folder.</param>
     /// <param name="index">The entries and their bytes, by series.</param>
     /// <param name="nameOf">Maps a backend's identity to its configured name; null when it is not configured.</param>

@@ -82,8 +82,8 @@ internal sealed class FileBody(
 
     public async ValueTask<T?> InspectAsync<T>(Func<ReadAt, T?> inspect, CancellationToken cancellation) where T : class
     {
-        var file = _file!;
-        return await folder.RunAsync(() => inspect((offset, buffer) => ReadAt(file, offset, buffer)), cancellation);
+        var opened = _file!;
+        return await folder.RunAsync(() => inspect((offset, buffer) => ReadAt(opened, offset, buffer)), cancellation);
     }
 
     public int ReadAt(long offset, Span<byte> buffer) => ReadAt(_file!, offset, buffer);

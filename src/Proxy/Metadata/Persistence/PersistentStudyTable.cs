@@ -22,6 +22,7 @@ internal sealed class PersistentStudyTable
     /// <summary>The position of the cleaning of removed backends; -1 when there is nothing to clean.</summary>
     private long _cleanFrom;
 
+    /// <summary>Creates the table over its persistent copy.</summary>
     /// <param name="maxBytes">The memory budget.</param>
     /// <param name="file">The persistent copy; null for none.</param>
     /// <param name="maxDiskBytes">The disk budget.</param>

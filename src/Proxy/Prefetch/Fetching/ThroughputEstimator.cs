@@ -16,6 +16,7 @@ public sealed class ThroughputEstimator
 
     private readonly ConcurrentDictionary<string, Estimate> _estimates = new(StringComparer.OrdinalIgnoreCase);
 
+    /// <summary>The measured throughput of a backend.</summary>
     /// <param name="Frames">Bytes per second, frame by frame; null when not measured.</param>
     /// <param name="Whole">Bytes per second, whole series; 0 when the backend refuses it, null when not measured.</param>
     /// <param name="Series">The number of measured series.</param>

@@ -46,6 +46,7 @@ public sealed class WorkLists(TimeProvider time) : IDisposable
 
     private sealed record Key(Viewer Viewer);
 
+    /// <summary>The work lists of one viewer.</summary>
     /// <param name="Lists">The lists, newest first.</param>
     /// <param name="Open">The study that was opened last.</param>
     private sealed record ViewerState(ImmutableArray<ImmutableArray<Uid>> Lists, Uid Open)

@@ -26,6 +26,7 @@ internal abstract class BodyCheck
     {
     }
 
+    /// <summary>Checks the end of the body.</summary>
     /// <exception cref="MalformedAnswerException">The bytes that were followed end too early.</exception>
     public virtual void CheckEnd()
     {

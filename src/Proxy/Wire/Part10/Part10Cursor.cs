@@ -89,10 +89,10 @@ internal sealed class Part10Cursor(long length, ReadAt read)
             }
         }
         Skip(headLength);
-        var read = new Part10Head(tag, vr, Position, valueLength);
-        if (read.IsUndefined && vr is not (0 or Part10Head.Sq or Part10Head.Un or Part10Head.Ob or Part10Head.Ow))
+        var found = new Part10Head(tag, vr, Position, valueLength);
+        if (found.IsUndefined && vr is not (0 or Part10Head.Sq or Part10Head.Un or Part10Head.Ob or Part10Head.Ow))
             throw new MalformedAnswerException("A value of undefined length has a VR that requires a length (PS3.5 §7.1.2).");
-        return read;
+        return found;
     }
 
     /// <summary>Reads the next bytes; the span is valid until the next read.</summary>

@@ -12,6 +12,7 @@ public sealed class Part10Frames
     private readonly ByteRange[] _ranges;
     private readonly int[]? _firsts;
 
+    /// <summary>Creates the positions of the frames of one file.</summary>
     /// <param name="transferSyntaxUid">From the file meta group.</param>
     /// <param name="sopInstanceUid">From the dataset.</param>
     /// <param name="mediaType">The media type of a single frame.</param>

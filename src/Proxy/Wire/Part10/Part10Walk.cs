@@ -56,6 +56,7 @@ internal sealed class Part10Walk
         public bool IsImplicit { get; init; }
     }
 
+    /// <summary>Starts in front of the file.</summary>
     /// <param name="transferSyntax">Of the file meta group.</param>
     public Part10Walk(Uid transferSyntax)
     {
