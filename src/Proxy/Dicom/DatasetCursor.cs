@@ -164,7 +164,9 @@ public ref struct DatasetCursor
         _attribute = (Start, (int)_reader.BytesConsumed);
     }
 
-    /// <summary>Whether the array at the reader contains items. The VR may follow it; without a VR the first object's name decides.</summary>
+    /// <summary>
+    /// Whether the array at the reader contains items. The VR may follow it; without a VR the first object's name decides.
+    /// </summary>
     private bool IsSequence()
     {
         var ahead = _reader;
