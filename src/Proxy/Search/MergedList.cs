@@ -70,7 +70,8 @@ public sealed class MergedList
     {
         var from = Math.Min(offset, Count);
         var rows = ImmutableArray.CreateBuilder<MergedRow>();
-        foreach (ref readonly var item in _items.AsSpan(from, Math.Min(limit ?? int.MaxValue, Count - from))) rows.Add(Read(item.First, item.Further));
+        foreach (ref readonly var item in _items.AsSpan(from, Math.Min(limit ?? int.MaxValue, Count - from)))
+            rows.Add(Read(item.First, item.Further));
         return rows.DrainToImmutable();
     }
 

@@ -206,7 +206,8 @@ public sealed class MultipartReader : IDisposable
             if (colon <= 0) continue;
             var value = line[(colon + 1)..].Trim();
             if (line.AsSpan(0, colon).Equals("Content-Type", StringComparison.OrdinalIgnoreCase)) type = ReadType(value);
-            if (line.AsSpan(0, colon).Equals("Content-Length", StringComparison.OrdinalIgnoreCase) && long.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var n))
+            if (line.AsSpan(0, colon).Equals("Content-Length", StringComparison.OrdinalIgnoreCase)
+                && long.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var n))
                 length = n;
         }
         return new(type, length);
