@@ -39,4 +39,12 @@ internal static class Composition
             root.MapUri();
         }
     }
+
+    /// <summary>Reports settings without effect, and applies changed settings from now on.</summary>
+    public static void FollowSettings(this WebApplication app, Settings first)
+    {
+        var log = app.Services.GetRequiredService<ILogger<Settings>>();
+        if (first.Unused.Count > 0) log.SettingsUnused(string.Join(", ", first.Unused));
+        new SettingsReload(app.Services, app.Configuration, log).Follow();
+    }
 }

@@ -29,7 +29,7 @@ builder.Services.AddSettings(settings);
 builder.Services.AddOperations();
 builder.Services.AddSecurity();
 builder.Services.AddEvents();
-builder.Services.AddBackends(builder.Configuration, Settings.AreValid);
+builder.Services.AddBackends(builder.Configuration);
 builder.Services.AddDisk(settings.Cache.DiskPath);
 builder.Services.AddMetadata(settings.Cache.StoreMaxBytes, settings.Cache.StoreDiskMaxBytes);
 builder.Services.AddCache(settings.Cache);

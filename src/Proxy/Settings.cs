@@ -55,13 +55,6 @@ internal sealed record Settings(
         }
     }
 
-    /// <summary>Whether the settings have no errors.</summary>
-    public static bool AreValid(IConfiguration configuration)
-    {
-        Read(configuration, out var errors);
-        return errors.Count == 0;
-    }
-
     /// <summary>
     /// Adds default log levels, which files may override. The framework's logs contain search values, such as patient names, so
     /// their default is Warning. Reloads are logged even if a reload raises the default level.

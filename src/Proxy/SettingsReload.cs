@@ -1,74 +1,66 @@
 using Microsoft.Extensions.Primitives;
 using Proxy.Backends;
-using Proxy.Backends.DicomWeb;
-using Proxy.Backends.Health;
-using Proxy.Backends.Queries;
-using Proxy.Cache;
-using Proxy.Cache.InMemory;
-using Proxy.Cache.OnDisk;
-using Proxy.Metadata;
 using Proxy.Operations;
-using Proxy.Prefetch;
-using Proxy.Retrieve;
-using Proxy.Search;
-using Proxy.Security;
 
 namespace Proxy;
 
-/// <summary>Applies changed settings at runtime, one reload at a time.</summary>
-internal static class SettingsReload
+/// <summary>
+/// Applies changed settings at runtime, one reload at a time. Settings with an error are rejected as a whole. The log reports either.
+/// </summary>
+/// <remarks>
+/// 1. The backends are replaced, and every feature forgets the removed ones. 2. The options of every feature are replaced. 3. The
+/// services that copy options take the new values. What a feature does in each step is registered beside it
+/// (<see cref="ReloadSubscriptions.OnReload"/>).
+/// </remarks>
+internal sealed class SettingsReload(IServiceProvider services, IConfiguration configuration, ILogger<Settings> log)
 {
-    /// <summary>Applies changed settings at runtime. Settings with an error are rejected as a whole. The log reports either.</summary>
-    public static void FollowSettings(this WebApplication app, Settings first)
+    private readonly Lock _reloading = new();
+    private SettingsSnapshot _current = new(configuration);
+
+    /// <summary>Begins to follow the settings.</summary>
+    public void Follow() => ChangeToken.OnChange(configuration.GetReloadToken, Reload);
+
+    private void Reload()
     {
-        var log = app.Services.GetRequiredService<ILogger<Settings>>();
-        var reloading = new Lock();
-        var current = new SettingsSnapshot(app.Configuration);
-        if (first.Unused.Count > 0) log.SettingsUnused(string.Join(", ", first.Unused));
-        ChangeToken.OnChange(((IConfiguration)app.Configuration).GetReloadToken, () =>
+        // The framework does not promise to report the changes of two files one after the other. Each reload reads all settings.
+        lock (_reloading)
         {
-            lock (reloading)
+            var now = new SettingsSnapshot(configuration);
+            var settings = Settings.Read(configuration, out var errors);
+            if (errors.Count > 0)
             {
-                var now = new SettingsSnapshot(app.Configuration);
-                var settings = Settings.Read(app.Configuration, out var errors);
-                if (errors.Count > 0)
-                {
-                    log.SettingsInvalid(string.Join("; ", errors));
-                    return;
-                }
-                app.Services.Apply(settings);
-                var changes = now.FindChanges(current);
-                current = now;
-                log.SettingsReloaded(string.Join(", ", settings.Backends.Select(b => b.Name)), SettingsSnapshot.Show(changes));
-                var deferred = changes.Where(Settings.NeedsRestart).ToList();
-                if (deferred.Count > 0) log.SettingsNeedRestart(SettingsSnapshot.Show(deferred));
+                log.SettingsInvalid(string.Join("; ", errors));
+                return;
             }
-        });
+            Apply(settings);
+            var changes = now.FindChanges(_current);
+            _current = now;
+            log.SettingsReloaded(string.Join(", ", settings.Backends.Select(b => b.Name)), SettingsSnapshot.Show(changes));
+            var deferred = changes.Where(Settings.NeedsRestart).ToList();
+            if (deferred.Count > 0) log.SettingsNeedRestart(SettingsSnapshot.Show(deferred));
+        }
     }
 
-    private static void Apply(this IServiceProvider services, Settings settings)
+    private void Apply(Settings settings)
     {
-        var removed = services.GetRequiredService<BackendSet>().Set(settings.Backends);
-        foreach (var backend in removed) services.Forget(backend);
-        services.GetRequiredService<Reloadable<SearchOptions>>().Replace(settings.Search);
-        services.GetRequiredService<Reloadable<RetrieveOptions>>().Replace(settings.Retrieve);
-        services.GetRequiredService<Reloadable<CacheOptions>>().Replace(settings.Cache);
-        services.GetRequiredService<Reloadable<PrefetchOptions>>().Replace(settings.Prefetch);
-        services.GetRequiredService<Reloadable<SecurityOptions>>().Replace(settings.Security);
-        services.GetRequiredService<MemoryTier>().Resize(settings.Cache.TierMaxBytes);
-        services.GetRequiredService<DiskWriter>().MaxBytes = settings.Cache.TierDiskMaxBytes;
-        services.GetRequiredService<DiskWriter>().QueueMaxBytes = settings.Cache.QueueMaxBytes;
-        services.GetRequiredService<EntryCache>().MaxBodyBytes = settings.Cache.MaxBodyBytes;
-        services.GetRequiredService<DicomMetadataStore>().Resize(settings.Cache.StoreMaxBytes, settings.Cache.StoreDiskMaxBytes);
+        // 1.
+        var backends = services.GetRequiredService<BackendSet>();
+        var removed = backends.Set(settings.Backends);
+        services.AnnounceReload(backends);
+        foreach (var name in removed) services.AnnounceReload(new RemovedBackend(name));
+        // 2.
+        Replace(settings.Search);
+        Replace(settings.Retrieve);
+        Replace(settings.Cache);
+        Replace(settings.Prefetch);
+        Replace(settings.Security);
+        // 3.
+        services.AnnounceReload(settings.Search);
+        services.AnnounceReload(settings.Retrieve);
+        services.AnnounceReload(settings.Cache);
+        services.AnnounceReload(settings.Prefetch);
+        services.AnnounceReload(settings.Security);
     }
 
-    /// <summary>Removes all data of a removed backend.</summary>
-    private static void Forget(this IServiceProvider services, string backend)
-    {
-        services.GetRequiredService<DicomMetadataStore>().RemoveBackend(backend);
-        services.GetRequiredService<FederatedSearch>().Forget(backend);
-        services.GetRequiredService<EntryCache>().Remove(backend);
-        services.GetRequiredService<BackendStates>().Remove(backend);
-        services.GetRequiredService<BackendClient>().ClearDenials(backend);
-    }
+    private void Replace<T>(T options) where T : class => services.GetRequiredService<Reloadable<T>>().Replace(options);
 }

@@ -3,6 +3,7 @@ using Proxy.Backends.DicomWeb;
 using Proxy.Backends.Health;
 using Proxy.Backends.Transport;
 using Proxy.Metadata;
+using Proxy.Operations;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Proxy.Backends;
@@ -13,10 +14,9 @@ internal static class BackendServices
     /// <summary>Registers what sends requests to backends.</summary>
     /// <param name="services">The services.</param>
     /// <param name="configuration">All settings: YARP reads its part of a backend's section.</param>
-    /// <param name="areValid">Whether the settings are valid now; if not, YARP keeps its current configuration.</param>
-    public static void AddBackends(this IServiceCollection services, IConfiguration configuration, Func<IConfiguration, bool> areValid)
+    public static void AddBackends(this IServiceCollection services, IConfiguration configuration)
     {
-        services.AddYarp(new YarpConfiguration(configuration, () => areValid(configuration)));
+        services.AddYarp(new YarpConfiguration(configuration));
         services.AddSingleton(s =>
         {
             var backends = s.GetRequiredService<BackendSet>();
@@ -30,10 +30,15 @@ internal static class BackendServices
         services.AddSingleton<BackendScheduler>();
         services.AddSingleton<BackendSearch>();
         services.AddHostedService<BackendProber>();
+        services.OnReload<RemovedBackend, DicomMetadataStore>((store, removed) => store.RemoveBackend(removed.Name));
+        services.OnReload<RemovedBackend, BackendStates>((states, removed) => states.Remove(removed.Name));
+        services.OnReload<RemovedBackend, BackendClient>((client, removed) => client.ClearDenials(removed.Name));
     }
 
     private static void AddYarp(this IServiceCollection services, YarpConfiguration configuration)
     {
+        services.AddSingleton(configuration);
+        services.OnReload<BackendSet, YarpConfiguration>((yarp, _) => yarp.Reload());
         services.AddReverseProxy().LoadFromConfig(new ConfigurationBuilder().Add(configuration).Build()).AddForwarding();
         // YARP's session affinity, unused here, would store data protection keys on disk.
         services.AddDataProtection().UseEphemeralDataProtectionProvider();

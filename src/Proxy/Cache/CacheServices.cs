@@ -35,6 +35,15 @@ internal static class CacheServices
             MaxBodyBytes = options.MaxBodyBytes,
         });
         services.AddHostedService(CreateTrimmer);
+        services.OnReload<RemovedBackend, EntryCache>((cache, removed) => cache.Remove(removed.Name));
+        services.OnReload<CacheOptions, MemoryTier>((memory, now) => memory.Resize(now.TierMaxBytes));
+        services.OnReload<CacheOptions, DiskWriter>((disk, now) =>
+        {
+            disk.MaxBytes = now.TierDiskMaxBytes;
+            disk.QueueMaxBytes = now.QueueMaxBytes;
+        });
+        services.OnReload<CacheOptions, EntryCache>((cache, now) => cache.MaxBodyBytes = now.MaxBodyBytes);
+        services.OnReload<CacheOptions, DicomMetadataStore>((store, now) => store.Resize(now.StoreMaxBytes, now.StoreDiskMaxBytes));
     }
 
     private static HeapTrimmer CreateTrimmer(IServiceProvider services)

@@ -1,3 +1,6 @@
+using Proxy.Backends;
+using Proxy.Operations;
+
 namespace Proxy.Search;
 
 /// <summary>Registers searches of all backends.</summary>
@@ -8,5 +11,6 @@ internal static class SearchServices
         services.AddSingleton<StudyCounts>();
         services.AddSingleton<StoredInstances>();
         services.AddSingleton<FederatedSearch>();
+        services.OnReload<RemovedBackend, FederatedSearch>((search, removed) => search.Forget(removed.Name));
     }
 }

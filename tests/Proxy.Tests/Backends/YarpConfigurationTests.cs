@@ -72,6 +72,7 @@ public class YarpConfigurationTests
         settings["Backends:north:Address"] = "http://north";
         settings["Backends:west:Address"] = null;
         settings.Reload();
+        Assert.Single(yarp.Providers.OfType<YarpConfiguration>()).Reload();
 
         Assert.Equal(1, changes);
         Assert.Equal("http://new", yarp["Clusters:east:Destinations:address:Address"]);
@@ -83,6 +84,6 @@ public class YarpConfigurationTests
     {
         settings = new ConfigurationBuilder()
             .AddInMemoryCollection(lines.Select(s => s.Split('=', 2)).ToDictionary(s => s[0], string? (s) => s[1])).Build();
-        return new ConfigurationBuilder().Add(new YarpConfiguration(settings, () => true)).Build();
+        return new ConfigurationBuilder().Add(new YarpConfiguration(settings)).Build();
     }
 }

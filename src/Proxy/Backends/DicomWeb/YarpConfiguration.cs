@@ -1,10 +1,9 @@
 using System.Globalization;
-using Microsoft.Extensions.Primitives;
 using Proxy.Backends.PassThrough;
 
 namespace Proxy.Backends.DicomWeb;
 
-/// <summary>Presents each backend to YARP as a cluster, in YARP's own schema, and follows reloaded settings.</summary>
+/// <summary>Presents each backend to YARP as a cluster, in YARP's own schema.</summary>
 /// <remarks>
 /// <code>
 /// Backends:east:Address            →  Clusters:east:Destinations:address:Address
@@ -12,34 +11,26 @@ namespace Proxy.Backends.DicomWeb;
 /// Backends:east:Forward = true     →  Routes:east-0 …, one for each of ForwardableRequests below /backends/east/dicomweb
 /// </code>
 /// </remarks>
-internal sealed class YarpConfiguration : ConfigurationProvider, IConfigurationSource
+/// <param name="settings">All settings.</param>
+internal sealed class YarpConfiguration(IConfiguration settings) : ConfigurationProvider, IConfigurationSource
 {
     /// <summary>The client headers that are forwarded; all others, such as cookies and credentials, are dropped.</summary>
     private const string ForwardedHeaders =
         "Accept;Accept-Charset;Content-Type;Content-Length;Content-Encoding;If-Match;If-None-Match;If-Modified-Since;Range";
 
-    private readonly IConfiguration _settings;
-
-    /// <summary>Creates the source over all settings.</summary>
-    /// <param name="settings">All settings.</param>
-    /// <param name="areValid">Whether the settings are valid now; if not, YARP keeps its current configuration.</param>
-    public YarpConfiguration(IConfiguration settings, Func<bool> areValid)
-    {
-        _settings = settings;
-        ChangeToken.OnChange(settings.GetReloadToken, () =>
-        {
-            if (!areValid()) return;
-            Load();
-            OnReload();
-        });
-    }
-
     public IConfigurationProvider Build(IConfigurationBuilder builder) => this;
+
+    /// <summary>Presents the settings as they are now; called for valid settings only.</summary>
+    public void Reload()
+    {
+        Load();
+        OnReload();
+    }
 
     public override void Load()
     {
         var data = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase);
-        foreach (var backend in _settings.GetSection("Backends").GetChildren())
+        foreach (var backend in settings.GetSection("Backends").GetChildren())
         {
             var cluster = $"Clusters:{backend.Key}";
             if (backend["Address"] is { } address) data[$"{cluster}:Destinations:address:Address"] = address;
