@@ -1,5 +1,3 @@
-using System.Net;
-
 namespace Proxy.Backends;
 
 /// <summary>Why a backend's answer cannot be used.</summary>
@@ -33,12 +31,55 @@ public enum BackendError
     NotInThisForm,
 }
 
+/// <summary>What an error status of a backend says, in any protocol.</summary>
+public enum ErrorStatus
+{
+    /// <summary>No status: no answer began, or its content is the failure.</summary>
+    None,
+
+    /// <summary>The request, or an object or value that it names, is not valid (HTTP 400).</summary>
+    BadRequest,
+
+    /// <summary>The resource does not exist (404).</summary>
+    NotFound,
+
+    /// <summary>The service does not exist for this resource (405).</summary>
+    NotAllowed,
+
+    /// <summary>No requested form can be given (406).</summary>
+    NotAcceptable,
+
+    /// <summary>The request asks for too much (413).</summary>
+    TooLarge,
+
+    /// <summary>The form of the request is not supported (415).</summary>
+    UnsupportedForm,
+
+    /// <summary>A working backend cannot process this request (414, 422, 431).</summary>
+    Unprocessable,
+
+    /// <summary>Another fault of the request, or a missing permission (other statuses from 400 to 428).</summary>
+    Rejected,
+
+    /// <summary>A fault of the backend, perhaps with this object only (500).</summary>
+    ServerError,
+
+    /// <summary>The backend does not offer the service (501).</summary>
+    NotImplemented,
+
+    /// <summary>The backend cannot answer now (502 and above).</summary>
+    Unavailable,
+
+    /// <summary>A status without a meaning for the proxy.</summary>
+    Other,
+}
+
 /// <summary>The failure of one request to a backend.</summary>
 /// <param name="Backend">The backend's name.</param>
 /// <param name="Error">The kind of failure.</param>
 /// <param name="Detail">The text for the log and the client; it names no patient and no address.</param>
-/// <param name="Status">The HTTP status; null when no answer began.</param>
-public sealed record BackendFailure(string Backend, BackendError Error, string Detail, HttpStatusCode? Status = null)
+/// <param name="Status">What the status of the answer says.</param>
+public sealed record BackendFailure(string Backend, BackendError Error, string Detail, ErrorStatus Status = ErrorStatus.None)
 {
     /// <summary>True when no connection could be made: the backend or the network is at fault, not the request.</summary>
     public bool IsConnectionFailure { get; init; }
@@ -46,16 +87,21 @@ public sealed record BackendFailure(string Backend, BackendError Error, string D
     /// <summary>The Retry-After of an overloaded backend; null when it sent none.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
-    /// <summary>True when the backend may be down: no answer, or a 5xx other than 501.</summary>
+    /// <summary>True when the backend may be down: no answer, or an error of the backend.</summary>
     public bool IsOutage => Error is BackendError.Unreachable or BackendError.TimedOut
-        || Error == BackendError.BadStatus
-            && Status is >= HttpStatusCode.InternalServerError and not HttpStatusCode.NotImplemented;
+        || Error == BackendError.BadStatus && Status is ErrorStatus.ServerError or ErrorStatus.Unavailable;
 
     /// <summary>True when the failure says nothing about the backend's health: not sent, or refused by a working backend.</summary>
     public bool IsNeutral => Error is BackendError.Busy or BackendError.Overloaded or BackendError.NotGiven or BackendError.NotInThisForm
-        || Error == BackendError.BadStatus && Status is HttpStatusCode.BadRequest or HttpStatusCode.NotAcceptable
-            or HttpStatusCode.RequestEntityTooLarge or HttpStatusCode.RequestUriTooLong or HttpStatusCode.UnsupportedMediaType
-            or HttpStatusCode.UnprocessableEntity or HttpStatusCode.RequestHeaderFieldsTooLarge or HttpStatusCode.NotImplemented;
+        || Error == BackendError.BadStatus && Status is ErrorStatus.BadRequest or ErrorStatus.NotAcceptable or ErrorStatus.TooLarge
+            or ErrorStatus.UnsupportedForm or ErrorStatus.Unprocessable or ErrorStatus.NotImplemented;
+
+    /// <summary>True when the status may depend on the object or on its form, so that other requests may succeed.</summary>
+    public bool IsAboutTheObject => Status is ErrorStatus.BadRequest or ErrorStatus.NotAcceptable or ErrorStatus.UnsupportedForm
+        or ErrorStatus.ServerError or ErrorStatus.NotImplemented;
+
+    /// <summary>True when another form of the same object may succeed.</summary>
+    public bool IsAboutTheForm => Error is BackendError.BadAnswer or BackendError.NotInThisForm || IsAboutTheObject;
 }
 
 /// <summary>The answer of a backend: found, missing, empty, unchanged or failed.</summary>
@@ -78,8 +124,8 @@ public readonly record struct BackendAnswer<T>
     /// <summary>True when the backend does not have the object (404, 410); false for an empty one (204).</summary>
     public bool IsMissing { get; init; }
 
-    /// <summary>The HTTP status of a missing object.</summary>
-    public HttpStatusCode? Status { get; init; }
+    /// <summary>The status of a missing object.</summary>
+    public ErrorStatus Status { get; init; }
 
     /// <summary>True when the validators of the request still match (304, RFC 9110 §15.4.5).</summary>
     public bool IsUnchanged { get; init; }

@@ -1,4 +1,3 @@
-using System.Net;
 using Proxy.Operations;
 
 namespace Proxy.Backends;
@@ -23,17 +22,17 @@ internal static class FailureProblems
     {
         var detail = string.Join("; ", failures.Select(f => $"{f.Backend}: {f.Error}, {f.Detail}"));
         if (failures.All(f => f.Error == BackendError.NotGiven)) return Problems.NotFound(detail);
-        if (failures.All(f => f.Error is BackendError.NotGiven or BackendError.NotInThisForm || IsStatus(f, HttpStatusCode.NotAcceptable)))
+        if (failures.All(f => f.Error is BackendError.NotGiven or BackendError.NotInThisForm || IsStatus(f, ErrorStatus.NotAcceptable)))
             return Problems.NotAcceptable(detail);
         if (failures.All(f => f.Error is BackendError.Busy or BackendError.Overloaded))
             return Problems.Overloaded(detail, failures.Min(f => f.RetryAfter));
-        if (failures.All(f => IsStatus(f, HttpStatusCode.BadRequest))) return Problems.RefusedByAll(400, detail);
-        if (failures.All(f => IsStatus(f, HttpStatusCode.RequestEntityTooLarge))) return Problems.RefusedByAll(413, detail);
+        if (failures.All(f => IsStatus(f, ErrorStatus.BadRequest))) return Problems.RefusedByAll(400, detail);
+        if (failures.All(f => IsStatus(f, ErrorStatus.TooLarge))) return Problems.RefusedByAll(413, detail);
         if (failures.Any(f => f.Error is BackendError.BadAnswer or BackendError.BadStatus or BackendError.Refused))
             return Problems.BadGateway(detail);
         return failures.Any(f => f.Error == BackendError.TimedOut) ? Problems.TimedOut(detail) : Problems.Unavailable(detail);
     }
 
-    private static bool IsStatus(BackendFailure failure, HttpStatusCode status) =>
+    private static bool IsStatus(BackendFailure failure, ErrorStatus status) =>
         failure.Error == BackendError.BadStatus && failure.Status == status;
 }

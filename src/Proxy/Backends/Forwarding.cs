@@ -84,7 +84,7 @@ internal static class Forwarding
                 var status = context.Response.StatusCode;
                 states.Record(
                     backend, request,
-                    new(backend, BackendError.BadStatus, $"status {status}", (System.Net.HttpStatusCode)status));
+                    new(backend, BackendError.BadStatus, $"status {status}", HttpStatuses.Read((System.Net.HttpStatusCode)status)));
                 break;
             case ForwarderError.RequestTimedOut:
                 states.Record(backend, request, new(backend, BackendError.TimedOut, "no answer in time"));

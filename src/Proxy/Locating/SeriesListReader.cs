@@ -1,4 +1,3 @@
-using System.Net;
 using Proxy.Backends;
 using Proxy.Backends.DicomWeb;
 using Proxy.Backends.Health;
@@ -67,7 +66,7 @@ public sealed class SeriesListReader(
         var row = await FindRowAsync(backend, study, deadline, cancellation);
         if (row.Failure is not null) return row.Failure;
         return row.Rows.Count > 0 && known is { Series.IsEmpty: false }
-            ? new(backend.Name, BackendError.BadStatus, "status 404 for the series of a study that it lists", HttpStatusCode.NotFound)
+            ? new(backend.Name, BackendError.BadStatus, "status 404 for the series of a study that it lists", ErrorStatus.NotFound)
             : null;
     }
 

@@ -1,4 +1,3 @@
-using System.Net;
 using Proxy.Backends;
 using Proxy.Dicom;
 using Proxy.Metadata;
@@ -35,7 +34,7 @@ public sealed record StudyHolders(Study? Study, IReadOnlyList<BackendFailure> Fa
     public IEnumerable<SeriesList> FindUnlisted(Access access, Uid series)
     {
         var withoutSeriesSearch = Study?.SeriesLists.Values.Where(list => list.IsUnlisted && !HasFailed(list.Backend)) ?? [];
-        var withoutSearch = Failures.Where(f => f.Status == HttpStatusCode.NotFound)
+        var withoutSearch = Failures.Where(f => f.Status == ErrorStatus.NotFound)
             .Select(f => Study?.GetList(f.Backend) ?? new SeriesList(f.Backend));
         return withoutSeriesSearch.Concat(withoutSearch).Where(list => list.FindSeries(series) is null && access.Has(list.Backend));
     }

@@ -1,4 +1,3 @@
-using System.Net;
 using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Dicom;
@@ -180,7 +179,7 @@ public sealed class BodyReader(
     }
 
     private static bool IsNotInThisForm(BackendFailure failure) =>
-        failure.Error == BackendError.NotInThisForm || failure is { Error: BackendError.BadStatus, Status: HttpStatusCode.NotAcceptable };
+        failure.Error == BackendError.NotInThisForm || failure is { Error: BackendError.BadStatus, Status: ErrorStatus.NotAcceptable };
 
     /// <summary>Asks one backend: for all forms at once, then form by form while the failure depends on the form.</summary>
     private async Task<BodyResult> AskAsync(
@@ -209,7 +208,7 @@ public sealed class BodyReader(
                 }
                 result.Dispose();
                 result = BodyResult.None(
-                    [new(backend.Name, BackendError.BadStatus, "it does not give an acceptable form", HttpStatusCode.NotAcceptable)]);
+                    [new(backend.Name, BackendError.BadStatus, "it does not give an acceptable form", ErrorStatus.NotAcceptable)]);
             }
             if (result.Failures.Count == 0) return result;
             // "Not given in any form" is a stronger statement than "not given in this form".

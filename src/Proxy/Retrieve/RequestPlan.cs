@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Net;
 using Proxy.Backends;
 using Proxy.Dicom;
 
@@ -27,7 +26,7 @@ public sealed class RequestPlan(Negotiation negotiation, ImmutableArray<BodyForm
     /// <param name="failure">The failure of the previous request; null for the first request.</param>
     public RequestedForms? Next(BackendFailure? failure)
     {
-        if (failure is not null && !IsAboutTheForm(failure)) return null;
+        if (failure is not null && !failure.IsAboutTheForm) return null;
         if (_asked.Count == 0 && !_askedTogether && given is [var known, ..]
             && negotiation.Formats.FirstOrDefault(f => f.IsSatisfiedBy(known.MediaType, known.TransferSyntax)) is { } likely)
             return Alone(likely);
@@ -45,11 +44,6 @@ public sealed class RequestPlan(Negotiation negotiation, ImmutableArray<BodyForm
         return null;
     }
 
-    /// <summary>True when another form of the same object may succeed.</summary>
-    private static bool IsAboutTheForm(BackendFailure failure) => failure.Error is BackendError.BadAnswer or BackendError.NotInThisForm
-        || failure.Status is HttpStatusCode.BadRequest or HttpStatusCode.NotAcceptable or HttpStatusCode.UnsupportedMediaType
-            or HttpStatusCode.InternalServerError or HttpStatusCode.NotImplemented;
-
     private RequestedForms Alone(BodyFormat format)
     {
         _asked.Add(format);
@@ -60,7 +54,7 @@ public sealed class RequestPlan(Negotiation negotiation, ImmutableArray<BodyForm
     {
         // A server error on a list means that the backend read the list and could not produce the best form: try that form last.
         var broke = _askedTogether && negotiation.Together.Length > 1
-            && failure?.Status is (HttpStatusCode.InternalServerError or HttpStatusCode.NotImplemented);
+            && failure?.Status is (ErrorStatus.ServerError or ErrorStatus.NotImplemented);
         var ordered = negotiation.Formats.OrderBy(f => negotiation.Forms.First(form => form.Format == f).Rank)
             .ThenBy(f => f.TransferSyntax == stored ? 0 : 1).ToList();
         return new(broke ? [.. ordered.Skip(1), ordered[0]] : ordered);

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Net;
 using System.Runtime.CompilerServices;
 using Proxy.Backends;
 using Proxy.Backends.DicomWeb;
@@ -126,8 +125,8 @@ public sealed class SeriesAnswer
             // A repeated request would fail at the same position.
             if (left.Count < series.Instances.Count || failure.Error == BackendError.BadAnswer)
                 _given.RememberRefusal(backend.Name, path);
-            if (failure.Status is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed or HttpStatusCode.NotAcceptable
-                or HttpStatusCode.NotImplemented)
+            if (failure.Status is ErrorStatus.BadRequest or ErrorStatus.NotAllowed or ErrorStatus.NotAcceptable
+                or ErrorStatus.NotImplemented)
                 refusals++;
         }
         if (refusals > 0 && left.Count == series.Instances.Count) _given.RememberRefusal(backend.Name);

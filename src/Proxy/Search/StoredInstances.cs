@@ -1,4 +1,3 @@
-using System.Net;
 using Proxy.Backends;
 using Proxy.Backends.Queries;
 using Proxy.Dicom;
@@ -21,7 +20,7 @@ public sealed class StoredInstances(SeriesLocator locator, DicomMetadataStore st
     /// <summary>True when an answer may come from a backend that does not search instances.</summary>
     public static bool IsWanted(SearchQuery query, SearchAnswer answer) =>
         query is { Level: SearchLevel.Instances, Study: not null }
-        && (answer.IsUnlisted || answer.Failure?.Status is HttpStatusCode.MethodNotAllowed or HttpStatusCode.NotImplemented);
+        && (answer.IsUnlisted || answer.Failure?.Status is ErrorStatus.NotAllowed or ErrorStatus.NotImplemented);
 
     /// <summary>The stored instances in place of the backend's answer; the answer when the backend does not hold the study.</summary>
     public async Task<SearchAnswer> AnswerAsync(
@@ -42,7 +41,7 @@ public sealed class StoredInstances(SeriesLocator locator, DicomMetadataStore st
             IsUnlisted = false,
             Failure = known.Count == series.Count
                 ? null
-                : new(backend.Name, BackendError.BadStatus, "it does not search instances", HttpStatusCode.NotFound),
+                : new(backend.Name, BackendError.BadStatus, "it does not search instances", ErrorStatus.NotFound),
         };
     }
 

@@ -1,4 +1,3 @@
-using System.Net;
 using Proxy.Backends;
 using Proxy.Dicom;
 using Proxy.Retrieve;
@@ -15,20 +14,20 @@ public sealed class RequestPlanTests
 
     [Fact]
     public void AsksOnce_ForASingleForm() =>
-        Assert.Equal([JpegLs], Ask(new(Negotiation.ForFrames(Accept.Parse("image/jls")), [], null), HttpStatusCode.NotAcceptable));
+        Assert.Equal([JpegLs], Ask(new(Negotiation.ForFrames(Accept.Parse("image/jls")), [], null), ErrorStatus.NotAcceptable));
 
     [Fact]
     public void AsksForSeveralFormsTogether_ThenAlone_BestFirst() =>
-        Assert.Equal([$"{Jpeg2000} {JpegLs}", Jpeg2000, JpegLs], Ask(new(Two, [], null), HttpStatusCode.NotAcceptable));
+        Assert.Equal([$"{Jpeg2000} {JpegLs}", Jpeg2000, JpegLs], Ask(new(Two, [], null), ErrorStatus.NotAcceptable));
 
     [Fact]
     public void AsksForTheBestFormLast_WhenTheListCausesAServerError() =>
-        Assert.Equal([$"{Jpeg2000} {JpegLs}", JpegLs, Jpeg2000], Ask(new(Two, [], null), HttpStatusCode.InternalServerError));
+        Assert.Equal([$"{Jpeg2000} {JpegLs}", JpegLs, Jpeg2000], Ask(new(Two, [], null), ErrorStatus.ServerError));
 
     [Fact]
     public void AsksFirstForTheFormGivenBefore() =>
         Assert.Equal(
-            [JpegLs, $"{Jpeg2000} {JpegLs}", Jpeg2000], Ask(new(Two, [new("image/jls", JpegLs)], null), HttpStatusCode.NotAcceptable));
+            [JpegLs, $"{Jpeg2000} {JpegLs}", Jpeg2000], Ask(new(Two, [new("image/jls", JpegLs)], null), ErrorStatus.NotAcceptable));
 
     [Fact]
     public void AsksForALastResortAlone() =>
@@ -36,16 +35,16 @@ public sealed class RequestPlanTests
             ["*", BodyFormat.ExplicitLittleEndian],
             Ask(
                 new(Negotiation.ForInstances(Accept.Parse("application/dicom; transfer-syntax=*")), [], null),
-                HttpStatusCode.NotAcceptable));
+                ErrorStatus.NotAcceptable));
 
     [Theory]
-    [InlineData(BackendError.Unreachable, null)]
-    [InlineData(BackendError.TimedOut, null)]
-    [InlineData(BackendError.Busy, null)]
-    [InlineData(BackendError.Refused, HttpStatusCode.Unauthorized)]
-    [InlineData(BackendError.BadStatus, HttpStatusCode.ServiceUnavailable)]
-    [InlineData(BackendError.BadStatus, HttpStatusCode.TooManyRequests)]
-    public void Ends_WhenTheFailureDoesNotDependOnTheForm(BackendError error, HttpStatusCode? status)
+    [InlineData(BackendError.Unreachable, ErrorStatus.None)]
+    [InlineData(BackendError.TimedOut, ErrorStatus.None)]
+    [InlineData(BackendError.Busy, ErrorStatus.None)]
+    [InlineData(BackendError.Refused, ErrorStatus.Rejected)]
+    [InlineData(BackendError.BadStatus, ErrorStatus.Unavailable)]
+    [InlineData(BackendError.BadStatus, ErrorStatus.Other)]
+    public void Ends_WhenTheFailureDoesNotDependOnTheForm(BackendError error, ErrorStatus status)
     {
         var plan = new RequestPlan(Two, [], null);
 
@@ -54,7 +53,7 @@ public sealed class RequestPlanTests
     }
 
     /// <summary>The transfer syntaxes of each request, when every request fails with this status.</summary>
-    private static List<string> Ask(RequestPlan plan, HttpStatusCode status)
+    private static List<string> Ask(RequestPlan plan, ErrorStatus status)
     {
         var asked = new List<string>();
         for (BackendFailure? failure = null; plan.Next(failure) is { } forms; failure = new("east", BackendError.BadStatus, "no", status))

@@ -1,4 +1,3 @@
-using System.Net;
 using Proxy.Backends.Health;
 using Proxy.Dicom;
 using Proxy.Wire;
@@ -89,19 +88,11 @@ public sealed class BackendClient(
 
     // 3
     private async Task<UnavailableObjects.Denial?> FindDenialAsync(
-        BackendOptions backend, BackendRequest request, BackendFailure? failure, HttpStatusCode? missing, CancellationToken cancellation)
+        BackendOptions backend, BackendRequest request, BackendFailure? failure, ErrorStatus missing, CancellationToken cancellation)
     {
         // 404 and 410 are cheap and end when the object is stored. Orthanc answers 400 for a frame that does not exist.
-        if (failure is null) return missing is null or HttpStatusCode.NotFound or HttpStatusCode.Gone ? null : new(null, default);
-        if (failure is not
-            {
-                Error: BackendError.BadStatus,
-                Status: HttpStatusCode.BadRequest or HttpStatusCode.NotAcceptable or HttpStatusCode.UnsupportedMediaType
-                    or HttpStatusCode.InternalServerError or HttpStatusCode.NotImplemented,
-            })
-        {
-            return null;
-        }
+        if (failure is null) return missing == ErrorStatus.BadRequest ? new(null, default) : null;
+        if (failure is not { Error: BackendError.BadStatus, IsAboutTheObject: true }) return null;
         // Orthanc answers 500 for frames of an object without pixels and for a transfer syntax that it cannot encode; a broken
         // PACS answers 500 too, so a search decides.
         if (!await IsSearchingAsync(backend, cancellation)) return null;

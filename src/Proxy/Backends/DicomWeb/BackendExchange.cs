@@ -118,7 +118,7 @@ public sealed class BackendExchange(
         var status = response.StatusCode;
         if (status == HttpStatusCode.NotModified && request.Validators is not null) return new() { IsUnchanged = true };
         if (status == HttpStatusCode.NoContent) return default;
-        if (request.IsMissing(status)) return new() { IsMissing = true, Status = status };
+        if (request.IsMissing(status)) return new() { IsMissing = true, Status = HttpStatuses.Read(status) };
         if (status != HttpStatusCode.OK) return new(GetFailure(backend, response));
         await using var body = await BackendResponse.OpenAsync(response, backend, time, ending);
         return new(await read(body, ending));
@@ -126,15 +126,15 @@ public sealed class BackendExchange(
 
     private BackendFailure GetFailure(BackendOptions backend, HttpResponseMessage response)
     {
-        var status = response.StatusCode;
+        var (status, meaning) = (response.StatusCode, HttpStatuses.Read(response.StatusCode));
         var detail = $"status {(int)status}";
         if (status is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden)
-            return new(backend.Name, BackendError.Refused, detail, status);
+            return new(backend.Name, BackendError.Refused, detail, meaning);
         var isOverload = status == HttpStatusCode.TooManyRequests
             || status == HttpStatusCode.ServiceUnavailable && response.Headers.NonValidated.Contains("Retry-After");
-        if (!isOverload) return new(backend.Name, BackendError.BadStatus, detail, status);
+        if (!isOverload) return new(backend.Name, BackendError.BadStatus, detail, meaning);
         var retryAfter = response.Headers.RetryAfter is not { } value ? null : value.Delta ?? value.Date - time.GetUtcNow();
-        return new(backend.Name, BackendError.Overloaded, detail, status)
+        return new(backend.Name, BackendError.Overloaded, detail, meaning)
         {
             RetryAfter = retryAfter > TimeSpan.Zero ? retryAfter : null,
         };

@@ -118,13 +118,14 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         await ReadAsync(other, backend, deadline, cancellation);
         if (isRefused || IsRefusal(other.Failure)) Note(isRaw: false);
         // Only answers to both forms prove that nothing matches.
-        if (isRefused || other.Failure is { Status: null }) return other;
+        if (isRefused || other.Failure is { Status: ErrorStatus.None }) return other;
         if (other.Failure is not null || other.Rows.Count == 0) return first;
         Note(!isRaw);
         return other;
 
         static bool IsRefusal(BackendFailure? failure) =>
-            failure?.Status is >= HttpStatusCode.BadRequest and < HttpStatusCode.TooManyRequests;
+            failure?.Status is not (null or ErrorStatus.None or ErrorStatus.Other or ErrorStatus.ServerError or ErrorStatus.NotImplemented
+                or ErrorStatus.Unavailable);
     }
 
     private async Task ReadAsync(Reading reading, BackendOptions backend, CancellationToken deadline, CancellationToken cancellation)
@@ -136,7 +137,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
             return;
         }
         await ReadPagesAsync(reading, backend, takesSmaller: parts.Count == 0 && !reading.Query.SendsCaretsRaw, deadline, cancellation);
-        if (reading.Failure?.Status != HttpStatusCode.BadRequest || parts.Count == 0) return;
+        if (reading.Failure?.Status != ErrorStatus.BadRequest || parts.Count == 0) return;
         await ReadPartsAsync(reading, parts, backend, deadline, cancellation);
         if (reading.Failure is null) Learn(backend.Name, reading.Query.Level, limits => limits with { SplitsModalities = true });
     }
@@ -185,14 +186,14 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
                 cancellation);
             if (answer.Failure is { } failure)
             {
-                if (takesSmaller && offset == 0 && failure.Status is HttpStatusCode.BadRequest or HttpStatusCode.RequestEntityTooLarge
+                if (takesSmaller && offset == 0 && failure.Status is ErrorStatus.BadRequest or ErrorStatus.TooLarge
                     && FindSmaller(limit) is { } less)
                 {
                     smaller = less;
                     continue;
                 }
                 // Some backends refuse an offset behind their last row: that also means that there are no more rows.
-                if (!isProbe || failure.Status is null) reading.Failure = failure;
+                if (!isProbe || failure.Status == ErrorStatus.None) reading.Failure = failure;
                 return;
             }
             reading.IsUnlisted = answer.IsMissing && offset == 0;

@@ -1,4 +1,3 @@
-using System.Net;
 using Microsoft.Extensions.Time.Testing;
 using Polly.CircuitBreaker;
 using Proxy.Backends;
@@ -13,7 +12,7 @@ public class CircuitTests
     private static readonly BackendFailure NoConnection =
         new("east", BackendError.Unreachable, "ConnectionError") { IsConnectionFailure = true };
 
-    private static readonly BackendFailure Broken = new("east", BackendError.BadStatus, "status 500", HttpStatusCode.InternalServerError);
+    private static readonly BackendFailure Broken = new("east", BackendError.BadStatus, "status 500", ErrorStatus.ServerError);
 
     private static readonly BackendFailure Late = new("east", BackendError.TimedOut, "no answer in time");
 
@@ -68,16 +67,16 @@ public class CircuitTests
     }
 
     [Theory]
-    [InlineData(BackendError.BadAnswer, null)]
-    [InlineData(BackendError.Refused, HttpStatusCode.Unauthorized)]
-    [InlineData(BackendError.BadStatus, HttpStatusCode.BadRequest)]
-    [InlineData(BackendError.BadStatus, HttpStatusCode.NotFound)]
-    [InlineData(BackendError.BadStatus, HttpStatusCode.NotImplemented)]
-    [InlineData(BackendError.Overloaded, HttpStatusCode.TooManyRequests)]
-    [InlineData(BackendError.Overloaded, HttpStatusCode.ServiceUnavailable)]
-    [InlineData(BackendError.NotGiven, HttpStatusCode.InternalServerError)]
-    [InlineData(BackendError.Busy, null)]
-    public void AsksForNoProbe_WhenTheBackendAnswersAtOnceOrWasNotAsked(BackendError error, HttpStatusCode? status)
+    [InlineData(BackendError.BadAnswer, ErrorStatus.None)]
+    [InlineData(BackendError.Refused, ErrorStatus.Rejected)]
+    [InlineData(BackendError.BadStatus, ErrorStatus.BadRequest)]
+    [InlineData(BackendError.BadStatus, ErrorStatus.NotFound)]
+    [InlineData(BackendError.BadStatus, ErrorStatus.NotImplemented)]
+    [InlineData(BackendError.Overloaded, ErrorStatus.Other)]
+    [InlineData(BackendError.Overloaded, ErrorStatus.Unavailable)]
+    [InlineData(BackendError.NotGiven, ErrorStatus.ServerError)]
+    [InlineData(BackendError.Busy, ErrorStatus.None)]
+    public void AsksForNoProbe_WhenTheBackendAnswersAtOnceOrWasNotAsked(BackendError error, ErrorStatus status)
     {
         for (var i = 0; i < 20; i++) _circuit.Record(new("east", error, "bad", status), FailureScope.Search);
         Assert.Empty(_changes);
