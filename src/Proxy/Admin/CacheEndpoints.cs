@@ -1,5 +1,4 @@
 using Proxy.Backends;
-using Proxy.Backends.DicomWeb;
 using Proxy.Cache;
 using Proxy.Cache.InMemory;
 using Proxy.Cache.OnDisk;
@@ -84,24 +83,24 @@ internal static class CacheEndpoints
         };
 
     private static async Task<IResult> PurgeAllAsync(
-        DicomMetadataStore store, MemoryTier memory, EntryCache entries, PackedFrames packed, BackendClient client)
+        DicomMetadataStore store, MemoryTier memory, EntryCache entries, PackedFrames packed, IArchive archive)
     {
         var isDeleted = await store.RemoveAllAsync();
-        return AnswerPurge(await PurgeAsync(memory, entries, packed, client, new()) && isDeleted);
+        return AnswerPurge(await PurgeAsync(memory, entries, packed, archive, new()) && isDeleted);
     }
 
     private static async Task<IResult> PurgeStudyAsync(
-        HttpContext context, DicomMetadataStore store, MemoryTier memory, EntryCache entries, PackedFrames packed, BackendClient client)
+        HttpContext context, DicomMetadataStore store, MemoryTier memory, EntryCache entries, PackedFrames packed, IArchive archive)
     {
         if (!context.TryReadUids(out var study, out _, out _, out var problem)) return problem;
         var isDeleted = await store.RemoveStudyAsync(study!.Value);
-        return AnswerPurge(await PurgeAsync(memory, entries, packed, client, new(Study: study)) && isDeleted);
+        return AnswerPurge(await PurgeAsync(memory, entries, packed, archive, new(Study: study)) && isDeleted);
     }
 
     private static Task<bool> PurgeAsync(
-        MemoryTier memory, EntryCache entries, PackedFrames packed, BackendClient client, Removal removal)
+        MemoryTier memory, EntryCache entries, PackedFrames packed, IArchive archive, Removal removal)
     {
-        client.Purge(removal.Study);
+        archive.Purge(removal.Study);
         var onDisk = entries.RemoveAsync(removal);
         packed.Purge();
         // All other objects in memory derive from cached entries and are rebuilt on demand.

@@ -29,10 +29,11 @@ internal static class BackendServices
         services.AddSingleton<BackendClient>();
         services.AddSingleton<BackendScheduler>();
         services.AddSingleton<BackendSearch>();
+        services.AddSingleton<IArchive, DicomWebArchive>();
         services.AddHostedService<BackendProber>();
         services.OnReload<RemovedBackend, DicomMetadataStore>((store, removed) => store.RemoveBackend(removed.Name));
         services.OnReload<RemovedBackend, BackendStates>((states, removed) => states.Remove(removed.Name));
-        services.OnReload<RemovedBackend, BackendClient>((client, removed) => client.ClearDenials(removed.Name));
+        services.OnReload<RemovedBackend, IArchive>((archive, removed) => archive.Forget(removed.Name));
     }
 
     private static void AddYarp(this IServiceCollection services, YarpConfiguration configuration)

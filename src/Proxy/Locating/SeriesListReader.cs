@@ -1,5 +1,4 @@
 using Proxy.Backends;
-using Proxy.Backends.DicomWeb;
 using Proxy.Backends.Health;
 using Proxy.Backends.Queries;
 using Proxy.Cache;
@@ -14,7 +13,7 @@ namespace Proxy.Locating;
 /// answers a search for the study without listing it.
 /// </remarks>
 public sealed class SeriesListReader(
-    BackendSearch search, BackendStates states, BackendScheduler scheduler, DicomMetadataStore store, EntryCache entries,
+    IArchive archive, BackendStates states, BackendScheduler scheduler, DicomMetadataStore store, EntryCache entries,
     SeriesListTiming timing)
 {
     private readonly SingleFlight<(string Backend, Uid Study), SearchAnswer> _asking = new();
@@ -41,7 +40,7 @@ public sealed class SeriesListReader(
         if (purpose != ReadPurpose.Reload && store.GetStudy(study)?.GetList(backend.Name) is { } known && timing.IsKnown(known))
             return new(backend, [], known.ListedAt!.Value);
         using var deadline = timing.StartDeadline();
-        var answer = await search.AskAsync(backend, SearchQuery.ForSeries(study), maxRows: null, deadline.Token, cancellation);
+        var answer = await archive.SearchAsync(backend, SearchQuery.ForSeries(study), maxRows: null, deadline.Token, cancellation);
         if (answer.IsUnlisted) answer = answer with { Failure = await FindOutageAsync(backend, study, deadline.Token, cancellation) };
         if (answer.Failure is not null) return answer;
         var gone = answer.IsUnlisted
@@ -72,5 +71,5 @@ public sealed class SeriesListReader(
 
     private Task<SearchAnswer> FindRowAsync(
         BackendOptions backend, Uid study, CancellationToken deadline, CancellationToken cancellation) =>
-        search.AskAsync(backend, SearchQuery.AllStudies.OnlyStudies([study]), maxRows: 1, deadline, cancellation);
+        archive.SearchAsync(backend, SearchQuery.AllStudies.OnlyStudies([study]), maxRows: 1, deadline, cancellation);
 }

@@ -1,11 +1,9 @@
 using Proxy.Backends;
-using Proxy.Backends.DicomWeb;
 using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Locating;
 using Proxy.Metadata;
 using Proxy.Operations;
-using Proxy.Wire;
 
 namespace Proxy.Retrieve;
 
@@ -35,7 +33,7 @@ public sealed record SeriesResult(
 /// The backend that gives the metadata owns the series from then on, for its frames too (<see cref="OwnerRule"/>).
 /// </remarks>
 public sealed class SeriesReader(
-    BackendClient client, BackendScheduler scheduler, SeriesLocator locator, DicomMetadataStore store, EntryCache entries,
+    IArchive archive, BackendScheduler scheduler, SeriesLocator locator, DicomMetadataStore store, EntryCache entries,
     Reloadable<CacheOptions> cache, TimeProvider time, ILogger<SeriesReader> log)
 {
     /// <summary>How long a client waits for fresh metadata when stale metadata is available.</summary>
@@ -162,19 +160,15 @@ public sealed class SeriesReader(
         var now = store.GetStudy(path.Study)?.GetList(backend.Name).FindSeries(path.Series);
         // Another request may have completed since the first look-up.
         if (purpose != ReadPurpose.Reload && now is not null && IsFresh(now)) return new(now.Metadata!);
-        var request = new BackendRequest($"{path}/metadata", MediaType.DicomJson)
-        {
-            Validators = known.IsMetadataComplete ? known.MetadataValidators : null,
-        };
-        var answer = await client.AskAsync(backend, request, (response, stopped) => ReadAsync(response, path, stopped), cancellation);
+        var validators = known.IsMetadataComplete ? known.MetadataValidators : null;
+        var answer = await archive.ReadSeriesMetadataAsync(backend, path, validators, cancellation);
         if (IsEmpty(answer) && HasInstances(now))
         {
             // The answer contradicts the backend's own row: the row may be old, or the backend may still be indexing the series.
             if (await locator.RecheckAsync(backend, path.Study, cancellation) is { } failure) return new(failure);
             now = store.GetStudy(path.Study)?.GetList(backend.Name).FindSeries(path.Series);
             if (!HasInstances(now)) return default;
-            answer = await client.AskAsync(
-                backend, request with { Validators = null }, (response, stopped) => ReadAsync(response, path, stopped), cancellation);
+            answer = await archive.ReadSeriesMetadataAsync(backend, path, validators: null, cancellation);
             if (IsEmpty(answer))
                 return new(
                     new BackendFailure(backend.Name, BackendError.BadAnswer, "no metadata for a series that it lists with instances"));
@@ -184,41 +178,24 @@ public sealed class SeriesReader(
             store.Confirm(backend.Name, path, time.GetUtcNow());
             return new() { IsUnchanged = true };
         }
-        if (!answer.IsFound || answer.Value.Metadata.Count == 0) return answer.Failure is { } failure ? new(failure) : default;
-        if (answer.Value.Metadata.Skipped is var (datasets, _) && datasets > 0) log.RowsOmitted(backend.Name, datasets);
-        if (answer.Value.Metadata.Skipped is var (_, attributes) && attributes > 0) log.AttributesOmitted(backend.Name, attributes);
+        if (!answer.IsFound || answer.Value.Instances.Count == 0) return answer.Failure is { } failure ? new(failure) : default;
+        var instances = answer.Value.Instances;
+        if (instances.Skipped is var (datasets, _) && datasets > 0) log.RowsOmitted(backend.Name, datasets);
+        if (instances.Skipped is var (_, attributes) && attributes > 0) log.AttributesOmitted(backend.Name, attributes);
         var gone = store.AddInstances(
-            backend.Name, path, answer.Value.Metadata, answer.Value.Validators, now?.Summary,
+            backend.Name, path, instances, answer.Value.Validators, now?.Summary,
             madeInClient: purpose == ReadPurpose.Prefetch);
         foreach (var instance in gone) entries.Remove(backend.Name, new InstancePath(path.Study, path.Series, instance));
-        return new(answer.Value.Metadata);
+        return new(instances);
     }
 
-    /// <summary>True for 204 or an empty list, but not for "not found".</summary>
-    private static bool IsEmpty(BackendAnswer<(PackedInstances Metadata, Validators? Validators)> answer) =>
-        answer.IsFound ? answer.Value.Metadata.Count == 0 : answer is { IsMissing: false, IsUnchanged: false, Failure: null };
+    /// <summary>True for an empty answer, but not for "not found".</summary>
+    private static bool IsEmpty(BackendAnswer<SeriesMetadata> answer) =>
+        answer.IsFound ? answer.Value.Instances.Count == 0 : answer is { IsMissing: false, IsUnchanged: false, Failure: null };
 
     /// <summary>
     /// True when the backend's row of the series says that it has instances. A row without a count means that it has some.
     /// </summary>
     private static bool HasInstances(Series? series) =>
         series?.Summary is { } row && row.FindInt(Tag.NumberOfSeriesRelatedInstances) is not 0;
-
-    private static async Task<(PackedInstances Metadata, Validators? Validators)> ReadAsync(
-        BackendResponse response, SeriesPath path, CancellationToken cancellation)
-    {
-        var builder = new PackedInstances.Builder();
-        await foreach (var dataset in response.ReadDatasetsAsync(cancellation))
-        {
-            var (study, series) = (dataset.FindUid(Tag.StudyInstanceUid), dataset.FindUid(Tag.SeriesInstanceUid));
-            var instance = dataset.FindUid(Tag.SopInstanceUid);
-            if (study is not null && study != path.Study || series is not null && series != path.Series)
-                throw new MalformedAnswerException("A dataset belongs to another study or series than requested.");
-            var isNamed = study is not null && series is not null && instance is not null;
-            if (isNamed) builder.Add(instance!.Value, dataset.Json.Span);
-            builder.LeftOut = (builder.LeftOut.Datasets + (isNamed ? 0 : 1), builder.LeftOut.Attributes + dataset.LeftOut);
-        }
-        if (builder is { Count: 0, LeftOut.Datasets: > 0 }) throw new MalformedAnswerException("No dataset names a valid instance.");
-        return (builder.Build(), response.Validators);
-    }
 }

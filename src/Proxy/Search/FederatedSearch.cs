@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Proxy.Backends;
-using Proxy.Backends.DicomWeb;
 using Proxy.Backends.Queries;
 using Proxy.Cache;
 using Proxy.Cache.InMemory;
@@ -26,7 +25,7 @@ namespace Proxy.Search;
 /// backend.
 /// </remarks>
 public sealed class FederatedSearch(
-    BackendSet backends, BackendSearch search, SeriesLocator locator, StudyCounts counts, StoredInstances instances,
+    BackendSet backends, IArchive archive, SeriesLocator locator, StudyCounts counts, StoredInstances instances,
     DicomMetadataStore store, MemoryTier memory, Counters counters, Reloadable<SearchOptions> options, Reloadable<CacheOptions> cache,
     TimeProvider time, ILogger<FederatedSearch> log)
 {
@@ -74,7 +73,6 @@ public sealed class FederatedSearch(
     /// <summary>Discards the cached answers of a backend that was removed or whose address changed.</summary>
     public void Forget(string backend)
     {
-        search.Forget(backend);
         memory.RemoveWhere(
             key => key is ResultKey result && result.Backends.Split(',').Contains(backend)
                 || key is AnswerKey answer && answer.Backend == backend);
@@ -189,7 +187,7 @@ public sealed class FederatedSearch(
     {
         if (!bypassCache && memory.TryFind<SearchAnswer>(key, out var cached)) return cached;
         using var late = new CancellationTokenSource(deadline, time);
-        var answer = await search.AskAsync(backend, query, query.IsWithinStudy ? null : key.Depth, late.Token, cancellation);
+        var answer = await archive.SearchAsync(backend, query, query.IsWithinStudy ? null : key.Depth, late.Token, cancellation);
         if (answer.LeftOut > 0) log.RowsOmitted(backend.Name, answer.LeftOut);
         if (answer.AttributesLeftOut > 0) log.AttributesOmitted(backend.Name, answer.AttributesLeftOut);
         if (answer.IsCut) answer = answer with { Rows = [.. answer.Rows.Where(row => row.Position < key.Depth)] };

@@ -1,7 +1,5 @@
 using System.Collections.Immutable;
 using Proxy.Backends;
-using Proxy.Backends.DicomWeb;
-using Proxy.Backends.Queries;
 using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Locating;
@@ -19,7 +17,7 @@ namespace Proxy.Search;
 /// backend together: <c>/series?StudyInstanceUID=1.2,1.3,…</c>
 /// </remarks>
 public sealed class StudyCounts(
-    BackendSearch search, SeriesLocator locator, DicomMetadataStore store, Reloadable<CacheOptions> cache, TimeProvider time)
+    IArchive archive, SeriesLocator locator, DicomMetadataStore store, Reloadable<CacheOptions> cache, TimeProvider time)
 {
     /// <summary>The limit of UIDs in one request: each has up to 64 characters, and a server may refuse a line of 4 KB.</summary>
     internal const int StudiesPerRequest = 50;
@@ -79,7 +77,7 @@ public sealed class StudyCounts(
                 from wanted in unknown.GroupBy(u => u.Backend, u => u.Study)
                 let backend = access.Backends.FirstOrDefault(b => b.Name == wanted.Key)
                 where backend is not null
-                from studies in wanted.Chunk(search.SplitsStudies(backend.Name) ? 1 : StudiesPerRequest)
+                from studies in wanted.Chunk(StudiesPerRequest)
                 select AskAsync(access, backend, studies, deadline, inTime.Token));
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
@@ -108,13 +106,11 @@ public sealed class StudyCounts(
     private async Task<IReadOnlyList<Uid>> AskTogetherAsync(
         BackendOptions backend, Uid[] studies, CancellationToken deadline, CancellationToken cancellation)
     {
-        var answer = await search.AskAsync(backend, SearchQuery.ForSeries(studies), maxRows: null, deadline, cancellation);
+        if (await archive.SearchSeriesAsync(backend, studies, deadline, cancellation) is not { } answer) return studies;
         // The backend is late or unreachable, and requests for single studies would fail too.
-        if (answer.Failure is { IsOutage: true } or { Error: BackendError.Busy or BackendError.Overloaded }) return [];
-        var found = answer.Rows.ToLookup(row => row.Study);
-        // It refuses this request, or ignores the studies in it.
-        if (answer.Failure is not null || found.Count == 0) search.RememberSplitsStudies(backend.Name);
+        if (answer.Failure is not null) return [];
         if (!answer.IsWhole) return studies;
+        var found = answer.Rows.ToLookup(row => row.Study);
         foreach (var study in studies.Where(found.Contains))
             store.AddSeriesMetadata(
                 backend.Name, study, [.. found[study].Select(row => row.Read())], areAll: true, madeInClient: IsPrefetched(backend, study));

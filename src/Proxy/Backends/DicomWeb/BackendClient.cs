@@ -57,7 +57,7 @@ public sealed class BackendClient(
             return denial.Failure is { } known ? new(known) : new() { IsMissing = true };
 
         // 2
-        using var waiting = scheduler.BeginForeground(backend.Name, FetchTarget.Parse(request.PathAndQuery));
+        using var waiting = scheduler.BeginForeground(backend.Name, request.Target);
         var answer = await exchange.RunAsync(backend, request, read, needsPermit: true, deadline, cancellation);
         // The settings may have changed meanwhile: discard the answer of a PACS that is no longer configured.
         if (!backends.Has(backend))
@@ -78,7 +78,7 @@ public sealed class BackendClient(
         CheckAsync(backend, Probe, static (_, _) => Task.FromResult(true), stopping);
 
     /// <summary>Clears the denied objects of a backend that was removed from the settings or has a new address.</summary>
-    public void ClearDenials(string backend) => _unavailable.RemoveBackend(backend);
+    public void Forget(string backend) => _unavailable.RemoveBackend(backend);
 
     /// <summary>Forgets which objects of a study, or of all studies when it is null, the backends denied: the cache was purged.</summary>
     public void Purge(Uid? study) => _unavailable.Purge(study?.ToString());

@@ -13,6 +13,9 @@ namespace Proxy.Backends.DicomWeb;
 /// <param name="Accept">The Accept header.</param>
 public sealed record BackendRequest(string PathAndQuery, string Accept)
 {
+    /// <summary>What the request fetches; null for a search without a study in its path.</summary>
+    public FetchTarget? Target { get; init; } = FetchTarget.Parse(PathAndQuery);
+
     /// <summary>The validators of the cached copy; the backend may answer 304. Null for an unconditional request.</summary>
     public Validators? Validators { get; init; }
 

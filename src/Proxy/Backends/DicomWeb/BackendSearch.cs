@@ -45,11 +45,23 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         };
     }
 
-    /// <summary>True when the backend must be asked for the series of several studies one study at a time.</summary>
-    public bool SplitsStudies(string backend) => GetLimits(backend, SearchLevel.Series).SplitsStudies;
-
-    /// <summary>Remembers that the backend must be asked for the series of several studies one study at a time.</summary>
-    public void RememberSplitsStudies(string backend) => Learn(backend, SearchLevel.Series, limits => limits with { SplitsStudies = true });
+    /// <summary>Searches for all series of several studies in one request.</summary>
+    /// <param name="backend">The backend.</param>
+    /// <param name="studies">The studies.</param>
+    /// <param name="deadline">Stops the request.</param>
+    /// <param name="cancellation">Cancelled when no client waits any more.</param>
+    /// <returns>Null when the backend refuses such a request, or ignores the studies in it.</returns>
+    public async Task<SearchAnswer?> AskForSeriesAsync(
+        BackendOptions backend, IReadOnlyCollection<Uid> studies, CancellationToken deadline, CancellationToken cancellation)
+    {
+        if (GetLimits(backend.Name, SearchLevel.Series).SplitsStudies) return null;
+        var answer = await AskAsync(backend, SearchQuery.ForSeries(studies), maxRows: null, deadline, cancellation);
+        // The backend is late or unreachable: that says nothing about the request.
+        if (answer.Failure is { IsOutage: true } or { Error: BackendError.Busy or BackendError.Overloaded }) return answer;
+        if (answer.Failure is null && answer.Rows.Count > 0) return answer;
+        Learn(backend.Name, SearchLevel.Series, limits => limits with { SplitsStudies = true });
+        return null;
+    }
 
     /// <summary>Discards the observations about a backend that was removed or whose address changed.</summary>
     public void Forget(string backend)
@@ -232,6 +244,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     private static BackendRequest CreateRequest(SearchQuery query, int? limit, int offset) =>
         new(query.ToRequest(limit, offset), MediaType.DicomJson)
         {
+            Target = query.Study is { } study ? new(study) : null,
             IsMissing = status => query.Study is not null && status is HttpStatusCode.NotFound or HttpStatusCode.Gone,
         };
 

@@ -1,10 +1,9 @@
 using System.Collections.Concurrent;
-using Proxy.Backends.DicomWeb;
 
 namespace Proxy.Backends.Health;
 
 /// <summary>Probes backends whose circuit is open or suspect, so that no client request has to test them.</summary>
-public sealed class BackendProber(BackendSet backends, BackendStates states, BackendClient client, TimeProvider time) : BackgroundService
+public sealed class BackendProber(BackendSet backends, BackendStates states, IArchive archive, TimeProvider time) : BackgroundService
 {
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(500);
 
@@ -36,7 +35,7 @@ public sealed class BackendProber(BackendSet backends, BackendStates states, Bac
     {
         try
         {
-            await client.ProbeAsync(backend, stopping);
+            await archive.ProbeAsync(backend, stopping);
         }
         catch (OperationCanceledException)
         {

@@ -1,0 +1,56 @@
+using Proxy.Backends.Queries;
+using Proxy.Dicom;
+using Proxy.Metadata;
+using Proxy.Wire;
+
+namespace Proxy.Backends;
+
+/// <summary>Asks a PACS in the protocol that it speaks. Failures are values; a cancellation by the caller is the only exception.</summary>
+/// <remarks>
+/// An implementation respects the health of the backend, reports client requests to the <see cref="BackendScheduler"/>, records
+/// every outcome, and learns what a backend supports.
+/// </remarks>
+public interface IArchive
+{
+    /// <summary>Searches one backend.</summary>
+    /// <param name="backend">The backend.</param>
+    /// <param name="query">The search; its page is ignored, rows are read from the first one on.</param>
+    /// <param name="maxRows">The maximum number of rows to read; null for <see cref="SearchDepth.MaxRows"/>.</param>
+    /// <param name="deadline">Stops the requests; the rows received until then are returned.</param>
+    /// <param name="cancellation">Cancelled when no client waits any more.</param>
+    public Task<SearchAnswer> SearchAsync(
+        BackendOptions backend, SearchQuery query, int? maxRows, CancellationToken deadline, CancellationToken cancellation);
+
+    /// <summary>Searches for all series of several studies in one request.</summary>
+    /// <param name="backend">The backend.</param>
+    /// <param name="studies">The studies; at least one.</param>
+    /// <param name="deadline">Stops the request.</param>
+    /// <param name="cancellation">Cancelled when no client waits any more.</param>
+    /// <returns>The answer; null when the backend must be asked for one study at a time.</returns>
+    public Task<SearchAnswer?> SearchSeriesAsync(
+        BackendOptions backend, IReadOnlyCollection<Uid> studies, CancellationToken deadline, CancellationToken cancellation);
+
+    /// <summary>Reads the metadata of all instances of a series.</summary>
+    /// <param name="backend">The backend.</param>
+    /// <param name="path">The series.</param>
+    /// <param name="validators">The validators of the stored metadata, which the backend may confirm; null to read it anyway.</param>
+    /// <param name="cancellation">Cancelled when no client waits any more.</param>
+    public Task<BackendAnswer<SeriesMetadata>> ReadSeriesMetadataAsync(
+        BackendOptions backend, SeriesPath path, Validators? validators, CancellationToken cancellation);
+
+    /// <summary>Checks the health of a backend, and records the outcome.</summary>
+    public Task ProbeAsync(BackendOptions backend, CancellationToken stopping);
+
+    /// <summary>Discards what was learned about a backend that was removed from the settings or has a new address.</summary>
+    public void Forget(string backend);
+
+    /// <summary>
+    /// Discards which objects of a study, or of all studies when it is null, the backends denied: the operator purged the cache.
+    /// </summary>
+    public void Purge(Uid? study);
+}
+
+/// <summary>The metadata of a series as a backend gives it.</summary>
+/// <param name="Instances">The instances; may be empty.</param>
+/// <param name="Validators">The validators for a later request; null when the backend gave none.</param>
+public sealed record SeriesMetadata(PackedInstances Instances, Validators? Validators);
