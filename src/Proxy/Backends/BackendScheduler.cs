@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Proxy.Backends.Health;
 using Proxy.Dicom;
+using Proxy.Wire;
 
 namespace Proxy.Backends;
 
@@ -11,6 +12,14 @@ public readonly record struct FetchTarget(Uid Study, Uid? Series = null)
 {
     /// <summary>True when a fetch of this target also serves the other: same study, and not the pixels of different series.</summary>
     public bool Serves(FetchTarget other) => Study == other.Study && (Series is null || other.Series is null || Series == other.Series);
+
+    /// <summary>The target of a request for bulk data.</summary>
+    public static FetchTarget ForBulkData(BulkDataPath item)
+    {
+        var parts = item.CacheKey.Split('/');
+        var study = parts is ["studies", var s, ..] && Uid.TryParse(s, out var uid) ? uid : default;
+        return parts is [_, _, "series", var e, ..] && Uid.TryParse(e, out var series) ? new(study, series) : new(study);
+    }
 
     /// <summary>Finds the target of a request; null for a search without a study in its path.</summary>
     /// <param name="pathAndQuery">Relative to the DICOMweb root, such as <c>studies/1.2/series/1.2.3/metadata</c>.</param>

@@ -38,6 +38,36 @@ public interface IArchive
     public Task<BackendAnswer<SeriesMetadata>> ReadSeriesMetadataAsync(
         BackendOptions backend, SeriesPath path, Validators? validators, CancellationToken cancellation);
 
+    /// <summary>Reads a frame or an instance.</summary>
+    /// <param name="backend">The backend.</param>
+    /// <param name="path">The frame or instance.</param>
+    /// <param name="asked">The requested forms.</param>
+    /// <param name="read">
+    /// Reads the body; throws <see cref="MalformedAnswerException"/> when the body does not match the request.
+    /// </param>
+    /// <param name="cancellation">Cancels the request.</param>
+    public Task<BackendAnswer<T>> OpenBodyAsync<T>(
+        BackendOptions backend, BodyPath path, RequestedForms asked, Func<ArchiveBody, CancellationToken, Task<T>> read,
+        CancellationToken cancellation);
+
+    /// <summary>Reads bulk data.</summary>
+    /// <param name="backend">The backend whose metadata names the item.</param>
+    /// <param name="item">The item.</param>
+    /// <param name="read">Reads the body, as in <see cref="OpenBodyAsync"/>.</param>
+    /// <param name="cancellation">Cancels the request.</param>
+    public Task<BackendAnswer<T>> OpenBulkDataAsync<T>(
+        BackendOptions backend, BulkDataPath item, Func<ArchiveBody, CancellationToken, Task<T>> read, CancellationToken cancellation);
+
+    /// <summary>Reads all instances of a series in one answer.</summary>
+    /// <param name="backend">The backend.</param>
+    /// <param name="path">The series.</param>
+    /// <param name="asked">The requested forms.</param>
+    /// <param name="read">Reads the instances, as in <see cref="OpenBodyAsync"/>.</param>
+    /// <param name="cancellation">Cancels the request.</param>
+    public Task<BackendAnswer<T>> OpenSeriesAsync<T>(
+        BackendOptions backend, SeriesPath path, RequestedForms asked, Func<ArchiveSeries, CancellationToken, Task<T>> read,
+        CancellationToken cancellation);
+
     /// <summary>Checks the health of a backend, and records the outcome.</summary>
     public Task ProbeAsync(BackendOptions backend, CancellationToken stopping);
 

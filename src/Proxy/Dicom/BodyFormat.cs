@@ -85,8 +85,4 @@ public sealed record BodyFormat(string MediaType, string TransferSyntax)
         if (named is Proxy.Dicom.TransferSyntax.ImplicitLittleEndian or Proxy.Dicom.TransferSyntax.ExplicitBigEndian) return null;
         return named is null or Any || Uid.TryParse(named, out _) ? new(type, named ?? byDefault) : null;
     }
-
-    /// <summary>The Accept header that requests this form from a backend.</summary>
-    public string ToAccept() =>
-        $"multipart/related; type=\"{MediaType}\"{(TransferSyntax.Length == 0 ? "" : "; transfer-syntax=" + TransferSyntax)}";
 }

@@ -40,3 +40,12 @@ public readonly record struct FramePath(InstancePath Instance, int Frame)
     /// <summary>The path without a slash at either end.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Instance}/frames/{Frame}");
 }
+
+/// <summary>A frame or a whole instance.</summary>
+/// <param name="Path">The instance, or the instance of the frame.</param>
+/// <param name="Frame">The frame number, from 1; null for the instance itself.</param>
+public sealed record BodyPath(InstancePath Path, int? Frame)
+{
+    /// <summary>The path below a DICOMweb root.</summary>
+    public string RelativePath { get; } = Frame is { } frame ? new FramePath(Path, frame).ToString() : Path.ToString();
+}

@@ -1,6 +1,5 @@
 using Proxy.Backends;
 using Proxy.Cache;
-using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Wire;
 
@@ -19,8 +18,8 @@ public sealed class BulkDataReader(BodyFetch fetch, BackendScheduler scheduler, 
     {
         var key = GetKey(backend, item);
         if (await cache.FindAsync([new(key)], cancellation) is { } found) return BodyResult.Hit(found.Body, backend.Name);
-        var lookup = cache.Get(key, (inFlight, stopped) => AskAsync(backend, item, inFlight, stopped));
-        var waiting = lookup.Reader is null ? null : scheduler.BeginForeground(backend.Name, GetTarget(key));
+        var lookup = cache.Get(key, (inFlight, stopped) => fetch.AskBulkDataAsync(backend, item, inFlight, stopped));
+        var waiting = lookup.Reader is null ? null : scheduler.BeginForeground(backend.Name, FetchTarget.ForBulkData(item));
         return await BodyResult.FromLookupAsync(lookup, backend.Name, cancellation, waiting);
     }
 
@@ -36,7 +35,7 @@ public sealed class BulkDataReader(BodyFetch fetch, BackendScheduler scheduler, 
     public async Task<BackendAnswer<long>> PrefetchAsync(BackendOptions backend, BulkDataPath item, CancellationToken cancellation)
     {
         var lookup = cache.Get(
-            GetKey(backend, item), (inFlight, stopped) => AskAsync(backend, item, inFlight, stopped), Placement.Prefetched);
+            GetKey(backend, item), (inFlight, stopped) => fetch.AskBulkDataAsync(backend, item, inFlight, stopped), Placement.Prefetched);
         using var result = await BodyResult.FromLookupAsync(lookup, backend.Name, cancellation);
         if (result.Body is not { } body) return result.Failures.Count > 0 ? new(result.Failures[0]) : new() { IsMissing = true };
         try
@@ -52,17 +51,4 @@ public sealed class BulkDataReader(BodyFetch fetch, BackendScheduler scheduler, 
     }
 
     internal static EntryKey GetKey(BackendOptions backend, BulkDataPath item) => new(backend.Name, item.CacheKey, null);
-
-    private static FetchTarget GetTarget(EntryKey key) =>
-        new(Uid.TryParse(key.Study, out var study) ? study : default, Uid.TryParse(key.Series, out var series) ? series : null);
-
-    private async Task<BackendAnswer<EntryHead>> AskAsync(
-        BackendOptions backend, BulkDataPath item, InFlightBody inFlight, CancellationToken cancellation)
-    {
-        var answer = await fetch.AskBulkDataAsync(backend, item.Path, inFlight, cancellation);
-        // OHIF and other viewers resolve some relative URIs against the study; archives write them relative to either.
-        return answer.IsMissing && item.StudyPath is { } other
-            ? await fetch.AskBulkDataAsync(backend, other, inFlight, cancellation)
-            : answer;
-    }
 }

@@ -1,19 +1,9 @@
-using System.Collections.Immutable;
 using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Retrieve.Checks;
 
 namespace Proxy.Retrieve;
-
-/// <summary>A frame or a whole instance.</summary>
-/// <param name="Path">The instance, or the instance of the frame.</param>
-/// <param name="Frame">The frame number, from 1; null for the instance itself.</param>
-public sealed record BodyPath(InstancePath Path, int? Frame)
-{
-    /// <summary>The path below a DICOMweb root.</summary>
-    public string RelativePath { get; } = Frame is { } frame ? new FramePath(Path, frame).ToString() : Path.ToString();
-}
 
 /// <summary>Finds cached frames and instances by the forms that a client accepts, and determines the cache key of an answer.</summary>
 /// <remarks>
@@ -67,10 +57,10 @@ public sealed class CachedBodies(
     /// <param name="placement">The tiers to store the answer in.</param>
     public EntryCache.Lookup Get(string backend, BodyPath body, RequestedForms asked, EntryCache.Fetch fetch, Placement placement)
     {
-        var flight = asked.Only is { } only ? only.Canonical : new BodyFormat(asked.Accept, "");
+        var flight = asked.Only is { } only ? only.Canonical : new BodyFormat(asked.Name, "");
         return cache.Get(
             new EntryKey(backend, body.RelativePath, flight), fetch, placement,
-            head => new(backend, body.RelativePath, asked.GetKey(head)));
+            head => new(backend, body.RelativePath, asked.GetKey(head.MediaType, head.TransferSyntax)));
     }
 
     private async ValueTask<ICachedBody?> FindAsync(
@@ -129,35 +119,5 @@ public sealed class CachedBodies(
         }
         if (body.Frame is null) yield break;
         foreach (var whole in FrameCutter.GetContainers(backend, body.Path, formats)) yield return whole;
-    }
-}
-
-/// <summary>The forms that one request to a backend asks for.</summary>
-/// <param name="Formats">The forms; at least one.</param>
-/// <param name="Accept">The Accept header that lists them.</param>
-public sealed record RequestedForms(ImmutableArray<BodyFormat> Formats, string Accept)
-{
-    /// <summary>The requested form; null when the request lists several.</summary>
-    public BodyFormat? Only => Formats.Length == 1 ? Formats[0] : null;
-
-    /// <summary>A request for a single form.</summary>
-    public static RequestedForms One(BodyFormat format) => new([format], format.ToAccept());
-
-    /// <summary>True when a body has one of the requested forms.</summary>
-    public bool AreSatisfiedBy(string mediaType, string? transferSyntax) =>
-        Formats.Any(f => f.TransferSyntax == BodyFormat.Any && f.MediaType == mediaType || f.IsSatisfiedBy(mediaType, transferSyntax));
-
-    /// <summary>The form in the cache key of an answer.</summary>
-    /// <remarks>
-    /// A body requested by a named transfer syntax may be transcoded. A body that satisfies only the wildcard is the stored form.
-    /// </remarks>
-    public BodyFormat GetKey(EntryHead head)
-    {
-        var isStored = Formats.All(f => f.TransferSyntax == BodyFormat.Any || !f.IsSatisfiedBy(head.MediaType, head.TransferSyntax));
-        if (isStored
-            && Formats.FirstOrDefault(f => f.TransferSyntax == BodyFormat.Any
-                && f.MediaType is (MediaType.OctetStream or BodyFormat.Dicom)) is { } any)
-            return any;
-        return head.TransferSyntax is { } syntax ? new BodyFormat(head.MediaType, syntax).Canonical : Formats[0].Canonical;
     }
 }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Retrieve.Checks;
 using Proxy.Wire;
@@ -22,44 +23,24 @@ internal static class InFlightBodyCopy
     /// <summary>When the backend pauses for longer, the received bytes are forwarded.</summary>
     private static readonly TimeSpan HeldFor = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>Copies the only part of a multipart body, whose closing delimiter proves its end.</summary>
-    /// <exception cref="MalformedAnswerException">
-    /// It is not the requested object, its length differs from the declared one, another part follows, or the closing delimiter is missing.
-    /// </exception>
-    public static async Task<EntryHead> PartAsync(
-        MultipartReader multipart, EntryHead declared, BodyCheck check, InFlightBody inFlight, CancellationToken cancellation)
-    {
-        var head = await CopyAsync(multipart.ReadBodyAsync, declared, check, isEndProved: true, inFlight, cancellation);
-        if (await multipart.ReadPartAsync(cancellation) is not null)
-            throw new MalformedAnswerException("The answer has more parts than requested.");
-        return head;
-    }
-
-    /// <summary>Copies a body that is not multipart.</summary>
-    /// <param name="body">Its bytes.</param>
-    /// <param name="declared">The head that the answer declares.</param>
+    /// <summary>Copies a body.</summary>
+    /// <param name="body">The body.</param>
     /// <param name="check">Checks that it is the requested object.</param>
-    /// <param name="isEndProved">True when the transport detects a truncated body; otherwise only its length can prove its end.</param>
     /// <param name="inFlight">Receives the bytes.</param>
     /// <param name="cancellation">Cancels the reading.</param>
     /// <exception cref="MalformedAnswerException">
-    /// It is not the requested object, nothing proves its end, or its length differs from the declared one.
+    /// It is not the requested object, nothing proves its end, its length differs from the declared one, or another body follows.
     /// </exception>
-    public static Task<EntryHead> SingleAsync(
-        Stream body, EntryHead declared, BodyCheck check, bool isEndProved, InFlightBody inFlight, CancellationToken cancellation) =>
-        CopyAsync(body.ReadAsync, declared, check, isEndProved || declared.Length is not null, inFlight, cancellation);
-
-    private static async Task<EntryHead> CopyAsync(
-        Func<Memory<byte>, CancellationToken, ValueTask<int>> read, EntryHead declared, BodyCheck check, bool isEndProved,
-        InFlightBody inFlight, CancellationToken cancellation)
+    public static async Task<EntryHead> CopyAsync(
+        ArchiveBody body, BodyCheck check, InFlightBody inFlight, CancellationToken cancellation)
     {
-        var (head, length, isAtEnd) = await StartAsync(read, declared, check, isEndProved, inFlight, cancellation);
+        var (head, length, isAtEnd) = await StartAsync(body, check, inFlight, cancellation);
         var isOpen = false;
         if (length >= HeldBytes) Open();
         while (!isAtEnd)
         {
             var room = await inFlight.GetBufferAsync(cancellation);
-            var reading = read(room, cancellation);
+            var reading = body.ReadAsync(room, cancellation);
             var count = isOpen || reading.IsCompleted ? await reading : await OpenAtPauseAsync(reading.AsTask());
             if (count == 0) break;
             check.Follow(room.Span[..count]);
@@ -72,6 +53,7 @@ internal static class InFlightBodyCopy
             throw new MalformedAnswerException("The length of a body differs from its declared length.");
         check.CheckLength(head, length);
         check.CheckEnd();
+        await body.CheckEndAsync(cancellation);
         return head with { Length = length };
 
         async Task<int> OpenAtPauseAsync(Task<int> pending)
@@ -90,9 +72,9 @@ internal static class InFlightBodyCopy
 
     // 1
     private static async Task<(EntryHead Head, long Length, bool IsAtEnd)> StartAsync(
-        Func<Memory<byte>, CancellationToken, ValueTask<int>> read, EntryHead declared, BodyCheck check, bool isEndProved,
-        InFlightBody inFlight, CancellationToken cancellation)
+        ArchiveBody body, BodyCheck check, InFlightBody inFlight, CancellationToken cancellation)
     {
+        var declared = new EntryHead(body.MediaType, body.TransferSyntax, body.Length);
         var start = ArrayPool<byte>.Shared.Rent(HeldBytes);
         var isReadPending = false;
         try
@@ -102,14 +84,14 @@ internal static class InFlightBodyCopy
             do
             {
                 isReadPending = true;
-                var count = await read(start.AsMemory(length, HeldBytes - length), cancellation);
+                var count = await body.ReadAsync(start.AsMemory(length, HeldBytes - length), cancellation);
                 isReadPending = false;
                 length += count;
                 isAtEnd = count == 0;
                 head = check.Read(declared, start.AsMemory(0, length), isAll: isAtEnd || length == HeldBytes);
             }
             while (head is null);
-            if (!isEndProved && !check.KnowsLength(head))
+            if (!body.IsTruncationDetectable && !check.KnowsLength(head))
                 throw new MalformedAnswerException("A body that is not multipart declares no length, so nothing proves its end.");
 
             check.Follow(start.AsSpan(0, length));

@@ -1,7 +1,5 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
-using System.Globalization;
-using System.Text;
 using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Operations;
@@ -53,7 +51,8 @@ public sealed class Negotiation
         (Forms, _refused) = (forms, refused);
         Formats = [.. forms.Select(f => f.Format).Distinct()];
         Together = [.. forms.Where(f => !f.IsLastResort).Select(f => f.Format).Distinct()];
-        Name = Together.IsEmpty ? "" : $"{ToAccept(null)}{(Together.Length < Formats.Length ? ", " + Formats[^1].ToAccept() : "")}";
+        var lastResort = Together.Length < Formats.Length ? ", " + RequestedForms.One(Formats[^1]).Name : "";
+        Name = Together.IsEmpty ? "" : OfferTogether(null).Name + lastResort;
     }
 
     /// <summary>The accepted forms, best first; empty when no supported form is acceptable.</summary>
@@ -106,30 +105,18 @@ public sealed class Negotiation
         return null;
     }
 
-    /// <summary>The Accept header that offers a backend every form, with weights.</summary>
+    /// <summary>The request that offers a backend every form.</summary>
     /// <param name="stored">
     /// The transfer syntax that the series is probably stored in, listed first among equals; null when it is not known.
     /// </param>
-    /// <remarks>
-    /// The best form comes first and again last: some servers use the first form that they understand, Orthanc 1.10 uses the last,
-    /// and both ignore weights. Repeating a form does not change its meaning.
-    /// </remarks>
-    public string ToAccept(string? stored)
+    public RequestedForms OfferTogether(string? stored)
     {
-        if (Together.Length == 1) return Together[0].ToAccept();
         var offered = Together.Select(format => (Format: format, Forms.First(f => f.Format == format).Rank)).ToList();
         if (stored is not null) offered = [.. offered.OrderBy(o => o.Rank).ThenBy(o => o.Format.TransferSyntax == stored ? 0 : 1)];
-        var text = new StringBuilder();
-        var (rank, weight) = (offered[0].Rank, 10);
-        foreach (var (format, own) in offered)
-        {
-            if (own != rank) weight = Math.Max(weight - 1, 1);
-            rank = own;
-            text.Append(format.ToAccept());
-            if (weight < 10) text.Append(CultureInfo.InvariantCulture, $";q=0.{weight}");
-            text.Append(", ");
-        }
-        return text.Append(offered[0].Format.ToAccept()).ToString();
+        var ranks = ImmutableArray.CreateBuilder<int>(offered.Count);
+        for (var i = 0; i < offered.Count; i++)
+            ranks.Add(i == 0 ? 0 : Math.Min(ranks[i - 1] + (offered[i].Rank == offered[i - 1].Rank ? 0 : 1), RequestedForms.MaxRank));
+        return new([.. offered.Select(o => o.Format)], ranks.MoveToImmutable());
     }
 
     private static bool Refuses(MediaType refused, string mediaType, string? transferSyntax) =>

@@ -34,7 +34,7 @@ public sealed class RequestPlan(Negotiation negotiation, ImmutableArray<BodyForm
         {
             _askedTogether = true;
             if (negotiation.Together.Length == 1) return Alone(negotiation.Together[0]);
-            return new(negotiation.Together, negotiation.ToAccept(stored));
+            return negotiation.OfferTogether(stored);
         }
         _alone ??= InTurn(failure);
         while (_alone.TryDequeue(out var format))

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Proxy.Backends;
-using Proxy.Backends.DicomWeb;
 using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Operations;
@@ -28,16 +27,16 @@ public sealed class SeriesAnswer
     /// <summary>The limit of unrequested parts, such as duplicates; beyond it the answer fails.</summary>
     private const int MaxUnwantedParts = 1000;
 
-    private readonly BackendClient _client;
+    private readonly IArchive _archive;
     private readonly EntryCache _cache;
     private readonly ObservedForms _given;
     private readonly BackendScheduler _scheduler;
     private readonly ConcurrentDictionary<(string Backend, SeriesPath Path, string Forms), SeriesTransfer> _running = new();
 
     /// <summary>Creates the reader, which follows the removals of the cache.</summary>
-    public SeriesAnswer(BackendClient client, EntryCache cache, ObservedForms given, BackendScheduler scheduler)
+    public SeriesAnswer(IArchive archive, EntryCache cache, ObservedForms given, BackendScheduler scheduler)
     {
-        (_client, _cache, _given, _scheduler) = (client, cache, given, scheduler);
+        (_archive, _cache, _given, _scheduler) = (archive, cache, given, scheduler);
         cache.Removed += Purge;
     }
 
@@ -116,9 +115,9 @@ public sealed class SeriesAnswer
         var plan = new RequestPlan(negotiation, _given.Find(backend.Name, path, negotiation), _given.FindStored(backend.Name, path));
         for (BackendFailure? failure = null; left.Count == series.Instances.Count && plan.Next(failure) is { } asked;)
         {
-            var answer = await _client.AskAsync(
-                backend, new(path.ToString(), asked.Accept),
-                (response, stopped) => CopyAsync(response, new(transfer, backend.Name, path, negotiation, asked, left), stopped),
+            var answer = await _archive.OpenSeriesAsync(
+                backend, path, asked,
+                (instances, stopped) => CopyAsync(instances, new(transfer, backend.Name, path, negotiation, asked, left), stopped),
                 transfer.Stopped);
             failure = answer.Failure;
             if (failure is null) return;
@@ -142,34 +141,33 @@ public sealed class SeriesAnswer
     private sealed record Request(
         SeriesTransfer Transfer, string Backend, SeriesPath Path, Negotiation Negotiation, RequestedForms Asked, HashSet<Uid> Left);
 
-    private async Task<bool> CopyAsync(BackendResponse response, Request request, CancellationToken cancellation)
+    private async Task<bool> CopyAsync(ArchiveSeries series, Request request, CancellationToken cancellation)
     {
-        using var multipart = response.OpenMultipart();
-        multipart.MaxSkippedBytes = _cache.MaxBodyBytes;
+        series.MaxSkippedBytes = _cache.MaxBodyBytes;
         for (var unwanted = 0; ;)
         {
             if (!_cache.CanWriteToDisk) await request.Transfer.WaitForRoomAsync(cancellation);
-            if (await multipart.ReadPartAsync(cancellation) is not { } part || request.Left.Count == 0) return true;
-            var (identity, start) = await ReadStartAsync(multipart, cancellation);
+            if (!await series.ReadNextAsync(cancellation) || request.Left.Count == 0) return true;
+            var (identity, start) = await ReadStartAsync(series, cancellation);
             if (request.Transfer.IsPurged) return true;
             var uid = SeriesCheck.Read(identity, request.Path);
-            var head = new EntryHead(BodyFormat.Dicom, identity.TransferSyntaxUid.ToString(), part.Length);
+            var head = new EntryHead(BodyFormat.Dicom, identity.TransferSyntaxUid.ToString(), series.Length);
             if (request.Negotiation.Choose(head) is null || !request.Left.Contains(uid))
             {
                 if (++unwanted > MaxUnwantedParts) throw new MalformedAnswerException("A series answer has too many parts.");
                 continue;
             }
-            await CopyPartAsync(multipart, request, new(request.Path.Study, request.Path.Series, uid), head, start);
+            await CopyPartAsync(series, request, new(request.Path.Study, request.Path.Series, uid), head, start);
             request.Left.Remove(uid);
         }
     }
 
     /// <summary>Copies one part into the in-flight body of its instance, after the clients have joined it.</summary>
     private async Task CopyPartAsync(
-        MultipartReader multipart, Request request, InstancePath path, EntryHead head, ReadOnlyMemory<byte> start)
+        ArchiveSeries series, Request request, InstancePath path, EntryHead head, ReadOnlyMemory<byte> start)
     {
         _given.Remember(request.Backend, request.Path, request.Negotiation, request.Asked.Only, head);
-        var key = new EntryKey(request.Backend, path.ToString(), request.Asked.GetKey(head));
+        var key = new EntryKey(request.Backend, path.ToString(), request.Asked.GetKey(head.MediaType, head.TransferSyntax));
         var (joined, copied) = (NewGate(), NewGate());
         var lookup = _cache.Get(key, CopyAsync, Placement.DiskOnly);
         if (lookup is not { Reader: { } own, IsCollapsed: false })
@@ -189,7 +187,7 @@ public sealed class SeriesAnswer
         async Task<BackendAnswer<EntryHead>> CopyAsync(InFlightBody body, CancellationToken stopped)
         {
             await joined.Task;
-            return await CopyBodyAsync(multipart, request, head, start, body, copied, stopped);
+            return await CopyBodyAsync(series, request, head, start, body, copied, stopped);
         }
     }
 
@@ -219,13 +217,13 @@ public sealed class SeriesAnswer
 
     /// <summary>Reads the first bytes of a part, until they identify its instance.</summary>
     private static async Task<(Part10Identity Identity, ReadOnlyMemory<byte> Start)> ReadStartAsync(
-        MultipartReader multipart, CancellationToken cancellation)
+        ArchiveSeries series, CancellationToken cancellation)
     {
         var start = new byte[4096];
         for (var length = 0; ;)
         {
             if (length == start.Length) Array.Resize(ref start, 2 * length);
-            var count = await multipart.ReadBodyAsync(start.AsMemory(length), cancellation);
+            var count = await series.ReadAsync(start.AsMemory(length), cancellation);
             length += count;
             var isAll = count == 0 || length == MaxStartBytes;
             if (Part10Identity.Read(start.AsMemory(0, length), Tag.SeriesInstanceUid, isAll) is { } identity)
@@ -235,7 +233,7 @@ public sealed class SeriesAnswer
 
     /// <summary>Copies one part. An error in the part fails the whole answer.</summary>
     private async Task<BackendAnswer<EntryHead>> CopyBodyAsync(
-        MultipartReader multipart, Request request, EntryHead head, ReadOnlyMemory<byte> start, InFlightBody body,
+        ArchiveSeries series, Request request, EntryHead head, ReadOnlyMemory<byte> start, InFlightBody body,
         TaskCompletionSource copied, CancellationToken stopped)
     {
         try
@@ -256,7 +254,7 @@ public sealed class SeriesAnswer
             while (true)
             {
                 var room = await body.GetBufferAsync(stopped);
-                var count = await multipart.ReadBodyAsync(room, stopped);
+                var count = await series.ReadAsync(room, stopped);
                 if (count == 0) break;
                 walk.Add(room.Span[..count]);
                 body.Commit(count);

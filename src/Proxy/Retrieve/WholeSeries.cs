@@ -1,5 +1,4 @@
 using Proxy.Backends;
-using Proxy.Backends.DicomWeb;
 using Proxy.Cache;
 using Proxy.Cache.InMemory;
 using Proxy.Dicom;
@@ -11,7 +10,7 @@ namespace Proxy.Retrieve;
 
 /// <summary>Prefetches all instances of a series in one answer: some archives send that many times faster than single frames.</summary>
 /// <remarks>Each instance is cached as it arrives, so a truncated answer is not lost. Frames are cut out of the instances.</remarks>
-public sealed class WholeSeries(BackendClient client, EntryCache cache, TimeProvider time)
+public sealed class WholeSeries(IArchive archive, EntryCache cache, TimeProvider time)
 {
     /// <summary>A larger instance is skipped here and fetched frame by frame.</summary>
     private const int MaxBytes = 16 * 1024 * 1024;
@@ -31,15 +30,14 @@ public sealed class WholeSeries(BackendClient client, EntryCache cache, TimeProv
         BackendOptions backend, SeriesPath path, Action<Uid, long> received, CancellationToken cancellation)
     {
         var removals = cache.RemovalCount;
-        return client.AskAsync(backend, new(path.ToString(), Format.ToAccept()), ReadAsync, cancellation);
+        return archive.OpenSeriesAsync(backend, path, RequestedForms.One(Format), ReadAsync, cancellation);
 
-        async Task<int> ReadAsync(BackendResponse response, CancellationToken stopped)
+        async Task<int> ReadAsync(ArchiveSeries series, CancellationToken stopped)
         {
             var count = 0;
-            using var multipart = response.OpenMultipart();
-            while (await multipart.ReadPartAsync(stopped) is { } part)
+            while (await series.ReadNextAsync(stopped))
             {
-                if (await ReadEntryAsync(multipart, part, stopped) is not { } read) continue;
+                if (await ReadEntryAsync(series, stopped) is not { } read) continue;
                 var identity = Part10Identity.Read(read.Pieces[0], Tag.SeriesInstanceUid, isAll: true)!;
                 SeriesCheck.Read(identity, path);
                 // The file's own transfer syntax takes precedence over the answer's headers (PS3.18 §8.7.9).
@@ -54,21 +52,21 @@ public sealed class WholeSeries(BackendClient client, EntryCache cache, TimeProv
         }
     }
 
-    /// <summary>Reads one whole part, up to its delimiter; null when it is too large.</summary>
-    private async Task<Entry?> ReadEntryAsync(MultipartReader multipart, MultipartReader.Part part, CancellationToken cancellation)
+    /// <summary>Reads one whole instance; null when it is too large.</summary>
+    private async Task<Entry?> ReadEntryAsync(ArchiveSeries series, CancellationToken cancellation)
     {
-        if (part.Length > MaxBytes) return null;
-        var bytes = GC.AllocateUninitializedArray<byte>((int)(part.Length ?? FirstBytes) + 1);
+        if (series.Length > MaxBytes) return null;
+        var bytes = GC.AllocateUninitializedArray<byte>((int)(series.Length ?? FirstBytes) + 1);
         var length = 0;
-        for (int count; (count = await multipart.ReadBodyAsync(bytes.AsMemory(length), cancellation)) > 0;)
+        for (int count; (count = await series.ReadAsync(bytes.AsMemory(length), cancellation)) > 0;)
         {
             length += count;
             if (length > MaxBytes) return null;
             if (length == bytes.Length) Array.Resize(ref bytes, bytes.Length * 2);
         }
-        if (part.Length is { } declared && declared != length)
+        if (series.Length is { } declared && declared != length)
             throw new MalformedAnswerException("The length of a part differs from its declared length.");
         Array.Resize(ref bytes, length);
-        return new(new(BodyFormat.Dicom, part.ContentType?.Find("transfer-syntax"), length), [bytes], length, time.GetUtcNow());
+        return new(new(BodyFormat.Dicom, null, length), [bytes], length, time.GetUtcNow());
     }
 }

@@ -1,5 +1,6 @@
 using FsCheck;
 using FsCheck.Xunit;
+using Proxy.Backends.DicomWeb;
 using Proxy.Dicom;
 using Proxy.Retrieve;
 using Xunit;
@@ -63,7 +64,7 @@ public sealed class NegotiationTests
             $"multipart/related; type=\"image/jp2\"; transfer-syntax={Jpeg2000}, "
             + $"multipart/related; type=\"image/jls\"; transfer-syntax={JpegLs};q=0.9, "
             + $"multipart/related; type=\"image/jp2\"; transfer-syntax={Jpeg2000}",
-            negotiation.ToAccept(stored: null));
+            AcceptHeader.Write(negotiation.OfferTogether(stored: null)));
     }
 
     [Fact]
@@ -71,8 +72,8 @@ public sealed class NegotiationTests
     {
         var negotiation = Negotiation.ForFrames(Accept.Parse("image/jp2, image/jls, application/octet-stream;q=0.5"));
 
-        Assert.StartsWith("multipart/related; type=\"image/jls\"", negotiation.ToAccept(JpegLs));
-        Assert.StartsWith("multipart/related; type=\"image/jp2\"", negotiation.ToAccept(ExplicitLittleEndian));
+        Assert.StartsWith("multipart/related; type=\"image/jls\"", AcceptHeader.Write(negotiation.OfferTogether(JpegLs)));
+        Assert.StartsWith("multipart/related; type=\"image/jp2\"", AcceptHeader.Write(negotiation.OfferTogether(ExplicitLittleEndian)));
     }
 
     [Fact]
@@ -127,7 +128,7 @@ public sealed class NegotiationTests
         {
             var type = TransferSyntax.FindFrameType(Uid.Parse(syntax))!;
             Assert.Equal(accepted.ContainsKey(syntax) ? syntax : null, negotiation.Choose(type, syntax)?.Format.TransferSyntax);
-            if (accepted.ContainsKey(syntax)) Assert.Contains(syntax, negotiation.ToAccept(syntax));
+            if (accepted.ContainsKey(syntax)) Assert.Contains(syntax, AcceptHeader.Write(negotiation.OfferTogether(syntax)));
         }
         Assert.Equal(
             accepted.OrderByDescending(a => a.Value).Select(a => a.Value),

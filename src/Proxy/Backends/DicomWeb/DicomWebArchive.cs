@@ -1,3 +1,4 @@
+using System.Net;
 using Proxy.Backends.Queries;
 using Proxy.Dicom;
 using Proxy.Metadata;
@@ -8,6 +9,9 @@ namespace Proxy.Backends.DicomWeb;
 /// <summary>Asks a PACS by DICOMweb: QIDO-RS and WADO-RS (PS3.18 §10.4, §10.6).</summary>
 public sealed class DicomWebArchive(BackendClient client, BackendSearch search) : IArchive
 {
+    /// <summary>The media type of bulk data that an archive sends without a Content-Type.</summary>
+    private static readonly MediaType BulkDataType = new(MediaType.OctetStream, []);
+
     /// <inheritdoc/>
     public Task<SearchAnswer> SearchAsync(
         BackendOptions backend, SearchQuery query, int? maxRows, CancellationToken deadline, CancellationToken cancellation) =>
@@ -31,6 +35,50 @@ public sealed class DicomWebArchive(BackendClient client, BackendSearch search) 
     }
 
     /// <inheritdoc/>
+    public Task<BackendAnswer<T>> OpenBodyAsync<T>(
+        BackendOptions backend, BodyPath path, RequestedForms asked, Func<ArchiveBody, CancellationToken, Task<T>> read,
+        CancellationToken cancellation)
+    {
+        var request = new BackendRequest(path.RelativePath, AcceptHeader.Write(asked))
+        {
+            Target = new(path.Path.Study, path.Path.Series),
+            // Archives answer 400 to a frame number past the last frame; the request itself is well formed.
+            IsMissing = status => status is HttpStatusCode.NotFound or HttpStatusCode.Gone
+                || status == HttpStatusCode.BadRequest && asked.Only == BodyFormat.AsStored,
+        };
+        return client.AskAsync(
+            backend, request, (response, stopped) => ReadBodyAsync(response, byDefault: null, read, stopped), cancellation);
+    }
+
+    /// <inheritdoc/>
+    public async Task<BackendAnswer<T>> OpenBulkDataAsync<T>(
+        BackendOptions backend, BulkDataPath item, Func<ArchiveBody, CancellationToken, Task<T>> read, CancellationToken cancellation)
+    {
+        var answer = await AskAsync(item.Path);
+        // OHIF and other viewers resolve some relative URIs against the study; archives write them relative to either.
+        return answer.IsMissing && item.StudyPath is { } other ? await AskAsync(other) : answer;
+
+        Task<BackendAnswer<T>> AskAsync(string path) => client.AskAsync(
+            backend, new(path, AcceptHeader.BulkData) { Scope = FailureScope.Study, Target = FetchTarget.ForBulkData(item) },
+            (response, stopped) => ReadBodyAsync(response, BulkDataType, read, stopped), cancellation);
+    }
+
+    /// <inheritdoc/>
+    public Task<BackendAnswer<T>> OpenSeriesAsync<T>(
+        BackendOptions backend, SeriesPath path, RequestedForms asked, Func<ArchiveSeries, CancellationToken, Task<T>> read,
+        CancellationToken cancellation)
+    {
+        var request = new BackendRequest(path.ToString(), AcceptHeader.Write(asked)) { Target = new(path.Study, path.Series) };
+        return client.AskAsync(backend, request, ReadAsync, cancellation);
+
+        async Task<T> ReadAsync(BackendResponse response, CancellationToken stopped)
+        {
+            using var multipart = response.OpenMultipart();
+            return await read(new ResponseSeries(multipart), stopped);
+        }
+    }
+
+    /// <inheritdoc/>
     public Task ProbeAsync(BackendOptions backend, CancellationToken stopping) => client.ProbeAsync(backend, stopping);
 
     /// <inheritdoc/>
@@ -42,6 +90,13 @@ public sealed class DicomWebArchive(BackendClient client, BackendSearch search) 
 
     /// <inheritdoc/>
     public void Purge(Uid? study) => client.Purge(study);
+
+    private static async Task<T> ReadBodyAsync<T>(
+        BackendResponse response, MediaType? byDefault, Func<ArchiveBody, CancellationToken, Task<T>> read, CancellationToken cancellation)
+    {
+        using var body = await ResponseBody.OpenAsync(response, byDefault, cancellation);
+        return await read(body, cancellation);
+    }
 
     private static async Task<SeriesMetadata> ReadMetadataAsync(
         BackendResponse response, SeriesPath path, CancellationToken cancellation)

@@ -11,9 +11,6 @@ namespace Proxy.Retrieve.Checks;
 /// <remarks>A status of 200 proves nothing: log-in pages, error documents and empty bodies also come with 200.</remarks>
 internal abstract class BodyCheck
 {
-    /// <summary>The media type of an answer without a Content-Type; null when a Content-Type is required.</summary>
-    public virtual MediaType? DefaultType => null;
-
     /// <summary>The head of the body as reported to clients; null when more of its beginning is needed.</summary>
     /// <param name="declared">The head that the answer declares.</param>
     /// <param name="start">The first bytes.</param>

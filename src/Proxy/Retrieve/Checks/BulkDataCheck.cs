@@ -1,5 +1,4 @@
 using Proxy.Cache;
-using Proxy.Dicom;
 using Proxy.Wire;
 
 namespace Proxy.Retrieve.Checks;
@@ -10,8 +9,6 @@ namespace Proxy.Retrieve.Checks;
 /// </summary>
 internal sealed class BulkDataCheck : BodyCheck
 {
-    public override MediaType? DefaultType { get; } = new(MediaType.OctetStream, []);
-
     public override EntryHead? Read(EntryHead declared, ReadOnlyMemory<byte> start, bool isAll)
     {
         if (!IsBulkData(declared.MediaType)) throw new MalformedAnswerException("The answer's type is not bulk data.");
