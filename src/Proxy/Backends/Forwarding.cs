@@ -70,27 +70,27 @@ internal static class Forwarding
             return;
         }
         var request = new BackendRequest(context.Request.Path.Value![$"/backends/{backend}/dicomweb/".Length..], "");
-        if (request.Study is null) request = request with { Scope = FailureScope.Forwarded };
+        var evidence = request.Study is null ? new Evidence(FailureScope.Forwarded) : request.Evidence;
         switch (forwarded?.Error ?? ForwarderError.None)
         {
             case ForwarderError.None when IsOverload(context.Response):
-                states.Record(backend, request, new(backend, BackendError.Overloaded, $"status {context.Response.StatusCode}"));
+                states.Record(backend, evidence, new(backend, BackendError.Overloaded, $"status {context.Response.StatusCode}"));
                 break;
             // 501 means that the backend does not offer the service, not that it is down.
             case ForwarderError.None when context.Response.StatusCode is < 500 or StatusCodes.Status501NotImplemented:
-                states.Record(backend, request, null);
+                states.Record(backend, evidence, null);
                 break;
             case ForwarderError.None:
                 var status = context.Response.StatusCode;
                 states.Record(
-                    backend, request,
+                    backend, evidence,
                     new(backend, BackendError.BadStatus, $"status {status}", HttpStatuses.Read((System.Net.HttpStatusCode)status)));
                 break;
             case ForwarderError.RequestTimedOut:
-                states.Record(backend, request, new(backend, BackendError.TimedOut, "no answer in time"));
+                states.Record(backend, evidence, new(backend, BackendError.TimedOut, "no answer in time"));
                 break;
             case ForwarderError.Request or ForwarderError.NoAvailableDestinations:
-                states.Record(backend, request, new(backend, BackendError.Unreachable, "no answer to a forwarded request")
+                states.Record(backend, evidence, new(backend, BackendError.Unreachable, "no answer to a forwarded request")
                 {
                     IsConnectionFailure = forwarded?.Exception is HttpRequestException
                     {
@@ -99,7 +99,7 @@ internal static class Forwarding
                 });
                 break;
             case ForwarderError.ResponseBodyDestination or ForwarderError.ResponseHeaders:
-                states.Record(backend, request, new(backend, BackendError.BadAnswer, "a forwarded answer was cut off"));
+                states.Record(backend, evidence, new(backend, BackendError.BadAnswer, "a forwarded answer was cut off"));
                 break;
             default:
                 // The client failed or cancelled.

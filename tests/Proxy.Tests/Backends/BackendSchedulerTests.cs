@@ -3,7 +3,6 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Proxy.Backends;
-using Proxy.Backends.DicomWeb;
 using Proxy.Backends.Health;
 using Proxy.Dicom;
 using Proxy.Events;
@@ -16,7 +15,7 @@ public sealed class BackendSchedulerTests : IDisposable
 {
     private const string East = "east";
 
-    private static readonly BackendRequest Probe = new("studies?limit=1", "*/*") { Scope = FailureScope.Probe };
+    private static readonly Evidence Probe = new(FailureScope.Probe);
 
     private static readonly FetchTarget Pixels = new(Uid.Parse("1.2"), Uid.Parse("1.2.1"));
     private static readonly FetchTarget OtherSeries = new(Uid.Parse("1.2"), Uid.Parse("1.2.2"));

@@ -53,7 +53,7 @@ public sealed class BackendClient(
 
         // 1
         if (states.FindRefusal(backend.Name) is { } refusal) return new(refusal);
-        if (request.IsObject && _unavailable.Find(backend.Name, request) is { } denial)
+        if (request.IsObject && _unavailable.Find(backend.Name, request.Object) is { } denial)
             return denial.Failure is { } known ? new(known) : new() { IsMissing = true };
 
         // 2
@@ -66,7 +66,7 @@ public sealed class BackendClient(
         // 3
         if (request.IsObject && await FindDenialAsync(backend, request, answer.Failure, answer.Status, cancellation) is { } denied)
         {
-            _unavailable.Add(backend.Name, request, denied.Failure);
+            _unavailable.Add(backend.Name, request.Object, denied.Failure);
             if (denied.Failure is { } failure) answer = new(failure);
         }
         Record(backend, request, answer.Failure, answer.IsMissing);
@@ -145,7 +145,7 @@ public sealed class BackendClient(
     // 4
     private void Record(BackendOptions backend, BackendRequest request, BackendFailure? failure, bool isMissing)
     {
-        if (failure is not null) _failures.Write(failure, request);
-        if (failure?.Error != BackendError.Busy) states.Record(backend.Name, request, failure, isMissing);
+        if (failure is not null) _failures.Write(failure, request.LogPath);
+        if (failure?.Error != BackendError.Busy) states.Record(backend.Name, request.Evidence, failure, isMissing);
     }
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using Proxy.Backends.Health;
 using Proxy.Backends.Transport;
 using Proxy.Dicom;
 using Proxy.Metadata;
@@ -27,6 +28,12 @@ public sealed record BackendRequest(string PathAndQuery, string Accept)
 
     /// <summary>The scope of a failure. Default: the study in the path, otherwise the backend.</summary>
     public FailureScope Scope { get; init; } = FindStudy(PathAndQuery) is null ? FailureScope.Search : FailureScope.Study;
+
+    /// <summary>What a failure of the request is evidence against.</summary>
+    public Evidence Evidence => new(Scope, Study);
+
+    /// <summary>The object and form that a denial concerns.</summary>
+    internal UnavailableObject Object => new(PathAndQuery, Accept);
 
     /// <summary>True for an instance or its frames: objects that a backend can return in several forms.</summary>
     public bool IsObject => PathAndQuery.Split('?')[0].Split('/')

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using Polly.CircuitBreaker;
-using Proxy.Backends.DicomWeb;
 using Proxy.Dicom;
 using Proxy.Events;
 using Proxy.Operations;
@@ -95,12 +94,12 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
 
     /// <summary>Records the outcome of a request.</summary>
     /// <param name="backend">The backend's name.</param>
-    /// <param name="request">The request; a failure counts against its scope.</param>
+    /// <param name="evidence">What a failure of the request is evidence against.</param>
     /// <param name="failure">The failure; null when the backend answered.</param>
     /// <param name="isMissing">
     /// The backend does not have the object. This is no proof that it works: a starting server may answer 404 to everything.
     /// </param>
-    public void Record(string backend, BackendRequest request, BackendFailure? failure, bool isMissing = false)
+    public void Record(string backend, Evidence evidence, BackendFailure? failure, bool isMissing = false)
     {
         var holder = Get(backend);
         var now = time.GetUtcNow();
@@ -110,36 +109,36 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
         lock (holder.Lock)
         {
             var before = holder.State;
-            isUp = JudgeUp(before, request, failure, isMissing);
+            isUp = JudgeUp(before, evidence.Scope, failure, isMissing);
             hasChanged = before?.IsUp != isUp && (before is not null || !isUp);
             holder.State = new(
                 isUp, before is not null && before.IsUp == isUp ? before.Since : now,
                 (before?.Asked ?? 0) + 1, (before?.Failed ?? 0) + (failure is null ? 0 : 1), Opened: 0,
                 failure ?? before?.LastFailure, before?.WasDown == true || !isUp);
             if (failure is { Error: not (BackendError.Busy or BackendError.Overloaded) }
-                && request is { Scope: FailureScope.Study, Study: { } study })
+                && evidence is { Scope: FailureScope.Study, Study: { } study })
                 holder.Troubled.Add(study, now);
             // Publish under the lock, to keep the order of the changes.
             if (hasChanged) events.Publish(new(isUp ? ProxyEvent.BackendUp : ProxyEvent.BackendDown) { Backend = backend });
         }
         if (failure is not null) counters.BackendFailed(backend, failure.Error.ToString());
         if (hasChanged) Report(backend, isUp ? "up" : "down");
-        if (!isMissing || request.Scope == FailureScope.Probe) holder.Circuit.Record(failure, request.Scope, request.Study);
+        if (!isMissing || evidence.Scope == FailureScope.Probe) holder.Circuit.Record(failure, evidence.Scope, evidence.Study);
     }
 
     /// <summary>Clears the state of a backend that was removed from the settings or has a new address.</summary>
     public void Remove(string backend) => _holders.TryRemove(backend, out _);
 
     /// <summary>A usable answer means up, a failure that counts against the backend means down; otherwise nothing changes.</summary>
-    private static bool JudgeUp(BackendState? before, BackendRequest request, BackendFailure? failure, bool isMissing)
+    private static bool JudgeUp(BackendState? before, FailureScope scope, BackendFailure? failure, bool isMissing)
     {
         var wasUp = before is null or { IsUp: true };
-        return failure is null ? !isMissing || wasUp : !CountsAgainstBackend(request, failure) && wasUp;
+        return failure is null ? !isMissing || wasUp : !CountsAgainstBackend(scope, failure) && wasUp;
     }
 
-    private static bool CountsAgainstBackend(BackendRequest request, BackendFailure failure) =>
-        !failure.IsNeutral && request.Scope != FailureScope.Prefetch
-        && (failure.IsConnectionFailure || request.Scope is FailureScope.Search or FailureScope.Probe);
+    private static bool CountsAgainstBackend(FailureScope scope, BackendFailure failure) =>
+        !failure.IsNeutral && scope != FailureScope.Prefetch
+        && (failure.IsConnectionFailure || scope is FailureScope.Search or FailureScope.Probe);
 
     private static void Pause(Holder holder, TimeSpan? retryAfter, DateTimeOffset now)
     {

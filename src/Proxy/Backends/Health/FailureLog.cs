@@ -1,4 +1,3 @@
-using Proxy.Backends.DicomWeb;
 using Proxy.Operations;
 
 namespace Proxy.Backends.Health;
@@ -22,7 +21,9 @@ internal sealed class FailureLog(TimeProvider time, ILogger log) : IDisposable
     }
 
     /// <summary>Logs a failure, or counts it when its key was logged in the last second.</summary>
-    public void Write(BackendFailure failure, BackendRequest request)
+    /// <param name="failure">The failure.</param>
+    /// <param name="request">The request in words that contain no patient data.</param>
+    public void Write(BackendFailure failure, string request)
     {
         var key = (failure.Backend, failure.Error);
         lock (_lock)
@@ -36,7 +37,7 @@ internal sealed class FailureLog(TimeProvider time, ILogger log) : IDisposable
             _suppressed[key] = suppression;
             suppression.Timer = time.CreateTimer(_ => End(key, suppression), null, Period, Timeout.InfiniteTimeSpan);
         }
-        log.BackendFailed(failure.Backend, request.LogPath, failure.Error.ToString(), failure.Detail);
+        log.BackendFailed(failure.Backend, request, failure.Error.ToString(), failure.Detail);
     }
 
     public void Dispose()

@@ -1,6 +1,9 @@
-using Proxy.Backends.DicomWeb;
-
 namespace Proxy.Backends.Health;
+
+/// <summary>An object in a form that a backend can deny.</summary>
+/// <param name="Path">The path below a DICOMweb root, which begins with the study.</param>
+/// <param name="Form">The requested form, in any text.</param>
+internal readonly record struct UnavailableObject(string Path, string Form);
 
 /// <summary>Objects that a working backend denied in some form, remembered briefly to spare the backend repeated requests.</summary>
 /// <param name="time">The clock.</param>
@@ -16,7 +19,7 @@ internal sealed class UnavailableObjects(TimeProvider time)
     private readonly Dictionary<Key, Denial> _denials = [];
     private readonly Queue<(Key Key, DateTimeOffset At)> _inOrder = new();
 
-    private readonly record struct Key(string Backend, string PathAndQuery, string Accept);
+    private readonly record struct Key(string Backend, UnavailableObject Object);
 
     /// <summary>The denial of an object.</summary>
     /// <param name="Failure">The failure; null when the object does not exist.</param>
@@ -24,12 +27,12 @@ internal sealed class UnavailableObjects(TimeProvider time)
     public readonly record struct Denial(BackendFailure? Failure, DateTimeOffset DeniedAt);
 
     /// <summary>Finds a recent denial of the requested object; null for none.</summary>
-    public Denial? Find(string backend, BackendRequest request)
+    public Denial? Find(string backend, UnavailableObject wanted)
     {
         lock (_lock)
         {
             if (_denials.Count == 0) return null;
-            return _denials.TryGetValue(GetKey(backend, request), out var denial) && time.GetUtcNow() - denial.DeniedAt < Lifetime
+            return _denials.TryGetValue(new(backend, wanted), out var denial) && time.GetUtcNow() - denial.DeniedAt < Lifetime
                 ? denial
                 : null;
         }
@@ -37,11 +40,11 @@ internal sealed class UnavailableObjects(TimeProvider time)
 
     /// <summary>Records a denial.</summary>
     /// <param name="backend">The backend's name.</param>
-    /// <param name="request">The request.</param>
+    /// <param name="denied">The object.</param>
     /// <param name="failure">The failure; null when the object does not exist.</param>
-    public void Add(string backend, BackendRequest request, BackendFailure? failure)
+    public void Add(string backend, UnavailableObject denied, BackendFailure? failure)
     {
-        var (key, now) = (GetKey(backend, request), time.GetUtcNow());
+        var (key, now) = (new Key(backend, denied), time.GetUtcNow());
         lock (_lock)
         {
             _denials[key] = new(failure, now);
@@ -69,12 +72,10 @@ internal sealed class UnavailableObjects(TimeProvider time)
     {
         lock (_lock)
         {
-            foreach (var key in _denials.Keys.Where(key => study is null || IsIn(study, key.PathAndQuery)).ToList()) _denials.Remove(key);
+            foreach (var key in _denials.Keys.Where(key => study is null || IsIn(study, key.Object.Path)).ToList()) _denials.Remove(key);
         }
     }
 
     private static bool IsIn(string study, string path) =>
         path.StartsWith($"studies/{study}", StringComparison.Ordinal) && path.AsSpan($"studies/{study}".Length) is [] or ['/' or '?', ..];
-
-    private static Key GetKey(string backend, BackendRequest request) => new(backend, request.PathAndQuery, request.Accept);
 }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
 using Proxy.Backends;
+using Proxy.Backends.DicomWeb;
 using Proxy.Backends.Health;
 using Proxy.Tests.Walks;
 using Xunit;
@@ -46,5 +47,6 @@ public sealed class FailureLogTests : IDisposable
         Assert.Equal(3, _lines.All.Count);
     }
 
-    private void Fail(string backend, BackendError error) => _log.Write(new(backend, error, "detail"), new("studies?limit=1", "*/*"));
+    private void Fail(string backend, BackendError error) =>
+        _log.Write(new(backend, error, "detail"), new BackendRequest("studies?limit=1", "*/*").LogPath);
 }

@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
 using Proxy.Backends;
-using Proxy.Backends.DicomWeb;
 using Proxy.Backends.Health;
 using Proxy.Dicom;
 using Xunit;
@@ -24,7 +23,7 @@ public class UnavailableObjectsTests
         Assert.Equal(Denied, _objects.Find("east", Frame(1))!.Value.Failure);
         Assert.Null(_objects.Find("west", Frame(1)));
         Assert.Null(_objects.Find("east", Frame(2)));
-        Assert.Null(_objects.Find("east", Frame(1) with { Accept = "image/jpeg" }));
+        Assert.Null(_objects.Find("east", Frame(1) with { Form = "image/jpeg" }));
     }
 
     [Fact]
@@ -69,5 +68,5 @@ public class UnavailableObjectsTests
         Assert.InRange(Enumerable.Range(0, 5000).Count(i => troubled.Has(Uid.Parse($"1.2.{i}"), now)), 1, FailedStudies.MaxEntries);
     }
 
-    private static BackendRequest Frame(int number) => new($"studies/1.2/series/1.2.3/instances/1.2.3.4/frames/{number}", "*/*");
+    private static UnavailableObject Frame(int number) => new($"studies/1.2/series/1.2.3/instances/1.2.3.4/frames/{number}", "*/*");
 }
