@@ -16,7 +16,7 @@ internal static class CacheEndpoints
     {
         app.MapGet(
             "/cache",
-            (HttpContext context, DicomMetadataStore store, MemoryTier memory, EntryCache entries, DiskTier disk,
+            (HttpContext context, DicomMetadataStore store, MemoryParts memory, EntryCache entries, DiskTier disk,
             Reloadable<CacheOptions> options) =>
             TypedResults.Json(Show(context.GetAccess(), store, memory, entries, disk, options.Value)));
         app.MapDelete("/cache", PurgeAllAsync);
@@ -24,7 +24,7 @@ internal static class CacheEndpoints
     }
 
     private static object Show(
-        Access access, DicomMetadataStore store, MemoryTier memory, EntryCache entries, DiskTier disk, CacheOptions options)
+        Access access, DicomMetadataStore store, MemoryParts memory, EntryCache entries, DiskTier disk, CacheOptions options)
     {
         var held = memory.ReadAll<EntryKey, Entry>().ToLookup(e => e.Key.Backend, e => e.Value, StringComparer.OrdinalIgnoreCase);
         var shares = disk.Writer.Shares.ToDictionary(s => s.Backend, StringComparer.OrdinalIgnoreCase);
@@ -83,28 +83,27 @@ internal static class CacheEndpoints
         };
 
     private static async Task<IResult> PurgeAllAsync(
-        DicomMetadataStore store, MemoryTier memory, EntryCache entries, PackedFrames packed, IArchive archive)
+        DicomMetadataStore store, AnswerCache answers, EntryCache entries, PackedFrames packed, IArchive archive)
     {
         var isDeleted = await store.RemoveAllAsync();
-        return AnswerPurge(await PurgeAsync(memory, entries, packed, archive, new()) && isDeleted);
+        return AnswerPurge(await PurgeAsync(answers, entries, packed, archive, new()) && isDeleted);
     }
 
     private static async Task<IResult> PurgeStudyAsync(
-        HttpContext context, DicomMetadataStore store, MemoryTier memory, EntryCache entries, PackedFrames packed, IArchive archive)
+        HttpContext context, DicomMetadataStore store, AnswerCache answers, EntryCache entries, PackedFrames packed, IArchive archive)
     {
         if (!context.TryReadUids(out var study, out _, out _, out var problem)) return problem;
         var isDeleted = await store.RemoveStudyAsync(study!.Value);
-        return AnswerPurge(await PurgeAsync(memory, entries, packed, archive, new(Study: study)) && isDeleted);
+        return AnswerPurge(await PurgeAsync(answers, entries, packed, archive, new(Study: study)) && isDeleted);
     }
 
     private static Task<bool> PurgeAsync(
-        MemoryTier memory, EntryCache entries, PackedFrames packed, IArchive archive, Removal removal)
+        AnswerCache answers, EntryCache entries, PackedFrames packed, IArchive archive, Removal removal)
     {
         archive.Purge(removal.Study);
         var onDisk = entries.RemoveAsync(removal);
         packed.Purge();
-        // All other objects in memory derive from cached entries and are rebuilt on demand.
-        memory.RemoveWhere(static key => key is not EntryKey);
+        answers.Clear();
         return onDisk;
     }
 

@@ -23,7 +23,7 @@ internal static class HealthEndpoints
     /// out of service would only make it worse.
     /// </summary>
     private static IResult Ready(
-        HttpContext context, BackendStates states, IProxyStateLookup yarp, Counters counters, DicomMetadataStore store, MemoryTier memory,
+        HttpContext context, BackendStates states, IProxyStateLookup yarp, Counters counters, DicomMetadataStore store, MemoryParts memory,
         DiskTier disk) => TypedResults.Json(new
         {
             status = "ready",

@@ -24,13 +24,13 @@ internal static class MetricsEndpoints
         var services = app.Services;
         Measure(
             services.GetRequiredService<IMeterFactory>().Create(Counters.Meter), services.GetRequiredService<DicomMetadataStore>(),
-            services.GetRequiredService<MemoryTier>(), services.GetRequiredService<EntryCache>(), services.GetRequiredService<DiskTier>(),
+            services.GetRequiredService<MemoryParts>(), services.GetRequiredService<EntryCache>(), services.GetRequiredService<DiskTier>(),
             services.GetRequiredService<Reloadable<CacheOptions>>());
         app.MapPrometheusScrapingEndpoint("/metrics");
     }
 
     private static void Measure(
-        Meter meter, DicomMetadataStore store, MemoryTier memory, EntryCache bodies, DiskTier disk, Reloadable<CacheOptions> options)
+        Meter meter, DicomMetadataStore store, MemoryParts memory, EntryCache bodies, DiskTier disk, Reloadable<CacheOptions> options)
     {
         meter.CreateObservableUpDownCounter(
             "proxy.cache.entries", () => ByTier(memory.Entries, disk.Writer.Entries), "{entry}", "Cache entries");

@@ -13,7 +13,9 @@ internal static class CacheServices
     /// <summary>Registers the cache; it needs <see cref="BodySoundness"/>.</summary>
     public static void AddCache(this IServiceCollection services, CacheOptions options)
     {
-        services.AddSingleton(s => new MemoryTier(options.TierMaxBytes, s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(s => new MemoryParts(options.TierMaxBytes, s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<MemoryTier>();
+        services.AddSingleton<AnswerCache>();
         services.AddSingleton(s => new DiskWriter(
             s.GetRequiredService<CacheFolder>(), s.GetRequiredService<BackendSet>().FindName, options.TierDiskMaxBytes,
             s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<DiskWriter>>())
@@ -23,7 +25,7 @@ internal static class CacheServices
         services.AddHostedService(s => s.GetRequiredService<DiskWriter>());
         services.AddSingleton(s => new DiskTier(
             s.GetRequiredService<CacheFolder>(), s.GetRequiredService<DiskWriter>(), s.GetRequiredService<BackendSet>().FindIdentity,
-            s.GetRequiredService<MemoryTier>().InFlight, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<Counters>(),
+            s.GetRequiredService<MemoryParts>().InFlight, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<Counters>(),
             s.GetRequiredService<ILogger<DiskTier>>())
         {
             IsSound = s.GetRequiredService<BodySoundness>(),
@@ -36,7 +38,7 @@ internal static class CacheServices
         });
         services.AddHostedService(CreateTrimmer);
         services.OnReload<RemovedBackend, EntryCache>((cache, removed) => cache.Remove(removed.Name));
-        services.OnReload<CacheOptions, MemoryTier>((memory, now) => memory.Resize(now.TierMaxBytes));
+        services.OnReload<CacheOptions, MemoryParts>((memory, now) => memory.Resize(now.TierMaxBytes));
         services.OnReload<CacheOptions, DiskWriter>((disk, now) =>
         {
             disk.MaxBytes = now.TierDiskMaxBytes;
@@ -48,7 +50,7 @@ internal static class CacheServices
 
     private static HeapTrimmer CreateTrimmer(IServiceProvider services)
     {
-        var (memory, store) = (services.GetRequiredService<MemoryTier>(), services.GetRequiredService<DicomMetadataStore>());
+        var (memory, store) = (services.GetRequiredService<MemoryParts>(), services.GetRequiredService<DicomMetadataStore>());
         var options = services.GetRequiredService<Reloadable<CacheOptions>>();
         return new(
             () => Environment.WorkingSet, () => memory.Bytes + memory.InFlight.Bytes + store.Bytes, () => options.Value.MemoryMaxBytes,

@@ -8,17 +8,14 @@ public sealed partial class EntryCache
     /// <summary>The array size of promoted bodies.</summary>
     private const int PieceBytes = 1024 * 1024;
 
-    /// <summary>Marks a key that was recently found on disk.</summary>
-    private sealed record FoundOnDisk(EntryKey Key);
+    private readonly RecentFinds _finds = new();
 
     /// <summary>
     /// Promotes an entry that is found on disk for the second time in a while. A removal meanwhile undoes it: it may have meant this entry.
     /// </summary>
     private async ValueTask PromoteAsync(EntryKey key, ICachedBody body, int removals, CancellationToken cancellation)
     {
-        var marker = new FoundOnDisk(key);
-        if (!_memory.TryFind<FoundOnDisk>(marker, out _)) _memory.Add(marker, marker, 0);
-        else if (body.Length <= Math.Min(HeldBytes, _memory.MaxEntryBytes)) await CopyAsync(key, body, cancellation);
+        if (_finds.Add(key) && body.Length <= Math.Min(HeldBytes, _memory.MaxEntryBytes)) await CopyAsync(key, body, cancellation);
         if (Volatile.Read(ref _removals) != removals) _memory.Remove(key);
     }
 
@@ -31,7 +28,7 @@ public sealed partial class EntryCache
             if (await body.InspectAsync(readAt => Copy(readAt, body.Length), cancellation) is not { } pieces) return;
             var usage = new BodyUsage(_memory.InFlight, body.Length);
             _memory.Add(
-                key, new Entry(body.Head, [.. pieces], body.Length, body.Stored!.Value, body.IsPrefetched) { Usage = usage }, body.Length);
+                key, new Entry(body.Head, [.. pieces], body.Length, body.Stored!.Value, body.IsPrefetched) { Usage = usage });
         }
         finally
         {

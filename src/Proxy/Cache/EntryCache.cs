@@ -46,15 +46,9 @@ public sealed partial class EntryCache
     public EntryCache(MemoryTier memory, DiskTier disk, TimeProvider time, ILogger<EntryCache> log)
     {
         (_memory, _disk, _time, _log) = (memory, disk, time, log);
-        _memory.Evicted += key =>
-        {
-            if (key is EntryKey entry) Statistics.CountEvictions(entry.Backend, 1);
-        };
+        _memory.Evicted += key => Statistics.CountEvictions(key.Backend, 1);
         // A first use in memory counts on disk too; otherwise the disk evicts the entry first.
-        _memory.FirstUsed += key =>
-        {
-            if (key is EntryKey entry) _disk.Use(entry);
-        };
+        _memory.FirstUsed += _disk.Use;
         _disk.Writer.Evicted += _disk.Statistics.CountEvictions;
     }
 
@@ -107,7 +101,7 @@ public sealed partial class EntryCache
     {
         foreach (var acceptable in wanted)
         {
-            if (_memory.TryPeek<Entry>(acceptable.Key, out var entry) && acceptable.IsSatisfiedBy(entry.Head)) return true;
+            if (_memory.TryPeek(acceptable.Key, out var entry) && acceptable.IsSatisfiedBy(entry.Head)) return true;
         }
         return await _disk.HasAsync(wanted, cancellation);
     }
@@ -139,7 +133,7 @@ public sealed partial class EntryCache
         if (RemovalCount != removals) return;
         var key = new EntryKey(backend, path.ToString(), format);
         var prefetched = entry with { IsPrefetched = true, Usage = new(_memory.InFlight, entry.Length) };
-        _memory.AddPrefetched(key, prefetched, prefetched.Length);
+        _memory.AddPrefetched(key, prefetched);
         _disk.Add(key, prefetched);
         if (RemovalCount != removals) Remove(backend, path);
     }
@@ -190,7 +184,7 @@ public sealed partial class EntryCache
             inFlight.Placement = placement;
             if (!inFlight.IsStored) return;
         }
-        _memory.TryFind<Entry>(key, out _);
+        _memory.TryFind(key, out _);
         _disk.Use(key);
     }
 
@@ -200,13 +194,13 @@ public sealed partial class EntryCache
 
     private bool TryFind(AcceptableEntry wanted, [NotNullWhen(true)] out ICachedBody? body)
     {
-        body = _memory.TryFind<Entry>(wanted.Key, out var entry) && wanted.IsSatisfiedBy(entry.Head) ? new MemoryBody(entry) : null;
+        body = _memory.TryFind(wanted.Key, out var entry) && wanted.IsSatisfiedBy(entry.Head) ? new MemoryBody(entry) : null;
         return body is not null;
     }
 
     private bool TryPeek(AcceptableEntry wanted, [NotNullWhen(true)] out ICachedBody? body)
     {
-        body = _memory.TryPeek<Entry>(wanted.Key, out var entry) && wanted.IsSatisfiedBy(entry.Head) ? new MemoryBody(entry) : null;
+        body = _memory.TryPeek(wanted.Key, out var entry) && wanted.IsSatisfiedBy(entry.Head) ? new MemoryBody(entry) : null;
         return body is not null;
     }
 
@@ -234,7 +228,9 @@ public sealed partial class EntryCache
         // Increment after the disk removal is queued and before memory is cleared: a concurrent promotion either misses on disk or sees
         // the new count and undoes itself.
         Interlocked.Increment(ref _removals);
-        _memory.RemoveWhere(key => key is EntryKey entry && removal.Matches(entry));
+        _memory.RemoveWhere(removal.Matches);
+        // A purge: what is fetched after it starts without a history.
+        if (removal.Backend is null) _finds.Clear();
         return onDisk;
     }
 
@@ -300,8 +296,8 @@ public sealed partial class EntryCache
             if (complete.Entry is { } received)
             {
                 var entry = inFlight.Placement == Placement.Prefetched ? received with { IsPrefetched = true } : received;
-                if (inFlight.Placement == Placement.MemoryAndDisk) _memory.Add(key, entry, entry.Length);
-                if (inFlight.Placement == Placement.Prefetched) _memory.AddPrefetched(key, entry, entry.Length);
+                if (inFlight.Placement == Placement.MemoryAndDisk) _memory.Add(key, entry);
+                if (inFlight.Placement == Placement.Prefetched) _memory.AddPrefetched(key, entry);
                 _disk.Add(key, entry);
             }
             if (complete.Spool is { } spool) stored = _disk.AddAsync(spool, () => inFlight.Placement == Placement.Prefetched);

@@ -1,5 +1,4 @@
 using Proxy.Cache;
-using Proxy.Cache.InMemory;
 using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Retrieve.Checks;
@@ -9,8 +8,10 @@ using Proxy.Wire.Part10;
 namespace Proxy.Retrieve;
 
 /// <summary>Cuts frames out of cached whole instances, so that pixels are cached once, as frames or as instances.</summary>
-public sealed class FrameCutter(MemoryTier memory, PixelDescriptions pixels, ILogger<FrameCutter> log)
+public sealed class FrameCutter(AnswerCache cache, PixelDescriptions pixels, ILogger<FrameCutter> log)
 {
+    private readonly Answers<FrameOffsetsKey, FrameOffsets> _offsets = cache.For<FrameOffsetsKey, FrameOffsets>();
+
     /// <summary>The key of the frame offsets of one cached instance.</summary>
     private sealed record FrameOffsetsKey(EntryKey Instance, DateTimeOffset? Stored);
 
@@ -125,11 +126,11 @@ public sealed class FrameCutter(MemoryTier memory, PixelDescriptions pixels, ILo
     private async ValueTask<FrameOffsets?> FindFramesAsync(EntryKey key, ICachedBody whole, CancellationToken cancellation)
     {
         var offsetsKey = new FrameOffsetsKey(key, whole.Stored);
-        if (memory.TryFind<FrameOffsets>(offsetsKey, out var known)) return known;
+        if (_offsets.TryFind(offsetsKey, out var known)) return known;
         if (await whole.InspectAsync(
             readAt => new FrameOffsets(Part10Reader.FindFrames(whole.Length, readAt, out _)), cancellation) is not { } offsets)
             return null;
-        memory.Add(offsetsKey, offsets, 64 + 17L * (offsets.Frames?.Count ?? 0));
+        _offsets.Add(offsetsKey, offsets, 64 + 17L * (offsets.Frames?.Count ?? 0));
         return offsets;
     }
 }

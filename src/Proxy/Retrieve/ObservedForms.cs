@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Proxy.Cache;
-using Proxy.Cache.InMemory;
 using Proxy.Dicom;
 
 namespace Proxy.Retrieve;
@@ -10,12 +9,16 @@ namespace Proxy.Retrieve;
 /// A repeated request then gets the same form from the cache as from the backend, and the next frame of a series is requested
 /// directly in an available form. This is only a hint: when it was evicted or is outdated, the backend is asked again.
 /// </remarks>
-public sealed class ObservedForms(MemoryTier memory)
+public sealed class ObservedForms(AnswerCache cache)
 {
     /// <summary>Short, because a backend's failure to transcode may be temporary, and its configuration may change.</summary>
     private static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(10);
 
     private const int MaxForms = 4, BytesPerEntry = 400;
+
+    private readonly Answers<Key, Forms> _forms = cache.For<Key, Forms>();
+    private readonly Answers<StoredKey, Stored> _stored = cache.For<StoredKey, Stored>();
+    private readonly Answers<NoSeriesKey, NoSeriesKey> _refusals = cache.For<NoSeriesKey, NoSeriesKey>();
 
     /// <summary>What an observation is about.</summary>
     /// <param name="Backend">The backend's name.</param>
@@ -33,13 +36,13 @@ public sealed class ObservedForms(MemoryTier memory)
 
     /// <summary>The forms that the backend gave for this negotiation, newest first, as in their cache keys.</summary>
     public ImmutableArray<BodyFormat> Find(string backend, SeriesPath series, Negotiation negotiation) =>
-        negotiation.Formats.Length > 1 && memory.TryFind<Forms>(new Key(backend, series, negotiation.Name), out var forms)
+        negotiation.Formats.Length > 1 && _forms.TryFind(new Key(backend, series, negotiation.Name), out var forms)
             ? forms.Formats
             : [];
 
     /// <summary>The transfer syntax that the series is stored in, as seen in one of its objects; null when it is not known.</summary>
     public string? FindStored(string backend, SeriesPath series) =>
-        memory.TryFind<Stored>(new StoredKey(backend, series), out var stored) ? stored.TransferSyntax : null;
+        _stored.TryFind(new StoredKey(backend, series), out var stored) ? stored.TransferSyntax : null;
 
     /// <summary>Remembers the form that a backend gave.</summary>
     /// <param name="backend">The backend's name.</param>
@@ -51,19 +54,19 @@ public sealed class ObservedForms(MemoryTier memory)
     {
         if (head.TransferSyntax is not { } syntax) return;
         if (asked?.TransferSyntax == BodyFormat.Any && FindStored(backend, series) != syntax)
-            memory.Add(new StoredKey(backend, series), new Stored(syntax), BytesPerEntry, Lifetime);
+            _stored.Add(new StoredKey(backend, series), new Stored(syntax), BytesPerEntry, Lifetime);
         if (negotiation.Formats.Length == 1) return;
         var (given, known) = (new BodyFormat(head.MediaType, syntax).Canonical, Find(backend, series, negotiation));
         if (known is [var newest, ..] && newest == given) return;
-        memory.Add(
+        _forms.Add(
             new Key(backend, series, negotiation.Name), new Forms([given, .. known.Where(k => k != given).Take(MaxForms - 1)]),
             BytesPerEntry, Lifetime);
     }
 
     /// <summary>True when a request for the whole series failed in the last ten minutes, or the backend refuses such requests.</summary>
     public bool RefusesSeries(string backend, SeriesPath series) =>
-        memory.TryFind<NoSeriesKey>(new NoSeriesKey(backend, null), out _)
-            || memory.TryFind<NoSeriesKey>(new NoSeriesKey(backend, series), out _);
+        _refusals.TryFind(new NoSeriesKey(backend, null), out _)
+            || _refusals.TryFind(new NoSeriesKey(backend, series), out _);
 
     /// <summary>Remembers that the backend gives instances, but not a whole series in one answer.</summary>
     /// <param name="backend">The backend.</param>
@@ -71,6 +74,6 @@ public sealed class ObservedForms(MemoryTier memory)
     public void RememberRefusal(string backend, SeriesPath? series = null)
     {
         var key = new NoSeriesKey(backend, series);
-        memory.Add(key, key, BytesPerEntry, Lifetime);
+        _refusals.Add(key, key, BytesPerEntry, Lifetime);
     }
 }

@@ -22,7 +22,7 @@ namespace Proxy.Retrieve;
 /// first, so a purge or a new owner of the series needs no notification here. Jobs beyond the queue's limit are dropped; the next
 /// hit queues another.
 /// </remarks>
-public sealed class PackedFrames(MemoryTier memory, ILogger<PackedFrames> log) : BackgroundService
+public sealed class PackedFrames(AnswerCache cache, ILogger<PackedFrames> log) : BackgroundService
 {
     /// <summary>Below the minimum little is saved; above the maximum one job takes too long.</summary>
     private const long MinBytes = 4 * 1024, MaxBytes = 16 * 1024 * 1024;
@@ -32,6 +32,7 @@ public sealed class PackedFrames(MemoryTier memory, ILogger<PackedFrames> log) :
 
     private const long MaxQueuedBytes = 32 * 1024 * 1024;
 
+    private readonly Answers<Key, Packed> _answers = cache.For<Key, Packed>();
     private readonly BlockingCollection<Job> _jobs = new(MaxJobs);
     private readonly ConcurrentDictionary<Key, bool> _queued = new();
     private readonly Lock _lock = new();
@@ -66,7 +67,7 @@ public sealed class PackedFrames(MemoryTier memory, ILogger<PackedFrames> log) :
 
     /// <summary>The compressed answer made from exactly this body, or null before it is made.</summary>
     public Packed? Find(Key key, IBody body) =>
-        memory.TryFind<Packed>(key, out var packed) && packed.Stored == body.Stored && packed.Head == body.Head ? packed : null;
+        _answers.TryFind(key, out var packed) && packed.Stored == body.Stored && packed.Head == body.Head ? packed : null;
 
     /// <summary>Queues a job for the next request; does nothing when the body is not in memory.</summary>
     public void Enqueue(Key key, IBody body, Wrapping wrapping)
@@ -140,7 +141,7 @@ public sealed class PackedFrames(MemoryTier memory, ILogger<PackedFrames> log) :
     {
         lock (_lock)
         {
-            if (_purges == job.Purges) memory.Add(job.Key, packed, packed.Body?.Length ?? 0);
+            if (_purges == job.Purges) _answers.Add(job.Key, packed, packed.Body?.Length ?? 0);
         }
     }
 

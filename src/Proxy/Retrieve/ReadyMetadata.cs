@@ -1,21 +1,20 @@
 using System.Collections.Concurrent;
 using Proxy.Cache;
-using Proxy.Cache.InMemory;
 using Proxy.Dicom;
 using Proxy.Operations;
 
 namespace Proxy.Retrieve;
 
 /// <summary>
-/// Caches complete metadata answers, within the budget of the memory tier. Concurrent requests for an answer build it once.
+/// Caches complete metadata answers, within the memory budget. Concurrent requests for an answer build it once.
 /// </summary>
 /// <remarks>
 /// An answer contains the address that the client used. A client can name any address, so answers are cached for a few addresses
 /// only; an answer for another address is written while it is sent.
 /// </remarks>
-/// <param name="memory">Stores the answers.</param>
+/// <param name="cache">Stores the answers.</param>
 /// <param name="time">The clock.</param>
-public sealed class ReadyMetadata(MemoryTier memory, TimeProvider time)
+public sealed class ReadyMetadata(AnswerCache cache, TimeProvider time)
 {
     /// <summary>The limit of addresses: the proxy's own names, in both schemes, with the roots of some backends.</summary>
     public const int MaxRoots = 32;
@@ -23,6 +22,7 @@ public sealed class ReadyMetadata(MemoryTier memory, TimeProvider time)
     /// <summary>An address may be replaced when no answer was built for it for this time.</summary>
     public static readonly TimeSpan RootIdleAfter = TimeSpan.FromMinutes(10);
 
+    private readonly Answers<Key, byte[]> _answers = cache.For<Key, byte[]>();
     private readonly ConcurrentDictionary<string, long> _roots = new(StringComparer.Ordinal);
     private readonly SingleFlight<Key, byte[]> _inFlight = new();
 
@@ -42,7 +42,7 @@ public sealed class ReadyMetadata(MemoryTier memory, TimeProvider time)
     /// <param name="cancellation">Cancelled when the client disconnects; the build continues while another client waits.</param>
     public ValueTask<byte[]?> GetAsync(Key key, Func<IEnumerable<ReadOnlyMemory<byte>>> write, CancellationToken cancellation)
     {
-        if (memory.TryFind<byte[]>(key, out var ready)) return new(ready);
+        if (_answers.TryFind(key, out var ready)) return new(ready);
         return IsCachedFor(key.Root) ? new(BuildAsync(key, write, cancellation)) : new((byte[]?)null);
     }
 
@@ -53,12 +53,12 @@ public sealed class ReadyMetadata(MemoryTier memory, TimeProvider time)
             async stopped =>
             {
                 // Another request may have built it since the first look-up.
-                if (memory.TryFind<byte[]>(key, out var ready)) return ready;
+                if (_answers.TryFind(key, out var ready)) return ready;
                 await _builders.WaitAsync(stopped);
                 try
                 {
                     var answer = Packing.Compress(write(), key.Coding);
-                    memory.Add(key, answer, answer.Length);
+                    _answers.Add(key, answer, answer.Length);
                     return answer;
                 }
                 finally

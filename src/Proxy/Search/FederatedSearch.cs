@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using Proxy.Backends;
 using Proxy.Backends.Queries;
 using Proxy.Cache;
-using Proxy.Cache.InMemory;
 using Proxy.Dicom;
 using Proxy.Locating;
 using Proxy.Metadata;
@@ -26,14 +25,17 @@ namespace Proxy.Search;
 /// </remarks>
 public sealed class FederatedSearch(
     BackendSet backends, IArchive archive, SeriesLocator locator, StudyCounts counts, StoredInstances instances,
-    DicomMetadataStore store, MemoryTier memory, Counters counters, Reloadable<SearchOptions> options, Reloadable<CacheOptions> cache,
+    DicomMetadataStore store, AnswerCache results, Counters counters, Reloadable<SearchOptions> options, Reloadable<CacheOptions> cache,
     TimeProvider time, ILogger<FederatedSearch> log)
 {
-    /// <summary>An identity conflict is logged at most once in this time, however often its study is listed.</summary>
-    private static readonly TimeSpan ConflictQuietTime = TimeSpan.FromHours(1);
-
     /// <summary>After a backend has used up the deadline, the others still have this time to count their studies.</summary>
     private static readonly TimeSpan MinCountTime = TimeSpan.FromMilliseconds(500);
+
+    private readonly Answers<ResultKey, SearchResult> _cachedResults = results.For<ResultKey, SearchResult>();
+
+    private readonly Answers<AnswerKey, SearchAnswer> _cachedAnswers = results.For<AnswerKey, SearchAnswer>();
+
+    private readonly ConflictNotes _conflicts = new(time);
 
     private readonly SingleFlight<(ResultKey Key, bool BypassCache), SearchResult> _results = new();
 
@@ -42,8 +44,6 @@ public sealed class FederatedSearch(
     private sealed record ResultKey(string Scope, string Backends, string Text, int Depth);
 
     private sealed record AnswerKey(string Backend, string Text, int Depth);
-
-    private sealed record ConflictKey(Uid Study);
 
     /// <summary>Reads a page of a result.</summary>
     /// <param name="access">The backends that the client may use.</param>
@@ -73,9 +73,8 @@ public sealed class FederatedSearch(
     /// <summary>Discards the cached answers of a backend that was removed or whose address changed.</summary>
     public void Forget(string backend)
     {
-        memory.RemoveWhere(
-            key => key is ResultKey result && result.Backends.Split(',').Contains(backend)
-                || key is AnswerKey answer && answer.Backend == backend);
+        _cachedResults.RemoveWhere(result => result.Backends.Split(',').Contains(backend));
+        _cachedAnswers.RemoveWhere(answer => answer.Backend == backend);
     }
 
     /// <summary>Finds the whole result of a search.</summary>
@@ -101,7 +100,7 @@ public sealed class FederatedSearch(
         Access access, SearchQuery query, int depth, bool bypassCache, CancellationToken cancellation)
     {
         var key = new ResultKey(access.Name, string.Join(',', access.Backends.Select(b => b.Name)), query.CanonicalText, depth);
-        if (!bypassCache && memory.TryFind<SearchResult>(key, out var cached)) return cached with { Status = CacheStatus.Hit };
+        if (!bypassCache && _cachedResults.TryFind(key, out var cached)) return cached with { Status = CacheStatus.Hit };
         if (query.OnlyStudy is { } uid) await store.LoadAsync(uid, cancellation);
         if (!bypassCache)
         {
@@ -147,7 +146,7 @@ public sealed class FederatedSearch(
         Access access, SearchQuery query, ResultKey key, bool bypassCache, CancellationToken cancellation)
     {
         // Another request may have completed since the first look-up.
-        if (!bypassCache && memory.TryFind<SearchResult>(key, out var cached)) return cached with { Status = CacheStatus.Hit };
+        if (!bypassCache && _cachedResults.TryFind(key, out var cached)) return cached with { Status = CacheStatus.Hit };
 
         // 2
         var answers = await Task.WhenAll(
@@ -169,7 +168,7 @@ public sealed class FederatedSearch(
         if (failures.Count > 0) return result;
         result = result with { IsCached = true };
         // The result keeps the answers' rows alive, even after the answers were evicted.
-        memory.Add(key, result, rows.Count * 64L + answers.Sum(a => a.Bytes), options.Value.Freshness);
+        _cachedResults.Add(key, result, rows.Count * 64L + answers.Sum(a => a.Bytes), options.Value.Freshness);
         return result;
     }
 
@@ -185,7 +184,7 @@ public sealed class FederatedSearch(
     private async Task<SearchAnswer> AskOnceAsync(
         BackendOptions backend, SearchQuery query, AnswerKey key, bool bypassCache, TimeSpan deadline, CancellationToken cancellation)
     {
-        if (!bypassCache && memory.TryFind<SearchAnswer>(key, out var cached)) return cached;
+        if (!bypassCache && _cachedAnswers.TryFind(key, out var cached)) return cached;
         using var late = new CancellationTokenSource(deadline, time);
         var answer = await archive.SearchAsync(backend, query, query.IsWithinStudy ? null : key.Depth, late.Token, cancellation);
         if (answer.LeftOut > 0) log.RowsOmitted(backend.Name, answer.LeftOut);
@@ -197,7 +196,7 @@ public sealed class FederatedSearch(
         }
         File(query, answer);
         if (StoredInstances.IsWanted(query, answer)) answer = await instances.AnswerAsync(backend, query, answer, cancellation);
-        if (answer.Failure is null) memory.Add(key, answer, answer.Bytes, options.Value.Freshness);
+        if (answer.Failure is null) _cachedAnswers.Add(key, answer, answer.Bytes, options.Value.Freshness);
         return answer;
     }
 
@@ -248,10 +247,7 @@ public sealed class FederatedSearch(
     {
         foreach (var row in rows)
         {
-            if (row.Sources.Length < 2 || row.FindIdentityConflict() is not { } other
-                || memory.TryFind<ConflictKey>(new ConflictKey(row.Uid), out _))
-                continue;
-            memory.Add(new ConflictKey(row.Uid), new ConflictKey(row.Uid), 64, ConflictQuietTime);
+            if (row.Sources.Length < 2 || row.FindIdentityConflict() is not { } other || !_conflicts.TryNote(row.Uid)) continue;
             log.IdentityConflicted(row.Sources[0].Backend, other, row.Uid.ToString());
             counters.IdentityConflicted();
         }

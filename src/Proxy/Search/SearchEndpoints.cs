@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 using System.IO.Hashing;
 using Proxy.Backends;
 using Proxy.Backends.Queries;
-using Proxy.Cache.InMemory;
+using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Metadata;
 using Proxy.Operations;
@@ -30,8 +30,9 @@ internal static class SearchEndpoints
 
         void Map(string path, SearchLevel level) => root.MapRead(
             path,
-            (HttpContext context, FederatedSearch search, BackendScheduler scheduler, MemoryTier memory, Reloadable<SearchOptions> options,
-                TimeProvider time) => AnswerAsync(context, level, search, scheduler, memory, options, time));
+            (HttpContext context, FederatedSearch search, BackendScheduler scheduler, AnswerCache answers,
+                Reloadable<SearchOptions> options, TimeProvider time) =>
+                AnswerAsync(context, level, search, scheduler, answers, options, time));
     }
 
     /// <summary>The key of a cached page: the result, the part of it, and the client's address.</summary>
@@ -40,7 +41,7 @@ internal static class SearchEndpoints
     private sealed record ReadyPage(byte[] Body, Coding Coding, string ETag, ImmutableArray<Uid> Rows, IReadOnlyList<string> Lacking);
 
     private static async Task<IResult> AnswerAsync(
-        HttpContext context, SearchLevel level, FederatedSearch search, BackendScheduler scheduler, MemoryTier memory,
+        HttpContext context, SearchLevel level, FederatedSearch search, BackendScheduler scheduler, AnswerCache answers,
         Reloadable<SearchOptions> options, TimeProvider time)
     {
         if (context.Request.RefuseDicomJson("Search results are") is { } refusal) return refusal;
@@ -60,13 +61,14 @@ internal static class SearchEndpoints
         var root = context.GetRootAddress(access);
         var limit = SearchDepth.FindLimit(query, maxResults);
         var key = new PageKey(result.Rows, query.Offset, limit, string.Join(',', query.HiddenFields), root, context.Request.ChooseCoding());
-        if (!memory.TryFind<ReadyPage>(key, out var page))
+        var pages = answers.For<PageKey, ReadyPage>();
+        if (!pages.TryFind(key, out var page))
         {
             var client = new ClientRoot(root, context.RequestServices.GetRequiredService<BulkTokens>());
             page = Create(
                 await search.ReadPageAsync(access, query, result, bypassCache, started, context.RequestAborted), [.. query.HiddenFields],
                 client, key.Coding);
-            if (result.IsCached && page.Lacking.Count == 0) memory.Add(key, page, page.Body.Length, options.Value.Freshness);
+            if (result.IsCached && page.Lacking.Count == 0) pages.Add(key, page, page.Body.Length, options.Value.Freshness);
         }
 
         var response = context.Response;

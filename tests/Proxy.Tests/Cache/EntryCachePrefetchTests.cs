@@ -14,7 +14,7 @@ public sealed class EntryCachePrefetchTests : IAsyncDisposable
     private const long MaxBytes = 80_000;
 
     private readonly FakeTimeProvider _time = new();
-    private readonly MemoryTier _memory;
+    private readonly MemoryParts _memory;
     private readonly DiskLab _disk;
     private readonly EntryCache _cache;
     private readonly EntryCache _diskless;
@@ -173,7 +173,7 @@ public sealed class EntryCachePrefetchTests : IAsyncDisposable
         Assert.Equal((0, 0), (_memory.PrefetchedBytes, _disk.Writer.PrefetchedBytes));
     }
 
-    private EntryCache NewCache(DiskTier disk) => new(_memory, disk, _time, NullLogger<EntryCache>.Instance);
+    private EntryCache NewCache(DiskTier disk) => new(new MemoryTier(_memory), disk, _time, NullLogger<EntryCache>.Instance);
 
     private EntryCache.Fetch GatedAsync(int length) => async (inFlight, stopped) =>
     {

@@ -16,7 +16,7 @@ public sealed class EntryCacheTests : IDisposable
 
     private static CancellationToken Stopped => TestContext.Current.CancellationToken;
 
-    private readonly MemoryTier _memory;
+    private readonly MemoryParts _memory;
     private readonly EntryCache _cache;
     private readonly TaskCompletionSource _gate = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _fetches;
@@ -25,7 +25,7 @@ public sealed class EntryCacheTests : IDisposable
     {
         var time = new FakeTimeProvider();
         _memory = new(80_000, time);
-        _cache = new(_memory, DiskLab.None(), time, NullLogger<EntryCache>.Instance);
+        _cache = new(new MemoryTier(_memory), DiskLab.None(), time, NullLogger<EntryCache>.Instance);
     }
 
     public void Dispose() => _memory.Dispose();
@@ -215,7 +215,7 @@ public sealed class EntryCacheTests : IDisposable
     public async Task LeavesNothingInMemory_WhenRemovedDuringPromotion()
     {
         await using var disk = new DiskLab();
-        var cache = new EntryCache(_memory, disk.Tier, TimeProvider.System, NullLogger<EntryCache>.Instance);
+        var cache = new EntryCache(new MemoryTier(_memory), disk.Tier, TimeProvider.System, NullLogger<EntryCache>.Instance);
         for (var i = 0; i < 200; i++)
         {
             var key = DiskLab.Key(i, 1);
@@ -235,7 +235,7 @@ public sealed class EntryCacheTests : IDisposable
     public async Task PromotesToMemory_AfterTwoHitsOnDisk()
     {
         await using var disk = new DiskLab();
-        var cache = new EntryCache(_memory, disk.Tier, TimeProvider.System, NullLogger<EntryCache>.Instance);
+        var cache = new EntryCache(new MemoryTier(_memory), disk.Tier, TimeProvider.System, NullLogger<EntryCache>.Instance);
         var key = DiskLab.Key(1, 1);
         disk.Add(key, 1000);
         await disk.SettleAsync();

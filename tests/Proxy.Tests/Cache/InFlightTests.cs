@@ -12,7 +12,7 @@ public sealed class InFlightTests : IDisposable
 
     private static readonly EntryHead Head = new("application/octet-stream", "1.2.840.10008.1.2.1", null);
 
-    private readonly MemoryTier _memory = new(Budget, TimeProvider.System);
+    private readonly MemoryParts _memory = new(Budget, TimeProvider.System);
 
     private InFlightBytes InFlight => _memory.InFlight;
 
@@ -105,7 +105,7 @@ public sealed class InFlightTests : IDisposable
 
         var (entry, _) = await body.CompleteAsync(Head with { Length = 300_000 }, default);
         Assert.Equal(300_000, InFlight.Bytes);
-        _memory.Add("key", entry!, 300_000);
+        _memory.Add("key", entry!, 300_000, usage: entry!.Usage);
         Assert.Equal(0, InFlight.Bytes);
         _memory.Remove("key");
         await Pacs.Until.TrueAsync(() => InFlight.Bytes == 300_000);

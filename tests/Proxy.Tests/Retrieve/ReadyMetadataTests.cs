@@ -10,14 +10,14 @@ namespace Proxy.Tests.Retrieve;
 public sealed class ReadyMetadataTests : IDisposable
 {
     private readonly FakeTimeProvider _time = new();
-    private readonly MemoryTier _memory;
+    private readonly MemoryParts _memory;
     private readonly ReadyMetadata _ready;
     private int _built;
 
     public ReadyMetadataTests()
     {
         _memory = new(64 << 20, _time);
-        _ready = new(_memory, _time);
+        _ready = new(new(_memory), _time);
     }
 
     public void Dispose() => _memory.Dispose();

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Net;
 using Microsoft.Extensions.DependencyInjection;
 using Proxy.Cache;
-using Proxy.Cache.InMemory;
 using Proxy.Retrieve;
 using Proxy.Tests.Pacs;
 using Xunit;
@@ -155,7 +154,7 @@ public sealed class PackedFrameWalks : IAsyncDisposable
             Assert.Equal("", reply["Content-Encoding"]);
             Assert.Equal(Smooth, reply.Body);
         }
-        Assert.Empty(proxy.Services.GetRequiredService<MemoryTier>().ReadAll<PackedFrames.Key, PackedFrames.Packed>());
+        Assert.Empty(proxy.Services.GetRequiredService<AnswerCache>().For<PackedFrames.Key, PackedFrames.Packed>().ReadAll());
     }
 
     [Fact]
@@ -267,7 +266,7 @@ public sealed class PackedFrameWalks : IAsyncDisposable
     }
 
     private List<PackedFrames.Packed> Stored =>
-        [.. _proxy.Services.GetRequiredService<MemoryTier>().ReadAll<PackedFrames.Key, PackedFrames.Packed>().Select(p => p.Value)];
+        [.. _proxy.Services.GetRequiredService<AnswerCache>().For<PackedFrames.Key, PackedFrames.Packed>().ReadAll().Select(p => p.Value)];
 
     private void Hold(byte[] pixels, string type = $"application/octet-stream; transfer-syntax={ExplicitLittleEndian}")
     {

@@ -7,16 +7,19 @@ namespace Proxy.Cache.InMemory;
 /// <param name="value">The value.</param>
 /// <param name="bytes">The size with the key and the objects around it.</param>
 /// <param name="until">The time at which the value expires; null for none.</param>
-internal sealed class Slot(object value, long bytes, DateTimeOffset? until)
+/// <param name="usage">Counts the parts that hold the value; null when they are not counted.</param>
+internal sealed class Slot(object value, long bytes, DateTimeOffset? until, BodyUsage? usage = null)
 {
     public object Value { get; } = value;
 
     public long Bytes { get; } = bytes;
 
     public DateTimeOffset? Until { get; } = until;
+
+    public BodyUsage? Usage { get; } = usage;
 }
 
-/// <summary>One part of the memory tier with a budget of its own; evicts the least recently used first.</summary>
+/// <summary>One part of the memory with a budget of its own; evicts the least recently used first.</summary>
 internal sealed class MemoryPart : IDisposable
 {
     /// <summary>The minimum fraction of the entries evicted at a time.</summary>
@@ -70,7 +73,7 @@ internal sealed class MemoryPart : IDisposable
             _cache.Remove(key);
             // MemoryCache rejects additions while it compacts in the background, so evict before adding.
             EvictFor(slot.Bytes);
-            (slot.Value as Entry)?.Usage?.AddHolder();
+            slot.Usage?.AddHolder();
             _held[key] = slot;
             using var entry = _cache.CreateEntry(key);
             entry.Value = slot;
@@ -109,7 +112,7 @@ internal sealed class MemoryPart : IDisposable
     private void OnEvicted(object key, Slot slot, EvictionReason reason)
     {
         _held.TryRemove(new(key, slot));
-        (slot.Value as Entry)?.Usage?.RemoveHolder();
+        slot.Usage?.RemoveHolder();
         if (reason == EvictionReason.Capacity) _evicted(key);
     }
 

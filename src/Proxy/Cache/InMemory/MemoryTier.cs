@@ -2,251 +2,64 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Proxy.Cache.InMemory;
 
-/// <summary>The entries in memory, under a byte budget.</summary>
-/// <remarks>
-/// Bytes in flight (<see cref="InFlight"/>) share the budget: the tier shrinks as they grow.
-/// <para/>
-/// Entries used once, such as one large study being scrolled, must not evict entries used repeatedly, and prefetched entries must
-/// evict neither. So the tier has three parts, each of which evicts its least recently used entries:
-/// <code>
-/// new ─────────→ recent ──(second hit)──→ proven
-///                the rest of proven,      at most three quarters
-///                at least a quarter
-///                  ↑
-///              (first hit)
-///                  │
-/// prefetched ─→ prefetched
-///                the rest of both, at most a quarter
-/// </code>
-/// </remarks>
-public sealed class MemoryTier : IDisposable
+/// <summary>The bodies in memory.</summary>
+/// <remarks>Answers share their budget and their order of eviction; see <see cref="MemoryParts"/>.</remarks>
+public sealed class MemoryTier
 {
-    /// <summary>The approximate size of a key, the slot and the objects around a body, in bytes.</summary>
-    private const int Overhead = 512;
+    private readonly MemoryParts _parts;
 
-    private readonly MemoryPart _recent;
-    private readonly MemoryPart _proven;
-    private readonly MemoryPart _prefetched;
-
-    /// <summary>Serializes changes to recent and prefetched, which share one budget.</summary>
-    private readonly Lock _resizing = new();
-
-    private volatile bool _hasPrefetched;
-    private long _maxBytes;
-    private long _evictions;
-
-    /// <summary>Creates the tier with a budget in bytes; in-flight bytes are part of it.</summary>
-    public MemoryTier(long maxBytes, TimeProvider time)
+    /// <summary>Creates the tier within a budget.</summary>
+    public MemoryTier(MemoryParts parts)
     {
-        _maxBytes = maxBytes;
-        _recent = new(maxBytes, time, CountEviction);
-        _proven = new(maxBytes / 4 * 3, time, CountEviction);
-        _prefetched = new(maxBytes / 4, time, CountEviction);
-        InFlight = new(maxBytes);
-        InFlight.Reserved += EvictForInFlight;
+        _parts = parts;
+        _parts.Evicted += key =>
+        {
+            if (key is EntryKey evicted) Evicted?.Invoke(evicted);
+        };
+        _parts.FirstUsed += key =>
+        {
+            if (key is EntryKey used) FirstUsed?.Invoke(used);
+        };
     }
 
     /// <summary>The bytes in memory outside the tier, within the same budget.</summary>
-    public InFlightBytes InFlight { get; }
+    public InFlightBytes InFlight => _parts.InFlight;
 
-    /// <summary>The budget in bytes, in-flight bytes included.</summary>
-    public long MaxBytes => Volatile.Read(ref _maxBytes);
+    /// <summary>The largest body accepted, in bytes (<see cref="MemoryParts.MaxEntryBytes"/>).</summary>
+    public long MaxEntryBytes => _parts.MaxEntryBytes;
 
-    /// <summary>The largest entry accepted: an eighth of the budget, at most 512 MiB. A larger one would evict too many others.</summary>
-    public long MaxEntryBytes => Math.Min(MaxBytes / 8, 512L << 20);
+    /// <summary>The size of the prefetched bodies that no client has requested yet, in bytes.</summary>
+    public long PrefetchedBytes => _parts.PrefetchedBytes;
 
-    /// <summary>The number of entries: bodies, and values derived from them.</summary>
-    public long Entries => _recent.Count + _proven.Count + _prefetched.Count;
+    /// <summary>Raised with the key of a body evicted to make room.</summary>
+    public event Action<EntryKey>? Evicted;
 
-    /// <summary>The size of all entries, in bytes.</summary>
-    public long Bytes => _recent.Bytes + _proven.Bytes + _prefetched.Bytes;
+    /// <summary>Raised with the key of a prefetched body on its first hit.</summary>
+    public event Action<EntryKey>? FirstUsed;
 
-    /// <summary>The size of the prefetched entries that no client has requested yet, in bytes.</summary>
-    public long PrefetchedBytes => _prefetched.Bytes;
+    /// <summary>Finds a body and marks it as used.</summary>
+    public bool TryFind(EntryKey key, [NotNullWhen(true)] out Entry? entry) => _parts.TryFind(key, out entry);
 
-    /// <summary>The number of entries evicted to make room for others.</summary>
-    public long Evictions => Interlocked.Read(ref _evictions);
+    /// <summary>Finds a body without marking it as used.</summary>
+    public bool TryPeek(EntryKey key, [NotNullWhen(true)] out Entry? entry) => _parts.TryPeek(key, out entry);
 
-    /// <summary>Raised with the key of an entry evicted to make room for others.</summary>
-    public event Action<object>? Evicted;
-
-    /// <summary>Raised with the key of a prefetched entry on its first hit.</summary>
-    public event Action<object>? FirstUsed;
-
-    /// <summary>Finds a value and marks it as used.</summary>
-    public bool TryFind<T>(object key, [NotNullWhen(true)] out T? value) where T : class
-    {
-        value = Find(key) as T;
-        return value is not null;
-    }
-
-    /// <summary>Finds a value without marking it as used.</summary>
-    public bool TryPeek<T>(object key, [NotNullWhen(true)] out T? value) where T : class
-    {
-        value = (_proven.Peek(key) ?? _recent.Peek(key) ?? _prefetched.Peek(key))?.Value as T;
-        return value is not null;
-    }
-
-    /// <summary>Adds or replaces a value.</summary>
-    /// <param name="key">The key of the value.</param>
-    /// <param name="value">The value.</param>
-    /// <param name="bytes">The size of the value.</param>
-    /// <param name="lifetime">The time until the value expires; null for none.</param>
+    /// <summary>Adds or replaces a body.</summary>
     /// <returns>False when it is larger than <see cref="MaxEntryBytes"/>.</returns>
-    public bool Add(object key, object value, long bytes, TimeSpan? lifetime = null)
-    {
-        if (bytes > MaxEntryBytes || lifetime <= TimeSpan.Zero) return false;
-        var usage = (value as Entry)?.Usage;
-        lock (_resizing)
-        {
-            // From here on the bytes count as the tier's and not as in flight.
-            usage?.AddHolder();
-            if (_hasPrefetched) _prefetched.Remove(key);
-            _proven.Remove(key);
-            AddRecent(key, new(value, bytes + Overhead, _recent.Now + lifetime));
-            usage?.RemoveHolder();
-        }
-        return true;
-    }
+    public bool Add(EntryKey key, Entry entry) => _parts.Add(key, entry, entry.Length, usage: entry.Usage);
 
-    /// <summary>Adds a prefetched value in free room only: it evicts older prefetched values, and nothing a client requested.</summary>
+    /// <summary>Adds a prefetched body in free room only: it evicts older prefetched bodies, and nothing a client requested.</summary>
     /// <returns>False when there is not enough free room.</returns>
-    public bool AddPrefetched(object key, object value, long bytes)
-    {
-        if (bytes > MaxEntryBytes) return false;
-        var usage = (value as Entry)?.Usage;
-        lock (_resizing)
-        {
-            if (_proven.Peek(key) is not null || _recent.Peek(key) is not null) return true;
-            usage?.AddHolder();
-            try
-            {
-                var max = GetMaxPrefetchedBytes();
-                if (bytes + Overhead > max) return false;
-                _hasPrefetched = true;
-                _prefetched.Resize(max);
-                _prefetched.Add(key, new(value, bytes + Overhead, null));
-            }
-            finally
-            {
-                usage?.RemoveHolder();
-            }
-        }
-        return true;
-    }
+    public bool AddPrefetched(EntryKey key, Entry entry) => _parts.AddPrefetched(key, entry, entry.Length, entry.Usage);
 
-    /// <summary>True when a prefetched value of this size fits without any eviction, not even of prefetched values.</summary>
-    public bool HasRoomForPrefetched(long bytes) =>
-        bytes <= MaxEntryBytes && _prefetched.Bytes + bytes + Overhead <= GetMaxPrefetchedBytes();
+    /// <summary>True when a prefetched body of this size fits without any eviction, not even of prefetched bodies.</summary>
+    public bool HasRoomForPrefetched(long bytes) => _parts.HasRoomForPrefetched(bytes);
 
-    /// <summary>Removes a value.</summary>
-    public void Remove(object key)
-    {
-        _prefetched.Remove(key);
-        _recent.Remove(key);
-        _proven.Remove(key);
-    }
+    /// <summary>Removes a body.</summary>
+    public void Remove(EntryKey key) => _parts.Remove(key);
 
-    /// <summary>Removes all values whose keys match. Scans every key: for rare operations.</summary>
-    public void RemoveWhere(Func<object, bool> matches)
-    {
-        foreach (var key in _prefetched.Keys.Concat(_recent.Keys).Concat(_proven.Keys).Where(matches).ToList()) Remove(key);
-    }
+    /// <summary>Removes the bodies whose keys match. Scans every key: for rare operations.</summary>
+    public void RemoveWhere(Func<EntryKey, bool> matches) => _parts.RemoveWhere(key => key is EntryKey entry && matches(entry));
 
-    /// <summary>All values of a type, without marking them as used.</summary>
-    public IEnumerable<(TKey Key, TValue Value)> ReadAll<TKey, TValue>() where TValue : class =>
-        from held in _prefetched.Held.Concat(_recent.Held).Concat(_proven.Held)
-        where held is { Key: TKey, Value.Value: TValue }
-        select ((TKey)held.Key, (TValue)held.Value.Value);
-
-    /// <summary>Sets a new budget and evicts the excess.</summary>
-    public void Resize(long maxBytes)
-    {
-        lock (_resizing)
-        {
-            Volatile.Write(ref _maxBytes, maxBytes);
-            InFlight.Resize(maxBytes);
-            EvictExcess();
-        }
-    }
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        _recent.Dispose();
-        _proven.Dispose();
-        _prefetched.Dispose();
-    }
-
-    private object? Find(object key)
-    {
-        if (_proven.Find(key) is { } proven) return proven.Value;
-        if (_recent.Find(key) is not { } found) return _hasPrefetched ? FindPrefetched(key) : null;
-        // Remove before adding, so that the bytes count in one part at a time.
-        _recent.Remove(key);
-        _proven.Resize(GetMaxProvenBytes());
-        _proven.Add(key, found);
-        _recent.Resize(GetMaxRecentBytes());
-        if (_hasPrefetched) _prefetched.Resize(GetMaxPrefetchedBytes());
-        return found.Value;
-    }
-
-    /// <summary>Finds a prefetched entry; the first hit makes it a recent one.</summary>
-    private object? FindPrefetched(object key)
-    {
-        Slot? found;
-        lock (_resizing)
-        {
-            found = _prefetched.Find(key);
-            // Another client may have moved it a moment ago.
-            if (found is null) return _recent.Find(key)?.Value;
-            _prefetched.Remove(key);
-            AddRecent(key, found);
-        }
-        FirstUsed?.Invoke(key);
-        return found.Value;
-    }
-
-    /// <summary>Adds to the recent part; prefetched entries are evicted first.</summary>
-    private void AddRecent(object key, Slot slot)
-    {
-        if (_hasPrefetched)
-        {
-            _prefetched.Resize(GetMaxPrefetchedBytes(slot.Bytes));
-            _hasPrefetched = !_prefetched.IsEmpty;
-        }
-        _recent.Resize(GetMaxRecentBytes());
-        _recent.Add(key, slot);
-    }
-
-    /// <summary>The budget that is not in flight, in bytes.</summary>
-    private long GetMaxBytesInTier() => Math.Max(MaxBytes - InFlight.Bytes, 0);
-
-    private long GetMaxProvenBytes() => Math.Min(MaxBytes / 4 * 3, GetMaxBytesInTier());
-
-    private long GetMaxRecentBytes() => Math.Max(GetMaxBytesInTier() - _proven.Bytes, 0);
-
-    private long GetMaxPrefetchedBytes(long added = 0) =>
-        Math.Clamp(GetMaxBytesInTier() - _recent.Bytes - _proven.Bytes - added, 0, MaxBytes / 4);
-
-    private void EvictForInFlight()
-    {
-        if (Bytes <= GetMaxBytesInTier()) return;
-        lock (_resizing) EvictExcess();
-    }
-
-    /// <summary>Evicts the excess over the budget, prefetched entries first. Call under the lock.</summary>
-    private void EvictExcess()
-    {
-        _proven.Resize(GetMaxProvenBytes());
-        _prefetched.Resize(GetMaxPrefetchedBytes());
-        _recent.Resize(GetMaxRecentBytes());
-        _prefetched.Resize(GetMaxPrefetchedBytes());
-    }
-
-    private void CountEviction(object key)
-    {
-        Interlocked.Increment(ref _evictions);
-        Evicted?.Invoke(key);
-    }
+    /// <summary>All bodies, without marking them as used.</summary>
+    public IEnumerable<(EntryKey Key, Entry Entry)> ReadAll() => _parts.ReadAll<EntryKey, Entry>();
 }

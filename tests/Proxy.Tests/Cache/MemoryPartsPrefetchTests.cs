@@ -5,14 +5,14 @@ using Xunit;
 namespace Proxy.Tests.Cache;
 
 /// <summary>Prefetched entries use only the memory that the other parts leave free.</summary>
-public sealed class MemoryTierPrefetchTests : IDisposable
+public sealed class MemoryPartsPrefetchTests : IDisposable
 {
     private const long MaxBytes = 800_000;
 
     private readonly FakeTimeProvider _time = new();
-    private readonly MemoryTier _memory;
+    private readonly MemoryParts _memory;
 
-    public MemoryTierPrefetchTests() => _memory = new(MaxBytes, _time);
+    public MemoryPartsPrefetchTests() => _memory = new(MaxBytes, _time);
 
     public void Dispose() => _memory.Dispose();
 
@@ -23,7 +23,7 @@ public sealed class MemoryTierPrefetchTests : IDisposable
     [MemberData(nameof(Seeds))]
     public void CostsClientsNoHit_WhenPrefetching(int seed)
     {
-        using var alone = new MemoryTier(MaxBytes, _time);
+        using var alone = new MemoryParts(MaxBytes, _time);
         var random = new Random(seed);
         for (var i = 0; i < 3000; i++)
         {

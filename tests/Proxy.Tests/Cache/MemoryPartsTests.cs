@@ -5,12 +5,12 @@ using Xunit;
 
 namespace Proxy.Tests.Cache;
 
-public sealed class MemoryTierTests : IDisposable
+public sealed class MemoryPartsTests : IDisposable
 {
     private readonly FakeTimeProvider _time = new();
-    private readonly MemoryTier _memory;
+    private readonly MemoryParts _memory;
 
-    public MemoryTierTests() => _memory = new(800_000, _time);
+    public MemoryPartsTests() => _memory = new(800_000, _time);
 
     public void Dispose() => _memory.Dispose();
 
