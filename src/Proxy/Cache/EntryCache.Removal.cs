@@ -10,7 +10,7 @@ public sealed partial class EntryCache
     {
         if (Uid.TryParse(key.Study.ToString(), out var study) && Uid.TryParse(key.Series.ToString(), out var series)
             && Uid.TryParse(key.Instance.ToString(), out var instance))
-            _ = RemoveAndLogAsync(new(key.Backend, study, series, instance, key.Format) { Path = key.Path });
+            _ = RemoveAndLogAsync(new(key.Backend, study, series, instance, key.Representation) { Path = key.Path });
     }
 
     /// <summary>
@@ -18,10 +18,10 @@ public sealed partial class EntryCache
     /// </summary>
     private async ValueTask RemoveTwinAsync(EntryKey key, EntryHead head)
     {
-        if (key.Format is not { MediaType: BodyFormat.Dicom, TransferSyntax: BodyFormat.Any } stored
+        if (key.Representation.Format is not { MediaType: BodyFormat.Dicom, TransferSyntax: BodyFormat.Any } stored
             || head.TransferSyntax is not { } syntax)
             return;
-        var twin = key with { Format = stored with { TransferSyntax = syntax } };
+        var twin = key with { Representation = stored with { TransferSyntax = syntax } };
         if (!_memory.TryPeek(twin, out _) && !await _disk.HasAsync([new(twin)], CancellationToken.None)) return;
         Remove(twin);
     }

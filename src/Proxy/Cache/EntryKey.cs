@@ -1,12 +1,10 @@
-using Proxy.Dicom;
-
 namespace Proxy.Cache;
 
 /// <summary>The key of a cached body: everything that its bytes depend on.</summary>
 /// <param name="Backend">The backend; two backends may hold different pixels under one UID.</param>
 /// <param name="Path">The path below the backend's DICOMweb root.</param>
-/// <param name="Format">The format that the backend was asked for; null for bulk data, which has one format.</param>
-public sealed record EntryKey(string Backend, string Path, BodyFormat? Format)
+/// <param name="Representation">The format that the backend was asked for, and the parameters of a rendering.</param>
+public sealed record EntryKey(string Backend, string Path, Representation Representation)
 {
     /// <summary>The study UID in the path, or empty.</summary>
     public ReadOnlySpan<char> Study => Segment("studies/", 0);

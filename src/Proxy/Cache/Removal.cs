@@ -7,8 +7,9 @@ namespace Proxy.Cache;
 /// <param name="Study">The study instance UID.</param>
 /// <param name="Series">The series instance UID.</param>
 /// <param name="Instance">The SOP instance UID.</param>
-/// <param name="Format">The format that the backend was asked for.</param>
-public sealed record Removal(string? Backend = null, Uid? Study = null, Uid? Series = null, Uid? Instance = null, BodyFormat? Format = null)
+/// <param name="Representation">The representation of the body.</param>
+public sealed record Removal(
+    string? Backend = null, Uid? Study = null, Uid? Series = null, Uid? Instance = null, Representation? Representation = null)
 {
     /// <summary>Selects a series of one backend.</summary>
     public Removal(string backend, SeriesPath path) : this(backend, path.Study, path.Series)
@@ -25,9 +26,8 @@ public sealed record Removal(string? Backend = null, Uid? Study = null, Uid? Ser
 
     /// <summary>True when the removal selects this key.</summary>
     public bool Matches(EntryKey key) =>
-        (Backend is null || key.Backend == Backend) && (Format is null || key.Format == Format) && (Path is null || key.Path == Path)
-            && IsIn(Study, key.Study)
-            && IsIn(Series, key.Series) && IsIn(Instance, key.Instance);
+        (Backend is null || key.Backend == Backend) && (Representation is null || key.Representation == Representation)
+            && (Path is null || key.Path == Path) && IsIn(Study, key.Study) && IsIn(Series, key.Series) && IsIn(Instance, key.Instance);
 
     private static bool IsIn(Uid? wanted, ReadOnlySpan<char> found) => wanted is not { } uid || found.SequenceEqual(uid.ToString());
 }

@@ -68,7 +68,7 @@ public sealed class CachedBodies(
     {
         var candidates = GetCandidates(backend, body, formats);
         if (await cache.FindAsync(candidates, cancellation) is not var (key, cached)) return null;
-        if (body.Frame is not { } frame || key.Format!.MediaType != BodyFormat.Dicom)
+        if (body.Frame is not { } frame || key.Representation.Format!.MediaType != BodyFormat.Dicom)
             return ChooseOrDispose(IsRight(key, body, cached) ? cached : null, cached, negotiation);
         ICachedBody? cut = null;
         try
@@ -100,7 +100,8 @@ public sealed class CachedBodies(
     {
         if (cached.IsVerified || body.Frame is not { } frame || pixels.Find(key.Backend, body.Path) is not { } described) return true;
         cached.SetVerified();
-        if (new FrameCheck(RequestedForms.One(key.Format!), frame, described).IsLength(cached.Head, cached.Length) != false) return true;
+        var check = new FrameCheck(RequestedForms.One(key.Representation.Format!), frame, described);
+        if (check.IsLength(cached.Head, cached.Length) != false) return true;
         log.CachedFrameRefused(key.Backend, key.Path);
         cache.Remove(key);
         return false;

@@ -45,7 +45,7 @@ public sealed class FrameCutter(AnswerCache cache, PixelDescriptions pixels, ILo
             if (!syntaxes.Contains(format.TransferSyntax)) syntaxes.Add(format.TransferSyntax);
         }
         return syntaxes.Select(
-            syntax => new AcceptableEntry(new(backend, path.ToString(), new(BodyFormat.Dicom, syntax)), IsContainer: true));
+            syntax => new AcceptableEntry(new(backend, path.ToString(), new BodyFormat(BodyFormat.Dicom, syntax)), IsContainer: true));
     }
 
     /// <summary>The frame; null when it cannot be cut, does not exist, or has none of the forms.</summary>
@@ -64,7 +64,7 @@ public sealed class FrameCutter(AnswerCache cache, PixelDescriptions pixels, ILo
         var syntax = frames.TransferSyntaxUid.ToString() is TransferSyntax.ImplicitLittleEndian
             ? BodyFormat.ExplicitLittleEndian
             : frames.TransferSyntaxUid.ToString();
-        var isAsStored = key.Format!.TransferSyntax == BodyFormat.Any;
+        var isAsStored = key.Representation.Format!.TransferSyntax == BodyFormat.Any;
         if (!formats.Any(f => (isAsStored || f.TransferSyntax != BodyFormat.Any) && f.IsSatisfiedBy(frames.MediaType, syntax))) return null;
         var head = new EntryHead(frames.MediaType, syntax, frame.Length);
         return await IsSoundAsync(key, whole, path, offsets, frame, head, cancellation)

@@ -278,7 +278,7 @@ public sealed class SeriesAnswer
 
     private void Purge(Removal removal)
     {
-        if (removal is not { Instance: null, Format: null }) return;
+        if (removal is not { Instance: null, Representation: null }) return;
         foreach (var ((backend, path, _), transfer) in _running)
         {
             if ((removal.Backend ?? backend) == backend && (removal.Study ?? path.Study) == path.Study

@@ -79,8 +79,9 @@ public sealed class DiskTierTests : IAsyncDisposable
         await _disk.SettleAsync();
         Assert.Null(await _disk.ReadAsync(key with { Backend = "west" }));
         Assert.Null(await _disk.ReadAsync(key with { Path = key.Path + "0" }));
-        Assert.Null(await _disk.ReadAsync(key with { Format = BodyFormat.AsStored with { TransferSyntax = "1.2.840.10008.1.2.1" } }));
-        Assert.Null(await _disk.ReadAsync(key with { Format = null }));
+        var explicitly = BodyFormat.AsStored with { TransferSyntax = "1.2.840.10008.1.2.1" };
+        Assert.Null(await _disk.ReadAsync(key with { Representation = explicitly }));
+        Assert.Null(await _disk.ReadAsync(key with { Representation = null }));
         Assert.NotNull(await _disk.ReadAsync(key));
     }
 
@@ -152,11 +153,12 @@ public sealed class DiskTierTests : IAsyncDisposable
     [Fact]
     public async Task FindsTheFirstEntry_WithTheRequiredFormat()
     {
-        var (stored, other) = (DiskLab.Key(1, 1), DiskLab.Key(1, 1) with { Format = new("image/jp2", "1.2.840.10008.1.2.4.90") });
+        var stored = DiskLab.Key(1, 1);
+        var other = stored with { Representation = new BodyFormat("image/jp2", "1.2.840.10008.1.2.4.90") };
         _disk.Add(stored, FrameBytes);
         await _disk.SettleAsync();
         var asStored = new BodyFormat("application/octet-stream", "1.2.840.10008.1.2.1");
-        Assert.Null(await _disk.Tier.FindAsync([new(other), new(stored, other.Format)], CancellationToken.None));
+        Assert.Null(await _disk.Tier.FindAsync([new(other), new(stored, other.Representation.Format)], CancellationToken.None));
         Assert.Equal(stored, (await _disk.Tier.FindAsync([new(other), new(stored, asStored)], CancellationToken.None))!.Value.Key);
     }
 

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.IO.Hashing;
 using Proxy.Cache;
 using Proxy.Cache.OnDisk;
+using Proxy.Dicom;
 using Xunit;
 
 namespace Proxy.Tests.Cache;
@@ -22,7 +23,13 @@ public sealed class EntryFileTests
         + "YXBwbGljYXRpb24vb2N0ZXQtc3RyZWFtAQAqCQBpbWFnZS9qbHMWADEuMi44NDAuMTAwMDguMS4yLjQuODAAAQIDBAUGBwgJCgsMDQ4P";
 
     private static readonly EntryKey Key = new(
-        "east@0011223344556677", "studies/1.2.3/series/1.2.3.4/instances/1.2.3.4.5/frames/6", new("application/octet-stream", "*"));
+        "east@0011223344556677", "studies/1.2.3/series/1.2.3.4/instances/1.2.3.4.5/frames/6",
+        new BodyFormat("application/octet-stream", "*"));
+
+    private static readonly EntryKey Rendered = Key with
+    {
+        Representation = new(new BodyFormat("image/jpeg", "")) { Parameters = "viewport=512,512&window=40,400,linear" },
+    };
 
     private static readonly EntryHead Head = new("image/jls", "1.2.840.10008.1.2.4.80", 16);
 
@@ -36,7 +43,7 @@ public sealed class EntryFileTests
     public void ReadsItsOwnHeads()
     {
         foreach (var key in (EntryKey[])[
-            Key, Key with { Format = null }, Key with { Format = new("application/dicom", "") },
+            Key, Key with { Representation = null }, Key with { Representation = new BodyFormat("application/dicom", "") }, Rendered,
             Key with { Path = "studies/1/bulkdata/é?x=\0" }])
         {
             foreach (var head in (EntryHead[])[Head, Head with { TransferSyntax = null }])
@@ -73,6 +80,25 @@ public sealed class EntryFileTests
         Assert.Equal(Body, file[found.Start..]);
         Assert.Equal(
             EntryFile.WriteHead(Key, Head, Body.Length, XxHash128.HashToUInt128(Body), Stored, isPrefetched: true), file[..found.Start]);
+    }
+
+    [Fact]
+    public void StoresParametersInAVersionOfTheirOwn()
+    {
+        var file = EntryFile.WriteHead(Rendered, Head, Body.Length, 77, Stored)!;
+        Assert.Equal(EntryFile.VersionWithParameters, file[8]);
+        Assert.Equal(Rendered, EntryFile.ReadHead(file)!.Key);
+        Assert.Equal(EntryFile.Version, Written[8]);
+    }
+
+    [Fact]
+    public void StoresEachRepresentationUnderAPathOfItsOwn()
+    {
+        EntryKey[] keys = [
+            Key, Rendered, Rendered with { Representation = Rendered.Representation with { Parameters = "" } },
+            Rendered with { Representation = Rendered.Representation with { Parameters = "viewport=256,256" } }];
+        Assert.Equal(4, keys.Select(EntryFile.GetPath).Distinct().Count());
+        Assert.Single(keys.Select(EntryFile.GetFolder).Distinct());
     }
 
     [Theory]

@@ -287,7 +287,7 @@ public sealed class DiskWalks : IDisposable
             var tier = first.Services.GetRequiredService<DiskTier>();
             foreach (var key in keys)
             {
-                var head = new EntryHead(key.Format!.MediaType, HeldSeries.StoredTransferSyntax, page.Length);
+                var head = new EntryHead(key.Representation.Format!.MediaType, HeldSeries.StoredTransferSyntax, page.Length);
                 tier.Add(key, new Entry(head, [page], page.Length, DateTimeOffset.UnixEpoch));
             }
             await Until.TrueAsync(() => Files.Count() == 2);

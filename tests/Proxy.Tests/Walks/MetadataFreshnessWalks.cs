@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 using Proxy.Cache;
+using Proxy.Dicom;
 using Proxy.Tests.Pacs;
 using Xunit;
 
@@ -159,7 +160,7 @@ public sealed class MetadataFreshnessWalks : IDisposable
         await _proxy.GetAsync(Frame);
         Assert.Equal("Proxy; hit", (await _proxy.GetAsync(Frame)).CacheStatus);
         Assert.NotNull(await _proxy.Services.GetRequiredService<EntryCache>().FindAsync(
-            [new(new("east", Frame["/dicomweb/".Length..], new("application/octet-stream", "1.2.840.10008.1.2.1")))],
+            [new(new("east", Frame["/dicomweb/".Length..], new BodyFormat("application/octet-stream", "1.2.840.10008.1.2.1")))],
             TestContext.Current.CancellationToken));
         _east.Archive.Drop("1.2.1");
         _east.Hold(new HeldStudy("1.2.1").With("1.2.1.2", "SR", 1));
@@ -168,7 +169,7 @@ public sealed class MetadataFreshnessWalks : IDisposable
 
         (await _proxy.GetAsync(Frame)).IsProblem(404);
         Assert.Null(await _proxy.Services.GetRequiredService<EntryCache>().FindAsync(
-            [new(new("east", Frame["/dicomweb/".Length..], new("application/octet-stream", "1.2.840.10008.1.2.1")))],
+            [new(new("east", Frame["/dicomweb/".Length..], new BodyFormat("application/octet-stream", "1.2.840.10008.1.2.1")))],
             TestContext.Current.CancellationToken));
     }
 

@@ -43,7 +43,8 @@ public sealed class PrefetchedWalks : IAsyncDisposable
     {
         var file = Part10File.Native(20, 30, frames: 2).Set(0x00080018, "UI", Part10File.Even("1.2.1.1.1", '\0')).ToArray();
         await PrefetchAsync(
-            new("east", Instance, new(BodyFormat.Dicom, BodyFormat.Any)), new(BodyFormat.Dicom, "1.2.840.10008.1.2.1", file.Length), file);
+            new("east", Instance, new BodyFormat(BodyFormat.Dicom, BodyFormat.Any)),
+            new(BodyFormat.Dicom, "1.2.840.10008.1.2.1", file.Length), file);
         Assert.Equal(Prefetched, (await _proxy.GetAsync("/dicomweb/" + Instance + "/frames/2", Frames)).CacheStatus);
         Assert.Equal(
             Prefetched, (await _proxy.GetAsync("/dicomweb/" + Instance, ("Accept", "application/dicom; transfer-syntax=*"))).CacheStatus);

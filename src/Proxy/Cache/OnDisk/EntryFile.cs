@@ -10,7 +10,7 @@ namespace Proxy.Cache.OnDisk;
 /// <remarks>
 /// <code>
 ///   0   8  "DWPENTRY"
-///   8   4  version of this format: 2; 1 is read as well, any other is a miss
+///   8   4  version of this format: 3 with parameters, otherwise 2; 1 is read as well, any other is a miss
 ///  12   4  length of the head, which is the offset of the body
 ///  16   8  length of the body
 ///  24  16  XXH128 of the body
@@ -18,7 +18,7 @@ namespace Proxy.Cache.OnDisk;
 ///  48   8  XXH3 of the head with zeros in this field
 ///  56   4  flags: 1 when prefetched (absent in version 1, whose strings begin here)
 ///  60      six strings, each with its length before it in 2 bytes (FFFF: null): backend, path, requested media type and transfer
-///          syntax, received media type and transfer syntax
+///          syntax, received media type and transfer syntax; in version 3 a seventh: the parameters of the representation
 ///       …  the body
 /// </code>
 /// Numbers are little endian. The file name is a hash of the key, so no input from the network is ever part of a path.
@@ -26,6 +26,9 @@ namespace Proxy.Cache.OnDisk;
 internal static class EntryFile
 {
     public const int Version = 2;
+
+    /// <summary>The version of an entry whose representation has parameters. Others keep a version that older proxies read.</summary>
+    public const int VersionWithParameters = 3;
 
     /// <summary>The maximum length of a head; its strings are URLs and names.</summary>
     public const int MaxHeadBytes = 64 * 1024;
@@ -48,12 +51,14 @@ internal static class EntryFile
     public static byte[]? WriteHead(
         EntryKey key, EntryHead head, long length, UInt128 hash, DateTimeOffset stored, bool isPrefetched = false)
     {
-        string?[] texts = [key.Backend, key.Path, key.Format?.MediaType, key.Format?.TransferSyntax, head.MediaType, head.TransferSyntax];
+        var (format, parameters) = (key.Representation.Format, key.Representation.Parameters);
+        string?[] texts = [key.Backend, key.Path, format?.MediaType, format?.TransferSyntax, head.MediaType, head.TransferSyntax];
+        if (parameters.Length > 0) texts = [.. texts, parameters];
         var size = FixedBytes + texts.Sum(text => 2 + (text is null ? 0 : Encoding.UTF8.GetByteCount(text)));
         if (size > MaxHeadBytes) return null;
         var bytes = new byte[size];
         Magic.CopyTo(bytes);
-        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(8), Version);
+        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(8), parameters.Length > 0 ? VersionWithParameters : Version);
         BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(12), size);
         BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(16), length);
         BinaryPrimitives.WriteUInt128LittleEndian(bytes.AsSpan(24), hash);
@@ -75,7 +80,7 @@ internal static class EntryFile
     {
         if (bytes.Length < FixedBytes || !bytes.StartsWith(Magic)) return null;
         var version = BinaryPrimitives.ReadInt32LittleEndian(bytes[8..]);
-        if (version is not (Version or OldVersion)) return null;
+        if (version is not (OldVersion or Version or VersionWithParameters)) return null;
         var fixedBytes = version == OldVersion ? OldFixedBytes : FixedBytes;
         var size = BinaryPrimitives.ReadInt32LittleEndian(bytes[12..]);
         if (size < fixedBytes || size > bytes.Length || size > MaxHeadBytes) return null;
@@ -83,7 +88,7 @@ internal static class EntryFile
         head.AsSpan(HashOffset, 8).Clear();
         if (XxHash3.HashToUInt64(head) != BinaryPrimitives.ReadUInt64LittleEndian(bytes[HashOffset..])) return null;
 
-        var texts = new string?[6];
+        var texts = new string?[version == VersionWithParameters ? 7 : 6];
         var rest = bytes[fixedBytes..size];
         for (var i = 0; i < texts.Length; i++)
         {
@@ -95,11 +100,14 @@ internal static class EntryFile
             texts[i] = Encoding.UTF8.GetString(rest[..count]);
             rest = rest[count..];
         }
-        if (texts is not [{ } backend, { } path, var requestedType, var requestedSyntax, { } type, var syntax]) return null;
-        var format = requestedType is null ? null : new BodyFormat(requestedType, requestedSyntax ?? "");
+        if (texts is not [{ } backend, { } path, var requestedType, var requestedSyntax, { } type, var syntax, .. var further]) return null;
+        var representation = new Representation(requestedType is null ? null : new BodyFormat(requestedType, requestedSyntax ?? ""))
+        {
+            Parameters = further is [{ } parameters] ? parameters : "",
+        };
         var length = BinaryPrimitives.ReadInt64LittleEndian(bytes[16..]);
         return new(
-            new(backend, path, format), new(type, syntax, length), size, length,
+            new(backend, path, representation), new(type, syntax, length), size, length,
             BinaryPrimitives.ReadUInt128LittleEndian(bytes[24..]),
             DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64LittleEndian(bytes[40..])),
             version != OldVersion && (BinaryPrimitives.ReadInt32LittleEndian(bytes[FlagsOffset..]) & PrefetchedFlag) != 0);
@@ -133,8 +141,12 @@ internal static class EntryFile
 
     public static string GetFolder(EntryKey key) => GetSeriesFolder(key.Backend, key.Study, key.Series);
 
-    public static string GetPath(EntryKey key) =>
-        Path.Join(GetFolder(key), HashName($"{key.Path}\n{key.Format?.MediaType}\n{key.Format?.TransferSyntax}\n{key.Format is null}", 40));
+    public static string GetPath(EntryKey key)
+    {
+        var (format, parameters) = (key.Representation.Format, key.Representation.Parameters);
+        var name = $"{key.Path}\n{format?.MediaType}\n{format?.TransferSyntax}\n{format is null}";
+        return Path.Join(GetFolder(key), HashName(parameters.Length == 0 ? name : $"{name}\n{parameters}", 40));
+    }
 
     private static string HashName(ReadOnlySpan<char> text, int length) =>
         Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())).AsSpan(0, length / 2));

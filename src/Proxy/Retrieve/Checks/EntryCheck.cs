@@ -17,12 +17,12 @@ public sealed class EntryCheck(PixelDescriptions pixels)
     /// <summary>False when the entry cannot be the object that its key names.</summary>
     public bool IsSound(EntryKey key, ICachedBody body)
     {
-        if (key.Format is null)
+        if (key.Representation.Format is null)
             return MediaType.IsWellFormed(body.Head.MediaType) && IsSound(new BulkDataCheck(), body);
         if (!TryParsePath(key.Path, out var path, out var frame)) return true;
         // A frame of unknown transfer syntax cannot be labelled here, so it is requested again.
         if (frame is not null && body.Head.TransferSyntax is null) return false;
-        var stored = RequestedForms.One(key.Format);
+        var stored = RequestedForms.One(key.Representation.Format);
         BodyCheck check = frame is { } number
             ? new FrameCheck(stored, number, pixels.Find(key.Backend, path))
             : new InstanceCheck(stored, path);
