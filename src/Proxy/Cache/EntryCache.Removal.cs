@@ -22,7 +22,7 @@ public sealed partial class EntryCache
             || head.TransferSyntax is not { } syntax)
             return;
         var twin = key with { Representation = stored with { TransferSyntax = syntax } };
-        if (!_memory.TryPeek(twin, out _) && !await _disk.HasAsync([new(twin)], CancellationToken.None)) return;
+        if (!_memory.TryPeek(twin, out _) && !await _next.HasAsync([new(twin)], CancellationToken.None)) return;
         Remove(twin);
     }
 }

@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using Proxy.Backends;
 using Proxy.Cache.InMemory;
-using Proxy.Cache.OnDisk;
 using Proxy.Dicom;
 using Proxy.Operations;
 
@@ -36,20 +35,23 @@ public sealed partial class EntryCache
     private const long HeldBytes = 16L << 20;
 
     private readonly MemoryTier _memory;
-    private readonly DiskTier _disk;
+    private readonly IBodyTier _next;
     private readonly TimeProvider _time;
     private readonly ILogger<EntryCache> _log;
     private readonly ConcurrentDictionary<EntryKey, InFlightBody> _inFlight = new();
     private int _removals;
 
     /// <summary>Creates the cache over its two tiers.</summary>
-    public EntryCache(MemoryTier memory, DiskTier disk, TimeProvider time, ILogger<EntryCache> log)
+    /// <param name="memory">The bodies in memory.</param>
+    /// <param name="next">The tier behind it: the disk.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="log">Logs removals that are postponed, and bugs.</param>
+    public EntryCache(MemoryTier memory, IBodyTier next, TimeProvider time, ILogger<EntryCache> log)
     {
-        (_memory, _disk, _time, _log) = (memory, disk, time, log);
+        (_memory, _next, _time, _log) = (memory, next, time, log);
         _memory.Evicted += key => Statistics.CountEvictions(key.Backend, 1);
         // A first use in memory counts on disk too; otherwise the disk evicts the entry first.
-        _memory.FirstUsed += _disk.Use;
-        _disk.Writer.Evicted += _disk.Statistics.CountEvictions;
+        _memory.FirstUsed += _next.Use;
     }
 
     /// <summary>Asks a backend and writes the answer into the in-flight body, until its end is verified.</summary>
@@ -81,7 +83,7 @@ public sealed partial class EntryCache
         List<AcceptableEntry> all = [.. wanted];
         Statistics.Count(all[0].Key.Backend, isHit: false);
         var removals = Volatile.Read(ref _removals);
-        if (_inFlight.ContainsKey(all[0].Key) || await _disk.FindAsync(all, cancellation) is not { } found) return null;
+        if (_inFlight.ContainsKey(all[0].Key) || await _next.FindAsync(all, cancellation) is not { } found) return null;
         try
         {
             await PromoteAsync(found.Key, found.Body, removals, cancellation);
@@ -103,7 +105,7 @@ public sealed partial class EntryCache
         {
             if (_memory.TryPeek(acceptable.Key, out var entry) && acceptable.IsSatisfiedBy(entry.Head)) return true;
         }
-        return await _disk.HasAsync(wanted, cancellation);
+        return await _next.HasAsync(wanted, cancellation);
     }
 
     /// <summary>
@@ -111,7 +113,7 @@ public sealed partial class EntryCache
     /// entries that do not fit into memory are stored there alone.
     /// </summary>
     public bool HasRoomForPrefetched(long bytes) =>
-        _disk.CanWrite ? _disk.HasRoomForPrefetched(bytes) : _memory.HasRoomForPrefetched(bytes);
+        _next.CanWrite ? _next.HasRoomForPrefetched(bytes) : _memory.HasRoomForPrefetched(bytes);
 
     /// <summary>Counts removals. A fetch that started before the latest one may hold removed data.</summary>
     public int RemovalCount => Volatile.Read(ref _removals);
@@ -120,7 +122,7 @@ public sealed partial class EntryCache
     public event Action<Removal>? Removed;
 
     /// <summary>True while bodies can be written to disk.</summary>
-    public bool CanWriteToDisk => _disk.CanWrite;
+    public bool CanWriteToDisk => _next.CanWrite;
 
     /// <summary>Adds a prefetched instance from an answer of many, unless anything was removed since the request.</summary>
     /// <param name="backend">The backend that answered.</param>
@@ -128,13 +130,13 @@ public sealed partial class EntryCache
     /// <param name="format">The requested format.</param>
     /// <param name="entry">The verified, complete body.</param>
     /// <param name="removals">The value of <see cref="RemovalCount"/> before the request.</param>
-    public void AddPrefetched(string backend, InstancePath path, BodyFormat format, Entry entry, int removals)
+    public async ValueTask AddPrefetchedAsync(string backend, InstancePath path, BodyFormat format, Entry entry, int removals)
     {
         if (RemovalCount != removals) return;
         var key = new EntryKey(backend, path.ToString(), format);
         var prefetched = entry with { IsPrefetched = true, Usage = new(_memory.InFlight, entry.Length) };
         _memory.AddPrefetched(key, prefetched);
-        _disk.Add(key, prefetched);
+        await _next.AddAsync(key, prefetched);
         if (RemovalCount != removals) Remove(backend, path);
     }
 
@@ -185,7 +187,7 @@ public sealed partial class EntryCache
             if (!inFlight.IsStored) return;
         }
         _memory.TryFind(key, out _);
-        _disk.Use(key);
+        _next.Use(key);
     }
 
     /// <summary>A prefetch does not mark a use.</summary>
@@ -224,7 +226,7 @@ public sealed partial class EntryCache
             _inFlight.TryRemove(new(key, inFlight));
         }
         Removed?.Invoke(removal);
-        var onDisk = _disk.RemoveAsync(removal);
+        var onDisk = _next.RemoveAsync(removal);
         // Increment after the disk removal is queued and before memory is cleared: a concurrent promotion either misses on disk or sees
         // the new count and undoes itself.
         Interlocked.Increment(ref _removals);
@@ -240,9 +242,9 @@ public sealed partial class EntryCache
     }
 
     private InFlightBody CreateInFlight(Func<EntryHead, EntryKey> keyOf, Placement placement) =>
-        _disk.CanWrite
+        _next.CanWrite
             ? new(
-                Math.Min(HeldBytes, _memory.MaxEntryBytes), head => _disk.BeginAsync(keyOf(head), head), _memory.InFlight,
+                Math.Min(HeldBytes, _memory.MaxEntryBytes), head => _next.BeginAsync(keyOf(head), head), _memory.InFlight,
                 MaxBodyBytes)
             { Placement = placement }
             : new(
@@ -254,10 +256,10 @@ public sealed partial class EntryCache
     {
         // Do not hold up the client's thread.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        using var mark = _disk.Writer.Queue.TrackFetch();
+        using var mark = _next.TrackFetch();
         try
         {
-            if (_memory.InFlight.IsExhausted && !_disk.CanWrite)
+            if (_memory.InFlight.IsExhausted && !_next.CanWrite)
             {
                 inFlight.End(new(key.Backend, BackendError.Busy, "the memory for bodies in flight is exhausted"));
                 return;
@@ -284,10 +286,10 @@ public sealed partial class EntryCache
         }
     }
 
-    private async Task StoreAsync(EntryKey key, EntryHead head, InFlightBody inFlight, (Entry? Entry, Spool? Spool) complete)
+    private async Task StoreAsync(EntryKey key, EntryHead head, InFlightBody inFlight, (Entry? Entry, ISpool? Spool) complete)
     {
         await RemoveTwinAsync(key, head);
-        var stored = Task.FromResult(true);
+        var stored = Task.CompletedTask;
         // A purge either comes first and sets IsUnwanted, or comes later and finds the stored entry.
         lock (inFlight)
         {
@@ -298,9 +300,9 @@ public sealed partial class EntryCache
                 var entry = inFlight.Placement == Placement.Prefetched ? received with { IsPrefetched = true } : received;
                 if (inFlight.Placement == Placement.MemoryAndDisk) _memory.Add(key, entry);
                 if (inFlight.Placement == Placement.Prefetched) _memory.AddPrefetched(key, entry);
-                _disk.Add(key, entry);
+                stored = _next.AddAsync(key, entry).AsTask();
             }
-            if (complete.Spool is { } spool) stored = _disk.AddAsync(spool, () => inFlight.Placement == Placement.Prefetched);
+            if (complete.Spool is { } spool) stored = _next.AddAsync(spool, () => inFlight.Placement == Placement.Prefetched);
         }
         await stored;
     }

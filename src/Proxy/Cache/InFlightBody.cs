@@ -1,5 +1,4 @@
 using Proxy.Backends;
-using Proxy.Cache.OnDisk;
 using Proxy.Wire;
 
 namespace Proxy.Cache;
@@ -20,11 +19,11 @@ namespace Proxy.Cache;
 /// </para>
 /// </remarks>
 /// <param name="maxHeldBytes">The maximum of bytes held in memory.</param>
-/// <param name="spool">Creates the file for a larger body; returns null when the disk has no room.</param>
+/// <param name="spool">Begins a larger body in the next tier; returns null when that has no room.</param>
 /// <param name="inFlight">The counter of bytes in memory; null when they are not counted.</param>
 /// <param name="maxBytes">The maximum length of a body; a larger one is refused.</param>
 public sealed partial class InFlightBody(
-    long maxHeldBytes, Func<EntryHead, Task<Spool?>>? spool = null, InFlightBytes? inFlight = null, long maxBytes = long.MaxValue)
+    long maxHeldBytes, Func<EntryHead, Task<ISpool?>>? spool = null, InFlightBytes? inFlight = null, long maxBytes = long.MaxValue)
 {
     private const int FirstPieceBytes = 64 * 1024;
     private const int LastPieceBytes = 256;
@@ -38,7 +37,7 @@ public sealed partial class InFlightBody(
     private readonly CancellationTokenSource _stop = new();
     private EntryHead? _receivedHead;
     private TaskCompletionSource? _changed;
-    private Spool? _spool;
+    private ISpool? _spool;
     private long _written;
     private long _spooled;
     private bool _isDone;
@@ -138,7 +137,7 @@ public sealed partial class InFlightBody(
 
     /// <summary>Ends a verified, complete body.</summary>
     /// <returns>The entry or the file to cache; neither when the body was too large for both.</returns>
-    public async ValueTask<(Entry? Entry, Spool? Spool)> CompleteAsync(EntryHead head, DateTimeOffset now)
+    public async ValueTask<(Entry? Entry, ISpool? Spool)> CompleteAsync(EntryHead head, DateTimeOffset now)
     {
         Open();
         lock (_lock)

@@ -44,7 +44,7 @@ public sealed class WholeSeries(IArchive archive, EntryCache cache, TimeProvider
                 var entry = read with { Head = read.Head with { TransferSyntax = identity.TransferSyntaxUid.ToString() } };
                 using var body = new MemoryBody(entry);
                 if (Part10Reader.FindFrames(entry.Length, body.ReadAt, out _) is not { } frames) continue;
-                cache.AddPrefetched(backend.Name, new(path.Study, path.Series, frames.SopInstanceUid), Format, entry, removals);
+                await cache.AddPrefetchedAsync(backend.Name, new(path.Study, path.Series, frames.SopInstanceUid), Format, entry, removals);
                 received(frames.SopInstanceUid, entry.Length);
                 count++;
             }

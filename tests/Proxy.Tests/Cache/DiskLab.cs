@@ -74,10 +74,11 @@ public sealed class DiskLab : IAsyncDisposable
 
     public string GetPath(params ReadOnlySpan<string> parts) => System.IO.Path.Join([Path, .. parts]);
 
-    public void Add(EntryKey key, int length) => Tier.Add(key, GetEntry(key, length));
+    public void Add(EntryKey key, int length) => _ = Tier.AddAsync(key, GetEntry(key, length)).AsTask();
 
     /// <summary>Adds a prefetched entry.</summary>
-    public void AddPrefetched(EntryKey key, int length) => Tier.Add(key, GetEntry(key, length) with { IsPrefetched = true });
+    public void AddPrefetched(EntryKey key, int length) =>
+        _ = Tier.AddAsync(key, GetEntry(key, length) with { IsPrefetched = true }).AsTask();
 
     /// <summary>Reads an entry, or null.</summary>
     public async Task<byte[]?> ReadAsync(EntryKey key)

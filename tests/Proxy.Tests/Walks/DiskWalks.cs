@@ -288,7 +288,7 @@ public sealed class DiskWalks : IDisposable
             foreach (var key in keys)
             {
                 var head = new EntryHead(key.Representation.Format!.MediaType, HeldSeries.StoredTransferSyntax, page.Length);
-                tier.Add(key, new Entry(head, [page], page.Length, DateTimeOffset.UnixEpoch));
+                await tier.AddAsync(key, new Entry(head, [page], page.Length, DateTimeOffset.UnixEpoch));
             }
             await Until.TrueAsync(() => Files.Count() == 2);
         }

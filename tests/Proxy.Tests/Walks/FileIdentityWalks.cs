@@ -85,7 +85,8 @@ public sealed class FileIdentityWalks : IDisposable
         {
             await first.GetAsync(Instance + "/metadata");
             var head = new EntryHead(BodyFormat.Dicom, Part10File.Explicit, file.Length);
-            first.Services.GetRequiredService<DiskTier>().Add(key, new Entry(head, [file], file.Length, DateTimeOffset.UnixEpoch));
+            var entry = new Entry(head, [file], file.Length, DateTimeOffset.UnixEpoch);
+            await first.Services.GetRequiredService<DiskTier>().AddAsync(key, entry);
             await Until.TrueAsync(() => Files.Count() == 1);
         }
 

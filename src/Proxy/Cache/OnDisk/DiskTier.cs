@@ -7,7 +7,7 @@ using Proxy.Operations;
 
 namespace Proxy.Cache.OnDisk;
 
-/// <summary>The entries on disk: found by the hash of their key, verified before their first byte is sent.</summary>
+/// <summary>The tier on the disk of this process: its entries are found by the hash of their key and verified before their first byte is sent.</summary>
 /// <remarks>
 /// Lookups need no index: the file exists or not. An invalid file is deleted, counted, and a miss.
 /// </remarks>
@@ -20,7 +20,7 @@ namespace Proxy.Cache.OnDisk;
 /// <param name="log">Logs damaged entries.</param>
 public sealed class DiskTier(
     CacheFolder folder, DiskWriter writer, Func<string, string?> identityOf, InFlightBytes inFlight, TimeProvider time, Counters counters,
-    ILogger<DiskTier> log)
+    ILogger<DiskTier> log) : IBodyTier
 {
     /// <summary>A file up to this size is read and verified at once; a larger one is read while it is sent.</summary>
     private const int ReadAtOnceBytes = 1024 * 1024;
@@ -50,7 +50,7 @@ public sealed class DiskTier(
     /// </summary>
     public BodySoundness? IsSound { get; init; }
 
-    /// <summary>True when the folder can be written to.</summary>
+    /// <inheritdoc/>
     public bool CanWrite => folder.State.CanWrite;
 
     /// <summary>The state of the cache folder.</summary>
@@ -62,12 +62,10 @@ public sealed class DiskTier(
     /// <summary>The number of invalid files found so far.</summary>
     public long Damaged => Interlocked.Read(ref _damaged);
 
-    /// <summary>Disk lookups, by backend.</summary>
-    public CacheStatistics Statistics { get; } = new();
+    /// <inheritdoc/>
+    public CacheStatistics Statistics { get; } = CountEvictions(writer);
 
-    /// <summary>Finds and opens the first acceptable entry.</summary>
-    /// <param name="wanted">Entries of one backend.</param>
-    /// <param name="cancellation">Cancelled when the client disconnects.</param>
+    /// <inheritdoc/>
     public async ValueTask<(EntryKey Key, ICachedBody Body)?> FindAsync(
         IReadOnlyList<AcceptableEntry> wanted, CancellationToken cancellation)
     {
@@ -91,9 +89,8 @@ public sealed class DiskTier(
         return found is null ? null : (found.Key, found.Body);
     }
 
-    /// <summary>True when one of these is on disk, judged by its head. Neither counts, marks a use nor verifies the body.</summary>
-    /// <param name="wanted">Entries of one backend.</param>
-    /// <param name="cancellation">Cancelled when the caller gives up.</param>
+    /// <inheritdoc/>
+    /// <remarks>Judges by the head of an entry, and verifies no body.</remarks>
     public async ValueTask<bool> HasAsync(IReadOnlyList<AcceptableEntry> wanted, CancellationToken cancellation)
     {
         if (!folder.State.CanRead || identityOf(wanted[0].Key.Backend) is not { } identity) return false;
@@ -105,36 +102,36 @@ public sealed class DiskTier(
             && await folder.RunAsync(() => candidates.Find(Exists) is { Key: not null } ? Present : null, cancellation) is not null;
     }
 
-    /// <summary>Marks an entry as used after a hit in memory.</summary>
+    /// <inheritdoc/>
     public void Use(EntryKey key)
     {
         if (identityOf(key.Backend) is { } identity) writer.Use(key with { Backend = identity });
     }
 
-    /// <summary>
-    /// True when this number of bytes can be prefetched without evicting recently used series.
-    /// </summary>
+    /// <inheritdoc/>
     public bool HasRoomForPrefetched(long bytes) => folder.State.CanWrite && writer.HasRoomForPrefetched(bytes);
 
-    /// <summary>Queues a complete body for writing.</summary>
-    public void Add(EntryKey key, Entry entry)
+    /// <inheritdoc/>
+    /// <remarks>Queues the body: its client does not wait for the disk.</remarks>
+    public ValueTask AddAsync(EntryKey key, Entry entry)
     {
         if (identityOf(key.Backend) is { } identity) writer.Add(key with { Backend = identity }, entry);
+        return ValueTask.CompletedTask;
     }
 
-    /// <summary>Creates the file for a body too large for memory; null when it cannot be stored.</summary>
-    public Task<Spool?> BeginAsync(EntryKey key, EntryHead head) =>
+    /// <inheritdoc/>
+    public async Task<ISpool?> BeginAsync(EntryKey key, EntryHead head) =>
         identityOf(key.Backend) is { } identity && !(head.Length > writer.MaxBytes / 4)
-            ? Spool.BeginAsync(folder, writer, key with { Backend = identity }, head)
-            : Task.FromResult<Spool?>(null);
+            ? await Spool.BeginAsync(folder, writer, key with { Backend = identity }, head)
+            : null;
 
-    /// <summary>Stores a complete spooled body.</summary>
-    /// <param name="spool">The body.</param>
-    /// <param name="isPrefetched">True when it was prefetched and no client has asked for it by now.</param>
-    public Task<bool> AddAsync(Spool spool, Func<bool> isPrefetched) => writer.Queue.AddAsync(spool, isPrefetched);
+    /// <inheritdoc/>
+    public Task<bool> AddAsync(ISpool spool, Func<bool> isPrefetched) => writer.Queue.AddAsync((Spool)spool, isPrefetched);
 
-    /// <summary>Removes entries; they are not found from this call on.</summary>
-    /// <returns>True once no trace is left on disk; false when the disk cannot be changed now.</returns>
+    /// <inheritdoc/>
+    public IDisposable TrackFetch() => writer.Queue.TrackFetch();
+
+    /// <inheritdoc/>
     public Task<bool> RemoveAsync(Removal removal)
     {
         if (!folder.IsConfigured) return Task.FromResult(true);
@@ -160,6 +157,13 @@ public sealed class DiskTier(
 
     /// <summary>The time of the last write to a file.</summary>
     private sealed record Written(DateTime At);
+
+    private static CacheStatistics CountEvictions(DiskWriter writer)
+    {
+        var statistics = new CacheStatistics();
+        writer.Evicted += statistics.CountEvictions;
+        return statistics;
+    }
 
     private Found? OpenFirst(List<(AcceptableEntry Wanted, EntryKey Stored)> candidates)
     {

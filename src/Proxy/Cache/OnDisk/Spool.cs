@@ -9,7 +9,7 @@ namespace Proxy.Cache.OnDisk;
 /// The head is written last, when length and hash are known, into space reserved at the start of the file. Disk space is reserved before
 /// each write, so spooled bytes never exceed the budget.
 /// </remarks>
-public sealed class Spool : IDisposable
+public sealed class Spool : ISpool
 {
     private static readonly object Done = new();
 
