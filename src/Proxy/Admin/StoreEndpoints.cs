@@ -40,7 +40,7 @@ internal static class StoreEndpoints
             if (!ImageId.TryParse(imageId, out var id))
                 return Problems.BadParameter(
                     "imageId", "an image id: wadors:, wadouri: or dicomweb: followed by the address of a frame");
-            await store.LoadAsync(id.Instance.Study, context.RequestAborted);
+            using var lease = await store.LeaseAsync(id.Instance.Study, context.RequestAborted);
             return Answer(context, tokens, View(context, store, backends).FindInstance(id.Instance));
         });
     }

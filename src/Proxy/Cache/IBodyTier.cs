@@ -45,7 +45,9 @@ public interface IBodyTier
     /// <returns>True once no trace of them is left; false when the tier cannot be changed now.</returns>
     public Task<bool> RemoveAsync(Removal removal);
 
-    /// <summary>Counts a running fetch until the returned handle is disposed: clients wait for it, so other work of the tier may wait.</summary>
+    /// <summary>
+    /// Counts a running fetch until the returned handle is disposed: clients wait for it, so other work of the tier may wait.
+    /// </summary>
     public IDisposable TrackFetch();
 }
 

@@ -36,6 +36,8 @@ public sealed class SeriesListReader(
     private async Task<SearchAnswer> AskOnceAsync(
         BackendOptions backend, Uid study, ReadPurpose purpose, CancellationToken cancellation)
     {
+        // The caller may leave before the answer comes.
+        using var lease = await store.LeaseAsync(study, cancellation);
         // Another request may have completed since the first look-up.
         if (purpose != ReadPurpose.Reload && store.GetStudy(study)?.GetList(backend.Name) is { } known && timing.IsKnown(known))
             return new(backend, [], known.ListedAt!.Value);

@@ -36,7 +36,7 @@ public sealed class SeriesLocator(
     /// <param name="cancellation">Cancels the requests.</param>
     public async Task<StudyHolders> LocateAsync(Access access, Uid study, ReadPurpose purpose, CancellationToken cancellation)
     {
-        await store.LoadAsync(study, cancellation);
+        using var lease = await store.LeaseAsync(study, cancellation);
         var asking = AskUnknown(access, study, purpose, cancellation);
         await Task.WhenAll(asking.Values);
         return GetAnswered(study, asking);
@@ -49,7 +49,7 @@ public sealed class SeriesLocator(
     /// <inheritdoc cref="LocateAsync"/>
     public async Task<StudyHolders> LocateEarlyAsync(Access access, Uid study, ReadPurpose purpose, CancellationToken cancellation)
     {
-        await store.LoadAsync(study, cancellation);
+        using var lease = await store.LeaseAsync(study, cancellation);
         var asking = AskUnknown(access, study, purpose, cancellation);
         await WaitBrieflyAsync(access, study, asking.Values, cancellation);
         return GetAnswered(study, asking);
@@ -61,7 +61,7 @@ public sealed class SeriesLocator(
     /// </summary>
     public async Task<Study?> RevalidateAsync(Access access, Uid study, CancellationToken cancellation)
     {
-        await store.LoadAsync(study, cancellation);
+        using var lease = await store.LeaseAsync(study, cancellation);
         var known = store.GetStudy(study);
         if (known is null || access.Backends.All(b => timing.IsConfirmed(known.GetList(b.Name)))) return known;
         var key = (access.Name, study);

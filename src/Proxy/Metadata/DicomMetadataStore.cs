@@ -44,11 +44,11 @@ public sealed class DicomMetadataStore(
     public void Resize(long bytes, long diskBytes = long.MaxValue) => _studies.Resize(bytes, diskBytes);
 
     /// <summary>
-    /// Loads a study from the file into memory without blocking a thread. Await it before using the methods below for that study, so that
-    /// they find it in memory. Completes at once when it is in memory. Gives up after <see cref="Disk.CacheFolder.Timeout"/> when the
-    /// disk does not answer: the study is then unknown.
+    /// Loads a study from the file into memory without blocking a thread, and keeps it there until the lease is disposed. Await it before
+    /// using the methods below for that study, so that they need not read the disk. Completes at once when it is in memory. Gives up
+    /// after <see cref="Disk.CacheFolder.Timeout"/> when the disk does not answer: the study is then unknown.
     /// </summary>
-    public ValueTask LoadAsync(Uid study, CancellationToken cancellation) => _studies.LoadAsync(study, cancellation);
+    public ValueTask<StudyLease> LeaseAsync(Uid study, CancellationToken cancellation) => _studies.LeaseAsync(study, cancellation);
 
     /// <summary>Requests a flush on another thread when memory is full; set by <see cref="StoreWriter"/>.</summary>
     internal Action? Full

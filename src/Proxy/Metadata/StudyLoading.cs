@@ -2,22 +2,24 @@ using Proxy.Dicom;
 
 namespace Proxy.Metadata;
 
-/// <summary>Loads the study of a request into memory before its endpoint runs, so that no endpoint reads the disk.</summary>
+/// <summary>Leases the study of a request before its endpoint runs, so that no endpoint reads it from disk.</summary>
 internal static class StudyLoading
 {
-    /// <summary>An endpoint filter that awaits the load of the study in the route.</summary>
+    /// <summary>
+    /// An endpoint filter that awaits the load of the study in the route, and keeps it in memory until the endpoint ends.
+    /// </summary>
     public static ValueTask<object?> FilterAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
         var http = context.HttpContext;
-        if (!Uid.TryParse(http.Request.RouteValues["study"] as string, out var study)) return next(context);
-        var loading = http.RequestServices.GetRequiredService<DicomMetadataStore>().LoadAsync(study, http.RequestAborted);
-        return loading.IsCompletedSuccessfully ? next(context) : AfterAsync(loading, context, next);
+        return Uid.TryParse(http.Request.RouteValues["study"] as string, out var study)
+            ? AnswerAsync(http.RequestServices.GetRequiredService<DicomMetadataStore>(), study, context, next)
+            : next(context);
     }
 
-    private static async ValueTask<object?> AfterAsync(
-        ValueTask loading, EndpointFilterInvocationContext context, EndpointFilterDelegate next)
+    private static async ValueTask<object?> AnswerAsync(
+        DicomMetadataStore store, Uid study, EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
-        await loading;
+        using var lease = await store.LeaseAsync(study, context.HttpContext.RequestAborted);
         return await next(context);
     }
 }

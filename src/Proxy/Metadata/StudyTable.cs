@@ -9,10 +9,10 @@ namespace Proxy.Metadata;
 /// Writers to one study wait for each other; readers wait for no writer. Over <paramref name="maxBytes"/> the least recently used studies
 /// are evicted; the next access reads them back from the file.
 /// <code>
-/// 0 LoadAsync      reads a study from the file without blocking a thread: the next steps find it in memory
-/// 1 Find, Update   if it is not in memory after all (evicted since): read it here; admit it unless it was evicted meanwhile
+/// 0 LeaseAsync     reads a study from the file without blocking a thread, and keeps it in memory for the next steps
+/// 1 Find, Update   without a lease it may have been evicted: read it here; admit it unless it was evicted meanwhile
 /// 2 Flush          writes changes to the file, about once a second
-/// 3 Evict          removes written studies from memory; unwritten ones only when they cannot be written
+/// 3 Evict          removes written studies without a lease from memory; unwritten ones only when they cannot be written
 /// </code>
 /// </remarks>
 /// <param name="maxBytes">The memory budget, in bytes.</param>
@@ -20,6 +20,7 @@ namespace Proxy.Metadata;
 internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
 {
     private readonly ConcurrentDictionary<Uid, Entry> _studies = new();
+    private readonly StudyLeases _leases = new();
     private readonly Lock _evicting = new();
     /// <summary>Counts evictions by hash of the study: a study read before its eviction must not be admitted after it.</summary>
     private readonly long[] _evictions = new long[256];
@@ -44,7 +45,7 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
         /// <summary>The size counted in the budget.</summary>
         public long Bytes;
         /// <summary>True once it was removed from memory.</summary>
-        public bool IsEvicted;
+        public volatile bool IsEvicted;
     }
 
     /// <summary>The size of the studies in memory, in bytes.</summary>
@@ -74,16 +75,54 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
     public Action<Study, Study> Changed { private get; init; } = static (_, _) => { };
 
     // 0
-    /// <summary>Loads a study from the file into memory. Completes at once when it is there already, or nowhere.</summary>
-    public ValueTask LoadAsync(Uid uid, CancellationToken cancellation) =>
-        file is null || _studies.ContainsKey(uid) || !file.MayHave(uid) ? default : new(LoadFromAsync(file, uid, cancellation));
+    /// <summary>
+    /// Loads a study and keeps it in memory until the lease is disposed. Completes at once when it is there already, or nowhere.
+    /// </summary>
+    public ValueTask<StudyLease> LeaseAsync(Uid uid, CancellationToken cancellation)
+    {
+        if (file is null) return default;
+        // The lease comes first: an eviction either sees it, or is seen below.
+        var lease = _leases.Add(uid);
+        return IsInMemory(uid) || !file.MayHave(uid) ? new(lease) : new(LeaseFromAsync(file, uid, lease, cancellation));
+    }
 
-    private async Task LoadFromAsync(StudyFile from, Uid uid, CancellationToken cancellation)
+    private async Task<StudyLease> LeaseFromAsync(StudyFile from, Uid uid, StudyLease lease, CancellationToken cancellation)
+    {
+        try
+        {
+            // An eviction of another study with the same count makes a load start over.
+            while (!IsInMemory(uid) && from.MayHave(uid) && await LoadFromAsync(from, uid, cancellation))
+            {
+            }
+            return lease;
+        }
+        catch
+        {
+            lease.Dispose();
+            throw;
+        }
+    }
+
+    private bool IsInMemory(Uid uid)
+    {
+        while (_studies.TryGetValue(uid, out var entry))
+        {
+            if (!entry.IsEvicted) return true;
+            Wait(entry);
+        }
+        return false;
+    }
+
+    /// <summary>Reads a study from the file and admits it, unless another study with the same count was evicted meanwhile.</summary>
+    /// <returns>False when the file does not have the study.</returns>
+    private async Task<bool> LoadFromAsync(StudyFile from, Uid uid, CancellationToken cancellation)
     {
         var evictions = Interlocked.Read(ref GetEvictions(uid));
         var generation = from.Generation;
         var found = await from.FindAsync(uid, cancellation);
-        if (found.Study is not null) TryAdmit(uid, static study => study, evictions, generation, found, out _);
+        if (found.Study is null) return false;
+        TryAdmit(uid, static study => study, evictions, generation, found, out _);
+        return true;
     }
 
     /// <summary>The current version of a study, marked as used; null when it is unknown.</summary>
@@ -205,7 +244,7 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
         var evictions = Interlocked.Read(ref GetEvictions(uid));
         var generation = file?.Generation ?? 0;
         var isWhole = true;
-        var stored = file?.MayHave(uid) == true ? file.Find(uid, out isWhole) : null;
+        var stored = file?.MayHave(uid) == true ? file.FindBlocking(uid, out isWhole) : null;
         return TryAdmit(uid, change, evictions, generation, new(stored, isWhole), out swapped);
     }
 
@@ -289,13 +328,22 @@ internal sealed class StudyTable(long maxBytes, StudyFile? file = null)
             if (Bytes <= MaxBytes / 10 * 9) break;
             lock (entry)
             {
-                if (!entry.IsEvicted && entry.Study is not null && (file?.CanWrite != true || IsWritten(entry))) Remove(uid, entry);
+                if (!entry.IsEvicted && entry.Study is not null && (file?.CanWrite != true || IsWritten(entry))) TryEvict(uid, entry);
             }
         }
         return Bytes <= MaxBytes;
     }
 
     private bool IsWritten(Entry entry) => ReferenceEquals(entry.Study, entry.Written) && entry.WrittenTo == file!.Generation;
+
+    /// <summary>Removes a study unless it has a lease. Call under the lock of the entry.</summary>
+    private void TryEvict(Uid uid, Entry entry)
+    {
+        entry.IsEvicted = true;
+        Interlocked.MemoryBarrier();
+        if (_leases.Has(uid)) entry.IsEvicted = false;
+        else Remove(uid, entry);
+    }
 
     /// <summary>Call under the lock of the entry.</summary>
     private void Remove(Uid uid, Entry entry)

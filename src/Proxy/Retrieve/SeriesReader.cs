@@ -157,6 +157,8 @@ public sealed class SeriesReader(
     private async Task<BackendAnswer<PackedInstances>> AskOnceAsync(
         BackendOptions backend, SeriesPath path, Series known, ReadPurpose purpose, CancellationToken cancellation)
     {
+        // The caller may leave before the answer comes.
+        using var lease = await store.LeaseAsync(path.Study, cancellation);
         var now = store.GetStudy(path.Study)?.GetList(backend.Name).FindSeries(path.Series);
         // Another request may have completed since the first look-up.
         if (purpose != ReadPurpose.Reload && now is not null && IsFresh(now)) return new(now.Metadata!);

@@ -63,7 +63,8 @@ public sealed class FederatedSearch(
         using var deadline = new CancellationTokenSource(left, time);
         IReadOnlyList<string> silent = [];
         if (query.MatchesParts) (page, silent) = await AddOtherPartsAsync(access, query, result, page, bypassCache, left, cancellation);
-        foreach (var row in page) await store.LoadAsync(row.Uid, cancellation);
+        using var leases = new LeasedStudies(store);
+        foreach (var row in page) await leases.AddAsync(row.Uid, cancellation);
         NoteListed(access, query, result, page);
         ReportConflicts(page);
         (page, var lacking) = await counts.CountAsync(access, page, deadline.Token, cancellation);
@@ -101,7 +102,7 @@ public sealed class FederatedSearch(
     {
         var key = new ResultKey(access.Name, string.Join(',', access.Backends.Select(b => b.Name)), query.CanonicalText, depth);
         if (!bypassCache && _cachedResults.TryFind(key, out var cached)) return cached with { Status = CacheStatus.Hit };
-        if (query.OnlyStudy is { } uid) await store.LoadAsync(uid, cancellation);
+        using var lease = query.OnlyStudy is { } uid ? await store.LeaseAsync(uid, cancellation) : default;
         if (!bypassCache)
         {
             if (FindStudy(access, query) is { } found) return found;
@@ -145,6 +146,8 @@ public sealed class FederatedSearch(
     private async Task<SearchResult> AskAllAsync(
         Access access, SearchQuery query, ResultKey key, bool bypassCache, CancellationToken cancellation)
     {
+        // The client may leave before the answers come.
+        using var lease = query.OnlyStudy is { } only ? await store.LeaseAsync(only, cancellation) : default;
         // Another request may have completed since the first look-up.
         if (!bypassCache && _cachedResults.TryFind(key, out var cached)) return cached with { Status = CacheStatus.Hit };
 
@@ -190,9 +193,11 @@ public sealed class FederatedSearch(
         if (answer.LeftOut > 0) log.RowsOmitted(backend.Name, answer.LeftOut);
         if (answer.AttributesLeftOut > 0) log.AttributesOmitted(backend.Name, answer.AttributesLeftOut);
         if (answer.IsCut) answer = answer with { Rows = [.. answer.Rows.Where(row => row.Position < key.Depth)] };
+        using var leases = new LeasedStudies(store);
+        if (query.OnlyStudy is { } only) await leases.AddAsync(only, cancellation);
         if (query.Level != SearchLevel.Studies)
         {
-            foreach (var study in answer.Rows.Select(row => row.Study).Distinct()) await store.LoadAsync(study, cancellation);
+            foreach (var study in answer.Rows.Select(row => row.Study).Distinct()) await leases.AddAsync(study, cancellation);
         }
         File(query, answer);
         if (StoredInstances.IsWanted(query, answer)) answer = await instances.AnswerAsync(backend, query, answer, cancellation);

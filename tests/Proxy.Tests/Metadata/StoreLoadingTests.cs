@@ -58,7 +58,7 @@ public sealed class StoreLoadingTests : IDisposable
         using var cancelled = new CancellationTokenSource();
         var store = StartBehind(gate);
         var one = LoadAsync(store, 1);
-        var two = store.LoadAsync(StudyUid(2), cancelled.Token).AsTask();
+        var two = store.LeaseAsync(StudyUid(2), cancelled.Token).AsTask();
 
         await cancelled.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => two);
@@ -66,6 +66,48 @@ public sealed class StoreLoadingTests : IDisposable
         gate.Set();
         await one;
         Assert.NotNull(store.GetStudy(StudyUid(1)));
+    }
+
+    [Fact]
+    public async Task KeepsALeasedStudyInMemory_UntilTheLastLeaseEnds()
+    {
+        var store = _folder.Start(maxBytes: 4_000);
+        for (var i = 1; i <= 30; i++) Add(store, i);
+        Assert.True(store.Flush());
+        store.Shrink();
+        var reads = _folder.File.BlockingReads;
+        var first = await store.LeaseAsync(StudyUid(1), TestContext.Current.CancellationToken);
+        var second = await store.LeaseAsync(StudyUid(1), TestContext.Current.CancellationToken);
+        for (var i = 2; i <= 30; i++)
+        {
+            using var other = await store.LeaseAsync(StudyUid(i), TestContext.Current.CancellationToken);
+            Assert.NotNull(store.GetStudy(StudyUid(i)));
+        }
+        first.Dispose();
+        store.Shrink();
+        Assert.NotNull(store.GetStudy(StudyUid(1)));
+        Assert.Equal(reads, _folder.File.BlockingReads);
+
+        second.Dispose();
+        store.Resize(0);
+        Assert.NotNull(store.GetStudy(StudyUid(1)));
+        Assert.Equal(reads + 1, _folder.File.BlockingReads);
+    }
+
+    [Fact]
+    public async Task FindsEveryLeasedStudyInMemory_WhileOthersAreEvicted()
+    {
+        var store = _folder.Start(maxBytes: 4_000);
+        for (var i = 1; i <= 30; i++) Add(store, i);
+        Assert.True(store.Flush());
+        store.Shrink();
+        var reads = _folder.File.BlockingReads;
+        await Parallel.ForAsync(0, 300, TestContext.Current.CancellationToken, async (i, stopped) =>
+        {
+            using var lease = await store.LeaseAsync(StudyUid(i % 30 + 1), stopped);
+            Assert.NotNull(store.GetStudy(StudyUid(i % 30 + 1)));
+        });
+        Assert.Equal(reads, _folder.File.BlockingReads);
     }
 
     [Fact]
@@ -147,7 +189,7 @@ public sealed class StoreLoadingTests : IDisposable
     }
 
     private static Task LoadAsync(DicomMetadataStore store, int i) =>
-        store.LoadAsync(StudyUid(i), TestContext.Current.CancellationToken).AsTask();
+        store.LeaseAsync(StudyUid(i), TestContext.Current.CancellationToken).AsTask();
 
     private static Uid StudyUid(int i) => Uid.Parse($"1.2.{i}");
 

@@ -7,7 +7,9 @@ using Proxy.Operations;
 
 namespace Proxy.Cache.OnDisk;
 
-/// <summary>The tier on the disk of this process: its entries are found by the hash of their key and verified before their first byte is sent.</summary>
+/// <summary>
+/// The tier on the disk of this process: its entries are found by the hash of their key and verified before their first byte is sent.
+/// </summary>
 /// <remarks>
 /// Lookups need no index: the file exists or not. An invalid file is deleted, counted, and a miss.
 /// </remarks>

@@ -43,8 +43,8 @@ internal sealed class PersistentStudyTable
     /// <summary>The number of studies in memory and on disk.</summary>
     public int Count => _table.Count;
 
-    /// <summary>Loads a study from the file into memory without blocking a thread.</summary>
-    public ValueTask LoadAsync(Uid uid, CancellationToken cancellation) => _table.LoadAsync(uid, cancellation);
+    /// <inheritdoc cref="StudyTable.LeaseAsync"/>
+    public ValueTask<StudyLease> LeaseAsync(Uid uid, CancellationToken cancellation) => _table.LeaseAsync(uid, cancellation);
 
     /// <summary>The number of studies in memory that each backend holds.</summary>
     public IReadOnlyDictionary<string, int> CountByBackend()

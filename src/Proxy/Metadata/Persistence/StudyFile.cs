@@ -40,6 +40,7 @@ public sealed class StudyFile(
 
     /// <summary>The file has one connection for reading: wait for it without blocking a thread.</summary>
     private readonly SemaphoreSlim _reading = new(1);
+    private long _blockingReads;
 
     /// <summary>The bytes of a study, read under the file's lock and decoded without it.</summary>
     private sealed record Raw(byte[] Head, Dictionary<PackedKey, (byte[] Rented, int Length)> Packed, Dictionary<int, string> Identities);
@@ -93,6 +94,18 @@ public sealed class StudyFile(
         {
             _reading.Release();
         }
+    }
+
+    /// <summary>
+    /// The number of studies that were read while the thread of a caller waited. No request causes one: it leases its studies first.
+    /// </summary>
+    public long BlockingReads => Interlocked.Read(ref _blockingReads);
+
+    /// <summary><see cref="Find"/> for a caller without a lease, counted in <see cref="BlockingReads"/>.</summary>
+    internal Study? FindBlocking(Uid uid, out bool isWhole)
+    {
+        Interlocked.Increment(ref _blockingReads);
+        return Find(uid, out isWhole);
     }
 
     /// <summary>The highest sequence number of a use in the file.</summary>

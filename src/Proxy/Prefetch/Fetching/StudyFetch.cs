@@ -36,7 +36,7 @@ public sealed class StudyFetch(
     {
         var root = job.Job.Root;
         var access = root.Length == 0 ? backends.AsOne : new Access(root, backends.Find(root) is { } only ? [only] : []);
-        await store.LoadAsync(study, cancellation);
+        using var lease = await store.LeaseAsync(study, cancellation);
         // 1
         var failures = await LocateAsync(job, access, study, cancellation);
         var known = store.GetStudy(study);

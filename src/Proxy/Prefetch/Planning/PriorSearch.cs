@@ -16,6 +16,7 @@ public sealed class PriorSearch(PrefetchSearch search, DicomMetadataStore store)
     /// <param name="cancellation">Cancels the search.</param>
     public async Task<ImmutableArray<Uid>> FindAsync(Access access, Uid study, int max, CancellationToken cancellation)
     {
+        using var lease = await store.LeaseAsync(study, cancellation);
         var open = GetFacts(store.GetStudy(study), access);
         // The study was opened by its URL without a search, so its row is not in the store.
         if (open.Count == 0) open = GetFacts(await search.FindStudyAsync(access, study, PrefetchPriority.Priors, cancellation));
