@@ -20,35 +20,6 @@ public readonly record struct FetchTarget(Uid Study, Uid? Series = null)
         var study = parts is ["studies", var s, ..] && Uid.TryParse(s, out var uid) ? uid : default;
         return parts is [_, _, "series", var e, ..] && Uid.TryParse(e, out var series) ? new(study, series) : new(study);
     }
-
-    /// <summary>Finds the target of a request; null for a search without a study in its path.</summary>
-    /// <param name="pathAndQuery">Relative to the DICOMweb root, such as <c>studies/1.2/series/1.2.3/metadata</c>.</param>
-    public static FetchTarget? Parse(string pathAndQuery)
-    {
-        var parts = pathAndQuery.Split('?')[0].Split('/');
-        if (parts is not ["studies", var s, ..] || !Uid.TryParse(s, out var study)) return null;
-        var isOfPixels = parts is not [.., "metadata"] and not [.., "instances"];
-        return isOfPixels && parts is [_, _, "series", var e, ..] && Uid.TryParse(e, out var series) ? new(study, series) : new(study);
-    }
-}
-
-/// <summary>The priority of a prefetch, highest first.</summary>
-public enum PrefetchPriority
-{
-    /// <summary>The rest of an open study.</summary>
-    ReadAhead,
-
-    /// <summary>Requested through the API, to be viewed soon.</summary>
-    Asked,
-
-    /// <summary>The next studies of the work list.</summary>
-    Next,
-
-    /// <summary>Prior studies of the same patient.</summary>
-    Priors,
-
-    /// <summary>When the backend is otherwise idle.</summary>
-    Idle,
 }
 
 /// <summary>Schedules prefetching behind client requests: a backend is prefetched from only while no client waits for it.</summary>
@@ -59,7 +30,7 @@ public enum PrefetchPriority
 ///                          for 15 s after a client: one prefetch at a time, with a pause after each
 /// </code>
 /// A prefetch that a client has joined continues as the client's fetch; only the prefetcher stops waiting for it. Read-ahead
-/// of the series that a client waits for runs in parallel. A search cancels every prefetch except read-ahead.
+/// of the series that a client waits for runs in parallel. A search cancels every prefetch except those that run beside clients.
 /// </remarks>
 public sealed class BackendScheduler(BackendStates states, TimeProvider time)
 {
@@ -101,13 +72,13 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
     /// <summary>Waits for a slot to prefetch from the backend.</summary>
     /// <param name="backend">The backend's name.</param>
     /// <param name="target">The target of the fetch.</param>
-    /// <param name="priority">A higher priority goes first.</param>
+    /// <param name="priority">The priority.</param>
     /// <param name="order">Within a priority, the lower number goes first.</param>
     /// <param name="maxRunning">The most prefetches that run on the backend at once.</param>
     /// <param name="waitCancellation">Ends the wait; a granted slot is not affected.</param>
     /// <param name="cancellation">Ends the wait and cancels a granted slot.</param>
     public Task<FetchSlot> AcquireAsync(
-        string backend, FetchTarget target, PrefetchPriority priority, long order, int maxRunning, CancellationToken waitCancellation,
+        string backend, FetchTarget target, FetchPriority priority, long order, int maxRunning, CancellationToken waitCancellation,
         CancellationToken cancellation) =>
         GetQueue(backend).AcquireAsync(target, priority, order, maxRunning, waitCancellation, cancellation);
 
@@ -126,7 +97,7 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
         private readonly CancellationTokenRegistration _cancellation;
         private readonly Action<FetchSlot> _ended;
 
-        internal FetchSlot(FetchTarget target, PrefetchPriority priority, Action<FetchSlot> ended, CancellationToken cancellation)
+        internal FetchSlot(FetchTarget target, FetchPriority priority, Action<FetchSlot> ended, CancellationToken cancellation)
         {
             (Target, Priority, _ended) = (target, priority, ended);
             _cancellation = cancellation.UnsafeRegister(static slot => ((FetchSlot)slot!).Cancel(), this);
@@ -137,7 +108,7 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
 
         internal FetchTarget Target { get; }
 
-        internal PrefetchPriority Priority { get; }
+        internal FetchPriority Priority { get; }
 
         internal long StartedAt { get; init; }
 
@@ -158,7 +129,7 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
         private readonly Lock _lock = new();
         private readonly List<ForegroundRequest> _clients = [];
         private readonly List<FetchSlot> _running = [];
-        private readonly PriorityQueue<PendingFetch, (PrefetchPriority, long, long)> _pending = new();
+        private readonly PriorityQueue<PendingFetch, (int, long, long)> _pending = new();
         private long _enqueued;
         private long? _lastClientAt;
         private long _pausedAt;
@@ -176,7 +147,7 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
         }
 
         private sealed record PendingFetch(
-            FetchTarget Target, PrefetchPriority Priority, int MaxRunning, TaskCompletionSource<FetchSlot> Granted,
+            FetchTarget Target, FetchPriority Priority, int MaxRunning, TaskCompletionSource<FetchSlot> Granted,
             CancellationToken Cancellation);
 
         public int RunningCount
@@ -205,7 +176,7 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
                 preempted = _running.FindAll(slot => !MayRunBeside(client, slot.Target, slot.Priority));
                 _running.RemoveAll(preempted.Contains);
                 // Restarting a prefetch that clients keep cancelling only slows the clients.
-                if (preempted.Exists(slot => slot.Priority != PrefetchPriority.ReadAhead))
+                if (preempted.Exists(slot => !slot.Priority.RunsBesideClients))
                     Pause(2 * _pause > FirstPause ? 2 * _pause : FirstPause);
             }
             foreach (var slot in preempted) slot.Cancel();
@@ -213,12 +184,12 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
         }
 
         public async Task<FetchSlot> AcquireAsync(
-            FetchTarget target, PrefetchPriority priority, long order, int maxRunning, CancellationToken waitCancellation,
+            FetchTarget target, FetchPriority priority, long order, int maxRunning, CancellationToken waitCancellation,
             CancellationToken cancellation)
         {
             var granted = new TaskCompletionSource<FetchSlot>(TaskCreationOptions.RunContinuationsAsynchronously);
             var fetch = new PendingFetch(target, priority, maxRunning, granted, cancellation);
-            lock (_lock) _pending.Enqueue(fetch, (priority, order, _enqueued++));
+            lock (_lock) _pending.Enqueue(fetch, (priority.Order, order, _enqueued++));
             await using var onCancelled = cancellation.UnsafeRegister(
                 static (fetch, token) => ((PendingFetch)fetch!).Granted.TrySetCanceled(token), fetch);
             await using var onWaitCancelled = waitCancellation.UnsafeRegister(
@@ -241,7 +212,7 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
             lock (_lock)
             {
                 _running.Remove(slot);
-                if (slot.Priority != PrefetchPriority.ReadAhead && !slot.Cancelled.IsCancellationRequested)
+                if (!slot.Priority.RunsBesideClients && !slot.Cancelled.IsCancellationRequested)
                     Pause(2 * scheduler.Since(slot.StartedAt));
             }
             GrantPending();
@@ -255,7 +226,7 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
             {
                 _clients.RemoveAll(c => c.EndedAt is { } ended && scheduler.Since(ended) >= IdleAfterClient);
                 var mayAsk = scheduler.MayAsk(backend);
-                List<(PendingFetch Fetch, (PrefetchPriority, long, long) Order)> remaining = [];
+                List<(PendingFetch Fetch, (int, long, long) Order)> remaining = [];
                 while (_pending.TryDequeue(out var fetch, out var order))
                 {
                     if (fetch.Granted.Task.IsCompleted) continue;
@@ -274,15 +245,15 @@ public sealed class BackendScheduler(BackendStates states, TimeProvider time)
 
         /// <summary>Near a client request, allows one prefetch at a time: even a cancelled prefetch costs the backend.</summary>
         private bool IsFullFor(PendingFetch fetch) =>
-            fetch.Priority == PrefetchPriority.ReadAhead || !IsClientExpected
+            fetch.Priority.RunsBesideClients || !IsClientExpected
                 ? _running.Count >= fetch.MaxRunning
-                : scheduler.Since(_pausedAt) < _pause || _running.Exists(slot => slot.Priority != PrefetchPriority.ReadAhead);
+                : scheduler.Since(_pausedAt) < _pause || _running.Exists(slot => !slot.Priority.RunsBesideClients);
 
         private bool IsClientExpected => _lastClientAt is { } last && scheduler.Since(last) < ClientExpectedFor;
 
         /// <summary>True when the prefetch may run in parallel with the client request.</summary>
-        private static bool MayRunBeside(ForegroundRequest client, FetchTarget target, PrefetchPriority priority) =>
-            client.Target is { } wanted ? target.Serves(wanted) : priority == PrefetchPriority.ReadAhead;
+        private static bool MayRunBeside(ForegroundRequest client, FetchTarget target, FetchPriority priority) =>
+            client.Target is { } wanted ? target.Serves(wanted) : priority.RunsBesideClients;
 
         private void SetTimer()
         {

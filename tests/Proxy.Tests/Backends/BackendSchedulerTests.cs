@@ -6,6 +6,7 @@ using Proxy.Backends;
 using Proxy.Backends.Health;
 using Proxy.Dicom;
 using Proxy.Events;
+using Proxy.Prefetch;
 using Proxy.Tests.Pacs;
 using Xunit;
 
@@ -194,7 +195,7 @@ public sealed class BackendSchedulerTests : IDisposable
         using var cancelled = new CancellationTokenSource();
         var running = await TakeAsync(OtherStudy, PrefetchPriority.Next, maxRunning: 1);
         var unwanted = _setup.Scheduler.AcquireAsync(
-            East, OtherStudy, PrefetchPriority.Asked, order: 0, maxRunning: 1, CancellationToken.None, cancelled.Token);
+            East, OtherStudy, PrefetchPriority.Asked.ToFetchPriority(), order: 0, maxRunning: 1, CancellationToken.None, cancelled.Token);
         var wanted = TakeAsync(OtherStudy, PrefetchPriority.Next, maxRunning: 1);
         await cancelled.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => unwanted);
@@ -208,9 +209,9 @@ public sealed class BackendSchedulerTests : IDisposable
         using var waiting = new CancellationTokenSource();
         using var job = new CancellationTokenSource();
         using var slot = await _setup.Scheduler.AcquireAsync(
-            East, OtherStudy, PrefetchPriority.Next, order: 0, maxRunning: 1, waiting.Token, job.Token);
+            East, OtherStudy, PrefetchPriority.Next.ToFetchPriority(), order: 0, maxRunning: 1, waiting.Token, job.Token);
         var late = _setup.Scheduler.AcquireAsync(
-            East, OtherStudy, PrefetchPriority.Next, order: 0, maxRunning: 1, waiting.Token, job.Token);
+            East, OtherStudy, PrefetchPriority.Next.ToFetchPriority(), order: 0, maxRunning: 1, waiting.Token, job.Token);
         await waiting.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => late);
         waiting.Dispose();
@@ -241,20 +242,12 @@ public sealed class BackendSchedulerTests : IDisposable
     }
 
     [Theory]
-    [InlineData("studies?PatientID=1", null)]
-    [InlineData("series?limit=1", null)]
-    [InlineData("studies/1.2/series?includefield=all", "1.2")]
-    [InlineData("studies/1.2/instances", "1.2")]
-    [InlineData("studies/1.2", "1.2")]
-    [InlineData("studies/1.2/bulk/7?a=series/1", "1.2")]
-    [InlineData("studies/1.2/series/1.3/metadata", "1.2")]
-    [InlineData("studies/1.2/series/1.3/instances/1.4/metadata", "1.2")]
-    [InlineData("studies/1.2/series/1.3/instances", "1.2")]
-    [InlineData("studies/1.2/series/1.3", "1.2 1.3")]
-    [InlineData("studies/1.2/series/1.3/instances/1.4/frames/1", "1.2 1.3")]
-    [InlineData("studies/1.2/series/1.3/instances/1.4/bulk/7fe00010", "1.2 1.3")]
-    public void ParsesTheFetchTarget_FromThePath(string pathAndQuery, string? target) =>
-        Assert.Equal(target, FetchTarget.Parse(pathAndQuery) is { } of ? $"{of.Study} {of.Series}".Trim() : null);
+    [InlineData("studies/1.2", "bulk/7?a=series/1", "1.2")]
+    [InlineData("studies/1.2", "|bulk/7", "1.2")]
+    [InlineData("studies/1.2/series/1.3/instances/1.4", "bulk/7fe00010", "1.2 1.3")]
+    [InlineData("studies/1.2/series/1.3/instances/1.4", "^bulk/1?x=2", "1.2 1.3")]
+    public void FindsTheFetchTarget_OfBulkData(string resource, string rest, string target) =>
+        Assert.Equal(target, FetchTarget.ForBulkData(new("east", resource, rest)) is var of ? $"{of.Study} {of.Series}".Trim() : null);
 
     [Fact]
     public async Task StaysWithinTheLimit_WhenManyPrefetchesCompete()
@@ -275,7 +268,7 @@ public sealed class BackendSchedulerTests : IDisposable
     private Task<BackendScheduler.FetchSlot> TakeAsync(
         FetchTarget target, PrefetchPriority priority, int maxRunning = 8, long number = 0) =>
         _setup.Scheduler.AcquireAsync(
-            East, target, priority, number, maxRunning, CancellationToken.None, TestContext.Current.CancellationToken);
+            East, target, priority.ToFetchPriority(), number, maxRunning, CancellationToken.None, TestContext.Current.CancellationToken);
 
     private sealed class Setup : IDisposable
     {

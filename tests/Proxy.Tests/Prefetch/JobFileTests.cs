@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Proxy.Backends;
+using Proxy.Prefetch;
 using Proxy.Prefetch.Jobs;
 using Xunit;
 

@@ -15,7 +15,7 @@ namespace Proxy.Backends.DicomWeb;
 public sealed record BackendRequest(string PathAndQuery, string Accept)
 {
     /// <summary>What the request fetches; null for a search without a study in its path.</summary>
-    public FetchTarget? Target { get; init; } = FetchTarget.Parse(PathAndQuery);
+    public FetchTarget? Target { get; init; }
 
     /// <summary>The validators of the cached copy; the backend may answer 304. Null for an unconditional request.</summary>
     public Validators? Validators { get; init; }

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Text.Json.Serialization;
-using Proxy.Backends;
 using Proxy.Dicom;
 
 namespace Proxy.Prefetch.Jobs;

@@ -75,8 +75,8 @@ public sealed class PrefetchSearch(
             while (true)
             {
                 using var slot = await scheduler.AcquireAsync(
-                    backend.Name, new FetchTarget(default), priority, order: 0, options.Value.MaxConcurrentRequests, timeout.Token,
-                    cancellation);
+                    backend.Name, new FetchTarget(default), priority.ToFetchPriority(), order: 0, options.Value.MaxConcurrentRequests,
+                    timeout.Token, cancellation);
                 try
                 {
                     return (await search.FindAsync(new(backend.Name, [backend]), query, bypassCache: false, slot.Cancelled))
