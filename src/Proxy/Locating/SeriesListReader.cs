@@ -16,16 +16,16 @@ public sealed class SeriesListReader(
     IArchive archive, BackendStates states, BackendScheduler scheduler, DicomMetadataStore store, EntryCache entries,
     SeriesListTiming timing)
 {
-    private readonly SingleFlight<(string Backend, Uid Study), SearchAnswer> _asking = new();
+    private readonly SharedRequests<(string Backend, Uid Study), SearchAnswer> _asking = new(scheduler);
 
     /// <summary>Requests the list once for concurrent callers; a list that became fresh in between is used unless reloaded.</summary>
     /// <returns>The failure; null when the list was filed.</returns>
     public async Task<BackendFailure?> ReadAsync(
         BackendOptions backend, Uid study, ReadPurpose purpose, CancellationToken cancellation)
     {
-        var asking = _asking.RunAsync((backend.Name, study), stopped => AskOnceAsync(backend, study, purpose, stopped), cancellation);
-        using var waiting = scheduler.BeginForeground(backend.Name, new(study));
-        return (await asking).Result.Failure;
+        var (answer, _) = await _asking.RunAsync(
+            (backend.Name, study), backend.Name, new(study), stopped => AskOnceAsync(backend, study, purpose, stopped), cancellation);
+        return answer.Failure;
     }
 
     /// <summary>Checks that a backend answers at all, by a search for a study, unless it did so in the last seconds.</summary>

@@ -1,8 +1,8 @@
 using System.Collections.Concurrent;
 using Proxy.Backends;
-using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Metadata;
+using Proxy.Operations;
 
 namespace Proxy.Locating;
 

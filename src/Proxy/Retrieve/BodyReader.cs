@@ -18,8 +18,8 @@ namespace Proxy.Retrieve;
 /// Another holder gives a frame in place of the owner only after its own metadata was read (<see cref="OwnerRule"/>).
 /// </remarks>
 public sealed class BodyReader(
-    BodyFetch fetch, BackendSet backends, BackendScheduler scheduler, SeriesLocator locator, SeriesReader series, DicomMetadataStore store,
-    CachedBodies cached, ObservedForms given, PixelDescriptions pixels)
+    PlannedFetch fetch, BackendSet backends, SeriesLocator locator, SeriesReader series, DicomMetadataStore store, CachedBodies cached,
+    PixelDescriptions pixels)
 {
     /// <summary>The form in which viewers request frames.</summary>
     private static readonly Negotiation PrefetchedFrames = Negotiation.Create(BodyFormat.AsStored);
@@ -82,7 +82,7 @@ public sealed class BodyReader(
     {
         var body = new BodyPath(path, null);
         if (await cached.FindAsync(backend.Name, body, negotiation, cancellation) is { } found) return BodyResult.Hit(found, backend.Name);
-        var result = await AskAsync(backend, body, negotiation, placement, isPrefetch: false, cancellation);
+        var result = await fetch.AskAsync(backend, body, negotiation, placement, cancellation);
         if (result.Body is null && await cached.FindAnyAsync(backend.Name, body, negotiation, cancellation) is { } lesser)
             return BodyResult.Hit(lesser, backend.Name);
         return result;
@@ -114,8 +114,8 @@ public sealed class BodyReader(
     public async Task<BackendAnswer<long>> PrefetchAsync(
         BackendOptions backend, InstancePath path, int? frame, CancellationToken cancellation)
     {
-        using var result = await AskAsync(
-            backend, new(path, frame), GetPrefetchNegotiation(frame), Placement.Prefetched, isPrefetch: true, cancellation);
+        using var result = await fetch.AskAsync(
+            backend, new(path, frame), GetPrefetchNegotiation(frame), Placement.Prefetched, cancellation);
         if (result.Body is not { } body) return result.Failures.Count > 0 ? new(result.Failures[0]) : new() { IsMissing = true };
         try
         {
@@ -160,7 +160,7 @@ public sealed class BodyReader(
             return null;
         }
         // 2
-        var result = await AskAsync(backend, wanted.Body, wanted.Negotiation, wanted.Placement, isPrefetch: false, cancellation);
+        var result = await fetch.AskAsync(backend, wanted.Body, wanted.Negotiation, wanted.Placement, cancellation);
         if (result.Body is not null) return result;
         if (result.Failures.Count == 0)
         {
@@ -180,42 +180,4 @@ public sealed class BodyReader(
 
     private static bool IsNotInThisForm(BackendFailure failure) =>
         failure.Error == BackendError.NotInThisForm || failure is { Error: BackendError.BadStatus, Status: ErrorStatus.NotAcceptable };
-
-    /// <summary>Asks one backend: for all forms at once, then form by form while the failure depends on the form.</summary>
-    private async Task<BodyResult> AskAsync(
-        BackendOptions backend, BodyPath body, Negotiation negotiation, Placement placement, bool isPrefetch,
-        CancellationToken cancellation)
-    {
-        var path = body.Path.SeriesPath;
-        var plan = new RequestPlan(negotiation, given.Find(backend.Name, path, negotiation), given.FindStored(backend.Name, path));
-        var result = BodyResult.None([]);
-        BodyResult? notGiven = null, broken = null;
-        for (BackendFailure? failure = null; plan.Next(failure) is { } asked; failure = result.Failures[0])
-        {
-            var lookup = cached.Get(
-                backend.Name, body, asked, (inFlight, stopped) => fetch.AskAsync(backend, body, asked, inFlight, stopped), placement);
-            // The lookup has joined its fetch, so the scheduler cancels only other prefetches in its favour.
-            var waiting = isPrefetch || lookup.Reader is null
-                ? null
-                : scheduler.BeginForeground(backend.Name, new(path.Study, path.Series));
-            result = await BodyResult.FromLookupAsync(lookup, backend.Name, cancellation, waiting);
-            if (result.Body is { } found)
-            {
-                if (negotiation.Choose(found.Head) is not null)
-                {
-                    given.Remember(backend.Name, path, negotiation, asked.Only, found.Head);
-                    return result;
-                }
-                result.Dispose();
-                result = BodyResult.None(
-                    [new(backend.Name, BackendError.BadStatus, "it does not give an acceptable form", ErrorStatus.NotAcceptable)]);
-            }
-            if (result.Failures.Count == 0) return result;
-            // "Not given in any form" is a stronger statement than "not given in this form".
-            if (asked.Only is not null && result.Failures[0].Error == BackendError.NotGiven) notGiven = result;
-            if (result.Failures[0].Error == BackendError.BadAnswer) broken ??= result;
-        }
-        // A backend that ignores Accept sends the same unsound body in answer to every form.
-        return notGiven ?? (result.Failures[0].Error == BackendError.NotInThisForm ? broken : null) ?? result;
-    }
 }

@@ -28,6 +28,18 @@ public sealed record BodyResult(IBody? Body, CacheStatus Status, IReadOnlyList<B
     /// </summary>
     /// <param name="lookup">A cached body, or a reader of a fetch.</param>
     /// <param name="backend">The backend of the body.</param>
+    /// <param name="target">What the caller waits for: a client is marked as foreground until it has received the body.</param>
+    /// <param name="scheduler">Marks the client.</param>
+    /// <param name="cancellation">Cancelled when the client disconnects.</param>
+    public static Task<BodyResult> WaitAsync(
+        EntryCache.Lookup lookup, string backend, FetchTarget target, BackendScheduler scheduler, CancellationToken cancellation) =>
+        // The lookup has joined its fetch, so the scheduler cancels only other prefetches in favour of the client.
+        FromLookupAsync(
+            lookup, backend, cancellation, lookup.Reader is null ? null : scheduler.BeginForeground(backend, target));
+
+    /// <summary>Like <see cref="WaitAsync"/>, within the foreground request of the caller.</summary>
+    /// <param name="lookup">A cached body, or a reader of a fetch.</param>
+    /// <param name="backend">The backend of the body.</param>
     /// <param name="cancellation">Cancelled when the client disconnects.</param>
     /// <param name="waiting">Disposed with the result, or immediately when there is no body.</param>
     public static async Task<BodyResult> FromLookupAsync(

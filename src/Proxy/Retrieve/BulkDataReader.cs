@@ -19,8 +19,7 @@ public sealed class BulkDataReader(BodyFetch fetch, BackendScheduler scheduler, 
         var key = GetKey(backend, item);
         if (await cache.FindAsync([new(key)], cancellation) is { } found) return BodyResult.Hit(found.Body, backend.Name);
         var lookup = cache.Get(key, (inFlight, stopped) => fetch.AskBulkDataAsync(backend, item, inFlight, stopped));
-        var waiting = lookup.Reader is null ? null : scheduler.BeginForeground(backend.Name, FetchTarget.ForBulkData(item));
-        return await BodyResult.FromLookupAsync(lookup, backend.Name, cancellation, waiting);
+        return await BodyResult.WaitAsync(lookup, backend.Name, FetchTarget.ForBulkData(item), scheduler, cancellation);
     }
 
     /// <summary>True when the item is cached.</summary>
@@ -36,7 +35,7 @@ public sealed class BulkDataReader(BodyFetch fetch, BackendScheduler scheduler, 
     {
         var lookup = cache.Get(
             GetKey(backend, item), (inFlight, stopped) => fetch.AskBulkDataAsync(backend, item, inFlight, stopped), Placement.Prefetched);
-        using var result = await BodyResult.FromLookupAsync(lookup, backend.Name, cancellation);
+        using var result = await BodyResult.WaitAsync(lookup, backend.Name, FetchTarget.ForBulkData(item), scheduler, cancellation);
         if (result.Body is not { } body) return result.Failures.Count > 0 ? new(result.Failures[0]) : new() { IsMissing = true };
         try
         {

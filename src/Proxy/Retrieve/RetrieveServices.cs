@@ -8,6 +8,7 @@ internal static class RetrieveServices
 {
     public static void AddRetrieve(this IServiceCollection services)
     {
+        services.AddSingleton<MetadataFetch>();
         services.AddSingleton<SeriesReader>();
         services.AddSingleton<ReadyMetadata>();
         services.AddSingleton<FrameCutter>();
@@ -17,6 +18,7 @@ internal static class RetrieveServices
         services.AddSingleton<BodyFetch>();
         services.AddSingleton<ObservedForms>();
         services.AddSingleton<CachedBodies>();
+        services.AddSingleton<PlannedFetch>();
         services.AddSingleton<BodyReader>();
         services.AddSingleton<BulkDataReader>();
         services.AddSingleton<WholeSeries>();

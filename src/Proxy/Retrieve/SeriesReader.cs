@@ -33,13 +33,14 @@ public sealed record SeriesResult(
 /// The backend that gives the metadata owns the series from then on, for its frames too (<see cref="OwnerRule"/>).
 /// </remarks>
 public sealed class SeriesReader(
-    IArchive archive, BackendScheduler scheduler, SeriesLocator locator, DicomMetadataStore store, EntryCache entries,
-    Reloadable<CacheOptions> cache, TimeProvider time, ILogger<SeriesReader> log)
+    MetadataFetch fetch, BackendScheduler scheduler, SeriesLocator locator, DicomMetadataStore store, Reloadable<CacheOptions> cache,
+    TimeProvider time, ILogger<SeriesReader> log)
 {
     /// <summary>How long a client waits for fresh metadata when stale metadata is available.</summary>
     private static readonly TimeSpan MaxRevalidationWait = TimeSpan.FromSeconds(1);
 
-    private readonly SingleFlight<(string Backend, SeriesPath Path, bool IsReload), BackendAnswer<PackedInstances>> _inFlight = new();
+    private readonly SharedRequests<(string Backend, SeriesPath Path, bool IsReload), BackendAnswer<PackedInstances>> _asking = new(
+        scheduler);
 
     /// <summary>Reads the metadata of a series for a client.</summary>
     public async Task<SeriesResult> ReadAsync(Access access, SeriesPath path, bool bypassCache, CancellationToken cancellation)
@@ -115,25 +116,29 @@ public sealed class SeriesReader(
             return new(series.Metadata, backend.Name, asked, CacheStatus.Hit, []);
         }
         // 5
-        var reading = _inFlight.RunAsync(
-            (backend.Name, path, purpose == ReadPurpose.Reload), stopped => AskOnceAsync(backend, path, series, purpose, stopped),
-            cancellation);
-        using var waiting = scheduler.BeginForeground(backend.Name, new(path.Study));
-        var (answer, isShared) = await reading;
+        var (answer, isShared) = await _asking.RunAsync(
+            (backend.Name, path, purpose == ReadPurpose.Reload), backend.Name, new(path.Study),
+            stopped => AskOnceAsync(backend, path, series, purpose, stopped), cancellation);
         if (answer.IsUnchanged) return new(series.Metadata, backend.Name, time.GetUtcNow(), CacheStatus.Hit, []);
         if (answer.IsFound)
             return new(answer.Value, backend.Name, time.GetUtcNow(), isShared ? CacheStatus.Collapsed : CacheStatus.Miss, []);
         if (answer.Failure is { } failure) failures.Add(failure);
         else if (purpose == ReadPurpose.Prefetch) return null;
         else if (await locator.FindOutageAsync(backend, path, cancellation) is { } outage) failures.Add(outage);
-        else Remove(backend.Name, path);
+        else fetch.Remove(backend.Name, path);
         return null;
     }
 
-    private void Remove(string backend, SeriesPath path)
+    private async Task<BackendAnswer<PackedInstances>> AskOnceAsync(
+        BackendOptions backend, SeriesPath path, Series known, ReadPurpose purpose, CancellationToken cancellation)
     {
-        store.RemoveSeries(backend, path);
-        entries.Remove(backend, path);
+        // The caller may leave before the answer comes.
+        using var lease = await store.LeaseAsync(path.Study, cancellation);
+        var now = store.GetStudy(path.Study)?.GetList(backend.Name).FindSeries(path.Series);
+        // Another request may have completed since the first look-up.
+        return purpose != ReadPurpose.Reload && now is not null && IsFresh(now)
+            ? new(now.Metadata!)
+            : await fetch.AskAsync(backend, path, known, purpose, cancellation);
     }
 
     /// <summary>Fresh metadata from the store; null when a backend must be asked.</summary>
@@ -153,51 +158,4 @@ public sealed class SeriesReader(
          let series = list.FindSeries(path.Series)!
          where series.IsMetadataFresh(cache.Value.MetadataMaxStale, time.GetUtcNow())
          select new SeriesResult(series.Metadata, list.Backend, series.MetadataConfirmedAt, CacheStatus.Stale, failures)).FirstOrDefault();
-
-    private async Task<BackendAnswer<PackedInstances>> AskOnceAsync(
-        BackendOptions backend, SeriesPath path, Series known, ReadPurpose purpose, CancellationToken cancellation)
-    {
-        // The caller may leave before the answer comes.
-        using var lease = await store.LeaseAsync(path.Study, cancellation);
-        var now = store.GetStudy(path.Study)?.GetList(backend.Name).FindSeries(path.Series);
-        // Another request may have completed since the first look-up.
-        if (purpose != ReadPurpose.Reload && now is not null && IsFresh(now)) return new(now.Metadata!);
-        var validators = known.IsMetadataComplete ? known.MetadataValidators : null;
-        var answer = await archive.ReadSeriesMetadataAsync(backend, path, validators, cancellation);
-        if (IsEmpty(answer) && HasInstances(now))
-        {
-            // The answer contradicts the backend's own row: the row may be old, or the backend may still be indexing the series.
-            if (await locator.RecheckAsync(backend, path.Study, cancellation) is { } failure) return new(failure);
-            now = store.GetStudy(path.Study)?.GetList(backend.Name).FindSeries(path.Series);
-            if (!HasInstances(now)) return default;
-            answer = await archive.ReadSeriesMetadataAsync(backend, path, validators: null, cancellation);
-            if (IsEmpty(answer))
-                return new(
-                    new BackendFailure(backend.Name, BackendError.BadAnswer, "no metadata for a series that it lists with instances"));
-        }
-        if (answer.IsUnchanged)
-        {
-            store.Confirm(backend.Name, path, time.GetUtcNow());
-            return new() { IsUnchanged = true };
-        }
-        if (!answer.IsFound || answer.Value.Instances.Count == 0) return answer.Failure is { } failure ? new(failure) : default;
-        var instances = answer.Value.Instances;
-        if (instances.Skipped is var (datasets, _) && datasets > 0) log.RowsOmitted(backend.Name, datasets);
-        if (instances.Skipped is var (_, attributes) && attributes > 0) log.AttributesOmitted(backend.Name, attributes);
-        var gone = store.AddInstances(
-            backend.Name, path, instances, answer.Value.Validators, now?.Summary,
-            madeInClient: purpose == ReadPurpose.Prefetch);
-        foreach (var instance in gone) entries.Remove(backend.Name, new InstancePath(path.Study, path.Series, instance));
-        return new(instances);
-    }
-
-    /// <summary>True for an empty answer, but not for "not found".</summary>
-    private static bool IsEmpty(BackendAnswer<SeriesMetadata> answer) =>
-        answer.IsFound ? answer.Value.Instances.Count == 0 : answer is { IsMissing: false, IsUnchanged: false, Failure: null };
-
-    /// <summary>
-    /// True when the backend's row of the series says that it has instances. A row without a count means that it has some.
-    /// </summary>
-    private static bool HasInstances(Series? series) =>
-        series?.Summary is { } row && row.FindInt(Tag.NumberOfSeriesRelatedInstances) is not 0;
 }

@@ -24,7 +24,7 @@ namespace Proxy.Search;
 /// backend.
 /// </remarks>
 public sealed class FederatedSearch(
-    BackendSet backends, IArchive archive, SeriesLocator locator, StudyCounts counts, StoredInstances instances,
+    BackendSet backends, BackendScheduler scheduler, IArchive archive, SeriesLocator locator, StudyCounts counts, StoredInstances instances,
     DicomMetadataStore store, AnswerCache results, Counters counters, Reloadable<SearchOptions> options, Reloadable<CacheOptions> cache,
     TimeProvider time, ILogger<FederatedSearch> log)
 {
@@ -37,9 +37,9 @@ public sealed class FederatedSearch(
 
     private readonly ConflictNotes _conflicts = new(time);
 
-    private readonly SingleFlight<(ResultKey Key, bool BypassCache), SearchResult> _results = new();
+    private readonly SharedRequests<(ResultKey Key, bool BypassCache), SearchResult> _results = new(scheduler);
 
-    private readonly SingleFlight<(AnswerKey Key, bool BypassCache), SearchAnswer> _answers = new();
+    private readonly SharedRequests<(AnswerKey Key, bool BypassCache), SearchAnswer> _answers = new(scheduler);
 
     private sealed record ResultKey(string Scope, string Backends, string Text, int Depth);
 
@@ -108,7 +108,7 @@ public sealed class FederatedSearch(
             if (FindStudy(access, query) is { } found) return found;
         }
         var (result, isShared) = await _results.RunAsync(
-            (key, bypassCache), stopped => AskAllAsync(access, query, key, bypassCache, stopped), cancellation);
+            (key, bypassCache), access, query.Study, stopped => AskAllAsync(access, query, key, bypassCache, stopped), cancellation);
         return isShared ? result with { Status = CacheStatus.Collapsed } : result;
     }
 
@@ -181,7 +181,8 @@ public sealed class FederatedSearch(
     {
         var key = new AnswerKey(backend.Name, query.CanonicalText, depth);
         return (await _answers.RunAsync(
-            (key, bypassCache), stopped => AskOnceAsync(backend, query, key, bypassCache, deadline, stopped), cancellation)).Result;
+            (key, bypassCache), backend.Name, query.Study is { } study ? new(study) : null,
+            stopped => AskOnceAsync(backend, query, key, bypassCache, deadline, stopped), cancellation)).Result;
     }
 
     private async Task<SearchAnswer> AskOnceAsync(

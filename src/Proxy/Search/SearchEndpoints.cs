@@ -30,9 +30,9 @@ internal static class SearchEndpoints
 
         void Map(string path, SearchLevel level) => root.MapRead(
             path,
-            (HttpContext context, FederatedSearch search, BackendScheduler scheduler, AnswerCache answers,
+            (HttpContext context, FederatedSearch search, AnswerCache answers,
                 Reloadable<SearchOptions> options, TimeProvider time) =>
-                AnswerAsync(context, level, search, scheduler, answers, options, time));
+                AnswerAsync(context, level, search, answers, options, time));
     }
 
     /// <summary>The key of a cached page: the result, the part of it, and the client's address.</summary>
@@ -41,7 +41,7 @@ internal static class SearchEndpoints
     private sealed record ReadyPage(byte[] Body, Coding Coding, string ETag, ImmutableArray<Uid> Rows, IReadOnlyList<string> Lacking);
 
     private static async Task<IResult> AnswerAsync(
-        HttpContext context, SearchLevel level, FederatedSearch search, BackendScheduler scheduler, AnswerCache answers,
+        HttpContext context, SearchLevel level, FederatedSearch search, AnswerCache answers,
         Reloadable<SearchOptions> options, TimeProvider time)
     {
         if (context.Request.RefuseDicomJson("Search results are") is { } refusal) return refusal;
@@ -52,9 +52,7 @@ internal static class SearchEndpoints
 
         var started = time.GetTimestamp();
         var bypassCache = context.Request.BypassesCache();
-        var finding = search.FindAsync(access, query, bypassCache, context.RequestAborted);
-        using var waiting = finding.IsCompleted ? null : scheduler.BeginForeground(access, study);
-        var result = await finding;
+        var result = await search.FindAsync(access, query, bypassCache, context.RequestAborted);
         if (!result.HasAnswer) return result.Failures.ToProblem();
         var maxResults = options.Value.MaxResults;
         if (result.IsTooBroad && result.Rows.Count < SearchDepth.GetEnd(query, maxResults)) return Problems.TooBroad(SearchDepth.MaxRows);

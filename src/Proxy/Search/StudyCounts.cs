@@ -17,12 +17,13 @@ namespace Proxy.Search;
 /// backend together: <c>/series?StudyInstanceUID=1.2,1.3,…</c>
 /// </remarks>
 public sealed class StudyCounts(
-    IArchive archive, SeriesLocator locator, DicomMetadataStore store, Reloadable<CacheOptions> cache, TimeProvider time)
+    IArchive archive, BackendScheduler scheduler, SeriesLocator locator, DicomMetadataStore store, Reloadable<CacheOptions> cache,
+    TimeProvider time)
 {
     /// <summary>The limit of UIDs in one request: each has up to 64 characters, and a server may refuse a line of 4 KB.</summary>
     internal const int StudiesPerRequest = 50;
 
-    private readonly SingleFlight<(string Backend, string Studies), IReadOnlyList<Uid>> _asking = new();
+    private readonly SharedRequests<(string Backend, string Studies), IReadOnlyList<Uid>> _asking = new(scheduler);
 
     /// <summary>Counts the studies of a page.</summary>
     /// <param name="access">The backends that the client may use.</param>
@@ -92,7 +93,8 @@ public sealed class StudyCounts(
         IReadOnlyList<Uid> alone = studies;
         if (studies.Length > 1)
             (alone, _) = await _asking.RunAsync(
-                (backend.Name, string.Join(',', studies)), stopped => AskTogetherAsync(backend, studies, deadline, stopped), cancellation);
+                (backend.Name, string.Join(',', studies)), backend.Name, target: null,
+                stopped => AskTogetherAsync(backend, studies, deadline, stopped), cancellation);
         var holder = access with { Backends = [backend] };
         await Task.WhenAll(alone.Select(
             study => locator.LocateAsync(

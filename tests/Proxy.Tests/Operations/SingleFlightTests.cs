@@ -1,7 +1,7 @@
-using Proxy.Cache;
+using Proxy.Operations;
 using Xunit;
 
-namespace Proxy.Tests.Cache;
+namespace Proxy.Tests.Operations;
 
 public class SingleFlightTests
 {

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 
-namespace Proxy.Cache;
+namespace Proxy.Operations;
 
 /// <summary>Shares one run of an operation among concurrent callers with the same key; the last caller to leave cancels it.</summary>
 /// <typeparam name="TKey">Identifies the operation.</typeparam>
