@@ -1,5 +1,3 @@
-using Proxy.Dicom;
-
 namespace Proxy.Backends;
 
 /// <summary>The object that a failed request is evidence against.</summary>
@@ -20,8 +18,3 @@ public enum FailureScope
     /// <summary>The proxy's own health check, which decides.</summary>
     Probe,
 }
-
-/// <summary>What a failure of a request is evidence against.</summary>
-/// <param name="Scope">The scope of the request.</param>
-/// <param name="Study">The study of the request; null for none.</param>
-public readonly record struct Evidence(FailureScope Scope, Uid? Study = null);

@@ -17,6 +17,11 @@ namespace Proxy.Backends.Health;
 public sealed record BackendState(
     bool IsUp, DateTimeOffset Since, long Asked, long Failed, long Opened, BackendFailure? LastFailure, bool WasDown);
 
+/// <summary>What a failure of a request is evidence against.</summary>
+/// <param name="Scope">The scope of the request.</param>
+/// <param name="Study">The study of the request; null for none.</param>
+public readonly record struct Evidence(FailureScope Scope, Uid? Study = null);
+
 /// <summary>The health of each backend, derived from its answers; a backend without requests has no state.</summary>
 public sealed class BackendStates(TimeProvider time, Counters counters, EventLog events, ILogger<BackendStates> log)
 {
