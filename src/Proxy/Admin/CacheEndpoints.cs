@@ -4,7 +4,6 @@ using Proxy.Cache.InMemory;
 using Proxy.Cache.OnDisk;
 using Proxy.Metadata;
 using Proxy.Operations;
-using Proxy.Retrieve;
 
 namespace Proxy.Admin;
 
@@ -82,30 +81,13 @@ internal static class CacheEndpoints
             ["oldest"] = oldest,
         };
 
-    private static async Task<IResult> PurgeAllAsync(
-        DicomMetadataStore store, AnswerCache answers, EntryCache entries, PackedFrames packed, IArchive archive)
-    {
-        var isDeleted = await store.RemoveAllAsync();
-        return AnswerPurge(await PurgeAsync(answers, entries, packed, archive, new()) && isDeleted);
-    }
+    private static async Task<IResult> PurgeAllAsync(StudyInvalidation invalidation) =>
+        AnswerPurge(await invalidation.PurgeAsync(study: null));
 
-    private static async Task<IResult> PurgeStudyAsync(
-        HttpContext context, DicomMetadataStore store, AnswerCache answers, EntryCache entries, PackedFrames packed, IArchive archive)
-    {
-        if (!context.TryReadUids(out var study, out _, out _, out var problem)) return problem;
-        var isDeleted = await store.RemoveStudyAsync(study!.Value);
-        return AnswerPurge(await PurgeAsync(answers, entries, packed, archive, new(Study: study)) && isDeleted);
-    }
-
-    private static Task<bool> PurgeAsync(
-        AnswerCache answers, EntryCache entries, PackedFrames packed, IArchive archive, Removal removal)
-    {
-        archive.Purge(removal.Study);
-        var onDisk = entries.RemoveAsync(removal);
-        packed.Purge();
-        answers.Clear();
-        return onDisk;
-    }
+    private static async Task<IResult> PurgeStudyAsync(HttpContext context, StudyInvalidation invalidation) =>
+        context.TryReadUids(out var study, out _, out _, out var problem)
+            ? AnswerPurge(await invalidation.PurgeAsync(study!.Value))
+            : problem;
 
     private static IResult AnswerPurge(bool isDeleted) =>
         isDeleted

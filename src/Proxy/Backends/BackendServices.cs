@@ -22,8 +22,6 @@ internal static class BackendServices
         services.AddSingleton<BackendStates>();
         services.AddSingleton<BackendScheduler>();
         services.AddHostedService<BackendProber>();
-        services.OnReload<RemovedBackend, DicomMetadataStore>((store, removed) => store.RemoveBackend(removed.Name));
         services.OnReload<RemovedBackend, BackendStates>((states, removed) => states.Remove(removed.Name));
-        services.OnReload<RemovedBackend, IArchive>((archive, removed) => archive.Forget(removed.Name));
     }
 }

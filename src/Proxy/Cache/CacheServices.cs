@@ -36,8 +36,9 @@ internal static class CacheServices
         {
             MaxBodyBytes = options.MaxBodyBytes,
         });
+        services.AddSingleton<StudyInvalidation>();
         services.AddHostedService(CreateTrimmer);
-        services.OnReload<RemovedBackend, EntryCache>((cache, removed) => cache.Remove(removed.Name));
+        services.OnReload<RemovedBackend, StudyInvalidation>((invalidation, removed) => invalidation.RemoveBackend(removed.Name));
         services.OnReload<CacheOptions, MemoryParts>((memory, now) => memory.Resize(now.TierMaxBytes));
         services.OnReload<CacheOptions, DiskWriter>((disk, now) =>
         {

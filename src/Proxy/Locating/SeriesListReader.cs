@@ -13,7 +13,7 @@ namespace Proxy.Locating;
 /// answers a search for the study without listing it.
 /// </remarks>
 public sealed class SeriesListReader(
-    IArchive archive, BackendStates states, BackendScheduler scheduler, DicomMetadataStore store, EntryCache entries,
+    IArchive archive, BackendStates states, BackendScheduler scheduler, DicomMetadataStore store, StudyInvalidation invalidation,
     SeriesListTiming timing)
 {
     private readonly SharedRequests<(string Backend, Uid Study), SearchAnswer> _asking = new(scheduler);
@@ -50,7 +50,7 @@ public sealed class SeriesListReader(
             : store.AddSeriesMetadata(
                 backend.Name, study, [.. answer.Rows.Select(row => row.Read())], areAll: !answer.IsCut,
                 madeInClient: purpose == ReadPurpose.Prefetch);
-        foreach (var series in gone) entries.Remove(backend.Name, new SeriesPath(study, series));
+        invalidation.RemoveBodies(backend.Name, study, gone);
         return answer;
     }
 

@@ -9,7 +9,8 @@ namespace Proxy.Retrieve;
 
 /// <summary>Asks one backend for the metadata of a series, and files it in the store.</summary>
 public sealed class MetadataFetch(
-    IArchive archive, SeriesLocator locator, DicomMetadataStore store, EntryCache entries, TimeProvider time, ILogger<MetadataFetch> log)
+    IArchive archive, SeriesLocator locator, DicomMetadataStore store, StudyInvalidation invalidation, TimeProvider time,
+    ILogger<MetadataFetch> log)
 {
     /// <summary>Requests the metadata of all instances of a series.</summary>
     /// <param name="backend">The backend.</param>
@@ -47,16 +48,12 @@ public sealed class MetadataFetch(
         var gone = store.AddInstances(
             backend.Name, path, instances, answer.Value.Validators, now?.Summary,
             madeInClient: purpose == ReadPurpose.Prefetch);
-        foreach (var instance in gone) entries.Remove(backend.Name, new InstancePath(path.Study, path.Series, instance));
+        invalidation.RemoveBodies(backend.Name, path, gone);
         return new(instances);
     }
 
     /// <summary>Removes a series that the backend no longer has, and its bodies.</summary>
-    public void Remove(string backend, SeriesPath path)
-    {
-        store.RemoveSeries(backend, path);
-        entries.Remove(backend, path);
-    }
+    public void Remove(string backend, SeriesPath path) => invalidation.RemoveSeries(backend, path);
 
     /// <summary>True for an empty answer, but not for "not found".</summary>
     private static bool IsEmpty(BackendAnswer<SeriesMetadata> answer) =>

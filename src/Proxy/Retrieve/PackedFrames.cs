@@ -79,9 +79,10 @@ public sealed class PackedFrames(AnswerCache cache, ILogger<PackedFrames> log) :
         if (!_jobs.TryAdd(job)) Release(job);
     }
 
-    /// <summary>Called when the bodies are purged: the result of a queued job is then discarded.</summary>
-    public void Purge()
+    /// <summary>Discards the results of queued jobs when bodies are purged.</summary>
+    public void Follow(Removal removal)
     {
+        if (removal.Backend is not null) return;
         lock (_lock) _purges++;
     }
 

@@ -24,7 +24,12 @@ internal static class RetrieveServices
         services.AddSingleton<WholeSeries>();
         services.AddSingleton<SeriesAnswer>();
         services.AddSingleton<SeriesBodies>();
-        services.AddSingleton<PackedFrames>();
+        services.AddSingleton(s =>
+        {
+            var packed = ActivatorUtilities.CreateInstance<PackedFrames>(s);
+            s.GetRequiredService<StudyInvalidation>().Invalidated += packed.Follow;
+            return packed;
+        });
         services.AddHostedService(s => s.GetRequiredService<PackedFrames>());
     }
 }

@@ -72,8 +72,9 @@ public sealed class FederatedSearch(
     }
 
     /// <summary>Discards the cached answers of a backend that was removed or whose address changed.</summary>
-    public void Forget(string backend)
+    public void Follow(Removal removal)
     {
+        if (removal is not { Backend: { } backend, Study: null }) return;
         _cachedResults.RemoveWhere(result => result.Backends.Split(',').Contains(backend));
         _cachedAnswers.RemoveWhere(answer => answer.Backend == backend);
     }

@@ -1,5 +1,4 @@
-using Proxy.Backends;
-using Proxy.Operations;
+using Proxy.Cache;
 
 namespace Proxy.Search;
 
@@ -10,7 +9,11 @@ internal static class SearchServices
     {
         services.AddSingleton<StudyCounts>();
         services.AddSingleton<StoredInstances>();
-        services.AddSingleton<FederatedSearch>();
-        services.OnReload<RemovedBackend, FederatedSearch>((search, removed) => search.Forget(removed.Name));
+        services.AddSingleton(s =>
+        {
+            var search = ActivatorUtilities.CreateInstance<FederatedSearch>(s);
+            s.GetRequiredService<StudyInvalidation>().Invalidated += search.Follow;
+            return search;
+        });
     }
 }

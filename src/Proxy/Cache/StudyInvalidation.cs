@@ -1,0 +1,87 @@
+using Proxy.Backends;
+using Proxy.Dicom;
+using Proxy.Metadata;
+
+namespace Proxy.Cache;
+
+/// <summary>The one way to clear what is no longer valid: of a study, a series, an instance or a whole backend.</summary>
+/// <remarks>
+/// <code>
+///                     metadata store    denials       bodies             derived answers
+/// series gone         the series        -             of the series      -
+/// instances gone      -                 -             of the instances   -
+/// purge of a study    the study         of the study  of the study       all
+/// purge of all        all               all           all                all
+/// backend removed     of the backend    of it         of the backend     search results of it
+/// </code>
+/// The store comes first, so that no request finds metadata of removed bodies. Derived answers are search results and pages, ready
+/// metadata and packed frames. Where none is cleared, they are made from a version of the metadata or of a body, which no request finds
+/// any more, or they end with their freshness. A purge clears them last, because until then they can be made from cached data.
+/// </remarks>
+public sealed class StudyInvalidation(DicomMetadataStore store, IArchive archive, EntryCache entries, AnswerCache answers)
+{
+    /// <summary>
+    /// Raised with what was cleared, after no request finds its metadata and bodies, and before a purge clears derived answers.
+    /// A handler must not block.
+    /// </summary>
+    public event Action<Removal>? Invalidated;
+
+    /// <summary>Removes a series that a backend no longer holds.</summary>
+    public void RemoveSeries(string backend, SeriesPath path)
+    {
+        store.RemoveSeries(backend, path);
+        RemoveBodies(backend, path);
+    }
+
+    /// <summary>Removes the bodies of series that a newer series list no longer names; the store has filed that list.</summary>
+    /// <param name="backend">The backend of the list.</param>
+    /// <param name="study">The study.</param>
+    /// <param name="series">The series that were in the older list only.</param>
+    public void RemoveBodies(string backend, Uid study, IReadOnlyList<Uid> series)
+    {
+        foreach (var uid in series) RemoveBodies(backend, new SeriesPath(study, uid));
+    }
+
+    /// <summary>Removes the bodies of instances that newer metadata no longer names; the store has filed that metadata.</summary>
+    /// <param name="backend">The backend of the metadata.</param>
+    /// <param name="path">The series.</param>
+    /// <param name="instances">The instances that were in the older metadata only.</param>
+    public void RemoveBodies(string backend, SeriesPath path, IReadOnlyList<Uid> instances)
+    {
+        foreach (var uid in instances)
+        {
+            var instance = new InstancePath(path.Study, path.Series, uid);
+            entries.Remove(backend, instance);
+            Invalidated?.Invoke(new(backend, instance));
+        }
+    }
+
+    /// <summary>Removes everything that a backend said; it was removed from the settings or has a new address.</summary>
+    public void RemoveBackend(string backend)
+    {
+        store.RemoveBackend(backend);
+        entries.Remove(backend);
+        archive.Forget(backend);
+        Invalidated?.Invoke(new(backend));
+    }
+
+    /// <summary>Removes a study of all backends, or everything, for an operator.</summary>
+    /// <param name="study">The study; null for all studies.</param>
+    /// <returns>True once no trace is left on disk; false when the disk cannot be changed now.</returns>
+    public async Task<bool> PurgeAsync(Uid? study)
+    {
+        var isStoreCleared = await (study is { } uid ? store.RemoveStudyAsync(uid) : store.RemoveAllAsync());
+        archive.Purge(study);
+        var removal = new Removal(Study: study);
+        var onDisk = entries.RemoveAsync(removal);
+        Invalidated?.Invoke(removal);
+        answers.Clear();
+        return await onDisk && isStoreCleared;
+    }
+
+    private void RemoveBodies(string backend, SeriesPath path)
+    {
+        entries.Remove(backend, path);
+        Invalidated?.Invoke(new(backend, path));
+    }
+}
