@@ -37,7 +37,7 @@ builder.Services.AddLocating();
 builder.Services.AddSearch();
 builder.Services.AddRetrieve();
 builder.Services.AddPrefetch();
-builder.Services.AddPrometheus();
+builder.Services.AddAdmin();
 
 var app = builder.Build();
 app.FollowSettings(settings);

@@ -1,3 +1,4 @@
+using Proxy.Admin.Reports;
 using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Cache.InMemory;
@@ -22,64 +23,74 @@ internal static class CacheEndpoints
         app.MapDelete("/cache/studies/{study}", PurgeStudyAsync);
     }
 
-    private static object Show(
+    private static CacheReport Show(
         Access access, DicomMetadataStore store, MemoryParts memory, EntryCache entries, DiskTier disk, CacheOptions options)
     {
         var held = memory.ReadAll<EntryKey, Entry>().ToLookup(e => e.Key.Backend, e => e.Value, StringComparer.OrdinalIgnoreCase);
         var shares = disk.Writer.Shares.ToDictionary(s => s.Backend, StringComparer.OrdinalIgnoreCase);
-        var (writer, state, studies) = (disk.Writer, disk.State, store.CountByBackend());
-        return new Dictionary<string, object>
+        var studies = store.CountByBackend();
+        return new(
+            new(store.Count, store.Bytes, options.StoreMaxBytes),
+            new()
+            {
+                Entries = memory.Entries,
+                Bytes = memory.Bytes,
+                Hits = entries.Statistics.Hits,
+                Misses = entries.Statistics.Misses,
+                Evictions = memory.Evictions,
+                Oldest = FindOldest(held.SelectMany(e => e)),
+                MaxBytes = options.MemoryMaxBytes,
+                InFlightBytes = memory.InFlight.Bytes,
+                PrefetchedBytes = memory.PrefetchedBytes,
+            },
+            Show(disk, shares.Values.Select(s => (DateTimeOffset?)s.Oldest).Min(), options.DiskMaxBytes),
+            access.Backends.ToDictionary(b => b.Name, b => new BackendUsage(
+                studies.GetValueOrDefault(b.Name), Show(held[b.Name], entries.Statistics.Get(b.Name)),
+                Show(shares.GetValueOrDefault(b.Name), disk.Statistics.Get(b.Name)))));
+    }
+
+    private static DiskReport Show(DiskTier disk, DateTimeOffset? oldest, long maxBytes)
+    {
+        var (writer, state) = (disk.Writer, disk.State);
+        return new()
         {
-            ["store"] = new { studies = store.Count, bytes = store.Bytes, maxBytes = options.StoreMaxBytes },
-            ["memory"] = new Dictionary<string, object?>(ShowNumbers(
-                memory.Entries, memory.Bytes, entries.Statistics.Hits, entries.Statistics.Misses, memory.Evictions,
-                FindOldest(held.SelectMany(e => e))))
-            {
-                ["maxBytes"] = options.MemoryMaxBytes,
-                ["inFlight"] = memory.InFlight.Bytes,
-                ["ahead"] = memory.PrefetchedBytes,
-            },
-            ["disk"] = new Dictionary<string, object?>(ShowNumbers(
-                writer.Entries, writer.Bytes, disk.Statistics.Hits, disk.Statistics.Misses, writer.Evictions,
-                shares.Values.Select(s => (DateTimeOffset?)s.Oldest).Min()))
-            {
-                ["maxBytes"] = options.DiskMaxBytes,
-                ["ahead"] = writer.PrefetchedBytes,
-                ["state"] = state.Name,
-                ["reason"] = state.Reason,
-                ["damaged"] = disk.Damaged,
-                ["unkept"] = writer.WriteFailures,
-                ["scanning"] = writer.IsScanning,
-            },
-            ["backends"] = access.Backends.ToDictionary(b => b.Name, b =>
-            {
-                var (share, ofMemory, ofDisk) = (
-                    shares.GetValueOrDefault(b.Name), entries.Statistics.Get(b.Name), disk.Statistics.Get(b.Name));
-                return new
-                {
-                    studies = studies.GetValueOrDefault(b.Name),
-                    memory = ShowNumbers(
-                        held[b.Name].Count(), held[b.Name].Sum(e => e.Length), ofMemory.Hits, ofMemory.Misses, ofMemory.Evictions,
-                        FindOldest(held[b.Name])),
-                    disk = ShowNumbers(
-                        share?.Entries ?? 0, share?.Bytes ?? 0, ofDisk.Hits, ofDisk.Misses, ofDisk.Evictions, share?.Oldest),
-                };
-            }),
+            Entries = writer.Entries,
+            Bytes = writer.Bytes,
+            Hits = disk.Statistics.Hits,
+            Misses = disk.Statistics.Misses,
+            Evictions = writer.Evictions,
+            Oldest = oldest,
+            MaxBytes = maxBytes,
+            PrefetchedBytes = writer.PrefetchedBytes,
+            State = state.Name,
+            Reason = state.Reason,
+            Damaged = disk.Damaged,
+            WriteFailures = writer.WriteFailures,
+            IsScanning = writer.IsScanning,
         };
     }
 
-    /// <summary>The statistics of a tier, for all backends or for one.</summary>
-    private static Dictionary<string, object?> ShowNumbers(
-        long entries, long bytes, long hits, long misses, long evictions, DateTimeOffset? oldest) => new()
-        {
-            ["entries"] = entries,
-            ["bytes"] = bytes,
-            ["hits"] = hits,
-            ["misses"] = misses,
-            ["evictions"] = evictions,
-            ["hitRatio"] = GetRatio(hits, misses),
-            ["oldest"] = oldest,
-        };
+    /// <summary>What the memory tier holds of one backend.</summary>
+    private static TierReport Show(IEnumerable<Entry> held, CacheStatistics.BackendStatistics statistics) => new()
+    {
+        Entries = held.Count(),
+        Bytes = held.Sum(e => e.Length),
+        Hits = statistics.Hits,
+        Misses = statistics.Misses,
+        Evictions = statistics.Evictions,
+        Oldest = FindOldest(held),
+    };
+
+    /// <summary>What the disk tier holds of one backend.</summary>
+    private static TierReport Show(DiskShare? share, CacheStatistics.BackendStatistics statistics) => new()
+    {
+        Entries = share?.Entries ?? 0,
+        Bytes = share?.Bytes ?? 0,
+        Hits = statistics.Hits,
+        Misses = statistics.Misses,
+        Evictions = statistics.Evictions,
+        Oldest = share?.Oldest,
+    };
 
     private static async Task<IResult> PurgeAllAsync(StudyInvalidation invalidation) =>
         AnswerPurge(await invalidation.PurgeAsync(study: null));
@@ -94,8 +105,6 @@ internal static class CacheEndpoints
             ? TypedResults.NoContent()
             : Problems.DiskUnavailable(
                 "The entries are no longer served, but cannot be deleted from disk now. They are deleted once the disk is writable again.");
-
-    private static double? GetRatio(long hits, long misses) => hits + misses == 0 ? null : Math.Round((double)hits / (hits + misses), 4);
 
     private static DateTimeOffset? FindOldest(IEnumerable<Entry> entries) => entries.Select(e => (DateTimeOffset?)e.Stored).Min();
 }

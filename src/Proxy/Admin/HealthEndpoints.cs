@@ -1,3 +1,5 @@
+using Microsoft.AspNetCore.Http.HttpResults;
+using Proxy.Admin.Reports;
 using Proxy.Backends;
 using Proxy.Backends.Health;
 using Proxy.Cache.InMemory;
@@ -14,7 +16,7 @@ internal static class HealthEndpoints
     /// <summary>Maps <c>/health/live</c> and <c>/health/ready</c>.</summary>
     public static void MapHealth(this IEndpointRouteBuilder app)
     {
-        app.MapGet("/health/live", () => TypedResults.Json(new { status = "live" }));
+        app.MapGet("/health/live", () => TypedResults.Json(new LivenessReport("live")));
         app.MapGet("/health/ready", Ready);
     }
 
@@ -22,38 +24,28 @@ internal static class HealthEndpoints
     /// Reports "ready" even if a PACS or the disk fails: the proxy still serves cached studies and those of other PACS, so taking it
     /// out of service would only make it worse.
     /// </summary>
-    private static IResult Ready(
+    private static JsonHttpResult<HealthReport> Ready(
         HttpContext context, BackendStates states, IProxyStateLookup yarp, Counters counters, DicomMetadataStore store, MemoryParts memory,
-        DiskTier disk) => TypedResults.Json(new
-        {
-            status = "ready",
-            backends = context.GetAccess().Backends.ToDictionary(
+        DiskTier disk) => TypedResults.Json(new HealthReport(
+            "ready",
+            context.GetAccess().Backends.ToDictionary(
                 b => b.Name, b => Show(states.Find(b.Name), states.GetCircuit(b.Name), GetDestinations(yarp, b.Name))),
-            search = new { identityConflicts = counters.IdentityConflicts },
-            store = new { studies = store.Count, bytes = store.Bytes, damaged = counters.StoreDamage },
-            disk = new
-            {
-                state = disk.State.Name,
-                reason = disk.State.Reason,
-                entries = disk.Writer.Entries,
-                bytes = disk.Writer.Bytes,
-                maxBytes = disk.Writer.MaxBytes,
-            },
-            memory = new { entries = memory.Entries, bytes = memory.Bytes, maxBytes = memory.MaxBytes },
-        });
+            new(counters.IdentityConflicts), new(store.Count, store.Bytes, counters.StoreDamage),
+            new(disk.State.Name, disk.State.Reason, disk.Writer.Entries, disk.Writer.Bytes, disk.Writer.MaxBytes),
+            new(memory.Entries, memory.Bytes, memory.MaxBytes)));
 
-    private static object Show(BackendState? state, Circuit circuit, Dictionary<string, string> destinations) => state is null
-        ? new { state = "unknown", circuit = "closed", destinations }
-        : new
+    private static BackendReport Show(BackendState? state, Circuit circuit, Dictionary<string, string> destinations) => state is null
+        ? new BackendReport { State = "unknown", Circuit = "closed", Destinations = destinations }
+        : new AskedBackendReport
         {
-            state = state.IsUp ? "up" : "down",
-            since = state.Since,
-            circuit = circuit.IsClosed ? "closed" : "open",
-            opened = state.Opened,
-            asked = state.Asked,
-            failed = state.Failed,
-            lastFailure = state.LastFailure is { } failure ? $"{failure.Error}: {failure.Detail}" : null,
-            destinations,
+            State = state.IsUp ? "up" : "down",
+            Since = state.Since,
+            Circuit = circuit.IsClosed ? "closed" : "open",
+            Opened = state.Opened,
+            Asked = state.Asked,
+            Failed = state.Failed,
+            LastFailure = state.LastFailure is { } failure ? $"{failure.Error}: {failure.Detail}" : null,
+            Destinations = destinations,
         };
 
     /// <summary>The results of YARP's health checks by destination name, never address; <c>unknown</c> without a health check.</summary>

@@ -1,5 +1,4 @@
 using System.Diagnostics.Metrics;
-using OpenTelemetry.Metrics;
 using Proxy.Cache;
 using Proxy.Cache.InMemory;
 using Proxy.Cache.OnDisk;
@@ -14,10 +13,6 @@ namespace Proxy.Admin;
 /// <remarks>The framework's own request metrics are omitted: they add a sixth to the time of a series metadata hit.</remarks>
 internal static class MetricsEndpoints
 {
-    /// <summary>Registers the exporter.</summary>
-    public static void AddPrometheus(this IServiceCollection services) =>
-        services.AddOpenTelemetry().WithMetrics(metrics => metrics.AddMeter(Counters.Meter, "System.Runtime").AddPrometheusExporter());
-
     /// <summary>Creates the metrics that are read on demand, and maps <c>/metrics</c>.</summary>
     public static void MapMetrics(this WebApplication app)
     {

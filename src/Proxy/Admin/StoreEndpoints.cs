@@ -1,4 +1,5 @@
 using System.Buffers;
+using Proxy.Admin.Reports;
 using Proxy.Backends;
 using Proxy.Dicom;
 using Proxy.Metadata;
@@ -18,15 +19,17 @@ internal static class StoreEndpoints
         var app = routes.MapGroup("").AddEndpointFilter(StudyLoading.FilterAsync);
         app.MapGet("/store/studies", (HttpContext context, DicomMetadataStore store, BackendSet backends) => TypedResults.Json(
             View(context, store, backends).ReadStudiesAsync(context.RequestAborted).Take(MaxStudies)
-                .Select(s => Show(s, withInstances: false))));
+                .Select(s => StudyReport.Create(s, withInstances: false))));
         app.MapGet("/store/studies/{study}", (HttpContext context, DicomMetadataStore store, BackendSet backends) =>
             !context.TryReadUids(out var study, out _, out _, out var problem) ? problem
-            : View(context, store, backends).FindStudy(study!.Value) is { } found ? TypedResults.Json(Show(found, withInstances: true))
-            : Unknown("study"));
+            : View(context, store, backends).FindStudy(study!.Value) is { } found
+                ? TypedResults.Json(StudyReport.Create(found, withInstances: true))
+                : Unknown("study"));
         app.MapGet("/store/studies/{study}/series/{series}", (HttpContext context, DicomMetadataStore store, BackendSet backends) =>
             !context.TryReadUids(out var study, out var series, out _, out var problem) ? problem
             : View(context, store, backends).FindHolder(new(study!.Value, series!.Value)) is { } owner
-                ? TypedResults.Json(Show(owner.FindSeries(series!.Value)!, owner.Backend))
+                ? TypedResults.Json(
+                    SeriesReport.Create(owner.FindSeries(series!.Value)!, withInstances: true) with { Backend = owner.Backend })
                 : Unknown("series"));
         app.MapGet(
             "/store/studies/{study}/series/{series}/instances/{instance}",
@@ -47,37 +50,6 @@ internal static class StoreEndpoints
 
     private static StoreView View(HttpContext context, DicomMetadataStore store, BackendSet backends) =>
         new(store, backends, context.GetAccess());
-
-    private static object Show(Study study, bool withInstances) => new Dictionary<string, object>
-    {
-        ["StudyInstanceUID"] = study.Uid.ToString(),
-        ["seriesLists"] = study.SeriesLists.Values.Where(l => l.HoldsStudy).Select(list => new Dictionary<string, object>
-        {
-            ["backend"] = list.Backend,
-            ["madeInClient"] = list.MadeInClient,
-            ["series"] = list.Series.Values.OrderBy(s => s.Uid).Select(s => Show(s, withInstances)),
-        }),
-    };
-
-    private static Dictionary<string, object> Show(Series series, bool withInstances)
-    {
-        var shown = new Dictionary<string, object>
-        {
-            ["SeriesInstanceUID"] = series.Uid.ToString(),
-            ["NumberOfSeriesRelatedInstances"] = series.Count,
-            ["madeInClient"] = series.MadeInClient,
-            ["hasMetadata"] = series.Metadata is not null,
-        };
-        if (withInstances)
-        {
-            shown["instances"] = (series.Metadata ?? series.InstanceRows)?.Uids
-                .Select(uid => new Dictionary<string, string> { ["SOPInstanceUID"] = uid.ToString() }).ToArray() ?? [];
-        }
-        return shown;
-    }
-
-    private static Dictionary<string, object> Show(Series series, string backend) =>
-        new(Show(series, withInstances: true)) { ["backend"] = backend };
 
     private static IResult Unknown(string level) => Problems.NotFound($"The store does not contain this {level}.");
 

@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using Proxy.Dicom;
 
 namespace Proxy.Events;
 
@@ -23,7 +22,8 @@ internal static class EventFormat
     {
         var output = new ArrayBufferWriter<byte>(512);
         output.Write(Encoding.UTF8.GetBytes($"id: {GetId(epoch, @event.Id)}\nevent: {@event.Name}\ndata: "));
-        WriteData(output, @event);
+        using (var json = new Utf8JsonWriter(output))
+            JsonSerializer.Serialize(json, EventData.Create(@event), EventJson.Default.EventData);
         output.Write("\n\n"u8);
         return output.WrittenSpan.ToArray();
     }
@@ -35,29 +35,4 @@ internal static class EventFormat
     public static long? ReadId(string epoch, string text) =>
         text.Length > epoch.Length && text[epoch.Length] == '-' && text.StartsWith(epoch, StringComparison.Ordinal)
         && long.TryParse(text.AsSpan(epoch.Length + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var id) ? id : null;
-
-    private static void WriteData(IBufferWriter<byte> output, ProxyEvent @event)
-    {
-        using var json = new Utf8JsonWriter(output);
-        json.WriteStartObject();
-        if (@event.Study is { } study) json.WriteString("StudyInstanceUID", study.ToString());
-        if (@event.Series is { } series) json.WriteString("SeriesInstanceUID", series.ToString());
-        if (@event.Name == ProxyEvent.SeriesAdded) WriteUids(json, "SeriesInstanceUIDs", @event.Added);
-        if (@event.Name == ProxyEvent.InstancesAdded) json.WriteNumber("instances", @event.Added.Length);
-        if (@event.Backend is { } backend) json.WriteString("backend", backend);
-        if (@event.MadeInClient is { } madeInClient) json.WriteBoolean("madeInClient", madeInClient);
-        foreach (var (name, value) in @event.More)
-        {
-            json.WritePropertyName(name);
-            value.WriteTo(json);
-        }
-        json.WriteEndObject();
-    }
-
-    private static void WriteUids(Utf8JsonWriter json, string name, IEnumerable<Uid> uids)
-    {
-        json.WriteStartArray(name);
-        foreach (var uid in uids) json.WriteStringValue(uid.ToString());
-        json.WriteEndArray();
-    }
 }

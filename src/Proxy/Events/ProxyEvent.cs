@@ -72,5 +72,8 @@ public sealed record ProxyEvent(string Name)
 
     /// <summary>A copy with a further member; the value is serialized now.</summary>
     public ProxyEvent With<T>(string member, T value) =>
-        this with { More = More.SetItem(member, JsonSerializer.SerializeToElement(value, JsonSerializerOptions.Web)) };
+        With(member, JsonSerializer.SerializeToElement(value, JsonSerializerOptions.Web));
+
+    /// <summary>A copy with a further member.</summary>
+    public ProxyEvent With(string member, JsonElement value) => this with { More = More.SetItem(member, value) };
 }

@@ -29,11 +29,11 @@ internal static class PrefetchEndpoints
         app.MapPost("/prefetch", PostAsync);
         app.MapGet(
             "/prefetch",
-            (HttpContext context, JobRegistry registry, TimeProvider time) => TypedResults.Json(
-                registry.ReadAll(context.GetAccess()).Select(handle => JobJson.Create(handle.Job, time.GetUtcNow()))));
+            (HttpContext context, JobRegistry registry, TimeProvider time) => TypedResults.Json<JobReport[]>(
+                [.. registry.ReadAll(context.GetAccess()).Select(handle => new JobReport(handle.Job, time.GetUtcNow()))]));
         app.MapGet("/prefetch/{id}", IResult (HttpContext context, string id, JobRegistry registry, TimeProvider time) =>
             registry.Find(context.GetAccess(), id) is { } handle
-                ? TypedResults.Json(JobJson.Create(handle.Job, time.GetUtcNow()))
+                ? TypedResults.Json(new JobReport(handle.Job, time.GetUtcNow()))
                 : Unknown());
         app.MapDelete("/prefetch/{id}", IResult (HttpContext context, string id, JobRegistry registry, TimeProvider time) =>
         {
@@ -53,7 +53,7 @@ internal static class PrefetchEndpoints
         if (!TryRead(text, out var studies, out var priority, out var problem)) return problem;
         var job = registry.Add(PrefetchReason.Asked, priority, context.GetAccess().Name, studies).Job;
         context.Response.Headers.Location = $"{context.Request.PathBase}/prefetch/{job.Id}";
-        return TypedResults.Json(JobJson.Create(job, time.GetUtcNow()), statusCode: StatusCodes.Status202Accepted);
+        return TypedResults.Json(new JobReport(job, time.GetUtcNow()), statusCode: StatusCodes.Status202Accepted);
     }
 
     /// <summary>Reads the body; null when it is too large.</summary>

@@ -4,11 +4,12 @@ using Proxy.Prefetch.Planning;
 
 namespace Proxy.Prefetch;
 
-/// <summary>Registers work lists, prefetch jobs and rules.</summary>
+/// <summary>Registers work lists, prefetch jobs and rules, and the JSON of jobs.</summary>
 internal static class PrefetchServices
 {
     public static void AddPrefetch(this IServiceCollection services)
     {
+        services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, JobJson.Default));
         services.AddSingleton<WorkLists>();
         services.AddSingleton<PrefetchSearch>();
         services.AddSingleton<PriorSearch>();

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using System.Text.Json;
 using System.Security.Cryptography;
 using Proxy.Backends;
 using Proxy.Dicom;
@@ -110,7 +111,8 @@ public sealed class JobRegistry(EventLog events, Counters counters, TimeProvider
     {
         Interlocked.Increment(ref _changes);
         if (!handle.ShouldPublish(time.GetUtcNow(), isDue: before?.State != job.State)) return;
-        var progress = JobJson.FindProgress(job, time.GetUtcNow());
+        var progress = JsonSerializer.SerializeToElement(
+            new JobProgressReport(job, time.GetUtcNow()), JobJson.Default.JobProgressReport);
         var published = new ProxyEvent(ProxyEvent.PrefetchProgress)
         {
             Study = job.StudyUids is [var only] ? only : null,
@@ -118,7 +120,7 @@ public sealed class JobRegistry(EventLog events, Counters counters, TimeProvider
         };
         events.Publish(published.With("job", progress));
         if (job.IsLive) return;
-        counters.PrefetchJobEnded(JobJson.GetName(job.Reason), JobJson.GetName(job.State), job.Bytes.Done);
+        counters.PrefetchJobEnded(JobProgressReport.GetName(job.Reason), JobProgressReport.GetName(job.State), job.Bytes.Done);
         Ended?.Invoke(handle);
     }
 
