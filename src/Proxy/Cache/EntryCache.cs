@@ -206,41 +206,6 @@ public sealed partial class EntryCache
         return body is not null;
     }
 
-    /// <summary>Removes the entries of a series that a backend no longer holds.</summary>
-    public void Remove(string backend, SeriesPath path) => _ = RemoveAndLogAsync(new(backend, path));
-
-    /// <summary>Removes the entries of an instance that a backend no longer holds.</summary>
-    public void Remove(string backend, InstancePath path) => _ = RemoveAndLogAsync(new(backend, path));
-
-    /// <summary>Removes all entries of a backend.</summary>
-    public void Remove(string backend) => _ = RemoveAndLogAsync(new(backend));
-
-    /// <summary>Removes entries; they are not found from this call on.</summary>
-    /// <returns>True once no trace is left on disk; false when the disk cannot be changed now.</returns>
-    public Task<bool> RemoveAsync(Removal removal)
-    {
-        foreach (var (key, inFlight) in _inFlight)
-        {
-            if (!removal.Matches(key)) continue;
-            lock (inFlight) inFlight.IsPurged = true;
-            _inFlight.TryRemove(new(key, inFlight));
-        }
-        Removed?.Invoke(removal);
-        var onDisk = _next.RemoveAsync(removal);
-        // Increment after the disk removal is queued and before memory is cleared: a concurrent promotion either misses on disk or sees
-        // the new count and undoes itself.
-        Interlocked.Increment(ref _removals);
-        _memory.RemoveWhere(removal.Matches);
-        // A purge: what is fetched after it starts without a history.
-        if (removal.Backend is null) _finds.Clear();
-        return onDisk;
-    }
-
-    private async Task RemoveAndLogAsync(Removal removal)
-    {
-        if (!await RemoveAsync(removal)) _log.RemovalPostponed();
-    }
-
     private InFlightBody CreateInFlight(Func<EntryHead, EntryKey> keyOf, Placement placement) =>
         _next.CanWrite
             ? new(

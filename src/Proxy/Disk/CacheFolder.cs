@@ -3,18 +3,6 @@ using Proxy.Operations;
 
 namespace Proxy.Disk;
 
-/// <summary>The state of the cache folder, with the reason when it is unusable.</summary>
-/// <param name="CanRead">The content may be read.</param>
-/// <param name="CanWrite">The content may be changed.</param>
-/// <param name="Reason">The problem, for the operator, or null.</param>
-/// <param name="IsFull">The disk is full.</param>
-/// <param name="IsConfigured">A folder is configured.</param>
-public sealed record FolderState(bool CanRead, bool CanWrite, string? Reason, bool IsFull = false, bool IsConfigured = true)
-{
-    /// <summary>The state in one word: ready, read-only, unusable or not configured.</summary>
-    public string Name => CanWrite ? "ready" : CanRead ? "read-only" : IsConfigured ? "unusable" : "not configured";
-}
-
 /// <summary>The folder on disk that this process owns, with the data that survives a restart.</summary>
 /// <remarks>
 /// <code>
@@ -117,37 +105,6 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
             throw;
         }
         return handover.Close();
-    }
-
-    /// <summary>Passes a result to the caller, or disposes it when the caller has given up.</summary>
-    private sealed class Handover<T> where T : class
-    {
-        private readonly Lock _lock = new();
-        private bool _isClosed;
-        private T? _result;
-
-        public void Set(T? result)
-        {
-            lock (_lock)
-            {
-                if (!_isClosed)
-                {
-                    _result = result;
-                    return;
-                }
-            }
-            (result as IDisposable)?.Dispose();
-        }
-
-        /// <summary>Takes the result, if any; later results are disposed.</summary>
-        public T? Close()
-        {
-            lock (_lock)
-            {
-                _isClosed = true;
-                return _result;
-            }
-        }
     }
 
     /// <summary>Records a disk failure: the disk is not used until <see cref="CheckAsync"/> succeeds.</summary>

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using Proxy.Dicom;
 using Proxy.Events;
@@ -18,7 +17,7 @@ namespace Proxy.Metadata;
 /// <param name="maxBytes">The memory budget of the studies, in bytes.</param>
 /// <param name="file">The persistent copy; null for none.</param>
 /// <param name="maxDiskBytes">The disk budget, in bytes.</param>
-public sealed class DicomMetadataStore(
+public sealed partial class DicomMetadataStore(
     Func<string, int> preferenceOf, TimeProvider time, EventLog events, long maxBytes, StudyFile? file = null,
     long maxDiskBytes = long.MaxValue)
 {
@@ -64,158 +63,8 @@ public sealed class DicomMetadataStore(
     /// <returns>False when the file cannot be written.</returns>
     public bool Flush(bool withUses = false) => _studies.Flush(withUses);
 
-    /// <summary>Stores the search row of a study. Raises no event, as in OHIF.</summary>
-    /// <param name="backend">The backend that answered.</param>
-    /// <param name="row">The row.</param>
-    /// <param name="asked">The time of the answer; null for now.</param>
-    /// <param name="fields">The fields requested beyond those of every search, as tag paths.</param>
-    public void AddStudy(string backend, Dataset row, DateTimeOffset? asked = null, IImmutableSet<string>? fields = null)
-    {
-        if (row.FindUid(Tag.StudyInstanceUid) is not { } uid) return;
-        var now = time.GetUtcNow();
-        var when = asked ?? now;
-        _studies.Update(uid, study =>
-        {
-            var list = study.GetList(backend);
-            // A cached result page may be served, and stored here, repeatedly.
-            if (list.StudyRow is not null && list.StudyRowAsked >= when && list.StudyRowAsked < now) return study;
-            return study.With(
-                list with { StudyRow = row, StudyRowAsked = when, StudyRowFields = fields ?? ImmutableSortedSet<string>.Empty });
-        });
-    }
-
-    /// <summary>Removes the search row of a study that the backend no longer has.</summary>
-    public void RemoveStudyRow(string backend, Uid study) =>
-        _studies.Update(
-            study,
-            current => current.GetList(backend) is { StudyRow: not null } list ? current.With(list with { StudyRow = null }) : current);
-
-    /// <summary>
-    /// Stores summaries of a study's series and raises <see cref="ProxyEvent.SeriesAdded"/> for those that are new to clients.
-    /// </summary>
-    /// <param name="backend">The backend that answered.</param>
-    /// <param name="study">The requested study; a summary need not name it.</param>
-    /// <param name="summaries">One row per series.</param>
-    /// <param name="areAll">True when these are all series that the backend holds: others are removed.</param>
-    /// <param name="madeInClient">True when they were prefetched: no event until a client requests them.</param>
-    /// <returns>The removed series.</returns>
-    public IReadOnlyList<Uid> AddSeriesMetadata(
-        string backend, Uid study, IReadOnlyCollection<Dataset> summaries, bool areAll = false, bool madeInClient = false)
-    {
-        var rows = new Dictionary<Uid, Dataset>();
-        foreach (var summary in summaries)
-        {
-            if (summary.FindUid(Tag.SeriesInstanceUid) is { } uid) rows[uid] = summary;
-        }
-        var now = time.GetUtcNow();
-        var (before, after) = _studies.Update(study, current =>
-        {
-            var list = current.GetList(backend);
-            var series = areAll ? list.Series.RemoveRange(list.Series.Keys.Where(uid => !rows.ContainsKey(uid))) : list.Series;
-            foreach (var (uid, row) in rows)
-            {
-                var known = series.GetValueOrDefault(uid)
-                    ?? new Series(uid) { MadeInClient = madeInClient, MetadataMadeInClient = madeInClient };
-                series = series.SetItem(uid, known.WithSummary(row) with { MadeInClient = madeInClient && known.MadeInClient });
-            }
-            return current.With(list with
-            {
-                Series = series,
-                ListedAt = areAll ? now : list.ListedAt,
-                IsUnlisted = false,
-                // An archive has no study without a series.
-                StudyRow = areAll && series.IsEmpty ? null : list.StudyRow,
-            });
-        });
-        return RemovedBetween(before, after, backend);
-    }
-
-    /// <summary>Records that a backend answered "not found" to a search for a study's series; removes the series it once listed.</summary>
-    /// <returns>The removed series.</returns>
-    public IReadOnlyList<Uid> RecordUnlisted(string backend, Uid study)
-    {
-        var now = time.GetUtcNow();
-        var (before, after) = _studies.Update(
-            study,
-            current => current.With(
-                current.GetList(backend) with { Series = ImmutableDictionary<Uid, Series>.Empty, ListedAt = now, IsUnlisted = true }));
-        return RemovedBetween(before, after, backend);
-    }
-
-    /// <summary>
-    /// Stores instances, each under its own study and series. A newer dataset replaces an older one;
-    /// <see cref="ProxyEvent.InstancesAdded"/> names only instances that are new to clients.
-    /// </summary>
-    public void AddInstances(string backend, IReadOnlyCollection<Dataset> instances, bool madeInClient = false)
-    {
-        foreach (var (path, newer) in GroupBySeries(instances))
-        {
-            SetMetadata(backend, path, series => series with { Metadata = series.Metadata?.With(newer) ?? Pack(newer) }, madeInClient);
-        }
-    }
-
-    /// <summary>Stores the complete metadata of a series: instances that it does not name are removed.</summary>
-    /// <param name="backend">The backend that answered.</param>
-    /// <param name="path">The requested series.</param>
-    /// <param name="instances">All instances.</param>
-    /// <param name="validators">The validators of the answer.</param>
-    /// <param name="summary">The series' search row at the time of the request.</param>
-    /// <param name="madeInClient">
-    /// True when they were prefetched: no event until a client requests them. In a series whose metadata a client has requested before, new
-    /// instances raise events at once.
-    /// </param>
-    /// <returns>The removed instances.</returns>
-    public IReadOnlyList<Uid> AddInstances(
-        string backend, SeriesPath path, PackedInstances instances, Validators? validators = null, Dataset? summary = null,
-        bool madeInClient = false)
-    {
-        var before = SetMetadata(backend, path, series => series.WithAll(instances, validators, summary), madeInClient);
-        return before?.Metadata is { } older && older.Hash != instances.Hash ? [.. older.Uids.Where(uid => !instances.Has(uid))] : [];
-    }
-
-    /// <summary>Stores search rows of instances. They are not metadata, so no event is raised.</summary>
-    public void AddInstanceRows(string backend, IReadOnlyCollection<Dataset> rows)
-    {
-        foreach (var (path, newer) in GroupBySeries(rows))
-        {
-            _studies.Update(path.Study, study =>
-            {
-                var list = study.GetList(backend);
-                var series = list.FindSeries(path.Series) ?? new Series(path.Series);
-                return study.With(list.With(series with { InstanceRows = series.InstanceRows?.With(newer) ?? Pack(newer) }));
-            });
-        }
-    }
-
-    /// <summary>Records that a backend still holds the stored metadata of a series.</summary>
-    /// <param name="backend">The backend.</param>
-    /// <param name="path">The series.</param>
-    /// <param name="asked">The time of the confirmation, which may be that of an earlier series list.</param>
-    public void Confirm(string backend, SeriesPath path, DateTimeOffset asked) => _studies.Update(path.Study, study =>
-    {
-        var list = study.GetList(backend);
-        return list.FindSeries(path.Series) is { } series && series.MetadataConfirmedAt != asked
-            ? study.With(list.With(series with { MetadataConfirmedAt = asked }))
-            : study;
-    });
-
-    /// <summary>Sets the backend that a series is served from.</summary>
-    public void SetOwner(string backend, SeriesPath path)
-    {
-        if (_studies.Find(path.Study) is not { } known || known.Owners.GetValueOrDefault(path.Series) == backend) return;
-        _studies.Update(
-            path.Study, study => study.SeriesLists.IsEmpty ? study : study with { Owners = study.Owners.SetItem(path.Series, backend) });
-    }
-
     /// <summary>Removes all answers of a backend that is no longer configured, or whose identity changed.</summary>
     public void RemoveBackend(string backend) => _studies.RemoveBackend(backend);
-
-    /// <summary>Removes a series that a backend no longer has.</summary>
-    public void RemoveSeries(string backend, SeriesPath path) => _studies.Update(path.Study, study =>
-    {
-        var list = study.GetList(backend);
-        return list.FindSeries(path.Series) is null ? study : study.With(list with { Series = list.Series.Remove(path.Series) });
-    });
 
     /// <summary>Removes a study from memory and disk.</summary>
     /// <returns>False when the disk cannot be changed.</returns>
@@ -305,48 +154,5 @@ public sealed class DicomMetadataStore(
             return ReferenceEquals(list, shown) ? study : study.With(shown);
         });
         return !ReferenceEquals(before, after);
-    }
-
-    /// <summary>Changes the metadata of a series.</summary>
-    /// <returns>The series before the change; null when it was unknown.</returns>
-    private Series? SetMetadata(string backend, SeriesPath path, Func<Series, Series> change, bool madeInClient)
-    {
-        var now = time.GetUtcNow();
-        var (before, _) = _studies.Update(path.Study, study =>
-        {
-            var list = study.GetList(backend);
-            var known = list.FindSeries(path.Series);
-            return study.With(list.With(change(known ?? new Series(path.Series)) with
-            {
-                MetadataConfirmedAt = now,
-                MadeInClient = madeInClient && (known is null || known.MadeInClient),
-                MetadataMadeInClient = madeInClient && (known?.Metadata is null || known.MetadataMadeInClient),
-            }));
-        });
-        return before.GetList(backend).FindSeries(path.Series);
-    }
-
-    private static Uid[] RemovedBetween(Study before, Study after, string backend) =>
-        [.. before.GetList(backend).Series.Keys.Where(uid => after.GetList(backend).FindSeries(uid) is null)];
-
-    private static Dictionary<SeriesPath, Dictionary<Uid, byte[]>> GroupBySeries(IReadOnlyCollection<Dataset> instances)
-    {
-        var groups = new Dictionary<SeriesPath, Dictionary<Uid, byte[]>>();
-        foreach (var dataset in instances)
-        {
-            if (dataset.FindUid(Tag.StudyInstanceUid) is not { } study || dataset.FindUid(Tag.SeriesInstanceUid) is not { } series)
-                continue;
-            if (dataset.FindUid(Tag.SopInstanceUid) is not { } instance) continue;
-            if (!groups.TryGetValue(new(study, series), out var group)) groups.Add(new(study, series), group = []);
-            group[instance] = dataset.Json.ToArray();
-        }
-        return groups;
-    }
-
-    private static PackedInstances Pack(Dictionary<Uid, byte[]> datasets)
-    {
-        var builder = new PackedInstances.Builder();
-        foreach (var (uid, json) in datasets) builder.Add(uid, json);
-        return builder.Build();
     }
 }

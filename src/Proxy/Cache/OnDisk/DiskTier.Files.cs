@@ -1,0 +1,197 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using System.IO.Hashing;
+using Proxy.Cache.InMemory;
+using Proxy.Operations;
+
+namespace Proxy.Cache.OnDisk;
+
+/// <summary>Opening and verifying the files of entries.</summary>
+public sealed partial class DiskTier
+{
+    /// <summary>A file up to this size is read and verified at once; a larger one is read while it is sent.</summary>
+    private const int ReadAtOnceBytes = 1024 * 1024;
+
+    /// <summary>The size of the pooled arrays; small enough not to land on the large object heap.</summary>
+    private const int PieceBytes = 64 * 1024;
+
+    /// <summary>
+    /// A body up to this size is verified before its first byte is sent; a larger one while it is sent, and damage cuts off the connection.
+    /// </summary>
+    private const long VerifyFirstBytes = 64L << 20;
+
+    /// <summary>The maximum of files remembered as verified.</summary>
+    private const int MaxVerified = 10_000;
+
+    private static readonly TimeSpan VerifiedLifetime = TimeSpan.FromMinutes(10);
+
+    /// <summary>Large files verified recently: a file that serves frame after frame is not read as a whole for each.</summary>
+    private readonly ConcurrentDictionary<EntryKey, (DateTime Written, DateTimeOffset Verified)> _verified = new();
+
+    /// <summary>An entry that was found and opened.</summary>
+    /// <param name="Key">The requested key.</param>
+    /// <param name="Stored">The key on disk, with the backend's identity.</param>
+    /// <param name="Body">The open body.</param>
+    /// <param name="IsPartWanted">True when only a part of it will be sent.</param>
+    private sealed record Found(EntryKey Key, EntryKey Stored, ICachedBody Body, bool IsPartWanted) : IDisposable
+    {
+        public void Dispose() => Body.Dispose();
+    }
+
+    /// <summary>The time of the last write to a file.</summary>
+    private sealed record Written(DateTime At);
+
+    private Found? OpenFirst(List<(AcceptableEntry Wanted, EntryKey Stored)> candidates)
+    {
+        foreach (var (wanted, stored) in candidates)
+        {
+            if (Open(folder.GetPath("entries", EntryFile.GetPath(stored)), stored) is not { } body) continue;
+            if (IsSound?.Invoke(wanted.Key, body) == false)
+            {
+                body.Dispose();
+                DeleteDamaged(folder.GetPath("entries", EntryFile.GetPath(stored)), stored);
+                continue;
+            }
+            if (wanted.IsSatisfiedBy(body.Head))
+            {
+                writer.Use(stored);
+                return new(wanted.Key, stored, body, wanted.IsContainer);
+            }
+            body.Dispose();
+        }
+        return null;
+    }
+
+    private bool Exists(AcceptableEntry candidate)
+    {
+        var file = new FileInfo(folder.GetPath("entries", EntryFile.GetPath(candidate.Key)));
+        return file.Exists && EntryFile.FindHead(file.FullName) is { } head && head.Start + head.Length == file.Length
+            && head.Key == candidate.Key && candidate.IsSatisfiedBy(head.Head);
+    }
+
+    private ICachedBody? Open(string path, EntryKey key)
+    {
+        FileBody? body = null;
+        try
+        {
+            var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            try
+            {
+                var length = RandomAccess.GetLength(file);
+                if (length <= ReadAtOnceBytes && inFlight.TryReserve(length)) return ReadAtOnce(file, length, path, key);
+                var bytes = ArrayPool<byte>.Shared.Rent(EntryFile.MaxHeadBytes);
+                var head = EntryFile.ReadHead(bytes.AsSpan(0, RandomAccess.Read(file, bytes, 0)));
+                ArrayPool<byte>.Shared.Return(bytes);
+                if (head is null || head.Start + head.Length != length) return DeleteDamaged(path, key);
+                if (head.Key != key) return null;
+                return body = new FileBody(
+                    folder, file, head.Head, head.Stored, head.IsPrefetched, head.Start, [(0, head.Length)], head.Hash);
+            }
+            finally
+            {
+                if (body is null) file.Dispose();
+            }
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Reads the file in one call into pooled arrays, which return to the pool with the body.</summary>
+    private MemoryBody? ReadAtOnce(Microsoft.Win32.SafeHandles.SafeFileHandle file, long length, string path, EntryKey key)
+    {
+        var rented = new List<byte[]>();
+        var room = new List<Memory<byte>>();
+        for (var left = length; left > 0; left -= PieceBytes)
+        {
+            rented.Add(ArrayPool<byte>.Shared.Rent(PieceBytes));
+            room.Add(rented[^1].AsMemory(0, (int)Math.Min(left, PieceBytes)));
+        }
+        var isOwned = false;
+        try
+        {
+            if (room.Count == 0 || RandomAccess.Read(file, room, 0) != length || EntryFile.ReadHead(room[0].Span) is not { } head
+                || head.Start + head.Length != length)
+            {
+                DeleteDamaged(path, key);
+                return null;
+            }
+            if (head.Key != key) return null;
+            var pieces = new List<ReadOnlyMemory<byte>>(room.Count) { room[0][head.Start..] };
+            foreach (var piece in room.Skip(1)) pieces.Add(piece);
+            var hash = new XxHash128();
+            foreach (var piece in pieces) hash.Append(piece.Span);
+            if (hash.GetCurrentHashAsUInt128() != head.Hash)
+            {
+                DeleteDamaged(path, key);
+                return null;
+            }
+            isOwned = true;
+            return new(head.Head, head.Stored, head.IsPrefetched, pieces, Return);
+        }
+        finally
+        {
+            if (!isOwned) Return();
+        }
+
+        void Return()
+        {
+            rented.ForEach(static piece => ArrayPool<byte>.Shared.Return(piece));
+            inFlight.Release(length);
+        }
+    }
+
+    private async ValueTask<bool> IsValidOrDisposedAsync(FileBody file, Found found, CancellationToken cancellation)
+    {
+        var isValid = false;
+        try
+        {
+            return isValid = await IsValidAsync(file, found, cancellation);
+        }
+        finally
+        {
+            if (!isValid) file.Dispose();
+        }
+    }
+
+    /// <summary>Verifies a large file before any byte of it is sent. A very large one that is sent whole is verified on the way.</summary>
+    private async ValueTask<bool> IsValidAsync(FileBody file, Found found, CancellationToken cancellation)
+    {
+        if (file.Length > VerifyFirstBytes && !found.IsPartWanted) return true;
+        var path = folder.GetPath("entries", EntryFile.GetPath(found.Stored));
+        if (await folder.RunAsync(() => new Written(File.GetLastWriteTimeUtc(path)), cancellation) is not { At: var written }) return false;
+        if (_verified.TryGetValue(found.Stored, out var verified) && verified.Written == written
+            && Metadata.Freshness.IsWithin(verified.Verified, VerifiedLifetime, time.GetUtcNow()))
+        {
+            file.Trust();
+            return true;
+        }
+        if (!await file.VerifyAsync(cancellation))
+        {
+            if (folder.State.CanRead) await folder.RunAsync(() => DeleteDamaged(path, found.Stored), cancellation);
+            return false;
+        }
+        if (_verified.Count >= MaxVerified) _verified.Clear();
+        _verified[found.Stored] = (written, time.GetUtcNow());
+        return true;
+    }
+
+    private ICachedBody? DeleteDamaged(string path, EntryKey key)
+    {
+        Interlocked.Increment(ref _damaged);
+        counters.EntryDamaged();
+        log.EntryDamaged();
+        if (!folder.State.CanWrite) return null;
+        try
+        {
+            File.Delete(path);
+            writer.Queue.Recount(key);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            folder.Fail(e, wasWriting: true);
+        }
+        return null;
+    }
+}
