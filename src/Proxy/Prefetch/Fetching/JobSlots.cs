@@ -40,7 +40,8 @@ public sealed class JobSlots(BackendScheduler scheduler, BackendStates states, R
         // Ends only the wait; a granted slot is cancelled with the job.
         using var waiting = new CancellationTokenSource();
         var acquiring = scheduler.AcquireAsync(
-            backend, target, job.Job.Priority.ToFetchPriority(), job.Number, options.Value.MaxConcurrentRequests, waiting.Token, cancellation);
+            backend, target, job.Job.Priority.ToFetchPriority(), job.Number, options.Value.MaxConcurrentRequests, waiting.Token,
+            cancellation);
         for (var refused = TimeSpan.Zero; !acquiring.IsCompleted && !cancellation.IsCancellationRequested && refused < JobHandle.MaxWait;)
         {
             await Task.WhenAny(acquiring, Task.Delay(JobHandle.RecheckInterval, time, cancellation));
