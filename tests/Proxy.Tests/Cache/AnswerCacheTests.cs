@@ -85,8 +85,8 @@ public sealed class AnswerCacheTests : IDisposable
             Assert.InRange(_parts.Bytes, 0, Budget);
         }
         // The newest of both stay, and the evictions of answers are counted without being reported as evicted bodies.
-        Assert.InRange(_bodies.ReadAll().Count(), 15, 25);
-        Assert.InRange(pages.ReadAll().Count(), 15, 25);
+        await Until.TrueAsync(() => _bodies.ReadAll().Count() is >= 15 and <= 25);
+        await Until.TrueAsync(() => pages.ReadAll().Count() is >= 15 and <= 25);
         await Until.TrueAsync(() => _parts.Evictions == 200 - _parts.Entries);
         await Until.TrueAsync(() => Volatile.Read(ref evicted) == 100 - _bodies.ReadAll().Count());
     }

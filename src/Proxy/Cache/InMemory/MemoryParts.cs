@@ -34,6 +34,10 @@ public sealed class MemoryParts : IDisposable
     private readonly Lock _resizing = new();
 
     private volatile bool _hasPrefetched;
+
+    /// <summary>Odd while an entry moves from one part to another: a look-up without the lock may then miss it.</summary>
+    private int _moves;
+
     private long _maxBytes;
     private long _evictions;
 
@@ -103,9 +107,17 @@ public sealed class MemoryParts : IDisposable
         {
             // From here on the bytes count here and not as in flight.
             usage?.AddHolder();
-            if (_hasPrefetched) _prefetched.Remove(key);
-            _proven.Remove(key);
-            AddRecent(key, new(value, bytes + Overhead, _recent.Now + lifetime, usage));
+            Interlocked.Increment(ref _moves);
+            try
+            {
+                if (_hasPrefetched) _prefetched.Remove(key);
+                _proven.Remove(key);
+                AddRecent(key, new(value, bytes + Overhead, _recent.Now + lifetime, usage));
+            }
+            finally
+            {
+                Interlocked.Increment(ref _moves);
+            }
             usage?.RemoveHolder();
         }
         return true;
@@ -181,31 +193,47 @@ public sealed class MemoryParts : IDisposable
 
     private object? Find(object key)
     {
+        var moves = Volatile.Read(ref _moves);
         if (_proven.Find(key) is { } proven) return proven.Value;
-        if (_recent.Find(key) is not { } found) return _hasPrefetched ? FindPrefetched(key) : null;
-        // Remove before adding, so that the bytes count in one part at a time.
-        _recent.Remove(key);
-        _proven.Resize(GetMaxProvenBytes());
-        _proven.Add(key, found);
-        _recent.Resize(GetMaxRecentBytes());
-        if (_hasPrefetched) _prefetched.Resize(GetMaxPrefetchedBytes());
-        return found.Value;
+        if (_recent.Peek(key) is null && !_hasPrefetched && moves % 2 == 0 && Volatile.Read(ref _moves) == moves) return null;
+        return Move(key);
     }
 
-    /// <summary>Finds a prefetched entry; the first hit makes it a recent one.</summary>
-    private object? FindPrefetched(object key)
+    /// <summary>Finds an entry that is not proven yet, and moves it: the first hit makes a prefetched entry a recent one.</summary>
+    private object? Move(object key)
     {
         Slot? found;
         lock (_resizing)
         {
-            found = _prefetched.Find(key);
             // Another client may have moved it a moment ago.
-            if (found is null) return _recent.Find(key)?.Value;
-            _prefetched.Remove(key);
-            AddRecent(key, found);
+            if (_proven.Find(key) is { } proven) return proven.Value;
+            Interlocked.Increment(ref _moves);
+            try
+            {
+                if (_recent.Find(key) is { } recent) return Prove(key, recent);
+                found = _prefetched.Find(key);
+                if (found is null) return null;
+                _prefetched.Remove(key);
+                AddRecent(key, found);
+            }
+            finally
+            {
+                Interlocked.Increment(ref _moves);
+            }
         }
         FirstUsed?.Invoke(key);
         return found.Value;
+    }
+
+    private object Prove(object key, Slot recent)
+    {
+        // Remove before adding, so that the bytes count in one part at a time.
+        _recent.Remove(key);
+        _proven.Resize(GetMaxProvenBytes());
+        _proven.Add(key, recent);
+        _recent.Resize(GetMaxRecentBytes());
+        if (_hasPrefetched) _prefetched.Resize(GetMaxPrefetchedBytes());
+        return recent.Value;
     }
 
     /// <summary>Adds to the recent part; prefetched entries are evicted first.</summary>
