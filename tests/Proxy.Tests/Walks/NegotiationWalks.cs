@@ -81,6 +81,7 @@ public sealed partial class NegotiationWalks : IDisposable
 
         var cold = await GetAsync(Accept);
         var asked = Asked().Count;
+        await Until.TrueAsync(async () => (await GetAsync(Accept)).CacheStatus == "Proxy; hit");
         var warm = await GetAsync(Accept);
 
         Assert.Equal((Jls, "Proxy; fwd=miss; stored"), (GetSyntax(cold), cold.CacheStatus));
@@ -98,7 +99,8 @@ public sealed partial class NegotiationWalks : IDisposable
         Serve(Reading.Last, Jls);
 
         Assert.Equal(Jls, GetSyntax(await GetAsync(accept)));
-        Assert.Equal("Proxy; hit", (await GetAsync(accept)).CacheStatus);
+        // A body ends at its client before the cache has it.
+        await Until.TrueAsync(async () => (await GetAsync(accept)).CacheStatus == "Proxy; hit");
         // The proxy does not request a form again that one frame of the series lacked.
         var asked = Asked().Count;
         Assert.Equal(Jls, GetSyntax(await GetAsync(accept, Frame.Replace("frames/1", "frames/2", StringComparison.Ordinal))));

@@ -1,4 +1,6 @@
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
+using Proxy.Backends;
 using Proxy.Tests.Pacs;
 using Xunit;
 
@@ -21,7 +23,9 @@ public sealed class SearchCacheWalks : IDisposable
         var gate = _east.Hang();
 
         var searches = Enumerable.Range(0, 20).Select(_ => proxy.GetAsync(Studies)).ToArray();
-        await Until.TrueAsync(() => proxy.Arrived == 20 && gate.Arrived > 0, "all searches wait");
+        var scheduler = proxy.Services.GetRequiredService<BackendScheduler>();
+        await Until.TrueAsync(
+            () => proxy.Arrived == 20 && gate.Arrived > 0 && scheduler.CountForeground("east") >= 20, "the searches wait for one request");
         gate.Open();
         var replies = await Task.WhenAll(searches);
 
