@@ -36,7 +36,8 @@ internal static class FrameEndpoints
             if (first.Body is not { } body)
                 return first.Failures.Count > 0 ? first.Failures.ToProblem() : Problems.NotFound("No backend holds this frame.");
             var answer = first.ToAnswer(body, time.GetUtcNow(), time.GetElapsedTime(started))
-                with { Vary = CachedAnswer.ByAcceptAndCoding };
+                with
+            { Vary = CachedAnswer.ByAcceptAndCoding };
             var root = $"{context.GetRootAddress(access)}/{path}/frames/";
             if (numbers.Count > 1)
             {

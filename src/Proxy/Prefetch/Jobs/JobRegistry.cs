@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
-using System.Text.Json;
 using System.Security.Cryptography;
+using System.Text.Json;
 using Proxy.Backends;
 using Proxy.Dicom;
 using Proxy.Events;
