@@ -270,6 +270,27 @@ public sealed class BackendSchedulerTests : IDisposable
         _setup.Scheduler.AcquireAsync(
             East, target, priority.ToFetchPriority(), number, maxRunning, CancellationToken.None, TestContext.Current.CancellationToken);
 
+    /// <summary>A caller that joins a request waits in the foreground like the caller that started it; a prefetch does not.</summary>
+    [Fact]
+    public async Task SharedRequests_MarkEachWaitingClient_AndNoPrefetch()
+    {
+        var requests = new SharedRequests<string, int>(_setup.Scheduler);
+        var answer = new TaskCompletionSource<int>();
+        var prefetch = CurrentPurpose.RunAsync(RequestPurpose.Prefetch, AskAsync);
+        Assert.Equal(0, _setup.Scheduler.CountForeground(East));
+
+        var first = AskAsync();
+        var second = AskAsync();
+        Assert.Equal(2, _setup.Scheduler.CountForeground(East));
+        answer.SetResult(7);
+
+        Assert.Equal([(7, false), (7, true), (7, true)], await Task.WhenAll(prefetch, first, second));
+        Assert.Equal(0, _setup.Scheduler.CountForeground(East));
+
+        Task<(int Result, bool IsShared)> AskAsync() =>
+            requests.RunAsync("key", East, Pixels, _ => answer.Task, TestContext.Current.CancellationToken);
+    }
+
     private sealed class Setup : IDisposable
     {
         private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();

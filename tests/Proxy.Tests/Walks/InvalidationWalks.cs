@@ -37,7 +37,18 @@ public sealed class InvalidationWalks : IAsyncDisposable
         _east.Hold(new HeldStudy("1.2.1").With("1.2.1.2", "CT", 2));
         await _proxy.GetAsync(Study + "/series");
         Assert.Equal([new Removal("east", Uid.Parse("1.2.1"), Uid.Parse("1.2.1.1"))], _removals);
+        Assert.False(await IsCachedAsync());
         (await _proxy.GetAsync(Frame, AsStored)).IsProblem(404);
+    }
+
+    [Fact]
+    public async Task ClearsMetadataAndBodiesOfASeries_WhenTheBackendDoesNotReturnIt()
+    {
+        await ReadAsync();
+        Invalidation.RemoveSeries("east", new(Uid.Parse("1.2.1"), Uid.Parse("1.2.1.1")));
+        Assert.Equal([new Removal("east", Uid.Parse("1.2.1"), Uid.Parse("1.2.1.1"))], _removals);
+        Assert.False(await IsCachedAsync());
+        (await _proxy.GetAsync("/store" + Study["/dicomweb".Length..] + "/series/1.2.1.1")).IsProblem(404);
     }
 
     [Fact]

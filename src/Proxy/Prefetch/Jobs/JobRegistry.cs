@@ -51,13 +51,13 @@ public sealed class JobRegistry(EventLog events, Counters counters, TimeProvider
         }
     }
 
-    /// <summary>The jobs that a request may see, newest first.</summary>
+    /// <summary>The jobs within an access, newest first.</summary>
     public IEnumerable<JobHandle> ReadAll(Access access) => All.Where(handle => access.Sees(handle.Job.Root));
 
-    /// <summary>Finds a job by its id, or null when there is none that the request may see.</summary>
+    /// <summary>Finds a job by its id; null when the job is unknown or outside the access.</summary>
     public JobHandle? Find(Access access, string id) => Find(id) is { } handle && access.Sees(handle.Job.Root) ? handle : null;
 
-    /// <summary>Finds a job by its id, or null.</summary>
+    /// <summary>Finds a job by its id; null when the job is unknown.</summary>
     public JobHandle? Find(string id)
     {
         Expire();
