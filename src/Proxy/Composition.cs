@@ -1,6 +1,7 @@
 using Proxy.Backends;
 using Proxy.Backends.Queries;
 using Proxy.Cache;
+using Proxy.Capabilities;
 using Proxy.Metadata;
 using Proxy.Operations;
 using Proxy.Prefetch;
@@ -36,7 +37,7 @@ internal static class Composition
             root.MapFrames();
             root.MapBulkData();
             root.MapInstances();
-            root.MapUri();
+            root.MapUri().AddEndpointFilter(CapabilityEndpoints.FilterAsync);
         }
     }
 

@@ -3,6 +3,7 @@ using Proxy.Admin;
 using Proxy.Backends;
 using Proxy.Backends.PassThrough;
 using Proxy.Cache;
+using Proxy.Capabilities;
 using Proxy.Demo;
 using Proxy.Disk;
 using Proxy.Events;
@@ -42,7 +43,7 @@ builder.Services.AddAdmin();
 var app = builder.Build();
 app.FollowSettings(settings);
 app.UseGuards();
-app.UseStatusProblems();
+app.UseStatusProblems(CapabilityEndpoints.FindAnswer);
 // After the guards, which remove a double slash behind a root.
 app.UseRouting();
 

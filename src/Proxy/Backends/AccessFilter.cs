@@ -24,9 +24,33 @@ internal static class AccessFilter
         var backends = http.RequestServices.GetRequiredService<BackendSet>();
         if (http.Request.RouteValues[BackendName] is not string name) http.Items[typeof(Access)] = backends.AsOne;
         else if (backends.Find(name) is { } backend) http.Items[typeof(Access)] = new Access(backend.Name, [backend]);
-        else return new(Problems.NotFound("No backend with this name is configured."));
+        else return new(UnknownBackend());
         return next(context);
     }
+
+    /// <summary>404: the root of a backend that is not configured.</summary>
+    public static IResult UnknownBackend() => Problems.NotFound("No backend with this name is configured.");
+
+    /// <summary>Whether a path is a DICOMweb root or below one, without regard to the settings.</summary>
+    /// <param name="path">The path of a request.</param>
+    /// <param name="backend">The name in the root of one backend; empty for the root of all.</param>
+    public static bool TryReadRoot(PathString path, out string backend)
+    {
+        backend = "";
+        var segments = (path.Value ?? "").Split('/', 5);
+        if (segments is [_, var all, ..] && IsWord(all, "dicomweb")) return true;
+        if (segments is not [_, var backends, { Length: > 0 } name, var root, ..] || !IsWord(backends, "backends")
+            || !IsWord(root, "dicomweb"))
+            return false;
+        backend = name;
+        return true;
+
+        static bool IsWord(string segment, string word) => segment.Equals(word, StringComparison.OrdinalIgnoreCase);
+    }
+
+    /// <summary>The value of <c>Allow</c> for a resource below a DICOMweb root: OPTIONS has no endpoint of its own.</summary>
+    /// <param name="allowed">The methods of the endpoints, as routing reports them; empty for an address without endpoints.</param>
+    public static string AddOptions(string? allowed) => string.IsNullOrEmpty(allowed) ? "OPTIONS" : allowed + ", OPTIONS";
 
     /// <summary>The access that the filter has set.</summary>
     public static Access GetAccess(this HttpContext context) => (Access)context.Items[typeof(Access)]!;

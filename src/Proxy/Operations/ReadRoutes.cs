@@ -6,6 +6,6 @@ internal static class ReadRoutes
     private static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Head];
 
     /// <summary>Maps GET and HEAD of a path to one handler.</summary>
-    public static void MapRead(this IEndpointRouteBuilder routes, string path, Delegate handler) =>
+    public static RouteHandlerBuilder MapRead(this IEndpointRouteBuilder routes, string path, Delegate handler) =>
         routes.MapMethods(path, Methods, handler);
 }

@@ -10,7 +10,7 @@ internal static class UriEndpoints
 {
     private static readonly string[] UidNames = ["studyUID", "seriesUID", "objectUID"];
 
-    public static void MapUri(this IEndpointRouteBuilder root) => root.MapRead("", AnswerAsync);
+    public static RouteHandlerBuilder MapUri(this IEndpointRouteBuilder root) => root.MapRead("", AnswerAsync);
 
     private static async Task<IResult> AnswerAsync(HttpContext context, BodyReader reader, TimeProvider time)
     {
