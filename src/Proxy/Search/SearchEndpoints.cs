@@ -64,7 +64,7 @@ internal static class SearchEndpoints
         {
             var client = new ClientRoot(root, context.RequestServices.GetRequiredService<BulkTokens>());
             page = Create(
-                await search.ReadPageAsync(access, query, result, bypassCache, started, context.RequestAborted), [.. query.HiddenFields],
+                await search.Pages.ReadAsync(access, query, result, bypassCache, started, context.RequestAborted), [.. query.HiddenFields],
                 client, key.Coding);
             if (result.IsCached && page.Lacking.Count == 0) pages.Add(key, page, page.Body.Length, options.Value.Freshness);
         }

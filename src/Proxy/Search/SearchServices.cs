@@ -9,6 +9,10 @@ internal static class SearchServices
     {
         services.AddSingleton<StudyCounts>();
         services.AddSingleton<StoredInstances>();
+        services.AddSingleton<StoredRows>();
+        services.AddSingleton<BackendAnswers>();
+        services.AddSingleton<ConflictNotes>();
+        services.AddSingleton<SearchPages>();
         services.AddSingleton(s =>
         {
             var search = ActivatorUtilities.CreateInstance<FederatedSearch>(s);

@@ -12,8 +12,7 @@ public sealed class ShapeTests
     /// <summary>Types that still take more. None may be added; a type that no longer needs it is removed from the list.</summary>
     private static readonly string[] WideConstructors =
     [
-        "BackendOptions", "FederatedSearch", "FileBody", "ObservedSearchLimits", "PixelFetch", "Prefetcher", "SearchQuery",
-        "StudyFetch",
+        "BackendOptions", "FileBody", "ObservedSearchLimits", "PixelFetch", "Prefetcher", "SearchQuery", "StudyFetch",
     ];
 
     /// <summary>Members that still take two adjacent Booleans. None may be added.</summary>

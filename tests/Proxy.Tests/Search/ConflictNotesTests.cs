@@ -1,16 +1,32 @@
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Proxy.Dicom;
+using Proxy.Operations;
 using Proxy.Search;
 using Xunit;
 
 namespace Proxy.Tests.Search;
 
-public sealed class ConflictNotesTests
+public sealed class ConflictNotesTests : IDisposable
 {
     private readonly FakeTimeProvider _time = new();
+    private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
+    private readonly Counters _counters;
     private readonly ConflictNotes _notes;
 
-    public ConflictNotesTests() => _notes = new(_time);
+    public ConflictNotesTests()
+    {
+        _counters = new(_services.GetRequiredService<IMeterFactory>());
+        _notes = new(_time, _counters, NullLogger<ConflictNotes>.Instance);
+    }
+
+    public void Dispose()
+    {
+        _counters.Dispose();
+        _services.Dispose();
+    }
 
     [Fact]
     public void NotesAStudyOnceAnHour()

@@ -1,0 +1,54 @@
+using Proxy.Backends;
+using Proxy.Backends.Queries;
+using Proxy.Cache;
+using Proxy.Operations;
+
+namespace Proxy.Search;
+
+/// <summary>
+/// The answers of single backends: each search is sent once for concurrent clients, at the backend's own root and at the root of all
+/// backends, and a fresh answer is reused.
+/// </summary>
+public sealed class BackendAnswers(
+    IArchive archive, BackendScheduler scheduler, StoredRows stored, AnswerCache results, Reloadable<SearchOptions> options,
+    TimeProvider time, ILogger<BackendAnswers> log)
+{
+    private readonly Answers<AnswerKey, SearchAnswer> _cached = results.For<AnswerKey, SearchAnswer>();
+
+    private readonly SharedRequests<(AnswerKey Key, bool BypassCache), SearchAnswer> _running = new(scheduler);
+
+    private sealed record AnswerKey(string Backend, string Text, int Depth);
+
+    /// <summary>Searches one backend.</summary>
+    /// <param name="backend">The backend.</param>
+    /// <param name="query">The search; its page is ignored, rows are read from the first one on.</param>
+    /// <param name="depth">The maximum number of rows to read (<see cref="SearchDepth"/>).</param>
+    /// <param name="bypassCache">Ask the backend even when a cached answer is fresh.</param>
+    /// <param name="deadline">The time limit of the answer.</param>
+    /// <param name="cancellation">Cancelled when the client disconnects.</param>
+    public async Task<SearchAnswer> AskAsync(
+        BackendOptions backend, SearchQuery query, int depth, bool bypassCache, TimeSpan deadline, CancellationToken cancellation)
+    {
+        var key = new AnswerKey(backend.Name, query.CanonicalText, depth);
+        return (await _running.RunAsync(
+            (key, bypassCache), backend.Name, query.Study is { } study ? new(study) : null,
+            stopped => AskOnceAsync(backend, query, key, bypassCache, deadline, stopped), cancellation)).Result;
+    }
+
+    /// <summary>Discards the cached answers of a backend that was removed or whose address changed.</summary>
+    public void Forget(string backend) => _cached.RemoveWhere(answer => answer.Backend == backend);
+
+    private async Task<SearchAnswer> AskOnceAsync(
+        BackendOptions backend, SearchQuery query, AnswerKey key, bool bypassCache, TimeSpan deadline, CancellationToken cancellation)
+    {
+        if (!bypassCache && _cached.TryFind(key, out var cached)) return cached;
+        using var late = new CancellationTokenSource(deadline, time);
+        var answer = await archive.SearchAsync(backend, query, query.IsWithinStudy ? null : key.Depth, late.Token, cancellation);
+        if (answer.LeftOut > 0) log.RowsOmitted(backend.Name, answer.LeftOut);
+        if (answer.AttributesLeftOut > 0) log.AttributesOmitted(backend.Name, answer.AttributesLeftOut);
+        if (answer.IsCut) answer = answer with { Rows = [.. answer.Rows.Where(row => row.Position < key.Depth)] };
+        answer = await stored.FileAsync(query, answer, cancellation);
+        if (answer.Failure is null) _cached.Add(key, answer, answer.Bytes, options.Value.Freshness);
+        return answer;
+    }
+}
