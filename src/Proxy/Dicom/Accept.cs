@@ -68,6 +68,15 @@ public sealed class Accept
     /// </remarks>
     public bool AcceptsDicomJson { get; }
 
+    /// <summary>The same preferences for some of the types only. If none is left, the result is absent.</summary>
+    /// <param name="convert">The type to accept in place of an accepted or refused type; null to leave it out.</param>
+    public Accept Select(Func<MediaType, MediaType?> convert) => new(
+        [.. from accepted in Types
+            let type = convert(accepted.Type)
+            where type is not null
+            select accepted with { Type = type }],
+        [.. Refused.Select(convert).OfType<MediaType>()]);
+
     private static double GetWeight(MediaType type) =>
         type.Find("q") is { } text && double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var q)
             ? Math.Min(q, 1)

@@ -24,6 +24,9 @@ public sealed record MediaType(string Type, ImmutableArray<KeyValuePair<string, 
     /// <summary>A multipart body (PS3.18 §8.6.1.2).</summary>
     public const string MultipartRelated = "multipart/related";
 
+    /// <summary>A ZIP file of whole instances (PS3.18 §10.4.4).</summary>
+    public const string Zip = "application/zip";
+
     private static readonly SearchValues<char> TokenCharacters =
         SearchValues.Create("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
 

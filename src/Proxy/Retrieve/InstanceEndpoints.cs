@@ -23,10 +23,19 @@ internal static class InstanceEndpoints
     private static async Task<IResult> AnswerOneAsync(HttpContext context, BodyReader reader, TimeProvider time)
     {
         if (!context.TryReadUids(out var study, out var series, out var instance, out var problem)) return problem;
-        var negotiation = Negotiation.ForInstances(context.Request);
-        return negotiation.Forms.IsEmpty
-            ? NotAcceptable()
-            : await AnswerInstanceAsync(context, reader, time, new(study!.Value, series!.Value, instance!.Value), negotiation);
+        var forms = InstanceForms.Read(context.Request, areMany: false);
+        if (forms.Negotiation.Forms.IsEmpty) return NotAcceptable();
+        var path = new InstancePath(study!.Value, series!.Value, instance!.Value);
+        if (!forms.IsZip) return await AnswerInstanceAsync(context, reader, time, path, forms.Negotiation);
+        return await AnswerAsync(context, ReadAsync(), time, new(forms, path.Instance, _ => { }));
+
+        async IAsyncEnumerable<InstancePart> ReadAsync()
+        {
+            yield return new(
+                path,
+                await reader.ReadAsync(
+                    context.GetAccess(), path, frame: null, forms.Negotiation, Placement.MemoryAndDisk, context.RequestAborted));
+        }
     }
 
     /// <summary>Sends one instance, as a single part or as the only part of a multipart answer.</summary>
@@ -50,13 +59,14 @@ internal static class InstanceEndpoints
         HttpContext context, SeriesBodies bodies, SeriesReader seriesReader, TimeProvider time)
     {
         if (!context.TryReadUids(out var study, out var series, out _, out var problem)) return problem;
-        var negotiation = Negotiation.ForInstances(context.Request).MultipartOnly();
-        if (negotiation.Forms.IsEmpty) return NotAcceptable();
+        var forms = InstanceForms.Read(context.Request, areMany: true);
+        if (forms.Negotiation.Forms.IsEmpty) return NotAcceptable();
         var path = new SeriesPath(study!.Value, series!.Value);
         var result = await seriesReader.ReadAsync(context.GetAccess(), path, bypassCache: false, context.RequestAborted);
         if (result.Metadata is not { } metadata)
             return result.Failures.Count > 0 ? result.Failures.ToProblem() : Problems.NotFound("No backend holds this series.");
-        return await AnswerAsync(context, bodies, time, [new(result.Backend, path, [.. metadata.Uids])], negotiation);
+        return await AnswerAllAsync(
+            context, bodies, time, [new(result.Backend, path, [.. metadata.Uids])], new(forms, path.Series, _ => { }));
     }
 
     /// <summary>
@@ -68,42 +78,65 @@ internal static class InstanceEndpoints
         TimeProvider time)
     {
         if (!context.TryReadUids(out var uid, out _, out _, out var problem)) return problem;
-        var negotiation = Negotiation.ForInstances(context.Request).MultipartOnly();
-        if (negotiation.Forms.IsEmpty) return NotAcceptable();
+        var forms = InstanceForms.Read(context.Request, areMany: true);
+        if (forms.Negotiation.Forms.IsEmpty) return NotAcceptable();
         var (access, study, stopped) = (context.GetAccess(), uid!.Value, context.RequestAborted);
         var places = await locator.LocateAsync(access, study, ReadPurpose.Client, stopped);
         var contents = await StudyContents.ReadAsync(
             places, access, series => seriesReader.ReadAsync(access, new(study, series), bypassCache: false, stopped),
-            (series, result) => bodies.HasAllAsync(GetInstances(series, result), negotiation, stopped));
+            (series, result) => bodies.HasAllAsync(GetInstances(series, result), forms.Negotiation, stopped));
         if (contents.FindProblem(options.Value) is { } failed) return failed;
-        return await AnswerAsync(
-            context, bodies, time, [.. contents.Series.Select(s => GetInstances(s.Uid, s.Result))], negotiation, contents.Warn);
+        return await AnswerAllAsync(
+            context, bodies, time, [.. contents.Series.Select(s => GetInstances(s.Uid, s.Result))], new(forms, study, contents.Warn));
 
         SeriesInstances GetInstances(Uid series, SeriesResult result) =>
             new(result.Backend, new(study, series), [.. result.Metadata!.Uids]);
     }
 
-    private static async Task<IResult> AnswerAsync(
-        HttpContext context, SeriesBodies bodies, TimeProvider time, IReadOnlyList<SeriesInstances> series, Negotiation negotiation,
-        Action<HttpResponse>? warn = null)
+    /// <summary>An answer with several instances.</summary>
+    /// <param name="Forms">The forms of the instances.</param>
+    /// <param name="Resource">The study, series or instance, which names a ZIP file.</param>
+    /// <param name="Warn">Adds warnings.</param>
+    private sealed record Whole(InstanceForms Forms, Uid Resource, Action<HttpResponse> Warn);
+
+    private static async Task<IResult> AnswerAllAsync(
+        HttpContext context, SeriesBodies bodies, TimeProvider time, IReadOnlyList<SeriesInstances> series, Whole whole)
     {
-        var access = context.GetAccess();
-        await using var parts = bodies.ReadAsync(access, series, negotiation, context.RequestAborted)
-            .GetAsyncEnumerator(context.RequestAborted);
+        var (negotiation, stopped) = (whole.Forms.Negotiation, context.RequestAborted);
+        if (!HttpMethods.IsHead(context.Request.Method))
+            return await AnswerAsync(context, bodies.ReadAsync(context.GetAccess(), series, negotiation, stopped), time, whole);
+        var isCached = true;
+        foreach (var one in series) isCached = isCached && await bodies.HasAllAsync(one, negotiation, stopped);
+        Begin(context, new(isCached ? CacheStatus.Hit : CacheStatus.Miss), whole);
+        return Results.Empty;
+    }
+
+    /// <summary>Sends instances as they arrive.</summary>
+    private static async Task<IResult> AnswerAsync(
+        HttpContext context, IAsyncEnumerable<InstancePart> instances, TimeProvider time, Whole whole)
+    {
+        await using var parts = instances.GetAsyncEnumerator(context.RequestAborted);
         if (!await parts.MoveNextAsync()) return Problems.NotFound("No backend holds an instance of this study or series.");
         if (parts.Current.Result.Body is not { } body) return NotFound(parts.Current.Result);
-        warn?.Invoke(context.Response);
-        var answer = parts.Current.Result.ToAnswer(body, time.GetUtcNow(), backendTime: null) with { IsStored = false };
-        answer.Begin(context);
-        var root = context.GetRootAddress(access);
-        await MultipartAnswer.WriteAllAsync(context, parts, path => $"{root}/{path}");
+        Begin(context, parts.Current.Result.ToAnswer(body, time.GetUtcNow(), backendTime: null), whole);
+        var root = context.GetRootAddress(context.GetAccess());
+        if (whole.Forms.IsZip) await ZipAnswer.WriteAsync(context, parts);
+        else await MultipartAnswer.WriteAllAsync(context, parts, path => $"{root}/{path}");
         return Results.Empty;
+    }
+
+    private static void Begin(HttpContext context, CachedAnswer answer, Whole whole)
+    {
+        whole.Warn(context.Response);
+        (answer with { IsStored = false }).Begin(context);
+        if (whole.Forms.IsZip) ZipAnswer.SetHeaders(context.Response, whole.Resource);
+        else MultipartAnswer.SetHeaders(context.Response);
     }
 
     private static IResult NotFound(BodyResult result) =>
         result.Failures.Count > 0 ? result.Failures.ToProblem() : Problems.NotFound("No backend holds this instance.");
 
     private static IResult NotAcceptable() => Problems.NotAcceptable(
-        "Instances are served as multipart/related; type=\"application/dicom\", and a single instance also as application/dicom; never "
-        + "in Implicit VR Little Endian or Explicit VR Big Endian.");
+        "Instances are served as multipart/related; type=\"application/dicom\" or application/zip, and a single instance also as "
+        + "application/dicom; never in Implicit VR Little Endian or Explicit VR Big Endian.");
 }

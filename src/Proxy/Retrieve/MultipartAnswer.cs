@@ -65,19 +65,23 @@ internal static class MultipartAnswer
         await output.FlushAsync(context.RequestAborted);
     }
 
+    /// <summary>Sets the headers of an answer whose parts are whole instances.</summary>
+    public static void SetHeaders(HttpResponse response)
+    {
+        response.SetInert();
+        response.ContentType = Wrapping.GetMultipartType(new(BodyFormat.Dicom, null, null));
+    }
+
     /// <summary>
     /// Writes parts as they arrive. An unavailable part closes the connection: the answer would look complete without it.
     /// </summary>
-    /// <param name="context">The request.</param>
+    /// <param name="context">The request; its response has headers.</param>
     /// <param name="parts">Positioned at the first part, which has a body.</param>
     /// <param name="locate">The address of a part.</param>
     public static async Task WriteAllAsync(HttpContext context, IAsyncEnumerator<InstancePart> parts, Func<InstancePath, string> locate)
     {
-        var response = context.Response;
-        var output = response.BodyWriter;
-        response.SetInert();
-        response.ContentType = Wrapping.GetMultipartType(parts.Current.Result.Body!.Head);
-        await response.StartAsync(context.RequestAborted);
+        var output = context.Response.BodyWriter;
+        await context.Response.StartAsync(context.RequestAborted);
         var isFirst = true;
         do
         {
