@@ -26,23 +26,36 @@ public sealed record Credential(string Header, string Value)
 /// <summary>The settings of one PACS, <c>Backends:{name}</c>.</summary>
 /// <param name="Name">The key in URLs, logs and the store: 1 to 64 letters, digits, <c>-</c> and <c>_</c>.</param>
 /// <param name="Address">The DICOMweb root; the first destination's if there are several.</param>
-/// <param name="Preference">Of two backends that hold the same series, the lower value wins. Default 100.</param>
-/// <param name="Timeout">The longest wait for the head of an answer, and for each piece of its body. Default 30 s.</param>
-/// <param name="MaxConcurrentRequests">The most requests at once; further requests wait. Default 16.</param>
-/// <param name="Compression">The content coding to request.</param>
-/// <param name="Credential">The proxy's credential; null for none.</param>
-/// <param name="FuzzyMatching">Whether the PACS supports fuzzy matching. Most archives do not, and do not report it.</param>
-/// <param name="Forward">
-/// Whether requests that the proxy does not answer itself are forwarded, see <see cref="PassThrough.ForwardableRequests"/>.
-/// </param>
-/// <param name="MaxForwardedBytes">The largest body of a forwarded request, in bytes.</param>
-public sealed record BackendOptions(
-    string Name, Uri Address, int Preference, TimeSpan Timeout, int MaxConcurrentRequests,
-    Compression Compression, Credential? Credential, bool FuzzyMatching, bool Forward,
-    long MaxForwardedBytes = BackendOptions.DefaultMaxForwardedBytes)
+public sealed record BackendOptions(string Name, Uri Address)
 {
     /// <summary>1 GiB: fits an enhanced CT series or a tomosynthesis. The body is streamed and uses no memory.</summary>
     public const long DefaultMaxForwardedBytes = 1L << 30;
+
+    /// <summary>Of two backends that hold the same series, the lower value wins. Default 100.</summary>
+    public int Preference { get; init; } = 100;
+
+    /// <summary>The longest wait for the head of an answer, and for each piece of its body. Default 30 s.</summary>
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The most requests at once; further requests wait. Default 16.</summary>
+    public int MaxConcurrentRequests { get; init; } = 16;
+
+    /// <summary>The content coding to request.</summary>
+    public Compression Compression { get; init; }
+
+    /// <summary>The proxy's credential; null for none.</summary>
+    public Credential? Credential { get; init; }
+
+    /// <summary>Whether the PACS supports fuzzy matching. Most archives do not, and do not report it.</summary>
+    public bool FuzzyMatching { get; init; }
+
+    /// <summary>
+    /// Whether requests that the proxy does not answer itself are forwarded, see <see cref="PassThrough.ForwardableRequests"/>.
+    /// </summary>
+    public bool Forward { get; init; }
+
+    /// <summary>The largest body of a forwarded request, in bytes.</summary>
+    public long MaxForwardedBytes { get; init; } = DefaultMaxForwardedBytes;
 
     /// <summary>The values of <c>Authentication:Scheme</c>.</summary>
     private enum Scheme { None, Basic, Bearer, Header }
@@ -77,17 +90,20 @@ public sealed record BackendOptions(
                 "Forward", "MaxForwardedBytes",
             ]);
         var address = ReadAddress(settings, key);
-        var options = new BackendOptions(
-            name,
-            address ?? new Uri("http://invalid"),
-            (int)settings.ReadNumber($"{key}:Preference", 100, 0, int.MaxValue),
-            settings.ReadDuration($"{key}:Timeout", TimeSpan.FromSeconds(30), TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1)),
-            (int)settings.ReadNumber($"{key}:MaxConcurrentRequests", 16, 1, 1024),
-            settings.ReadChoice($"{key}:Compression", Compression.Identity),
-            ReadCredential(settings, $"{key}:Authentication"),
-            settings.ReadFlag($"{key}:FuzzyMatching", false),
-            settings.ReadFlag($"{key}:Forward", false),
-            settings.ReadNumber($"{key}:MaxForwardedBytes", DefaultMaxForwardedBytes, 1));
+        var defaults = new BackendOptions(name, address ?? new Uri("http://invalid"));
+        var options = defaults with
+        {
+            Preference = (int)settings.ReadNumber($"{key}:Preference", defaults.Preference, 0, int.MaxValue),
+            Timeout = settings.ReadDuration(
+                $"{key}:Timeout", defaults.Timeout, TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1)),
+            MaxConcurrentRequests = (int)settings.ReadNumber(
+                $"{key}:MaxConcurrentRequests", defaults.MaxConcurrentRequests, 1, 1024),
+            Compression = settings.ReadChoice($"{key}:Compression", defaults.Compression),
+            Credential = ReadCredential(settings, $"{key}:Authentication"),
+            FuzzyMatching = settings.ReadFlag($"{key}:FuzzyMatching", defaults.FuzzyMatching),
+            Forward = settings.ReadFlag($"{key}:Forward", defaults.Forward),
+            MaxForwardedBytes = settings.ReadNumber($"{key}:MaxForwardedBytes", defaults.MaxForwardedBytes, 1),
+        };
         return address is null ? null : options;
     }
 

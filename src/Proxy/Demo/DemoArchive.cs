@@ -51,11 +51,11 @@ public sealed class DemoArchive
         [
             CtSeries.Axial(at("lung", 1, "Lung 10 mm"), 30, "B70f", Lung, new ChestCt(14, 260, 2000)),
             StagingSoft(at, held: 24),
-            CrSeries.Chest(at("chest", 3, "Chest PA"), 41, inverted: false, bothViews: false),
+            CrSeries.Chest(at("chest", 3, "Chest PA"), 41, inverted: false, views: 1),
         ]),
         Study("chest-cr", Okafor, "20241105", "161200", "E24-2210", "Chest 2 views", at =>
         [
-            CrSeries.Chest(at("chest", 1, "Chest PA and lateral"), 42, inverted: true, bothViews: true),
+            CrSeries.Chest(at("chest", 1, "Chest PA and lateral"), 42, inverted: true, views: 2),
         ]),
         Study("heart-us", Tremblay, "20230316", "093000", "E23-0415", "Echocardiography", at =>
         [
@@ -80,7 +80,7 @@ public sealed class DemoArchive
         ]),
         Study("chest-cr-west", Papadopoulos, "20220119", "152500", "W22-0101", "Chest 2 views", at =>
         [
-            CrSeries.Chest(at("chest", 1, "Chest PA and lateral"), 43, inverted: false, bothViews: true),
+            CrSeries.Chest(at("chest", 1, "Chest PA and lateral"), 43, inverted: false, views: 2),
         ]));
 
     /// <summary>The studies, latest first.</summary>

@@ -33,12 +33,12 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
     private const int WindowsDiskFull = 112;
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
-    private static readonly FolderState NotConfigured = new(false, false, "Cache:Disk:Path is not set", IsConfigured: false);
+    private static readonly FolderState NotConfigured = new(CanRead: false, "Cache:Disk:Path is not set") { IsConfigured = false };
 
     private readonly string? _path = path is null ? null : System.IO.Path.GetFullPath(path);
     /// <summary>The maximum of operations that may hang on an unresponsive disk.</summary>
     private readonly SemaphoreSlim _operations = new(32);
-    private FolderState _state = path is null ? NotConfigured : new(false, false, "not checked yet");
+    private FolderState _state = path is null ? NotConfigured : new(CanRead: false, "not checked yet");
     private FileStream? _lock;
     private string _ownerWord = "";
     private int _checking;
@@ -109,7 +109,7 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
 
     /// <summary>Records a disk failure: the disk is not used until <see cref="CheckAsync"/> succeeds.</summary>
     public void Fail(Exception exception, bool wasWriting) =>
-        Set(new(wasWriting && State.CanRead, false, Describe(exception), IsFull(exception)));
+        Set(new(wasWriting && State.CanRead, Describe(exception)) { IsFull = IsFull(exception) });
 
     /// <summary>True when the exception means that the disk is full.</summary>
     public static bool IsFull(Exception exception) =>
@@ -139,7 +139,7 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
     /// <inheritdoc/>
     public void Dispose()
     {
-        Volatile.Write(ref _state, new(false, false, "the proxy is shutting down"));
+        Volatile.Write(ref _state, new(CanRead: false, "the proxy is shutting down"));
         _lock?.Dispose();
         _operations.Dispose();
     }
@@ -166,7 +166,7 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         }
         catch (TimeoutException)
         {
-            Set(new(false, false, "the disk does not answer"));
+            Set(new(CanRead: false, "the disk does not answer"));
             return false;
         }
     }
@@ -177,12 +177,12 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         {
             if (_lock is not null && IsOurs()) Probe();
             else Acquire(path);
-            Set(new(true, true, null));
+            Set(new(CanRead: true, Reason: null));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // Without the lock the folder may belong to another process; with it, the content can still be read.
-            Set(new(_lock is not null && Directory.Exists(GetPath("entries")), false, Describe(e), IsFull(e)));
+            Set(new(_lock is not null && Directory.Exists(GetPath("entries")), Describe(e)) { IsFull = IsFull(e) });
         }
         finally
         {

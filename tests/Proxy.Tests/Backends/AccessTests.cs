@@ -35,5 +35,5 @@ public sealed class AccessTests
     }
 
     internal static BackendOptions Create(string name) =>
-        new(name, new($"http://{name}/dicom-web"), 1, TimeSpan.FromSeconds(1), 1, Compression.Identity, null, false, false);
+        new(name, new($"http://{name}/dicom-web")) { Preference = 1 };
 }

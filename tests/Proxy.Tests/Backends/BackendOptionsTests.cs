@@ -13,8 +13,16 @@ public class BackendOptionsTests
     {
         var east = Assert.Single(Read(out var errors, "Backends:east:Address=http://pacs:8042/dicom-web/"));
         Assert.Empty(errors);
-        Assert.Equal(new BackendOptions(
-            "east", new("http://pacs:8042/dicom-web"), 100, TimeSpan.FromSeconds(30), 16, Compression.Identity, null, false, false), east);
+        Assert.Equal(new BackendOptions("east", new("http://pacs:8042/dicom-web"))
+        {
+            Preference = 100,
+            Timeout = TimeSpan.FromSeconds(30),
+            MaxConcurrentRequests = 16,
+            Compression = Compression.Identity,
+            Credential = null,
+            FuzzyMatching = false,
+            Forward = false,
+        }, east);
     }
 
     [Fact]
@@ -28,8 +36,16 @@ public class BackendOptionsTests
             "Backends:east:Authentication:Password=pass:wörd"));
         Assert.Empty(errors);
         var credential = new Credential("Authorization", "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes("lab:pass:wörd")));
-        Assert.Equal(new BackendOptions(
-            "east", new("https://pacs/dicom-web"), 1, TimeSpan.FromMinutes(1), 4, Compression.Gzip, credential, true, true), east);
+        Assert.Equal(new BackendOptions("east", new("https://pacs/dicom-web"))
+        {
+            Preference = 1,
+            Timeout = TimeSpan.FromMinutes(1),
+            MaxConcurrentRequests = 4,
+            Compression = Compression.Gzip,
+            Credential = credential,
+            FuzzyMatching = true,
+            Forward = true,
+        }, east);
     }
 
     [Theory]

@@ -54,5 +54,5 @@ public class BackendSetTests
     private static BackendSet Set(string name, string address) => new([Create(name, 1) with { Address = new(address) }]);
 
     private static BackendOptions Create(string name, int preference) =>
-        new(name, new($"http://{name}/dicom-web"), preference, TimeSpan.FromSeconds(1), 1, Compression.Identity, null, false, false);
+        new(name, new($"http://{name}/dicom-web")) { Preference = preference };
 }

@@ -45,8 +45,8 @@ public sealed class OwnerRuleTests
 
         public OwnerRule Rule => new(name => Preferences[name], (name, _) => Steady.Contains(name));
 
-        public Access Access => new("", [.. Names.Select(name => new BackendOptions(
-            name, new("http://pacs"), Preferences[name], TimeSpan.FromSeconds(1), 1, Compression.Identity, null, false, false))]);
+        public Access Access => new(
+            "", [.. Names.Select(name => new BackendOptions(name, new("http://pacs")) { Preference = Preferences[name] })]);
 
         /// <summary>The holders that did not fail, by the rule in its plainest form.</summary>
         public List<string> Answering => [.. Counts.Keys.Where(name => !Failed.Contains(name))

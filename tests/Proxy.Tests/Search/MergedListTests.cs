@@ -1,7 +1,6 @@
 using FsCheck;
 using FsCheck.Xunit;
 using Microsoft.Extensions.Logging.Abstractions;
-using Proxy.Backends;
 using Proxy.Backends.Queries;
 using Proxy.Dicom;
 using Proxy.Events;
@@ -93,7 +92,7 @@ public class MergedListTests
         };
         // The rows name the UID of the query's level.
         var answers = backends.Select((rows, i) => new SearchAnswer(
-            new($"b{i}", new("http://pacs"), i, TimeSpan.FromSeconds(1), 1, Compression.Identity, null, false, false),
+            new($"b{i}", new("http://pacs")) { Preference = i },
             [.. rows.Select(row => FoundRow.Find(
                 query,
                 Answers.Dataset(System.Text.Encoding.UTF8.GetString(row.Json.Span).Replace(

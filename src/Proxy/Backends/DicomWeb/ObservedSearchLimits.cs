@@ -1,19 +1,33 @@
 namespace Proxy.Backends.DicomWeb;
 
 /// <summary>A backend's behaviour in searches of one level, learned from its answers because few backends declare it reliably.</summary>
-/// <param name="MaxPerPage">The largest <c>limit</c> that it accepts; null while no limit was refused.</param>
-/// <param name="PageCap">The maximum number of rows per answer, independent of the requested limit; null while none was seen.</param>
-/// <param name="WholePage">The largest number of rows in an answer that proved to be complete.</param>
-/// <param name="WholeSearch">The search with that answer.</param>
-/// <param name="WholePageSeen">The time of that answer.</param>
-/// <param name="SplitsModalities">It refuses a list of modalities (PS3.18 §8.3.4.1 allows one value).</param>
-/// <param name="SplitsStudies">It refuses or ignores a search for the series of several studies at once.</param>
-/// <param name="AcceptsRawCarets">True when it finds names by a raw <c>^</c> and not by <c>%5E</c>; null while neither found any.</param>
-internal sealed record ObservedSearchLimits(
-    int? MaxPerPage, int? PageCap, int WholePage, string WholeSearch, DateTimeOffset WholePageSeen, bool SplitsModalities,
-    bool SplitsStudies, bool? AcceptsRawCarets)
+internal sealed record ObservedSearchLimits
 {
-    public static readonly ObservedSearchLimits Unknown = new(null, null, 0, "", default, false, false, null);
+    public static readonly ObservedSearchLimits Unknown = new();
+
+    /// <summary>The largest <c>limit</c> that it accepts; null while no limit was refused.</summary>
+    public int? MaxPerPage { get; init; }
+
+    /// <summary>The maximum number of rows per answer, independent of the requested limit; null while none was seen.</summary>
+    public int? PageCap { get; init; }
+
+    /// <summary>The largest number of rows in an answer that proved to be complete.</summary>
+    public int WholePage { get; init; }
+
+    /// <summary>The search with that answer.</summary>
+    public string WholeSearch { get; init; } = "";
+
+    /// <summary>The time of that answer.</summary>
+    public DateTimeOffset WholePageSeen { get; init; }
+
+    /// <summary>It refuses a list of modalities (PS3.18 §8.3.4.1 allows one value).</summary>
+    public bool SplitsModalities { get; init; }
+
+    /// <summary>It refuses or ignores a search for the series of several studies at once.</summary>
+    public bool SplitsStudies { get; init; }
+
+    /// <summary>True when it finds names by a raw <c>^</c> and not by <c>%5E</c>; null while neither found any.</summary>
+    public bool? AcceptsRawCarets { get; init; }
 
     /// <summary>No known archive caps its answers below this without announcing more results, so a shorter page is the last.</summary>
     private const int MinCap = 10;

@@ -19,23 +19,42 @@ public enum SearchLevel
 }
 
 /// <summary>A QIDO-RS search in one canonical form (PS3.18 §8.3.4).</summary>
-/// <param name="Level">The kind of the rows.</param>
-/// <param name="Study">The study in the path, or null.</param>
-/// <param name="Series">The series in the path, or null.</param>
-/// <param name="Matches">The match attributes by their path of tags, each with its name as the client wrote it and its value.</param>
-/// <param name="IncludeFields">Further attributes that the client requests, as paths of tags.</param>
-/// <param name="IncludesAll"><c>includefield=all</c>.</param>
-/// <param name="IsFuzzy"><c>fuzzymatching=true</c>.</param>
-/// <param name="Limit">The maximum number of rows of one page; null for no limit.</param>
-/// <param name="Offset">The number of rows in the merged list before the page.</param>
-public sealed record SearchQuery(
-    SearchLevel Level, Uid? Study, Uid? Series,
-    ImmutableSortedDictionary<string, (string Name, string Value)> Matches,
-    ImmutableSortedSet<string> IncludeFields, bool IncludesAll, bool IsFuzzy, int? Limit, int Offset)
+public sealed record SearchQuery
 {
     /// <summary>A search for all studies.</summary>
-    public static readonly SearchQuery AllStudies = new(
-        SearchLevel.Studies, null, null, ImmutableSortedDictionary<string, (string, string)>.Empty, [], false, false, null, 0);
+    public static readonly SearchQuery AllStudies = new();
+
+    private SearchQuery()
+    {
+    }
+
+    /// <summary>The kind of the rows.</summary>
+    public SearchLevel Level { get; init; } = SearchLevel.Studies;
+
+    /// <summary>The study in the path, or null.</summary>
+    public Uid? Study { get; init; }
+
+    /// <summary>The series in the path, or null.</summary>
+    public Uid? Series { get; init; }
+
+    /// <summary>The match attributes by their path of tags, each with its name as the client wrote it and its value.</summary>
+    public ImmutableSortedDictionary<string, (string Name, string Value)> Matches { get; init; } =
+        ImmutableSortedDictionary<string, (string, string)>.Empty;
+
+    /// <summary>Further attributes that the client requests, as paths of tags.</summary>
+    public ImmutableSortedSet<string> IncludeFields { get; init; } = [];
+
+    /// <summary><c>includefield=all</c>.</summary>
+    public bool IncludesAll { get; init; }
+
+    /// <summary><c>fuzzymatching=true</c>.</summary>
+    public bool IsFuzzy { get; init; }
+
+    /// <summary>The maximum number of rows of one page; null for no limit.</summary>
+    public int? Limit { get; init; }
+
+    /// <summary>The number of rows in the merged list before the page.</summary>
+    public int Offset { get; init; }
 
     /// <summary>
     /// True to send a <c>^</c> in a value raw, for a backend that does not decode <c>%5E</c>; otherwise it is escaped (RFC 3986 §2.1).

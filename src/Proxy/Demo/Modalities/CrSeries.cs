@@ -14,13 +14,13 @@ internal static class CrSeries
     /// <param name="plan">The series.</param>
     /// <param name="seed">The seed of the noise.</param>
     /// <param name="inverted">Whether the frontal view is MONOCHROME1.</param>
-    /// <param name="bothViews">Whether the series has a lateral view.</param>
-    public static DemoSeries Chest(SeriesPlan plan, uint seed, bool inverted, bool bothViews)
+    /// <param name="views">1 for the frontal view, 2 with the lateral view.</param>
+    public static DemoSeries Chest(SeriesPlan plan, uint seed, bool inverted, int views)
     {
         var radiograph = new ChestRadiograph(Columns, Rows, (float)Spacing, seed);
         var front = View(plan, 1, "PA", ("L", "F"), inverted ? "MONOCHROME1" : "MONOCHROME2", () => radiograph.Front(inverted));
         var side = View(plan, 2, "LL", ("P", "F"), "MONOCHROME2", radiograph.Side);
-        return plan.Create("CR", new DemoDataset { { "BodyPartExamined", "CHEST" }, { "KVP", 125 } }, bothViews ? [front, side] : [front]);
+        return plan.Create("CR", new DemoDataset { { "BodyPartExamined", "CHEST" }, { "KVP", 125 } }, views == 2 ? [front, side] : [front]);
     }
 
     private static DemoInstance View(
