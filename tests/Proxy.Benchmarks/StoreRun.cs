@@ -166,7 +166,7 @@ internal static class StoreRun
         var rows = new List<Dataset>();
         await foreach (var row in DicomJsonReader.ReadAsync(new MemoryStream(Encoding.UTF8.GetBytes($"[{GetRow(study)}]")))) rows.Add(row);
         store.AddStudy("east", rows[0]);
-        store.AddSeriesMetadata("east", GetStudyUid(study), rows, areAll: true);
+        store.SetSeriesMetadata("east", GetStudyUid(study), rows);
         var builder = new PackedInstances.Builder();
         foreach (var (uid, json) in series) builder.Add(Uid.Parse(Marked(uid.ToString(), study)), Marked(json, study));
         store.AddInstances("east", new(GetStudyUid(study), GetSeriesUid(study)), builder.Build(), new Validators("\"a\"", null), rows[0]);

@@ -45,13 +45,19 @@ public sealed class SeriesListReader(
         var answer = await archive.SearchAsync(backend, SearchQuery.ForSeries(study), maxRows: null, deadline.Token, cancellation);
         if (answer.IsUnlisted) answer = answer with { Failure = await FindOutageAsync(backend, study, deadline.Token, cancellation) };
         if (answer.Failure is not null) return answer;
-        var gone = answer.IsUnlisted
-            ? store.RecordUnlisted(backend.Name, study)
-            : store.AddSeriesMetadata(
-                backend.Name, study, [.. answer.Rows.Select(row => row.Read())], areAll: !answer.IsCut,
-                madeInClient: purpose == ReadPurpose.Prefetch);
-        invalidation.RemoveBodies(backend.Name, study, gone);
+        invalidation.RemoveBodies(backend.Name, study, FileSeries(backend, study, answer, purpose));
         return answer;
+    }
+
+    /// <summary>Files the series of an answer; returns those that the backend no longer has.</summary>
+    private IReadOnlyList<Uid> FileSeries(BackendOptions backend, Uid study, SearchAnswer answer, ReadPurpose purpose)
+    {
+        if (answer.IsUnlisted) return store.RecordUnlisted(backend.Name, study);
+        var rows = answer.Rows.Select(row => row.Read()).ToList();
+        var madeInClient = purpose == ReadPurpose.Prefetch;
+        if (!answer.IsCut) return store.SetSeriesMetadata(backend.Name, study, rows, madeInClient);
+        store.AddSeriesMetadata(backend.Name, study, rows, madeInClient);
+        return [];
     }
 
     /// <summary>

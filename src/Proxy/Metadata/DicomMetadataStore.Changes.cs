@@ -39,22 +39,35 @@ public sealed partial class DicomMetadataStore
     /// <param name="backend">The backend that answered.</param>
     /// <param name="study">The requested study; a summary need not name it.</param>
     /// <param name="summaries">One row per series.</param>
-    /// <param name="areAll">True when these are all series that the backend holds: others are removed.</param>
+    /// <param name="madeInClient">True when they were prefetched: no event until a client requests them.</param>
+    public void AddSeriesMetadata(string backend, Uid study, IReadOnlyCollection<Dataset> summaries, bool madeInClient = false) =>
+        ChangeSeries(backend, study, summaries, madeInClient, listedAt: null);
+
+    /// <summary><see cref="AddSeriesMetadata"/> for all series that the backend holds: others are removed.</summary>
+    /// <param name="backend">The backend that answered.</param>
+    /// <param name="study">The requested study; a summary need not name it.</param>
+    /// <param name="summaries">One row per series.</param>
     /// <param name="madeInClient">True when they were prefetched: no event until a client requests them.</param>
     /// <returns>The removed series.</returns>
-    public IReadOnlyList<Uid> AddSeriesMetadata(
-        string backend, Uid study, IReadOnlyCollection<Dataset> summaries, bool areAll = false, bool madeInClient = false)
+    public IReadOnlyList<Uid> SetSeriesMetadata(
+        string backend, Uid study, IReadOnlyCollection<Dataset> summaries, bool madeInClient = false) =>
+        ChangeSeries(backend, study, summaries, madeInClient, time.GetUtcNow());
+
+    /// <summary>Stores summaries; with the time of a list, they are all series of the backend.</summary>
+    private IReadOnlyList<Uid> ChangeSeries(
+        string backend, Uid study, IReadOnlyCollection<Dataset> summaries, bool madeInClient, DateTimeOffset? listedAt)
     {
         var rows = new Dictionary<Uid, Dataset>();
         foreach (var summary in summaries)
         {
             if (summary.FindUid(Tag.SeriesInstanceUid) is { } uid) rows[uid] = summary;
         }
-        var now = time.GetUtcNow();
         var (before, after) = _studies.Update(study, current =>
         {
             var list = current.GetList(backend);
-            var series = areAll ? list.Series.RemoveRange(list.Series.Keys.Where(uid => !rows.ContainsKey(uid))) : list.Series;
+            var series = listedAt is not null
+                ? list.Series.RemoveRange(list.Series.Keys.Where(uid => !rows.ContainsKey(uid)))
+                : list.Series;
             foreach (var (uid, row) in rows)
             {
                 var known = series.GetValueOrDefault(uid)
@@ -64,10 +77,10 @@ public sealed partial class DicomMetadataStore
             return current.With(list with
             {
                 Series = series,
-                ListedAt = areAll ? now : list.ListedAt,
+                ListedAt = listedAt ?? list.ListedAt,
                 IsUnlisted = false,
                 // An archive has no study without a series.
-                StudyRow = areAll && series.IsEmpty ? null : list.StudyRow,
+                StudyRow = listedAt is not null && series.IsEmpty ? null : list.StudyRow,
             });
         });
         return RemovedBetween(before, after, backend);

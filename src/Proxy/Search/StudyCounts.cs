@@ -114,8 +114,8 @@ public sealed class StudyCounts(
         if (!answer.IsWhole) return studies;
         var found = answer.Rows.ToLookup(row => row.Study);
         foreach (var study in studies.Where(found.Contains))
-            store.AddSeriesMetadata(
-                backend.Name, study, [.. found[study].Select(row => row.Read())], areAll: true, madeInClient: IsPrefetched(backend, study));
+            store.SetSeriesMetadata(
+                backend.Name, study, [.. found[study].Select(row => row.Read())], madeInClient: IsPrefetched(backend, study));
         return [.. studies.Where(study => !found.Contains(study))];
     }
 }

@@ -82,9 +82,9 @@ public class DicomMetadataStoreTests
     [Fact]
     public void RemovesSeries_MissingInACompleteList()
     {
-        _store.AddSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2")], areAll: true);
-        _store.AddSeriesMetadata("west", Study, [Series("1.2.2")], areAll: true);
-        _store.AddSeriesMetadata("east", Study, [Series("1.2.3")], areAll: true);
+        _store.SetSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2")]);
+        _store.SetSeriesMetadata("west", Study, [Series("1.2.2")]);
+        _store.SetSeriesMetadata("east", Study, [Series("1.2.3")]);
 
         Assert.Equal(["1.2.3"], _store.GetStudy(Study)!.GetList("east").Series.Keys.Select(u => u.ToString()));
         Assert.Equal(["1.2.2"], _store.GetStudy(Study)!.GetList("west").Series.Keys.Select(u => u.ToString()));
@@ -102,7 +102,7 @@ public class DicomMetadataStoreTests
     [Fact]
     public void IsFresh_AfterAnEmptyList()
     {
-        _store.AddSeriesMetadata("east", Study, [], areAll: true);
+        _store.SetSeriesMetadata("east", Study, []);
         var list = _store.GetStudy(Study)!.GetList("east");
         Assert.False(list.HoldsStudy);
         Assert.True(list.IsFresh(TimeSpan.FromSeconds(5), _time.GetUtcNow().AddSeconds(4)));
@@ -113,9 +113,9 @@ public class DicomMetadataStoreTests
     public void KeepsTheMetadata_WhenTheNextListArrives()
     {
         _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1")]);
-        _store.AddSeriesMetadata("east", Study, [Series("1.2.1", count: 1)], areAll: true);
+        _store.SetSeriesMetadata("east", Study, [Series("1.2.1", count: 1)]);
         Assert.True(_store.GetSeries(Path)!.IsMetadataComplete);
-        _store.AddSeriesMetadata("east", Study, [Series("1.2.1", count: 2)], areAll: true);
+        _store.SetSeriesMetadata("east", Study, [Series("1.2.1", count: 2)]);
         Assert.False(_store.GetSeries(Path)!.IsMetadataComplete);
         Assert.Equal(1, _store.GetSeries(Path)!.Metadata!.Count);
     }
@@ -159,7 +159,7 @@ public class DicomMetadataStoreTests
         _store.AddSeriesMetadata("west", Study, [Series("1.2.1", 2)]);
         Assert.Equal([("1.2.1", "east")], GetOwners(Study));
 
-        _store.AddSeriesMetadata("east", Study, [], areAll: true);
+        _store.SetSeriesMetadata("east", Study, []);
         Assert.Equal([("1.2.1", "west")], GetOwners(Study));
     }
 
@@ -178,14 +178,14 @@ public class DicomMetadataStoreTests
     {
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 1, "DOE^JANE")]);
         _store.AddInstances("east", Path, Pack("1.2.1.1"), validators: null, _store.GetSeries(Path)!.Summary);
-        _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 1, "DOE^JANE")], areAll: true);
+        _store.SetSeriesMetadata("east", Study, [Series("1.2.1", 1, "DOE^JANE")]);
         Assert.True(_store.GetSeries(Path)!.IsMetadataComplete);
 
         // A row with fewer attributes is no contradiction, and does not clear an earlier one.
-        _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 1)], areAll: true);
+        _store.SetSeriesMetadata("east", Study, [Series("1.2.1", 1)]);
         Assert.True(_store.GetSeries(Path)!.IsMetadataComplete);
 
-        _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 1, "ROE^JANE")], areAll: true);
+        _store.SetSeriesMetadata("east", Study, [Series("1.2.1", 1, "ROE^JANE")]);
         Assert.False(_store.GetSeries(Path)!.IsMetadataComplete);
         _store.AddInstances("east", Path, Pack("1.2.1.1"), validators: null, _store.GetSeries(Path)!.Summary);
         Assert.True(_store.GetSeries(Path)!.IsMetadataComplete);
@@ -194,10 +194,10 @@ public class DicomMetadataStoreTests
     [Fact]
     public void ReturnsTheRemovedUids()
     {
-        _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 2), Series("1.2.2", 1)], areAll: true);
+        _store.SetSeriesMetadata("east", Study, [Series("1.2.1", 2), Series("1.2.2", 1)]);
         _store.AddInstances("east", Path, Pack("1.2.1.1", "1.2.1.2"));
 
-        Assert.Equal(["1.2.2"], _store.AddSeriesMetadata("east", Study, [Series("1.2.1", 1)], areAll: true).Select(uid => uid.ToString()));
+        Assert.Equal(["1.2.2"], _store.SetSeriesMetadata("east", Study, [Series("1.2.1", 1)]).Select(uid => uid.ToString()));
         Assert.Equal(["1.2.1.1"], _store.AddInstances("east", Path, Pack("1.2.1.2")).Select(uid => uid.ToString()));
         Assert.Equal(["1.2.1"], _store.RecordUnlisted("east", Study).Select(uid => uid.ToString()));
     }

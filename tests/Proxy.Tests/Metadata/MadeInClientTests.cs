@@ -240,7 +240,7 @@ public class MadeInClientTests
 
     private void Prefetch()
     {
-        _store.AddSeriesMetadata("east", Study, [Series("1.2.1")], areAll: true, madeInClient: true);
+        _store.SetSeriesMetadata("east", Study, [Series("1.2.1")], madeInClient: true);
         AddInstances(madeInClient: true);
     }
 

@@ -23,7 +23,7 @@ public sealed class PersistentStoreTests : IDisposable
     {
         var time = new FakeTimeProvider(new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
         var store = _folder.Start(time: time);
-        store.AddSeriesMetadata("east", Study, [Series("1.2.1", 2, "DOE")], areAll: true);
+        store.SetSeriesMetadata("east", Study, [Series("1.2.1", 2, "DOE")]);
         store.AddInstances("east", Path, Pack("1.2.1.1", "1.2.1.2"), new Validators("\"a\"", null), store.GetSeries(Path)!.Summary);
         store.AddStudy("west", Instance("1.2", "1.2.1", "1.2.1.1"));
         store.AddInstanceRows("west", [Instance("1.2", "1.2.1", "1.2.1.1")]);

@@ -39,7 +39,7 @@ public class StoreEventTests
     {
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2")]);
         _store.AddSeriesMetadata("east", Study, [Series("1.2.2"), Series("1.2.3")]);
-        _store.AddSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2"), Series("1.2.3")], areAll: true);
+        _store.SetSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2"), Series("1.2.3")]);
         Assert.Equal(["SERIES_ADDED east 1.2/: 1.2.1 1.2.2", "SERIES_ADDED east 1.2/: 1.2.3"], Events);
     }
 
@@ -83,7 +83,7 @@ public class StoreEventTests
         _store.AddSeriesMetadata("west", Study, [Series("1.2.1")]);
         Assert.Equal(2, Events.Count());
 
-        _store.AddSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2")], areAll: true);
+        _store.SetSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2")]);
         Assert.Equal(["SERIES_REMOVED east 1.2/1.2.3: "], Events);
         _store.RemoveSeries("east", new(Study, Uid.Parse("1.2.2")));
         Assert.Equal(["SERIES_REMOVED east 1.2/1.2.2: "], Events);
@@ -110,7 +110,7 @@ public class StoreEventTests
     {
         _store.AddStudy("east", Instance("1.2", "1.2.1", "1.2.1.1"));
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1")], madeInClient: true);
-        _store.AddSeriesMetadata("east", Study, [], areAll: true);
+        _store.SetSeriesMetadata("east", Study, []);
         Assert.Equal(["STUDY_REMOVED east 1.2/: "], Events);
     }
 
@@ -118,7 +118,7 @@ public class StoreEventTests
     public void AnnouncesNoRemoval_OfUnannouncedData()
     {
         _store.AddSeriesMetadata("east", Study, [Series("1.2.1"), Series("1.2.2")], madeInClient: true);
-        _store.AddSeriesMetadata("east", Study, [Series("1.2.1")], areAll: true, madeInClient: true);
+        _store.SetSeriesMetadata("east", Study, [Series("1.2.1")], madeInClient: true);
         _store.RemoveSeries("east", Path);
         Assert.False(_store.GetStudy(Study)!.HasHolder);
         Assert.Empty(Events);
