@@ -39,7 +39,7 @@ internal static class PrefetchEndpoints
         {
             if (registry.Find(context.GetAccess(), id) is not { } handle) return Unknown();
             // A job that has ended is removed from the list.
-            if (!handle.Cancel(time.GetUtcNow(), "cancelled by a client")) registry.Remove(id);
+            if (!handle.Cancel("cancelled by a client")) registry.Remove(id);
             return TypedResults.NoContent();
         });
     }

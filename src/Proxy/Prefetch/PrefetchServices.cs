@@ -15,6 +15,8 @@ internal static class PrefetchServices
         services.AddSingleton<PriorSearch>();
         services.AddSingleton<ThroughputEstimator>();
         services.AddSingleton<JobSlots>();
+        services.AddSingleton<StudyListing>();
+        services.AddSingleton<ItemFetch>();
         services.AddSingleton<PixelFetch>();
         services.AddSingleton<StudyFetch>();
         services.AddSingleton<JobRegistry>();

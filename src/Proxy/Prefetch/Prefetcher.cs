@@ -37,7 +37,6 @@ public sealed class Prefetcher : BackgroundService
     private readonly StudyFetch _fetch;
     private readonly JobRegistry _registry;
     private readonly Reloadable<PrefetchOptions> _options;
-    private readonly TimeProvider _time;
     private readonly ILogger<Prefetcher> _log;
     private CancellationToken _stopping;
     private bool _isRunning;
@@ -46,9 +45,9 @@ public sealed class Prefetcher : BackgroundService
     /// <summary>Creates the prefetcher and subscribes it to the registry.</summary>
     public Prefetcher(
         DicomMetadataStore store, WorkLists lists, PriorSearch priors, StudyFetch fetch, JobRegistry registry,
-        Reloadable<PrefetchOptions> options, TimeProvider time, ILogger<Prefetcher> log)
+        Reloadable<PrefetchOptions> options, ILogger<Prefetcher> log)
     {
-        (_store, _lists, _priors, _fetch, _registry, _options, _time, _log) = (store, lists, priors, fetch, registry, options, time, log);
+        (_store, _lists, _priors, _fetch, _registry, _options, _log) = (store, lists, priors, fetch, registry, options, log);
         _registry.Added += Enqueue;
         _registry.Ended += Remove;
     }
@@ -112,8 +111,7 @@ public sealed class Prefetcher : BackgroundService
     {
         try
         {
-            await Task.Delay(PlanDelay, _time, _stopping);
-            if (!_lists.IsOpen(viewer, study)) return;
+            if (!await _lists.IsOpenAfterAsync(viewer, study, PlanDelay, _stopping)) return;
             var options = _options.Value;
             PlanNext(viewer, access, PrefetchPlan.NextStudies(_lists.FindList(viewer, study), study, options.NextStudies));
             if (options.Priors == 0) return;
@@ -134,7 +132,7 @@ public sealed class Prefetcher : BackgroundService
     {
         // Cancel the job of the previous study, unless another viewer with the same list shares it.
         if (_next.TryRemove(viewer, out var previous) && !previous.Job.StudyUids.SequenceEqual(next) && !_next.Values.Contains(previous))
-            previous.Cancel(_time.GetUtcNow(), "another study was opened");
+            previous.Cancel("another study was opened");
         if (next.IsEmpty) return;
         var job = _next[viewer] = _registry.Add(PrefetchReason.Next, PrefetchPriority.Next, access.Name, next);
         // The job may already have been evicted or have ended.
@@ -194,13 +192,13 @@ public sealed class Prefetcher : BackgroundService
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(job.Cancelled, _stopping);
         try
         {
-            job.Update(j => j with { State = JobState.Running, Started = _time.GetUtcNow() });
+            job.Begin();
             foreach (var study in job.Job.StudyUids)
             {
                 await _fetch.RunAsync(job, study, ending.Token);
                 job.Update(j => j with { Studies = j.Studies.Add(1) });
             }
-            job.Update(j => j with { State = HasFailed(j) ? JobState.Failed : JobState.Done, Ended = _time.GetUtcNow(), Waiting = null });
+            job.End(j => j with { State = HasFailed(j) ? JobState.Failed : JobState.Done });
         }
         catch (OperationCanceledException) when (ending.IsCancellationRequested)
         {
@@ -209,12 +207,7 @@ public sealed class Prefetcher : BackgroundService
         catch (Exception e)
         {
             _log.PrefetchFailed(e);
-            job.Update(j => j.With(new(j.StudyUids[0], null, "internal error of the proxy")) with
-            {
-                State = JobState.Failed,
-                Ended = _time.GetUtcNow(),
-                Waiting = null,
-            });
+            job.End(j => j.With(new(j.StudyUids[0], null, "internal error of the proxy")) with { State = JobState.Failed });
         }
         finally
         {

@@ -74,7 +74,7 @@ public sealed class JobRegistryTests : IDisposable
             job.Update(j => j with { State = JobState.Running });
             Parallel.Invoke(
                 () => Progress(job), () => Progress(job), () => job.Update(j => j with { State = JobState.Done }),
-                () => job.Cancel(_time.GetUtcNow(), "test"));
+                () => job.Cancel("test"));
         }
 
         var told = reader.ReadAll().Select(e => e.More["job"]).GroupBy(job => job.GetProperty("id").GetString()).ToList();
@@ -104,7 +104,7 @@ public sealed class JobRegistryTests : IDisposable
         var first = Add(PrefetchPriority.Next, 1, 2);
         Assert.Same(first, Add(PrefetchPriority.Next, 1, 2));
         Assert.NotSame(first, Add(PrefetchPriority.Next, 2, 1));
-        first.Cancel(_time.GetUtcNow(), "test");
+        first.Cancel("test");
         Assert.NotSame(first, Add(PrefetchPriority.Next, 1, 2));
         Assert.Equal(3, _added.Count);
     }
@@ -157,7 +157,7 @@ public sealed class JobRegistryTests : IDisposable
     {
         var ended = Add(PrefetchPriority.Next, 1);
         var live = Add(PrefetchPriority.Next, 2);
-        ended.Cancel(_time.GetUtcNow(), "test");
+        ended.Cancel("test");
         _time.Advance(TimeSpan.FromMinutes(59));
         Assert.NotNull(_registry.Find(ended.Job.Id));
         _time.Advance(TimeSpan.FromMinutes(2));
@@ -168,7 +168,7 @@ public sealed class JobRegistryTests : IDisposable
     [Fact]
     public void LimitsTheListOfEndedJobs()
     {
-        for (var i = 1; i <= 1000; i++) Add(PrefetchPriority.Next, i).Cancel(_time.GetUtcNow(), "test");
+        for (var i = 1; i <= 1000; i++) Add(PrefetchPriority.Next, i).Cancel("test");
         Assert.Equal(200, _registry.All.Length);
         Assert.Equal("1.2.1000", _registry.All[0].Job.StudyUids[0].ToString());
     }
@@ -177,9 +177,9 @@ public sealed class JobRegistryTests : IDisposable
     public void DoesNotChangeAJob_AfterItsEnd()
     {
         var job = Add(PrefetchPriority.Next, 1);
-        Assert.True(job.Cancel(_time.GetUtcNow(), "test"));
+        Assert.True(job.Cancel("test"));
         Assert.False(job.Update(j => j with { State = JobState.Done }));
-        Assert.False(job.Cancel(_time.GetUtcNow(), "test"));
+        Assert.False(job.Cancel("test"));
         Assert.Equal(JobState.Cancelled, job.Job.State);
         Assert.True(job.Cancelled.IsCancellationRequested);
     }

@@ -10,18 +10,7 @@ public sealed class ShapeTests
     private const int MaxConstructorParameters = 7;
 
     /// <summary>Types that still take more. None may be added; a type that no longer needs it is removed from the list.</summary>
-    private static readonly string[] WideConstructors =
-    [
-        "BackendOptions", "FileBody", "ObservedSearchLimits", "PixelFetch", "Prefetcher", "SearchQuery", "StudyFetch",
-    ];
-
-    /// <summary>Members that still take two adjacent Booleans. None may be added.</summary>
-    private static readonly string[] AdjacentBooleans =
-    [
-        "BackendOptions..ctor", "CrSeries.Chest", "DicomMetadataStore.AddSeriesMetadata", "Finished..ctor",
-        "FolderState..ctor",
-        "ObservedSearchLimits..ctor", "SearchQuery..ctor",
-    ];
+    private static readonly string[] WideConstructors = ["FileBody"];
 
     private const BindingFlags Declared =
         BindingFlags.DeclaredOnly | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static;
@@ -49,9 +38,8 @@ public sealed class ShapeTests
             select Describe(method));
 
     [Fact]
-    public void NoTwoBooleanParametersAreAdjacent() => Assert.Equal(
-        AdjacentBooleans,
-        Methods.Where(HasAdjacentBooleans).Select(m => $"{m.DeclaringType!.Name}.{m.Name}").Distinct().Order(StringComparer.Ordinal));
+    public void NoTwoBooleanParametersAreAdjacent() => Assert.Empty(
+        Methods.Where(HasAdjacentBooleans).Select(m => $"{m.DeclaringType!.Name}.{m.Name}"));
 
     private static bool HasAdjacentBooleans(MethodBase method)
     {

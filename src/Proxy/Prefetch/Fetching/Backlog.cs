@@ -19,10 +19,10 @@ internal sealed class Backlog(TimeProvider time)
 
     /// <summary>The effect of a completed item on its series.</summary>
     /// <param name="IsInstanceDone">Whether the instance is complete.</param>
-    /// <param name="IsSeriesDone">Whether the series is complete.</param>
     /// <param name="Bytes">The size of a series that was fetched without interruption; otherwise null.</param>
+    /// <param name="IsSeriesDone">Whether the series is complete.</param>
     /// <param name="Elapsed">The time since the first item of the series was started.</param>
-    public readonly record struct Finished(bool IsInstanceDone, bool IsSeriesDone, long? Bytes, TimeSpan Elapsed);
+    public readonly record struct Finished(bool IsInstanceDone, long? Bytes, bool IsSeriesDone, TimeSpan Elapsed);
 
     /// <summary>The items of one series.</summary>
     /// <param name="path">The series.</param>
@@ -110,7 +110,7 @@ internal sealed class Backlog(TimeProvider time)
             var isInstanceDone = --_remainingOf[Items[at].Instance] == 0;
             var isDone = --_remaining == 0;
             var isMeasured = isDone && !_isInterrupted && _remainingOf.Count >= MinInstances;
-            return new(isInstanceDone, isDone, isMeasured ? _bytes : null, _startedAt is { } startedAt ? since(startedAt) : default);
+            return new(isInstanceDone, isMeasured ? _bytes : null, isDone, _startedAt is { } startedAt ? since(startedAt) : default);
         }
     }
 

@@ -11,6 +11,9 @@ public sealed class JobSlots(BackendScheduler scheduler, BackendStates states, R
     /// <summary>Whether the circuit of the backend is closed and no probe is due.</summary>
     public bool IsHealthy(string backend) => states.GetCircuit(backend) is { IsClosed: true, IsProbeDue: false };
 
+    /// <summary>Why the backend is not asked now; null when it is.</summary>
+    public BackendFailure? FindRefusal(string backend) => states.FindRefusal(backend);
+
     /// <summary>Runs work within a slot, again after a cancelled slot; null when the backend stays unavailable.</summary>
     public async Task<T?> RunAsync<T>(
         JobHandle job, string backend, FetchTarget target, Func<CancellationToken, Task<T>> work,

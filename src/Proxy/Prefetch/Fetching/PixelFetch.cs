@@ -3,8 +3,6 @@ using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Prefetch.Jobs;
-using Proxy.Prefetch.Planning;
-using Proxy.Retrieve;
 
 namespace Proxy.Prefetch.Fetching;
 
@@ -14,17 +12,21 @@ namespace Proxy.Prefetch.Fetching;
 /// </summary>
 /// <remarks>Fetches single frames, or a whole series in one request where that was measured to be faster.</remarks>
 public sealed class PixelFetch(
-    JobSlots slots, BackendSet backends, BodyReader bodies, BulkDataReader bulkData, WholeSeries wholeSeries,
-    ThroughputEstimator throughput, EntryCache cache, Reloadable<PrefetchOptions> options, TimeProvider time)
+    JobSlots slots, BackendSet backends, ItemFetch items, ThroughputEstimator throughput, EntryCache cache,
+    Reloadable<PrefetchOptions> options, TimeProvider time)
 {
     /// <summary>The most attempts to fetch an item.</summary>
     private const int MaxAttempts = 3;
+
+    /// <summary>The wait for the viewer's first frame request; without one, read-ahead fetches no pixels.</summary>
+    private static readonly TimeSpan ViewportTimeout = TimeSpan.FromSeconds(30);
 
     /// <summary>The number of bodies in flight, which need cache space, too.</summary>
     private int _inFlight;
 
     internal async Task RunAsync(JobHandle job, IReadOnlyList<Backlog.SeriesBacklog> parts, CancellationToken cancellation)
     {
+        if (job.Job.Reason == PrefetchReason.ReadAhead && !await IsViewedAsync(job, cancellation)) return;
         var backlog = new Backlog(time);
         foreach (var part in parts) await AddAsync(job, backlog, part, cancellation);
         await Task.WhenAll(Enumerable.Range(0, options.Value.MaxConcurrentRequests).Select(_ => FetchAllAsync(job, backlog, cancellation)));
@@ -33,21 +35,20 @@ public sealed class PixelFetch(
     /// <summary>Adds a series to the backlog; cached items count as completed.</summary>
     private async Task AddAsync(JobHandle job, Backlog backlog, Backlog.SeriesBacklog part, CancellationToken cancellation)
     {
-        for (var at = 0; at < part.Items.Length; at++)
+        for (var at = 0; at < part.Items.Length && backends.Find(part.Backend) is { } backend; at++)
         {
-            if (!await IsCachedAsync(part, part.Items[at], cancellation)) continue;
+            if (!await items.IsCachedAsync(backend, part.Path, part.Items[at], cancellation)) continue;
             part.Skip(at);
             Finish(job, backlog, part, at, bytes: null, wasCached: true);
         }
         backlog.Add(part);
     }
 
-    private async ValueTask<bool> IsCachedAsync(Backlog.SeriesBacklog part, FetchItem item, CancellationToken cancellation)
+    private async Task<bool> IsViewedAsync(JobHandle job, CancellationToken cancellation)
     {
-        if (item.BulkData is { } bulk)
-            return backends.Find(part.Backend) is { } backend && await bulkData.IsCachedAsync(backend, bulk, cancellation);
-        var path = new InstancePath(part.Path.Study, part.Path.Series, item.Instance);
-        return await bodies.IsCachedAsync(part.Backend, path, item.Frame, isCut: !item.NeedsOwnEntry, cancellation);
+        await Task.WhenAny(job.Viewport.FirstFrame, Task.Delay(ViewportTimeout, time, cancellation));
+        cancellation.ThrowIfCancellationRequested();
+        return job.Viewport.FirstFrame.IsCompleted;
     }
 
     private async Task FetchAllAsync(JobHandle job, Backlog backlog, CancellationToken cancellation)
@@ -85,9 +86,7 @@ public sealed class PixelFetch(
         Interlocked.Increment(ref _inFlight);
         try
         {
-            answer = item.BulkData is { } bulk
-                ? await bulkData.PrefetchAsync(backend, bulk, slot.Cancelled)
-                : await bodies.PrefetchAsync(backend, new(part.Path.Study, part.Path.Series, item.Instance), item.Frame, slot.Cancelled);
+            answer = await items.FetchAsync(backend, part.Path, item, slot.Cancelled);
         }
         catch (OperationCanceledException)
         {
@@ -131,7 +130,7 @@ public sealed class PixelFetch(
         var remaining = all.GroupBy(at => part.Items[at].Instance).ToDictionary(instance => instance.Key, instance => instance.ToList());
         try
         {
-            await wholeSeries.PrefetchAsync(backend, part.Path, FinishInstance, slot.Cancelled);
+            await items.FetchAllAsync(backend, part.Path, FinishInstance, slot.Cancelled);
             if (remaining.Count > 0) throughput.NoteRefusesWholeSeries(part.Backend);
         }
         catch (OperationCanceledException)
@@ -141,13 +140,13 @@ public sealed class PixelFetch(
         finally
         {
             // Fetch the missing instances frame by frame.
-            foreach (var at in remaining.Values.SelectMany(items => items)) backlog.PutBack(part, at);
+            foreach (var at in remaining.Values.SelectMany(missing => missing)) backlog.PutBack(part, at);
         }
 
         void FinishInstance(Uid instance, long bytes)
         {
-            if (!remaining.Remove(instance, out var items)) return;
-            foreach (var at in items) Finish(job, backlog, part, at, bytes / items.Count);
+            if (!remaining.Remove(instance, out var done)) return;
+            foreach (var at in done) Finish(job, backlog, part, at, bytes / done.Count);
         }
     }
 

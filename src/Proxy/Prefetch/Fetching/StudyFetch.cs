@@ -1,6 +1,5 @@
 using System.Buffers;
 using Proxy.Backends;
-using Proxy.Backends.Health;
 using Proxy.Dicom;
 using Proxy.Locating;
 using Proxy.Metadata;
@@ -22,26 +21,19 @@ namespace Proxy.Prefetch.Fetching;
 /// A slot that a client request cancels is acquired again later.
 /// </remarks>
 public sealed class StudyFetch(
-    JobSlots slots, PixelFetch pixels, BackendSet backends, BackendStates states, SeriesLocator locator, SeriesReader seriesReader,
-    DicomMetadataStore store, Reloadable<PrefetchOptions> options, TimeProvider time)
+    JobSlots slots, StudyListing listing, SeriesLocator locator, SeriesReader seriesReader, PixelFetch pixels, DicomMetadataStore store,
+    Reloadable<PrefetchOptions> options)
 {
-    /// <summary>The wait for the other backends after the first series list of an open study.</summary>
-    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
-
-    /// <summary>The wait for the viewer's first frame request; without one, no pixels are fetched.</summary>
-    private static readonly TimeSpan ViewportTimeout = TimeSpan.FromSeconds(30);
-
     /// <summary>Fetches the study; failures become errors of the job.</summary>
     public async Task RunAsync(JobHandle job, Uid study, CancellationToken cancellation)
     {
-        var root = job.Job.Root;
-        var access = root.Length == 0 ? backends.AsOne : new Access(root, backends.Find(root) is { } only ? [only] : []);
         using var lease = await store.LeaseAsync(study, cancellation);
         // 1
-        var failures = await LocateAsync(job, access, study, cancellation);
+        var access = listing.GetAccess(job);
+        var failures = await listing.ReadAsync(job, access, study, cancellation);
         var known = store.GetStudy(study);
         var series = PrefetchPlan.InViewingOrder(
-            GetUids(known, access).Select(uid => locator.GetHolders(known, access, uid).First().FindSeries(uid)!));
+            StudyListing.GetUids(known, access).Select(uid => locator.GetHolders(known, access, uid).First().FindSeries(uid)!));
         if (series.IsEmpty && failures.Count == 0) job.Update(j => j.With(new(study, null, "no backend has the study")));
         foreach (var failure in failures) job.Update(j => j.With(new(study, null, $"{failure.Backend}: {failure.Detail}")));
 
@@ -50,33 +42,7 @@ public sealed class StudyFetch(
         var parts = await Task.WhenAll(series.Select(one => ReadMetadataAsync(job, access, new(study, one.Uid), cancellation)));
 
         // 3
-        if (job.Job.Reason == PrefetchReason.ReadAhead && !await IsViewedAsync(job, cancellation)) return;
         await pixels.RunAsync(job, [.. parts.OfType<Backlog.SeriesBacklog>()], cancellation);
-    }
-
-    // 1
-    private async Task<IReadOnlyList<BackendFailure>> LocateAsync(
-        JobHandle job, Access access, Uid study, CancellationToken cancellation)
-    {
-        var asking = access.Backends.Select(backend => LocateAsync(job, backend, study, cancellation)).ToList();
-        var all = Task.WhenAll(asking);
-        if (job.Job.Reason != PrefetchReason.ReadAhead) return [.. (await all).OfType<BackendFailure>()];
-        while (!all.IsCompleted && GetUids(store.GetStudy(study), access).Count == 0)
-            await Task.WhenAny([all, .. asking.Where(a => !a.IsCompleted)]);
-        await Task.WhenAny(all, Task.Delay(Grace, time, cancellation));
-        cancellation.ThrowIfCancellationRequested();
-        return [.. asking.Where(a => a.IsCompletedSuccessfully).Select(a => a.Result).OfType<BackendFailure>()];
-    }
-
-    private async Task<BackendFailure?> LocateAsync(JobHandle job, BackendOptions backend, Uid study, CancellationToken cancellation)
-    {
-        if (locator.IsKnown(backend, study)) return null;
-        if (states.FindRefusal(backend.Name) is { } refusal) return refusal;
-        var access = new Access(backend.Name, [backend]);
-        var holders = await slots.RunAsync(
-            job, backend.Name, new(study),
-            stopped => locator.LocateAsync(access, study, ReadPurpose.Prefetch, stopped), cancellation);
-        return holders is null ? states.FindRefusal(backend.Name) : holders.Failures is [var first, ..] ? first : null;
     }
 
     // 2
@@ -129,14 +95,4 @@ public sealed class StudyFetch(
         }
         return instances;
     }
-
-    // 3
-    private async Task<bool> IsViewedAsync(JobHandle job, CancellationToken cancellation)
-    {
-        await Task.WhenAny(job.Viewport.FirstFrame, Task.Delay(ViewportTimeout, time, cancellation));
-        cancellation.ThrowIfCancellationRequested();
-        return job.Viewport.FirstFrame.IsCompleted;
-    }
-
-    private static IReadOnlyList<Uid> GetUids(Study? study, Access access) => new StudyHolders(study, [], false).GetSeries(access);
 }

@@ -3,8 +3,9 @@ namespace Proxy.Prefetch.Jobs;
 /// <summary>The mutable holder of a job: its current state and its cancellation.</summary>
 /// <param name="job">The initial state.</param>
 /// <param name="number">Within a priority, the lower number goes first.</param>
+/// <param name="time">The clock.</param>
 /// <param name="changed">Called in order for every change with the states before (null for a new job) and after; must not block.</param>
-public sealed class JobHandle(PrefetchJob job, long number, Action<PrefetchJob?, PrefetchJob, JobHandle> changed)
+public sealed class JobHandle(PrefetchJob job, long number, TimeProvider time, Action<PrefetchJob?, PrefetchJob, JobHandle> changed)
 {
     /// <summary>The longest wait for an unavailable backend or for free cache space.</summary>
     public static readonly TimeSpan MaxWait = TimeSpan.FromMinutes(5);
@@ -68,13 +69,20 @@ public sealed class JobHandle(PrefetchJob job, long number, Action<PrefetchJob?,
         }
     }
 
+    /// <summary>Marks the job as running.</summary>
+    public void Begin() => Update(job => job with { State = JobState.Running, Started = time.GetUtcNow() });
+
+    /// <summary>Ends the job.</summary>
+    /// <param name="end">Sets its last state.</param>
+    /// <returns>False when the job had already ended.</returns>
+    public bool End(Func<PrefetchJob, PrefetchJob> end) => Update(job => end(job) with { Ended = time.GetUtcNow(), Waiting = null });
+
     /// <summary>Cancels the job and its requests.</summary>
-    /// <param name="now">The time of the end.</param>
     /// <param name="reason">The reason; it names no patient and no address.</param>
     /// <returns>False when the job had already ended.</returns>
-    public bool Cancel(DateTimeOffset now, string reason)
+    public bool Cancel(string reason)
     {
-        var isCancelled = Update(job => job with { State = JobState.Cancelled, Ended = now, Waiting = null, CancelledBecause = reason });
+        var isCancelled = End(job => job with { State = JobState.Cancelled, CancelledBecause = reason });
         if (isCancelled) _ = _stop.CancelAsync();
         return isCancelled;
     }

@@ -78,7 +78,7 @@ public sealed class JobRegistry(EventLog events, Counters counters, TimeProvider
             _jobs[id] = handle;
             live.RemoveAll(other => (other.Job.Reason == PrefetchReason.ReadAhead) != (reason == PrefetchReason.ReadAhead));
             if (live.Count >= (reason == PrefetchReason.ReadAhead ? MaxReadAhead : MaxLive))
-                GetVictim([handle, .. live]).Cancel(time.GetUtcNow(), "too many jobs are waiting, and this one has the lowest priority");
+                GetVictim([handle, .. live]).Cancel("too many jobs are waiting, and this one has the lowest priority");
         }
         if (handle.Job.IsLive) Added?.Invoke(handle);
         return handle;
@@ -96,7 +96,7 @@ public sealed class JobRegistry(EventLog events, Counters counters, TimeProvider
     /// <summary>Removes a job from the list.</summary>
     public void Remove(string id) => _jobs.TryRemove(id, out _);
 
-    private JobHandle CreateHandle(PrefetchJob job) => new(job, Interlocked.Increment(ref _numbers), PublishProgress);
+    private JobHandle CreateHandle(PrefetchJob job) => new(job, Interlocked.Increment(ref _numbers), time, PublishProgress);
 
     /// <summary>The job to cancel: lowest priority, then not started, then oldest.</summary>
     private static JobHandle GetVictim(IEnumerable<JobHandle> live) =>

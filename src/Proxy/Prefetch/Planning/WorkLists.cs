@@ -81,8 +81,12 @@ public sealed class WorkLists(TimeProvider time) : IDisposable
         }
     }
 
-    /// <summary>Whether the viewer opened this study last.</summary>
-    public bool IsOpen(Viewer viewer, Uid study) => Find(viewer).Open == study;
+    /// <summary>True when the viewer still has the study open after a delay.</summary>
+    public async Task<bool> IsOpenAfterAsync(Viewer viewer, Uid study, TimeSpan delay, CancellationToken cancellation)
+    {
+        await Task.Delay(delay, time, cancellation);
+        return Find(viewer).Open == study;
+    }
 
     /// <summary>Finds the viewer's newest list that contains the study; empty for none.</summary>
     public ImmutableArray<Uid> FindList(Viewer viewer, Uid study) => Find(viewer).Lists.FirstOrDefault(list => list.Contains(study), []);
