@@ -2,7 +2,7 @@ using Proxy.Wire.Part10;
 
 namespace Proxy.Cache;
 
-/// <summary>A body that is sent once, piece by piece, from its start: from memory, from disk, or while it arrives.</summary>
+/// <summary>A body that is read once, forwards and piece by piece: from memory, from disk, or while it arrives.</summary>
 public interface IBody : IDisposable
 {
     /// <summary>Media type, transfer syntax and declared length.</summary>
@@ -19,6 +19,12 @@ public interface IBody : IDisposable
     /// The body is truncated or damaged: cut the client's connection as well.
     /// </exception>
     public ValueTask<ReadOnlyMemory<byte>> ReadAsync(CancellationToken cancellation);
+
+    /// <summary>Continues at an offset, without reading the bytes before it.</summary>
+    /// <param name="offset">Within the body, and not before the bytes that were read: a body in flight drops these.</param>
+    /// <param name="cancellation">Cancelled when the client disconnects.</param>
+    /// <exception cref="Operations.TruncatedBodyException">The stored body is damaged.</exception>
+    public ValueTask MoveToAsync(long offset, CancellationToken cancellation);
 }
 
 /// <summary>A complete body with random access.</summary>

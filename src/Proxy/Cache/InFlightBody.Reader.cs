@@ -55,6 +55,25 @@ public sealed partial class InFlightBody
         }
 
         /// <inheritdoc/>
+        public ValueTask MoveToAsync(long offset, CancellationToken cancellation)
+        {
+            lock (body._lock)
+            {
+                if (offset > Position) Move(offset - Position);
+            }
+            return default;
+        }
+
+        /// <summary>
+        /// Lets the fetch continue to its end after this reader, so that the body is cached although this reader needs no more of it. A
+        /// window is not cached, and ends.
+        /// </summary>
+        public void KeepFetching()
+        {
+            lock (body._lock) body._isKept = true;
+        }
+
+        /// <inheritdoc/>
         public void Dispose()
         {
             if (_hasLeft) return;
@@ -86,7 +105,7 @@ public sealed partial class InFlightBody
             return _buffer.AsMemory(0, count);
         }
 
-        private void Move(int count)
+        private void Move(long count)
         {
             Position += count;
             if (body._isWindow) body.Signal();

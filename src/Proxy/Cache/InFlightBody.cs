@@ -45,6 +45,7 @@ public sealed partial class InFlightBody(
     private bool _isClosed;
     private bool _isLarge;
     private bool _isWindow;
+    private bool _isKept;
     private BackendFailure? _failure;
 
     /// <summary>An array being filled; <see cref="Start"/> is its offset in the body.</summary>
@@ -263,7 +264,7 @@ public sealed partial class InFlightBody(
         lock (_lock)
         {
             _readers.Remove(reader);
-            if (_readers.Count > 0 || _isDone && !_isClosed)
+            if (_readers.Count > 0 || (_isDone || _isKept && !_isWindow) && !_isClosed)
             {
                 Signal();
                 return;

@@ -47,6 +47,13 @@ public static class Problems
     public static IResult UnsupportedMediaType(string needed) =>
         Make(415, "Unsupported media type", $"Content-Type: {needed}", ("parameter", "Content-Type"));
 
+    /// <summary>416: no requested range overlaps the body (RFC 9110 §15.5.17). The caller sets <c>Content-Range</c>.</summary>
+    /// <param name="length">The length of the body in bytes.</param>
+    public static IResult RangeNotSatisfiable(long length) =>
+        Make(
+            416, "Range not satisfiable", string.Create(CultureInfo.InvariantCulture, $"Range: the body has {length} bytes"),
+            ("parameter", "Range"));
+
     /// <summary>421: the proxy does not serve this host (RFC 9110 §15.5.20).</summary>
     public static IResult Misdirected(string host) =>
         Make(

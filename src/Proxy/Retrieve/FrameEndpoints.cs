@@ -53,7 +53,10 @@ internal static class FrameEndpoints
             var tag = BodyTag.Create(
                 $"{first.Backend} {access.Path}/{path}/frames/{numbers[0]} {Wrapping.GetContentType(body.Head)}", body, isMultipart);
             var wrapping = isMultipart ? Wrapping.Multipart(body.Head, location) : Wrapping.None(body.Head);
-            var coding = cache.Value.PacksFrames && PackedFrames.CanPack(body.Head) ? context.Request.ChooseCoding() : Coding.Identity;
+            // A range is one of the uncompressed bytes; a multipart answer has none.
+            var canPack = cache.Value.PacksFrames && PackedFrames.CanPack(body.Head)
+                && (isMultipart || context.Request.Headers.Range.Count == 0);
+            var coding = canPack ? context.Request.ChooseCoding() : Coding.Identity;
             if (coding != Coding.Identity && tag is { } name)
                 await AnswerPackedAsync(
                     context, answer, first, new(first.Backend, $"{location} {name.Plain}", coding), name, wrapping, packedFrames);

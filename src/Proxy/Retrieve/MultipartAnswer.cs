@@ -2,6 +2,7 @@ using System.Buffers;
 using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Operations;
+using Proxy.Retrieve.Ranges;
 
 namespace Proxy.Retrieve;
 
@@ -11,13 +12,23 @@ internal static class MultipartAnswer
     /// <summary>The number of parts that are read concurrently.</summary>
     private const int MaxPending = 4;
 
-    /// <summary>Writes a single body.</summary>
+    /// <summary>Writes a single body; without a multipart around it, only the ranges of it that the client asks for.</summary>
     public static async Task WriteOneAsync(HttpContext context, Wrapping wrapping, IBody body)
     {
         var response = context.Response;
+        var length = (body as ICachedBody)?.Length ?? body.Head.Length;
         response.SetInert();
+        if (!wrapping.IsMultipart)
+        {
+            response.Headers.AcceptRanges = "bytes";
+            if (context.Request.Headers.Range.Count > 0 && RangeAnswer.Select(context, length) is { } selection)
+            {
+                await RangeAnswer.WriteAsync(context, body, wrapping.ContentType, length!.Value, selection);
+                return;
+            }
+        }
         response.ContentType = wrapping.ContentType;
-        if (body.Head.Length is { } length) response.ContentLength = wrapping.Opening.Length + length + wrapping.End.Length;
+        if (length is { } known) response.ContentLength = wrapping.Opening.Length + known + wrapping.End.Length;
         // Bytes written before the start go through an extra buffer.
         await response.StartAsync(context.RequestAborted);
         response.BodyWriter.Write(wrapping.Opening);

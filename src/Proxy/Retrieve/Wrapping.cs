@@ -20,6 +20,9 @@ public sealed record Wrapping(string ContentType, byte[] Opening, byte[] End)
 
     private static readonly MultipartWriter Writer = new(Boundary);
 
+    /// <summary>True when the body is a part of a multipart answer.</summary>
+    public bool IsMultipart => Opening.Length > 0;
+
     /// <summary>The body alone, not multipart.</summary>
     public static Wrapping None(EntryHead head) => new(GetContentType(head), [], []);
 

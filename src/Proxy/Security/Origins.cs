@@ -9,8 +9,8 @@ internal static class Origins
 {
     /// <summary>Headers of answers that viewers may read.</summary>
     private static readonly string[] Exposed =
-        ["Content-Type", "Content-Length", "Content-Range", "Content-Location", "ETag", "Age", "Cache-Status", "Server-Timing", "Warning",
-        "Retry-After", "X-Backend", AnswerHeaders.FailedBackends];
+        ["Content-Type", "Content-Length", "Content-Range", "Accept-Ranges", "Content-Location", "ETag", "Age", "Cache-Status",
+        "Server-Timing", "Warning", "Retry-After", "X-Backend", AnswerHeaders.FailedBackends];
 
     /// <summary>Configures the CORS policy.</summary>
     public static void Allow(CorsPolicyBuilder policy, Reloadable<SecurityOptions> options) => policy

@@ -136,6 +136,44 @@ public sealed class DiskTierTests : IAsyncDisposable
         await Assert.ThrowsAsync<TruncatedBodyException>(() => _disk.ReadAsync(key));
     }
 
+    [Theory]
+    [InlineData(1000)]
+    [InlineData(3 << 20)]
+    [InlineData(65 << 20)]
+    public async Task ReadsFromAnOffset(int length)
+    {
+        var (key, stopped) = (DiskLab.Key(1, 1), TestContext.Current.CancellationToken);
+        _disk.Add(key, length);
+        await _disk.SettleAsync();
+        var whole = DiskLab.GetBody(key, length);
+
+        using var body = (await _disk.Tier.FindAsync([new(key)], stopped))!.Value.Body;
+        foreach (var offset in (int[])[0, 1, length / 3, length - 10])
+        {
+            await body.MoveToAsync(offset, stopped);
+            Assert.Equal(whole[offset..(offset + 5)], (await body.ReadAsync(stopped))[..5].ToArray());
+        }
+        Assert.Equal(length, body.Length);
+    }
+
+    [Fact]
+    public async Task SendsNoPartOfAVeryLargeBody_WhenItIsDamaged()
+    {
+        var (key, stopped) = (DiskLab.Key(1, 1), TestContext.Current.CancellationToken);
+        _disk.Add(key, 65 << 20);
+        await _disk.SettleAsync();
+        await using (var file = File.OpenWrite(_disk.Files.Single()))
+        {
+            file.Position = file.Length / 2;
+            file.WriteByte(77);
+        }
+
+        using (var body = (await _disk.Tier.FindAsync([new(key)], stopped))!.Value.Body)
+            await Assert.ThrowsAsync<TruncatedBodyException>(async () => await body.MoveToAsync(60 << 20, stopped));
+
+        Assert.Null(await _disk.Tier.FindAsync([new(key)], stopped));
+    }
+
     [Fact]
     public async Task Misses_WhenTheFileBelongsToAnotherKey()
     {

@@ -40,6 +40,41 @@ public class InFlightBodyTests
     }
 
     [Fact]
+    public async Task ContinuesAtAnOffset_ThatArrivesLater()
+    {
+        using var reader = _body.Join()!;
+        _body.Begin(Head);
+        _body.Open();
+        await reader.MoveToAsync(4, Stopped);
+        var waiting = reader.ReadAsync(Stopped).AsTask();
+        await _body.WriteAsync(Bytes(1, 3), Stopped);
+        Assert.False(waiting.IsCompleted);
+
+        await _body.WriteAsync(Bytes(2, 3), Stopped);
+        Assert.Equal([2, 2], (await waiting).ToArray());
+        await reader.MoveToAsync(1, Stopped);
+        await _body.CompleteAsync(Head with { Length = 6 }, default);
+        Assert.True((await reader.ReadAsync(Stopped)).IsEmpty);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task ContinuesTheFetchWithoutReaders_OnlyIfOneAskedForThat(bool isKept)
+    {
+        var reader = _body.Join()!;
+        _body.Begin(Head);
+        _body.Open();
+        await _body.WriteAsync(Bytes(1, 3), Stopped);
+        if (isKept) reader.KeepFetching();
+        reader.Dispose();
+
+        Assert.Equal(!isKept, _body.Stopped.IsCancellationRequested);
+        using var late = _body.Join();
+        Assert.Equal(isKept, late is not null);
+    }
+
+    [Fact]
     public async Task HoldsTheHeadBack_UntilOpened()
     {
         using var reader = _body.Join()!;

@@ -15,6 +15,7 @@ internal sealed class MemoryBody(
     private readonly Entry? _entry;
     private BodyUsage? _usage;
     private int _next;
+    private int _skipped;
 
     /// <summary>Reads an entry; its bytes count as read until the body is disposed.</summary>
     public MemoryBody(Entry entry) : this(entry.Head, entry.Stored, entry.IsPrefetched, entry.Pieces)
@@ -45,7 +46,17 @@ internal sealed class MemoryBody(
     public ValueTask<ReadOnlyMemory<byte>> ReadAsync(CancellationToken cancellation)
     {
         while (_next < pieces.Count && pieces[_next].IsEmpty) _next++;
-        return new(_next < pieces.Count ? pieces[_next++] : default);
+        if (_next == pieces.Count) return default;
+        var piece = pieces[_next++][_skipped..];
+        _skipped = 0;
+        return new(piece);
+    }
+
+    public ValueTask MoveToAsync(long offset, CancellationToken cancellation)
+    {
+        for (_next = 0; _next < pieces.Count && offset >= pieces[_next].Length; _next++) offset -= pieces[_next].Length;
+        _skipped = (int)offset;
+        return default;
     }
 
     public ValueTask<T?> InspectAsync<T>(Func<ReadAt, T?> inspect, CancellationToken cancellation) where T : class => new(inspect(ReadAt));

@@ -158,7 +158,13 @@ public sealed partial class DiskTier
     /// <summary>Verifies a large file before any byte of it is sent. A very large one that is sent whole is verified on the way.</summary>
     private async ValueTask<bool> IsValidAsync(FileBody file, Found found, CancellationToken cancellation)
     {
-        if (file.Length > VerifyFirstBytes && !found.IsPartWanted) return true;
+        if (file.Length <= VerifyFirstBytes || found.IsPartWanted) return await VerifyAsync(file, found, cancellation);
+        file.VerifyFirst = stopped => VerifyAsync(file, found, stopped);
+        return true;
+    }
+
+    private async ValueTask<bool> VerifyAsync(FileBody file, Found found, CancellationToken cancellation)
+    {
         var path = folder.GetPath("entries", EntryFile.GetPath(found.Stored));
         if (await folder.RunAsync(() => new Written(File.GetLastWriteTimeUtc(path)), cancellation) is not { At: var written }) return false;
         if (_verified.TryGetValue(found.Stored, out var verified) && verified.Written == written

@@ -40,6 +40,9 @@ internal sealed class FileBody(
 
     public void SetVerified() => IsVerified = true;
 
+    /// <summary>Verifies a body that is otherwise verified while it is sent whole; false when it is damaged.</summary>
+    public Func<CancellationToken, ValueTask<bool>>? VerifyFirst { get; set; }
+
     public async ValueTask<ReadOnlyMemory<byte>> ReadAsync(CancellationToken cancellation)
     {
         while (_range < ranges.Count && _position == ranges[_range].Length) (_range, _position) = (_range + 1, 0);
@@ -57,6 +60,15 @@ internal sealed class FileBody(
         _position += buffer.Length;
         Verify(buffer.Span);
         return buffer;
+    }
+
+    public async ValueTask MoveToAsync(long offset, CancellationToken cancellation)
+    {
+        // Bytes that are skipped would not be hashed, so a body that is verified on the way must be verified first.
+        if (_hasher is not null && offset > 0 && (VerifyFirst is null || !await VerifyFirst(cancellation)))
+            throw new TruncatedBodyException();
+        for (_range = 0; _range < ranges.Count && offset >= ranges[_range].Length; _range++) offset -= ranges[_range].Length;
+        _position = offset;
     }
 
     /// <summary>Reads and verifies the whole body, so that it is not hashed again when sent; false when it is damaged.</summary>
