@@ -22,14 +22,33 @@ internal readonly record struct Part10Head(Tag Tag, ushort Vr, long Start, uint 
     public bool IsItemGroup => Tag.Value >> 16 == 0xFFFE;
 }
 
+/// <summary>How the heads and numbers of a dataset are written (PS3.5 §7.1, §7.3).</summary>
+internal enum ElementCoding
+{
+    /// <summary>With VRs, little endian.</summary>
+    Explicit,
+
+    /// <summary>Without VRs, little endian.</summary>
+    Implicit,
+
+    /// <summary>With VRs, big endian.</summary>
+    BigEndian,
+}
+
 /// <summary>A position in a Part 10 file that moves from head to head and skips values without reading them.</summary>
-/// <remarks>Memory: one window, independent of the lengths that the file declares.</remarks>
+/// <remarks>Memory: one window, which grows to the longest value that is read; skipped values need none.</remarks>
+/// <param name="length">The length of the file; <see cref="UnknownLength"/> when the source ends where it returns 0.</param>
+/// <param name="read">Reads bytes of the file.</param>
 internal sealed class Part10Cursor(long length, ReadAt read)
 {
+    /// <summary>The length of a source that must be read to find its end.</summary>
+    public const long UnknownLength = long.MaxValue;
+
     /// <summary>The limit of heads per file: a whole slide image has a hundred thousand frames with ten attributes each.</summary>
     private const int MaxHeads = 1 << 22;
 
     private const int WindowBytes = 4096;
+    private const int MaxAheadBytes = 128 * 1024;
 
     // PS3.5 §7.1.2, Table 7.1-2. The VRs of §6.2 that the table does not list have lengths of 32 bits.
     private static readonly ushort[] ShortVrs = Vrs("AEASATCSDADSDTFDFLISLOLTPNSHSLSSSTTMUIULUS"u8);
@@ -41,14 +60,32 @@ internal sealed class Part10Cursor(long length, ReadAt read)
     /// <summary>Whether two reserved bytes and a length of 32 bits follow this VR.</summary>
     public static bool IsLongVr(ushort vr) => LongVrs.Contains(vr);
 
-    private readonly byte[] _window = new byte[WindowBytes];
+    private byte[] _window = new byte[WindowBytes];
+    private long _length = length;
     private long _windowStart;
+    private int _ahead = WindowBytes;
     private int _windowLength;
     private int _heads;
 
     public long Position { get; private set; }
 
-    public bool IsAtEnd => Position == length;
+    /// <summary>True behind the last byte of the file.</summary>
+    public bool IsAtEnd => Position == _length || _length == UnknownLength && !Has(1);
+
+    /// <summary>
+    /// True at the end, and in front of zeros that pad the file; fewer bytes than a head may also be a line break, as some archives write.
+    /// </summary>
+    public bool IsAtPadding
+    {
+        get
+        {
+            if (IsAtEnd) return true;
+            var count = (int)Math.Min(8, _length - Position);
+            if (!Has(count)) count = (int)(_length - Position);
+            var next = _window.AsSpan((int)(Position - _windowStart), count);
+            return count < 8 ? !next.ContainsAnyExcept("\0\r\n"u8) : next.StartsWith("\0\0\0\0"u8);
+        }
+    }
 
     /// <summary>A read went past the end: the file is truncated, or only its beginning is available.</summary>
     public bool HasRunOut { get; private set; }
@@ -65,6 +102,10 @@ internal sealed class Part10Cursor(long length, ReadAt read)
 
     /// <summary>Reads the head at the current position.</summary>
     /// <exception cref="MalformedAnswerException">There is no valid head.</exception>
+    public Part10Head ReadHead(ElementCoding coding) =>
+        coding == ElementCoding.BigEndian ? ReadBigEndianHead() : ReadHead(isImplicit: coding == ElementCoding.Implicit);
+
+    /// <inheritdoc cref="ReadHead(ElementCoding)"/>
     public Part10Head ReadHead(bool isImplicit)
     {
         if (++_heads > MaxHeads) throw OverLimit("The file has more attributes than the limit.");
@@ -88,6 +129,24 @@ internal sealed class Part10Cursor(long length, ReadAt read)
                 valueLength = BinaryPrimitives.ReadUInt32LittleEndian(Peek(12)[8..]);
             }
         }
+        return EndHead(tag, vr, headLength, valueLength);
+    }
+
+    private Part10Head ReadBigEndianHead()
+    {
+        if (++_heads > MaxHeads) throw OverLimit("The file has more attributes than the limit.");
+        var head = Peek(8);
+        var tag = new Tag(BinaryPrimitives.ReadUInt32BigEndian(head));
+        if (tag.Value >> 16 == 0xFFFE) return EndHead(tag, 0, 8, BinaryPrimitives.ReadUInt32BigEndian(head[4..]));
+        var vr = BinaryPrimitives.ReadUInt16BigEndian(head[4..]);
+        if (ShortVrs.Contains(vr)) return EndHead(tag, vr, 8, BinaryPrimitives.ReadUInt16BigEndian(head[6..]));
+        return LongVrs.Contains(vr)
+            ? EndHead(tag, vr, 12, BinaryPrimitives.ReadUInt32BigEndian(Peek(12)[8..]))
+            : throw new MalformedAnswerException("An attribute has an unknown VR (PS3.5 §6.2).");
+    }
+
+    private Part10Head EndHead(Tag tag, ushort vr, int headLength, uint valueLength)
+    {
         Skip(headLength);
         var found = new Part10Head(tag, vr, Position, valueLength);
         if (found.IsUndefined && vr is not (0 or Part10Head.Sq or Part10Head.Un or Part10Head.Ob or Part10Head.Ow))
@@ -108,7 +167,7 @@ internal sealed class Part10Cursor(long length, ReadAt read)
     /// <exception cref="MalformedAnswerException">The file ends before.</exception>
     public void Skip(long count)
     {
-        if (count > length - Position) throw RunOut();
+        if (count > _length - Position) throw RunOut();
         Position += count;
     }
 
@@ -119,14 +178,8 @@ internal sealed class Part10Cursor(long length, ReadAt read)
     /// <exception cref="MalformedAnswerException">The file ends before.</exception>
     public ReadOnlySpan<byte> Peek(int count)
     {
-        if (count > length - Position) throw RunOut();
-        var at = Position - _windowStart;
-        if (at < 0 || at + count > _windowLength)
-        {
-            Fill(count);
-            at = 0;
-        }
-        return _window.AsSpan((int)at, count);
+        if (count > _length - Position) throw RunOut();
+        return Has(count) ? _window.AsSpan((int)(Position - _windowStart), count) : throw RunOut();
     }
 
     private MalformedAnswerException RunOut()
@@ -135,17 +188,32 @@ internal sealed class Part10Cursor(long length, ReadAt read)
         return new("The file ends too early.");
     }
 
-    private void Fill(int count)
+    /// <summary>Fills the window with at least this number of bytes from the position on; false when the source has fewer.</summary>
+    private bool Has(int count)
     {
-        _windowStart = Position;
-        _windowLength = 0;
-        var max = (int)Math.Min(WindowBytes, length - Position);
+        var at = Position - _windowStart;
+        if (at >= 0 && at + count <= _windowLength) return true;
+        // A longer run of heads is read in longer pieces.
+        var kept = at >= 0 && at < _windowLength ? _windowLength - (int)at : 0;
+        _ahead = at > 0 && at <= _windowLength ? Math.Min(2 * _ahead, MaxAheadBytes) : WindowBytes;
+        var wanted = Math.Max(count, _ahead);
+        var window = wanted > _window.Length ? new byte[wanted] : _window;
+        if (kept > 0) _window.AsSpan((int)at, kept).CopyTo(window);
+        (_window, _windowStart, _windowLength) = (window, Position, kept);
         while (_windowLength < count)
         {
-            var received = read(Position + _windowLength, _window.AsSpan(_windowLength, max - _windowLength));
-            if (received <= 0) throw new MalformedAnswerException("The file is shorter than its declared length.");
-            _windowLength += received;
+            var room = (int)Math.Min(wanted - _windowLength, _length - Position - _windowLength);
+            var received = read(Position + _windowLength, _window.AsSpan(_windowLength, room));
+            if (received > 0)
+            {
+                _windowLength += received;
+                continue;
+            }
+            if (_length != UnknownLength) throw new MalformedAnswerException("The file is shorter than its declared length.");
+            _length = Position + _windowLength;
+            return false;
         }
+        return true;
     }
 
     private static ushort[] Vrs(ReadOnlySpan<byte> letters)

@@ -83,7 +83,7 @@ public static class Part10Reader
     /// Reads group 0002, in explicit VR in every file (PS3.10 §7.1). It ends where the next group begins: its declared length is
     /// often wrong.
     /// </summary>
-    private static Uid ReadMeta(Part10Cursor cursor)
+    internal static Uid ReadMeta(Part10Cursor cursor)
     {
         Uid? transferSyntax = null;
         var last = default(Tag);
@@ -171,7 +171,7 @@ public static class Part10Reader
     }
 
     /// <summary>The items of encapsulated pixel data: first the Basic Offset Table, then the fragments (PS3.5 §A.4).</summary>
-    private static ByteRange ReadFragments(Part10Cursor cursor, List<ByteRange>? fragments)
+    internal static ByteRange ReadFragments(Part10Cursor cursor, List<ByteRange>? fragments)
     {
         ByteRange? table = null;
         while (true)
@@ -222,7 +222,7 @@ public static class Part10Reader
         }
     }
 
-    private static bool IsEnd(Part10Head head, uint delimiter)
+    internal static bool IsEnd(Part10Head head, uint delimiter)
     {
         if (head.Tag.Value != delimiter) return false;
         return head.Length == 0 ? true : throw new MalformedAnswerException("A delimiter has a value (PS3.5 §7.5).");

@@ -1,0 +1,261 @@
+using System.Globalization;
+using System.Text;
+using Proxy.Dicom;
+
+namespace Proxy.Wire.Part10;
+
+/// <summary>Reads the dataset of a Part 10 file (PS3.10 §7) into DICOM JSON (PS3.18 §F.2), as the store holds metadata.</summary>
+/// <remarks>
+/// <code>
+/// preamble DICM  (0002,xxxx)  │ (0008,0005) … sequence ┬ item ┬ … end │ … (7FE0,0010)  … │ zeros
+/// └─────── not in the dataset ┘ chars         depth + 1 └─────┘          by reference      padding
+/// </code>
+/// <list type="bullet">
+/// <item>Little endian with and without VRs, big endian, and deflated datasets, which are inflated once while they are read. A private
+/// transfer syntax is refused.</item>
+/// <item>Without VRs, <see cref="DataDictionary"/> gives the standard elements their VR; others are UN. So are standard elements that
+/// were written as UN, and a UN of undefined length is a sequence without VRs (PS3.5 §6.2.2).</item>
+/// <item>Group lengths are left out. Text is converted to UTF-8, and (0008,0005) says so (PS3.18 §F.2). (0008,3002) names the transfer
+/// syntax of the file.</item>
+/// <item>Pixel data, binary values above 1 KiB and numbers above 128 KiB are <see cref="BulkValue"/>s.</item>
+/// </list>
+/// <para>
+/// Work and memory are bounded for every file: the number of heads, the nesting, the length of a text (16 MiB), of the JSON (64 MiB) and
+/// of an inflated dataset (1 GiB) have limits. Skipped values are not read.
+/// </para>
+/// </remarks>
+public sealed class Part10DatasetReader
+{
+    private const int PreambleBytes = 128;
+
+    /// <summary>Three levels of JSON each, below the limit of all code that reads a dataset.</summary>
+    private const int MaxDepth = 64;
+
+    private const int MaxJsonBytes = 64 * 1024 * 1024;
+
+    /// <summary>One byte of a deflated dataset can inflate to a thousand.</summary>
+    private const long MaxInflatedBytes = 1L << 30;
+
+    private const uint SpecificCharacterSet = 0x00080005;
+    private const uint AvailableTransferSyntaxUid = 0x00083002;
+    private const uint PixelRepresentation = 0x00280103;
+    private const uint FirstPixelData = 0x7FE00008;
+    private const uint PixelData = 0x7FE00010;
+    private const uint Item = 0xFFFEE000;
+    private const uint ItemDelimiter = 0xFFFEE00D;
+    private const uint SequenceDelimiter = 0xFFFEE0DD;
+    private const ushort Us = ('U' << 8) | 'S';
+    private const ushort Ss = ('S' << 8) | 'S';
+
+    private static readonly string[] Deflated = ["1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"];
+
+    private readonly Part10Cursor _cursor;
+    private readonly DatasetText _text = new(MaxJsonBytes);
+    private readonly Part10Values _values;
+    private readonly Uid _transferSyntax;
+    private readonly List<BulkValue> _bulk = [];
+    private readonly byte[] _links;
+    private readonly Dictionary<Tag, Uid> _uids = [];
+
+    /// <summary>The sequences around the current element, with the number of the current item.</summary>
+    private readonly List<(Tag Sequence, int Item)> _items = [];
+
+    private CharacterSet _characters = CharacterSet.Default;
+    private bool _isSigned;
+    private bool _hasCharacterSet;
+    private bool _hasTransferSyntax;
+
+    /// <summary>Where (0008,0005) belongs when the file has none: the offset of the name of the first attribute behind it.</summary>
+    private int _characterSetAt = -1;
+
+    private Part10DatasetReader(Part10Cursor cursor, Uid transferSyntax, string links)
+    {
+        (_cursor, _transferSyntax) = (cursor, transferSyntax);
+        _links = Encoding.UTF8.GetBytes($",\"BulkDataURI\":\"{links}");
+        _values = new(_text);
+    }
+
+    /// <summary>Reads the dataset of a file.</summary>
+    /// <param name="length">The length of the file, in bytes.</param>
+    /// <param name="read">Reads bytes of the file; its exceptions pass through.</param>
+    /// <param name="links">The text of a BulkDataURI in front of a <see cref="BulkValue.Path"/>; it needs no escape in JSON.</param>
+    /// <exception cref="MalformedAnswerException">
+    /// This is not a DICOM file, or is in a private transfer syntax, truncated, not valid, or exceeds a limit.
+    /// </exception>
+    public static Part10Dataset Read(long length, ReadAt read, string links)
+    {
+        var cursor = new Part10Cursor(length, read);
+        cursor.Skip(PreambleBytes);
+        if (!cursor.Read(4).SequenceEqual("DICM"u8)) throw new MalformedAnswerException("The file is not a DICOM file (PS3.10 §7.1).");
+        var transferSyntax = Part10Reader.ReadMeta(cursor);
+        var uid = transferSyntax.ToString();
+        if (uid != TransferSyntax.ImplicitLittleEndian && !uid.StartsWith("1.2.840.10008.1.2.", StringComparison.Ordinal))
+            throw new MalformedAnswerException("The transfer syntax is private.");
+        if (!Deflated.Contains(uid)) return new Part10DatasetReader(cursor, transferSyntax, links).Read(GetCoding(uid));
+        using var inflated = Inflate(length, read, cursor.Position);
+        return new Part10DatasetReader(inflated.CreateCursor(), transferSyntax, links).Read(ElementCoding.Explicit);
+    }
+
+    /// <summary>The inflated dataset of a deflated file, whose first byte has offset 0.</summary>
+    internal static InflatedDataset Inflate(long length, ReadAt read, long start) => new(length, read, start, MaxInflatedBytes);
+
+    private static ElementCoding GetCoding(string transferSyntax) => transferSyntax switch
+    {
+        TransferSyntax.ImplicitLittleEndian => ElementCoding.Implicit,
+        TransferSyntax.ExplicitBigEndian => ElementCoding.BigEndian,
+        _ => ElementCoding.Explicit,
+    };
+
+    private Part10Dataset Read(ElementCoding coding)
+    {
+        ReadElements(long.MaxValue, isOpen: false, coding, depth: 0);
+        if (_values.HasDecoded && !_hasCharacterSet)
+            _text.Insert(_characterSetAt, "\"00080005\":{\"vr\":\"CS\",\"Value\":[\"ISO_IR 192\"]},"u8);
+        return new(_transferSyntax, _text.ToArray(), _bulk)
+        {
+            StudyInstanceUid = FindUid(Tag.StudyInstanceUid),
+            SeriesInstanceUid = FindUid(Tag.SeriesInstanceUid),
+            SopInstanceUid = FindUid(Tag.SopInstanceUid),
+        };
+
+        Uid? FindUid(Tag tag) => _uids.TryGetValue(tag, out var uid) ? uid : null;
+    }
+
+    /// <summary>Reads the elements of the dataset or of an item, in ascending order of their tags (PS3.5 §7.1).</summary>
+    /// <param name="limit">The offset behind the last element, or behind the outer value when a delimiter ends the item.</param>
+    /// <param name="isOpen">True when a delimiter ends the item (PS3.5 §7.5.1).</param>
+    /// <param name="coding">How the elements are written.</param>
+    /// <param name="depth">The number of items around; 0 for the dataset itself.</param>
+    private void ReadElements(long limit, bool isOpen, ElementCoding coding, int depth)
+    {
+        _text.Write("{"u8);
+        var isFirst = true;
+        var last = depth == 0 ? new Tag(0x0002FFFF) : default;
+        while (isOpen || (depth == 0 ? !_cursor.IsAtPadding : _cursor.Position < limit))
+        {
+            var head = _cursor.ReadHead(coding);
+            if (isOpen && Part10Reader.IsEnd(head, ItemDelimiter)) break;
+            if (head.Tag <= last || head.IsItemGroup) throw new MalformedAnswerException("Attributes are out of order (PS3.5 §7.1).");
+            CheckWithin(head, limit);
+            last = head.Tag;
+            if (depth == 0) AddOwn(head.Tag, ref isFirst);
+            // Group lengths (PS3.5 §7.2), and what AddOwn has written.
+            if ((head.Tag.Value & 0xFFFF) == 0 || depth == 0 && head.Tag.Value == AvailableTransferSyntaxUid)
+            {
+                Part10Reader.SkipValue(_cursor, head, isImplicit: coding == ElementCoding.Implicit, depth: 0);
+                continue;
+            }
+            ReadElement(head, limit, isFirst, coding, depth);
+            isFirst = false;
+        }
+        if (depth == 0) AddOwn(new(uint.MaxValue), ref isFirst);
+        _text.Write("}"u8);
+    }
+
+    /// <summary>Writes the attributes that the file itself does not contain, when the tag of the next attribute is higher.</summary>
+    private void AddOwn(Tag next, ref bool isFirst)
+    {
+        if (_characterSetAt < 0 && next.Value > SpecificCharacterSet) _characterSetAt = _text.Length + (isFirst ? 0 : 1);
+        if (_hasTransferSyntax || next.Value < AvailableTransferSyntaxUid) return;
+        _hasTransferSyntax = true;
+        _text.BeginAttribute(new(AvailableTransferSyntaxUid), ('U' << 8) | 'I', isFirst);
+        _values.Write(('U' << 8) | 'I', Encoding.ASCII.GetBytes(_transferSyntax.ToString()), ElementCoding.Explicit, _characters);
+        _text.Write("}"u8);
+        isFirst = false;
+    }
+
+    private void ReadElement(Part10Head head, long limit, bool isFirst, ElementCoding coding, int depth)
+    {
+        var (vr, valueCoding) = FindVr(head, coding);
+        _text.BeginAttribute(head.Tag, vr, isFirst);
+        if (vr == Part10Head.Sq) ReadItems(head, limit, valueCoding, depth);
+        else if (head.IsUndefined || IsBulk(head, vr, depth)) AddBulk(head, vr, coding);
+        else if (head.Length > Part10Values.MaxBytes) throw _cursor.OverLimit("A value is longer than the limit.");
+        else WriteValue(head.Tag, vr, _cursor.Read((int)head.Length), valueCoding, depth);
+        _text.Write("}"u8);
+    }
+
+    /// <summary>The VR of an element, and how its value is written.</summary>
+    private (ushort Vr, ElementCoding Coding) FindVr(Part10Head head, ElementCoding coding)
+    {
+        if (coding != ElementCoding.Implicit && head.Vr != Part10Head.Un) return (head.Vr, coding);
+        if (head.IsUndefined) return (Part10Head.Sq, ElementCoding.Implicit);
+        if (coding == ElementCoding.BigEndian) return (Part10Head.Un, coding);
+        var vr = DataDictionary.FindVr(head.Tag);
+        if (vr == DataDictionary.UsOrSs) vr = _isSigned ? Ss : Us;
+        return head.Length % Part10Values.GetSize(vr) == 0 ? (vr, ElementCoding.Implicit) : (Part10Head.Un, ElementCoding.Implicit);
+    }
+
+    private void WriteValue(Tag tag, ushort vr, ReadOnlySpan<byte> value, ElementCoding coding, int depth)
+    {
+        switch (tag.Value)
+        {
+            case SpecificCharacterSet:
+                _characters = CharacterSet.Read(value);
+                _hasCharacterSet |= depth == 0;
+                value = "ISO_IR 192"u8;
+                break;
+            case PixelRepresentation when value.Length == 2:
+                _isSigned = value[coding == ElementCoding.BigEndian ? 1 : 0] == 1;
+                break;
+            case (0x00080018 or 0x0020000D or 0x0020000E) when depth == 0:
+                if (Uid.TryParse(value.TrimEnd(" \0"u8), out var uid)) _uids.Add(tag, uid);
+                break;
+        }
+        _values.Write(vr, value, coding, _characters);
+    }
+
+    /// <summary>Reads the items of a sequence (PS3.5 §7.5).</summary>
+    private void ReadItems(Part10Head head, long limit, ElementCoding coding, int depth)
+    {
+        if (depth == MaxDepth) throw _cursor.OverLimit("Sequences nest deeper than the limit.");
+        var (characters, isSigned) = (_characters, _isSigned);
+        var end = head.IsUndefined ? limit : head.Start + head.Length;
+        var count = 0;
+        while (head.IsUndefined || _cursor.Position < end)
+        {
+            var item = _cursor.ReadHead(coding);
+            if (head.IsUndefined && Part10Reader.IsEnd(item, SequenceDelimiter)) break;
+            if (item.Tag.Value != Item)
+                throw new MalformedAnswerException("A sequence contains an element that is not an item (PS3.5 §7.5).");
+            CheckWithin(item, end);
+            _text.Write(count++ == 0 ? ",\"Value\":["u8 : ","u8);
+            _items.Add((head.Tag, count));
+            ReadElements(item.IsUndefined ? end : item.Start + item.Length, item.IsUndefined, coding, depth + 1);
+            _items.RemoveAt(_items.Count - 1);
+            (_characters, _isSigned) = (characters, isSigned);
+        }
+        if (count > 0) _text.Write("]"u8);
+    }
+
+    private static void CheckWithin(Part10Head head, long limit)
+    {
+        if (head.Start > limit || !head.IsUndefined && head.Length > limit - head.Start)
+            throw new MalformedAnswerException("A value is longer than the item or sequence around it (PS3.5 §7.5).");
+    }
+
+    private static bool IsBulk(Part10Head head, ushort vr, int depth) =>
+        depth == 0 && head.Tag.Value is >= FirstPixelData and <= PixelData || Part10Values.IsBulk(vr, head.Length);
+
+    private void AddBulk(Part10Head head, ushort vr, ElementCoding coding)
+    {
+        List<ByteRange> ranges = [];
+        if (head.IsUndefined && coding == ElementCoding.BigEndian)
+            throw new MalformedAnswerException("A big endian dataset has fragments (PS3.5 §A.4).");
+        if (head.IsUndefined)
+        {
+            Part10Reader.ReadFragments(_cursor, ranges);
+        }
+        else
+        {
+            if (head.Length > 0) ranges.Add(new(head.Start, head.Length));
+            _cursor.Skip(head.Length);
+        }
+        if (ranges.Count == 0) return;
+        var path = string.Concat(_items.Select(i => string.Create(CultureInfo.InvariantCulture, $"{i.Sequence}.{i.Item}."))) + head.Tag;
+        _bulk.Add(new(path, ranges, coding == ElementCoding.BigEndian ? Part10Values.GetUnit(vr) : 1));
+        _text.Write(_links);
+        _text.Write(Encoding.ASCII.GetBytes(path));
+        _text.Write("\""u8);
+    }
+}
