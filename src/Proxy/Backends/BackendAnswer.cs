@@ -43,6 +43,9 @@ public enum ErrorStatus
     /// <summary>The resource does not exist (404).</summary>
     NotFound,
 
+    /// <summary>The resource existed, and was deleted (410).</summary>
+    Gone,
+
     /// <summary>The service does not exist for this resource (405).</summary>
     NotAllowed,
 

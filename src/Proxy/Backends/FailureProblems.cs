@@ -33,6 +33,21 @@ internal static class FailureProblems
         return failures.Any(f => f.Error == BackendError.TimedOut) ? Problems.TimedOut(detail) : Problems.Unavailable(detail);
     }
 
+    /// <summary>
+    /// The problem when every backend answered and none has the resource: 410 if one of them says that it was deleted, else 404
+    /// (PS3.18 §8.5).
+    /// </summary>
+    /// <param name="context">The request.</param>
+    /// <param name="path">The path of the resource below a DICOMweb root.</param>
+    /// <param name="detail">The text of the 404.</param>
+    public static IResult ToMissingProblem(this HttpContext context, string path, string detail)
+    {
+        var archive = context.RequestServices.GetRequiredService<IArchive>();
+        return context.GetAccess().Backends.Any(backend => archive.HasDeleted(backend.Name, path))
+            ? Problems.Gone("The PACS that held this resource has deleted it.")
+            : Problems.NotFound(detail);
+    }
+
     private static bool IsStatus(BackendFailure failure, ErrorStatus status) =>
         failure.Error == BackendError.BadStatus && failure.Status == status;
 }

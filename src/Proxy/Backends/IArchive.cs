@@ -71,6 +71,13 @@ public interface IArchive
     /// <summary>Checks the health of a backend, and records the outcome.</summary>
     public Task ProbeAsync(BackendOptions backend, CancellationToken stopping);
 
+    /// <summary>
+    /// True when a backend said in the last 30 s that it deleted a resource, or a resource that contains it (PS3.18 §8.5: 410).
+    /// </summary>
+    /// <param name="backend">The backend's name.</param>
+    /// <param name="path">The path of the resource below a DICOMweb root.</param>
+    public bool HasDeleted(string backend, string path);
+
     /// <summary>Discards what was learned about a backend that was removed from the settings or has a new address.</summary>
     public void Forget(string backend);
 

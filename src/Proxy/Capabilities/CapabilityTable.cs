@@ -42,7 +42,7 @@ public static class CapabilityTable
         ["requestType", "studyUID", "seriesUID", "objectUID", "contentType", "charset", "anonymize", "transferSyntax"];
 
     private static readonly ImmutableArray<int> SearchStatuses = [200, 304, 400, 404, 406, 413, 502, 503, 504];
-    private static readonly ImmutableArray<int> RetrieveStatuses = [200, 304, 400, 404, 406, 502, 503, 504];
+    private static readonly ImmutableArray<int> RetrieveStatuses = [200, 304, 400, 404, 406, 410, 502, 503, 504];
 
     /// <summary>All transactions, in the order of PS3.18.</summary>
     public static ImmutableArray<Capability> All { get; } =

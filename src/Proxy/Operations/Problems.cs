@@ -32,6 +32,9 @@ public static class Problems
     /// <summary>406: no representation of the resource satisfies the client's <c>Accept</c>.</summary>
     public static IResult NotAcceptable(string detail) => Make(406, "Not acceptable", detail, ("parameter", "Accept"));
 
+    /// <summary>410: the resource existed, and was deleted.</summary>
+    public static IResult Gone(string detail) => Make(410, "Deleted", detail);
+
     /// <summary>413: the request body is too large.</summary>
     public static IResult TooLarge(string rule) => Make(413, "Content too large", rule, ("parameter", "body"));
 

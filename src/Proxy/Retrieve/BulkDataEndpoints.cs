@@ -41,7 +41,7 @@ internal static class BulkDataEndpoints
         await locator.RevalidateAsync(access, study!.Value, context.RequestAborted);
         using var result = await reader.ReadAsync(backend, item, context.RequestAborted);
         if (result.Failures.Count > 0) return result.Failures.ToProblem();
-        if (result.Body is not { } body) return Problems.NotFound("The backend does not have this bulk data.");
+        if (result.Body is not { } body) return context.ToMissingProblem(item.Path, "The backend does not have this bulk data.");
 
         var isMultipart = context.Request.ReadAccept().Types is [var best, ..] && best.Type.Is(MediaType.MultipartRelated);
         var tag = BodyTag.Create($"{BulkDataReader.GetKey(backend, item)}", body, isMultipart);

@@ -34,7 +34,11 @@ internal static class FrameEndpoints
         using (first)
         {
             if (first.Body is not { } body)
-                return first.Failures.Count > 0 ? first.Failures.ToProblem() : Problems.NotFound("No backend holds this frame.");
+            {
+                return first.Failures.Count > 0
+                    ? first.Failures.ToProblem()
+                    : context.ToMissingProblem(new FramePath(path, numbers[0]).ToString(), "No backend holds this frame.");
+            }
             var answer = first.ToAnswer(body, time.GetUtcNow(), time.GetElapsedTime(started))
                 with
             { Vary = CachedAnswer.ByAcceptAndCoding };

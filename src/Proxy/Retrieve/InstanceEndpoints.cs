@@ -44,7 +44,7 @@ internal static class InstanceEndpoints
     {
         var access = context.GetAccess();
         using var result = await reader.ReadAsync(access, path, frame: null, negotiation, Placement.MemoryAndDisk, context.RequestAborted);
-        if (result.Body is not { } body) return NotFound(result);
+        if (result.Body is not { } body) return NotFound(context, path, result);
         var isMultipart = negotiation.Choose(body.Head)!.IsMultipart;
         var tag = BodyTag.Create($"{result.Backend} {access.Path}/{path} {Wrapping.GetContentType(body.Head)}", body, isMultipart);
         var answer = result.ToAnswer(body, time.GetUtcNow(), backendTime: null) with { ETag = tag?.Plain };
@@ -64,7 +64,11 @@ internal static class InstanceEndpoints
         var path = new SeriesPath(study!.Value, series!.Value);
         var result = await seriesReader.ReadAsync(context.GetAccess(), path, bypassCache: false, context.RequestAborted);
         if (result.Metadata is not { } metadata)
-            return result.Failures.Count > 0 ? result.Failures.ToProblem() : Problems.NotFound("No backend holds this series.");
+        {
+            return result.Failures.Count > 0
+                ? result.Failures.ToProblem()
+                : context.ToMissingProblem(path.ToString(), "No backend holds this series.");
+        }
         return await AnswerAllAsync(
             context, bodies, time, [new(result.Backend, path, [.. metadata.Uids])], new(forms, path.Series, _ => { }));
     }
@@ -85,7 +89,7 @@ internal static class InstanceEndpoints
         var contents = await StudyContents.ReadAsync(
             places, access, series => seriesReader.ReadAsync(access, new(study, series), bypassCache: false, stopped),
             (series, result) => bodies.HasAllAsync(GetInstances(series, result), forms.Negotiation, stopped));
-        if (contents.FindProblem(options.Value) is { } failed) return failed;
+        if (contents.FindProblem(context, study, options.Value) is { } failed) return failed;
         return await AnswerAllAsync(
             context, bodies, time, [.. contents.Series.Select(s => GetInstances(s.Uid, s.Result))], new(forms, study, contents.Warn));
 
@@ -117,7 +121,7 @@ internal static class InstanceEndpoints
     {
         await using var parts = instances.GetAsyncEnumerator(context.RequestAborted);
         if (!await parts.MoveNextAsync()) return Problems.NotFound("No backend holds an instance of this study or series.");
-        if (parts.Current.Result.Body is not { } body) return NotFound(parts.Current.Result);
+        if (parts.Current.Result.Body is not { } body) return NotFound(context, parts.Current.Path, parts.Current.Result);
         Begin(context, parts.Current.Result.ToAnswer(body, time.GetUtcNow(), backendTime: null), whole);
         var root = context.GetRootAddress(context.GetAccess());
         if (whole.Forms.IsZip) await ZipAnswer.WriteAsync(context, parts);
@@ -133,8 +137,10 @@ internal static class InstanceEndpoints
         else MultipartAnswer.SetHeaders(context.Response);
     }
 
-    private static IResult NotFound(BodyResult result) =>
-        result.Failures.Count > 0 ? result.Failures.ToProblem() : Problems.NotFound("No backend holds this instance.");
+    private static IResult NotFound(HttpContext context, InstancePath path, BodyResult result) =>
+        result.Failures.Count > 0
+            ? result.Failures.ToProblem()
+            : context.ToMissingProblem(path.ToString(), "No backend holds this instance.");
 
     private static IResult NotAcceptable() => Problems.NotAcceptable(
         "Instances are served as multipart/related; type=\"application/dicom\" or application/zip, and a single instance also as "

@@ -29,8 +29,9 @@ internal static class MetadataEndpoints
         if (TryRead(context, out var access, out var study, out var series, out var instance) is { } problem) return problem;
         var started = time.GetTimestamp();
         var result = await reader.ReadAsync(access, new(study, series!.Value), context.Request.BypassesCache(), context.RequestAborted);
-        if (result.Metadata is not { } metadata) return NotFound(result.Failures);
-        if (instance is { } one && !metadata.Has(one)) return Problems.NotFound("The series has no such instance.");
+        if (result.Metadata is not { } metadata) return NotFound(context, new(study, series.Value), result.Failures);
+        if (instance is { } one && !metadata.Has(one))
+            return context.ToMissingProblem(new InstancePath(study, series.Value, one).ToString(), "The series has no such instance.");
 
         Warn(context.Response, result.Status, result.Failures);
         WarnOfOmissions(context.Response, [metadata]);
@@ -84,7 +85,7 @@ internal static class MetadataEndpoints
         var contents = await StudyContents.ReadAsync(
             places, access, uid => reader.ReadAsync(access, new(study, uid), bypassCache, context.RequestAborted),
             (_, _) => Task.FromResult(true));
-        if (contents.FindProblem(options.Value) is { } failed) return failed;
+        if (contents.FindProblem(context, study, options.Value) is { } failed) return failed;
         var series = contents.Series.Select(s => s.Result).ToList();
 
         var status = series.Max(r => r.Status);
@@ -122,8 +123,8 @@ internal static class MetadataEndpoints
         return context.Request.RefuseDicomJson("Metadata is");
     }
 
-    private static IResult NotFound(IReadOnlyList<BackendFailure> failures) =>
-        failures.Count > 0 ? failures.ToProblem() : Problems.NotFound("No backend holds this study or series.");
+    private static IResult NotFound(HttpContext context, SeriesPath path, IReadOnlyList<BackendFailure> failures) =>
+        failures.Count > 0 ? failures.ToProblem() : context.ToMissingProblem(path.ToString(), "No backend holds this study or series.");
 
     private static void Warn(HttpResponse response, CacheStatus status, IReadOnlyList<BackendFailure> failures)
     {

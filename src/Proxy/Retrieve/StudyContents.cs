@@ -47,12 +47,17 @@ public sealed record StudyContents(
     /// <summary>
     /// The problem to answer with; null when the study can be served. A partial study is served only if the settings allow it.
     /// </summary>
-    public IResult? FindProblem(RetrieveOptions options)
+    /// <param name="context">The request.</param>
+    /// <param name="study">The study.</param>
+    /// <param name="options">Whether a partial study is served.</param>
+    internal IResult? FindProblem(HttpContext context, Uid study, RetrieveOptions options)
     {
         if (Series.Count > 0 && (Missing.Count == 0 || options.AllowPartial)) return null;
         if (Series.Count > 0) return Problems.Incomplete(DescribeFailures());
         var failures = Missing.SelectMany(m => m.Failures).Concat(Failures).DistinctBy(f => f.Backend).ToList();
-        return failures.Count > 0 ? failures.ToProblem() : Problems.NotFound("No backend holds this study.");
+        return failures.Count > 0
+            ? failures.ToProblem()
+            : context.ToMissingProblem(new StudyPath(study).ToString(), "No backend holds this study.");
     }
 
     /// <summary>Warns of the failed backends and the missing series. Call it last: it makes a partial answer uncacheable.</summary>

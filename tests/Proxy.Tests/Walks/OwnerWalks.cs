@@ -266,14 +266,14 @@ public sealed class OwnerWalks : IDisposable
     [Theory]
     [InlineData(404)]
     [InlineData(410)]
-    public async Task Returns404WithoutAskingAnotherHolder_WhenTheOwnerLacksTheFrame(int status)
+    public async Task ReturnsItsStatusWithoutAskingAnotherHolder_WhenTheOwnerLacksTheFrame(int status)
     {
         _east.Hold(Study(instances: 5));
         _west.Hold(Study(instances: 5));
         Assert.Equal(5, (await _proxy.GetAsync(Series + "/metadata")).Rows.Count);
         _east.Fail(status, "/frames/1");
 
-        (await _proxy.GetAsync(Frame)).IsProblem(404);
+        (await _proxy.GetAsync(Frame)).IsProblem(status);
 
         Assert.Equal(0, _west.Count("/frames/1") + _west.Count("/metadata"));
         Assert.Equal(200, (int)(await _proxy.GetAsync(Series + "/metadata")).Status);

@@ -28,6 +28,9 @@ public sealed class BackendClient(
     private static readonly BackendRequest SearchCheck = Probe with { Scope = FailureScope.Search };
 
     private readonly UnavailableObjects _unavailable = new(time);
+
+    /// <summary>Resources that a backend said were deleted (410), for as long as a denial counts.</summary>
+    private readonly UnavailableObjects _deleted = new(time);
     private readonly FailureLog _failures = new(time, log);
     private readonly Dictionary<string, Task<bool>> _searchChecks = [];
 
@@ -69,8 +72,23 @@ public sealed class BackendClient(
             _unavailable.Add(backend.Name, request.Object, denied.Failure);
             if (denied.Failure is { } failure) answer = new(failure);
         }
+        if (answer.Status == ErrorStatus.Gone) _deleted.Add(backend.Name, new(request.ResourcePath, ""), null);
         Record(backend, request, answer.Failure, answer.IsMissing);
         return answer;
+    }
+
+    /// <summary>
+    /// True when the backend has just said that the resource, or a resource that contains it, was deleted.
+    /// </summary>
+    /// <param name="backend">The backend's name.</param>
+    /// <param name="path">The path of the resource below a DICOMweb root.</param>
+    public bool HasDeleted(string backend, string path)
+    {
+        for (var end = path.Length; end > 0; end = path.LastIndexOf('/', end - 1))
+        {
+            if (_deleted.Find(backend, new(path[..end], "")) is not null) return true;
+        }
+        return false;
     }
 
     /// <summary>Sends a health check: it opens the circuit of a suspect backend and closes the circuit of a recovered one.</summary>
@@ -78,10 +96,18 @@ public sealed class BackendClient(
         CheckAsync(backend, Probe, static (_, _) => Task.FromResult(true), stopping);
 
     /// <summary>Clears the denied objects of a backend that was removed from the settings or has a new address.</summary>
-    public void Forget(string backend) => _unavailable.RemoveBackend(backend);
+    public void Forget(string backend)
+    {
+        _unavailable.RemoveBackend(backend);
+        _deleted.RemoveBackend(backend);
+    }
 
     /// <summary>Forgets which objects of a study, or of all studies when it is null, the backends denied: the cache was purged.</summary>
-    public void Purge(Uid? study) => _unavailable.Purge(study?.ToString());
+    public void Purge(Uid? study)
+    {
+        _unavailable.Purge(study?.ToString());
+        _deleted.Purge(study?.ToString());
+    }
 
     /// <inheritdoc/>
     public void Dispose() => _failures.Dispose();

@@ -35,6 +35,19 @@ public sealed record BackendRequest(string PathAndQuery, string Accept)
     /// <summary>The object and form that a denial concerns.</summary>
     internal UnavailableObject Object => new(PathAndQuery, Accept);
 
+    /// <summary>
+    /// The path of the resource that is deleted when the backend answers 410: a study for its metadata and for the list of its series.
+    /// </summary>
+    internal string ResourcePath
+    {
+        get
+        {
+            var path = PathAndQuery.Split('?')[0];
+            var end = path.LastIndexOf('/');
+            return end > 0 && path[(end + 1)..] is "metadata" or "series" or "instances" ? path[..end] : path;
+        }
+    }
+
     /// <summary>True for an instance or its frames: objects that a backend can return in several forms.</summary>
     public bool IsObject => PathAndQuery.Split('?')[0].Split('/')
         is ["studies", _, "series", _, "instances", _] or ["studies", _, "series", _, "instances", _, "frames", _];

@@ -82,6 +82,9 @@ public sealed class DicomWebArchive(BackendClient client, BackendSearch search) 
     public Task ProbeAsync(BackendOptions backend, CancellationToken stopping) => client.ProbeAsync(backend, stopping);
 
     /// <inheritdoc/>
+    public bool HasDeleted(string backend, string path) => client.HasDeleted(backend, path);
+
+    /// <inheritdoc/>
     public void Forget(string backend)
     {
         client.Forget(backend);

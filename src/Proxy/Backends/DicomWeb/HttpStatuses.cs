@@ -10,6 +10,7 @@ internal static class HttpStatuses
     {
         HttpStatusCode.BadRequest => ErrorStatus.BadRequest,
         HttpStatusCode.NotFound => ErrorStatus.NotFound,
+        HttpStatusCode.Gone => ErrorStatus.Gone,
         HttpStatusCode.MethodNotAllowed => ErrorStatus.NotAllowed,
         HttpStatusCode.NotAcceptable => ErrorStatus.NotAcceptable,
         HttpStatusCode.RequestEntityTooLarge => ErrorStatus.TooLarge,
