@@ -15,6 +15,7 @@ public static class CapabilityTable
     private const string Subscriber = Workitem + "/subscribers/{aet}";
     private const string Json = MediaType.DicomJson;
     private const string MultipartDicom = $"{MediaType.MultipartRelated}; type=\"{BodyFormat.Dicom}\"";
+    private const string Zip = "application/zip";
     private const string MultipartOctets = $"{MediaType.MultipartRelated}; type=\"{MediaType.OctetStream}\"";
 
     private static readonly ImmutableArray<string> StudyKeys =
@@ -49,9 +50,9 @@ public static class CapabilityTable
     [
         new("GET", "", "RetrieveInstanceByURI", "9.4") { Answers = [BodyFormat.Dicom], Parameters = OfUri, Statuses = RetrieveStatuses },
 
-        .. Retrieve(Study, "Study", [MultipartDicom]),
-        .. Retrieve(Series, "Series", [MultipartDicom]),
-        .. Retrieve(Instance, "Instance", [MultipartDicom, BodyFormat.Dicom]),
+        .. Retrieve(Study, "Study", [MultipartDicom, Zip]),
+        .. Retrieve(Series, "Series", [MultipartDicom, Zip]),
+        .. Retrieve(Instance, "Instance", [MultipartDicom, BodyFormat.Dicom, Zip]),
         new("GET", Frames, "RetrieveFrames", "10.4")
         {
             Answers = [MultipartOctets, MediaType.OctetStream, "image/*", "video/*"],

@@ -6,8 +6,12 @@ internal static class DisclosureParameters
 {
     private static readonly string[] Off = ["", "no", "false", "0"];
 
-    /// <summary>WADO-URI parameters for rendered images or parts of them (PS3.18 §9.1.2.2), meaningless for whole DICOM files.</summary>
-    private static readonly string[] OfRendering = ["annotation", "region", "frameNumber", "presentationUID", "presentationSeriesUID"];
+    /// <summary>WADO-URI parameters for rendered images or parts of them (PS3.18 §9.5), meaningless for whole DICOM files.</summary>
+    public static readonly string[] OfRendering =
+    [
+        "annotation", "rows", "columns", "region", "windowCenter", "windowWidth", "frameNumber", "imageQuality", "presentationUID",
+        "presentationSeriesUID",
+    ];
 
     /// <summary>An endpoint filter that refuses requests for anonymized answers.</summary>
     public static ValueTask<object?> FilterAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next) =>
@@ -23,6 +27,6 @@ internal static class DisclosureParameters
     /// <summary>A problem when a WADO-URI request asks for a part or a rendering; null otherwise.</summary>
     public static IResult? RefuseRendering(HttpRequest request) =>
         Array.Find(OfRendering, name => request.Query[name] is [{ Length: > 0 }, ..]) is { } found
-            ? Problems.BadParameter(found, "not implemented; only whole DICOM files are available here (PS3.18 §9.4)")
+            ? Problems.BadParameter(found, "it applies to rendered images (PS3.18 §9.5), and only whole DICOM files are available here")
             : null;
 }
