@@ -10,8 +10,11 @@ public sealed class Accept
     {
         (Types, Refused) = (types, refused);
         var isRefused = refused.Any(t => t.Is(MediaType.DicomJson));
-        AcceptsDicomJson = IsAbsent || types.Any(t => t.Type.Type is MediaType.DicomJson
-            || !isRefused && t.Type.Type is ("application/json" or "application/*" or "*/*"));
+        var json = IsAbsent ? 0 : FindRank(t => t.Type is MediaType.DicomJson
+            || !isRefused && t.Type is ("application/json" or "application/*" or "*/*"));
+        var isXmlRefused = refused.Any(t => IsDicomXml(t, byDefault: false));
+        AcceptsDicomJson = json is not null;
+        PrefersDicomXml = FindRank(t => IsDicomXml(t, !isXmlRefused)) is { } xml && (json is null || xml < json);
     }
 
     /// <summary>
@@ -37,7 +40,7 @@ public sealed class Accept
         var types = ImmutableArray.CreateBuilder<AcceptedType>();
         var refused = ImmutableArray.CreateBuilder<MediaType>();
         // An unescaped plus sign in a query is a space, and no media type has a space in it.
-        if (!string.IsNullOrEmpty(query)) Add(MediaType.ParseList(query).Select(t => t with { Type = t.Type.Replace(' ', '+') }));
+        if (!string.IsNullOrEmpty(query)) Add(MediaType.ParseList(query).Select(WithPlus));
         Add(MediaType.ParseList(header));
         return new(types.ToImmutable(), refused.ToImmutable());
 
@@ -59,6 +62,12 @@ public sealed class Accept
         }
     }
 
+    private static MediaType WithPlus(MediaType type) => type with
+    {
+        Type = type.Type.Replace(' ', '+'),
+        Parameters = [.. type.Parameters.Select(p => KeyValuePair.Create(p.Key, p.Key == "type" ? p.Value.Replace(' ', '+') : p.Value))],
+    };
+
     /// <summary>
     /// True when the client accepts DICOM JSON: by its own name, by <c>application/json</c>, by a wildcard, or by naming no type.
     /// </summary>
@@ -76,6 +85,29 @@ public sealed class Accept
             where type is not null
             select accepted with { Type = type }],
         [.. Refused.Select(convert).OfType<MediaType>()]);
+
+    /// <summary>True when the client accepts DICOM XML and does not accept DICOM JSON as gladly.</summary>
+    public bool PrefersDicomXml { get; }
+
+    /// <summary>Whether a type holds DICOM XML: also without the multipart around it, as some clients write.</summary>
+    /// <param name="type">The media type.</param>
+    /// <param name="byDefault">The answer for a multipart type that does not name the type of its parts.</param>
+    private static bool IsDicomXml(MediaType type, bool byDefault) => type.Type switch
+    {
+        MediaType.DicomXml => true,
+        MediaType.MultipartRelated or "multipart/*" =>
+            type.Find("type") is { } inner ? inner.Equals(MediaType.DicomXml, StringComparison.OrdinalIgnoreCase) : byDefault,
+        _ => false,
+    };
+
+    private int? FindRank(Func<MediaType, bool> isWanted)
+    {
+        foreach (var (type, rank) in Types)
+        {
+            if (isWanted(type)) return rank;
+        }
+        return null;
+    }
 
     private static double GetWeight(MediaType type) =>
         type.Find("q") is { } text && double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var q)

@@ -10,18 +10,30 @@ namespace Proxy.Dicom;
 /// </remarks>
 public static class Keywords
 {
-    private static readonly FrozenDictionary<string, Tag> Tags = Read();
+    private static readonly FrozenDictionary<string, Tag> Tags =
+        ReadAll().ToFrozenDictionary(k => k.Keyword, k => k.Tag, StringComparer.Ordinal);
+
+    /// <summary>Of two keywords of a tag, the first is that of a retired repeating group: the second has this tag alone.</summary>
+    private static readonly Lazy<FrozenDictionary<Tag, string>> Names = new(
+        () => ReadAll().GroupBy(k => k.Tag).ToFrozenDictionary(k => k.Key, k => k.Last().Keyword));
 
     /// <summary>Reads an attribute's name in a query: a keyword or eight hexadecimal digits (PS3.18 §8.3.4.1).</summary>
     public static bool TryParse(string name, out Tag tag) => Tag.TryParse(name, out tag) || Tags.TryGetValue(name, out tag);
 
-    private static FrozenDictionary<string, Tag> Read()
+    /// <summary>The keyword of an attribute, also in a repeating group; null for a private or unknown attribute.</summary>
+    public static string? Find(Tag tag) =>
+        Names.Value.TryGetValue(tag, out var name) || IsRepeating(tag) && Names.Value.TryGetValue(new(tag.Value & 0xFF00FFFF), out name)
+            ? name
+            : null;
+
+    /// <summary>Groups 5000 to 501E and 6000 to 601E (PS3.5 §7.6); odd groups are private.</summary>
+    private static bool IsRepeating(Tag tag) => (tag.Value >> 24) is 0x50 or 0x60 && !tag.IsPrivate;
+
+    private static IEnumerable<(Tag Tag, string Keyword)> ReadAll()
     {
         using var resource = typeof(Keywords).Assembly.GetManifestResourceStream("keywords.txt")!;
         using var reader = new StreamReader(resource);
-        var tags = new Dictionary<string, Tag>(StringComparer.Ordinal);
         while (reader.ReadLine() is { } line)
-            tags.Add(line[9..], new(uint.Parse(line.AsSpan(0, 8), NumberStyles.HexNumber, CultureInfo.InvariantCulture)));
-        return tags.ToFrozenDictionary(StringComparer.Ordinal);
+            yield return (new(uint.Parse(line.AsSpan(0, 8), NumberStyles.HexNumber, CultureInfo.InvariantCulture)), line[9..]);
     }
 }

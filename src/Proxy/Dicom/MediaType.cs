@@ -18,6 +18,9 @@ public sealed record MediaType(string Type, ImmutableArray<KeyValuePair<string, 
     /// <summary>DICOM JSON (PS3.18 Annex F).</summary>
     public const string DicomJson = "application/dicom+json";
 
+    /// <summary>DICOM XML, the Native DICOM Model (PS3.19 §A.1), as the parts of a multipart answer.</summary>
+    public const string DicomXml = "application/dicom+xml";
+
     /// <summary>Uncompressed bulk data.</summary>
     public const string OctetStream = "application/octet-stream";
 

@@ -31,6 +31,15 @@ public readonly record struct Tag(uint Value) : IComparable<Tag>
     public static readonly Tag NumberOfFrames = new(0x00280008);
 #pragma warning restore CS1591
 
+    /// <summary>True for an attribute that the standard does not define: its group is odd (PS3.5 §7.8).</summary>
+    public bool IsPrivate => (Value & 0x10000) != 0;
+
+    /// <summary>True for the element that reserves a block of private elements for its creator (PS3.5 §7.8.1).</summary>
+    public bool IsPrivateCreator => IsPrivate && (Value & 0xFFFF) is >= 0x10 and <= 0xFF;
+
+    /// <summary>The group and the number of the private block of a private element or of its creator.</summary>
+    public uint PrivateBlock => (Value & 0xFFFF0000) | (IsPrivateCreator ? Value & 0xFF : Value >> 8 & 0xFF);
+
     /// <summary>Reads eight hexadecimal digits, in either case.</summary>
     public static bool TryParse(ReadOnlySpan<char> text, out Tag tag)
     {

@@ -29,12 +29,18 @@ internal static class RequestAccept
         return parsed;
     }
 
-    /// <summary>A 406 problem if the client does not accept DICOM JSON or UTF-8; null otherwise.</summary>
+    /// <summary>Whether datasets are sent as XML, because the client prefers that, or as JSON (PS3.18 §8.7.8.1).</summary>
     /// <param name="request">The client's request.</param>
     /// <param name="resource">The subject of the sentence with its verb, such as "Metadata is".</param>
-    public static IResult? RefuseDicomJson(this HttpRequest request, string resource)
+    /// <param name="isXml">True for XML.</param>
+    /// <returns>A 406 problem if the client accepts neither form, or not UTF-8; null otherwise.</returns>
+    public static IResult? RefuseDatasets(this HttpRequest request, string resource, out bool isXml)
     {
-        if (!request.ReadAccept().AcceptsDicomJson) return Problems.NotAcceptable($"{resource} available only as application/dicom+json.");
+        var accept = request.ReadAccept();
+        isXml = accept.PrefersDicomXml;
+        if (!isXml && !accept.AcceptsDicomJson)
+            return Problems.NotAcceptable(
+                $"{resource} available only as {MediaType.DicomJson} and {MediaType.MultipartRelated}; type=\"{MediaType.DicomXml}\".");
         return TakesUtf8(request) ? null : Problems.NotAcceptable($"{resource} available only in the character set UTF-8.");
     }
 

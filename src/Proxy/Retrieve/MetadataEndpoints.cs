@@ -26,7 +26,7 @@ internal static class MetadataEndpoints
     private static async Task<IResult> AnswerSeriesAsync(
         HttpContext context, SeriesReader reader, ReadyMetadata ready, BulkTokens tokens, TimeProvider time)
     {
-        if (TryRead(context, out var access, out var study, out var series, out var instance) is { } problem) return problem;
+        if (TryRead(context, out var access, out var study, out var series, out var instance, out var isXml) is { } problem) return problem;
         var started = time.GetTimestamp();
         var result = await reader.ReadAsync(access, new(study, series!.Value), context.Request.BypassesCache(), context.RequestAborted);
         if (result.Metadata is not { } metadata) return NotFound(context, new(study, series.Value), result.Failures);
@@ -42,13 +42,14 @@ internal static class MetadataEndpoints
             Age = Freshness.GetAge(result.Asked, time.GetUtcNow()),
             BackendTime = result.Status == CacheStatus.Miss ? time.GetElapsedTime(started) : null,
             Vary = CachedAnswer.ByAcceptAndCoding,
-            ETag = $"W/\"{hash:x}{(instance is null ? "" : "-" + instance)}\"",
-            ContentType = MediaType.DicomJson,
+            ETag = $"W/\"{hash:x}{(instance is null ? "" : "-" + instance)}{(isXml ? "-xml" : "")}\"",
+            ContentType = isXml ? DicomXmlParts.ContentType : MediaType.DicomJson,
             Coding = context.Request.ChooseCoding(),
         };
         if (!answer.Begin(context)) return Results.Empty;
-        var key = new ReadyMetadata.Key(hash, instance, context.GetRootAddress(access), answer.Coding);
-        await SendReadyAsync(context, answer, ready, () => Write([metadata], instance, new(key.Root, tokens, new StudyPath(study))), key);
+        var key = new ReadyMetadata.Key(hash, instance, context.GetRootAddress(access), answer.Coding, isXml);
+        await SendReadyAsync(
+            context, answer, ready, () => Write([metadata], instance, new(key.Root, tokens, new StudyPath(study)), isXml), key);
         return Results.Empty;
     }
 
@@ -76,7 +77,7 @@ internal static class MetadataEndpoints
         HttpContext context, SeriesReader reader, SeriesLocator locator, ReadyMetadata ready, BulkTokens tokens,
         Reloadable<RetrieveOptions> options, TimeProvider time)
     {
-        if (TryRead(context, out var access, out var study, out _, out _) is { } problem) return problem;
+        if (TryRead(context, out var access, out var study, out _, out _, out var isXml) is { } problem) return problem;
         var started = time.GetTimestamp();
         var bypassCache = context.Request.BypassesCache();
         var places = await locator.LocateAsync(
@@ -101,26 +102,28 @@ internal static class MetadataEndpoints
             Age = series.Max(r => Freshness.GetAge(r.Asked, time.GetUtcNow())),
             BackendTime = status == CacheStatus.Miss ? time.GetElapsedTime(started) : null,
             Vary = CachedAnswer.ByAcceptAndCoding,
-            ETag = $"W/\"{hash:x}\"",
-            ContentType = MediaType.DicomJson,
+            ETag = $"W/\"{hash:x}{(isXml ? "-xml" : "")}\"",
+            ContentType = isXml ? DicomXmlParts.ContentType : MediaType.DicomJson,
             Coding = context.Request.ChooseCoding(),
         };
         if (!answer.Begin(context)) return Results.Empty;
-        var key = new ReadyMetadata.Key(hash, null, context.GetRootAddress(access), answer.Coding);
+        var key = new ReadyMetadata.Key(hash, null, context.GetRootAddress(access), answer.Coding, isXml);
         if (metadata.Sum(m => (long)m.TextBytes) <= MaxReadyBytes) await SendReadyAsync(context, answer, ready, WriteAll, key);
         else await SendPassingAsync(context, answer, WriteAll);
         return Results.Empty;
 
-        IEnumerable<ReadOnlyMemory<byte>> WriteAll() => Write(metadata, null, new(key.Root, tokens, new StudyPath(study)));
+        IEnumerable<ReadOnlyMemory<byte>> WriteAll() => Write(metadata, null, new(key.Root, tokens, new StudyPath(study)), isXml);
     }
 
-    private static IResult? TryRead(HttpContext context, out Access access, out Uid study, out Uid? series, out Uid? instance)
+    private static IResult? TryRead(
+        HttpContext context, out Access access, out Uid study, out Uid? series, out Uid? instance, out bool isXml)
     {
+        isXml = false;
         access = context.GetAccess();
         var isValid = context.TryReadUids(out var uid, out series, out instance, out var problem);
         study = uid ?? default;
         if (!isValid) return problem;
-        return context.Request.RefuseDicomJson("Metadata is");
+        return context.Request.RefuseDatasets("Metadata is", out isXml);
     }
 
     private static IResult NotFound(HttpContext context, SeriesPath path, IReadOnlyList<BackendFailure> failures) =>
@@ -144,7 +147,16 @@ internal static class MetadataEndpoints
         if (attributes > 0) response.AddWarning($"{attributes} attributes that are not valid DICOM JSON were left out");
     }
 
-    private static IEnumerable<ReadOnlyMemory<byte>> Write(IReadOnlyList<PackedInstances> metadata, Uid? instance, ClientRoot root)
+    private static IEnumerable<ReadOnlyMemory<byte>> Write(
+        IReadOnlyList<PackedInstances> metadata, Uid? instance, ClientRoot root, bool isXml) =>
+        isXml ? DicomXmlParts.Write(ReadEach(metadata, instance).Select(d => Rooted(d, root))) : WriteJson(metadata, instance, root);
+
+    private static IEnumerable<ReadOnlyMemory<byte>> ReadEach(IReadOnlyList<PackedInstances> metadata, Uid? instance) =>
+        instance is { } one
+            ? [metadata[0].FindJson(one)!.Value]
+            : metadata.SelectMany(series => series.ReadEach().Select(dataset => dataset.Json));
+
+    private static IEnumerable<ReadOnlyMemory<byte>> WriteJson(IReadOnlyList<PackedInstances> metadata, Uid? instance, ClientRoot root)
     {
         for (var i = 0; i < metadata.Count; i++)
         {

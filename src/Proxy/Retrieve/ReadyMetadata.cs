@@ -34,7 +34,8 @@ public sealed class ReadyMetadata(AnswerCache cache, TimeProvider time)
     /// <param name="Instance">The requested instance; null for all.</param>
     /// <param name="Root">The root as the client addresses it.</param>
     /// <param name="Coding">The content coding.</param>
-    public sealed record Key(UInt128 Metadata, Uid? Instance, string Root, Coding Coding);
+    /// <param name="IsXml">True for DICOM XML, false for DICOM JSON.</param>
+    public sealed record Key(UInt128 Metadata, Uid? Instance, string Root, Coding Coding, bool IsXml = false);
 
     /// <summary>The answer; null when answers for this address are not cached, so that it must be written while it is sent.</summary>
     /// <param name="key">Identifies the answer.</param>

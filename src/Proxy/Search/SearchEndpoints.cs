@@ -36,7 +36,7 @@ internal static class SearchEndpoints
     }
 
     /// <summary>The key of a cached page: the result, the part of it, and the client's address.</summary>
-    private sealed record PageKey(MergedList Rows, int Offset, int? Limit, string Hidden, string Root, Coding Coding);
+    private sealed record PageKey(MergedList Rows, int Offset, int? Limit, string Hidden, string Root, Coding Coding, bool IsXml);
 
     private sealed record ReadyPage(byte[] Body, Coding Coding, string ETag, ImmutableArray<Uid> Rows, IReadOnlyList<string> Lacking);
 
@@ -44,7 +44,7 @@ internal static class SearchEndpoints
         HttpContext context, SearchLevel level, FederatedSearch search, AnswerCache answers,
         Reloadable<SearchOptions> options, TimeProvider time)
     {
-        if (context.Request.RefuseDicomJson("Search results are") is { } refusal) return refusal;
+        if (context.Request.RefuseDatasets("Search results are", out var isXml) is { } refusal) return refusal;
         var access = context.GetAccess();
         if (!context.TryReadUids(out var study, out var series, out _, out var problem)) return problem;
         if (!SearchParameters.TryRead(level, study, series, context.Request.Query, out var query, out var error))
@@ -58,14 +58,15 @@ internal static class SearchEndpoints
         if (result.IsTooBroad && result.Rows.Count < SearchDepth.GetEnd(query, maxResults)) return Problems.TooBroad(SearchDepth.MaxRows);
         var root = context.GetRootAddress(access);
         var limit = SearchDepth.FindLimit(query, maxResults);
-        var key = new PageKey(result.Rows, query.Offset, limit, string.Join(',', query.HiddenFields), root, context.Request.ChooseCoding());
+        var key = new PageKey(
+            result.Rows, query.Offset, limit, string.Join(',', query.HiddenFields), root, context.Request.ChooseCoding(), isXml);
         var pages = answers.For<PageKey, ReadyPage>();
         if (!pages.TryFind(key, out var page))
         {
             var client = new ClientRoot(root, context.RequestServices.GetRequiredService<BulkTokens>());
             page = Create(
                 await search.Pages.ReadAsync(access, query, result, bypassCache, started, context.RequestAborted), [.. query.HiddenFields],
-                client, key.Coding);
+                client, key);
             if (result.IsCached && page.Lacking.Count == 0) pages.Add(key, page, page.Body.Length, options.Value.Freshness);
         }
 
@@ -82,10 +83,12 @@ internal static class SearchEndpoints
             BackendTime = result.Status == CacheStatus.Miss ? time.GetElapsedTime(started) : null,
             Vary = CachedAnswer.ByAcceptAndCoding,
             ETag = page.ETag,
-            ContentType = MediaType.DicomJson,
+            ContentType = isXml ? DicomXmlParts.ContentType : MediaType.DicomJson,
             Coding = page.Coding,
         };
-        if (answer.Begin(context)) await answer.SendAsync(context, page.Body);
+        if (!answer.Begin(context)) return Results.Empty;
+        if (isXml && page.Rows.IsEmpty) response.StatusCode = StatusCodes.Status204NoContent;
+        else await answer.SendAsync(context, page.Body);
         return Results.Empty;
     }
 
@@ -101,14 +104,18 @@ internal static class SearchEndpoints
         response.AddWarnings(result.Failures);
     }
 
-    /// <summary>Builds a page. An empty page is <c>[]</c>, which every viewer accepts (204 is the older form).</summary>
-    private static ReadyPage Create(SearchPage page, IReadOnlyList<Tag> hidden, ClientRoot root, Coding chosen)
+    /// <summary>
+    /// Builds a page. An empty page is <c>[]</c>, which every viewer accepts (204 is the older form). A multipart answer has at least
+    /// one part, so an empty page of XML is 204.
+    /// </summary>
+    private static ReadyPage Create(SearchPage page, IReadOnlyList<Tag> hidden, ClientRoot root, PageKey key)
     {
-        using var json = new PooledWriter(64 * 1024);
-        Write(json, page.Rows, hidden, root);
-        var coding = json.Written.Length >= Packing.MinBytes ? chosen : Coding.Identity;
+        using var body = new PooledWriter(64 * 1024);
+        if (key.IsXml) WriteXml(body, page.Rows, hidden, root);
+        else Write(body, page.Rows, hidden, root);
+        var coding = body.Written.Length >= Packing.MinBytes ? key.Coding : Coding.Identity;
         return new(
-            Packing.Compress([json.Written], coding), coding, $"W/\"{XxHash128.HashToUInt128(json.Written.Span):x}\"",
+            Packing.Compress([body.Written], coding), coding, $"W/\"{XxHash128.HashToUInt128(body.Written.Span):x}\"",
             [.. page.Rows.Select(row => row.Uid)], page.MissingBackends);
     }
 
@@ -121,5 +128,17 @@ internal static class SearchEndpoints
             DicomJsonWriter.Write(json, rows[i].Dataset, rows[i].Without(hidden).Changes, root);
         }
         json.Write("]"u8);
+    }
+
+    private static void WriteXml(PooledWriter output, ImmutableArray<MergedRow> rows, IReadOnlyList<Tag> hidden, ClientRoot root)
+    {
+        foreach (var part in DicomXmlParts.Write(rows.Select(ToJson))) output.Write(part.Span);
+
+        ReadOnlyMemory<byte> ToJson(MergedRow row)
+        {
+            var json = new ArrayBufferWriter<byte>(4096);
+            DicomJsonWriter.Write(json, row.Dataset, row.Without(hidden).Changes, root);
+            return json.WrittenMemory;
+        }
     }
 }

@@ -17,11 +17,12 @@ public sealed class MultipartWriter(string boundary)
     /// <summary>The delimiter and headers in front of a part's body.</summary>
     /// <param name="isFirst">True for the first part.</param>
     /// <param name="contentType">The media type of the part.</param>
-    /// <param name="location">The address of the part alone (PS3.18 §8.6.1.2).</param>
+    /// <param name="location">The address of the part alone (PS3.18 §8.6.1.2); null when it has none.</param>
     /// <param name="length">The length of the part in bytes; null when it is not known yet.</param>
-    public byte[] CreatePartHead(bool isFirst, string contentType, string location, long? length) =>
+    public byte[] CreatePartHead(bool isFirst, string contentType, string? location, long? length) =>
         Encoding.Latin1.GetBytes(
-            $"{(isFirst ? "" : "\r\n")}--{Boundary}\r\nContent-Type: {contentType}\r\nContent-Location: {location}\r\n"
+            $"{(isFirst ? "" : "\r\n")}--{Boundary}\r\nContent-Type: {contentType}\r\n"
+            + (location is null ? "" : $"Content-Location: {location}\r\n")
             + (length is null ? "\r\n" : string.Create(CultureInfo.InvariantCulture, $"Content-Length: {length}\r\n\r\n")));
 
     /// <summary>The closing delimiter, behind the last part's body.</summary>

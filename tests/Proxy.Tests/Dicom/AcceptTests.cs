@@ -38,6 +38,30 @@ public class AcceptTests
     public void TakesDicomJson_WhenItIsOffered(string? header, bool isTaken) =>
         Assert.Equal(isTaken, Accept.Parse(header).AcceptsDicomJson);
 
+    [Theory]
+    [InlineData("multipart/related; type=\"application/dicom+xml\"", true)]
+    [InlineData("multipart/related; type=application/dicom+xml", true)]
+    [InlineData("Multipart/Related; Type=\"Application/DICOM+XML\"", true)]
+    [InlineData("application/dicom+xml", true)]
+    [InlineData("multipart/related", true)]
+    [InlineData("multipart/*", true)]
+    [InlineData("multipart/related; type=\"application/dicom+xml\", */*;q=0.1", true)]
+    [InlineData("application/dicom+json;q=0.5, multipart/related; type=\"application/dicom+xml\";q=0.6", true)]
+    [InlineData("multipart/related; type=\"application/dicom+xml\", application/dicom+json", false)]
+    [InlineData("multipart/related; type=\"application/dicom+xml\", */*", false)]
+    [InlineData("multipart/related; type=\"application/dicom+xml\";q=0", false)]
+    [InlineData("application/dicom+xml;q=0, multipart/*", false)]
+    [InlineData("multipart/related; type=\"application/octet-stream\"", false)]
+    [InlineData("*/*", false)]
+    [InlineData("application/xml", false)]
+    [InlineData(null, false)]
+    public void PrefersDicomXml_WhenJsonIsNotAsAcceptable(string? header, bool isPreferred) =>
+        Assert.Equal(isPreferred, Accept.Parse(header).PrefersDicomXml);
+
+    [Fact]
+    public void ReadsAnUnescapedPlusSign_InTheTypeOfParts() =>
+        Assert.True(Accept.Parse("multipart/related;type=\"application/dicom xml\"", "application/dicom+json").PrefersDicomXml);
+
     [Fact]
     public void GivesEqualRank_WhenWeightsAreEqual() =>
         Assert.Equal(
