@@ -76,7 +76,7 @@ internal static class StoreRun
             await AddAsync(store, series, study);
             if (study % 50 != 49) continue;
             var flush = Stopwatch.StartNew();
-            store.Flush();
+            await store.FlushAsync();
             flushing += flush.Elapsed;
         }
         Print($"filled in {clock.Elapsed.TotalSeconds:F1} s, {flushing.TotalSeconds:F1} s of it for writing to disk");
@@ -100,7 +100,7 @@ internal static class StoreRun
         Show("in memory, read back", store);
         Measure(store, budget < 1 << 30 ? 20_000 : Lookups);
         clock.Restart();
-        var listed = store.ReadStudies().Take(1000).Count();
+        var listed = await store.ReadStudiesAsync(CancellationToken.None).Take(1000).CountAsync();
         Print($"listing {listed} studies: {clock.Elapsed.TotalMilliseconds:F0} ms");
         Show("at the end", store);
     }
@@ -156,7 +156,7 @@ internal static class StoreRun
         var file = new StudyFile(
             folder, name => name + "@1", identity => identity[..^2], new Counters(meters), NullLogger<StudyFile>.Instance);
         var store = new DicomMetadataStore(_ => 1, TimeProvider.System, new EventLog(NullLogger<EventLog>.Instance), budget, file);
-        store.Flush();
+        await store.FlushAsync();
         return (store, file, opening);
     }
 

@@ -59,7 +59,8 @@ public sealed class StudyInvalidation(DicomMetadataStore store, IArchive archive
     /// <summary>Removes everything that a backend said; it was removed from the settings or has a new address.</summary>
     public void RemoveBackend(string backend)
     {
-        store.RemoveBackend(backend);
+        // A reload has a thread of its own, and its next step must not begin before the removal.
+        store.RemoveBackendAsync(backend).GetAwaiter().GetResult();
         entries.Remove(backend);
         archive.Forget(backend);
         Invalidated?.Invoke(new(backend));

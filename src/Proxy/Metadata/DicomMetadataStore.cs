@@ -18,11 +18,11 @@ namespace Proxy.Metadata;
 /// <param name="file">The persistent copy; null for none.</param>
 /// <param name="maxDiskBytes">The disk budget, in bytes.</param>
 public sealed partial class DicomMetadataStore(
-    Func<string, int> preferenceOf, TimeProvider time, EventLog events, long maxBytes, StudyFile? file = null,
+    Func<string, int> preferenceOf, TimeProvider time, EventLog events, long maxBytes, IStudyPersistence? file = null,
     long maxDiskBytes = long.MaxValue)
 {
     private readonly PersistentStudyTable _studies = new(
-        maxBytes, file?.IsConfigured == true ? file : null, maxDiskBytes, (before, after) =>
+        maxBytes, file, maxDiskBytes, (before, after) =>
     {
         foreach (var change in StoreEvents.Between(before, after)) events.Publish(change);
     });
@@ -37,7 +37,7 @@ public sealed partial class DicomMetadataStore(
     public IReadOnlyDictionary<string, int> CountByBackend() => _studies.CountByBackend();
 
     /// <summary>The UIDs of all studies, in memory and on disk, in order.</summary>
-    public IEnumerable<Uid> StudyInstanceUids => _studies.FindUids();
+    public IAsyncEnumerable<Uid> ReadUidsAsync(CancellationToken cancellation) => _studies.ReadUidsAsync(cancellation);
 
     /// <summary>Sets new budgets, in bytes, and evicts the excess.</summary>
     public void Resize(long bytes, long diskBytes = long.MaxValue) => _studies.Resize(bytes, diskBytes);
@@ -56,57 +56,37 @@ public sealed partial class DicomMetadataStore(
     }
 
     /// <summary>Writes the changes and evicts the excess over the budget.</summary>
-    internal void Shrink() => _studies.Shrink();
+    internal Task ShrinkAsync() => _studies.ShrinkAsync();
 
     /// <summary>Writes the changes to the file.</summary>
     /// <param name="withUses">Write also which studies were used.</param>
     /// <returns>False when the file cannot be written.</returns>
-    public bool Flush(bool withUses = false) => _studies.Flush(withUses);
+    public Task<bool> FlushAsync(bool withUses = false) => _studies.FlushAsync(withUses);
 
     /// <summary>Removes all answers of a backend that is no longer configured, or whose identity changed.</summary>
-    public void RemoveBackend(string backend) => _studies.RemoveBackend(backend);
+    /// <returns>False when the disk cannot be changed.</returns>
+    public Task<bool> RemoveBackendAsync(string backend) => _studies.RemoveBackendAsync(backend);
 
     /// <summary>Removes a study from memory and disk.</summary>
     /// <returns>False when the disk cannot be changed.</returns>
-    public bool RemoveStudy(Uid study) => _studies.Remove(study);
-
-    /// <summary><see cref="RemoveStudy"/> without blocking a thread on the disk.</summary>
-    /// <returns>False when the disk cannot be changed.</returns>
     public Task<bool> RemoveStudyAsync(Uid study) => _studies.RemoveAsync(study);
-
-    /// <summary><see cref="RemoveAll"/> without blocking a thread on the disk.</summary>
-    /// <returns>False when the disk cannot be changed.</returns>
-    public Task<bool> RemoveAllAsync() => _studies.RemoveAllAsync();
 
     /// <summary>Removes all studies from memory and disk.</summary>
     /// <returns>False when the disk cannot be changed.</returns>
-    public bool RemoveAll() => _studies.RemoveAll();
+    public Task<bool> RemoveAllAsync() => _studies.RemoveAllAsync();
 
     /// <summary>The current version of a study; null when it is unknown.</summary>
     public Study? GetStudy(Uid studyInstanceUid) => _studies.Find(studyInstanceUid);
 
-    /// <summary>All studies in the order of their UIDs, read one by one; none is loaded into memory or marked as used.</summary>
-    public IEnumerable<Study> ReadStudies() => StudyInstanceUids.Select(_studies.Peek).OfType<Study>();
-
-    /// <summary><see cref="ReadStudies"/> without blocking a thread on the disk; ends early when the disk does not answer.</summary>
+    /// <summary>
+    /// All studies in the order of their UIDs, read one by one; none is loaded into memory or marked as used. A study that the disk
+    /// does not return in time is left out.
+    /// </summary>
     public async IAsyncEnumerable<Study> ReadStudiesAsync([EnumeratorCancellation] CancellationToken cancellation)
     {
-        const int Page = 50;
-        using var studies = ReadStudies().GetEnumerator();
-        while (true)
+        await foreach (var uid in ReadUidsAsync(cancellation))
         {
-            var page = new List<Study>(Page);
-            var reading = Task.Run(
-                () =>
-                {
-                    while (page.Count < Page && studies.MoveNext()) page.Add(studies.Current);
-                },
-                cancellation);
-            await Task.WhenAny(reading, Task.Delay(Disk.CacheFolder.Timeout, time, cancellation));
-            if (!reading.IsCompleted) yield break;
-            await reading;
-            foreach (var study in page) yield return study;
-            if (page.Count < Page) yield break;
+            if (await _studies.PeekAsync(uid, cancellation) is { } study) yield return study;
         }
     }
 

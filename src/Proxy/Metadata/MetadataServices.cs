@@ -20,7 +20,8 @@ internal static class MetadataServices
             s.GetRequiredService<ILogger<StudyFile>>()));
         services.AddSingleton(s => new DicomMetadataStore(
             s.GetRequiredService<StoredBackends>().GetPreference, s.GetRequiredService<TimeProvider>(),
-            s.GetRequiredService<EventLog>(), maxBytes, s.GetRequiredService<StudyFile>(), maxDiskBytes));
+            s.GetRequiredService<EventLog>(), maxBytes,
+            s.GetRequiredService<StudyFile>() is { IsConfigured: true } file ? file : null, maxDiskBytes));
         services.AddHostedService<StoreWriter>();
     }
 }

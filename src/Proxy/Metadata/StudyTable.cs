@@ -17,7 +17,7 @@ namespace Proxy.Metadata;
 /// </remarks>
 /// <param name="maxBytes">The memory budget, in bytes.</param>
 /// <param name="file">The persistent copy; null for none.</param>
-internal sealed partial class StudyTable(long maxBytes, StudyFile? file = null)
+internal sealed partial class StudyTable(long maxBytes, IStudyPersistence? file = null)
 {
     private readonly ConcurrentDictionary<Uid, Entry> _studies = new();
     private readonly StudyLeases _leases = new();
@@ -86,7 +86,7 @@ internal sealed partial class StudyTable(long maxBytes, StudyFile? file = null)
         return IsInMemory(uid) || !file.MayHave(uid) ? new(lease) : new(LeaseFromAsync(file, uid, lease, cancellation));
     }
 
-    private async Task<StudyLease> LeaseFromAsync(StudyFile from, Uid uid, StudyLease lease, CancellationToken cancellation)
+    private async Task<StudyLease> LeaseFromAsync(IStudyPersistence from, Uid uid, StudyLease lease, CancellationToken cancellation)
     {
         try
         {
@@ -115,7 +115,7 @@ internal sealed partial class StudyTable(long maxBytes, StudyFile? file = null)
 
     /// <summary>Reads a study from the file and admits it, unless another study with the same count was evicted meanwhile.</summary>
     /// <returns>False when the file does not have the study.</returns>
-    private async Task<bool> LoadFromAsync(StudyFile from, Uid uid, CancellationToken cancellation)
+    private async Task<bool> LoadFromAsync(IStudyPersistence from, Uid uid, CancellationToken cancellation)
     {
         var evictions = Interlocked.Read(ref GetEvictions(uid));
         var generation = from.Generation;
@@ -147,9 +147,12 @@ internal sealed partial class StudyTable(long maxBytes, StudyFile? file = null)
         }
     }
 
-    /// <summary>The current version without marking it as used: iterating over all studies evicts none.</summary>
-    public Study? Peek(Uid uid) =>
-        _studies.TryGetValue(uid, out var entry) && Volatile.Read(ref entry.Study) is { } study ? study : file?.Find(uid, out _);
+    /// <summary>The current version if it is in memory, without marking it as used.</summary>
+    public Study? Peek(Uid uid) => _studies.TryGetValue(uid, out var entry) ? Volatile.Read(ref entry.Study) : null;
+
+    /// <summary>The current version without marking it as used or loading it into memory: reading all studies evicts none.</summary>
+    public async ValueTask<Study?> PeekAsync(Uid uid, CancellationToken cancellation) =>
+        Peek(uid) ?? (file is null ? null : (await file.FindAsync(uid, cancellation)).Study);
 
     /// <summary>Swaps a study for a newer version; an unknown study starts empty. Returning the same instance is no change.</summary>
     public (Study Before, Study After) Update(Uid uid, Func<Study, Study> change)
@@ -201,9 +204,8 @@ internal sealed partial class StudyTable(long maxBytes, StudyFile? file = null)
     {
         var evictions = Interlocked.Read(ref GetEvictions(uid));
         var generation = file?.Generation ?? 0;
-        var isWhole = true;
-        var stored = file?.MayHave(uid) == true ? file.FindBlocking(uid, out isWhole) : null;
-        return TryAdmit(uid, change, evictions, generation, new(stored, isWhole), out swapped);
+        var found = file?.MayHave(uid) == true ? file.FindBlocking(uid) : FoundStudy.Nothing;
+        return TryAdmit(uid, change, evictions, generation, found, out swapped);
     }
 
     /// <summary>Admits a study as the file holds it.</summary>

@@ -78,8 +78,8 @@ public sealed class PersistentStoreTests : IDisposable
         for (var i = 1; i <= 400; i++)
             Assert.Equal($"1.2.1.{i}", store.GetSeries(new(StudyUid(i), Path.Series))!.Metadata!.Uids.Single().ToString());
         Assert.InRange(store.Bytes, 1, 20_000);
-        Assert.Equal(Enumerable.Range(1, 400).Select(StudyUid).Order(), store.StudyInstanceUids);
-        Assert.Equal(400, store.ReadStudies().Count());
+        Assert.Equal(Enumerable.Range(1, 400).Select(StudyUid).Order(), store.ReadUids());
+        Assert.Equal(400, store.ReadStudies().Count);
     }
 
     [Fact]
@@ -106,7 +106,7 @@ public sealed class PersistentStoreTests : IDisposable
         for (var i = 1; i <= 100; i++) Add(store, i);
         store.Flush();
         var bytes = store.Bytes;
-        Assert.Equal(100, store.ReadStudies().Count());
+        Assert.Equal(100, store.ReadStudies().Count);
         Assert.Equal(bytes, store.Bytes);
     }
 
@@ -134,7 +134,7 @@ public sealed class PersistentStoreTests : IDisposable
         for (var i = 1; i <= 3; i++) Add(store, i);
         store.Flush();
         Assert.True(store.RemoveStudy(StudyUid(1)));
-        Assert.Equal([StudyUid(2), StudyUid(3)], store.StudyInstanceUids);
+        Assert.Equal([StudyUid(2), StudyUid(3)], store.ReadUids());
         Assert.Equal(2L, Execute("SELECT count(*) FROM study") * Execute("SELECT count(*) FROM packed") / 2);
         store.Flush();
         Assert.True(store.RemoveAll());
@@ -183,7 +183,7 @@ public sealed class PersistentStoreTests : IDisposable
         Assert.Null(store.GetStudy(StudyUid(1)));
         Assert.Empty(store.GetStudy(StudyUid(2))!.Owners);
         for (var i = 0; i < 5; i++) store.Flush();
-        Assert.Equal([StudyUid(2)], store.StudyInstanceUids);
+        Assert.Equal([StudyUid(2)], store.ReadUids());
         Assert.Equal(0, _folder.Counters.StoreDamage);
     }
 
@@ -198,7 +198,7 @@ public sealed class PersistentStoreTests : IDisposable
         store = _folder.Start(maxDiskBytes: Budget);
         Assert.Null(store.GetStudy(StudyUid(1)));
         Assert.NotNull(store.GetStudy(StudyUid(400)));
-        var oldest = store.StudyInstanceUids.Min(uid => int.Parse(uid.ToString()[4..], System.Globalization.CultureInfo.InvariantCulture));
+        var oldest = store.ReadUids().Min(uid => int.Parse(uid.ToString()[4..], System.Globalization.CultureInfo.InvariantCulture));
 
         // A study used by a later process is evicted after one that was only written later.
         Assert.NotNull(store.GetStudy(StudyUid(oldest)));

@@ -79,11 +79,11 @@ public class StoreBudgetTests
         store.RemoveSeries("east", path);
         store.RemoveSeries("east", new(StudyUid(1), Uid.Parse("1.2.1")));
         store.AddStudy("east", Instance(StudyUid(2).ToString(), "1", "1"));
-        Assert.Equal(store.StudyInstanceUids.Sum(uid => store.GetStudy(uid)!.Bytes), store.Bytes);
+        Assert.Equal(store.ReadUids().Sum(uid => store.GetStudy(uid)!.Bytes), store.Bytes);
         Assert.Equal(5, store.Count);
         store.AddStudy("west", Instance(StudyUid(3).ToString(), "1", "1"));
         store.RemoveBackend("east");
-        Assert.Equal([StudyUid(3)], store.StudyInstanceUids);
+        Assert.Equal([StudyUid(3)], store.ReadUids());
         Assert.Equal(store.GetStudy(StudyUid(3))!.Bytes, store.Bytes);
     }
 
@@ -93,7 +93,7 @@ public class StoreBudgetTests
         var store = Make(10_000);
         var rows = Enumerable.Range(1, 16).Select(i => Instance(StudyUid(i).ToString(), "1.2.1", "1.2.1.1")).ToArray();
         Parallel.For(0, 30_000, i => store.AddStudy("east", rows[i % rows.Length]));
-        Assert.Equal(store.StudyInstanceUids.Sum(uid => store.GetStudy(uid)!.Bytes), store.Bytes);
+        Assert.Equal(store.ReadUids().Sum(uid => store.GetStudy(uid)!.Bytes), store.Bytes);
         Assert.InRange(store.Bytes, 1, 10_000);
         Assert.InRange(store.Count, 1, 15);
     }

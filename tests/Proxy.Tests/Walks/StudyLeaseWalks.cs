@@ -29,7 +29,7 @@ public sealed class StudyLeaseWalks : IDisposable
         await Task.WhenAll(Paths.Select(path => proxy.GetAsync(path)));
         var (store, file) = (
             proxy.Services.GetRequiredService<DicomMetadataStore>(), proxy.Services.GetRequiredService<StudyFile>());
-        Assert.True(await Task.Run(() => store.Flush()));
+        Assert.True(await store.FlushAsync());
         store.Resize(4_000);
         Assert.InRange(store.Bytes, 0, 4_000);
         Assert.Equal(Studies, file.Count);
@@ -39,9 +39,9 @@ public sealed class StudyLeaseWalks : IDisposable
         {
             var replies = await Task.WhenAll(Paths.Select(path => proxy.GetAsync(path)));
             Assert.All(replies, reply => Assert.Equal(200, (int)reply.Status));
-            await Until.TrueAsync(() =>
+            await Until.TrueAsync(async () =>
             {
-                store.Flush();
+                await store.FlushAsync();
                 store.Resize(4_000);
                 return store.Bytes <= 4_000;
             });

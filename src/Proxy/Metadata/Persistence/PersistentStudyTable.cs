@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Proxy.Dicom;
 using Proxy.Disk;
 
@@ -5,8 +6,8 @@ namespace Proxy.Metadata.Persistence;
 
 /// <summary>The studies in memory and on disk as one table: changes are written, removals apply to both.</summary>
 /// <remarks>
-/// Writes to the file and removals share one lock, so that a flush cannot write a study that was removed after it was read. Requests do
-/// not wait for it; only removals do.
+/// Writes to the engine and removals share one lock, so that a flush cannot write a study that was removed after it was read. Requests
+/// do not wait for it; only removals do.
 /// </remarks>
 internal sealed class PersistentStudyTable
 {
@@ -14,8 +15,8 @@ internal sealed class PersistentStudyTable
     private const long BatchBytes = 8 << 20;
 
     private readonly StudyTable _table;
-    private readonly StudyFile? _file;
-    private readonly Lock _writing = new();
+    private readonly IStudyPersistence? _file;
+    private readonly SemaphoreSlim _writing = new(1);
     private long _maxDiskBytes;
     private long _changesWritten = -1;
     private int _generation = -1;
@@ -27,7 +28,7 @@ internal sealed class PersistentStudyTable
     /// <param name="file">The persistent copy; null for none.</param>
     /// <param name="maxDiskBytes">The disk budget.</param>
     /// <param name="changed">Called for every change.</param>
-    public PersistentStudyTable(long maxBytes, StudyFile? file, long maxDiskBytes, Action<Study, Study> changed)
+    public PersistentStudyTable(long maxBytes, IStudyPersistence? file, long maxDiskBytes, Action<Study, Study> changed)
     {
         _file = file;
         _maxDiskBytes = maxDiskBytes;
@@ -63,16 +64,16 @@ internal sealed class PersistentStudyTable
     /// <inheritdoc cref="StudyTable.Find"/>
     public Study? Find(Uid uid) => _table.Find(uid);
 
-    /// <inheritdoc cref="StudyTable.Peek"/>
-    public Study? Peek(Uid uid) => _table.Peek(uid);
+    /// <inheritdoc cref="StudyTable.PeekAsync"/>
+    public ValueTask<Study?> PeekAsync(Uid uid, CancellationToken cancellation) => _table.PeekAsync(uid, cancellation);
 
     /// <inheritdoc cref="StudyTable.Update"/>
     public (Study Before, Study After) Update(Uid uid, Func<Study, Study> change) => _table.Update(uid, change);
 
     /// <summary>Writes the changes and evicts the excess over the budget.</summary>
-    public void Shrink()
+    public async Task ShrinkAsync()
     {
-        if (Flush(withUses: false)) _table.Shrink();
+        if (await FlushAsync(withUses: false)) _table.Shrink();
     }
 
     /// <summary>Sets new budgets, in bytes.</summary>
@@ -82,83 +83,97 @@ internal sealed class PersistentStudyTable
         _table.Resize(bytes);
     }
 
-    /// <summary>All UIDs in order; tolerates concurrent changes.</summary>
-    public IEnumerable<Uid> FindUids()
+    /// <summary>All UIDs in order; tolerates concurrent changes. Reads the engine page by page.</summary>
+    public async IAsyncEnumerable<Uid> ReadUidsAsync([EnumeratorCancellation] CancellationToken cancellation)
     {
-        var inMemory = new SortedSet<Uid>(_table.Uids);
-        if (_file is null) return inMemory;
-        return Merge(inMemory, _file);
+        const int Page = 500;
+        using var memory = new SortedSet<Uid>(_table.Uids).GetEnumerator();
+        var hasMemory = memory.MoveNext();
+        Uid last = default;
+        while (_file is not null)
+        {
+            var page = await _file.FindUidsAsync(last, Page, cancellation);
+            // A damaged file may contain invalid UIDs.
+            foreach (var uid in page.Where(uid => uid != default))
+            {
+                for (; hasMemory && memory.Current < uid; hasMemory = memory.MoveNext()) yield return memory.Current;
+                if (hasMemory && memory.Current == uid) hasMemory = memory.MoveNext();
+                yield return last = uid;
+            }
+            if (page.Count < Page || page[^1] != last) break;
+        }
+        for (; hasMemory; hasMemory = memory.MoveNext()) yield return memory.Current;
     }
 
-    /// <summary>Writes the changes; when the disk cannot be written to, they stay pending.</summary>
-    /// <param name="withUses">Write also which studies were used: the disk evicts these last.</param>
+    /// <summary>Writes the changes; when the engine cannot be written to, they stay pending.</summary>
+    /// <param name="withUses">Write also which studies were used: the engine evicts these last.</param>
     /// <returns>False when something is still pending.</returns>
-    public bool Flush(bool withUses)
+    public async Task<bool> FlushAsync(bool withUses)
     {
         if (_file is null) return true;
-        if (!_file.CanWrite || !_writing.TryEnter(CacheFolder.Timeout)) return false;
+        if (!_file.CanWrite || !await _writing.WaitAsync(CacheFolder.Timeout)) return false;
         try
         {
             var generation = _file.Generation;
             var changes = _table.Changes;
-            if (generation != _generation) _table.BeginUsesAt(_file.LastUse);
-            _file.ReadIndex();
+            _table.BeginUsesAt(await _file.OpenAsync());
             if ((generation != _generation || changes != _changesWritten || withUses || !_table.UnwrittenUses.IsEmpty)
-                && !WriteAll(_file, withUses))
+                && !await WriteAllAsync(_file, withUses))
                 return false;
             _changesWritten = changes;
             _generation = _file.Generation;
-            _file.Evict(Volatile.Read(ref _maxDiskBytes));
-            if (_cleanFrom >= 0) _cleanFrom = _file.RemoveUnconfigured(_cleanFrom) is > 0 and var next ? next : -1;
+            await _file.EvictAsync(Volatile.Read(ref _maxDiskBytes));
+            if (_cleanFrom >= 0) _cleanFrom = await _file.RemoveUnconfiguredAsync(_cleanFrom) is > 0 and var next ? next : -1;
             return true;
         }
         finally
         {
-            _writing.Exit();
+            _writing.Release();
         }
     }
 
-    /// <summary><see cref="Remove"/> on another thread; stops waiting when the disk does not answer.</summary>
-    /// <returns>False when the study is still on disk.</returns>
-    public Task<bool> RemoveAsync(Uid uid) => RunRemovalAsync(() => Remove(uid), () => _table.Drop(uid));
+    /// <summary>Removes a study from the engine and from memory; stops waiting when the engine does not answer.</summary>
+    /// <returns>False when the study is still in the engine.</returns>
+    public Task<bool> RemoveAsync(Uid uid) => RemoveBothAsync(file => file.RemoveAsync([uid]), () => _table.Drop(uid));
 
-    /// <summary><see cref="RemoveAll"/> on another thread; stops waiting when the disk does not answer.</summary>
-    /// <returns>False when something is still on disk.</returns>
-    public Task<bool> RemoveAllAsync() => RunRemovalAsync(RemoveAll, DropAll);
+    /// <summary>Removes all studies from the engine and from memory; stops waiting when the engine does not answer.</summary>
+    /// <returns>False when something is still in the engine.</returns>
+    public Task<bool> RemoveAllAsync() => RemoveBothAsync(file => file.RemoveAllAsync(), DropAll);
 
-    /// <summary>Removes a study from disk and memory.</summary>
-    /// <returns>False when it is still on disk.</returns>
-    public bool Remove(Uid uid) => RemoveBoth(file => file.Remove([uid]), () => _table.Drop(uid));
-
-    /// <summary>Removes all studies from disk and memory.</summary>
-    /// <returns>False when something is still on disk.</returns>
-    public bool RemoveAll() => RemoveBoth(file => file.RemoveAll(), DropAll);
-
-    /// <summary>Removes the answers of a backend from disk and memory.</summary>
-    public void RemoveBackend(string backend) => RemoveBoth(
-        file =>
-        {
-            _cleanFrom = 0;
-            return file.RemoveBackend(backend);
-        },
-        () =>
-        {
-            _table.InvalidateReads();
-            var removed = new List<Uid>();
-            foreach (var uid in _table.Uids)
+    /// <summary>Removes the answers of a backend from the engine and from memory; stops waiting when the engine does not answer.</summary>
+    /// <returns>False when something is still in the engine.</returns>
+    public async Task<bool> RemoveBackendAsync(string backend)
+    {
+        var emptied = new List<Uid>();
+        return await RemoveBothAsync(
+            file =>
             {
-                if (_table.Peek(uid)?.SeriesLists.ContainsKey(backend) != true) continue;
-                _table.Update(
-                    uid,
-                    study => study with
-                    {
-                        SeriesLists = study.SeriesLists.Remove(backend),
-                        Owners = study.Owners.RemoveRange(study.Owners.Where(o => o.Value == backend).Select(o => o.Key)),
-                    });
-                if (_table.DropIfEmpty(uid)) removed.Add(uid);
-            }
-            if (removed.Count > 0) _file?.Remove(removed);
-        });
+                _cleanFrom = 0;
+                return file.RemoveBackendAsync(backend);
+            },
+            () => emptied.AddRange(DropBackend(backend)),
+            file => emptied.Count == 0 ? Task.FromResult(true) : file.RemoveAsync(emptied));
+    }
+
+    /// <summary>Removes the lists of a backend from memory; returns the studies that only it had.</summary>
+    private List<Uid> DropBackend(string backend)
+    {
+        _table.InvalidateReads();
+        var emptied = new List<Uid>();
+        foreach (var uid in _table.Uids)
+        {
+            if (_table.Peek(uid)?.SeriesLists.ContainsKey(backend) != true) continue;
+            _table.Update(
+                uid,
+                study => study with
+                {
+                    SeriesLists = study.SeriesLists.Remove(backend),
+                    Owners = study.Owners.RemoveRange(study.Owners.Where(o => o.Value == backend).Select(o => o.Key)),
+                });
+            if (_table.DropIfEmpty(uid)) emptied.Add(uid);
+        }
+        return emptied;
+    }
 
     private void DropAll()
     {
@@ -166,46 +181,58 @@ internal sealed class PersistentStudyTable
         foreach (var uid in _table.Uids) _table.Drop(uid);
     }
 
-    /// <summary>Runs a removal on another thread. It waits for a running flush and then for the disk: twice the patience.</summary>
-    private async Task<bool> RunRemovalAsync(Func<bool> work, Action inMemory)
+    /// <summary>Without <see cref="Full"/>, the thread that fills the memory waits for the flush.</summary>
+    private bool RequestFlush()
     {
-        if (_file is null) return work();
+        if (Full is not { } full) return Task.Run(() => FlushAsync(withUses: false)).GetAwaiter().GetResult();
+        full();
+        return false;
+    }
+
+    /// <summary>
+    /// Removes from the engine first, then from memory: a study read from the engine in between is not admitted. Waits for a running
+    /// flush and then for the engine: twice the patience.
+    /// </summary>
+    /// <param name="inEngine">The removal in the engine.</param>
+    /// <param name="inMemory">The removal in memory; done at once when the engine does not answer, so it must bear a repetition.</param>
+    /// <param name="after">What the engine does after that; null for nothing.</param>
+    private async Task<bool> RemoveBothAsync(
+        Func<IStudyPersistence, Task<bool>> inEngine, Action inMemory, Func<IStudyPersistence, Task<bool>>? after = null)
+    {
+        if (_file is null)
+        {
+            inMemory();
+            UnpackedBlocks.Clear();
+            return true;
+        }
         try
         {
-            return await Task.Run(work).WaitAsync(2 * CacheFolder.Timeout);
+            return await RemoveAsync(_file).WaitAsync(2 * CacheFolder.Timeout);
         }
         catch (TimeoutException)
         {
             inMemory();
             return false;
         }
-    }
 
-    private bool RequestFlush()
-    {
-        if (Full is not { } full) return Flush(withUses: false);
-        full();
-        return false;
-    }
-
-    /// <summary>Removes from disk first, then from memory: a study read from the disk in between is not admitted.</summary>
-    private bool RemoveBoth(Func<StudyFile, bool> onDisk, Action inMemory)
-    {
-        var hasLock = _file is not null && _writing.TryEnter(CacheFolder.Timeout);
-        try
+        async Task<bool> RemoveAsync(IStudyPersistence file)
         {
-            var isRemoved = _file is null || (hasLock && onDisk(_file));
-            inMemory();
-            UnpackedBlocks.Clear();
-            return isRemoved;
-        }
-        finally
-        {
-            if (hasLock) _writing.Exit();
+            var hasLock = await _writing.WaitAsync(CacheFolder.Timeout);
+            try
+            {
+                var isRemoved = hasLock && await inEngine(file);
+                inMemory();
+                UnpackedBlocks.Clear();
+                return after is null ? isRemoved : await after(file) && isRemoved;
+            }
+            finally
+            {
+                if (hasLock) _writing.Release();
+            }
         }
     }
 
-    private bool WriteAll(StudyFile file, bool withUses)
+    private async Task<bool> WriteAllAsync(IStudyPersistence file, bool withUses)
     {
         var uses = new List<(Uid, long)>();
         foreach (var (uid, _) in _table.UnwrittenUses)
@@ -230,43 +257,22 @@ internal sealed class PersistentStudyTable
             bytes += study.Bytes;
             if (bytes > BatchBytes)
             {
-                if (!Write(file, batch, [])) return false;
+                if (!await WriteAsync(file, batch, [])) return false;
                 batch.Clear();
                 bytes = 0;
             }
         }
-        return (batch.Count == 0 && uses.Count == 0) || Write(file, batch, uses);
+        return (batch.Count == 0 && uses.Count == 0) || await WriteAsync(file, batch, uses);
     }
 
-    private static bool Write(StudyFile file, List<(StudyTable.Entry Entry, Study Study, long Used)> batch, List<(Uid, long)> uses)
+    private static async Task<bool> WriteAsync(
+        IStudyPersistence file, List<(StudyTable.Entry Entry, Study Study, long Used)> batch, List<(Uid, long)> uses)
     {
-        if (!file.Write([.. batch.Select(b => (b.Study, b.Used))], uses, out var generation)) return false;
+        if (await file.WriteAsync([.. batch.Select(b => (b.Study, b.Used))], uses) is not { } generation) return false;
         foreach (var (entry, study, used) in batch)
         {
             lock (entry) (entry.Written, entry.WrittenTo, entry.WrittenUse) = (study, generation, used);
         }
         return true;
-    }
-
-    /// <summary>Merges both orders; reads the file page by page.</summary>
-    private static IEnumerable<Uid> Merge(SortedSet<Uid> inMemory, StudyFile file)
-    {
-        const int Page = 500;
-        using var memory = inMemory.GetEnumerator();
-        var hasMemory = memory.MoveNext();
-        Uid last = default;
-        while (true)
-        {
-            var page = file.FindUids(last, Page);
-            // A damaged file may contain invalid UIDs.
-            foreach (var uid in page.Where(uid => uid != default))
-            {
-                for (; hasMemory && memory.Current < uid; hasMemory = memory.MoveNext()) yield return memory.Current;
-                if (hasMemory && memory.Current == uid) hasMemory = memory.MoveNext();
-                yield return last = uid;
-            }
-            if (page.Count < Page || page[^1] != last) break;
-        }
-        for (; hasMemory; hasMemory = memory.MoveNext()) yield return memory.Current;
     }
 }

@@ -20,9 +20,7 @@ public sealed class StoreWriter(DicomMetadataStore store, TimeProvider time) : B
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         store.Full = () => _full.Writer.TryWrite(true);
-        await Task.WhenAny(
-            Task.Run(() => store.Flush(), CancellationToken.None),
-            Task.Delay(CacheFolder.Timeout, TimeProvider.System, cancellationToken));
+        await Task.WhenAny(store.FlushAsync(), Task.Delay(CacheFolder.Timeout, TimeProvider.System, cancellationToken));
         await base.StartAsync(cancellationToken);
     }
 
@@ -31,7 +29,7 @@ public sealed class StoreWriter(DicomMetadataStore store, TimeProvider time) : B
     {
         await base.StopAsync(cancellationToken);
         // The host's token ends the wait when the disk does not answer.
-        await Task.Run(() => store.Flush(withUses: true), CancellationToken.None).WaitAsync(cancellationToken);
+        await store.FlushAsync(withUses: true).WaitAsync(cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -42,7 +40,7 @@ public sealed class StoreWriter(DicomMetadataStore store, TimeProvider time) : B
     {
         try
         {
-            await foreach (var _ in _full.Reader.ReadAllAsync(stopping)) store.Shrink();
+            await foreach (var _ in _full.Reader.ReadAllAsync(stopping)) await store.ShrinkAsync();
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
@@ -55,7 +53,8 @@ public sealed class StoreWriter(DicomMetadataStore store, TimeProvider time) : B
         using var timer = new PeriodicTimer(Interval, time);
         try
         {
-            for (var round = 1; await timer.WaitForNextTickAsync(stoppingToken); round++) store.Flush(withUses: round % RoundsPerUses == 0);
+            for (var round = 1; await timer.WaitForNextTickAsync(stoppingToken); round++)
+                await store.FlushAsync(withUses: round % RoundsPerUses == 0);
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {

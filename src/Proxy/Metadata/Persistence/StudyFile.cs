@@ -22,7 +22,7 @@ namespace Proxy.Metadata.Persistence;
 /// <param name="log">Logs the replacement of the file.</param>
 public sealed partial class StudyFile(
     CacheFolder folder, Func<string, string?> identityOf, Func<string, string?> nameOf, Counters counters,
-    ILogger<StudyFile> log) : IDisposable
+    ILogger<StudyFile> log) : IStudyPersistence, IDisposable
 {
     private const string Schema = """
         CREATE TABLE backend (id INTEGER PRIMARY KEY AUTOINCREMENT, identity TEXT UNIQUE COLLATE NOCASE);
@@ -44,7 +44,7 @@ public sealed partial class StudyFile(
     /// <summary>True when a cache folder is configured.</summary>
     public bool IsConfigured => folder.IsConfigured;
 
-    /// <summary>True when the folder can be written to.</summary>
+    /// <inheritdoc/>
     public bool CanWrite => folder.State.CanWrite;
 
     /// <summary>Grows when the file is recreated or another folder is acquired: earlier writes are lost.</summary>
@@ -53,17 +53,22 @@ public sealed partial class StudyFile(
     /// <summary>The bytes in use in the file.</summary>
     public long UsedBytes => _file.UsedBytes;
 
-    /// <summary>The number of studies that can be read.</summary>
+    /// <inheritdoc/>
     public int Count => folder.State.CanRead ? _index.Count : 0;
 
-    /// <summary>True when the file may have the study. False is certain while the file can be read.</summary>
+    /// <inheritdoc/>
     public bool MayHave(Uid uid) => folder.State.CanRead && (_index.Generation != Generation || _index.Has(uid));
 
-    /// <summary>Reads the UIDs of all studies after the file was opened or replaced.</summary>
-    public void ReadIndex()
+    /// <inheritdoc/>
+    public Task<long> OpenAsync() => _index.Generation == Generation ? Task.FromResult(0L) : Task.Run(() =>
+    {
+        ReadIndex();
+        return _file.Read(static s => s.Number("SELECT max(used) FROM study"), 0L);
+    });
+
+    private void ReadIndex()
     {
         var generation = Generation;
-        if (_index.Generation == generation) return;
         var uids = _file.Read<List<Uid>?>(
             static s =>
             {
@@ -76,15 +81,13 @@ public sealed partial class StudyFile(
         if (uids is not null && generation == Generation) _index.Set(uids, generation);
     }
 
-    /// <summary>Reads a study on another thread.</summary>
-    /// <returns>Nothing when the disk is unusable, or does not answer within <see cref="CacheFolder.Timeout"/>.</returns>
-    internal async Task<FoundStudy> FindAsync(Uid uid, CancellationToken cancellation)
+    /// <inheritdoc/>
+    public async Task<FoundStudy> FindAsync(Uid uid, CancellationToken cancellation)
     {
         if (!await _reading.WaitAsync(CacheFolder.Timeout, cancellation)) return FoundStudy.Nothing;
         try
         {
-            var found = await folder.RunAsync(() => new FoundStudy(Find(uid, out var isWhole), isWhole), cancellation);
-            return found ?? FoundStudy.Nothing;
+            return await folder.RunAsync(() => Find(uid), cancellation) ?? FoundStudy.Nothing;
         }
         finally
         {
@@ -97,40 +100,60 @@ public sealed partial class StudyFile(
     /// </summary>
     public long BlockingReads => Interlocked.Read(ref _blockingReads);
 
-    /// <summary><see cref="Find"/> for a caller without a lease, counted in <see cref="BlockingReads"/>.</summary>
-    internal Study? FindBlocking(Uid uid, out bool isWhole)
+    /// <inheritdoc/>
+    public FoundStudy FindBlocking(Uid uid)
     {
         Interlocked.Increment(ref _blockingReads);
-        return Find(uid, out isWhole);
+        return Find(uid);
     }
 
-    /// <summary>The highest sequence number of a use in the file.</summary>
-    public long LastUse => _file.Read(static s => s.Number("SELECT max(used) FROM study"), 0L);
-
-    /// <summary>Reads a study; null when the file has none.</summary>
-    /// <param name="uid">The study.</param>
-    /// <param name="isWhole">False when a part is damaged: it is left out, and the study is counted and removed from the file.</param>
-    public Study? Find(Uid uid, out bool isWhole)
+    /// <summary>Reads a study. If a part is damaged, it is left out, and the study is counted and removed from the file.</summary>
+    private FoundStudy Find(Uid uid)
     {
-        isWhole = true;
-        if (_file.Read(s => FindRaw(s, uid), null) is not { } raw) return null;
-        var study = Decode(uid, raw, out isWhole);
+        if (_file.Read(s => FindRaw(s, uid), null) is not { } raw) return FoundStudy.Nothing;
+        var study = Decode(uid, raw, out var isWhole);
         foreach (var (rented, _) in raw.Packed.Values) ArrayPool<byte>.Shared.Return(rented);
         if (!isWhole)
         {
             counters.StoreDamaged();
             Remove([uid]);
         }
-        return study is null || study.SeriesLists.IsEmpty ? null : study;
+        return new(study is null || study.SeriesLists.IsEmpty ? null : study, isWhole);
     }
 
+    /// <inheritdoc/>
+    public Task<int?> WriteAsync(
+        IReadOnlyCollection<(Study Study, long Used)> studies, IReadOnlyCollection<(Uid Uid, long Used)> uses) =>
+        Task.Run(() => Write(studies, uses));
+
+    /// <inheritdoc/>
+    public Task<bool> RemoveAsync(IReadOnlyCollection<Uid> studies) => Task.Run(() => Remove(studies));
+
+    /// <inheritdoc/>
+    public Task<bool> RemoveAllAsync() => Task.Run(() => _file.Write(
+        static s =>
+        {
+            s.Run("DELETE FROM packed");
+            s.Run("DELETE FROM study");
+        },
+        _index.Clear));
+
+    /// <inheritdoc/>
+    public Task<bool> RemoveBackendAsync(string name) => Task.Run(() => _file.Write(
+        s => s.Run("UPDATE backend SET identity = NULL WHERE substr(identity, 1, length($1)) = $1 COLLATE NOCASE", name + "@")));
+
+    /// <inheritdoc/>
+    public Task EvictAsync(long maxBytes) => UsedBytes <= maxBytes ? Task.CompletedTask : Task.Run(() => Evict(maxBytes));
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<Uid>> FindUidsAsync(Uid after, int max, CancellationToken cancellation) =>
+        await folder.RunAsync(() => FindUids(after, max), cancellation) ?? [];
+
+    /// <inheritdoc/>
+    public Task<long> RemoveUnconfiguredAsync(long from) => Task.Run(() => RemoveUnconfigured(from));
+
     /// <summary>Writes studies in one transaction.</summary>
-    /// <param name="studies">Each with the sequence number of its last use.</param>
-    /// <param name="uses">Further studies with only a new last use.</param>
-    /// <param name="generation">The generation of the file written to.</param>
-    /// <returns>False when the transaction failed.</returns>
-    public bool Write(
-        IReadOnlyCollection<(Study Study, long Used)> studies, IReadOnlyCollection<(Uid Uid, long Used)> uses, out int generation)
+    private int? Write(IReadOnlyCollection<(Study Study, long Used)> studies, IReadOnlyCollection<(Uid Uid, long Used)> uses)
     {
         var epoch = folder.OwnershipEpoch;
         var isWritten = _file.Write(
@@ -146,37 +169,19 @@ public sealed partial class StudyFile(
                 foreach (var (study, _) in studies) _index.Set(study.Uid, HasConfiguredBackend(study));
             });
         // Writing may have created the file. If the folder was acquired again meanwhile, this number is too low, and all is written again.
-        generation = epoch + _file.Generation;
-        return isWritten;
+        return isWritten ? epoch + _file.Generation : null;
     }
 
-    /// <summary>Removes studies.</summary>
-    /// <returns>False when the file cannot be changed.</returns>
-    public bool Remove(IReadOnlyCollection<Uid> studies) => _file.Write(
+    private bool Remove(IReadOnlyCollection<Uid> studies) => _file.Write(
         s =>
         {
             foreach (var uid in studies) Remove(s, uid.ToString());
         },
         () => _index.Remove(studies));
 
-    /// <summary>Removes all studies.</summary>
-    /// <returns>False when the file cannot be changed.</returns>
-    public bool RemoveAll() => _file.Write(
-        static s =>
-        {
-            s.Run("DELETE FROM packed");
-            s.Run("DELETE FROM study");
-        },
-        _index.Clear);
-
-    /// <summary>Invalidates the data of a backend by its name; <see cref="RemoveUnconfigured"/> deletes it.</summary>
-    public bool RemoveBackend(string name) =>
-        _file.Write(s => s.Run("UPDATE backend SET identity = NULL WHERE substr(identity, 1, length($1)) = $1 COLLATE NOCASE", name + "@"));
-
     /// <summary>Removes the least recently used studies in batches, down to nine tenths of the budget.</summary>
-    public void Evict(long maxBytes)
+    private void Evict(long maxBytes)
     {
-        if (UsedBytes <= maxBytes) return;
         var isOver = true;
         while (isOver)
         {
@@ -197,8 +202,7 @@ public sealed partial class StudyFile(
         }
     }
 
-    /// <summary>UIDs in order, starting after <paramref name="after"/>.</summary>
-    public IReadOnlyList<Uid> FindUids(Uid after, int max) => _file.Read<IReadOnlyList<Uid>>(
+    private IReadOnlyList<Uid> FindUids(Uid after, int max) => _file.Read<IReadOnlyList<Uid>>(
         s =>
         {
             var uids = new List<Uid>();
@@ -215,10 +219,7 @@ public sealed partial class StudyFile(
         _reading.Dispose();
     }
 
-    /// <summary>Deletes the data of removed backends, a few studies per call, and the studies that only they had.</summary>
-    /// <param name="from">The position to continue from; 0 at first.</param>
-    /// <returns>The position to continue from; 0 when nothing is left.</returns>
-    public long RemoveUnconfigured(long from)
+    private long RemoveUnconfigured(long from)
     {
         var next = 0L;
         var removed = new List<Uid>();
