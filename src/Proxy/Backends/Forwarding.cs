@@ -5,6 +5,7 @@ using Proxy.Backends.Transport;
 using Proxy.Operations;
 using Yarp.ReverseProxy.Forwarder;
 using Yarp.ReverseProxy.Transforms;
+using Yarp.ReverseProxy.Transforms.Builder;
 
 namespace Proxy.Backends;
 
@@ -14,7 +15,13 @@ internal static class Forwarding
     /// <summary>From this size in bytes, a body waits for 100 Continue: a body that the backend refuses is not sent.</summary>
     private const long ExpectContinueBytes = 1 << 20;
 
-    public static void AddForwarding(this IReverseProxyBuilder yarp) => yarp.AddTransforms(transforms =>
+    public static void AddForwarding(this IReverseProxyBuilder yarp)
+    {
+        yarp.Services.AddSingleton<EventChannels>();
+        yarp.AddTransforms(AddTransforms);
+    }
+
+    private static void AddTransforms(TransformBuilderContext transforms)
     {
         ForwardedAnswers.Add(transforms);
         // RFC 9110 §10.1.1: a backend that refuses a body by its head (413, 415, 501) can answer before it closes the connection.
@@ -25,12 +32,13 @@ internal static class Forwarding
             if (isLarge) context.ProxyRequest.Headers.ExpectContinue = true;
             return ValueTask.CompletedTask;
         });
-    });
+    }
 
     public static void MapForwarding(this WebApplication app)
     {
         var states = app.Services.GetRequiredService<BackendStates>();
         var scheduler = app.Services.GetRequiredService<BackendScheduler>();
+        var channels = app.Services.GetRequiredService<EventChannels>();
         app.MapReverseProxy(pipeline =>
         {
             pipeline.Use(RefuseLargeAsync);
@@ -39,6 +47,13 @@ internal static class Forwarding
             pipeline.UsePassiveHealthChecks();
             pipeline.Use(async (context, next) =>
             {
+                if (EventChannels.IsChannel(context))
+                {
+                    if (await channels.RunAsync(context, next)) Record(states, context);
+                    return;
+                }
+                // No other resource changes the protocol of its connection.
+                context.Request.Headers.Remove("Upgrade");
                 using var waiting = scheduler.BeginForeground(context.GetReverseProxyFeature().Cluster.Config.ClusterId, null);
                 await next();
                 Record(states, context);

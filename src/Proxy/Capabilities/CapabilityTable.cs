@@ -94,6 +94,7 @@ public static class CapabilityTable
         Forwarded("POST", Subscriber, "Subscribe", "11.10"),
         Forwarded("DELETE", Subscriber, "Unsubscribe", "11.11"),
         Forwarded("POST", Subscriber + "/suspend", "SuspendGlobalSubscription", "11.12"),
+        Forwarded("GET", "ws/subscribers/{aet}", "OpenNotificationConnection", "8.10.4"),
 
         Forwarded("GET", "{resource}", "SearchForNonPatientInstances", "12.6"),
         Forwarded("POST", "{resource}", "StoreNonPatientInstances", "12.5"),

@@ -66,6 +66,9 @@ public static class Problems
     /// <summary>429: one client exceeds its limit.</summary>
     public static IResult TooMany(string detail) => Make(429, "Too many requests", detail);
 
+    /// <summary>426: the resource is a WebSocket (RFC 9110 §15.5.22). The caller sets <c>Upgrade</c>.</summary>
+    public static IResult UpgradeRequired() => Make(426, "Upgrade required", "Upgrade: websocket, this resource is an event channel");
+
     /// <summary>431: the request headers are too large.</summary>
     public static IResult HeadersTooLarge(int max) =>
         Make(431, "Request header fields too large", $"headers: at most {max} bytes in total", ("parameter", "headers"));

@@ -2,7 +2,10 @@ using Proxy.Operations;
 
 namespace Proxy.Security;
 
-/// <summary>Refuses requests that another site sends through a user's browser: with an unknown host, or to change state.</summary>
+/// <summary>
+/// Refuses requests that another site sends through a user's browser: with an unknown host, to change state, or to open a WebSocket,
+/// whose messages every page can read that opens it.
+/// </summary>
 /// <remarks>
 /// It runs after the forwarded headers and sees the address that the client used. Browsers send the page's origin with
 /// every request that may change state; recent browsers also send its relation to the proxy's origin
@@ -16,11 +19,14 @@ internal sealed class SiteGuard(RequestDelegate next, KnownHosts hosts, Reloadab
     private IResult? Refuse(HttpRequest request)
     {
         if (!hosts.Knows(request.Host)) return Problems.Misdirected(request.Host.Host);
-        if (HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method) || HttpMethods.IsOptions(request.Method)) return null;
+        var isRead = HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method) || HttpMethods.IsOptions(request.Method);
+        if (isRead && request.Headers.Upgrade.Count == 0) return null;
+        // A WebSocket over HTTP/2 begins with CONNECT (RFC 8441 §4); routes know it as the GET that it replaces.
+        if (!isRead && request.IsWebSocket()) request.Method = HttpMethods.Get;
         return MayChange(request)
             ? null
             : Problems.ForeignOrigin(
-                "Origin: pages of this origin may not change state here. An operator can add it to Security:AllowedOrigins.");
+                "Origin: pages of this origin may not change state or open a WebSocket here. An operator can add it to Security:AllowedOrigins.");
     }
 
     private bool MayChange(HttpRequest request)

@@ -18,6 +18,9 @@ internal sealed class YarpConfiguration(IConfiguration settings) : Configuration
     private const string ForwardedHeaders =
         "Accept;Accept-Charset;Content-Type;Content-Length;Content-Encoding;If-Match;If-None-Match;If-Modified-Since;Range";
 
+    /// <summary>The headers of a WebSocket handshake (RFC 6455 §4.1), except the page's origin, which the proxy has checked.</summary>
+    private const string ChannelHeaders = ";Sec-WebSocket-Key;Sec-WebSocket-Version;Sec-WebSocket-Protocol;Sec-WebSocket-Extensions";
+
     public IConfigurationProvider Build(IConfigurationBuilder builder) => this;
 
     /// <summary>Presents the settings as they are now; called for valid settings only.</summary>
@@ -59,11 +62,16 @@ internal sealed class YarpConfiguration(IConfiguration settings) : Configuration
         data[$"{route}:Order"] = 1000.ToString(CultureInfo.InvariantCulture);
         data[$"{route}:Match:Path"] = $"{prefix}/{request.Template}";
         for (var i = 0; i < request.Methods.Length; i++) data[$"{route}:Match:Methods:{i}"] = request.Methods[i];
+        if (request.IsChannel) data[$"{route}:Metadata:{EventChannels.Marker}"] = "true";
         data[$"{route}:MaxRequestBodySize"] =
             backend[nameof(BackendOptions.MaxForwardedBytes)]
                 ?? BackendOptions.DefaultMaxForwardedBytes.ToString(CultureInfo.InvariantCulture);
         (string Key, string Value)[] transforms =
-            [("PathRemovePrefix", prefix), ("RequestHeadersAllowed", ForwardedHeaders), ("X-Forwarded", "Off")];
+            [
+                ("PathRemovePrefix", prefix),
+                ("RequestHeadersAllowed", request.IsChannel ? ForwardedHeaders + ChannelHeaders : ForwardedHeaders),
+                ("X-Forwarded", "Off"),
+            ];
         for (var i = 0; i < transforms.Length; i++) data[$"{route}:Transforms:{i}:{transforms[i].Key}"] = transforms[i].Value;
     }
 }

@@ -5,7 +5,7 @@ namespace Proxy.Backends.PassThrough;
 /// <summary>Replaces a backend's addresses in its text with the proxy's.</summary>
 /// <remarks>
 /// <code>
-/// 1 http://any-host/dicom-web/workitems/1   a URL below the path of its DICOMweb root, on any host
+/// 1 http://any-host/dicom-web/workitems/1   a URL below the path of its DICOMweb root, on any host; also https, ws and wss
 /// 2 http://pacs:8042/instances/1            another URL of its host
 /// 3 pacs:8042, pacs.example, 10.0.0.11      its host without a scheme; a host name without a dot only with its port
 /// </code>
@@ -33,6 +33,8 @@ internal sealed class BackendAddresses(IEnumerable<Uri> destinations, string roo
     {
         var isEscaped = match.Value.Contains("\\/", StringComparison.Ordinal);
         var address = match.Groups["root"].Success ? root : match.Groups["origin"].Success ? GetOrigin() : GetHost(match);
+        // An event channel has the scheme of a WebSocket: ws for http, wss for https.
+        if (match.Groups["socket"].Success && address.StartsWith("http", StringComparison.Ordinal)) address = "ws" + address[4..];
         return isEscaped ? address.Replace("/", "\\/", StringComparison.Ordinal) : address;
     }
 
@@ -43,7 +45,7 @@ internal sealed class BackendAddresses(IEnumerable<Uri> destinations, string roo
 
     private static IEnumerable<string> GetPatterns(Uri destination)
     {
-        var scheme = $"https?:{Slash}{Slash}";
+        var scheme = $"(?:https?|(?<socket>wss?)):{Slash}{Slash}";
         var path = destination.AbsolutePath.TrimEnd('/');
         var anyCasePath = Regex.Escape(path).Replace("/", Slash, StringComparison.Ordinal);
         if (path.Length > 0) yield return $@"(?<root>{scheme}[^/\\\s""'<>]{{1,255}}{anyCasePath}){End}";

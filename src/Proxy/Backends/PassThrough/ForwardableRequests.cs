@@ -20,7 +20,11 @@ internal static class ForwardableRequests
     /// <summary>A kind of request that may be forwarded.</summary>
     /// <param name="Template">Relative to the DICOMweb root, as an ASP.NET Core route template.</param>
     /// <param name="Methods">The forwarded methods.</param>
-    public sealed record Request(string Template, params string[] Methods);
+    public sealed record Request(string Template, params string[] Methods)
+    {
+        /// <summary>True for a WebSocket (<see cref="EventChannels"/>).</summary>
+        public bool IsChannel { get; init; }
+    }
 
     public static IReadOnlyList<Request> All { get; } =
     [
@@ -48,6 +52,7 @@ internal static class ForwardableRequests
         new(Workitem + "/cancelrequest", "POST"),
         new(Subscriber, "POST", "DELETE"),
         new(Subscriber + "/suspend", "POST"),
+        new("ws/subscribers/{aet:regex(^[A-Za-z0-9 ._-]+$)}", "GET") { IsChannel = true },
 
         // Non-patient instances (PS3.18 §12).
         new(NonPatient, "GET", "HEAD", "POST"),

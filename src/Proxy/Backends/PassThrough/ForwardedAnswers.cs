@@ -47,6 +47,11 @@ internal static class ForwardedAnswers
         var (request, response) = (context.HttpContext.Request, context.HttpContext.Response);
         var addresses = GetAddresses(context.HttpContext);
         ChangeHeaders(response, addresses);
+        if (EventChannels.IsOpening(answer))
+        {
+            context.HttpContext.RequestServices.GetRequiredService<EventChannels>().RecordOpening(context.HttpContext);
+            return;
+        }
 
         // An answer without a type may be text.
         var headers = answer.Content.Headers.NonValidated;

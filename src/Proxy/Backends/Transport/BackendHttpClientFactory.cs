@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
+using Proxy.Backends.PassThrough;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Proxy.Backends.Transport;
@@ -9,7 +10,8 @@ namespace Proxy.Backends.Transport;
 /// Creates the one HTTP client of a backend, for the proxy's own requests and for those that YARP forwards: they share the
 /// credential, the connections and the limit.
 /// </summary>
-internal sealed class BackendHttpClientFactory(BackendSet backends, BackendPermits permits) : ForwarderHttpClientFactory
+internal sealed class BackendHttpClientFactory(BackendSet backends, BackendPermits permits, TimeProvider time)
+    : ForwarderHttpClientFactory
 {
     /// <summary>The connect timeout, unless <see cref="BackendOptions.Timeout"/> is shorter.</summary>
     private static readonly TimeSpan MaxConnectTime = TimeSpan.FromSeconds(5);
@@ -32,20 +34,24 @@ internal sealed class BackendHttpClientFactory(BackendSet backends, BackendPermi
     }
 
     protected override HttpMessageHandler WrapHandler(ForwarderHttpClientContext context, HttpMessageHandler handler) =>
-        new BackendHandler(context.ClusterId, backends, permits, base.WrapHandler(context, handler));
+        new BackendHandler(context.ClusterId, backends, permits, time, base.WrapHandler(context, handler));
 
     private static TimeSpan? ReadTimeout(ForwarderHttpClientContext context) =>
         TimeSpan.TryParse(
             context.NewMetadata?.GetValueOrDefault(nameof(BackendOptions.Timeout)), CultureInfo.InvariantCulture,
             out var timeout) ? timeout : null;
 
-    /// <summary>Adds the credential. A forwarded request also takes a permit until the end of the answer's body.</summary>
+    /// <summary>
+    /// Adds the credential. A forwarded request also takes a permit until the end of the answer's body. An event channel returns it when
+    /// it opens, and must open within <see cref="BackendOptions.Timeout"/>: YARP's timeout for it is that of an idle channel.
+    /// </summary>
     private sealed class BackendHandler(
-        string backend, BackendSet backends, BackendPermits permits, HttpMessageHandler inner) : DelegatingHandler(inner)
+        string backend, BackendSet backends, BackendPermits permits, TimeProvider time, HttpMessageHandler inner) : DelegatingHandler(inner)
     {
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
-            if (backends.Find(backend)?.Credential is { } credential)
+            var options = backends.Find(backend);
+            if (options?.Credential is { } credential)
             {
                 request.Headers.Remove(credential.Header);
                 request.Headers.TryAddWithoutValidation(credential.Header, credential.Value);
@@ -53,9 +59,17 @@ internal sealed class BackendHttpClientFactory(BackendSet backends, BackendPermi
             if (request.Options.TryGetValue(BackendPermits.PermitHeldKey, out var isHeld) && isHeld)
                 return await base.SendAsync(request, cancellationToken);
             var permit = await permits.AcquireAsync(backend, cancellationToken);
+            var opens = options is not null && (request.Headers.Contains("Upgrade") || request.Method == HttpMethod.Connect);
+            using var timer = opens ? new CancellationTokenSource(options!.Timeout, time) : null;
+            using var either = opens ? CancellationTokenSource.CreateLinkedTokenSource(timer!.Token, cancellationToken) : null;
             try
             {
-                var response = await base.SendAsync(request, cancellationToken);
+                var response = await base.SendAsync(request, either?.Token ?? cancellationToken);
+                if (EventChannels.IsOpening(response))
+                {
+                    permit.Dispose();
+                    return response;
+                }
                 response.Content = new PermittedContent(response.Content, permit);
                 return response;
             }
