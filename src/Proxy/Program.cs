@@ -1,5 +1,6 @@
 using Proxy;
 using Proxy.Admin;
+using Proxy.Admin.OpenApi;
 using Proxy.Backends;
 using Proxy.Backends.PassThrough;
 using Proxy.Cache;
@@ -55,6 +56,7 @@ routes.MapEvents();
 routes.MapCache();
 routes.MapOhif();
 routes.MapHealth();
+routes.MapOpenApiDocument();
 routes.MapPage();
 app.MapMetrics();
 app.MapForwarding();

@@ -1,4 +1,5 @@
 using OpenTelemetry.Metrics;
+using Proxy.Admin.OpenApi;
 using Proxy.Admin.Reports;
 using Proxy.Operations;
 
@@ -10,6 +11,7 @@ internal static class AdminServices
     public static void AddAdmin(this IServiceCollection services)
     {
         services.AddOpenTelemetry().WithMetrics(metrics => metrics.AddMeter(Counters.Meter, "System.Runtime").AddPrometheusExporter());
+        ApiDescription.Add(services);
         services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, ReportJson.Default));
     }
 }

@@ -18,9 +18,11 @@ internal static class CacheEndpoints
             "/cache",
             (HttpContext context, DicomMetadataStore store, MemoryParts memory, EntryCache entries, DiskTier disk,
             Reloadable<CacheOptions> options) =>
-            TypedResults.Json(Show(context.GetAccess(), store, memory, entries, disk, options.Value)));
-        app.MapDelete("/cache", PurgeAllAsync);
-        app.MapDelete("/cache/studies/{study}", PurgeStudyAsync);
+            TypedResults.Json(Show(context.GetAccess(), store, memory, entries, disk, options.Value)))
+            .WithSummary("What is cached, by tier and backend").Produces<CacheReport>();
+        app.MapDelete("/cache", PurgeAllAsync).WithSummary("Purges the cache").Produces(204).ProducesProblem(503);
+        app.MapDelete("/cache/studies/{study}", PurgeStudyAsync).WithSummary("Purges one study")
+            .Produces(204).ProducesProblem(400).ProducesProblem(503);
     }
 
     private static CacheReport Show(

@@ -1,3 +1,4 @@
+using Microsoft.OpenApi;
 using Proxy.Backends;
 using Proxy.Events;
 using Proxy.Operations;
@@ -8,7 +9,25 @@ namespace Proxy.Admin;
 internal static class EventEndpoints
 {
     /// <summary>Maps <c>/events</c>.</summary>
-    public static void MapEvents(this IEndpointRouteBuilder app) => app.MapGet("/events", ListenAsync);
+    public static void MapEvents(this IEndpointRouteBuilder app) => app.MapGet("/events", ListenAsync)
+        .WithSummary("Live events as server-sent events").ProducesProblem(400).ProducesProblem(429).ProducesProblem(503)
+        .Describe(operation =>
+        {
+            operation.Parameters ??= [];
+            operation.Parameters.Add(OpenApiParts.Query("event", "Names of events, separated by commas", OpenApiParts.Text()));
+            operation.Parameters.Add(OpenApiParts.Query("study", "Only events of this study", OpenApiParts.Uid()));
+            operation.Parameters.Add(OpenApiParts.Query("backend", "Only events of this backend", OpenApiParts.Text()));
+            operation.Parameters.Add(new OpenApiParameter
+            {
+                Name = "Last-Event-ID",
+                In = ParameterLocation.Header,
+                Description = "The last event that the client has: the stream continues after it",
+                Schema = OpenApiParts.Text(),
+            });
+            operation.Responses ??= [];
+            operation.Responses["200"] = OpenApiParts.Text(
+                "text/event-stream", $"A stream of events; data is JSON. Names: {string.Join(", ", ProxyEvent.Names)}, {ProxyEvent.Gap}");
+        });
 
     private static async Task ListenAsync(HttpContext context, EventStreams streams)
     {

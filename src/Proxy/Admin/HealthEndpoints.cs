@@ -16,8 +16,9 @@ internal static class HealthEndpoints
     /// <summary>Maps <c>/health/live</c> and <c>/health/ready</c>.</summary>
     public static void MapHealth(this IEndpointRouteBuilder app)
     {
-        app.MapGet("/health/live", () => TypedResults.Json(new LivenessReport("live")));
-        app.MapGet("/health/ready", Ready);
+        app.MapGet("/health/live", () => TypedResults.Json(new LivenessReport("live")))
+            .WithSummary("Whether the process runs").Produces<LivenessReport>();
+        app.MapGet("/health/ready", Ready).WithSummary("The state of backends, disk and memory").Produces<HealthReport>();
     }
 
     /// <summary>

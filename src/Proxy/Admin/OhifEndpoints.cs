@@ -17,11 +17,13 @@ internal static class OhifEndpoints
             NoStore(
                 context,
                 $"window.config = {AppConfig(context.Request.GetAddress(), context.GetAccess().Backends).ToJsonString(Indented)};\n",
-                "text/javascript; charset=utf-8"));
+                "text/javascript; charset=utf-8"))
+            .WithSummary("OHIF's app-config.js for this address").Produces<string>(contentType: "text/javascript");
         app.MapGet("/ohif/dicomweb.json", (HttpContext context) =>
             NoStore(
                 context, Servers(context.Request.GetAddress() + "/dicomweb", context.GetAccess().Backends).ToJsonString(Indented),
-                "application/json"));
+                "application/json"))
+            .WithSummary("The servers of OHIF's dicomwebjson launch").Produces<JsonObject>();
     }
 
     /// <summary>The format that OHIF's <c>dicomwebjson</c> launch and older versions of OHIF read.</summary>

@@ -4,8 +4,9 @@ namespace Proxy.Admin;
 internal static class PageEndpoints
 {
     /// <summary>Maps the page, its script and its icons.</summary>
-    public static void MapPage(this IEndpointRouteBuilder app)
+    public static void MapPage(this IEndpointRouteBuilder routes)
     {
+        var app = routes.MapGroup("").ExcludeFromDescription();
         app.MapGet("/", (HttpContext context) => Answer(context, "page.html", "text/html; charset=utf-8"));
         app.MapGet("/page.js", (HttpContext context) => Answer(context, "page.js", "text/javascript; charset=utf-8"));
         app.MapGet("/favicon.svg", (HttpContext context) => AnswerIcon(context, "favicon.svg", "image/svg+xml"));

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text.Json.Nodes;
 using Proxy.Admin.Reports;
 using Proxy.Backends;
 using Proxy.Dicom;
@@ -19,24 +20,28 @@ internal static class StoreEndpoints
         var app = routes.MapGroup("").AddEndpointFilter(StudyLoading.FilterAsync);
         app.MapGet("/store/studies", (HttpContext context, DicomMetadataStore store, BackendSet backends) => TypedResults.Json(
             View(context, store, backends).ReadStudiesAsync(context.RequestAborted).Take(MaxStudies)
-                .Select(s => StudyReport.Create(s, withInstances: false))));
+                .Select(s => StudyReport.Create(s, withInstances: false))))
+            .WithSummary("The studies in the metadata store, at most 1000").Produces<StudyReport[]>();
         app.MapGet("/store/studies/{study}", (HttpContext context, DicomMetadataStore store, BackendSet backends) =>
             !context.TryReadUids(out var study, out _, out _, out var problem) ? problem
             : View(context, store, backends).FindStudy(study!.Value) is { } found
                 ? TypedResults.Json(StudyReport.Create(found, withInstances: true))
-                : Unknown("study"));
+                : Unknown("study"))
+            .WithSummary("A study with the series lists of its backends").Produces<StudyReport>().ProducesProblem(400).ProducesProblem(404);
         app.MapGet("/store/studies/{study}/series/{series}", (HttpContext context, DicomMetadataStore store, BackendSet backends) =>
             !context.TryReadUids(out var study, out var series, out _, out var problem) ? problem
             : View(context, store, backends).FindHolder(new(study!.Value, series!.Value)) is { } owner
                 ? TypedResults.Json(
                     SeriesReport.Create(owner.FindSeries(series!.Value)!, withInstances: true) with { Backend = owner.Backend })
-                : Unknown("series"));
+                : Unknown("series"))
+            .WithSummary("A series, as the backend lists it that owns it").Produces<SeriesReport>().ProducesProblem(400).ProducesProblem(404);
         app.MapGet(
             "/store/studies/{study}/series/{series}/instances/{instance}",
             (HttpContext context, DicomMetadataStore store, BackendSet backends, BulkTokens tokens) =>
             !context.TryReadUids(out var study, out var series, out var instance, out var problem) ? problem
             : Answer(
-                context, tokens, View(context, store, backends).FindInstance(new(study!.Value, series!.Value, instance!.Value))));
+                context, tokens, View(context, store, backends).FindInstance(new(study!.Value, series!.Value, instance!.Value))))
+            .WithSummary("The dataset of an instance; X-Backend names its backend").ProducesDataset();
         app.MapGet("/store/instance", async (
             HttpContext context, DicomMetadataStore store, BackendSet backends, BulkTokens tokens, string? imageId) =>
         {
@@ -45,8 +50,11 @@ internal static class StoreEndpoints
                     "imageId", "an image id: wadors:, wadouri: or dicomweb: followed by the address of a frame");
             using var lease = await store.LeaseAsync(id.Instance.Study, context.RequestAborted);
             return Answer(context, tokens, View(context, store, backends).FindInstance(id.Instance));
-        });
+        }).WithSummary("getInstanceFromImageId: the dataset of the instance that an image id of OHIF names").ProducesDataset();
     }
+
+    private static void ProducesDataset(this RouteHandlerBuilder endpoint) =>
+        endpoint.Produces<JsonObject>(contentType: MediaType.DicomJson).ProducesProblem(400).ProducesProblem(404);
 
     private static StoreView View(HttpContext context, DicomMetadataStore store, BackendSet backends) =>
         new(store, backends, context.GetAccess());

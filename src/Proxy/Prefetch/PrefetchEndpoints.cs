@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
+using Microsoft.OpenApi;
 using Proxy.Backends;
 using Proxy.Dicom;
 using Proxy.Operations;
@@ -26,22 +27,58 @@ internal static class PrefetchEndpoints
 
     public static void MapPrefetch(this IEndpointRouteBuilder app)
     {
-        app.MapPost("/prefetch", PostAsync);
+        app.MapPost("/prefetch", PostAsync).WithSummary("Creates a prefetch job; Location names it")
+            .Produces<JobReport>(202).ProducesProblem(400).ProducesProblem(403).ProducesProblem(413).ProducesProblem(415)
+            .Describe(operation => operation.RequestBody = DescribeBody());
         app.MapGet(
             "/prefetch",
             (HttpContext context, JobRegistry registry, TimeProvider time) => TypedResults.Json<JobReport[]>(
-                [.. registry.ReadAll(context.GetAccess()).Select(handle => new JobReport(handle.Job, time.GetUtcNow()))]));
+                [.. registry.ReadAll(context.GetAccess()).Select(handle => new JobReport(handle.Job, time.GetUtcNow()))]))
+            .WithSummary("All prefetch jobs, the newest first").Produces<JobReport[]>();
         app.MapGet("/prefetch/{id}", IResult (HttpContext context, string id, JobRegistry registry, TimeProvider time) =>
             registry.Find(context.GetAccess(), id) is { } handle
                 ? TypedResults.Json(new JobReport(handle.Job, time.GetUtcNow()))
-                : Unknown());
+                : Unknown())
+            .WithSummary("The progress of a prefetch job").Produces<JobReport>().ProducesProblem(404);
         app.MapDelete("/prefetch/{id}", IResult (HttpContext context, string id, JobRegistry registry, TimeProvider time) =>
         {
             if (registry.Find(context.GetAccess(), id) is not { } handle) return Unknown();
             // A job that has ended is removed from the list.
             if (!handle.Cancel("cancelled by a client")) registry.Remove(id);
             return TypedResults.NoContent();
-        });
+        }).WithSummary("Cancels a prefetch job, or removes a finished one").Produces(204).ProducesProblem(404);
+    }
+
+    /// <summary>What <see cref="TryRead"/> reads, for the OpenAPI document.</summary>
+    private static OpenApiRequestBody DescribeBody()
+    {
+        var studies = new OpenApiSchema
+        {
+            Type = JsonSchemaType.Array,
+            Items = OpenApiParts.Uid(),
+            MinItems = 1,
+            MaxItems = MaxStudies,
+        };
+        return new()
+        {
+            Required = true,
+            Content = new Dictionary<string, OpenApiMediaType>
+            {
+                ["application/json"] = new()
+                {
+                    Schema = new OpenApiSchema
+                    {
+                        Type = JsonSchemaType.Object,
+                        Required = new HashSet<string> { "studies" },
+                        Properties = new Dictionary<string, IOpenApiSchema>
+                        {
+                            ["studies"] = studies,
+                            ["priority"] = OpenApiParts.Text([.. Priorities.Keys]),
+                        },
+                    },
+                },
+            },
+        };
     }
 
     private static async Task<IResult> PostAsync(HttpContext context, JobRegistry registry, TimeProvider time)
