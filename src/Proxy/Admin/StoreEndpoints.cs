@@ -34,7 +34,8 @@ internal static class StoreEndpoints
                 ? TypedResults.Json(
                     SeriesReport.Create(owner.FindSeries(series!.Value)!, withInstances: true) with { Backend = owner.Backend })
                 : Unknown("series"))
-            .WithSummary("A series, as the backend lists it that owns it").Produces<SeriesReport>().ProducesProblem(400).ProducesProblem(404);
+            .WithSummary("A series, as the backend lists it that owns it")
+            .Produces<SeriesReport>().ProducesProblem(400).ProducesProblem(404);
         app.MapGet(
             "/store/studies/{study}/series/{series}/instances/{instance}",
             (HttpContext context, DicomMetadataStore store, BackendSet backends, BulkTokens tokens) =>

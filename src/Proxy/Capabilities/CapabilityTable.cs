@@ -15,6 +15,7 @@ public static class CapabilityTable
     private const string Subscriber = Workitem + "/subscribers/{aet}";
     private const string Json = MediaType.DicomJson;
     private const string MultipartDicom = $"{MediaType.MultipartRelated}; type=\"{BodyFormat.Dicom}\"";
+    private const string Xml = $"{MediaType.MultipartRelated}; type=\"application/dicom+xml\"";
     private const string Zip = "application/zip";
     private const string MultipartOctets = $"{MediaType.MultipartRelated}; type=\"{MediaType.OctetStream}\"";
 
@@ -45,10 +46,13 @@ public static class CapabilityTable
     private static readonly ImmutableArray<int> SearchStatuses = [200, 304, 400, 404, 406, 413, 502, 503, 504];
     private static readonly ImmutableArray<int> RetrieveStatuses = [200, 304, 400, 404, 406, 410, 502, 503, 504];
 
+    /// <summary>Those of a resource that may be sent as a single part, which has ranges.</summary>
+    private static readonly ImmutableArray<int> SinglePartStatuses = [200, 206, 304, 400, 404, 406, 410, 416, 502, 503, 504];
+
     /// <summary>All transactions, in the order of PS3.18.</summary>
     public static ImmutableArray<Capability> All { get; } =
     [
-        new("GET", "", "RetrieveInstanceByURI", "9.4") { Answers = [BodyFormat.Dicom], Parameters = OfUri, Statuses = RetrieveStatuses },
+        new("GET", "", "RetrieveInstanceByURI", "9.4") { Answers = [BodyFormat.Dicom], Parameters = OfUri, Statuses = SinglePartStatuses },
 
         .. Retrieve(Study, "Study", [MultipartDicom, Zip]),
         .. Retrieve(Series, "Series", [MultipartDicom, Zip]),
@@ -57,7 +61,7 @@ public static class CapabilityTable
         {
             Answers = [MultipartOctets, MediaType.OctetStream, "image/*", "video/*"],
             Parameters = OfForm,
-            Statuses = RetrieveStatuses,
+            Statuses = SinglePartStatuses,
         },
         .. BulkData(""),
         .. BulkData(Study + "/"),
@@ -104,7 +108,7 @@ public static class CapabilityTable
 
     private static Capability Search(string path, string what, ImmutableArray<string> keys) => new("GET", path, "SearchFor" + what, "10.6")
     {
-        Answers = [Json],
+        Answers = [Json, Xml],
         Parameters = OfSearch,
         Keys = keys,
         Statuses = SearchStatuses,
@@ -112,10 +116,15 @@ public static class CapabilityTable
 
     private static Capability[] Retrieve(string path, string what, ImmutableArray<string> answers) =>
     [
-        new("GET", path, "Retrieve" + what, "10.4") { Answers = answers, Parameters = OfForm, Statuses = RetrieveStatuses },
+        new("GET", path, "Retrieve" + what, "10.4") 
+        {
+            Answers = answers,
+            Parameters = OfForm,
+            Statuses = answers.Contains(BodyFormat.Dicom) ? SinglePartStatuses : RetrieveStatuses,
+        },
         new("GET", path + "/metadata", $"Retrieve{what}Metadata", "10.4")
         {
-            Answers = [Json],
+            Answers = [Json, Xml],
             Parameters = OfForm,
             Statuses = RetrieveStatuses,
         },
@@ -127,7 +136,7 @@ public static class CapabilityTable
         {
             Answers = [MediaType.OctetStream, MultipartOctets, "*/*"],
             Parameters = OfForm,
-            Statuses = RetrieveStatuses,
+            Statuses = SinglePartStatuses,
         },
     ];
 

@@ -26,7 +26,8 @@ internal sealed class SiteGuard(RequestDelegate next, KnownHosts hosts, Reloadab
         return MayChange(request)
             ? null
             : Problems.ForeignOrigin(
-                "Origin: pages of this origin may not change state or open a WebSocket here. An operator can add it to Security:AllowedOrigins.");
+                "Origin: pages of this origin may not change state or open a WebSocket here. An operator can add it to "
+                + "Security:AllowedOrigins.");
     }
 
     private bool MayChange(HttpRequest request)

@@ -296,5 +296,6 @@ public sealed class EventChannelWalks : IAsyncLifetime
         return socket;
     }
 
-    private static Uri GetUri(string path, ProxyHost proxy) => new(proxy.Address.Replace("http://", "ws://", StringComparison.Ordinal) + path);
+    private static Uri GetUri(string path, ProxyHost proxy) =>
+        new(proxy.Address.Replace("http://", "ws://", StringComparison.Ordinal) + path);
 }

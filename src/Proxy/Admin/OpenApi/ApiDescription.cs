@@ -33,7 +33,8 @@ internal sealed partial class ApiDescription([FromKeyedServices(ApiDescription.N
         using var text = new MemoryStream();
         await document.SerializeAsJsonAsync(text, OpenApiSpecVersion.OpenApi3_1, cancellation);
         var bytes = text.ToArray();
-        var made = (bytes, new EntityTagHeaderValue(string.Create(CultureInfo.InvariantCulture, $"\"{XxHash128.HashToUInt128(bytes):x}\"")));
+        var hash = XxHash128.HashToUInt128(bytes).ToString("x", CultureInfo.InvariantCulture);
+        var made = (bytes, new EntityTagHeaderValue($"\"{hash}\""));
         _ready = made;
         return made;
     }
@@ -85,6 +86,10 @@ internal sealed partial class ApiDescription([FromKeyedServices(ApiDescription.N
             Description = "The proxy's own endpoints. Those of DICOMweb describe themselves: OPTIONS /dicomweb (PS3.18 §8.9).",
         };
         document.Servers = [new OpenApiServer { Url = "." }];
+        // By default, each endpoint has the name of its class as a tag.
+        document.Tags = null;
+        foreach (var operation in document.Paths.Values.SelectMany(path => path.Operations?.Values.AsEnumerable() ?? []))
+            operation.Tags = null;
         document.Paths["/metrics"] = new OpenApiPathItem
         {
             Operations = new()

@@ -1,5 +1,3 @@
-using Proxy.Operations;
-
 namespace Proxy.Admin.OpenApi;
 
 /// <summary><c>/openapi.json</c>: the proxy's own endpoints as an OpenAPI document.</summary>
