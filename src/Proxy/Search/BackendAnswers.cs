@@ -36,7 +36,10 @@ public sealed class BackendAnswers(
     }
 
     /// <summary>Discards the cached answers of a backend that was removed or whose address changed.</summary>
-    public void Forget(string backend) => _cached.RemoveWhere(answer => answer.Backend == backend);
+    public void Follow(Removal removal)
+    {
+        if (removal is { Backend: { } backend, Study: null }) _cached.RemoveWhere(answer => answer.Backend == backend);
+    }
 
     private async Task<SearchAnswer> AskOnceAsync(
         BackendOptions backend, SearchQuery query, AnswerKey key, bool bypassCache, TimeSpan deadline, CancellationToken cancellation)
@@ -47,7 +50,7 @@ public sealed class BackendAnswers(
         if (answer.LeftOut > 0) log.RowsOmitted(backend.Name, answer.LeftOut);
         if (answer.AttributesLeftOut > 0) log.AttributesOmitted(backend.Name, answer.AttributesLeftOut);
         if (answer.IsCut) answer = answer with { Rows = [.. answer.Rows.Where(row => row.Position < key.Depth)] };
-        answer = await stored.FileAsync(query, answer, cancellation);
+        await stored.FileAsync(query, answer, cancellation);
         if (answer.Failure is null) _cached.Add(key, answer, answer.Bytes, options.Value.Freshness);
         return answer;
     }

@@ -10,7 +10,7 @@ namespace Proxy.Search;
 /// <remarks>
 /// <code>
 /// 1 cached?    the same search within its freshness, one study by its UID, or the series of a study in the store (StoredRows)
-/// 2 ask        all backends in parallel, from their first row on, under one deadline; fresh answers are reused (BackendAnswers)
+/// 2 ask        all backends in parallel, from their first row on, under one deadline (HierarchicalSearch, BackendAnswers)
 /// 3 file       put series and instances into their backends' series lists (StoredRows)
 /// 4 merge      by UID; order (MergedList)
 /// 5 page       cut it; file its studies; for studies of several backends, count the union of their series, under the same
@@ -22,7 +22,7 @@ namespace Proxy.Search;
 /// backend.
 /// </remarks>
 public sealed class FederatedSearch(
-    BackendAnswers answers, StoredRows stored, SearchPages pages, BackendScheduler scheduler, DicomMetadataStore store,
+    HierarchicalSearch levels, StoredRows stored, SearchPages pages, BackendScheduler scheduler, DicomMetadataStore store,
     AnswerCache results, Reloadable<SearchOptions> options)
 {
     private readonly Answers<ResultKey, SearchResult> _cached = results.For<ResultKey, SearchResult>();
@@ -39,7 +39,6 @@ public sealed class FederatedSearch(
     {
         if (removal is not { Backend: { } backend, Study: null }) return;
         _cached.RemoveWhere(result => result.Backends.Split(',').Contains(backend));
-        answers.Forget(backend);
     }
 
     /// <summary>Finds the whole result of a search.</summary>
@@ -86,7 +85,7 @@ public sealed class FederatedSearch(
 
         // 2, 3
         var asked = await Task.WhenAll(access.Backends.Select(
-            backend => answers.AskAsync(backend, query, key.Depth, bypassCache, options.Value.Deadline, cancellation)));
+            backend => levels.AskAsync(backend, query, key.Depth, bypassCache, options.Value.Deadline, cancellation)));
 
         // 4
         var failures = asked.Select(a => a.Failure).OfType<BackendFailure>().ToList();
@@ -118,10 +117,17 @@ public sealed class FederatedSearch(
                 notes.Add($"{answer.Backend.Name}: {answer.AttributesLeftOut} attributes that are not valid DICOM JSON were left out");
             if (answer.IsCut)
                 notes.Add($"{answer.Backend.Name} has more results than were read: the number of additional results is a minimum");
+            notes.AddRange(answer.Notes);
         }
         // The exact text of PS3.18 §8.3.4.2.
         if (query.IsFuzzy && answers.Any(a => !a.Backend.FuzzyMatching))
             notes.Add("The fuzzymatching parameter is not supported. Only literal matching has been performed.");
+        // PS3.18 §8.3.4.5 and §8.3.4.6. The proxy does both for servers that do not match.
+        if (answers.All(a => a.IsMatchedHere)) return notes;
+        if (query.MatchesEmptyValues)
+            notes.Add("The emptyvaluematching parameter is not supported. Empty Value Matching has not been performed.");
+        if (query.MatchesMultipleValues)
+            notes.Add("The multiplevaluematching parameter is not supported. Multiple Value Matching has not been performed.");
         return notes;
     }
 }

@@ -92,6 +92,15 @@ public sealed record MergedRow(Uid Uid, ImmutableArray<SourceRow> Sources, Immut
                     .Select(tag => KeyValuePair.Create(tag, default(byte[])))),
         };
 
+    /// <summary>The same row with an empty value for each of these attributes that it lacks (PS3.18 §F.2.5).</summary>
+    public MergedRow WithEmpty(IEnumerable<(Tag Tag, string Vr)> required) =>
+        this with
+        {
+            Changes = Changes.AddRange(
+                required.Where(field => !Dataset.Has(field.Tag) && !Changes.ContainsKey(field.Tag))
+                    .Select(field => KeyValuePair.Create(field.Tag, (byte[]?)Value(field.Vr)))),
+        };
+
     /// <summary>The same row with the numbers of series and instances of a study.</summary>
     public MergedRow WithCounts(int series, int instances) =>
         With(Tag.NumberOfStudyRelatedSeries, Number(series)).With(Tag.NumberOfStudyRelatedInstances, Number(instances));
@@ -101,7 +110,9 @@ public sealed record MergedRow(Uid Uid, ImmutableArray<SourceRow> Sources, Immut
 
     private static byte[] Value(string vr, params IEnumerable<string> values) =>
         Encoding.UTF8.GetBytes(
-            $"{{\"vr\":\"{vr}\",\"Value\":[{string.Join(',', values.Select(v => $"\"{JavaScriptEncoder.Default.Encode(v)}\""))}]}}");
+            values.Any()
+                ? $"{{\"vr\":\"{vr}\",\"Value\":[{string.Join(',', values.Select(v => $"\"{JavaScriptEncoder.Default.Encode(v)}\""))}]}}"
+                : $"{{\"vr\":\"{vr}\"}}");
 
     private static void SetUnion(ImmutableDictionary<Tag, byte[]?>.Builder changes, Tag tag, string vr, IEnumerable<string?> values)
     {

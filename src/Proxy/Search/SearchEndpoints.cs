@@ -64,9 +64,8 @@ internal static class SearchEndpoints
         if (!pages.TryFind(key, out var page))
         {
             var client = new ClientRoot(root, context.RequestServices.GetRequiredService<BulkTokens>());
-            page = Create(
-                await search.Pages.ReadAsync(access, query, result, bypassCache, started, context.RequestAborted), [.. query.HiddenFields],
-                client, key);
+            var rows = await search.Pages.ReadAsync(access, query, result, bypassCache, started, context.RequestAborted);
+            page = Create(rows, query, client, key);
             if (result.IsCached && page.Lacking.Count == 0) pages.Add(key, page, page.Body.Length, options.Value.Freshness);
         }
 
@@ -108,36 +107,38 @@ internal static class SearchEndpoints
     /// Builds a page. An empty page is <c>[]</c>, which every viewer accepts (204 is the older form). A multipart answer has at least
     /// one part, so an empty page of XML is 204.
     /// </summary>
-    private static ReadyPage Create(SearchPage page, IReadOnlyList<Tag> hidden, ClientRoot root, PageKey key)
+    private static ReadyPage Create(SearchPage page, SearchQuery query, ClientRoot root, PageKey key)
     {
         using var body = new PooledWriter(64 * 1024);
-        if (key.IsXml) WriteXml(body, page.Rows, hidden, root);
-        else Write(body, page.Rows, hidden, root);
+        var (required, hidden) = (query.RequiredFields.ToList(), query.HiddenFields.ToList());
+        var rows = page.Rows.Select(row => row.WithEmpty(required).Without(hidden));
+        if (key.IsXml) WriteXml(body, rows, root);
+        else Write(body, [.. rows], root);
         var coding = body.Written.Length >= Packing.MinBytes ? key.Coding : Coding.Identity;
         return new(
             Packing.Compress([body.Written], coding), coding, $"W/\"{XxHash128.HashToUInt128(body.Written.Span):x}\"",
             [.. page.Rows.Select(row => row.Uid)], page.MissingBackends);
     }
 
-    private static void Write(PooledWriter json, ImmutableArray<MergedRow> rows, IReadOnlyList<Tag> hidden, ClientRoot root)
+    private static void Write(PooledWriter json, ImmutableArray<MergedRow> rows, ClientRoot root)
     {
         json.Write("["u8);
         for (var i = 0; i < rows.Length; i++)
         {
             if (i > 0) json.Write(","u8);
-            DicomJsonWriter.Write(json, rows[i].Dataset, rows[i].Without(hidden).Changes, root);
+            DicomJsonWriter.Write(json, rows[i].Dataset, rows[i].Changes, root);
         }
         json.Write("]"u8);
     }
 
-    private static void WriteXml(PooledWriter output, ImmutableArray<MergedRow> rows, IReadOnlyList<Tag> hidden, ClientRoot root)
+    private static void WriteXml(PooledWriter output, IEnumerable<MergedRow> rows, ClientRoot root)
     {
         foreach (var part in DicomXmlParts.Write(rows.Select(ToJson))) output.Write(part.Span);
 
         ReadOnlyMemory<byte> ToJson(MergedRow row)
         {
             var json = new ArrayBufferWriter<byte>(4096);
-            DicomJsonWriter.Write(json, row.Dataset, row.Without(hidden).Changes, root);
+            DicomJsonWriter.Write(json, row.Dataset, row.Changes, root);
             return json.WrittenMemory;
         }
     }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 using Microsoft.Extensions.Primitives;
 using Proxy.Backends.Queries;
 using Proxy.Dicom;
@@ -11,9 +12,12 @@ namespace Proxy.Search;
 public sealed record ParameterError(string Parameter, string Rule);
 
 /// <summary>Reads the parameters of a search (PS3.18 §8.3.4), in all forms that clients use.</summary>
-internal static class SearchParameters
+internal static partial class SearchParameters
 {
     private const int MaxParameters = 100;
+
+    /// <summary>The limit of tags in one dotted name.</summary>
+    private const int MaxSequences = 8;
 
     /// <summary>The limit of names in the Warning about ignored parameters.</summary>
     private const int MaxIgnoredNames = 10;
@@ -55,8 +59,14 @@ internal static class SearchParameters
             case "accept" or "charset":
                 // These choose the form of the answer, at every resource (PS3.18 §8.3.3).
                 return null;
-            case "emptyvaluematching" or "multiplevaluematching":
-                return bool.TryParse(value, out _) ? null : new(name, "true or false");
+            case "emptyvaluematching":
+                if (values.Count > 1 || !bool.TryParse(value, out var empty)) return new(name, "true or false");
+                query = query with { MatchesEmptyValues = empty };
+                return null;
+            case "multiplevaluematching":
+                if (values.Count > 1 || !bool.TryParse(value, out var multiple)) return new(name, "true or false");
+                query = query with { MatchesMultipleValues = multiple };
+                return null;
             default:
                 return TryAddMatch(ref query, name, values);
         }
@@ -64,12 +74,20 @@ internal static class SearchParameters
 
     private static ParameterError? TryAddFields(ref SearchQuery query, StringValues values)
     {
-        foreach (var field in values.ToArray().SelectMany(
-            v => (v ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)))
+        var fields = values.ToArray().SelectMany(
+            v => (v ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)).Distinct().ToList();
+        if (fields.Contains("all"))
         {
-            if (field == "all") query = query with { IncludesAll = true };
-            else if (FindPath(field) is { } path) query = WithField(query, path);
-            else return new("includefield", "a list of keywords or tags of eight hexadecimal digits, or all (PS3.18 §8.3.4.3)");
+            query = query with { IncludesAll = true };
+            return fields.Count == 1 ? null : new("includefield", "all stands alone, without other attributes (PS3.18 §8.3.4.3)");
+        }
+        foreach (var field in fields)
+        {
+            if (FindPath(field) is not { } path)
+                return new(
+                    "includefield",
+                    $"a list of keywords or tags of eight hexadecimal digits, or all (PS3.18 §8.3.4.3); {ToLogText(field)} is neither");
+            query = WithField(query, path);
         }
         return null;
     }
@@ -78,6 +96,9 @@ internal static class SearchParameters
     {
         if (FindPath(name) is not { } path)
         {
+            // A misspelt attribute would match everything. Attributes begin with a capital letter or a digit, other parameters do not.
+            if (name.Length > 0 && (char.IsAsciiLetterUpper(name[0]) || char.IsAsciiDigit(name[0])))
+                return new(ToLogText(name), "a keyword of PS3.6, or a tag of eight hexadecimal digits (PS3.18 §8.3.4.1)");
             // PS3.18 §8.3: unknown parameters are ignored. The value may be a credential, so the warning has only the name.
             if (name.Length > 0 && query.IgnoredParameters.Length < MaxIgnoredNames)
                 query = query with { IgnoredParameters = query.IgnoredParameters.Add(ToLogText(name)) };
@@ -93,6 +114,12 @@ internal static class SearchParameters
         {
             if (FindUids(value) is not { } uids) return new(ToLogText(name), "a UID or a list of UIDs (PS3.5 §9.1)");
             value = string.Join(',', uids);
+        }
+        else if (path == SearchQuery.TimezoneOffset && value.Length > 0)
+        {
+            // A plus that was not escaped arrives as a space.
+            if (value[0] == ' ') value = "+" + value[1..];
+            if (!Offset().IsMatch(value)) return new(ToLogText(name), "an offset from -1200 to +1400 (PS3.3 §C.12.1.1.8)");
         }
         else if (isModalities)
         {
@@ -116,9 +143,9 @@ internal static class SearchParameters
         return uids;
     }
 
-    /// <summary>Ignores an attribute of a series that a study row cannot contain (PS3.18 §10.6.3.3.1).</summary>
+    /// <summary>Ignores an attribute of a lower level, which a row cannot contain (PS3.18 §10.6.3.3.1, §10.6.3.3.2).</summary>
     private static SearchQuery WithField(SearchQuery query, string path) =>
-        query.Level == SearchLevel.Studies && SearchFields.SeriesOnly.Contains(path)
+        SearchFields.GetLower(query.Level).Contains(path)
             ? query
             : query with { IncludeFields = query.IncludeFields.Add(path) };
 
@@ -129,13 +156,18 @@ internal static class SearchParameters
     private static string? FindPath(string name)
     {
         var tags = new List<string>();
-        foreach (var part in name.Split('.'))
+        var parts = name.Split('.');
+        if (parts.Length > MaxSequences) return null;
+        foreach (var part in parts)
         {
             if (!Keywords.TryParse(part, out var tag)) return null;
             tags.Add(tag.ToString());
         }
         return string.Join('.', tags);
     }
+
+    [GeneratedRegex(@"^(-(0\d|1[01])[0-5]\d|-1200|\+(0\d|1[0-3])[0-5]\d|\+1400)$", RegexOptions.ExplicitCapture)]
+    private static partial Regex Offset();
 
     private static string ToLogText(string name) => name.Length > 64 ? name[..64] + "…" : name;
 }

@@ -8,11 +8,16 @@ internal static class SearchServices
     public static void AddSearch(this IServiceCollection services)
     {
         services.AddSingleton<StudyCounts>();
-        services.AddSingleton<StoredInstances>();
+        services.AddSingleton<HierarchicalSearch>();
         services.AddSingleton<StoredRows>();
-        services.AddSingleton<BackendAnswers>();
         services.AddSingleton<ConflictNotes>();
         services.AddSingleton<SearchPages>();
+        services.AddSingleton(s =>
+        {
+            var answers = ActivatorUtilities.CreateInstance<BackendAnswers>(s);
+            s.GetRequiredService<StudyInvalidation>().Invalidated += answers.Follow;
+            return answers;
+        });
         services.AddSingleton(s =>
         {
             var search = ActivatorUtilities.CreateInstance<FederatedSearch>(s);

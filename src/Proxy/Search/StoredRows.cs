@@ -10,8 +10,7 @@ namespace Proxy.Search;
 
 /// <summary>Files the rows of searches in the store, and answers searches from it.</summary>
 public sealed class StoredRows(
-    SeriesLocator locator, StoredInstances instances, DicomMetadataStore store, Reloadable<SearchOptions> options,
-    Reloadable<CacheOptions> cache, TimeProvider time)
+    SeriesLocator locator, DicomMetadataStore store, Reloadable<SearchOptions> options, Reloadable<CacheOptions> cache, TimeProvider time)
 {
     /// <summary>
     /// Files the series and instances of an answer in the series list of its backend. Studies are filed when they are on a page
@@ -20,8 +19,7 @@ public sealed class StoredRows(
     /// <param name="query">The search.</param>
     /// <param name="answer">The answer of one backend.</param>
     /// <param name="cancellation">Cancelled when no client waits any more.</param>
-    /// <returns>The answer, or stored instances in its place when the backend does not search instances.</returns>
-    public async Task<SearchAnswer> FileAsync(SearchQuery query, SearchAnswer answer, CancellationToken cancellation)
+    public async Task FileAsync(SearchQuery query, SearchAnswer answer, CancellationToken cancellation)
     {
         using var leases = new LeasedStudies(store);
         if (query.OnlyStudy is { } only) await leases.AddAsync(only, cancellation);
@@ -30,7 +28,6 @@ public sealed class StoredRows(
             foreach (var study in answer.Rows.Select(row => row.Study).Distinct()) await leases.AddAsync(study, cancellation);
         }
         File(query, answer);
-        return StoredInstances.IsWanted(query, answer) ? await instances.AnswerAsync(answer.Backend, query, answer, cancellation) : answer;
     }
 
     private void File(SearchQuery query, SearchAnswer answer)

@@ -52,6 +52,14 @@ public sealed class Archive(Func<string> root)
     /// <summary>The archive searches series only below a study.</summary>
     public bool RefusesRelationalSeries { get; set; }
 
+    /// <summary>
+    /// The archive is a web server with files: it ignores every query, and has no file for searches over several studies or series.
+    /// </summary>
+    public bool IsStatic { get; set; }
+
+    /// <summary>The archive takes the offset from UTC of a request for a key, which no study has, as Orthanc does.</summary>
+    public bool MatchesOffset { get; set; }
+
     /// <summary>An attribute in all metadata and in no row of a search.</summary>
     public string Laterality { get; set; } = "R";
 
@@ -70,7 +78,9 @@ public sealed class Archive(Func<string> root)
     /// <param name="accept">As the client sent it.</param>
     public PacsAnswer Answer(string path, string query, string accept)
     {
-        var parameters = QueryHelpers.ParseQuery(query);
+        var parameters = IsStatic ? [] : QueryHelpers.ParseQuery(query);
+        if (MatchesOffset && parameters.ContainsKey("TimezoneOffsetFromUTC")) return PacsAnswer.Json("[]");
+        if (IsStatic && path.Split('/') is ["series" or "instances"] or ["studies", _, "instances"]) return PacsAnswer.NotFound;
         if (RefusesModalityLists && parameters.TryGetValue("ModalitiesInStudy", out var modalities) && modalities.ToString().Contains(','))
             return PacsAnswer.Text(400, "text/plain", "one value");
         return path.Split('/') switch

@@ -65,6 +65,21 @@ public class SearchQueryTests
     [InlineData("SeriesInstanceUID=../x", "SeriesInstanceUID")]
     [InlineData("PatientName=DOE%0d%0aX", "PatientName")]
     [InlineData("includefield=PatientNane", "includefield")]
+    [InlineData("includefield=all,PatientName", "includefield")]
+    [InlineData("includefield=all&includefield=PatientName", "includefield")]
+    [InlineData("PatientNane=DOE", "PatientNane")]
+    [InlineData("0010001=DOE", "0010001")]
+    [InlineData("0010001%00=DOE", "0010001\0")]
+    [InlineData("RequestAttributesSequence.=1", "RequestAttributesSequence.")]
+    [InlineData("00400275.00400275.00400275.00400275.00400275.00400275.00400275.00400275.00400009=1",
+        "00400275.00400275.00400275.00400275.00400275.00400275.00400275.0…")]
+    [InlineData("emptyvaluematching=1", "emptyvaluematching")]
+    [InlineData("multiplevaluematching=true&multiplevaluematching=true", "multiplevaluematching")]
+    [InlineData("TimezoneOffsetFromUTC=CET", "TimezoneOffsetFromUTC")]
+    [InlineData("TimezoneOffsetFromUTC=%2B1401", "TimezoneOffsetFromUTC")]
+    [InlineData("TimezoneOffsetFromUTC=-1230", "TimezoneOffsetFromUTC")]
+    [InlineData("00080201=0100", "00080201")]
+    [InlineData("TimezoneOffsetFromUTC=%2B0160", "TimezoneOffsetFromUTC")]
     public void RefusesABadParameter_ByItsName(string text, string parameter)
     {
         Assert.False(SearchParameters.TryRead(SearchLevel.Studies, null, null, Parse(text), out _, out var error));
@@ -76,11 +91,7 @@ public class SearchQueryTests
     [InlineData("_=1700000000000", "_")]
     [InlineData("orderby=-StudyDate&includedefaults=true", "orderby,includedefaults")]
     [InlineData("token=secret&PatientID=7", "token")]
-    [InlineData("PatientNane=DOE", "PatientNane")]
     [InlineData("patientname=DOE", "patientname")]
-    [InlineData("0010001=DOE", "0010001")]
-    [InlineData("0010001%00=DOE", "0010001\0")]
-    [InlineData("RequestAttributesSequence.=1", "RequestAttributesSequence.")]
     [InlineData("_=1&_=2", "_")]
     [InlineData("=1", "")]
     [InlineData("accept=application/dicom%2Bjson&charset=utf-8", "")]
@@ -90,6 +101,43 @@ public class SearchQueryTests
         Assert.Equal(names, string.Join(',', query.IgnoredParameters));
         Assert.Equal(Read(text.Contains("PatientID", StringComparison.Ordinal) ? "PatientID=7" : "").CanonicalText, query.CanonicalText);
     }
+
+    [Fact]
+    public void NamesTheKeyword_WhenAFieldIsUnknown()
+    {
+        Assert.False(SearchParameters.TryRead(
+            SearchLevel.Studies, null, null, Parse("includefield=PatientName,PatientNane"), out _, out var error));
+        Assert.Contains("PatientNane is neither", error!.Rule, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("TimezoneOffsetFromUTC=%2B0100", "+0100")]
+    [InlineData("TimezoneOffsetFromUTC=+0545", "+0545")]
+    [InlineData("00080201=-1200", "-1200")]
+    [InlineData("TimezoneOffsetFromUTC=%2B1400", "+1400")]
+    public void PassesTheOffsetFromUtcOn(string text, string offset)
+    {
+        var query = Read(text);
+        Assert.Equal(offset, query.Matches[SearchQuery.TimezoneOffset].Value);
+        Assert.NotEqual(Read("").CanonicalText, query.CanonicalText);
+        Assert.Contains(
+            $"={offset.Replace("+", "%2B", StringComparison.Ordinal)}&", query.ToRequest(1), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("emptyvaluematching=true&AccessionNumber=%22%22", "emptyvaluematching=true&")]
+    [InlineData("multiplevaluematching=true&PatientID=1%5C2", "multiplevaluematching=true&")]
+    public void PassesTheMatchingModesOn(string text, string part)
+    {
+        Assert.Contains(part, Read(text).ToRequest(1), StringComparison.Ordinal);
+        Assert.DoesNotContain(part, Read(text.Replace("true", "false", StringComparison.Ordinal)).ToRequest(1), StringComparison.Ordinal);
+        Assert.NotEqual(Read(text.Replace("true", "false", StringComparison.Ordinal)).CanonicalText, Read(text).CanonicalText);
+    }
+
+    [Theory]
+    [InlineData("includefield=Modality,NumberOfFrames,SeriesInstanceUID", SearchLevel.Studies)]
+    [InlineData("includefield=NumberOfFrames,SOPInstanceUID,Rows", SearchLevel.Series)]
+    public void DropsFieldsOfLowerLevels(string text, SearchLevel level) => Assert.Empty(Read(text, level).IncludeFields);
 
     [Fact]
     public void ReportsAFewShortNames_WhenManyLongNamesAreUnknown()

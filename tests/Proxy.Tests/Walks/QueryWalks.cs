@@ -83,6 +83,87 @@ public sealed class QueryWalks : IAsyncDisposable
         Assert.All(_east.Requests, r => Assert.Equal(fuzzy == "true", r.Query.Contains("fuzzymatching=true", StringComparison.Ordinal)));
     }
 
+    [Theory]
+    [InlineData("emptyvaluematching", "Empty Value Matching")]
+    [InlineData("multiplevaluematching", "Multiple Value Matching")]
+    public async Task WarnsOfMatchingThatThePacsMayNotDo(string parameter, string matching)
+    {
+        var reply = await _proxy.GetAsync($"{Studies}?{parameter}=true");
+
+        Assert.Equal(
+            $"299 Proxy \"The {parameter} parameter is not supported. {matching} has not been performed.\"", Assert.Single(reply.Warnings));
+        Assert.Contains($"{parameter}=true", _east.Requests[0].Query, StringComparison.Ordinal);
+        Assert.Empty((await _proxy.GetAsync($"{Studies}?{parameter}=false")).Warnings);
+    }
+
+    [Fact]
+    public async Task SearchesWithoutTheOffsetFromUtc_WhenThePacsTakesItForAKey()
+    {
+        _west.Archive.MatchesOffset = true;
+
+        foreach (var asked in (int[])[2, 3])
+        {
+            var reply = await _proxy.GetAsync(Studies + "?TimezoneOffsetFromUTC=%2B0100");
+
+            Assert.Equal(["1.2.1", "1.2.2", "1.2.3", "1.2.4"], reply.Values("0020000D"));
+            Assert.Contains("west does not support TimezoneOffsetFromUTC", Assert.Single(reply.Warnings), StringComparison.Ordinal);
+            Assert.Equal(asked, _west.Requests.Count);
+        }
+        Assert.All(_east.Requests, r => Assert.Contains("TimezoneOffsetFromUTC=%2B0100", r.Query, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("StudyDate=20240101-20240103&StudyTime=1300-1100", "1.2.1,1.2.2")]
+    [InlineData("StudyDate=20240101-&StudyTime=1300-", "1.2.1,1.2.2")]
+    [InlineData("StudyDate=-20240102&StudyTime=-1130", "1.2.3,1.2.4")]
+    public async Task MatchesDateAndTimeTogether(string query, string studies)
+    {
+        _east.Hold(new HeldStudy("1.2.1") { Date = "20240103", Time = "105959" }.With("1.2.1.1"));
+
+        var reply = await _proxy.GetAsync($"{Studies}?{query}");
+
+        Assert.Equal(studies.Split(','), reply.Values("0020000D"));
+        Assert.All(_east.Requests, r => Assert.DoesNotContain("StudyTime", r.Query, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task ReturnsRequiredAttributes_EmptyWhereNoPacsKnowsThem()
+    {
+        var study = (await _proxy.GetAsync(Studies)).Rows[0]!.AsObject();
+        string[] required = [
+            "00080020", "00080030", "00080050", "00080061", "00080090", "00081190", "00100010", "00100020", "00100030", "00100040",
+            "0020000D", "00200010", "00201206", "00201208"];
+        Assert.Empty(required.Except(study.Select(a => a.Key)));
+        Assert.Equal(study.Select(a => a.Key).Order(StringComparer.Ordinal), study.Select(a => a.Key));
+        Assert.Equal("""{"vr":"SH"}""", study["00080050"]!.ToJsonString());
+
+        var series = (await _proxy.GetAsync("/dicomweb/series?PatientID=P1")).Rows[0]!.AsObject();
+        Assert.Empty(required.Concat(["00080060", "0020000E", "00200011", "00201209"]).Except(series.Select(a => a.Key)));
+        var instance = (await _proxy.GetAsync("/dicomweb/instances")).Rows[0]!.AsObject();
+        Assert.Empty(required.Concat(["00080016", "00080018", "00200013", "0020000E"]).Except(instance.Select(a => a.Key)));
+        Assert.StartsWith(_proxy.Address + "/dicomweb/studies/", (string)instance["00081190"]!["Value"]![0]!);
+    }
+
+    [Fact]
+    public async Task RemovesAttributesOfLowerLevels()
+    {
+        _east.Respond(PacsAnswer.Json("""
+            [{"00080060":{"vr":"CS","Value":["CT"]},"0020000D":{"vr":"UI","Value":["1.2.1"]},
+              "0020000E":{"vr":"UI","Value":["1.2.1.1"]},"00280010":{"vr":"US","Value":[512]}}]
+            """));
+
+        var row = (await _proxy.GetAsync("/backends/east/dicomweb/studies?includefield=Modality,Rows")).Rows[0]!.AsObject();
+
+        Assert.Empty(((string[])["00080060", "0020000E", "00280010"]).Intersect(row.Select(a => a.Key)));
+        Assert.DoesNotContain("00280010", _east.Requests[0].Query, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task SaysSo_WhenAPacsMayHaveIgnoredAKeyInsideASequence() => Assert.Contains(
+        (await _proxy.GetAsync("/dicomweb/series?RequestAttributesSequence.ScheduledProcedureStepID=7")).Warnings,
+        warning => warning.Contains(
+            "east may have ignored RequestAttributesSequence.ScheduledProcedureStepID", StringComparison.Ordinal));
+
     [Fact]
     public async Task DoesNotWarn_WhenEveryPacsMatchesFuzzily()
     {

@@ -79,8 +79,8 @@ public sealed class BackendResponse : IAsyncDisposable
     private async IAsyncEnumerable<Dataset> ReadAsync(
         Func<Stream, IAsyncEnumerable<Dataset>> read, [EnumeratorCancellation] CancellationToken cancellation)
     {
-        // A login page arrives as 200 text/html.
-        if (ContentType is not { Type: MediaType.DicomJson or "application/json" })
+        // A login page arrives as 200 text/html. A web server sends a file without an extension as a stream of bytes.
+        if (ContentType is not { Type: MediaType.DicomJson or "application/json" or MediaType.OctetStream })
             throw new MalformedAnswerException("The answer's type is not DICOM JSON.");
         await foreach (var dataset in read(_body).WithCancellation(cancellation)) yield return _links.Rewrite(dataset);
     }

@@ -15,6 +15,9 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     /// <summary>Tried in turn when a backend refuses a <c>limit</c>: the maximum values that common products configure.</summary>
     private static readonly int[] SmallerLimits = [200, 100];
 
+    /// <summary>The number of rows for an object that does not exist that prove that a backend ignores searches.</summary>
+    private const int MinStrangers = 2;
+
     /// <summary>Per level, because a backend may cap its studies and its series differently.</summary>
     private readonly ConcurrentDictionary<(string Backend, SearchLevel Level), ObservedSearchLimits> _limits = new();
 
@@ -29,17 +32,16 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     public async Task<SearchAnswer> AskAsync(
         BackendOptions backend, SearchQuery query, int? maxRows, CancellationToken deadline, CancellationToken cancellation)
     {
-        var takesRaw = GetLimits(backend.Name, query.Level).AcceptsRawCarets;
-        var reading = new Reading(query with { SendsCaretsRaw = query.HasCarets && takesRaw == true }, maxRows);
         var asked = time.GetUtcNow();
-        await ReadAsync(reading, backend, deadline, cancellation);
-        if (query.HasCarets) reading = await ReadOtherFormAsync(reading, backend, takesRaw, deadline, cancellation);
+        var reading = await ReadAsync(query, maxRows, backend, deadline, cancellation);
         return new(backend, [.. reading.Rows.Values], asked)
         {
             LeftOut = reading.LeftOut,
             AttributesLeftOut = reading.AttributesLeftOut,
             IsCut = reading.IsCut,
             IsUnlisted = reading.IsUnlisted,
+            IsMatchedHere = reading.IsWholeList,
+            Notes = [.. GetNotes(backend.Name, query, reading)],
             Failure = reading.Failure,
             Bytes = reading.Bytes,
         };
@@ -58,7 +60,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         var answer = await AskAsync(backend, SearchQuery.ForSeries(studies), maxRows: null, deadline, cancellation);
         // The backend is late or unreachable: that says nothing about the request.
         if (answer.Failure is { IsOutage: true } or { Error: BackendError.Busy or BackendError.Overloaded }) return answer;
-        if (answer.Failure is null && answer.Rows.Count > 0) return answer;
+        if (answer is { Failure: null, IsMatchedHere: false, Rows.Count: > 0 }) return answer;
         Learn(backend.Name, SearchLevel.Series, limits => limits with { SplitsStudies = true });
         return null;
     }
@@ -69,47 +71,78 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         foreach (var level in Enum.GetValues<SearchLevel>()) _limits.TryRemove((backend, level), out _);
     }
 
-    /// <summary>The state of one search: the rows read so far.</summary>
-    private sealed class Reading(SearchQuery query, int? maxRows)
+    private static IEnumerable<string> GetNotes(string backend, SearchQuery query, AnswerReading reading)
     {
-        public SearchQuery Query { get; } = query;
-
-        public int? MaxRows { get; } = maxRows;
-
-        public Dictionary<Uid, FoundRow> Rows { get; } = [];
-
-        public PackedRows Packed { get; } = new();
-
-        public int LeftOut { get; set; }
-
-        public int AttributesLeftOut { get; set; }
-
-        public bool IsCut { get; set; }
-
-        public bool IsUnlisted { get; set; }
-
-        public BackendFailure? Failure { get; set; }
-
-        /// <summary>The number of rows still allowed, plus one to detect that there are more.</summary>
-        public int? Wanted => MaxRows + 1 - Rows.Count;
-
-        /// <summary>True when the backend answered that nothing matches.</summary>
-        public bool IsEmpty => Rows.Count == 0 && LeftOut == 0 && Failure is null && !IsUnlisted;
-
-        /// <summary>The approximate memory of the rows, in bytes.</summary>
-        public long Bytes => 512 + Packed.Bytes + PartsBytes + Rows.Count * FoundRow.OwnBytes;
-
-        public long PartsBytes { get; set; }
-
-        /// <summary>Adds a page; a repeated row replaces the earlier one. True when the page had a new row.</summary>
-        public bool Add(AnswerPage page)
+        foreach (var name in reading.Absent) yield return $"{backend} does not list {name}, so none of its results can match";
+        if (query.Matches.ContainsKey(SearchQuery.TimezoneOffset) && !reading.Query.Matches.ContainsKey(SearchQuery.TimezoneOffset))
+            yield return $"{backend} does not support TimezoneOffsetFromUTC: it matched dates and times as they are stored";
+        if (reading.IsWholeList || reading.Rows.Count == 0) yield break;
+        foreach (var (path, (name, _)) in query.Matches.Where(match => match.Key.Contains('.', StringComparison.Ordinal)))
         {
-            var before = Rows.Count;
-            foreach (var row in page.Rows) Rows[row.Uid] = row;
-            LeftOut += page.LeftOut;
-            AttributesLeftOut += page.AttributesLeftOut;
-            return Rows.Count > before;
+            if (Tag.TryParse(path.AsSpan(0, 8), out var sequence) && !reading.Rows.Values.Take(100).Any(row => row.Read().Has(sequence)))
+                yield return $"{backend} may have ignored {name}: none of its results shows it";
         }
+    }
+
+    /// <summary>Reads a search in the form that the backend is known to accept, and in another form when the answer asks for it.</summary>
+    private async Task<AnswerReading> ReadAsync(
+        SearchQuery query, int? maxRows, BackendOptions backend, CancellationToken deadline, CancellationToken cancellation)
+    {
+        if (!query.Matches.IsEmpty && GetLimits(backend.Name, query.Level).IgnoresMatches == true)
+            return await ReadWholeListAsync(query, maxRows, backend, deadline, cancellation);
+        if (GetLimits(backend.Name, query.Level).MatchesOffset) query = query.Without(SearchQuery.TimezoneOffset);
+        var reading = await ReadFormsAsync(query, maxRows, backend, deadline, cancellation);
+        if (reading.IsSuspect && await IgnoresMatchesAsync(query, backend, deadline, cancellation))
+            return await ReadWholeListAsync(query, maxRows, backend, deadline, cancellation);
+        if (!query.Matches.ContainsKey(SearchQuery.TimezoneOffset) || !reading.IsEmpty) return reading;
+        // Orthanc takes the offset for a key, which no study has.
+        var other = await ReadFormsAsync(query.Without(SearchQuery.TimezoneOffset), maxRows, backend, deadline, cancellation);
+        if (other.Rows.Count == 0 || other.Failure is not null) return reading;
+        Learn(backend.Name, query.Level, limits => limits with { MatchesOffset = true });
+        return other;
+    }
+
+    private async Task<AnswerReading> ReadFormsAsync(
+        SearchQuery query, int? maxRows, BackendOptions backend, CancellationToken deadline, CancellationToken cancellation)
+    {
+        var limits = GetLimits(backend.Name, query.Level);
+        var takesRaw = limits.AcceptsRawCarets;
+        var combined = query.Matches.Count > 1 ? RowMatcher.FindCombined(query) : null;
+        if (combined is not null) query = combined.CombinedTimes.Aggregate(query, (left, time) => left.Without(time));
+        var reading = new AnswerReading(query with { SendsCaretsRaw = query.HasCarets && takesRaw == true }, maxRows)
+        {
+            Filter = combined,
+            Check = query.Matches.IsEmpty || query.IsFuzzy || limits.IgnoresMatches is not null ? null : new(query),
+        };
+        await ReadAsync(reading, backend, deadline, cancellation);
+        return query.HasCarets ? await ReadOtherFormAsync(reading, backend, takesRaw, deadline, cancellation) : reading;
+    }
+
+    /// <summary>Reads the whole list of a server that ignores searches, and matches its rows here.</summary>
+    private async Task<AnswerReading> ReadWholeListAsync(
+        SearchQuery query, int? maxRows, BackendOptions backend, CancellationToken deadline, CancellationToken cancellation)
+    {
+        var reading = new AnswerReading(query, maxRows) { Filter = new(query), IsWholeList = true };
+        await ReadPagesAsync(reading, backend, takesSmaller: false, deadline, cancellation);
+        return reading;
+    }
+
+    /// <summary>
+    /// Whether a backend ignores searches: it answers a search for an object that does not exist with rows. One row proves nothing, because
+    /// a broken backend may send one row of another study.
+    /// </summary>
+    private async Task<bool> IgnoresMatchesAsync(
+        SearchQuery query, BackendOptions backend, CancellationToken deadline, CancellationToken cancellation)
+    {
+        if (GetLimits(backend.Name, query.Level).IgnoresMatches is { } known) return known;
+        var answer = await client.AskAsync(
+            backend, CreateRequest(query.ForNothing(), MinStrangers, offset: 0),
+            async (response, stopped) => await response.ReadRowsAsync(stopped).Take(MinStrangers).CountAsync(stopped), deadline,
+            cancellation);
+        if (answer.Failure is not null || answer is { IsFound: true, Value: > 0 and < MinStrangers }) return false;
+        var ignores = answer is { IsFound: true, Value: >= MinStrangers };
+        Learn(backend.Name, query.Level, limits => limits with { IgnoresMatches = ignores });
+        return ignores;
     }
 
     /// <summary>
@@ -117,8 +150,8 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     /// backend's form is not known and a name is not found, the other form is tried too.
     /// </summary>
     /// <returns>The reading to use: the first or the other.</returns>
-    private async Task<Reading> ReadOtherFormAsync(
-        Reading first, BackendOptions backend, bool? takesRaw, CancellationToken deadline, CancellationToken cancellation)
+    private async Task<AnswerReading> ReadOtherFormAsync(
+        AnswerReading first, BackendOptions backend, bool? takesRaw, CancellationToken deadline, CancellationToken cancellation)
     {
         void Note(bool isRaw) => Learn(backend.Name, first.Query.Level, limits => limits with { AcceptsRawCarets = isRaw });
 
@@ -126,7 +159,11 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         var isRefused = isRaw && IsRefusal(first.Failure);
         if (first.Rows.Count > 0 && first.Failure is null) Note(isRaw);
         if (!isRefused && (takesRaw is not null || !first.IsEmpty)) return first;
-        var other = new Reading(first.Query with { SendsCaretsRaw = !isRaw }, first.MaxRows);
+        var other = new AnswerReading(first.Query with { SendsCaretsRaw = !isRaw }, first.MaxRows)
+        {
+            Filter = first.Filter,
+            Check = first.Check,
+        };
         await ReadAsync(other, backend, deadline, cancellation);
         if (isRefused || IsRefusal(other.Failure)) Note(isRaw: false);
         // Only answers to both forms prove that nothing matches.
@@ -140,7 +177,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
                 or ErrorStatus.Unavailable);
     }
 
-    private async Task ReadAsync(Reading reading, BackendOptions backend, CancellationToken deadline, CancellationToken cancellation)
+    private async Task ReadAsync(AnswerReading reading, BackendOptions backend, CancellationToken deadline, CancellationToken cancellation)
     {
         var parts = reading.Query.SplitByModality();
         if (parts.Count > 0 && GetLimits(backend.Name, reading.Query.Level).SplitsModalities)
@@ -156,10 +193,10 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
 
     /// <summary>Sends one search per modality; a study with several modalities is found several times and counted once.</summary>
     private async Task ReadPartsAsync(
-        Reading reading, IReadOnlyList<SearchQuery> parts, BackendOptions backend, CancellationToken deadline,
+        AnswerReading reading, IReadOnlyList<SearchQuery> parts, BackendOptions backend, CancellationToken deadline,
         CancellationToken cancellation)
     {
-        var readings = parts.Select(part => new Reading(part, reading.MaxRows)).ToList();
+        var readings = parts.Select(part => new AnswerReading(part, reading.MaxRows) { Filter = reading.Filter }).ToList();
         await Task.WhenAll(
             readings.Select(part => ReadPagesAsync(part, backend, takesSmaller: !part.Query.SendsCaretsRaw, deadline, cancellation)));
         foreach (var (uid, row) in readings.SelectMany(part => part.Rows))
@@ -183,7 +220,7 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     /// <param name="deadline">Stops the requests.</param>
     /// <param name="cancellation">Cancelled when no client waits any more.</param>
     private async Task ReadPagesAsync(
-        Reading reading, BackendOptions backend, bool takesSmaller, CancellationToken deadline, CancellationToken cancellation)
+        AnswerReading reading, BackendOptions backend, bool takesSmaller, CancellationToken deadline, CancellationToken cancellation)
     {
         int offset = 0, lastPage = 0;
         var isProbe = false;
@@ -191,11 +228,9 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         while (true)
         {
             var limit = Min(reading.Wanted, smaller ?? GetLimits(backend.Name, reading.Query.Level).MaxPerPage);
-            var (first, max) = (reading.Rows.Count, reading.Wanted ?? SearchDepth.MaxRows + 1 - reading.Rows.Count);
             var answer = await client.AskAsync(
                 backend, CreateRequest(reading.Query, limit, offset),
-                (response, stopped) => AnswerPage.ReadAsync(response, reading.Query, reading.Packed, first, max, stopped), deadline,
-                cancellation);
+                (response, stopped) => AnswerPage.ReadAsync(response, reading, stopped), deadline, cancellation);
             if (answer.Failure is { } failure)
             {
                 if (takesSmaller && offset == 0 && failure.Status is ErrorStatus.BadRequest or ErrorStatus.TooLarge
@@ -212,11 +247,9 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
             if (smaller is not null) Learn(backend.Name, reading.Query.Level, limits => limits with { MaxPerPage = smaller });
             var page = answer.IsFound ? answer.Value : new AnswerPage([], 0, 0, false);
             var hasMore = reading.Add(page);
-            if (reading.Rows.Count > (reading.MaxRows ?? SearchDepth.MaxRows))
-            {
-                reading.IsCut = true;
-                return;
-            }
+            reading.IsCut = reading.Rows.Count > (reading.MaxRows ?? SearchDepth.MaxRows)
+                || reading.IsWholeList && page.Count > SearchDepth.MaxRows;
+            if (reading.IsCut || reading.IsWholeList) return;
             // A backend that ignores the offset returns the same page again.
             if (!hasMore)
             {

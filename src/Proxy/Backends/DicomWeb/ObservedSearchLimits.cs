@@ -29,6 +29,14 @@ internal sealed record ObservedSearchLimits
     /// <summary>True when it finds names by a raw <c>^</c> and not by <c>%5E</c>; null while neither found any.</summary>
     public bool? AcceptsRawCarets { get; init; }
 
+    /// <summary>
+    /// True when it answers every search with the same list, as a web server does that serves files; null while that is unknown.
+    /// </summary>
+    public bool? IgnoresMatches { get; init; }
+
+    /// <summary>True when it takes the offset from UTC of a request for a key, and finds nothing.</summary>
+    public bool MatchesOffset { get; init; }
+
     /// <summary>No known archive caps its answers below this without announcing more results, so a shorter page is the last.</summary>
     private const int MinCap = 10;
 

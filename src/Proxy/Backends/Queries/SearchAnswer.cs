@@ -18,6 +18,12 @@ public sealed record SearchAnswer(BackendOptions Backend, IReadOnlyList<FoundRow
     /// <summary>True when the backend does not know the study in the path, or does not support the search.</summary>
     public bool IsUnlisted { get; init; }
 
+    /// <summary>True when the proxy matched the rows, because the backend does not.</summary>
+    public bool IsMatchedHere { get; init; }
+
+    /// <summary>Sentences for the client about how the backend matched the search; each names the backend.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
+
     /// <summary>Why the answer was not read to its end; rows received before remain.</summary>
     public BackendFailure? Failure { get; init; }
 

@@ -61,6 +61,18 @@ public sealed record SearchQuery
     /// </summary>
     public bool SendsCaretsRaw { get; init; }
 
+    /// <summary>
+    /// The path of Timezone Offset From UTC: as a parameter it is no key, but says in which time zone the client writes dates and times
+    /// (PS3.18 §8.3.4.1).
+    /// </summary>
+    public const string TimezoneOffset = "00080201";
+
+    /// <summary><c>emptyvaluematching=true</c>: the value <c>""</c> asks for attributes without a value (PS3.18 §8.3.4.5).</summary>
+    public bool MatchesEmptyValues { get; init; }
+
+    /// <summary><c>multiplevaluematching=true</c>: a value may be a list (PS3.18 §8.3.4.6).</summary>
+    public bool MatchesMultipleValues { get; init; }
+
     /// <summary>Names of parameters that PS3.18 does not define, for a warning to the client; their values are dropped.</summary>
     public ImmutableArray<string> IgnoredParameters { get; init; } = [];
 
@@ -121,18 +133,42 @@ public sealed record SearchQuery
     public ImmutableSortedSet<string> RequestedTags =>
         AskedFor.Union(IncludeFields.Concat(Matches.Keys).Select(path => path.Split('.')[0]));
 
-    /// <summary>The attributes that neither the client nor the standard requests; they are removed from the rows.</summary>
-    public IEnumerable<Tag> HiddenFields => IncludesAll
-        ? []
-        : SearchFields.GetOwnFields(Level).Except(IncludeFields).Except(Matches.Keys)
-            .Select(tag => Tag.TryParse(tag, out var parsed) ? parsed : default);
+    /// <summary>
+    /// The attributes that neither the client nor the standard requests, and those of lower levels (PS3.18 §10.6.3.3.1); they are removed
+    /// from the rows.
+    /// </summary>
+    public IEnumerable<Tag> HiddenFields =>
+        (IncludesAll ? [] : SearchFields.GetOwnFields(Level).Except(IncludeFields).Except(Matches.Keys))
+            .Union(SearchFields.GetLower(Level)).Select(tag => Tag.TryParse(tag, out var parsed) ? parsed : default);
+
+    /// <summary>The attributes that a row must have, with their VRs (PS3.18 Tables 10.6.3-3 to 10.6.3-5).</summary>
+    public IEnumerable<(Tag Tag, string Vr)> RequiredFields => SearchFields.GetRequired(Level, Study is not null);
+
+    /// <summary>
+    /// A search of the same resource for an object that does not exist: only a server that ignores the query answers it with rows.
+    /// </summary>
+    public SearchQuery ForNothing()
+    {
+        var tag = Study is null ? Tag.StudyInstanceUid : Key;
+        return AllStudies with
+        {
+            Level = Level,
+            Study = Study,
+            Series = Series,
+            Matches = AllStudies.Matches.Add(tag.ToString(), (tag.ToString(), "2.25.284091637482910563728194650273819465027")),
+        };
+    }
+
+    /// <summary>The same search without a match attribute.</summary>
+    public SearchQuery Without(string path) => this with { Matches = Matches.Remove(path) };
 
     /// <summary>
     /// Identifies a search: equal for all its pages, and independent of the standard attributes that it lists.
     /// </summary>
     public string CanonicalText => string.Join('&',
         [Path, .. Matches.Select(m => $"{m.Key}={Escape(m.Value.Value)}"),
-            "include=" + (IncludesAll ? "all" : string.Join(',', FurtherFields)), "fuzzy=" + IsFuzzy]);
+            "include=" + (IncludesAll ? "all" : string.Join(',', FurtherFields)), "fuzzy=" + IsFuzzy,
+            .. MatchesEmptyValues ? ["empty"] : (string[])[], .. MatchesMultipleValues ? ["multiple"] : (string[])[]]);
 
     /// <summary>The UIDs of a match attribute; null when the search does not match it.</summary>
     public IReadOnlyCollection<Uid>? FindUids(Tag tag) =>
@@ -162,6 +198,8 @@ public sealed record SearchQuery
             request.Append(Escape(name)).Append('=').Append(escaped).Append('&');
         }
         if (IsFuzzy) request.Append("fuzzymatching=true&");
+        if (MatchesEmptyValues) request.Append("emptyvaluematching=true&");
+        if (MatchesMultipleValues) request.Append("multiplevaluematching=true&");
         request.Append("includefield=").Append(IncludesAll ? "all" : string.Join(',', AskedFor.Union(IncludeFields)));
         if (limit is not null) request.Append(CultureInfo.InvariantCulture, $"&limit={limit}");
         if (limit is not null || offset > 0) request.Append(CultureInfo.InvariantCulture, $"&offset={offset}");
