@@ -86,6 +86,9 @@ internal static class InstanceEndpoints
         if (forms.Negotiation.Forms.IsEmpty) return NotAcceptable();
         var (access, study, stopped) = (context.GetAccess(), uid!.Value, context.RequestAborted);
         var places = await locator.LocateAsync(access, study, ReadPurpose.Client, stopped);
+        if (!options.Value.AllowPartial && !HttpMethods.IsHead(context.Request.Method)
+            && bodies.FindUnread(places, access, study) is { } unread)
+            return await AnswerAllAsync(context, bodies, time, unread, new(forms, study, _ => { }));
         var contents = await StudyContents.ReadAsync(
             places, access, series => seriesReader.ReadAsync(access, new(study, series), bypassCache: false, stopped),
             (series, result) => bodies.HasAllAsync(GetInstances(series, result), forms.Negotiation, stopped));

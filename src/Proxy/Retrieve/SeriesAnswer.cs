@@ -40,6 +40,9 @@ public sealed class SeriesAnswer
         cache.Removed += Purge;
     }
 
+    /// <summary>True when backends are read at their own pace, so that reading ahead of the client holds up none of them.</summary>
+    public bool CanReadAhead => _cache.CanWriteToDisk;
+
     /// <summary>
     /// The requested instances in the answer: fewer when it ends early or a part is unusable, none when the backend refuses.
     /// </summary>
@@ -110,25 +113,25 @@ public sealed class SeriesAnswer
     private async Task AskAsync(SeriesTransfer transfer, BackendOptions backend, SeriesInstances series, Negotiation negotiation)
     {
         var path = series.Path;
-        var left = series.Instances.ToHashSet();
+        var expected = new ExpectedInstances(series);
         var refusals = 0;
         var plan = new RequestPlan(negotiation, _given.Find(backend.Name, path, negotiation), _given.FindStored(backend.Name, path));
-        for (BackendFailure? failure = null; left.Count == series.Instances.Count && plan.Next(failure) is { } asked;)
+        for (BackendFailure? failure = null; expected.HasNone && plan.Next(failure) is { } asked;)
         {
             var answer = await _archive.OpenSeriesAsync(
                 backend, path, asked,
-                (instances, stopped) => CopyAsync(instances, new(transfer, backend.Name, path, negotiation, asked, left), stopped),
+                (instances, stopped) => CopyAsync(instances, new(transfer, backend.Name, path, negotiation, asked, expected), stopped),
                 transfer.Stopped);
             failure = answer.Failure;
             if (failure is null) return;
             // A repeated request would fail at the same position.
-            if (left.Count < series.Instances.Count || failure.Error == BackendError.BadAnswer)
+            if (!expected.HasNone || failure.Error == BackendError.BadAnswer)
                 _given.RememberRefusal(backend.Name, path);
             if (failure.Status is ErrorStatus.BadRequest or ErrorStatus.NotAllowed or ErrorStatus.NotAcceptable
                 or ErrorStatus.NotImplemented)
                 refusals++;
         }
-        if (refusals > 0 && left.Count == series.Instances.Count) _given.RememberRefusal(backend.Name);
+        if (refusals > 0 && expected.HasNone) _given.RememberRefusal(backend.Name);
     }
 
     /// <summary>One request of a transfer.</summary>
@@ -137,9 +140,10 @@ public sealed class SeriesAnswer
     /// <param name="Path">The series.</param>
     /// <param name="Negotiation">The acceptable forms.</param>
     /// <param name="Asked">The forms of this request.</param>
-    /// <param name="Left">The requested instances that have not arrived.</param>
+    /// <param name="Expected">The requested instances.</param>
     private sealed record Request(
-        SeriesTransfer Transfer, string Backend, SeriesPath Path, Negotiation Negotiation, RequestedForms Asked, HashSet<Uid> Left);
+        SeriesTransfer Transfer, string Backend, SeriesPath Path, Negotiation Negotiation, RequestedForms Asked,
+        ExpectedInstances Expected);
 
     private async Task<bool> CopyAsync(ArchiveSeries series, Request request, CancellationToken cancellation)
     {
@@ -147,18 +151,18 @@ public sealed class SeriesAnswer
         for (var unwanted = 0; ;)
         {
             if (!_cache.CanWriteToDisk) await request.Transfer.WaitForRoomAsync(cancellation);
-            if (!await series.ReadNextAsync(cancellation) || request.Left.Count == 0) return true;
+            if (!await series.ReadNextAsync(cancellation) || request.Expected.HasAll) return true;
             var (identity, start) = await ReadStartAsync(series, cancellation);
             if (request.Transfer.IsPurged) return true;
             var uid = SeriesCheck.Read(identity, request.Path);
             var head = new EntryHead(BodyFormat.Dicom, identity.TransferSyntaxUid.ToString(), series.Length);
-            if (request.Negotiation.Choose(head) is null || !request.Left.Contains(uid))
+            if (request.Negotiation.Choose(head) is null || !request.Expected.Contains(uid, identity))
             {
                 if (++unwanted > MaxUnwantedParts) throw new MalformedAnswerException("A series answer has too many parts.");
                 continue;
             }
             await CopyPartAsync(series, request, new(request.Path.Study, request.Path.Series, uid), head, start);
-            request.Left.Remove(uid);
+            request.Expected.Add(uid);
         }
     }
 

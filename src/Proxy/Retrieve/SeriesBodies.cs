@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Dicom;
+using Proxy.Locating;
 
 namespace Proxy.Retrieve;
 
@@ -9,7 +10,13 @@ namespace Proxy.Retrieve;
 /// <param name="Backend">The owner of the series.</param>
 /// <param name="Path">The series.</param>
 /// <param name="Instances">The instances in the owner's metadata.</param>
-public sealed record SeriesInstances(string Backend, SeriesPath Path, IReadOnlyList<Uid> Instances);
+public sealed record SeriesInstances(string Backend, SeriesPath Path, IReadOnlyList<Uid> Instances)
+{
+    /// <summary>
+    /// The number of instances that the owner lists, when its metadata was not read and <see cref="Instances"/> is empty; else null.
+    /// </summary>
+    public int? Listed { get; init; }
+}
 
 /// <summary>One instance of a whole study or series.</summary>
 /// <param name="Path">The instance.</param>
@@ -21,42 +28,149 @@ public sealed record InstancePart(InstancePath Path, BodyResult Result);
 /// </summary>
 /// <remarks>
 /// <code>
-/// 1 whole      the owner's answer, part by part as it arrives; each part is cached as an instance
-/// 2 first      when no part arrived: the first instance from any holder of the series
-/// 3 alone      the remaining instances, from the same backend, a few at once
+/// 1 unread     the store has no metadata: the owner's answer; the metadata only if it has fewer instances than the owner lists
+/// 2 whole      the owner's answer, part by part as it arrives; each part is cached as an instance
+/// 3 first      when no part arrived: the first instance from any holder of the series
+/// 4 alone      the remaining instances, from the same backend, a few at once
 /// </code>
 /// All instances of a series come from one backend: once an instance was sent, no other holder replaces it.
-/// The parts of a whole answer keep the owner's order.
+/// The parts of a whole answer keep the owner's order. With a disk tier a few series are read at once, and sent one after the other.
 /// </remarks>
-public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, CachedBodies cached, ObservedForms given, BodyReader reader)
+public sealed class SeriesBodies(
+    SeriesAnswer answers, BackendSet backends, CachedBodies cached, ObservedForms given, BodyReader reader, SeriesReader metadata,
+    SeriesLocator locator)
 {
     /// <summary>The limit of single instances that are requested concurrently.</summary>
     private const int MaxConcurrent = 4;
 
-    /// <summary>Reads all instances of several series, one series after the other.</summary>
+    /// <summary>The limit of series that are read concurrently.</summary>
+    private const int MaxSeries = 4;
+
+    /// <summary>
+    /// The series of a study, to be read without their metadata: for a large series an archive needs longer to give that than to give
+    /// the instances. Null when some metadata is in the store, when a failure could not be reported before the first byte, or when a
+    /// backend does not say how many instances a series has.
+    /// </summary>
+    public IReadOnlyList<SeriesInstances>? FindUnread(StudyHolders places, Access access, Uid study)
+    {
+        var series = places.GetSeries(access);
+        if (places.Failures.Count > 0 || series.Count == 0 || series.Count > (answers.CanReadAhead ? MaxSeries : 1)) return null;
+        var unread = new List<SeriesInstances>();
+        foreach (var uid in series)
+        {
+            var path = new SeriesPath(study, uid);
+            var owner = locator.GetCandidates(places, access, uid).FirstOrDefault();
+            if (owner.List?.FindSeries(uid) is not { Metadata: null, Summary: { } row } || given.RefusesSeries(owner.Backend.Name, path)
+                || row.FindInt(Tag.NumberOfSeriesRelatedInstances) is not (> 0 and var count))
+                return null;
+            unread.Add(new(owner.Backend.Name, path, []) { Listed = count });
+        }
+        return unread;
+    }
+
+    /// <summary>
+    /// Reads all instances of several series, one series after the other. Of unread series one that fails comes first, so that its
+    /// failure can be reported.
+    /// </summary>
     public async IAsyncEnumerable<InstancePart> ReadAsync(
         Access access, IReadOnlyList<SeriesInstances> series, Negotiation negotiation,
         [EnumeratorCancellation] CancellationToken cancellation)
     {
-        foreach (var whole in series)
+        using var closing = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        var ahead = answers.CanReadAhead ? MaxSeries : 1;
+        var open = new Queue<(IAsyncEnumerator<InstancePart> Parts, Task<bool> First)>();
+        try
         {
-            await foreach (var part in ReadAsync(access, whole, negotiation, cancellation)) yield return part;
+            for (var next = 0; next < series.Count || open.Count > 0;)
+            {
+                for (; next < series.Count && open.Count < ahead; next++)
+                {
+                    var parts = ReadAsync(access, series[next], negotiation, closing.Token).GetAsyncEnumerator(CancellationToken.None);
+                    open.Enqueue((parts, parts.MoveNextAsync().AsTask()));
+                }
+                if (series[0].Listed is not null && open.Count == series.Count && await FindFailedAsync(open) is { } failed)
+                {
+                    yield return failed;
+                    yield break;
+                }
+                var (current, first) = open.Dequeue();
+                await using (current)
+                {
+                    for (var isFound = await first; isFound; isFound = await current.MoveNextAsync()) yield return current.Current;
+                }
+            }
         }
+        finally
+        {
+            await closing.CancelAsync();
+            foreach (var (parts, first) in open) await CloseAsync(parts, first);
+        }
+        foreach (var one in series)
+        {
+            if (one.Listed is not null) metadata.ReadLater(access, one.Path);
+        }
+    }
+
+    private static async Task<InstancePart?> FindFailedAsync(IEnumerable<(IAsyncEnumerator<InstancePart> Parts, Task<bool> First)> open)
+    {
+        foreach (var (parts, first) in open)
+        {
+            if (await first && parts.Current.Result.Body is null) return parts.Current;
+        }
+        return null;
+    }
+
+    private static async Task CloseAsync(IAsyncEnumerator<InstancePart> parts, Task<bool> first)
+    {
+        // The client does not get this series, so its failure is no failure of the answer.
+        await first.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        if (first.IsCompletedSuccessfully && first.Result) parts.Current.Result.Dispose();
+        await parts.DisposeAsync();
     }
 
     /// <summary>True when every instance is cached in an acceptable form.</summary>
     public async Task<bool> HasAllAsync(SeriesInstances series, Negotiation negotiation, CancellationToken cancellation) =>
         await CountMissingAsync(series, negotiation, max: 0, cancellation) == 0;
 
-    private async IAsyncEnumerable<InstancePart> ReadAsync(
-        Access access, SeriesInstances series, Negotiation negotiation, [EnumeratorCancellation] CancellationToken cancellation)
+    private IAsyncEnumerable<InstancePart> ReadAsync(
+        Access access, SeriesInstances series, Negotiation negotiation, CancellationToken cancellation) =>
+        series.Listed is { } count && backends.Find(series.Backend) is { } owner
+            ? ReadUnreadAsync(access, owner, count, series, negotiation, cancellation)
+            : ReadKnownAsync(access, series, null, negotiation, cancellation);
+
+    private async IAsyncEnumerable<InstancePart> ReadUnreadAsync(
+        Access access, BackendOptions owner, int count, SeriesInstances series, Negotiation negotiation,
+        [EnumeratorCancellation] CancellationToken cancellation)
     {
-        var left = series.Instances.ToList();
+        // 1
+        var arrived = new HashSet<Uid>();
+        await foreach (var part in answers.ReadAsync(owner, series, negotiation, cancellation))
+        {
+            if (arrived.Count == 0) locator.SetOwner(access, owner.Name, series.Path);
+            arrived.Add(part.Path.Instance);
+            yield return part;
+        }
+        if (arrived.Count >= count) yield break;
+        var known = await metadata.ReadAsync(access, series.Path, bypassCache: false, cancellation);
+        if (known.Metadata is not { } instances)
+        {
+            yield return new(new(series.Path.Study, series.Path.Series, default), BodyResult.None(known.Failures));
+            yield break;
+        }
+        var rest = new SeriesInstances(known.Backend, series.Path, [.. instances.Uids.Where(uid => !arrived.Contains(uid))]);
+        await foreach (var part in ReadKnownAsync(access, rest, arrived.Count > 0 ? owner : null, negotiation, cancellation))
+            yield return part;
+    }
+
+    private async IAsyncEnumerable<InstancePart> ReadKnownAsync(
+        Access access, SeriesInstances series, BackendOptions? source, Negotiation negotiation,
+        [EnumeratorCancellation] CancellationToken cancellation)
+    {
         var owner = backends.Find(series.Backend);
-        BackendOptions? source = null;
-        // 1: when only a few instances are missing, do not transfer the cached ones again.
+        var left = series.Instances.ToList();
+        // 2: when only a few instances are missing, do not transfer the cached ones again.
         var few = left.Count / 4;
-        if (owner is not null && !given.RefusesSeries(owner.Name, series.Path)
+        if (source is null && owner is not null && !given.RefusesSeries(owner.Name, series.Path)
             && await CountMissingAsync(series, negotiation, few, cancellation) > few)
         {
             await foreach (var part in answers.ReadAsync(owner, series, negotiation, cancellation))
@@ -66,7 +180,7 @@ public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, Cach
                 yield return part;
             }
         }
-        // 2: the backend of the first instance gives all others too.
+        // 3: the backend of the first instance gives all others too.
         if (source is null && left.Count > 0)
         {
             var path = new InstancePath(series.Path.Study, series.Path.Series, left[0]);
@@ -75,7 +189,7 @@ public sealed class SeriesBodies(SeriesAnswer answers, BackendSet backends, Cach
             left.RemoveAt(0);
             yield return new(path, first);
         }
-        // 3
+        // 4
         var pending = new Queue<(InstancePath Path, Task<BodyResult> Reading)>();
         try
         {

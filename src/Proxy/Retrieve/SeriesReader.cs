@@ -52,6 +52,10 @@ public sealed class SeriesReader(
         return result with { IsPrefetched = true };
     }
 
+    /// <summary>Reads the metadata of a series in the background: a client has its instances, and will probably ask for it.</summary>
+    public void ReadLater(Access access, SeriesPath path) => LogFailure(CurrentPurpose.RunAsync(
+        RequestPurpose.Revalidation, () => ReadAsync(access, path, bypassCache: false, CancellationToken.None)));
+
     /// <summary>Fetches metadata before a client requests it: it raises no event and sets no owner.</summary>
     public Task<SeriesResult> PrefetchAsync(Access access, SeriesPath path, CancellationToken cancellation) =>
         RefreshAsync(access, path, ReadPurpose.Prefetch, cancellation);
@@ -69,11 +73,13 @@ public sealed class SeriesReader(
         await Task.WhenAny(refreshing, Task.Delay(MaxRevalidationWait, time, cancellation));
         cancellation.ThrowIfCancellationRequested();
         if (refreshing.IsCompleted) return await refreshing;
-        _ = refreshing.ContinueWith(
-            failed => log.UnhandledException(failed.Exception!), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted,
-            TaskScheduler.Default);
+        LogFailure(refreshing);
         return stale;
     }
+
+    private void LogFailure(Task background) => _ = background.ContinueWith(
+        failed => log.UnhandledException(failed.Exception!), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted,
+        TaskScheduler.Default);
 
     /// <summary>
     /// True when a backend can give an instance in place of its owner: its own metadata, read now if necessary, has the instance.
