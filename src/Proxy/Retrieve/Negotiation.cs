@@ -64,6 +64,11 @@ public sealed class Negotiation
     /// <summary>The formats that a backend is offered in one request.</summary>
     public ImmutableArray<BodyFormat> Together { get; }
 
+    /// <summary>True when frames of a named media type are accepted in any transfer syntax, but not every stored form is.</summary>
+    public bool AcceptsStoredOfAType =>
+        Formats.Any(f => f.TransferSyntax == BodyFormat.Any && f.MediaType is not (MediaType.OctetStream or BodyFormat.Dicom))
+        && !Formats.Contains(BodyFormat.AsStored);
+
     /// <summary>Identifies the negotiation: equal for requests that accept the same formats in the same order.</summary>
     public string Name { get; }
 
@@ -104,6 +109,11 @@ public sealed class Negotiation
         }
         return null;
     }
+
+    /// <summary>False when no frame in this transfer syntax has an accepted form.</summary>
+    public bool AcceptsFrame(string transferSyntax) =>
+        !Uid.TryParse(transferSyntax, out var uid) || TransferSyntax.FindFrameType(uid) is not { } type
+        || Choose(type, transferSyntax) is not null;
 
     /// <summary>The request that offers a backend every form.</summary>
     /// <param name="stored">

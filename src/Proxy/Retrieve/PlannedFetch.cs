@@ -1,11 +1,13 @@
 using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Dicom;
+using Proxy.Retrieve.Checks;
 
 namespace Proxy.Retrieve;
 
 /// <summary>Fetches a frame or an instance from one backend, with the requests of a <see cref="RequestPlan"/>.</summary>
-public sealed class PlannedFetch(BodyFetch fetch, BackendScheduler scheduler, CachedBodies cached, ObservedForms given)
+public sealed class PlannedFetch(
+    BodyFetch fetch, BackendScheduler scheduler, CachedBodies cached, ObservedForms given, PixelDescriptions pixels)
 {
     /// <summary>Asks one backend: for all forms at once, then form by form while the failure depends on the form.</summary>
     /// <param name="backend">The backend.</param>
@@ -18,7 +20,11 @@ public sealed class PlannedFetch(BodyFetch fetch, BackendScheduler scheduler, Ca
         BackendOptions backend, BodyPath body, Negotiation negotiation, Placement placement, CancellationToken cancellation)
     {
         var path = body.Path.SeriesPath;
-        var plan = new RequestPlan(negotiation, given.Find(backend.Name, path, negotiation), given.FindStored(backend.Name, path));
+        // The metadata names the stored transfer syntax of this instance, other answers that of its series.
+        var available = pixels.Find(backend.Name, body.Path)?.AvailableTransferSyntax;
+        var plan = new RequestPlan(
+            negotiation, given.Find(backend.Name, path, negotiation), available ?? given.FindStored(backend.Name, path))
+        { CanBeStored = available is null || negotiation.AcceptsFrame(available) };
         var result = BodyResult.None([]);
         BodyResult? notGiven = null, broken = null;
         for (BackendFailure? failure = null; plan.Next(failure) is { } asked; failure = result.Failures[0])

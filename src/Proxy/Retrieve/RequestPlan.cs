@@ -10,17 +10,23 @@ namespace Proxy.Retrieve;
 /// 1 given     the form that the backend gave for the same negotiation and series
 /// 2 together  all forms in one Accept
 /// 3 alone     each form, for backends that do not read lists or fail on the first form that they cannot produce
+/// 4 stored    the stored form, when a named media type is accepted in any transfer syntax: some backends answer
+///             400 to image/jls; transfer-syntax=* although they store it, and the client decides what the answer satisfies
 /// </code>
 /// A failure that does not depend on the form ends the plan, because another form would fail too.
 /// </remarks>
 /// <param name="negotiation">The forms that the client accepts.</param>
 /// <param name="given">The forms that the backend gave for this negotiation before, newest first.</param>
-/// <param name="stored">The transfer syntax that the series is stored in; null when it is not known.</param>
+/// <param name="stored">The transfer syntax that the instance or its series is stored in; null when it is not known.</param>
 public sealed class RequestPlan(Negotiation negotiation, ImmutableArray<BodyFormat> given, string? stored)
 {
     private readonly List<BodyFormat> _asked = [];
     private Queue<BodyFormat>? _alone;
     private bool _askedTogether;
+    private bool _askedStored;
+
+    /// <summary>False when the metadata says that the stored form is none of the accepted ones: step 4 is then left out.</summary>
+    public bool CanBeStored { get; init; } = true;
 
     /// <summary>The next request, or null.</summary>
     /// <param name="failure">The failure of the previous request; null for the first request.</param>
@@ -41,7 +47,9 @@ public sealed class RequestPlan(Negotiation negotiation, ImmutableArray<BodyForm
         {
             if (!_asked.Contains(format)) return Alone(format);
         }
-        return null;
+        if (_askedStored || !CanBeStored || !negotiation.AcceptsStoredOfAType) return null;
+        _askedStored = true;
+        return Alone(BodyFormat.AsStored);
     }
 
     private RequestedForms Alone(BodyFormat format)

@@ -34,6 +34,12 @@ public class BackendRequestTests
     [Theory]
     [InlineData("multipart/related; type=\"application/octet-stream\"; transfer-syntax=*", true)]
     [InlineData("multipart/related; type=\"application/dicom\"", true)]
+    [InlineData("multipart/related; type=\"application/dicom\"; transfer-syntax=\"*\"", true)]
+    [InlineData("multipart/related; type=\"image/jls\"; transfer-syntax=*", false)]
+    [InlineData(
+        "multipart/related; type=\"image/jls\"; transfer-syntax=*, "
+            + "multipart/related; type=\"application/octet-stream\"; transfer-syntax=*;q=0.9",
+        true)]
     [InlineData("multipart/related; type=\"application/octet-stream\"; transfer-syntax=1.2.840.10008.1.2.1", false)]
     public void IsAsStored_WhenNoTransferSyntaxIsNamedOrAnyIsAccepted(string accept, bool isAsStored) =>
         Assert.Equal(isAsStored, new BackendRequest("studies/1.2", accept).IsAsStored);

@@ -38,6 +38,22 @@ public sealed class RequestPlanTests
                 ErrorStatus.NotAcceptable));
 
     [Theory]
+    [InlineData("image/jls; transfer-syntax=*", true, "image/jls *, application/octet-stream *")]
+    [InlineData("image/jls; transfer-syntax=*", false, "image/jls *")]
+    [InlineData("image/jls; transfer-syntax=*, application/octet-stream; transfer-syntax=*", true, null)]
+    [InlineData("image/jls", true, "image/jls 1.2.840.10008.1.2.4.80")]
+    public void AsksForTheStoredFormLast_WhenItMayBeOfTheAcceptedType(string accept, bool canBeStored, string? expected)
+    {
+        var plan = new RequestPlan(Negotiation.ForFrames(Accept.Parse(accept)), [], null) { CanBeStored = canBeStored };
+        var asked = new List<BodyFormat>();
+        for (BackendFailure? failure = null; plan.Next(failure) is { } forms; failure = new("east", BackendError.NotInThisForm, "no"))
+            asked.AddRange(forms.Only is { } only ? [only] : []);
+
+        if (expected is not null) Assert.Equal(expected, string.Join(", ", asked.Select(f => $"{f.MediaType} {f.TransferSyntax}")));
+        Assert.Equal(asked.Count, asked.Distinct().Count());
+    }
+
+    [Theory]
     [InlineData(BackendError.Unreachable, ErrorStatus.None)]
     [InlineData(BackendError.TimedOut, ErrorStatus.None)]
     [InlineData(BackendError.Busy, ErrorStatus.None)]

@@ -52,10 +52,13 @@ public sealed record BackendRequest(string PathAndQuery, string Accept)
     public bool IsObject => PathAndQuery.Split('?')[0].Split('/')
         is ["studies", _, "series", _, "instances", _] or ["studies", _, "series", _, "instances", _, "frames", _];
 
-    /// <summary>True when the request names no transfer syntax or accepts any (PS3.18 §8.7.3.5.2).</summary>
+    /// <summary>
+    /// True when the request accepts the object in any form: it names no transfer syntax, or any one of octets or files
+    /// (PS3.18 §8.7.3.5.2). Any transfer syntax of an image type is still only that type.
+    /// </summary>
     public bool IsAsStored => !Accept.Contains("transfer-syntax=", StringComparison.OrdinalIgnoreCase)
-        || Accept.Contains("transfer-syntax=*", StringComparison.OrdinalIgnoreCase)
-        || Accept.Contains("transfer-syntax=\"*\"", StringComparison.OrdinalIgnoreCase);
+        || MediaType.ParseList(Accept).Any(t => BodyFormat.FromMediaType(t)
+            is { TransferSyntax: BodyFormat.Any, MediaType: MediaType.OctetStream or BodyFormat.Dicom });
 
     /// <summary>
     /// The path for the log: UIDs, numbers and the standard's words only. The query and a bulk data path may contain patient data.
