@@ -74,6 +74,9 @@ public sealed class BackendLinks(string backend, Uri root, Uri source)
         if (FindResource(uri, study) is var (path, behind))
         {
             var tail = Escape(behind);
+            // No rest begins with a query: one directly behind the resource is stored with its path below the root.
+            if (tail.StartsWith('?') && BulkDataPath.IsRest(path + tail))
+                return $"/{path}/bulkdata/{backend}/{BulkDataPath.BelowRoot}{path}{tail}";
             if (!BulkDataPath.IsRest(tail)) return $"/{path}/bulkdata/{backend}/";
             var isStudyRelative = path.Contains("/series/", StringComparison.Ordinal)
                 && Relative.Any(start => text.StartsWith(start, StringComparison.Ordinal));
@@ -104,17 +107,17 @@ public sealed class BackendLinks(string backend, Uri root, Uri source)
         : study is { } uid ? $"/{new StudyPath(uid)}"
         : "";
 
-    /// <summary>The path of the deepest study, series or instance in a URL, and the rest behind it.</summary>
+    /// <summary>The path of the deepest study, series or instance in a URL, and the rest behind it with the query.</summary>
     private static (string Path, string Tail)? FindResource(Uri uri, Uid? study)
     {
         var at = uri.AbsolutePath.LastIndexOf(Studies, StringComparison.Ordinal);
         if (at < 0) return null;
-        var parts = uri.PathAndQuery[(at + 1)..].Split('/');
+        var parts = uri.AbsolutePath[(at + 1)..].Split('/');
         if (!Uid.TryParse(parts.ElementAtOrDefault(1), out var s) || study is not null && s != study) return null;
         var depth = 2;
         if (parts.ElementAtOrDefault(2) == "series" && Uid.TryParse(parts.ElementAtOrDefault(3), out _)) depth = 4;
         if (depth == 4 && parts.ElementAtOrDefault(4) == "instances" && Uid.TryParse(parts.ElementAtOrDefault(5), out _)) depth = 6;
-        return (string.Join('/', parts[..depth]), string.Join('/', parts[depth..]));
+        return (string.Join('/', parts[..depth]), string.Join('/', parts[depth..]) + uri.Query);
     }
 
     private static string Unescape(ReadOnlySpan<byte> text)

@@ -34,6 +34,10 @@ public class BackendLinksTests
     [InlineData("http://pacs:8042/dicom-web/" + Instance + "/bulk//1", "/" + Instance + "/bulkdata/east/bulk//1")]
     [InlineData("http://pacs:8042/dicom-web/studies/1.2/bulkdata/a?x=1&y=2", "/studies/1.2/bulkdata/east/bulkdata/a?x=1&y=2")]
     [InlineData("http://pacs:8042/dicom-web/bulk/1?x=2", "/studies/1.2/bulkdata/east/^bulk/1?x=2")]
+    [InlineData(
+        "http://pacs:8042/dicom-web/" + Instance + "?tag=00291010&y=a/b",
+        "/" + Instance + "/bulkdata/east/^" + Instance + "?tag=00291010&y=a/b")]
+    [InlineData("http://pacs:8042/dicom-web/studies/1.2?tag=1", "/studies/1.2/bulkdata/east/^studies/1.2?tag=1")]
     public void RewritesBulkDataUrls(string uri, string expected) => Assert.Equal(expected, RewriteBulkData(uri));
 
     [Theory]
