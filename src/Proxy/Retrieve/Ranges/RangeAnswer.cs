@@ -63,24 +63,24 @@ internal static class RangeAnswer
         (body as InFlightBody.Reader)?.KeepFetching();
     }
 
-    private static (byte[][] Heads, byte[] End) Describe(HttpResponse response, string contentType, ByteRange range, long length)
+    private static (byte[][] Heads, byte[] End) Describe(HttpResponse response, string contentType, BodyRange range, long length)
     {
         response.ContentType = contentType;
         response.Headers.ContentRange = Describe(range, length);
         return ([[]], []);
     }
 
-    private static (byte[][] Heads, byte[] End) CreateHeads(string contentType, ImmutableArray<ByteRange> ranges, long length) => (
+    private static (byte[][] Heads, byte[] End) CreateHeads(string contentType, ImmutableArray<BodyRange> ranges, long length) => (
         [.. ranges.Select((range, index) => Encoding.Latin1.GetBytes(
             $"{(index == 0 ? "" : "\r\n")}--{Wrapping.Boundary}\r\nContent-Type: {contentType}\r\n"
             + $"Content-Range: {Describe(range, length)}\r\n\r\n"))],
         Wrapping.EndOfParts());
 
-    private static string Describe(ByteRange range, long length) =>
+    private static string Describe(BodyRange range, long length) =>
         string.Create(CultureInfo.InvariantCulture, $"bytes {range.First}-{range.Last}/{length}");
 
     private static async Task CopyAsync(
-        HttpContext context, IBody body, ImmutableArray<ByteRange> ranges, byte[][] heads, ReadOnlyMemory<byte> end)
+        HttpContext context, IBody body, ImmutableArray<BodyRange> ranges, byte[][] heads, ReadOnlyMemory<byte> end)
     {
         var (output, cancellation) = (context.Response.BodyWriter, context.RequestAborted);
         var steps = context.RequestServices.GetRequiredService<ResponseSteps>();

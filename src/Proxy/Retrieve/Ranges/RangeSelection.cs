@@ -14,7 +14,7 @@ namespace Proxy.Retrieve.Ranges;
 /// is read in that order.
 /// </remarks>
 /// <param name="Ranges">Disjoint and ascending, within the body; empty when no range overlaps the body (416).</param>
-public sealed record RangeSelection(ImmutableArray<ByteRange> Ranges)
+public sealed record RangeSelection(ImmutableArray<BodyRange> Ranges)
 {
     /// <summary>The most ranges of one request; a header with more is ignored (RFC 9110 §17.15).</summary>
     public const int MaxRanges = 32;
@@ -34,7 +34,7 @@ public sealed record RangeSelection(ImmutableArray<ByteRange> Ranges)
     {
         if (!header.StartsWith(Unit, StringComparison.OrdinalIgnoreCase)) return null;
         var list = header[Unit.Length..];
-        var (count, ranges) = (0, new List<ByteRange>());
+        var (count, ranges) = (0, new List<BodyRange>());
         foreach (var element in list.Split(','))
         {
             var text = list[element].Trim(" \t");
@@ -47,7 +47,7 @@ public sealed record RangeSelection(ImmutableArray<ByteRange> Ranges)
     }
 
     /// <summary>Reads one range; the range is null when it does not overlap the body.</summary>
-    private static bool TryRead(ReadOnlySpan<char> text, long length, out ByteRange? range)
+    private static bool TryRead(ReadOnlySpan<char> text, long length, out BodyRange? range)
     {
         range = null;
         var dash = text.IndexOf('-');
@@ -75,9 +75,9 @@ public sealed record RangeSelection(ImmutableArray<ByteRange> Ranges)
         return true;
     }
 
-    private static ImmutableArray<ByteRange> Join(List<ByteRange> ranges)
+    private static ImmutableArray<BodyRange> Join(List<BodyRange> ranges)
     {
-        var joined = new List<ByteRange>(ranges.Count);
+        var joined = new List<BodyRange>(ranges.Count);
         foreach (var range in ranges.OrderBy(r => r.First))
         {
             if (joined.Count > 0 && range.First - joined[^1].Last - 1 < MaxGap)
