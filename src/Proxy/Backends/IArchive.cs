@@ -53,10 +53,12 @@ public interface IArchive
     /// <summary>Reads bulk data.</summary>
     /// <param name="backend">The backend whose metadata names the item.</param>
     /// <param name="item">The item.</param>
+    /// <param name="asked">The requested form; null for octets or the archive's choice.</param>
     /// <param name="read">Reads the body, as in <see cref="OpenBodyAsync"/>.</param>
     /// <param name="cancellation">Cancels the request.</param>
     public Task<BackendAnswer<T>> OpenBulkDataAsync<T>(
-        BackendOptions backend, BulkDataPath item, Func<ArchiveBody, CancellationToken, Task<T>> read, CancellationToken cancellation);
+        BackendOptions backend, BulkDataPath item, BodyFormat? asked, Func<ArchiveBody, CancellationToken, Task<T>> read,
+        CancellationToken cancellation);
 
     /// <summary>Reads all instances of a series in one answer.</summary>
     /// <param name="backend">The backend.</param>

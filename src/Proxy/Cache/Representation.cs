@@ -3,7 +3,7 @@ using Proxy.Dicom;
 namespace Proxy.Cache;
 
 /// <summary>What a cached body is a representation of its resource in: everything that its bytes depend on besides the resource.</summary>
-/// <param name="Format">Media type and transfer syntax that the backend was asked for; null for bulk data, which has one format.</param>
+/// <param name="Format">Media type and transfer syntax that the backend was asked for; null for bulk data in the backend's choice.</param>
 public readonly record struct Representation(BodyFormat? Format)
 {
     /// <summary>

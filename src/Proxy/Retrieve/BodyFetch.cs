@@ -31,10 +31,12 @@ public sealed class BodyFetch(IArchive archive, PixelDescriptions pixels)
     /// <summary>Requests bulk data.</summary>
     /// <param name="backend">The backend.</param>
     /// <param name="item">The bulk data item.</param>
+    /// <param name="asked">The requested form; null for octets or the archive's choice.</param>
     /// <param name="inFlight">Receives the bytes.</param>
     /// <param name="cancellation">Cancels the request.</param>
     public Task<BackendAnswer<EntryHead>> AskBulkDataAsync(
-        BackendOptions backend, BulkDataPath item, InFlightBody inFlight, CancellationToken cancellation) =>
+        BackendOptions backend, BulkDataPath item, BodyFormat? asked, InFlightBody inFlight, CancellationToken cancellation) =>
         archive.OpenBulkDataAsync(
-            backend, item, (answer, stopped) => InFlightBodyCopy.CopyAsync(answer, new BulkDataCheck(), inFlight, stopped), cancellation);
+            backend, item, asked,
+            (answer, stopped) => InFlightBodyCopy.CopyAsync(answer, new BulkDataCheck(asked), inFlight, stopped), cancellation);
 }

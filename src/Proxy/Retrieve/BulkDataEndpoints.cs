@@ -35,20 +35,25 @@ internal static class BulkDataEndpoints
         if (item is null)
             return Problems.NotFound(
                 "No metadata of this proxy names this bulk data. Read the metadata again and use its BulkDataURI unchanged.");
+        var forms = BulkDataForms.Read(context.Request.ReadAccept());
+        if (forms.IsEmpty)
+            return Problems.NotAcceptable(
+                "Bulk data is served as application/octet-stream or in its own type, alone or in multipart/related.");
 
         var started = time.GetTimestamp();
         // If the series was removed at its backend, this removes its cached entries too.
         await locator.RevalidateAsync(access, study!.Value, context.RequestAborted);
-        using var result = await reader.ReadAsync(backend, item, context.RequestAborted);
+        using var result = await reader.ReadAsync(backend, item, forms, context.RequestAborted);
         if (result.Failures.Count > 0) return result.Failures.ToProblem();
         if (result.Body is not { } body) return context.ToMissingProblem(item.Path, "The backend does not have this bulk data.");
 
-        var isMultipart = context.Request.ReadAccept().Types is [var best, ..] && best.Type.Is(MediaType.MultipartRelated);
-        var tag = BodyTag.Create($"{BulkDataReader.GetKey(backend, item)}", body, isMultipart);
+        var (head, isMultipart) = forms.Choose(body.Head)!.Value;
+        var tag = BodyTag.Create(
+            $"{backend.Name} {item.CacheKey} {Wrapping.GetContentType(head)}", body, isMultipart);
         var answer = result.ToAnswer(body, time.GetUtcNow(), time.GetElapsedTime(started)) with { ETag = tag?.Plain };
         if (!answer.Begin(context)) return Results.Empty;
         await MultipartAnswer.WriteOneAsync(
-            context, isMultipart ? Wrapping.Multipart(body.Head, context.GetResourceAddress()) : Wrapping.None(body.Head), body);
+            context, isMultipart ? Wrapping.Multipart(head, context.GetResourceAddress()) : Wrapping.None(head), body);
         return Results.Empty;
     }
 

@@ -1,5 +1,6 @@
 using Proxy.Backends;
 using Proxy.Cache;
+using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Wire;
 
@@ -12,19 +13,39 @@ public sealed class BulkDataReader(BodyFetch fetch, BackendScheduler scheduler, 
     /// <summary>Reads bulk data for a client.</summary>
     /// <param name="backend">The backend that named it.</param>
     /// <param name="item">The bulk data item.</param>
+    /// <param name="forms">The forms that the client accepts; at least one.</param>
     /// <param name="cancellation">Cancelled when the client disconnects; the fetch continues while another client waits.</param>
     /// <returns>Without a body and without failures, the backend does not have it.</returns>
-    public async Task<BodyResult> ReadAsync(BackendOptions backend, BulkDataPath item, CancellationToken cancellation)
+    internal async Task<BodyResult> ReadAsync(
+        BackendOptions backend, BulkDataPath item, BulkDataForms forms, CancellationToken cancellation)
     {
-        var key = GetKey(backend, item);
-        if (await cache.FindAsync([new(key)], cancellation) is { } found) return BodyResult.Hit(found.Body, backend.Name);
-        var lookup = cache.Get(key, (inFlight, stopped) => fetch.AskBulkDataAsync(backend, item, inFlight, stopped));
-        return await BodyResult.WaitAsync(lookup, backend.Name, FetchTarget.ForBulkData(item), scheduler, cancellation);
+        foreach (var asked in forms.Requests)
+        {
+            if (await cache.FindAsync([new(GetKey(backend, item, asked))], cancellation) is not { } found) continue;
+            if (forms.Choose(found.Body.Head) is not null) return BodyResult.Hit(found.Body, backend.Name);
+            found.Body.Dispose();
+        }
+        BodyResult? failed = null;
+        foreach (var asked in forms.Requests)
+        {
+            var result = await AskAsync(backend, item, asked, Placement.MemoryAndDisk, cancellation);
+            if (result.Body is { } body)
+            {
+                if (forms.Choose(body.Head) is not null) return result;
+                result.Dispose();
+                continue;
+            }
+            if (result.Failures.Count == 0 || !result.Failures[0].IsAboutTheForm) return result;
+            // A named type that is refused says less than octets that are refused.
+            if (asked is null) failed = result;
+        }
+        return failed ?? BodyResult.None(
+            [new(backend.Name, BackendError.NotInThisForm, "it does not give this bulk data in an acceptable form")]);
     }
 
     /// <summary>True when the item is cached.</summary>
     public ValueTask<bool> IsCachedAsync(BackendOptions backend, BulkDataPath item, CancellationToken cancellation) =>
-        cache.HasAsync([new(GetKey(backend, item))], cancellation);
+        cache.HasAsync([new(GetKey(backend, item, asked: null))], cancellation);
 
     /// <summary>Fetches bulk data before a client requests it.</summary>
     /// <param name="backend">The backend that named it.</param>
@@ -33,9 +54,7 @@ public sealed class BulkDataReader(BodyFetch fetch, BackendScheduler scheduler, 
     /// <returns>The number of bytes received; missing when the backend does not have it.</returns>
     public async Task<BackendAnswer<long>> PrefetchAsync(BackendOptions backend, BulkDataPath item, CancellationToken cancellation)
     {
-        var lookup = cache.Get(
-            GetKey(backend, item), (inFlight, stopped) => fetch.AskBulkDataAsync(backend, item, inFlight, stopped), Placement.Prefetched);
-        using var result = await BodyResult.WaitAsync(lookup, backend.Name, FetchTarget.ForBulkData(item), scheduler, cancellation);
+        using var result = await AskAsync(backend, item, asked: null, Placement.Prefetched, cancellation);
         if (result.Body is not { } body) return result.Failures.Count > 0 ? new(result.Failures[0]) : new() { IsMissing = true };
         try
         {
@@ -49,5 +68,16 @@ public sealed class BulkDataReader(BodyFetch fetch, BackendScheduler scheduler, 
         }
     }
 
-    internal static EntryKey GetKey(BackendOptions backend, BulkDataPath item) => new(backend.Name, item.CacheKey, null);
+    /// <summary>The key of the item in a requested form, or in the archive's choice.</summary>
+    internal static EntryKey GetKey(BackendOptions backend, BulkDataPath item, BodyFormat? asked) =>
+        new(backend.Name, item.CacheKey, asked);
+
+    private Task<BodyResult> AskAsync(
+        BackendOptions backend, BulkDataPath item, BodyFormat? asked, Placement placement, CancellationToken cancellation)
+    {
+        var lookup = cache.Get(
+            GetKey(backend, item, asked),
+            (inFlight, stopped) => fetch.AskBulkDataAsync(backend, item, asked, inFlight, stopped), placement);
+        return BodyResult.WaitAsync(lookup, backend.Name, FetchTarget.ForBulkData(item), scheduler, cancellation);
+    }
 }

@@ -95,6 +95,15 @@ public static class Codestream
         _ => CanBegin(FindCodingOfType(mediaType), start, length),
     };
 
+    /// <summary>The type of a document, a video or an image that begins unmistakably; null for anything else.</summary>
+    /// <param name="start">The first <see cref="StartBytes"/>, or all of a shorter body.</param>
+    public static string? FindType(ReadOnlySpan<byte> start) =>
+        // ISO 32000-1 §7.5.2, and the boxes and markers of the checks above.
+        start.StartsWith("%PDF-"u8) ? "application/pdf"
+        : IsMp4(start) ? "video/mp4"
+        : start.StartsWith((ReadOnlySpan<byte>)[0xFF, 0x4F, 0xFF, 0x51]) ? "image/jp2"
+        : null;
+
     /// <summary>True when the bytes begin like an HTML or XML document, such as a log-in page or an error document.</summary>
     public static bool IsMarkup(ReadOnlySpan<byte> start)
     {

@@ -7,8 +7,17 @@ namespace Proxy.Backends.DicomWeb;
 /// <summary>Writes the Accept header of a request for bodies (PS3.18 §8.7).</summary>
 internal static class AcceptHeader
 {
-    /// <summary>Bulk data has one form; the accepted types only allow it with or without a multipart around it.</summary>
-    public const string BulkData = $"multipart/related; type=\"{MediaType.OctetStream}\", {MediaType.OctetStream};q=0.5, */*;q=0.1";
+    private const string BulkData =
+        $"multipart/related; type=\"{MediaType.OctetStream}\", {MediaType.OctetStream};q=0.5, */*;q=0.1";
+
+    /// <summary>Accepts bulk data with or without a multipart around it.</summary>
+    /// <param name="format">The form; null for octets or the archive's choice.</param>
+    public static string WriteBulkData(BodyFormat? format)
+    {
+        if (format is null) return BulkData;
+        var transferSyntax = WriteTransferSyntax(format);
+        return $"multipart/related; type=\"{format.MediaType}\"{transferSyntax}, {format.MediaType}{transferSyntax};q=0.5";
+    }
 
     /// <summary>Lists the forms with weights.</summary>
     /// <remarks>
@@ -28,9 +37,9 @@ internal static class AcceptHeader
         return text.Append(Write(forms.Formats[0])).ToString();
     }
 
-    private static string Write(BodyFormat format)
-    {
-        var transferSyntax = format.TransferSyntax.Length == 0 ? "" : "; transfer-syntax=" + format.TransferSyntax;
-        return $"multipart/related; type=\"{format.MediaType}\"{transferSyntax}";
-    }
+    private static string Write(BodyFormat format) =>
+        $"multipart/related; type=\"{format.MediaType}\"{WriteTransferSyntax(format)}";
+
+    private static string WriteTransferSyntax(BodyFormat format) =>
+        format.TransferSyntax.Length == 0 ? "" : "; transfer-syntax=" + format.TransferSyntax;
 }

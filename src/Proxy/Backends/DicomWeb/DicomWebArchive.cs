@@ -52,14 +52,16 @@ public sealed class DicomWebArchive(BackendClient client, BackendSearch search) 
 
     /// <inheritdoc/>
     public async Task<BackendAnswer<T>> OpenBulkDataAsync<T>(
-        BackendOptions backend, BulkDataPath item, Func<ArchiveBody, CancellationToken, Task<T>> read, CancellationToken cancellation)
+        BackendOptions backend, BulkDataPath item, BodyFormat? asked, Func<ArchiveBody, CancellationToken, Task<T>> read,
+        CancellationToken cancellation)
     {
         var answer = await AskAsync(item.Path);
         // OHIF and other viewers resolve some relative URIs against the study; archives write them relative to either.
         return answer.IsMissing && item.StudyPath is { } other ? await AskAsync(other) : answer;
 
         Task<BackendAnswer<T>> AskAsync(string path) => client.AskAsync(
-            backend, new(path, AcceptHeader.BulkData) { Scope = FailureScope.Study, Target = FetchTarget.ForBulkData(item) },
+            backend,
+            new(path, AcceptHeader.WriteBulkData(asked)) { Scope = FailureScope.Study, Target = FetchTarget.ForBulkData(item) },
             (response, stopped) => ReadBodyAsync(response, BulkDataType, read, stopped), cancellation);
     }
 

@@ -4,11 +4,18 @@ using Proxy.Wire;
 namespace Proxy.Backends.DicomWeb;
 
 /// <summary>The object in a response: its whole body, or the only part of a multipart body.</summary>
-/// <remarks>The closing delimiter proves the end of a part.</remarks>
+/// <remarks>
+/// The closing delimiter proves the end of a part. Orthanc sends compressed pixel data as bulk data in its items: a part with the
+/// offset table, then one for each fragment (PS3.5 §A.4). The table of a single frame or a video says nothing, and is passed over.
+/// </remarks>
 internal sealed class ResponseBody : ArchiveBody, IDisposable
 {
     private readonly BackendResponse _response;
+    /// <summary>The length of an offset table with one entry (PS3.5 §A.4).</summary>
+    private const int TableBytes = 4;
+
     private readonly MultipartReader? _multipart;
+    private ReadOnlyMemory<byte> _start;
 
     private ResponseBody(
         BackendResponse response, MultipartReader? multipart, (string MediaType, string? TransferSyntax) type, long? length)
@@ -31,7 +38,11 @@ internal sealed class ResponseBody : ArchiveBody, IDisposable
         {
             var part = await multipart.ReadPartAsync(cancellation)
                 ?? throw new MalformedAnswerException("The multipart answer has no part.");
-            return new(response, multipart, ReadType(part.ContentType, type), part.Length);
+            // Bulk data only: an archive may send compressed pixel data as its items.
+            var start = byDefault is not null && part.Length is 0 or TableBytes ? await ReadStartAsync(multipart, cancellation) : [];
+            if (part.Length == start.Length && !start.ContainsAnyExcept((byte)0) && await multipart.ReadPartAsync(cancellation) is { } item)
+                (part, start) = (item, []);
+            return new(response, multipart, ReadType(part.ContentType, type), part.Length) { _start = start };
         }
         catch
         {
@@ -41,8 +52,15 @@ internal sealed class ResponseBody : ArchiveBody, IDisposable
     }
 
     /// <inheritdoc/>
-    public override ValueTask<int> ReadAsync(Memory<byte> destination, CancellationToken cancellation) =>
-        _multipart?.ReadBodyAsync(destination, cancellation) ?? _response.Body.ReadAsync(destination, cancellation);
+    public override ValueTask<int> ReadAsync(Memory<byte> destination, CancellationToken cancellation)
+    {
+        if (_start.IsEmpty)
+            return _multipart?.ReadBodyAsync(destination, cancellation) ?? _response.Body.ReadAsync(destination, cancellation);
+        var count = Math.Min(_start.Length, destination.Length);
+        _start[..count].CopyTo(destination);
+        _start = _start[count..];
+        return new(count);
+    }
 
     /// <inheritdoc/>
     public override async ValueTask CheckEndAsync(CancellationToken cancellation)
@@ -53,6 +71,16 @@ internal sealed class ResponseBody : ArchiveBody, IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _multipart?.Dispose();
+
+    /// <summary>The first bytes of the current part: all of an offset table, and one more of a longer part.</summary>
+    private static async Task<byte[]> ReadStartAsync(MultipartReader multipart, CancellationToken cancellation)
+    {
+        var start = new byte[TableBytes + 1];
+        var filled = 0;
+        for (int count; filled < start.Length && (count = await multipart.ReadBodyAsync(start.AsMemory(filled), cancellation)) > 0;)
+            filled += count;
+        return start[..filled];
+    }
 
     /// <summary>The declared media type and transfer syntax. A part's headers override those of the answer.</summary>
     private static (string MediaType, string? TransferSyntax) ReadType(MediaType? part, MediaType whole)
