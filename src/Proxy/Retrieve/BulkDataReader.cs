@@ -6,9 +6,9 @@ using Proxy.Wire;
 
 namespace Proxy.Retrieve;
 
-/// <summary>Reads bulk data: from the cache, else from the backend whose metadata named it.</summary>
+/// <summary>Reads bulk data: from the cache, also out of a whole instance, else from the backend whose metadata named it.</summary>
 /// <remarks>No other backend is asked, because a bulk data path is valid only at the backend that named it.</remarks>
-public sealed class BulkDataReader(BodyFetch fetch, BackendScheduler scheduler, EntryCache cache)
+public sealed class BulkDataReader(BodyFetch fetch, BackendScheduler scheduler, EntryCache cache, ValueCutter values)
 {
     /// <summary>Reads bulk data for a client.</summary>
     /// <param name="backend">The backend that named it.</param>
@@ -24,6 +24,11 @@ public sealed class BulkDataReader(BodyFetch fetch, BackendScheduler scheduler, 
             if (await cache.FindAsync([new(GetKey(backend, item, asked))], cancellation) is not { } found) continue;
             if (forms.Choose(found.Body.Head) is not null) return BodyResult.Hit(found.Body, backend.Name);
             found.Body.Dispose();
+        }
+        if (await values.CutAsync(backend.Name, item, cancellation) is { } cut)
+        {
+            if (forms.Choose(cut.Head) is not null) return BodyResult.Hit(cut, backend.Name);
+            cut.Dispose();
         }
         BodyResult? failed = null;
         foreach (var asked in forms.Requests)

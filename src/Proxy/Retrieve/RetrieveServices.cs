@@ -20,6 +20,7 @@ internal static class RetrieveServices
         services.AddSingleton<CachedBodies>();
         services.AddSingleton<PlannedFetch>();
         services.AddSingleton<BodyReader>();
+        services.AddSingleton<ValueCutter>();
         services.AddSingleton<BulkDataReader>();
         services.AddSingleton<WholeSeries>();
         services.AddSingleton<SeriesAnswer>();
