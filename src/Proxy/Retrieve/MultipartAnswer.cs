@@ -29,6 +29,7 @@ internal static class MultipartAnswer
         }
         response.ContentType = wrapping.ContentType;
         if (length is { } known) response.ContentLength = wrapping.Opening.Length + known + wrapping.End.Length;
+        if (EndHead(context, body)) return;
         // Bytes written before the start go through an extra buffer.
         await response.StartAsync(context.RequestAborted);
         response.BodyWriter.Write(wrapping.Opening);
@@ -48,6 +49,7 @@ internal static class MultipartAnswer
         var output = response.BodyWriter;
         response.SetInert();
         response.ContentType = Wrapping.GetMultipartType(first.Head);
+        if (EndHead(context, first)) return;
         await response.StartAsync(context.RequestAborted);
         output.Write(Wrapping.CreatePartHead(isFirst: true, first.Head, locate(0)));
         await BodyCopy.ToClientAsync(context, first);
@@ -106,5 +108,13 @@ internal static class MultipartAnswer
         while (await parts.MoveNextAsync());
         output.Write(Wrapping.EndOfParts());
         await output.FlushAsync(context.RequestAborted);
+    }
+
+    /// <summary>True for a HEAD request, whose answer is complete with its headers. The body is fetched: a GET usually follows.</summary>
+    private static bool EndHead(HttpContext context, IBody body)
+    {
+        if (!HttpMethods.IsHead(context.Request.Method)) return false;
+        (body as InFlightBody.Reader)?.KeepFetching();
+        return true;
     }
 }
