@@ -21,8 +21,11 @@ internal sealed class LeasedStudies(DicomMetadataStore store) : IDisposable
 {
     private readonly List<StudyLease> _leases = [];
 
-    /// <summary>Leases a study.</summary>
-    public async ValueTask AddAsync(Uid study, CancellationToken cancellation) => _leases.Add(await store.LeaseAsync(study, cancellation));
+    /// <summary>Leases studies.</summary>
+    public async ValueTask AddAsync(IEnumerable<Uid> studies, CancellationToken cancellation)
+    {
+        foreach (var study in studies.Distinct()) _leases.Add(await store.LeaseAsync(study, cancellation));
+    }
 
     /// <inheritdoc/>
     public void Dispose() => _leases.ForEach(static lease => lease.Dispose());

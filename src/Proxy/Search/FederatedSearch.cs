@@ -88,6 +88,10 @@ public sealed class FederatedSearch(
             backend => levels.AskAsync(backend, query, key.Depth, bypassCache, options.Value.Deadline, cancellation)));
 
         // 4
+        using var leases = new LeasedStudies(store);
+        // The store knows the owners of series, and so whose instances are listed.
+        if (query.Level == SearchLevel.Instances)
+            await leases.AddAsync(asked.SelectMany(a => a.Rows).Select(row => row.Study), cancellation);
         var failures = asked.Select(a => a.Failure).OfType<BackendFailure>().ToList();
         var stale = stored.FindStale(query, asked);
         var maxResults = query.IsWithinStudy ? int.MaxValue : options.Value.MaxResults;

@@ -33,7 +33,7 @@ public sealed class SearchPages(
         IReadOnlyList<string> silent = [];
         if (query.MatchesParts) (page, silent) = await AddOtherPartsAsync(access, query, result, page, bypassCache, left, cancellation);
         using var leases = new LeasedStudies(store);
-        foreach (var row in page) await leases.AddAsync(row.Uid, cancellation);
+        await leases.AddAsync(page.Select(row => row.Uid), cancellation);
         NoteListed(access, query, result, page);
         foreach (var row in page.Where(row => row.Sources.Length > 1)) conflicts.Report(row);
         (page, var lacking) = await counts.CountAsync(access, page, deadline.Token, cancellation);

@@ -22,11 +22,8 @@ public sealed class StoredRows(
     public async Task FileAsync(SearchQuery query, SearchAnswer answer, CancellationToken cancellation)
     {
         using var leases = new LeasedStudies(store);
-        if (query.OnlyStudy is { } only) await leases.AddAsync(only, cancellation);
-        if (query.Level != SearchLevel.Studies)
-        {
-            foreach (var study in answer.Rows.Select(row => row.Study).Distinct()) await leases.AddAsync(study, cancellation);
-        }
+        if (query.OnlyStudy is { } only) await leases.AddAsync([only], cancellation);
+        if (query.Level != SearchLevel.Studies) await leases.AddAsync(answer.Rows.Select(row => row.Study), cancellation);
         File(query, answer);
     }
 
