@@ -84,8 +84,7 @@ public sealed partial class DiskTier
                 ArrayPool<byte>.Shared.Return(bytes);
                 if (head is null || head.Start + head.Length != length) return DeleteDamaged(path, key);
                 if (head.Key != key) return null;
-                return body = new FileBody(
-                    folder, file, head.Head, head.Stored, head.IsPrefetched, head.Start, [(0, head.Length)], head.Hash);
+                return body = new FileBody(folder, file, head);
             }
             finally
             {

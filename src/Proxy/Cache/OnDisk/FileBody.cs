@@ -10,31 +10,29 @@ namespace Proxy.Cache.OnDisk;
 /// <summary>A body that is read from an open file while it is sent. Deleting the file meanwhile does not affect it.</summary>
 /// <param name="folder">The cache folder, which runs the reads.</param>
 /// <param name="file">The open file; closed with the body.</param>
-/// <param name="head">Media type, transfer syntax and declared length.</param>
-/// <param name="stored">The time of the last byte.</param>
-/// <param name="isPrefetched">True when it was fetched before any client asked for it.</param>
-/// <param name="start">The offset of the body in the file.</param>
-/// <param name="ranges">The ranges of the body to send, as offsets from its start.</param>
-/// <param name="hash">The hash of the whole body; null when it was verified, or when only ranges are sent.</param>
+/// <param name="found">The head of the file.</param>
+/// <param name="cut">
+/// The ranges of the body to send, as offsets from its start; null to send it whole, verified by its hash on the way.
+/// </param>
 internal sealed class FileBody(
-    CacheFolder folder, SafeFileHandle file, EntryHead head, DateTimeOffset stored, bool isPrefetched, long start,
-    IReadOnlyList<(long Offset, long Length)> ranges, UInt128? hash) : ICachedBody
+    CacheFolder folder, SafeFileHandle file, EntryFile.Found found, IReadOnlyList<(long Offset, long Length)>? cut = null) : ICachedBody
 {
     private const int PieceBytes = 64 * 1024;
 
-    private XxHash128? _hasher = hash is null ? null : new();
+    private readonly IReadOnlyList<(long Offset, long Length)> _ranges = cut ?? [(0, found.Length)];
+    private XxHash128? _hasher = cut is null ? new() : null;
     private byte[]? _buffer;
     private SafeFileHandle? _file = file;
     private int _range;
     private long _position;
 
-    public EntryHead Head => head;
+    public EntryHead Head => found.Head;
 
-    public DateTimeOffset? Stored => stored;
+    public DateTimeOffset? Stored => found.Stored;
 
-    public bool IsPrefetched => isPrefetched;
+    public bool IsPrefetched => found.IsPrefetched;
 
-    public long Length { get; } = ranges.Sum(s => s.Length);
+    public long Length { get; } = cut?.Sum(s => s.Length) ?? found.Length;
 
     public bool IsVerified { get; private set; }
 
@@ -45,12 +43,13 @@ internal sealed class FileBody(
 
     public async ValueTask<ReadOnlyMemory<byte>> ReadAsync(CancellationToken cancellation)
     {
-        while (_range < ranges.Count && _position == ranges[_range].Length) (_range, _position) = (_range + 1, 0);
-        if (_range == ranges.Count) return default;
+        while (_range < _ranges.Count && _position == _ranges[_range].Length) (_range, _position) = (_range + 1, 0);
+        if (_range == _ranges.Count) return default;
         _buffer ??= ArrayPool<byte>.Shared.Rent(PieceBytes);
-        var (offset, length) = ranges[_range];
+        var (offset, length) = _ranges[_range];
         var buffer = _buffer.AsMemory(0, (int)Math.Min(PieceBytes, length - _position));
-        var read = await folder.RunAsync(() => ReadFully(_file!, buffer.Span, start + offset + _position) ? Done : null, cancellation);
+        var at = found.Start + offset + _position;
+        var read = await folder.RunAsync(() => ReadFully(_file!, buffer.Span, at) ? Done : null, cancellation);
         if (read is null)
         {
             // An operation that hangs on the disk may still write into the buffer: do not return it to the pool.
@@ -67,7 +66,7 @@ internal sealed class FileBody(
         // Bytes that are skipped would not be hashed, so a body that is verified on the way must be verified first.
         if (_hasher is not null && offset > 0 && (VerifyFirst is null || !await VerifyFirst(cancellation)))
             throw new TruncatedBodyException();
-        for (_range = 0; _range < ranges.Count && offset >= ranges[_range].Length; _range++) offset -= ranges[_range].Length;
+        for (_range = 0; _range < _ranges.Count && offset >= _ranges[_range].Length; _range++) offset -= _ranges[_range].Length;
         _position = offset;
     }
 
@@ -101,11 +100,11 @@ internal sealed class FileBody(
     public int ReadAt(long offset, Span<byte> buffer) => ReadAt(_file!, offset, buffer);
 
     private int ReadAt(SafeFileHandle from, long offset, Span<byte> buffer) =>
-        RandomAccess.Read(from, buffer[..(int)Math.Clamp(Length - offset, 0, buffer.Length)], start + offset);
+        RandomAccess.Read(from, buffer[..(int)Math.Clamp(Length - offset, 0, buffer.Length)], found.Start + offset);
 
-    public ICachedBody Cut(EntryHead cut, IReadOnlyList<(long Offset, long Length)> cutRanges)
+    public ICachedBody Cut(EntryHead head, IReadOnlyList<(long Offset, long Length)> ranges)
     {
-        var body = new FileBody(folder, _file!, cut, stored, isPrefetched, start, cutRanges, hash: null);
+        var body = new FileBody(folder, _file!, found with { Head = head }, ranges);
         _file = null;
         return body;
     }
@@ -135,7 +134,7 @@ internal sealed class FileBody(
     {
         if (_hasher is null) return;
         _hasher.Append(bytes);
-        if (_range == ranges.Count - 1 && _position == ranges[_range].Length && _hasher.GetCurrentHashAsUInt128() != hash)
+        if (_range == _ranges.Count - 1 && _position == _ranges[_range].Length && _hasher.GetCurrentHashAsUInt128() != found.Hash)
             throw new TruncatedBodyException();
     }
 }
