@@ -35,7 +35,8 @@ public static class CapabilityTable
 
     private static readonly ImmutableArray<string> OfSearch =
     [
-        "includefield", "limit", "offset", "fuzzymatching", "emptyvaluematching", "multiplevaluematching", "accept", "charset",
+        "includefield", "limit", "offset", "fuzzymatching", "emptyvaluematching", "multiplevaluematching", "TimezoneOffsetFromUTC",
+        "accept", "charset",
     ];
 
     private static readonly ImmutableArray<string> OfForm = ["accept", "charset"];
@@ -43,7 +44,7 @@ public static class CapabilityTable
     private static readonly ImmutableArray<string> OfUri =
         ["requestType", "studyUID", "seriesUID", "objectUID", "contentType", "charset", "anonymize", "transferSyntax"];
 
-    private static readonly ImmutableArray<int> SearchStatuses = [200, 304, 400, 404, 406, 413, 502, 503, 504];
+    private static readonly ImmutableArray<int> SearchStatuses = [200, 204, 304, 400, 404, 406, 413, 502, 503, 504];
     private static readonly ImmutableArray<int> RetrieveStatuses = [200, 304, 400, 404, 406, 410, 502, 503, 504];
 
     /// <summary>Those of a resource that may be sent as a single part, which has ranges.</summary>
