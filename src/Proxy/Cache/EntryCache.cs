@@ -121,6 +121,9 @@ public sealed partial class EntryCache
     /// <summary>Raised when entries are removed, before new ones can take their place.</summary>
     public event Action<Removal>? Removed;
 
+    /// <summary>Raised for a complete instance that a client requested and that fits into memory. A handler must not block.</summary>
+    public event Action<EntryKey, Entry>? InstanceReceived;
+
     /// <summary>True while bodies can be written to disk.</summary>
     public bool CanWriteToDisk => _next.CanWrite;
 
@@ -270,5 +273,8 @@ public sealed partial class EntryCache
             if (complete.Spool is { } spool) stored = _next.AddAsync(spool, () => inFlight.Placement == Placement.Prefetched);
         }
         await stored;
+        if (key.Representation.Format?.MediaType == BodyFormat.Dicom && complete.Entry is { } whole
+            && inFlight.Placement != Placement.Prefetched)
+            InstanceReceived?.Invoke(key, whole);
     }
 }

@@ -7,6 +7,11 @@ namespace Proxy.Metadata;
 /// <summary>The answers of backends, each of which changes what is known of a study.</summary>
 public sealed partial class DicomMetadataStore
 {
+    /// <summary>
+    /// The limit of <see cref="Series.FileMetadata"/>: a client that needs more of a series reads the metadata of the series.
+    /// </summary>
+    private const int MaxFileMetadata = 500;
+
     /// <summary>Stores the search row of a study. Raises no event, as in OHIF.</summary>
     /// <param name="backend">The backend that answered.</param>
     /// <param name="row">The row.</param>
@@ -129,6 +134,31 @@ public sealed partial class DicomMetadataStore
         return before?.Metadata is { } older && older.Hash != instances.Hash ? [.. older.Uids.Where(uid => !instances.Has(uid))] : [];
     }
 
+    /// <summary>
+    /// Stores the metadata of an instance from its own file, which is no list of the instances of its series. Metadata of the series that
+    /// has the instance is not replaced. <see cref="ProxyEvent.InstancesAdded"/> names the instance if it is new to clients.
+    /// </summary>
+    /// <param name="backend">The backend that sent the file.</param>
+    /// <param name="path">The instance.</param>
+    /// <param name="json">Its dataset.</param>
+    /// <param name="receivedAt">The time at which the backend sent the file.</param>
+    /// <returns>The metadata as stored or, when there is no room for it, as it would be.</returns>
+    public FileMetadata AddFileMetadata(string backend, InstancePath path, byte[] json, DateTimeOffset receivedAt)
+    {
+        var metadata = new FileMetadata(Pack(new() { [path.Instance] = json }), receivedAt);
+        _studies.Update(path.Study, study =>
+        {
+            var list = study.GetList(backend);
+            var series = list.FindSeries(path.Series) ?? new Series(path.Series);
+            if (series.Metadata?.Has(path.Instance) == true) return study;
+            var files = series.FileMetadata;
+            return files.Count >= MaxFileMetadata && !files.ContainsKey(path.Instance)
+                ? study
+                : study.With(list.With(series with { FileMetadata = files.SetItem(path.Instance, metadata) }));
+        });
+        return metadata;
+    }
+
     /// <summary>Stores search rows of instances. They are not metadata, so no event is raised.</summary>
     public void AddInstanceRows(string backend, IReadOnlyCollection<Dataset> rows)
     {
@@ -179,11 +209,14 @@ public sealed partial class DicomMetadataStore
         {
             var list = study.GetList(backend);
             var known = list.FindSeries(path.Series);
-            return study.With(list.With(change(known ?? new Series(path.Series)) with
+            var isMadeInClient = madeInClient && (known?.Metadata is null || known.MetadataMadeInClient);
+            var changed = change(known ?? new Series(path.Series));
+            return study.With(list.With(changed with
             {
                 MetadataConfirmedAt = now,
                 MadeInClient = madeInClient && (known is null || known.MadeInClient),
-                MetadataMadeInClient = madeInClient && (known?.Metadata is null || known.MetadataMadeInClient),
+                MetadataMadeInClient = isMadeInClient,
+                FileMetadata = isMadeInClient ? changed.FileMetadata : ImmutableDictionary<Uid, FileMetadata>.Empty,
             }));
         });
         return before.GetList(backend).FindSeries(path.Series);

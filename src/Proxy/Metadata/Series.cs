@@ -29,6 +29,12 @@ public sealed record Series(Uid Uid)
     /// <summary>The validators to revalidate <see cref="Metadata"/>; null when the backend sent none.</summary>
     public Validators? MetadataValidators { get; init; }
 
+    /// <summary>
+    /// The metadata of single instances by their UIDs, each read from its own file: not all instances of the series. Instances that
+    /// <see cref="Metadata"/> has are here only until their event was raised. Not persisted: the files are.
+    /// </summary>
+    public ImmutableDictionary<Uid, FileMetadata> FileMetadata { get; init; } = ImmutableDictionary<Uid, FileMetadata>.Empty;
+
     /// <summary>The search rows of instances.</summary>
     public PackedInstances? InstanceRows { get; init; }
 
@@ -54,7 +60,7 @@ public sealed record Series(Uid Uid)
     internal bool IsMetadataOutdated { get; init; }
 
     /// <summary>The number of instances by the backend's newest answer.</summary>
-    public int Count => SummaryCount ?? Metadata?.Count ?? InstanceRows?.Count ?? 0;
+    public int Count => SummaryCount ?? Metadata?.Count ?? InstanceRows?.Count ?? FileMetadata.Count;
 
     /// <summary>True when no newer search contradicts the metadata: same number of instances, patient, study and description.</summary>
     public bool IsMetadataComplete =>
@@ -86,16 +92,25 @@ public sealed record Series(Uid Uid)
     };
 
     /// <summary>A copy marked as requested by a client, with its metadata as far as it is here.</summary>
-    public Series MarkRequested() => this with { MadeInClient = false, MetadataMadeInClient = MetadataMadeInClient && Metadata is null };
+    public Series MarkRequested() => this with
+    {
+        MadeInClient = false,
+        MetadataMadeInClient = MetadataMadeInClient && Metadata is null,
+        FileMetadata = Metadata is null ? FileMetadata : ImmutableDictionary<Uid, FileMetadata>.Empty,
+    };
 
-    /// <summary>An instance from the metadata, else from the search rows; null when unknown.</summary>
+    /// <summary>The metadata of an instance from its own file; null when it was not read.</summary>
+    public FileMetadata? FindFileMetadata(Uid sopInstanceUid) => FileMetadata.GetValueOrDefault(sopInstanceUid);
+
+    /// <summary>An instance from the metadata, else from its own file, else from the search rows; null when unknown.</summary>
     public Instance? FindInstance(string backend, InstancePath path) =>
-        Instance.Find(backend, path, Metadata) ?? Instance.Find(backend, path, InstanceRows);
+        Instance.Find(backend, path, Metadata) ?? Instance.Find(backend, path, FindFileMetadata(path.Instance)?.Instance)
+            ?? Instance.Find(backend, path, InstanceRows);
 
     /// <summary>The approximate memory held, in bytes.</summary>
     public long Bytes =>
         400 + (Summary?.Json.Length + 16 * Summary?.Attributes.Length ?? 0) + (Metadata?.PackedBytes ?? 0)
-            + (InstanceRows?.PackedBytes ?? 0);
+            + (InstanceRows?.PackedBytes ?? 0) + FileMetadata.Values.Sum(file => (long)file.Instance.PackedBytes + 200);
 
     /// <summary>True when an attribute present in both rows differs. A search may return fewer attributes: that is no difference.</summary>
     private static bool Differ(Dataset? older, Dataset? newer)

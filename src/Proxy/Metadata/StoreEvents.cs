@@ -39,7 +39,7 @@ internal static class StoreEvents
             if (!added.IsEmpty) yield return Create(ProxyEvent.SeriesAdded, study, after.Backend) with { Added = added };
             foreach (var series in changed)
             {
-                var instances = AddedBetween(GetMetadata(before.FindSeries(series.Uid)), GetMetadata(series));
+                var instances = AddedBetween(before.FindSeries(series.Uid), series);
                 if (!instances.IsEmpty)
                     yield return Create(ProxyEvent.InstancesAdded, study, after.Backend) with { Series = series.Uid, Added = instances };
             }
@@ -56,10 +56,19 @@ internal static class StoreEvents
 
     private static PackedInstances? GetMetadata(Series? series) => series is { MetadataMadeInClient: false } ? series.Metadata : null;
 
-    private static ImmutableArray<Uid> AddedBetween(PackedInstances? before, PackedInstances? after)
+    /// <summary>
+    /// The instances that clients can see now and could not before, in the metadata of the series or in that of their own files.
+    /// </summary>
+    private static ImmutableArray<Uid> AddedBetween(Series? before, Series after)
     {
-        if (after is null || ReferenceEquals(before, after)) return [];
-        return before is null ? [.. after.Uids] : [.. after.Uids.Where(uid => !before.Has(uid))];
+        var (older, newer) = (GetMetadata(before), GetMetadata(after));
+        var (olderFiles, newerFiles) = (before?.FileMetadata ?? ImmutableDictionary<Uid, FileMetadata>.Empty, after.FileMetadata);
+        var fromSeries = newer is null || ReferenceEquals(older, newer)
+            ? []
+            : newer.Uids.Where(uid => older?.Has(uid) != true && !olderFiles.ContainsKey(uid));
+        if (ReferenceEquals(olderFiles, newerFiles)) return [.. fromSeries];
+        var fromFiles = newerFiles.Keys.Where(uid => !olderFiles.ContainsKey(uid) && older?.Has(uid) != true && newer?.Has(uid) != true);
+        return [.. fromSeries, .. fromFiles.Order()];
     }
 
     private static ProxyEvent Create(string name, Uid study, string backend) =>

@@ -8,7 +8,8 @@ namespace Proxy.Retrieve;
 
 /// <summary>Reads bulk data: from the cache, also out of a whole instance, else from the backend whose metadata named it.</summary>
 /// <remarks>No other backend is asked, because a bulk data path is valid only at the backend that named it.</remarks>
-public sealed class BulkDataReader(BodyFetch fetch, BackendScheduler scheduler, EntryCache cache, ValueCutter values)
+public sealed class BulkDataReader(
+    BodyFetch fetch, BackendScheduler scheduler, EntryCache cache, ValueCutter values, FileBulkData files)
 {
     /// <summary>Reads bulk data for a client.</summary>
     /// <param name="backend">The backend that named it.</param>
@@ -19,6 +20,7 @@ public sealed class BulkDataReader(BodyFetch fetch, BackendScheduler scheduler, 
     internal async Task<BodyResult> ReadAsync(
         BackendOptions backend, BulkDataPath item, BulkDataForms forms, CancellationToken cancellation)
     {
+        if (item.FilePath is not null) return await ReadFileAsync(backend, item, forms, cancellation);
         foreach (var asked in forms.Requests)
         {
             if (await cache.FindAsync([new(GetKey(backend, item, asked))], cancellation) is not { } found) continue;
@@ -46,6 +48,16 @@ public sealed class BulkDataReader(BodyFetch fetch, BackendScheduler scheduler, 
         }
         return failed ?? BodyResult.None(
             [new(backend.Name, BackendError.NotInThisForm, "it does not give this bulk data in an acceptable form")]);
+    }
+
+    /// <summary>Reads a value of an instance's own file.</summary>
+    private async Task<BodyResult> ReadFileAsync(
+        BackendOptions backend, BulkDataPath item, BulkDataForms forms, CancellationToken cancellation)
+    {
+        var result = await files.ReadAsync(backend, item, cancellation);
+        if (result.Body is not { } body || forms.Choose(body.Head) is not null) return result;
+        result.Dispose();
+        return BodyResult.None([new(backend.Name, BackendError.NotInThisForm, "the file has this bulk data in another form")]);
     }
 
     /// <summary>True when the item is cached.</summary>

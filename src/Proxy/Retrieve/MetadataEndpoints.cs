@@ -24,14 +24,17 @@ internal static class MetadataEndpoints
     }
 
     private static async Task<IResult> AnswerSeriesAsync(
-        HttpContext context, SeriesReader reader, ReadyMetadata ready, BulkTokens tokens, TimeProvider time)
+        HttpContext context, SeriesReader reader, InstanceFiles files, ReadyMetadata ready, BulkTokens tokens, TimeProvider time)
     {
         if (TryRead(context, out var access, out var study, out var series, out var instance, out var isXml) is { } problem) return problem;
         var started = time.GetTimestamp();
-        var result = await reader.ReadAsync(access, new(study, series!.Value), context.Request.BypassesCache(), context.RequestAborted);
-        if (result.Metadata is not { } metadata) return NotFound(context, new(study, series.Value), result.Failures);
+        var path = new SeriesPath(study, series!.Value);
+        var result = instance is { } single
+            ? await ReadInstanceAsync(context, reader, files, access, new(study, series.Value, single))
+            : await reader.ReadAsync(access, path, context.Request.BypassesCache(), context.RequestAborted);
+        if (result.Metadata is not { } metadata) return NotFound(context, path, result.Failures);
         if (instance is { } one && !metadata.Has(one))
-            return context.ToMissingProblem(new InstancePath(study, series.Value, one).ToString(), "The series has no such instance.");
+            return context.ToMissingProblem(new InstancePath(study, path.Series, one).ToString(), "The series has no such instance.");
 
         Warn(context.Response, result.Status, result.Failures);
         WarnOfOmissions(context.Response, [metadata]);
@@ -51,6 +54,23 @@ internal static class MetadataEndpoints
         await SendReadyAsync(
             context, answer, ready, () => Write([metadata], instance, new(key.Root, tokens, new StudyPath(study)), isXml), key);
         return Results.Empty;
+    }
+
+    /// <summary>
+    /// The metadata of an instance: with its series when that is fresh, else from the instance's own file; else of the whole series.
+    /// </summary>
+    private static async Task<SeriesResult> ReadInstanceAsync(
+        HttpContext context, SeriesReader reader, InstanceFiles files, Access access, InstancePath path)
+    {
+        var stopped = context.RequestAborted;
+        var bypassCache = context.Request.BypassesCache();
+        if (!bypassCache && reader.FindFresh(access, path.SeriesPath) is null
+            && await files.FindAsync(access, path, failures: null, stopped) is { } fresh)
+            return fresh;
+        var result = await reader.ReadAsync(access, path.SeriesPath, bypassCache, stopped);
+        return result is { Metadata: null, Failures.Count: > 0 }
+            ? await files.FindAsync(access, path, result.Failures, stopped) ?? result
+            : result;
     }
 
     /// <summary>Sends the answer from the cache of ready answers, or writes it while it is sent.</summary>

@@ -21,7 +21,10 @@ internal static class RetrieveServices
         services.AddSingleton<PlannedFetch>();
         services.AddSingleton<BodyReader>();
         services.AddSingleton<ValueCutter>();
+        services.AddSingleton<FileBulkData>();
         services.AddSingleton<BulkDataReader>();
+        services.AddSingleton<InstanceFiles>();
+        services.AddHostedService(s => s.GetRequiredService<InstanceFiles>());
         services.AddSingleton<WholeSeries>();
         services.AddSingleton<SeriesAnswer>();
         services.AddSingleton<SeriesBodies>();

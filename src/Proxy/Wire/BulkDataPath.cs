@@ -12,6 +12,7 @@ namespace Proxy.Wire;
 /// rest   bulk/7fe00010    below the resource
 ///        |bulkdata/x      a relative URI: below the resource, else below its study (viewers resolve it to either)
 ///        ^bulk/1?x=2      below the backend's root; the resource is the instance that names the item
+///        #00291010        in the file of the resource, an instance: the path of a <see cref="Part10.BulkValue"/>
 /// </code>
 /// The resource always names the study that the item belongs to.
 /// </remarks>
@@ -22,6 +23,7 @@ public sealed record BulkDataPath(string Backend, string Resource, string Rest)
 {
     internal const char StudyRelative = '|';
     internal const char BelowRoot = '^';
+    internal const char InFile = '#';
 
     /// <summary>The longest rest, in characters.</summary>
     public const int MaxRestLength = 1024;
@@ -33,6 +35,9 @@ public sealed record BulkDataPath(string Backend, string Resource, string Rest)
 
     /// <summary>Path and query below the backend's DICOMweb root.</summary>
     public string Path => Rest[0] == BelowRoot ? Rest[1..] : $"{Resource}/{Rest.TrimStart(StudyRelative)}";
+
+    /// <summary>The path of the value in the instance's own file; null for an item that the backend serves by itself.</summary>
+    public string? FilePath => Rest[0] == InFile ? Rest[1..] : null;
 
     /// <summary>The second meaning of a relative URI, requested when the first is not found. Null for one meaning only.</summary>
     public string? StudyPath => Rest[0] == StudyRelative ? $"{string.Join('/', Resource.Split('/')[..2])}/{Rest[1..]}" : null;

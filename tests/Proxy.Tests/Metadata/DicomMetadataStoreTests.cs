@@ -24,6 +24,18 @@ public class DicomMetadataStoreTests
         new(name => name == "west" ? 2 : 1, _time, new EventLog(NullLogger<EventLog>.Instance), maxBytes);
 
     [Fact]
+    public void AFileIsNoListOfASeries()
+    {
+        var path = new InstancePath(Uid.Parse("1.2"), Uid.Parse("1.2.1"), Uid.Parse("1.2.1.1"));
+        _store.AddFileMetadata("east", path, """{"00080060":{"vr":"CS","Value":["CT"]}}"""u8.ToArray(), DateTimeOffset.UnixEpoch);
+        var series = _store.GetSeries(path.SeriesPath)!;
+        Assert.False(series.IsMetadataComplete);
+        Assert.Null(series.Metadata);
+        Assert.Null(_store.GetStudy(path.Study)!.GetList("east").ListedAt);
+        Assert.Equal("""{"00080060":{"vr":"CS","Value":["CT"]}}""", Encoding.UTF8.GetString(_store.GetInstance(path)!.Json.Span));
+    }
+
+    [Fact]
     public void StoresInstances_UnderTheirOwnUids()
     {
         _store.AddInstances(

@@ -56,6 +56,28 @@ public class StoreEventTests
     }
 
     [Fact]
+    public void NamesAnInstanceOnce_WhenItsFileComesFirst()
+    {
+        var instance = new InstancePath(Study, Path.Series, Uid.Parse("1.2.1.1"));
+        _store.AddFileMetadata("east", instance, "{}"u8.ToArray(), DateTimeOffset.UnixEpoch);
+        _store.AddFileMetadata("east", instance, "{}"u8.ToArray(), DateTimeOffset.UnixEpoch);
+        _store.AddInstances("east", Path, Pack("1.2.1.1", "1.2.1.2"));
+        _store.AddFileMetadata("east", instance, "{}"u8.ToArray(), DateTimeOffset.UnixEpoch);
+        Assert.Equal(["INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.1", "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.2"], Events);
+        Assert.Empty(_store.GetSeries(Path)!.FileMetadata);
+    }
+
+    [Fact]
+    public void NamesAnInstanceOnce_WhenItsFileComesBeforeAPrefetch()
+    {
+        _store.AddFileMetadata("east", new(Study, Path.Series, Uid.Parse("1.2.1.1")), "{}"u8.ToArray(), DateTimeOffset.UnixEpoch);
+        _store.AddInstances("east", Path, Pack("1.2.1.1", "1.2.1.2"), madeInClient: true);
+        _store.MarkMetadataRequested("east", Path);
+        Assert.Equal(["INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.1", "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.2"], Events);
+        Assert.Empty(_store.GetSeries(Path)!.FileMetadata);
+    }
+
+    [Fact]
     public void RaisesOneEvent_PerSeriesAndBackend()
     {
         _store.AddInstances("east", [Instance("1.2", "1.2.1", "1.2.1.1"), Instance("1.2", "1.2.2", "1.2.2.1")]);

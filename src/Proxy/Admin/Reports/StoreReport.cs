@@ -36,7 +36,10 @@ internal sealed record SeriesReport(
         {
             HasMetadata = series.Metadata is not null,
             Instances = withInstances
-                ? [.. ((series.Metadata ?? series.InstanceRows)?.Uids ?? []).Select(uid => new InstanceReport(uid.ToString()))]
+                ? [
+                    .. ((series.Metadata ?? series.InstanceRows)?.Uids ?? []).Union(series.FileMetadata.Keys.Order())
+                        .Select(uid => new InstanceReport(uid.ToString())),
+                ]
                 : null,
         };
 }

@@ -55,7 +55,7 @@ public sealed class EntryCheck(PixelDescriptions pixels)
     }
 
     /// <summary>Parses <c>studies/{s}/series/{e}/instances/{i}[/frames/{n}]</c>.</summary>
-    private static bool TryParsePath(string text, out InstancePath path, out int? frame)
+    internal static bool TryParsePath(string text, out InstancePath path, out int? frame)
     {
         (path, frame) = (default, null);
         if (text.Split('/') is not ["studies", var s, "series", var e, "instances", var i, .. var rest]) return false;

@@ -8,6 +8,9 @@ namespace Proxy.Wire.Part10;
 /// <param name="Bulk">The values that <paramref name="Json"/> names by a BulkDataURI, in the order of the file.</param>
 public sealed record Part10Dataset(Uid TransferSyntaxUid, ReadOnlyMemory<byte> Json, IReadOnlyList<BulkValue> Bulk)
 {
+    /// <summary>The offset at which a deflated dataset begins in the file; null for a dataset that is not deflated.</summary>
+    public long? DeflatedAt { get; init; }
+
     /// <summary>Study Instance UID (0020,000D); null when it is missing or not a UID.</summary>
     public Uid? StudyInstanceUid { get; init; }
 
@@ -22,6 +25,9 @@ public sealed record Part10Dataset(Uid TransferSyntaxUid, ReadOnlyMemory<byte> J
         StudyInstanceUid is { } study && SeriesInstanceUid is { } series && SopInstanceUid is { } instance
             ? new(study, series, instance)
             : null;
+
+    /// <summary>True when a value is not in the file as it is sent: <see cref="Part10DatasetReader.Copy"/>.</summary>
+    public bool MustCopy(BulkValue value) => DeflatedAt is not null || value.Unit > 1;
 }
 
 /// <summary>A value in a file that the dataset refers to instead of containing it.</summary>
@@ -33,4 +39,11 @@ public sealed record Part10Dataset(Uid TransferSyntaxUid, ReadOnlyMemory<byte> J
 /// The bytes of the value: one range, or the fragments of encapsulated pixel data without their heads and offset table (PS3.5 §A.4).
 /// </param>
 /// <param name="Unit">The number of bytes of one number, which a big endian file stores in reverse order.</param>
-public sealed record BulkValue(string Path, IReadOnlyList<ByteRange> Ranges, int Unit);
+public sealed record BulkValue(string Path, IReadOnlyList<ByteRange> Ranges, int Unit)
+{
+    /// <summary>True for the fragments of encapsulated pixel data.</summary>
+    public bool IsEncapsulated { get; init; }
+
+    /// <summary>The length of the value, in bytes.</summary>
+    public long Length => Ranges.Sum(range => range.Length);
+}

@@ -92,12 +92,35 @@ public sealed class Part10DatasetReader
         if (uid != TransferSyntax.ImplicitLittleEndian && !uid.StartsWith("1.2.840.10008.1.2.", StringComparison.Ordinal))
             throw new MalformedAnswerException("The transfer syntax is private.");
         if (!Deflated.Contains(uid)) return new Part10DatasetReader(cursor, transferSyntax, links).Read(GetCoding(uid));
-        using var inflated = Inflate(length, read, cursor.Position);
-        return new Part10DatasetReader(inflated.CreateCursor(), transferSyntax, links).Read(ElementCoding.Explicit);
+        using var inflated = new InflatedDataset(length, read, cursor.Position, MaxInflatedBytes);
+        var dataset = new Part10DatasetReader(inflated.CreateCursor(), transferSyntax, links).Read(ElementCoding.Explicit);
+        return dataset with { DeflatedAt = cursor.Position };
     }
 
-    /// <summary>The inflated dataset of a deflated file, whose first byte has offset 0.</summary>
-    internal static InflatedDataset Inflate(long length, ReadAt read, long start) => new(length, read, start, MaxInflatedBytes);
+    /// <summary>Copies a value out of the file, in the form of bulk data: little endian, not deflated.</summary>
+    /// <param name="length">The length of the file, in bytes.</param>
+    /// <param name="read">Reads bytes of the file; its exceptions pass through.</param>
+    /// <param name="dataset">The dataset of the file.</param>
+    /// <param name="value">One of its bulk values; all of it is held in memory.</param>
+    /// <exception cref="MalformedAnswerException">The file is not the one that the dataset was read from.</exception>
+    public static byte[] Copy(long length, ReadAt read, Part10Dataset dataset, BulkValue value)
+    {
+        using var inflated = dataset.DeflatedAt is { } start ? new InflatedDataset(length, read, start, MaxInflatedBytes) : null;
+        ReadAt source = inflated is null ? read : inflated.ReadAt;
+        var bytes = new byte[value.Length];
+        var filled = 0;
+        foreach (var range in value.Ranges)
+        {
+            for (var first = filled; filled - first < range.Length;)
+            {
+                var count = source(range.Offset + filled - first, bytes.AsSpan(filled, (int)(range.Length - (filled - first))));
+                if (count == 0) throw new MalformedAnswerException("The file ends too early.");
+                filled += count;
+            }
+        }
+        if (value.Unit > 1) Part10Values.Reverse(bytes, value.Unit);
+        return bytes;
+    }
 
     private static ElementCoding GetCoding(string transferSyntax) => transferSyntax switch
     {
@@ -253,7 +276,8 @@ public sealed class Part10DatasetReader
         }
         if (ranges.Count == 0) return;
         var path = string.Concat(_items.Select(i => string.Create(CultureInfo.InvariantCulture, $"{i.Sequence}.{i.Item}."))) + head.Tag;
-        _bulk.Add(new(path, ranges, coding == ElementCoding.BigEndian ? Part10Values.GetUnit(vr) : 1));
+        var unit = coding == ElementCoding.BigEndian ? Part10Values.GetUnit(vr) : 1;
+        _bulk.Add(new(path, ranges, unit) { IsEncapsulated = head.IsUndefined });
         _text.Write(_links);
         _text.Write(Encoding.ASCII.GetBytes(path));
         _text.Write("\""u8);
