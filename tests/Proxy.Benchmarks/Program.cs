@@ -9,6 +9,11 @@ if (args is ["merge"])
     await MergeRun.RunAsync();
     return;
 }
+if (args is ["part10", .. var files])
+{
+    await Part10Run.RunAsync(files);
+    return;
+}
 if (args is ["disk"])
 {
     await DiskRun.RunAsync();
