@@ -143,9 +143,11 @@ public sealed partial class DicomMetadataStore
     /// <param name="json">Its dataset.</param>
     /// <param name="receivedAt">The time at which the backend sent the file.</param>
     /// <returns>The metadata as stored or, when there is no room for it, as it would be.</returns>
-    public FileMetadata AddFileMetadata(string backend, InstancePath path, byte[] json, DateTimeOffset receivedAt)
+    public FileMetadata AddFileMetadata(string backend, InstancePath path, ReadOnlyMemory<byte> json, DateTimeOffset receivedAt)
     {
-        var metadata = new FileMetadata(Pack(new() { [path.Instance] = json }), receivedAt);
+        var builder = new PackedInstances.Builder();
+        builder.Add(path.Instance, json.Span);
+        var metadata = new FileMetadata(builder.Build(), receivedAt);
         _studies.Update(path.Study, study =>
         {
             var list = study.GetList(backend);

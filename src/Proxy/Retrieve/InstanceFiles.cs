@@ -28,6 +28,9 @@ public sealed class InstanceFiles(
     private static readonly BodyFormat[] Formats =
         [new(BodyFormat.Dicom, BodyFormat.Any), new(BodyFormat.Dicom, BodyFormat.ExplicitLittleEndian)];
 
+    /// <summary>A dataset in memory takes several times its size, so the limit is the number of processors.</summary>
+    private readonly SemaphoreSlim _readers = new(Environment.ProcessorCount);
+
     /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken)
     {
@@ -82,8 +85,7 @@ public sealed class InstanceFiles(
             var series = store.GetStudy(path.Study)?.GetList(key.Backend).FindSeries(path.Series);
             if (series?.Metadata?.Has(path.Instance) == true) return;
             using var body = new MemoryBody(entry);
-            if (Read(body.Length, body.ReadAt, key.Backend, path) is { } json)
-                store.AddFileMetadata(key.Backend, path, json, entry.Stored);
+            await ReadAsync(key.Backend, path, body, CancellationToken.None);
         }
         catch (Exception e)
         {
@@ -99,19 +101,35 @@ public sealed class InstanceFiles(
         if (await cache.FindAsync(wanted, cancellation) is not var (_, body)) return null;
         using (body)
         {
-            if (body.Stored is not { } stored || !Freshness.IsWithin(stored, lifetime, time.GetUtcNow())) return null;
-            var json = await body.InspectAsync(readAt => Read(body.Length, readAt, backend, path), cancellation);
-            return json is null ? null : store.AddFileMetadata(backend, path, json, stored);
+            return body.Stored is { } stored && Freshness.IsWithin(stored, lifetime, time.GetUtcNow())
+                ? await ReadAsync(backend, path, body, cancellation)
+                : null;
+        }
+    }
+
+    /// <summary>Reads the dataset of a file into the store; null when it is not a dataset of this instance.</summary>
+    private async ValueTask<FileMetadata?> ReadAsync(
+        string backend, InstancePath path, ICachedBody body, CancellationToken cancellation)
+    {
+        await _readers.WaitAsync(cancellation);
+        try
+        {
+            var dataset = await body.InspectAsync(readAt => Read(body.Length, readAt, backend, path), cancellation);
+            return dataset is null ? null : store.AddFileMetadata(backend, path, dataset.Json, body.Stored!.Value);
+        }
+        finally
+        {
+            _readers.Release();
         }
     }
 
     /// <summary>The dataset of a file; null when it is not a dataset of this instance.</summary>
-    private static byte[]? Read(long length, ReadAt read, string backend, InstancePath path)
+    private static Part10Dataset? Read(long length, ReadAt read, string backend, InstancePath path)
     {
         try
         {
             var dataset = Part10DatasetReader.Read(length, read, GetLinks(backend, path));
-            return dataset.Path == path ? dataset.Json.ToArray() : null;
+            return dataset.Path == path ? dataset : null;
         }
         catch (MalformedAnswerException)
         {

@@ -1,6 +1,7 @@
 using System.Buffers;
+using System.Buffers.Binary;
 using System.Globalization;
-using System.Text;
+using System.Runtime.CompilerServices;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Proxy.Dicom;
@@ -9,7 +10,7 @@ namespace Proxy.Wire.Part10;
 
 /// <summary>The text of a dataset in DICOM JSON (PS3.18 §F.2) while it is written.</summary>
 /// <remarks>Strings are escaped, and U+FFFF, which marks the root in stored datasets, becomes U+FFFD.</remarks>
-internal sealed class DatasetText
+internal sealed class DatasetText : IDisposable
 {
     private const int FirstBytes = 16 * 1024;
 
@@ -17,10 +18,15 @@ internal sealed class DatasetText
     private static readonly SearchValues<byte> Plain = SearchValues.Create(
         [.. Enumerable.Range(0x20, 0x5F).Select(c => (byte)c).Where(c => c is not ((byte)'"' or (byte)'\\'))]);
 
-    private static readonly byte[] Hex = "0123456789ABCDEF"u8.ToArray();
+    /// <summary>The two hexadecimal digits of each byte, the first in the lower byte.</summary>
+    private static readonly ushort[] Hex =
+    [
+        .. Enumerable.Range(0, 256).Select(b => b.ToString("X2", CultureInfo.InvariantCulture))
+            .Select(hex => (ushort)(hex[0] | (hex[1] << 8))),
+    ];
 
     private readonly int _maxBytes;
-    private byte[] _bytes = new byte[FirstBytes];
+    private byte[] _bytes = ArrayPool<byte>.Shared.Rent(FirstBytes);
 
     /// <summary>Creates an empty text.</summary>
     /// <param name="maxBytes">The limit of the text, in bytes.</param>
@@ -34,19 +40,17 @@ internal sealed class DatasetText
 
     /// <summary>Room for this number of bytes, to be followed by <see cref="Advance"/>.</summary>
     /// <exception cref="MalformedAnswerException">The text exceeds its limit.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Span<byte> GetSpan(int count)
     {
-        if (_bytes.Length - Length < count)
-        {
-            if (count > _maxBytes - Length) throw new MalformedAnswerException("The dataset is larger than the limit.");
-            Array.Resize(ref _bytes, (int)Math.Min(_maxBytes, Math.Max(2L * _bytes.Length, (long)Length + count)));
-        }
+        if (_bytes.Length - Length < count) Grow(count);
         return _bytes.AsSpan(Length);
     }
 
     /// <summary>Accepts bytes that were written into <see cref="GetSpan"/>.</summary>
     public void Advance(int count) => Length += count;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Write(ReadOnlySpan<byte> bytes)
     {
         bytes.CopyTo(GetSpan(bytes.Length));
@@ -119,22 +123,24 @@ internal sealed class DatasetText
         }
     }
 
-    /// <summary>Writes a string in quotes.</summary>
-    /// <param name="utf8">Valid UTF-8.</param>
-    public void WriteString(ReadOnlySpan<byte> utf8)
+    /// <summary>Writes <c>,"Value":["…"]</c> with one string that <see cref="IsPlain"/>.</summary>
+    public void WritePlainValue(ReadOnlySpan<byte> plain)
     {
-        if (IsPlain(utf8))
-        {
-            var room = GetSpan(utf8.Length + 2);
-            room[0] = (byte)'"';
-            utf8.CopyTo(room[1..]);
-            room[utf8.Length + 1] = (byte)'"';
-            Length += utf8.Length + 2;
-        }
-        else
-        {
-            WriteString(Encoding.UTF8.GetString(utf8));
-        }
+        var room = GetSpan(plain.Length + 13);
+        ",\"Value\":[\""u8.CopyTo(room);
+        plain.CopyTo(room[11..]);
+        "\"]"u8.CopyTo(room[(plain.Length + 11)..]);
+        Length += plain.Length + 13;
+    }
+
+    /// <summary>Writes a string that <see cref="IsPlain"/> in quotes.</summary>
+    public void WritePlain(ReadOnlySpan<byte> plain)
+    {
+        var room = GetSpan(plain.Length + 2);
+        room[0] = (byte)'"';
+        plain.CopyTo(room[1..]);
+        room[plain.Length + 1] = (byte)'"';
+        Length += plain.Length + 2;
     }
 
     /// <summary>Writes a string in quotes.</summary>
@@ -147,11 +153,55 @@ internal sealed class DatasetText
         Write("\""u8);
     }
 
+    /// <summary>Returns the memory of the text.</summary>
+    public void Dispose()
+    {
+        ArrayPool<byte>.Shared.Return(_bytes);
+        _bytes = [];
+        Length = 0;
+    }
+
     /// <summary>True for ASCII text that is its own JSON string.</summary>
     public static bool IsPlain(ReadOnlySpan<byte> text) => text.IndexOfAnyExcept(Plain) < 0;
 
+    /// <summary>True for a number in the grammar of JSON (RFC 8259 §6), which has no leading zeros and no plus sign.</summary>
+    public static bool IsNumber(ReadOnlySpan<byte> value)
+    {
+        if (value[0] == '-') value = value[1..];
+        var digits = CountDigits(value);
+        if (digits == 0 || digits > 1 && value[0] == '0') return false;
+        value = value[digits..];
+        if (!value.IsEmpty && value[0] == '.')
+        {
+            digits = CountDigits(value[1..]);
+            if (digits == 0) return false;
+            value = value[(digits + 1)..];
+        }
+        if (value.IsEmpty) return true;
+        if (value[0] is not ((byte)'e' or (byte)'E')) return false;
+        value = value[1..];
+        if (!value.IsEmpty && value[0] is (byte)'+' or (byte)'-') value = value[1..];
+        return !value.IsEmpty && CountDigits(value) == value.Length;
+    }
+
+    private void Grow(int count)
+    {
+        if (count > _maxBytes - Length) throw new MalformedAnswerException("The dataset is larger than the limit.");
+        var larger = ArrayPool<byte>.Shared.Rent((int)Math.Min(_maxBytes, Math.Max(2L * _bytes.Length, (long)Length + count)));
+        _bytes.AsSpan(0, Length).CopyTo(larger);
+        ArrayPool<byte>.Shared.Return(_bytes);
+        _bytes = larger;
+    }
+
     private static void WriteHex(Span<byte> room, uint value)
     {
-        for (var i = 7; i >= 0; i--, value >>= 4) room[i] = Hex[value & 15];
+        for (var i = 6; i >= 0; i -= 2, value >>= 8) BinaryPrimitives.WriteUInt16LittleEndian(room[i..], Hex[(byte)value]);
+    }
+
+    private static int CountDigits(ReadOnlySpan<byte> value)
+    {
+        var count = 0;
+        while (count < value.Length && value[count] is >= (byte)'0' and <= (byte)'9') count++;
+        return count;
     }
 }

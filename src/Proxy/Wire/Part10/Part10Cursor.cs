@@ -50,15 +50,25 @@ internal sealed class Part10Cursor(long length, ReadAt read)
     private const int WindowBytes = 4096;
     private const int MaxAheadBytes = 128 * 1024;
 
+    private const int Letters = 26;
+    private const byte Short = 1;
+    private const byte Long = 2;
+
     // PS3.5 §7.1.2, Table 7.1-2. The VRs of §6.2 that the table does not list have lengths of 32 bits.
-    private static readonly ushort[] ShortVrs = Vrs("AEASATCSDADSDTFDFLISLOLTPNSHSLSSSTTMUIULUS"u8);
-    private static readonly ushort[] LongVrs = Vrs("OBODOFOLOVOWSQSVUCUNURUTUV"u8);
+    private static readonly byte[] VrLengths = ReadVrs("AEASATCSDADSDTFDFLISLOLTPNSHSLSSSTTMUIULUS"u8, "OBODOFOLOVOWSQSVUCUNURUTUV"u8);
 
     /// <summary>Whether a length of 16 bits follows this VR.</summary>
-    public static bool IsShortVr(ushort vr) => ShortVrs.Contains(vr);
+    public static bool IsShortVr(ushort vr) => FindVrLength(vr) == Short;
 
     /// <summary>Whether two reserved bytes and a length of 32 bits follow this VR.</summary>
-    public static bool IsLongVr(ushort vr) => LongVrs.Contains(vr);
+    public static bool IsLongVr(ushort vr) => FindVrLength(vr) == Long;
+
+    /// <summary>The form of the length behind a VR; 0 for an unknown VR.</summary>
+    private static byte FindVrLength(ushort vr)
+    {
+        var (first, second) = ((uint)(vr >> 8) - 'A', (uint)(vr & 0xFF) - 'A');
+        return first < Letters && second < Letters ? VrLengths[first * Letters + second] : (byte)0;
+    }
 
     private byte[] _window = new byte[WindowBytes];
     private long _length = length;
@@ -122,9 +132,9 @@ internal sealed class Part10Cursor(long length, ReadAt read)
         {
             vr = BinaryPrimitives.ReadUInt16BigEndian(head[4..]);
             valueLength = BinaryPrimitives.ReadUInt16LittleEndian(head[6..]);
-            if (!ShortVrs.Contains(vr))
+            if (!IsShortVr(vr))
             {
-                if (!LongVrs.Contains(vr)) throw new MalformedAnswerException("An attribute has an unknown VR (PS3.5 §6.2).");
+                if (!IsLongVr(vr)) throw new MalformedAnswerException("An attribute has an unknown VR (PS3.5 §6.2).");
                 headLength = 12;
                 valueLength = BinaryPrimitives.ReadUInt32LittleEndian(Peek(12)[8..]);
             }
@@ -139,8 +149,8 @@ internal sealed class Part10Cursor(long length, ReadAt read)
         var tag = new Tag(BinaryPrimitives.ReadUInt32BigEndian(head));
         if (tag.Value >> 16 == 0xFFFE) return EndHead(tag, 0, 8, BinaryPrimitives.ReadUInt32BigEndian(head[4..]));
         var vr = BinaryPrimitives.ReadUInt16BigEndian(head[4..]);
-        if (ShortVrs.Contains(vr)) return EndHead(tag, vr, 8, BinaryPrimitives.ReadUInt16BigEndian(head[6..]));
-        return LongVrs.Contains(vr)
+        if (IsShortVr(vr)) return EndHead(tag, vr, 8, BinaryPrimitives.ReadUInt16BigEndian(head[6..]));
+        return IsLongVr(vr)
             ? EndHead(tag, vr, 12, BinaryPrimitives.ReadUInt32BigEndian(Peek(12)[8..]))
             : throw new MalformedAnswerException("An attribute has an unknown VR (PS3.5 §6.2).");
     }
@@ -216,10 +226,11 @@ internal sealed class Part10Cursor(long length, ReadAt read)
         return true;
     }
 
-    private static ushort[] Vrs(ReadOnlySpan<byte> letters)
+    private static byte[] ReadVrs(ReadOnlySpan<byte> withShort, ReadOnlySpan<byte> withLong)
     {
-        var vrs = new ushort[letters.Length / 2];
-        for (var i = 0; i < vrs.Length; i++) vrs[i] = BinaryPrimitives.ReadUInt16BigEndian(letters[(2 * i)..]);
-        return vrs;
+        var lengths = new byte[Letters * Letters];
+        for (var i = 0; i < withShort.Length; i += 2) lengths[(withShort[i] - 'A') * Letters + withShort[i + 1] - 'A'] = Short;
+        for (var i = 0; i < withLong.Length; i += 2) lengths[(withLong[i] - 'A') * Letters + withLong[i + 1] - 'A'] = Long;
+        return lengths;
     }
 }

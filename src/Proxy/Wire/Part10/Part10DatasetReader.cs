@@ -20,18 +20,18 @@ namespace Proxy.Wire.Part10;
 /// <item>Pixel data, binary values above 1 KiB and numbers above 128 KiB are <see cref="BulkValue"/>s.</item>
 /// </list>
 /// <para>
-/// Work and memory are bounded for every file: the number of heads, the nesting, the length of a text (16 MiB), of the JSON (64 MiB) and
+/// Work and memory are bounded for every file: the number of heads, the nesting, the length of a text (16 MiB), of the JSON (32 MiB) and
 /// of an inflated dataset (1 GiB) have limits. Skipped values are not read.
 /// </para>
 /// </remarks>
-public sealed class Part10DatasetReader
+public sealed class Part10DatasetReader : IDisposable
 {
     private const int PreambleBytes = 128;
 
     /// <summary>Three levels of JSON each, below the limit of all code that reads a dataset.</summary>
     private const int MaxDepth = 64;
 
-    private const int MaxJsonBytes = 64 * 1024 * 1024;
+    private const int MaxJsonBytes = 32 * 1024 * 1024;
 
     /// <summary>One byte of a deflated dataset can inflate to a thousand.</summary>
     private const long MaxInflatedBytes = 1L << 30;
@@ -91,10 +91,14 @@ public sealed class Part10DatasetReader
         var uid = transferSyntax.ToString();
         if (uid != TransferSyntax.ImplicitLittleEndian && !uid.StartsWith("1.2.840.10008.1.2.", StringComparison.Ordinal))
             throw new MalformedAnswerException("The transfer syntax is private.");
-        if (!Deflated.Contains(uid)) return new Part10DatasetReader(cursor, transferSyntax, links).Read(GetCoding(uid));
+        if (!Deflated.Contains(uid))
+        {
+            using var reader = new Part10DatasetReader(cursor, transferSyntax, links);
+            return reader.Read(GetCoding(uid));
+        }
         using var inflated = new InflatedDataset(length, read, cursor.Position, MaxInflatedBytes);
-        var dataset = new Part10DatasetReader(inflated.CreateCursor(), transferSyntax, links).Read(ElementCoding.Explicit);
-        return dataset with { DeflatedAt = cursor.Position };
+        using var deflated = new Part10DatasetReader(inflated.CreateCursor(), transferSyntax, links);
+        return deflated.Read(ElementCoding.Explicit) with { DeflatedAt = cursor.Position };
     }
 
     /// <summary>Copies a value out of the file, in the form of bulk data: little endian, not deflated.</summary>
@@ -121,6 +125,9 @@ public sealed class Part10DatasetReader
         if (value.Unit > 1) Part10Values.Reverse(bytes, value.Unit);
         return bytes;
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => _text.Dispose();
 
     private static ElementCoding GetCoding(string transferSyntax) => transferSyntax switch
     {

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Buffers.Text;
+using System.Numerics;
 using System.Text;
 
 namespace Proxy.Wire.Part10;
@@ -73,7 +74,7 @@ internal sealed class Part10Values(DatasetText text)
                 WriteTexts(value, characters, isTrimmed: false);
                 break;
             case Lt or St or Ut or Ur:
-                WriteText(value.TrimEnd(" \0"u8), vr == Ur ? CharacterSet.Default : characters);
+                WriteText(TrimEnd(value), vr == Ur ? CharacterSet.Default : characters);
                 break;
             case Ds or Is:
                 WriteNumberTexts(value);
@@ -92,13 +93,19 @@ internal sealed class Part10Values(DatasetText text)
 
     private void WriteTexts(ReadOnlySpan<byte> value, CharacterSet characters, bool isTrimmed)
     {
-        value = value.TrimEnd(" \0"u8);
+        value = TrimEnd(value);
         if (value.IsEmpty) return;
+        // The usual case: one value of ASCII. A plain text has no delimiter.
+        if (DatasetText.IsPlain(value) && characters.IsAsciiPlain)
+        {
+            text.WritePlainValue(isTrimmed ? value.TrimStart((byte)' ') : value);
+            return;
+        }
         text.Write(",\"Value\":["u8);
         while (true)
         {
             var end = characters.FindEnd(value, (byte)'\\');
-            var one = value[..end].TrimEnd(" \0"u8);
+            var one = TrimEnd(value[..end]);
             if (isTrimmed) one = one.TrimStart((byte)' ');
             if (one.IsEmpty) text.Write("null"u8);
             else WriteString(one, characters, isName: false);
@@ -120,13 +127,13 @@ internal sealed class Part10Values(DatasetText text)
     /// <summary>Person names: up to three component groups, separated by <c>=</c> (PS3.5 §6.2.1.1, PS3.18 §F.2.2).</summary>
     private void WriteNames(ReadOnlySpan<byte> value, CharacterSet characters)
     {
-        value = value.TrimEnd(" \0"u8);
+        value = TrimEnd(value);
         if (value.IsEmpty) return;
         text.Write(",\"Value\":["u8);
         while (true)
         {
             var end = characters.FindEnd(value, (byte)'\\');
-            WriteName(value[..end].TrimEnd(" \0"u8), characters);
+            WriteName(TrimEnd(value[..end]), characters);
             if (end == value.Length) break;
             value = value[(end + 1)..];
             text.Write(","u8);
@@ -140,7 +147,7 @@ internal sealed class Part10Values(DatasetText text)
         for (var group = 0; group < 3 && !name.IsEmpty; group++)
         {
             var end = characters.FindEnd(name, (byte)'=');
-            var one = name[..end].TrimEnd(" \0"u8);
+            var one = TrimEnd(name[..end]);
             name = end == name.Length ? [] : name[(end + 1)..];
             if (one.IsEmpty) continue;
             text.Write(isEmpty ? "{"u8 : ","u8);
@@ -155,12 +162,12 @@ internal sealed class Part10Values(DatasetText text)
     {
         if (characters.IsAsciiPlain && DatasetText.IsPlain(value))
         {
-            text.WriteString(value);
+            text.WritePlain(value);
         }
         else if (characters.IsUtf8(value))
         {
             HasDecoded |= !Ascii.IsValid(value);
-            text.WriteString(value);
+            text.WriteString(Encoding.UTF8.GetString(value));
         }
         else
         {
@@ -172,15 +179,15 @@ internal sealed class Part10Values(DatasetText text)
 
     private void WriteNumberTexts(ReadOnlySpan<byte> value)
     {
-        value = value.TrimEnd(" \0"u8);
+        value = TrimEnd(value);
         if (value.IsEmpty) return;
         text.Write(",\"Value\":["u8);
         while (true)
         {
             var end = value.IndexOf((byte)'\\');
-            var one = (end < 0 ? value : value[..end]).Trim(" \0"u8);
+            var one = TrimEnd(end < 0 ? value : value[..end]).TrimStart((byte)' ');
             if (one.IsEmpty) text.Write("null"u8);
-            else if (IsJsonNumber(one)) text.Write(one);
+            else if (DatasetText.IsNumber(one)) text.Write(one);
             else WriteString(one, CharacterSet.Default, isName: false);
             if (end < 0) break;
             value = value[(end + 1)..];
@@ -189,36 +196,18 @@ internal sealed class Part10Values(DatasetText text)
         text.Write("]"u8);
     }
 
-    /// <summary>True for a number in the grammar of JSON (RFC 8259 §6), which has no leading zeros and no plus sign.</summary>
-    private static bool IsJsonNumber(ReadOnlySpan<byte> value)
+    /// <summary>The value without the spaces or NULs that pad it to an even length (PS3.5 §6.2).</summary>
+    private static ReadOnlySpan<byte> TrimEnd(ReadOnlySpan<byte> value)
     {
-        if (value[0] == '-') value = value[1..];
-        var digits = CountDigits(value);
-        if (digits == 0 || digits > 1 && value[0] == '0') return false;
-        value = value[digits..];
-        if (!value.IsEmpty && value[0] == '.')
-        {
-            digits = CountDigits(value[1..]);
-            if (digits == 0) return false;
-            value = value[(digits + 1)..];
-        }
-        if (value.IsEmpty) return true;
-        if (value[0] is not ((byte)'e' or (byte)'E')) return false;
-        value = value[1..];
-        if (!value.IsEmpty && value[0] is (byte)'+' or (byte)'-') value = value[1..];
-        return !value.IsEmpty && CountDigits(value) == value.Length;
-    }
-
-    private static int CountDigits(ReadOnlySpan<byte> value)
-    {
-        var end = value.IndexOfAnyExceptInRange((byte)'0', (byte)'9');
-        return end < 0 ? value.Length : end;
+        var length = value.Length;
+        while (length > 0 && value[length - 1] is 0 or (byte)' ') length--;
+        return value[..length];
     }
 
     private void WriteNumbers(ushort vr, ReadOnlySpan<byte> value, bool isBigEndian)
     {
         var size = GetSize(vr);
-        if (value.Length % size != 0) throw new MalformedAnswerException("A value is not a whole number of numbers (PS3.5 §6.2).");
+        if (value.Length % size != 0) throw PartOfNumber();
         if (value.IsEmpty) return;
         Span<byte> number = stackalloc byte[8];
         text.Write(",\"Value\":["u8);
@@ -261,16 +250,17 @@ internal sealed class Part10Values(DatasetText text)
                 text.WriteNumber(BinaryPrimitives.ReadDoubleLittleEndian(one));
                 break;
             default:
-                text.WriteTag(
-                    ((uint)BinaryPrimitives.ReadUInt16LittleEndian(one) << 16) | BinaryPrimitives.ReadUInt16LittleEndian(one[2..]));
+                text.WriteTag(BitOperations.RotateLeft(BinaryPrimitives.ReadUInt32LittleEndian(one), 16));
                 break;
         }
     }
 
+    private static MalformedAnswerException PartOfNumber() => new("A value is not a whole number of numbers (PS3.5 §6.2).");
+
     private void WriteBinary(ReadOnlySpan<byte> value, int unit)
     {
         if (value.IsEmpty) return;
-        if (value.Length % unit != 0) throw new MalformedAnswerException("A value is not a whole number of numbers (PS3.5 §6.2).");
+        if (value.Length % unit != 0) throw PartOfNumber();
         text.Write(",\"InlineBinary\":\""u8);
         var little = unit == 1 ? value : Reverse(value.ToArray(), unit);
         Base64.EncodeToUtf8(little, text.GetSpan(Base64.GetMaxEncodedToUtf8Length(value.Length)), out _, out var written);
