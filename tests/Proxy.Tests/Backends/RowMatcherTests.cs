@@ -125,7 +125,7 @@ public sealed class RowMatcherTests
         var query = Query(("00080020", dates), ("00080030", times));
         var row = Row($$"""{"00080020":{"vr":"DA","Value":["{{date}}"]},"00080030":{"vr":"TM","Value":["{{time}}"]} }""");
         Assert.Equal(matches, new RowMatcher(query).Matches(row));
-        Assert.Equal(times.Contains('-', StringComparison.Ordinal), RowMatcher.FindCombined(query) is not null);
+        Assert.Equal(times.Contains('-', StringComparison.Ordinal), RowMatcher.Split(query, isLiteral: false).Here is not null);
     }
 
     [Fact]
@@ -141,6 +141,28 @@ public sealed class RowMatcherTests
         Assert.False(Matches(row, ("00400275.00400009", "S1"), ("00400275.00401001", "R2")));
         Assert.False(Matches(row, ("00400275.00400007", "S1")));
         Assert.False(Matches(Row("{}"), ("00400275.00400009", "S1")));
+    }
+
+    [Theory]
+    [InlineData("Müller^J*", "M*ller^J*")]
+    [InlineData("山田*", null)]
+    [InlineData("山田^太郎", null)]
+    [InlineData("Yamada^T*=山田^太郎", "Yamada^T**")]
+    [InlineData("CT Chest & Head", "CT*Chest*Head")]
+    public void SendsAsterisks_ToABackendThatDoesNotDecode(string value, string? sent)
+    {
+        var query = Query(("00100010", value), ("00100020", "P1"));
+
+        var (left, here) = RowMatcher.Split(query, isLiteral: true);
+
+        Assert.Equal(sent, left.Matches.GetValueOrDefault("00100010").Value);
+        Assert.Equal("P1", left.Matches["00100020"].Value);
+        Assert.Contains("00100010", left.IncludeFields);
+        var json = JsonValue.Create(value.Replace("*", "x", StringComparison.Ordinal).Split('=')[0])!.ToJsonString();
+        Assert.Equal(
+            !value.Contains('=', StringComparison.Ordinal),
+            here!.Matches(Row($$"""{"00100010":{"vr":"PN","Value":[{"Alphabetic":{{json}} }]},"00100020":{"vr":"LO","Value":["P2"]} }""")));
+        Assert.Equal((query, null), RowMatcher.Split(query, isLiteral: false));
     }
 
     [Fact]

@@ -15,11 +15,10 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     /// <summary>Tried in turn when a backend refuses a <c>limit</c>: the maximum values that common products configure.</summary>
     private static readonly int[] SmallerLimits = [200, 100];
 
-    /// <summary>The number of rows for an object that does not exist that prove that a backend ignores searches.</summary>
-    private const int MinStrangers = 2;
-
     /// <summary>Per level, because a backend may cap its studies and its series differently.</summary>
     private readonly ConcurrentDictionary<(string Backend, SearchLevel Level), ObservedSearchLimits> _limits = new();
+
+    private readonly SearchProber _prober = new(client);
 
     /// <summary>Searches one backend.</summary>
     /// <param name="backend">The backend.</param>
@@ -92,8 +91,18 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
             return await ReadWholeListAsync(query, maxRows, backend, deadline, cancellation);
         if (GetLimits(backend.Name, query.Level).MatchesOffset) query = query.Without(SearchQuery.TimezoneOffset);
         var reading = await ReadFormsAsync(query, maxRows, backend, deadline, cancellation);
-        if (reading.IsSuspect && await IgnoresMatchesAsync(query, backend, deadline, cancellation))
-            return await ReadWholeListAsync(query, maxRows, backend, deadline, cancellation);
+        if (reading.IsSuspect && GetLimits(backend.Name, query.Level).IgnoresMatches is null)
+        {
+            var ignores = await _prober.IgnoresMatchesAsync(query, backend, deadline, cancellation);
+            Learn(backend.Name, query.Level, limits => limits with { IgnoresMatches = ignores });
+            if (ignores == true) return await ReadWholeListAsync(query, maxRows, backend, deadline, cancellation);
+        }
+        if (query.HasEscapes && reading.IsEmpty && GetLimits(backend.Name, query.Level).Decodes is null)
+        {
+            var decodes = await _prober.DecodesAsync(backend, deadline, cancellation);
+            Learn(backend.Name, query.Level, limits => limits with { Decodes = decodes });
+            if (decodes == false) reading = await ReadFormsAsync(query, maxRows, backend, deadline, cancellation);
+        }
         if (!query.Matches.ContainsKey(SearchQuery.TimezoneOffset) || !reading.IsEmpty) return reading;
         // Orthanc takes the offset for a key, which no study has.
         var other = await ReadFormsAsync(query.Without(SearchQuery.TimezoneOffset), maxRows, backend, deadline, cancellation);
@@ -107,11 +116,11 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
     {
         var limits = GetLimits(backend.Name, query.Level);
         var takesRaw = limits.AcceptsRawCarets;
-        var combined = query.Matches.Count > 1 ? RowMatcher.FindCombined(query) : null;
-        if (combined is not null) query = combined.CombinedTimes.Aggregate(query, (left, time) => left.Without(time));
+        RowMatcher? matcher = null;
+        if (!query.Matches.IsEmpty) (query, matcher) = RowMatcher.Split(query, isLiteral: limits.Decodes == false);
         var reading = new AnswerReading(query with { SendsCaretsRaw = query.HasCarets && takesRaw == true }, maxRows)
         {
-            Filter = combined,
+            Filter = matcher,
             Check = query.Matches.IsEmpty || query.IsFuzzy || limits.IgnoresMatches is not null ? null : new(query),
         };
         await ReadAsync(reading, backend, deadline, cancellation);
@@ -125,24 +134,6 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         var reading = new AnswerReading(query, maxRows) { Filter = new(query), IsWholeList = true };
         await ReadPagesAsync(reading, backend, takesSmaller: false, deadline, cancellation);
         return reading;
-    }
-
-    /// <summary>
-    /// Whether a backend ignores searches: it answers a search for an object that does not exist with rows. One row proves nothing, because
-    /// a broken backend may send one row of another study.
-    /// </summary>
-    private async Task<bool> IgnoresMatchesAsync(
-        SearchQuery query, BackendOptions backend, CancellationToken deadline, CancellationToken cancellation)
-    {
-        if (GetLimits(backend.Name, query.Level).IgnoresMatches is { } known) return known;
-        var answer = await client.AskAsync(
-            backend, CreateRequest(query.ForNothing(), MinStrangers, offset: 0),
-            async (response, stopped) => await response.ReadRowsAsync(stopped).Take(MinStrangers).CountAsync(stopped), deadline,
-            cancellation);
-        if (answer.Failure is not null || answer is { IsFound: true, Value: > 0 and < MinStrangers }) return false;
-        var ignores = answer is { IsFound: true, Value: >= MinStrangers };
-        Learn(backend.Name, query.Level, limits => limits with { IgnoresMatches = ignores });
-        return ignores;
     }
 
     /// <summary>

@@ -34,6 +34,11 @@ internal sealed record ObservedSearchLimits
     /// </summary>
     public bool? IgnoresMatches { get; init; }
 
+    /// <summary>
+    /// False when it takes <c>%20</c> for three characters instead of a space (RFC 3986 §2.1); null while that is unknown.
+    /// </summary>
+    public bool? Decodes { get; init; }
+
     /// <summary>True when it takes the offset from UTC of a request for a key, and finds nothing.</summary>
     public bool MatchesOffset { get; init; }
 

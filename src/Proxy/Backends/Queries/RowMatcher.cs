@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text;
 using System.Text.Json;
 using Proxy.Dicom;
 
@@ -32,32 +33,62 @@ public sealed class RowMatcher
     private readonly bool _matchesMultiple;
 
     /// <summary>Creates a matcher of all keys of a search.</summary>
-    public RowMatcher(SearchQuery query) : this(query, onlyPairs: false)
+    public RowMatcher(SearchQuery query)
     {
-    }
-
-    private RowMatcher(SearchQuery query, bool onlyPairs)
-    {
-        _pairs = [.. from pair in Pairs
-                     where query.Matches.ContainsKey(pair.Date) && query.Matches.ContainsKey(pair.Time)
-                     let range = TemporalRange.FindCombined(query.Matches[pair.Date].Value, query.Matches[pair.Time].Value)
-                     where range is not null
-                     select new Pair(ReadTag(pair.Date), ReadTag(pair.Time), range.Value)];
+        _pairs = FindPairs(query);
         // The offset says in which time zone the client writes dates; it is no key (PS3.18 §8.3.4.1).
         var keys = query.Matches.Where(match => match.Key != SearchQuery.TimezoneOffset && !_pairs.Any(
             pair => pair.Date.ToString() == match.Key || pair.Time.ToString() == match.Key));
-        _keys = onlyPairs ? [] : CreateKeys(keys.Select(match => (match.Key.Split('.'), match.Value.Name, match.Value.Value)));
+        _keys = CreateKeys(keys.Select(match => (match.Key.Split('.'), match.Value.Name, match.Value.Value)));
         (_matchesEmpty, _matchesMultiple) = (query.MatchesEmptyValues, query.MatchesMultipleValues);
     }
 
     /// <summary>
-    /// A matcher of only the dates with times that form one range, which backends match one by one; null when the search has none.
+    /// Divides a search into what a backend matches and what is matched here: dates with times that form one range, which backends match
+    /// one by one, and values that the backend cannot read.
     /// </summary>
-    public static RowMatcher? FindCombined(SearchQuery query) =>
-        new RowMatcher(query, onlyPairs: true) is { _pairs.IsEmpty: false } matcher ? matcher : null;
+    /// <param name="query">The search.</param>
+    /// <param name="isLiteral">
+    /// True for a backend that does not decode a query: it gets an asterisk in place of characters that must be escaped.
+    /// </param>
+    /// <returns>The search to send, and the matcher of the rest; null when the backend matches everything.</returns>
+    public static (SearchQuery Sent, RowMatcher? Here) Split(SearchQuery query, bool isLiteral)
+    {
+        var pairs = FindPairs(query);
+        var unread = isLiteral
+            ? query.Matches.Where(match => match.Key != SearchQuery.TimezoneOffset && match.Value.Value.Any(SearchQuery.IsEscaped)).ToList()
+            : [];
+        if (pairs.IsEmpty && unread.Count == 0) return (query, null);
+        var times = pairs.Select(pair => pair.Time.ToString());
+        var here = pairs.Select(pair => pair.Date.ToString()).Concat(times).Concat(unread.Select(match => match.Key)).ToHashSet();
+        var sent = query with
+        {
+            Matches = query.Matches.RemoveRange(times.Concat(unread.Select(match => match.Key))).AddRange(
+                from match in unread
+                let wider = Widen(match.Value.Value)
+                where wider is not null
+                select KeyValuePair.Create(match.Key, (match.Value.Name, wider))),
+            // The rows must show what is matched here.
+            IncludeFields = query.IncludeFields.Union(unread.Select(match => match.Key.Split('.')[0])),
+        };
+        return (sent, new(query with { Matches = query.Matches.RemoveRange(query.Matches.Keys.Where(path => !here.Contains(path))) }));
+    }
 
-    /// <summary>The times of <see cref="FindCombined"/>, as paths of tags: a backend must not match them alone.</summary>
-    public IEnumerable<string> CombinedTimes => _pairs.Select(pair => pair.Time.ToString());
+    /// <summary>
+    /// The value with an asterisk for each run of characters that must be escaped; null when nothing else is left. Component groups of
+    /// names are cut off, because backends store them as one text.
+    /// </summary>
+    private static string? Widen(string value)
+    {
+        var wider = new StringBuilder();
+        foreach (var c in value.AsSpan(0, value.IndexOf('=', StringComparison.Ordinal) is >= 0 and var at ? at : value.Length))
+        {
+            if (!SearchQuery.IsEscaped(c)) wider.Append(c);
+            else if (wider.Length == 0 || wider[^1] != '*') wider.Append('*');
+        }
+        if (value.Contains('=', StringComparison.Ordinal)) wider.Append('*');
+        return wider.ToString() is var text && text.Trim('*', '?', '^').Length > 0 ? text : null;
+    }
 
     /// <summary>True when a row matches every key.</summary>
     /// <param name="rows">The row, then the rows of its series and study: the first that has an attribute decides.</param>
@@ -91,6 +122,15 @@ public sealed class RowMatcher
     /// <summary>The names of the keys whose attribute a row lacks, as the client wrote them.</summary>
     public IEnumerable<string> FindAbsent(Dataset row) =>
         _keys.Where(key => !row.Has(key.Tag) && !IsEmptyKey(key)).Select(key => key.Name);
+
+    private static ImmutableArray<Pair> FindPairs(SearchQuery query) =>
+    [
+        .. from pair in Pairs
+           where query.Matches.ContainsKey(pair.Date) && query.Matches.ContainsKey(pair.Time)
+           let range = TemporalRange.FindCombined(query.Matches[pair.Date].Value, query.Matches[pair.Time].Value)
+           where range is not null
+           select new Pair(ReadTag(pair.Date), ReadTag(pair.Time), range.Value),
+    ];
 
     private static Tag ReadTag(string text) => Tag.TryParse(text, out var tag) ? tag : default;
 

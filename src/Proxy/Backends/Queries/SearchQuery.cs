@@ -114,6 +114,12 @@ public sealed record SearchQuery
     /// <summary>True when a value contains <c>^</c>, which separates the components of a name (PS3.5 §6.2).</summary>
     public bool HasCarets => Matches.Values.Any(match => match.Value.Contains('^', StringComparison.Ordinal));
 
+    /// <summary>True when a value contains a character other than <c>^</c> that a query must escape.</summary>
+    public bool HasEscapes => Matches.Any(match => match.Key != TimezoneOffset && match.Value.Value.Any(IsEscaped));
+
+    /// <summary>True for a character other than <c>^</c> that a query must escape (RFC 3986 §3.4).</summary>
+    internal static bool IsEscaped(char c) => c != '^' && !IsRaw(c);
+
     /// <summary>True when the search requests everything in its path, and no attribute that a stored row may lack.</summary>
     public bool RequestsEverything => Matches.IsEmpty && !IncludesAll && FurtherFields.IsEmpty;
 
@@ -215,14 +221,15 @@ public sealed record SearchQuery
         ({ } study, { } series) => $"{new SeriesPath(study, series)}/{Level.ToString().ToLowerInvariant()}",
     };
 
+    private static bool IsRaw(char c) => char.IsAsciiLetterOrDigit(c) || "-._~!$'()*,;:@/?".Contains(c, StringComparison.Ordinal);
+
     /// <summary>Escapes only characters that a query must not contain (RFC 3986 §3.4), and <c>&amp; = + #</c>.</summary>
     private static string Escape(string text)
     {
         var escaped = new StringBuilder();
         foreach (var b in Encoding.UTF8.GetBytes(text))
         {
-            if (char.IsAsciiLetterOrDigit((char)b) || "-._~!$'()*,;:@/?".Contains((char)b, StringComparison.Ordinal))
-                escaped.Append((char)b);
+            if (IsRaw((char)b)) escaped.Append((char)b);
             else escaped.Append(CultureInfo.InvariantCulture, $"%{b:X2}");
         }
         return escaped.ToString();
