@@ -105,6 +105,12 @@ public sealed partial class InFlightBody(
     public async ValueTask<Memory<byte>> GetBufferAsync(CancellationToken cancellation)
     {
         if (_isLarge) await SpoolAsync();
+        // A fetch without readers continues only to be cached, and a window is not cached.
+        if (_isKept && _isWindow)
+        {
+            Leave();
+            cancellation.ThrowIfCancellationRequested();
+        }
         while (true)
         {
             Task drained;
@@ -258,12 +264,14 @@ public sealed partial class InFlightBody(
 
     private Task WaitForChange() => (_changed ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
 
-    private void Leave(Reader reader)
+    /// <summary>Removes a reader; the last one to leave stops the fetch or, after its end, frees the resources.</summary>
+    /// <param name="reader">The reader; null to remove none.</param>
+    private void Leave(Reader? reader = null)
     {
         bool isClosed;
         lock (_lock)
         {
-            _readers.Remove(reader);
+            if (reader is not null) _readers.Remove(reader);
             if (_readers.Count > 0 || (_isDone || _isKept && !_isWindow) && !_isClosed)
             {
                 Signal();

@@ -75,6 +75,23 @@ public class InFlightBodyTests
     }
 
     [Fact]
+    public async Task StopsAFetchWithoutReaders_WhenItsBodyCannotBeCached()
+    {
+        var reader = _body.Join()!;
+        _body.Begin(Head);
+        _body.Open();
+        await _body.WriteAsync(Bytes(1, 3), Stopped);
+        reader.KeepFetching();
+        reader.Dispose();
+        Assert.False(_body.Stopped.IsCancellationRequested);
+
+        await _body.WriteAsync(Bytes(2, KeepUpTo), Stopped);
+        await _body.WriteAsync(Bytes(3, 1), Stopped);
+
+        Assert.True(_body.Stopped.IsCancellationRequested);
+    }
+
+    [Fact]
     public async Task HoldsTheHeadBack_UntilOpened()
     {
         using var reader = _body.Join()!;
