@@ -126,6 +126,11 @@ internal static class InstanceEndpoints
         if (!await parts.MoveNextAsync()) return Problems.NotFound("No backend holds an instance of this study or series.");
         if (parts.Current.Result.Body is not { } body) return NotFound(context, parts.Current.Path, parts.Current.Result);
         Begin(context, parts.Current.Result.ToAnswer(body, time.GetUtcNow(), backendTime: null), whole);
+        if (MultipartAnswer.EndHead(context, body))
+        {
+            parts.Current.Result.Dispose();
+            return Results.Empty;
+        }
         var root = context.GetRootAddress(context.GetAccess());
         if (whole.Forms.IsZip) await ZipAnswer.WriteAsync(context, parts);
         else await MultipartAnswer.WriteAllAsync(context, parts, path => $"{root}/{path}");

@@ -78,7 +78,8 @@ internal static class MetadataEndpoints
         HttpContext context, CachedAnswer answer, ReadyMetadata ready, Func<IEnumerable<ReadOnlyMemory<byte>>> write,
         ReadyMetadata.Key key)
     {
-        if (await ready.GetAsync(key, write, context.RequestAborted) is { } body) await answer.SendAsync(context, body);
+        if (HttpMethods.IsHead(context.Request.Method)) answer.SetContent(context.Response);
+        else if (await ready.GetAsync(key, write, context.RequestAborted) is { } body) await answer.SendAsync(context, body);
         else await SendPassingAsync(context, answer, write);
     }
 
@@ -128,7 +129,8 @@ internal static class MetadataEndpoints
         };
         if (!answer.Begin(context)) return Results.Empty;
         var key = new ReadyMetadata.Key(hash, null, context.GetRootAddress(access), answer.Coding, isXml);
-        if (metadata.Sum(m => (long)m.TextBytes) <= MaxReadyBytes) await SendReadyAsync(context, answer, ready, WriteAll, key);
+        if (metadata.Sum(m => (long)m.TextBytes) <= MaxReadyBytes || HttpMethods.IsHead(context.Request.Method))
+            await SendReadyAsync(context, answer, ready, WriteAll, key);
         else await SendPassingAsync(context, answer, WriteAll);
         return Results.Empty;
 

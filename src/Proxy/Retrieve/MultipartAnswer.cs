@@ -111,7 +111,7 @@ internal static class MultipartAnswer
     }
 
     /// <summary>True for a HEAD request, whose answer is complete with its headers. The body is fetched: a GET usually follows.</summary>
-    private static bool EndHead(HttpContext context, IBody body)
+    public static bool EndHead(HttpContext context, IBody body)
     {
         if (!HttpMethods.IsHead(context.Request.Method)) return false;
         (body as InFlightBody.Reader)?.KeepFetching();

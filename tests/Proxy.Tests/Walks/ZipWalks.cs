@@ -88,6 +88,8 @@ public sealed class ZipWalks : IAsyncDisposable
             }
         }
         Assert.Equal(0, _east.Count("series/1.2.1.1") + First.InstanceUids.Sum(i => _east.Count("/instances/" + i)));
+        var one = await _proxy.SendAsync(HttpMethod.Head, Instance, [("Accept", Zip)]);
+        Assert.Equal((200, "application/zip", 0), ((int)one.Status, one["Content-Type"], one.Body.Length));
         Assert.Equal(404, (int)(await _proxy.SendAsync(HttpMethod.Head, "/dicomweb/studies/1.2.9", [("Accept", Zip)])).Status);
     }
 
