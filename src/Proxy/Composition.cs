@@ -8,6 +8,7 @@ using Proxy.Prefetch;
 using Proxy.Retrieve;
 using Proxy.Search;
 using Proxy.Security;
+using Proxy.Storing;
 
 namespace Proxy;
 
@@ -20,6 +21,7 @@ internal static class Composition
         services.AddSingleton(new BackendSet(settings.Backends));
         services.AddSingleton(new Reloadable<SearchOptions>(settings.Search));
         services.AddSingleton(new Reloadable<RetrieveOptions>(settings.Retrieve));
+        services.AddSingleton(new Reloadable<StoreOptions>(settings.Store));
         services.AddSingleton(new Reloadable<CacheOptions>(settings.Cache));
         services.AddSingleton(new Reloadable<PrefetchOptions>(settings.Prefetch));
         services.AddSingleton(new Reloadable<SecurityOptions>(settings.Security));
@@ -38,6 +40,8 @@ internal static class Composition
             root.MapBulkData();
             root.MapInstances();
             root.MapUri().AddEndpointFilter(CapabilityEndpoints.FilterAsync);
+            // The filters above are for requests that read: a client that stores is no viewer that opens a study.
+            app.MapGroup(path).WithAccess().MapStow();
         }
     }
 

@@ -15,6 +15,7 @@ using Proxy.Prefetch;
 using Proxy.Retrieve;
 using Proxy.Search;
 using Proxy.Security;
+using Proxy.Storing;
 
 const string demoFlag = "--demo";
 if (OpenFileLimit.FindShortage() is { } shortage) return Refuse(shortage);
@@ -38,6 +39,7 @@ builder.Services.AddCache(settings.Cache);
 builder.Services.AddLocating();
 builder.Services.AddSearch();
 builder.Services.AddRetrieve();
+builder.Services.AddStoring();
 builder.Services.AddPrefetch();
 builder.Services.AddAdmin();
 

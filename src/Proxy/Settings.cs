@@ -5,13 +5,14 @@ using Proxy.Operations;
 using Proxy.Prefetch;
 using Proxy.Retrieve;
 using Proxy.Security;
+using Proxy.Storing;
 
 namespace Proxy;
 
 /// <summary>All settings, read and validated together.</summary>
 internal sealed record Settings(
-    IReadOnlyList<BackendOptions> Backends, SearchOptions Search, RetrieveOptions Retrieve, CacheOptions Cache, PrefetchOptions Prefetch,
-    SecurityOptions Security)
+    IReadOnlyList<BackendOptions> Backends, SearchOptions Search, RetrieveOptions Retrieve, StoreOptions Store, CacheOptions Cache,
+    PrefetchOptions Prefetch, SecurityOptions Security)
 {
     /// <summary>Keys of settings that have no effect in this version.</summary>
     public IReadOnlyList<string> Unused { get; private init; } = [];
@@ -24,8 +25,8 @@ internal sealed record Settings(
         var reader = new SettingsReader(configuration);
         reader.CheckFiles();
         var settings = new Settings(
-            BackendOptions.ReadAll(reader), SearchOptions.Read(reader), RetrieveOptions.Read(reader), CacheOptions.Read(reader),
-            PrefetchOptions.Read(reader), SecurityOptions.Read(reader));
+            BackendOptions.ReadAll(reader), SearchOptions.Read(reader), RetrieveOptions.Read(reader), StoreOptions.Read(reader),
+            CacheOptions.Read(reader), PrefetchOptions.Read(reader), SecurityOptions.Read(reader));
         if (!settings.Security.AllowAnonymous)
         {
             foreach (var address in ListenAddresses.FindOpenAddresses(configuration))

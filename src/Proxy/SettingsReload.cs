@@ -51,12 +51,14 @@ internal sealed class SettingsReload(IServiceProvider services, IConfiguration c
         // 2.
         Replace(settings.Search);
         Replace(settings.Retrieve);
+        Replace(settings.Store);
         Replace(settings.Cache);
         Replace(settings.Prefetch);
         Replace(settings.Security);
         // 3.
         services.AnnounceReload(settings.Search);
         services.AnnounceReload(settings.Retrieve);
+        services.AnnounceReload(settings.Store);
         services.AnnounceReload(settings.Cache);
         services.AnnounceReload(settings.Prefetch);
         services.AnnounceReload(settings.Security);

@@ -43,7 +43,7 @@ public sealed class ExamplesTests
         var sources = string.Concat(
             Directory.GetFiles(Path.Combine(Root, "src"), "*Options.cs", SearchOption.AllDirectories).Select(File.ReadAllText));
         var names = System.Text.RegularExpressions.Regex.Matches(
-            readme, @"^\| `(?:Backends:\{name\}|Search|Cache|Prefetch|Security):([A-Za-z:]+)`",
+            readme, @"^\| `(?:Backends:\{name\}|Search|Store|Cache|Prefetch|Security):([A-Za-z:]+)`",
             System.Text.RegularExpressions.RegexOptions.Multiline);
         Assert.True(names.Count > 10);
         foreach (System.Text.RegularExpressions.Match name in names)

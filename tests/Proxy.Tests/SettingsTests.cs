@@ -28,6 +28,24 @@ public class SettingsTests
     }
 
     [Theory]
+    [InlineData("Store:Backend", "north", "one of east, west")]
+    [InlineData("Store:MaxBytes", "0", "from 1")]
+    [InlineData("Store:Target", "east", "allowed are Backend, MaxBytes")]
+    public void ReportsAWrongStore(string key, string value, string rule)
+    {
+        Read(out var errors, ("Backends:east:Address", "http://a"), ("Backends:west:Address", "http://b"), (key, value));
+        Assert.StartsWith($"{key} = \"{value}\"", Assert.Single(errors), StringComparison.Ordinal);
+        Assert.Contains(rule, errors[0], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ReadsTheStore()
+    {
+        var settings = Read(out _, ("Backends:east:Address", "http://a"), ("Store:Backend", "East"));
+        Assert.Equal(new("East", 4294967296), settings.Store);
+    }
+
+    [Theory]
     [InlineData("http://127.0.0.1:8080", true)]
     [InlineData("http://localhost:8080;http://[::1]:8080", true)]
     [InlineData("http://*:8080", false)]

@@ -24,6 +24,9 @@ public enum BackendError
     /// <summary>The backend asks for fewer requests: 429 (RFC 6585 §4), or 503 with Retry-After (RFC 9110 §15.6.4).</summary>
     Overloaded,
 
+    /// <summary>The client did not send the whole body of its request. This says nothing about the backend.</summary>
+    ClientFailed,
+
     /// <summary>The backend answers searches but returns this object in no form. The client gets 404.</summary>
     NotGiven,
 
@@ -96,6 +99,7 @@ public sealed record BackendFailure(string Backend, BackendError Error, string D
 
     /// <summary>True when the failure says nothing about the backend's health: not sent, or refused by a working backend.</summary>
     public bool IsNeutral => Error is BackendError.Busy or BackendError.Overloaded or BackendError.NotGiven or BackendError.NotInThisForm
+            or BackendError.ClientFailed
         || Error == BackendError.BadStatus && Status is ErrorStatus.BadRequest or ErrorStatus.NotAcceptable or ErrorStatus.TooLarge
             or ErrorStatus.UnsupportedForm or ErrorStatus.Unprocessable or ErrorStatus.NotImplemented;
 

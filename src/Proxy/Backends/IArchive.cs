@@ -70,6 +70,12 @@ public interface IArchive
         BackendOptions backend, SeriesPath path, RequestedForms asked, Func<ArchiveSeries, CancellationToken, Task<T>> read,
         CancellationToken cancellation);
 
+    /// <summary>Stores instances, once: the request is neither retried nor hedged. The backend's own refusal is an answer.</summary>
+    /// <param name="backend">The backend.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="cancellation">Cancels the request.</param>
+    public Task<StoreOutcome> StoreAsync(BackendOptions backend, StoreRequest request, CancellationToken cancellation);
+
     /// <summary>Checks the health of a backend, and records the outcome.</summary>
     public Task ProbeAsync(BackendOptions backend, CancellationToken stopping);
 

@@ -76,8 +76,8 @@ public static class CapabilityTable
         Search(Study + "/instances", "StudyInstances", [.. SeriesKeys, .. InstanceKeys]),
         Search(Series + "/instances", "StudySeriesInstances", InstanceKeys),
 
-        Forwarded("POST", "studies", "StoreInstances", "10.5"),
-        Forwarded("POST", Study, "StoreStudyInstances", "10.5"),
+        Store("studies", "StoreInstances"),
+        Store(Study, "StoreStudyInstances"),
         .. Rendered(Study, "Study"),
         .. Rendered(Series, "Series"),
         .. Rendered(Instance, "Instance"),
@@ -113,6 +113,18 @@ public static class CapabilityTable
         Parameters = OfSearch,
         Keys = keys,
         Statuses = SearchStatuses,
+    };
+
+    private static Capability Store(string path, string name) => new("POST", path, name, "10.5")
+    {
+        Takes =
+        [
+            MultipartDicom, $"{MediaType.MultipartRelated}; type=\"{MediaType.DicomJson}\"",
+            $"{MediaType.MultipartRelated}; type=\"{MediaType.DicomXml}\"",
+        ],
+        Answers = [Json, MediaType.DicomXml],
+        Parameters = ["accept"],
+        Statuses = [200, 202, 400, 403, 406, 409, 413, 415, 501, 502, 503, 504],
     };
 
     private static Capability[] Retrieve(string path, string what, ImmutableArray<string> answers) =>

@@ -18,7 +18,7 @@ public sealed record MediaType(string Type, ImmutableArray<KeyValuePair<string, 
     /// <summary>DICOM JSON (PS3.18 Annex F).</summary>
     public const string DicomJson = "application/dicom+json";
 
-    /// <summary>DICOM XML, the Native DICOM Model (PS3.19 §A.1), as the parts of a multipart answer.</summary>
+    /// <summary>DICOM XML, the Native DICOM Model (PS3.19 §A.1).</summary>
     public const string DicomXml = "application/dicom+xml";
 
     /// <summary>Uncompressed bulk data.</summary>
@@ -73,6 +73,23 @@ public sealed record MediaType(string Type, ImmutableArray<KeyValuePair<string, 
 
     /// <summary>True when the type without its parameters equals <paramref name="type"/>, ignoring case.</summary>
     public bool Is(string type) => Type.Equals(type, StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>
+    /// The text of a header: each parameter once, quoted where a token cannot hold its value (RFC 9110 §5.6.2). Parameters that no header
+    /// can hold are left out.
+    /// </summary>
+    public string ToHeader()
+    {
+        var text = new StringBuilder(Type);
+        foreach (var (name, value) in Parameters.DistinctBy(p => p.Key))
+        {
+            if (name.AsSpan().ContainsAnyExcept(TokenCharacters) || value.AsSpan().ContainsAnyExceptInRange(' ', '~')) continue;
+            var isToken = value.Length > 0 && !value.AsSpan().ContainsAnyExcept(TokenCharacters);
+            var written = value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
+            text.Append("; ").Append(name).Append('=').Append(isToken ? value : $"\"{written}\"");
+        }
+        return text.ToString();
+    }
 
     private sealed class Cursor(string text, bool list)
     {

@@ -76,6 +76,9 @@ public static class Problems
     /// <summary>500: an exception inside the proxy.</summary>
     public static IResult InternalError() => Make(500, "Internal error", "The proxy could not answer the request; see its log.");
 
+    /// <summary>501: no backend is known to store instances to.</summary>
+    public static IResult NoStore(string detail) => Make(501, "No backend to store to", detail);
+
     /// <summary>502: no backend gave a usable answer, and at least one gave an invalid answer.</summary>
     public static IResult BadGateway(string detail) => Make(502, "The PACS gave no usable answer", detail);
 

@@ -67,6 +67,9 @@ public sealed class BackendLinks(string backend, Uri root, Uri source)
         }
     }
 
+    /// <summary>The path below any root of the resource that a Retrieve URL names, such as <c>/studies/1.2</c>; empty for none.</summary>
+    public string FindResource(string text) => ToResource(text, study: null);
+
     private string ToBulkData(string text, Uid? study, Dataset dataset)
     {
         var nowhere = $"/bulkdata/{backend}/";

@@ -175,6 +175,27 @@ public sealed class RawConnection(Socket socket, CancellationToken stopped) : ID
         return count;
     }
 
+    /// <summary>Reads a request body that is sent in chunks.</summary>
+    public async Task<string> ReadChunksAsync()
+    {
+        var text = new StringBuilder();
+        while (true)
+        {
+            var line = new StringBuilder();
+            var one = new byte[1];
+            while (line.Length < 2 || line[^1] != '\n')
+            {
+                if (await _stream.ReadAsync(one, stopped) == 0) return text.ToString();
+                line.Append((char)one[0]);
+            }
+            var left = int.Parse(line.ToString().Trim(), System.Globalization.NumberStyles.HexNumber, null) + 2;
+            var chunk = new byte[left];
+            await _stream.ReadExactlyAsync(chunk, stopped);
+            if (left == 2) return text.ToString();
+            text.Append(Encoding.Latin1.GetString(chunk, 0, left - 2));
+        }
+    }
+
     internal async Task<RawRequest?> ReadRequestAsync()
     {
         var head = new List<byte>();

@@ -9,7 +9,7 @@ public partial class FolderOrderTests
     /// <summary>From what knows nothing to what knows all; folders of one rank do not know each other.</summary>
     private static readonly string[][] Order = [
         ["Dicom"], ["Wire"], ["Disk"], ["Metadata"], ["Backends"], ["Cache"], ["Locating"],
-        ["Search", "Retrieve", "Capabilities"], ["Prefetch"], ["Admin", "Demo"]];
+        ["Search", "Retrieve", "Storing", "Capabilities"], ["Prefetch"], ["Admin", "Demo"]];
 
     /// <summary>Everyone may use them; they know Dicom and Operations.</summary>
     private static readonly string[] Open = ["Operations", "Events", "Security"];

@@ -124,7 +124,7 @@ public sealed class CapabilityWalks(CapabilityWalks.OneProxy fixture) : IClassFi
         var reply = await _proxy.SendAsync(HttpMethod.Options, "/dicomweb/studies", [("Accept", "text/html")]);
 
         reply.IsProblem(406, names: Wadl);
-        Assert.Equal(Sort("GET, HEAD, OPTIONS"), Sort(reply["Allow"]));
+        Assert.Equal(Sort("GET, HEAD, POST, OPTIONS"), Sort(reply["Allow"]));
     }
 
     [Fact]
@@ -132,7 +132,7 @@ public sealed class CapabilityWalks(CapabilityWalks.OneProxy fixture) : IClassFi
         (await _proxy.SendAsync(HttpMethod.Options, "/backends/north/dicomweb/studies", [])).IsProblem(404);
 
     [Theory]
-    [InlineData("DELETE", "/dicomweb/studies", "GET, HEAD, OPTIONS")]
+    [InlineData("DELETE", "/dicomweb/studies", "GET, HEAD, POST, OPTIONS")]
     [InlineData("PATCH", East + "/studies/1.2.1", "GET, HEAD, POST, DELETE, OPTIONS")]
     [InlineData("POST", "/cache", "GET, DELETE")]
     public async Task NamesTheAllowedMethods_WhenAMethodIsRefused(string method, string path, string allow)

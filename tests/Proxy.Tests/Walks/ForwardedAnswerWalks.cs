@@ -10,8 +10,6 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
 {
     private const string Workitems = "/backends/east/dicomweb/workitems";
 
-    private const string Studies = "/backends/east/dicomweb/studies";
-
     private readonly RawPacs _east = new(new HeldStudy("1.2.1").With("1.2.1.1"));
 
     private readonly ProxyHost _proxy;
@@ -139,17 +137,17 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
     [InlineData(501)]
     public async Task ForwardsARefusalWithoutSendingTheBody_WhenThePacsRefusesALargeBody(int status)
     {
-        _east.On("/studies", async c =>
+        _east.On("/workitems", async c =>
         {
             await c.SendAsync($"HTTP/1.1 {status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
             c.Close();
             await c.WaitForDisconnectAsync();
         });
 
-        var reply = await _proxy.SendAsync(HttpMethod.Post, Studies, [("Content-Type", "application/dicom")], new string('x', 4 << 20));
+        var reply = await _proxy.SendAsync(HttpMethod.Post, Workitems, [("Content-Type", "application/dicom")], new string('x', 4 << 20));
 
         Assert.Equal(status, (int)reply.Status);
-        var request = Assert.Single(_east.Requests, r => r.Target.EndsWith("/studies", StringComparison.Ordinal));
+        var request = Assert.Single(_east.Requests, r => r.Target.EndsWith("/workitems", StringComparison.Ordinal));
         Assert.Contains("Expect: 100-continue", request.Head);
     }
 
@@ -158,14 +156,14 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
     {
         const int Length = 35 << 20;
         var got = 0L;
-        _east.On("/studies", async c =>
+        _east.On("/workitems", async c =>
         {
             await c.SendAsync("HTTP/1.1 100 Continue\r\n\r\n");
             got = await c.ReadBodyAsync(Length);
             await c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/dicom+json\r\nContent-Length: 2\r\n\r\n{}");
         });
 
-        var reply = await _proxy.SendAsync(HttpMethod.Post, Studies, [("Content-Type", "application/dicom")], new string('x', Length));
+        var reply = await _proxy.SendAsync(HttpMethod.Post, Workitems, [("Content-Type", "application/dicom")], new string('x', Length));
 
         Assert.Equal(200, (int)reply.Status);
         Assert.Equal(Length, got);
@@ -176,7 +174,7 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
     {
         // The client sends no body: the proxy refuses the request by its header alone.
         var answer = await _proxy.SendRawAsync(
-            $"POST {Studies} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/dicom\r\n" +
+            $"POST {Workitems} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/dicom\r\n" +
             $"Content-Length: {(40 << 20) + 1}\r\n\r\n");
 
         Assert.StartsWith("HTTP/1.1 413 ", answer);
@@ -192,14 +190,14 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
             ["Backends:east:Forward"] = "true",
             ["Backends:east:MaxForwardedBytes"] = "1000",
         };
-        _east.On("/studies", async c =>
+        _east.On("/workitems", async c =>
         {
             await c.SendAsync("HTTP/1.1 100 Continue\r\n\r\n");
             await c.WaitForDisconnectAsync();
         });
 
         var answer = await small.SendRawAsync(
-            $"POST {Studies} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/dicom\r\n" +
+            $"POST {Workitems} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/dicom\r\n" +
             "Transfer-Encoding: chunked\r\n\r\n" +
             $"7d0\r\n{new string('x', 2000)}\r\n0\r\n\r\n");
 

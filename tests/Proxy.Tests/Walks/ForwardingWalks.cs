@@ -33,7 +33,7 @@ public sealed class ForwardingWalks : IDisposable
     [InlineData("POST", "/workitems/1.2.3/cancelrequest", "a body")]
     [InlineData("DELETE", "/studies/1.2.1", "")]
     [InlineData("POST", "/studies/1.2.1/series/1.2.1.1/reject/113001%5EDCM", "")]
-    [InlineData("POST", "/studies", "a body")]
+    [InlineData("POST", "/workitems", "a body")]
     [InlineData("PUT", "/workitems/1.2.3/state", "a body")]
     [InlineData("DELETE", "/workitems/1.2.3/subscribers/AE_1", "")]
     [InlineData("GET", "/hanging-protocols/1.2.3", "")]

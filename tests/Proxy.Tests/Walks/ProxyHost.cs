@@ -89,6 +89,16 @@ public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyV
         return await Reply.ReadAsync(response);
     }
 
+    /// <summary>Sends a body; a content without a length is sent in chunks.</summary>
+    public async Task<Reply> PostAsync(string path, HttpContent body, params (string Name, string Value)[] headers)
+    {
+        using var request = MakeRequest(HttpMethod.Post, path, headers);
+        request.Content = body;
+        using var stop = new CancellationTokenSource(Until.Patience, TimeProvider.System);
+        using var response = await Client.SendAsync(request, HttpCompletionOption.ResponseContentRead, stop.Token);
+        return await Reply.ReadAsync(response);
+    }
+
     /// <summary>Sends a request byte for byte, which must ask to close the connection, and returns the whole raw answer.</summary>
     public async Task<string> SendRawAsync(string request)
     {

@@ -44,7 +44,7 @@ public sealed class BackendClient(
     /// <param name="backend">The backend.</param>
     /// <param name="request">The request.</param>
     /// <param name="read">
-    /// Reads the body of a 200; throws <see cref="MalformedAnswerException"/> when the body does not match the request.
+    /// Reads the body of an answer; throws <see cref="MalformedAnswerException"/> when the body does not match the request.
     /// </param>
     /// <param name="deadline">Ends the wait when a fan-out cannot wait longer; the backend then counts as late.</param>
     /// <param name="cancellation">The caller's token; its cancellation is the only exception thrown.</param>
@@ -171,6 +171,8 @@ public sealed class BackendClient(
     // 4
     private void Record(BackendOptions backend, BackendRequest request, BackendFailure? failure, bool isMissing)
     {
+        // The failure of a client says nothing about the backend.
+        if (failure?.Error == BackendError.ClientFailed) return;
         if (failure is not null) _failures.Write(failure, request.LogPath);
         if (failure?.Error != BackendError.Busy) states.Record(backend.Name, request.Evidence, failure, isMissing);
     }

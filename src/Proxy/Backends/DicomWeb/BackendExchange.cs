@@ -22,7 +22,7 @@ public sealed class BackendExchange(
     /// <param name="backend">The backend.</param>
     /// <param name="request">The request.</param>
     /// <param name="read">
-    /// Reads the body of a 200; throws <see cref="MalformedAnswerException"/> when the body does not match the request.
+    /// Reads the body of an answer; throws <see cref="MalformedAnswerException"/> when the body does not match the request.
     /// </param>
     /// <param name="needsPermit">False for health checks, which must pass while hanging requests hold every permit.</param>
     /// <param name="deadline">Ends the wait when a fan-out cannot wait longer; the backend then counts as late.</param>
@@ -44,6 +44,10 @@ public sealed class BackendExchange(
         {
             // A failure after the caller cancelled is not the backend's.
             throw e as OperationCanceledException ?? new OperationCanceledException("The caller cancelled the request.", e, cancellation);
+        }
+        catch (Exception) when (request.Body?.ClientError is not null)
+        {
+            return Fail(BackendError.ClientFailed, "the client did not send the whole body");
         }
         catch (Exception) when (deadline.IsCancellationRequested)
         {
@@ -105,13 +109,11 @@ public sealed class BackendExchange(
 
         // 2
         using var headTimer = new CancellationTokenSource(backend.Timeout, time);
-        using var headOrEnding = CancellationTokenSource.CreateLinkedTokenSource(headTimer.Token, ending);
+        using var headOrEnding = CancellationTokenSource.CreateLinkedTokenSource(request.Body?.Late ?? headTimer.Token, ending);
         var tried = new List<DestinationState>();
-        using var response = await states.GetAttempts(backend.Name).SendAsync(
-            destinations.Count > 1,
-            token => held.SendAsync(
-                sending => choice.SendAsync(cluster, tried, root => request.ToMessage(root, backend.Compression), sending), token),
-            headOrEnding.Token);
+        using var response = request.Body is not null
+            ? await SendOnceAsync(headOrEnding.Token)
+            : await states.GetAttempts(backend.Name).SendAsync(destinations.Count > 1, SendOnceAsync, headOrEnding.Token);
         headTimer.CancelAfter(Timeout.InfiniteTimeSpan);
 
         // 3
@@ -119,9 +121,12 @@ public sealed class BackendExchange(
         if (status == HttpStatusCode.NotModified && request.Validators is not null) return new() { IsUnchanged = true };
         if (status == HttpStatusCode.NoContent) return default;
         if (request.IsMissing(status)) return new() { IsMissing = true, Status = HttpStatuses.Read(status) };
-        if (status != HttpStatusCode.OK) return new(GetFailure(backend, response));
+        if (!request.IsAnswer(status)) return new(GetFailure(backend, response));
         await using var body = await BackendResponse.OpenAsync(response, backend, time, ending);
         return new(await read(body, ending));
+
+        ValueTask<HttpResponseMessage> SendOnceAsync(CancellationToken token) => held.SendAsync(
+            sending => choice.SendAsync(cluster, tried, root => request.ToMessage(root, backend.Compression), sending), token);
     }
 
     private BackendFailure GetFailure(BackendOptions backend, HttpResponseMessage response)

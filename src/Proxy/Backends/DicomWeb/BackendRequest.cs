@@ -7,8 +7,8 @@ using Proxy.Metadata;
 namespace Proxy.Backends.DicomWeb;
 
 /// <summary>
-/// One GET request to a backend. It is built from parsed values and copies no client headers: a backend writes the Host of a
-/// request into its answer, which is cached for other clients.
+/// One request to a backend: a GET, or a POST with a body. It is built from parsed values and copies no client headers: a backend
+/// writes the Host of a request into its answer, which is cached for other clients.
 /// </summary>
 /// <param name="PathAndQuery">Relative to the backend's DICOMweb root, such as <c>studies/1.2/series?limit=5</c>.</param>
 /// <param name="Accept">The Accept header.</param>
@@ -22,6 +22,12 @@ public sealed record BackendRequest(string PathAndQuery, string Accept)
 
     /// <summary>Tells which statuses mean that the backend does not have the object. Default: 404 and 410.</summary>
     public Func<HttpStatusCode, bool> IsMissing { get; init; } = status => status is HttpStatusCode.NotFound or HttpStatusCode.Gone;
+
+    /// <summary>The body of a POST; null for a GET. A request with a body is sent once: it is neither retried nor hedged.</summary>
+    internal StoreContent? Body { get; init; }
+
+    /// <summary>Tells which statuses come with an answer to read. Default: 200.</summary>
+    public Func<HttpStatusCode, bool> IsAnswer { get; init; } = static status => status == HttpStatusCode.OK;
 
     /// <summary>The study in the path; null for none.</summary>
     public Uid? Study { get; } = FindStudy(PathAndQuery);
@@ -71,7 +77,9 @@ public sealed record BackendRequest(string PathAndQuery, string Accept)
         // Send the text unchanged: some archives do not decode escapes and need raw commas and asterisks.
         var address = new Uri(
             $"{root.TrimEnd('/')}/{PathAndQuery}", new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
-        var message = new HttpRequestMessage(HttpMethod.Get, address);
+        var message = new HttpRequestMessage(Body is null ? HttpMethod.Get : HttpMethod.Post, address) { Content = Body };
+        // RFC 9110 §10.1.1: a backend that refuses the body by the head of the request can answer before it closes the connection.
+        if (Body is not null) message.Headers.ExpectContinue = true;
         message.Options.Set(BackendPermits.PermitHeldKey, true);
         message.Headers.TryAddWithoutValidation("Accept", Accept);
         message.Headers.TryAddWithoutValidation("Accept-Encoding", compression == Compression.Gzip ? "gzip" : "identity");

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Runtime.CompilerServices;
 using Proxy.Backends.Transport;
 using Proxy.Dicom;
@@ -6,7 +7,7 @@ using Proxy.Wire;
 
 namespace Proxy.Backends.DicomWeb;
 
-/// <summary>A 200 from a backend with its body as a stream: decompressed, under a timeout, and checked against its media type.</summary>
+/// <summary>An answer of a backend with its body as a stream: decompressed, under a timeout, and checked against its media type.</summary>
 public sealed class BackendResponse : IAsyncDisposable
 {
     private readonly BackendLinks _links;
@@ -22,9 +23,13 @@ public sealed class BackendResponse : IAsyncDisposable
         var modified = Find(response.Content.Headers.NonValidated, "Last-Modified");
         Validators = etag is null && modified is null ? null : new(etag, modified);
         Warnings = response.Headers.NonValidated.TryGetValues("Warning", out var warnings) ? [.. warnings] : [];
+        Status = response.StatusCode;
         _body = body;
         _links = links;
     }
+
+    /// <summary>The status: 200, unless the request accepts others (<see cref="BackendRequest.IsAnswer"/>).</summary>
+    public HttpStatusCode Status { get; }
 
     /// <summary>The media type, parsed leniently; null when the answer has none.</summary>
     public MediaType? ContentType { get; }
@@ -84,6 +89,12 @@ public sealed class BackendResponse : IAsyncDisposable
             throw new MalformedAnswerException("The answer's type is not DICOM JSON.");
         await foreach (var dataset in read(_body).WithCancellation(cancellation)) yield return _links.Rewrite(dataset);
     }
+
+    /// <summary>The same dataset with the backend's URLs under <see cref="DicomJsonWriter.RootMark"/>.</summary>
+    public Dataset Rewrite(Dataset dataset) => _links.Rewrite(dataset);
+
+    /// <inheritdoc cref="BackendLinks.FindResource(string)"/>
+    public string FindResource(string text) => _links.FindResource(text);
 
     /// <summary>Reads the parts of a multipart answer.</summary>
     /// <exception cref="MalformedAnswerException">The answer is not multipart.</exception>

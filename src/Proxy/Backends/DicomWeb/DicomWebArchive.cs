@@ -3,11 +3,12 @@ using Proxy.Backends.Queries;
 using Proxy.Dicom;
 using Proxy.Metadata;
 using Proxy.Wire;
+using Yarp.ReverseProxy;
 
 namespace Proxy.Backends.DicomWeb;
 
-/// <summary>Asks a PACS by DICOMweb: QIDO-RS and WADO-RS (PS3.18 §10.4, §10.6).</summary>
-public sealed class DicomWebArchive(BackendClient client, BackendSearch search) : IArchive
+/// <summary>Asks a PACS by DICOMweb: WADO-RS, STOW-RS and QIDO-RS (PS3.18 §10.4 to §10.6).</summary>
+public sealed class DicomWebArchive(BackendClient client, BackendSearch search, IProxyStateLookup yarp, TimeProvider time) : IArchive
 {
     /// <summary>The media type of bulk data that an archive sends without a Content-Type.</summary>
     private static readonly MediaType BulkDataType = new(MediaType.OctetStream, []);
@@ -81,6 +82,36 @@ public sealed class DicomWebArchive(BackendClient client, BackendSearch search) 
     }
 
     /// <inheritdoc/>
+    public async Task<StoreOutcome> StoreAsync(BackendOptions backend, StoreRequest request, CancellationToken cancellation)
+    {
+        using var body = new StoreContent(request, backend.Timeout, time);
+        try
+        {
+            var path = request.Study is { } study ? new StudyPath(study).ToString() : "studies";
+            var answer = await client.AskAsync(
+                backend,
+                new(path, request.IsXml ? MediaType.DicomXml : MediaType.DicomJson)
+                {
+                    Body = body,
+                    Target = request.Study is { } of ? new(of) : null,
+                    Scope = request.Study is null ? FailureScope.Forwarded : FailureScope.Study,
+                    IsMissing = static _ => false,
+                    IsAnswer = static status => Enum.IsDefined((StoreStatus)(int)status),
+                },
+                (response, stopped) => StoreResponse.ReadAsync(response, request.Root, GetDestinations(backend), stopped), cancellation);
+            if (answer.IsFound) return new(answer.Value, null, null, IsUnknown: false);
+            var failure = answer.Failure ?? new(backend.Name, BackendError.BadAnswer, "the answer is empty");
+            // A refusal says that nothing was stored; no answer, or an error inside the backend, says nothing.
+            var isRefusal = failure.Status is not (ErrorStatus.None or ErrorStatus.ServerError or ErrorStatus.Unavailable);
+            return new(null, failure, body.ClientError, body.IsSent && !isRefusal);
+        }
+        finally
+        {
+            await body.EndAsync();
+        }
+    }
+
+    /// <inheritdoc/>
     public Task ProbeAsync(BackendOptions backend, CancellationToken stopping) => client.ProbeAsync(backend, stopping);
 
     /// <inheritdoc/>
@@ -95,6 +126,11 @@ public sealed class DicomWebArchive(BackendClient client, BackendSearch search) 
 
     /// <inheritdoc/>
     public void Purge(Uid? study) => client.Purge(study);
+
+    private IEnumerable<Uri> GetDestinations(BackendOptions backend) =>
+        yarp.TryGetCluster(backend.Name, out var cluster) && cluster.Model.Config.Destinations is { } destinations
+            ? destinations.Values.Select(d => new Uri(d.Address))
+            : [backend.Address];
 
     private static async Task<T> ReadBodyAsync<T>(
         BackendResponse response, MediaType? byDefault, Func<ArchiveBody, CancellationToken, Task<T>> read, CancellationToken cancellation)

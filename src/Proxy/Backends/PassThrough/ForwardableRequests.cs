@@ -28,9 +28,8 @@ internal static class ForwardableRequests
 
     public static IReadOnlyList<Request> All { get; } =
     [
-        // STOW-RS (PS3.18 §10.5), and DELETE as many archives offer it.
-        new("studies", "POST"),
-        new(Study, "POST", "DELETE"),
+        // DELETE as many archives offer it.
+        new(Study, "DELETE"),
         new(Series, "DELETE"),
         new(Instance, "DELETE"),
 

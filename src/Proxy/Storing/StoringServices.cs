@@ -1,0 +1,7 @@
+namespace Proxy.Storing;
+
+/// <summary>Registers how instances are stored.</summary>
+internal static class StoringServices
+{
+    public static void AddStoring(this IServiceCollection services) => services.AddSingleton<StowTarget>();
+}
