@@ -90,6 +90,13 @@ public interface IArchive
     public void Forget(string backend);
 
     /// <summary>
+    /// Discards what a change of a study contradicts: objects that the backend denied, and searches whose last page is known.
+    /// </summary>
+    /// <param name="backend">The backend.</param>
+    /// <param name="study">The study; null when it is not known.</param>
+    public void ForgetStudy(string backend, Uid? study);
+
+    /// <summary>
     /// Discards which objects of a study, or of all studies when it is null, the backends denied: the operator purged the cache.
     /// </summary>
     public void Purge(Uid? study);

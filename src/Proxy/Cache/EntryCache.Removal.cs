@@ -12,6 +12,9 @@ public sealed partial class EntryCache
     /// <summary>Removes the entries of an instance that a backend no longer holds.</summary>
     public void Remove(string backend, InstancePath path) => _ = RemoveAndLogAsync(new(backend, path));
 
+    /// <summary>Removes entries in the background; they are not found from this call on.</summary>
+    public void Remove(Removal removal) => _ = RemoveAndLogAsync(removal);
+
     /// <summary>Removes all entries of a backend.</summary>
     public void Remove(string backend) => _ = RemoveAndLogAsync(new(backend));
 

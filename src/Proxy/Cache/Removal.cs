@@ -24,10 +24,14 @@ public sealed record Removal(
     /// <summary>The one body of this path; null for every body.</summary>
     public string? Path { get; init; }
 
+    /// <summary>The SOP instance UIDs of several instances; null for every instance.</summary>
+    public IReadOnlySet<string>? Instances { get; init; }
+
     /// <summary>True when the removal selects this key.</summary>
     public bool Matches(EntryKey key) =>
         (Backend is null || key.Backend == Backend) && (Representation is null || key.Representation == Representation)
-            && (Path is null || key.Path == Path) && IsIn(Study, key.Study) && IsIn(Series, key.Series) && IsIn(Instance, key.Instance);
+            && (Path is null || key.Path == Path) && IsIn(Study, key.Study) && IsIn(Series, key.Series) && IsIn(Instance, key.Instance)
+            && (Instances is null || Instances.Contains(key.Instance.ToString()));
 
     private static bool IsIn(Uid? wanted, ReadOnlySpan<char> found) => wanted is not { } uid || found.SequenceEqual(uid.ToString());
 }

@@ -1,6 +1,8 @@
 using Proxy.Backends;
+using Proxy.Backends.Queries;
 using Proxy.Dicom;
 using Proxy.Metadata;
+using Proxy.Operations;
 
 namespace Proxy.Cache;
 
@@ -13,18 +15,36 @@ namespace Proxy.Cache;
 /// purge of a study    the study         of the study  of the study       all
 /// purge of all        all               all           all                all
 /// backend removed     of the backend    of it         of the backend     search results of it
+/// study changed       not fresh         of the study  of the change      search results of the backend
 /// </code>
+/// A change by a client leaves the metadata in the store, because a later answer is compared with it to announce what is new.
 /// The store comes first, so that no request finds metadata of removed bodies. Derived answers are search results and pages, ready
 /// metadata and packed frames. Where none is cleared, they are made from a version of the metadata or of a body, which no request finds
 /// any more, or they end with their freshness. A purge clears them last, because until then they can be made from cached data.
 /// </remarks>
-public sealed class StudyInvalidation(DicomMetadataStore store, IArchive archive, EntryCache entries, AnswerCache answers)
+public sealed class StudyInvalidation(
+    DicomMetadataStore store, IArchive archive, EntryCache entries, AnswerCache answers, Reloadable<CacheOptions> cache,
+    Reloadable<SearchOptions> search)
 {
     /// <summary>
     /// Raised with what was cleared, after no request finds its metadata and bodies, and before a purge clears derived answers.
     /// A handler must not block.
     /// </summary>
     public event Action<Removal>? Invalidated;
+
+    /// <summary>
+    /// Follows a change that a client made, or may have made, through the proxy. Call it before the client gets its answer: the next
+    /// request then sees the change.
+    /// </summary>
+    public void Follow(StudyChange change)
+    {
+        var (metadata, results) = (cache.Value.MetadataFreshness, search.Value.Freshness);
+        store.RecordChange(change.Backend, change.Study, change.Series, metadata > results ? metadata : results);
+        archive.ForgetStudy(change.Backend, change.Study);
+        foreach (var bodies in change.Bodies) entries.Remove(bodies);
+        // Without a study, the removal would select the whole backend.
+        Invalidated?.Invoke(new(change.Backend, change.Study ?? default(Uid)));
+    }
 
     /// <summary>Removes a series that a backend no longer holds.</summary>
     public void RemoveSeries(string backend, SeriesPath path)

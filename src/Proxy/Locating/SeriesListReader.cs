@@ -16,15 +16,18 @@ public sealed class SeriesListReader(
     IArchive archive, BackendStates states, BackendScheduler scheduler, DicomMetadataStore store, StudyInvalidation invalidation,
     SeriesListTiming timing)
 {
-    private readonly SharedRequests<(string Backend, Uid Study), SearchAnswer> _asking = new(scheduler);
+    private readonly SharedRequests<(string Backend, Uid Study, int Revision), SearchAnswer> _asking = new(scheduler);
 
     /// <summary>Requests the list once for concurrent callers; a list that became fresh in between is used unless reloaded.</summary>
     /// <returns>The failure; null when the list was filed.</returns>
     public async Task<BackendFailure?> ReadAsync(
         BackendOptions backend, Uid study, ReadPurpose purpose, CancellationToken cancellation)
     {
+        // A request from before a change may answer without it.
+        var revision = store.GetStudy(study)?.GetList(backend.Name).Revision ?? 0;
         var (answer, _) = await _asking.RunAsync(
-            (backend.Name, study), backend.Name, new(study), stopped => AskOnceAsync(backend, study, purpose, stopped), cancellation);
+            (backend.Name, study, revision), backend.Name, new(study),
+            stopped => AskOnceAsync(backend, study, revision, purpose, stopped), cancellation);
         return answer.Failure;
     }
 
@@ -34,7 +37,7 @@ public sealed class SeriesListReader(
         states.HasAnswered(backend.Name) ? null : (await FindRowAsync(backend, study, CancellationToken.None, cancellation)).Failure;
 
     private async Task<SearchAnswer> AskOnceAsync(
-        BackendOptions backend, Uid study, ReadPurpose purpose, CancellationToken cancellation)
+        BackendOptions backend, Uid study, int revision, ReadPurpose purpose, CancellationToken cancellation)
     {
         // The caller may leave before the answer comes.
         using var lease = await store.LeaseAsync(study, cancellation);
@@ -45,18 +48,19 @@ public sealed class SeriesListReader(
         var answer = await archive.SearchAsync(backend, SearchQuery.ForSeries(study), maxRows: null, deadline.Token, cancellation);
         if (answer.IsUnlisted) answer = answer with { Failure = await FindOutageAsync(backend, study, deadline.Token, cancellation) };
         if (answer.Failure is not null) return answer;
-        invalidation.RemoveBodies(backend.Name, study, FileSeries(backend, study, answer, purpose));
+        invalidation.RemoveBodies(backend.Name, study, FileSeries(study, answer, purpose, revision));
         return answer;
     }
 
     /// <summary>Files the series of an answer; returns those that the backend no longer has.</summary>
-    private IReadOnlyList<Uid> FileSeries(BackendOptions backend, Uid study, SearchAnswer answer, ReadPurpose purpose)
+    private IReadOnlyList<Uid> FileSeries(Uid study, SearchAnswer answer, ReadPurpose purpose, int revision)
     {
-        if (answer.IsUnlisted) return store.RecordUnlisted(backend.Name, study);
+        var backend = answer.Backend.Name;
+        if (answer.IsUnlisted) return store.RecordUnlisted(backend, study, revision);
         var rows = answer.Rows.Select(row => row.Read()).ToList();
         var madeInClient = purpose == ReadPurpose.Prefetch;
-        if (!answer.IsCut) return store.SetSeriesMetadata(backend.Name, study, rows, madeInClient);
-        store.AddSeriesMetadata(backend.Name, study, rows, madeInClient);
+        if (!answer.IsCut) return store.SetSeriesMetadata(backend, study, rows, madeInClient, revision);
+        store.AddSeriesMetadata(backend, study, rows, madeInClient);
         return [];
     }
 

@@ -46,21 +46,44 @@ public sealed partial class DicomMetadataStore
     /// <param name="summaries">One row per series.</param>
     /// <param name="madeInClient">True when they were prefetched: no event until a client requests them.</param>
     public void AddSeriesMetadata(string backend, Uid study, IReadOnlyCollection<Dataset> summaries, bool madeInClient = false) =>
-        ChangeSeries(backend, study, summaries, madeInClient, listedAt: null);
+        ChangeSeries(backend, study, summaries, madeInClient, null, null);
 
     /// <summary><see cref="AddSeriesMetadata"/> for all series that the backend holds: others are removed.</summary>
     /// <param name="backend">The backend that answered.</param>
     /// <param name="study">The requested study; a summary need not name it.</param>
     /// <param name="summaries">One row per series.</param>
     /// <param name="madeInClient">True when they were prefetched: no event until a client requests them.</param>
+    /// <param name="revision">
+    /// The <see cref="SeriesList.Revision"/> at the time of the request: after a change, the answer may lack new series. Null for now.
+    /// </param>
     /// <returns>The removed series.</returns>
     public IReadOnlyList<Uid> SetSeriesMetadata(
-        string backend, Uid study, IReadOnlyCollection<Dataset> summaries, bool madeInClient = false) =>
-        ChangeSeries(backend, study, summaries, madeInClient, time.GetUtcNow());
+        string backend, Uid study, IReadOnlyCollection<Dataset> summaries, bool madeInClient = false, int? revision = null) =>
+        ChangeSeries(backend, study, summaries, madeInClient, time.GetUtcNow(), revision);
+
+    /// <summary>
+    /// Records that a client changed a study in a backend: nothing that the backend said about it is fresh any more. Raises no event.
+    /// </summary>
+    /// <param name="backend">The backend.</param>
+    /// <param name="study">The study; null for all studies in memory, when the changed one is not known.</param>
+    /// <param name="series">The series whose instances changed; null for all.</param>
+    /// <param name="age">The age at which no answer is fresh.</param>
+    public void RecordChange(string backend, Uid? study, IReadOnlySet<Uid>? series, TimeSpan age)
+    {
+        var oldest = time.GetUtcNow() - age;
+        foreach (var uid in study is { } only ? [only] : _studies.FindInMemory())
+        {
+            _studies.Update(
+                uid,
+                current => study is not null || current.SeriesLists.ContainsKey(backend)
+                    ? current.With(current.GetList(backend).WithChange(series, oldest))
+                    : current);
+        }
+    }
 
     /// <summary>Stores summaries; with the time of a list, they are all series of the backend.</summary>
     private IReadOnlyList<Uid> ChangeSeries(
-        string backend, Uid study, IReadOnlyCollection<Dataset> summaries, bool madeInClient, DateTimeOffset? listedAt)
+        string backend, Uid study, IReadOnlyCollection<Dataset> summaries, bool madeInClient, DateTimeOffset? asked, int? revision)
     {
         var rows = new Dictionary<Uid, Dataset>();
         foreach (var summary in summaries)
@@ -70,6 +93,7 @@ public sealed partial class DicomMetadataStore
         var (before, after) = _studies.Update(study, current =>
         {
             var list = current.GetList(backend);
+            var listedAt = IsCurrent(list, revision) ? asked : null;
             var series = listedAt is not null
                 ? list.Series.RemoveRange(list.Series.Keys.Where(uid => !rows.ContainsKey(uid)))
                 : list.Series;
@@ -93,13 +117,14 @@ public sealed partial class DicomMetadataStore
 
     /// <summary>Records that a backend answered "not found" to a search for a study's series; removes the series it once listed.</summary>
     /// <returns>The removed series.</returns>
-    public IReadOnlyList<Uid> RecordUnlisted(string backend, Uid study)
+    public IReadOnlyList<Uid> RecordUnlisted(string backend, Uid study, int? revision = null)
     {
         var now = time.GetUtcNow();
         var (before, after) = _studies.Update(
             study,
-            current => current.With(
-                current.GetList(backend) with { Series = ImmutableDictionary<Uid, Series>.Empty, ListedAt = now, IsUnlisted = true }));
+            current => current.GetList(backend) is var list && IsCurrent(list, revision)
+                ? current.With(list with { Series = ImmutableDictionary<Uid, Series>.Empty, ListedAt = now, IsUnlisted = true })
+                : current);
         return RemovedBetween(before, after, backend);
     }
 
@@ -125,12 +150,15 @@ public sealed partial class DicomMetadataStore
     /// True when they were prefetched: no event until a client requests them. In a series whose metadata a client has requested before, new
     /// instances raise events at once.
     /// </param>
+    /// <param name="revision">
+    /// The <see cref="SeriesList.Revision"/> at the time of the request: after a change, the answer may lack new instances. Null for now.
+    /// </param>
     /// <returns>The removed instances.</returns>
     public IReadOnlyList<Uid> AddInstances(
         string backend, SeriesPath path, PackedInstances instances, Validators? validators = null, Dataset? summary = null,
-        bool madeInClient = false)
+        bool madeInClient = false, int? revision = null)
     {
-        var before = SetMetadata(backend, path, series => series.WithAll(instances, validators, summary), madeInClient);
+        var before = SetMetadata(backend, path, series => series.WithAll(instances, validators, summary), madeInClient, revision);
         return before?.Metadata is { } older && older.Hash != instances.Hash ? [.. older.Uids.Where(uid => !instances.Has(uid))] : [];
     }
 
@@ -204,7 +232,8 @@ public sealed partial class DicomMetadataStore
 
     /// <summary>Changes the metadata of a series.</summary>
     /// <returns>The series before the change; null when it was unknown.</returns>
-    private Series? SetMetadata(string backend, SeriesPath path, Func<Series, Series> change, bool madeInClient)
+    private Series? SetMetadata(
+        string backend, SeriesPath path, Func<Series, Series> change, bool madeInClient, int? revision = null)
     {
         var now = time.GetUtcNow();
         var (before, _) = _studies.Update(path.Study, study =>
@@ -213,6 +242,7 @@ public sealed partial class DicomMetadataStore
             var known = list.FindSeries(path.Series);
             var isMadeInClient = madeInClient && (known?.Metadata is null || known.MetadataMadeInClient);
             var changed = change(known ?? new Series(path.Series));
+            if (!IsCurrent(list, revision)) changed = changed.WithChange(now);
             return study.With(list.With(changed with
             {
                 MetadataConfirmedAt = now,
@@ -223,6 +253,8 @@ public sealed partial class DicomMetadataStore
         });
         return before.GetList(backend).FindSeries(path.Series);
     }
+
+    private static bool IsCurrent(SeriesList list, int? revision) => revision is null || revision == list.Revision;
 
     private static Uid[] RemovedBetween(Study before, Study after, string backend) =>
         [.. before.GetList(backend).Series.Keys.Where(uid => after.GetList(backend).FindSeries(uid) is null)];

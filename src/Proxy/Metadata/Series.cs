@@ -56,8 +56,13 @@ public sealed record Series(Uid Uid)
     /// <summary>The search row at the time of the metadata request.</summary>
     internal Dataset? MetadataSummary { get; init; }
 
-    /// <summary>True when a newer row differs from <see cref="MetadataSummary"/>.</summary>
+    /// <summary>True when a newer row differs from <see cref="MetadataSummary"/>, or after a change (<see cref="IsChanged"/>).</summary>
     internal bool IsMetadataOutdated { get; init; }
+
+    /// <summary>
+    /// True after a client changed instances of the series: the metadata must be read again, even if no row of a search differs.
+    /// </summary>
+    public bool IsChanged => IsMetadataOutdated && MetadataSummary is null;
 
     /// <summary>The number of instances by the backend's newest answer.</summary>
     public int Count => SummaryCount ?? Metadata?.Count ?? InstanceRows?.Count ?? FileMetadata.Count;
@@ -75,7 +80,7 @@ public sealed record Series(Uid Uid)
     {
         Summary = row,
         SummaryCount = row.FindInt(Tag.NumberOfSeriesRelatedInstances) ?? SummaryCount,
-        IsMetadataOutdated = Differ(MetadataSummary, row),
+        IsMetadataOutdated = IsChanged || Differ(MetadataSummary, row),
     };
 
     /// <summary>A copy with the metadata of all instances, which supersedes the number of instances in an earlier search.</summary>
@@ -89,6 +94,16 @@ public sealed record Series(Uid Uid)
         MetadataSummary = summary,
         IsMetadataOutdated = Differ(summary, Summary),
         SummaryCount = summary is null || ReferenceEquals(summary, Summary) ? null : SummaryCount,
+    };
+
+    /// <summary>A copy after a client changed instances of the series.</summary>
+    /// <param name="oldest">The time from which answers are not fresh any more.</param>
+    public Series WithChange(DateTimeOffset oldest) => this with
+    {
+        MetadataConfirmedAt = MetadataConfirmedAt < oldest ? MetadataConfirmedAt : oldest,
+        MetadataValidators = null,
+        MetadataSummary = null,
+        IsMetadataOutdated = Metadata is not null,
     };
 
     /// <summary>A copy marked as requested by a client, with its metadata as far as it is here.</summary>

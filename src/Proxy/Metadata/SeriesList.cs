@@ -23,6 +23,9 @@ public sealed record SeriesList(string Backend)
     /// <summary>The time at which the backend last listed all its series of the study; null for never.</summary>
     public DateTimeOffset? ListedAt { get; init; }
 
+    /// <summary>Grows with every change of the study by a client. An answer to a request from before the change is not a current one.</summary>
+    public int Revision { get; private init; }
+
     /// <summary>
     /// True when the backend answered "not found" instead of a list, as backends do that hold studies without indexing them: only a request
     /// for the series itself can tell.
@@ -65,6 +68,18 @@ public sealed record SeriesList(string Backend)
     public bool AgreesWith(Dataset row) =>
         ListedAt is not null && row.FindInt(Tag.NumberOfStudyRelatedSeries) == Series.Count
             && row.FindInt(Tag.NumberOfStudyRelatedInstances) == Series.Values.Sum(s => s.Count);
+
+    /// <summary>A copy in which nothing is fresh, after a client changed the study in the backend.</summary>
+    /// <param name="changed">The series whose instances changed; null for all.</param>
+    /// <param name="oldest">The time from which answers are not fresh any more.</param>
+    public SeriesList WithChange(IReadOnlySet<Uid>? changed, DateTimeOffset oldest) => this with
+    {
+        Revision = Revision + 1,
+        ListedAt = ListedAt < oldest ? ListedAt : ListedAt is null ? null : oldest,
+        StudyRowAsked = StudyRowAsked < oldest ? StudyRowAsked : oldest,
+        Series = Series.SetItems(
+            Series.Where(s => changed?.Contains(s.Key) != false).Select(s => KeyValuePair.Create(s.Key, s.Value.WithChange(oldest)))),
+    };
 
     /// <summary>A copy with a series added or replaced.</summary>
     public SeriesList With(Series series) => this with { Series = Series.SetItem(series.Uid, series) };

@@ -23,6 +23,7 @@ public sealed class MetadataFetch(
         BackendOptions backend, SeriesPath path, Series known, ReadPurpose purpose, CancellationToken cancellation)
     {
         var now = store.GetStudy(path.Study)?.GetList(backend.Name).FindSeries(path.Series);
+        var revision = store.GetStudy(path.Study)?.GetList(backend.Name).Revision ?? 0;
         var validators = known.IsMetadataComplete ? known.MetadataValidators : null;
         var answer = await archive.ReadSeriesMetadataAsync(backend, path, validators, cancellation);
         if (IsEmpty(answer) && HasInstances(now))
@@ -47,7 +48,7 @@ public sealed class MetadataFetch(
         if (instances.Skipped is var (_, attributes) && attributes > 0) log.AttributesOmitted(backend.Name, attributes);
         var gone = store.AddInstances(
             backend.Name, path, instances, answer.Value.Validators, now?.Summary,
-            madeInClient: purpose == ReadPurpose.Prefetch);
+            purpose == ReadPurpose.Prefetch, revision);
         invalidation.RemoveBodies(backend.Name, path, gone);
         return new(instances);
     }

@@ -39,8 +39,8 @@ public sealed class SeriesReader(
     /// <summary>How long a client waits for fresh metadata when stale metadata is available.</summary>
     private static readonly TimeSpan MaxRevalidationWait = TimeSpan.FromSeconds(1);
 
-    private readonly SharedRequests<(string Backend, SeriesPath Path, bool IsReload), BackendAnswer<PackedInstances>> _asking = new(
-        scheduler);
+    private readonly SharedRequests<(string Backend, SeriesPath Path, bool IsReload, int Revision), BackendAnswer<PackedInstances>> _asking =
+        new(scheduler);
 
     /// <summary>Reads the metadata of a series for a client.</summary>
     public async Task<SeriesResult> ReadAsync(Access access, SeriesPath path, bool bypassCache, CancellationToken cancellation)
@@ -66,7 +66,7 @@ public sealed class SeriesReader(
         if (!bypassCache && FindFresh(access, path) is { } fresh) return fresh;
 
         // 2
-        if (bypassCache || FindStale(access, path, []) is not { } stale)
+        if (bypassCache || FindStale(access, path, [], static series => !series.IsChanged) is not { } stale)
             return await RefreshAsync(access, path, bypassCache ? ReadPurpose.Reload : ReadPurpose.Client, cancellation);
         var refreshing = CurrentPurpose.RunAsync(
             RequestPurpose.Revalidation, () => RefreshAsync(access, path, ReadPurpose.Client, CancellationToken.None));
@@ -105,7 +105,7 @@ public sealed class SeriesReader(
             return result;
         }
         // 6
-        return FindStale(access, path, failures) ?? new(null, "", default, CacheStatus.Miss, failures);
+        return FindStale(access, path, failures, static _ => true) ?? new(null, "", default, CacheStatus.Miss, failures);
     }
 
     /// <summary>All metadata of the series from one backend. On failure null, and the failure is added to the list.</summary>
@@ -123,7 +123,7 @@ public sealed class SeriesReader(
         }
         // 5
         var (answer, isShared) = await _asking.RunAsync(
-            (backend.Name, path, purpose == ReadPurpose.Reload), backend.Name, new(path.Study),
+            (backend.Name, path, purpose == ReadPurpose.Reload, list.Revision), backend.Name, new(path.Study),
             stopped => AskOnceAsync(backend, path, series, purpose, stopped), cancellation);
         if (answer.IsUnchanged) return new(series.Metadata, backend.Name, time.GetUtcNow(), CacheStatus.Hit, []);
         if (answer.IsFound)
@@ -159,9 +159,9 @@ public sealed class SeriesReader(
     private bool IsFresh(Series series) =>
         series.IsMetadataFresh(cache.Value.MetadataFreshness, time.GetUtcNow()) && series.IsMetadataComplete;
 
-    private SeriesResult? FindStale(Access access, SeriesPath path, List<BackendFailure> failures) =>
+    private SeriesResult? FindStale(Access access, SeriesPath path, List<BackendFailure> failures, Func<Series, bool> isAllowed) =>
         (from list in locator.GetHolders(store.GetStudy(path.Study), access, path.Series)
          let series = list.FindSeries(path.Series)!
-         where series.IsMetadataFresh(cache.Value.MetadataMaxStale, time.GetUtcNow())
+         where series.IsMetadataFresh(cache.Value.MetadataMaxStale, time.GetUtcNow()) && isAllowed(series)
          select new SeriesResult(series.Metadata, list.Backend, series.MetadataConfirmedAt, CacheStatus.Stale, failures)).FirstOrDefault();
 }

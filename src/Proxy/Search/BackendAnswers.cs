@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Proxy.Backends;
 using Proxy.Backends.Queries;
 using Proxy.Cache;
@@ -17,7 +18,9 @@ public sealed class BackendAnswers(
 
     private readonly SharedRequests<(AnswerKey Key, bool BypassCache), SearchAnswer> _running = new(scheduler);
 
-    private sealed record AnswerKey(string Backend, string Text, int Depth);
+    private readonly ConcurrentDictionary<string, int> _revisions = new();
+
+    private sealed record AnswerKey(string Backend, string Text, int Depth, int Revision);
 
     /// <summary>Searches one backend.</summary>
     /// <param name="backend">The backend.</param>
@@ -29,11 +32,19 @@ public sealed class BackendAnswers(
     public async Task<SearchAnswer> AskAsync(
         BackendOptions backend, SearchQuery query, int depth, bool bypassCache, TimeSpan deadline, CancellationToken cancellation)
     {
-        var key = new AnswerKey(backend.Name, query.CanonicalText, depth);
+        var key = new AnswerKey(backend.Name, query.CanonicalText, depth, GetRevision(backend.Name));
         return (await _running.RunAsync(
             (key, bypassCache), backend.Name, query.Study is { } study ? new(study) : null,
             stopped => AskOnceAsync(backend, query, key, bypassCache, deadline, stopped), cancellation)).Result;
     }
+
+    /// <summary>
+    /// Grows when the answers of a backend become invalid: answers to earlier requests, also to running ones, are not used for later ones.
+    /// </summary>
+    public int GetRevision(string backend) => _revisions.GetValueOrDefault(backend);
+
+    /// <summary>Makes the answers of a backend invalid.</summary>
+    public void Invalidate(string backend) => _revisions.AddOrUpdate(backend, 1, static (_, revision) => revision + 1);
 
     /// <summary>Discards the cached answers of a backend that was removed or whose address changed.</summary>
     public void Follow(Removal removal)

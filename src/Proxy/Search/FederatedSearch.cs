@@ -34,11 +34,18 @@ public sealed class FederatedSearch(
     /// <summary>The pages of the results: step 5.</summary>
     public SearchPages Pages { get; } = pages;
 
-    /// <summary>Discards the cached answers of a backend that was removed or whose address changed.</summary>
+    /// <summary>
+    /// Makes the answers of a backend and the merged results invalid, after a change of a study in it; discards them if it was removed or
+    /// its address changed.
+    /// </summary>
     public void Follow(Removal removal)
     {
-        if (removal is not { Backend: { } backend, Study: null }) return;
-        _cached.RemoveWhere(result => result.Backends.Split(',').Contains(backend));
+        // A series that is gone is seen by a newer search soon enough; any client can ask for one that never was.
+        if (removal is not { Backend: { } backend, Series: null }) return;
+        answers.Invalidate(backend);
+        if (removal.Study is not null) return;
+        _cached.RemoveWhere(result => result.Backends.Split(',').Any(b => b.StartsWith(backend + ":", StringComparison.Ordinal)));
+        answers.Forget(backend);
     }
 
     /// <summary>Finds the whole result of a search.</summary>
@@ -63,7 +70,7 @@ public sealed class FederatedSearch(
     private async Task<SearchResult> FindAsync(
         Access access, SearchQuery query, int depth, bool bypassCache, CancellationToken cancellation)
     {
-        var key = new ResultKey(access.Name, string.Join(',', access.Backends.Select(b => b.Name)), query.CanonicalText, depth);
+        var key = new ResultKey(access.Name, ReadRevisions(access), query.CanonicalText, depth);
         if (!bypassCache && _cached.TryFind(key, out var cached)) return cached with { Status = CacheStatus.Hit };
         using var lease = query.OnlyStudy is { } uid ? await store.LeaseAsync(uid, cancellation) : default;
         if (!bypassCache)
@@ -72,8 +79,13 @@ public sealed class FederatedSearch(
         }
         var (result, isShared) = await _running.RunAsync(
             (key, bypassCache), access, query.Study, stopped => AskAllAsync(access, query, key, bypassCache, stopped), cancellation);
+        result = result with { IsOutdated = ReadRevisions(access) != key.Backends };
         return isShared ? result with { Status = CacheStatus.Collapsed } : result;
     }
+
+    /// <summary>The backends with the revisions of their answers, such as <c>east:0,west:2</c>.</summary>
+    private string ReadRevisions(Access access) =>
+        string.Join(',', access.Backends.Select(b => $"{b.Name}:{answers.GetRevision(b.Name)}"));
 
     private async Task<SearchResult> AskAllAsync(
         Access access, SearchQuery query, ResultKey key, bool bypassCache, CancellationToken cancellation)

@@ -77,7 +77,7 @@ public sealed class SearchPages(
     /// </summary>
     private void NoteListed(Access access, SearchQuery query, SearchResult result, ImmutableArray<MergedRow> page)
     {
-        if (result.Status == CacheStatus.Stale) return;
+        if (result.Status == CacheStatus.Stale || result.IsOutdated) return;
         // The settings may have changed since the backends were asked.
         var known = access.Backends.Where(backends.Has).Select(b => b.Name).ToHashSet();
         foreach (var (backend, row) in page.SelectMany(row => row.Sources))

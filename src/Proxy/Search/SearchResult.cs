@@ -22,6 +22,9 @@ public sealed record SearchResult(
     /// <summary>True when the search was read up to its limit, so that further rows are not available.</summary>
     public bool IsTooBroad { get; init; }
 
+    /// <summary>True when a study was changed while the backends were asked: the rows may be from before the change.</summary>
+    public bool IsOutdated { get; init; }
+
     /// <summary>True when the result is cached, so that its pages may be cached too.</summary>
     public bool IsCached { get; init; }
 }

@@ -108,6 +108,7 @@ public sealed class StudyCounts(
     private async Task<IReadOnlyList<Uid>> AskTogetherAsync(
         BackendOptions backend, Uid[] studies, CancellationToken deadline, CancellationToken cancellation)
     {
+        var revisions = studies.ToDictionary(study => study, study => store.GetStudy(study)?.GetList(backend.Name).Revision ?? 0);
         if (await archive.SearchSeriesAsync(backend, studies, deadline, cancellation) is not { } answer) return studies;
         // The backend is late or unreachable, and requests for single studies would fail too.
         if (answer.Failure is not null) return [];
@@ -115,7 +116,7 @@ public sealed class StudyCounts(
         var found = answer.Rows.ToLookup(row => row.Study);
         foreach (var study in studies.Where(found.Contains))
             store.SetSeriesMetadata(
-                backend.Name, study, [.. found[study].Select(row => row.Read())], madeInClient: IsPrefetched(backend, study));
+                backend.Name, study, [.. found[study].Select(row => row.Read())], IsPrefetched(backend, study), revisions[study]);
         return [.. studies.Where(study => !found.Contains(study))];
     }
 }

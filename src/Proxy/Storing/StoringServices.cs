@@ -3,5 +3,10 @@ namespace Proxy.Storing;
 /// <summary>Registers how instances are stored.</summary>
 internal static class StoringServices
 {
-    public static void AddStoring(this IServiceCollection services) => services.AddSingleton<StowTarget>();
+    public static void AddStoring(this IServiceCollection services)
+    {
+        services.AddSingleton<StowTarget>();
+        services.AddSingleton<StudyRefresh>();
+        services.AddSingleton<StowChanges>();
+    }
 }

@@ -21,8 +21,16 @@ internal sealed class StowBody(Stream source, MediaType form)
 
     private static readonly int[] HeadSteps = [4 * 1024, 16 * 1024, 64 * 1024, MaxHeadBytes];
 
+    private bool _isWhole;
+
     /// <summary>The instances that arrived so far.</summary>
     public StowContents Contents { get; } = new();
+
+    /// <summary>Cancels the sending; does nothing when the whole body was sent.</summary>
+    public void EndUnlessWhole(CancellationTokenSource sending)
+    {
+        if (!Volatile.Read(ref _isWhole)) sending.Cancel();
+    }
 
     /// <summary>Copies the whole body.</summary>
     /// <exception cref="MalformedAnswerException">It is not multipart, has no part, or ends before its closing delimiter.</exception>
@@ -45,6 +53,7 @@ internal sealed class StowBody(Stream source, MediaType form)
                 }
             }
             if (count == 0) throw new MalformedAnswerException("The body has no part.");
+            Volatile.Write(ref _isWhole, true);
         }
         finally
         {

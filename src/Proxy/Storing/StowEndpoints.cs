@@ -13,7 +13,8 @@ namespace Proxy.Storing;
 /// 1 check     media type, declared length, accepted types of the answer
 /// 2 choose    the backend (StowTarget)
 /// 3 send      the body to it while it arrives (StowBody)
-/// 4 answer    the backend's status and dataset, with URLs of the proxy
+/// 4 follow    clear what the request made stale, in any outcome (StowChanges)
+/// 5 answer    the backend's status and dataset, with URLs of the proxy
 /// </code>
 /// A request is sent once. When the backend gives no answer after a part of the body was sent, the client is told that the result is
 /// unknown.
@@ -35,7 +36,7 @@ internal static class StowEndpoints
     }
 
     private static async Task<IResult> AnswerAsync(
-        HttpContext context, StowTarget targets, IArchive archive, Reloadable<StoreOptions> options)
+        HttpContext context, StowTarget targets, IArchive archive, StowChanges changes, Reloadable<StoreOptions> options)
     {
         // 1
         // The server's own limit is 30 MB. A body over the limit is not awaited after a refusal.
@@ -59,9 +60,21 @@ internal static class StowEndpoints
         var body = new StowBody(context.Request.Body, form!);
         var request = new StoreRequest(
             study, form!, context.Request.ContentLength, context.GetRootAddress(access), isXml, body.CopyAsync);
-        var outcome = await archive.StoreAsync(backend, request, context.RequestAborted);
+        StoreOutcome? outcome = null;
+        try
+        {
+            // A client that leaves ends the sending, but not the wait for the answer after it.
+            using var leaving = new CancellationTokenSource();
+            await using var left = context.RequestAborted.UnsafeRegister(_ => body.EndUnlessWhole(leaving), null);
+            outcome = await archive.StoreAsync(backend, request, leaving.Token);
+        }
+        finally
+        {
+            // 4
+            changes.Follow(backend, study, body.Contents, outcome);
+        }
 
-        // 4
+        // 5
         if (outcome.ClientError is { } error) return GetProblem(error, max);
         if (outcome.Failure is { } failure) return outcome.IsUnknown ? GetUnknown(failure) : new[] { failure }.ToProblem();
         return await SendAsync(context, backend, outcome.Answer!);

@@ -22,6 +22,7 @@ public sealed class WireMockPacs : IDisposable
     private readonly WireMockServer _server;
     private ImmutableList<(string PathEnd, Gate Gate)> _gates = [];
     private ImmutableList<(string PathEnd, Func<PacsRequest, PacsAnswer?> Answer)> _faults = [];
+    private ImmutableList<(string PathEnd, Func<PacsRequest, Task<PacsAnswer?>> Answer)> _delays = [];
     private ImmutableList<PacsRequest> _requests = [];
     private int _running;
     private int _peak;
@@ -69,6 +70,9 @@ public sealed class WireMockPacs : IDisposable
     /// <summary>Lets this decide on every path with this ending; the newest rule wins.</summary>
     public void On(string pathEnd, Func<PacsRequest, PacsAnswer?> answer) => _faults = _faults.Insert(0, (pathEnd, answer));
 
+    /// <summary>Lets this decide, in its own time, on every path with this ending; where it returns null the other rules decide.</summary>
+    public void Delay(string pathEnd, Func<PacsRequest, Task<PacsAnswer?>> answer) => _delays = _delays.Add((pathEnd, answer));
+
     public void Fail(int status, string pathEnd = "") => Respond(PacsAnswer.Text(status, "text/plain", "no"), pathEnd);
 
     /// <summary>Holds requests to paths with this ending at a gate.</summary>
@@ -84,6 +88,7 @@ public sealed class WireMockPacs : IDisposable
     {
         foreach (var (_, gate) in _gates) gate.Open();
         _gates = [];
+        _delays = [];
         _faults = [];
     }
 
@@ -109,6 +114,10 @@ public sealed class WireMockPacs : IDisposable
             foreach (var (pathEnd, gate) in _gates)
             {
                 if (path.EndsWith(pathEnd, StringComparison.Ordinal)) await gate.PassAsync();
+            }
+            foreach (var (pathEnd, answerLater) in _delays)
+            {
+                if (path.EndsWith(pathEnd, StringComparison.Ordinal) && await answerLater(request) is { } later) return ToMessage(later);
             }
             var fault = _faults.Find(f => path.EndsWith(f.PathEnd, StringComparison.Ordinal)).Answer;
             var scripted = fault?.Invoke(request);

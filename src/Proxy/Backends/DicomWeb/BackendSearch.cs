@@ -70,6 +70,13 @@ public sealed class BackendSearch(BackendClient client, TimeProvider time)
         foreach (var level in Enum.GetValues<SearchLevel>()) _limits.TryRemove((backend, level), out _);
     }
 
+    /// <summary>Discards which searches are known to have no row behind their last page: there may be one after a change.</summary>
+    public void ForgetLengths(string backend)
+    {
+        foreach (var key in _limits.Keys.Where(key => key.Backend == backend))
+            Learn(backend, key.Level, static limits => limits.WithoutWholePage());
+    }
+
     private static IEnumerable<string> GetNotes(string backend, SearchQuery query, AnswerReading reading)
     {
         foreach (var name in reading.Absent) yield return $"{backend} does not list {name}, so none of its results can match";

@@ -125,6 +125,14 @@ public sealed class DicomWebArchive(BackendClient client, BackendSearch search, 
     }
 
     /// <inheritdoc/>
+    public void ForgetStudy(string backend, Uid? study)
+    {
+        if (study is null) client.Forget(backend);
+        else client.Purge(study);
+        search.ForgetLengths(backend);
+    }
+
+    /// <inheritdoc/>
     public void Purge(Uid? study) => client.Purge(study);
 
     private IEnumerable<Uri> GetDestinations(BackendOptions backend) =>

@@ -57,6 +57,8 @@ internal sealed record ObservedSearchLimits
             || count == WholePage && search == WholeSearch && Metadata.Freshness.IsWithin(WholePageSeen, TrustTime, now);
     }
 
+    public ObservedSearchLimits WithoutWholePage() => this with { WholePage = 0, WholeSearch = "", WholePageSeen = default };
+
     public ObservedSearchLimits WithWholePage(int count, string search, DateTimeOffset now) =>
         count >= WholePage ? this with { WholePage = count, WholeSearch = search, WholePageSeen = now } : this;
 }

@@ -132,7 +132,7 @@ internal sealed class EntryFolder
             var seriesFolder = EntryFile.GetSeriesFolder(backend, of.ToString(), series.ToString());
             var path = _folder.GetPath("entries", seriesFolder);
             if (!Directory.Exists(path)) return;
-            if (removal.Instance is null)
+            if (removal is { Instance: null, Instances: null })
             {
                 Discard(seriesFolder);
                 return;

@@ -83,6 +83,9 @@ internal sealed class PersistentStudyTable
         _table.Resize(bytes);
     }
 
+    /// <summary>The UIDs of the studies in memory.</summary>
+    public IEnumerable<Uid> FindInMemory() => _table.Uids;
+
     /// <summary>All UIDs in order; tolerates concurrent changes. Reads the engine page by page.</summary>
     public async IAsyncEnumerable<Uid> ReadUidsAsync([EnumeratorCancellation] CancellationToken cancellation)
     {
