@@ -61,7 +61,7 @@ routes.MapHealth();
 routes.MapOpenApiDocument();
 routes.MapPage();
 app.MapMetrics();
-app.MapForwarding();
+app.MapForwarding(app.Services.GetRequiredService<StowChanges>().Follow);
 
 await app.RunAsync();
 return 0;

@@ -34,7 +34,12 @@ internal static class Forwarding
         });
     }
 
-    public static void MapForwarding(this WebApplication app)
+    /// <summary>Maps the requests that backends allow.</summary>
+    /// <param name="app">The application.</param>
+    /// <param name="changed">
+    /// Called before the client gets the answer to a request that may have changed a study, and also when the answer was lost.
+    /// </param>
+    public static void MapForwarding(this WebApplication app, Action<ForwardedChange> changed)
     {
         var states = app.Services.GetRequiredService<BackendStates>();
         var scheduler = app.Services.GetRequiredService<BackendScheduler>();
@@ -54,11 +59,31 @@ internal static class Forwarding
                 }
                 // No other resource changes the protocol of its connection.
                 context.Request.Headers.Remove("Upgrade");
-                using var waiting = scheduler.BeginForeground(context.GetReverseProxyFeature().Cluster.Config.ClusterId, null);
-                await next();
+                var backend = context.GetReverseProxyFeature().Cluster.Config.ClusterId;
+                using var waiting = scheduler.BeginForeground(backend, null);
+                if (ForwardedChange.Find(backend, context.Request) is { } change) await FollowAsync(context, change, changed, next);
+                else await next();
                 Record(states, context);
             });
         });
+    }
+
+    private static async Task FollowAsync(HttpContext context, ForwardedChange change, Action<ForwardedChange> changed, Func<Task> next)
+    {
+        context.Response.OnStarting(() =>
+        {
+            changed(change);
+            return Task.CompletedTask;
+        });
+        try
+        {
+            await next();
+        }
+        finally
+        {
+            // The client has left, so no answer starts.
+            if (!context.Response.HasStarted) changed(change);
+        }
     }
 
     /// <summary>Refuses a declared length over the limit before the backend is asked; other bodies are cut off at the limit.</summary>

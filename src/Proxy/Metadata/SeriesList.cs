@@ -23,7 +23,7 @@ public sealed record SeriesList(string Backend)
     /// <summary>The time at which the backend last listed all its series of the study; null for never.</summary>
     public DateTimeOffset? ListedAt { get; init; }
 
-    /// <summary>Grows with every change of the study by a client. An answer to a request from before the change is not a current one.</summary>
+    /// <summary>Grows with every change of the study by a client. An answer to a request from before the change is not current.</summary>
     public int Revision { get; private init; }
 
     /// <summary>

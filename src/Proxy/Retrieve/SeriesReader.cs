@@ -39,8 +39,8 @@ public sealed class SeriesReader(
     /// <summary>How long a client waits for fresh metadata when stale metadata is available.</summary>
     private static readonly TimeSpan MaxRevalidationWait = TimeSpan.FromSeconds(1);
 
-    private readonly SharedRequests<(string Backend, SeriesPath Path, bool IsReload, int Revision), BackendAnswer<PackedInstances>> _asking =
-        new(scheduler);
+    private readonly SharedRequests<(string Backend, SeriesPath Path, bool IsReload, int Revision), BackendAnswer<PackedInstances>>
+        _asking = new(scheduler);
 
     /// <summary>Reads the metadata of a series for a client.</summary>
     public async Task<SeriesResult> ReadAsync(Access access, SeriesPath path, bool bypassCache, CancellationToken cancellation)

@@ -3,7 +3,6 @@ using System.Text;
 using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Metadata;
-using Proxy.Operations;
 using Proxy.Retrieve.Checks;
 using Proxy.Wire;
 using Proxy.Wire.Part10;

@@ -43,13 +43,15 @@ public sealed class BackendAnswers(
     /// </summary>
     public int GetRevision(string backend) => _revisions.GetValueOrDefault(backend);
 
-    /// <summary>Makes the answers of a backend invalid.</summary>
-    public void Invalidate(string backend) => _revisions.AddOrUpdate(backend, 1, static (_, revision) => revision + 1);
-
-    /// <summary>Discards the cached answers of a backend that was removed or whose address changed.</summary>
+    /// <summary>
+    /// Makes the answers of a backend invalid, after a change of a study in it; discards them if it was removed or its address changed.
+    /// </summary>
     public void Follow(Removal removal)
     {
-        if (removal is { Backend: { } backend, Study: null }) _cached.RemoveWhere(answer => answer.Backend == backend);
+        // A series that is gone is seen by a newer search soon enough; any client can ask for one that never was.
+        if (removal is not { Backend: { } backend, Series: null }) return;
+        _revisions.AddOrUpdate(backend, 1, static (_, revision) => revision + 1);
+        if (removal.Study is null) _cached.RemoveWhere(answer => answer.Backend == backend);
     }
 
     private async Task<SearchAnswer> AskOnceAsync(

@@ -34,18 +34,11 @@ public sealed class FederatedSearch(
     /// <summary>The pages of the results: step 5.</summary>
     public SearchPages Pages { get; } = pages;
 
-    /// <summary>
-    /// Makes the answers of a backend and the merged results invalid, after a change of a study in it; discards them if it was removed or
-    /// its address changed.
-    /// </summary>
+    /// <summary>Discards the cached results of a backend that was removed or whose address changed.</summary>
     public void Follow(Removal removal)
     {
-        // A series that is gone is seen by a newer search soon enough; any client can ask for one that never was.
-        if (removal is not { Backend: { } backend, Series: null }) return;
-        answers.Invalidate(backend);
-        if (removal.Study is not null) return;
+        if (removal is not { Backend: { } backend, Study: null }) return;
         _cached.RemoveWhere(result => result.Backends.Split(',').Any(b => b.StartsWith(backend + ":", StringComparison.Ordinal)));
-        answers.Forget(backend);
     }
 
     /// <summary>Finds the whole result of a search.</summary>
@@ -85,7 +78,7 @@ public sealed class FederatedSearch(
 
     /// <summary>The backends with the revisions of their answers, such as <c>east:0,west:2</c>.</summary>
     private string ReadRevisions(Access access) =>
-        string.Join(',', access.Backends.Select(b => $"{b.Name}:{answers.GetRevision(b.Name)}"));
+        string.Join(',', access.Backends.Select(b => $"{b.Name}:{levels.GetRevision(b.Name)}"));
 
     private async Task<SearchResult> AskAllAsync(
         Access access, SearchQuery query, ResultKey key, bool bypassCache, CancellationToken cancellation)

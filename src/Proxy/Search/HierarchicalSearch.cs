@@ -24,6 +24,9 @@ namespace Proxy.Search;
 /// </remarks>
 public sealed class HierarchicalSearch(BackendAnswers answers, SeriesLocator locator, DicomMetadataStore store)
 {
+    /// <inheritdoc cref="BackendAnswers.GetRevision"/>
+    public int GetRevision(string backend) => answers.GetRevision(backend);
+
     /// <summary>The most studies whose series are listed for one search.</summary>
     internal const int MaxStudies = 200;
 

@@ -94,7 +94,8 @@ internal sealed class StowBody(Stream source, MediaType form)
         try
         {
             return Part10Identity.Read(start, Tag.SeriesInstanceUid, isAll) is { } file
-                && Uid.TryParse(file.StudyInstanceUid, out var study) && Uid.TryParse(file.SeriesInstanceUid, out var series) && Uid.TryParse(file.SopInstanceUid, out var instance)
+                && Uid.TryParse(file.StudyInstanceUid, out var study) && Uid.TryParse(file.SeriesInstanceUid, out var series)
+                && Uid.TryParse(file.SopInstanceUid, out var instance)
                 ? new(study, series, instance)
                 : null;
         }

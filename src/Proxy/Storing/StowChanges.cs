@@ -1,12 +1,13 @@
 using Proxy.Backends;
+using Proxy.Backends.PassThrough;
 using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Metadata;
 
 namespace Proxy.Storing;
 
-/// <summary>Derives from a request that stores what it changed, and makes the rest of the proxy follow.</summary>
-public sealed class StowChanges(StudyInvalidation invalidation, DicomMetadataStore store, StudyRefresh refresh)
+/// <summary>Derives from a request that stores or deletes what it changed, and makes the rest of the proxy follow.</summary>
+public sealed class StowChanges(BackendSet backends, StudyInvalidation invalidation, DicomMetadataStore store, StudyRefresh refresh)
 {
     /// <summary>Invalidates what the request made stale.</summary>
     /// <param name="backend">The backend.</param>
@@ -28,6 +29,14 @@ public sealed class StowChanges(StudyInvalidation invalidation, DicomMetadataSto
         foreach (var uid in changes.Keys) refresh.Start(backend, uid);
     }
 
+    /// <summary>Invalidates what a forwarded deletion or rejection made stale.</summary>
+    public void Follow(ForwardedChange change)
+    {
+        invalidation.Follow(StudyChange.Of(change.Backend, change.Study, change.Series, change.Instance));
+        var isKnown = store.GetStudy(change.Study)?.GetList(change.Backend).HoldsStudy == true;
+        if (isKnown && backends.Find(change.Backend) is { } backend) refresh.Start(backend, change.Study);
+    }
+
     private StudyChange Create(string backend, Uid study, IReadOnlyList<(SeriesPath Path, IReadOnlySet<Uid> Instances)> series)
     {
         var list = store.GetStudy(study)?.GetList(backend);
@@ -37,7 +46,7 @@ public sealed class StowChanges(StudyInvalidation invalidation, DicomMetadataSto
             Bodies =
             [
                 .. from one in series
-                   let replaced = one.Instances.Where(uid => MayBeKnown(list, one.Path.Series, uid)).Select(uid => uid.ToString()).ToHashSet()
+                   let replaced = one.Instances.Where(uid => MayBeKnown(list, one.Path.Series, uid)).Select(uid => $"{uid}").ToHashSet()
                    where replaced.Count > 0
                    select new Removal(backend, one.Path) { Instances = replaced },
             ],
