@@ -15,7 +15,7 @@ public sealed class InstanceFileWalks : IDisposable
     private static readonly (string, string) Dicom = ("Accept", "application/dicom; transfer-syntax=*");
     private static readonly (string, string) AsStored = ("Accept", "application/octet-stream; transfer-syntax=*");
 
-    private readonly FakeTimeProvider _time = new(DateTimeOffset.UtcNow);
+    private readonly FakeTimeProvider _time = new(TimeProvider.System.GetUtcNow());
     private readonly WireMockPacs _east = new(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 2));
     private readonly ProxyHost _proxy;
 
