@@ -61,7 +61,7 @@ routes.MapHealth();
 routes.MapOpenApiDocument();
 routes.MapPage();
 app.MapMetrics();
-app.MapForwarding(app.Services.GetRequiredService<StowChanges>().Follow);
+app.MapForwarding(app.Services.GetRequiredService<StowChanges>().FollowAsync);
 
 await app.RunAsync();
 return 0;

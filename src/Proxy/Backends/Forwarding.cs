@@ -13,7 +13,7 @@ namespace Proxy.Backends;
 internal static class Forwarding
 {
     /// <summary>From this size in bytes, a body waits for 100 Continue: a body that the backend refuses is not sent.</summary>
-    private const long ExpectContinueBytes = 1 << 20;
+    internal const long ExpectContinueBytes = 1 << 20;
 
     public static void AddForwarding(this IReverseProxyBuilder yarp)
     {
@@ -39,7 +39,7 @@ internal static class Forwarding
     /// <param name="changed">
     /// Called before the client gets the answer to a request that may have changed a study, and also when the answer was lost.
     /// </param>
-    public static void MapForwarding(this WebApplication app, Action<ForwardedChange> changed)
+    public static void MapForwarding(this WebApplication app, Func<ForwardedChange, Task> changed)
     {
         var states = app.Services.GetRequiredService<BackendStates>();
         var scheduler = app.Services.GetRequiredService<BackendScheduler>();
@@ -68,13 +68,9 @@ internal static class Forwarding
         });
     }
 
-    private static async Task FollowAsync(HttpContext context, ForwardedChange change, Action<ForwardedChange> changed, Func<Task> next)
+    private static async Task FollowAsync(HttpContext context, ForwardedChange change, Func<ForwardedChange, Task> changed, Func<Task> next)
     {
-        context.Response.OnStarting(() =>
-        {
-            changed(change);
-            return Task.CompletedTask;
-        });
+        context.Response.OnStarting(() => changed(change));
         try
         {
             await next();
@@ -82,7 +78,7 @@ internal static class Forwarding
         finally
         {
             // The client has left, so no answer starts.
-            if (!context.Response.HasStarted) changed(change);
+            if (!context.Response.HasStarted) await changed(change);
         }
     }
 

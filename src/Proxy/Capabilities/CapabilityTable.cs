@@ -129,7 +129,7 @@ public static class CapabilityTable
 
     private static Capability[] Retrieve(string path, string what, ImmutableArray<string> answers) =>
     [
-        new("GET", path, "Retrieve" + what, "10.4") 
+        new("GET", path, "Retrieve" + what, "10.4")
         {
             Answers = answers,
             Parameters = OfForm,

@@ -14,12 +14,16 @@ public sealed class StowChanges(BackendSet backends, StudyInvalidation invalidat
     /// <param name="study">The study in the address; null for none.</param>
     /// <param name="contents">The instances that arrived.</param>
     /// <param name="outcome">The outcome; null when the client left before it.</param>
-    internal void Follow(BackendOptions backend, Uid? study, StowContents contents, StoreOutcome? outcome)
+    internal async Task FollowAsync(BackendOptions backend, Uid? study, StowContents contents, StoreOutcome? outcome)
     {
         // Nothing was sent.
         if (outcome is { Answer: null, IsUnknown: false }) return;
         foreach (var named in outcome?.Answer?.Instances ?? []) contents.Add(named);
         var isWhole = contents.HasUnknown && outcome?.Answer?.Instances is not { Count: > 0 };
+        // The client may have left, and the change is followed nevertheless.
+        using var leases = new LeasedStudies(store);
+        await leases.AddAsync(contents.Read().Select(series => series.Path.Study), CancellationToken.None);
+        if (study is { } addressed) await leases.AddAsync([addressed], CancellationToken.None);
         var changes = contents.Read().GroupBy(series => series.Path.Study).Select(series => Create(backend.Name, series.Key, [.. series]))
             .ToDictionary(change => change.Study!.Value);
         if (isWhole && study is { } of) changes[of] = StudyChange.Of(backend.Name, of, null, null);
@@ -30,8 +34,9 @@ public sealed class StowChanges(BackendSet backends, StudyInvalidation invalidat
     }
 
     /// <summary>Invalidates what a forwarded deletion or rejection made stale.</summary>
-    public void Follow(ForwardedChange change)
+    public async Task FollowAsync(ForwardedChange change)
     {
+        using var lease = await store.LeaseAsync(change.Study, CancellationToken.None);
         invalidation.Follow(StudyChange.Of(change.Backend, change.Study, change.Series, change.Instance));
         var isKnown = store.GetStudy(change.Study)?.GetList(change.Backend).HoldsStudy == true;
         if (isKnown && backends.Find(change.Backend) is { } backend) refresh.Start(backend, change.Study);

@@ -71,7 +71,7 @@ internal static class StowEndpoints
         finally
         {
             // 4
-            changes.Follow(backend, study, body.Contents, outcome);
+            await changes.FollowAsync(backend, study, body.Contents, outcome);
         }
 
         // 5

@@ -79,7 +79,7 @@ public sealed record BackendRequest(string PathAndQuery, string Accept)
             $"{root.TrimEnd('/')}/{PathAndQuery}", new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
         var message = new HttpRequestMessage(Body is null ? HttpMethod.Get : HttpMethod.Post, address) { Content = Body };
         // RFC 9110 §10.1.1: a backend that refuses the body by the head of the request can answer before it closes the connection.
-        if (Body is not null) message.Headers.ExpectContinue = true;
+        message.Headers.ExpectContinue = Body is not null && Body.Headers.ContentLength is null or >= Forwarding.ExpectContinueBytes;
         message.Options.Set(BackendPermits.PermitHeldKey, true);
         message.Headers.TryAddWithoutValidation("Accept", Accept);
         message.Headers.TryAddWithoutValidation("Accept-Encoding", compression == Compression.Gzip ? "gzip" : "identity");
