@@ -87,12 +87,12 @@ public sealed class AnswerHeaderWalks : IAsyncDisposable
         using var west = new WireMockPacs(new HeldStudy("1.2.2").With("1.2.2.1"));
         west.Fail(500);
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address));
-        var partial = await proxy.GetAsync(Root + "/studies?limit=1&Unknown=1");
+        var partial = await proxy.GetAsync(Root + "/studies?limit=1&unknown=1");
         Assert.Equal(
             "200 [Proxy; fwd=miss] 0 timed [no-store] [Accept, Accept-Encoding] weak application/dicom+json - length", Show(partial));
         Assert.Equal("west", partial["X-Failed-Backends"]);
         Assert.Equal(
-            ["Unknown parameters were ignored: Unknown", "west did not answer: BadStatus, status 500"],
+            ["Unknown parameters were ignored: unknown", "west did not answer: BadStatus, status 500"],
             partial.Warnings.Select(w => w.Split('"')[1]));
     }
 
