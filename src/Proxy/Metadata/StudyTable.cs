@@ -152,7 +152,7 @@ internal sealed partial class StudyTable(long maxBytes, IStudyPersistence? file 
 
     /// <summary>The current version without marking it as used or loading it into memory: reading all studies evicts none.</summary>
     public async ValueTask<Study?> PeekAsync(Uid uid, CancellationToken cancellation) =>
-        Peek(uid) ?? (file is null ? null : (await file.FindAsync(uid, cancellation)).Study);
+        Peek(uid) ?? (file?.MayHave(uid) == true ? (await file.FindAsync(uid, cancellation)).Study : null);
 
     /// <summary>Swaps a study for a newer version; an unknown study starts empty. Returning the same instance is no change.</summary>
     public (Study Before, Study After) Update(Uid uid, Func<Study, Study> change)

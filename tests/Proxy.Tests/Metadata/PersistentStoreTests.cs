@@ -309,6 +309,23 @@ public sealed class PersistentStoreTests : IDisposable
     }
 
     [Fact]
+    public async Task RemovesAStudy_OnceTheDiskCanBeWritten()
+    {
+        var store = _folder.Start();
+        for (var i = 1; i <= 3; i++) Add(store, i);
+        Assert.True(store.Flush());
+        _folder.Folder.Fail(new IOException("full"), wasWriting: true);
+
+        Assert.False(store.RemoveStudy(StudyUid(1)));
+        // The file can still be read.
+        Assert.Null(store.GetStudy(StudyUid(1)));
+        Assert.Equal([StudyUid(2), StudyUid(3)], store.ReadStudies().Select(study => study.Uid));
+        await _folder.Folder.CheckAsync();
+        Assert.True(store.Flush());
+        Assert.Equal([StudyUid(2), StudyUid(3)], _folder.Start().ReadStudies().Select(study => study.Uid));
+    }
+
+    [Fact]
     public async Task WritesPendingChanges_WhenTheDiskIsBack()
     {
         var store = _folder.Start();

@@ -42,12 +42,12 @@ public interface IStudyPersistence
     /// <returns>The generation written to; null when nothing was written.</returns>
     public Task<int?> WriteAsync(IReadOnlyCollection<(Study Study, long Used)> studies, IReadOnlyCollection<(Uid Uid, long Used)> uses);
 
-    /// <summary>Removes studies.</summary>
-    /// <returns>False when they cannot be removed.</returns>
+    /// <summary>Removes studies. None of them is found from now on.</summary>
+    /// <returns>False when they cannot be removed now, and would be found again by another process.</returns>
     public Task<bool> RemoveAsync(IReadOnlyCollection<Uid> studies);
 
-    /// <summary>Removes all studies.</summary>
-    /// <returns>False when they cannot be removed.</returns>
+    /// <summary>Removes all studies. None is found from now on.</summary>
+    /// <returns>False when they cannot be removed now, and would be found again by another process.</returns>
     public Task<bool> RemoveAllAsync();
 
     /// <summary>Invalidates the data of a backend by its name; <see cref="RemoveUnconfiguredAsync"/> deletes it.</summary>

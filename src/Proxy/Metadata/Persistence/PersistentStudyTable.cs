@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Proxy.Dicom;
 using Proxy.Disk;
@@ -14,12 +15,17 @@ internal sealed class PersistentStudyTable
     /// <summary>The approximate size of the studies in one transaction: a larger one would block readers of the file.</summary>
     private const long BatchBytes = 8 << 20;
 
+    /// <summary>The most removals to make later one by one.</summary>
+    private const int MaxOwed = 1000;
+
     private readonly StudyTable _table;
     private readonly IStudyPersistence? _file;
     private readonly SemaphoreSlim _writing = new(1);
     private long _maxDiskBytes;
     private long _changesWritten = -1;
     private int _generation = -1;
+    /// <summary>Removals that the engine could not make, by what they remove; made before the next write.</summary>
+    private readonly ConcurrentDictionary<string, Func<IStudyPersistence, Task<bool>>> _owed = new();
     /// <summary>The position of the cleaning of removed backends; -1 when there is nothing to clean.</summary>
     private long _cleanFrom;
 
@@ -120,6 +126,11 @@ internal sealed class PersistentStudyTable
             var generation = _file.Generation;
             var changes = _table.Changes;
             _table.BeginUsesAt(await _file.OpenAsync());
+            foreach (var (what, removal) in _owed)
+            {
+                if (!await removal(_file)) return false;
+                _owed.TryRemove(new(what, removal));
+            }
             if ((generation != _generation || changes != _changesWritten || withUses || !_table.UnwrittenUses.IsEmpty)
                 && !await WriteAllAsync(_file, withUses))
                 return false;
@@ -137,11 +148,11 @@ internal sealed class PersistentStudyTable
 
     /// <summary>Removes a study from the engine and from memory; stops waiting when the engine does not answer.</summary>
     /// <returns>False when the study is still in the engine.</returns>
-    public Task<bool> RemoveAsync(Uid uid) => RemoveBothAsync(file => file.RemoveAsync([uid]), () => _table.Drop(uid));
+    public Task<bool> RemoveAsync(Uid uid) => RemoveBothAsync($"{uid}", file => file.RemoveAsync([uid]), () => _table.Drop(uid));
 
     /// <summary>Removes all studies from the engine and from memory; stops waiting when the engine does not answer.</summary>
     /// <returns>False when something is still in the engine.</returns>
-    public Task<bool> RemoveAllAsync() => RemoveBothAsync(file => file.RemoveAllAsync(), DropAll);
+    public Task<bool> RemoveAllAsync() => RemoveBothAsync("", file => file.RemoveAllAsync(), DropAll);
 
     /// <summary>Removes the answers of a backend from the engine and from memory; stops waiting when the engine does not answer.</summary>
     /// <returns>False when something is still in the engine.</returns>
@@ -149,6 +160,7 @@ internal sealed class PersistentStudyTable
     {
         var emptied = new List<Uid>();
         return await RemoveBothAsync(
+            backend,
             file =>
             {
                 _cleanFrom = 0;
@@ -196,11 +208,12 @@ internal sealed class PersistentStudyTable
     /// Removes from the engine first, then from memory: a study read from the engine in between is not admitted. Waits for a running
     /// flush and then for the engine: twice the patience.
     /// </summary>
-    /// <param name="inEngine">The removal in the engine.</param>
+    /// <param name="what">Identifies the removal; empty for that of all studies.</param>
+    /// <param name="inEngine">The removal in the engine; made again before the next write when it fails.</param>
     /// <param name="inMemory">The removal in memory; done at once when the engine does not answer, so it must bear a repetition.</param>
     /// <param name="after">What the engine does after that; null for nothing.</param>
     private async Task<bool> RemoveBothAsync(
-        Func<IStudyPersistence, Task<bool>> inEngine, Action inMemory, Func<IStudyPersistence, Task<bool>>? after = null)
+        string what, Func<IStudyPersistence, Task<bool>> inEngine, Action inMemory, Func<IStudyPersistence, Task<bool>>? after = null)
     {
         if (_file is null)
         {
@@ -223,7 +236,8 @@ internal sealed class PersistentStudyTable
             var hasLock = await _writing.WaitAsync(CacheFolder.Timeout);
             try
             {
-                var isRemoved = hasLock && await inEngine(file);
+                var isRemoved = await inEngine(file) && hasLock;
+                if (!isRemoved) Owe(what, inEngine);
                 inMemory();
                 UnpackedBlocks.Clear();
                 return after is null ? isRemoved : await after(file) && isRemoved;
@@ -233,6 +247,13 @@ internal sealed class PersistentStudyTable
                 if (hasLock) _writing.Release();
             }
         }
+    }
+
+    /// <summary>Plans a removal again; many of them together become the removal of all studies.</summary>
+    private void Owe(string what, Func<IStudyPersistence, Task<bool>> removal)
+    {
+        if (_owed.Count < MaxOwed) _owed[what] = removal;
+        else _owed[""] = static file => file.RemoveAllAsync();
     }
 
     private async Task<bool> WriteAllAsync(IStudyPersistence file, bool withUses)

@@ -127,16 +127,25 @@ public sealed partial class StudyFile(
         Task.Run(() => Write(studies, uses));
 
     /// <inheritdoc/>
-    public Task<bool> RemoveAsync(IReadOnlyCollection<Uid> studies) => Task.Run(() => Remove(studies));
+    public Task<bool> RemoveAsync(IReadOnlyCollection<Uid> studies)
+    {
+        // They are not served from now on, even if the file can be read and not changed.
+        _index.Remove(studies);
+        return Task.Run(() => Remove(studies));
+    }
 
     /// <inheritdoc/>
-    public Task<bool> RemoveAllAsync() => Task.Run(() => _file.Write(
-        static s =>
-        {
-            s.Run("DELETE FROM packed");
-            s.Run("DELETE FROM study");
-        },
-        _index.Clear));
+    public Task<bool> RemoveAllAsync()
+    {
+        _index.Clear();
+        return Task.Run(() => _file.Write(
+            static s =>
+            {
+                s.Run("DELETE FROM packed");
+                s.Run("DELETE FROM study");
+            },
+            _index.Clear));
+    }
 
     /// <inheritdoc/>
     public Task<bool> RemoveBackendAsync(string name) => Task.Run(() => _file.Write(
