@@ -212,7 +212,9 @@ public sealed class StowWalks : IAsyncDisposable
     [InlineData(409)]
     [InlineData(413)]
     [InlineData(415)]
-    public async Task PassesTheStatusAndTheWholeDatasetOfTheBackend(int status)
+    [InlineData(400, "")]
+    [InlineData(409, "")]
+    public async Task PassesTheStatusAndTheWholeDatasetOfTheBackend(int status, string type = "application/dicom+json")
     {
         const string Answer =
             """
@@ -220,7 +222,7 @@ public sealed class StowWalks : IAsyncDisposable
             """;
         var answer = Answer.Replace("{root}", "http://other-name:8042/dicom-web", StringComparison.Ordinal)
             .Replace("{host}", $"127.0.0.1:{_east.Port}", StringComparison.Ordinal);
-        _east.Respond(request => IsStow(request) ? PacsAnswer.Text(status, "application/dicom+json", answer) : null);
+        _east.Respond(request => IsStow(request) ? PacsAnswer.Text(status, type, answer) : null);
 
         var reply = await _proxy.PostAsync("/backends/east/dicomweb/studies", StowMessage.Body(OneFile));
 

@@ -37,9 +37,12 @@ internal static class StoreResponse
             var text = await ReadTextAsync(response.Body, cancellation);
             var host = Uri.TryCreate(root, UriKind.Absolute, out var uri) && !uri.IsFile ? uri.Authority : "";
             var addresses = new BackendAddresses(destinations, root, host);
-            if (response.ContentType is { Type: MediaType.DicomJson or "application/json" })
+            // Orthanc sends the dataset of a refusal without a type.
+            var type = response.ContentType?.Type
+                ?? (text.Span.TrimStart(" \t\r\n"u8) is [(byte)'<', ..] ? MediaType.DicomXml : MediaType.DicomJson);
+            if (type is MediaType.DicomJson or "application/json")
                 return await ReadJsonAsync(status, response, text, root, addresses, cancellation);
-            if (XmlTypes.Contains(response.ContentType?.Type)) return StoreResponseXml.Read(status, response, text, root, addresses);
+            if (XmlTypes.Contains(type)) return StoreResponseXml.Read(status, response, text, root, addresses);
             throw new MalformedAnswerException("The answer's type is not DICOM JSON or XML.");
         }
         catch (MalformedAnswerException) when (status is StoreStatus.Invalid or StoreStatus.TooLarge or StoreStatus.UnsupportedForm)
