@@ -87,7 +87,8 @@ public sealed class FileBulkData(BodyReader instances)
             var dataset = Part10DatasetReader.Read(length, read, links: "");
             if (dataset.Bulk.FirstOrDefault(bulk => bulk.Path == path) is not { } value) return null;
             var syntax = dataset.TransferSyntaxUid;
-            var type = value.IsEncapsulated ? TransferSyntax.FindFrameType(syntax) : null;
+            // Several fragments may be several frames, and these together are no image.
+            var type = value.IsEncapsulated && value.Ranges.Count == 1 ? TransferSyntax.FindFrameType(syntax) : null;
             var head = new EntryHead(type ?? MediaType.OctetStream, type is null ? null : syntax.ToString(), value.Length);
             if (!dataset.MustCopy(value)) return new(head, [.. value.Ranges.Select(range => (range.Offset, range.Length))], null);
             return value.Length <= MaxCopiedBytes ? new(head, [], Part10DatasetReader.Copy(length, read, dataset, value)) : null;
