@@ -1,4 +1,5 @@
 using System.Buffers;
+using Proxy.Backends.Transport;
 using Proxy.Dicom;
 using Proxy.Wire;
 using Proxy.Wire.Part10;
@@ -106,36 +107,13 @@ internal sealed class StowBody(Stream source, MediaType form)
     }
 
     /// <summary>Reads from the client, and writes the same bytes to the backend first.</summary>
-    private sealed class Tee(Stream source, Stream output) : Stream
+    private sealed class Tee(Stream source, Stream output) : ReadOnlyStream
     {
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
             var count = await source.ReadAsync(buffer, cancellationToken);
             if (count > 0) await output.WriteAsync(buffer[..count], cancellationToken);
             return count;
         }
-
-        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-            ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override void Flush() { }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }
 }
