@@ -51,6 +51,30 @@ public sealed class StowStreamWalks : IAsyncDisposable
     }
 
     [Fact]
+    public async Task LeavesHalfOfTheRequestsToOthers_WhileClientsStore()
+    {
+        await using var proxy = new ProxyHost(("east", _east.Address)) { ["Backends:east:MaxConcurrentRequests"] = "2" };
+        var body = StowMessage.Join(StowMessage.File("1.2.9", "1.2.9.1", "1.2.9.1.1"));
+        var gate = new Gate();
+        _east.On("/studies/1.2.9", async c =>
+        {
+            await c.ReadBodyAsync(body.Length);
+            await gate.PassAsync();
+            await c.SendAsync(Ok);
+        });
+
+        var first = proxy.PostAsync(Studies + "/1.2.9", StowMessage.WithType(new ByteArrayContent(body)));
+        await Until.TrueAsync(() => gate.Arrived == 1);
+        var second = proxy.PostAsync(Studies + "/1.2.9", StowMessage.WithType(new ByteArrayContent(body)));
+
+        Assert.Empty((await proxy.GetAsync("/dicomweb/studies?PatientID=1")).Warnings);
+        Assert.Equal(1, gate.Arrived);
+        gate.Open();
+        Assert.Equal(HttpStatusCode.OK, (await first).Status);
+        Assert.Equal(HttpStatusCode.OK, (await second).Status);
+    }
+
+    [Fact]
     public async Task SendsABodyOfUnknownLengthInChunks_AndExpects100Continue()
     {
         var body = StowMessage.Join(StowMessage.File("1.2.9", "1.2.9.1", "1.2.9.1.1"));

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using Proxy.Backends.Queries;
 using Proxy.Dicom;
@@ -12,6 +13,12 @@ public sealed class DicomWebArchive(BackendClient client, BackendSearch search, 
 {
     /// <summary>The media type of bulk data that an archive sends without a Content-Type.</summary>
     private static readonly MediaType BulkDataType = new(MediaType.OctetStream, []);
+
+    /// <summary>
+    /// Lets clients store in half of a backend's concurrent requests: a body comes as slowly as its client sends it, and the other half
+    /// stays for searches and retrievals.
+    /// </summary>
+    private readonly ConcurrentDictionary<(string Backend, int Limit), SemaphoreSlim> _storing = new();
 
     /// <inheritdoc/>
     public Task<SearchAnswer> SearchAsync(
@@ -84,6 +91,9 @@ public sealed class DicomWebArchive(BackendClient client, BackendSearch search, 
     /// <inheritdoc/>
     public async Task<StoreOutcome> StoreAsync(BackendOptions backend, StoreRequest request, CancellationToken cancellation)
     {
+        var storing = _storing.GetOrAdd((backend.Name, Math.Max(1, backend.MaxConcurrentRequests / 2)), static key => new(key.Limit));
+        if (!await storing.WaitAsync(backend.Timeout, cancellation))
+            return new(null, new(backend.Name, BackendError.Busy, "too many clients store instances"), null, IsUnknown: false);
         using var body = new StoreContent(request, backend.Timeout, time);
         try
         {
@@ -108,6 +118,7 @@ public sealed class DicomWebArchive(BackendClient client, BackendSearch search, 
         finally
         {
             await body.EndAsync();
+            storing.Release();
         }
     }
 
