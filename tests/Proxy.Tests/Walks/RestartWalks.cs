@@ -1,4 +1,6 @@
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
+using Proxy.Metadata;
 using Proxy.Tests.Pacs;
 using Xunit;
 
@@ -94,7 +96,9 @@ public sealed class RestartWalks : IDisposable
         _time.Advance(TimeSpan.FromSeconds(1));
         await Until.TrueAsync(
             () => new FileInfo(Path.Join(_folder.FullName, "cache", "studies.db-wal")) is { Exists: true, Length: > 12_000 },
-            "the study is written");
+            "the study is being written");
+        // Waits for the running flush.
+        Assert.True(await first.Services.GetRequiredService<DicomMetadataStore>().FlushAsync());
         // Restore the disk as an unclean shutdown leaves it.
         Directory.CreateDirectory(Path.Join(_folder.FullName, "killed", "entries"));
         foreach (var file in new DirectoryInfo(Path.Join(_folder.FullName, "cache")).GetFiles())
