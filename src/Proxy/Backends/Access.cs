@@ -1,3 +1,4 @@
+using Proxy.Identity;
 using Proxy.Metadata;
 
 namespace Proxy.Backends;
@@ -7,6 +8,18 @@ namespace Proxy.Backends;
 /// <param name="Backends">The backends in order of preference.</param>
 public sealed record Access(string Name, IReadOnlyList<BackendOptions> Backends)
 {
+    /// <summary>Who sends the request.</summary>
+    public Caller Caller { get; init; } = Caller.Anonymous;
+
+    /// <summary>True when the caller may not see the studies of some backends behind the root.</summary>
+    public bool IsNarrowed { get; init; }
+
+    /// <summary>True when the rights of callers differ between studies.</summary>
+    public bool IsLimited { get; init; }
+
+    /// <summary>Identifies what is behind the access: the root, and the backends if the caller may not see all of them.</summary>
+    public string Scope => IsNarrowed ? $"{Name}|{string.Join(',', Backends.Select(b => b.Name))}" : Name;
+
     /// <summary>True for the root of all backends.</summary>
     public bool IsAll => Name.Length == 0;
 
@@ -15,11 +28,14 @@ public sealed record Access(string Name, IReadOnlyList<BackendOptions> Backends)
 
     /// <summary>Whether the request may see what concerns this backend; null or empty for what concerns all backends.</summary>
     /// <remarks>With access to all backends, this includes a backend that the settings have added or removed since.</remarks>
-    public bool Sees(string? backend) => IsAll || (!string.IsNullOrEmpty(backend) && Has(backend));
+    public bool Sees(string? backend) =>
+        string.IsNullOrEmpty(backend) ? IsAll : (IsAll && !IsNarrowed) || Has(backend);
 
     /// <summary>The study with the series lists that the request may see.</summary>
     public Study Restrict(Study study) =>
-        IsAll ? study : study with { SeriesLists = study.SeriesLists.RemoveRange(study.SeriesLists.Keys.Where(name => !Has(name))) };
+        IsAll && !IsNarrowed
+            ? study
+            : study with { SeriesLists = study.SeriesLists.RemoveRange(study.SeriesLists.Keys.Where(name => !Has(name))) };
 
     /// <summary>The path of the root, such as <c>/backends/east/dicomweb</c>.</summary>
     public string Path => IsAll ? "/dicomweb" : $"/backends/{Name}/dicomweb";

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Proxy.Dicom;
+using Proxy.Identity;
 using Proxy.Operations;
 
 namespace Proxy.Backends;
@@ -22,9 +23,12 @@ internal static class AccessFilter
     {
         var http = context.HttpContext;
         var backends = http.RequestServices.GetRequiredService<BackendSet>();
-        if (http.Request.RouteValues[BackendName] is not string name) http.Items[typeof(Access)] = backends.AsOne;
-        else if (backends.Find(name) is { } backend) http.Items[typeof(Access)] = new Access(backend.Name, [backend]);
+        Access access;
+        if (http.Request.RouteValues[BackendName] is not string name) access = backends.AsOne;
+        else if (backends.Find(name) is { } backend) access = new(backend.Name, [backend]);
         else return new(UnknownBackend());
+        var caller = http.GetCaller();
+        http.Items[typeof(Access)] = ReferenceEquals(caller, Caller.Anonymous) ? access : access with { Caller = caller };
         return next(context);
     }
 
@@ -51,6 +55,9 @@ internal static class AccessFilter
     /// <summary>The value of <c>Allow</c> for a resource below a DICOMweb root: OPTIONS has no endpoint of its own.</summary>
     /// <param name="allowed">The methods of the endpoints, as routing reports them; empty for an address without endpoints.</param>
     public static string AddOptions(string? allowed) => string.IsNullOrEmpty(allowed) ? "OPTIONS" : allowed + ", OPTIONS";
+
+    /// <summary>Replaces the access by a part of it.</summary>
+    public static void SetAccess(this HttpContext context, Access access) => context.Items[typeof(Access)] = access;
 
     /// <summary>The access that the filter has set.</summary>
     public static Access GetAccess(this HttpContext context) => (Access)context.Items[typeof(Access)]!;

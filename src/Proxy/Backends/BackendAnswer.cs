@@ -87,8 +87,44 @@ public enum ErrorStatus
 /// <param name="Status">What the status of the answer says.</param>
 public sealed record BackendFailure(string Backend, BackendError Error, string Detail, ErrorStatus Status = ErrorStatus.None)
 {
+    /// <summary>The kind of failure in words, for the client.</summary>
+    public string Reason => Error switch
+    {
+        BackendError.Unreachable => "no connection",
+        BackendError.TimedOut => "no answer in time",
+        BackendError.Refused => "credential refused",
+        BackendError.BadStatus => "error status",
+        BackendError.BadAnswer => "invalid answer",
+        BackendError.Busy => "busy",
+        BackendError.Overloaded => "overloaded",
+        BackendError.ClientFailed => "incomplete request",
+        BackendError.NotGiven => "object not given",
+        _ => "not given in this form",
+    };
+
+    /// <summary>What an operator can do about the failure, as a sentence that names the setting; null if that is not known.</summary>
+    public string? Remedy => Error switch
+    {
+        BackendError.Unreachable => $"Check Backends:{Backend}:Address, and that the PACS runs.",
+        BackendError.TimedOut => $"Check the load of the PACS, or raise Backends:{Backend}:Timeout.",
+        BackendError.Refused when IsOfCaller => "Check that users authenticate with a token that the PACS accepts.",
+        BackendError.Refused => $"Check Backends:{Backend}:Authentication, and the rights of that account.",
+        BackendError.Busy => $"Raise Backends:{Backend}:MaxConcurrentRequests if the PACS can serve more.",
+        BackendError.Overloaded => $"Lower Backends:{Backend}:MaxConcurrentRequests.",
+        _ => null,
+    };
+
+    /// <summary>The failure as a part of a sentence, for the client.</summary>
+    public string Summary => $"{Reason}, {Detail.TrimEnd('.')}";
+
     /// <summary>True when no connection could be made: the backend or the network is at fault, not the request.</summary>
     public bool IsConnectionFailure { get; init; }
+
+    /// <summary>
+    /// True when the failure concerns the token of the user, which is forwarded: there is none, or the backend refuses it. It says nothing
+    /// about the backend.
+    /// </summary>
+    public bool IsOfCaller { get; init; }
 
     /// <summary>The Retry-After of an overloaded backend; null when it sent none.</summary>
     public TimeSpan? RetryAfter { get; init; }
@@ -100,6 +136,7 @@ public sealed record BackendFailure(string Backend, BackendError Error, string D
     /// <summary>True when the failure says nothing about the backend's health: not sent, or refused by a working backend.</summary>
     public bool IsNeutral => Error is BackendError.Busy or BackendError.Overloaded or BackendError.NotGiven or BackendError.NotInThisForm
             or BackendError.ClientFailed
+        || IsOfCaller
         || Error == BackendError.BadStatus && Status is ErrorStatus.BadRequest or ErrorStatus.NotAcceptable or ErrorStatus.TooLarge
             or ErrorStatus.UnsupportedForm or ErrorStatus.Unprocessable or ErrorStatus.NotImplemented;
 

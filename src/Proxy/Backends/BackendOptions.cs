@@ -1,5 +1,5 @@
-using System.Text;
 using System.Text.RegularExpressions;
+using Proxy.Backends.Credentials;
 using Proxy.Operations;
 
 namespace Proxy.Backends;
@@ -12,15 +12,6 @@ public enum Compression
 
     /// <summary>gzip: for a PACS behind a slow line.</summary>
     Gzip,
-}
-
-/// <summary>The header that authenticates the proxy to a PACS. The user's credential is never sent.</summary>
-/// <param name="Header">The header's name.</param>
-/// <param name="Value">The header's value, a secret.</param>
-public sealed record Credential(string Header, string Value)
-{
-    /// <summary>The header's name without its value, which is a secret.</summary>
-    public override string ToString() => Header;
 }
 
 /// <summary>The settings of one PACS, <c>Backends:{name}</c>.</summary>
@@ -43,8 +34,20 @@ public sealed record BackendOptions(string Name, Uri Address)
     /// <summary>The content coding to request.</summary>
     public Compression Compression { get; init; }
 
-    /// <summary>The proxy's credential; null for none.</summary>
-    public Credential? Credential { get; init; }
+    /// <summary>How the proxy authenticates; null for no credential.</summary>
+    public CredentialOptions? Credential { get; init; }
+
+    /// <summary>
+    /// Whether requests carry the token of their user, so that the PACS itself decides what that user may see. The same request of another
+    /// user may have another answer.
+    /// </summary>
+    public bool ForwardsToken => Credential?.Scheme == CredentialScheme.Forward;
+
+    /// <summary>
+    /// The path of a PEM file: only the authorities in it may have issued the certificate of the PACS, and that of its token endpoint. Null
+    /// for the authorities that this machine trusts.
+    /// </summary>
+    public string? CaFile { get; init; }
 
     /// <summary>Whether the PACS supports fuzzy matching. Most archives do not, and do not report it.</summary>
     public bool FuzzyMatching { get; init; }
@@ -54,11 +57,11 @@ public sealed record BackendOptions(string Name, Uri Address)
     /// </summary>
     public bool Forward { get; init; }
 
+    /// <summary>Who decides which users may see its studies; null for <c>Security:Access:Default</c>.</summary>
+    public AccessMode? Access { get; init; }
+
     /// <summary>The largest body of a forwarded request, in bytes.</summary>
     public long MaxForwardedBytes { get; init; } = DefaultMaxForwardedBytes;
-
-    /// <summary>The values of <c>Authentication:Scheme</c>.</summary>
-    private enum Scheme { None, Basic, Bearer, Header }
 
     /// <summary>The cluster settings that YARP reads and validates itself.</summary>
     internal static readonly string[] YarpKeys = [
@@ -87,7 +90,7 @@ public sealed record BackendOptions(string Name, Uri Address)
             key,
             [
                 "Address", .. YarpKeys, "Preference", "Timeout", "MaxConcurrentRequests", "Compression", "Authentication", "FuzzyMatching",
-                "Forward", "MaxForwardedBytes",
+                "Forward", "MaxForwardedBytes", "Access", "Tls",
             ]);
         var address = ReadAddress(settings, key);
         var defaults = new BackendOptions(name, address ?? new Uri("http://invalid"));
@@ -99,12 +102,24 @@ public sealed record BackendOptions(string Name, Uri Address)
             MaxConcurrentRequests = (int)settings.ReadNumber(
                 $"{key}:MaxConcurrentRequests", defaults.MaxConcurrentRequests, 1, 1024),
             Compression = settings.ReadChoice($"{key}:Compression", defaults.Compression),
-            Credential = ReadCredential(settings, $"{key}:Authentication"),
+            Credential = CredentialOptions.Read(settings, $"{key}:Authentication"),
+            CaFile = ReadCaFile(settings, $"{key}:Tls"),
             FuzzyMatching = settings.ReadFlag($"{key}:FuzzyMatching", defaults.FuzzyMatching),
             Forward = settings.ReadFlag($"{key}:Forward", defaults.Forward),
+            Access = settings.FindText($"{key}:Access") is null ? null : settings.ReadChoice($"{key}:Access", AccessMode.Policy),
             MaxForwardedBytes = settings.ReadNumber($"{key}:MaxForwardedBytes", defaults.MaxForwardedBytes, 1),
         };
         return address is null ? null : options;
+    }
+
+    private static string? ReadCaFile(SettingsReader settings, string key)
+    {
+        settings.ReportUnknown(key, "CaFile");
+        if (settings.FindText($"{key}:CaFile") is not { } file) return null;
+        var path = Path.GetFullPath(file);
+        if (BackendTls.FindRoots(path).Count == 0)
+            settings.AddError($"{key}:CaFile", file, "the path of a PEM file with certificates of authorities");
+        return path;
     }
 
     private static Uri? ReadAddress(SettingsReader settings, string key)
@@ -136,33 +151,5 @@ public sealed record BackendOptions(string Name, Uri Address)
 
         // The part before an @ is a user and a password.
         static string? Redact(string? text) => text?.Contains('@', StringComparison.Ordinal) == true ? "(hidden)" : text;
-    }
-
-    private static Credential? ReadCredential(SettingsReader settings, string key)
-    {
-        settings.ReportUnknown(key, "Scheme", "User", "Password", "Token", "Name", "Value");
-        switch (settings.ReadChoice($"{key}:Scheme", Scheme.None))
-        {
-            case Scheme.Basic:
-                var user = Require("User");
-                return new("Authorization", "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{Require("Password")}")));
-            case Scheme.Bearer:
-                return new("Authorization", "Bearer " + Require("Token"));
-            case Scheme.Header:
-                var name = Require("Name");
-                if (name.Length > 0 && !Regex.IsMatch(name, "^[A-Za-z0-9-]+$"))
-                    settings.AddError($"{key}:Name", name, "a header's name: letters, digits and -");
-                return new(name, Require("Value"));
-            default:
-                return null;
-        }
-
-        string Require(string part)
-        {
-            var text = settings.FindText($"{key}:{part}") ?? "";
-            if (text.Length == 0) settings.AddError($"{key}:{part}", null, "required by this scheme");
-            if (text.Any(char.IsControl)) settings.AddError($"{key}:{part}", "(hidden)", "no control characters");
-            return text;
-        }
     }
 }

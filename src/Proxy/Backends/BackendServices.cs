@@ -21,7 +21,8 @@ internal static class BackendServices
         });
         services.AddSingleton<BackendStates>();
         services.AddSingleton<BackendScheduler>();
-        services.AddHostedService<BackendProber>();
+        services.AddSingleton<BackendProber>();
+        services.AddHostedService(s => s.GetRequiredService<BackendProber>());
         services.OnReload<RemovedBackend, BackendStates>((states, removed) => states.Remove(removed.Name));
     }
 }

@@ -9,7 +9,7 @@ internal static class FailureProblems
     public static void AddWarnings(this HttpResponse response, IReadOnlyCollection<BackendFailure> failures)
     {
         if (failures.Count == 0) return;
-        foreach (var failure in failures) response.AddWarning($"{failure.Backend} did not answer: {failure.Error}, {failure.Detail}");
+        foreach (var failure in failures) response.AddWarning($"{failure.Backend} did not answer: {failure.Summary}");
         response.Headers[AnswerHeaders.FailedBackends] = string.Join(", ", failures.Select(f => f.Backend).Distinct());
         response.Headers.CacheControl = "no-store";
     }
@@ -20,7 +20,7 @@ internal static class FailureProblems
     /// </summary>
     public static IResult ToProblem(this IReadOnlyCollection<BackendFailure> failures)
     {
-        var detail = string.Join("; ", failures.Select(f => $"{f.Backend}: {f.Error}, {f.Detail}"));
+        var detail = string.Join("; ", failures.Select(f => $"{f.Backend}: {f.Summary}"));
         if (failures.All(f => f.Error == BackendError.NotGiven)) return Problems.NotFound(detail);
         if (failures.All(f => f.Error is BackendError.NotGiven or BackendError.NotInThisForm || IsStatus(f, ErrorStatus.NotAcceptable)))
             return Problems.NotAcceptable(detail);

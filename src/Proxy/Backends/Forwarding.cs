@@ -1,3 +1,4 @@
+using Proxy.Backends.Credentials;
 using Proxy.Backends.DicomWeb;
 using Proxy.Backends.Health;
 using Proxy.Backends.PassThrough;
@@ -36,16 +37,24 @@ internal static class Forwarding
 
     /// <summary>Maps the requests that backends allow.</summary>
     /// <param name="app">The application.</param>
+    /// <param name="findRefusal">The problem for a caller who may not send a request to a backend; null for one who may.</param>
     /// <param name="changed">
     /// Called before the client gets the answer to a request that may have changed a study, and also when the answer was lost.
     /// </param>
-    public static void MapForwarding(this WebApplication app, Func<ForwardedChange, Task> changed)
+    public static void MapForwarding(
+        this WebApplication app, Func<HttpContext, string, Task<IResult?>> findRefusal, Func<ForwardedChange, Task> changed)
     {
         var states = app.Services.GetRequiredService<BackendStates>();
         var scheduler = app.Services.GetRequiredService<BackendScheduler>();
         var channels = app.Services.GetRequiredService<EventChannels>();
         app.MapReverseProxy(pipeline =>
         {
+            pipeline.Use(async (context, next) =>
+            {
+                var backend = context.GetReverseProxyFeature().Cluster.Config.ClusterId;
+                if (await findRefusal(context, backend) is { } refusal) await refusal.ExecuteAsync(context);
+                else await next();
+            });
             pipeline.Use(RefuseLargeAsync);
             pipeline.UseSessionAffinity();
             pipeline.UseLoadBalancing();
@@ -103,6 +112,13 @@ internal static class Forwarding
         {
             // The request was not sent, but YARP has answered 502.
             if (!context.Response.HasStarted) context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+            return;
+        }
+        if (forwarded?.Exception is NoCredentialException missing)
+        {
+            // The request was not sent.
+            if (!missing.IsOfCaller)
+                states.Record(backend, new(FailureScope.Forwarded), new(backend, BackendError.Refused, missing.Message));
             return;
         }
         var request = new BackendRequest(context.Request.Path.Value![$"/backends/{backend}/dicomweb/".Length..], "");

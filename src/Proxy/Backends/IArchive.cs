@@ -60,6 +60,16 @@ public interface IArchive
         BackendOptions backend, BulkDataPath item, BodyFormat? asked, Func<ArchiveBody, CancellationToken, Task<T>> read,
         CancellationToken cancellation);
 
+    /// <summary>Reads a rendering that the archive makes (PS3.18 §10.4.1.1.3).</summary>
+    /// <param name="backend">The backend.</param>
+    /// <param name="request">What to render, and how.</param>
+    /// <param name="read">Reads the body, as in <see cref="OpenBodyAsync"/>.</param>
+    /// <param name="cancellation">Cancels the request.</param>
+    /// <returns>The answer; missing also when the archive renders nothing.</returns>
+    public Task<BackendAnswer<T>> OpenRenderedAsync<T>(
+        BackendOptions backend, RenderedRequest request, Func<ArchiveBody, CancellationToken, Task<T>> read,
+        CancellationToken cancellation);
+
     /// <summary>Reads all instances of a series in one answer.</summary>
     /// <param name="backend">The backend.</param>
     /// <param name="path">The series.</param>
@@ -106,3 +116,9 @@ public interface IArchive
 /// <param name="Instances">The instances; may be empty.</param>
 /// <param name="Validators">The validators for a later request; null when the backend gave none.</param>
 public sealed record SeriesMetadata(PackedInstances Instances, Validators? Validators);
+
+/// <summary>What an archive is asked to render.</summary>
+/// <param name="Path">The frame or instance.</param>
+/// <param name="Query">The rendering parameters in the syntax of PS3.18 §8.3.5.1, such as <c>viewport=256,256</c>; empty for none.</param>
+/// <param name="MediaType">The media type of the answer.</param>
+public sealed record RenderedRequest(BodyPath Path, string Query, string MediaType);

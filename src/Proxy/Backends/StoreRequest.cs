@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Proxy.Dicom;
 
 namespace Proxy.Backends;
@@ -42,10 +43,17 @@ public enum StoreStatus
 /// <param name="Text">One dataset for the client; empty for a refusal without a dataset.</param>
 /// <param name="Instances">The instances that the Retrieve URLs (0008,1190) in the dataset name.</param>
 public sealed record StoreAnswer(
-    StoreStatus Status, string MediaType, ReadOnlyMemory<byte> Text, IReadOnlyList<InstancePath> Instances);
+    StoreStatus Status, string MediaType, ReadOnlyMemory<byte> Text, IReadOnlyList<InstancePath> Instances)
+{
+    /// <summary>
+    /// The instances that the dataset says were stored, with their own Retrieve URL and without a warning: as they were sent, as far as
+    /// the backend tells. A coercion is a warning (B000, PS3.18 Table I.2-2). Empty for an answer in XML.
+    /// </summary>
+    public IReadOnlySet<InstancePath> Unchanged { get; init; } = ImmutableHashSet<InstancePath>.Empty;
+}
 
 /// <summary>The outcome of a <see cref="StoreRequest"/>: an answer, or a failure of the backend or the client.</summary>
-/// <param name="Answer">The answer; null when there is none.</param>
+/// <param name="Answer">The answer; null if the backend gave no valid answer.</param>
 /// <param name="Failure">The failure; null when the backend answered.</param>
 /// <param name="ClientError">The exception that ended the writing of the body; null when the client did not fail.</param>
 /// <param name="IsUnknown">True when the backend may have stored instances although it gave no usable answer.</param>

@@ -7,6 +7,8 @@ internal static class StoringServices
     {
         services.AddSingleton<StowTarget>();
         services.AddSingleton<StudyRefresh>();
+        services.AddSingleton<AbsenceCheck>();
+        services.AddSingleton<WriteThrough>();
         services.AddSingleton<StowChanges>();
     }
 }

@@ -8,12 +8,15 @@ namespace Proxy.Storing;
 
 /// <summary>The body of a request that stores instances: it passes to the backend as it arrives, and its parts are identified.</summary>
 /// <remarks>
-/// The bytes are written to the backend before the next ones are read, so that the client is as slow as the backend. Memory: a few
-/// buffers, for a body of any size.
+/// The bytes are written to the backend before the next ones are read, so that the client is as slow as the backend. A piece is read here
+/// before it is written, so that an instance can be looked up in the backend before its end arrives there. Memory: a few buffers, for a
+/// body of any size, and the captures.
 /// </remarks>
 /// <param name="source">The body as the client sends it.</param>
 /// <param name="form">Its media type.</param>
-internal sealed class StowBody(Stream source, MediaType form)
+/// <param name="captures">Captures the instances.</param>
+/// <param name="mayStore">Whether the client may store into a study; null where the rights of clients do not differ.</param>
+internal sealed class StowBody(Stream source, MediaType form, StowCaptures captures, Func<Uid, ValueTask<bool>>? mayStore)
 {
     private const int PieceBytes = 64 * 1024;
 
@@ -21,6 +24,9 @@ internal sealed class StowBody(Stream source, MediaType form)
     private const int MaxHeadBytes = 256 * 1024;
 
     private static readonly int[] HeadSteps = [4 * 1024, 16 * 1024, 64 * 1024, MaxHeadBytes];
+
+    /// <summary>Why an instance is refused: the same for a study that the client may not see, and for one that no backend has.</summary>
+    public const string MayNotStore = "You may store only into studies that you may see, as application/dicom files.";
 
     private bool _isWhole;
 
@@ -37,7 +43,11 @@ internal sealed class StowBody(Stream source, MediaType form)
     /// <exception cref="MalformedAnswerException">It is not multipart, has no part, or ends before its closing delimiter.</exception>
     public async Task CopyAsync(Stream output, CancellationToken cancellation)
     {
-        using var parts = new MultipartReader(new Tee(source, output), form.Find("boundary"));
+        // A declared length could hide a delimiter, and so an instance, from the check of each part.
+        using var parts = new MultipartReader(new Tee(source, output, captures), form.Find("boundary"))
+        {
+            IgnoresLengths = mayStore is not null,
+        };
         var piece = ArrayPool<byte>.Shared.Rent(PieceBytes);
         try
         {
@@ -46,12 +56,10 @@ internal sealed class StowBody(Stream source, MediaType form)
             {
                 count++;
                 var type = part.ContentType ?? MediaType.Parse(form.Find("type"));
-                if (type?.Is(BodyFormat.Dicom) == true) Contents.Add(await ReadFileAsync(parts, cancellation));
-                else if (count == 1) Contents.Add(null);
-                while (await parts.ReadBodyAsync(piece, cancellation) > 0)
-                {
-                    // Only the beginning of a part is read.
-                }
+                if (type?.Is(BodyFormat.Dicom) == true) Contents.Add(await CheckAsync(await ReadFileAsync(parts, cancellation)));
+                else if (count == 1 || mayStore is not null) Contents.Add(await CheckAsync(null));
+                for (int read; (read = await parts.ReadBodyAsync(piece, cancellation)) > 0;) captures.Append(piece.AsSpan(0, read));
+                captures.End();
             }
             if (count == 0) throw new MalformedAnswerException("The body has no part.");
             Volatile.Write(ref _isWhole, true);
@@ -62,8 +70,16 @@ internal sealed class StowBody(Stream source, MediaType form)
         }
     }
 
+    /// <summary>Ends the request at an instance that the client may not store. A part that names no study cannot be judged.</summary>
+    /// <exception cref="BadHttpRequestException">403.</exception>
+    private async ValueTask<InstancePath?> CheckAsync(InstancePath? instance)
+    {
+        if (mayStore is null || (instance is { } path && await mayStore(path.Study))) return instance;
+        throw new BadHttpRequestException(MayNotStore, StatusCodes.Status403Forbidden);
+    }
+
     /// <summary>Reads the beginning of a file; null when it does not name its instance there. The backend decides about the file.</summary>
-    private static async Task<InstancePath?> ReadFileAsync(MultipartReader parts, CancellationToken cancellation)
+    private async Task<InstancePath?> ReadFileAsync(MultipartReader parts, CancellationToken cancellation)
     {
         var head = ArrayPool<byte>.Shared.Rent(MaxHeadBytes);
         try
@@ -79,7 +95,12 @@ internal sealed class StowBody(Stream source, MediaType form)
                     filled += count;
                 }
                 var isAll = isEnd || step == MaxHeadBytes;
-                if (Read(head.AsMemory(0, filled), isAll) is { } path) return path;
+                if (Read(head.AsMemory(0, filled), isAll) is var (file, path))
+                {
+                    if (file.MediaStorageSopInstanceUid == $"{path.Instance}") captures.Begin(path, file.TransferSyntaxUid);
+                    captures.Append(head.AsSpan(0, filled));
+                    return path;
+                }
                 if (isAll) break;
             }
             return null;
@@ -90,14 +111,14 @@ internal sealed class StowBody(Stream source, MediaType form)
         }
     }
 
-    private static InstancePath? Read(ReadOnlyMemory<byte> start, bool isAll)
+    private static (Part10Identity File, InstancePath Path)? Read(ReadOnlyMemory<byte> start, bool isAll)
     {
         try
         {
             return Part10Identity.Read(start, Tag.SeriesInstanceUid, isAll) is { } file
                 && Uid.TryParse(file.StudyInstanceUid, out var study) && Uid.TryParse(file.SeriesInstanceUid, out var series)
                 && Uid.TryParse(file.SopInstanceUid, out var instance)
-                ? new(study, series, instance)
+                ? (file, new(study, series, instance))
                 : null;
         }
         catch (MalformedAnswerException)
@@ -106,14 +127,22 @@ internal sealed class StowBody(Stream source, MediaType form)
         }
     }
 
-    /// <summary>Reads from the client, and writes the same bytes to the backend first.</summary>
-    private sealed class Tee(Stream source, Stream output) : ReadOnlyStream
+    /// <summary>Reads from the client, and writes the bytes of the read before to the backend first.</summary>
+    private sealed class Tee(Stream source, Stream output, StowCaptures captures) : ReadOnlyStream
     {
+        private readonly byte[] _held = GC.AllocateUninitializedArray<byte>(PieceBytes);
+        private int _count;
+
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
-            var count = await source.ReadAsync(buffer, cancellationToken);
-            if (count > 0) await output.WriteAsync(buffer[..count], cancellationToken);
-            return count;
+            if (_count > 0)
+            {
+                await captures.WaitAsync(cancellationToken);
+                await output.WriteAsync(_held.AsMemory(0, _count), cancellationToken);
+            }
+            _count = await source.ReadAsync(buffer[..Math.Min(buffer.Length, _held.Length)], cancellationToken);
+            buffer.Span[.._count].CopyTo(_held);
+            return _count;
         }
     }
 }

@@ -7,19 +7,21 @@ using Proxy.Metadata;
 namespace Proxy.Storing;
 
 /// <summary>Derives from a request that stores or deletes what it changed, and makes the rest of the proxy follow.</summary>
-public sealed class StowChanges(BackendSet backends, StudyInvalidation invalidation, DicomMetadataStore store, StudyRefresh refresh)
+public sealed class StowChanges(
+    BackendSet backends, StudyInvalidation invalidation, DicomMetadataStore store, StudyRefresh refresh, WriteThrough writeThrough)
 {
     /// <summary>Invalidates what the request made stale.</summary>
-    /// <param name="backend">The backend.</param>
+    /// <param name="captures">The instances as they passed to the backend.</param>
     /// <param name="study">The study in the address; null for none.</param>
     /// <param name="contents">The instances that arrived.</param>
     /// <param name="outcome">The outcome; null when the client left before it.</param>
-    internal async Task FollowAsync(BackendOptions backend, Uid? study, StowContents contents, StoreOutcome? outcome)
+    internal async Task FollowAsync(StowCaptures captures, Uid? study, StowContents contents, StoreOutcome? outcome)
     {
+        var backend = captures.Backend;
         // Nothing was sent.
         if (outcome is { Answer: null, IsUnknown: false }) return;
         foreach (var named in outcome?.Answer?.Instances ?? []) contents.Add(named);
-        var isWhole = contents.HasUnknown && outcome?.Answer?.Instances is not { Count: > 0 };
+        var isWhole = contents.HasMore || contents.HasUnknown && outcome?.Answer?.Instances is not { Count: > 0 };
         // The client may have left, and the change is followed nevertheless.
         using var leases = new LeasedStudies(store);
         await leases.AddAsync(contents.Read().Select(series => series.Path.Study), CancellationToken.None);
@@ -30,6 +32,7 @@ public sealed class StowChanges(BackendSet backends, StudyInvalidation invalidat
         else if (study is { } uid && !changes.ContainsKey(uid)) changes[uid] = new(backend.Name, uid) { Series = new HashSet<Uid>() };
         foreach (var change in changes.Values) invalidation.Follow(change);
         if (isWhole && study is null) invalidation.Follow(new(backend.Name, null));
+        if (outcome?.Answer is { } answer) await writeThrough.KeepAsync(captures, answer.Unchanged);
         foreach (var uid in changes.Keys) refresh.Start(backend, uid);
     }
 

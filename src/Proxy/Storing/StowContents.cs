@@ -7,7 +7,20 @@ internal sealed class StowContents
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<SeriesPath, HashSet<Uid>> _series = [];
+    private int _count;
     private bool _hasUnknown;
+
+    /// <summary>The limit of instances; a request with more counts as one that changes everything it may.</summary>
+    public const int MaxInstances = 20_000;
+
+    /// <summary>True when the request has more instances than are known here.</summary>
+    public bool HasMore
+    {
+        get
+        {
+            lock (_lock) return _count > MaxInstances;
+        }
+    }
 
     /// <summary>True when a part does not name its instance at its beginning.</summary>
     public bool HasUnknown
@@ -24,6 +37,7 @@ internal sealed class StowContents
         lock (_lock)
         {
             if (instance is not { } path) _hasUnknown = true;
+            else if (++_count > MaxInstances) return;
             else if (_series.TryGetValue(path.SeriesPath, out var instances)) instances.Add(path.Instance);
             else _series.Add(path.SeriesPath, [path.Instance]);
         }

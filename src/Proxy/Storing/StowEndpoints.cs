@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http.Features;
 using Proxy.Backends;
 using Proxy.Dicom;
 using Proxy.Operations;
+using Proxy.Rights;
 using Proxy.Wire;
 
 namespace Proxy.Storing;
@@ -13,7 +14,7 @@ namespace Proxy.Storing;
 /// 1 check     media type, declared length, accepted types of the answer
 /// 2 choose    the backend (StowTarget)
 /// 3 send      the body to it while it arrives (StowBody)
-/// 4 follow    clear what the request made stale, in any outcome (StowChanges)
+/// 4 follow    clear what the request made stale, in any outcome (StowChanges), and cache what was stored (WriteThrough)
 /// 5 answer    the backend's status and dataset, with URLs of the proxy
 /// </code>
 /// A request is sent once. When the backend gives no answer after a part of the body was sent, the client is told that the result is
@@ -36,7 +37,8 @@ internal static class StowEndpoints
     }
 
     private static async Task<IResult> AnswerAsync(
-        HttpContext context, StowTarget targets, IArchive archive, StowChanges changes, Reloadable<StoreOptions> options)
+        HttpContext context, StowTarget targets, IArchive archive, WriteThrough writeThrough, StowChanges changes, StudyRights rights,
+        Reloadable<StoreOptions> options)
     {
         // 1
         // The server's own limit is 30 MB. A body over the limit is not awaited after a refusal.
@@ -52,12 +54,19 @@ internal static class StowEndpoints
             return Problems.NotAcceptable("The answer is available as application/dicom+json and application/dicom+xml.");
 
         // 2
-        var access = context.GetAccess();
+        var access = rights.NarrowBackends(context.GetAccess());
+        if (access.Backends.Count == 0) return Problems.NoStore("No backend is available to store to.");
+        if (study is { } named)
+        {
+            access = await rights.NarrowToStoreAsync(access, named, context.RequestAborted);
+            if (access.Backends.Count == 0) return Problems.RequestRefused(StatusCodes.Status403Forbidden, StowBody.MayNotStore);
+        }
         var (backend, refusal) = await targets.FindAsync(access, study, context.RequestAborted);
         if (backend is null) return refusal!;
 
         // 3
-        var body = new StowBody(context.Request.Body, form!);
+        using var captures = writeThrough.Begin(backend);
+        var body = new StowBody(context.Request.Body, form!, captures, FindRule(rights, access, backend, context.RequestAborted));
         var request = new StoreRequest(
             study, form!, context.Request.ContentLength, context.GetRootAddress(access), isXml, body.CopyAsync);
         StoreOutcome? outcome = null;
@@ -71,14 +80,25 @@ internal static class StowEndpoints
         finally
         {
             // 4
-            await changes.FollowAsync(backend, study, body.Contents, outcome);
+            await changes.FollowAsync(captures, study, body.Contents, outcome);
+            if (context.Features.Get<AccessNotes>() is { } notes) Note(notes, backend, body.Contents);
         }
 
         // 5
         if (outcome.ClientError is { } error) return GetProblem(error, max);
-        if (outcome.Failure is { } failure) return outcome.IsUnknown ? GetUnknown(failure) : new[] { failure }.ToProblem();
+        if (outcome.Failure is { } failure) return GetFailed(failure, outcome.IsUnknown);
         return await SendAsync(context, backend, outcome.Answer!);
     }
+
+    private static void Note(AccessNotes notes, BackendOptions backend, StowContents contents) =>
+        (notes.Backends, notes.Studies) =
+            ([backend.Name], [.. contents.Read().Select(series => series.Path.Study).Distinct().Select(study => study.ToString())]);
+
+    private static Func<Uid, ValueTask<bool>>? FindRule(
+        StudyRights rights, Access access, BackendOptions backend, CancellationToken cancellation) =>
+        rights.AreLimited(access with { Backends = [backend] })
+            ? study => rights.MayStoreAsync(access.Caller, backend, study, cancellation)
+            : null;
 
     /// <summary>A problem unless the body is multipart, of DICOM files or of metadata with bulk data (PS3.18 §10.5.2).</summary>
     private static IResult? RefuseForm(HttpRequest request, MediaType? form)
@@ -118,9 +138,12 @@ internal static class StowEndpoints
         }
     }
 
-    private static IResult GetUnknown(BackendFailure failure)
+    private static IResult GetFailed(BackendFailure failure, bool isUnknown)
     {
-        var detail = $"{failure.Backend}: {failure.Error}, {failure.Detail}{Unknown}";
+        if (failure.Status is ErrorStatus.NotAllowed or ErrorStatus.NotImplemented)
+            return Problems.NoStore($"The backend {failure.Backend} does not store instances.");
+        if (!isUnknown) return new[] { failure }.ToProblem();
+        var detail = $"{failure.Backend}: {failure.Summary}{Unknown}";
         return failure.Error == BackendError.TimedOut ? Problems.TimedOut(detail) : Problems.BadGateway(detail);
     }
 

@@ -18,6 +18,11 @@ namespace Proxy.Storing;
 /// </remarks>
 public sealed class StowTarget(BackendSet backends, SeriesLocator locator, Reloadable<StoreOptions> options)
 {
+    /// <summary>Whether requests without a study in the address have a backend (1 to 3), as a viewer sends them.</summary>
+    public bool IsSet(Access access) =>
+        access.Backends.Count == 1
+        || (options.Value.Backend is { } name && backends.Find(name) is { } configured && access.Has(configured.Name));
+
     /// <summary>Finds the backend.</summary>
     /// <param name="access">The backends that the client may use.</param>
     /// <param name="study">The study in the address; null for none.</param>

@@ -1,3 +1,4 @@
+using System.Net;
 using Proxy.Backends.Health;
 using Proxy.Dicom;
 using Proxy.Wire;
@@ -23,6 +24,15 @@ public sealed class BackendClient(
 
     /// <summary>Any answer but an error proves that the backend is up; a backend without search answers 404.</summary>
     private static readonly BackendRequest Probe = new("studies?limit=1", MediaType.DicomJson) { Scope = FailureScope.Probe };
+
+    /// <summary>
+    /// The health check of a backend to which the user's token is forwarded: the proxy itself has none. That it refuses a request without a
+    /// token also proves that it is up.
+    /// </summary>
+    private static readonly BackendRequest BareProbe = Probe with
+    {
+        IsAnswer = static status => status is HttpStatusCode.OK or HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden,
+    };
 
     /// <summary>The same request as an ordinary search: only a list of studies counts as success.</summary>
     private static readonly BackendRequest SearchCheck = Probe with { Scope = FailureScope.Search };
@@ -93,7 +103,7 @@ public sealed class BackendClient(
 
     /// <summary>Sends a health check: it opens the circuit of a suspect backend and closes the circuit of a recovered one.</summary>
     public Task ProbeAsync(BackendOptions backend, CancellationToken stopping) =>
-        CheckAsync(backend, Probe, static (_, _) => Task.FromResult(true), stopping);
+        CheckAsync(backend, backend.ForwardsToken ? BareProbe : Probe, static (_, _) => Task.FromResult(true), stopping);
 
     /// <summary>Clears the denied objects of a backend that was removed from the settings or has a new address.</summary>
     public void Forget(string backend)
@@ -173,7 +183,9 @@ public sealed class BackendClient(
     {
         // The failure of a client says nothing about the backend.
         if (failure?.Error == BackendError.ClientFailed) return;
-        if (failure is not null) _failures.Write(failure, request.LogPath);
+        // A backend that stays down is reported once, not with every probe.
+        var isKnown = request.Scope == FailureScope.Probe && !states.GetCircuit(backend.Name).IsClosed;
+        if (failure is not null && !isKnown) _failures.Write(failure, request.LogPath);
         if (failure?.Error != BackendError.Busy) states.Record(backend.Name, request.Evidence, failure, isMissing);
     }
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using Proxy.Backends.Credentials;
 using Proxy.Backends.Health;
 using Proxy.Backends.Transport;
 using Proxy.Wire;
@@ -72,25 +73,25 @@ public sealed class BackendExchange(
         {
             return Fail(BackendError.TimedOut, "no answer in time");
         }
-        catch (BackendBusyException e)
+        catch (Exception e) when (FindFailure(backend, e) is { } failure)
         {
-            return Fail(BackendError.Busy, e.Message);
-        }
-        catch (HttpRequestException e)
-        {
-            return new(GetFailure(backend, e));
-        }
-        catch (HttpIOException e)
-        {
-            return Fail(BackendError.BadAnswer, "the body ended early: " + e.HttpRequestError);
-        }
-        catch (IOException)
-        {
-            return Fail(BackendError.BadAnswer, "the connection closed before the body was complete");
+            return new(failure);
         }
 
         BackendAnswer<T> Fail(BackendError error, string detail) => new(new BackendFailure(backend.Name, error, detail));
     }
+
+    /// <summary>The failure that an exception of the exchange means; null for one that is a defect of the proxy.</summary>
+    private static BackendFailure? FindFailure(BackendOptions backend, Exception exception) => exception switch
+    {
+        BackendBusyException busy => new(backend.Name, BackendError.Busy, busy.Message),
+        NoCredentialException without =>
+            new BackendFailure(backend.Name, BackendError.Refused, without.Message) { IsOfCaller = without.IsOfCaller },
+        HttpRequestException request => GetFailure(backend, request),
+        HttpIOException read => new(backend.Name, BackendError.BadAnswer, "the body ended early: " + read.HttpRequestError),
+        IOException => new(backend.Name, BackendError.BadAnswer, "the connection closed before the body was complete"),
+        _ => null,
+    };
 
     private async Task<BackendAnswer<T>> SendAsync<T>(
         BackendOptions backend, BackendRequest request, Func<BackendResponse, CancellationToken, Task<T>> read, HeldPermits held,
@@ -134,7 +135,7 @@ public sealed class BackendExchange(
         var (status, meaning) = (response.StatusCode, HttpStatuses.Read(response.StatusCode));
         var detail = $"status {(int)status}";
         if (status is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden)
-            return new(backend.Name, BackendError.Refused, detail, meaning);
+            return new(backend.Name, BackendError.Refused, detail, meaning) { IsOfCaller = backend.ForwardsToken };
         var isOverload = status == HttpStatusCode.TooManyRequests
             || status == HttpStatusCode.ServiceUnavailable && response.Headers.NonValidated.Contains("Retry-After");
         if (!isOverload) return new(backend.Name, BackendError.BadStatus, detail, meaning);
@@ -149,7 +150,7 @@ public sealed class BackendExchange(
     {
         HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded =>
             new(backend.Name, BackendError.BadAnswer, e.HttpRequestError.ToString()),
-        var error => new(backend.Name, BackendError.Unreachable, error.ToString())
+        var error => new(backend.Name, BackendError.Unreachable, ConnectionFailures.Describe(e))
         {
             IsConnectionFailure = error
                 is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError,

@@ -1,4 +1,5 @@
 using System.Net;
+using Proxy.Backends.Credentials;
 using Proxy.Backends.Health;
 using Proxy.Backends.Transport;
 using Proxy.Dicom;
@@ -22,6 +23,9 @@ public sealed record BackendRequest(string PathAndQuery, string Accept)
 
     /// <summary>Tells which statuses mean that the backend does not have the object. Default: 404 and 410.</summary>
     public Func<HttpStatusCode, bool> IsMissing { get; init; } = status => status is HttpStatusCode.NotFound or HttpStatusCode.Gone;
+
+    /// <summary>The path of another root on the same server, which a test tries; null for the configured root.</summary>
+    public string? RootPath { get; init; }
 
     /// <summary>The body of a POST; null for a GET. A request with a body is sent once: it is neither retried nor hedged.</summary>
     internal StoreContent? Body { get; init; }
@@ -54,33 +58,47 @@ public sealed record BackendRequest(string PathAndQuery, string Accept)
         }
     }
 
-    /// <summary>True for an instance or its frames: objects that a backend can return in several forms.</summary>
+    /// <summary>True for an instance, its frames, or a rendering of them: objects that a backend can return in several forms.</summary>
     public bool IsObject => PathAndQuery.Split('?')[0].Split('/')
-        is ["studies", _, "series", _, "instances", _] or ["studies", _, "series", _, "instances", _, "frames", _];
+        is ["studies", _, "series", _, "instances", _] or ["studies", _, "series", _, "instances", _, "frames", _] || IsRendering;
+
+    /// <summary>True for a rendering of an instance or a frame.</summary>
+    private bool IsRendering => PathAndQuery.Split('?')[0].Split('/')
+        is ["studies", _, "series", _, "instances", _, "rendered"] or ["studies", _, "series", _, "instances", _, "frames", _, "rendered"];
 
     /// <summary>
     /// True when the request accepts the object in any form: it names no transfer syntax, or any one of octets or files
     /// (PS3.18 §8.7.3.5.2). Any transfer syntax of an image type is still only that type.
     /// </summary>
-    public bool IsAsStored => !Accept.Contains("transfer-syntax=", StringComparison.OrdinalIgnoreCase)
+    public bool IsAsStored => !Accept.Contains("transfer-syntax=", StringComparison.OrdinalIgnoreCase) && !IsRendering
         || MediaType.ParseList(Accept).Any(t => BodyFormat.FromMediaType(t)
             is { TransferSyntax: BodyFormat.Any, MediaType: MediaType.OctetStream or BodyFormat.Dicom });
 
     /// <summary>
-    /// The path for the log: UIDs, numbers and the standard's words only. The query and a bulk data path may contain patient data.
+    /// The path for the log: the standard's words, and placeholders such as <c>{study}</c> for UIDs and numbers. The query and a bulk
+    /// data path may contain patient data.
     /// </summary>
-    public string LogPath => string.Join('/', PathAndQuery.Split('?')[0].Split('/')
-        .Select(segment => IsSafe(segment) ? segment : "…"));
+    public string LogPath
+    {
+        get
+        {
+            var segments = PathAndQuery.Split('?')[0].Split('/');
+            return string.Join(
+                '/', segments.Select((segment, i) => GetPlaceholder(i > 0 ? segments[i - 1] : "") ?? (IsWord(segment) ? segment : "…")));
+        }
+    }
 
     internal HttpRequestMessage ToMessage(string root, Compression compression)
     {
         // Send the text unchanged: some archives do not decode escapes and need raw commas and asterisks.
+        if (RootPath is not null) root = new Uri(root).GetLeftPart(UriPartial.Authority) + RootPath;
         var address = new Uri(
             $"{root.TrimEnd('/')}/{PathAndQuery}", new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
         var message = new HttpRequestMessage(Body is null ? HttpMethod.Get : HttpMethod.Post, address) { Content = Body };
         // RFC 9110 §10.1.1: a backend that refuses the body by the head of the request can answer before it closes the connection.
         message.Headers.ExpectContinue = Body is not null && Body.Headers.ContentLength is null or >= Forwarding.ExpectContinueBytes;
         message.Options.Set(BackendPermits.PermitHeldKey, true);
+        message.Options.Set(CallersToken.MayBeBareKey, Scope == FailureScope.Probe);
         message.Headers.TryAddWithoutValidation("Accept", Accept);
         message.Headers.TryAddWithoutValidation("Accept-Encoding", compression == Compression.Gzip ? "gzip" : "identity");
         if (Validators?.ETag is { } etag) message.Headers.TryAddWithoutValidation("If-None-Match", etag);
@@ -88,8 +106,17 @@ public sealed record BackendRequest(string PathAndQuery, string Accept)
         return message;
     }
 
-    private static bool IsSafe(string segment) =>
-        segment is "studies" or "series" or "instances" or "metadata" or "frames" || segment.All(c => c == '.' || char.IsAsciiDigit(c));
+    private static bool IsWord(string segment) =>
+        segment is "studies" or "series" or "instances" or "metadata" or "frames" or "rendered";
+
+    private static string? GetPlaceholder(string before) => before switch
+    {
+        "studies" => "{study}",
+        "series" => "{series}",
+        "instances" => "{instance}",
+        "frames" => "{frames}",
+        _ => null,
+    };
 
     private static Uid? FindStudy(string path) =>
         path.StartsWith("studies/", StringComparison.Ordinal) && Uid.TryParse(path[8..].Split('/', '?')[0], out var study) ? study : null;

@@ -23,6 +23,7 @@ public sealed class BackendResponse : IAsyncDisposable
         var modified = Find(response.Content.Headers.NonValidated, "Last-Modified");
         Validators = etag is null && modified is null ? null : new(etag, modified);
         Warnings = response.Headers.NonValidated.TryGetValues("Warning", out var warnings) ? [.. warnings] : [];
+        Server = Find(response.Headers.NonValidated, "Server");
         Status = response.StatusCode;
         _body = body;
         _links = links;
@@ -45,6 +46,9 @@ public sealed class BackendResponse : IAsyncDisposable
 
     /// <summary>The validators for a later conditional request; null when the backend sent none.</summary>
     public Validators? Validators { get; }
+
+    /// <summary>The product that answered (RFC 9110 §10.2.4); null when the backend does not tell it.</summary>
+    public string? Server { get; }
 
     /// <summary>The <c>Warning</c> headers, unparsed.</summary>
     public IReadOnlyList<string> Warnings { get; }

@@ -1,3 +1,4 @@
+using Proxy.Backends.Credentials;
 using Proxy.Backends.Transport;
 using Yarp.ReverseProxy.Health;
 using Yarp.ReverseProxy.LoadBalancing;
@@ -26,7 +27,7 @@ public sealed class DestinationSelector(IEnumerable<ILoadBalancingPolicy> polici
         {
             return await cluster.Model.HttpClient.SendAsync(make(destination.Model.Config.Address), cancellation);
         }
-        catch (HttpRequestException e) when (e is not BackendBusyException)
+        catch (HttpRequestException e) when (e is not (BackendBusyException or NoCredentialException))
         {
             MarkUnhealthy(cluster, destination);
             throw;

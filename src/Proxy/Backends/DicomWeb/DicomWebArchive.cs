@@ -74,6 +74,21 @@ public sealed class DicomWebArchive(BackendClient client, BackendSearch search, 
     }
 
     /// <inheritdoc/>
+    public Task<BackendAnswer<T>> OpenRenderedAsync<T>(
+        BackendOptions backend, RenderedRequest request, Func<ArchiveBody, CancellationToken, Task<T>> read,
+        CancellationToken cancellation)
+    {
+        var query = request.Query.Length == 0 ? "" : "?" + request.Query;
+        return client.AskAsync(
+            backend,
+            new($"{request.Path.RelativePath}/rendered{query}", request.MediaType)
+            {
+                Target = new(request.Path.Path.Study, request.Path.Path.Series),
+            },
+            (response, stopped) => ReadBodyAsync(response, byDefault: null, read, stopped), cancellation);
+    }
+
+    /// <inheritdoc/>
     public Task<BackendAnswer<T>> OpenSeriesAsync<T>(
         BackendOptions backend, SeriesPath path, RequestedForms asked, Func<ArchiveSeries, CancellationToken, Task<T>> read,
         CancellationToken cancellation)

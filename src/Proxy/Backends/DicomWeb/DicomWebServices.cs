@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.DataProtection;
+using Proxy.Backends.Credentials;
 using Proxy.Backends.Transport;
 using Proxy.Operations;
 using Yarp.ReverseProxy.Forwarder;
@@ -14,6 +15,8 @@ internal static class DicomWebServices
     public static void AddDicomWebArchive(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddYarp(new YarpConfiguration(configuration));
+        services.AddSingleton<BackendTls>();
+        services.AddSingleton<BackendCredentials>();
         services.AddSingleton<BackendPermits>();
         services.AddSingleton<DestinationSelector>();
         services.AddSingleton<BackendExchange>();

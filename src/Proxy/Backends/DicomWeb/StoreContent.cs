@@ -1,4 +1,5 @@
 using System.Net;
+using Proxy.Backends.Transport;
 
 namespace Proxy.Backends.DicomWeb;
 
@@ -83,19 +84,9 @@ internal sealed class StoreContent : HttpContent
     private sealed class ClientFailedException(Exception cause) : Exception("The client did not send the whole body.", cause);
 
     /// <summary>The stream to the backend: each write has the time limit; its failures are not those of the client.</summary>
-    private sealed class Output(StoreContent content, Stream inner) : Stream
+    private sealed class Output(StoreContent content, Stream inner) : WriteOnlyStream
     {
         public bool HasFailed { get; private set; }
-
-        public override bool CanRead => false;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => true;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
         public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
         {
@@ -112,18 +103,5 @@ internal sealed class StoreContent : HttpContent
             }
             content._timer.CancelAfter(Timeout.InfiniteTimeSpan);
         }
-
-        public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-            WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override void Flush() { }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
     }
 }

@@ -72,7 +72,10 @@ internal static class StoreResponse
         DicomJsonWriter.Write(written, stored.Span, Encoding.UTF8.GetBytes(root));
         // Latin-1 keeps every byte, and an address is ASCII.
         var changed = addresses.Rewrite(Encoding.Latin1.GetString(written.WrittenSpan));
-        return new(status, MediaType.DicomJson, Encoding.Latin1.GetBytes(changed), FindInstances(stored.Span));
+        return new(status, MediaType.DicomJson, Encoding.Latin1.GetBytes(changed), FindInstances(stored.Span))
+        {
+            Unchanged = StoredInstances.FindUnchanged(stored.Span),
+        };
     }
 
     private static List<InstancePath> FindInstances(ReadOnlySpan<byte> stored)

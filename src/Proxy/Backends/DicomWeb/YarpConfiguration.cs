@@ -48,6 +48,7 @@ internal sealed class YarpConfiguration(IConfiguration settings) : Configuration
             // YARP creates a new HTTP handler when the metadata changes.
             data[$"{cluster}:Metadata:MaxConcurrentRequests"] = backend["MaxConcurrentRequests"];
             data[$"{cluster}:Metadata:Timeout"] = backend["Timeout"];
+            data[$"{cluster}:Metadata:CaFile"] = backend["Tls:CaFile"];
             if (!bool.TryParse(backend["Forward"], out var forward) || !forward) continue;
             foreach (var (i, request) in ForwardableRequests.All.Index()) AddRoute(data, backend, $"Routes:{backend.Key}-{i}", request);
         }
@@ -71,6 +72,7 @@ internal sealed class YarpConfiguration(IConfiguration settings) : Configuration
                 ("PathRemovePrefix", prefix),
                 ("RequestHeadersAllowed", request.IsChannel ? ForwardedHeaders + ChannelHeaders : ForwardedHeaders),
                 ("X-Forwarded", "Off"),
+                ("ResponseTrailersCopy", "false"),
             ];
         for (var i = 0; i < transforms.Length; i++) data[$"{route}:Transforms:{i}:{transforms[i].Key}"] = transforms[i].Value;
     }

@@ -3,6 +3,7 @@ using Polly.CircuitBreaker;
 using Proxy.Dicom;
 using Proxy.Events;
 using Proxy.Operations;
+using Proxy.Operations.Telemetry;
 
 namespace Proxy.Backends.Health;
 
@@ -15,7 +16,11 @@ namespace Proxy.Backends.Health;
 /// <param name="LastFailure">The latest failure; null for none.</param>
 /// <param name="WasDown">Whether the backend has been down.</param>
 public sealed record BackendState(
-    bool IsUp, DateTimeOffset Since, long Asked, long Failed, long Opened, BackendFailure? LastFailure, bool WasDown);
+    bool IsUp, DateTimeOffset Since, long Asked, long Failed, long Opened, BackendFailure? LastFailure, bool WasDown)
+{
+    /// <summary>The time of <see cref="LastFailure"/>; null for none.</summary>
+    public DateTimeOffset? LastFailedAt { get; init; }
+}
 
 /// <summary>What a failure of a request is evidence against.</summary>
 /// <param name="Scope">The scope of the request.</param>
@@ -23,7 +28,8 @@ public sealed record BackendState(
 public readonly record struct Evidence(FailureScope Scope, Uid? Study = null);
 
 /// <summary>The health of each backend, derived from its answers; a backend without requests has no state.</summary>
-public sealed class BackendStates(TimeProvider time, Counters counters, EventLog events, ILogger<BackendStates> log)
+public sealed class BackendStates(
+    TimeProvider time, Counters counters, Traffic traffic, EventLog events, ILogger<BackendStates> log)
 {
     /// <summary>After a failure, a backend must work this long before it regains ownership of series that another backend holds.</summary>
     private static readonly TimeSpan SteadyAfter = TimeSpan.FromSeconds(60);
@@ -89,9 +95,12 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
     }
 
     /// <summary>Whether the backend gave a usable answer in the last 10 s.</summary>
-    public bool HasAnswered(string backend) =>
+    public bool HasAnswered(string backend) => HasAnswered(backend, Recent);
+
+    /// <summary>Whether the backend gave a usable answer within this time.</summary>
+    public bool HasAnswered(string backend, TimeSpan within) =>
         _holders.GetValueOrDefault(backend) is { } holder
-        && time.GetUtcNow().UtcTicks - Interlocked.Read(ref holder.LastAnswer) < Recent.Ticks;
+        && time.GetUtcNow().UtcTicks - Interlocked.Read(ref holder.LastAnswer) < within.Ticks;
 
     /// <summary>Whether the backend reported overload and its requested pause is not over.</summary>
     public bool IsOverloaded(string backend) =>
@@ -119,20 +128,26 @@ public sealed class BackendStates(TimeProvider time, Counters counters, EventLog
             holder.State = new(
                 isUp, before is not null && before.IsUp == isUp ? before.Since : now,
                 (before?.Asked ?? 0) + 1, (before?.Failed ?? 0) + (failure is null ? 0 : 1), Opened: 0,
-                failure ?? before?.LastFailure, before?.WasDown == true || !isUp);
+                failure ?? before?.LastFailure, before?.WasDown == true || !isUp)
+            { LastFailedAt = failure is null ? before?.LastFailedAt : now };
             if (failure is { Error: not (BackendError.Busy or BackendError.Overloaded) }
                 && evidence is { Scope: FailureScope.Study, Study: { } study })
                 holder.Troubled.Add(study, now);
             // Publish under the lock, to keep the order of the changes.
             if (hasChanged) events.Publish(new(isUp ? ProxyEvent.BackendUp : ProxyEvent.BackendDown) { Backend = backend });
         }
+        traffic.GetBackend(backend).RecordOutcome(hasFailed: failure is not null);
         if (failure is not null) counters.BackendFailed(backend, failure.Error.ToString());
         if (hasChanged) Report(backend, isUp ? "up" : "down");
         if (!isMissing || evidence.Scope == FailureScope.Probe) holder.Circuit.Record(failure, evidence.Scope, evidence.Study);
     }
 
     /// <summary>Clears the state of a backend that was removed from the settings or has a new address.</summary>
-    public void Remove(string backend) => _holders.TryRemove(backend, out _);
+    public void Remove(string backend)
+    {
+        _holders.TryRemove(backend, out _);
+        traffic.RemoveBackend(backend);
+    }
 
     /// <summary>A usable answer means up, a failure that counts against the backend means down; otherwise nothing changes.</summary>
     private static bool JudgeUp(BackendState? before, FailureScope scope, BackendFailure? failure, bool isMissing)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Proxy.Operations;
 
 namespace Proxy.Backends.Health;
@@ -14,8 +15,9 @@ internal sealed class FailureLog(TimeProvider time, ILogger log) : IDisposable
     private readonly Dictionary<(string Backend, BackendError Error), Suppression> _suppressed = [];
 
     /// <summary>The rest of the second after a line: failures with the same key are only counted.</summary>
-    private sealed class Suppression
+    private sealed class Suppression(string reason)
     {
+        public readonly string Reason = reason;
         public int Count;
         public ITimer? Timer;
     }
@@ -33,11 +35,13 @@ internal sealed class FailureLog(TimeProvider time, ILogger log) : IDisposable
                 current.Count++;
                 return;
             }
-            var suppression = new Suppression();
+            var suppression = new Suppression(failure.Reason);
             _suppressed[key] = suppression;
             suppression.Timer = time.CreateTimer(_ => End(key, suppression), null, Period, Timeout.InfiniteTimeSpan);
         }
-        log.BackendFailed(failure.Backend, request, failure.Error.ToString(), failure.Detail);
+        log.BackendFailed(
+            failure.Backend, request, failure.Reason, failure.Detail.TrimEnd('.'), failure.Remedy is { } remedy ? " " + remedy : "",
+            Activity.Current is { } activity ? $" Trace {activity.TraceId}." : "");
     }
 
     public void Dispose()
@@ -56,6 +60,6 @@ internal sealed class FailureLog(TimeProvider time, ILogger log) : IDisposable
             suppression.Timer?.Dispose();
             _suppressed.Remove(key);
         }
-        if (suppression.Count > 0) log.BackendFailedRepeatedly(key.Backend, suppression.Count, key.Error.ToString());
+        if (suppression.Count > 0) log.BackendFailedRepeatedly(key.Backend, suppression.Count, suppression.Reason);
     }
 }

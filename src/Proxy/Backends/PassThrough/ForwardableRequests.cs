@@ -10,7 +10,6 @@ internal static class ForwardableRequests
     private const string Study = "studies/{study:regex(^[0-9][0-9.]*$)}";
     private const string Series = Study + "/series/{series:regex(^[0-9][0-9.]*$)}";
     private const string Instance = Series + "/instances/{instance:regex(^[0-9][0-9.]*$)}";
-    private const string Frames = Instance + "/frames/{frames:regex(^[0-9,]+$)}";
     private const string Workitem = "workitems/{workitem:regex(^[0-9][0-9.]*$)}";
     private const string Subscriber = Workitem + "/subscribers/{aet:regex(^[A-Za-z0-9 ._-]+$)}";
     private const string Code = "/reject/{code:regex(^[A-Za-z0-9^._-]+$)}";
@@ -38,12 +37,6 @@ internal static class ForwardableRequests
         new(Series + Code, "POST"),
         new(Instance + Code, "POST"),
 
-        // Rendered resources (PS3.18 §10.4.1.1.3, §10.4.1.1.4).
-        .. Rendered(Study),
-        .. Rendered(Series),
-        .. Rendered(Instance),
-        .. Rendered(Frames),
-
         // Worklist service, UPS-RS (PS3.18 §11).
         new("workitems", "GET", "HEAD", "POST"),
         new(Workitem, "GET", "HEAD", "POST", "PUT"),
@@ -57,7 +50,4 @@ internal static class ForwardableRequests
         new(NonPatient, "GET", "HEAD", "POST"),
         new(NonPatient + "/{instance:regex(^[0-9][0-9.]*$)}", "GET", "HEAD", "POST"),
     ];
-
-    private static Request[] Rendered(string resource) =>
-        [new(resource + "/rendered", "GET", "HEAD"), new(resource + "/thumbnail", "GET", "HEAD")];
 }

@@ -10,10 +10,12 @@ namespace Proxy.Backends.PassThrough;
 /// <summary>Changes the answer to a forwarded request: it names no host of the PACS and runs nothing in a browser.</summary>
 /// <remarks>
 /// <code>
-/// 1 headers   remove headers that set the origin's browser policy; replace addresses of the PACS
+/// 1 headers   keep those of the allow-list; replace addresses of the PACS
 /// 2 type      serve a type that browsers do not run, see InertBody
-/// 3 body      buffer text and replace addresses in it; stream pixels and files unchanged
+/// 3 error     the status in a problem document; only DICOM JSON and DICOM XML pass, as they may list failed instances
+/// 4 body      buffer text and replace addresses in it; stream pixels and files unchanged
 /// </code>
+/// The text of an error often names paths and hosts of the PACS in words that cannot be rewritten.
 /// The proxy answers 502 for text of more than <see cref="MaxTextBytes"/>, for text in a content coding, and for a multipart or
 /// partial answer that contains an address: its part lengths or ranges would no longer match.
 /// </remarks>
@@ -23,14 +25,16 @@ internal static class ForwardedAnswers
     public const int MaxTextBytes = 16 * 1024 * 1024;
 
     /// <summary>
-    /// Removed, because a PACS sets no policy for the proxy's origin; so are <c>Access-Control-</c> and <c>Cross-Origin-</c> headers.
+    /// The headers that a PACS may send to a client: those of the content, of caching, of DICOMweb (PS3.18 §8.4) and of a WebSocket. All
+    /// others are removed: a PACS sets no cookie, no challenge and no policy for the proxy's origin, and does not name its parts.
     /// </summary>
-    private static readonly string[] OriginHeaders =
-    [
-        "Set-Cookie", "Server", "X-Powered-By", "Clear-Site-Data", "Service-Worker-Allowed", "Refresh", "Strict-Transport-Security",
-        "Alt-Svc", "X-Frame-Options", "Content-Security-Policy-Report-Only", "Report-To", "Reporting-Endpoints", "NEL", "SourceMap",
-        "Timing-Allow-Origin",
-    ];
+    private static readonly HashSet<string> Allowed = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "Accept-Ranges", "Age", "Allow", "Cache-Control", "Connection", "Content-Digest", "Content-Encoding", "Content-Language",
+        "Content-Length", "Content-Location", "Content-MD5", "Content-Range", "Content-Type", "Date", "Digest", "ETag", "Expires",
+        "Last-Modified", "Location", "Repr-Digest", "Retry-After", "Sec-WebSocket-Accept", "Sec-WebSocket-Extensions",
+        "Sec-WebSocket-Protocol", "Upgrade", "Vary", "Warning",
+    };
 
     /// <summary>Removed when the body changes, because they depend on its bytes (RFC 9530).</summary>
     private static readonly string[] Digests = ["Content-Digest", "Repr-Digest", "Digest", "Content-MD5", "ETag"];
@@ -46,7 +50,7 @@ internal static class ForwardedAnswers
         if (context.ProxyResponse is not { } answer) return;
         var (request, response) = (context.HttpContext.Request, context.HttpContext.Response);
         var addresses = GetAddresses(context.HttpContext);
-        ChangeHeaders(response, addresses);
+        ChangeHeaders(response, answer, addresses);
         if (EventChannels.IsOpening(answer))
         {
             context.HttpContext.RequestServices.GetRequiredService<EventChannels>().RecordOpening(context.HttpContext);
@@ -57,6 +61,13 @@ internal static class ForwardedAnswers
         var headers = answer.Content.Headers.NonValidated;
         var type = MediaType.Parse(headers.TryGetValues("Content-Type", out var named) ? named.ToString() : null);
         var served = InertBody.GetForwardedContentType(type?.Type ?? MediaType.OctetStream);
+        if ((int)answer.StatusCode >= 400 && answer.Content.Headers.ContentLength != 0 && type?.Type is not (
+            MediaType.DicomJson or MediaType.DicomXml))
+        {
+            context.SuppressResponseBody = true;
+            await RefuseAsync(context.HttpContext, (int)answer.StatusCode);
+            return;
+        }
         var hasBody = !HttpMethods.IsHead(request.Method)
             && answer.StatusCode is not (HttpStatusCode.NoContent or HttpStatusCode.NotModified);
         if (!hasBody) return;
@@ -65,6 +76,19 @@ internal static class ForwardedAnswers
 
         context.SuppressResponseBody = true;
         await ChangeTextAsync(context, answer, type, addresses);
+    }
+
+    /// <summary>Answers with a problem in place of the error text of the PACS.</summary>
+    private static Task RefuseAsync(HttpContext context, int status)
+    {
+        var headers = context.Response.Headers;
+        foreach (var name in headers.Keys.Where(IsOfContent).ToList()) headers.Remove(name);
+        context.Response.SetBrowserRules();
+        return Problems.RefusedByBackend(status, context.GetReverseProxyFeature().Cluster.Config.ClusterId).ExecuteAsync(context);
+
+        static bool IsOfContent(string name) =>
+            name.StartsWith("Content-", StringComparison.OrdinalIgnoreCase) || Digests.Contains(name, StringComparer.OrdinalIgnoreCase)
+                || name.Equals("Last-Modified", StringComparison.OrdinalIgnoreCase);
     }
 
     private static async Task ChangeTextAsync(
@@ -105,11 +129,12 @@ internal static class ForwardedAnswers
         }
     }
 
-    private static void ChangeHeaders(HttpResponse response, BackendAddresses addresses)
+    private static void ChangeHeaders(HttpResponse response, HttpResponseMessage answer, BackendAddresses addresses)
     {
         foreach (var (name, values) in response.Headers.ToList())
         {
-            if (IsOriginPolicy(name))
+            var isOfBackend = answer.Headers.NonValidated.Contains(name) || answer.Content.Headers.NonValidated.Contains(name);
+            if (isOfBackend && !Allowed.Contains(name))
             {
                 response.Headers.Remove(name);
                 continue;
@@ -120,11 +145,6 @@ internal static class ForwardedAnswers
         response.SetBrowserRules();
         response.SetInert();
     }
-
-    private static bool IsOriginPolicy(string header) =>
-        OriginHeaders.Contains(header, StringComparer.OrdinalIgnoreCase)
-        || header.StartsWith("Access-Control-", StringComparison.OrdinalIgnoreCase)
-        || header.StartsWith("Cross-Origin-", StringComparison.OrdinalIgnoreCase);
 
     private static BackendAddresses GetAddresses(HttpContext context)
     {

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http.Features;
+using Proxy.Backends.Credentials;
 using Proxy.Operations;
 using Yarp.ReverseProxy.Forwarder;
 using Yarp.ReverseProxy.Model;
@@ -24,6 +25,8 @@ internal static class StatusProblems
     {
         405 => NotAllowed(context),
         400 => Problems.BadParameter("request", "malformed"),
+        502 when context.Features.Get<IForwarderErrorFeature>()?.Exception is NoCredentialException missing =>
+            Problems.BadGateway($"The request was not forwarded: {missing.Message}."),
         502 => Problems.BadGateway("The request was forwarded, but the PACS did not answer."),
         503 => Problems.Unavailable("The request could not be forwarded: no destination of the PACS is healthy."),
         504 => Problems.TimedOut("The request was forwarded, but the PACS did not answer in time."),

@@ -48,7 +48,7 @@ internal static class ValueMatcher
         ReadValues(attribute).All(value => value.ValueKind == JsonValueKind.Null || value.ValueKind == JsonValueKind.String && GetText(
             value).Trim().Length == 0);
 
-    /// <summary>The first value as text; empty when there is none.</summary>
+    /// <summary>The first value as text; empty for an attribute without values.</summary>
     public static string ReadFirst(JsonElement attribute) => GetText(ReadValues(attribute).FirstOrDefault());
 
     /// <summary>The values or items of an attribute; none for bulk data.</summary>

@@ -34,8 +34,7 @@ public sealed class BackendPermits(BackendSet backends, BackendStates states, Ti
     public async ValueTask<IDisposable> AcquireAsync(string backend, CancellationToken cancellation)
     {
         var queue = _queues.GetOrAdd(backend, static _ => new());
-        var configured = backends.Find(backend)?.MaxConcurrentRequests ?? DefaultPermits;
-        var permits = states.IsOverloaded(backend) ? Math.Max(1, configured / OverloadDivisor) : configured;
+        var (permits, configured) = GetLimits(backend);
         cancellation.ThrowIfCancellationRequested();
         if (queue.TryAcquire(permits) is { } free) return free;
         using var timeout = new CancellationTokenSource(MaxWait, time);
@@ -48,5 +47,24 @@ public sealed class BackendPermits(BackendSet backends, BackendStates states, Ti
         {
             throw new BackendBusyException($"no permit was free within {MaxWait.TotalSeconds:0} s");
         }
+    }
+
+    /// <summary>The use of the permits of a backend.</summary>
+    /// <param name="InFlight">The requests that hold a permit.</param>
+    /// <param name="Waiting">The requests that wait for one.</param>
+    /// <param name="Limit">The permits that are granted now.</param>
+    public readonly record struct Usage(int InFlight, int Waiting, int Limit);
+
+    /// <summary>The current use of the permits of a backend.</summary>
+    public Usage Count(string backend)
+    {
+        var (held, waiting) = _queues.GetValueOrDefault(backend)?.Count() ?? default;
+        return new(held, waiting, GetLimits(backend).Permits);
+    }
+
+    private (int Permits, int Configured) GetLimits(string backend)
+    {
+        var configured = backends.Find(backend)?.MaxConcurrentRequests ?? DefaultPermits;
+        return (states.IsOverloaded(backend) ? Math.Max(1, configured / OverloadDivisor) : configured, configured);
     }
 }

@@ -20,6 +20,12 @@ internal sealed class PermitQueue
         }
     }
 
+    /// <summary>How many permits requests hold now, and how many requests wait.</summary>
+    public (int Held, int Waiting) Count()
+    {
+        lock (_lock) return (_held, _waiting.Count);
+    }
+
     /// <summary>Takes a permit without waiting; null when none is free or other requests wait.</summary>
     /// <param name="permits">The current number of permits.</param>
     public Permit? TryAcquire(int permits)
