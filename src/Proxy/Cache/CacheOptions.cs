@@ -1,3 +1,4 @@
+using Proxy.Disk;
 using Proxy.Operations;
 
 namespace Proxy.Cache;
@@ -28,13 +29,24 @@ public sealed record CacheOptions(
     /// </summary>
     public const long DefaultMaxBodyBytes = 8L << 30;
 
+    private const long CodecDiskBytes = 32L << 20, LeastForCodecs = 1L << 30;
+
     /// <summary>The maximum length of a frame, an instance or bulk data, in bytes; larger ones are refused (502). At least 1 MiB.</summary>
     public long MaxBodyBytes { get; init; } = DefaultMaxBodyBytes;
+
+    /// <summary>
+    /// The age at which a body, and a study that no backend has confirmed for as long, is deleted; zero for none. Up to 10 years;
+    /// default zero.
+    /// </summary>
+    public TimeSpan MaxAge { get; init; }
+
+    /// <summary>The keys that encrypt the cache folder; none for a folder that is not encrypted.</summary>
+    public EncryptionOptions Encryption { get; init; } = EncryptionOptions.None;
 
     /// <summary>Reads the section <c>Cache</c> of the settings.</summary>
     public static CacheOptions Read(SettingsReader settings)
     {
-        settings.ReportUnknown("Cache", "Memory", "Metadata", "Disk", "MaxBodyBytes");
+        settings.ReportUnknown("Cache", "Memory", "Metadata", "Disk", "MaxBodyBytes", "MaxAge", "Encryption");
         settings.ReportUnknown("Cache:Memory", "MaxBytes", "PackFrames");
         settings.ReportUnknown("Cache:Disk", "Path", "MaxBytes");
         settings.ReportUnknown("Cache:Metadata", "Freshness", "MaxStale");
@@ -47,6 +59,8 @@ public sealed record CacheOptions(
             settings.ReadDuration("Cache:Metadata:MaxStale", TimeSpan.FromDays(1), TimeSpan.Zero, TimeSpan.FromDays(365)))
         {
             MaxBodyBytes = settings.ReadNumber("Cache:MaxBodyBytes", DefaultMaxBodyBytes, 1L << 20),
+            MaxAge = settings.ReadDuration("Cache:MaxAge", TimeSpan.Zero, TimeSpan.Zero, TimeSpan.FromDays(3650)),
+            Encryption = EncryptionOptions.Read(settings),
         };
     }
 
@@ -65,5 +79,15 @@ public sealed record CacheOptions(
     public long StoreDiskMaxBytes => DiskMaxBytes / 16;
 
     /// <summary>The disk budget of the disk tier, in bytes.</summary>
-    public long TierDiskMaxBytes => DiskMaxBytes - StoreDiskMaxBytes;
+    public long TierDiskMaxBytes => DiskMaxBytes - StoreDiskMaxBytes - (CodecFolder is null ? 0 : CodecDiskBytes);
+
+    /// <summary>
+    /// True when the codecs may be compiled before a client needs them. That takes 300 MB for some 15 s: more than the process may use
+    /// beside a small memory budget that is full.
+    /// </summary>
+    public bool PreparesCodecs => CodecFolder is not null && MemoryMaxBytes >= 1L << 30;
+
+    /// <summary>The folder of the compiled codecs; null when nothing is stored on disk, or when the budget is too small for them.</summary>
+    public string? CodecFolder =>
+        DiskPath is null || DiskMaxBytes < LeastForCodecs ? null : Path.Join(Path.GetFullPath(DiskPath), "codecs");
 }

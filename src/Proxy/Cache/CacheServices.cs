@@ -35,9 +35,13 @@ internal static class CacheServices
             s.GetRequiredService<ILogger<EntryCache>>())
         {
             MaxBodyBytes = options.MaxBodyBytes,
+            MaxAge = options.MaxAge,
         });
+        services.AddSingleton<FileMetadataReader>();
         services.AddSingleton<StudyInvalidation>();
         services.AddHostedService(CreateTrimmer);
+        services.AddHostedService<EvictionLog>();
+        services.AddHostedService<Expiry>();
         services.OnReload<RemovedBackend, StudyInvalidation>((invalidation, removed) => invalidation.RemoveBackend(removed.Name));
         services.OnReload<CacheOptions, MemoryParts>((memory, now) => memory.Resize(now.TierMaxBytes));
         services.OnReload<CacheOptions, DiskWriter>((disk, now) =>
@@ -45,7 +49,7 @@ internal static class CacheServices
             disk.MaxBytes = now.TierDiskMaxBytes;
             disk.QueueMaxBytes = now.QueueMaxBytes;
         });
-        services.OnReload<CacheOptions, EntryCache>((cache, now) => cache.MaxBodyBytes = now.MaxBodyBytes);
+        services.OnReload<CacheOptions, EntryCache>((cache, now) => (cache.MaxBodyBytes, cache.MaxAge) = (now.MaxBodyBytes, now.MaxAge));
         services.OnReload<CacheOptions, DicomMetadataStore>((store, now) => store.Resize(now.StoreMaxBytes, now.StoreDiskMaxBytes));
     }
 

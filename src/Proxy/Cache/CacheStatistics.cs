@@ -1,10 +1,12 @@
 using System.Collections.Concurrent;
+using Proxy.Operations.Telemetry;
 
 namespace Proxy.Cache;
 
-/// <summary>Hits, misses and evictions of one tier since the start, by backend.</summary>
+/// <summary>Hits, misses and evictions of one tier since the start, by backend; hits and misses also by kind.</summary>
 public sealed class CacheStatistics
 {
+    private readonly BackendStatistics[] _byKind = [.. Enum.GetValues<ResourceKind>().Select(_ => new BackendStatistics())];
     private readonly ConcurrentDictionary<string, BackendStatistics> _byBackend = new(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>The counts of one backend.</summary>
@@ -37,8 +39,15 @@ public sealed class CacheStatistics
     /// <summary>Misses of all backends.</summary>
     public long Misses => _byBackend.Values.Sum(t => t.Misses);
 
+    /// <summary>The counts of one kind of resource, without evictions.</summary>
+    public BackendStatistics Get(ResourceKind kind) => _byKind[(int)kind];
+
     /// <summary>Counts one lookup.</summary>
-    public void Count(string backend, bool isHit) => Get(backend).Count(isHit);
+    public void Count(EntryKey key, bool isHit)
+    {
+        Get(key.Backend).Count(isHit);
+        Get(key.Representation.Parameters.Length > 0 ? ResourceKind.Rendered : ResourceKinds.FromPath(key.Path)).Count(isHit);
+    }
 
     /// <summary>Counts evicted entries.</summary>
     public void CountEvictions(string backend, long count) => Get(backend).CountEvictions(count);

@@ -15,19 +15,26 @@ public sealed partial class EntryCache
     /// <summary>Removes entries in the background; they are not found from this call on.</summary>
     public void Remove(Removal removal) => _ = RemoveAndLogAsync(removal);
 
+    /// <summary>Removes an entry from memory; on disk it stays.</summary>
+    public void RemoveFromMemory(EntryKey key) => _memory.Remove(key);
+
     /// <summary>Removes all entries of a backend.</summary>
     public void Remove(string backend) => _ = RemoveAndLogAsync(new(backend));
 
     /// <summary>Removes entries; they are not found from this call on.</summary>
     /// <returns>True once no trace is left on disk; false when the disk cannot be changed now.</returns>
-    public Task<bool> RemoveAsync(Removal removal)
+    public async Task<bool> RemoveAsync(Removal removal)
     {
+        var files = new List<Task>();
         foreach (var (key, inFlight) in _inFlight)
         {
             if (!removal.Matches(key)) continue;
-            lock (inFlight) inFlight.IsPurged = true;
+            ISpool? spool;
+            lock (inFlight) inFlight.Purge(out spool);
+            if (spool is not null) files.Add(spool.UnlinkAsync());
             _inFlight.TryRemove(new(key, inFlight));
         }
+        DropCaptures(removal);
         Removed?.Invoke(removal);
         var onDisk = _next.RemoveAsync(removal);
         // Increment after the disk removal is queued and before memory is cleared: a concurrent promotion either misses on disk or sees
@@ -36,8 +43,21 @@ public sealed partial class EntryCache
         _memory.RemoveWhere(removal.Matches);
         // A purge: what is fetched after it starts without a history.
         if (removal.Backend is null) _finds.Clear();
-        return onDisk;
+        await Task.WhenAll(files);
+        return await onDisk;
     }
+
+    /// <summary>Removes the bodies that were stored before a time; on disk whole series, in the background.</summary>
+    public void Expire(DateTimeOffset before)
+    {
+        foreach (var (key, entry) in _memory.ReadAll())
+        {
+            if (entry.Stored < before) _memory.Remove(key);
+        }
+        _next.Expire(before);
+    }
+
+    private bool IsExpired(DateTimeOffset? stored) => MaxAge != TimeSpan.Zero && stored < _time.GetUtcNow() - MaxAge;
 
     private async Task RemoveAndLogAsync(Removal removal)
     {

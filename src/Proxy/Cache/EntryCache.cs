@@ -1,9 +1,9 @@
 using System.Collections.Concurrent;
-using System.Diagnostics.CodeAnalysis;
 using Proxy.Backends;
 using Proxy.Cache.InMemory;
 using Proxy.Dicom;
 using Proxy.Operations;
+using Proxy.Operations.Telemetry;
 
 namespace Proxy.Cache;
 
@@ -18,13 +18,16 @@ public enum Placement
 
     /// <summary>Fetched before any client asked for it: in memory and on disk, but only in free room.</summary>
     Prefetched,
+
+    /// <summary>In memory only: one of very many that the proxy can make again from other entries.</summary>
+    MemoryOnly,
 }
 
 /// <summary>Caches bodies and joins concurrent fetches: many clients that request one body cause one fetch.</summary>
 /// <remarks>
 /// <code>
 /// 1 memory      a hit
-/// 2 in flight   another client's fetch is running: join it
+/// 2 in flight   another client's fetch is running, or its body is being written to disk: join it
 /// 3 disk        a verified hit; a second hit within a while promotes the entry to memory
 /// 4 fetch       ask the backend: send to every waiting client as the bytes arrive; add to the tiers once the end is verified
 /// </code>
@@ -69,44 +72,8 @@ public sealed partial class EntryCache
     /// <summary>The maximum length of a body in bytes; a larger one is refused.</summary>
     public long MaxBodyBytes { get; set; } = CacheOptions.DefaultMaxBodyBytes;
 
-    /// <summary>Steps 1 and 3. Finds the first acceptable entry; null also when the first is in flight.</summary>
-    /// <param name="wanted">Entries of one backend, the likeliest first; enumerated lazily.</param>
-    /// <param name="cancellation">Cancelled when the client disconnects.</param>
-    public async ValueTask<(EntryKey Key, ICachedBody Body)?> FindAsync(IEnumerable<AcceptableEntry> wanted, CancellationToken cancellation)
-    {
-        foreach (var acceptable in wanted)
-        {
-            if (!TryFind(acceptable, out var cached)) continue;
-            Statistics.Count(acceptable.Key.Backend, isHit: true);
-            return (acceptable.Key, cached);
-        }
-        List<AcceptableEntry> all = [.. wanted];
-        Statistics.Count(all[0].Key.Backend, isHit: false);
-        var removals = Volatile.Read(ref _removals);
-        if (_inFlight.ContainsKey(all[0].Key) || await _next.FindAsync(all, cancellation) is not { } found) return null;
-        try
-        {
-            await PromoteAsync(found.Key, found.Body, removals, cancellation);
-            return found;
-        }
-        catch
-        {
-            found.Body.Dispose();
-            throw;
-        }
-    }
-
-    /// <summary>Steps 1 and 3. True when one of these is cached. Neither counts nor marks a use.</summary>
-    /// <param name="wanted">Entries of one backend.</param>
-    /// <param name="cancellation">Cancelled when the caller gives up.</param>
-    public async ValueTask<bool> HasAsync(IReadOnlyList<AcceptableEntry> wanted, CancellationToken cancellation)
-    {
-        foreach (var acceptable in wanted)
-        {
-            if (_memory.TryPeek(acceptable.Key, out var entry) && acceptable.IsSatisfiedBy(entry.Head)) return true;
-        }
-        return await _next.HasAsync(wanted, cancellation);
-    }
+    /// <summary>The age at which a body is not found any more; zero for none.</summary>
+    public TimeSpan MaxAge { get; set; }
 
     /// <summary>
     /// True when this number of bytes can be prefetched without evicting recently used entries. With a disk, the disk decides:
@@ -121,11 +88,19 @@ public sealed partial class EntryCache
     /// <summary>Raised when entries are removed, before new ones can take their place.</summary>
     public event Action<Removal>? Removed;
 
-    /// <summary>Raised for a complete instance that a client requested and that fits into memory. A handler must not block.</summary>
+    /// <summary>
+    /// Raised for a complete instance that a client requested alone and that fits into memory. A handler must not block.
+    /// </summary>
     public event Action<EntryKey, Entry>? InstanceReceived;
 
     /// <summary>True while bodies can be written to disk.</summary>
     public bool CanWriteToDisk => _next.CanWrite;
+
+    /// <inheritdoc cref="IBodyTier.KeepsUp"/>
+    public bool DiskKeepsUp => _next.KeepsUp;
+
+    /// <inheritdoc cref="IBodyTier.TrackFetch"/>
+    public IDisposable TrackFetch() => _next.TrackFetch();
 
     /// <summary>Adds a prefetched instance from an answer of many, unless anything was removed since the request.</summary>
     /// <param name="backend">The backend that answered.</param>
@@ -141,6 +116,26 @@ public sealed partial class EntryCache
         _memory.AddPrefetched(key, prefetched);
         await _next.AddAsync(key, prefetched);
         if (RemovalCount != removals) Remove(backend, path);
+    }
+
+    /// <summary>Adds a body that the proxy made from a cached one, unless anything was removed since that was read.</summary>
+    /// <param name="key">The key of the body.</param>
+    /// <param name="head">The head of the body.</param>
+    /// <param name="bytes">The body.</param>
+    /// <param name="placement">
+    /// <see cref="Placement.Prefetched"/> for a body that no client requested; it is added only if no other one need go.
+    /// </param>
+    /// <param name="removals">The value of <see cref="RemovalCount"/> before the cached body was read.</param>
+    public async ValueTask AddMadeAsync(EntryKey key, EntryHead head, ReadOnlyMemory<byte> bytes, Placement placement, int removals)
+    {
+        var isPrefetched = placement == Placement.Prefetched;
+        if (RemovalCount != removals || isPrefetched && !HasRoomForPrefetched(bytes.Length)) return;
+        var entry = new Entry(head, [bytes], bytes.Length, _time.GetUtcNow(), isPrefetched)
+        { Usage = new(_memory.InFlight, bytes.Length) };
+        if (isPrefetched) _memory.AddPrefetched(key, entry);
+        else _memory.Add(key, entry);
+        await _next.AddAsync(key, entry);
+        if (RemovalCount != removals) Remove(key);
     }
 
     /// <summary>Steps 1, 2 and 4. Finds, joins or fetches a body.</summary>
@@ -193,24 +188,8 @@ public sealed partial class EntryCache
         _next.Use(key);
     }
 
-    /// <summary>A prefetch does not mark a use.</summary>
-    private bool TryFind(EntryKey key, Placement placement, [NotNullWhen(true)] out ICachedBody? body) =>
-        placement == Placement.Prefetched ? TryPeek(new(key), out body) : TryFind(new(key), out body);
-
-    private bool TryFind(AcceptableEntry wanted, [NotNullWhen(true)] out ICachedBody? body)
-    {
-        body = _memory.TryFind(wanted.Key, out var entry) && wanted.IsSatisfiedBy(entry.Head) ? new MemoryBody(entry) : null;
-        return body is not null;
-    }
-
-    private bool TryPeek(AcceptableEntry wanted, [NotNullWhen(true)] out ICachedBody? body)
-    {
-        body = _memory.TryPeek(wanted.Key, out var entry) && wanted.IsSatisfiedBy(entry.Head) ? new MemoryBody(entry) : null;
-        return body is not null;
-    }
-
     private InFlightBody CreateInFlight(Func<EntryHead, EntryKey> keyOf, Placement placement) =>
-        _next.CanWrite
+        _next.CanWrite && placement != Placement.MemoryOnly
             ? new(
                 Math.Min(HeldBytes, _memory.MaxEntryBytes), head => _next.BeginAsync(keyOf(head), head), _memory.InFlight,
                 MaxBodyBytes)
@@ -225,6 +204,17 @@ public sealed partial class EntryCache
         // Do not hold up the client's thread.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         using var mark = _next.TrackFetch();
+        using var span = Spans.Start("fetch");
+        // Requests in other words are answered by the same body, so it is in flight under the key of its entry too.
+        var ownKey = key;
+        inFlight.Opening = head =>
+        {
+            ownKey = keyOf?.Invoke(head) ?? key;
+            lock (inFlight)
+            {
+                if (!inFlight.IsPurged) _inFlight.TryAdd(ownKey, inFlight);
+            }
+        };
         try
         {
             if (_memory.InFlight.IsExhausted && !_next.CanWrite)
@@ -249,6 +239,7 @@ public sealed partial class EntryCache
         finally
         {
             _inFlight.TryRemove(new(key, inFlight));
+            _inFlight.TryRemove(new(ownKey, inFlight));
             inFlight.End(new("", BackendError.TimedOut, "cancelled"));
             inFlight.Close();
         }
@@ -266,15 +257,15 @@ public sealed partial class EntryCache
             if (complete.Entry is { } received)
             {
                 var entry = inFlight.Placement == Placement.Prefetched ? received with { IsPrefetched = true } : received;
-                if (inFlight.Placement == Placement.MemoryAndDisk) _memory.Add(key, entry);
+                if (inFlight.Placement is Placement.MemoryAndDisk or Placement.MemoryOnly) _memory.Add(key, entry);
                 if (inFlight.Placement == Placement.Prefetched) _memory.AddPrefetched(key, entry);
-                stored = _next.AddAsync(key, entry).AsTask();
+                if (inFlight.Placement != Placement.MemoryOnly) stored = _next.AddAsync(key, entry).AsTask();
             }
             if (complete.Spool is { } spool) stored = _next.AddAsync(spool, () => inFlight.Placement == Placement.Prefetched);
         }
         await stored;
         if (key.Representation.Format?.MediaType == BodyFormat.Dicom && complete.Entry is { } whole
-            && inFlight.Placement != Placement.Prefetched)
+            && inFlight.Placement == Placement.MemoryAndDisk)
             InstanceReceived?.Invoke(key, whole);
     }
 }

@@ -13,6 +13,9 @@ public interface IBodyTier
     /// <summary>True when bodies can be added now.</summary>
     public bool CanWrite { get; }
 
+    /// <summary>True when bodies can be added now, and few of the last ones wait to be stored: the next ones are not dropped.</summary>
+    public bool KeepsUp { get; }
+
     /// <summary>True when this number of bytes can be prefetched without evicting recently used series.</summary>
     public bool HasRoomForPrefetched(long bytes);
 
@@ -25,6 +28,13 @@ public interface IBodyTier
     /// <param name="wanted">Entries of one backend.</param>
     /// <param name="cancellation">Cancelled when the caller gives up.</param>
     public ValueTask<bool> HasAsync(IReadOnlyList<AcceptableEntry> wanted, CancellationToken cancellation);
+
+    /// <summary>The number of bodies that <see cref="HasAsync"/> does not find, counted up to <paramref name="max"/> + 1.</summary>
+    /// <param name="wanted">The acceptable entries of each body, all of one backend.</param>
+    /// <param name="max">The count at which the look-up ends.</param>
+    /// <param name="cancellation">Cancelled when the caller gives up.</param>
+    public ValueTask<int> CountMissingAsync(
+        IReadOnlyList<IReadOnlyList<AcceptableEntry>> wanted, int max, CancellationToken cancellation);
 
     /// <summary>Notes that an entry was used, after a hit in memory.</summary>
     public void Use(EntryKey key);
@@ -45,6 +55,9 @@ public interface IBodyTier
     /// <returns>True once no trace of them is left; false when the tier cannot be changed now.</returns>
     public Task<bool> RemoveAsync(Removal removal);
 
+    /// <summary>Removes, in the background, at least the bodies that were stored before a time.</summary>
+    public void Expire(DateTimeOffset before);
+
     /// <summary>
     /// Counts a running fetch until the returned handle is disposed: clients wait for it, so other work of the tier may wait.
     /// </summary>
@@ -60,6 +73,9 @@ public interface ISpool : IDisposable
 
     /// <summary>Reads appended bytes from a position; 0 when the tier fails.</summary>
     public ValueTask<int> ReadAsync(long position, Memory<byte> buffer, CancellationToken cancellation);
+
+    /// <summary>Removes it from the tier, except for its present readers: it was purged while it arrives.</summary>
+    public Task UnlinkAsync();
 
     /// <summary>Marks the body as complete.</summary>
     /// <param name="now">The time of the last byte.</param>

@@ -26,6 +26,9 @@ public sealed partial class InFlightBody
         /// <summary>The head of the body; nothing when it does not exist; or the failure of the backend.</summary>
         public Task<BackendAnswer<EntryHead>> ReadHeadAsync(CancellationToken cancellation) => body._head.Task.WaitAsync(cancellation);
 
+        /// <summary>Ends when the fetch has ended, and a complete body is in the tiers.</summary>
+        public Task Ended => body._ended.Task;
+
         /// <summary>A further reader that begins at the beginning; null when it is too late for that.</summary>
         public Reader? JoinAgain() => body.Join();
 

@@ -34,6 +34,7 @@ public sealed partial class InFlightBody(
     private readonly List<Piece> _pieces = [];
     private readonly List<Reader> _readers = [];
     private readonly TaskCompletionSource<BackendAnswer<EntryHead>> _head = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _stop = new();
     private EntryHead? _receivedHead;
     private TaskCompletionSource? _changed;
@@ -64,13 +65,26 @@ public sealed partial class InFlightBody(
     public CancellationToken Stopped => _stop.Token;
 
     /// <summary>True when it was purged while in flight: its readers get it, but it is not cached.</summary>
-    public bool IsPurged { get; set; }
+    public bool IsPurged { get; private set; }
+
+    /// <summary>Called once with the head, before any reader sees it.</summary>
+    public Action<EntryHead>? Opening { get; set; }
+
+    /// <summary>The head of the backend's answer; null until it arrives.</summary>
+    public EntryHead? Head => Volatile.Read(ref _receivedHead);
 
     /// <summary>Where to store the body: the most valuable placement of all requests that joined.</summary>
     public Placement Placement { get; set; }
 
     /// <summary>True once the body has been handed to the tiers.</summary>
     public bool IsStored { get; set; }
+
+    /// <summary>Purges it: its readers get it, but it is not cached, and its file has no name any more.</summary>
+    /// <param name="spool">The file at the time of the call; null for none.</param>
+    public void Purge(out ISpool? spool)
+    {
+        lock (_lock) (IsPurged, spool) = (true, _spool);
+    }
 
     /// <summary>Adds a reader at the start of the body; null when it is too late to join, and the caller must fetch again.</summary>
     public Reader? Join()
@@ -99,7 +113,12 @@ public sealed partial class InFlightBody(
     /// <summary>
     /// Releases the head to the readers. A bad answer before this call is an error to them; after it, their body is cut off.
     /// </summary>
-    public void Open() => _head.TrySetResult(new(_receivedHead!));
+    public void Open()
+    {
+        if (_head.Task.IsCompleted) return;
+        Opening?.Invoke(_receivedHead!);
+        _head.TrySetResult(new(_receivedHead!));
+    }
 
     /// <summary>The buffer for the next bytes; waits while a window is full. Call <see cref="Commit"/> afterwards.</summary>
     public async ValueTask<Memory<byte>> GetBufferAsync(CancellationToken cancellation)
@@ -186,6 +205,7 @@ public sealed partial class InFlightBody(
         lock (_lock)
         {
             _isClosed = true;
+            _ended.TrySetResult();
             if (_readers.Count > 0) return;
         }
         Free();
@@ -205,7 +225,7 @@ public sealed partial class InFlightBody(
     private async ValueTask SpoolAsync()
     {
         if (_isWindow) return;
-        if (_spool is null && (spool is null || (_spool = await spool(_receivedHead!)) is null))
+        if (_spool is null && !await BeginSpoolAsync())
         {
             lock (_lock) _isWindow = true;
             return;
@@ -230,6 +250,15 @@ public sealed partial class InFlightBody(
                 RemovePieces(p => p.End <= _spooled && p.Room.IsEmpty);
             }
         }
+    }
+
+    private async ValueTask<bool> BeginSpoolAsync()
+    {
+        if (spool is null || await spool(_receivedHead!) is not { } begun) return false;
+        bool isPurged;
+        lock (_lock) (_spool, isPurged) = (begun, IsPurged);
+        if (isPurged) await begun.UnlinkAsync();
+        return true;
     }
 
     private long SlowestPosition() => _readers.Count == 0 ? _written : _readers.Min(r => r.Position);

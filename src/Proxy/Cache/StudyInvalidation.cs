@@ -14,6 +14,7 @@ namespace Proxy.Cache;
 /// instances gone      -                 -             of the instances   -
 /// purge of a study    the study         of the study  of the study       all
 /// purge of all        all               all           all                all
+/// purge of a backend  of the backend    of it         of the backend     all
 /// backend removed     of the backend    of it         of the backend     search results of it
 /// study changed       not fresh         of the study  of the change      search results of the backend
 /// </code>
@@ -94,6 +95,19 @@ public sealed class StudyInvalidation(
         var isStoreCleared = await (study is { } uid ? store.RemoveStudyAsync(uid) : store.RemoveAllAsync());
         archive.Purge(study);
         var removal = new Removal(Study: study);
+        var onDisk = entries.RemoveAsync(removal);
+        Invalidated?.Invoke(removal);
+        answers.Clear();
+        return await onDisk && isStoreCleared;
+    }
+
+    /// <summary>Deletes everything that a configured backend said, for an operator.</summary>
+    /// <returns>True once no trace is left on disk; false when the disk cannot be changed now.</returns>
+    public async Task<bool> PurgeBackendAsync(string backend)
+    {
+        var isStoreCleared = await store.PurgeBackendAsync(backend);
+        archive.Forget(backend);
+        var removal = new Removal(backend);
         var onDisk = entries.RemoveAsync(removal);
         Invalidated?.Invoke(removal);
         answers.Clear();

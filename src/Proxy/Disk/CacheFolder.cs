@@ -8,11 +8,15 @@ namespace Proxy.Disk;
 /// <code>
 /// {path}/lock         locked while the process lives
 /// {path}/owner        a random word of the owner: detects a folder that was replaced at the same path
-/// {path}/links.key    signs links to bulk data (TokenKeyKeeper)
+/// {path}/folder.key   encrypts databases and small files; exists if the folder is encrypted (FolderSeal)
+/// {path}/links.key    signs links to bulk data (TokenKeyStore)
+/// {path}/sessions.key  protects the cookies of users who signed in (SessionKeyStore)
 /// {path}/tmp/         bodies being written: emptied at the start
 /// {path}/entries/     complete bodies, by study and series
 /// {path}/entries.db   size and value of each series in entries/ (a hint)
 /// {path}/studies.db   the metadata store
+/// {path}/prefetch.json  the prefetch jobs
+/// {path}/codecs/      the machine code of the codecs (CompiledModule)
 /// </code>
 /// A disk may be full, read-only, missing, or too slow to be of use. Then lookups miss, nothing is stored, requests go on to the
 /// backends, and the folder is checked every few seconds until it is usable again. Nothing waits for the disk longer than
@@ -20,7 +24,7 @@ namespace Proxy.Disk;
 /// </remarks>
 /// <param name="path">The path of the folder; null for none.</param>
 /// <param name="log">Logs changes of the state.</param>
-public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDisposable
+public sealed partial class CacheFolder(string? path, ILogger<CacheFolder> log) : IDisposable
 {
     /// <summary>The maximum time to wait for the disk.</summary>
     public static readonly TimeSpan Timeout = TimeSpan.FromSeconds(2);
@@ -42,6 +46,15 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
     private FileStream? _lock;
     private string _ownerWord = "";
     private int _checking;
+
+    /// <summary>The keys that encrypt the content; null for a folder that is not encrypted.</summary>
+    public KeyRing? Keys { get; init; }
+
+    /// <summary>Encrypts databases and small files.</summary>
+    public FolderSeal Seal { get; private set; } = FolderSeal.Plain;
+
+    /// <summary>True when the content is encrypted.</summary>
+    public bool IsEncrypted => Keys is not null;
 
     /// <summary>True when a folder is configured.</summary>
     public bool IsConfigured => _path is not null;
@@ -175,14 +188,18 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
     {
         try
         {
-            if (_lock is not null && IsOurs()) Probe();
-            else Acquire(path);
+            if (_lock is null || !IsOurs()) Acquire(path);
+            else
+            {
+                FollowKeys();
+                Probe();
+            }
             Set(new(CanRead: true, Reason: null));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // Without the lock the folder may belong to another process; with it, the content can still be read.
-            Set(new(_lock is not null && Directory.Exists(GetPath("entries")), Describe(e)) { IsFull = IsFull(e) });
+            Set(new(_lock is not null && IsReadable && Directory.Exists(GetPath("entries")), Describe(e)) { IsFull = IsFull(e) });
         }
         finally
         {
@@ -214,11 +231,13 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         var held = new FileStream(GetPath("lock"), NewFile(mode: FileMode.OpenOrCreate, share: FileShare.None));
         try
         {
+            ReadSeal();
             _ownerWord = Convert.ToHexString(RandomNumberGenerator.GetBytes(16));
             File.Delete(GetPath("owner"));
             using (var owner = new FileStream(GetPath("owner"), NewFile())) owner.Write(System.Text.Encoding.ASCII.GetBytes(_ownerWord));
             if (Directory.Exists(GetPath("tmp"))) Directory.Delete(GetPath("tmp"), recursive: true);
             CreateFolder(GetPath("tmp"));
+            CompleteSeal();
             CreateFolder(GetPath("entries"));
             Probe();
         }
@@ -259,9 +278,27 @@ public sealed class CacheFolder(string? path, ILogger<CacheFolder> log) : IDispo
         UnauthorizedAccessException => "no permission, or the disk is read-only",
         DirectoryNotFoundException => "the folder is gone",
         _ when IsFull(e) => "the disk is full",
-        _ when e.Message == NotOurs => NotOurs,
+        _ when e.Message is NotOurs or Encrypted => e.Message,
         _ when e.Message.Contains("being used by another process", StringComparison.Ordinal) => OwnedByAnother,
         Microsoft.Data.Sqlite.SqliteException sqlite => $"the database cannot be used (SQLite {sqlite.SqliteExtendedErrorCode})",
         _ => $"the disk reports an error ({e.HResult & 0xFFFF})",
     };
+}
+
+/// <summary>The state of the cache folder, with the reason when it is unusable.</summary>
+/// <param name="CanRead">The content may be read.</param>
+/// <param name="Reason">The problem, for the operator; null if the folder is ready.</param>
+public sealed record FolderState(bool CanRead, string? Reason)
+{
+    /// <summary>The content may be changed.</summary>
+    public bool CanWrite => Reason is null;
+
+    /// <summary>The disk is full.</summary>
+    public bool IsFull { get; init; }
+
+    /// <summary>A folder is configured.</summary>
+    public bool IsConfigured { get; init; } = true;
+
+    /// <summary>The state in one word: ready, read-only, unusable or not configured.</summary>
+    public string Name => CanWrite ? "ready" : CanRead ? "read-only" : IsConfigured ? "unusable" : "not configured";
 }

@@ -57,6 +57,31 @@ public sealed class SqliteFile(CacheFolder folder, string name, int version, str
         false,
         writes: true);
 
+    /// <summary>Makes a removal final: deleted rows are neither in the write-ahead log nor in free pages any more.</summary>
+    /// <param name="isEmpty">True when everything was removed: pages that an older version freed are dropped too.</param>
+    /// <returns>False when the file cannot be changed now.</returns>
+    public bool Scrub(bool isEmpty) => folder.State.CanWrite && Use(
+        _writing,
+        ref _writer,
+        session =>
+        {
+            if (!_reading.TryEnter(CacheFolder.Timeout)) return false;
+            try
+            {
+                // A reader would keep the log.
+                _reader?.Dispose();
+                _reader = null;
+                if (isEmpty) session.Run("VACUUM");
+                return session.Number("PRAGMA wal_checkpoint(TRUNCATE)") == 0;
+            }
+            finally
+            {
+                _reading.Exit();
+            }
+        },
+        false,
+        writes: true);
+
     /// <inheritdoc/>
     public void Dispose()
     {

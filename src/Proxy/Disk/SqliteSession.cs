@@ -22,7 +22,8 @@ public sealed class SqliteSession : IDisposable
         try
         {
             _connection.Open();
-            Run("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;");
+            // Deleted rows are overwritten with zeros: a purge leaves nothing in free pages.
+            Run("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON;");
         }
         catch
         {
@@ -41,7 +42,8 @@ public sealed class SqliteSession : IDisposable
             for (var i = 0; i < values.Length; i++) command.Parameters.Add(new SqliteParameter { ParameterName = $"${i + 1}" });
             _commands.Add(sql, command);
         }
-        command.Transaction = _transaction;
+        // A transaction that has ended has no connection.
+        command.Transaction = _transaction?.Connection is null ? null : _transaction;
         for (var i = 0; i < values.Length; i++) command.Parameters[i].Value = values[i] ?? DBNull.Value;
         return command;
     }

@@ -11,6 +11,7 @@ namespace Proxy.Disk;
 public sealed class TokenKeyStore(CacheFolder folder, BulkTokens tokens, TimeProvider time) : BackgroundService
 {
     private const string Name = "links.key";
+    private const int MaxBytes = 1024;
 
     private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(5);
 
@@ -55,19 +56,15 @@ public sealed class TokenKeyStore(CacheFolder folder, BulkTokens tokens, TimePro
     private byte[]? Read()
     {
         var file = new FileInfo(folder.GetPath(Name));
-        return file.Exists && file.Length == BulkTokens.KeyBytes ? File.ReadAllBytes(file.FullName) : null;
+        if (!file.Exists || file.Length > MaxBytes) return null;
+        var key = folder.Seal.Open(File.ReadAllBytes(file.FullName), Name);
+        return key.Length == BulkTokens.KeyBytes ? key.ToArray() : null;
     }
 
     private byte[] Write()
     {
         var key = RandomNumberGenerator.GetBytes(BulkTokens.KeyBytes);
-        var temporary = folder.GetPath("tmp", Name);
-        using (var stream = new FileStream(temporary, CacheFolder.NewFile(FileMode.Create)))
-        {
-            stream.Write(key);
-            stream.Flush(flushToDisk: true);
-        }
-        File.Move(temporary, folder.GetPath(Name), overwrite: true);
+        folder.WriteWhole(Name, folder.Seal.Seal(key, Name));
         return key;
     }
 }

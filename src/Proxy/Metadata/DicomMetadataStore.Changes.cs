@@ -7,11 +7,6 @@ namespace Proxy.Metadata;
 /// <summary>The answers of backends, each of which changes what is known of a study.</summary>
 public sealed partial class DicomMetadataStore
 {
-    /// <summary>
-    /// The limit of <see cref="Series.FileMetadata"/>: a client that needs more of a series reads the metadata of the series.
-    /// </summary>
-    private const int MaxFileMetadata = 500;
-
     /// <summary>Stores the search row of a study. Raises no event, as in OHIF.</summary>
     /// <param name="backend">The backend that answered.</param>
     /// <param name="row">The row.</param>
@@ -107,6 +102,7 @@ public sealed partial class DicomMetadataStore
             {
                 Series = series,
                 ListedAt = listedAt ?? list.ListedAt,
+                ListedRevision = listedAt is null ? list.ListedRevision : list.Revision,
                 IsUnlisted = false,
                 // An archive has no study without a series.
                 StudyRow = listedAt is not null && series.IsEmpty ? null : list.StudyRow,
@@ -116,14 +112,25 @@ public sealed partial class DicomMetadataStore
     }
 
     /// <summary>Records that a backend answered "not found" to a search for a study's series; removes the series it once listed.</summary>
+    /// <param name="backend">The backend.</param>
+    /// <param name="study">The study.</param>
+    /// <param name="isGone">True when a search for the study itself did not find it either: removes its row too.</param>
+    /// <param name="revision">The <see cref="SeriesList.Revision"/> at the time of the request; null for now.</param>
     /// <returns>The removed series.</returns>
-    public IReadOnlyList<Uid> RecordUnlisted(string backend, Uid study, int? revision = null)
+    public IReadOnlyList<Uid> RecordUnlisted(string backend, Uid study, bool isGone = false, int? revision = null)
     {
         var now = time.GetUtcNow();
         var (before, after) = _studies.Update(
             study,
             current => current.GetList(backend) is var list && IsCurrent(list, revision)
-                ? current.With(list with { Series = ImmutableDictionary<Uid, Series>.Empty, ListedAt = now, IsUnlisted = true })
+                ? current.With(list with
+                {
+                    Series = ImmutableDictionary<Uid, Series>.Empty,
+                    ListedAt = now,
+                    ListedRevision = list.Revision,
+                    IsUnlisted = true,
+                    StudyRow = isGone ? null : list.StudyRow,
+                })
                 : current);
         return RemovedBetween(before, after, backend);
     }
@@ -160,33 +167,6 @@ public sealed partial class DicomMetadataStore
     {
         var before = SetMetadata(backend, path, series => series.WithAll(instances, validators, summary), madeInClient, revision);
         return before?.Metadata is { } older && older.Hash != instances.Hash ? [.. older.Uids.Where(uid => !instances.Has(uid))] : [];
-    }
-
-    /// <summary>
-    /// Stores the metadata of an instance from its own file, which is no list of the instances of its series. Metadata of the series that
-    /// has the instance is not replaced. <see cref="ProxyEvent.InstancesAdded"/> names the instance if it is new to clients.
-    /// </summary>
-    /// <param name="backend">The backend that sent the file.</param>
-    /// <param name="path">The instance.</param>
-    /// <param name="json">Its dataset.</param>
-    /// <param name="receivedAt">The time at which the backend sent the file.</param>
-    /// <returns>The metadata as stored or, when there is no room for it, as it would be.</returns>
-    public FileMetadata AddFileMetadata(string backend, InstancePath path, ReadOnlyMemory<byte> json, DateTimeOffset receivedAt)
-    {
-        var builder = new PackedInstances.Builder();
-        builder.Add(path.Instance, json.Span);
-        var metadata = new FileMetadata(builder.Build(), receivedAt);
-        _studies.Update(path.Study, study =>
-        {
-            var list = study.GetList(backend);
-            var series = list.FindSeries(path.Series) ?? new Series(path.Series);
-            if (series.Metadata?.Has(path.Instance) == true) return study;
-            var files = series.FileMetadata;
-            return files.Count >= MaxFileMetadata && !files.ContainsKey(path.Instance)
-                ? study
-                : study.With(list.With(series with { FileMetadata = files.SetItem(path.Instance, metadata) }));
-        });
-        return metadata;
     }
 
     /// <summary>Stores search rows of instances. They are not metadata, so no event is raised.</summary>

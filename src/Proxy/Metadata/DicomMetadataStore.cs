@@ -67,6 +67,14 @@ public sealed partial class DicomMetadataStore(
     /// <returns>False when the disk cannot be changed.</returns>
     public Task<bool> RemoveBackendAsync(string backend) => _studies.RemoveBackendAsync(backend);
 
+    /// <summary>Removes the studies that no backend has confirmed since a time, from memory and disk.</summary>
+    public Task RemoveUnconfirmedAsync(DateTimeOffset before, CancellationToken cancellation) =>
+        _studies.RemoveUnconfirmedAsync(before, cancellation);
+
+    /// <summary>Deletes all answers of a backend from memory and disk.</summary>
+    /// <returns>False when the disk cannot be changed.</returns>
+    public Task<bool> PurgeBackendAsync(string backend) => _studies.PurgeBackendAsync(backend);
+
     /// <summary>Removes a study from memory and disk.</summary>
     /// <returns>False when the disk cannot be changed.</returns>
     public Task<bool> RemoveStudyAsync(Uid study) => _studies.RemoveAsync(study);

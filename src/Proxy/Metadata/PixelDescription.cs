@@ -10,6 +10,7 @@ namespace Proxy.Metadata;
 /// </remarks>
 public sealed record PixelDescription
 {
+    private const uint SopClassUid = 0x00080016;
     private const uint AvailableTransferSyntaxUid = 0x00083002;
     private const uint SamplesPerPixelTag = 0x00280002;
     private const uint PhotometricInterpretation = 0x00280004;
@@ -20,6 +21,10 @@ public sealed record PixelDescription
     private const uint FloatPixelData = 0x7FE00008;
     private const uint DoubleFloatPixelData = 0x7FE00009;
     private const uint PixelData = 0x7FE00010;
+
+    /// <summary>Video Endoscopic, Microscopic and Photographic Image Storage (PS3.4 §B.5).</summary>
+    private static readonly string[] VideoClasses =
+        ["1.2.840.10008.5.1.4.1.1.77.1.1.1", "1.2.840.10008.5.1.4.1.1.77.1.2.1", "1.2.840.10008.5.1.4.1.1.77.1.4.1"];
 
     /// <summary>Rows (0028,0010).</summary>
     public int? Rows { get; init; }
@@ -44,6 +49,9 @@ public sealed record PixelDescription
 
     /// <summary>The transfer syntax in which the archive stores the instance (0008,3002); null when missing.</summary>
     public string? AvailableTransferSyntax { get; init; }
+
+    /// <summary>True when the SOP class or the transfer syntax in the metadata is one of a video.</summary>
+    public bool IsVideo { get; init; }
 
     /// <summary>True when the instance can have this frame. Without a number of frames it has one (PS3.3 §C.7.6.6).</summary>
     /// <param name="number">The frame, counted from 1 (PS3.18 §10.1.1).</param>
@@ -81,7 +89,8 @@ public sealed record PixelDescription
 
     private PixelDescription With(Tag tag, ReadOnlySpan<byte> attribute) => tag.Value switch
     {
-        AvailableTransferSyntaxUid => this with { AvailableTransferSyntax = ReadUid(attribute) },
+        SopClassUid => this with { IsVideo = VideoClasses.Contains(ReadUid(attribute)) },
+        AvailableTransferSyntaxUid => With(ReadUid(attribute)),
         SamplesPerPixelTag => this with { SamplesPerPixel = ReadCount(attribute) },
         PhotometricInterpretation => this with { IsHalfChroma = Dataset.ReadFirst(attribute)?.Trim() == "YBR_FULL_422" },
         NumberOfFramesTag => this with { NumberOfFrames = ReadCount(attribute) },
@@ -90,6 +99,12 @@ public sealed record PixelDescription
         BitsAllocatedTag => this with { BitsAllocated = ReadCount(attribute), HasPixels = true },
         FloatPixelData or DoubleFloatPixelData or PixelData => this with { HasPixels = true },
         _ => this,
+    };
+
+    private PixelDescription With(string? available) => this with
+    {
+        AvailableTransferSyntax = available,
+        IsVideo = IsVideo || Uid.TryParse(available, out var uid) && TransferSyntax.FindVideoType(uid) is not null,
     };
 
     private static string? ReadUid(ReadOnlySpan<byte> attribute) =>

@@ -104,7 +104,30 @@ public sealed record Series(Uid Uid)
         MetadataValidators = null,
         MetadataSummary = null,
         IsMetadataOutdated = Metadata is not null,
+        FileMetadata = FileMetadata.SetItems(
+            from file in FileMetadata
+            where file.Value.ReceivedAt > oldest
+            select KeyValuePair.Create(file.Key, file.Value with { ReceivedAt = oldest })),
     };
+
+    /// <summary>
+    /// A copy whose metadata is that of the files of its instances; null unless every instance that the backend's row counts has one that
+    /// was received after <paramref name="oldest"/>.
+    /// </summary>
+    public Series? WithMetadataOfFiles(DateTimeOffset oldest)
+    {
+        if (Metadata is not null || FileMetadata.IsEmpty || SummaryCount != FileMetadata.Count) return null;
+        var receivedAt = FileMetadata.Values.Min(file => file.ReceivedAt);
+        if (receivedAt <= oldest) return null;
+        var builder = new PackedInstances.Builder();
+        foreach (var (uid, file) in FileMetadata.OrderBy(file => file.Key)) builder.Add(uid, file.Instance.JsonAt(0).Span);
+        return WithAll(builder.Build(), validators: null, Summary) with
+        {
+            MetadataConfirmedAt = receivedAt,
+            SummaryCount = SummaryCount,
+            FileMetadata = ImmutableDictionary<Uid, FileMetadata>.Empty,
+        };
+    }
 
     /// <summary>A copy marked as requested by a client, with its metadata as far as it is here.</summary>
     public Series MarkRequested() => this with

@@ -26,6 +26,12 @@ public sealed record SeriesList(string Backend)
     /// <summary>Grows with every change of the study by a client. An answer to a request from before the change is not current.</summary>
     public int Revision { get; private init; }
 
+    /// <summary>The <see cref="Revision"/> of the last complete list.</summary>
+    internal int ListedRevision { get; init; }
+
+    /// <summary>True when a client has changed the study in the backend since the last complete list.</summary>
+    public bool IsChangedSinceListed => Revision != ListedRevision;
+
     /// <summary>
     /// True when the backend answered "not found" instead of a list, as backends do that hold studies without indexing them: only a request
     /// for the series itself can tell.
@@ -45,6 +51,10 @@ public sealed record SeriesList(string Backend)
 
     /// <summary>True when the list has prefetched series that no event has announced yet.</summary>
     public bool HasPrefetched { get; private init; }
+
+    /// <summary>The last time at which the backend confirmed a part of the list.</summary>
+    public DateTimeOffset LastConfirmedAt => Series.Values.Select(series => series.MetadataConfirmedAt)
+        .Append(StudyRowAsked).Append(ListedAt ?? default).Max();
 
     /// <summary>True while every series in the list is prefetched.</summary>
     public bool MadeInClient => !Series.IsEmpty && Series.Values.All(s => s.MadeInClient);
@@ -68,6 +78,14 @@ public sealed record SeriesList(string Backend)
     public bool AgreesWith(Dataset row) =>
         ListedAt is not null && row.FindInt(Tag.NumberOfStudyRelatedSeries) == Series.Count
             && row.FindInt(Tag.NumberOfStudyRelatedInstances) == Series.Values.Sum(s => s.Count);
+
+    /// <summary>
+    /// True when the list proves that the backend does not hold an instance: it is complete, and so is the metadata of the series if the
+    /// list names it. The caller decides whether the list is new enough.
+    /// </summary>
+    public bool Lacks(InstancePath path) =>
+        ListedAt is not null && !IsUnlisted && !IsChangedSinceListed
+            && (FindSeries(path.Series) is not { } series || series.IsMetadataComplete && !series.Metadata!.Has(path.Instance));
 
     /// <summary>A copy in which nothing is fresh, after a client changed the study in the backend.</summary>
     /// <param name="changed">The series whose instances changed; null for all.</param>

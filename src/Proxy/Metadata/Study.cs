@@ -24,6 +24,9 @@ public sealed record Study(Uid Uid)
     /// <summary>True when a backend holds a part of it; otherwise only backends without it are known.</summary>
     public bool HasHolder => SeriesLists.Values.Any(list => list.HoldsStudy);
 
+    /// <summary>The last time at which a backend confirmed a part of the study.</summary>
+    public DateTimeOffset LastConfirmedAt => SeriesLists.Values.Select(list => list.LastConfirmedAt).Append(default).Max();
+
     /// <summary>The series list of a backend; an empty one when it has none yet.</summary>
     public SeriesList GetList(string backend) => SeriesLists.GetValueOrDefault(backend) ?? new SeriesList(backend);
 

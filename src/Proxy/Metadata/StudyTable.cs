@@ -148,7 +148,14 @@ internal sealed partial class StudyTable(long maxBytes, IStudyPersistence? file 
     }
 
     /// <summary>The current version if it is in memory, without marking it as used.</summary>
-    public Study? Peek(Uid uid) => _studies.TryGetValue(uid, out var entry) ? Volatile.Read(ref entry.Study) : null;
+    public Study? Peek(Uid uid)
+    {
+        if (!_studies.TryGetValue(uid, out var entry)) return null;
+        if (Volatile.Read(ref entry.Study) is { } study) return study;
+        // A study that is being admitted counts: a removal of its backend must not miss it.
+        Wait(entry);
+        return Volatile.Read(ref entry.Study);
+    }
 
     /// <summary>The current version without marking it as used or loading it into memory: reading all studies evicts none.</summary>
     public async ValueTask<Study?> PeekAsync(Uid uid, CancellationToken cancellation) =>

@@ -10,6 +10,18 @@ namespace Proxy.Cache.InMemory;
 /// <param name="usage">Counts the parts that hold the value; null when they are not counted.</param>
 internal sealed class Slot(object value, long bytes, DateTimeOffset? until, BodyUsage? usage = null)
 {
+    private long _lastUsed;
+
+    /// <summary>The key of the user who requested it; empty without authentication.</summary>
+    public string Caller { get; init; } = "";
+
+    /// <summary>The time stamp of the last use; 0 without authentication.</summary>
+    public long LastUsed
+    {
+        get => Volatile.Read(ref _lastUsed);
+        set => Volatile.Write(ref _lastUsed, value);
+    }
+
     public object Value { get; } = value;
 
     public long Bytes { get; } = bytes;
@@ -19,7 +31,10 @@ internal sealed class Slot(object value, long bytes, DateTimeOffset? until, Body
     public BodyUsage? Usage { get; } = usage;
 }
 
-/// <summary>One part of the memory with a budget of its own; evicts the least recently used first.</summary>
+/// <summary>
+/// One part of the memory with a budget of its own; evicts the least recently used first, of the user with the most bytes
+/// (<see cref="FairEviction"/>).
+/// </summary>
 internal sealed class MemoryPart : IDisposable
 {
     /// <summary>The minimum fraction of the entries evicted at a time.</summary>
@@ -32,6 +47,8 @@ internal sealed class MemoryPart : IDisposable
     private readonly ConcurrentDictionary<object, Slot> _held = new();
     private readonly Lock _evicting = new();
     private readonly Lock _adding = new();
+
+    private volatile bool _hasCallers;
 
     /// <summary>Creates an empty part.</summary>
     /// <param name="maxBytes">The budget.</param>
@@ -49,6 +66,9 @@ internal sealed class MemoryPart : IDisposable
 
     public int Count => _cache.Count;
 
+    /// <summary>Whether a user who has authenticated has had an entry.</summary>
+    public bool HasCallers => _hasCallers;
+
     public bool IsEmpty => _held.IsEmpty;
 
     public long Bytes => _cache.GetCurrentStatistics()!.CurrentEstimatedSize ?? 0;
@@ -59,7 +79,12 @@ internal sealed class MemoryPart : IDisposable
     public IEnumerable<KeyValuePair<object, Slot>> Held => _held;
 
     /// <summary>Finds a slot and marks it as used.</summary>
-    public Slot? Find(object key) => _cache.TryGetValue(key, out Slot? slot) ? slot : null;
+    public Slot? Find(object key)
+    {
+        if (!_cache.TryGetValue(key, out Slot? slot) || slot is null) return null;
+        if (slot.Caller.Length > 0) slot.LastUsed = _time.GetTimestamp();
+        return slot;
+    }
 
     /// <summary>Finds a slot without marking it as used.</summary>
     public Slot? Peek(object key) => _held.TryGetValue(key, out var slot) && !(slot.Until <= Now) ? slot : null;
@@ -74,6 +99,11 @@ internal sealed class MemoryPart : IDisposable
             // MemoryCache rejects additions while it compacts in the background, so evict before adding.
             EvictFor(slot.Bytes);
             slot.Usage?.AddHolder();
+            if (slot.Caller.Length > 0)
+            {
+                slot.LastUsed = _time.GetTimestamp();
+                _hasCallers = true;
+            }
             _held[key] = slot;
             using var entry = _cache.CreateEntry(key);
             entry.Value = slot;
@@ -105,8 +135,32 @@ internal sealed class MemoryPart : IDisposable
         lock (_evicting)
         {
             // Compact takes a fraction of the entries, not of the bytes.
-            while (_cache.Count > 0 && Bytes + bytes > _options.SizeLimit) _cache.Compact(Math.Min(1, Math.Max(Step, 1.5 / _cache.Count)));
+            while (_cache.Count > 0 && Bytes + bytes > _options.SizeLimit)
+            {
+                if (!_hasCallers || !TryEvictFairly(Bytes + bytes - _options.SizeLimit.GetValueOrDefault()))
+                    _cache.Compact(Math.Min(1, Math.Max(Step, 1.5 / _cache.Count)));
+            }
         }
+    }
+
+    /// <summary>Evicts an entry to make room for others; false if it is not in this part any more.</summary>
+    public bool TryEvict(object key, Slot slot)
+    {
+        if (!_held.TryRemove(new(key, slot))) return false;
+        _cache.Remove(key);
+        _evicted(key);
+        return true;
+    }
+
+    /// <summary>Evicts entries of the user with the most; false when all entries belong to one.</summary>
+    private bool TryEvictFairly(long bytes)
+    {
+        var held = _held.ToArray();
+        if (FairEviction.Choose(held, bytes, (int)(held.Length * Step), _time) is not { } evicted) return false;
+        var before = Bytes;
+        foreach (var (key, slot) in evicted) TryEvict(key, slot);
+        // The cache may hold entries that have expired, which are not in the list any more.
+        return Bytes < before;
     }
 
     private void OnEvicted(object key, Slot slot, EvictionReason reason)

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Proxy.Identity;
 
 namespace Proxy.Cache.InMemory;
 
@@ -9,7 +10,8 @@ namespace Proxy.Cache.InMemory;
 /// shrink as they grow.
 /// <para/>
 /// Entries used once, such as one large study being scrolled, must not evict entries used repeatedly, and prefetched entries must
-/// evict neither. So there are three parts, each of which evicts its least recently used entries:
+/// evict neither. So there are three parts, each of which evicts its least recently used entries, of several users those of the user with
+/// the most bytes (<see cref="FairEviction"/>):
 /// <code>
 /// new ─────────→ recent ──(second hit)──→ proven
 ///                the rest of proven,      at most three quarters
@@ -26,10 +28,8 @@ public sealed class MemoryParts : IDisposable
     /// <summary>The approximate size of a key, the slot and the objects around a body, in bytes.</summary>
     private const int Overhead = 512;
 
-    private readonly MemoryPart _recent;
-    private readonly MemoryPart _proven;
-    private readonly MemoryPart _prefetched;
-
+    private readonly TimeProvider _time;
+    private readonly MemoryPart _recent, _proven, _prefetched;
     /// <summary>Serializes changes to recent and prefetched, which share one budget.</summary>
     private readonly Lock _resizing = new();
 
@@ -45,6 +45,7 @@ public sealed class MemoryParts : IDisposable
     public MemoryParts(long maxBytes, TimeProvider time)
     {
         _maxBytes = maxBytes;
+        _time = time;
         _recent = new(maxBytes, time, CountEviction);
         _proven = new(maxBytes / 4 * 3, time, CountEviction);
         _prefetched = new(maxBytes / 4, time, CountEviction);
@@ -65,7 +66,7 @@ public sealed class MemoryParts : IDisposable
     public long Entries => _recent.Count + _proven.Count + _prefetched.Count;
 
     /// <summary>The size of all entries, in bytes.</summary>
-    public long Bytes => _recent.Bytes + _proven.Bytes + _prefetched.Bytes;
+    public long Bytes => RequestedBytes + _prefetched.Bytes;
 
     /// <summary>The size of the prefetched entries that no client has requested yet, in bytes.</summary>
     public long PrefetchedBytes => _prefetched.Bytes;
@@ -112,7 +113,7 @@ public sealed class MemoryParts : IDisposable
             {
                 if (_hasPrefetched) _prefetched.Remove(key);
                 _proven.Remove(key);
-                AddRecent(key, new(value, bytes + Overhead, _recent.Now + lifetime, usage));
+                AddRecent(key, new(value, bytes + Overhead, _recent.Now + lifetime, usage) { Caller = CurrentCaller.Value.Key });
             }
             finally
             {
@@ -138,7 +139,7 @@ public sealed class MemoryParts : IDisposable
                 if (bytes + Overhead > max) return false;
                 _hasPrefetched = true;
                 _prefetched.Resize(max);
-                _prefetched.Add(key, new(value, bytes + Overhead, null, usage));
+                _prefetched.Add(key, new(value, bytes + Overhead, null, usage) { Caller = CurrentCaller.Value.Key });
             }
             finally
             {
@@ -148,7 +149,7 @@ public sealed class MemoryParts : IDisposable
         return true;
     }
 
-    /// <summary>True when a prefetched value of this size fits without any eviction, not even of prefetched values.</summary>
+    /// <summary>True when a prefetched value of this size fits without any eviction.</summary>
     public bool HasRoomForPrefetched(long bytes) =>
         bytes <= MaxEntryBytes && _prefetched.Bytes + bytes + Overhead <= GetMaxPrefetchedBytes();
 
@@ -191,6 +192,8 @@ public sealed class MemoryParts : IDisposable
         _prefetched.Dispose();
     }
 
+    private long RequestedBytes => _recent.Bytes + _proven.Bytes;
+
     private object? Find(object key)
     {
         var moves = Volatile.Read(ref _moves);
@@ -227,6 +230,9 @@ public sealed class MemoryParts : IDisposable
 
     private object Prove(object key, Slot recent)
     {
+        var caller = CurrentCaller.Value.Key;
+        // It counts for the user who uses it repeatedly.
+        if (recent.Caller != caller) recent = new(recent.Value, recent.Bytes, recent.Until, recent.Usage) { Caller = caller };
         // Remove before adding, so that the bytes count in one part at a time.
         _recent.Remove(key);
         _proven.Resize(GetMaxProvenBytes());
@@ -244,11 +250,25 @@ public sealed class MemoryParts : IDisposable
             _prefetched.Resize(GetMaxPrefetchedBytes(slot.Bytes));
             _hasPrefetched = !_prefetched.IsEmpty;
         }
+        MakeFairRoom(slot.Bytes);
         _recent.Resize(GetMaxRecentBytes());
         _recent.Add(key, slot);
     }
 
-    /// <summary>The budget that is not in flight, in bytes.</summary>
+    /// <summary>Evicts entries of the user with the most bytes in both parts; each part alone misses the other. Under the lock.</summary>
+    private void MakeFairRoom(long bytes)
+    {
+        if (!_recent.HasCallers && !_proven.HasCallers) return;
+        while (RequestedBytes + bytes - GetMaxBytesInParts() is > 0 and var excess)
+        {
+            KeyValuePair<object, Slot>[] held = [.. _recent.Held, .. _proven.Held];
+            if (FairEviction.Choose(held, excess, held.Length / 32, _time) is not { } evicted) return;
+            var isAny = false;
+            foreach (var (key, slot) in evicted) isAny |= _recent.TryEvict(key, slot) || _proven.TryEvict(key, slot);
+            if (!isAny) return;
+        }
+    }
+
     private long GetMaxBytesInParts() => Math.Max(MaxBytes - InFlight.Bytes, 0);
 
     private long GetMaxProvenBytes() => Math.Min(MaxBytes / 4 * 3, GetMaxBytesInParts());
@@ -256,7 +276,7 @@ public sealed class MemoryParts : IDisposable
     private long GetMaxRecentBytes() => Math.Max(GetMaxBytesInParts() - _proven.Bytes, 0);
 
     private long GetMaxPrefetchedBytes(long added = 0) =>
-        Math.Clamp(GetMaxBytesInParts() - _recent.Bytes - _proven.Bytes - added, 0, MaxBytes / 4);
+        Math.Clamp(GetMaxBytesInParts() - RequestedBytes - added, 0, MaxBytes / 4);
 
     private void EvictForInFlight()
     {
@@ -267,6 +287,7 @@ public sealed class MemoryParts : IDisposable
     /// <summary>Evicts the excess over the budget, prefetched entries first. Call under the lock.</summary>
     private void EvictExcess()
     {
+        MakeFairRoom(0);
         _proven.Resize(GetMaxProvenBytes());
         _prefetched.Resize(GetMaxPrefetchedBytes());
         _recent.Resize(GetMaxRecentBytes());

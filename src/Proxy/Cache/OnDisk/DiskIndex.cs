@@ -22,10 +22,11 @@ public sealed record DiskShare(string Backend, long Entries, long Bytes, DateTim
 /// oldest first.
 /// </para>
 /// <para>
-/// Only the disk writer changes the index; lookups note uses from any thread. Both are flushed together at intervals.
+/// Only the disk writer changes the index; lookups note uses from any thread. Both are flushed together at intervals. In an encrypted
+/// folder the UIDs of studies are encrypted.
 /// </para>
 /// </remarks>
-internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger log) : IDisposable
+internal sealed partial class DiskIndex(CacheFolder folder, TimeProvider time, ILogger log) : IDisposable
 {
     private const string Schema = """
         CREATE TABLE series (
@@ -135,7 +136,7 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
             INSERT INTO series VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
             ON CONFLICT (folder) DO UPDATE SET entries = excluded.entries, bytes = excluded.bytes
             """,
-            seriesFolder, key.Backend, key.Study.ToString(), entries, bytes,
+            seriesFolder, key.Backend, folder.Seal.Seal(key.Study.ToString()), entries, bytes,
             isPrefetched ? Clock - UnusedOffset : Clock, isPrefetched ? 0 : 1, oldest.ToUnixTimeMilliseconds()));
     }
 
@@ -167,7 +168,7 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
                     ON CONFLICT (folder) DO UPDATE
                     SET entries = entries + $4, bytes = bytes + $5, used = max(used, $6), uses = max(uses, $7)
                     """,
-                    seriesFolder, change.Key.Backend, change.Key.Study.ToString(), change.Entries, change.Bytes,
+                    seriesFolder, change.Key.Backend, folder.Seal.Seal(change.Key.Study.ToString()), change.Entries, change.Bytes,
                     change.IsPrefetched ? now - UnusedOffset : now, change.IsPrefetched ? 0 : 1, change.Oldest.ToUnixTimeMilliseconds());
             }
             foreach (var seriesFolder in used)
@@ -179,46 +180,13 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
         CountPrefetched();
     }
 
-    /// <summary>The folders of the least valuable series.</summary>
-    public IReadOnlyList<string> LeastValuable(int count) =>
-        ReadFolders("SELECT folder FROM series ORDER BY used + min(uses, 8) * 86400000 LIMIT $1", count);
-
-    /// <summary>The folders of the least valuable series that were used, but not within this time; excludes one folder.</summary>
-    public IReadOnlyList<string> LeastValuableIdle(TimeSpan time, string except, int count) => ReadFolders(
-        "SELECT folder FROM series WHERE uses > 0 AND used < $1 AND folder <> $2 ORDER BY used + min(uses, 8) * 86400000 LIMIT $3",
-        Clock - (long)time.TotalMilliseconds, except, count);
-
-    /// <summary>The bytes of series that were used, but not within this time. From any thread.</summary>
-    public long IdleBytes(TimeSpan time)
+    /// <summary>Leaves no byte of removed rows in the database.</summary>
+    /// <param name="isEmpty">True when all rows were removed.</param>
+    /// <exception cref="IOException">The disk cannot be changed.</exception>
+    public void Scrub(bool isEmpty)
     {
-        var since = Clock - (long)time.TotalMilliseconds;
-        return _file.Read(s => s.Number("SELECT sum(bytes) FROM series WHERE uses > 0 AND used < $1", since), 0L);
+        if (!_file.Scrub(isEmpty)) throw new IOException("The index cannot be changed.");
     }
-
-    /// <summary>The folders of a study, of all backends.</summary>
-    public IReadOnlyList<string> GetFoldersOfStudy(string study) => ReadFolders("SELECT folder FROM series WHERE study = $1", study);
-
-    /// <summary>The folders that follow one in order.</summary>
-    public IReadOnlyList<string> GetFoldersAfter(string seriesFolder, int count) =>
-        ReadFolders("SELECT folder FROM series WHERE folder > $1 ORDER BY folder LIMIT $2", seriesFolder, count);
-
-    /// <summary>The disk usage of each backend with entries.</summary>
-    public IReadOnlyList<DiskShare> Shares => _file.Read<IReadOnlyList<DiskShare>>(
-        static s =>
-        {
-            var shares = new List<DiskShare>();
-            using var rows = s.Prepare("SELECT backend, sum(entries), sum(bytes), min(oldest) FROM series GROUP BY backend")
-                .ExecuteReader();
-            while (rows.Read())
-                shares.Add(
-                    new(rows.GetString(0), rows.GetInt64(1), rows.GetInt64(2), DateTimeOffset.FromUnixTimeMilliseconds(rows.GetInt64(3))));
-            return shares;
-        },
-        []);
-
-    /// <summary>The folders of a backend.</summary>
-    public IReadOnlyList<string> GetFoldersOfBackend(string backend) =>
-        ReadFolders("SELECT folder FROM series WHERE backend = $1", backend);
 
     /// <summary>Removes the row of a folder. Call before deleting the files: after a kill in between, the next scan finds them.</summary>
     public void Remove(string seriesFolder)
@@ -262,20 +230,5 @@ internal sealed class DiskIndex(CacheFolder folder, TimeProvider time, ILogger l
     {
         var written = _file.Read(static s => s.Number("SELECT sum(bytes) FROM series WHERE used + min(uses, 8) * 86400000 < 0"), 0L);
         Interlocked.Exchange(ref _prefetchedBytes, written + _changes.Values.Sum(c => c.IsPrefetched ? c.Bytes : 0));
-    }
-
-    private IReadOnlyList<string> ReadFolders(string sql, params ReadOnlySpan<object?> values)
-    {
-        Flush();
-        var parameters = values.ToArray();
-        return _file.Read<IReadOnlyList<string>>(
-            s =>
-            {
-                var folders = new List<string>();
-                using var rows = s.Prepare(sql, parameters).ExecuteReader();
-                while (rows.Read()) folders.Add(rows.GetString(0));
-                return folders;
-            },
-            []);
     }
 }

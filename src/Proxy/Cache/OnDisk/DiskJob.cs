@@ -27,6 +27,9 @@ internal abstract record DiskJob
     /// <summary>Recounts a folder that holds fewer files than its row says.</summary>
     public sealed record Count(EntryKey Key) : DiskJob;
 
+    /// <summary>Removes the series whose oldest entry is from before a time.</summary>
+    public sealed record Expire(DateTimeOffset Before) : DiskJob;
+
     /// <summary>Removes the entries of backends that are no longer configured.</summary>
     public sealed record RemoveUnconfigured : DiskJob;
 }

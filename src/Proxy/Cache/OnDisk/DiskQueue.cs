@@ -43,6 +43,9 @@ public sealed class DiskQueue
     /// <summary>The size of the queued bodies, in bytes.</summary>
     public long Bytes => Interlocked.Read(ref _bytes);
 
+    /// <summary>True while a quarter of the queue is free, so that bodies which arrive now are not dropped.</summary>
+    public bool HasRoom => Bytes < MaxBytes / 4 * 3;
+
     /// <summary>Finds a body that is queued for writing.</summary>
     public Entry? Find(EntryKey key) => _bodies.TryGetValue(key, out var write) ? write.Entry : null;
 
@@ -100,6 +103,9 @@ public sealed class DiskQueue
 
     /// <summary>Queues a recount of a series folder, after a file in it was deleted.</summary>
     public void Recount(EntryKey key) => _jobs.Writer.TryWrite(new DiskJob.Count(key));
+
+    /// <summary>Queues the removal of the series whose oldest entry is from before a time.</summary>
+    public void Expire(DateTimeOffset before) => _jobs.Writer.TryWrite(new DiskJob.Expire(before));
 
     /// <summary>Queues the removal of entries of backends that are no longer configured.</summary>
     public void RemoveUnconfigured() => _jobs.Writer.TryWrite(new DiskJob.RemoveUnconfigured());

@@ -65,7 +65,7 @@ public sealed partial class DiskTier
     private bool Exists(AcceptableEntry candidate)
     {
         var file = new FileInfo(folder.GetPath("entries", EntryFile.GetPath(candidate.Key)));
-        return file.Exists && EntryFile.FindHead(file.FullName) is { } head && head.Start + head.Length == file.Length
+        return file.Exists && EntryFile.FindHead(file.FullName, folder.Keys) is { } head && head.FileBytes == file.Length
             && head.Key == candidate.Key && candidate.IsSatisfiedBy(head.Head);
     }
 
@@ -78,12 +78,17 @@ public sealed partial class DiskTier
             try
             {
                 var length = RandomAccess.GetLength(file);
-                if (length <= ReadAtOnceBytes && inFlight.TryReserve(length)) return ReadAtOnce(file, length, path, key);
+                if (folder.Keys is null && length <= ReadAtOnceBytes && inFlight.TryReserve(length))
+                    return ReadAtOnce(file, length, path, key);
                 var bytes = ArrayPool<byte>.Shared.Rent(EntryFile.MaxHeadBytes);
-                var head = EntryFile.ReadHead(bytes.AsSpan(0, RandomAccess.Read(file, bytes, 0)));
+                var first = bytes.AsSpan(0, RandomAccess.Read(file, bytes, 0));
+                var (head, isLocked) = (EntryFile.ReadHead(first, folder.Keys), FileSeal.IsLocked(first, folder.Keys));
                 ArrayPool<byte>.Shared.Return(bytes);
-                if (head is null || head.Start + head.Length != length) return DeleteDamaged(path, key);
+                if (isLocked) return null;
+                if (head is null || head.FileBytes != length) return DeleteDamaged(path, key);
                 if (head.Key != key) return null;
+                if (folder.Keys is not null && head.Length <= ReadAtOnceBytes && inFlight.TryReserve(head.Length))
+                    return DecryptAtOnce(file, head, path);
                 return body = new FileBody(folder, file, head);
             }
             finally
@@ -138,6 +143,41 @@ public sealed partial class DiskTier
         {
             rented.ForEach(static piece => ArrayPool<byte>.Shared.Return(piece));
             inFlight.Release(length);
+        }
+    }
+
+    /// <summary>Decrypts a small body into pooled arrays, which return to the pool with it.</summary>
+    private MemoryBody? DecryptAtOnce(Microsoft.Win32.SafeHandles.SafeFileHandle file, EntryFile.Found found, string path)
+    {
+        using var seal = found.Seal;
+        var rented = new List<byte[]>();
+        var pieces = new List<ReadOnlyMemory<byte>>();
+        var isOwned = false;
+        try
+        {
+            for (var at = 0L; at < found.Length; at += FileSeal.ChunkBytes)
+            {
+                rented.Add(ArrayPool<byte>.Shared.Rent(FileSeal.ChunkBytes));
+                var piece = rented[^1].AsMemory(0, (int)Math.Min(FileSeal.ChunkBytes, found.Length - at));
+                if (found.Read(file, at, piece.Span) != piece.Length)
+                {
+                    DeleteDamaged(path, found.Key);
+                    return null;
+                }
+                pieces.Add(piece);
+            }
+            isOwned = true;
+            return new(found.Head, found.Stored, found.IsPrefetched, pieces, Return);
+        }
+        finally
+        {
+            if (!isOwned) Return();
+        }
+
+        void Return()
+        {
+            rented.ForEach(static piece => ArrayPool<byte>.Shared.Return(piece));
+            inFlight.Release(found.Length);
         }
     }
 

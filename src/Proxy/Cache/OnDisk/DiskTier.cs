@@ -21,8 +21,6 @@ public sealed partial class DiskTier(
     CacheFolder folder, DiskWriter writer, Func<string, string?> identityOf, InFlightBytes inFlight, TimeProvider time, Counters counters,
     ILogger<DiskTier> log) : IBodyTier
 {
-    private static readonly object Present = new();
-
     private long _damaged;
 
     /// <summary>
@@ -33,6 +31,9 @@ public sealed partial class DiskTier(
 
     /// <inheritdoc/>
     public bool CanWrite => folder.State.CanWrite;
+
+    /// <inheritdoc/>
+    public bool KeepsUp => folder.State.CanWrite && writer.Queue.HasRoom;
 
     /// <summary>The state of the cache folder.</summary>
     public FolderState State => folder.State;
@@ -58,7 +59,7 @@ public sealed partial class DiskTier(
             if (writer.Queue.IsBeingRemoved(stored)) continue;
             if (writer.Queue.Find(stored) is { } queued && acceptable.IsSatisfiedBy(queued.Head))
             {
-                Statistics.Count(acceptable.Key.Backend, isHit: true);
+                Statistics.Count(acceptable.Key, isHit: true);
                 if (queued.IsPrefetched) writer.Use(stored);
                 return (acceptable.Key, new MemoryBody(queued));
             }
@@ -66,21 +67,29 @@ public sealed partial class DiskTier(
         }
         var found = candidates.Count == 0 ? null : await folder.RunAsync(() => OpenFirst(candidates), cancellation);
         if (found?.Body is FileBody file && !await IsValidOrDisposedAsync(file, found, cancellation)) found = null;
-        Statistics.Count(wanted[0].Key.Backend, isHit: found is not null);
+        Statistics.Count(wanted[0].Key, isHit: found is not null);
         return found is null ? null : (found.Key, found.Body);
     }
 
     /// <inheritdoc/>
     /// <remarks>Judges by the head of an entry, and verifies no body.</remarks>
-    public async ValueTask<bool> HasAsync(IReadOnlyList<AcceptableEntry> wanted, CancellationToken cancellation)
+    public async ValueTask<bool> HasAsync(IReadOnlyList<AcceptableEntry> wanted, CancellationToken cancellation) =>
+        await CountMissingAsync([wanted], max: 0, cancellation) == 0;
+
+    /// <inheritdoc/>
+    public async ValueTask<int> CountMissingAsync(
+        IReadOnlyList<IReadOnlyList<AcceptableEntry>> wanted, int max, CancellationToken cancellation)
     {
-        if (!folder.State.CanRead || identityOf(wanted[0].Key.Backend) is not { } identity) return false;
-        var candidates = wanted.Select(acceptable => acceptable with { Key = acceptable.Key with { Backend = identity } })
-            .Where(candidate => !writer.Queue.IsBeingRemoved(candidate.Key)).ToList();
-        if (candidates.Exists(candidate => writer.Queue.Find(candidate.Key) is { } queued && candidate.IsSatisfiedBy(queued.Head)))
-            return true;
-        return candidates.Count > 0
-            && await folder.RunAsync(() => candidates.Find(Exists) is { Key: not null } ? Present : null, cancellation) is not null;
+        if (wanted.Count == 0) return 0;
+        var most = Math.Min(wanted.Count, max + 1);
+        if (!folder.State.CanRead || identityOf(wanted[0][0].Key.Backend) is not { } identity) return most;
+        var unqueued = wanted
+            .Select(body => body.Select(acceptable => acceptable with { Key = acceptable.Key with { Backend = identity } })
+                .Where(candidate => !writer.Queue.IsBeingRemoved(candidate.Key)).ToList())
+            .Where(body => !body.Exists(c => writer.Queue.Find(c.Key) is { } queued && c.IsSatisfiedBy(queued.Head))).ToList();
+        if (unqueued.Count == 0) return 0;
+        return (await folder.RunAsync(() => new Missing(unqueued.Where(body => !body.Exists(Exists)).Take(most).Count()), cancellation))
+            ?.Count ?? most;
     }
 
     /// <inheritdoc/>
@@ -123,8 +132,18 @@ public sealed partial class DiskTier(
                 : Task.FromResult(true);
         // A backend that is removed or changed has another identity: its old entries can no longer be found.
         writer.Queue.RemoveUnconfigured();
-        return Task.FromResult(true);
+        return identityOf(removal.Backend) is { } current
+            ? writer.Queue.RemoveAsync(removal with { Backend = current })
+            : Task.FromResult(true);
     }
+
+    /// <inheritdoc/>
+    public void Expire(DateTimeOffset before)
+    {
+        if (folder.IsConfigured) writer.Queue.Expire(before);
+    }
+
+    private sealed record Missing(int Count);
 
     private static CacheStatistics CountEvictions(DiskWriter writer)
     {

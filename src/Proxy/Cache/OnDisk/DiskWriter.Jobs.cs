@@ -47,7 +47,8 @@ public sealed partial class DiskWriter
         if (job is DiskJob.Commit commit) commit.Done.TrySetResult(false);
         if (job is DiskJob.MakeRoom room) room.Done.TrySetResult(false);
         if (job is DiskJob.Remove remove) remove.Done.TrySetResult(false);
-        if (job is not (DiskJob.Commit or DiskJob.MakeRoom)) _postponed.Add(job);
+        // Another removal of older series follows anyway.
+        if (job is not (DiskJob.Commit or DiskJob.MakeRoom or DiskJob.Expire)) _postponed.Add(job);
     }
 
     private void DoNow(DiskJob job)
@@ -68,6 +69,9 @@ public sealed partial class DiskWriter
                 if (Directory.Exists(_folder.GetPath("entries", EntryFile.GetFolder(count.Key))))
                     _entries.Recount(EntryFile.GetFolder(count.Key));
                 _index.Count();
+                break;
+            case DiskJob.Expire expire:
+                _entries.RemoveOlder(expire.Before);
                 break;
             case DiskJob.RemoveUnconfigured:
                 _entries.RemoveUnconfigured();

@@ -65,8 +65,7 @@ public sealed partial class DiskWriter : BackgroundService
     public long PrefetchedBytes => _index.PrefetchedBytes;
 
     /// <summary>The disk usage of the configured backends, by name.</summary>
-    public IEnumerable<DiskShare> Shares =>
-        _index.Shares.Where(s => _nameOf(s.Backend) is not null).Select(s => s with { Backend = _nameOf(s.Backend)! });
+    public IEnumerable<DiskShare> Shares => NameBackends(_index.Shares);
 
     /// <summary>The number of entries evicted to make room for others.</summary>
     public long Evictions => _entries.Budget.Evictions;
@@ -129,6 +128,12 @@ public sealed partial class DiskWriter : BackgroundService
     {
         if (!_folder.State.CanWrite || !Queue.TryAdd(key, entry)) Interlocked.Increment(ref _dropped);
     }
+
+    /// <summary>The studies with entries on disk; without additions of the last seconds.</summary>
+    public IReadOnlyList<string> Studies => _index.Studies;
+
+    /// <summary>The disk usage of one study by the configured backends; without additions of the last seconds.</summary>
+    public IEnumerable<DiskShare> GetSharesOfStudy(string study) => NameBackends(_index.GetSharesOfStudy(study));
 
     /// <inheritdoc/>
     public override void Dispose()
@@ -219,4 +224,7 @@ public sealed partial class DiskWriter : BackgroundService
             HandleFailure(e);
         }
     }
+
+    private IEnumerable<DiskShare> NameBackends(IEnumerable<DiskShare> shares) =>
+        shares.Where(s => _nameOf(s.Backend) is not null).Select(s => s with { Backend = _nameOf(s.Backend)! });
 }

@@ -2,7 +2,9 @@ using System.Buffers.Binary;
 using System.IO.Hashing;
 using System.Security.Cryptography;
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 using Proxy.Dicom;
+using Proxy.Disk;
 
 namespace Proxy.Cache.OnDisk;
 
@@ -21,7 +23,8 @@ namespace Proxy.Cache.OnDisk;
 ///          syntax, received media type and transfer syntax; in version 3 a seventh: the parameters of the representation
 ///       …  the body
 /// </code>
-/// Numbers are little endian. The file name is a hash of the key, so no input from the network is ever part of a path.
+/// Numbers are little endian. The file name is a hash of the key, so no input from the network is ever part of a path. In an encrypted
+/// folder, head and body are encrypted in a format of its own (<see cref="FileSeal"/>), and a file that is not is damaged.
 /// </remarks>
 internal static class EntryFile
 {
@@ -30,7 +33,7 @@ internal static class EntryFile
     /// <summary>The version of an entry whose representation has parameters. Others keep a version that older proxies read.</summary>
     public const int VersionWithParameters = 3;
 
-    /// <summary>The maximum length of a head; its strings are URLs and names.</summary>
+    /// <summary>The maximum offset of the body; the strings of a head are URLs and names.</summary>
     public const int MaxHeadBytes = 64 * 1024;
 
     private const int OldVersion = 1;
@@ -45,7 +48,19 @@ internal static class EntryFile
 
     /// <summary>A valid head; the body is not verified yet.</summary>
     public sealed record Found(
-        EntryKey Key, EntryHead Head, int Start, long Length, UInt128 Hash, DateTimeOffset Stored, bool IsPrefetched);
+        EntryKey Key, EntryHead Head, int Start, long Length, UInt128 Hash, DateTimeOffset Stored, bool IsPrefetched)
+    {
+        /// <summary>The encryption of the file; null for one that is not encrypted.</summary>
+        public FileSeal? Seal { get; init; }
+
+        /// <summary>The length that the whole file must have, in bytes.</summary>
+        public long FileBytes => Start + (Seal is null ? Length : FileSeal.GetSealedLength(Length));
+
+        /// <summary>Reads a part of the body.</summary>
+        /// <returns>The number of bytes; 0 at the end, or when an encrypted body is damaged.</returns>
+        public int Read(SafeFileHandle file, long offset, Span<byte> buffer) =>
+            Seal is null ? RandomAccess.Read(file, buffer, Start + offset) : Seal.Read(file, Length, offset, buffer);
+    }
 
     /// <summary>Writes a head; null when the strings are too long.</summary>
     public static byte[]? WriteHead(
@@ -55,7 +70,7 @@ internal static class EntryFile
         string?[] texts = [key.Backend, key.Path, format?.MediaType, format?.TransferSyntax, head.MediaType, head.TransferSyntax];
         if (parameters.Length > 0) texts = [.. texts, parameters];
         var size = FixedBytes + texts.Sum(text => 2 + (text is null ? 0 : Encoding.UTF8.GetByteCount(text)));
-        if (size > MaxHeadBytes) return null;
+        if (size > MaxHeadBytes - FileSeal.FixedBytes - FileSeal.TagBytes) return null;
         var bytes = new byte[size];
         Magic.CopyTo(bytes);
         BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(8), parameters.Length > 0 ? VersionWithParameters : Version);
@@ -76,7 +91,18 @@ internal static class EntryFile
     }
 
     /// <summary>Reads a head; null when it is invalid, damaged, or of another version.</summary>
-    public static Found? ReadHead(ReadOnlySpan<byte> bytes)
+    /// <param name="bytes">The first bytes of the file.</param>
+    /// <param name="keys">The keys of the folder; null for one that is not encrypted.</param>
+    public static Found? ReadHead(ReadOnlySpan<byte> bytes, KeyRing? keys = null)
+    {
+        if (keys is null) return ReadPlainHead(bytes);
+        return FileSeal.TryRead(bytes, keys) is { } seal && seal.OpenHead(bytes) is { } head && ReadPlainHead(head) is { } found
+            && found.Start == head.Length
+                ? found with { Start = seal.Start, Seal = seal }
+                : null;
+    }
+
+    private static Found? ReadPlainHead(ReadOnlySpan<byte> bytes)
     {
         if (bytes.Length < FixedBytes || !bytes.StartsWith(Magic)) return null;
         var version = BinaryPrimitives.ReadInt32LittleEndian(bytes[8..]);
@@ -114,13 +140,15 @@ internal static class EntryFile
     }
 
     /// <summary>Reads the head of a file; null when it is invalid or the file does not exist.</summary>
-    public static Found? FindHead(string path)
+    /// <param name="path">The file.</param>
+    /// <param name="keys">The keys of the folder; null for one that is not encrypted.</param>
+    public static Found? FindHead(string path, KeyRing? keys)
     {
         try
         {
             using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
             var bytes = new byte[MaxHeadBytes];
-            return ReadHead(bytes.AsSpan(0, RandomAccess.Read(file, bytes, 0)));
+            return ReadHead(bytes.AsSpan(0, RandomAccess.Read(file, bytes, 0)), keys);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {

@@ -109,12 +109,19 @@ internal sealed class EntryFolder
             _index.Clear();
             Delete(_folder.GetPath("entries"));
             CacheFolder.CreateFolder(_folder.GetPath("entries"));
+            _index.Scrub(isEmpty: true);
+        }
+        else if (removal is { Backend: { } all, Study: null })
+        {
+            foreach (var seriesFolder in _index.GetFoldersOfBackend(all)) Discard(seriesFolder);
+            _index.Scrub(isEmpty: false);
         }
         else if (removal is { Backend: null, Study: { } study })
         {
             foreach (var seriesFolder in _index.GetFoldersOfStudy(study.ToString())) _index.Remove(seriesFolder);
             var path = _folder.GetPath("entries", EntryFile.GetStudyFolder(study.ToString()));
             if (Directory.Exists(path)) Delete(path);
+            _index.Scrub(isEmpty: false);
         }
         else if (removal is { Backend: { } owner, Study: { } whole, Series: null })
         {
@@ -123,7 +130,7 @@ internal sealed class EntryFolder
             foreach (var series in Directory.EnumerateDirectories(path))
             {
                 // A series folder holds entries of one backend only.
-                var head = Directory.EnumerateFiles(series).Select(EntryFile.FindHead).FirstOrDefault(found => found is not null);
+                var head = Directory.EnumerateFiles(series).Select(FindHead).FirstOrDefault(found => found is not null);
                 if (head?.Key.Backend == owner) Discard(Path.Join(EntryFile.GetStudyFolder(whole.ToString()), Path.GetFileName(series)));
             }
         }
@@ -139,7 +146,7 @@ internal sealed class EntryFolder
             }
             foreach (var file in Directory.EnumerateFiles(path))
             {
-                if (EntryFile.FindHead(file) is { } head && removal.Matches(head.Key)) File.Delete(file);
+                if (FindHead(file) is { } head && removal.Matches(head.Key)) File.Delete(file);
             }
             _index.Remove(seriesFolder);
             Recount(seriesFolder);
@@ -147,7 +154,7 @@ internal sealed class EntryFolder
         }
         else
         {
-            throw new ArgumentException("Not a removal of all, of a study, of a series or of an instance.", nameof(removal));
+            throw new ArgumentException("Not a removal of all, of a backend, of a study, of a series or of an instance.", nameof(removal));
         }
     }
 
@@ -170,6 +177,17 @@ internal sealed class EntryFolder
         }
     }
 
+    /// <summary>Deletes the series whose oldest entry is from before a time.</summary>
+    public void RemoveOlder(DateTimeOffset before)
+    {
+        while (_index.GetFoldersOlder(before, 256) is { Count: > 0 } folders)
+        {
+            foreach (var seriesFolder in folders) Discard(seriesFolder);
+            if (_index.HasFailedRemoval) return;
+            _index.Scrub(isEmpty: false);
+        }
+    }
+
     /// <summary>Corrects the row of a series folder; deletes the folder when its backend is not configured or it has no entry.</summary>
     /// <remarks>
     /// For a folder without a row, the first entry decides whether the series counts as prefetched: its usage is stored nowhere else.
@@ -182,8 +200,10 @@ internal sealed class EntryFolder
         if (count > 0 && _index.Find(seriesFolder) is { } row && (row.Entries, row.Bytes) == (count, bytes)) return;
         foreach (var file in files)
         {
-            if (EntryFile.FindHead(file.FullName) is not { } head || _nameOf(head.Key.Backend) is null) continue;
-            _index.Set(seriesFolder, head.Key, count, bytes, head.Stored, head.IsPrefetched);
+            if (FindHead(file.FullName) is not { } head || _nameOf(head.Key.Backend) is null) continue;
+            // A file is written when its body was received: the first of all is the oldest.
+            var oldest = files.Min(f => new DateTimeOffset(f.LastWriteTimeUtc));
+            _index.Set(seriesFolder, head.Key, count, bytes, oldest < head.Stored ? oldest : head.Stored, head.IsPrefetched);
             return;
         }
         Discard(seriesFolder);
@@ -219,6 +239,8 @@ internal sealed class EntryFolder
         }
     }
 
+    private EntryFile.Found? FindHead(string path) => EntryFile.FindHead(path, _folder.Keys);
+
     /// <summary>Writes head and body into a new file; null when there is no room.</summary>
     private FileStream? TryWrite(DiskJob.Write job)
     {
@@ -226,11 +248,20 @@ internal sealed class EntryFolder
         var hash = new XxHash128();
         foreach (var piece in entry.Pieces) hash.Append(piece.Span);
         var head = EntryFile.WriteHead(key, entry.Head, entry.Length, hash.GetCurrentHashAsUInt128(), entry.Stored, entry.IsPrefetched);
-        if (head is null || !_folder.State.CanWrite || !Budget.TryMakeRoom(key, head.Length + entry.Length, job.IsPrefetched)) return null;
+        if (head is null || !_folder.State.CanWrite) return null;
+        var bytes = FileOutput.GetFileBytes(_folder.Keys, head.Length, entry.Length);
+        if (!Budget.TryMakeRoom(key, bytes, job.IsPrefetched)) return null;
         var file = new FileStream(NextTemporary(), CacheFolder.NewFile());
         try
         {
-            RandomAccess.Write(file.SafeFileHandle, [head, .. entry.Pieces], 0);
+            if (_folder.Keys is null)
+            {
+                RandomAccess.Write(file.SafeFileHandle, [head, .. entry.Pieces], 0);
+                return file;
+            }
+            using var output = new FileOutput(file.SafeFileHandle, _folder.Keys, head.Length);
+            foreach (var piece in entry.Pieces) output.Append(piece.Span);
+            output.End(head);
             return file;
         }
         catch

@@ -47,8 +47,8 @@ internal sealed class FileBody(
         if (_range == _ranges.Count) return default;
         _buffer ??= ArrayPool<byte>.Shared.Rent(PieceBytes);
         var (offset, length) = _ranges[_range];
-        var buffer = _buffer.AsMemory(0, (int)Math.Min(PieceBytes, length - _position));
-        var at = found.Start + offset + _position;
+        var at = offset + _position;
+        var buffer = _buffer.AsMemory(0, (int)Math.Min(GetPieceBytes(at), length - _position));
         var read = await folder.RunAsync(() => ReadFully(_file!, buffer.Span, at) ? Done : null, cancellation);
         if (read is null)
         {
@@ -100,7 +100,7 @@ internal sealed class FileBody(
     public int ReadAt(long offset, Span<byte> buffer) => ReadAt(_file!, offset, buffer);
 
     private int ReadAt(SafeFileHandle from, long offset, Span<byte> buffer) =>
-        RandomAccess.Read(from, buffer[..(int)Math.Clamp(Length - offset, 0, buffer.Length)], found.Start + offset);
+        found.Read(from, offset, buffer[..(int)Math.Clamp(Length - offset, 0, buffer.Length)]);
 
     public ICachedBody Cut(EntryHead head, IReadOnlyList<(long Offset, long Length)> ranges)
     {
@@ -111,17 +111,26 @@ internal sealed class FileBody(
 
     public void Dispose()
     {
-        Interlocked.Exchange(ref _file, null)?.Dispose();
+        // After Cut, file and seal belong to the other body.
+        if (Interlocked.Exchange(ref _file, null) is { } file)
+        {
+            file.Dispose();
+            found.Seal?.Dispose();
+        }
         if (Interlocked.Exchange(ref _buffer, null) is { } buffer) ArrayPool<byte>.Shared.Return(buffer);
     }
 
     private static readonly object Done = new();
 
-    private static bool ReadFully(SafeFileHandle file, Span<byte> buffer, long offset)
+    /// <summary>The length of the next piece: of an encrypted body, the rest of a chunk, so that no chunk is decrypted twice.</summary>
+    private int GetPieceBytes(long offset) =>
+        found.Seal is null ? PieceBytes : FileSeal.ChunkBytes - (int)(offset % FileSeal.ChunkBytes);
+
+    private bool ReadFully(SafeFileHandle file, Span<byte> buffer, long offset)
     {
         while (!buffer.IsEmpty)
         {
-            var count = RandomAccess.Read(file, buffer, offset);
+            var count = found.Read(file, offset, buffer);
             if (count == 0) return false;
             buffer = buffer[count..];
             offset += count;

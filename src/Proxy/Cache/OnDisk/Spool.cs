@@ -20,18 +20,20 @@ public sealed class Spool : ISpool
     private readonly DiskWriter _writer;
     private readonly FileStream _file;
     private readonly EntryHead _head;
-    private readonly int _start;
+    private readonly int _headBytes;
+    private readonly FileOutput _output;
     private readonly XxHash128 _hash = new();
     private long _reserved;
     private bool _isStored;
 
-    private Spool(CacheFolder folder, DiskWriter writer, FileStream file, EntryKey key, EntryHead head, int start)
+    private Spool(CacheFolder folder, DiskWriter writer, FileStream file, EntryKey key, EntryHead head, int headBytes)
     {
         _folder = folder;
         _writer = writer;
         _file = file;
         _head = head;
-        _start = start;
+        _headBytes = headBytes;
+        _output = new(file.SafeFileHandle, folder.Keys, headBytes);
         Key = key;
     }
 
@@ -42,12 +44,12 @@ public sealed class Spool : ISpool
     internal string Path => _file.Name;
 
     /// <summary>The length of the body so far, in bytes.</summary>
-    public long Length { get; private set; }
+    public long Length => _output.Length;
 
     internal DateTimeOffset Stored { get; private set; }
 
     /// <summary>The length of the file, in bytes.</summary>
-    internal long FileBytes => _start + Length;
+    internal long FileBytes => GetFileBytes(Length);
 
     internal SafeFileHandle File => _file.SafeFileHandle;
 
@@ -62,41 +64,51 @@ public sealed class Spool : ISpool
     /// <summary>Appends bytes; false when the write fails or the budget has no room for them.</summary>
     public async ValueTask<bool> AppendAsync(ReadOnlyMemory<byte> bytes)
     {
-        if (!await ReserveAsync(FileBytes + bytes.Length)) return false;
-        var isWritten = await _folder.RunAsync(
+        if (!await ReserveAsync(GetFileBytes(Length + bytes.Length))) return false;
+        return await _folder.RunAsync(
             () =>
             {
-                RandomAccess.Write(File, bytes.Span, _start + Length);
+                _output.Append(bytes.Span);
                 _hash.Append(bytes.Span);
                 return Done;
             },
             CancellationToken.None,
             writes: true) is not null;
-        if (isWritten) Length += bytes.Length;
-        return isWritten;
     }
 
     /// <summary>Reads written bytes, for a client that lags behind; 0 when the disk fails.</summary>
     public async ValueTask<int> ReadAsync(long position, Memory<byte> buffer, CancellationToken cancellation) =>
-        await _folder.RunAsync(() => (object)RandomAccess.Read(File, buffer.Span, _start + position), cancellation) is int count
+        await _folder.RunAsync(() => (object)_output.Read(position, buffer.Span), cancellation) is int count
             ? count
             : 0;
+
+    /// <summary>Deletes the name of the file. Open handles can still use it, and the last one to close frees its bytes.</summary>
+    public Task UnlinkAsync() => _folder.RunAsync(
+        () =>
+        {
+            System.IO.File.Delete(Path);
+            return Done;
+        },
+        CancellationToken.None,
+        writes: true);
 
     /// <summary>Marks the body as complete.</summary>
     public void End(DateTimeOffset now) => Stored = now;
 
     /// <summary>Writes the head into the reserved space.</summary>
     internal void WriteHead(bool isPrefetched) =>
-        RandomAccess.Write(File, EntryFile.WriteHead(Key, _head, Length, _hash.GetCurrentHashAsUInt128(), Stored, isPrefetched)!, 0);
+        _output.End(EntryFile.WriteHead(Key, _head, Length, _hash.GetCurrentHashAsUInt128(), Stored, isPrefetched)!);
 
     /// <summary>Returns the reserved disk space: the body is now either stored or dropped.</summary>
     internal void ReleaseReservation() => _writer.ReturnSpoolRoom(Interlocked.Exchange(ref _reserved, 0));
+
+    private long GetFileBytes(long length) => FileOutput.GetFileBytes(_folder.Keys, _headBytes, length);
 
     private async ValueTask<bool> ReserveAsync(long bytes)
     {
         if (bytes <= _reserved) return true;
         var next = _reserved == 0 && _head.Length is { } declared
-            ? _start + declared
+            ? GetFileBytes(declared)
             : Math.Min(_reserved + StepBytes, _writer.MaxBytes / 4);
         var needed = Math.Max(bytes, next);
         if (needed > _writer.MaxBytes / 4 || !await _writer.TakeSpoolRoomAsync(needed - _reserved)) return false;
@@ -111,6 +123,7 @@ public sealed class Spool : ISpool
     public void Dispose()
     {
         _file.Dispose();
+        _output.Dispose();
         try
         {
             if (!_isStored) System.IO.File.Delete(Path);

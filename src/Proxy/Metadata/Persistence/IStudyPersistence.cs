@@ -42,11 +42,11 @@ public interface IStudyPersistence
     /// <returns>The generation written to; null when nothing was written.</returns>
     public Task<int?> WriteAsync(IReadOnlyCollection<(Study Study, long Used)> studies, IReadOnlyCollection<(Uid Uid, long Used)> uses);
 
-    /// <summary>Removes studies. None of them is found from now on.</summary>
+    /// <summary>Removes studies. None of them is found from now on, and no byte of them is left in the engine.</summary>
     /// <returns>False when they cannot be removed now, and would be found again by another process.</returns>
     public Task<bool> RemoveAsync(IReadOnlyCollection<Uid> studies);
 
-    /// <summary>Removes all studies. None is found from now on.</summary>
+    /// <summary>Removes all studies. None is found from now on, and no byte of them is left in the engine.</summary>
     /// <returns>False when they cannot be removed now, and would be found again by another process.</returns>
     public Task<bool> RemoveAllAsync();
 
@@ -58,6 +58,16 @@ public interface IStudyPersistence
     /// <param name="from">The position to continue from; 0 at first.</param>
     /// <returns>The position to continue from; 0 when nothing is left.</returns>
     public Task<long> RemoveUnconfiguredAsync(long from);
+
+    /// <summary>Finds studies that no backend has confirmed for long, a few hundred per call.</summary>
+    /// <param name="before">The time since when they were not confirmed.</param>
+    /// <param name="from">The position to continue from; 0 at first.</param>
+    /// <returns>The studies, and the position to continue from; 0 when there are no more.</returns>
+    public Task<(IReadOnlyList<Uid> Studies, long Next)> FindUnconfirmedAsync(DateTimeOffset before, long from);
+
+    /// <summary>Makes earlier removals final: no byte of what was removed is left in the engine.</summary>
+    /// <returns>False when the engine cannot be changed now.</returns>
+    public Task<bool> ScrubAsync();
 
     /// <summary>Removes the least recently used studies until nine tenths of the budget remain; only when the budget is exceeded.</summary>
     /// <param name="maxBytes">The budget, in bytes.</param>

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Proxy.Dicom;
 using Proxy.Disk;
@@ -10,35 +9,31 @@ namespace Proxy.Metadata.Persistence;
 /// Writes to the engine and removals share one lock, so that a flush cannot write a study that was removed after it was read. Requests
 /// do not wait for it; only removals do.
 /// </remarks>
-internal sealed class PersistentStudyTable
+internal sealed partial class PersistentStudyTable
 {
     /// <summary>The approximate size of the studies in one transaction: a larger one would block readers of the file.</summary>
     private const long BatchBytes = 8 << 20;
 
-    /// <summary>The most removals to make later one by one.</summary>
-    private const int MaxOwed = 1000;
-
     private readonly StudyTable _table;
-    private readonly IStudyPersistence? _file;
+    private readonly IStudyPersistence? _engine;
     private readonly SemaphoreSlim _writing = new(1);
     private long _maxDiskBytes;
     private long _changesWritten = -1;
     private int _generation = -1;
-    /// <summary>Removals that the engine could not make, by what they remove; made before the next write.</summary>
-    private readonly ConcurrentDictionary<string, Func<IStudyPersistence, Task<bool>>> _owed = new();
+    private readonly PendingRemovals _removals = new();
     /// <summary>The position of the cleaning of removed backends; -1 when there is nothing to clean.</summary>
     private long _cleanFrom;
 
     /// <summary>Creates the table over its persistent copy.</summary>
     /// <param name="maxBytes">The memory budget.</param>
-    /// <param name="file">The persistent copy; null for none.</param>
+    /// <param name="engine">The persistent copy; null for none.</param>
     /// <param name="maxDiskBytes">The disk budget.</param>
     /// <param name="changed">Called for every change.</param>
-    public PersistentStudyTable(long maxBytes, IStudyPersistence? file, long maxDiskBytes, Action<Study, Study> changed)
+    public PersistentStudyTable(long maxBytes, IStudyPersistence? engine, long maxDiskBytes, Action<Study, Study> changed)
     {
-        _file = file;
+        _engine = engine;
         _maxDiskBytes = maxDiskBytes;
-        _table = new(maxBytes, file) { Flush = RequestFlush, Changed = changed };
+        _table = new(maxBytes, engine) { Flush = RequestFlush, Changed = changed };
     }
 
     /// <summary>Requests a flush on another thread when memory is full. Without it the thread that fills the memory flushes.</summary>
@@ -99,9 +94,9 @@ internal sealed class PersistentStudyTable
         using var memory = new SortedSet<Uid>(_table.Uids).GetEnumerator();
         var hasMemory = memory.MoveNext();
         Uid last = default;
-        while (_file is not null)
+        while (_engine is not null)
         {
-            var page = await _file.FindUidsAsync(last, Page, cancellation);
+            var page = await _engine.FindUidsAsync(last, Page, cancellation);
             // A damaged file may contain invalid UIDs.
             foreach (var uid in page.Where(uid => uid != default))
             {
@@ -119,81 +114,27 @@ internal sealed class PersistentStudyTable
     /// <returns>False when something is still pending.</returns>
     public async Task<bool> FlushAsync(bool withUses)
     {
-        if (_file is null) return true;
-        if (!_file.CanWrite || !await _writing.WaitAsync(CacheFolder.Timeout)) return false;
+        if (_engine is null) return true;
+        if (!_engine.CanWrite || !await _writing.WaitAsync(CacheFolder.Timeout)) return false;
         try
         {
-            var generation = _file.Generation;
+            var generation = _engine.Generation;
             var changes = _table.Changes;
-            _table.BeginUsesAt(await _file.OpenAsync());
-            foreach (var (what, removal) in _owed)
-            {
-                if (!await removal(_file)) return false;
-                _owed.TryRemove(new(what, removal));
-            }
+            _table.BeginUsesAt(await _engine.OpenAsync());
+            if (!await _removals.MakeAsync(_engine)) return false;
             if ((generation != _generation || changes != _changesWritten || withUses || !_table.UnwrittenUses.IsEmpty)
-                && !await WriteAllAsync(_file, withUses))
+                && !await WriteAllAsync(_engine, withUses))
                 return false;
             _changesWritten = changes;
-            _generation = _file.Generation;
-            await _file.EvictAsync(Volatile.Read(ref _maxDiskBytes));
-            if (_cleanFrom >= 0) _cleanFrom = await _file.RemoveUnconfiguredAsync(_cleanFrom) is > 0 and var next ? next : -1;
+            _generation = _engine.Generation;
+            await _engine.EvictAsync(Volatile.Read(ref _maxDiskBytes));
+            if (_cleanFrom >= 0) _cleanFrom = await _engine.RemoveUnconfiguredAsync(_cleanFrom) is > 0 and var next ? next : -1;
             return true;
         }
         finally
         {
             _writing.Release();
         }
-    }
-
-    /// <summary>Removes a study from the engine and from memory; stops waiting when the engine does not answer.</summary>
-    /// <returns>False when the study is still in the engine.</returns>
-    public Task<bool> RemoveAsync(Uid uid) => RemoveBothAsync($"{uid}", file => file.RemoveAsync([uid]), () => _table.Drop(uid));
-
-    /// <summary>Removes all studies from the engine and from memory; stops waiting when the engine does not answer.</summary>
-    /// <returns>False when something is still in the engine.</returns>
-    public Task<bool> RemoveAllAsync() => RemoveBothAsync("", file => file.RemoveAllAsync(), DropAll);
-
-    /// <summary>Removes the answers of a backend from the engine and from memory; stops waiting when the engine does not answer.</summary>
-    /// <returns>False when something is still in the engine.</returns>
-    public async Task<bool> RemoveBackendAsync(string backend)
-    {
-        var emptied = new List<Uid>();
-        return await RemoveBothAsync(
-            backend,
-            file =>
-            {
-                _cleanFrom = 0;
-                return file.RemoveBackendAsync(backend);
-            },
-            () => emptied.AddRange(DropBackend(backend)),
-            file => emptied.Count == 0 ? Task.FromResult(true) : file.RemoveAsync(emptied));
-    }
-
-    /// <summary>Removes the lists of a backend from memory; returns the studies that only it had.</summary>
-    private List<Uid> DropBackend(string backend)
-    {
-        _table.InvalidateReads();
-        var emptied = new List<Uid>();
-        foreach (var uid in _table.Uids)
-        {
-            if (_table.Peek(uid)?.SeriesLists.ContainsKey(backend) != true) continue;
-            _table.Update(
-                uid,
-                study => study with
-                {
-                    SeriesLists = study.SeriesLists.Remove(backend),
-                    Owners = study.Owners.RemoveRange(study.Owners.Where(o => o.Value == backend).Select(o => o.Key)),
-                });
-            if (_table.DropIfEmpty(uid)) emptied.Add(uid);
-        }
-        return emptied;
-    }
-
-    private void DropAll()
-    {
-        _table.InvalidateReads();
-        foreach (var uid in _table.Uids) _table.Drop(uid);
     }
 
     /// <summary>Without <see cref="Full"/>, the thread that fills the memory waits for the flush.</summary>
@@ -204,59 +145,7 @@ internal sealed class PersistentStudyTable
         return false;
     }
 
-    /// <summary>
-    /// Removes from the engine first, then from memory: a study read from the engine in between is not admitted. Waits for a running
-    /// flush and then for the engine: twice the patience.
-    /// </summary>
-    /// <param name="what">Identifies the removal; empty for that of all studies.</param>
-    /// <param name="inEngine">The removal in the engine; made again before the next write when it fails.</param>
-    /// <param name="inMemory">The removal in memory; done at once when the engine does not answer, so it must bear a repetition.</param>
-    /// <param name="after">What the engine does after that; null for nothing.</param>
-    private async Task<bool> RemoveBothAsync(
-        string what, Func<IStudyPersistence, Task<bool>> inEngine, Action inMemory, Func<IStudyPersistence, Task<bool>>? after = null)
-    {
-        if (_file is null)
-        {
-            inMemory();
-            UnpackedBlocks.Clear();
-            return true;
-        }
-        try
-        {
-            return await RemoveAsync(_file).WaitAsync(2 * CacheFolder.Timeout);
-        }
-        catch (TimeoutException)
-        {
-            inMemory();
-            return false;
-        }
-
-        async Task<bool> RemoveAsync(IStudyPersistence file)
-        {
-            var hasLock = await _writing.WaitAsync(CacheFolder.Timeout);
-            try
-            {
-                var isRemoved = await inEngine(file) && hasLock;
-                if (!isRemoved) Owe(what, inEngine);
-                inMemory();
-                UnpackedBlocks.Clear();
-                return after is null ? isRemoved : await after(file) && isRemoved;
-            }
-            finally
-            {
-                if (hasLock) _writing.Release();
-            }
-        }
-    }
-
-    /// <summary>Plans a removal again; many of them together become the removal of all studies.</summary>
-    private void Owe(string what, Func<IStudyPersistence, Task<bool>> removal)
-    {
-        if (_owed.Count < MaxOwed) _owed[what] = removal;
-        else _owed[""] = static file => file.RemoveAllAsync();
-    }
-
-    private async Task<bool> WriteAllAsync(IStudyPersistence file, bool withUses)
+    private async Task<bool> WriteAllAsync(IStudyPersistence engine, bool withUses)
     {
         var uses = new List<(Uid, long)>();
         foreach (var (uid, _) in _table.UnwrittenUses)
@@ -265,7 +154,7 @@ internal sealed class PersistentStudyTable
         }
         var batch = new List<(StudyTable.Entry Entry, Study Study, long Used)>();
         var bytes = 0L;
-        var generation = file.Generation;
+        var generation = engine.Generation;
         foreach (var entry in _table.Entries)
         {
             if (Volatile.Read(ref entry.Study) is not { } study || (study.SeriesLists.IsEmpty && entry.Written is null)) continue;
@@ -281,18 +170,18 @@ internal sealed class PersistentStudyTable
             bytes += study.Bytes;
             if (bytes > BatchBytes)
             {
-                if (!await WriteAsync(file, batch, [])) return false;
+                if (!await WriteAsync(engine, batch, [])) return false;
                 batch.Clear();
                 bytes = 0;
             }
         }
-        return (batch.Count == 0 && uses.Count == 0) || await WriteAsync(file, batch, uses);
+        return (batch.Count == 0 && uses.Count == 0) || await WriteAsync(engine, batch, uses);
     }
 
     private static async Task<bool> WriteAsync(
-        IStudyPersistence file, List<(StudyTable.Entry Entry, Study Study, long Used)> batch, List<(Uid, long)> uses)
+        IStudyPersistence engine, List<(StudyTable.Entry Entry, Study Study, long Used)> batch, List<(Uid, long)> uses)
     {
-        if (await file.WriteAsync([.. batch.Select(b => (b.Study, b.Used))], uses) is not { } generation) return false;
+        if (await engine.WriteAsync([.. batch.Select(b => (b.Study, b.Used))], uses) is not { } generation) return false;
         foreach (var (entry, study, used) in batch)
         {
             lock (entry) (entry.Written, entry.WrittenTo, entry.WrittenUse) = (study, generation, used);

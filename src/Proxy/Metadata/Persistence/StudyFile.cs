@@ -13,7 +13,8 @@ namespace Proxy.Metadata.Persistence;
 /// packed    the instances of one series from one backend (<see cref="PackedFormat"/>)
 /// </code>
 /// So the confirmation of metadata every minute does not write the instances again. Each write compares the hashes of a study's packed
-/// rows with those in the file, and so depends on no copy of the file's state.
+/// rows with those in the file, and so depends on no copy of the file's state. In an encrypted folder all UIDs, hashes and values are
+/// encrypted (<see cref="FolderSeal"/>).
 /// </remarks>
 /// <param name="folder">The cache folder.</param>
 /// <param name="identityOf">The identity of a backend on disk; null when it is not configured.</param>
@@ -40,6 +41,9 @@ public sealed partial class StudyFile(
     /// <summary>The file has one connection for reading: wait for it without blocking a thread.</summary>
     private readonly SemaphoreSlim _reading = new(1);
     private long _blockingReads;
+
+    /// <summary>Encrypts UIDs and values, if the folder is encrypted.</summary>
+    private FolderSeal Seal => folder.Seal;
 
     /// <summary>True when a cache folder is configured.</summary>
     public bool IsConfigured => folder.IsConfigured;
@@ -70,7 +74,7 @@ public sealed partial class StudyFile(
     {
         var generation = Generation;
         var uids = _file.Read<List<Uid>?>(
-            static s =>
+            s =>
             {
                 var all = new List<Uid>();
                 using var row = s.Prepare("SELECT uid FROM study").ExecuteReader();
@@ -131,7 +135,7 @@ public sealed partial class StudyFile(
     {
         // They are not served from now on, even if the file can be read and not changed.
         _index.Remove(studies);
-        return Task.Run(() => Remove(studies));
+        return Task.Run(() => Remove(studies) && _file.Scrub(isEmpty: false));
     }
 
     /// <inheritdoc/>
@@ -144,8 +148,16 @@ public sealed partial class StudyFile(
                 s.Run("DELETE FROM packed");
                 s.Run("DELETE FROM study");
             },
-            _index.Clear));
+            _index.Clear) && _file.Scrub(isEmpty: true));
     }
+
+    /// <inheritdoc/>
+    public Task<(IReadOnlyList<Uid> Studies, long Next)> FindUnconfirmedAsync(DateTimeOffset before, long from) => Task.Run(
+        () => _file.Read<(IReadOnlyList<Uid>, long)>(
+            s => FindUnconfirmed(s, before, from, row => (ReadUid(row, 1), OpenHead(ReadUid(row, 1), ReadBytes(row, 2)))), ([], 0)));
+
+    /// <inheritdoc/>
+    public Task<bool> ScrubAsync() => Task.Run(() => _file.Scrub(isEmpty: false));
 
     /// <inheritdoc/>
     public Task<bool> RemoveBackendAsync(string name) => Task.Run(() => _file.Write(
@@ -171,7 +183,8 @@ public sealed partial class StudyFile(
                 var ids = new Dictionary<string, int?>(StringComparer.OrdinalIgnoreCase);
                 int? GetId(string name) => ids.TryGetValue(name, out var id) ? id : ids[name] = AddBackend(s, name);
                 foreach (var (study, used) in studies) Write(s, study, used, GetId);
-                foreach (var (uid, used) in uses) s.Run("UPDATE study SET used = max(used, $1) WHERE uid = $2", used, uid.ToString());
+                foreach (var (uid, used) in uses)
+                    s.Run("UPDATE study SET used = max(used, $1) WHERE uid = $2", used, Store(uid.ToString()));
             },
             () =>
             {
@@ -184,7 +197,7 @@ public sealed partial class StudyFile(
     private bool Remove(IReadOnlyCollection<Uid> studies) => _file.Write(
         s =>
         {
-            foreach (var uid in studies) Remove(s, uid.ToString());
+            foreach (var uid in studies) Remove(s, Store(uid.ToString()));
         },
         () => _index.Remove(studies));
 
@@ -211,7 +224,10 @@ public sealed partial class StudyFile(
         }
     }
 
-    private IReadOnlyList<Uid> FindUids(Uid after, int max) => _file.Read<IReadOnlyList<Uid>>(
+    private IReadOnlyList<Uid> FindUids(Uid after, int max) =>
+        folder.IsEncrypted ? FindSealedUids(after, max) : FindPlainUids(after, max);
+
+    private IReadOnlyList<Uid> FindPlainUids(Uid after, int max) => _file.Read<IReadOnlyList<Uid>>(
         s =>
         {
             var uids = new List<Uid>();
@@ -245,4 +261,13 @@ public sealed partial class StudyFile(
             () => _index.Remove(removed));
         return next;
     }
+}
+
+/// <summary>The content of the file for one study.</summary>
+/// <param name="Study">Null when the file has none.</param>
+/// <param name="IsComplete">False when a part was damaged and left out.</param>
+public sealed record FoundStudy(Study? Study, bool IsComplete)
+{
+    /// <summary>The result when the file has none.</summary>
+    public static FoundStudy Nothing { get; } = new(null, true);
 }

@@ -128,6 +128,25 @@ internal static class StudyFormat
         return study with { Owners = owners.ToImmutable() };
     }
 
+    /// <summary>The last time at which a backend confirmed a part of a stored study; null when the bytes are damaged.</summary>
+    public static DateTimeOffset? ReadLastConfirmation(ReadOnlySpan<byte> stored)
+    {
+        if (!StoredReader.TryOpen(stored, Revision, out var reader)) return null;
+        for (var count = reader.ReadCount(); count > 0; count--)
+        {
+            reader.ReadUid();
+            reader.ReadNumber(int.MaxValue);
+        }
+        DateTimeOffset last = default;
+        for (var count = reader.ReadCount(); count > 0 && !reader.IsDamaged; count--)
+        {
+            reader.ReadNumber(int.MaxValue);
+            var list = ReadList(ref reader, "", _ => null, hasPacked: false);
+            if (list?.LastConfirmedAt > last) last = list.LastConfirmedAt;
+        }
+        return reader.IsDamaged ? null : last;
+    }
+
     private static void Write(StoredWriter writer, SeriesList list)
     {
         writer.WriteNumber((ulong)((list.StudyRow is null ? 0 : ListParts.StudyRow)

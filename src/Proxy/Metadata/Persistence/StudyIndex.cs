@@ -17,9 +17,13 @@ internal sealed class StudyIndex
     private readonly Lock _lock = new();
     private HashSet<ulong> _hashes = [];
     private int _generation = -1;
+    private long _changes;
 
     /// <summary>The generation of the file; -1 before the first.</summary>
     public int Generation => Volatile.Read(ref _generation);
+
+    /// <summary>Grows when a study is added or removed.</summary>
+    public long Changes => Interlocked.Read(ref _changes);
 
     /// <summary>The number of studies.</summary>
     public int Count
@@ -42,6 +46,7 @@ internal sealed class StudyIndex
         // A damaged file may contain invalid UIDs.
         HashSet<ulong> hashes = [.. uids.Where(uid => uid != default).Select(GetHash)];
         lock (_lock) _hashes = hashes;
+        Interlocked.Increment(ref _changes);
         Volatile.Write(ref _generation, generation);
     }
 
@@ -50,8 +55,7 @@ internal sealed class StudyIndex
     {
         lock (_lock)
         {
-            if (exists) _hashes.Add(GetHash(uid));
-            else _hashes.Remove(GetHash(uid));
+            if (exists ? _hashes.Add(GetHash(uid)) : _hashes.Remove(GetHash(uid))) Interlocked.Increment(ref _changes);
         }
     }
 
@@ -65,6 +69,7 @@ internal sealed class StudyIndex
     public void Clear()
     {
         lock (_lock) _hashes.Clear();
+        Interlocked.Increment(ref _changes);
     }
 
     private static ulong GetHash(Uid uid) => XxHash3.HashToUInt64(MemoryMarshal.AsBytes(uid.ToString().AsSpan()), Seed);
