@@ -13,5 +13,6 @@ internal static class LocatingServices
         services.AddSingleton<SeriesLocator>();
         services.AddSingleton(s => new OwnerRule(
             s.GetRequiredService<BackendSet>().GetPreference, s.GetRequiredService<BackendStates>().IsSteady));
+        services.AddHostedService<OwnerLog>();
     }
 }

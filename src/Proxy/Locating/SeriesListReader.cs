@@ -46,9 +46,17 @@ public sealed class SeriesListReader(
             return new(backend, [], known.ListedAt!.Value);
         using var deadline = timing.StartDeadline();
         var answer = await archive.SearchAsync(backend, SearchQuery.ForSeries(study), maxRows: null, deadline.Token, cancellation);
-        if (answer.IsUnlisted) answer = answer with { Failure = await FindOutageAsync(backend, study, deadline.Token, cancellation) };
+        var isGone = false;
+        if (answer.IsUnlisted)
+        {
+            (var outage, isGone) = await FindOutageAsync(backend, study, deadline.Token, cancellation);
+            answer = answer with { Failure = outage };
+        }
         if (answer.Failure is not null) return answer;
-        invalidation.RemoveBodies(backend.Name, study, FileSeries(study, answer, purpose, revision));
+        var removed = answer.IsUnlisted
+            ? store.RecordUnlisted(backend.Name, study, isGone, revision)
+            : FileSeries(study, answer, purpose, revision);
+        invalidation.RemoveBodies(backend.Name, study, removed);
         return answer;
     }
 
@@ -56,7 +64,6 @@ public sealed class SeriesListReader(
     private IReadOnlyList<Uid> FileSeries(Uid study, SearchAnswer answer, ReadPurpose purpose, int revision)
     {
         var backend = answer.Backend.Name;
-        if (answer.IsUnlisted) return store.RecordUnlisted(backend, study, revision);
         var rows = answer.Rows.Select(row => row.Read()).ToList();
         var madeInClient = purpose == ReadPurpose.Prefetch;
         if (!answer.IsCut) return store.SetSeriesMetadata(backend, study, rows, madeInClient, revision);
@@ -65,20 +72,22 @@ public sealed class SeriesListReader(
     }
 
     /// <summary>
-    /// Searches for the study, to check whether a backend that denied it is out of order. Null when the answer does not list the study,
-    /// or lists it and the backend never returned series: it then does not support the search for series.
+    /// Searches for the study, to check whether a backend that denied it is out of order. No outage when the answer does not list the
+    /// study, which is then gone, or lists it and the backend never returned series: it then does not support the search for series.
     /// </summary>
-    private async Task<BackendFailure?> FindOutageAsync(
+    private async Task<(BackendFailure? Outage, bool IsGone)> FindOutageAsync(
         BackendOptions backend, Uid study, CancellationToken deadline, CancellationToken cancellation)
     {
         var known = store.GetStudy(study)?.GetList(backend.Name);
         // Nothing is stored that a wrong "not found" could remove.
-        if (known?.HoldsStudy != true && states.HasAnswered(backend.Name)) return null;
+        if (known?.HoldsStudy != true && states.HasAnswered(backend.Name)) return (null, false);
         var row = await FindRowAsync(backend, study, deadline, cancellation);
-        if (row.Failure is not null) return row.Failure;
-        return row.Rows.Count > 0 && known is { Series.IsEmpty: false }
-            ? new(backend.Name, BackendError.BadStatus, "status 404 for the series of a study that it lists", ErrorStatus.NotFound)
-            : null;
+        if (row.Failure is not null) return (row.Failure, false);
+        if (row.Rows.Count == 0) return (null, row.IsWhole);
+        return known is { Series.IsEmpty: false }
+            ? (new(
+                backend.Name, BackendError.BadStatus, "status 404 for the series of a study that it lists", ErrorStatus.NotFound), false)
+            : (null, false);
     }
 
     private Task<SearchAnswer> FindRowAsync(

@@ -64,7 +64,7 @@ public sealed class SeriesLocator(
         using var lease = await store.LeaseAsync(study, cancellation);
         var known = store.GetStudy(study);
         if (known is null || access.Backends.All(b => timing.IsConfirmed(known.GetList(b.Name)))) return known;
-        var key = (access.Name, study);
+        var key = (access.Scope, study);
         if (_late.ContainsKey(key)) return known;
         var holders = access with { Backends = [.. access.Backends.Where(b => !timing.IsConfirmed(known.GetList(b.Name)))] };
         // The revalidation is not cancelled with the client: the next request uses its result.
@@ -116,10 +116,13 @@ public sealed class SeriesLocator(
         }
     }
 
-    /// <summary>Binds a series to the backend that gave it. The root of a single backend says nothing about the others.</summary>
+    /// <summary>
+    /// Binds a series to the backend that gave it. The root of a single backend, and a caller who does not see all, say nothing about the
+    /// others.
+    /// </summary>
     public void SetOwner(Access access, string backend, SeriesPath path)
     {
-        if (access.IsAll) store.SetOwner(backend, path);
+        if (access is { IsAll: true, IsNarrowed: false }) store.SetOwner(backend, path);
     }
 
     /// <summary>Asks the backends whose list is not known.</summary>

@@ -24,6 +24,6 @@ internal static class BodyCopy
             left -= piece.Length;
             await steps.WriteAsync(output, piece, left == 0 ? end : default, cancellation);
         }
-        if (left != 0) await steps.WriteAsync(output, default, end, cancellation);
+        if (left != 0 && !end.IsEmpty) await steps.WriteAsync(output, default, end, cancellation);
     }
 }

@@ -4,6 +4,7 @@ using Proxy.Dicom;
 using Proxy.Locating;
 using Proxy.Metadata;
 using Proxy.Operations;
+using Proxy.Operations.Telemetry;
 using Proxy.Retrieve.Checks;
 
 namespace Proxy.Retrieve;
@@ -11,9 +12,10 @@ namespace Proxy.Retrieve;
 /// <summary>Reads frames and whole instances: from the cache, else from the backend that owns the series.</summary>
 /// <remarks>
 /// <code>
-/// 1 cached     in the form that the backend would give
+/// 1 cached     in the form that the backend would give, or arriving in it
 /// 2 ask        every acceptable form in one request; when that fails because of the form, one form after the other
-/// 3 fall back  a cached body in a less preferred form, when the backend cannot give any
+/// 3 cut        a video out of its instance, when the backend does not give it as a frame
+/// 4 fall back  a cached body in a less preferred form, when the backend cannot give any
 /// </code>
 /// Another holder gives a frame in place of the owner only after its own metadata was read (<see cref="OwnerRule"/>).
 /// </remarks>
@@ -51,6 +53,7 @@ public sealed class BodyReader(
     public async Task<BodyResult> ReadAsync(
         Access access, InstancePath path, int? frame, Negotiation negotiation, Placement placement, CancellationToken cancellation)
     {
+        using var span = Spans.Start("retrieve");
         // Pixels never change under their UID, but the series may have been removed.
         var known = await locator.RevalidateAsync(access, path.Study, cancellation);
         var wanted = new Wanted(access, new(path, frame), negotiation, placement);
@@ -81,7 +84,8 @@ public sealed class BodyReader(
         BackendOptions backend, InstancePath path, Negotiation negotiation, Placement placement, CancellationToken cancellation)
     {
         var body = new BodyPath(path, null);
-        if (await cached.FindAsync(backend.Name, body, negotiation, cancellation) is { } found) return BodyResult.Hit(found, backend.Name);
+        if (await cached.FindAsync(backend.Name, body, negotiation, placement, cancellation) is { } found)
+            return await fetch.WaitAsync(found, backend, body, cancellation);
         var result = await fetch.AskAsync(backend, body, negotiation, placement, cancellation);
         if (result.Body is null && await cached.FindAnyAsync(backend.Name, body, negotiation, cancellation) is { } lesser)
             return BodyResult.Hit(lesser, backend.Name);
@@ -140,7 +144,9 @@ public sealed class BodyReader(
             var study = store.GetStudy(wanted.Path.Study);
             var replaced = OwnerRule.FindReplaced(study, wanted.Scope, wanted.Path.Series, holder);
             if (wanted.Body.Frame is not null && OwnerRule.IsAbsent(study, wanted.Path.Series, replaced, wanted.Without)) return null;
-            if (replaced is not null && !await series.CanStandInAsync(backend, wanted.Path, cancellation)) continue;
+            // A frame names no study: its instance must be in the metadata of the study that this client may see.
+            var needsProof = replaced is not null || (wanted.Scope.IsLimited && wanted.Body.Frame is not null);
+            if (needsProof && !await series.CanStandInAsync(backend, wanted.Path, cancellation)) continue;
             if (await TryAsync(wanted, backend, cancellation) is not { } body) continue;
             if (OwnerRule.BecomesOwner(replaced, holders, wanted.Failures))
                 locator.SetOwner(wanted.Scope, holder, wanted.Path.SeriesPath);
@@ -152,8 +158,8 @@ public sealed class BodyReader(
     private async Task<BodyResult?> TryAsync(Wanted wanted, BackendOptions backend, CancellationToken cancellation)
     {
         // 1
-        if (await cached.FindAsync(backend.Name, wanted.Body, wanted.Negotiation, cancellation) is { } found)
-            return BodyResult.Hit(found, backend.Name);
+        if (await cached.FindAsync(backend.Name, wanted.Body, wanted.Negotiation, wanted.Placement, cancellation) is { } found)
+            return await fetch.WaitAsync(found, backend, wanted.Body, cancellation);
         if (wanted.Body.Frame is { } number && pixels.Find(backend.Name, wanted.Path)?.HasFrame(number) == false)
         {
             wanted.Without.Add(backend.Name);
@@ -169,6 +175,8 @@ public sealed class BodyReader(
             return null;
         }
         // 3
+        if (await CutVideoAsync(wanted, backend, cancellation) is { } video) return video;
+        // 4
         if (wanted.Negotiation.Formats.Length > 1
             && await cached.FindAnyAsync(backend.Name, wanted.Body, wanted.Negotiation, cancellation) is { } lesser)
             return BodyResult.Hit(lesser, backend.Name);
@@ -177,6 +185,13 @@ public sealed class BodyReader(
         if (result.Failures.Any(IsNotInThisForm)) wanted.Without.Add(backend.Name);
         return null;
     }
+
+    private async Task<BodyResult?> CutVideoAsync(Wanted wanted, BackendOptions backend, CancellationToken cancellation) =>
+        wanted.Body.Frame == 1 && pixels.Find(backend.Name, wanted.Path)?.IsVideo == true
+        && await fetch.FetchInstanceAsync(backend, wanted.Path, wanted.Placement, cancellation)
+        && await cached.FindAnyAsync(backend.Name, wanted.Body, wanted.Negotiation, cancellation) is { } video
+            ? BodyResult.Hit(video, backend.Name) with { Status = CacheStatus.Miss }
+            : null;
 
     private static bool IsNotInThisForm(BackendFailure failure) =>
         failure.Error == BackendError.NotInThisForm || failure is { Error: BackendError.BadStatus, Status: ErrorStatus.NotAcceptable };

@@ -69,12 +69,14 @@ public sealed record BodyResult(IBody? Body, CacheStatus Status, IReadOnlyList<B
     /// <summary>The start of the answer that sends the body.</summary>
     /// <param name="body">The body of this result.</param>
     /// <param name="now">The time of the answer.</param>
-    /// <param name="backendTime">The time since the request, for a body that is not cached; null to report none.</param>
-    internal CachedAnswer ToAnswer(IBody body, DateTimeOffset now, TimeSpan? backendTime) => new(Status)
+    /// <param name="elapsed">The time since the request; null to report none.</param>
+    internal CachedAnswer ToAnswer(IBody body, DateTimeOffset now, TimeSpan? elapsed) => new(Status)
     {
+        Backend = Backend,
         IsPrefetched = body.IsPrefetched,
         Age = body.Stored is { } stored ? Freshness.GetAge(stored, now) : null,
-        BackendTime = body.Stored is null ? backendTime : null,
+        BackendTime = body.Stored is null ? elapsed : null,
+        CacheTime = body.Stored is null ? null : elapsed,
     };
 
     /// <summary>Leaves the body, and ends its foreground request.</summary>

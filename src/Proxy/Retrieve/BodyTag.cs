@@ -9,8 +9,8 @@ namespace Proxy.Retrieve;
 /// <summary>The entity tag of an answer with bodies: strong for a single body, weak for a multipart answer (RFC 9110 §8.8.1).</summary>
 /// <remarks>
 /// Pixels never change under their UID, so backend, resource, form and length identify them; a miss has a tag when its length is
-/// declared. Bodies of different lengths never share a tag, because one of them is damaged. The tag is weak for multipart because the
-/// boundary changes with a restart: the bytes then differ although the parts are the same.
+/// declared. Bodies of different lengths never share a tag, because one of them is damaged. The tag is weak for multipart because each
+/// answer has a boundary of its own: the bytes differ although the parts are the same.
 /// </remarks>
 internal readonly record struct BodyTag(string Plain)
 {

@@ -22,8 +22,8 @@ internal static class BulkDataEndpoints
     }
 
     private static async Task<IResult> AnswerAsync(
-        HttpContext context, BackendSet backends, BulkDataReader reader, BulkTokens tokens, SeriesLocator locator, TimeProvider time,
-        string holder, string? token)
+        HttpContext context, BackendSet backends, BulkDataReader reader, BulkFrames frames, BulkTokens tokens, SeriesLocator locator,
+        TimeProvider time, string holder, string? token)
     {
         var access = context.GetAccess();
         if (!context.TryReadUids(out var study, out var series, out var instance, out var problem)) return problem;
@@ -43,6 +43,7 @@ internal static class BulkDataEndpoints
         var started = time.GetTimestamp();
         // If the series was removed at its backend, this removes its cached entries too.
         await locator.RevalidateAsync(access, study!.Value, context.RequestAborted);
+        if (await frames.TryAnswerAsync(context, backend, item, forms)) return Results.Empty;
         using var result = await reader.ReadAsync(backend, item, forms, context.RequestAborted);
         if (result.Failures.Count > 0) return result.Failures.ToProblem();
         if (result.Body is not { } body) return context.ToMissingProblem(item.Path, "The backend does not have this bulk data.");

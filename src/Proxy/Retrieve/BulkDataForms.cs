@@ -42,6 +42,9 @@ internal sealed class BulkDataForms
     /// <param name="IsMultipart">True when the body is a part of a multipart answer.</param>
     public readonly record struct Chosen(EntryHead Head, bool IsMultipart);
 
+    /// <summary>True when an answer with several parts is accepted.</summary>
+    public bool AcceptsMultipart => _forms.Any(form => form.IsMultipart);
+
     /// <summary>True when no accepted type can be one of bulk data.</summary>
     public bool IsEmpty => _forms.IsEmpty;
 

@@ -16,6 +16,8 @@ namespace Proxy.Retrieve;
 /// </remarks>
 public sealed class FileBulkData(BodyReader instances)
 {
+    private const string PixelData = "7FE00010";
+
     /// <summary>The limit of a value that must be copied, in bytes.</summary>
     private const long MaxCopiedBytes = 64 * 1024 * 1024;
 
@@ -31,17 +33,36 @@ public sealed class FileBulkData(BodyReader instances)
     public async Task<BodyResult> ReadAsync(BackendOptions backend, BulkDataPath item, CancellationToken cancellation)
     {
         if (!EntryCheck.TryParsePath(item.Resource, out var path, out _)) return BodyResult.None([]);
+        var whole = await ReadWholeAsync(backend, path, cancellation);
+        return whole.Body is ICachedBody cached ? await CutAsync(cached, backend.Name, item, cancellation) : whole;
+    }
+
+    /// <summary>The instance and the number of its frames, if the item is the compressed pixel data of several; null otherwise.</summary>
+    /// <inheritdoc cref="ReadAsync"/>
+    public async Task<(InstancePath Path, int Count)?> FindFramesAsync(
+        BackendOptions backend, BulkDataPath item, CancellationToken cancellation)
+    {
+        if (item.FilePath != PixelData || !EntryCheck.TryParsePath(item.Resource, out var path, out _)) return null;
+        using var whole = await ReadWholeAsync(backend, path, cancellation);
+        if (whole.Body is not ICachedBody cached) return null;
+        var frames = await cached.InspectAsync(
+            readAt => Part10Reader.FindFrames(cached.Length, readAt, out _), cancellation);
+        return frames is { Count: > 1 } && frames.MediaType != MediaType.OctetStream ? (path, frames.Count) : null;
+    }
+
+    /// <summary>The instance in the cache; without a body, the backend does not have it or failed.</summary>
+    private async Task<BodyResult> ReadWholeAsync(BackendOptions backend, InstancePath path, CancellationToken cancellation)
+    {
         // The second pass finds the instance in the cache; a third one, if the instance was about to be stored.
         for (var pass = 0; pass < 3; pass++)
         {
             var whole = await instances.ReadFromAsync(backend, path, Forms, Placement.MemoryAndDisk, cancellation);
-            if (whole.Body is ICachedBody cached) return await CutAsync(cached, backend.Name, item, cancellation);
-            if (whole.Body is not { } arriving) return whole;
+            if (whole.Body is ICachedBody or null) return whole;
             using (whole)
             {
                 try
                 {
-                    while (!(await arriving.ReadAsync(cancellation)).IsEmpty)
+                    while (!(await whole.Body.ReadAsync(cancellation)).IsEmpty)
                     {
                         // The cache has the bytes.
                     }

@@ -88,7 +88,7 @@ public sealed class FrameCutter(AnswerCache cache, PixelDescriptions pixels, ILo
         var isSound = IsSound(check, head, start);
         offsets.States[path.Frame - 1] = !isSound ? CheckState.Failed
             : described is null ? CheckState.PassedUndescribed : CheckState.Passed;
-        if (!isSound) log.CutFrameRefused(key.Backend, path.ToString());
+        if (!isSound) log.CutFrameRefused(key.Backend);
         return isSound;
     }
 

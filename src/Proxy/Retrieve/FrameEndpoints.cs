@@ -11,19 +11,22 @@ internal static class FrameEndpoints
 {
     private const int MaxFrames = 10_000;
 
+    /// <summary>
+    /// The limit of repeated numbers in a list: a short request must not get one large frame thousands of times. Viewers repeat none.
+    /// </summary>
+    private const int MaxRepeats = 16;
+
     public static void MapFrames(this IEndpointRouteBuilder root) =>
         root.MapRead("/studies/{study}/series/{series}/instances/{instance}/frames/{frames}", AnswerAsync);
 
     private static async Task<IResult> AnswerAsync(
-        HttpContext context, BodyReader reader, PackedFrames packedFrames, Reloadable<CacheOptions> cache, TimeProvider time, string frames)
+        HttpContext context, BodyReader reader, PackedFrames packedFrames, TranscodedFrames transcodedFrames,
+        Reloadable<CacheOptions> cache, Reloadable<RetrieveOptions> options, TimeProvider time, string frames)
     {
         var access = context.GetAccess();
         if (!context.TryReadUids(out var study, out var series, out var instance, out var problem)) return problem;
-        if (!TryReadFrames(frames, out var numbers))
-            return Problems.BadParameter(
-                "frames", "a list of frame numbers from 1, separated by commas, such as 1,2,3 (PS3.18 §10.1.1)");
-        var negotiation = Negotiation.ForFrames(context.Request);
-        if (numbers.Count > 1) negotiation = negotiation.MultipartOnly();
+        if (!TryReadFrames(frames, out var numbers)) return BadFrames();
+        var negotiation = Negotiate(context, options.Value, numbers.Count);
         if (negotiation.Forms.IsEmpty) return NotAcceptable();
 
         var path = new InstancePath(study!.Value, series!.Value, instance!.Value);
@@ -57,19 +60,32 @@ internal static class FrameEndpoints
             var tag = BodyTag.Create(
                 $"{first.Backend} {access.Path}/{path}/frames/{numbers[0]} {Wrapping.GetContentType(body.Head)}", body, isMultipart);
             var wrapping = isMultipart ? Wrapping.Multipart(body.Head, location) : Wrapping.None(body.Head);
+            var frame = new BodyPath(path, numbers[0]);
+            var canTranscode = negotiation.Transcoded is not null && transcodedFrames.CanTranscode(first, frame, negotiation);
             // A range is one of the uncompressed bytes; a multipart answer has none.
-            var canPack = cache.Value.PacksFrames && PackedFrames.CanPack(body.Head)
+            var canPack = cache.Value.PacksFrames && !canTranscode && PackedFrames.CanPack(body.Head)
                 && (isMultipart || context.Request.Headers.Range.Count == 0);
             var coding = canPack ? context.Request.ChooseCoding() : Coding.Identity;
             if (coding != Coding.Identity && tag is { } name)
                 await AnswerPackedAsync(
                     context, answer, first, new(first.Backend, $"{location} {name.Plain}", coding), name, wrapping, packedFrames);
             else if ((answer with { ETag = tag?.Plain }).Begin(context)) await MultipartAnswer.WriteOneAsync(context, wrapping, body);
+            if (canTranscode) transcodedFrames.Enqueue(first, frame, negotiation);
             return Results.Empty;
         }
 
         Task<BodyResult> ReadAsync(int index) =>
             reader.ReadAsync(access, path, numbers[index], negotiation, Placement.MemoryAndDisk, context.RequestAborted);
+    }
+
+    private static Negotiation Negotiate(HttpContext context, RetrieveOptions options, int count)
+    {
+        var negotiation = Negotiation.ForFrames(context.Request);
+        if (count > 1) return negotiation.MultipartOnly();
+        // Ranges of one frame must be ranges of the same bytes.
+        return context.Request.Headers.Range.Count == 0
+            ? negotiation.WithTranscoded(options.FindTranscoded(context.Connection.RemoteIpAddress))
+            : negotiation;
     }
 
     private static async Task AnswerPackedAsync(
@@ -80,14 +96,14 @@ internal static class FrameEndpoints
         var packed = packedFrames.Find(key, body);
         // Tags differ by coding (RFC 9110 §8.8.3.3), but the pixels do not: either tag of the client validates.
         var (plainTag, packedTag) = (tag.Plain, tag.Coded(key.Coding));
-        if (packed?.Body is not { } bytes)
+        if (packed is not { Body: { } bytes })
         {
             if (!(answer with { ETag = plainTag, EquivalentETag = packedTag }).Begin(context)) return;
             await MultipartAnswer.WriteOneAsync(context, wrapping, body);
             if (found.Status == CacheStatus.Hit && packed is null) packedFrames.Enqueue(key, body, wrapping);
             return;
         }
-        answer = answer with { ETag = packedTag, EquivalentETag = plainTag, ContentType = wrapping.ContentType, Coding = key.Coding };
+        answer = answer with { ETag = packedTag, EquivalentETag = plainTag, ContentType = packed.ContentType, Coding = key.Coding };
         if (!answer.Begin(context)) return;
         context.Response.SetInert();
         await answer.SendAsync(context, bytes);
@@ -97,13 +113,22 @@ internal static class FrameEndpoints
         "Frames are served as multipart/related or, for a single frame, as a single part; in application/octet-stream or the type "
         + "in which they are stored.");
 
-    private static bool TryReadFrames(string text, out List<int> numbers)
+    /// <summary>The problem of a list that <see cref="TryReadFrames"/> refuses.</summary>
+    public static IResult BadFrames() =>
+        Problems.BadParameter(
+            "frames",
+            $"a list of at most {MaxFrames} frame numbers from 1, separated by commas, such as 1,2,3 (PS3.18 §10.1.1), with at most "
+            + $"{MaxRepeats} repetitions");
+
+    /// <summary>Reads the frame numbers of a path.</summary>
+    public static bool TryReadFrames(string text, out List<int> numbers)
     {
         numbers = [];
+        var (known, repeats) = (new HashSet<int>(), 0);
         foreach (var part in text.Split(','))
         {
             if (!int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || number < 1
-                || numbers.Count == MaxFrames)
+                || numbers.Count == MaxFrames || !known.Add(number) && ++repeats > MaxRepeats)
                 return false;
             numbers.Add(number);
         }

@@ -3,6 +3,7 @@ using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Locating;
 using Proxy.Operations;
+using Proxy.Wire;
 
 namespace Proxy.Retrieve;
 
@@ -42,12 +43,12 @@ internal static class InstanceEndpoints
     public static async Task<IResult> AnswerInstanceAsync(
         HttpContext context, BodyReader reader, TimeProvider time, InstancePath path, Negotiation negotiation)
     {
-        var access = context.GetAccess();
+        var (access, started) = (context.GetAccess(), time.GetTimestamp());
         using var result = await reader.ReadAsync(access, path, frame: null, negotiation, Placement.MemoryAndDisk, context.RequestAborted);
         if (result.Body is not { } body) return NotFound(context, path, result);
         var isMultipart = negotiation.Choose(body.Head)!.IsMultipart;
         var tag = BodyTag.Create($"{result.Backend} {access.Path}/{path} {Wrapping.GetContentType(body.Head)}", body, isMultipart);
-        var answer = result.ToAnswer(body, time.GetUtcNow(), backendTime: null) with { ETag = tag?.Plain };
+        var answer = result.ToAnswer(body, time.GetUtcNow(), time.GetElapsedTime(started)) with { ETag = tag?.Plain };
         if (!answer.Begin(context)) return Results.Empty;
         await MultipartAnswer.WriteOneAsync(
             context, isMultipart ? Wrapping.Multipart(body.Head, $"{context.GetRootAddress(access)}/{path}") : Wrapping.None(body.Head),
@@ -122,27 +123,31 @@ internal static class InstanceEndpoints
     private static async Task<IResult> AnswerAsync(
         HttpContext context, IAsyncEnumerable<InstancePart> instances, TimeProvider time, Whole whole)
     {
+        var started = time.GetTimestamp();
         await using var parts = instances.GetAsyncEnumerator(context.RequestAborted);
         if (!await parts.MoveNextAsync()) return Problems.NotFound("No backend holds an instance of this study or series.");
         if (parts.Current.Result.Body is not { } body) return NotFound(context, parts.Current.Path, parts.Current.Result);
-        Begin(context, parts.Current.Result.ToAnswer(body, time.GetUtcNow(), backendTime: null), whole);
+        var writer = Begin(context, parts.Current.Result.ToAnswer(body, time.GetUtcNow(), time.GetElapsedTime(started)), whole);
         if (MultipartAnswer.EndHead(context, body))
         {
             parts.Current.Result.Dispose();
             return Results.Empty;
         }
         var root = context.GetRootAddress(context.GetAccess());
-        if (whole.Forms.IsZip) await ZipAnswer.WriteAsync(context, parts);
-        else await MultipartAnswer.WriteAllAsync(context, parts, path => $"{root}/{path}");
+        if (writer is null) await ZipAnswer.WriteAsync(context, parts);
+        else await MultipartAnswer.WriteAllAsync(context, writer, parts, path => $"{root}/{path}");
         return Results.Empty;
     }
 
-    private static void Begin(HttpContext context, CachedAnswer answer, Whole whole)
+    /// <summary>Sets the headers of the answer.</summary>
+    /// <returns>Writes the parts; null for a ZIP file.</returns>
+    private static MultipartWriter? Begin(HttpContext context, CachedAnswer answer, Whole whole)
     {
         whole.Warn(context.Response);
         (answer with { IsStored = false }).Begin(context);
-        if (whole.Forms.IsZip) ZipAnswer.SetHeaders(context.Response, whole.Resource);
-        else MultipartAnswer.SetHeaders(context.Response);
+        if (!whole.Forms.IsZip) return MultipartAnswer.SetHeaders(context.Response);
+        ZipAnswer.SetHeaders(context.Response, whole.Resource);
+        return null;
     }
 
     private static IResult NotFound(HttpContext context, InstancePath path, BodyResult result) =>

@@ -6,30 +6,25 @@ using Proxy.Locating;
 using Proxy.Metadata;
 using Proxy.Operations;
 using Proxy.Retrieve.Checks;
-using Proxy.Wire;
-using Proxy.Wire.Part10;
 
 namespace Proxy.Retrieve;
 
 /// <summary>Reads the metadata of single instances from their own files, when a client has retrieved the whole instance.</summary>
 /// <remarks>
 /// <code>
-/// 1 received   an instance is complete and verified: its dataset goes into the store, if the store does not have the instance
+/// 1 received   an instance that was requested alone is complete and verified: its dataset goes into the store, if that has none
 /// 2 asked      metadata of the instance: from the store, else from the cached file; no backend is asked
 /// </code>
 /// Step 1 runs behind the answer to the client. Step 2 needs it for no correct answer, only for speed: the file is in the cache. Files
 /// that are not in memory, or cannot be read as a dataset, are left to the backend's own metadata.
 /// </remarks>
 public sealed class InstanceFiles(
-    EntryCache cache, SeriesLocator locator, DicomMetadataStore store, Reloadable<CacheOptions> options, TimeProvider time,
-    ILogger<InstanceFiles> log) : IHostedService
+    EntryCache cache, FileMetadataReader reader, SeriesLocator locator, DicomMetadataStore store, Reloadable<CacheOptions> options,
+    TimeProvider time, ILogger<InstanceFiles> log) : IHostedService
 {
     /// <summary>The forms in which an instance is usually cached.</summary>
     private static readonly BodyFormat[] Formats =
         [new(BodyFormat.Dicom, BodyFormat.Any), new(BodyFormat.Dicom, BodyFormat.ExplicitLittleEndian)];
-
-    /// <summary>A dataset in memory takes several times its size, so the limit is the number of processors.</summary>
-    private readonly SemaphoreSlim _readers = new(Environment.ProcessorCount);
 
     /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken)
@@ -44,10 +39,6 @@ public sealed class InstanceFiles(
         cache.InstanceReceived -= OnReceived;
         return Task.CompletedTask;
     }
-
-    /// <summary>The BulkDataURI of a value in the file of an instance, in front of its path, as stored metadata holds it.</summary>
-    internal static string GetLinks(string backend, InstancePath path) =>
-        "\uFFFF" + new BulkDataPath(backend, path.ToString(), $"{BulkDataPath.InFile}").Link;
 
     /// <summary>
     /// The metadata of an instance of the owner of its series, from its file; null when the file is not known, or too old.
@@ -85,7 +76,7 @@ public sealed class InstanceFiles(
             var series = store.GetStudy(path.Study)?.GetList(key.Backend).FindSeries(path.Series);
             if (series?.Metadata?.Has(path.Instance) == true) return;
             using var body = new MemoryBody(entry);
-            await ReadAsync(key.Backend, path, body, CancellationToken.None);
+            await reader.ReadAsync(key.Backend, path, body, CancellationToken.None);
         }
         catch (Exception e)
         {
@@ -102,38 +93,8 @@ public sealed class InstanceFiles(
         using (body)
         {
             return body.Stored is { } stored && Freshness.IsWithin(stored, lifetime, time.GetUtcNow())
-                ? await ReadAsync(backend, path, body, cancellation)
+                ? await reader.ReadAsync(backend, path, body, cancellation)
                 : null;
-        }
-    }
-
-    /// <summary>Reads the dataset of a file into the store; null when it is not a dataset of this instance.</summary>
-    private async ValueTask<FileMetadata?> ReadAsync(
-        string backend, InstancePath path, ICachedBody body, CancellationToken cancellation)
-    {
-        await _readers.WaitAsync(cancellation);
-        try
-        {
-            var dataset = await body.InspectAsync(readAt => Read(body.Length, readAt, backend, path), cancellation);
-            return dataset is null ? null : store.AddFileMetadata(backend, path, dataset.Json, body.Stored!.Value);
-        }
-        finally
-        {
-            _readers.Release();
-        }
-    }
-
-    /// <summary>The dataset of a file; null when it is not a dataset of this instance.</summary>
-    private static Part10Dataset? Read(long length, ReadAt read, string backend, InstancePath path)
-    {
-        try
-        {
-            var dataset = Part10DatasetReader.Read(length, read, GetLinks(backend, path));
-            return dataset.Path == path ? dataset : null;
-        }
-        catch (MalformedAnswerException)
-        {
-            return null;
         }
     }
 }

@@ -41,9 +41,11 @@ internal static class MetadataEndpoints
         var hash = metadata.Hash ^ tokens.KeyId;
         var answer = new CachedAnswer(result.Status)
         {
+            Backend = result.Backend,
             IsPrefetched = result.IsPrefetched,
             Age = Freshness.GetAge(result.Asked, time.GetUtcNow()),
             BackendTime = result.Status == CacheStatus.Miss ? time.GetElapsedTime(started) : null,
+            CacheTime = result.Status == CacheStatus.Hit ? time.GetElapsedTime(started) : null,
             Vary = CachedAnswer.ByAcceptAndCoding,
             ETag = $"W/\"{hash:x}{(instance is null ? "" : "-" + instance)}{(isXml ? "-xml" : "")}\"",
             ContentType = isXml ? DicomXmlParts.ContentType : MediaType.DicomJson,
@@ -117,11 +119,13 @@ internal static class MetadataEndpoints
         WarnOfOmissions(context.Response, metadata);
         // A study with one series has the hash of that series, and the same text.
         var hash = metadata.Aggregate(UInt128.Zero, (sum, m) => unchecked(sum * 31 + m.Hash)) ^ tokens.KeyId;
+        if (context.Features.Get<AccessNotes>() is { } notes) notes.Backends = [.. series.Select(r => r.Backend).Distinct()];
         var answer = new CachedAnswer(status)
         {
             IsPrefetched = series.TrueForAll(r => r.IsPrefetched),
             Age = series.Max(r => Freshness.GetAge(r.Asked, time.GetUtcNow())),
             BackendTime = status == CacheStatus.Miss ? time.GetElapsedTime(started) : null,
+            CacheTime = status == CacheStatus.Hit ? time.GetElapsedTime(started) : null,
             Vary = CachedAnswer.ByAcceptAndCoding,
             ETag = $"W/\"{hash:x}{(isXml ? "-xml" : "")}\"",
             ContentType = isXml ? DicomXmlParts.ContentType : MediaType.DicomJson,

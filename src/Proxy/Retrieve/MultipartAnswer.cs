@@ -3,6 +3,7 @@ using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Retrieve.Ranges;
+using Proxy.Wire;
 
 namespace Proxy.Retrieve;
 
@@ -17,7 +18,8 @@ internal static class MultipartAnswer
     {
         var response = context.Response;
         var length = (body as ICachedBody)?.Length ?? body.Head.Length;
-        response.SetInert();
+        if (wrapping.IsShown) response.SetShown();
+        else response.SetInert();
         if (!wrapping.IsMultipart)
         {
             response.Headers.AcceptRanges = "bytes";
@@ -47,11 +49,12 @@ internal static class MultipartAnswer
     {
         var response = context.Response;
         var output = response.BodyWriter;
+        var writer = MultipartWriter.CreateRandom();
         response.SetInert();
-        response.ContentType = Wrapping.GetMultipartType(first.Head);
+        response.ContentType = Wrapping.GetMultipartType(writer, first.Head);
         if (EndHead(context, first)) return;
         await response.StartAsync(context.RequestAborted);
-        output.Write(Wrapping.CreatePartHead(isFirst: true, first.Head, locate(0)));
+        output.Write(Wrapping.CreatePartHead(writer, isFirst: true, first.Head, locate(0)));
         await BodyCopy.ToClientAsync(context, first);
 
         var pending = new Queue<Task<BodyResult>>();
@@ -63,7 +66,7 @@ internal static class MultipartAnswer
                 while (next < count && pending.Count < MaxPending) pending.Enqueue(read(next++));
                 using var result = await pending.Dequeue();
                 if (result.Body is not { } body) throw new TruncatedBodyException();
-                output.Write(Wrapping.CreatePartHead(isFirst: false, body.Head, locate(written)));
+                output.Write(Wrapping.CreatePartHead(writer, isFirst: false, body.Head, locate(written)));
                 await BodyCopy.ToClientAsync(context, body);
             }
         }
@@ -74,24 +77,29 @@ internal static class MultipartAnswer
                     static r => r.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion,
                     TaskScheduler.Default);
         }
-        output.Write(Wrapping.EndOfParts());
+        output.Write(writer.End());
         await output.FlushAsync(context.RequestAborted);
     }
 
     /// <summary>Sets the headers of an answer whose parts are whole instances.</summary>
-    public static void SetHeaders(HttpResponse response)
+    /// <returns>Writes the parts.</returns>
+    public static MultipartWriter SetHeaders(HttpResponse response)
     {
+        var writer = MultipartWriter.CreateRandom();
         response.SetInert();
-        response.ContentType = Wrapping.GetMultipartType(new(BodyFormat.Dicom, null, null));
+        response.ContentType = Wrapping.GetMultipartType(writer, new(BodyFormat.Dicom, null, null));
+        return writer;
     }
 
     /// <summary>
     /// Writes parts as they arrive. An unavailable part closes the connection: the answer would look complete without it.
     /// </summary>
-    /// <param name="context">The request; its response has headers.</param>
+    /// <param name="context">The request.</param>
+    /// <param name="writer">From <see cref="SetHeaders"/>.</param>
     /// <param name="parts">Positioned at the first part, which has a body.</param>
     /// <param name="locate">The address of a part.</param>
-    public static async Task WriteAllAsync(HttpContext context, IAsyncEnumerator<InstancePart> parts, Func<InstancePath, string> locate)
+    public static async Task WriteAllAsync(
+        HttpContext context, MultipartWriter writer, IAsyncEnumerator<InstancePart> parts, Func<InstancePath, string> locate)
     {
         var output = context.Response.BodyWriter;
         await context.Response.StartAsync(context.RequestAborted);
@@ -100,13 +108,12 @@ internal static class MultipartAnswer
         {
             using var result = parts.Current.Result;
             if (result.Body is not { } body) throw new TruncatedBodyException();
-            output.Write(Wrapping.CreatePartHead(isFirst, body.Head, locate(parts.Current.Path)));
+            output.Write(Wrapping.CreatePartHead(writer, isFirst, body.Head, locate(parts.Current.Path)));
             await BodyCopy.ToClientAsync(context, body);
-            await output.FlushAsync(context.RequestAborted);
             isFirst = false;
         }
         while (await parts.MoveNextAsync());
-        output.Write(Wrapping.EndOfParts());
+        output.Write(writer.End());
         await output.FlushAsync(context.RequestAborted);
     }
 

@@ -27,7 +27,8 @@ public sealed record AcceptedForm(BodyFormat Format, int Rank, bool IsMultipart)
 ///                                          2 ask        all forms in one Accept, then one by one
 ///                                          3 choose     the form that the body satisfies determines multipart or not
 /// </code>
-/// A wildcard means Explicit VR Little Endian or, when that is not available, the stored form (PS3.18 §8.7.3.5.2).
+/// A wildcard means Explicit VR Little Endian or, when that is not available, the stored form (PS3.18 §8.7.3.5.2). A wildcard of images
+/// means the stored form or, when that is no image, a JPEG that the archive makes.
 /// </remarks>
 public sealed class Negotiation
 {
@@ -51,8 +52,8 @@ public sealed class Negotiation
         (Forms, _refused) = (forms, refused);
         Formats = [.. forms.Select(f => f.Format).Distinct()];
         Together = [.. forms.Where(f => !f.IsLastResort).Select(f => f.Format).Distinct()];
-        var lastResort = Together.Length < Formats.Length ? ", " + RequestedForms.One(Formats[^1]).Name : "";
-        Name = Together.IsEmpty ? "" : OfferTogether(null).Name + lastResort;
+        var lastResorts = forms.Where(f => f.IsLastResort).Select(f => ", " + RequestedForms.One(f.Format).Name);
+        Name = Together.IsEmpty ? "" : OfferTogether(null).Name + string.Concat(lastResorts.Distinct());
     }
 
     /// <summary>The accepted forms, best first; empty when no supported form is acceptable.</summary>
@@ -63,6 +64,12 @@ public sealed class Negotiation
 
     /// <summary>The formats that a backend is offered in one request.</summary>
     public ImmutableArray<BodyFormat> Together { get; }
+
+    /// <summary>
+    /// The form that uncompressed frames are transcoded into for this client, which accepts it as gladly; null for none. It is
+    /// requested from no backend.
+    /// </summary>
+    public BodyFormat? Transcoded { get; private set; }
 
     /// <summary>True when frames of a named media type are accepted in any transfer syntax, but not every stored form is.</summary>
     public bool AcceptsStoredOfAType =>
@@ -91,6 +98,18 @@ public sealed class Negotiation
     public Negotiation MultipartOnly() =>
         Forms.All(f => f.IsMultipart) ? this : new([.. Forms.Where(f => f.IsMultipart)], _refused);
 
+    /// <summary>The same negotiation for a client that gets transcoded frames, unless it prefers uncompressed ones.</summary>
+    /// <param name="form">The form of transcoded frames; null for none.</param>
+    public Negotiation WithTranscoded(BodyFormat? form)
+    {
+        if (form is null || Choose(form.MediaType, form.TransferSyntax) is not { } coded
+            || Choose(MediaType.OctetStream, BodyFormat.ExplicitLittleEndian) is { } native && native.Rank < coded.Rank)
+            return this;
+        var negotiation = (Negotiation)MemberwiseClone();
+        negotiation.Transcoded = form;
+        return negotiation;
+    }
+
     /// <summary>The best form that a body satisfies; null when the client does not accept the body.</summary>
     public AcceptedForm? Choose(EntryHead head) => Choose(head.MediaType, head.TransferSyntax);
 
@@ -108,6 +127,22 @@ public sealed class Negotiation
             if (form.Format.IsSatisfiedBy(mediaType, transferSyntax)) return form;
         }
         return null;
+    }
+
+    /// <summary>
+    /// True when the stored form of a frame is as acceptable as any other, and others are too: then it is asked for before an archive
+    /// makes another form of it.
+    /// </summary>
+    /// <param name="transferSyntax">
+    /// The transfer syntax of the stored form; null when it is not known: then it may be one of several image types.
+    /// </param>
+    public bool PrefersStored(string? transferSyntax)
+    {
+        BodyFormat[] best = [.. Forms.Where(f => f.Rank == Forms[0].Rank).Select(f => f.Format).Distinct()];
+        if (best.Length < 2 || best[0].MediaType == BodyFormat.Dicom) return false;
+        if (transferSyntax is null) return best.Select(f => f.MediaType).Where(t => t != MediaType.OctetStream).Distinct().Count() > 1;
+        return Uid.TryParse(transferSyntax, out var uid) && TransferSyntax.FindFrameType(uid) is { } type
+            && Choose(type, transferSyntax)?.Rank == Forms[0].Rank;
     }
 
     /// <summary>False when no frame in this transfer syntax has an accepted form.</summary>
@@ -198,8 +233,8 @@ public sealed class Negotiation
             {
                 if (BodyFormat.FromMediaType(new(name, parameters)) is not { } format) continue;
                 var isNamed = type.Find("transfer-syntax") is not null;
-                if (name == names[0] || isNamed) forms.Add(new(format, 2 * rank, isMultipart));
-                if (!isNamed) forms.Add(new(format with { TransferSyntax = BodyFormat.Any }, 2 * rank + 1, isMultipart));
+                forms.Add(new(isNamed ? format : format with { TransferSyntax = BodyFormat.Any }, 2 * rank, isMultipart));
+                if (name == names[0] && !isNamed) forms.Add(new(format, 2 * rank + 1, isMultipart) { IsLastResort = true });
             }
             return true;
         }

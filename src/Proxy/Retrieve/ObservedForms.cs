@@ -53,14 +53,25 @@ public sealed class ObservedForms(AnswerCache cache)
     public void Remember(string backend, SeriesPath series, Negotiation negotiation, BodyFormat? asked, EntryHead head)
     {
         if (head.TransferSyntax is not { } syntax) return;
-        if (asked?.TransferSyntax == BodyFormat.Any && FindStored(backend, series) != syntax)
-            _stored.Add(new StoredKey(backend, series), new Stored(syntax), BytesPerEntry, Lifetime);
+        if (asked?.TransferSyntax == BodyFormat.Any) RememberStored(backend, series, head);
         if (negotiation.Formats.Length == 1) return;
         var (given, known) = (new BodyFormat(head.MediaType, syntax).Canonical, Find(backend, series, negotiation));
         if (known is [var newest, ..] && newest == given) return;
         _forms.Add(
             new Key(backend, series, negotiation.Name), new Forms([given, .. known.Where(k => k != given).Take(MaxForms - 1)]),
             BytesPerEntry, Lifetime);
+    }
+
+    /// <summary>Remembers the transfer syntax of a body in its stored form.</summary>
+    /// <param name="backend">The backend's name.</param>
+    /// <param name="series">The series of the object.</param>
+    /// <param name="head">The head of the body.</param>
+    /// <returns>The transfer syntax; null when the body does not name it.</returns>
+    public string? RememberStored(string backend, SeriesPath series, EntryHead head)
+    {
+        if (head.TransferSyntax is { } syntax && FindStored(backend, series) != syntax)
+            _stored.Add(new StoredKey(backend, series), new Stored(syntax), BytesPerEntry, Lifetime);
+        return head.TransferSyntax;
     }
 
     /// <summary>True when a request for the whole series failed in the last ten minutes, or the backend refuses such requests.</summary>

@@ -19,7 +19,8 @@ namespace Proxy.Retrieve;
 /// 4 hit          send the compressed answer
 /// </code>
 /// A compressed answer is stored beside the body that it was made from, and is used only for that body. A client finds the body
-/// first, so a purge or a new owner of the series needs no notification here. Jobs beyond the queue's limit are dropped; the next
+/// first, so a purge or a new owner of the series needs no notification here. Its boundary was first sent with that body, so the
+/// sender of the body cannot have known it. Jobs beyond the queue's limit are dropped; the next
 /// hit queues another.
 /// </remarks>
 public sealed class PackedFrames(AnswerCache cache, ILogger<PackedFrames> log) : BackgroundService
@@ -48,8 +49,9 @@ public sealed class PackedFrames(AnswerCache cache, ILogger<PackedFrames> log) :
     /// <summary>A compressed answer.</summary>
     /// <param name="Stored">The time at which the original body was stored.</param>
     /// <param name="Head">The head of the original body.</param>
+    /// <param name="ContentType">The Content-Type of the answer, with its boundary.</param>
     /// <param name="Body">The answer; null when the compression saves less than a fifth.</param>
-    public sealed record Packed(DateTimeOffset Stored, EntryHead Head, byte[]? Body);
+    public sealed record Packed(DateTimeOffset Stored, EntryHead Head, string ContentType, byte[]? Body);
 
     private sealed record Job(
         Key Key, EntryHead Head, DateTimeOffset Stored, IReadOnlyList<ReadOnlyMemory<byte>> Pieces, Wrapping Wrapping, int Purges)
@@ -135,7 +137,7 @@ public sealed class PackedFrames(AnswerCache cache, ILogger<PackedFrames> log) :
     private static Packed Pack(Job job)
     {
         var body = Packing.CompressPixels([job.Wrapping.Opening, .. job.Pieces, job.Wrapping.End], job.Key.Coding);
-        return new(job.Stored, job.Head, body.Length <= job.Bytes / 5 * 4 ? body : null);
+        return new(job.Stored, job.Head, job.Wrapping.ContentType, body.Length <= job.Bytes / 5 * 4 ? body : null);
     }
 
     private void Add(Job job, Packed packed)

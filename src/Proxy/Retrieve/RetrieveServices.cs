@@ -1,4 +1,5 @@
 using Proxy.Cache;
+using Proxy.Cache.InMemory;
 using Proxy.Retrieve.Checks;
 
 namespace Proxy.Retrieve;
@@ -18,16 +19,21 @@ internal static class RetrieveServices
         services.AddSingleton<BodyFetch>();
         services.AddSingleton<ObservedForms>();
         services.AddSingleton<CachedBodies>();
+        services.AddSingleton(s => PixelSlots.Create(s.GetRequiredService<MemoryTier>(), s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<DecodedFrames>();
         services.AddSingleton<PlannedFetch>();
         services.AddSingleton<BodyReader>();
         services.AddSingleton<ValueCutter>();
         services.AddSingleton<FileBulkData>();
         services.AddSingleton<BulkDataReader>();
+        services.AddSingleton<BulkFrames>();
         services.AddSingleton<InstanceFiles>();
         services.AddHostedService(s => s.GetRequiredService<InstanceFiles>());
         services.AddSingleton<WholeSeries>();
         services.AddSingleton<SeriesAnswer>();
         services.AddSingleton<SeriesBodies>();
+        services.AddSingleton<TranscodedFrames>();
+        services.AddHostedService(s => s.GetRequiredService<TranscodedFrames>());
         services.AddSingleton(s =>
         {
             var packed = ActivatorUtilities.CreateInstance<PackedFrames>(s);

@@ -17,7 +17,7 @@ namespace Proxy.Retrieve;
 ///                                                                 └──► disk
 /// </code>
 /// Clients that request the same series in the same forms share one request. Parts that no client requested or accepts are skipped.
-/// With a disk tier the backend is read at its own pace, without a disk tier at the pace of the slowest client.
+/// While the disk keeps up, the backend is read at its own pace, else at the pace of the slowest client.
 /// </remarks>
 public sealed class SeriesAnswer
 {
@@ -83,7 +83,8 @@ public sealed class SeriesAnswer
     /// </summary>
     private async Task<BodyResult?> OpenAsync(SeriesArrival arrival, string backend, bool isCollapsed, CancellationToken cancellation)
     {
-        if (arrival.Reader is { } reader)
+        // A client that was behind may have caught up while the body still arrives.
+        if ((arrival.Reader ?? _cache.FindInFlight(arrival.Key)) is { } reader)
         {
             var result = await BodyResult.FromLookupAsync(new(null, reader, isCollapsed), backend, cancellation);
             return result.Body is null ? null : result;
@@ -94,6 +95,7 @@ public sealed class SeriesAnswer
     private async Task RunAsync(
         (string, SeriesPath, string) key, SeriesTransfer transfer, BackendOptions backend, SeriesInstances series, Negotiation negotiation)
     {
+        using var mark = _cache.TrackFetch();
         try
         {
             await AskAsync(transfer, backend, series, negotiation);
@@ -150,7 +152,7 @@ public sealed class SeriesAnswer
         series.MaxSkippedBytes = _cache.MaxBodyBytes;
         for (var unwanted = 0; ;)
         {
-            if (!_cache.CanWriteToDisk) await request.Transfer.WaitForRoomAsync(cancellation);
+            if (!_cache.DiskKeepsUp) await request.Transfer.WaitForRoomAsync(cancellation);
             if (!await series.ReadNextAsync(cancellation) || request.Expected.HasAll) return true;
             var (identity, start) = await ReadStartAsync(series, cancellation);
             if (request.Transfer.IsPurged) return true;
@@ -184,9 +186,9 @@ public sealed class SeriesAnswer
         }
         request.Transfer.Add(path, key, own.JoinAgain);
         joined.SetResult();
-        var drained = DrainAsync(own, request.Transfer.Stopped);
+        var kept = KeepAsync(own, request.Transfer.Stopped);
         await copied.Task;
-        await drained;
+        await kept;
 
         async Task<BackendAnswer<EntryHead>> CopyAsync(InFlightBody body, CancellationToken stopped)
         {
@@ -198,19 +200,17 @@ public sealed class SeriesAnswer
     private static TaskCompletionSource NewGate() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>
-    /// Reads the body in addition to the clients, so that a slow or disconnected client does not end the copy. Without a file the writer
-    /// waits for every reader.
+    /// Stays until the body is complete, so that a slow or disconnected client does not end the copy. This reader is past the end, so it
+    /// holds up no window.
     /// </summary>
-    private static async Task DrainAsync(InFlightBody.Reader reader, CancellationToken cancellation)
+    private static async Task KeepAsync(InFlightBody.Reader reader, CancellationToken cancellation)
     {
         using (reader)
         {
             try
             {
-                while (!(await reader.ReadAsync(cancellation)).IsEmpty)
-                {
-                    // The cache and the clients have the bytes.
-                }
+                await reader.MoveToAsync(long.MaxValue, cancellation);
+                await reader.ReadAsync(cancellation);
             }
             catch (Exception e) when (e is TruncatedBodyException or OperationCanceledException)
             {
@@ -245,14 +245,7 @@ public sealed class SeriesAnswer
             var walk = new Part10Walk(Uid.Parse(head.TransferSyntax!));
             walk.Add(start.Span);
             body.Begin(head);
-            for (var rest = start; !rest.IsEmpty;)
-            {
-                var room = await body.GetBufferAsync(stopped);
-                var count = Math.Min(room.Length, rest.Length);
-                rest[..count].CopyTo(room);
-                body.Commit(count);
-                rest = rest[count..];
-            }
+            await body.WriteAsync(start, stopped);
             body.Open();
             var length = (long)start.Length;
             while (true)

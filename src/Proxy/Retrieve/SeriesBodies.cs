@@ -48,13 +48,13 @@ public sealed class SeriesBodies(
 
     /// <summary>
     /// The series of a study, to be read without their metadata: for a large series an archive needs longer to give that than to give
-    /// the instances. Null when some metadata is in the store, when a failure could not be reported before the first byte, or when a
-    /// backend does not say how many instances a series has.
+    /// the instances. Null when some metadata is in the store, when the failure of a backend could not be reported before the first byte,
+    /// or when a backend does not say how many instances a series has.
     /// </summary>
     public IReadOnlyList<SeriesInstances>? FindUnread(StudyHolders places, Access access, Uid study)
     {
         var series = places.GetSeries(access);
-        if (places.Failures.Count > 0 || series.Count == 0 || series.Count > (answers.CanReadAhead ? MaxSeries : 1)) return null;
+        if (places.Failures.Count > 0 || series.Count == 0 || series.Count > 1 && !answers.CanReadAhead) return null;
         var unread = new List<SeriesInstances>();
         foreach (var uid in series)
         {
@@ -65,12 +65,12 @@ public sealed class SeriesBodies(
                 return null;
             unread.Add(new(owner.Backend.Name, path, []) { Listed = count });
         }
-        return unread;
+        return unread.Skip(MaxSeries).All(later => unread.Take(MaxSeries).Any(first => first.Backend == later.Backend)) ? unread : null;
     }
 
     /// <summary>
-    /// Reads all instances of several series, one series after the other. Of unread series one that fails comes first, so that its
-    /// failure can be reported.
+    /// Reads all instances of several series, one series after the other. Of unread series nothing is given before every backend gave
+    /// something, and one that failed by then comes first, so that the failure of a backend can be reported.
     /// </summary>
     public async IAsyncEnumerable<InstancePart> ReadAsync(
         Access access, IReadOnlyList<SeriesInstances> series, Negotiation negotiation,
@@ -78,22 +78,24 @@ public sealed class SeriesBodies(
     {
         using var closing = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         var ahead = answers.CanReadAhead ? MaxSeries : 1;
-        var open = new Queue<(IAsyncEnumerator<InstancePart> Parts, Task<bool> First)>();
+        var open = new Queue<OpenSeries>();
         try
         {
+            var isFirst = true;
             for (var next = 0; next < series.Count || open.Count > 0;)
             {
                 for (; next < series.Count && open.Count < ahead; next++)
                 {
                     var parts = ReadAsync(access, series[next], negotiation, closing.Token).GetAsyncEnumerator(CancellationToken.None);
-                    open.Enqueue((parts, parts.MoveNextAsync().AsTask()));
+                    open.Enqueue(new(series[next].Backend, parts, parts.MoveNextAsync().AsTask()));
                 }
-                if (series[0].Listed is not null && open.Count == series.Count && await FindFailedAsync(open) is { } failed)
+                if (isFirst && series[0].Listed is not null && await FindFailedAsync(open) is { } failed)
                 {
                     yield return failed;
                     yield break;
                 }
-                var (current, first) = open.Dequeue();
+                isFirst = false;
+                var (_, current, first) = open.Dequeue();
                 await using (current)
                 {
                     for (var isFound = await first; isFound; isFound = await current.MoveNextAsync()) yield return current.Current;
@@ -103,7 +105,7 @@ public sealed class SeriesBodies(
         finally
         {
             await closing.CancelAsync();
-            foreach (var (parts, first) in open) await CloseAsync(parts, first);
+            foreach (var (_, parts, first) in open) await CloseAsync(parts, first);
         }
         foreach (var one in series)
         {
@@ -111,11 +113,33 @@ public sealed class SeriesBodies(
         }
     }
 
-    private static async Task<InstancePart?> FindFailedAsync(IEnumerable<(IAsyncEnumerator<InstancePart> Parts, Task<bool> First)> open)
+    /// <summary>A series that is being read.</summary>
+    /// <param name="Backend">The owner of the series.</param>
+    /// <param name="Parts">Its instances.</param>
+    /// <param name="First">The move to the first instance.</param>
+    private sealed record OpenSeries(string Backend, IAsyncEnumerator<InstancePart> Parts, Task<bool> First);
+
+    /// <summary>
+    /// Waits until each backend has given an instance of one of its series. An archive that reads several series at once may begin the
+    /// last one long after the others.
+    /// </summary>
+    /// <returns>The failure of a series that was noticed meanwhile; null when there is none.</returns>
+    private static async Task<InstancePart?> FindFailedAsync(IEnumerable<OpenSeries> open)
     {
-        foreach (var (parts, first) in open)
+        foreach (var backend in open.GroupBy(series => series.Backend))
         {
-            if (await first && parts.Current.Result.Body is null) return parts.Current;
+            var waiting = backend.ToList();
+            for (var isGiven = false; !isGiven && waiting.Count > 0;)
+            {
+                await Task.WhenAny(waiting.Select(series => series.First));
+                foreach (var series in waiting.FindAll(series => series.First.IsCompleted))
+                {
+                    waiting.Remove(series);
+                    if (!await series.First) continue;
+                    if (series.Parts.Current.Result.Body is null) return series.Parts.Current;
+                    isGiven = true;
+                }
+            }
         }
         return null;
     }
@@ -130,7 +154,7 @@ public sealed class SeriesBodies(
 
     /// <summary>True when every instance is cached in an acceptable form.</summary>
     public async Task<bool> HasAllAsync(SeriesInstances series, Negotiation negotiation, CancellationToken cancellation) =>
-        await CountMissingAsync(series, negotiation, max: 0, cancellation) == 0;
+        await cached.CountMissingAsync(series, negotiation, max: 0, cancellation) == 0;
 
     private IAsyncEnumerable<InstancePart> ReadAsync(
         Access access, SeriesInstances series, Negotiation negotiation, CancellationToken cancellation) =>
@@ -171,7 +195,7 @@ public sealed class SeriesBodies(
         // 2: when only a few instances are missing, do not transfer the cached ones again.
         var few = left.Count / 4;
         if (source is null && owner is not null && !given.RefusesSeries(owner.Name, series.Path)
-            && await CountMissingAsync(series, negotiation, few, cancellation) > few)
+            && await cached.CountMissingAsync(series, negotiation, few, cancellation) > few)
         {
             await foreach (var part in answers.ReadAsync(owner, series, negotiation, cancellation))
             {
@@ -218,17 +242,5 @@ public sealed class SeriesBodies(
         Task<BodyResult> ReadAloneAsync(InstancePath path) => source is null
             ? Task.FromResult(BodyResult.None([]))
             : reader.ReadFromAsync(source, path, negotiation, Placement.DiskOnly, cancellation);
-    }
-
-    /// <summary>The number of instances that are not cached, counted up to <paramref name="max"/> + 1.</summary>
-    private async Task<int> CountMissingAsync(SeriesInstances series, Negotiation negotiation, int max, CancellationToken cancellation)
-    {
-        var missing = 0;
-        foreach (var instance in series.Instances)
-        {
-            var path = new BodyPath(new(series.Path.Study, series.Path.Series, instance), null);
-            if (!await cached.HasAsync(series.Backend, path, negotiation, isCut: false, cancellation) && ++missing > max) break;
-        }
-        return missing;
     }
 }

@@ -4,6 +4,7 @@ using Proxy.Dicom;
 using Proxy.Locating;
 using Proxy.Metadata;
 using Proxy.Operations;
+using Proxy.Operations.Telemetry;
 
 namespace Proxy.Retrieve;
 
@@ -26,7 +27,7 @@ public sealed record SeriesResult(
 /// 1 fresh      the owner's metadata is in the store and fresh
 /// 2 old        revalidate it; when that takes long, return the stored metadata, marked stale, and continue in the background
 /// 3 locate     find the backends that hold the series, and how many instances each has
-/// 4 confirm    by validators; without validators, when its backend's row of the series is unchanged
+/// 4 confirm    by validators; without validators, when its backend's row of the series is unchanged; or from the instances' own files
 /// 5 ask        the owner for all metadata; if it fails, the next holder; with no known holder, the backends without a series search
 /// 6 stale      when no backend answers, return the stored metadata, marked stale, up to its maximum age
 /// </code>
@@ -45,7 +46,9 @@ public sealed class SeriesReader(
     /// <summary>Reads the metadata of a series for a client.</summary>
     public async Task<SeriesResult> ReadAsync(Access access, SeriesPath path, bool bypassCache, CancellationToken cancellation)
     {
+        using var span = Spans.Start("retrieve");
         var result = await FindAsync(access, path, bypassCache, cancellation);
+        span?.SetTag("source", result.Status.ToString());
         if (result.Metadata is null || !store.MarkMetadataRequested(result.Backend, path)) return result;
         // A prefetch sets no owner; the first client that reads the prefetched metadata does.
         if (result.Status != CacheStatus.Stale) locator.SetOwner(access, result.Backend, path);
@@ -93,6 +96,17 @@ public sealed class SeriesReader(
         return result?.Metadata?.Has(path.Instance) == true;
     }
 
+    /// <summary>The dataset of an instance in the metadata of one backend, read now if necessary; null when it is not there.</summary>
+    public async Task<ReadOnlyMemory<byte>?> FindDatasetAsync(
+        BackendOptions backend, InstancePath path, CancellationToken cancellation)
+    {
+        if (Find() is { } known) return known;
+        return await CanStandInAsync(backend, path, cancellation) ? Find() : null;
+
+        ReadOnlyMemory<byte>? Find() =>
+            store.GetStudy(path.Study)?.GetList(backend.Name).FindSeries(path.Series)?.Metadata?.FindJson(path.Instance);
+    }
+
     private async Task<SeriesResult> RefreshAsync(Access access, SeriesPath path, ReadPurpose purpose, CancellationToken cancellation)
     {
         // 3
@@ -115,6 +129,8 @@ public sealed class SeriesReader(
         // 4
         var (backend, list) = candidate;
         var series = list.FindSeries(path.Series) ?? new Series(path.Series);
+        if (purpose != ReadPurpose.Reload && !series.FileMetadata.IsEmpty)
+            series = store.AddMetadataOfFiles(backend.Name, path, time.GetUtcNow() - cache.Value.MetadataFreshness) ?? series;
         if (purpose != ReadPurpose.Reload && series is { IsMetadataComplete: true, MetadataValidators: null })
         {
             var asked = list.ListedAt ?? time.GetUtcNow();

@@ -70,7 +70,7 @@ public sealed record StudyContents(
     private string DescribeFailures()
     {
         var shown = Missing.Take(10)
-            .Select(m => $"series {m.Uid} ({string.Join(", ", m.Failures.Select(f => $"{f.Backend}: {f.Error}"))})");
+            .Select(m => $"series {m.Uid} ({string.Join(", ", m.Failures.Select(f => $"{f.Backend}: {f.Reason}"))})");
         return $"{Missing.Count} of {Series.Count + Missing.Count} series are not available: "
             + $"{string.Join("; ", shown)}{(Missing.Count > 10 ? "; …" : "")}";
     }

@@ -13,7 +13,7 @@ namespace Proxy.Retrieve;
 /// transferSyntax                                a UID, or * for the stored one
 /// charset                                       accepted; the texts in a file keep their own character set (PS3.3 §C.12.1.1.2)
 /// anonymize                                     yes is refused (DisclosureParameters)
-/// those of DisclosureParameters.OfRendering     refused: they apply to rendered images (PS3.18 §9.5), which are not available here
+/// those of DisclosureParameters.OfRendering     refused: they apply to rendered images (PS3.18 §9.5), such as contentType=image/jpeg
 /// </code>
 /// Each parameter occurs once at most. Other parameters are ignored, such as <c>frame</c>, which OHIF's image ids contain.
 /// </remarks>
@@ -34,23 +34,29 @@ internal static class UriEndpoints
 
     private static bool TryRead(HttpRequest request, out InstancePath path, out Negotiation negotiation, out IResult? problem)
     {
-        var query = request.Query;
-        (path, negotiation, problem) = (default, Negotiation.Create(BodyFormat.AsStored), null);
-        if (Array.Find(Once, name => query[name].Count > 1) is { } repeated)
-            problem = Problems.BadParameter(repeated, "at most one value (PS3.18 §9.1.2)");
-        else if (query["requestType"] != "WADO")
-            problem = Problems.BadParameter("requestType", "WADO (PS3.18 §9.1.2.1)");
-        if (problem is not null) return false;
+        negotiation = Negotiation.Create(BodyFormat.AsStored);
+        problem = RefuseIdentity(request, out path);
+        return problem is null && TryNegotiate(request, out negotiation, out problem);
+    }
 
+    /// <summary>A problem when a parameter is repeated, or the parameters name no instance (PS3.18 §9.1.2.1); null otherwise.</summary>
+    /// <param name="request">The client's request.</param>
+    /// <param name="path">The instance.</param>
+    public static IResult? RefuseIdentity(HttpRequest request, out InstancePath path)
+    {
+        var query = request.Query;
+        path = default;
+        if (Array.Find(Once, name => query[name].Count > 1) is { } repeated)
+            return Problems.BadParameter(repeated, "at most one value (PS3.18 §9.1.2)");
+        if (query["requestType"] != "WADO") return Problems.BadParameter("requestType", "WADO (PS3.18 §9.1.2.1)");
         var uids = new Uid[UidNames.Length];
         for (var i = 0; i < uids.Length; i++)
         {
-            if (Uid.TryParse(query[UidNames[i]], out uids[i])) continue;
-            problem = Problems.BadParameter(UidNames[i], "needed: a UID (PS3.18 §9.1.2.1)");
-            return false;
+            if (!Uid.TryParse(query[UidNames[i]], out uids[i]))
+                return Problems.BadParameter(UidNames[i], "needed: a UID (PS3.18 §9.1.2.1)");
         }
         path = new(uids[0], uids[1], uids[2]);
-        return TryNegotiate(request, out negotiation, out problem);
+        return null;
     }
 
     /// <summary>
@@ -76,7 +82,7 @@ internal static class UriEndpoints
         else if (accepted is null && !accept.IsAbsent)
         {
             problem = Problems.NotAcceptable(
-                "WADO-URI serves DICOM files (contentType=application/dicom). Rendered forms, such as image/jpeg, are not available here.");
+                "WADO-URI serves DICOM files (contentType=application/dicom) and rendered images, such as contentType=image/jpeg.");
         }
         else if (DisclosureParameters.RefuseRendering(request) is { } refusal)
         {

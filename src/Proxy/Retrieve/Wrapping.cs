@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Operations;
@@ -12,13 +11,8 @@ namespace Proxy.Retrieve;
 /// <param name="End">The bytes behind the body.</param>
 public sealed record Wrapping(string ContentType, byte[] Opening, byte[] End)
 {
-    /// <summary>
-    /// The boundary of every answer: constant, so that ranges of a repeated answer fit together, and random, so that no stored pixels
-    /// contain it.
-    /// </summary>
-    public static readonly string Boundary = $"part-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16))}";
-
-    private static readonly MultipartWriter Writer = new(Boundary);
+    /// <summary>True for a verified document that a browser may show; every other body is saved only.</summary>
+    public bool IsShown { get; init; }
 
     /// <summary>True when the body is a part of a multipart answer.</summary>
     public bool IsMultipart => Opening.Length > 0;
@@ -26,21 +20,22 @@ public sealed record Wrapping(string ContentType, byte[] Opening, byte[] End)
     /// <summary>The body alone, not multipart.</summary>
     public static Wrapping None(EntryHead head) => new(GetContentType(head), [], []);
 
-    /// <summary>The body as the only part of a multipart answer.</summary>
+    /// <summary>The body as the only part of a multipart answer with a boundary of its own.</summary>
     /// <param name="head">The head of the body.</param>
     /// <param name="location">The address of the body alone.</param>
-    public static Wrapping Multipart(EntryHead head, string location) =>
-        new(GetMultipartType(head), CreatePartHead(isFirst: true, head, location), Writer.End());
+    public static Wrapping Multipart(EntryHead head, string location)
+    {
+        var writer = MultipartWriter.CreateRandom();
+        return new(GetMultipartType(writer, head), CreatePartHead(writer, isFirst: true, head, location), writer.End());
+    }
 
     /// <summary>The delimiter and headers in front of a part's body.</summary>
+    /// <param name="writer">Writes the answer.</param>
     /// <param name="isFirst">True for the first part.</param>
     /// <param name="head">The head of the body.</param>
     /// <param name="location">The address of the body alone.</param>
-    public static byte[] CreatePartHead(bool isFirst, EntryHead head, string location) =>
-        Writer.CreatePartHead(isFirst, GetContentType(head), location, head.Length);
-
-    /// <summary>The closing delimiter, behind the last part's body.</summary>
-    public static byte[] EndOfParts() => Writer.End();
+    public static byte[] CreatePartHead(MultipartWriter writer, bool isFirst, EntryHead head, string location) =>
+        writer.CreatePartHead(isFirst, GetContentType(head), location, head.Length);
 
     /// <summary>The Content-Type of a part or of a single body, with its transfer syntax.</summary>
     /// <remarks>Frames have no VR: a frame of an implicit instance counts as Explicit VR Little Endian (PS3.18 §8.7.3.3).</remarks>
@@ -56,7 +51,9 @@ public sealed record Wrapping(string ContentType, byte[] Opening, byte[] End)
         };
     }
 
-    /// <summary>The Content-Type of a multipart answer with this first part.</summary>
-    public static string GetMultipartType(EntryHead first) =>
-        $"{MediaType.MultipartRelated}; type=\"{InertBody.GetContentType(first.MediaType)}\"; boundary={Boundary}";
+    /// <summary>The Content-Type of a multipart answer.</summary>
+    /// <param name="writer">Writes the answer.</param>
+    /// <param name="first">The head of its first part.</param>
+    public static string GetMultipartType(MultipartWriter writer, EntryHead first) =>
+        $"{MediaType.MultipartRelated}; type=\"{InertBody.GetContentType(first.MediaType)}\"; boundary={writer.Boundary}";
 }

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using Proxy.Backends.Transport;
 using Proxy.Operations;
 
 namespace Proxy.Retrieve;
@@ -12,32 +13,13 @@ namespace Proxy.Retrieve;
 /// <param name="output">The output of a started answer.</param>
 /// <param name="steps">Bounds the memory of slow clients.</param>
 /// <param name="stopped">Cancelled when the client disconnects.</param>
-internal sealed class ZipOutput(PipeWriter output, ResponseSteps steps, CancellationToken stopped) : Stream
+internal sealed class ZipOutput(PipeWriter output, ResponseSteps steps, CancellationToken stopped) : WriteOnlyStream
 {
     /// <summary>Longer writes wait for the client: a header has at most some hundred bytes.</summary>
     private const int MaxHeaderBytes = 4096;
 
     private int _pending;
     private bool _isBroken;
-
-    /// <inheritdoc/>
-    public override bool CanRead => false;
-
-    /// <inheritdoc/>
-    public override bool CanSeek => false;
-
-    /// <inheritdoc/>
-    public override bool CanWrite => true;
-
-    /// <inheritdoc/>
-    public override long Length => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
 
     /// <summary>From now on nothing is sent: the end of an entry or of the file would make a truncated answer look whole.</summary>
     public void Break() => _isBroken = true;
@@ -58,10 +40,6 @@ internal sealed class ZipOutput(PipeWriter output, ResponseSteps steps, Cancella
     }
 
     /// <inheritdoc/>
-    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    /// <inheritdoc/>
     public override void Write(ReadOnlySpan<byte> buffer)
     {
         if (buffer.Length > MaxHeaderBytes) throw new NotSupportedException("Only headers are written synchronously.");
@@ -71,32 +49,11 @@ internal sealed class ZipOutput(PipeWriter output, ResponseSteps steps, Cancella
     }
 
     /// <inheritdoc/>
-    public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
-
-    /// <inheritdoc/>
-    public override void Flush()
-    {
-        // Bytes are sent by the next piece, or at the end.
-    }
-
-    /// <inheritdoc/>
-    public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    /// <inheritdoc/>
     public override async ValueTask DisposeAsync()
     {
         await SendAsync(stopped);
         await base.DisposeAsync();
     }
-
-    /// <inheritdoc/>
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override void SetLength(long value) => throw new NotSupportedException();
 
     private async Task SendAsync(CancellationToken cancellation)
     {

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Proxy.Backends;
 using Proxy.Backends.Queries;
 using Proxy.Cache;
+using Proxy.Identity;
 using Proxy.Operations;
 
 namespace Proxy.Search;
@@ -20,7 +21,8 @@ public sealed class BackendAnswers(
 
     private readonly ConcurrentDictionary<string, int> _revisions = new();
 
-    private sealed record AnswerKey(string Backend, string Text, int Depth, int Revision);
+    /// <summary>Identifies an answer. The caller is part of it where the backend decides what each user may see.</summary>
+    private sealed record AnswerKey(string Backend, string Caller, string Text, int Depth, int Revision);
 
     /// <summary>Searches one backend.</summary>
     /// <param name="backend">The backend.</param>
@@ -32,7 +34,8 @@ public sealed class BackendAnswers(
     public async Task<SearchAnswer> AskAsync(
         BackendOptions backend, SearchQuery query, int depth, bool bypassCache, TimeSpan deadline, CancellationToken cancellation)
     {
-        var key = new AnswerKey(backend.Name, query.CanonicalText, depth, GetRevision(backend.Name));
+        var caller = backend.ForwardsToken ? CurrentCaller.Value.Key : "";
+        var key = new AnswerKey(backend.Name, caller, query.CanonicalText, depth, GetRevision(backend.Name));
         return (await _running.RunAsync(
             (key, bypassCache), backend.Name, query.Study is { } study ? new(study) : null,
             stopped => AskOnceAsync(backend, query, key, bypassCache, deadline, stopped), cancellation)).Result;

@@ -24,7 +24,8 @@ public sealed class ConflictNotes(TimeProvider time, Counters counters, ILogger<
     public void Report(MergedRow row)
     {
         if (row.FindIdentityConflict() is not { } other || !TryNote(row.Uid)) return;
-        log.IdentityConflicted(row.Sources[0].Backend, other, row.Uid.ToString());
+        log.IdentityConflicted(row.Sources[0].Backend, other);
+        log.ConflictingStudy(row.Sources[0].Backend, other, row.Uid.ToString());
         counters.IdentityConflicted();
     }
 

@@ -1,8 +1,11 @@
 using Proxy.Backends;
 using Proxy.Backends.Queries;
 using Proxy.Cache;
+using Proxy.Dicom;
 using Proxy.Metadata;
 using Proxy.Operations;
+using Proxy.Operations.Telemetry;
+using Proxy.Rights;
 
 namespace Proxy.Search;
 
@@ -29,7 +32,8 @@ public sealed class FederatedSearch(
 
     private readonly SharedRequests<(ResultKey Key, bool BypassCache), SearchResult> _running = new(scheduler);
 
-    private sealed record ResultKey(string Scope, string Backends, string Text, int Depth);
+    /// <summary>Identifies a result. The caller is part of it only where the rights of callers differ.</summary>
+    private sealed record ResultKey(string Scope, string Caller, string Backends, string Text, int Depth);
 
     /// <summary>The pages of the results: step 5.</summary>
     public SearchPages Pages { get; } = pages;
@@ -48,22 +52,37 @@ public sealed class FederatedSearch(
     /// <param name="cancellation">Cancelled when the client disconnects.</param>
     public async Task<SearchResult> FindAsync(Access access, SearchQuery query, bool bypassCache, CancellationToken cancellation)
     {
+        var isLimited = levels.Rights.AreLimited(access);
+        IReadOnlyList<BackendFailure> undecided = [];
+        if (isLimited && query.Study is null && query.FindUids(Tag.StudyInstanceUid) is { } named)
+            (access, undecided, _) = await levels.Rights.NarrowAsync(access, named, cancellation);
+        if (access.Backends.Count == 0)
+            return stored.ListNothing(query) with { Failures = undecided, HasAnswer = undecided.Count == 0 };
         // 1
         if (query is { Level: SearchLevel.Series, Study: { } study } && query.RequestsEverything)
             return await stored.ListSeriesAsync(access, study, bypassCache, cancellation);
         var maxResults = options.Value.MaxResults;
+        // A caller with limited rights must not be told that a backend has further rows, only that further rows are visible.
+        var end = SearchDepth.GetEnd(query, maxResults) + (isLimited ? 1L : 0);
         for (var depth = SearchDepth.Create(query, maxResults); ; depth = Math.Min(2 * depth, SearchDepth.MaxRows))
         {
             var result = await FindAsync(access, query, depth, bypassCache, cancellation);
             // Rows of several backends merge into one, so a page may need more than its own number of rows from each.
-            if (!result.HasMore || result.IsTooBroad || result.Rows.Count >= SearchDepth.GetEnd(query, maxResults)) return result;
+            if (!result.HasMore || result.IsTooBroad || result.Rows.Count >= end)
+            {
+                return isLimited
+                    ? result with { HasMore = false, IsTooBroad = false, Failures = [.. result.Failures, .. undecided] }
+                    : result;
+            }
         }
     }
 
     private async Task<SearchResult> FindAsync(
         Access access, SearchQuery query, int depth, bool bypassCache, CancellationToken cancellation)
     {
-        var key = new ResultKey(access.Name, ReadRevisions(access), query.CanonicalText, depth);
+        var isLimited = levels.Rights.AreLimited(access);
+        var key = new ResultKey(
+            access.Name, isLimited ? StudyRights.GetKey(access.Caller) : "", ReadRevisions(access), query.CanonicalText, depth);
         if (!bypassCache && _cached.TryFind(key, out var cached)) return cached with { Status = CacheStatus.Hit };
         using var lease = query.OnlyStudy is { } uid ? await store.LeaseAsync(uid, cancellation) : default;
         if (!bypassCache)
@@ -83,6 +102,7 @@ public sealed class FederatedSearch(
     private async Task<SearchResult> AskAllAsync(
         Access access, SearchQuery query, ResultKey key, bool bypassCache, CancellationToken cancellation)
     {
+        using var span = Spans.Start("search");
         // The client may leave before the answers come.
         using var lease = query.OnlyStudy is { } only ? await store.LeaseAsync(only, cancellation) : default;
         // Another request may have completed since the first look-up.
@@ -90,9 +110,10 @@ public sealed class FederatedSearch(
 
         // 2, 3
         var asked = await Task.WhenAll(access.Backends.Select(
-            backend => levels.AskAsync(backend, query, key.Depth, bypassCache, options.Value.Deadline, cancellation)));
+            backend => levels.AskAsync(access, backend, query, key.Depth, bypassCache, options.Value.Deadline, cancellation)));
 
         // 4
+        using var merge = Spans.Start("merge");
         using var leases = new LeasedStudies(store);
         // The store knows the owners of series, and so whose instances are listed.
         if (query.Level == SearchLevel.Instances)
@@ -102,7 +123,7 @@ public sealed class FederatedSearch(
         var maxResults = query.IsWithinStudy ? int.MaxValue : options.Value.MaxResults;
         var rows = MergedList.Merge(query, [.. asked, .. stale], store, maxResults);
         var result = new SearchResult(
-            rows, failures, GetNotes(query, asked), asked.Concat(stale).Min(a => a.Asked),
+            rows, failures, GetNotes(query, asked, levels.Rights.AreLimited(access)), asked.Concat(stale).Min(a => a.Asked),
             stale.Count > 0 ? CacheStatus.Stale : CacheStatus.Miss)
         {
             HasAnswer = stale.Count > 0 || asked.Any(a => a.Failure is null || a.Rows.Count > 0),
@@ -116,7 +137,11 @@ public sealed class FederatedSearch(
         return result;
     }
 
-    private static List<string> GetNotes(SearchQuery query, SearchAnswer[] answers)
+    /// <summary>The sentences for the client about the answers.</summary>
+    /// <param name="query">The search.</param>
+    /// <param name="answers">The answers.</param>
+    /// <param name="isLimited">Whether the caller must not learn about further rows.</param>
+    private static List<string> GetNotes(SearchQuery query, SearchAnswer[] answers, bool isLimited)
     {
         var notes = new List<string>();
         foreach (var answer in answers)
@@ -124,7 +149,7 @@ public sealed class FederatedSearch(
             if (answer.LeftOut > 0) notes.Add($"{answer.Backend.Name}: {answer.LeftOut} results without a valid UID were left out");
             if (answer.AttributesLeftOut > 0)
                 notes.Add($"{answer.Backend.Name}: {answer.AttributesLeftOut} attributes that are not valid DICOM JSON were left out");
-            if (answer.IsCut)
+            if (answer.IsCut && !isLimited)
                 notes.Add($"{answer.Backend.Name} has more results than were read: the number of additional results is a minimum");
             notes.AddRange(answer.Notes);
         }

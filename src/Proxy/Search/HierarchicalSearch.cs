@@ -5,6 +5,7 @@ using Proxy.Backends.Queries;
 using Proxy.Dicom;
 using Proxy.Locating;
 using Proxy.Metadata;
+using Proxy.Rights;
 using Proxy.Wire;
 
 namespace Proxy.Search;
@@ -22,10 +23,13 @@ namespace Proxy.Search;
 /// </code>
 /// The answer is complete, or the backend counts as failed.
 /// </remarks>
-public sealed class HierarchicalSearch(BackendAnswers answers, SeriesLocator locator, DicomMetadataStore store)
+public sealed class HierarchicalSearch(BackendAnswers answers, SeriesLocator locator, DicomMetadataStore store, VisibleRows visible)
 {
     /// <inheritdoc cref="BackendAnswers.GetRevision"/>
     public int GetRevision(string backend) => answers.GetRevision(backend);
+
+    /// <summary>The rights that limit the answers.</summary>
+    public StudyRights Rights { get; } = visible.Rights;
 
     /// <summary>The most studies whose series are listed for one search.</summary>
     internal const int MaxStudies = 200;
@@ -41,16 +45,30 @@ public sealed class HierarchicalSearch(BackendAnswers answers, SeriesLocator loc
 
     /// <summary>One search at one backend.</summary>
     private sealed record Asking(
-        BackendOptions Backend, SearchQuery Query, RowMatcher Matcher, ImmutableHashSet<Tag>? Wanted, bool BypassCache, TimeSpan Deadline);
+        BackendOptions Backend, SearchQuery Query, RowMatcher Matcher, ImmutableHashSet<Tag>? Wanted, bool BypassCache, TimeSpan Deadline)
+    {
+        /// <summary>The access of the caller.</summary>
+        public required Access Access { get; init; }
+    }
 
-    /// <summary>Searches one backend.</summary>
+    /// <summary>Searches one backend for a caller: the answer has only the rows that the caller may see.</summary>
     /// <inheritdoc cref="BackendAnswers.AskAsync"/>
     public async Task<SearchAnswer> AskAsync(
-        BackendOptions backend, SearchQuery query, int depth, bool bypassCache, TimeSpan deadline, CancellationToken cancellation)
+        Access access, BackendOptions backend, SearchQuery query, int depth, bool bypassCache, TimeSpan deadline,
+        CancellationToken cancellation) =>
+        await visible.FilterAsync(
+            access, query, await AskAllAsync(access, backend, query, depth, bypassCache, deadline, cancellation), cancellation);
+
+    private async Task<SearchAnswer> AskAllAsync(
+        Access access, BackendOptions backend, SearchQuery query, int depth, bool bypassCache, TimeSpan deadline,
+        CancellationToken cancellation)
     {
         var answer = await answers.AskAsync(backend, query, depth, bypassCache, deadline, cancellation);
         if (!IsNotOffered(query, answer)) return answer;
-        var asking = new Asking(backend, query, new(query), FindWanted(query), bypassCache, deadline);
+        var asking = new Asking(backend, query, new(query), FindWanted(query), bypassCache, deadline)
+        {
+            Access = access,
+        };
         return query.Study is { } study
             ? await AskStudyAsync(asking, answer, study, cancellation)
             : await AskStudiesAsync(asking, answer, cancellation);
@@ -90,8 +108,11 @@ public sealed class HierarchicalSearch(BackendAnswers answers, SeriesLocator loc
     private async Task<SearchAnswer> AskStudiesAsync(Asking asking, SearchAnswer answer, CancellationToken cancellation)
     {
         var (backend, query) = (asking.Backend, asking.Query);
-        var studies = await answers.AskAsync(
-            backend, GetStudyQuery(query), MaxStudies, asking.BypassCache, asking.Deadline, cancellation);
+        var ofStudies = GetStudyQuery(query);
+        // Hidden studies are not listed either: that would take time, and may fail.
+        var studies = await visible.FilterAsync(
+            asking.Access, ofStudies,
+            await answers.AskAsync(backend, ofStudies, MaxStudies, asking.BypassCache, asking.Deadline, cancellation), cancellation);
         if (studies.Failure is not null) return answer;
         if (studies.IsCut) return answer with { Failure = CreateFailure(backend, $"it searches {query.Level} of one study at a time") };
         var found = new List<FoundRow>();

@@ -52,12 +52,12 @@ internal static class SearchEndpoints
 
         var started = time.GetTimestamp();
         var bypassCache = context.Request.BypassesCache();
+        if (context.Features.Get<AccessNotes>() is { } notes) notes.Backends = [.. access.Backends.Select(backend => backend.Name)];
         var result = await search.FindAsync(access, query, bypassCache, context.RequestAborted);
         if (!result.HasAnswer) return result.Failures.ToProblem();
         var maxResults = options.Value.MaxResults;
         if (result.IsTooBroad && result.Rows.Count < SearchDepth.GetEnd(query, maxResults)) return Problems.TooBroad(SearchDepth.MaxRows);
-        var root = context.GetRootAddress(access);
-        var limit = SearchDepth.FindLimit(query, maxResults);
+        var (root, limit) = (context.GetRootAddress(access), SearchDepth.FindLimit(query, maxResults));
         var key = new PageKey(
             result.Rows, query.Offset, limit, string.Join(',', query.HiddenFields), root, context.Request.ChooseCoding(), isXml);
         var pages = answers.For<PageKey, ReadyPage>();
@@ -80,6 +80,7 @@ internal static class SearchEndpoints
             IsStored = result.Failures.Count == 0,
             Age = Freshness.GetAge(result.Asked, time.GetUtcNow()),
             BackendTime = result.Status == CacheStatus.Miss ? time.GetElapsedTime(started) : null,
+            CacheTime = result.Status == CacheStatus.Hit ? time.GetElapsedTime(started) : null,
             Vary = CachedAnswer.ByAcceptAndCoding,
             ETag = page.ETag,
             ContentType = isXml ? DicomXmlParts.ContentType : MediaType.DicomJson,

@@ -9,7 +9,7 @@ namespace Proxy.Search;
 
 /// <summary>Cuts pages from results, completes their studies, and files the studies that a viewer is shown.</summary>
 public sealed class SearchPages(
-    BackendSet backends, BackendAnswers answers, StudyCounts counts, ConflictNotes conflicts, DicomMetadataStore store,
+    BackendSet backends, HierarchicalSearch levels, StudyCounts counts, ConflictNotes conflicts, DicomMetadataStore store,
     Reloadable<SearchOptions> options, TimeProvider time)
 {
     /// <summary>After a backend has used up the deadline, the others still have this time to count their studies.</summary>
@@ -53,8 +53,9 @@ public sealed class SearchPages(
                      let unknown = page.Where(row => row.Sources.All(s => s.Backend != backend.Name)).Select(row => row.Uid).ToList()
                      from studies in unknown.Chunk(StudyCounts.StudiesPerRequest)
                      let wanted = query.OnlyStudies(studies)
-                     select answers.AskAsync(
-                         backend, wanted, SearchDepth.Create(wanted, options.Value.MaxResults), bypassCache, deadline, cancellation);
+                     select levels.AskAsync(
+                         access, backend, wanted, SearchDepth.Create(wanted, options.Value.MaxResults), bypassCache, deadline,
+                         cancellation);
         var others = await Task.WhenAll(asking);
         var parts = others.SelectMany(answer => answer.Rows, (answer, row) => (answer.Backend.Name, Row: row))
             .ToLookup(part => part.Row.Uid);

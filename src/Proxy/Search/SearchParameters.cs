@@ -125,8 +125,12 @@ internal static partial class SearchParameters
         {
             value = string.Join(',', value.Split(['\\', ','], StringSplitOptions.RemoveEmptyEntries).Distinct());
         }
-        // Universal matching (PS3.4 §C.2.2.2.3): it does not restrict the search, and requests the attribute in the answer.
-        if (value.Length == 0) query = WithField(query, path);
+        else if (value.Length > 0 && MatchRules.FindViolated(path, value) is { } rule)
+        {
+            return new(ToLogText(name), rule);
+        }
+        // Universal matching (PS3.4 §C.2.2.2.3, §C.2.2.2.4): it does not restrict the search, and requests the attribute in the answer.
+        if (value is "" or "*") query = WithField(query, path);
         else query = query with { Matches = query.Matches.Add(path, (name, value)) };
         return null;
     }

@@ -65,6 +65,10 @@ public sealed class StoredRows(
         { HasAnswer = answers.Count > 0 };
     }
 
+    /// <summary>The empty result of a search for which no backend may be asked.</summary>
+    public SearchResult ListNothing(SearchQuery query) =>
+        new(MergedList.Merge(query, [], store), [], [], time.GetUtcNow(), CacheStatus.Miss);
+
     /// <summary>One study's row from the store, when every backend's presence or absence of the study is fresh.</summary>
     public SearchResult? FindStudy(Access access, SearchQuery query)
     {

@@ -6,7 +6,7 @@ namespace Proxy.Wire;
 /// <summary>Writes datasets as a multipart answer, each as a part of DICOM XML (PS3.18 §8.7.3.2).</summary>
 public static class DicomXmlParts
 {
-    /// <summary>The XML has no carriage return, so no line of it can be the delimiter: the boundary needs no random part.</summary>
+    /// <summary>The XML escapes line ends, so no line of it can be the delimiter: the boundary needs no random part.</summary>
     private static readonly MultipartWriter Parts = new("dicom-xml-part");
 
     /// <summary>The Content-Type of the answer.</summary>

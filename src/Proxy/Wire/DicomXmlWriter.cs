@@ -19,7 +19,7 @@ namespace Proxy.Wire;
 /// <para>
 /// A private attribute has the name of its creator and no block number (Table A.1.5-2), so the creator itself, like a group length,
 /// is left out. Without a known creator it keeps its tag. Numbers keep their text. A character that XML 1.0 §2.2 forbids becomes
-/// U+FFFD. Carriage returns are escaped, so the text has none: no line in it can be the delimiter of a multipart answer.
+/// U+FFFD. Line ends are escaped, so the text has none: no line in it can be the delimiter of a multipart answer.
 /// </para>
 /// </remarks>
 public static class DicomXmlWriter

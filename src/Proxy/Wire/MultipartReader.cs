@@ -51,6 +51,11 @@ public sealed class MultipartReader : IDisposable
     /// <summary>The limit of bytes in skipped parts; beyond it a <see cref="MalformedAnswerException"/> is thrown.</summary>
     public long MaxSkippedBytes { get; set; } = long.MaxValue;
 
+    /// <summary>
+    /// Whether to search every byte for the delimiter, although a part declares its length: for a sender that may lie about it.
+    /// </summary>
+    public bool IgnoresLengths { get; init; }
+
     /// <summary>The headers of one part.</summary>
     /// <param name="ContentType">As written; null when the part has none.</param>
     /// <param name="Length">The Content-Length in bytes; null when it is absent or not a number.</param>
@@ -81,7 +86,7 @@ public sealed class MultipartReader : IDisposable
         _start += isBare ? 2 : length + 4;
         _isInPart = true;
         var part = ParseHeaders(headers);
-        _declaredLeft = part.Length ?? 0;
+        _declaredLeft = IgnoresLengths ? 0 : part.Length ?? 0;
         return part;
     }
 

@@ -1,9 +1,10 @@
 using System.Globalization;
+using System.Security.Cryptography;
 using System.Text;
 
 namespace Proxy.Wire;
 
-/// <summary>Writes a multipart/related body (PS3.18 §8.6.1.2).</summary>
+/// <summary>Writes a multipart body (RFC 2046 §5.1, PS3.18 §8.6.1.2).</summary>
 /// <remarks>
 /// Viewers search for <c>Content-Type:</c> in exactly this spelling and take the boundary from the first line. When the length of
 /// each part is known, so is the total length, and the answer has a Content-Length.
@@ -11,6 +12,11 @@ namespace Proxy.Wire;
 /// <param name="boundary">The delimiter of the parts; it must not occur in them.</param>
 public sealed class MultipartWriter(string boundary)
 {
+    /// <summary>
+    /// A writer for one answer. Its boundary is a random number of 128 bits, which the senders of the parts cannot have known.
+    /// </summary>
+    public static MultipartWriter CreateRandom() => new($"part-{RandomNumberGenerator.GetHexString(32, lowercase: true)}");
+
     /// <summary>The delimiter of the parts, for the Content-Type.</summary>
     public string Boundary { get; } = boundary;
 

@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Text;
 using Proxy.Cache;
 using Proxy.Operations;
+using Proxy.Wire;
 
 namespace Proxy.Retrieve.Ranges;
 
@@ -53,8 +54,9 @@ internal static class RangeAnswer
             return;
         }
         response.StatusCode = StatusCodes.Status206PartialContent;
-        var (heads, end) = ranges is [var only] ? Describe(response, contentType, only, length) : CreateHeads(contentType, ranges, length);
-        if (ranges.Length > 1) response.ContentType = $"multipart/byteranges; boundary={Wrapping.Boundary}";
+        var (heads, end) = ranges is [var only]
+            ? Describe(response, contentType, only, length)
+            : CreateHeads(response, contentType, ranges, length);
         response.ContentLength = heads.Sum(h => h.Length) + ranges.Sum(r => r.Length) + end.Length;
         await body.MoveToAsync(ranges[0].First, context.RequestAborted);
         await response.StartAsync(context.RequestAborted);
@@ -70,11 +72,17 @@ internal static class RangeAnswer
         return ([[]], []);
     }
 
-    private static (byte[][] Heads, byte[] End) CreateHeads(string contentType, ImmutableArray<BodyRange> ranges, long length) => (
-        [.. ranges.Select((range, index) => Encoding.Latin1.GetBytes(
-            $"{(index == 0 ? "" : "\r\n")}--{Wrapping.Boundary}\r\nContent-Type: {contentType}\r\n"
-            + $"Content-Range: {Describe(range, length)}\r\n\r\n"))],
-        Wrapping.EndOfParts());
+    private static (byte[][] Heads, byte[] End) CreateHeads(
+        HttpResponse response, string contentType, ImmutableArray<BodyRange> ranges, long length)
+    {
+        var writer = MultipartWriter.CreateRandom();
+        response.ContentType = $"multipart/byteranges; boundary={writer.Boundary}";
+        return (
+            [.. ranges.Select((range, index) => Encoding.Latin1.GetBytes(
+                $"{(index == 0 ? "" : "\r\n")}--{writer.Boundary}\r\nContent-Type: {contentType}\r\n"
+                + $"Content-Range: {Describe(range, length)}\r\n\r\n"))],
+            writer.End());
+    }
 
     private static string Describe(BodyRange range, long length) =>
         string.Create(CultureInfo.InvariantCulture, $"bytes {range.First}-{range.Last}/{length}");

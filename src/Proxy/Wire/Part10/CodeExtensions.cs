@@ -90,7 +90,7 @@ internal sealed class CodeExtensions
         return output.ToString();
     }
 
-    /// <summary>Reads the escape sequence at the beginning of the text; 0 when there is none that PS3.3 Table C.12-3 lists.</summary>
+    /// <summary>Reads the escape sequence at the beginning of the text; 0 if PS3.3 Table C.12-3 does not list it.</summary>
     private static int ReadEscape(ReadOnlySpan<byte> text, ref int low, ref int high)
     {
         if (text.Length < 3 || text[0] != Escape) return 0;

@@ -36,7 +36,12 @@ internal sealed class DatasetText : IDisposable
     public int Length { get; private set; }
 
     /// <summary>A copy of the text.</summary>
-    public byte[] ToArray() => _bytes[..Length];
+    public byte[] ToArray()
+    {
+        var copy = GC.AllocateUninitializedArray<byte>(Length);
+        _bytes.AsSpan(0, Length).CopyTo(copy);
+        return copy;
+    }
 
     /// <summary>Room for this number of bytes, to be followed by <see cref="Advance"/>.</summary>
     /// <exception cref="MalformedAnswerException">The text exceeds its limit.</exception>
@@ -96,7 +101,7 @@ internal sealed class DatasetText : IDisposable
     public void WriteInteger<T>(T value) where T : struct, IUtf8SpanFormattable, System.Numerics.IBinaryInteger<T>
     {
         const long MaxSafe = (1L << 53) - 1;
-        var isQuoted = value > T.CreateSaturating(MaxSafe) || value < T.CreateSaturating(-MaxSafe);
+        var isQuoted = Unsafe.SizeOf<T>() > sizeof(uint) && (value > T.CreateSaturating(MaxSafe) || value < T.CreateSaturating(-MaxSafe));
         var room = GetSpan(24);
         var at = 0;
         if (isQuoted) room[at++] = (byte)'"';

@@ -70,7 +70,7 @@ internal sealed class Part10Cursor(long length, ReadAt read)
         return first < Letters && second < Letters ? VrLengths[first * Letters + second] : (byte)0;
     }
 
-    private byte[] _window = new byte[WindowBytes];
+    private byte[] _window = GC.AllocateUninitializedArray<byte>(WindowBytes);
     private long _length = length;
     private long _windowStart;
     private int _ahead = WindowBytes;
@@ -89,6 +89,8 @@ internal sealed class Part10Cursor(long length, ReadAt read)
     {
         get
         {
+            if (_length - Position >= 8 && IsInWindow(8))
+                return BinaryPrimitives.ReadUInt32LittleEndian(_window.AsSpan((int)(Position - _windowStart))) == 0;
             if (IsAtEnd) return true;
             var count = (int)Math.Min(8, _length - Position);
             if (!Has(count)) count = (int)(_length - Position);
@@ -189,7 +191,7 @@ internal sealed class Part10Cursor(long length, ReadAt read)
     public ReadOnlySpan<byte> Peek(int count)
     {
         if (count > _length - Position) throw RunOut();
-        return Has(count) ? _window.AsSpan((int)(Position - _windowStart), count) : throw RunOut();
+        return IsInWindow(count) || Has(count) ? _window.AsSpan((int)(Position - _windowStart), count) : throw RunOut();
     }
 
     private MalformedAnswerException RunOut()
@@ -198,16 +200,22 @@ internal sealed class Part10Cursor(long length, ReadAt read)
         return new("The file ends too early.");
     }
 
+    private bool IsInWindow(int count)
+    {
+        var at = Position - _windowStart;
+        return at >= 0 && at + count <= _windowLength;
+    }
+
     /// <summary>Fills the window with at least this number of bytes from the position on; false when the source has fewer.</summary>
     private bool Has(int count)
     {
+        if (IsInWindow(count)) return true;
         var at = Position - _windowStart;
-        if (at >= 0 && at + count <= _windowLength) return true;
         // A longer run of heads is read in longer pieces.
         var kept = at >= 0 && at < _windowLength ? _windowLength - (int)at : 0;
         _ahead = at > 0 && at <= _windowLength ? Math.Min(2 * _ahead, MaxAheadBytes) : WindowBytes;
         var wanted = Math.Max(count, _ahead);
-        var window = wanted > _window.Length ? new byte[wanted] : _window;
+        var window = wanted > _window.Length ? GC.AllocateUninitializedArray<byte>(wanted) : _window;
         if (kept > 0) _window.AsSpan((int)at, kept).CopyTo(window);
         (_window, _windowStart, _windowLength) = (window, Position, kept);
         while (_windowLength < count)

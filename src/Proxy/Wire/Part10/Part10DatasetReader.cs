@@ -55,7 +55,6 @@ public sealed class Part10DatasetReader : IDisposable
     private readonly Uid _transferSyntax;
     private readonly List<BulkValue> _bulk = [];
     private readonly byte[] _links;
-    private readonly Dictionary<Tag, Uid> _uids = [];
 
     /// <summary>The sequences around the current element, with the number of the current item.</summary>
     private readonly List<(Tag Sequence, int Item)> _items = [];
@@ -64,6 +63,9 @@ public sealed class Part10DatasetReader : IDisposable
     private bool _isSigned;
     private bool _hasCharacterSet;
     private bool _hasTransferSyntax;
+    private Uid? _study;
+    private Uid? _series;
+    private Uid? _instance;
 
     /// <summary>Where (0008,0005) belongs when the file has none: the offset of the name of the first attribute behind it.</summary>
     private int _characterSetAt = -1;
@@ -143,12 +145,10 @@ public sealed class Part10DatasetReader : IDisposable
             _text.Insert(_characterSetAt, "\"00080005\":{\"vr\":\"CS\",\"Value\":[\"ISO_IR 192\"]},"u8);
         return new(_transferSyntax, _text.ToArray(), _bulk)
         {
-            StudyInstanceUid = FindUid(Tag.StudyInstanceUid),
-            SeriesInstanceUid = FindUid(Tag.SeriesInstanceUid),
-            SopInstanceUid = FindUid(Tag.SopInstanceUid),
+            StudyInstanceUid = _study,
+            SeriesInstanceUid = _series,
+            SopInstanceUid = _instance,
         };
-
-        Uid? FindUid(Tag tag) => _uids.TryGetValue(tag, out var uid) ? uid : null;
     }
 
     /// <summary>Reads the elements of the dataset or of an item, in ascending order of their tags (PS3.5 §7.1).</summary>
@@ -228,12 +228,20 @@ public sealed class Part10DatasetReader : IDisposable
             case PixelRepresentation when value.Length == 2:
                 _isSigned = value[coding == ElementCoding.BigEndian ? 1 : 0] == 1;
                 break;
-            case (0x00080018 or 0x0020000D or 0x0020000E) when depth == 0:
-                if (Uid.TryParse(value.TrimEnd(" \0"u8), out var uid)) _uids.Add(tag, uid);
+            case 0x00080018 when depth == 0:
+                _instance = FindUid(value);
+                break;
+            case 0x0020000D when depth == 0:
+                _study = FindUid(value);
+                break;
+            case 0x0020000E when depth == 0:
+                _series = FindUid(value);
                 break;
         }
         _values.Write(vr, value, coding, _characters);
     }
+
+    private static Uid? FindUid(ReadOnlySpan<byte> value) => Uid.TryParse(value.TrimEnd(" \0"u8), out var uid) ? uid : null;
 
     /// <summary>Reads the items of a sequence (PS3.5 §7.5).</summary>
     private void ReadItems(Part10Head head, long limit, ElementCoding coding, int depth)

@@ -86,13 +86,16 @@ public enum FrameRefusal
     /// <summary>The file is truncated, has attributes out of order, lengths that do not fit, or an unknown VR.</summary>
     Malformed,
 
-    /// <summary>A deflated, big endian, video or unknown transfer syntax: <see cref="TransferSyntax.FindFrameType"/>.</summary>
+    /// <summary>A deflated, big endian or unknown transfer syntax: <see cref="TransferSyntax.FindFrameType"/>.</summary>
     TransferSyntax,
 
     /// <summary>The instance has no frames: it is a report or a document.</summary>
     NoPixelData,
 
-    /// <summary>Pixels are floating-point numbers or single bits, or attributes that determine their size are missing.</summary>
+    /// <summary>
+    /// Pixels are floating-point numbers, or single bits that do not fill the last byte of a frame; or attributes that determine their
+    /// size are missing.
+    /// </summary>
     PixelFormat,
 
     /// <summary>The native pixel data does not have the total length of its frames.</summary>

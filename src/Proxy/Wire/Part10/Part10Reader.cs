@@ -69,12 +69,15 @@ public static class Part10Reader
 
         var transferSyntax = ReadMeta(cursor);
         refusal = FrameRefusal.TransferSyntax;
-        if (TransferSyntax.FindFrameType(transferSyntax) is not { } mediaType) return null;
+        var video = TransferSyntax.FindVideoType(transferSyntax);
+        if ((video ?? TransferSyntax.FindFrameType(transferSyntax)) is not { } mediaType) return null;
 
         var isImplicit = transferSyntax.ToString() == TransferSyntax.ImplicitLittleEndian;
         var pixels = new PixelLayout(isEncapsulated: mediaType != MediaType.OctetStream);
         var sopInstance = ReadDataset(cursor, isImplicit, pixels)
             ?? throw new MalformedAnswerException("The dataset has no SOP Instance UID.");
+        // The pictures of a video are one stream in all fragments (PS3.5 §8.2.5), which a PACS gives as frame 1.
+        if (video is not null) pixels.NumberOfFrames = 1;
         refusal = pixels.Cut(cursor, length, out var ranges, out var firsts);
         return refusal == FrameRefusal.None ? new(transferSyntax, sopInstance, mediaType, ranges, firsts) : null;
     }

@@ -59,15 +59,16 @@ internal sealed class PixelLayout(bool isEncapsulated)
     }
 
     /// <summary>
-    /// Frames of equal size follow each other; one byte may pad the last to an even length (PS3.5 §8.1.1, OB in §6.2).
+    /// Frames of equal size follow each other; one byte may pad the last to an even length (PS3.5 §8.1.1, OB in §6.2). Frames of single
+    /// bits follow each other without padding, so they are cut only if each fills whole bytes.
     /// </summary>
     private FrameRefusal CutNative(ByteRange native, out ByteRange[] ranges)
     {
         ranges = [];
-        if (BitsAllocated % 8 != 0 || BitsAllocated > 64) return FrameRefusal.PixelFormat;
+        if (BitsAllocated != 1 && BitsAllocated % 8 != 0 || BitsAllocated > 64) return FrameRefusal.PixelFormat;
         if (IsHalfChroma && (SamplesPerPixel != 3 || Columns % 2 != 0)) return FrameRefusal.PixelFormat;
-        var frame = (long)Rows * Columns * (IsHalfChroma ? 2 : SamplesPerPixel) * (BitsAllocated / 8);
-        if (frame == 0) return FrameRefusal.PixelFormat;
+        var (frame, rest) = Math.DivRem((long)Rows * Columns * (IsHalfChroma ? 2 : SamplesPerPixel) * BitsAllocated, 8);
+        if (frame == 0 || rest > 0) return FrameRefusal.PixelFormat;
         if (frame > native.Length) return FrameRefusal.PixelLength;
         var all = frame * NumberOfFrames;
         if (native.Length != all && native.Length != all + all % 2) return FrameRefusal.PixelLength;
