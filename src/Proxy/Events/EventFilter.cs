@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using Proxy.Dicom;
+using Proxy.Identity;
 using Proxy.Operations;
 
 namespace Proxy.Events;
@@ -16,6 +17,12 @@ internal sealed record EventFilter(ImmutableArray<string> Names, Uid? Study, str
 {
     /// <summary>Whether the listener may see what concerns a backend; null for what concerns all. By default all.</summary>
     public Func<string?, bool> Sees { get; init; } = static _ => true;
+
+    /// <summary>Who listens.</summary>
+    public Caller Caller { get; init; } = Caller.Anonymous;
+
+    /// <summary>Whether the listener may see the study of an event; null where the rights of listeners do not differ.</summary>
+    public Func<ProxyEvent, CancellationToken, ValueTask<bool>>? MaySee { get; init; }
 
     /// <summary>Reads the filter from a query; a 400 problem if it is invalid.</summary>
     public static bool TryRead(
@@ -39,6 +46,7 @@ internal sealed record EventFilter(ImmutableArray<string> Names, Uid? Study, str
     public bool Passes(ProxyEvent @event) =>
         @event.Name == ProxyEvent.Gap
         || (Sees(@event.Scope)
+            && (@event.Owner is null || @event.Owner == Caller.Identity || Caller.Has(Roles.Operator))
             && (Names.IsEmpty || Names.Contains(@event.Name))
             && (Study is null || Study == @event.Study)
             && (Backend is null || string.Equals(Backend, @event.Backend, StringComparison.OrdinalIgnoreCase)));

@@ -21,6 +21,7 @@ public sealed class EventLog(ILogger<EventLog> log, int maxEvents = 10_000, int 
     private readonly LoggedEvent?[] _history = new LoggedEvent?[maxEvents];
     private readonly string _epoch = RandomNumberGenerator.GetHexString(12, lowercase: true);
     private readonly Lock _publishing = new();
+    private readonly Dictionary<string, long> _counts = [];
     private long _first = 1;
     private long _next = 1;
     private long _uids;
@@ -38,6 +39,12 @@ public sealed class EventLog(ILogger<EventLog> log, int maxEvents = 10_000, int 
     /// </summary>
     internal Task NextEvent => Volatile.Read(ref _news).Task;
 
+    /// <summary>The number of events published since the start, by name.</summary>
+    public IReadOnlyDictionary<string, long> CountByName()
+    {
+        lock (_publishing) return new Dictionary<string, long>(_counts);
+    }
+
     /// <summary>Appends an event, evicts the oldest beyond the bounds, and wakes readers.</summary>
     public void Publish(ProxyEvent @event)
     {
@@ -46,6 +53,7 @@ public sealed class EventLog(ILogger<EventLog> log, int maxEvents = 10_000, int 
             var logged = new LoggedEvent(_epoch, @event with { Id = _next });
             while (_first < _next && (_next - _first >= maxEvents || _uids + logged.Uids > maxUids)) EvictOldest();
             _uids += logged.Uids;
+            _counts[@event.Name] = _counts.GetValueOrDefault(@event.Name) + 1;
             Volatile.Write(ref GetSlot(_next), logged);
             Volatile.Write(ref _next, _next + 1);
         }

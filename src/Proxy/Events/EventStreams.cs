@@ -46,11 +46,21 @@ internal sealed class EventStreams : IDisposable
     /// <summary>The interval of the keep-alive lines.</summary>
     public static readonly TimeSpan HeartbeatInterval = TimeSpan.FromSeconds(15);
 
+    /// <summary>Beyond it, a credential does not expire while a connection lasts.</summary>
+    private static readonly TimeSpan MaxTimer = TimeSpan.FromDays(30);
+
+    /// <summary>
+    /// The time that a client has, after the end of its stream, to take what is being written. A cancelled write resets the
+    /// connection, and the client would lose bytes that have arrived.
+    /// </summary>
+    private static readonly TimeSpan LastFlush = TimeSpan.FromSeconds(2);
+
     /// <summary>The maximum written between two flushes, in bytes.</summary>
     private const int FlushBytes = 16 * 1024;
 
     private readonly EventLog _log;
     private readonly CancellationToken _stopping;
+    private readonly TimeProvider _time;
     private readonly ITimer _clock;
     private readonly Lock _lock = new();
     private readonly Dictionary<IPAddress, int> _byAddress = [];
@@ -62,6 +72,7 @@ internal sealed class EventStreams : IDisposable
     {
         _log = log;
         _stopping = lifetime.ApplicationStopping;
+        _time = time;
         _clock = time.CreateTimer(_ => SendBeat(), null, HeartbeatInterval, HeartbeatInterval);
     }
 
@@ -74,20 +85,33 @@ internal sealed class EventStreams : IDisposable
     {
         var address = GetCountedAddress(context.Connection.RemoteIpAddress);
         if (TakeSlot(address) is { } refusal) return refusal;
-        using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, _stopping);
+        var left = filter.Caller.Expires - _time.GetUtcNow();
+        if (left <= TimeSpan.Zero) left = TimeSpan.Zero;
+        using var expired = left < MaxTimer ? new CancellationTokenSource(left, _time) : new CancellationTokenSource();
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, _stopping, expired.Token);
+        using var late = new CancellationTokenSource(Timeout.InfiniteTimeSpan, _time);
+        await using var end = ended.Token.Register(() => late.CancelAfter(LastFlush));
         try
         {
-            await WriteEventsAsync(context, filter, ended.Token);
+            await WriteEventsAsync(context, filter, ended.Token, late.Token);
         }
         catch (OperationCanceledException) when (ended.IsCancellationRequested)
         {
-            // The client disconnected or the proxy stops.
+            // The client disconnected, its credential expired, or the proxy stops.
         }
         finally
         {
             ReleaseSlot(address);
         }
         return ListenOutcome.Ended;
+    }
+
+    /// <summary>Sets the headers of a stream.</summary>
+    public static void SetHeaders(HttpResponse response)
+    {
+        response.ContentType = "text/event-stream";
+        response.Headers.CacheControl = "no-store";
+        response.Headers["X-Accel-Buffering"] = "no";
     }
 
     public void Dispose() => _clock.Dispose();
@@ -131,14 +155,14 @@ internal sealed class EventStreams : IDisposable
         }
     }
 
-    private async Task WriteEventsAsync(HttpContext context, EventFilter filter, CancellationToken ended)
+    private async Task WriteEventsAsync(HttpContext context, EventFilter filter, CancellationToken ended, CancellationToken late)
     {
         var reader = _log.ReadAfter(context.Request.Headers["Last-Event-ID"]);
         var beats = Volatile.Read(ref _beats);
         Begin(context);
         var output = context.Response.BodyWriter;
         Write(output, "retry: 2000\n", reader);
-        await output.FlushAsync(ended);
+        await output.FlushAsync(late);
         while (true)
         {
             var news = reader.News;
@@ -146,10 +170,12 @@ internal sealed class EventStreams : IDisposable
             while (reader.Read() is { } logged)
             {
                 if (!filter.Passes(logged.Event)) continue;
+                if (filter.MaySee is { } maySee && !await maySee(logged.Event, ended)) continue;
                 output.Write(logged.Bytes.Span);
                 written += logged.Bytes.Length;
                 if (written < FlushBytes) continue;
-                await output.FlushAsync(ended);
+                await output.FlushAsync(late);
+                ended.ThrowIfCancellationRequested();
                 written = 0;
             }
             if (beats != Volatile.Read(ref _beats))
@@ -157,7 +183,7 @@ internal sealed class EventStreams : IDisposable
                 beats = Volatile.Read(ref _beats);
                 written += Write(output, ":\n", reader);
             }
-            if (written > 0) await output.FlushAsync(ended);
+            if (written > 0) await output.FlushAsync(late);
             await news.WaitAsync(ended);
         }
     }
@@ -167,9 +193,7 @@ internal sealed class EventStreams : IDisposable
         // Do not disconnect a slow client: it misses the oldest events and receives a gap.
         if (context.Features.Get<IHttpMinResponseDataRateFeature>() is { } rate) rate.MinDataRate = null;
         context.Features.GetRequiredFeature<IHttpResponseBodyFeature>().DisableBuffering();
-        context.Response.ContentType = "text/event-stream";
-        context.Response.Headers.CacheControl = "no-store";
-        context.Response.Headers["X-Accel-Buffering"] = "no";
+        SetHeaders(context.Response);
     }
 
     /// <summary>Writes a block without data: it updates the client's last event id and raises no event.</summary>

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json;
 using Proxy.Dicom;
+using Proxy.Identity;
 
 namespace Proxy.Events;
 
@@ -59,6 +60,9 @@ public sealed record ProxyEvent(string Name)
         get => field ?? Backend;
         init;
     }
+
+    /// <summary>The only user who may see the event, by <see cref="Caller.Identity"/>; null for everyone. Not sent.</summary>
+    public string? Owner { get; init; }
 
     /// <summary>Whether a prefetch caused the event; null if not applicable.</summary>
     public bool? MadeInClient { get; init; }
