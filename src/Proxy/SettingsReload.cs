@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Microsoft.Extensions.Primitives;
 using Proxy.Backends;
 using Proxy.Operations;
@@ -12,7 +13,7 @@ namespace Proxy;
 /// services that copy options take the new values. What a feature does in each step is registered beside it
 /// (<see cref="ReloadSubscriptions.OnReload"/>).
 /// </remarks>
-internal sealed class SettingsReload(IServiceProvider services, IConfiguration configuration, ILogger<Settings> log)
+internal sealed partial class SettingsReload(IServiceProvider services, IConfiguration configuration, ILogger<Settings> log)
 {
     private readonly Lock _reloading = new();
     private SettingsSnapshot _current = new(configuration);
@@ -29,12 +30,13 @@ internal sealed class SettingsReload(IServiceProvider services, IConfiguration c
             var settings = Settings.Read(configuration, out var errors);
             if (errors.Count > 0)
             {
-                log.SettingsInvalid(string.Join("; ", errors));
+                log.SettingsInvalid(string.Join("; ", errors.Select(HideAddress)));
                 return;
             }
             Apply(settings);
             var changes = now.FindChanges(_current);
             _current = now;
+            if (changes.Count > 0) services.AnnounceReload(new ChangedSettings(changes));
             log.SettingsReloaded(string.Join(", ", settings.Backends.Select(b => b.Name)), SettingsSnapshot.Show(changes));
             var deferred = changes.Where(Settings.NeedsRestart).ToList();
             if (deferred.Count > 0) log.SettingsNeedRestart(SettingsSnapshot.Show(deferred));
@@ -55,6 +57,10 @@ internal sealed class SettingsReload(IServiceProvider services, IConfiguration c
         Replace(settings.Cache);
         Replace(settings.Prefetch);
         Replace(settings.Security);
+        Replace(settings.Security.Identity);
+        Replace(settings.Access);
+        Replace(settings.InForce.KeepFrom(services.GetRequiredService<Reloadable<SettingsInForce>>().Value, Settings.NeedsRestart));
+        Replace(settings.Viewer);
         // 3.
         services.AnnounceReload(settings.Search);
         services.AnnounceReload(settings.Retrieve);
@@ -62,7 +68,15 @@ internal sealed class SettingsReload(IServiceProvider services, IConfiguration c
         services.AnnounceReload(settings.Cache);
         services.AnnounceReload(settings.Prefetch);
         services.AnnounceReload(settings.Security);
+        services.AnnounceReload(settings.Viewer);
     }
+
+    /// <summary>An error without the address that it refuses: clients may read the last warnings of the log.</summary>
+    private static string HideAddress(string error) =>
+        AddressError().Replace(error, match => $"{match.Groups["key"].Value} = {SettingsInForce.Hidden}: ");
+
+    [GeneratedRegex("^(?<key>[^ ]*(?:Address|Endpoint)) = \".*\": ", RegexOptions.IgnoreCase | RegexOptions.Singleline)]
+    private static partial Regex AddressError();
 
     private void Replace<T>(T options) where T : class => services.GetRequiredService<Reloadable<T>>().Replace(options);
 }

@@ -1,9 +1,5 @@
 using Proxy.Admin.Reports;
 using Proxy.Backends;
-using Proxy.Cache;
-using Proxy.Cache.InMemory;
-using Proxy.Cache.OnDisk;
-using Proxy.Metadata;
 using Proxy.Operations;
 
 namespace Proxy.Admin;
@@ -11,102 +7,51 @@ namespace Proxy.Admin;
 /// <summary><c>/cache</c>: statistics of the cache by tier and backend, and purging.</summary>
 internal static class CacheEndpoints
 {
+    /// <summary>A Patient ID has at most 64 characters (LO, PS3.5 §6.2); some archives do not keep to that.</summary>
+    private const int MaxPatientId = 256;
+
     /// <summary>Maps <c>/cache</c>.</summary>
     public static void MapCache(this IEndpointRouteBuilder app)
     {
-        app.MapGet(
+        app.MapRead(
             "/cache",
-            (HttpContext context, DicomMetadataStore store, MemoryParts memory, EntryCache entries, DiskTier disk,
-            Reloadable<CacheOptions> options) =>
-            TypedResults.Json(Show(context.GetAccess(), store, memory, entries, disk, options.Value)))
+            (HttpContext context, CacheUse cache) => TypedResults.Json(cache.Read(context.GetAccess())))
             .WithSummary("What is cached, by tier and backend").Produces<CacheReport>();
+        app.MapRead("/cache/studies", CachedStudies.AnswerAsync)
+            .WithSummary("Who holds studies and what is cached of them").Produces<CachedStudyReport[]>().ProducesProblem(400)
+            .Describe(operation => (operation.Parameters ??= []).Add(OpenApiParts.Query(
+                "StudyInstanceUID", $"At most {CachedStudies.MaxStudies} UIDs, separated by commas", OpenApiParts.Text())));
         app.MapDelete("/cache", PurgeAllAsync).WithSummary("Purges the cache").Produces(204).ProducesProblem(503);
         app.MapDelete("/cache/studies/{study}", PurgeStudyAsync).WithSummary("Purges one study")
             .Produces(204).ProducesProblem(400).ProducesProblem(503);
+        app.MapDelete("/cache/patients/{patient}", PurgePatientAsync).WithSummary("Purges the studies of one patient")
+            .Produces(204).ProducesProblem(400).ProducesProblem(503);
+        app.MapDelete("/cache/backends/{name}", PurgeBackendAsync).WithSummary("Purges everything of one PACS")
+            .Produces(204).ProducesProblem(404).ProducesProblem(503);
     }
 
-    private static CacheReport Show(
-        Access access, DicomMetadataStore store, MemoryParts memory, EntryCache entries, DiskTier disk, CacheOptions options)
-    {
-        var held = memory.ReadAll<EntryKey, Entry>().ToLookup(e => e.Key.Backend, e => e.Value, StringComparer.OrdinalIgnoreCase);
-        var shares = disk.Writer.Shares.ToDictionary(s => s.Backend, StringComparer.OrdinalIgnoreCase);
-        var studies = store.CountByBackend();
-        return new(
-            new(store.Count, store.Bytes, options.StoreMaxBytes),
-            new()
-            {
-                Entries = memory.Entries,
-                Bytes = memory.Bytes,
-                Hits = entries.Statistics.Hits,
-                Misses = entries.Statistics.Misses,
-                Evictions = memory.Evictions,
-                Oldest = FindOldest(held.SelectMany(e => e)),
-                MaxBytes = options.MemoryMaxBytes,
-                InFlightBytes = memory.InFlight.Bytes,
-                PrefetchedBytes = memory.PrefetchedBytes,
-            },
-            Show(disk, shares.Values.Select(s => (DateTimeOffset?)s.Oldest).Min(), options.DiskMaxBytes),
-            access.Backends.ToDictionary(b => b.Name, b => new BackendUsage(
-                studies.GetValueOrDefault(b.Name), Show(held[b.Name], entries.Statistics.Get(b.Name)),
-                Show(shares.GetValueOrDefault(b.Name), disk.Statistics.Get(b.Name)))));
-    }
+    private static async Task<IResult> PurgeAllAsync(CachePurge purge, CancellationToken cancellation) =>
+        AnswerPurge(await purge.PurgeAllAsync(cancellation));
 
-    private static DiskReport Show(DiskTier disk, DateTimeOffset? oldest, long maxBytes)
-    {
-        var (writer, state) = (disk.Writer, disk.State);
-        return new()
-        {
-            Entries = writer.Entries,
-            Bytes = writer.Bytes,
-            Hits = disk.Statistics.Hits,
-            Misses = disk.Statistics.Misses,
-            Evictions = writer.Evictions,
-            Oldest = oldest,
-            MaxBytes = maxBytes,
-            PrefetchedBytes = writer.PrefetchedBytes,
-            State = state.Name,
-            Reason = state.Reason,
-            Damaged = disk.Damaged,
-            WriteFailures = writer.WriteFailures,
-            IsScanning = writer.IsScanning,
-        };
-    }
-
-    /// <summary>What the memory tier holds of one backend.</summary>
-    private static TierReport Show(IEnumerable<Entry> held, CacheStatistics.BackendStatistics statistics) => new()
-    {
-        Entries = held.Count(),
-        Bytes = held.Sum(e => e.Length),
-        Hits = statistics.Hits,
-        Misses = statistics.Misses,
-        Evictions = statistics.Evictions,
-        Oldest = FindOldest(held),
-    };
-
-    /// <summary>What the disk tier holds of one backend.</summary>
-    private static TierReport Show(DiskShare? share, CacheStatistics.BackendStatistics statistics) => new()
-    {
-        Entries = share?.Entries ?? 0,
-        Bytes = share?.Bytes ?? 0,
-        Hits = statistics.Hits,
-        Misses = statistics.Misses,
-        Evictions = statistics.Evictions,
-        Oldest = share?.Oldest,
-    };
-
-    private static async Task<IResult> PurgeAllAsync(StudyInvalidation invalidation) =>
-        AnswerPurge(await invalidation.PurgeAsync(study: null));
-
-    private static async Task<IResult> PurgeStudyAsync(HttpContext context, StudyInvalidation invalidation) =>
+    private static async Task<IResult> PurgeStudyAsync(HttpContext context, CachePurge purge, CancellationToken cancellation) =>
         context.TryReadUids(out var study, out _, out _, out var problem)
-            ? AnswerPurge(await invalidation.PurgeAsync(study!.Value))
+            ? AnswerPurge(await purge.PurgeStudyAsync(study!.Value, cancellation))
             : problem;
+
+    private static async Task<IResult> PurgePatientAsync(string patient, CachePurge purge, CancellationToken cancellation) =>
+        patient.Trim().Length is > 0 and <= MaxPatientId
+            ? AnswerPurge(await purge.PurgePatientAsync(patient, cancellation))
+            : Problems.BadParameter("patient", $"a Patient ID (0010,0020) of 1 to {MaxPatientId} characters");
+
+    private static async Task<IResult> PurgeBackendAsync(
+        string name, HttpContext context, CachePurge purge, CancellationToken cancellation) =>
+        context.GetAccess().Backends.FirstOrDefault(b => b.Name.Equals(name, StringComparison.OrdinalIgnoreCase)) is { } backend
+            ? AnswerPurge(await purge.PurgeBackendAsync(backend.Name, cancellation))
+            : Problems.NotFound("There is no PACS of this name.");
 
     private static IResult AnswerPurge(bool isDeleted) =>
         isDeleted
             ? TypedResults.NoContent()
             : Problems.DiskUnavailable(
                 "The entries are no longer served, but cannot be deleted from disk now. They are deleted once the disk is writable again.");
-
-    private static DateTimeOffset? FindOldest(IEnumerable<Entry> entries) => entries.Select(e => (DateTimeOffset?)e.Stored).Min();
 }

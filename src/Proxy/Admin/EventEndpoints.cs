@@ -2,6 +2,7 @@ using Microsoft.OpenApi;
 using Proxy.Backends;
 using Proxy.Events;
 using Proxy.Operations;
+using Proxy.Rights;
 
 namespace Proxy.Admin;
 
@@ -9,7 +10,7 @@ namespace Proxy.Admin;
 internal static class EventEndpoints
 {
     /// <summary>Maps <c>/events</c>.</summary>
-    public static void MapEvents(this IEndpointRouteBuilder app) => app.MapGet("/events", ListenAsync)
+    public static void MapEvents(this IEndpointRouteBuilder app) => app.MapRead("/events", ListenAsync)
         .WithSummary("Live events as server-sent events").ProducesProblem(400).ProducesProblem(429).ProducesProblem(503)
         .Describe(operation =>
         {
@@ -29,14 +30,39 @@ internal static class EventEndpoints
                 "text/event-stream", $"A stream of events; data is JSON. Names: {string.Join(", ", ProxyEvent.Names)}, {ProxyEvent.Gap}");
         });
 
-    private static async Task ListenAsync(HttpContext context, EventStreams streams)
+    private static async Task ListenAsync(HttpContext context, EventStreams streams, StudyRights rights)
     {
         if (!EventFilter.TryRead(context.Request.Query, out var filter, out var problem))
         {
             await problem.ExecuteAsync(context);
             return;
         }
-        filter = filter with { Sees = context.GetAccess().Sees };
+        if (HttpMethods.IsHead(context.Request.Method))
+        {
+            EventStreams.SetHeaders(context.Response);
+            return;
+        }
+        var access = context.GetAccess();
+        filter = filter with { Sees = access.Sees, Caller = access.Caller };
+        if (rights.AreLimited(access))
+        {
+            filter = filter with
+            {
+                MaySee = async (happened, ended) =>
+                {
+                    if (happened is not { Study: { } study, Backend: { } backend }) return true;
+                    // A series that moved names the backend that it came from.
+                    string[] named = happened.More.TryGetValue("from", out var from) ? [backend, from.GetString()!] : [backend];
+                    foreach (var name in named)
+                    {
+                        if (rights.FindVisible(access.Caller, name) is not { } found
+                            || !await rights.MayAsync(access.Caller, found, study, StudyAction.View, ended))
+                            return false;
+                    }
+                    return true;
+                },
+            };
+        }
         if (Refuse(await streams.WriteAsync(context, filter)) is { } refusal) await refusal.ExecuteAsync(context);
     }
 

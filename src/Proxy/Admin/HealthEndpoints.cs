@@ -1,11 +1,13 @@
-using Microsoft.AspNetCore.Http.HttpResults;
 using Proxy.Admin.Reports;
 using Proxy.Backends;
 using Proxy.Backends.Health;
 using Proxy.Cache.InMemory;
 using Proxy.Cache.OnDisk;
+using Proxy.Disk;
+using Proxy.Identity;
 using Proxy.Metadata;
 using Proxy.Operations;
+using Proxy.Viewing;
 using Yarp.ReverseProxy;
 
 namespace Proxy.Admin;
@@ -13,27 +15,49 @@ namespace Proxy.Admin;
 /// <summary><c>/health</c>: liveness, readiness and the state of backends, cache and store.</summary>
 internal static class HealthEndpoints
 {
+    private const string Operational = "ready";
+
     /// <summary>Maps <c>/health/live</c> and <c>/health/ready</c>.</summary>
     public static void MapHealth(this IEndpointRouteBuilder app)
     {
-        app.MapGet("/health/live", () => TypedResults.Json(new LivenessReport("live")))
+        app.MapRead("/health/live", () => TypedResults.Json(new LivenessReport("live")))
             .WithSummary("Whether the process runs").Produces<LivenessReport>();
-        app.MapGet("/health/ready", Ready).WithSummary("The state of backends, disk and memory").Produces<HealthReport>();
+        app.MapRead("/health/ready", Ready).WithSummary("Whether the proxy may get requests, with the state of backends, disk and memory")
+            .Produces<HealthReport>().Produces<HealthReport>(StatusCodes.Status503ServiceUnavailable)
+            .Describe(operation => (operation.Parameters ??= []).Add(OpenApiParts.Query(
+                "watch", "true: idle backends are probed every 3 s for the next 10 s", OpenApiParts.Text("true"))));
     }
 
-    /// <summary>
-    /// Reports "ready" even if a PACS or the disk fails: the proxy still serves cached studies and those of other PACS, so taking it
-    /// out of service would only make it worse.
-    /// </summary>
-    private static JsonHttpResult<HealthReport> Ready(
+    private static IResult Ready(
         HttpContext context, BackendStates states, IProxyStateLookup yarp, Counters counters, DicomMetadataStore store, MemoryParts memory,
-        DiskTier disk) => TypedResults.Json(new HealthReport(
-            "ready",
+        DiskTier disk)
+    {
+        var lifetime = context.RequestServices.GetRequiredService<IHostApplicationLifetime>();
+        var status = GetStatus(lifetime, disk.State);
+        var code = status == Operational ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
+        // A load balancer needs no more.
+        if (!context.GetCaller().Has(Roles.Operator)) return TypedResults.Json(new LivenessReport(status), statusCode: code);
+        if (context.Request.Query["watch"] == "true") context.RequestServices.GetRequiredService<BackendProber>().Watch();
+        var report = new HealthReport(
+            status,
             context.GetAccess().Backends.ToDictionary(
                 b => b.Name, b => Show(states.Find(b.Name), states.GetCircuit(b.Name), GetDestinations(yarp, b.Name))),
             new(counters.IdentityConflicts), new(store.Count, store.Bytes, counters.StoreDamage),
             new(disk.State.Name, disk.State.Reason, disk.Writer.Entries, disk.Writer.Bytes, disk.Writer.MaxBytes),
-            new(memory.Entries, memory.Bytes, memory.MaxBytes)));
+            new(memory.Entries, memory.Bytes, memory.MaxBytes),
+            context.RequestServices.GetRequiredService<ViewerSite>().IsSet ? ViewerEndpoints.Path : null);
+        return TypedResults.Json(report, statusCode: code);
+    }
+
+    /// <summary>
+    /// Whether the proxy may get requests. A PACS that fails does not matter: the proxy still serves cached studies and those of other
+    /// PACS. A folder that can be read, but is full or read-only, does not matter either; one that is not configured is no failure.
+    /// </summary>
+    private static string GetStatus(IHostApplicationLifetime lifetime, FolderState disk) =>
+        lifetime.ApplicationStopping.IsCancellationRequested ? "stopping"
+        : !lifetime.ApplicationStarted.IsCancellationRequested ? "starting"
+        : disk is { IsConfigured: true, CanRead: false } ? "unusable"
+        : Operational;
 
     private static BackendReport Show(BackendState? state, Circuit circuit, Dictionary<string, string> destinations) => state is null
         ? new BackendReport { State = "unknown", Circuit = "closed", Destinations = destinations }

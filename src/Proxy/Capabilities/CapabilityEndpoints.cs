@@ -8,8 +8,9 @@ namespace Proxy.Capabilities;
 /// <remarks>
 /// <code>
 /// OPTIONS, a CORS preflight    answered by the CORS middleware, before any of this
-/// OPTIONS                      no endpoint has this method: routing ends with 405, or 404, and sets Allow to the methods of the
-///                              mapped endpoints at this address. FindAnswer turns that into 200 with the description
+/// OPTIONS                      no endpoint has this method: routing ends with 405 and sets Allow to the methods of the mapped
+///                              endpoints at this address, and FindAnswer turns that into 200 with the description; or routing
+///                              ends with 404, as there is no resource
 /// GET {root}                   FilterAsync: the description if Accept names one of its types, else WADO-URI
 /// </code>
 /// </remarks>
@@ -20,7 +21,9 @@ internal static class CapabilityEndpoints
     /// <summary>The media types of the description, the default first.</summary>
     private static readonly string[] Types = [CapabilityDescription.Wadl, ApplicationJson, MediaType.DicomJson];
 
-    /// <summary>The answer to an OPTIONS request below a DICOMweb root that no endpoint answered; null for other requests.</summary>
+    /// <summary>
+    /// The answer to an OPTIONS request of a resource below a DICOMweb root, which no endpoint answered; null for other requests.
+    /// </summary>
     public static IResult? FindAnswer(HttpContext context)
     {
         if (!HttpMethods.IsOptions(context.Request.Method) || !AccessFilter.TryReadRoot(context.Request.Path, out var name)) return null;
@@ -29,9 +32,12 @@ internal static class CapabilityEndpoints
         var backend = name.Length == 0 ? null : backends.Find(name);
         if (name.Length > 0 && backend is null)
         {
+            // The names of backends are for users: every client may ask.
+            context.Response.StatusCode = StatusCodes.Status404NotFound;
             headers.Remove("Allow");
-            return AccessFilter.UnknownBackend();
+            return null;
         }
+        if (context.Response.StatusCode == StatusCodes.Status404NotFound) return null;
         headers.Allow = AccessFilter.AddOptions(headers.Allow);
         if (FindType(context.Request.ReadAccept(), isNamed: false) is not { } type)
             return Problems.NotAcceptable($"Capabilities are available as {string.Join(", ", Types)}.");

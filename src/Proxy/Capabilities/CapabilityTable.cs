@@ -17,6 +17,9 @@ public static class CapabilityTable
     private const string MultipartDicom = $"{MediaType.MultipartRelated}; type=\"{BodyFormat.Dicom}\"";
     private const string Xml = $"{MediaType.MultipartRelated}; type=\"application/dicom+xml\"";
     private const string Zip = "application/zip";
+    private const string Pdf = "application/pdf";
+    private const string MultipartJpeg = $"{MediaType.MultipartRelated}; type=\"image/jpeg\"";
+    private const string MultipartPdf = $"{MediaType.MultipartRelated}; type=\"{Pdf}\"";
     private const string MultipartOctets = $"{MediaType.MultipartRelated}; type=\"{MediaType.OctetStream}\"";
 
     private static readonly ImmutableArray<string> StudyKeys =
@@ -41,8 +44,15 @@ public static class CapabilityTable
 
     private static readonly ImmutableArray<string> OfForm = ["accept", "charset"];
 
+    private static readonly ImmutableArray<string> Images = ["image/jpeg", "image/png", "image/gif"];
+
+    private static readonly ImmutableArray<string> OfRendering = ["accept", "window", "viewport", "quality", "iccprofile"];
+
     private static readonly ImmutableArray<string> OfUri =
-        ["requestType", "studyUID", "seriesUID", "objectUID", "contentType", "charset", "anonymize", "transferSyntax"];
+    [
+        "requestType", "studyUID", "seriesUID", "objectUID", "contentType", "charset", "anonymize", "transferSyntax", "frameNumber", "rows",
+        "columns", "region", "windowCenter", "windowWidth", "imageQuality",
+    ];
 
     private static readonly ImmutableArray<int> SearchStatuses = [200, 204, 304, 400, 404, 406, 413, 502, 503, 504];
     private static readonly ImmutableArray<int> RetrieveStatuses = [200, 304, 400, 404, 406, 410, 502, 503, 504];
@@ -53,7 +63,12 @@ public static class CapabilityTable
     /// <summary>All transactions, in the order of PS3.18.</summary>
     public static ImmutableArray<Capability> All { get; } =
     [
-        new("GET", "", "RetrieveInstanceByURI", "9.4") { Answers = [BodyFormat.Dicom], Parameters = OfUri, Statuses = SinglePartStatuses },
+        new("GET", "", "RetrieveInstanceByURI", "9.4")
+        {
+            Answers = [BodyFormat.Dicom, .. Images, Pdf, "video/*"],
+            Parameters = OfUri,
+            Statuses = SinglePartStatuses,
+        },
 
         .. Retrieve(Study, "Study", [MultipartDicom, Zip]),
         .. Retrieve(Series, "Series", [MultipartDicom, Zip]),
@@ -64,6 +79,10 @@ public static class CapabilityTable
             Parameters = OfForm,
             Statuses = SinglePartStatuses,
         },
+        .. Rendered(Study, "Study", [MultipartJpeg, MultipartPdf]),
+        .. Rendered(Series, "Series", [MultipartJpeg, MultipartPdf]),
+        .. Rendered(Instance, "Instance", [.. Images, MultipartJpeg, Pdf, "video/*"]),
+        .. Rendered(Frames, "Frames", [.. Images, MultipartJpeg]),
         .. BulkData(""),
         .. BulkData(Study + "/"),
         .. BulkData(Series + "/"),
@@ -78,10 +97,6 @@ public static class CapabilityTable
 
         Store("studies", "StoreInstances"),
         Store(Study, "StoreStudyInstances"),
-        .. Rendered(Study, "Study"),
-        .. Rendered(Series, "Series"),
-        .. Rendered(Instance, "Instance"),
-        .. Rendered(Frames, "Frames"),
         Forwarded("DELETE", Study, "DeleteStudy", null),
         Forwarded("DELETE", Series, "DeleteSeries", null),
         Forwarded("DELETE", Instance, "DeleteInstance", null),
@@ -153,10 +168,20 @@ public static class CapabilityTable
         },
     ];
 
-    private static Capability[] Rendered(string path, string what) =>
+    private static Capability[] Rendered(string path, string what, ImmutableArray<string> answers) =>
     [
-        Forwarded("GET", path + "/rendered", "RetrieveRendered" + what, "10.4"),
-        Forwarded("GET", path + "/thumbnail", $"Retrieve{what}Thumbnail", "10.4"),
+        new("GET", path + "/rendered", "RetrieveRendered" + what, "10.4")
+        {
+            Answers = answers,
+            Parameters = OfRendering,
+            Statuses = answers.Contains(Pdf) ? SinglePartStatuses : RetrieveStatuses,
+        },
+        new("GET", path + "/thumbnail", $"Retrieve{what}Thumbnail", "10.4")
+        {
+            Answers = Images,
+            Parameters = OfRendering,
+            Statuses = RetrieveStatuses,
+        },
     ];
 
     private static Capability Forwarded(string method, string path, string name, string? section) =>

@@ -9,7 +9,7 @@ namespace Proxy.Demo;
 
 /// <summary>A PACS inside this process: a DICOMweb server on a loopback port with generated studies.</summary>
 /// <remarks>
-/// The proxy reaches it over a socket, like a real PACS. It reads no configuration, writes no log and stores no pixels.
+/// The proxy reaches it over a socket, like a real PACS. It reads no configuration, writes no log, and keeps what clients store in memory.
 /// Disposing it aborts every connection at once, like a power failure.
 /// </remarks>
 public sealed class DemoPacs : IAsyncDisposable
@@ -43,6 +43,7 @@ public sealed class DemoPacs : IAsyncDisposable
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = DemoHolding.MaxBytes;
             kestrel.Listen(IPAddress.Loopback, 0);
         });
 
@@ -70,7 +71,9 @@ public sealed class DemoPacs : IAsyncDisposable
 
         // Deferred: the port is known only after the server has started.
         string Root() => Address.OriginalString;
-        Endpoints.Map(_app.MapGroup(Path), new DemoSearch(archive, Root), new DemoRetrieve(archive, Root));
+        var holding = new DemoHolding(archive);
+        Endpoints.Map(
+            _app.MapGroup(Path), new DemoSearch(holding, Root), new DemoRetrieve(holding, Root), new DemoStore(holding, Root));
         await _app.StartAsync(cancellation);
 
         var addresses = _app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>();

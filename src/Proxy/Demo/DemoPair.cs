@@ -19,9 +19,31 @@ public sealed class DemoPair : IAsyncDisposable
         {
             ["Backends:east:Address"] = pair._east.Address.ToString(),
             ["Backends:west:Address"] = pair._west.Address.ToString(),
+            // For what a viewer saves: both PACS store.
+            ["Store:Backend"] = "east",
             ["Cache:Disk:Path"] = pair._cache.FullName,
         });
         return pair;
+    }
+
+    /// <summary>What runs and where to look, for the person who started the demo.</summary>
+    /// <param name="addresses">The addresses on which the proxy listens.</param>
+    public static string Welcome(IEnumerable<string> addresses)
+    {
+        // An address of all interfaces cannot be opened in a browser.
+        var root = addresses.First()
+            .Replace("[::]", "localhost", StringComparison.Ordinal).Replace("0.0.0.0", "localhost", StringComparison.Ordinal);
+        return $"""
+
+            Two demo PACS with generated studies run in this process, and the proxy in front of them.
+
+              Page         {root}/
+              Quick look   {root}/look?study={DemoUid.Create("chest-ct")}&series={DemoUid.Create("chest-ct", "axial")}
+              DICOMweb     {root}/dicomweb
+
+            Press Ctrl+C to stop. The temporary cache folder is deleted then; nothing else is stored.
+
+            """;
     }
 
     /// <summary>Stops both PACS and deletes the cache folder.</summary>

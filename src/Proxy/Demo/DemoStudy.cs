@@ -26,7 +26,11 @@ public sealed record DemoSeries(string SeriesInstanceUid, DemoDataset Attributes
 /// <param name="SopInstanceUid">SOP Instance UID.</param>
 /// <param name="Attributes">Its own attributes, without those of series and study.</param>
 /// <param name="Pixels">The pixel data, one piece per frame.</param>
-public sealed record DemoInstance(string SopInstanceUid, DemoDataset Attributes, DemoBulk Pixels);
+public sealed record DemoInstance(string SopInstanceUid, DemoDataset Attributes, DemoBulk Pixels)
+{
+    /// <summary>The file that a client stored; null for a generated instance.</summary>
+    public DemoFile? File { get; init; }
+}
 
 /// <summary>Bulk data that is generated on each request and never stored.</summary>
 /// <param name="Vr">OB, or OW for 16-bit words.</param>

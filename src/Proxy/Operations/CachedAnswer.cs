@@ -31,6 +31,12 @@ internal readonly record struct CachedAnswer(CacheStatus Status)
     /// <summary>The time that the backends took; null when none was asked for this answer.</summary>
     public TimeSpan? BackendTime { get; init; }
 
+    /// <summary>The time that the cache took; null when a backend was asked for this answer.</summary>
+    public TimeSpan? CacheTime { get; init; }
+
+    /// <summary>The backend that the data comes from, for the audit; null for several or none.</summary>
+    public string? Backend { get; init; }
+
     /// <summary>The request headers that select the representation.</summary>
     public string Vary { get; init; } = ByAccept;
 
@@ -55,6 +61,18 @@ internal readonly record struct CachedAnswer(CacheStatus Status)
         _ => IsStored ? "Proxy; fwd=miss; stored" : "Proxy; fwd=miss",
     };
 
+    /// <summary>The source of an answer that has begun; null if it did not begin here.</summary>
+    public static CacheStatus? FindStatus(HttpResponse response) => response.Headers["Cache-Status"] is [{ } text]
+        ? text switch
+        {
+            "Proxy; hit" or "Proxy; hit; detail=prefetched" => CacheStatus.Hit,
+            "Proxy; hit; collapsed" => CacheStatus.Collapsed,
+            "Proxy; fwd=stale" => CacheStatus.Stale,
+            "Proxy; fwd=miss" or "Proxy; fwd=miss; stored" => CacheStatus.Miss,
+            _ => null,
+        }
+        : null;
+
     /// <summary>Sets the headers that describe the answer.</summary>
     /// <param name="context">The client's request, and the answer with its warnings.</param>
     /// <returns>False when the client has this version: the status is 304, and no body follows.</returns>
@@ -64,10 +82,12 @@ internal readonly record struct CachedAnswer(CacheStatus Status)
         headers["Cache-Status"] = StatusText;
         // Whole seconds (RFC 9111 §5.1).
         if (Age is { } age) headers.Age = ((long)age.TotalSeconds).ToString(CultureInfo.InvariantCulture);
-        if (BackendTime is { TotalMilliseconds: var milliseconds })
-            headers["Server-Timing"] = string.Create(CultureInfo.InvariantCulture, $"backend;dur={milliseconds:F1}");
+        if ((BackendTime ?? CacheTime) is { TotalMilliseconds: var milliseconds })
+            headers["Server-Timing"] = string.Create(
+                CultureInfo.InvariantCulture, $"{(BackendTime is null ? "cache" : "backend")};dur={milliseconds:F1}");
         if (headers.CacheControl.Count == 0) context.Response.SetPrivate();
         headers.Vary = Vary;
+        if (Backend is not null && context.Features.Get<AccessNotes>() is { } notes) notes.Backends = [Backend];
         if (ETag is null) return true;
         var known = FindKnownTag(context.Request);
         headers.ETag = known ?? ETag;

@@ -1,7 +1,9 @@
 namespace Proxy.Operations;
 
-/// <summary>Query parameters that ask for a reduced or rendered form of the stored object. None of them is implemented.</summary>
-/// <remarks>The proxy refuses such requests: ignoring the parameter would disclose data that the client asked to omit.</remarks>
+/// <summary>Query parameters that ask for a reduced or rendered form of the stored object.</summary>
+/// <remarks>
+/// Where a parameter has no effect the proxy refuses the request: ignoring it would disclose data that the client asked to omit.
+/// </remarks>
 internal static class DisclosureParameters
 {
     private static readonly string[] Off = ["", "no", "false", "0"];
@@ -9,8 +11,8 @@ internal static class DisclosureParameters
     /// <summary>WADO-URI parameters for rendered images or parts of them (PS3.18 §9.5), meaningless for whole DICOM files.</summary>
     public static readonly string[] OfRendering =
     [
-        "annotation", "rows", "columns", "region", "windowCenter", "windowWidth", "frameNumber", "imageQuality", "presentationUID",
-        "presentationSeriesUID",
+        "annotation", "imageAnnotation", "rows", "columns", "region", "windowCenter", "windowWidth", "frameNumber", "imageQuality",
+        "presentationUID", "presentationSeriesUID",
     ];
 
     /// <summary>An endpoint filter that refuses requests for anonymized answers.</summary>
@@ -27,6 +29,7 @@ internal static class DisclosureParameters
     /// <summary>A problem when a WADO-URI request asks for a part or a rendering; null otherwise.</summary>
     public static IResult? RefuseRendering(HttpRequest request) =>
         Array.Find(OfRendering, name => request.Query[name] is [{ Length: > 0 }, ..]) is { } found
-            ? Problems.BadParameter(found, "it applies to rendered images (PS3.18 §9.5), and only whole DICOM files are available here")
+            ? Problems.BadParameter(
+                found, "it applies to rendered images (PS3.18 §9.5), such as contentType=image/jpeg, and not to a whole DICOM file")
             : null;
 }

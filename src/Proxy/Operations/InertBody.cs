@@ -38,6 +38,18 @@ internal static class InertBody
         response.Headers.ContentDisposition = "attachment";
     }
 
+    /// <summary>Lets the browser show a verified PDF in its own viewer, which runs outside the proxy's origin.</summary>
+    /// <remarks>
+    /// Browsers do not start this viewer in a sandbox. The document loads nothing by the policy. An isolated page, such as OHIF's, embeds
+    /// only documents that require isolation too.
+    /// </remarks>
+    public static void SetShown(this HttpResponse response)
+    {
+        response.Headers.ContentSecurityPolicy = "default-src 'none'";
+        response.Headers.ContentDisposition = "inline";
+        response.Headers["Cross-Origin-Embedder-Policy"] = "require-corp";
+    }
+
     /// <summary>Images, video, audio and models, except XML formats: SVG and X3D can contain scripts.</summary>
     private static bool IsOfFamily(string type)
     {

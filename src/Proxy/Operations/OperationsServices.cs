@@ -2,7 +2,7 @@ using Microsoft.AspNetCore.Connections;
 
 namespace Proxy.Operations;
 
-/// <summary>Registers what every feature uses: the clock, the memory of connections, and the counters.</summary>
+/// <summary>Registers what every feature uses: the clock, the memory of connections, the counters and recent warnings.</summary>
 internal static class OperationsServices
 {
     public static void AddOperations(this IServiceCollection services)
@@ -11,5 +11,7 @@ internal static class OperationsServices
         services.AddSingleton<IMemoryPoolFactory<byte>, BlockPool>();
         services.AddSingleton<ResponseSteps>();
         services.AddSingleton<Counters>();
+        services.AddSingleton<RecentWarnings>();
+        services.AddSingleton<ILoggerProvider>(s => s.GetRequiredService<RecentWarnings>());
     }
 }

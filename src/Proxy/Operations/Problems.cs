@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace Proxy.Operations;
@@ -14,14 +15,22 @@ public static class Problems
     /// <summary>The server could not read the request: its own status if that is more specific than 400.</summary>
     public static IResult RequestRefused(int status, string rule) => status switch
     {
+        403 => Make(403, "Forbidden", rule),
         408 => Make(408, "Request timeout", "request: did not arrive in time"),
         413 => TooLarge("body: larger than this resource accepts"),
         431 => Make(431, "Request header fields too large", rule, ("parameter", "headers")),
         _ => BadParameter("request", rule),
     };
 
+    /// <summary>401: the request has no valid credential. The caller sets <c>WWW-Authenticate</c> (RFC 9110 §15.5.2).</summary>
+    public static IResult Unauthenticated(string detail) => Make(401, "Authentication required", detail);
+
     /// <summary>403: a page of another origin attempted a change.</summary>
     public static IResult ForeignOrigin(string detail) => Make(403, "Forbidden", detail, ("parameter", "Origin"));
+
+    /// <summary>403: the caller lacks a role.</summary>
+    public static IResult MissingRole(string role) =>
+        Make(403, "Forbidden", $"This address requires the role {role}. An administrator assigns it in Security:Roles.");
 
     /// <summary>404: the resource does not exist.</summary>
     public static IResult NotFound(string detail) => Make(404, "Not found", detail);
@@ -66,6 +75,15 @@ public static class Problems
     /// <summary>429: one client exceeds its limit.</summary>
     public static IResult TooMany(string detail) => Make(429, "Too many requests", detail);
 
+    /// <summary>429: a user or an address exceeds a limit of the settings.</summary>
+    /// <param name="retryAfter">When the next request is accepted, sent as 1 s or more.</param>
+    public static IResult OverLimit(TimeSpan retryAfter)
+    {
+        const string detail = "Too many requests in a short time. An operator sets the limit in Security:RateLimits.";
+        var seconds = (int)Math.Max(1, Math.Ceiling(retryAfter.TotalSeconds));
+        return new Problem(429, TypedResults.Problem(detail, null, 429, "Too many requests", null, []), seconds);
+    }
+
     /// <summary>426: the resource is a WebSocket (RFC 9110 §15.5.22). The caller sets <c>Upgrade</c>.</summary>
     public static IResult UpgradeRequired() => Make(426, "Upgrade required", "Upgrade: websocket, this resource is an event channel");
 
@@ -79,11 +97,22 @@ public static class Problems
     /// <summary>501: no backend is known to store instances to.</summary>
     public static IResult NoStore(string detail) => Make(501, "No backend to store to", detail);
 
+    /// <summary>501: the body of the request has a transfer coding that the proxy does not decode (RFC 9112 §6.1).</summary>
+    public static IResult UnknownTransferCoding() =>
+        Make(501, "Transfer coding not implemented", "Transfer-Encoding: chunked only", ("parameter", "Transfer-Encoding"));
+
     /// <summary>502: no backend gave a usable answer, and at least one gave an invalid answer.</summary>
     public static IResult BadGateway(string detail) => Make(502, "The PACS gave no usable answer", detail);
 
     /// <summary>Every backend refused the request with this status.</summary>
     public static IResult RefusedByAll(int status, string detail) => Make(status, "Every PACS refused the request", detail);
+
+    /// <summary>A backend refused a forwarded request with this status; Retry-After stays as the backend sent it.</summary>
+    public static IResult RefusedByBackend(int status, string backend)
+    {
+        var detail = string.Create(CultureInfo.InvariantCulture, $"{backend}: status {status}");
+        return new Problem(status, TypedResults.Problem(detail, null, status, "The PACS refused the request"), null);
+    }
 
     /// <summary>503: every backend is overloaded.</summary>
     /// <param name="detail">Names the backends.</param>
@@ -91,6 +120,10 @@ public static class Problems
     public static IResult Overloaded(string detail, TimeSpan? retryAfter) => new Problem(
         503, TypedResults.Problem(detail, null, 503, "The PACS is overloaded", null, []),
         (int)Math.Ceiling(Math.Clamp((retryAfter ?? DefaultRetryAfter).TotalSeconds, 1, 3600)));
+
+    /// <summary>503: a token cannot be verified, because the keys of the identity provider are not known yet.</summary>
+    public static IResult NoIssuer() =>
+        Make(503, "Users cannot be authenticated", "The keys of the identity provider are not known yet; see the log of the proxy.");
 
     /// <summary>503: only failing backends hold a part of the requested resource.</summary>
     public static IResult Incomplete(string detail) => Make(503, "A PACS that holds part of the resource failed", detail);
@@ -100,6 +133,11 @@ public static class Problems
 
     /// <summary>503: the cache folder is not writable now.</summary>
     public static IResult DiskUnavailable(string detail) => Make(503, "The cache folder cannot be changed", detail);
+
+    /// <summary>503: accesses cannot be recorded now, and the settings require it.</summary>
+    public static IResult AuditUnavailable() => Make(
+        503, "Accesses cannot be recorded",
+        "Audit records cannot be written now, and Audit:OnFailure refuses requests for data until they can. The log names the cause.");
 
     /// <summary>503: the proxy is at a capacity limit.</summary>
     public static IResult AtCapacity(string detail) => Make(503, "Capacity limit reached", detail);
@@ -116,16 +154,24 @@ public static class Problems
 
     private static Problem Make(int status, string title, string detail, params (string Key, object? Value)[] more) =>
         new(
-            status, TypedResults.Problem(detail, null, status, title, null, more.Select(m => KeyValuePair.Create(m.Key, m.Value))),
+            status, TypedResults.Problem(
+                detail, null, status, title, null, more.Concat(GetTrace(status)).Select(m => KeyValuePair.Create(m.Key, m.Value))),
             (int)DefaultRetryAfter.TotalSeconds);
 
+    /// <summary>The trace of the request, which the log names as well, for a problem that an operator has to solve.</summary>
+    private static (string Key, object? Value)[] GetTrace(int status) =>
+        status >= 500 && Activity.Current is { } activity ? [("traceId", activity.TraceId.ToString())] : [];
+
     /// <summary>A problem document that no cache may store.</summary>
-    private sealed class Problem(int status, IResult inner, int retryAfterSeconds) : IResult
+    private sealed class Problem(int status, IResult inner, int? retryAfterSeconds) : IResult, IStatusCodeHttpResult
     {
+        public int? StatusCode => status;
+
         public Task ExecuteAsync(HttpContext httpContext)
         {
             httpContext.Response.Headers.CacheControl = "no-store";
-            if (status is 429 or 503) httpContext.Response.Headers.RetryAfter = retryAfterSeconds.ToString(CultureInfo.InvariantCulture);
+            if (status is 429 or 503 && retryAfterSeconds is { } seconds)
+                httpContext.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
             return inner.ExecuteAsync(httpContext);
         }
     }

@@ -6,9 +6,13 @@ namespace Proxy.Operations;
 /// <summary>A JSON settings file that is reloaded when it changes.</summary>
 internal sealed class SettingsFileSource : JsonConfigurationSource
 {
+    /// <summary>The path as an operator knows it: <c>appsettings.json</c> or <c>config/backends.json</c>.</summary>
+    public required string Name { get; init; }
+
     /// <summary>A source for the same file as <paramref name="source"/>.</summary>
     public static SettingsFileSource Create(JsonConfigurationSource source) => new()
     {
+        Name = source.Path!,
         Path = source.Path!,
         FileProvider = source.FileProvider!,
         Optional = source.Optional,
@@ -27,6 +31,9 @@ internal sealed class SettingsFileSource : JsonConfigurationSource
 /// <remarks>The framework's provider silently drops all settings of a file that it cannot parse.</remarks>
 internal sealed class SettingsFile(SettingsFileSource source) : JsonConfigurationProvider(source)
 {
+    /// <summary>The path as an operator knows it.</summary>
+    public string Name => source.Name;
+
     /// <summary>The file and the position at which it is not JSON; null if it is valid.</summary>
     public string? Error { get; private set; }
 

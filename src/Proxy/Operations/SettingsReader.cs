@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Text.RegularExpressions;
 
 namespace Proxy.Operations;
@@ -9,9 +10,13 @@ public sealed partial class SettingsReader(IConfiguration configuration)
 {
     private readonly List<string> _errors = [];
     private readonly List<string> _unused = [];
+    private readonly Dictionary<string, KnownSetting> _known = new(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>The errors found; each names the key, the value and the rule.</summary>
     public IReadOnlyList<string> Errors => _errors;
+
+    /// <summary>The settings that were read, each once, in the order of reading.</summary>
+    public IReadOnlyCollection<KnownSetting> Known => _known.Values;
 
     /// <summary>Keys of valid settings that this version does not use.</summary>
     public IReadOnlyList<string> Unused => _unused;
@@ -43,18 +48,37 @@ public sealed partial class SettingsReader(IConfiguration configuration)
     }
 
     /// <summary>The text of a setting; null if it is not set or empty.</summary>
-    public string? FindText(string key) => Configuration[key] is { Length: > 0 } text ? text : null;
+    public string? FindText(string key) => Note(new(key, SettingKind.Text, Default: null));
 
     /// <summary>The names of the settings directly below a key.</summary>
     public IEnumerable<string> ReadNames(string key) => Configuration.GetSection(key).GetChildren().Select(c => c.Key);
 
     /// <summary>The values of a list; empty if it is not set.</summary>
-    public string[] ReadList(string key) => [.. Configuration.GetSection(key).GetChildren().Select(c => c.Value ?? "")];
+    public string[] ReadList(string key)
+    {
+        string[] values = [.. Configuration.GetSection(key).GetChildren().Select(c => c.Value ?? "")];
+        _known[key] = new(key, SettingKind.List, Default: null) { Value = values.Length == 0 ? null : string.Join(", ", values) };
+        return values;
+    }
+
+    /// <summary>Reads a list of networks, where an address alone is a network too; an error for each that is neither.</summary>
+    public IReadOnlyList<IPNetwork> ReadNetworks(string key)
+    {
+        var networks = new List<IPNetwork>();
+        foreach (var text in ReadList(key))
+        {
+            if (IPNetwork.TryParse(text, out var network)) networks.Add(network);
+            else if (IPAddress.TryParse(text, out var address)) networks.Add(new(address, address.GetAddressBytes().Length * 8));
+            else AddError(key, text, "addresses or networks such as 10.0.0.7 or 10.0.0.0/24");
+        }
+        return networks;
+    }
 
     /// <summary>Reads a duration <c>hh:mm:ss</c> between two bounds; the default and an error if it is invalid.</summary>
     public TimeSpan ReadDuration(string key, TimeSpan byDefault, TimeSpan min, TimeSpan max)
     {
-        if (FindText(key) is not { } text) return byDefault;
+        var known = new KnownSetting(key, SettingKind.Duration, $"{byDefault}") { Min = $"{min}", Max = $"{max}" };
+        if (Note(known) is not { } text) return byDefault;
         // TimeSpan.Parse would read a bare number as days.
         if (text.Contains(':', StringComparison.Ordinal) && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var value)
             && value >= min && value <= max)
@@ -66,7 +90,9 @@ public sealed partial class SettingsReader(IConfiguration configuration)
     /// <summary>Reads a whole number between two bounds; the default and an error if it is invalid.</summary>
     public long ReadNumber(string key, long byDefault, long min, long max = long.MaxValue)
     {
-        if (FindText(key) is not { } text) return byDefault;
+        var known = new KnownSetting(key, SettingKind.Number, Show(byDefault)) { Min = Show(min) };
+        if (max is not (long.MaxValue or int.MaxValue)) known = known with { Max = Show(max) };
+        if (Note(known) is not { } text) return byDefault;
         if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value)
             && value >= min && value <= max)
             return value;
@@ -77,7 +103,7 @@ public sealed partial class SettingsReader(IConfiguration configuration)
     /// <summary>Reads <c>true</c> or <c>false</c>; the default and an error if it is invalid.</summary>
     public bool ReadFlag(string key, bool byDefault)
     {
-        if (FindText(key) is not { } text) return byDefault;
+        if (Note(new(key, SettingKind.Flag, byDefault ? "true" : "false")) is not { } text) return byDefault;
         if (bool.TryParse(text, out var value)) return value;
         AddError(key, text, "true or false");
         return byDefault;
@@ -86,7 +112,8 @@ public sealed partial class SettingsReader(IConfiguration configuration)
     /// <summary>Reads the name of an enum member in any case; the default and an error if it is invalid.</summary>
     public T ReadChoice<T>(string key, T byDefault) where T : struct, Enum
     {
-        if (FindText(key) is not { } text) return byDefault;
+        var known = new KnownSetting(key, SettingKind.Choice, $"{byDefault}") { Choices = Enum.GetNames<T>() };
+        if (Note(known) is not { } text) return byDefault;
         if (Enum.TryParse<T>(text, ignoreCase: true, out var value) && Enum.IsDefined(value) && !char.IsDigit(text[0])) return value;
         AddError(key, text, "one of " + string.Join(", ", Enum.GetNames<T>()));
         return byDefault;
@@ -102,10 +129,13 @@ public sealed partial class SettingsReader(IConfiguration configuration)
             if (isKnown) continue;
             var path = $"{key}:{name}";
             AddError(
-                path, SecretName().IsMatch(path) ? "(hidden)" : Configuration[path],
+                path, MayBeSecret(path) ? "(hidden)" : Configuration[path],
                 "not a setting; allowed are " + string.Join(", ", allowed.ToArray()));
         }
     }
+
+    /// <summary>Whether the name of a setting may be that of a secret.</summary>
+    public static bool MayBeSecret(string key) => SecretName().IsMatch(key);
 
     /// <summary>
     /// Reports unknown top-level sections: those of settings files, and others whose name resembles a known one. The platform and
@@ -128,6 +158,16 @@ public sealed partial class SettingsReader(IConfiguration configuration)
         }
     }
 
+    private static string Show(long number) => number.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>Records that a setting was read, and returns its text; null if it is not set or empty.</summary>
+    private string? Note(KnownSetting setting)
+    {
+        var text = Configuration[setting.Key] is { Length: > 0 } set ? set : null;
+        _known[setting.Key] = setting with { Value = text ?? setting.Default };
+        return text;
+    }
+
     /// <summary>Whether two names differ by at most two insertions, deletions or replacements of a character.</summary>
     private static bool AreSimilar(string name, string other)
     {
@@ -146,6 +186,6 @@ public sealed partial class SettingsReader(IConfiguration configuration)
         return distances[^1] <= 2;
     }
 
-    [GeneratedRegex("authentication|pass|pw|token|secret|credential|key$", RegexOptions.IgnoreCase)]
+    [GeneratedRegex("authentication|pass|pw|token|secret|credential|connectionstring|key$", RegexOptions.IgnoreCase)]
     private static partial Regex SecretName();
 }

@@ -11,6 +11,9 @@ public sealed class SteadyTimeProvider(TimeProvider machine) : TimeProvider
     private readonly DateTimeOffset _started = machine.GetUtcNow();
     private readonly long _startedAt = machine.GetTimestamp();
 
+    /// <summary>The machine's clock, for records that state the true time of day.</summary>
+    public TimeProvider Machine => machine;
+
     /// <inheritdoc/>
     public override TimeZoneInfo LocalTimeZone => machine.LocalTimeZone;
 

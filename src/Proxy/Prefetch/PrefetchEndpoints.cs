@@ -4,6 +4,7 @@ using System.Text.Json;
 using Microsoft.OpenApi;
 using Proxy.Backends;
 using Proxy.Dicom;
+using Proxy.Identity;
 using Proxy.Operations;
 using Proxy.Prefetch.Jobs;
 
@@ -27,15 +28,15 @@ internal static class PrefetchEndpoints
 
     public static void MapPrefetch(this IEndpointRouteBuilder app)
     {
-        app.MapPost("/prefetch", PostAsync).WithSummary("Creates a prefetch job; Location names it")
+        app.MapPost("/prefetch", PostAsync).Requires(Roles.Prefetcher).WithSummary("Creates a prefetch job; Location names it")
             .Produces<JobReport>(202).ProducesProblem(400).ProducesProblem(403).ProducesProblem(413).ProducesProblem(415)
             .Describe(operation => operation.RequestBody = DescribeBody());
-        app.MapGet(
+        app.MapRead(
             "/prefetch",
             (HttpContext context, JobRegistry registry, TimeProvider time) => TypedResults.Json<JobReport[]>(
                 [.. registry.ReadAll(context.GetAccess()).Select(handle => new JobReport(handle.Job, time.GetUtcNow()))]))
             .WithSummary("All prefetch jobs, the newest first").Produces<JobReport[]>();
-        app.MapGet("/prefetch/{id}", IResult (HttpContext context, string id, JobRegistry registry, TimeProvider time) =>
+        app.MapRead("/prefetch/{id}", IResult (HttpContext context, string id, JobRegistry registry, TimeProvider time) =>
             registry.Find(context.GetAccess(), id) is { } handle
                 ? TypedResults.Json(new JobReport(handle.Job, time.GetUtcNow()))
                 : Unknown())
@@ -88,7 +89,8 @@ internal static class PrefetchEndpoints
         if (await ReadAsync(context.Request, context.RequestAborted) is not { } text)
             return Problems.TooLarge($"body: at most {MaxBytes} bytes");
         if (!TryRead(text, out var studies, out var priority, out var problem)) return problem;
-        var job = registry.Add(PrefetchReason.Asked, priority, context.GetAccess().Name, studies).Job;
+        var job = registry.Add(PrefetchReason.Asked, priority, context.GetAccess(), studies).Job;
+        if (context.Features.Get<AccessNotes>() is { } notes) notes.Studies = [.. studies.Select(study => study.ToString())];
         context.Response.Headers.Location = $"{context.Request.PathBase}/prefetch/{job.Id}";
         return TypedResults.Json(new JobReport(job, time.GetUtcNow()), statusCode: StatusCodes.Status202Accepted);
     }

@@ -1,6 +1,7 @@
 using System.IO.Enumeration;
 using Proxy.Backends;
 using Proxy.Dicom;
+using Proxy.Identity;
 using Proxy.Operations;
 using Proxy.Prefetch.Jobs;
 using Proxy.Prefetch.Planning;
@@ -37,7 +38,7 @@ public sealed class PrefetchRuleRunner(
     {
         try
         {
-            var access = backends.AsOne;
+            var access = backends.AsOne with { Caller = Caller.Proxy };
             if (rule.Backends.Count > 0)
             {
                 access = access with
@@ -55,7 +56,10 @@ public sealed class PrefetchRuleRunner(
             var studies = rows.Where(row => Matches(rule, first, row) && !known.Contains(row.Uid))
                 .Select(row => row.Uid).Take(rule.MaxStudies).ToList();
             if (studies.Count > 0)
-                registry.Add(PrefetchReason.Rule, PrefetchPriority.Idle, root: rule.Backends is [var only] ? only : "", [.. studies]);
+            {
+                var root = access with { Name = rule.Backends is [var only] ? only : "" };
+                registry.Add(PrefetchReason.Rule, PrefetchPriority.Idle, root, [.. studies]);
+            }
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {

@@ -23,7 +23,8 @@ internal static class PrefetchServices
         services.AddSingleton<JobFile>();
         services.AddSingleton<Prefetcher>();
         services.AddHostedService(s => s.GetRequiredService<Prefetcher>());
-        services.AddHostedService<JobPersistence>();
+        services.AddSingleton<JobPersistence>();
+        services.AddHostedService(s => s.GetRequiredService<JobPersistence>());
         services.AddHostedService<PrefetchRuleRunner>();
     }
 }

@@ -2,8 +2,10 @@ using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Proxy.Backends;
 using Proxy.Dicom;
+using Proxy.Identity;
 using Proxy.Metadata;
 using Proxy.Operations;
+using Proxy.Operations.Telemetry;
 using Proxy.Prefetch.Fetching;
 using Proxy.Prefetch.Jobs;
 using Proxy.Prefetch.Planning;
@@ -28,7 +30,7 @@ public sealed class Prefetcher : BackgroundService
     private static readonly TimeSpan PlanDelay = TimeSpan.FromSeconds(1);
 
     private readonly PriorityQueue<JobHandle, (PrefetchPriority, long)> _waiting = new();
-    private readonly ConcurrentDictionary<(string Root, Uid Study), JobHandle> _readAhead = new();
+    private readonly ConcurrentDictionary<(string Root, string Caller, Uid Study), JobHandle> _readAhead = new();
     private readonly ConcurrentDictionary<Viewer, JobHandle> _next = new();
     private readonly Lock _lock = new();
     private readonly DicomMetadataStore _store;
@@ -74,10 +76,16 @@ public sealed class Prefetcher : BackgroundService
     }
 
     /// <summary>Records a request within a study; the first one opens it.</summary>
-    public void NoteOpened(Viewer viewer, Access access, Uid study)
+    /// <param name="viewer">The client.</param>
+    /// <param name="access">The backends that the client may use.</param>
+    /// <param name="study">The study.</param>
+    /// <param name="isWhole">
+    /// True for a request for all instances. It caches them itself, and read-ahead beside it would only slow it down.
+    /// </param>
+    public void NoteOpened(Viewer viewer, Access access, Uid study, bool isWhole)
     {
         if (!_lists.Open(viewer, study)) return;
-        ReadAhead(access, study);
+        if (!isWhole) ReadAhead(access, study);
         _ = PlanAsync(viewer, access, study);
     }
 
@@ -90,7 +98,7 @@ public sealed class Prefetcher : BackgroundService
     /// <summary>Records a frame request.</summary>
     public void NoteFrame(Access access, FramePath path)
     {
-        if (_readAhead.TryGetValue((access.Name, path.Instance.Study), out var job))
+        if (_readAhead.TryGetValue((access.Name, access.Caller.Identity, path.Instance.Study), out var job))
             job.Viewport.Set(path.Instance.Series, path.Instance.Instance, path.Frame);
     }
 
@@ -116,7 +124,7 @@ public sealed class Prefetcher : BackgroundService
             PlanNext(viewer, access, PrefetchPlan.NextStudies(_lists.FindList(viewer, study), study, options.NextStudies));
             if (options.Priors == 0) return;
             var priors = await _priors.FindAsync(access, study, options.Priors, _stopping);
-            if (!priors.IsEmpty) _registry.Add(PrefetchReason.Priors, PrefetchPriority.Priors, access.Name, priors);
+            if (!priors.IsEmpty) _registry.Add(PrefetchReason.Priors, PrefetchPriority.Priors, access, priors);
         }
         catch (OperationCanceledException)
         {
@@ -134,7 +142,7 @@ public sealed class Prefetcher : BackgroundService
         if (_next.TryRemove(viewer, out var previous) && !previous.Job.StudyUids.SequenceEqual(next) && !_next.Values.Contains(previous))
             previous.Cancel("another study was opened");
         if (next.IsEmpty) return;
-        var job = _next[viewer] = _registry.Add(PrefetchReason.Next, PrefetchPriority.Next, access.Name, next);
+        var job = _next[viewer] = _registry.Add(PrefetchReason.Next, PrefetchPriority.Next, access, next);
         // The job may already have been evicted or have ended.
         if (!job.Job.IsLive) _next.TryRemove(new(viewer, job));
     }
@@ -143,15 +151,16 @@ public sealed class Prefetcher : BackgroundService
     private void ReadAhead(Access access, Uid study)
     {
         if (!_options.Value.SeriesReadAhead) return;
-        var job = _readAhead.GetOrAdd(
-            (access.Name, study), _ => _registry.Add(PrefetchReason.ReadAhead, PrefetchPriority.ReadAhead, access.Name, [study]));
+        var key = (access.Name, access.Caller.Identity, study);
+        var job = _readAhead.GetOrAdd(key, _ => _registry.Add(PrefetchReason.ReadAhead, PrefetchPriority.ReadAhead, access, [study]));
         // The job may already have been evicted or have ended.
-        if (!job.Job.IsLive) _readAhead.TryRemove(new((access.Name, study), job));
+        if (!job.Job.IsLive) _readAhead.TryRemove(new(key, job));
     }
 
     // 3
     private void Enqueue(JobHandle job)
     {
+        _log.PrefetchPlanned(job.Job.Id, JobProgressReport.GetName(job.Job.Reason), job.Job.StudyUids.Length);
         lock (_lock)
         {
             // A job that has ended was already removed.
@@ -163,8 +172,9 @@ public sealed class Prefetcher : BackgroundService
     /// <summary>Removes a job that has ended from every table.</summary>
     private void Remove(JobHandle job)
     {
+        _log.PrefetchEnded(job.Job.Id, JobProgressReport.GetName(job.Job.State), job.Job.Bytes.Done);
         lock (_lock) _waiting.Remove(job, out _, out _);
-        _readAhead.TryRemove(new((job.Job.Root, job.Job.StudyUids[0]), job));
+        _readAhead.TryRemove(new((job.Job.Root, job.Caller.Identity, job.Job.StudyUids[0]), job));
         foreach (var (viewer, next) in _next)
         {
             if (next == job) _next.TryRemove(new(viewer, next));
@@ -181,7 +191,7 @@ public sealed class Prefetcher : BackgroundService
                 _waiting.Dequeue();
                 if (!job.Job.IsLive) continue;
                 if (job.Job.Priority != PrefetchPriority.ReadAhead) _running++;
-                _ = CurrentPurpose.RunAsync(RequestPurpose.Prefetch, () => RunAsync(job));
+                _ = CurrentPurpose.RunAsync(RequestPurpose.Prefetch, () => CurrentCaller.RunAsync(job.Caller, () => RunAsync(job)));
             }
         }
     }
@@ -190,6 +200,8 @@ public sealed class Prefetcher : BackgroundService
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(job.Cancelled, _stopping);
+        using var span = Spans.StartRoot("prefetch job");
+        span?.SetTag("why", job.Job.Reason.ToString());
         try
         {
             job.Begin();

@@ -18,17 +18,20 @@ internal static class ViewerActivityFilter
         var viewer = Viewer.Identify(http, access.Name);
         if (Uid.TryParse(http.Request.RouteValues["study"] as string, out var study))
         {
-            prefetcher.NoteOpened(viewer, access, study);
+            prefetcher.NoteOpened(viewer, access, study, isWhole: IsWhole(http, study));
             if (FindFrame(http, study) is { } frame) prefetcher.NoteFrame(access, frame);
         }
-        else if (Uid.TryParse(http.Request.Query["StudyInstanceUID"].ToString(), out var lookedUp))
-        {
-            prefetcher.NoteSearched(access, lookedUp);
-        }
         var result = await next(context);
-        if (http.Items[typeof(SearchedStudies)] is SearchedStudies shown) prefetcher.NoteListed(viewer, shown);
+        if (http.Items[typeof(SearchedStudies)] is not SearchedStudies shown) return result;
+        prefetcher.NoteListed(viewer, shown);
+        // After the search, which has shown what this client may see.
+        if (shown.Query.OnlyStudy is { } lookedUp && shown.Studies.Contains(lookedUp)) prefetcher.NoteSearched(access, lookedUp);
         return result;
     }
+
+    /// <summary>True for a request for all instances of a study (PS3.18 §10.4.1.1.1).</summary>
+    private static bool IsWhole(HttpContext http, Uid study) =>
+        http.Request.Path.Value!.EndsWith($"/studies/{study}", StringComparison.Ordinal);
 
     /// <summary>The requested frame; the first of a list.</summary>
     private static FramePath? FindFrame(HttpContext http, Uid study)

@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.AspNetCore.HttpOverrides;
+using Proxy.Identity;
 
 namespace Proxy.Security;
 
@@ -25,7 +26,10 @@ internal static class ForwardedHeader
         app.Use((context, next) =>
         {
             if (context.Connection.RemoteIpAddress is { } remote && security.KnownProxies.Any(n => Contains(n, remote)))
+            {
+                GatewayHeader.NoteKnownProxy(context);
                 Translate(context.Request.Headers);
+            }
             return next(context);
         });
         app.UseForwardedHeaders(options);

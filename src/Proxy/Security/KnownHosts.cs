@@ -1,4 +1,5 @@
 using System.Net;
+using Proxy.Identity;
 using Proxy.Operations;
 
 namespace Proxy.Security;
@@ -33,7 +34,7 @@ internal sealed class KnownHosts(IConfiguration configuration, Reloadable<Securi
     public bool Knows(HostString host)
     {
         var options = security.Value;
-        if (!host.HasValue || options.Authentication != AuthenticationKind.None) return true;
+        if (!host.HasValue || (options.Authentication != AuthenticationKind.None && options.AllowedHosts.Count == 0)) return true;
         if (_last is { } last && ReferenceEquals(last.Under, options) && last.Host == host.Value) return true;
         if (!IsKnown(host.Host.Trim('[', ']'), options)) return false;
         _last = new(options, host.Value);

@@ -1,14 +1,20 @@
+using Proxy.Identity;
 using Proxy.Operations;
+using Proxy.Operations.Telemetry;
 
 namespace Proxy.Security;
 
 /// <summary>Registers where the proxy listens, and who may use it from where.</summary>
 internal static class SecurityServices
 {
-    /// <summary>The addresses of Kestrel, and its limits.</summary>
-    public static void AddServer(this WebApplicationBuilder builder)
+    /// <summary>The addresses of Kestrel, its certificate and its limits.</summary>
+    public static void AddServer(this WebApplicationBuilder builder, SecurityOptions security)
     {
-        if (!ListenAddresses.IsSet(builder.Configuration)) builder.WebHost.UseUrls(ListenAddresses.DefaultUrl);
+        ListenAddresses.Apply(builder.Configuration);
+        // A line ends with CR and LF: a server before the proxy may read the end of a header at another place (RFC 9112 §2.2, §11.2).
+        AppContext.SetSwitch("Microsoft.AspNetCore.Server.Kestrel.DisableHttp1LineFeedTerminators", true);
+        if (security.Tls is { } tls)
+            builder.Services.AddSingleton(s => ActivatorUtilities.CreateInstance<ServerCertificate>(s, tls));
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -16,14 +22,38 @@ internal static class SecurityServices
             // The buffer of a slow client, in addition to the current step (ResponseSteps).
             kestrel.Limits.MaxResponseBufferSize = ResponseSteps.SmallBytes * 2;
             kestrel.Limits.MaxRequestLineSize = RequestGuard.MaxHeaderBytes;
+            kestrel.ConfigureHttpsDefaults(https =>
+            {
+                if (security.Authentication == AuthenticationKind.Certificate) ClientCertificates.Request(https);
+                kestrel.ApplicationServices.GetService<ServerCertificate>()?.Configure(https);
+            });
+            var traffic = kestrel.ApplicationServices.GetRequiredService<Traffic>();
+            if (kestrel.ApplicationServices.GetRequiredService<RequestRecorder>().IsOff) return;
+            kestrel.ConfigureEndpointDefaults(endpoint => endpoint.Use(next => connection =>
+            {
+                ClientConnection.Follow(connection, traffic);
+                return next(connection);
+            }));
         });
     }
 
-    /// <summary>CORS and the known hosts.</summary>
-    public static void AddSecurity(this IServiceCollection services)
+    /// <summary>CORS, the known hosts, and the end of requests at a stop.</summary>
+    public static void AddSecurity(this IServiceCollection services, ShutdownOptions shutdown)
     {
         services.AddCors();
+        services.AddRateLimiter(_ => { });
         services.AddSingleton<KnownHosts>();
+        services.AddSingleton<RunningRequests>();
+        services.AddSingleton(shutdown);
+        services.AddHostedService<GracefulStop>();
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = shutdown.Drain + ShutdownOptions.Reserve);
+    }
+
+    /// <summary>The middleware that refuses requests by their endpoint and address, after routing.</summary>
+    public static void UseEntryGuards(this IApplicationBuilder app, SecurityOptions security)
+    {
+        if (security.OperatorAddress is { } operators) app.UseMiddleware<OperatorGuard>(BindingAddress.Parse(operators).Port);
+        app.UseAddressLimits(security);
     }
 
     /// <summary>The middleware that refuses requests, in order.</summary>

@@ -4,6 +4,7 @@ using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.Net.Http.Headers;
 using Microsoft.OpenApi;
+using Proxy.Backends;
 using Proxy.Operations;
 
 namespace Proxy.Admin.OpenApi;
@@ -20,8 +21,8 @@ internal sealed partial class ApiDescription([FromKeyedServices(ApiDescription.N
 
     private const string Name = "proxy";
 
-    /// <summary>The paths of the DICOMweb roots, which are not in the document.</summary>
-    private static readonly string[] Roots = ["dicomweb", "backends/"];
+    /// <summary>The last part of the paths of the DICOMweb roots, which are not in the document.</summary>
+    private const string Root = "/dicomweb";
 
     private (byte[] Text, EntityTagHeaderValue Tag)? _ready;
 
@@ -52,7 +53,7 @@ internal sealed partial class ApiDescription([FromKeyedServices(ApiDescription.N
     }
 
     private static bool IsOwn(Microsoft.AspNetCore.Mvc.ApiExplorer.ApiDescription endpoint) =>
-        !Roots.Any(root => endpoint.RelativePath?.StartsWith(root, StringComparison.Ordinal) == true);
+        !$"/{endpoint.RelativePath}/".Contains(Root + "/", StringComparison.Ordinal);
 
     /// <summary>The handlers read UIDs from the route themselves, so the framework does not know these parameters.</summary>
     private static Task AddPathParametersAsync(
@@ -68,8 +69,8 @@ internal sealed partial class ApiDescription([FromKeyedServices(ApiDescription.N
                 Name = name,
                 In = ParameterLocation.Path,
                 Required = true,
-                Description = $"A UID of the {name} (PS3.5 §9.1)",
-                Schema = OpenApiParts.Uid(),
+                Description = name == AccessFilter.BackendName ? "The name of a backend" : $"A UID of the {name} (PS3.5 §9.1)",
+                Schema = name == AccessFilter.BackendName ? OpenApiParts.Text() : OpenApiParts.Uid(),
             });
         }
         return Task.CompletedTask;

@@ -1,3 +1,5 @@
+using Proxy.Operations;
+
 namespace Proxy.Admin.OpenApi;
 
 /// <summary><c>/openapi.json</c>: the proxy's own endpoints as an OpenAPI document.</summary>
@@ -6,7 +8,7 @@ internal static class OpenApiEndpoints
 {
     /// <summary>Maps <c>/openapi.json</c>.</summary>
     public static void MapOpenApiDocument(this IEndpointRouteBuilder app) =>
-        app.MapGet("/openapi.json", AnswerAsync).WithSummary("This document")
+        app.MapRead("/openapi.json", AnswerAsync).WithSummary("This document")
             .Produces<System.Text.Json.Nodes.JsonObject>(contentType: ApiDescription.ContentType);
 
     private static async Task<IResult> AnswerAsync(HttpContext context, ApiDescription description)

@@ -2,13 +2,16 @@ using System.Text.Json.Serialization;
 
 namespace Proxy.Admin.Reports;
 
-/// <summary>What <c>GET /health/live</c> answers.</summary>
+/// <summary>What <c>GET /health/live</c> answers, and <c>GET /health/ready</c> without the role operator.</summary>
 internal sealed record LivenessReport(string Status);
 
-/// <summary>What <c>GET /health/ready</c> answers.</summary>
+/// <summary>
+/// What <c>GET /health/ready</c> answers. <c>Status</c> is <c>ready</c>, or with 503 <c>starting</c>, <c>stopping</c> or <c>unusable</c>.
+/// <c>Viewer</c> is the path of the viewer on the proxy, null without one.
+/// </summary>
 internal sealed record HealthReport(
     string Status, IReadOnlyDictionary<string, BackendReport> Backends, SearchHealth Search, StoreHealth Store, DiskHealth Disk,
-    MemoryHealth Memory);
+    MemoryHealth Memory, string? Viewer);
 
 /// <summary>A backend without requests yet.</summary>
 [JsonDerivedType(typeof(AskedBackendReport))]

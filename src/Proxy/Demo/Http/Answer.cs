@@ -18,13 +18,17 @@ internal sealed record Answer(int Status, string ContentType, long Length, IEnum
     public static Answer Error(int status, string reason) => Create(status, "text/plain; charset=utf-8", Encoding.UTF8.GetBytes(reason));
 
     /// <summary>A JSON array of datasets, each with the URL of its resource (PS3.18 F.2).</summary>
-    public static Answer Json(IEnumerable<(DemoDataset Dataset, string Url)> rows)
+    public static Answer Json(IEnumerable<(DemoDataset Dataset, string Url)> rows) =>
+        Json(rows.Select(row => (Action<Utf8JsonWriter>)(json => row.Dataset.Write(json, row.Url))));
+
+    /// <summary>A JSON array of datasets.</summary>
+    public static Answer Json(IEnumerable<Action<Utf8JsonWriter>> datasets)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer, Readable))
         {
             json.WriteStartArray();
-            foreach (var (dataset, url) in rows) dataset.Write(json, url);
+            foreach (var write in datasets) write(json);
             json.WriteEndArray();
         }
         return Create(StatusCodes.Status200OK, "application/dicom+json", buffer.GetBuffer().AsMemory(0, (int)buffer.Length));
@@ -41,6 +45,7 @@ internal sealed record Answer(int Status, string ContentType, long Length, IEnum
             await pace.SendAsync(httpContext.Response.Body, piece, httpContext.RequestAborted);
     }
 
-    private static Answer Create(int status, string contentType, ReadOnlyMemory<byte> body) =>
+    /// <summary>An answer with a body in memory.</summary>
+    public static Answer Create(int status, string contentType, ReadOnlyMemory<byte> body) =>
         new(status, contentType, body.Length, [body]);
 }

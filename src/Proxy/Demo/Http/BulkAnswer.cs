@@ -49,11 +49,14 @@ internal static class BulkAnswer
     private static bool Names(string accepted, string type) =>
         accepted.Split(';')[0].TrimEnd().Equals(type, StringComparison.OrdinalIgnoreCase);
 
-    private static Answer Multipart(BulkPart[] parts)
+    /// <summary>A file as the only part of a multipart answer.</summary>
+    public static Answer OfFile(BulkPart part) => Multipart([part], "application/dicom", "application/dicom");
+
+    private static Answer Multipart(BulkPart[] parts, string type = Single, string partType = Octets)
     {
-        var heads = parts.Select(Head).ToArray();
+        var heads = parts.Select(part => Head(part, partType)).ToArray();
         var length = heads.Sum(head => head.LongLength) + parts.Sum(part => part.Length + 2) + End.Length;
-        return new Answer(StatusCodes.Status200OK, $"multipart/related; type=\"{Single}\"; boundary={Boundary}", length, Pieces());
+        return new Answer(StatusCodes.Status200OK, $"multipart/related; type=\"{type}\"; boundary={Boundary}", length, Pieces());
 
         IEnumerable<ReadOnlyMemory<byte>> Pieces()
         {
@@ -67,6 +70,6 @@ internal static class BulkAnswer
         }
     }
 
-    private static byte[] Head(BulkPart part) => Encoding.ASCII.GetBytes(
-        $"--{Boundary}\r\nContent-Type: {Octets}\r\nContent-Length: {part.Length}\r\nContent-Location: {part.Location}\r\n\r\n");
+    private static byte[] Head(BulkPart part, string type) => Encoding.ASCII.GetBytes(
+        $"--{Boundary}\r\nContent-Type: {type}\r\nContent-Length: {part.Length}\r\nContent-Location: {part.Location}\r\n\r\n");
 }

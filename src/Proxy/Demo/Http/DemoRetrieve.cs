@@ -1,9 +1,10 @@
 using System.Globalization;
+using System.Text.Json;
 
 namespace Proxy.Demo.Http;
 
-/// <summary>WADO-RS: metadata, frames and bulk data (PS3.18 10.4).</summary>
-internal sealed class DemoRetrieve(DemoArchive archive, Func<string> root)
+/// <summary>WADO-RS: metadata, frames and bulk data, and the files that clients stored (PS3.18 10.4).</summary>
+internal sealed class DemoRetrieve(DemoHolding archive, Func<string> root)
 {
     /// <summary>The metadata of a study, series or instance.</summary>
     public Answer Metadata(string study, string? series = null, string? instance = null)
@@ -15,7 +16,7 @@ internal sealed class DemoRetrieve(DemoArchive archive, Func<string> root)
             where series is null || e.SeriesInstanceUid == series
             from i in e.Instances
             where instance is null || i.SopInstanceUid == instance
-            select (DemoDataset.Union(s.Attributes, e.Attributes, i.Attributes), Url(study, e.SeriesInstanceUid, i.SopInstanceUid));
+            select Describe(s, e, i);
 
         return rows.Any() ? Answer.Json(rows) : Unknown();
     }
@@ -38,12 +39,35 @@ internal sealed class DemoRetrieve(DemoArchive archive, Func<string> root)
     /// <summary>The bulk data of an attribute.</summary>
     public Answer BulkData(string study, string series, string instance, string tag, string? accept)
     {
+        if (FindInstance(study, series, instance)?.File is { } file)
+        {
+            return file.FindBulkData(tag) is { } value
+                ? BulkAnswer.Create(accept, new BulkPart($"{Url(study, series, instance)}/bulkdata/{tag}", value.Length, () => [value]))
+                : Unknown();
+        }
         if (DemoTag.Find(tag) is not { } name) return Unknown();
         if (FindInstance(study, series, instance)?.Attributes.Find(name)?.Values is not [DemoBulk bulk]) return Unknown();
 
         var location = $"{Url(study, series, instance)}/bulkdata/{name.Name}";
         return BulkAnswer.Create(accept, new BulkPart(location, bulk.Length, () => Enumerable.Range(0, bulk.Pieces).Select(bulk.Make)));
     }
+
+    /// <summary>A whole instance, if a client stored it: the others have no file.</summary>
+    public Answer Instance(string study, string series, string instance) =>
+        FindInstance(study, series, instance)?.File is { } file
+            ? BulkAnswer.OfFile(new BulkPart(Url(study, series, instance), file.Bytes.Length, () => [file.Bytes]))
+            : Unknown();
+
+    private Action<Utf8JsonWriter> Describe(DemoStudy study, DemoSeries series, DemoInstance instance) => json =>
+    {
+        if (instance.File is { } file)
+        {
+            json.WriteRawValue(file.Json.Span, skipInputValidation: true);
+            return;
+        }
+        DemoDataset.Union(study.Attributes, series.Attributes, instance.Attributes)
+            .Write(json, Url(study.StudyInstanceUid, series.SeriesInstanceUid, instance.SopInstanceUid));
+    };
 
     private static Answer Unknown() => Answer.Error(StatusCodes.Status404NotFound, "This PACS does not hold the resource.");
 

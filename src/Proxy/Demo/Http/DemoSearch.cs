@@ -8,7 +8,7 @@ namespace Proxy.Demo.Http;
 /// A result contains the attributes of its level and the levels above. An unknown study gives an empty list, not an
 /// error. The order is that of the archive and never changes (PS3.18 8.3.4.4.1).
 /// </remarks>
-internal sealed class DemoSearch(DemoArchive archive, Func<string> root)
+internal sealed class DemoSearch(DemoHolding archive, Func<string> root)
 {
     // The default attributes of an instance's result (PS3.18 Table 10.6.3-5).
     private static readonly DemoTag[] InstanceFields =

@@ -1,12 +1,15 @@
 using Proxy.Backends;
 using Proxy.Dicom;
+using Proxy.Operations;
 using Proxy.Prefetch.Planning;
 using Proxy.Retrieve;
 
 namespace Proxy.Prefetch.Fetching;
 
 /// <summary>Fetches the items of a series into the cache: frames, whole instances and bulk data.</summary>
-public sealed class ItemFetch(BodyReader bodies, BulkDataReader bulkData, WholeSeries wholeSeries)
+/// <remarks>The frames are transcoded for every client, because the one that will request them is not known.</remarks>
+public sealed class ItemFetch(
+    BodyReader bodies, BulkDataReader bulkData, WholeSeries wholeSeries, TranscodedFrames transcoded, Reloadable<RetrieveOptions> options)
 {
     /// <summary>True when the item is cached.</summary>
     public ValueTask<bool> IsCachedAsync(BackendOptions backend, SeriesPath path, FetchItem item, CancellationToken cancellation) =>
@@ -17,11 +20,15 @@ public sealed class ItemFetch(BodyReader bodies, BulkDataReader bulkData, WholeS
 
     /// <summary>Fetches one item.</summary>
     /// <returns>The number of bytes received; missing when the backend does not have the item.</returns>
-    public Task<BackendAnswer<long>> FetchAsync(
-        BackendOptions backend, SeriesPath path, FetchItem item, CancellationToken cancellation) =>
-        item.BulkData is { } bulk
-            ? bulkData.PrefetchAsync(backend, bulk, cancellation)
-            : bodies.PrefetchAsync(backend, new(path.Study, path.Series, item.Instance), item.Frame, cancellation);
+    public async Task<BackendAnswer<long>> FetchAsync(
+        BackendOptions backend, SeriesPath path, FetchItem item, CancellationToken cancellation)
+    {
+        if (item.BulkData is { } bulk) return await bulkData.PrefetchAsync(backend, bulk, cancellation);
+        var instance = new InstancePath(path.Study, path.Series, item.Instance);
+        var answer = await bodies.PrefetchAsync(backend, instance, item.Frame, cancellation);
+        if (answer.IsFound && item.Frame is { } frame) Transcode(backend, instance, frame);
+        return answer;
+    }
 
     /// <summary>Fetches all instances of a series in one request.</summary>
     /// <param name="backend">The backend.</param>
@@ -30,5 +37,17 @@ public sealed class ItemFetch(BodyReader bodies, BulkDataReader bulkData, WholeS
     /// <param name="cancellation">Cancels the request.</param>
     public Task FetchAllAsync(
         BackendOptions backend, SeriesPath path, Action<Uid, long> finished, CancellationToken cancellation) =>
-        wholeSeries.PrefetchAsync(backend, path, finished, cancellation);
+        wholeSeries.PrefetchAsync(
+            backend, path,
+            (instance, bytes) =>
+            {
+                Transcode(backend, new(path.Study, path.Series, instance), frame: 1);
+                finished(instance, bytes);
+            },
+            cancellation);
+
+    private void Transcode(BackendOptions backend, InstancePath instance, int frame)
+    {
+        if (options.Value.Transcoded is { } form) transcoded.EnqueuePrefetched(new(backend.Name, new(instance, frame), form));
+    }
 }

@@ -29,7 +29,7 @@ public sealed class StudyFetch(
     {
         using var lease = await store.LeaseAsync(study, cancellation);
         // 1
-        var access = listing.GetAccess(job);
+        var access = await listing.GetAccessAsync(job, study, cancellation);
         var failures = await listing.ReadAsync(job, access, study, cancellation);
         var known = store.GetStudy(study);
         var series = PrefetchPlan.InViewingOrder(

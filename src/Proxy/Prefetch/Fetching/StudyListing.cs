@@ -3,21 +3,23 @@ using Proxy.Dicom;
 using Proxy.Locating;
 using Proxy.Metadata;
 using Proxy.Prefetch.Jobs;
+using Proxy.Rights;
 
 namespace Proxy.Prefetch.Fetching;
 
 /// <summary>Reads the series lists of a study for a job; each request takes a fetch slot.</summary>
 public sealed class StudyListing(
-    JobSlots slots, BackendSet backends, SeriesLocator locator, DicomMetadataStore store, TimeProvider time)
+    JobSlots slots, BackendSet backends, SeriesLocator locator, DicomMetadataStore store, StudyRights rights, TimeProvider time)
 {
     /// <summary>The wait for the other backends after the first series list of an open study.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
 
-    /// <summary>The backends of the job's root.</summary>
-    public Access GetAccess(JobHandle job)
+    /// <summary>The backends of the job's root whose part of a study the owner of the job may see.</summary>
+    public async Task<Access> GetAccessAsync(JobHandle job, Uid study, CancellationToken cancellation)
     {
         var root = job.Job.Root;
-        return root.Length == 0 ? backends.AsOne : new Access(root, backends.Find(root) is { } only ? [only] : []);
+        var access = root.Length == 0 ? backends.AsOne : new Access(root, backends.Find(root) is { } only ? [only] : []);
+        return (await rights.NarrowAsync(access with { Caller = job.Caller }, study, StudyAction.Prefetch, cancellation)).Access;
     }
 
     /// <summary>The known series of a study.</summary>

@@ -8,7 +8,7 @@ namespace Proxy.Prefetch.Jobs;
 /// <summary>The jobs in the cache folder, <c>prefetch.json</c>; the next process restarts jobs that have not ended.</summary>
 /// <remarks>
 /// A new file is written completely and replaces the old one. An unreadable file counts as absent, because a lost job can be
-/// requested again.
+/// requested again. In an encrypted folder the file is encrypted.
 /// </remarks>
 public sealed class JobFile(CacheFolder folder)
 {
@@ -16,7 +16,7 @@ public sealed class JobFile(CacheFolder folder)
 
     private readonly Lock _writing = new();
 
-    private string Path => folder.GetPath("prefetch.json");
+    private const string Name = "prefetch.json";
 
     /// <summary>Reads the jobs; read-ahead is never stored, because its viewer has gone. Empty when there is no readable file.</summary>
     public async Task<IReadOnlyList<PrefetchJob>> ReadAsync(CancellationToken cancellation) =>
@@ -34,7 +34,8 @@ public sealed class JobFile(CacheFolder folder)
     {
         try
         {
-            return JsonSerializer.Deserialize<List<PrefetchJob>>(File.ReadAllBytes(Path), Format) is { } jobs && jobs.TrueForAll(IsWhole)
+            var text = folder.Seal.Open(File.ReadAllBytes(folder.GetPath(Name)), Name);
+            return JsonSerializer.Deserialize<List<PrefetchJob>>(text, Format) is { } jobs && jobs.TrueForAll(IsWhole)
                 ? jobs
                 : [];
         }
@@ -49,19 +50,9 @@ public sealed class JobFile(CacheFolder folder)
 
     private string Write(byte[] text)
     {
-        var temporary = folder.GetPath("tmp", "prefetch.json");
         // Two concurrent stops of the host may write at the same time.
-        lock (_writing)
-        {
-            File.Delete(temporary);
-            using (var file = new FileStream(temporary, CacheFolder.NewFile()))
-            {
-                file.Write(text);
-                file.Flush(flushToDisk: true);
-            }
-            File.Move(temporary, Path, overwrite: true);
-        }
-        return Path;
+        lock (_writing) folder.WriteWhole(Name, folder.Seal.Seal(text, Name));
+        return Name;
     }
 
     private sealed class UidConverter : JsonConverter<Uid>

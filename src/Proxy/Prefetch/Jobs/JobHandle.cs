@@ -1,3 +1,5 @@
+using Proxy.Identity;
+
 namespace Proxy.Prefetch.Jobs;
 
 /// <summary>The mutable holder of a job: its current state and its cancellation.</summary>
@@ -23,6 +25,12 @@ public sealed class JobHandle(PrefetchJob job, long number, TimeProvider time, A
 
     /// <summary>The current state of the job.</summary>
     public PrefetchJob Job => Volatile.Read(ref _job);
+
+    /// <summary>The caller who caused the job, with the credential while the process runs.</summary>
+    public Caller Caller { get; init; } = Caller.Anonymous;
+
+    /// <summary>Whether a caller may see and cancel the job: its owner, and operators.</summary>
+    public bool IsOf(Caller caller) => caller.Has(Roles.Operator) || caller.Identity == Caller.Identity;
 
     /// <summary>The order of the job within its priority.</summary>
     public long Number { get; } = number;

@@ -40,9 +40,15 @@ public sealed class JobPersistence(JobRegistry registry, JobFile file, CacheFold
         }
     }
 
-    private async Task WriteAsync(CancellationToken cancellation)
+    /// <summary>Saves the jobs now.</summary>
+    /// <returns>False when they cannot be saved.</returns>
+    public async Task<bool> SaveAsync(CancellationToken cancellation) => !folder.IsConfigured || await WriteAsync(cancellation);
+
+    private async Task<bool> WriteAsync(CancellationToken cancellation)
     {
         var changes = registry.Changes;
-        if (await file.WriteAsync(registry.All.Select(handle => handle.Job), cancellation)) Interlocked.Exchange(ref _written, changes);
+        if (!await file.WriteAsync(registry.All.Select(handle => handle.Job), cancellation)) return false;
+        Interlocked.Exchange(ref _written, changes);
+        return true;
     }
 }

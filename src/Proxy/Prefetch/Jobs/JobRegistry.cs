@@ -5,6 +5,7 @@ using System.Text.Json;
 using Proxy.Backends;
 using Proxy.Dicom;
 using Proxy.Events;
+using Proxy.Identity;
 using Proxy.Operations;
 
 namespace Proxy.Prefetch.Jobs;
@@ -51,11 +52,11 @@ public sealed class JobRegistry(EventLog events, Counters counters, TimeProvider
         }
     }
 
-    /// <summary>The jobs within an access, newest first.</summary>
-    public IEnumerable<JobHandle> ReadAll(Access access) => All.Where(handle => access.Sees(handle.Job.Root));
+    /// <summary>The jobs within an access, newest first: for a user without the role operator, the user's own.</summary>
+    public IEnumerable<JobHandle> ReadAll(Access access) => All.Where(handle => IsWithin(access, handle));
 
     /// <summary>Finds a job by its id; null when the job is unknown or outside the access.</summary>
-    public JobHandle? Find(Access access, string id) => Find(id) is { } handle && access.Sees(handle.Job.Root) ? handle : null;
+    public JobHandle? Find(Access access, string id) => Find(id) is { } handle && IsWithin(access, handle) ? handle : null;
 
     /// <summary>Finds a job by its id; null when the job is unknown.</summary>
     public JobHandle? Find(string id)
@@ -64,16 +65,24 @@ public sealed class JobRegistry(EventLog events, Counters counters, TimeProvider
         return _jobs.GetValueOrDefault(id);
     }
 
-    /// <summary>Adds a job, or returns the live job with the same reason, priority, root and studies.</summary>
-    public JobHandle Add(PrefetchReason reason, PrefetchPriority priority, string root, ImmutableArray<Uid> studies)
+    /// <summary>Adds a job, or returns the caller's live job with the same reason, priority, root and studies.</summary>
+    public JobHandle Add(PrefetchReason reason, PrefetchPriority priority, Access access, ImmutableArray<Uid> studies)
     {
+        var (root, caller) = (access.Name, access.Caller);
         JobHandle handle;
         lock (_adding)
         {
             var live = All.Where(other => other.Job.IsLive).ToList();
-            if (live.Find(other => IsSame(other.Job, reason, priority, root, studies)) is { } same) return same;
+            var same = live.Find(
+                other => other.Caller.Identity == caller.Identity && IsSame(other.Job, reason, priority, root, studies));
+            if (same is not null) return same;
             var id = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
-            handle = CreateHandle(new(id, reason, priority, root, studies, time.GetUtcNow()) { Studies = new(0, studies.Length) });
+            var job = new PrefetchJob(id, reason, priority, root, studies, time.GetUtcNow())
+            {
+                Studies = new(0, studies.Length),
+                Owner = JobOwner.Create(caller),
+            };
+            handle = CreateHandle(job, caller);
             handle.Announce();
             _jobs[id] = handle;
             live.RemoveAll(other => (other.Job.Reason == PrefetchReason.ReadAhead) != (reason == PrefetchReason.ReadAhead));
@@ -88,15 +97,37 @@ public sealed class JobRegistry(EventLog events, Counters counters, TimeProvider
     public void Restore(PrefetchJob job)
     {
         if (job.IsLive)
-            job = new(job.Id, job.Reason, job.Priority, job.Root, job.StudyUids, job.Created) { Studies = new(0, job.StudyUids.Length) };
-        var handle = _jobs.GetOrAdd(job.Id, _ => CreateHandle(job));
+        {
+            job = new(job.Id, job.Reason, job.Priority, job.Root, job.StudyUids, job.Created)
+            {
+                Studies = new(0, job.StudyUids.Length),
+                Owner = job.Owner,
+            };
+        }
+        var caller = job.Owner?.ToCaller() ?? (job.Reason == PrefetchReason.Rule ? Caller.Proxy : Caller.Anonymous);
+        var handle = _jobs.GetOrAdd(job.Id, _ => CreateHandle(job, caller));
         if (job.IsLive) Added?.Invoke(handle);
     }
 
     /// <summary>Removes a job from the list.</summary>
     public void Remove(string id) => _jobs.TryRemove(id, out _);
 
-    private JobHandle CreateHandle(PrefetchJob job) => new(job, Interlocked.Increment(ref _numbers), time, PublishProgress);
+    /// <summary>Cancels and forgets the jobs that name one of these studies; all jobs for null.</summary>
+    public void Purge(IReadOnlySet<Uid>? studies)
+    {
+        foreach (var (id, handle) in _jobs)
+        {
+            if (studies is not null && !handle.Job.StudyUids.Any(studies.Contains)) continue;
+            handle.Cancel("a study of the job was purged");
+            _jobs.TryRemove(id, out _);
+        }
+        Interlocked.Increment(ref _changes);
+    }
+
+    private JobHandle CreateHandle(PrefetchJob job, Caller caller) =>
+        new(job, Interlocked.Increment(ref _numbers), time, PublishProgress) { Caller = caller };
+
+    private static bool IsWithin(Access access, JobHandle handle) => access.Sees(handle.Job.Root) && handle.IsOf(access.Caller);
 
     /// <summary>The job to cancel: lowest priority, then not started, then oldest.</summary>
     private static JobHandle GetVictim(IEnumerable<JobHandle> live) =>
@@ -117,6 +148,7 @@ public sealed class JobRegistry(EventLog events, Counters counters, TimeProvider
         {
             Study = job.StudyUids is [var only] ? only : null,
             Scope = job.Root.Length == 0 ? null : job.Root,
+            Owner = handle.Caller.Identity,
         };
         events.Publish(published.With("job", progress));
         if (job.IsLive) return;

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json.Serialization;
 using Proxy.Dicom;
+using Proxy.Identity;
 
 namespace Proxy.Prefetch.Jobs;
 
@@ -57,6 +58,23 @@ public readonly record struct Progress(long Done, long Total)
 /// <param name="Reason">The reason; it names no patient and no address.</param>
 public sealed record JobError(Uid Study, string? Item, string Reason);
 
+/// <summary>The user who caused a job: it fetches nothing that this user may not see. The user's credential is not stored.</summary>
+/// <param name="Issuer">Who vouches for the identity.</param>
+/// <param name="Id">The identity.</param>
+/// <param name="Roles">What the user may do.</param>
+/// <param name="Groups">The values of the roles claim.</param>
+public sealed record JobOwner(string Issuer, string Id, Roles Roles, ImmutableArray<string> Groups)
+{
+    /// <summary>The owner of a job that this caller causes.</summary>
+    public static JobOwner? Create(Caller caller) =>
+        caller.IsAnonymous || ReferenceEquals(caller, Caller.Proxy)
+            ? null
+            : new(caller.Issuer, caller.Id, caller.Roles, [.. caller.Groups.Order(StringComparer.Ordinal)]);
+
+    /// <summary>The user as a caller without a credential.</summary>
+    public Caller ToCaller() => new(Id, Roles) { Issuer = Issuer, Groups = [.. Groups] };
+}
+
 /// <summary>The state of a prefetch job.</summary>
 /// <param name="Id">The job's id.</param>
 /// <param name="Reason">The reason for the job.</param>
@@ -75,6 +93,9 @@ public sealed record PrefetchJob(
 {
     /// <summary>The most errors that a job lists.</summary>
     public const int MaxErrors = 100;
+
+    /// <summary>The user who caused the job; null without authentication, and for a rule of the settings.</summary>
+    public JobOwner? Owner { get; init; }
 
     /// <summary>The state.</summary>
     public JobState State { get; init; }

@@ -61,13 +61,14 @@ public sealed class PrefetchSearch(
     {
         var asked = access.Backends.Where(backend => states.FindRefusal(backend.Name) is null).ToList();
         var found = await CurrentPurpose.RunAsync(
-            RequestPurpose.Prefetch, () => Task.WhenAll(asked.Select(backend => FindAsync(backend, query, priority, cancellation))));
+            RequestPurpose.Prefetch, () => Task.WhenAll(asked.Select(
+                backend => FindInSlotAsync(access with { Name = backend.Name, Backends = [backend] }, query, priority, cancellation))));
         return Merge(found.SelectMany(rows => rows));
     }
 
     /// <summary>Searches one backend within a fetch slot; returns nothing when no slot is granted in time.</summary>
-    private async Task<ImmutableArray<MergedRow>> FindAsync(
-        BackendOptions backend, SearchQuery query, PrefetchPriority priority, CancellationToken cancellation)
+    private async Task<ImmutableArray<MergedRow>> FindInSlotAsync(
+        Access single, SearchQuery query, PrefetchPriority priority, CancellationToken cancellation)
     {
         using var timeout = new CancellationTokenSource(SearchTimeout, time);
         try
@@ -75,11 +76,11 @@ public sealed class PrefetchSearch(
             while (true)
             {
                 using var slot = await scheduler.AcquireAsync(
-                    backend.Name, new FetchTarget(default), priority.ToFetchPriority(), order: 0, options.Value.MaxConcurrentRequests,
+                    single.Name, new FetchTarget(default), priority.ToFetchPriority(), order: 0, options.Value.MaxConcurrentRequests,
                     timeout.Token, cancellation);
                 try
                 {
-                    return (await search.FindAsync(new(backend.Name, [backend]), query, bypassCache: false, slot.Cancelled))
+                    return (await search.FindAsync(single, query, bypassCache: false, slot.Cancelled))
                         .Rows.Read(0, MaxStudies);
                 }
                 catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)

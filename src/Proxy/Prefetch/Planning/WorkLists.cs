@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using Proxy.Cache.InMemory;
 using Proxy.Dicom;
+using Proxy.Identity;
 
 namespace Proxy.Prefetch.Planning;
 
@@ -17,7 +18,8 @@ public sealed record Viewer(string Root, IPAddress? Address, int Agent, int Cred
         root,
         context.Connection.RemoteIpAddress,
         context.Request.Headers.UserAgent.ToString().GetHashCode(StringComparison.Ordinal),
-        context.Request.Headers.Authorization.ToString().GetHashCode(StringComparison.Ordinal));
+        (context.GetCaller() is { IsAnonymous: false } caller ? caller.Identity : context.Request.Headers.Authorization.ToString())
+            .GetHashCode(StringComparison.Ordinal));
 }
 
 /// <summary>
