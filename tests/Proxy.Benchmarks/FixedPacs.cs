@@ -31,6 +31,7 @@ internal sealed class FixedPacs
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         var app = builder.Build();
+        app.Map("/dicom-web/studies", (HttpContext c) => SendAsync(c, "application/dicom+json", StudyRow()));
         app.Map("/dicom-web/studies/{s}/series", (HttpContext c) => SendAsync(c, "application/dicom+json", SeriesRow()));
         app.Map("/dicom-web/studies/{s}/series/{e}/metadata", (HttpContext c) => SendAsync(c, "application/dicom+json", Metadata));
         app.Map(
@@ -46,6 +47,10 @@ internal sealed class FixedPacs
         context.Response.ContentLength = body.Length;
         await context.Response.Body.WriteAsync(body);
     }
+
+    private static byte[] StudyRow() => Encoding.UTF8.GetBytes(
+        $$$"""[{"0020000D":{"vr":"UI","Value":["{{{Study}}}"]},"00080061":{"vr":"CS","Value":["CT"]},"""
+        + """ "00100020":{"vr":"LO","Value":["P1"]}}]""");
 
     private static byte[] SeriesRow() => Encoding.UTF8.GetBytes(
         $$$"""[{"00080060":{"vr":"CS","Value":["CT"]},"0020000D":{"vr":"UI","Value":["{{{Study}}}"]},"""

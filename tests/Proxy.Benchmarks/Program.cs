@@ -14,6 +14,26 @@ if (args is ["part10", .. var files])
     await Part10Run.RunAsync(files);
     return;
 }
+if (args is ["study", .. var file])
+{
+    await StudyRun.RunAsync(file);
+    return;
+}
+if (args is ["telemetry"])
+{
+    await TelemetryRun.RunAsync();
+    return;
+}
+if (args is ["audit"])
+{
+    await AuditRun.RunAsync();
+    return;
+}
+if (args is ["identity"])
+{
+    await IdentityRun.RunAsync();
+    return;
+}
 if (args is ["disk"])
 {
     await DiskRun.RunAsync();
@@ -34,4 +54,4 @@ if (args is ["store", .. var part])
 var config = DefaultConfig.Instance.AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance));
 BenchmarkSwitcher.FromTypes([
     typeof(ReadBenchmarks), typeof(HitBenchmarks), typeof(MissBenchmarks), typeof(SearchBenchmarks), typeof(FanOutBenchmarks),
-    typeof(DeadBackendBenchmarks)]).Run(args.Length > 0 ? args : ["--filter", "*"], config);
+    typeof(DeadBackendBenchmarks), typeof(PictureBenchmarks)]).Run(args.Length > 0 ? args : ["--filter", "*"], config);

@@ -34,7 +34,7 @@ internal sealed class ProxyProcess : IDisposable
         var product = Path.Combine(AppContext.BaseDirectory, "Proxy.dll");
         var process = Process.Start(new ProcessStartInfo(
             "dotnet",
-            [product, $"--urls={root}", "--Logging:LogLevel:Default=Warning",
+            [product, $"--urls={root}", "--Logging:LogLevel:Default=Warning", "--Startup:TestBackends=false",
                 .. settings])
         { WorkingDirectory = AppContext.BaseDirectory })!;
         await Bench.WaitAsync(root);

@@ -29,7 +29,7 @@ public sealed partial class StoredFormTests(Lab lab) : IAsyncLifetime
     {
         await lab.StartAsync(Cancel);
         _orthanc = await OrthancServer.StartAsync("stored", null, Cancel);
-        foreach (var file in Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "Data", "Files")))
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "Data", "Files"), "*.dcm"))
             await _orthanc.StoreAsync(await File.ReadAllBytesAsync(file, Cancel), file, Cancel);
         await _orthanc.StoreAsync([
             Archives.Clip.Instances.First(), Archives.Chest.Instances.First(), Archives.Axial.Instances.First(),

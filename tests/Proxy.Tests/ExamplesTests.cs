@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Proxy.Tests;
 
-/// <summary>The example settings are valid, and README, page and code agree on settings and events.</summary>
+/// <summary>The example settings are valid, and documents, page and code agree on settings and events.</summary>
 public sealed class ExamplesTests
 {
     private static readonly string Root = FindRoot();
@@ -26,6 +26,32 @@ public sealed class ExamplesTests
         Assert.Equal("https://viewer.example", Assert.Single(settings.Security.AllowedOrigins));
     }
 
+    [Theory]
+    [InlineData("orthanc", "orthanc", "Authorization")]
+    [InlineData("dcm4chee", "dcm4chee", null)]
+    [InlineData("google", "google", null)]
+    [InlineData("azure", "azure", null)]
+    [InlineData("aws", "gateway", "x-api-key")]
+    public void TheExampleOfAPacsIsValid(string file, string backend, string? header)
+    {
+        var path = Path.Combine(Root, "config", "examples", "pacs", file + ".json");
+
+        var settings = Settings.Read(new ConfigurationBuilder().AddJsonFile(path).Build(), out var errors);
+
+        Assert.Empty(errors);
+        Assert.Equal(header, settings.Backends.Single(b => b.Name == backend).Credential?.Header);
+        // A cloud whose tokens expire is reached through a relay, and the example says so.
+        foreach (var cloud in settings.Backends.Where(b => b.Name is "google" or "azure" or "healthimaging"))
+            Assert.Null(cloud.Credential);
+        if (settings.Backends.Any(b => b.Address.IsLoopback)) Assert.Contains("relay on the same machine", File.ReadAllText(path));
+    }
+
+    /// <summary>Every file in the folder is one of the examples above.</summary>
+    [Fact]
+    public void EveryPacsHasATest() => Assert.Equal(
+        ["aws", "azure", "dcm4chee", "google", "orthanc"],
+        Directory.GetFiles(Path.Combine(Root, "config", "examples", "pacs")).Select(Path.GetFileNameWithoutExtension).Order());
+
     [Fact]
     public void ShippedSettingsContainNoBackend()
     {
@@ -36,10 +62,21 @@ public sealed class ExamplesTests
         Assert.StartsWith("Backends = (not set)", Assert.Single(errors), StringComparison.Ordinal);
     }
 
+    /// <summary>It holds the schema for editors, which is no settings file.</summary>
     [Fact]
-    public void EverySettingInTheReadmeIsRead()
+    public void TheShippedFolderContainsNoSettings()
     {
-        var readme = File.ReadAllText(Path.Combine(Root, "README.md"));
+        using var configuration = new ConfigurationManager();
+
+        Settings.AddFiles(configuration, Root);
+
+        Assert.Empty(configuration.AsEnumerable());
+    }
+
+    [Fact]
+    public void EverySettingInTheReferenceIsRead()
+    {
+        var readme = File.ReadAllText(Path.Combine(Root, "docs", "settings.md"));
         var sources = string.Concat(
             Directory.GetFiles(Path.Combine(Root, "src"), "*Options.cs", SearchOption.AllDirectories).Select(File.ReadAllText));
         var names = System.Text.RegularExpressions.Regex.Matches(
@@ -52,8 +89,8 @@ public sealed class ExamplesTests
 
     [Theory]
     [InlineData("config/events.html")]
-    [InlineData("src/Proxy/Admin/page.js")]
-    [InlineData("README.md")]
+    [InlineData("src/Proxy/Admin/Page/live.js")]
+    [InlineData("docs/reference/events.md")]
     public void EveryEventIsHandledOrDocumented(string file)
     {
         var text = File.ReadAllText(Path.Combine(Root, file));

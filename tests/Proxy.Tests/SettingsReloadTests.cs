@@ -91,6 +91,22 @@ public sealed class SettingsReloadTests : IDisposable
         Assert.Contains("Search:MaxResults = \"many\"", Assert.Single(_log.All));
     }
 
+    [Theory]
+    [InlineData("10.1.2.3:8042/dicom-web")]
+    [InlineData("http://user:word\": @pacs.lan/x?key=1")]
+    public async Task HidesAnAddress_InTheErrorOfAReload(string address)
+    {
+        Start();
+        _configuration["Backends:west:Address"] = address;
+
+        await ReloadAsync("3000000");
+
+        var line = Assert.Single(_log.All);
+        Assert.Contains("Backends:west:Address = (hidden): ", line);
+        Assert.DoesNotContain("10.1.2.3", line);
+        Assert.DoesNotContain("pacs.lan", line);
+    }
+
     private ServiceProvider Start()
     {
         _services.AddSettings(Settings.Read(_configuration, out _));

@@ -38,11 +38,67 @@ public class SettingsTests
         Assert.Contains(rule, errors[0], StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("Viewer:Path", "/nowhere/ohif", "viewer install --path")]
+    [InlineData("Viewer:Folder", "/", "allowed are Path")]
+    public void ReportsAWrongViewer(string key, string value, string rule)
+    {
+        Read(out var errors, ("Backends:east:Address", "http://a"), (key, value));
+        Assert.StartsWith($"{key} = \"{value}\"", Assert.Single(errors), StringComparison.Ordinal);
+        Assert.Contains(rule, errors[0], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Retrieve:Transcode", "Jpeg2000", "one of None, JpegLs, Htj2k")]
+    [InlineData("Retrieve:Transcode", "1", "one of None, JpegLs, Htj2k")]
+    [InlineData("Retrieve:Transcoding", "JpegLs", "allowed are AllowPartial, Rendering, Transcode, TranscodeNetworks")]
+    public void ReportsAWrongTranscoding(string key, string value, string rule)
+    {
+        Read(out var errors, ("Backends:east:Address", "http://a"), (key, value));
+        Assert.StartsWith($"{key} = \"{value}\"", Assert.Single(errors), StringComparison.Ordinal);
+        Assert.Contains(rule, errors[0], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ReportsAWrongNetwork()
+    {
+        Read(out var errors, ("Backends:east:Address", "http://a"), ("Retrieve:TranscodeNetworks:0", "ward"));
+        Assert.Equal(
+            ["Retrieve:TranscodeNetworks = \"ward\": addresses or networks such as 10.0.0.7 or 10.0.0.0/24"], errors);
+    }
+
+    [Theory]
+    [InlineData("10.1.2.3", true)]
+    [InlineData("::ffff:10.1.2.3", true)]
+    [InlineData("192.168.0.7", true)]
+    [InlineData("192.168.0.8", false)]
+    [InlineData("fd00::1", false)]
+    public void TranscodesForTheClientsOfItsNetworks(string client, bool transcodes)
+    {
+        var settings = Read(
+            out _, ("Backends:east:Address", "http://a"), ("Retrieve:Transcode", "jpegls"),
+            ("Retrieve:TranscodeNetworks:0", "10.0.0.0/8"), ("Retrieve:TranscodeNetworks:1", "192.168.0.7"));
+        Assert.Equal(transcodes, settings.Retrieve.FindTranscoded(System.Net.IPAddress.Parse(client)) is not null);
+    }
+
     [Fact]
     public void ReadsTheStore()
     {
         var settings = Read(out _, ("Backends:east:Address", "http://a"), ("Store:Backend", "East"));
         Assert.Equal(new("East", 4294967296), settings.Store);
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1:8080", "such as http://127.0.0.1:8080")]
+    [InlineData("nonsense", "such as http://127.0.0.1:8080")]
+    [InlineData("ftp://127.0.0.1:8080", "http or https")]
+    [InlineData("http://127.0.0.1:abc", "from 0 to 65535")]
+    [InlineData("http://127.0.0.1:80801", "from 0 to 65535")]
+    public void ReportsAMalformedAddress(string url, string rule)
+    {
+        Read(out var errors, ("Backends:east:Address", "http://pacs"), ("urls", "http://[::1]:8081;" + url));
+        Assert.StartsWith($"urls = \"{url}\": ", Assert.Single(errors), StringComparison.Ordinal);
+        Assert.Contains(rule, errors[0], StringComparison.Ordinal);
     }
 
     [Theory]

@@ -7,6 +7,9 @@ public abstract class Content
 
     public abstract string SopClassUid { get; }
 
+    /// <summary>Explicit VR little endian, unless the content is compressed.</summary>
+    public virtual string TransferSyntax => "1.2.840.10008.1.2.1";
+
     public virtual int Frames => 1;
 
     /// <summary>The pixels of one frame, native little endian, as a PACS stores and serves them.</summary>
@@ -21,7 +24,7 @@ public abstract class Content
             .Short(Tags.SamplesPerPixel, samples)
             .Text(Tags.PhotometricInterpretation, "CS", samples == 1 ? "MONOCHROME2" : "RGB")
             .Short(Tags.Rows, height).Short(Tags.Columns, width)
-            .Short(Tags.BitsAllocated, bits > 8 ? 16 : 8).Short(Tags.BitsStored, bits).Short(Tags.HighBit, bits - 1)
+            .Short(Tags.BitsAllocated, bits > 8 ? 16 : bits > 1 ? 8 : 1).Short(Tags.BitsStored, bits).Short(Tags.HighBit, bits - 1)
             .Short(Tags.PixelRepresentation, 0)
             .Bytes(Tags.PixelData, bits > 8 ? "OW" : "OB", bytes);
     }
@@ -29,16 +32,27 @@ public abstract class Content
     /// <summary>An axial slice of a stack, with the geometry that a viewer needs for a volume; OHIF shows it from the head down.</summary>
     protected static void DescribeSlice(Attributes attributes, Instance instance, int size, double pixel, double spacing)
     {
-        var z = -spacing * (instance.Number - 1);
+        var position = Position(instance, size, pixel, spacing);
         attributes
-            .Text(Tags.FrameOfReferenceUid, "UI", Uids.Create("frame-of-reference", instance.Series.Study.Key))
+            .Text(Tags.FrameOfReferenceUid, "UI", FrameOfReference(instance.Series))
             .Text(Tags.PositionReferenceIndicator, "LO", "")
-            .Decimal(Tags.ImagePositionPatient, "DS", -size * pixel / 2, -size * pixel / 2, z)
+            .Decimal(Tags.ImagePositionPatient, "DS", position)
             .Decimal(Tags.ImageOrientationPatient, "DS", 1, 0, 0, 0, 1, 0)
-            .Decimal(Tags.SliceLocation, "DS", z)
+            .Decimal(Tags.SliceLocation, "DS", position[2])
             .Decimal(Tags.PixelSpacing, "DS", pixel, pixel)
             .Decimal(Tags.SliceThickness, "DS", spacing);
     }
+
+    /// <summary>The frame of reference, which all series of a study share.</summary>
+    public static string FrameOfReference(Series series) => Uids.Create("frame-of-reference", series.Study.Key);
+
+    /// <summary>A reference to an instance by its UIDs (PS3.3 10.8).</summary>
+    protected static Attributes Reference(Instance instance) => new Attributes()
+        .Text(Tags.ReferencedSopClassUid, "UI", instance.Series.Content.SopClassUid)
+        .Text(Tags.ReferencedSopInstanceUid, "UI", instance.Uid);
+
+    protected static double[] Position(Instance slice, int size, double pixel, double spacing) =>
+        [-size * pixel / 2, -size * pixel / 2, -spacing * (slice.Number - 1)];
 
     /// <summary>A private element long enough for a PACS to serve it as bulk data.</summary>
     public static byte[] PrivateBlob(Instance instance)

@@ -3,6 +3,12 @@ namespace Proxy.Integration;
 /// <summary>An axial CT slice of a chest of ellipses, in Hounsfield units, with the instance number drawn below it.</summary>
 public sealed class CtSlice(int size) : Content
 {
+    /// <summary>The width of the slices of small series, in pixels.</summary>
+    public const int SmallSize = 128;
+
+    /// <summary>The distance between slices, in mm.</summary>
+    public const double Spacing = 2.5;
+
     public const int Air = -1000, Fat = -90, Muscle = 45, Heart = 120, Bone = 420;
 
     /// <summary>The window of the instances: mediastinum.</summary>
@@ -17,6 +23,12 @@ public sealed class CtSlice(int size) : Content
     /// <summary>The grey value on screen, 0 to 255, of a density in the window of the instances (PS3.3 C.11.2.1.2.1).</summary>
     public static int Grey(int hounsfield) =>
         (int)Math.Round(Math.Clamp((((hounsfield - (Center - 0.5)) / (Width - 1)) + 0.5) * 255, 0, 255));
+
+    /// <summary>The size of a pixel in mm.</summary>
+    public static double Pixel(int size) => 384.0 / size;
+
+    /// <summary>The position of a slice, ImagePositionPatient.</summary>
+    public static double[] Position(Instance slice, int size) => Position(slice, size, Pixel(size), Spacing);
 
     public override byte[] Frame(Instance instance, int frame)
     {
@@ -41,7 +53,7 @@ public sealed class CtSlice(int size) : Content
             .Decimal(Tags.Kvp, "DS", 120)
             .Decimal(Tags.WindowCenter, "DS", Center).Decimal(Tags.WindowWidth, "DS", Width)
             .Decimal(Tags.RescaleIntercept, "DS", Intercept).Decimal(Tags.RescaleSlope, "DS", 1).Text(Tags.RescaleType, "LO", "HU");
-        DescribeSlice(attributes, instance, size, pixel: 384.0 / size, spacing: 2.5);
+        DescribeSlice(attributes, instance, size, Pixel(size), Spacing);
         DescribePrivateBlob(attributes, instance);
         DescribePixels(attributes, instance, size, size, bits: 12);
     }

@@ -21,8 +21,6 @@ public sealed record Series(Study Study, string Key, int Number, string Descript
 /// <summary>An instance: uploaded to a PACS, and expected back by a test.</summary>
 public sealed record Instance(Series Series, int Number)
 {
-    private const string ExplicitLittleEndian = "1.2.840.10008.1.2.1";
-
     public string Uid => Uids.Create("instance", Series.Study.Key, Series.Key, Number);
 
     public string Path => $"{Series.Path}/instances/{Uid}";
@@ -36,7 +34,7 @@ public sealed record Instance(Series Series, int Number)
             .Bytes(0x00020001, "OB", [0, 1])
             .Text(0x00020002, "UI", Series.Content.SopClassUid)
             .Text(0x00020003, "UI", Uid)
-            .Text(0x00020010, "UI", ExplicitLittleEndian)
+            .Text(0x00020010, "UI", Series.Content.TransferSyntax)
             .Text(0x00020012, "UI", Uids.Create("implementation"))
             .ToBytes();
         var length = new Attributes().Bytes(0x00020000, "UL", BitConverter.GetBytes(meta.Length)).ToBytes();

@@ -30,7 +30,7 @@ public sealed class Chromium : IAsyncDisposable
     }
 
     /// <summary>An empty page of a browser without state; it ends with the browser.</summary>
-    public Task<IPage> OpenPageAsync() => _browser.NewPageAsync();
+    public Task<IPage> OpenPageAsync(BrowserNewPageOptions? options = null) => _browser.NewPageAsync(options);
 
     public Task SeeAsync(OhifSite site, string name, Func<Viewer, Task> see) => SeeAsync(site, (name, see));
 
@@ -38,9 +38,12 @@ public sealed class Chromium : IAsyncDisposable
     /// A viewer without state performs the steps on a site, one after the other. Saves a screenshot of a failed step, or of each
     /// step if <c>KEEP_SCREENSHOTS=1</c>.
     /// </summary>
-    public async Task SeeAsync(OhifSite site, params IEnumerable<(string Name, Func<Viewer, Task> See)> steps)
+    public Task SeeAsync(OhifSite site, params IEnumerable<(string Name, Func<Viewer, Task> See)> steps) => SeeAsync(site.Root, steps);
+
+    /// <summary>As above, at an address without a slash at its end.</summary>
+    public async Task SeeAsync(string root, params IEnumerable<(string Name, Func<Viewer, Task> See)> steps)
     {
-        await using var viewer = await Viewer.OpenAsync(_browser, site);
+        await using var viewer = await Viewer.OpenAsync(_browser, root);
         foreach (var (name, see) in steps)
         {
             var isKept = true;

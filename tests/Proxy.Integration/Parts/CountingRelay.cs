@@ -13,7 +13,7 @@ public sealed record RelayedRequest(int Connection, string Method, string Target
 /// </summary>
 public sealed class CountingRelay : IAsyncDisposable
 {
-    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly TcpListener _listener;
     private readonly CancellationTokenSource _end = new();
     private readonly ConcurrentQueue<RelayedRequest> _requests = [];
     private readonly int _target;
@@ -21,14 +21,17 @@ public sealed class CountingRelay : IAsyncDisposable
     private int _connections;
 
     /// <param name="port">The loopback port of the PACS.</param>
-    public CountingRelay(int port)
+    /// <param name="ownPort">The port of the relay, such as that of an earlier one; 0 for a free port.</param>
+    public CountingRelay(int port, int ownPort = 0)
     {
+        _listener = new(IPAddress.Loopback, ownPort);
         _target = port;
         _listener.Start();
+        Port = ((IPEndPoint)_listener.LocalEndpoint).Port;
         _accepting = AcceptAsync();
     }
 
-    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+    public int Port { get; }
 
     /// <summary>The DICOMweb root of the Orthanc behind the relay, as a backend's <c>Address</c>.</summary>
     public string Address => $"http://127.0.0.1:{Port}/dicom-web";

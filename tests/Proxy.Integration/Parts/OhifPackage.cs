@@ -14,7 +14,8 @@ public static class OhifPackage
     private const string Sha512 =
         "5997719A9986EEBA85816F5924B71B82BDD70AD2E2D4A0CD3E831A798E4F3DEEA3E06E1F8C48E393271933A0BA664D85F3B04AC457E9ABE8DDE715D907D13C10";
 
-    private static string Home => Path.Combine(
+    /// <summary>The folder for downloads that later runs use again.</summary>
+    public static string Home => Path.Combine(
         Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } cache
             ? cache
             : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache"),

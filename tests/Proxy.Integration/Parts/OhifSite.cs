@@ -22,9 +22,16 @@ public sealed class OhifSite : IAsyncDisposable
     public string Root => _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
 
     /// <summary>The viewer with the configuration that the proxy returns for its own address.</summary>
-    public static Task<OhifSite> ForProxyAsync(ProxyProcess proxy, CancellationToken cancellationToken) => StartAsync(
+    public static Task<OhifSite> ForProxyAsync(ProxyProcess proxy, CancellationToken cancellationToken) =>
+        ForProxyAsync(proxy, "", cancellationToken);
+
+    /// <summary>As above, with other values in the first data source, as JavaScript: <c>thumbnailRendering: 'thumbnail'</c>.</summary>
+    public static Task<OhifSite> ForProxyAsync(ProxyProcess proxy, string changes, CancellationToken cancellationToken) => StartAsync(
         app => app.MapGet("/app-config.js", async (CancellationToken cancel) =>
-            Results.Text(await proxy.Http.GetStringAsync(new Uri("ohif/app-config.js", UriKind.Relative), cancel), "text/javascript")),
+            Results.Text(
+                await proxy.Http.GetStringAsync(new Uri("ohif/app-config.js", UriKind.Relative), cancel)
+                + $"Object.assign(window.config.dataSources[0].configuration, {{ {changes} }});",
+                "text/javascript")),
         cancellationToken);
 
     /// <summary>

@@ -67,10 +67,19 @@ public sealed class OrthancServer : IAsyncDisposable
 
     public async Task DeleteAsync(Series series, CancellationToken cancellationToken)
     {
+        if (!await DeleteIfStoredAsync(series, cancellationToken))
+            throw new InvalidOperationException($"Orthanc does not hold {series.Study.Key}/{series.Key}");
+    }
+
+    /// <returns>False when it does not hold the series.</returns>
+    public async Task<bool> DeleteIfStoredAsync(Series series, CancellationToken cancellationToken)
+    {
         using var found = await Http.PostAsync(new Uri("tools/lookup", UriKind.Relative), new StringContent(series.Uid), cancellationToken);
-        var path = JsonNode.Parse(await found.Content.ReadAsStringAsync(cancellationToken))![0]!["Path"]!.ToString();
-        using var answer = await Http.DeleteAsync(new Uri(path, UriKind.Relative), cancellationToken);
+        if (JsonNode.Parse(await found.Content.ReadAsStringAsync(cancellationToken)) is not JsonArray { Count: > 0 } paths)
+            return false;
+        using var answer = await Http.DeleteAsync(new Uri(paths[0]!["Path"]!.ToString(), UriKind.Relative), cancellationToken);
         answer.EnsureSuccessStatusCode();
+        return true;
     }
 
     /// <summary>Stops the server; later connections are refused.</summary>

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Proxy.Integration;
 
 /// <summary>The product as a user starts it: its own process, its own port, settings on the command line.</summary>
@@ -34,10 +36,14 @@ public sealed class ProxyProcess : IAsyncDisposable
     public static string[] Backend(string name, string address) => [$"Backends:{name}:Address={address}"];
 
     /// <param name="settings">As on the command line, without the dashes: <c>Backends:east:Address=http://…</c></param>
-    public static async Task<ProxyProcess> StartAsync(IEnumerable<string> settings, CancellationToken cancellationToken)
+    public static Task<ProxyProcess> StartAsync(IEnumerable<string> settings, CancellationToken cancellationToken) =>
+        StartAsync(settings, $"http://127.0.0.1:{Readiness.FreePort()}", cancellationToken);
+
+    /// <summary>As above, at an address that is known before.</summary>
+    public static async Task<ProxyProcess> StartAsync(IEnumerable<string> settings, string root, CancellationToken cancellationToken)
     {
-        var (scratch, root) = (new Scratch("proxy"), $"http://127.0.0.1:{Readiness.FreePort()}");
-        IEnumerable<string> arguments = [FindProduct(), "--urls", root];
+        var scratch = new Scratch("proxy");
+        IEnumerable<string> arguments = [FindProduct(), "--urls", root, "--Startup:TestBackends=false"];
         // The content root is an empty folder, so that no local settings apply.
         var process = ChildProcess.Start("dotnet", arguments.Concat(settings.Select(s => "--" + s)), scratch.Folder);
         var proxy = new ProxyProcess(scratch, process, root);
@@ -52,6 +58,12 @@ public sealed class ProxyProcess : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>The most memory that the process has had, in bytes: <c>VmHWM</c> in kB.</summary>
+    public long ReadPeakBytes() => File.ReadLines($"/proc/{_process.Id}/status")
+        .Where(line => line.StartsWith("VmHWM:", StringComparison.Ordinal))
+        .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2])
+        .Select(kilobytes => 1024 * long.Parse(kilobytes, CultureInfo.InvariantCulture)).Single();
 
     /// <summary>Kills the process like a power failure: only data on disk survives.</summary>
     public Task KillAsync() => _process.KillAsync();

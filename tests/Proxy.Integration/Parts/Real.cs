@@ -19,6 +19,8 @@ public static class Real
 
     public static string? Npm => FindProgram("npm");
 
+    public static string? Node => FindProgram("node");
+
     public static void RequireOrthanc()
     {
         Require(Orthanc, "Orthanc");
@@ -32,6 +34,21 @@ public static class Real
         RequireOrthanc();
         Require(Chromium, "Chromium");
         Require(await OhifPackage.FindAsync(cancellationToken), "OHIF (from npm)");
+    }
+
+    public static async Task<NpmClient> RequireNpmClientAsync(string version, CancellationToken cancellationToken)
+    {
+        Require(Node, "Node.js");
+        var client = await NpmClient.FindAsync(version, cancellationToken);
+        Require(client is null ? null : version, $"dicomweb-client {version} (from npm)");
+        return client!;
+    }
+
+    public static async Task RequireProviderAsync(CancellationToken cancellationToken)
+    {
+        Require(Chromium, "Chromium");
+        Require(Node, "Node.js");
+        Require(await OidcProvider.FindAsync(cancellationToken), "oidc-provider (from npm)");
     }
 
     private static void Require(string? found, string what)

@@ -36,6 +36,15 @@ public sealed class Screenshot
         return hits / (double)(Width * Height);
     }
 
+    /// <summary>The share of the picture, 0 to 1, that is clearly red.</summary>
+    public double GetRedShare()
+    {
+        var hits = 0;
+        for (var at = 0; at < _pixels.Length; at += _samples)
+            hits += _pixels[at] - Math.Max(_pixels[at + 1], _pixels[at + 2]) > 40 ? 1 : 0;
+        return hits / (double)(Width * Height);
+    }
+
     public static Screenshot Read(byte[] png)
     {
         var (header, packed) = (Array.Empty<byte>(), new MemoryStream());

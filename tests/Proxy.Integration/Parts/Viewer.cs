@@ -4,8 +4,9 @@ using Microsoft.Playwright;
 namespace Proxy.Integration;
 
 /// <summary>A user with OHIF: a browser without state, and its requests.</summary>
-public sealed class Viewer : IAsyncDisposable
+public sealed partial class Viewer : IAsyncDisposable
 {
+    private const string Picture = ".cornerstone-canvas";
     private const float Patience = 90_000;
     private readonly IBrowserContext _context;
     private readonly IPage _page;
@@ -42,12 +43,12 @@ public sealed class Viewer : IAsyncDisposable
     /// <summary>Every answer with its Cache-Status.</summary>
     public IEnumerable<(string Url, string CacheStatus)> Answers => _answers;
 
-    public static async Task<Viewer> OpenAsync(IBrowser browser, OhifSite site)
+    public static async Task<Viewer> OpenAsync(IBrowser browser, string root)
     {
         var context = await browser.NewContextAsync(new() { ViewportSize = new() { Width = 1400, Height = 900 } });
         // The tour of the first visit covers the picture and captures the wheel.
         await context.AddInitScriptAsync("localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour']))");
-        return new Viewer(context, await context.NewPageAsync(), site.Root);
+        return new Viewer(context, await context.NewPageAsync(), root);
     }
 
     /// <summary>Opens the work list and waits until it shows <paramref name="patient"/>.</summary>
@@ -62,9 +63,7 @@ public sealed class Viewer : IAsyncDisposable
     public async Task<TimeSpan> OpenAsync(Series series)
     {
         var started = TimeProvider.System.GetTimestamp();
-        await _page.GotoAsync(
-            $"{_site}/viewer?StudyInstanceUIDs={series.Study.Uid}&initialSeriesInstanceUID={series.Uid}",
-            new() { WaitUntil = WaitUntilState.Commit });
+        await GotoAsync(series);
         await AwaitAsync("a picture", ShowsAPictureAsync);
         var elapsed = TimeProvider.System.GetElapsedTime(started);
         await AwaitAsync($"{series.Count} frames", () => Task.FromResult(GetFrames(series) >= series.Count));
@@ -84,7 +83,7 @@ public sealed class Viewer : IAsyncDisposable
     /// <summary>Turns the wheel over the picture until it shows <paramref name="number"/>.</summary>
     public async Task ScrollToAsync(int number)
     {
-        var box = await _page.Locator(".cornerstone-canvas").First.BoundingBoxAsync() ?? throw new InvalidOperationException("No viewport");
+        var box = await _page.Locator(Picture).First.BoundingBoxAsync() ?? throw new InvalidOperationException("No viewport");
         await _page.Mouse.MoveAsync(box.X + (box.Width / 2), box.Y + (box.Height / 2));
         await AwaitAsync($"picture {number}", async () =>
         {
@@ -96,7 +95,7 @@ public sealed class Viewer : IAsyncDisposable
     }
 
     public async Task<ViewerPicture> CaptureAsync() =>
-        new(Screenshot.Read(await _page.Locator(".cornerstone-canvas").First.ScreenshotAsync(new() { Timeout = Patience })));
+        new(Screenshot.Read(await _page.Locator(Picture).First.ScreenshotAsync(new() { Timeout = Patience })));
 
     public Task SaveAsync(string path) => _page.ScreenshotAsync(new() { Path = path });
 
@@ -105,8 +104,7 @@ public sealed class Viewer : IAsyncDisposable
     private async Task<bool> ShowsAPictureAsync()
     {
         // OHIF covers the picture with a notice of investigational use until the user confirms it.
-        if (await _page.GetByText("Confirm and hide").IsVisibleAsync())
-            await _page.GetByText("Confirm and hide").ClickAsync();
+        await PressAsync("Confirm and hide");
         try
         {
             return (await CaptureAsync()).Number is not null;

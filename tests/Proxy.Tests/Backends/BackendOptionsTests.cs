@@ -1,6 +1,6 @@
-using System.Text;
 using Microsoft.Extensions.Configuration;
 using Proxy.Backends;
+using Proxy.Backends.Credentials;
 using Proxy.Operations;
 using Xunit;
 
@@ -35,21 +35,22 @@ public class BackendOptionsTests
             "Backends:east:Authentication:Scheme=Basic", "Backends:east:Authentication:User=lab",
             "Backends:east:Authentication:Password=pass:wörd"));
         Assert.Empty(errors);
-        var credential = new Credential("Authorization", "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes("lab:pass:wörd")));
         Assert.Equal(new BackendOptions("east", new("https://pacs/dicom-web"))
         {
             Preference = 1,
             Timeout = TimeSpan.FromMinutes(1),
             MaxConcurrentRequests = 4,
             Compression = Compression.Gzip,
-            Credential = credential,
+            Credential = new(CredentialScheme.Basic) { User = "lab", Secret = east.Credential!.Secret },
             FuzzyMatching = true,
             Forward = true,
         }, east);
+        Assert.True(east.Credential.Secret!.TryRead(out var password, out _));
+        Assert.Equal("pass:wörd", password);
     }
 
     [Theory]
-    [InlineData("Bearer", "Token=t0ken", "Authorization", "Bearer t0ken")]
+    [InlineData("Bearer", "Token=t0ken", "Authorization", "t0ken")]
     [InlineData("Header", "Name=X-Api-Key", "X-Api-Key", "k3y")]
     public void ReadsTheOtherCredentials(string scheme, string setting, string header, string value)
     {
@@ -57,7 +58,9 @@ public class BackendOptionsTests
             out var errors, "Backends:east:Address=http://pacs", "Backends:east:Authentication:Scheme=" + scheme,
             "Backends:east:Authentication:" + setting, "Backends:east:Authentication:Value=k3y"));
         Assert.Empty(errors);
-        Assert.Equal(new Credential(header, value), east.Credential);
+        Assert.Equal(header, east.Credential!.Header);
+        Assert.True(east.Credential.Secret!.TryRead(out var secret, out _));
+        Assert.Equal(value, secret);
     }
 
     [Fact]
@@ -95,8 +98,17 @@ public class BackendOptionsTests
     [InlineData("Backends:east:Forward=yes", "Backends:east:Forward = \"yes\": true or false")]
     [InlineData(
         "Backends:east:Authentication:Scheme=Digest",
-        "Backends:east:Authentication:Scheme = \"Digest\": one of None, Basic, Bearer, Header")]
+        "Backends:east:Authentication:Scheme = \"Digest\": one of None, Basic, Bearer, Header, OAuth2, ClientCertificate, Forward")]
     [InlineData("Backends:east:Authentication:Scheme=Bearer", "Backends:east:Authentication:Token = (not set)")]
+    [InlineData("Backends:east:Authentication:Scheme=OAuth2", "Backends:east:Authentication:ClientSecret = (not set): required")]
+    [InlineData("Backends:east:Authentication:Scheme=OAuth2", "Backends:east:Authentication:TokenUrl = (not set): an https URL")]
+    [InlineData("Backends:east:Authentication:Scheme=OAuth2", "Backends:east:Authentication:ClientId = (not set): required")]
+    [InlineData(
+        "Backends:east:Authentication:Scheme=ClientCertificate",
+        "Backends:east:Authentication:Certificate = (not set): the path of a PEM file")]
+    [InlineData(
+        "Backends:east:Tls:CaFile=missing.pem",
+        "Backends:east:Tls:CaFile = \"missing.pem\": the path of a PEM file with certificates of authorities")]
     [InlineData("Backends:east:Timout=00:00:05", "Backends:east:Timout = \"00:00:05\": not a setting; allowed are Address")]
     [InlineData(
         "Backends:east:Destinations:a:Address=http://a",
@@ -126,6 +138,14 @@ public class BackendOptionsTests
     [InlineData(
         "Backends:east:Authentication:Scheme=Header", "Backends:east:Authentication:Name=X Key",
         "Backends:east:Authentication:Value=s3cret")]
+    [InlineData("Backends:east:Authentication:Scheme=OAuth2", "Backends:east:Authentication:ClientSecret=s3cret")]
+    [InlineData("Backends:east:Authentication:Scheme=OAuth2", "Backends:east:Authentication:TokenUrl=https://id:s3cret@idp/token")]
+    [InlineData(
+        "Backends:east:Authentication:Scheme=Bearer", "Backends:east:Authentication:Token=s3cret",
+        "Backends:east:Authentication:TokenFile=/s3cret")]
+    [InlineData(
+        "Backends:east:Authentication:Scheme=ClientCertificate", "Backends:east:Authentication:Certificate=missing.pem",
+        "Backends:east:Authentication:KeyPassword=s3cret")]
     [InlineData("Backends:east:Password=s3cret")]
     [InlineData("Backends:east:AccessToken=s3cret")]
     [InlineData("Backends:east:Address=http://lab:s3cret@pacs/dicom-web")]

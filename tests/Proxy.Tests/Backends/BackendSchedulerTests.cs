@@ -298,7 +298,7 @@ public sealed class BackendSchedulerTests : IDisposable
         public Setup(TimeProvider time)
         {
             States = new(
-                time, new(_services.GetRequiredService<IMeterFactory>()), new(NullLogger<EventLog>.Instance),
+                time, new(_services.GetRequiredService<IMeterFactory>()), new(time), new(NullLogger<EventLog>.Instance),
                 NullLogger<BackendStates>.Instance);
             Scheduler = new(States, time);
         }

@@ -19,8 +19,9 @@ public sealed class DiskLab : IAsyncDisposable
     private readonly bool _ownsPath;
     private readonly TimeProvider _time;
 
-    public DiskLab(long maxBytes = 1L << 30, string? path = null, TimeProvider? time = null)
+    public DiskLab(long maxBytes = 1L << 30, string? path = null, TimeProvider? time = null, KeyRing? keys = null)
     {
+        Keys = keys;
         _time = time ?? TimeProvider.System;
         _ownsPath = path is null;
         Path = path ?? Directory.CreateTempSubdirectory("disk-tier-").FullName;
@@ -31,6 +32,9 @@ public sealed class DiskLab : IAsyncDisposable
     public string Path { get; }
 
     public long MaxBytes { get; }
+
+    /// <summary>The keys of the folder from the next start on; null for a folder that is not encrypted.</summary>
+    public KeyRing? Keys { get; set; }
 
     public CacheFolder Folder { get; private set; } = null!;
 
@@ -130,7 +134,7 @@ public sealed class DiskLab : IAsyncDisposable
 
     private void Begin()
     {
-        Folder = new(Path, NullLogger<CacheFolder>.Instance);
+        Folder = new(Path, NullLogger<CacheFolder>.Instance) { Keys = Keys };
         Folder.CheckAsync().GetAwaiter().GetResult();
         Writer = new(
             Folder, identity => Backends.Contains(identity.Split('@')[0]) ? identity.Split('@')[0] : null, MaxBytes, _time,

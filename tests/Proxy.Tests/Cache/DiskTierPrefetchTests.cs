@@ -236,6 +236,24 @@ public sealed class DiskTierPrefetchTests : IAsyncDisposable
         Assert.False(await HasAsync(new AcceptableEntry(key)));
     }
 
+    [Fact]
+    public async Task CountsMissingBodies_UpToALimit()
+    {
+        _disk.AddPrefetched(DiskLab.Key(10, 1), FrameBytes);
+        await _disk.SettleAsync();
+        IReadOnlyList<IReadOnlyList<AcceptableEntry>> wanted =
+            [.. Enumerable.Range(0, 5).Select(i => (IReadOnlyList<AcceptableEntry>)[new(DiskLab.Key(10, i))])];
+
+        Assert.Equal(4, await _disk.Tier.CountMissingAsync(wanted, max: 10, CancellationToken.None));
+        Assert.Equal(3, await _disk.Tier.CountMissingAsync(wanted, max: 2, CancellationToken.None));
+        using (_disk.Writer.Queue.TrackFetch())
+        {
+            _disk.AddPrefetched(DiskLab.Key(10, 2), FrameBytes);
+            Assert.Equal(3, await _disk.Tier.CountMissingAsync(wanted, max: 10, CancellationToken.None));
+        }
+        Assert.Equal(0, await _disk.Tier.CountMissingAsync([], max: 0, CancellationToken.None));
+    }
+
     private ValueTask<bool> HasAsync(params AcceptableEntry[] wanted) => _disk.Tier.HasAsync(wanted, CancellationToken.None);
 
     private async Task<bool> IsPrefetchedAsync(EntryKey key)

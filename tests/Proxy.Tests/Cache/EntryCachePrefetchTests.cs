@@ -198,9 +198,11 @@ public sealed class EntryCachePrefetchTests : IAsyncDisposable
         async () => await cache.HasAsync([new(Frame)], Stopped)
             && (cache == _diskless || await _disk.Tier.HasAsync([new(Frame)], Stopped)));
 
+    /// <summary>A body is not found while its fetch ends, although the tiers have it already.</summary>
     private static async Task<bool> IsPrefetchedAsync(EntryCache cache)
     {
-        using var body = (await cache.FindAsync([new(Frame)], Stopped))!.Value.Body;
-        return body.IsPrefetched;
+        ICachedBody? found = null;
+        await Until.TrueAsync(async () => (found = (await cache.FindAsync([new(Frame)], Stopped))?.Body) is not null);
+        using (found) return found!.IsPrefetched;
     }
 }

@@ -212,6 +212,32 @@ public sealed class EntryCacheTests : IDisposable
     }
 
     [Fact]
+    public async Task JoinsABody_WhileItIsBeingWrittenToDisk()
+    {
+        await using var lab = new DiskLab();
+        var cache = new EntryCache(new MemoryTier(_memory), lab.Tier, new FakeTimeProvider(), NullLogger<EntryCache>.Instance);
+        // Nothing is written until the lab ends.
+        await lab.Writer.StopAsync(Stopped);
+        EntryCache.Fetch large = async (inFlight, stopped) =>
+        {
+            Interlocked.Increment(ref _fetches);
+            inFlight.Begin(Head with { Length = 20_000 });
+            for (var i = 0; i < 20; i++) await inFlight.WriteAsync(new byte[1000], stopped);
+            return new(Head with { Length = 20_000 });
+        };
+        using var first = cache.Get(Key("several forms"), large, keyOf: _ => Key("a")).Reader!;
+        Assert.Equal(20_000, (await ReadAsync(first)).Length);
+
+        var (key, body) = (await cache.FindAsync([new(Key("b")), new(Key("a"))], Placement.MemoryAndDisk, Stopped))!.Value;
+        using (body) Assert.Equal((Key("a"), 20_000), (key, (await ReadAsync(body)).Length));
+        var again = cache.Get(Key("a"), large);
+        Assert.True(again.IsCollapsed);
+        using (again.Reader) Assert.Equal(20_000, (await ReadAsync(again.Reader!)).Length);
+        Assert.Null(await cache.FindAsync([new(Key("a"), new("image/jls", BodyFormat.Any))], Placement.MemoryAndDisk, Stopped));
+        Assert.Equal(1, _fetches);
+    }
+
+    [Fact]
     public async Task LeavesNothingInMemory_WhenRemovedDuringPromotion()
     {
         await using var disk = new DiskLab();

@@ -18,12 +18,15 @@ public sealed class DemoStartTests
         using var process = Start(folder);
         try
         {
-            var root = await ReadAddressAsync(process, stop.Token);
+            var root = await ReadAsync(process, Listening, stop.Token);
+            var look = await ReadAsync(process, "Quick look ", stop.Token);
             using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new(root) };
             var openApi = JsonNode.Parse(await client.GetStringAsync("/openapi.json", stop.Token))!;
             using var options = new HttpRequestMessage(HttpMethod.Options, "/dicomweb/studies");
             using var capabilities = await client.SendAsync(options, stop.Token);
 
+            Assert.StartsWith($"{root}/look?study=2.25.", look.Trim(), StringComparison.Ordinal);
+            Assert.Contains("Quick look", await client.GetStringAsync(look.Trim(), stop.Token), StringComparison.Ordinal);
             Assert.NotNull(openApi["paths"]!["/health/ready"]);
             Assert.True(capabilities.IsSuccessStatusCode);
             Assert.Contains("GET", capabilities.Content.Headers.Allow);
@@ -36,11 +39,31 @@ public sealed class DemoStartTests
         }
     }
 
-    private static Process Start(string folder)
+    [Fact]
+    public async Task SaysInALineThatThePortIsInUse()
+    {
+        using var other = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
+        other.Start();
+        var folder = Directory.CreateTempSubdirectory("proxy-demo-start-").FullName;
+        using var stop = new CancellationTokenSource(Until.Patience * 2, TimeProvider.System);
+        using var process = Start(folder, ((System.Net.IPEndPoint)other.LocalEndpoint).Port);
+
+        var error = await process.StandardError.ReadToEndAsync(stop.Token);
+        await process.WaitForExitAsync(stop.Token);
+
+        Assert.Equal(1, process.ExitCode);
+        Assert.Matches("^The proxy cannot start:\n  urls = \"http://127.0.0.1:[0-9]+\": another program listens .*--urls .*\n$", error);
+        Assert.DoesNotContain("   at ", await process.StandardOutput.ReadToEndAsync(stop.Token), StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateDirectories(folder, "proxy-demo-*"));
+        await Until.DeletedAsync(folder);
+    }
+
+    private static Process Start(string folder, int port = 0)
     {
         var start = new ProcessStartInfo(
-            "dotnet", [Path.Combine(AppContext.BaseDirectory, "Proxy.dll"), "--demo", "--urls=http://127.0.0.1:0"])
+            "dotnet", [Path.Combine(AppContext.BaseDirectory, "Proxy.dll"), "--demo", $"--urls=http://127.0.0.1:{port}"])
         {
+            RedirectStandardError = true,
             WorkingDirectory = folder,
             RedirectStandardOutput = true,
             UseShellExecute = false,
@@ -50,12 +73,12 @@ public sealed class DemoStartTests
         return Process.Start(start)!;
     }
 
-    private static async Task<string> ReadAddressAsync(Process process, CancellationToken cancellation)
+    private static async Task<string> ReadAsync(Process process, string label, CancellationToken cancellation)
     {
         while (await process.StandardOutput.ReadLineAsync(cancellation) is { } line)
         {
-            if (line.IndexOf(Listening, StringComparison.Ordinal) is >= 0 and var at) return line[(at + Listening.Length)..];
+            if (line.IndexOf(label, StringComparison.Ordinal) is >= 0 and var at) return line[(at + label.Length)..];
         }
-        throw new InvalidOperationException("The demo ended before it listened.");
+        throw new InvalidOperationException("The demo ended before it said this.");
     }
 }

@@ -71,7 +71,7 @@ public sealed class PersistentStoreRaceTests : IDisposable
                     Assert.True(store.RemoveAll());
                     break;
                 case 8:
-                    store.RemoveBackend("east");
+                    Assert.True(store.RemoveBackend("east"));
                     break;
                 default:
                     Assert.True(store.RemoveStudy(StudyUid(1)));

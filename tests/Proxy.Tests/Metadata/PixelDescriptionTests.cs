@@ -33,6 +33,13 @@ public sealed class PixelDescriptionTests
     }
 
     [Theory]
+    [InlineData("""{"00080016":{"vr":"UI","Value":["1.2.840.10008.5.1.4.1.1.77.1.4.1"]}}""", true)]
+    [InlineData("""{"00083002":{"vr":"UI","Value":["1.2.840.10008.1.2.4.104.1"]}}""", true)]
+    [InlineData(
+        """{"00080016":{"vr":"UI","Value":["1.2"]},"00083002":{"vr":"UI","Value":["1.2.840.10008.1.2.4.80"]}}""", false)]
+    public void IsAVideo_ByItsClassOrItsTransferSyntax(string json, bool isVideo) => Assert.Equal(isVideo, Read(json).IsVideo);
+
+    [Theory]
     [InlineData("""{"00280008":{"vr":"IS","Value":["2"]},"00280010":{"vr":"US","Value":[2]}}""", 2, 3)]
     [InlineData("""{"00280010":{"vr":"US","Value":[2]}}""", 1, 2)]
     [InlineData("""{"00280008":{"vr":"IS"},"7FE00010":{"vr":"OW","BulkDataURI":"x"}}""", 1, 2)]

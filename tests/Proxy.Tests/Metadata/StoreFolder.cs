@@ -28,6 +28,9 @@ internal sealed class StoreFolder : IDisposable
 
     public Counters Counters { get; }
 
+    /// <summary>The keys of the folder from the next start on; null for a folder that is not encrypted.</summary>
+    public KeyRing? Keys { get; set; }
+
     /// <summary>The events of all processes.</summary>
     public EventLog Events { get; } = new(NullLogger<EventLog>.Instance);
 
@@ -44,7 +47,7 @@ internal sealed class StoreFolder : IDisposable
     public DicomMetadataStore Start(long maxBytes = 1 << 30, long maxDiskBytes = long.MaxValue, TimeProvider? time = null)
     {
         End();
-        _folder = new(Path, NullLogger<CacheFolder>.Instance);
+        _folder = new(Path, NullLogger<CacheFolder>.Instance) { Keys = Keys };
         _folder.CheckAsync().GetAwaiter().GetResult();
         _file = new(
             _folder, Identities.GetValueOrDefault, identity => Identities.FirstOrDefault(i => i.Value == identity).Key, Counters,

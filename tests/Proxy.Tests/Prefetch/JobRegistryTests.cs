@@ -50,9 +50,9 @@ public sealed class JobRegistryTests : IDisposable
     [Fact]
     public void ShowsOnlyJobsOfItsBackend_WhenTheAccessIsToOne()
     {
-        var east = _registry.Add(PrefetchReason.Asked, PrefetchPriority.Next, "east", [Uid.Parse("1.1")]);
-        var west = _registry.Add(PrefetchReason.Asked, PrefetchPriority.Next, "west", [Uid.Parse("1.1")]);
-        var all = _registry.Add(PrefetchReason.Asked, PrefetchPriority.Next, "", [Uid.Parse("1.1")]);
+        var east = _registry.Add(PrefetchReason.Asked, PrefetchPriority.Next, new("east", []), [Uid.Parse("1.1")]);
+        var west = _registry.Add(PrefetchReason.Asked, PrefetchPriority.Next, new("west", []), [Uid.Parse("1.1")]);
+        var all = _registry.Add(PrefetchReason.Asked, PrefetchPriority.Next, new("", []), [Uid.Parse("1.1")]);
 
         Assert.Equal([east], _registry.ReadAll(AccessTests.East));
         Assert.Equal([all, west, east], _registry.ReadAll(AccessTests.All));
@@ -135,8 +135,9 @@ public sealed class JobRegistryTests : IDisposable
     public void CancelsOnlyReadAhead_WhenManyStudiesAreOpened()
     {
         var asked = Add(PrefetchPriority.Idle, 1);
-        var first = _registry.Add(PrefetchReason.ReadAhead, PrefetchPriority.ReadAhead, "", [Uid.Parse("1.3.1")]);
-        for (var i = 2; i <= 500; i++) _registry.Add(PrefetchReason.ReadAhead, PrefetchPriority.ReadAhead, "", [Uid.Parse($"1.3.{i}")]);
+        var first = _registry.Add(PrefetchReason.ReadAhead, PrefetchPriority.ReadAhead, new("", []), [Uid.Parse("1.3.1")]);
+        for (var i = 2; i <= 500; i++)
+            _registry.Add(PrefetchReason.ReadAhead, PrefetchPriority.ReadAhead, new("", []), [Uid.Parse($"1.3.{i}")]);
         Assert.Equal((JobState.Queued, JobState.Cancelled), (asked.Job.State, first.Job.State));
         Assert.Equal(1 + JobRegistry.MaxReadAhead, _registry.All.Count(handle => handle.Job.IsLive));
     }
@@ -216,5 +217,5 @@ public sealed class JobRegistryTests : IDisposable
     }
 
     private JobHandle Add(PrefetchPriority priority, params ImmutableArray<int> studies) =>
-        _registry.Add(PrefetchReason.Asked, priority, "", [.. studies.Select(n => Uid.Parse($"1.2.{n}"))]);
+        _registry.Add(PrefetchReason.Asked, priority, new("", []), [.. studies.Select(n => Uid.Parse($"1.2.{n}"))]);
 }

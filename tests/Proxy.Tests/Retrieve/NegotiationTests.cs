@@ -28,15 +28,15 @@ public sealed class NegotiationTests
     [InlineData("multipart/related; type=application/dicom, image/jls", "image/jls 1.2.840.10008.1.2.4.80 single")]
     [InlineData(
         "application/octet-stream;q=0, */*",
-        "image/jpeg 1.2.840.10008.1.2.4.70 multipart, image/jpeg * multipart, image/jls * multipart, image/jp2 * multipart, "
-        + "image/jpx * multipart, image/jphc * multipart, image/dicom-rle * multipart, video/mp4 * multipart, video/mpeg * multipart")]
+        "image/jpeg * multipart, image/jls * multipart, image/jp2 * multipart, image/jpx * multipart, image/jphc * multipart, "
+        + "image/dicom-rle * multipart, video/mp4 * multipart, video/mpeg * multipart, image/jpeg 1.2.840.10008.1.2.4.70 multipart")]
     [InlineData(
         "image/*",
-        "image/jpeg 1.2.840.10008.1.2.4.70 single, image/jpeg * single, image/jls * single, image/jp2 * single, "
-        + "image/jpx * single, image/jphc * single, image/dicom-rle * single")]
+        "image/jpeg * single, image/jls * single, image/jp2 * single, image/jpx * single, image/jphc * single, "
+        + "image/dicom-rle * single, image/jpeg 1.2.840.10008.1.2.4.70 single")]
     [InlineData(
         "multipart/related; type=\"video/*\"",
-        "video/mp4 1.2.840.10008.1.2.4.102 multipart, video/mp4 * multipart, video/mpeg * multipart")]
+        "video/mp4 * multipart, video/mpeg * multipart, video/mp4 1.2.840.10008.1.2.4.102 multipart")]
     [InlineData("video/*; transfer-syntax=*", "video/mp4 * single, video/mpeg * single")]
     [InlineData("text/html", "")]
     [InlineData("image/jls;q=0", "")]

@@ -38,6 +38,39 @@ public sealed class RequestPlanTests
                 ErrorStatus.NotAcceptable));
 
     [Theory]
+    [InlineData("image/*", null, "octet-stream")]
+    [InlineData("image/*", JpegLs, "octet-stream")]
+    [InlineData("image/*", BodyFormat.ExplicitLittleEndian, "jpeg jls jp2 jpx jphc dicom-rle")]
+    [InlineData("image/jpeg, image/jls", null, "octet-stream")]
+    [InlineData("image/jpeg, image/jls", JpegLs, "octet-stream")]
+    [InlineData("image/jpeg, image/jls", Jpeg2000, "jpeg jls")]
+    [InlineData("image/jpeg, image/jls, image/jp2;q=0.5", Jpeg2000, "jpeg jls jp2")]
+    [InlineData("image/jls;q=0.5, image/jp2", JpegLs, "jp2 jls")]
+    [InlineData("application/octet-stream, image/jls", JpegLs, "octet-stream")]
+    [InlineData("application/octet-stream, image/jls", null, "octet-stream jls")]
+    [InlineData("*/*", JpegLs, "octet-stream octet-stream")]
+    public void AsksForTheStoredFormFirst_WhenNoOtherIsBetter(string accept, string? stored, string expected)
+    {
+        var first = new RequestPlan(Negotiation.ForFrames(Accept.Parse(accept)), [], stored).Next(null)!;
+
+        Assert.Equal(expected, string.Join(' ', first.Formats.Select(f => f.MediaType.Split('/')[1])));
+        if (expected == "octet-stream") Assert.Equal(BodyFormat.AsStored, first.Only);
+    }
+
+    [Fact]
+    public void AsksForNoImageInAnyTransferSyntax_WhenTheStoredFormIsNone()
+    {
+        var plan = new RequestPlan(Negotiation.ForFrames(Accept.Parse("image/*, video/*;q=0.5")), [], null);
+        plan.Next(null);
+        plan.Known = BodyFormat.ExplicitLittleEndian;
+
+        var failure = new BackendFailure("east", BackendError.BadStatus, "no", ErrorStatus.NotAcceptable);
+        Assert.Equal("1.2.840.10008.1.2.4.70", plan.Next(failure)!.Only!.TransferSyntax);
+        Assert.Equal("1.2.840.10008.1.2.4.102", plan.Next(failure)!.Only!.TransferSyntax);
+        Assert.Null(plan.Next(failure));
+    }
+
+    [Theory]
     [InlineData("image/jls; transfer-syntax=*", true, "image/jls *, application/octet-stream *")]
     [InlineData("image/jls; transfer-syntax=*", false, "image/jls *")]
     [InlineData("image/jls; transfer-syntax=*, application/octet-stream; transfer-syntax=*", true, null)]

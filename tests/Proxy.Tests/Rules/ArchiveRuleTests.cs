@@ -8,11 +8,13 @@ public sealed partial class ArchiveRuleTests
 {
     private static readonly string Source = Path.Combine("src", "Proxy");
 
-    /// <summary>Folders and files that may. The last ones answer clients, or show the state of YARP's destinations.</summary>
+    /// <summary>
+    /// Folders and files that may. The last ones answer clients, show the state of YARP's destinations, or ask the decision point.
+    /// </summary>
     private static readonly string[] SpeakHttp =
     [
-        "Backends/DicomWeb/", "Backends/Transport/", "Backends/PassThrough/", "Backends/Forwarding.cs",
-        "Operations/", "Admin/", "Demo/", "Composition.cs",
+        "Backends/DicomWeb/", "Backends/Transport/", "Backends/Credentials/", "Backends/PassThrough/", "Backends/Forwarding.cs",
+        "Operations/", "Admin/", "Demo/", "Composition.cs", "Rights/DecisionPoint.cs",
     ];
 
     [Fact]

@@ -153,7 +153,9 @@ public class SearchQueryTests
     [InlineData("PatientComments=", "00104000")]
     [InlineData("ModalitiesInStudy=&ModalitiesInStudy=", "")]
     [InlineData("StationName=", "00081010")]
-    public void TreatsAnEmptyValueAsUniversalMatching_AndIncludesItsAttribute(string text, string field)
+    [InlineData("StudyDate=*", "00080020")]
+    [InlineData("PatientName=*", "00100010")]
+    public void TreatsAnEmptyValueAndAStarAsUniversalMatching_AndIncludesTheAttribute(string text, string field)
     {
         var query = Read(text);
         Assert.Empty(query.Matches);
@@ -193,7 +195,7 @@ public class SearchQueryTests
     }
 
     [Theory]
-    [InlineData("PatientID=7&StudyDate=2020", "StudyDate=2020&PatientID=7")]
+    [InlineData("PatientID=7&StudyDate=20200101", "StudyDate=20200101&PatientID=7")]
     [InlineData("PatientID=7", "00100020=7")]
     [InlineData("StudyInstanceUID=1.2", "0020000d=1.2")]
     [InlineData("includefield=00081030,00104000", "includefield=PatientComments&includefield=StudyDescription")]
@@ -283,7 +285,7 @@ public class SearchQueryTests
     {
         var text = new string([.. (value ?? "").Where(c => !char.IsControl(c) && !char.IsSurrogate(c))]);
         if (!SearchParameters.TryRead(
-            SearchLevel.Studies, null, null, Parse("PatientName=" + Uri.EscapeDataString(text)), out var query, out _) || text.Length == 0)
+            SearchLevel.Studies, null, null, Parse("PatientName=" + Uri.EscapeDataString(text)), out var query, out _) || text is "" or "*")
             return;
         var request = query.ToRequest(10);
         Assert.All(request, c => Assert.InRange(c, '!', '~'));

@@ -76,7 +76,7 @@ public sealed class AnswerHeaderWalks : IAsyncDisposable
         Assert.Equal(
             "200 [Proxy; fwd=stale] 120 - [no-store] [Accept, Accept-Encoding] weak application/dicom+json - length", Show(stale));
         Assert.Equal(
-            ["The stored metadata is stale, and no backend has confirmed it", "east did not answer: BadStatus, status 500"],
+            ["The stored metadata is stale, and no backend has confirmed it", "east did not answer: error status, status 500"],
             stale.Warnings.Select(w => w.Split('"')[1]));
         Assert.Equal("east", stale["X-Failed-Backends"]);
     }
@@ -92,7 +92,7 @@ public sealed class AnswerHeaderWalks : IAsyncDisposable
             "200 [Proxy; fwd=miss] 0 timed [no-store] [Accept, Accept-Encoding] weak application/dicom+json - length", Show(partial));
         Assert.Equal("west", partial["X-Failed-Backends"]);
         Assert.Equal(
-            ["Unknown parameters were ignored: unknown", "west did not answer: BadStatus, status 500"],
+            ["Unknown parameters were ignored: unknown", "west did not answer: error status, status 500"],
             partial.Warnings.Select(w => w.Split('"')[1]));
     }
 
@@ -121,7 +121,7 @@ public sealed class AnswerHeaderWalks : IAsyncDisposable
         var end = $"[private, no-cache] [Accept] {type} - length inert";
         Assert.Equal(
             [
-                $"200 [Proxy; fwd=miss; {stored}] - - {end}",
+                $"200 [Proxy; fwd=miss; {stored}] - timed {end}",
                 $"200 [Proxy; hit] 2 - {end}",
                 $"304 [Proxy; hit] 2 - [private, no-cache] [Accept] {type.Split(' ')[0]} - - -",
             ],
@@ -133,7 +133,7 @@ public sealed class AnswerHeaderWalks : IAsyncDisposable
     [InlineData("/studies/1.2.1")]
     public async Task WholeSeriesAndStudies_HaveNoTag(string path)
     {
-        const string line = "200 [Proxy; fwd=miss] - - [private, no-cache] [Accept] - multipart/related - - inert";
+        const string line = "200 [Proxy; fwd=miss] - timed [private, no-cache] [Accept] - multipart/related - - inert";
         Assert.Equal(line, Show(await _proxy.GetAsync(Root + path, ("Accept", Files))));
     }
 

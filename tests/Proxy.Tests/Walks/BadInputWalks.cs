@@ -97,6 +97,20 @@ public sealed class BadInputWalks(BadInputWalks.OnePacs fixture) : IClassFixture
     [InlineData("1-3")]
     public Task Refuses_WhenTheFrameListIsInvalid(string frames) => IsRefusedAsync($"{Instance}/frames/{frames}", 400, "frames");
 
+    [Fact]
+    public async Task Refuses_WhenTheFrameListRepeatsMoreThan16Times()
+    {
+        await IsRefusedAsync($"{Instance}/frames/{string.Join(',', Enumerable.Repeat(1, 18))}", 400, "frames");
+        await IsRefusedAsync($"{Instance}/frames/2,{string.Join(",3,", Enumerable.Repeat(1, 20))}", 400, "frames");
+    }
+
+    [Theory]
+    [InlineData("StudyDate=garbage", "StudyDate")]
+    [InlineData("InstanceNumber=first", "InstanceNumber")]
+    [InlineData("SOPClassUID=1.2.*", "SOPClassUID")]
+    public Task Refuses_WhenAMatchHasNoValueOfItsVr(string query, string parameter) =>
+        IsRefusedAsync($"{Studies}?{query}", 400, parameter);
+
     [Theory]
     [InlineData("limit=abc", "limit")]
     [InlineData("limit=-1", "limit")]
@@ -132,6 +146,20 @@ public sealed class BadInputWalks(BadInputWalks.OnePacs fixture) : IClassFixture
     [InlineData(Instance + "/frames/1")]
     public Task Refuses_WhenTheHeadersAreTooLarge(string path) =>
         IsRefusedAsync(path, 431, "headers", ("Accept", $"multipart/related; type=\"{new string('x', 64 * 1024)}\""));
+
+    [Theory]
+    [InlineData("gzip, chunked")]
+    [InlineData("chunked\r\nTransfer-Encoding: chunked")]
+    [InlineData("Identity, Chunked")]
+    public async Task Returns501_WhenTheBodyHasATransferCodingThatIsNotDecoded(string codings)
+    {
+        var answer = await fixture.Proxy.SendRawAsync(
+            $"POST {Studies} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nTransfer-Encoding: {codings}\r\n\r\n0\r\n\r\n");
+
+        Assert.StartsWith("HTTP/1.1 501", answer);
+        Assert.Contains("Transfer-Encoding: chunked only", answer);
+        Assert.Empty(fixture.East.Requests);
+    }
 
     [Theory]
     [InlineData("DELETE", Studies)]

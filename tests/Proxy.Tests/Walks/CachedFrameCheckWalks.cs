@@ -89,7 +89,7 @@ public sealed class CachedFrameCheckWalks : IDisposable
                 Frame, ("Accept", $"image/jpeg; transfer-syntax=*, image/dicom-rle, application/octet-stream; transfer-syntax=*"));
             Assert.Equal("Proxy; fwd=miss; stored", reply.CacheStatus);
             Assert.Equal(expected, reply.Body);
-            Assert.Contains(proxy.Log.All, line => line.Contains("is not a valid frame", StringComparison.Ordinal));
+            Assert.Contains(proxy.Log.All, line => line.Contains("is invalid; the backend is asked", StringComparison.Ordinal));
         }
     }
 

@@ -39,10 +39,27 @@ public sealed class CircuitWalks : IAsyncDisposable
         Assert.Equal(asked, _west.Requests.Count);
         Assert.Equal(["1.2.1"], next.Values("0020000D"));
         Assert.Equal("west", next["X-Failed-Backends"]);
-        Assert.Contains("west did not answer: BadStatus, circuit open", Assert.Single(next.Warnings));
+        Assert.Contains("west did not answer: error status, circuit open", Assert.Single(next.Warnings));
         Assert.Equal("no-store", next["Cache-Control"]);
         Assert.Equal("closed", await CircuitAsync("east"));
         Assert.Contains(_proxy.Log.All, l => l.Contains("Backend west is now not asked for a while", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task LogsNoFurtherProbe_WhileTheCircuitIsOpen()
+    {
+        _west.Fail(503);
+        await OpenAsync();
+        var (logged, probes) = (CountFailures(), CountProbes());
+
+        await AdvanceUntilAsync(() => CountProbes() >= probes + 3, "three more probes are sent");
+        await AdvanceUntilAsync(async () => await CircuitAsync("west") == "open", "the last probe has failed");
+
+        Assert.Equal(logged, CountFailures());
+
+        int CountFailures() => _proxy.Log.All.Count(line => line.Contains("Backend west did not answer", StringComparison.Ordinal));
+
+        int CountProbes() => _west.Requests.Count(request => request.Query == "?limit=1");
     }
 
     [Fact]

@@ -97,6 +97,53 @@ public sealed class ForwardedAnswerWalks : IAsyncDisposable
     }
 
     [Theory]
+    [InlineData(404, "application/json", "{\"HttpError\":\"Not Found\",\"Uri\":\"/dicom-web/workitems\"}")]
+    [InlineData(400, "application/problem+json", "{\"instance\":\"/dicom-web/workitems\"}")]
+    [InlineData(500, "text/html", "<html><body>Apache at inner-pacs, /srv/dicom-web/workitems</body></html>")]
+    [InlineData(503, "application/octet-stream", "/dicom-web/workitems")]
+    [InlineData(409, null, "at /dicom-web/workitems")]
+    public async Task ReplacesTheTextOfAnError_AndForwardsItsStatus(int status, string? type, string body)
+    {
+        Respond(status, type ?? "", body, "Warning: 299 - \"The UPS is already COMPLETED\"\r\nETag: \"1\"\r\nContent-Language: en\r\n");
+
+        var reply = await _proxy.GetAsync(Workitems);
+
+        reply.IsProblem(status, names: "east");
+        Assert.DoesNotContain("dicom-web", reply.Text);
+        Assert.DoesNotContain("inner", reply.Text);
+        Assert.Contains("COMPLETED", Assert.Single(reply.Warnings));
+        Assert.Equal(("", "", ""), (reply["ETag"], reply["Content-Language"], reply["Content-Disposition"]));
+        AssertHidesThePacs(reply);
+        Assert.Equal(status, (int)(await _proxy.SendAsync(HttpMethod.Head, Workitems, [])).Status);
+    }
+
+    [Theory]
+    [InlineData("Retry-After: 120\r\n", "120")]
+    [InlineData("", "")]
+    public async Task ForwardsRetryAfterOfAnError_AsThePacsSentIt(string headers, string retryAfter)
+    {
+        Respond(503, "text/plain", "busy", headers);
+
+        var reply = await _proxy.GetAsync(Workitems);
+
+        reply.IsProblem(503, names: "east");
+        Assert.Equal(retryAfter, reply["Retry-After"]);
+    }
+
+    [Theory]
+    [InlineData("application/dicom+json", "{\"00081198\":{\"vr\":\"SQ\"},\"00081190\":{\"Value\":[\"{pacs}/x\"]}}")]
+    [InlineData("application/dicom+xml", "<NativeDicomModel>{pacs}</NativeDicomModel>")]
+    public async Task ForwardsTheDatasetOfAnError(string type, string body)
+    {
+        Respond(409, type, Expand(body));
+
+        var reply = await _proxy.GetAsync(Workitems);
+
+        Assert.Equal((409, Expand(body.Replace("{pacs}", "{root}", StringComparison.Ordinal))), ((int)reply.Status, reply.Text));
+        AssertHidesThePacs(reply);
+    }
+
+    [Theory]
     [InlineData("application/json", "Content-Encoding: gzip\r\n", "{}")]
     [InlineData(
         "multipart/related; type=\"application/dicom+xml\"; boundary=b", "", "--b\r\nContent-Length: 40\r\n\r\n{pacs}\r\n--b--\r\n")]

@@ -34,11 +34,14 @@ public sealed class ForwardedChangeWalks : IAsyncDisposable
     }
 
     [Theory]
-    [InlineData(200)]
-    [InlineData(500)]
-    public async Task ForgetsADeletedStudy_InAnyOutcome(int status)
+    [InlineData(200, true)]
+    [InlineData(500, true)]
+    [InlineData(200, false)]
+    public async Task ForgetsADeletedStudy_InAnyOutcome(int status, bool deniesUnknownStudies)
     {
         await ReadAsync();
+        if (!deniesUnknownStudies)
+            _east.On("1.2.1/series", r => _east.Archive.Answer("studies", "", "").Body.Length > 2 ? null : PacsAnswer.Json("[]"));
         using var listener = await Listener.OpenAsync(_proxy);
         Change("1.2.1", status, () => _east.Archive.Drop("1.2.1"));
 
@@ -47,7 +50,28 @@ public sealed class ForwardedChangeWalks : IAsyncDisposable
         Assert.Empty((await _proxy.GetAsync("/dicomweb/studies")).Rows);
         (await _proxy.GetAsync(Series + "/metadata")).IsProblem(404);
         (await _proxy.GetAsync(Series + "/instances/1.2.1.1.1/frames/1", AsStored)).IsProblem(404);
-        await Until.TrueAsync(() => listener.Names.Count(name => name == "SERIES_REMOVED") == 2);
+        await Until.TrueAsync(() => listener.Names.Contains("STUDY_REMOVED"));
+        Assert.Equal(["SERIES_REMOVED", "SERIES_REMOVED", "STUDY_REMOVED"], listener.Names);
+    }
+
+    [Fact]
+    public async Task RaisesNoEvent_ForAStudyThatNoClientHasSeen()
+    {
+        await _proxy.SendAsync(HttpMethod.Post, "/prefetch", [("Content-Type", "application/json")], """{"studies":["1.2.1"]}""");
+        await Until.TrueAsync(async () => (await _proxy.GetAsync("/store/studies/1.2.1")).Text.Contains("1.2.1.2.2"));
+        using var listener = await Listener.OpenAsync(_proxy, "?event=SERIES_REMOVED,STUDY_REMOVED");
+        Change("1.2.1", 200, () => _east.Archive.Drop("1.2.1"));
+
+        await _proxy.SendAsync(HttpMethod.Delete, Root + "/studies/1.2.1", []);
+        await Until.TrueAsync(async () => !(await _proxy.GetAsync("/store/studies/1.2.1")).Text.Contains("1.2.1.2"));
+        // A second change, which clients have seen, tells that the events of the first one have passed.
+        _east.Hold(new HeldStudy("1.2.5").With("1.2.5.1"));
+        await _proxy.GetAsync("/dicomweb/studies/1.2.5/series");
+        Change("1.2.5", 200, () => _east.Archive.Drop("1.2.5"));
+        await _proxy.SendAsync(HttpMethod.Delete, Root + "/studies/1.2.5", []);
+
+        await Until.TrueAsync(() => listener.Names.Contains("STUDY_REMOVED"));
+        Assert.All(listener.Events, e => Assert.Equal("1.2.5", e.Data["StudyInstanceUID"]!.GetValue<string>()));
     }
 
     [Fact]

@@ -37,12 +37,11 @@ public sealed class ForwardingWalks : IDisposable
     [InlineData("PUT", "/workitems/1.2.3/state", "a body")]
     [InlineData("DELETE", "/workitems/1.2.3/subscribers/AE_1", "")]
     [InlineData("GET", "/hanging-protocols/1.2.3", "")]
-    [InlineData("GET", "/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1/frames/1/rendered", "")]
     public async Task ForwardsRequestsOnTheAllowList(string method, string path, string body)
     {
         _east.Respond(PacsAnswer.Text(
             202, "application/x-vendor", "<b>unchanged</b>") with
-        { Headers = [("Set-Cookie", "session=1"), ("X-Vendor", "kept")] });
+        { Headers = [("Set-Cookie", "session=1"), ("X-Vendor", "dropped"), ("Content-Language", "kept")] });
 
         var reply = await _proxy.SendAsync(
             new HttpMethod(method), Root
@@ -54,7 +53,8 @@ public sealed class ForwardingWalks : IDisposable
         Assert.Equal(202, (int)reply.Status);
         Assert.Equal("<b>unchanged</b>", reply.Text);
         Assert.Equal("application/octet-stream", reply["Content-Type"]);
-        Assert.Equal("kept", reply["X-Vendor"]);
+        Assert.Equal("kept", reply["Content-Language"]);
+        Assert.Equal("", reply["X-Vendor"]);
         Assert.Equal("", reply["Set-Cookie"]);
         Assert.Equal("", reply["Server"]);
         var request = Assert.Single(_east.Requests);
@@ -128,8 +128,7 @@ public sealed class ForwardingWalks : IDisposable
 
         var reply = await _proxy.GetAsync(Root + "/workitems");
 
-        Assert.Equal(status, (int)reply.Status);
-        Assert.Empty(reply.Body);
+        reply.IsProblem(status);
     }
 
     [Fact]

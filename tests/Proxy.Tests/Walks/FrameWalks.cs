@@ -197,7 +197,7 @@ public sealed class FrameWalks(FrameWalks.OnePacs fixture) : IClassFixture<Frame
         var cached = await GetAsync("1", AsStored);
 
         Assert.Equal("Proxy; hit", cached.CacheStatus);
-        Assert.Equal(first.Body, cached.Body);
+        Assert.Equal(first.Comparable.Body, cached.Comparable.Body);
     }
 
     [Fact]

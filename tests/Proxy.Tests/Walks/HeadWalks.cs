@@ -1,3 +1,5 @@
+using Microsoft.Extensions.DependencyInjection;
+using Proxy.Events;
 using Proxy.Tests.Pacs;
 using Xunit;
 
@@ -38,9 +40,43 @@ public sealed class HeadWalks : IDisposable
         Assert.Empty(head.Body);
         Assert.NotEmpty(get.Body);
         foreach (var header in (string[])["Content-Type", "Content-Length", "ETag", "Vary", "Accept-Ranges", "Content-Disposition"])
-            Assert.Equal(get[header], head[header]);
+            Assert.Equal(get.Comparable[header], head.Comparable[header]);
         Assert.Equal(1, asked);
         Assert.Equal(1, _east.Count("/1.2.1.1.1") + _east.Count("/frames/1"));
+    }
+
+    /// <summary>The proxy's own endpoints.</summary>
+    [Fact]
+    public async Task AnswersHeadLikeGet_OutsideOfDicomWeb()
+    {
+        await _proxy.GetAsync(Instance + "/metadata");
+        var job = (string)(await _proxy.SendAsync(
+            HttpMethod.Post, "/prefetch", [("Content-Type", "application/json")], """{"studies":["1.2.1"]}""")).Json["id"]!;
+        foreach (var path in (string[])[
+            "/", "/page/any/app.js", "/favicon.svg", "/health/live", "/health/ready", "/cache", "/store/studies", "/store/studies/1.2.1",
+            "/store/studies/1.2.1/series/1.2.1.1", "/store/studies/1.2.1/series/1.2.1.1/instances/1.2.1.1.1",
+            $"/store/instance?imageId=wadors:{Instance}/frames/1", "/prefetch", "/prefetch/" + job, "/openapi.json", "/metrics",
+            "/ohif/app-config.js"])
+        {
+            var (head, get) = (await _proxy.SendAsync(HttpMethod.Head, path, []), await _proxy.GetAsync(path));
+
+            Assert.True((int)head.Status == 200, $"{path}: {head.Status}");
+            Assert.Empty(head.Body);
+            foreach (var header in (string[])["Content-Type", "Cache-Control", "X-Backend", "Content-Security-Policy"])
+                Assert.Equal(get[header], head[header]);
+        }
+        foreach (var path in (string[])["/store/studies/9.9", "/prefetch/none", "/store/studies/x"])
+            Assert.InRange((int)(await _proxy.SendAsync(HttpMethod.Head, path, [])).Status, 400, 404);
+    }
+
+    [Fact]
+    public async Task StreamsNoEvents_ForHead()
+    {
+        var reply = await _proxy.SendAsync(HttpMethod.Head, "/events", []);
+
+        Assert.Equal((200, "text/event-stream", "no-store"), ((int)reply.Status, reply["Content-Type"], reply["Cache-Control"]));
+        Assert.Equal(0, _proxy.Services.GetRequiredService<EventStreams>().Open);
+        Assert.Equal(400, (int)(await _proxy.SendAsync(HttpMethod.Head, "/events?event=NONE", [])).Status);
     }
 
     [Fact]

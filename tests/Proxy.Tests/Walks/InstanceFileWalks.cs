@@ -72,6 +72,29 @@ public sealed class InstanceFileWalks : IDisposable
     }
 
     [Fact]
+    public async Task ServesCompressedFrames_AsOnePartEach()
+    {
+        const string Jpeg = "1.2.840.10008.1.2.4.50";
+        byte[][] frames = [Pixels.In(Jpeg, "first", 400), Pixels.In(Jpeg, "second", 600)];
+        Hold(Part10File.Encapsulated(2, [], frames).Set(0x00080018, "UI", Part10File.Even("1.2.1.1.1", '\0'))
+            .Set(0x0020000D, "UI", Part10File.Even("1.2.1", '\0')).Set(0x0020000E, "UI", Part10File.Even("1.2.1.1", '\0')));
+        await _proxy.GetAsync(Instance, Dicom);
+        var path = GetPath(Assert.Single((await _proxy.GetAsync(Instance + "/metadata")).Rows)!["7FE00010"]!);
+        var asked = _east.Requests.Count;
+
+        var parted = await _proxy.GetAsync(path, ("Accept", "multipart/related; type=\"image/jpeg\"; transfer-syntax=*"));
+        var whole = await _proxy.GetAsync(path, ("Accept", "application/octet-stream"));
+
+        var parts = Parts.Read(parted);
+        Assert.Equal(frames, parts.Select(part => part.Body));
+        Assert.All(parts, part => Assert.Contains($"Content-Type: image/jpeg; transfer-syntax={Jpeg}", part.Head));
+        Assert.Contains($"Content-Location: {_proxy.Address}{Instance}/frames/2", parts[1].Head);
+        Assert.Equal(("Proxy; hit", "W/"), (parted.CacheStatus, parted["ETag"][..2]));
+        Assert.Equal(frames.SelectMany(frame => frame), whole.Body);
+        Assert.Equal(asked, _east.Requests.Count);
+    }
+
+    [Fact]
     public async Task AsksThePacs_ForTheMetadataOfTheSeries()
     {
         await _proxy.GetAsync(Instance, Dicom);
@@ -81,6 +104,17 @@ public sealed class InstanceFileWalks : IDisposable
         Assert.Equal(["1.2.1.1.1", "1.2.1.1.2"], (await _proxy.GetAsync(Series + "/metadata")).Values("00080018"));
         Assert.Equal(["R"], (await _proxy.GetAsync(Instance + "/metadata")).Values("00200060"));
         Assert.Equal(1, _east.Count("/metadata"));
+    }
+
+    [Fact]
+    public async Task ServesTheMetadataOfASeries_WhenAllItsInstancesWereRetrieved()
+    {
+        _east.Hold(new HeldStudy("1.2.1").With("1.2.1.1", "CT", 1));
+        await _proxy.GetAsync(Instance, Dicom);
+        await _proxy.GetAsync(Instance + "/metadata");
+
+        Assert.Equal(["1.2.1.1.1"], (await _proxy.GetAsync(Series + "/metadata")).Values("00080018"));
+        Assert.Equal(0, _east.Count("/metadata"));
     }
 
     [Fact]

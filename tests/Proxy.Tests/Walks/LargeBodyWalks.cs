@@ -65,6 +65,23 @@ public sealed class LargeBodyWalks : IDisposable
     }
 
     [Fact]
+    public async Task AsksThePacsOnce_ForClientsThatAcceptSeveralForms()
+    {
+        const string Frames = Frame + "?accept=image/jls,application/octet-stream%3Bq%3D0.5";
+        Send(Whole.Length - 1000, hasLength: true);
+        var early = HashAsync(await _proxy.OpenAsync(Frames));
+        var late = await _proxy.OpenAsync(Frames);
+        _gate.Open();
+
+        Assert.Equal(Hash, await early);
+        Assert.Equal("Proxy; hit; collapsed", late.Headers.GetValues("Cache-Status").Single());
+        Assert.Equal(Hash, await HashAsync(late));
+        // Also after the last byte, when it may not be on disk yet.
+        Assert.Equal(Hash, await HashAsync(await _proxy.OpenAsync(Frames)));
+        Assert.Equal(1, _east.Count("/frames/1"));
+    }
+
+    [Fact]
     public async Task CachesNothingAndLeavesNoFile_WhenTheBodyIsTruncated()
     {
         _east.On("/frames/1", async connection =>

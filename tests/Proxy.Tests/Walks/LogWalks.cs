@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>No log line names a patient, for any request and any fault.</summary>
+/// <summary>No log line names a patient or a study, for any request and any fault.</summary>
 public sealed class LogWalks
 {
     private const string Canary = "ZZCANARY";
@@ -53,6 +53,8 @@ public sealed class LogWalks
 
         Assert.Contains(proxy.Log.All, line => line.Contains("Backend east did not answer", StringComparison.Ordinal));
         Assert.Equal("", Lines(Canary));
+        // UIDs are logged at level Debug only.
+        Assert.Equal("", Lines("1.2.1"));
         Assert.Equal("", Lines("Unhandled exception"));
 
         string Lines(string text) => string.Join(
@@ -65,6 +67,24 @@ public sealed class LogWalks
                     "/dicomweb" + path, ("Cache-Control", "no-cache"), ("User-Agent", Canary), ("Authorization", "Bearer " + Canary));
             await proxy.GetAsync("/store/instance?imageId=" + Canary);
             Assert.DoesNotContain(Canary, (await proxy.GetAsync("/health/ready")).Text);
+            Assert.DoesNotContain(Canary, (await proxy.GetAsync("/warnings")).Text);
         }
+    }
+
+    [Fact]
+    public async Task ShowsTheLastWarnings_WithTheRemedy()
+    {
+        using var east = new WireMockPacs();
+        east.Fail(401);
+        await using var proxy = new ProxyHost(("east", east.Address));
+        await proxy.GetAsync("/dicomweb/studies/1.2.1/series");
+
+        var warnings = (await proxy.GetAsync("/warnings")).Json.AsArray();
+
+        var failure = warnings.First(w => (string)w!["name"]! == "BackendFailed")!;
+        Assert.Equal((1201, "east", "warning"), ((int)failure["event"]!, (string)failure["backend"]!, (string)failure["level"]!));
+        Assert.Contains(
+            "studies/{study}/series: credential refused, status 401. Check Backends:east:Authentication", (string)failure["message"]!,
+            StringComparison.Ordinal);
     }
 }

@@ -86,7 +86,7 @@ public sealed partial class NegotiationWalks : IDisposable
 
         Assert.Equal((Jls, "Proxy; fwd=miss; stored"), (GetSyntax(cold), cold.CacheStatus));
         Assert.Equal((Jls, "Proxy; hit"), (GetSyntax(warm), warm.CacheStatus));
-        Assert.Equal(cold.Body, warm.Body);
+        Assert.Equal(cold.Comparable.Body, warm.Comparable.Body);
         Assert.Equal(asked, Asked().Count);
     }
 
@@ -152,6 +152,42 @@ public sealed partial class NegotiationWalks : IDisposable
         Assert.Equal((Jls, "Proxy; hit"), (GetSyntax(reply), reply.CacheStatus));
         // The other frames of the series probably have the same stored form, so the proxy offers it first.
         Assert.Equal(Jls, GetSyntax(await GetAsync(accept, Frame.Replace("frames/1", "frames/2", StringComparison.Ordinal))));
+    }
+
+    /// <summary>Of equally acceptable images: the stored form, with one request, however the PACS reads a list.</summary>
+    [Theory]
+    [InlineData("image/*", Reading.ByWeight)]
+    [InlineData("image/*", Reading.NoLists)]
+    [InlineData("image/jp2, image/jls", Reading.First)]
+    [InlineData("image/jls, image/jp2", Reading.Last)]
+    [InlineData("image/jp2; transfer-syntax=*, image/jls; transfer-syntax=*, image/jpeg", Reading.First)]
+    public async Task ServesTheStoredFormColdAndWarm_WhenImagesAreEquallyAcceptable(string accept, Reading reading)
+    {
+        Serve(reading, Jls, Jp2, "1.2.840.10008.1.2.4.70", Explicit);
+
+        var cold = await GetAsync(accept);
+        await Until.TrueAsync(async () => (await GetAsync(accept)).CacheStatus == "Proxy; hit");
+
+        Assert.Equal((Jls, Jls), (GetSyntax(cold), GetSyntax(await GetAsync(accept))));
+        Assert.Single(Asked());
+        Assert.Equal(Jls, GetSyntax(await GetAsync(accept, Frame.Replace("frames/1", "frames/2", StringComparison.Ordinal))));
+        Assert.Equal(2, Asked().Count);
+    }
+
+    [Theory]
+    [InlineData("image/jp2", "image/*", Jp2)]
+    [InlineData("image/jls; transfer-syntax=*", "image/jls; transfer-syntax=*", Jls)]
+    [InlineData("image/jls; transfer-syntax=*", "image/jls", Jls)]
+    [InlineData("image/jls", "image/jp2; transfer-syntax=*, image/jls; transfer-syntax=*", Jls)]
+    public async Task ServesACachedImage_ThatIsAsAcceptableAsAnother(string first, string accept, string syntax)
+    {
+        Serve(Reading.ByWeight, Jls, Jp2);
+        await GetAsync(first);
+
+        await Until.TrueAsync(async () => (await GetAsync(accept)).CacheStatus == "Proxy; hit");
+
+        Assert.Equal(syntax, GetSyntax(await GetAsync(accept)));
+        Assert.Single(Asked());
     }
 
     [Fact]
@@ -248,13 +284,25 @@ public sealed partial class NegotiationWalks : IDisposable
     }
 
     [Fact]
-    public async Task UsesOneRandomBoundary_ForEveryRequest()
+    public async Task UsesAnUnpredictableBoundary_InEveryAnswer()
     {
-        var one = await GetAsync(AsStored);
-        var other = await GetAsync(AsStored, Frame.Replace("frames/1", "frames/1,2", StringComparison.Ordinal));
-
-        Assert.Matches("boundary=part-[0-9a-f]{32}$", one["Content-Type"]);
-        Assert.Equal(one["Content-Type"].Split("boundary=")[1], other["Content-Type"].Split("boundary=")[1]);
+        var list = Frame.Replace("frames/1", "frames/1,2", StringComparison.Ordinal);
+        var instance = Frame[..Frame.IndexOf("/frames", StringComparison.Ordinal)];
+        var ranges = instance + "?accept=application/dicom";
+        var boundaries = new HashSet<string>();
+        for (var i = 0; i < 2; i++)
+        {
+            foreach (var path in (string[])[Frame, list, instance, "/dicomweb/studies/1.2.1", ranges])
+            {
+                var reply = await _proxy.GetAsync(
+                    path, ("Accept", path == Frame || path == list ? AsStored : "multipart/related; type=\"application/dicom\""),
+                    ("Range", path == ranges ? "bytes=0-1,-2" : "none=0"));
+                Assert.Matches("^multipart/.*boundary=part-[0-9a-f]{32}$", reply["Content-Type"]);
+                Assert.True(boundaries.Add(reply["Content-Type"].Split("boundary=")[1]));
+                // A delimiter in front of each part, and one at the end.
+                Assert.True(reply.Text.Split(reply["Content-Type"].Split("boundary=")[1]).Length > 2);
+            }
+        }
     }
 
     [Fact]

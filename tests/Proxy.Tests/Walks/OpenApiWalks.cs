@@ -11,7 +11,7 @@ namespace Proxy.Tests.Walks;
 public sealed class OpenApiWalks(OpenApiWalks.OneProxy fixture) : IClassFixture<OpenApiWalks.OneProxy>
 {
     /// <summary>The page and its files are no API.</summary>
-    private static readonly string[] OfThePage = ["/", "/page.js", "/favicon.svg", "/favicon.ico"];
+    private static readonly string[] OfThePage = ["/", "/page/{version}/{**file}", "/favicon.svg", "/favicon.ico"];
 
     private readonly ProxyHost _proxy = fixture.Proxy;
 
@@ -55,8 +55,9 @@ public sealed class OpenApiWalks(OpenApiWalks.OneProxy fixture) : IClassFixture<
         var mapped =
             from route in _proxy.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
             let path = "/" + route.RoutePattern.RawText!.TrimStart('/')
-            where !path.StartsWith("/dicomweb", StringComparison.Ordinal) && !path.StartsWith("/backends/", StringComparison.Ordinal)
-            where !OfThePage.Contains(path)
+            where !$"{path}/".Contains("/dicomweb/", StringComparison.Ordinal)
+            where !OfThePage.Contains(path) && !path.StartsWith("/look", StringComparison.Ordinal)
+                && !path.StartsWith("/viewer", StringComparison.Ordinal)
             from method in route.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? ["GET"]
             select $"{method} {path}";
 

@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc.Testing;
 using Microsoft.AspNetCore.TestHost;
 using Microsoft.Extensions.DependencyInjection;
@@ -13,6 +14,9 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
+using Proxy.Identity;
+using Proxy.Operations;
+using Proxy.Tests.Identity;
 using Proxy.Tests.Pacs;
 
 namespace Proxy.Tests.Walks;
@@ -21,10 +25,11 @@ namespace Proxy.Tests.Walks;
 /// <example><c>await using var proxy = new ProxyHost { ["Backends:east:Address"] = east.Address };</c></example>
 public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyValuePair<string, string>>
 {
-    /// <summary>Prefetching is off unless a test turns it on: most tests count the requests to a PACS.</summary>
+    /// <summary>Prefetching and the test at the start are off by default: most tests count the requests to a PACS.</summary>
     private readonly Dictionary<string, string> _settings = new()
     {
         ["hostBuilder:reloadConfigOnChange"] = "false",
+        ["Startup:TestBackends"] = "false",
         ["Prefetch:NextStudies"] = "0",
         ["Prefetch:Priors"] = "0",
         ["Prefetch:SeriesReadAhead"] = "false",
@@ -51,7 +56,16 @@ public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyV
     /// <summary>The clock of the product; null for the system clock.</summary>
     public FakeTimeProvider? Time { get; init; }
 
+    /// <summary>Whose tokens authenticate the users (<see cref="As"/>); null if users do not authenticate.</summary>
+    public TestIssuer? Issuer { get; init; }
+
+    /// <summary>Which of several listeners the requests of the test go to; null if there is one.</summary>
+    public string? StartsAt { get; init; }
+
     public LogLines Log { get; } = new();
+
+    /// <summary>Says who sends a request, in place of an authentication; null for the product's own.</summary>
+    public Func<HttpRequest, Caller>? Identify { get; init; }
 
     /// <summary>The number of requests that reached the proxy.</summary>
     public int Arrived => Volatile.Read(ref _arrived);
@@ -71,6 +85,12 @@ public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyV
             lock (_starting) return _client ??= Start();
         }
     }
+
+    /// <summary>A user of <see cref="Issuer"/> with a token of their own, which has these values in its roles claim.</summary>
+    public ProxyUser As(string user, params IEnumerable<string> groups) => new(this, Issuer!.Issue(user, groups));
+
+    /// <summary>A user with this token.</summary>
+    public ProxyUser With(string token) => new(this, token);
 
     public Task<Reply> GetAsync(string path, params (string Name, string Value)[] headers) => SendAsync(HttpMethod.Get, path, headers);
 
@@ -143,19 +163,31 @@ public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyV
         builder.UseEnvironment(Environments.Production);
         builder.UseContentRoot(Root);
         builder.UseSetting("urls", "http://127.0.0.1:0");
+        if (Issuer is not null) Authenticate(builder, Issuer);
         foreach (var (key, value) in _settings) builder.UseSetting(key, value);
         builder.ConfigureTestServices(services =>
         {
-            services.RemoveAll<ILoggerProvider>().AddSingleton<ILoggerProvider>(Log);
+            services.RemoveAll<ILoggerProvider>().AddSingleton<ILoggerProvider>(Log)
+                .AddSingleton<ILoggerProvider>(s => s.GetRequiredService<RecentWarnings>());
             services.AddSingleton<IStartupFilter>(new ArrivalFilter(this));
             if (Time is not null) services.AddSingleton<TimeProvider>(Time);
         });
     }
 
+    /// <summary>Settings for the tokens of an issuer, whose keys are in a file; those of the test override them.</summary>
+    private void Authenticate(IWebHostBuilder builder, TestIssuer issuer)
+    {
+        var keys = Path.Combine(Root, "jwks.json");
+        File.WriteAllText(keys, issuer.KeySet);
+        builder.UseSetting("Security:Authentication", "Jwt").UseSetting("Security:Jwt:JwksFile", keys)
+            .UseSetting("Security:Jwt:Issuer", issuer.Name).UseSetting("Security:Jwt:Audience", TestIssuer.Audience);
+    }
+
     private HttpClient Start()
     {
         StartServer();
-        var address = Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single()
+        var address = Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses
+            .First(a => StartsAt is null || a == StartsAt)
             .Replace("0.0.0.0", "127.0.0.1", StringComparison.Ordinal);
         // A client that disconnects must not drain the rest of a body to reuse the connection.
         var handler = new SocketsHttpHandler
@@ -164,7 +196,8 @@ public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyV
             AllowAutoRedirect = false,
             UseCookies = false,
             UseProxy = false,
-            MaxResponseDrainSize = 0
+            MaxResponseDrainSize = 0,
+            SslOptions = { RemoteCertificateValidationCallback = static (_, certificate, _, _) => certificate is not null },
         };
         return new HttpClient(handler) { BaseAddress = new Uri(address), Timeout = Timeout.InfiniteTimeSpan };
     }
@@ -185,6 +218,7 @@ public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyV
             app.Use((context, further) =>
             {
                 Interlocked.Increment(ref host._arrived);
+                if (host.Identify is { } identify) context.SetCaller(identify(context.Request));
                 return further(context);
             });
             next(app);

@@ -35,6 +35,18 @@ public sealed class ReadAheadWalks : IAsyncDisposable
     }
 
     [Fact]
+    public async Task FetchesNothing_WhileAClientRetrievesTheWholeStudy()
+    {
+        var metadata = _east.Hang("/metadata");
+        var reading = _proxy.GetAsync(Study, ("Accept", "multipart/related; type=\"application/dicom\"; transfer-syntax=*"));
+        await Until.TrueAsync(() => metadata.Arrived > 0);
+
+        Assert.Empty((await _proxy.GetAsync("/prefetch")).Json.AsArray());
+        metadata.Open();
+        await reading;
+    }
+
+    [Fact]
     public async Task FetchesTheViewedSeriesFirst_OutwardsFromTheFrame()
     {
         await _proxy.GetAsync(Study + "/series");

@@ -51,6 +51,23 @@ public sealed record Reply(HttpStatusCode Status, ImmutableDictionary<string, st
         }
     }
 
+    /// <summary>
+    /// The reply without its content coding, and with a fixed boundary of the same length: each multipart answer has a boundary of its own.
+    /// </summary>
+    public Reply Comparable
+    {
+        get
+        {
+            if (this["Content-Type"].Split("boundary=") is not [var type, var boundary]) return this with { Body = Unpacked };
+            var other = new string('b', boundary.Length);
+            return this with
+            {
+                Headers = Headers.SetItem("Content-Type", [$"{type}boundary={other}"]),
+                Body = Encoding.Latin1.GetBytes(Encoding.Latin1.GetString(Unpacked).Replace(boundary, other, StringComparison.Ordinal)),
+            };
+        }
+    }
+
     public void IsProblem(int status, string? names = null)
     {
         Assert.True(status == (int)Status, $"{(int)Status}: {Text}");

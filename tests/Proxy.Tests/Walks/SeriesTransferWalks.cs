@@ -73,11 +73,12 @@ public sealed class SeriesTransferWalks : IAsyncDisposable
         });
         await _proxy.GetAsync(Path + "/metadata");
 
-        var all = Enumerable.Range(0, 10).Select(_ => GetAsync()).ToList();
-        await Until.TrueAsync(() => _proxy.Arrived == 11 && gate.Arrived == 1, "all requests have arrived");
+        // An answer begins when its client has joined the transfer.
+        var all = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => _proxy.OpenAsync(Path, ("Accept", Accept))));
         gate.Open();
 
-        foreach (var bodies in await Task.WhenAll(all)) Assert.Equal(Files(0xAA), bodies);
+        foreach (var reply in await Task.WhenAll(all.Select(Reply.ReadAsync)))
+            Assert.Equal(Files(0xAA), Parts.Read(reply).Select(part => part.Body));
         Assert.Equal(1, asked);
         Assert.Equal(0, CountInstanceRequests());
     }

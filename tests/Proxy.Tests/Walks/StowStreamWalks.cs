@@ -18,7 +18,12 @@ public sealed class StowStreamWalks : IAsyncDisposable
 
     private readonly ProxyHost _proxy;
 
-    public StowStreamWalks() => _proxy = new(("east", _east.Address)) { ["Store:MaxBytes"] = $"{512 << 20}" };
+    public StowStreamWalks()
+    {
+        _proxy = new(("east", _east.Address)) { ["Store:MaxBytes"] = $"{512 << 20}" };
+        // The study is looked up while its instances are stored.
+        _east.On("/series", c => c.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/dicom+json\r\nContent-Length: 2\r\n\r\n[]"));
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -82,7 +87,9 @@ public sealed class StowStreamWalks : IAsyncDisposable
         _east.On("/studies", async c =>
         {
             await c.SendAsync("HTTP/1.1 100 Continue\r\n\r\n");
-            text = await c.ReadChunksAsync();
+            // A search for studies has no body.
+            var read = await c.ReadChunksAsync();
+            if (read.Length > 0) text = read;
             await c.SendAsync(Ok);
         });
 

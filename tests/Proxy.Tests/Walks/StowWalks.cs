@@ -248,6 +248,17 @@ public sealed class StowWalks : IAsyncDisposable
     }
 
     [Theory]
+    [InlineData(405)]
+    [InlineData(501)]
+    public async Task SaysThatTheBackendDoesNotStore(int status)
+    {
+        _east.Respond(PacsAnswer.Text(status, "text/plain", "no"));
+
+        (await _proxy.PostAsync("/backends/east/dicomweb/studies", StowMessage.Body(OneFile)))
+            .IsProblem(501, names: "east does not store");
+    }
+
+    [Theory]
     [InlineData(200, "text/html", "<html>log in</html>")]
     [InlineData(200, "application/dicom+json", "")]
     [InlineData(200, "application/dicom+json", "{\"error\":\"no\"}")]
@@ -262,8 +273,10 @@ public sealed class StowWalks : IAsyncDisposable
     {
         _east.Respond(PacsAnswer.Text(status, type, text));
 
-        (await _proxy.PostAsync("/backends/east/dicomweb/studies", StowMessage.Body(OneFile))).IsProblem(502, names: "unknown");
+        var reply = await _proxy.PostAsync("/backends/east/dicomweb/studies", StowMessage.Body(OneFile));
 
+        reply.IsProblem(502, names: "unknown");
+        Assert.Matches("^east: (invalid answer|error status), .*[^.]\\. The request", (string)reply.Json["detail"]!);
         Assert.Single(_east.Requests, IsStow);
     }
 

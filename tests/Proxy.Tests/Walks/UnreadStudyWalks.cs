@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text;
 using Proxy.Tests.Pacs;
 using Proxy.Tests.Wire;
@@ -58,6 +59,26 @@ public sealed class UnreadStudyWalks : IAsyncDisposable
         west.Open();
 
         Assert.Equal(11, (await getting).Count);
+    }
+
+    [Fact]
+    public async Task SendsTheFirstInstances_BeforeEverySeriesOfThePacsBegins()
+    {
+        var late = Enumerable.Range(3, 4).Select(number => new HeldSeries($"1.2.1.{number}", "CT", 2)).ToList();
+        _west.Hold(new HeldStudy("1.2.1").With(Second) with { Series = [Second, .. late] });
+        var gates = late.ConvertAll(series =>
+        {
+            Serve(_west, series, [.. series.InstanceUids]);
+            return _west.Hang($"series/{series.Uid}");
+        });
+
+        using var reply = await _proxy.OpenAsync(Study, ("Accept", Accept));
+        Assert.Equal(HttpStatusCode.OK, reply.StatusCode);
+        Assert.DoesNotContain(gates, gate => gate.IsOpen);
+        gates.ForEach(gate => gate.Open());
+
+        var text = await reply.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(8 + 3 + 8, text.Split("Content-Location: ").Length - 1);
     }
 
     [Fact]

@@ -70,11 +70,11 @@ public sealed class UriWalks(UriWalks.OneProxy fixture) : IClassFixture<UriWalks
     }
 
     [Theory]
-    [InlineData("&contentType=image/jpeg")]
-    [InlineData("&contentType=image/jpeg&rows=64&columns=64&windowCenter=40&windowWidth=400")]
-    [InlineData("&contentType=image/png,text/html;q=0.5")]
-    [InlineData("&contentType=video/mp4")]
-    public async Task Returns406_WhenARenderedTypeIsRequested(string query) =>
+    [InlineData("&contentType=image/webp")]
+    [InlineData("&contentType=image/svg+xml")]
+    [InlineData("&contentType=image/jp2,text/html;q=0.5")]
+    [InlineData("&contentType=application/zip")]
+    public async Task Returns406_WhenNoTypeIsServed(string query) =>
         (await _proxy.GetAsync(Uri + query)).IsProblem(406, names: "application/dicom");
 
     [Theory]

@@ -40,6 +40,7 @@ public class Part10ReaderTests
     [InlineData(1, 32, "MONOCHROME2", 2 * 4 * 4)]
     [InlineData(1, 64, "MONOCHROME2", 2 * 4 * 8)]
     [InlineData(4, 8, "CMYK", 2 * 4 * 4)]
+    [InlineData(1, 1, "MONOCHROME2", 1)]
     [InlineData(3, 8, "YBR_FULL_422", 2 * 4 * 2)]
     [InlineData(3, 16, "YBR_FULL_422", 2 * 4 * 4)]
     public void ComputesTheSizeOfANativeFrame(int samples, int bits, string photometric, int bytes)
@@ -91,10 +92,24 @@ public class Part10ReaderTests
     [Theory]
     [InlineData("1.2.840.10008.1.2.1.99")]
     [InlineData("1.2.840.10008.1.2.2")]
-    [InlineData("1.2.840.10008.1.2.4.102")]
     [InlineData("1.2.3")]
     public void RefusesAnUnknownTransferSyntax(string transferSyntax) =>
         Assert.Equal(FrameRefusal.TransferSyntax, Refusal(Part10File.Native(2, 2, transferSyntax: transferSyntax)));
+
+    [Theory]
+    [InlineData("1.2.840.10008.1.2.4.100", "video/mpeg")]
+    [InlineData("1.2.840.10008.1.2.4.102", "video/mp4")]
+    [InlineData("1.2.840.10008.1.2.4.107.1", "video/mp4")]
+    public void FindsAVideoAsOneFrame(string transferSyntax, string type)
+    {
+        var file = Part10File.Encapsulated(30, [], Counting(20), Counting(6))
+            .Set(0x00020010, "UI", Part10File.Even(transferSyntax, '\0'));
+
+        var frames = Part10File.FindFrames([file.ToArray()], out var refusal)!;
+
+        Assert.Equal((FrameRefusal.None, type, 1), (refusal, frames.MediaType, frames.Count));
+        Assert.Equal(26, frames.FindFrame(1)!.Value.Length);
+    }
 
     [Fact]
     public void FindsNoFrames_InAReport() =>

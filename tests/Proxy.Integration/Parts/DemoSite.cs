@@ -1,0 +1,26 @@
+using Xunit;
+
+namespace Proxy.Integration;
+
+/// <summary>One demo and one browser for all tests of a class; each test has a page of its own.</summary>
+public sealed class DemoSite : IAsyncLifetime
+{
+    public Chromium Chromium { get; private set; } = null!;
+
+    public ProxyProcess Proxy { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        Real.RequireChromium();
+        Chromium = await Chromium.StartAsync();
+        Proxy = await ProxyProcess.StartAsync(["demo"], CancellationToken.None);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Proxy is not null)
+            await Proxy.DisposeAsync();
+        if (Chromium is not null)
+            await Chromium.DisposeAsync();
+    }
+}
