@@ -68,6 +68,8 @@ internal sealed class BackendCredentials(TimeProvider time, ILogger<BackendCrede
         {
             case CredentialScheme.Forward:
                 return new CallersToken();
+            case CredentialScheme.SigV4:
+                return new SignedRequests(options, time);
             case CredentialScheme.OAuth2:
                 var handler = new SocketsHttpHandler
                 {

@@ -26,6 +26,9 @@ public enum CredentialScheme
 
     /// <summary>The token of the user whose request it is: the PACS itself decides what that user may see.</summary>
     Forward,
+
+    /// <summary>Each request is signed with AWS Signature Version 4.</summary>
+    SigV4,
 }
 
 /// <summary>How the proxy authenticates to a PACS, <c>Backends:{name}:Authentication</c>. It contains a secret.</summary>
@@ -38,7 +41,10 @@ public sealed record CredentialOptions(CredentialScheme Scheme)
     /// <summary>The user of <see cref="CredentialScheme.Basic"/>.</summary>
     public string User { get; init; } = "";
 
-    /// <summary>The password, the token, the value of the header, or the client's secret.</summary>
+    /// <summary>
+    /// The password, the token, the value of the header, the client's secret, or the key that signs; null for the credentials of the
+    /// machine.
+    /// </summary>
     public Secret? Secret { get; init; }
 
     /// <summary>Where <see cref="CredentialScheme.OAuth2"/> gets a token, and for what; null for the other schemes.</summary>
@@ -47,12 +53,16 @@ public sealed record CredentialOptions(CredentialScheme Scheme)
     /// <summary>The certificate of <see cref="CredentialScheme.ClientCertificate"/>; null for the other schemes.</summary>
     public PemFiles? Certificate { get; init; }
 
+    /// <summary>The service that <see cref="CredentialScheme.SigV4"/> signs for; null for the other schemes.</summary>
+    public Signing? Signing { get; init; }
+
     /// <summary>Reads the section of one backend; null for no credential. Errors are reported to the reader.</summary>
     public static CredentialOptions? Read(SettingsReader settings, string key)
     {
         settings.ReportUnknown(
             key, "Scheme", "User", "Password", "PasswordFile", "Token", "TokenFile", "Name", "Value", "ValueFile", "TokenUrl", "ClientId",
-            "ClientSecret", "ClientSecretFile", "Scopes", "Audience", "Certificate", "Key", "KeyPassword", "KeyPasswordFile");
+            "ClientSecret", "ClientSecretFile", "Scopes", "Audience", "Certificate", "Key", "KeyPassword", "KeyPasswordFile",
+            "Region", "Service", "AccessKeyId", "SecretAccessKey", "SecretAccessKeyFile");
         switch (settings.ReadChoice($"{key}:Scheme", CredentialScheme.None))
         {
             case CredentialScheme.Basic:
@@ -74,6 +84,13 @@ public sealed record CredentialOptions(CredentialScheme Scheme)
                 return new(CredentialScheme.ClientCertificate) { Header = "", Certificate = PemFiles.Read(settings, key) };
             case CredentialScheme.Forward:
                 return new(CredentialScheme.Forward);
+            case CredentialScheme.SigV4:
+                var id = settings.FindText($"{key}:AccessKeyId");
+                return new(CredentialScheme.SigV4)
+                {
+                    Secret = id is null ? null : Secret.Require(settings, $"{key}:SecretAccessKey"),
+                    Signing = new(Require("Region"), settings.FindText($"{key}:Service") ?? "medical-imaging", id),
+                };
             default:
                 return null;
         }

@@ -5,8 +5,8 @@ using Proxy.Operations;
 namespace Proxy.Backends.Credentials;
 
 /// <summary>
-/// The credential of one backend in use: it authenticates each request to that backend, whose method, address and headers are complete
-/// then. A scheme that signs requests is one more implementation.
+/// The credential of one backend in use: it authenticates each request to that backend, when the request's method, address and headers
+/// are complete.
 /// </summary>
 internal interface ICredential : IDisposable
 {
