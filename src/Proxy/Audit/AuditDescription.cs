@@ -46,11 +46,14 @@ internal sealed class AuditDescription(
 
     private async ValueTask AddOneAsync(FinishedRequest request, CancellationToken cancellation)
     {
-        if (IsNewCredential(request.Caller, request.Time))
-            await send(
-                AuditRecords.CreateForUser(request, AuditEvent.UserAuthentication, AuditEventType.Login, reason: null), cancellation);
+        if (IsNewCredential(request.Caller, request.Time)) await SendForUserAsync(AuditEventType.Login);
         await WarnAsync(request, cancellation);
         if (request.Subject == AuditSubject.None && !request.IsRefused) return;
+        if (request.Subject == AuditSubject.SignOut && !request.IsRefused)
+        {
+            if (!request.Caller.IsAnonymous) await SendForUserAsync(AuditEventType.Logout);
+            return;
+        }
         var isJoined = request.Outcome != 0 || AuditSubjects.IsAggregated(request.Subject);
         var key = isJoined ? GetKey(request) : default;
         // Most frames end here.
@@ -63,6 +66,9 @@ internal sealed class AuditDescription(
         if (isJoined) _windows.Open(key, request, record);
         if (isJoined && record.Outcome == 0) OnDisk(() => open.Open(record, request.Time));
         if (!isJoined || record.Outcome != 0) await send(record, cancellation);
+
+        ValueTask SendForUserAsync(AuditEventType type) =>
+            send(AuditRecords.CreateForUser(request, AuditEvent.UserAuthentication, type, reason: null), cancellation);
     }
 
     /// <summary>Raises an alert about an emergency access, once per study, and about repeated refusals, once per window.</summary>

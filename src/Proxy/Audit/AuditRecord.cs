@@ -26,7 +26,7 @@ internal enum AuditEvent
     /// <summary>Refusals, emergency access, purge of everything, changed settings, lost records.</summary>
     SecurityAlert = 110113,
 
-    /// <summary>A credential is seen for the first time, or refused.</summary>
+    /// <summary>A credential is seen for the first time, or refused; a session ends.</summary>
     UserAuthentication = 110114,
 }
 
@@ -44,6 +44,9 @@ internal enum AuditEventType
 
     /// <summary>A user authenticates.</summary>
     Login = 110122,
+
+    /// <summary>A user ends their session.</summary>
+    Logout = 110123,
 
     /// <summary>A node or user is refused repeatedly.</summary>
     NodeAuthentication = 110126,

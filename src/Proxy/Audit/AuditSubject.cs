@@ -49,6 +49,9 @@ internal enum AuditSubject
 
     /// <summary>Any other forwarded request.</summary>
     Forwarded,
+
+    /// <summary>The end of a session.</summary>
+    SignOut,
 }
 
 /// <summary>The subject of a request, from its route or its path.</summary>
@@ -59,7 +62,7 @@ internal static class AuditSubjects
     private static readonly string[] Names =
     [
         "none", "search", "metadata", "frames", "rendered", "bulkdata", "instances", "stow", "store", "cached studies", "prefetch",
-        "events", "purge", "deletion", "forwarded",
+        "events", "purge", "deletion", "forwarded", "sign-out",
     ];
 
     /// <summary>The name of a subject in records.</summary>
@@ -80,6 +83,7 @@ internal static class AuditSubjects
         if (IsBelow(path, "/store")) return AuditSubject.Store;
         if (IsBelow(path, "/events")) return AuditSubject.Events;
         if (IsBelow(path, "/prefetch")) return isRead ? AuditSubject.None : AuditSubject.Prefetch;
+        if (path.Equals("/sign-out", StringComparison.OrdinalIgnoreCase)) return AuditSubject.SignOut;
         if (IsBelow(path, "/cache") && !isRead) return AuditSubject.Purge;
         return IsBelow(path, "/cache/studies") ? AuditSubject.CachedStudies : AuditSubject.None;
     }

@@ -143,6 +143,18 @@ public sealed class AuditDescriptionTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task RecordsTheEndOfASession_AndNoneWithoutAUser()
+    {
+        var anna = new Caller("anna", Roles.Viewer) { Key = "k" };
+        var signOut = Frame("") with { Subject = AuditSubject.SignOut, Study = null, Frames = null };
+        await AddAsync(signOut with { Caller = anna });
+        await AddAsync(signOut with { Caller = Caller.Anonymous });
+
+        Assert.Equal([AuditEventType.Login, AuditEventType.Logout], _records.Select(r => r.Type));
+        Assert.All(_records, r => Assert.Equal(("anna", AuditEvent.UserAuthentication, 0), (r.UserId, r.Event, r.Outcome)));
+    }
+
+    [Fact]
     public async Task HidesSecretsInAQuery()
     {
         await AddAsync(Frame("1") with

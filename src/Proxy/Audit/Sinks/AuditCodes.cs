@@ -42,6 +42,7 @@ internal static class AuditCodes
         AuditEventType.ApplicationStart => "Application Start",
         AuditEventType.ApplicationStop => "Application Stop",
         AuditEventType.Login => "Login",
+        AuditEventType.Logout => "Logout",
         AuditEventType.NodeAuthentication => "Node Authentication",
         AuditEventType.EmergencyOverride => "Emergency Override Started",
         AuditEventType.SecurityConfiguration => "Security Configuration",
