@@ -100,14 +100,14 @@ export function Dialog({ title, close, children, actions }) {
 }
 
 // Asks before something goes; the button says what it does.
-export function Confirm({ title, button, act, close, children }) {
+export function Confirm({ title, button, act, close, children, isReady = true }) {
   const [error, setError] = useState(null);
   const [busy, setBusy] = useState(false);
   const run = async () => {
     setBusy(true);
     try { await act(); close(); } catch (e) { setError(e); setBusy(false); }
   };
-  return html`<${Dialog} title=${title} close=${close} actions=${html`<button type="button" class="danger" disabled=${busy} onClick=${run}>${button}</button>`}>
+  return html`<${Dialog} title=${title} close=${close} actions=${html`<button type="button" class="danger" disabled=${busy || !isReady} onClick=${run}>${button}</button>`}>
     ${children}<${Failed} error=${error} what="The answer" /><//>`;
 }
 

@@ -108,6 +108,21 @@ function Purge({ study, title, holding, close, done }) {
     <p class="quiet">Nothing is deleted in a PACS. The next viewer that opens the study fetches it again.</p><//>`;
 }
 
+// Opens denied studies for a stated reason, which the audit records.
+function Emergency({ asked, close, done }) {
+  const [target, setTarget] = useState(asked);
+  const [reason, setReason] = useState('');
+  const [what, why] = [target.trim(), reason.trim()];
+  const act = async () => {
+    const { json } = await ask('/emergency', { method: 'POST', body: { [isUid(what) ? 'study' : 'patientId']: what, reason: why } });
+    done(what, new Date(json.until));
+  };
+  return html`<${Confirm} title="Open studies in an emergency" button="Open the studies" act=${act} close=${close} isReady=${what && why.length >= 5}>
+    <p>You see studies that your rights do not cover, for looking only. Your name, the studies and the reason go to the audit record.</p>
+    <label class="field"><span>Study UID or patient ID</span><input type="text" value=${target} maxlength="64" onInput=${event => setTarget(event.target.value)} autocomplete="off" spellcheck="false" /></label>
+    <label class="field"><span>Reason, at least 5 characters</span><input type="text" value=${reason} maxlength="500" onInput=${event => setReason(event.target.value)} placeholder="Trauma room" autocomplete="off" /></label><//>`;
+}
+
 function Details({ study, row, holding, hasViewer, reload }) {
   const [isPurging, setPurging] = useState(false);
   const [note, setNote] = useState(null);
@@ -157,20 +172,26 @@ export function Studies({ query }) {
   const [open, setOpen] = useState(isUid(asked) ? asked : null);
   useEffect(() => { setText(asked); if (isUid(asked)) setOpen(asked); }, [asked]);
   const [{ rows, warnings, error, busy, new: before }, reload] = useStudies(asked, kind);
-  const isOperator = useCaller().may('operator');
+  const { may, name: user } = useCaller();
+  const isOperator = may('operator');
+  const [isEmergency, setEmergency] = useState(false);
+  const [opened, setOpened] = useState(null);
+  const begin = (what, until) => { setOpened({ what, until }); show(what); };
   const [holdings, reloadHoldings] = useHoldings(rows, isOperator);
   const hasViewer = useViewer(isOperator);
-  const submit = event => {
-    event.preventDefault();
-    const next = text.trim() ? `#studies?q=${encodeURIComponent(text.trim())}` : '#studies';
+  const show = what => {
+    const next = what ? `#studies?q=${encodeURIComponent(what)}` : '#studies';
     if (location.hash === next) reload(); else location.hash = next;
   };
+  const submit = event => { event.preventDefault(); show(text.trim()); };
   const lead = asked ? html`Studies of all PACS that match <strong>${asked}</strong>.` : 'The newest studies of all PACS.';
-  return html`<${Section} title="Studies" lead=${lead}>
+  return html`<${Section} title="Studies" lead=${lead} actions=${user && may('emergency') && html`<button type="button" class="danger" onClick=${() => setEmergency(true)}>Emergency access…</button>`}>
     <form class="search" role="search" onSubmit=${submit}>
       <label class="field grow"><span class="hidden">Search for</span><${Icon} name="search" /><input type="search" name="q" value=${text} onInput=${event => setText(event.target.value)} placeholder="Name, ID, accession or UID" autocomplete="off" spellcheck="false" /></label>
       <label class="field"><span class="hidden">Search in</span><select value=${kind} onChange=${event => setKind(event.target.value)}>${kinds.map(([key, name]) => html`<option key=${key} value=${key} selected=${key === kind}>${key === 'any' ? 'Anywhere' : name}</option>`)}</select></label>
       <button type="submit" class="primary">Search</button></form>
+    ${opened && html`<${Notice}><p><strong>Emergency access to ${opened.what} until ${opened.until.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })}.</strong> Each study that you open is recorded.</p><//>`}
+    ${isEmergency && html`<${Emergency} asked=${asked} close=${() => setEmergency(false)} done=${begin} />`}
     ${warnings.length > 0 && html`<${Notice}>${warnings.map(words => html`<p key=${words}>${words}</p>`)}<//>`}
     <${Failed} error=${error} what="The list" retry=${reload} />
     <p class="hidden" role="status">${rows && !busy ? `${rows.length} studies` : ''}</p>
