@@ -70,10 +70,20 @@ public sealed class SignInTests : IAsyncLifetime
         }
 
         // An operator sees everything.
-        var other = await SignInAsync("olga-operator-prefetcher", "/", ColorScheme.Dark);
+        var other = await SignInAsync("olga-operator-prefetcher-emergency", "/", ColorScheme.Dark);
         await other.Locator("#backends article").Nth(1).WaitForAsync();
         Assert.Equal(["Overview", "Traffic", "Studies", "Prefetch", "Warnings", "Cache", "Settings"], await ReadSectionsAsync(other));
         await SaveAsync(other, "signed-in-operator-dark");
+
+        // A user with the role opens studies in an emergency; a viewer has no such button.
+        Assert.Equal(0, await page.GetByRole(AriaRole.Button, new() { Name = "Emergency access…" }).CountAsync());
+        await other.GotoAsync(_proxy.Root + "/#studies");
+        await other.GetByRole(AriaRole.Button, new() { Name = "Emergency access…" }).ClickAsync();
+        await other.GetByLabel("Study UID or patient ID").FillAsync("E1");
+        Assert.True(await other.GetByRole(AriaRole.Button, new() { Name = "Open the studies" }).IsDisabledAsync());
+        await other.GetByLabel("Reason, at least 5 characters").FillAsync("Trauma room");
+        await other.GetByRole(AriaRole.Button, new() { Name = "Open the studies" }).ClickAsync();
+        await other.GetByText("Emergency access to E1 until").WaitForAsync();
         Assert.Empty(_errors);
 
         // The end of the session.
