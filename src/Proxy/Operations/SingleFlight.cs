@@ -34,25 +34,29 @@ public sealed class SingleFlight<TKey, T> where TKey : notnull
         }
     }
 
+    /// <summary>Runs the work. The flight is over before its result is known: a caller that has one result never gets it again.</summary>
     private async Task RunFlightAsync(TKey key, Flight flight, Func<CancellationToken, Task<T>> work)
     {
+        Action complete;
         try
         {
-            flight.Completed.TrySetResult(await work(flight.Stopped));
+            var result = await work(flight.Stopped);
+            complete = () => flight.Completed.TrySetResult(result);
         }
         catch (OperationCanceledException e)
         {
-            flight.Completed.TrySetCanceled(e.CancellationToken);
+            complete = () => flight.Completed.TrySetCanceled(e.CancellationToken);
         }
         catch (Exception e)
         {
-            flight.Completed.TrySetException(e);
-            _ = flight.Completed.Task.Exception;
+            complete = () =>
+            {
+                flight.Completed.TrySetException(e);
+                _ = flight.Completed.Task.Exception;
+            };
         }
-        finally
-        {
-            _flights.TryRemove(new(key, flight));
-        }
+        _flights.TryRemove(new(key, flight));
+        complete();
     }
 
     private sealed class Flight

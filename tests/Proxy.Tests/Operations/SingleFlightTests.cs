@@ -41,6 +41,18 @@ public class SingleFlightTests
         Assert.Equal(2, _runs);
     }
 
+    /// <summary>A client whose search failed and who repeats it at once must not get the failure again.</summary>
+    [Fact]
+    public async Task SharesNoResult_ThatIsKnownAlready()
+    {
+        for (var i = 0; i < 50_000; i++)
+        {
+            var number = i;
+            var (result, isShared) = await _flights.RunAsync("a", async _ => { await Task.Yield(); return number; }, Stopped);
+            Assert.Equal((i, false), (result, isShared));
+        }
+    }
+
     [Fact]
     public async Task ThrowsToAllCallers_WhenTheWorkThrows()
     {
