@@ -96,6 +96,11 @@ public sealed partial class EntryCache
     /// <summary>True while bodies can be written to disk.</summary>
     public bool CanWriteToDisk => _next.CanWrite;
 
+    /// <summary>
+    /// True while a body that its clients may have whole is being verified and stored: the last byte reaches them before that.
+    /// </summary>
+    internal bool IsStoring => _inFlight.Values.Any(body => body.IsWhole);
+
     /// <inheritdoc cref="IBodyTier.KeepsUp"/>
     public bool DiskKeepsUp => _next.KeepsUp;
 

@@ -79,6 +79,15 @@ public sealed partial class InFlightBody(
     /// <summary>True once the body has been handed to the tiers.</summary>
     public bool IsStored { get; set; }
 
+    /// <summary>True once readers can have all bytes, although their end may not be proved yet.</summary>
+    internal bool IsWhole
+    {
+        get
+        {
+            lock (_lock) return _isDone || _receivedHead?.Length == _written;
+        }
+    }
+
     /// <summary>Purges it: its readers get it, but it is not cached, and its file has no name any more.</summary>
     /// <param name="spool">The file at the time of the call; null for none.</param>
     public void Purge(out ISpool? spool)
