@@ -19,7 +19,7 @@ public sealed record RawRequest(string Target, string Head)
 /// <remarks>The archive answers requests without a script, completely and well-formed.</remarks>
 public sealed class RawPacs : IDisposable
 {
-    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly TcpListener _listener = new(IPAddress.Loopback, FreePort.Next());
     private readonly CancellationTokenSource _stopped = new();
     private ImmutableList<(string PathEnd, Func<RawConnection, Task> Script)> _scripts = [];
     private ImmutableList<RawRequest> _requests = [];

@@ -14,7 +14,7 @@ namespace Proxy.Tests.Pacs;
 /// <param name="Path">Below the DICOMweb root.</param>
 public sealed record PacsRequest(string Method, string Path, string Query, ImmutableDictionary<string, string> Headers, string Body);
 
-/// <summary>A PACS on a free loopback port that answers for its studies like Orthanc, and fails on demand.</summary>
+/// <summary>A PACS on a loopback port of its own that answers for its studies like Orthanc, and fails on demand.</summary>
 public sealed class WireMockPacs : IDisposable
 {
     private const string Root = "/dicom-web/";
@@ -31,7 +31,7 @@ public sealed class WireMockPacs : IDisposable
     {
         Archive = new(() => Address);
         Archive.Hold(studies);
-        _server = WireMockServer.Start(new WireMockServerSettings { Urls = ["http://127.0.0.1:0"], MaxRequestLogCount = 0 });
+        _server = WireMockServer.Start(new WireMockServerSettings { Urls = [$"http://127.0.0.1:{FreePort.Next()}"], MaxRequestLogCount = 0 });
         _server.Given(Request.Create().UsingAnyMethod()).RespondWith(Response.Create().WithCallback(AnswerAsync));
     }
 

@@ -12,14 +12,7 @@ public sealed class AuditFailureWalks : IAsyncDisposable
     private readonly WireMockPacs _east = new(new HeldStudy("1.2.1").With("1.2.1.1"));
     private readonly string _folder = Directory.CreateTempSubdirectory("audit-").FullName;
     private readonly FakeTimeProvider _time = new(SampleRecords.Time);
-    private readonly int _port;
-
-    public AuditFailureWalks()
-    {
-        using var free = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
-        free.Start();
-        _port = ((IPEndPoint)free.LocalEndpoint).Port;
-    }
+    private readonly int _port = FreePort.Next();
 
     private string Outbox => Path.Combine(_folder, "outbox");
 

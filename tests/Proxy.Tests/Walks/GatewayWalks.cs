@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Proxy.Tests.Pacs;
 using Xunit;
 
 namespace Proxy.Tests.Walks;
@@ -72,7 +73,7 @@ public sealed class GatewayWalks(GatewayWalks.OneProxy fixture) : IClassFixture<
     [Fact]
     public async Task RefusesTheHeader_OnAnotherListener()
     {
-        var (named, other) = (FindFreePort(), FindFreePort());
+        var (named, other) = (FreePort.Next(), FreePort.Next());
         await using var proxy = new ProxyHost(("east", "http://127.0.0.1:1/dicom-web"))
         {
             ["Security:Authentication"] = "Header",
@@ -102,11 +103,4 @@ public sealed class GatewayWalks(GatewayWalks.OneProxy fixture) : IClassFixture<
             return new NetworkStream(socket, ownsSocket: true);
         },
     });
-
-    private static int FindFreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 }

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using Proxy.Tests.Pacs;
 using Xunit;
 
@@ -14,7 +13,7 @@ public sealed class OperatorPortWalks
     public async Task AnswersOperatorsOnlyThere(string prefix)
     {
         using var east = new WireMockPacs(new HeldStudy("1.2.1").With("1.2.1.1"));
-        var port = FindFreePort();
+        var port = FreePort.Next();
         await using var proxy = new ProxyHost(("east", east.Address)) { ["Security:OperatorPort"] = $"{prefix}{port}" };
         Assert.Equal(200, (int)(await proxy.GetAsync("/dicomweb/studies")).Status);
         using var handler = new SocketsHttpHandler();
@@ -61,12 +60,5 @@ public sealed class OperatorPortWalks
         var configuration = new Microsoft.Extensions.Configuration.ConfigurationManager();
         foreach (var (key, value) in settings) configuration[key] = value;
         return configuration;
-    }
-
-    private static int FindFreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

@@ -186,11 +186,7 @@ public sealed class PartialFailureWalks(PartialFailureWalks.TwoPacs fixture) : I
     }
 
     /// <summary>An address without a listener.</summary>
-    internal static string DeadAddress()
-    {
-        using var pacs = new RawPacs();
-        return pacs.Address;
-    }
+    internal static string DeadAddress() => $"http://127.0.0.1:{FreePort.Next()}/dicom-web";
 
     private static void AssertOnlyEast(Reply reply)
     {
