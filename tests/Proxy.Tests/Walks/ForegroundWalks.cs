@@ -65,7 +65,7 @@ public sealed class ForegroundWalks : IAsyncDisposable
         var revalidation = _east.Hang("studies/1.2.2/series");
         var stale = await _proxy.GetAsync("/dicomweb/studies/1.2.2/series/1.2.2.1/metadata");
         Assert.Equal("Proxy; fwd=stale", stale.CacheStatus);
-        Assert.Equal(1, revalidation.Arrived);
+        await Until.TrueAsync(() => revalidation.Arrived == 1);
         prefetch.Open();
 
         await DoneAsync(job);

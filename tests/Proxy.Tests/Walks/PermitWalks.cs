@@ -78,7 +78,8 @@ public sealed class PermitWalks : IAsyncDisposable
 
         var frame = proxy.GetAsync(Instances + "2/frames/1");
         var search = proxy.GetAsync("/dicomweb/studies?PatientID=1");
-        await Until.TrueAsync(() => proxy.Arrived == 4, "both wait");
+        await Until.TrueAsync(
+            async () => (int)(await proxy.GetAsync("/traffic")).Json["backends"]!["slow"]!["waiting"]! == 2, "both wait");
         // The deadline of the search passes, but not the 30 s of the PACS.
         var passed = 0;
         await Until.TrueAsync(

@@ -114,23 +114,40 @@ public sealed class PrefetchWalks : IAsyncDisposable
     [Fact]
     public async Task KeepsTheJob_WhenAnotherViewerOfTheSameListNeedsIt()
     {
-        _proxy["Prefetch:NextStudies"] = "1";
+        var time = new FakeTimeProvider();
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", _west.Address))
+        {
+            Time = time,
+            ["Prefetch:NextStudies"] = "1",
+            // Longer than the time that passes below: requests have deadlines, too.
+            ["Backends:east:Timeout"] = "00:10:00",
+            ["Search:Deadline"] = "00:10:00",
+        };
         var gate = _east.Hang("/1.2.2.1.1/frames/1");
         foreach (var viewer in (string[])["one", "other"])
         {
-            await _proxy.GetAsync("/dicomweb/studies", ("User-Agent", viewer));
-            await _proxy.GetAsync("/dicomweb/studies/1.2.1/series", ("User-Agent", viewer));
+            await proxy.GetAsync("/dicomweb/studies", ("User-Agent", viewer));
+            await proxy.GetAsync("/dicomweb/studies/1.2.1/series", ("User-Agent", viewer));
         }
-        await Until.TrueAsync(() => gate.Arrived == 1);
+        await PassAsync(() => Task.FromResult(gate.Arrived == 1));
         // The plans run in order: when the third viewer's job is done, the other two are planned.
-        await _proxy.GetAsync("/dicomweb/studies", ("User-Agent", "third"));
-        await _proxy.GetAsync("/dicomweb/studies/1.2.5/series", ("User-Agent", "third"));
-        await DoneAsync("next");
-        await _proxy.GetAsync("/dicomweb/studies/1.2.4/series", ("User-Agent", "one"));
-        await Until.TrueAsync(
-            async () => (await JobsAsync()).Any(j => (string)j!["StudyInstanceUIDs"]![0]! == "1.2.5" && (string)j["state"]! == "done"));
-        Assert.Equal("running", (string)(await JobsAsync()).Single(j => (string)j!["StudyInstanceUIDs"]![0]! == "1.2.2")!["state"]!);
+        await proxy.GetAsync("/dicomweb/studies", ("User-Agent", "third"));
+        await proxy.GetAsync("/dicomweb/studies/1.2.5/series", ("User-Agent", "third"));
+        await PassAsync(async () => await FindStateAsync("1.2.6") == "done");
+        await proxy.GetAsync("/dicomweb/studies/1.2.4/series", ("User-Agent", "one"));
+        await PassAsync(async () => await FindStateAsync("1.2.5") == "done");
+        Assert.Equal("running", await FindStateAsync("1.2.2"));
         gate.Open();
+
+        // A job waits until its viewer has been still for a while, and the hanging one leaves room to the others after 15 s.
+        Task PassAsync(Func<Task<bool>> isReached) => Until.TrueAsync(() =>
+        {
+            time.Advance(TimeSpan.FromMilliseconds(200));
+            return isReached();
+        });
+
+        async Task<string?> FindStateAsync(string study) => (await proxy.GetAsync("/prefetch")).Json.AsArray()
+            .Where(j => (string)j!["StudyInstanceUIDs"]![0]! == study).Select(j => (string)j!["state"]!).SingleOrDefault();
     }
 
     [Fact]
