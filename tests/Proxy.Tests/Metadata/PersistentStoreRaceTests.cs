@@ -60,7 +60,7 @@ public sealed class PersistentStoreRaceTests : IDisposable
                 DateTimeOffset.UnixEpoch); }, cancelled),
         };
 
-        for (var round = 0; round < 300; round++)
+        for (var round = 0; round < 100; round++)
         {
             store.AddSeriesMetadata("east", StudyUid(1), [Series("1.9.1", round)]);
             if (round % 2 == 0) await Task.Yield();

@@ -235,7 +235,7 @@ public sealed partial class RightsThreats : IDisposable
     [Fact]
     public async Task T3_TimeTellsNothing()
     {
-        const int Count = 1000;
+        const int Count = 500;
         var time = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
         await using var proxy = Start(time);
         var anna = proxy.As("anna", "cardio");
