@@ -52,7 +52,7 @@ public sealed class SettingsReferenceTests
     {
         var path = SourceTree.GetPath(file);
         if (File.Exists(path) && File.ReadAllText(path) == expected) return;
-        var current = Path.Combine(Path.GetTempPath(), Path.GetFileName(file));
+        var current = Path.Combine(AppContext.BaseDirectory, Path.GetFileName(file));
         File.WriteAllText(current, expected);
         Assert.Fail($"{file} is not up to date. Copy {current} over it, and write the meaning of a new setting in docs/settings.md.");
     }

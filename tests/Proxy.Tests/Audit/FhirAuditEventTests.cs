@@ -82,7 +82,7 @@ public sealed class FhirAuditEventTests
         var expected = Replace(Replace(document, "fhir", fhir), "syslog", syslog);
 
         if (document == expected) return;
-        var current = Path.Combine(Path.GetTempPath(), "audit.md");
+        var current = Path.Combine(AppContext.BaseDirectory, "audit.md");
         File.WriteAllText(current, expected);
         Assert.Fail($"docs/audit.md is not up to date. Copy {current} over it.");
     }

@@ -22,7 +22,7 @@ public sealed class ConformanceStatementTests
         expected = Replace(expected, "keys", RenderKeys());
         if (expected == Statement) return;
 
-        var file = Path.Combine(Path.GetTempPath(), "conformance.md");
+        var file = Path.Combine(AppContext.BaseDirectory, "conformance.md");
         await File.WriteAllTextAsync(file, expected, TestContext.Current.CancellationToken);
         Assert.Fail($"docs/conformance.md is not up to date; the expected text is in {file}.");
     }
