@@ -29,7 +29,7 @@ public sealed class DiskTests : IDisposable
         await using var pacs = await FramePacs.StartAsync(Series, GetLength);
         var random = new Random(20);
         var (kills, hits) = (new List<int>(), 0);
-        for (var round = 0; round < 5; round++)
+        for (var round = 0; round < 3; round++)
         {
             await using (var proxy = await StartAsync(pacs))
             {
@@ -104,22 +104,22 @@ public sealed class DiskTests : IDisposable
     }
 
     [Fact]
-    public async Task AsksTheBackendOnce_WhenAThousandClientsMissAtOnce()
+    public async Task AsksTheBackendOnce_WhenManyClientsMissAtOnce()
     {
-        // A thousand clients of one process share its cores: each must read its next chunk before the server classes it as a
-        // client that does not read, and none may hold the memory of the others.
-        const int Bytes = 300_000;
+        // The clients share the cores of one process: each must read its next chunk before the server classes it as a client that does
+        // not read, and none may hold the memory of the others.
+        const int Clients = 250, Bytes = 300_000;
         await using var pacs = await FramePacs.StartAsync(1, _ => Bytes);
         await using var proxy = await StartAsync(pacs);
         var path = FramePacs.GetPath(1, 1);
         var expected = FramePacs.GetBytes(path, Bytes);
         var complete = 0;
-        await Task.WhenAll(Enumerable.Range(0, 1000).Select(async _ =>
+        await Task.WhenAll(Enumerable.Range(0, Clients).Select(async _ =>
         {
             if (await ReceivesAsync(proxy, path, expected))
                 Interlocked.Increment(ref complete);
         }));
-        Assert.Equal(1000, complete);
+        Assert.Equal(Clients, complete);
         Assert.Equal(1, pacs.Frames);
     }
 

@@ -24,6 +24,7 @@ public sealed class Lab : IAsyncDisposable
     private OrthancServer? _everything;
     private Pair? _pair;
     private ProxyProcess? _proxy;
+    private Chromium? _chromium;
     private bool _isStarted;
 
     public OrthancServer East { get; private set; } = null!;
@@ -85,6 +86,13 @@ public sealed class Lab : IAsyncDisposable
     {
         await StartAsync(cancellationToken);
         return _proxy ??= Keep(await StartProxyAsync(cancellationToken));
+    }
+
+    /// <summary>A browser for all tests: each page and each viewer has its own state.</summary>
+    public async Task<Chromium> GetChromiumAsync()
+    {
+        Real.RequireChromium();
+        return _chromium ??= Keep(await Chromium.StartAsync());
     }
 
     /// <summary>A new proxy in front of both relays.</summary>

@@ -1,4 +1,3 @@
-using System.Net;
 using Xunit;
 
 namespace Proxy.Integration;
@@ -51,19 +50,6 @@ public sealed class LabTests(Lab lab)
             var row = Assert.Single((await archive.GetJsonAsync($"studies?StudyInstanceUID={study.Uid}", Cancel)).Datasets)!;
             Assert.Equal(study.Patient.Name.Split('=')[0], row.Name(Tags.PatientName));
         }
-    }
-
-    [Fact]
-    public async Task ArchiveRefusesClients_WithoutThePassword()
-    {
-        Real.RequireOrthanc();
-        await using var guarded = await OrthancServer.StartAsync("guarded", new NetworkCredential("lab", "lab-secret"), Cancel);
-        await guarded.StoreAsync(Archives.Letter.Instances, Cancel);
-        using var stranger = new HttpClient(new SocketsHttpHandler());
-        Assert.Equal(
-            HttpStatusCode.Unauthorized,
-            (await Answer.AskAsync(stranger, guarded.Address + "/studies", DicomwebClient.Json, Cancel)).Status);
-        Assert.Single((await Answer.GetAsync(guarded.Http, guarded.Address + "/studies", DicomwebClient.Json, Cancel)).Datasets);
     }
 
     [Fact]

@@ -3,19 +3,29 @@ using Xunit;
 namespace Proxy.Integration;
 
 /// <summary>The library that viewers use, in the version of OHIF and in the next one: the proxy gives it what the archive gives.</summary>
-public sealed class NpmClientTests(Lab lab) : IAsyncLifetime
+public sealed class NpmClientTests(Lab lab, NpmClientTests.StoringProxy proxy) : IClassFixture<NpmClientTests.StoringProxy>
 {
     private static readonly Series Report =
         new(new("client-stored", Archives.Doe, "20250104", "Stored by dicomweb-client"), "report", 1, "Report", new CtSlice(128), 1);
 
-    private ProxyProcess _proxy = null!;
+    private readonly ProxyProcess _proxy = proxy.Process;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync() =>
-        _proxy = await lab.StartProxyAsync(Cancel, ["Store:Backend=east", .. ProxyProcess.NoPrefetch]);
+    /// <summary>A proxy that stores into an archive.</summary>
+    public sealed class StoringProxy(Lab lab) : IAsyncLifetime
+    {
+        public ProxyProcess Process { get; private set; } = null!;
 
-    public ValueTask DisposeAsync() => _proxy.DisposeAsync();
+        public async ValueTask InitializeAsync() =>
+            Process = await lab.StartProxyAsync(CancellationToken.None, ["Store:Backend=east", .. ProxyProcess.NoPrefetch]);
+
+        public async ValueTask DisposeAsync()
+        {
+            if (Process is not null)
+                await Process.DisposeAsync();
+        }
+    }
 
     [Theory]
     [InlineData("0.10.4")]

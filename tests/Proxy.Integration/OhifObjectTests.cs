@@ -39,7 +39,7 @@ public sealed class OhifObjectTests(Lab lab) : IAsyncLifetime
             [.. ProxyProcess.Backend("east", lab.East.Address), .. ProxyProcess.Backend("objects", objects.Address),
             .. ProxyProcess.Lasting, "Store:Backend=objects"],
             Cancel));
-        _chromium = Keep(await Chromium.StartAsync());
+        _chromium = await lab.GetChromiumAsync();
     }
 
     public async ValueTask DisposeAsync()

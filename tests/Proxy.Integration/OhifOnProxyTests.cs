@@ -16,7 +16,7 @@ public sealed class OhifOnProxyTests(Lab lab) : IAsyncLifetime
         await Real.RequireViewerAsync(Cancel);
         await lab.StartAsync(Cancel);
         _west = new(lab.West.Port);
-        _chromium = await Chromium.StartAsync();
+        _chromium = await lab.GetChromiumAsync();
         _proxy = await ProxyProcess.StartAsync(
             [
                 .. ProxyProcess.Backend("east", lab.East.Address), .. ProxyProcess.Backend("west", _west.Address),
@@ -27,7 +27,7 @@ public sealed class OhifOnProxyTests(Lab lab) : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var part in new IAsyncDisposable?[] { _chromium, _proxy, _west })
+        foreach (var part in new IAsyncDisposable?[] { _proxy, _west })
         {
             if (part is not null)
                 await part.DisposeAsync();

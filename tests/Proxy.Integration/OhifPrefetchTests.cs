@@ -15,7 +15,7 @@ namespace Proxy.Integration;
 /// Becker  2023-06    s1, s2           s2, s3
 /// </code>
 /// </summary>
-public sealed class OhifPrefetchTests : IAsyncLifetime
+public sealed class OhifPrefetchTests(Lab lab) : IAsyncLifetime
 {
     private static readonly Series Second = new(
         new("second", Archives.Yamada, "20240205", "Chest CT"), "axial", 1, "Axial 2.5 mm", new CtSlice(512), 40);
@@ -40,7 +40,7 @@ public sealed class OhifPrefetchTests : IAsyncLifetime
             [.. ProxyProcess.Backend("east", _east.Address), .. ProxyProcess.Backend("west", _west.Address), .. ProxyProcess.Lasting],
             Cancel));
         _listening = ListenAsync(await _proxy.Http.GetStreamAsync(new Uri("events", UriKind.Relative), Cancel));
-        _chromium = Keep(await Chromium.StartAsync());
+        _chromium = await lab.GetChromiumAsync();
     }
 
     public async ValueTask DisposeAsync()

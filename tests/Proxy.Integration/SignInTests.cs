@@ -6,11 +6,12 @@ using Xunit;
 namespace Proxy.Integration;
 
 /// <summary>Users sign in at a real OpenID provider in a real browser: the page, a work list, and the viewer.</summary>
-public sealed class SignInTests : IAsyncLifetime
+public sealed class SignInTests(Lab lab) : IAsyncLifetime
 {
     private const string Secret = "a-secret-of-the-test";
 
     private readonly ConcurrentQueue<string> _errors = [];
+    private readonly List<IPage> _pages = [];
     private Chromium _chromium = null!;
     private OidcProvider _provider = null!;
     private ProxyProcess _proxy = null!;
@@ -20,7 +21,7 @@ public sealed class SignInTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         await Real.RequireProviderAsync(Cancel);
-        _chromium = await Chromium.StartAsync();
+        _chromium = await lab.GetChromiumAsync();
         var root = $"http://127.0.0.1:{Readiness.FreePort()}";
         _provider = await OidcProvider.StartAsync(root, Cancel);
         List<string> settings =
@@ -34,7 +35,9 @@ public sealed class SignInTests : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var part in new IAsyncDisposable?[] { _chromium, _proxy, _provider })
+        foreach (var page in _pages)
+            await page.CloseAsync();
+        foreach (var part in new IAsyncDisposable?[] { _proxy, _provider })
         {
             if (part is not null)
                 await part.DisposeAsync();
@@ -98,6 +101,7 @@ public sealed class SignInTests : IAsyncLifetime
     private async Task<IPage> SignInAsync(string user, string path, ColorScheme scheme)
     {
         var page = await _chromium.OpenPageAsync(new() { ColorScheme = scheme });
+        _pages.Add(page);
         page.PageError += (_, error) => _errors.Enqueue(error);
         await page.GotoAsync(_proxy.Root + path);
         await page.WaitForURLAsync(_provider.Address + "/**");

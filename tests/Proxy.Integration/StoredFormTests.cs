@@ -67,6 +67,8 @@ public sealed partial class StoredFormTests(Lab lab) : IAsyncLifetime
                 foreach (var (path, answer) in theirs)
                     AssertSame(answer, await proxy.Client.AskAsync(path, DicomwebClient.Frames, Cancel), round);
             }
+
+            await proxy.StopAsync();
         }
 
         await using var again = await StartAsync();

@@ -6,7 +6,7 @@ namespace Proxy.Integration;
 
 /// <summary>A program that runs beside the tests and ends before them, with its output.</summary>
 /// <remarks>
-/// Ended by its own process id: SIGTERM, then SIGKILL after a timeout. A test host that receives SIGTERM ends its child processes,
+/// Stopped by its own process id: SIGTERM, then SIGKILL after a timeout. A test host that receives SIGTERM ends its child processes,
 /// too: since .NET 10 the runtime no longer turns SIGTERM into a normal exit.
 /// </remarks>
 public sealed class ChildProcess : IAsyncDisposable
@@ -96,11 +96,14 @@ public sealed class ChildProcess : IAsyncDisposable
     {
         _process.Kill();
         await _process.WaitForExitAsync(CancellationToken.None);
+        Running.TryRemove(this, out _);
     }
 
+    /// <summary>Kills a program that still runs: its data go with the test, and an orderly end takes seconds.</summary>
     public async ValueTask DisposeAsync()
     {
-        await StopAsync();
+        if (Running.ContainsKey(this))
+            await KillAsync();
         _process.Dispose();
     }
 

@@ -21,10 +21,10 @@ public sealed class CountingRelay : IAsyncDisposable
     private int _connections;
 
     /// <param name="port">The loopback port of the PACS.</param>
-    /// <param name="ownPort">The port of the relay, such as that of an earlier one; 0 for a free port.</param>
-    public CountingRelay(int port, int ownPort = 0)
+    /// <param name="ownPort">The port of the relay, such as that of an earlier one; null for a free port.</param>
+    public CountingRelay(int port, int? ownPort = null)
     {
-        _listener = new(IPAddress.Loopback, ownPort);
+        _listener = new(IPAddress.Loopback, ownPort ?? Readiness.FreePort());
         _target = port;
         _listener.Start();
         Port = ((IPEndPoint)_listener.LocalEndpoint).Port;

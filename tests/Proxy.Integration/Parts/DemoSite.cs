@@ -2,8 +2,8 @@ using Xunit;
 
 namespace Proxy.Integration;
 
-/// <summary>One demo and one browser for all tests of a class; each test has a page of its own.</summary>
-public sealed class DemoSite : IAsyncLifetime
+/// <summary>One demo for all tests of a class; each test has a page of its own.</summary>
+public sealed class DemoSite(Lab lab) : IAsyncLifetime
 {
     public Chromium Chromium { get; private set; } = null!;
 
@@ -11,8 +11,7 @@ public sealed class DemoSite : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        Real.RequireChromium();
-        Chromium = await Chromium.StartAsync();
+        Chromium = await lab.GetChromiumAsync();
         Proxy = await ProxyProcess.StartAsync(["demo"], CancellationToken.None);
     }
 
@@ -20,7 +19,5 @@ public sealed class DemoSite : IAsyncLifetime
     {
         if (Proxy is not null)
             await Proxy.DisposeAsync();
-        if (Chromium is not null)
-            await Chromium.DisposeAsync();
     }
 }

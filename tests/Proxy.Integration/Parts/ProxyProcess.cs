@@ -65,6 +65,9 @@ public sealed class ProxyProcess : IAsyncDisposable
         .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2])
         .Select(kilobytes => 1024 * long.Parse(kilobytes, CultureInfo.InvariantCulture)).Single();
 
+    /// <summary>Stops the process as an operator would: the proxy writes what it has in memory.</summary>
+    public Task StopAsync() => _process.StopAsync();
+
     /// <summary>Kills the process like a power failure: only data on disk survives.</summary>
     public Task KillAsync() => _process.KillAsync();
 

@@ -6,14 +6,34 @@ namespace Proxy.Integration;
 /// <summary>Finds a port for a program, and waits until the program answers there.</summary>
 public static class Readiness
 {
+    private const int FirstPort = 23_000, PortCount = 9_000;
+
+    /// <summary>Test processes on one machine begin at different ports.</summary>
+    private static int _lastPort = Environment.ProcessId * 97 % PortCount;
+
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30), Pause = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>A loopback port that is free now, for programs that cannot choose their own port.</summary>
+    /// <summary>
+    /// A loopback port that is free, and that no other part of this process gets: for programs that cannot choose their own port, and
+    /// that come back to it. It is below the range from which the system takes the ports of connections and of port 0 (32768 on Linux),
+    /// so that no other program takes it before its use.
+    /// </summary>
     public static int FreePort()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        while (true)
+        {
+            var port = FirstPort + (Interlocked.Increment(ref _lastPort) % PortCount);
+            try
+            {
+                using var listener = new TcpListener(IPAddress.Loopback, port);
+                listener.Start();
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Another program has it.
+            }
+        }
     }
 
     /// <summary>
