@@ -1,12 +1,15 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using Proxy.Operations.Output;
 
 namespace Proxy.Operations;
 
 /// <summary>Writes answers in steps, so that any number of slow clients holds a bounded amount of memory.</summary>
 /// <remarks>
 /// Kestrel copies written bytes into the connection's buffer, and a flush waits until the client has read most of them.
-/// One large step is fastest. While many clients read slowly, steps become smaller.
+/// One large step is fastest. While many clients read slowly, steps become smaller. Where the connection can send a body from its own
+/// memory (<see cref="ConnectionOutput"/>), nothing is copied, and a step counts no bytes: the body was in memory before, and its tier
+/// or its reader counts it.
 /// </remarks>
 public sealed class ResponseSteps
 {
@@ -56,6 +59,43 @@ public sealed class ResponseSteps
         while (!bytes.IsEmpty);
     }
 
+    /// <summary>Writes a body and its end, without a copy where the connection can do so; returns after the last flush.</summary>
+    /// <param name="context">The answer, which has started.</param>
+    /// <param name="bytes">The body; the caller may reuse the memory afterwards.</param>
+    /// <param name="end">Bytes to send with the last step; may be empty.</param>
+    public async ValueTask WriteAsync(HttpContext context, ReadOnlyMemory<byte> bytes, ReadOnlyMemory<byte> end)
+    {
+        var (writer, cancellation) = (context.Response.BodyWriter, context.RequestAborted);
+        if (bytes.Length <= SmallBytes || FindLender(context) is not { } lender)
+        {
+            await WriteAsync(writer, bytes, end, cancellation);
+            return;
+        }
+        try
+        {
+            while (!bytes.IsEmpty)
+            {
+                var step = bytes[..Math.Min(bytes.Length, LargeBytes)];
+                if (!lender.TryLend(writer, step)) break;
+                bytes = bytes[step.Length..];
+                if (bytes.IsEmpty) writer.Write(end.Span);
+                await writer.FlushAsync(cancellation);
+            }
+        }
+        finally
+        {
+            await lender.ReclaimAsync();
+        }
+        if (!bytes.IsEmpty) await WriteAsync(writer, bytes, end, cancellation);
+    }
+
+    /// <summary>The output that sends bodies of this answer from their own memory; null when they must be copied.</summary>
+    /// <remarks>Without a declared length the server writes chunks around the bytes, and in HTTP/2 frames.</remarks>
+    internal static ConnectionOutput? FindLender(HttpContext context) =>
+        context.Response.ContentLength is not null && HttpProtocol.IsHttp11(context.Request.Protocol)
+            ? context.Features.Get<ConnectionOutput>()
+            : null;
+
     /// <summary>Starts an answer and writes its whole body.</summary>
     /// <param name="context">The answer, with its headers set.</param>
     /// <param name="bytes">The body.</param>
@@ -67,7 +107,7 @@ public sealed class ResponseSteps
             return;
         }
         await context.Response.StartAsync(context.RequestAborted);
-        await WriteAsync(context.Response.BodyWriter, bytes, default, context.RequestAborted);
+        await WriteAsync(context, bytes, default);
     }
 
     private (int Step, bool IsCounted) BeginStep(int remaining)

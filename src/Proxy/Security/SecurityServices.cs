@@ -1,5 +1,6 @@
 using Proxy.Identity;
 using Proxy.Operations;
+using Proxy.Operations.Output;
 using Proxy.Operations.Telemetry;
 
 namespace Proxy.Security;
@@ -28,12 +29,18 @@ internal static class SecurityServices
                 kestrel.ApplicationServices.GetService<ServerCertificate>()?.Configure(https);
             });
             var traffic = kestrel.ApplicationServices.GetRequiredService<Traffic>();
-            if (kestrel.ApplicationServices.GetRequiredService<RequestRecorder>().IsOff) return;
-            kestrel.ConfigureEndpointDefaults(endpoint => endpoint.Use(next => connection =>
+            var isCounted = !kestrel.ApplicationServices.GetRequiredService<RequestRecorder>().IsOff;
+            kestrel.ConfigureEndpointDefaults(endpoint =>
             {
-                ClientConnection.Follow(connection, traffic);
-                return next(connection);
-            }));
+                // First: it takes the place of the socket's own output.
+                OutputTransport.Use(endpoint);
+                if (!isCounted) return;
+                endpoint.Use(next => connection =>
+                {
+                    ClientConnection.Follow(connection, traffic);
+                    return next(connection);
+                });
+            });
         });
     }
 

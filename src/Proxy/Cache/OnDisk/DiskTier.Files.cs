@@ -9,8 +9,8 @@ namespace Proxy.Cache.OnDisk;
 /// <summary>Opening and verifying the files of entries.</summary>
 public sealed partial class DiskTier
 {
-    /// <summary>A file up to this size is read and verified at once; a larger one is read while it is sent.</summary>
-    private const int ReadAtOnceBytes = 1024 * 1024;
+    /// <summary>A file up to this size is read and verified at once; a larger or verified one is read while it is sent.</summary>
+    internal const int ReadAtOnceBytes = 1024 * 1024;
 
     /// <summary>The size of the pooled arrays; small enough not to land on the large object heap.</summary>
     private const int PieceBytes = 64 * 1024;
@@ -25,7 +25,10 @@ public sealed partial class DiskTier
 
     private static readonly TimeSpan VerifiedLifetime = TimeSpan.FromMinutes(10);
 
-    /// <summary>Large files verified recently: a file that serves frame after frame is not read as a whole for each.</summary>
+    /// <summary>The first read of a file: a head has some hundred bytes.</summary>
+    private const int UsualHeadBytes = 2048;
+
+    /// <summary>Files verified recently, by the time of their last write: their hits read and hash nothing before they are sent.</summary>
     private readonly ConcurrentDictionary<EntryKey, (DateTime Written, DateTimeOffset Verified)> _verified = new();
 
     /// <summary>An entry that was found and opened.</summary>
@@ -37,9 +40,6 @@ public sealed partial class DiskTier
     {
         public void Dispose() => Body.Dispose();
     }
-
-    /// <summary>The time of the last write to a file.</summary>
-    private sealed record Written(DateTime At);
 
     private Found? OpenFirst(List<(AcceptableEntry Wanted, EntryKey Stored)> candidates)
     {
@@ -77,19 +77,17 @@ public sealed partial class DiskTier
             var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
             try
             {
-                var length = RandomAccess.GetLength(file);
-                if (folder.Keys is null && length <= ReadAtOnceBytes && inFlight.TryReserve(length))
-                    return ReadAtOnce(file, length, path, key);
-                var bytes = ArrayPool<byte>.Shared.Rent(EntryFile.MaxHeadBytes);
-                var first = bytes.AsSpan(0, RandomAccess.Read(file, bytes, 0));
-                var (head, isLocked) = (EntryFile.ReadHead(first, folder.Keys), FileSeal.IsLocked(first, folder.Keys));
-                ArrayPool<byte>.Shared.Return(bytes);
+                var (length, written) = (RandomAccess.GetLength(file), File.GetLastWriteTimeUtc(file));
+                if (folder.Keys is null && length <= ReadAtOnceBytes && !IsVerified(key, written) && inFlight.TryReserve(length))
+                    return ReadAtOnce(file, length, path, key, written);
+                var (head, isLocked) = ReadHead(file, folder.Keys is null ? UsualHeadBytes : EntryFile.MaxHeadBytes);
+                if (head is null && folder.Keys is null) (head, _) = ReadHead(file, EntryFile.MaxHeadBytes);
                 if (isLocked) return null;
                 if (head is null || head.FileBytes != length) return DeleteDamaged(path, key);
                 if (head.Key != key) return null;
                 if (folder.Keys is not null && head.Length <= ReadAtOnceBytes && inFlight.TryReserve(head.Length))
                     return DecryptAtOnce(file, head, path);
-                return body = new FileBody(folder, file, head);
+                return body = new FileBody(folder, file, head) { Written = written, InFlight = inFlight };
             }
             finally
             {
@@ -102,8 +100,18 @@ public sealed partial class DiskTier
         }
     }
 
+    private (EntryFile.Found? Head, bool IsLocked) ReadHead(Microsoft.Win32.SafeHandles.SafeFileHandle file, int maxBytes)
+    {
+        var bytes = ArrayPool<byte>.Shared.Rent(maxBytes);
+        var first = bytes.AsSpan(0, RandomAccess.Read(file, bytes.AsSpan(0, maxBytes), 0));
+        var found = (EntryFile.ReadHead(first, folder.Keys), FileSeal.IsLocked(first, folder.Keys));
+        ArrayPool<byte>.Shared.Return(bytes);
+        return found;
+    }
+
     /// <summary>Reads the file in one call into pooled arrays, which return to the pool with the body.</summary>
-    private MemoryBody? ReadAtOnce(Microsoft.Win32.SafeHandles.SafeFileHandle file, long length, string path, EntryKey key)
+    private MemoryBody? ReadAtOnce(
+        Microsoft.Win32.SafeHandles.SafeFileHandle file, long length, string path, EntryKey key, DateTime written)
     {
         var rented = new List<byte[]>();
         var room = new List<Memory<byte>>();
@@ -131,6 +139,7 @@ public sealed partial class DiskTier
                 DeleteDamaged(path, key);
                 return null;
             }
+            SetVerified(key, written);
             isOwned = true;
             return new(head.Head, head.Stored, head.IsPrefetched, pieces, Return);
         }
@@ -204,22 +213,29 @@ public sealed partial class DiskTier
 
     private async ValueTask<bool> VerifyAsync(FileBody file, Found found, CancellationToken cancellation)
     {
-        var path = folder.GetPath("entries", EntryFile.GetPath(found.Stored));
-        if (await folder.RunAsync(() => new Written(File.GetLastWriteTimeUtc(path)), cancellation) is not { At: var written }) return false;
-        if (_verified.TryGetValue(found.Stored, out var verified) && verified.Written == written
-            && Metadata.Freshness.IsWithin(verified.Verified, VerifiedLifetime, time.GetUtcNow()))
+        if (IsVerified(found.Stored, file.Written))
         {
             file.Trust();
             return true;
         }
         if (!await file.VerifyAsync(cancellation))
         {
+            var path = folder.GetPath("entries", EntryFile.GetPath(found.Stored));
             if (folder.State.CanRead) await folder.RunAsync(() => DeleteDamaged(path, found.Stored), cancellation);
             return false;
         }
-        if (_verified.Count >= MaxVerified) _verified.Clear();
-        _verified[found.Stored] = (written, time.GetUtcNow());
+        SetVerified(found.Stored, file.Written);
         return true;
+    }
+
+    private bool IsVerified(EntryKey stored, DateTime written) =>
+        _verified.TryGetValue(stored, out var verified) && verified.Written == written
+            && Metadata.Freshness.IsWithin(verified.Verified, VerifiedLifetime, time.GetUtcNow());
+
+    private void SetVerified(EntryKey stored, DateTime written)
+    {
+        if (_verified.Count >= MaxVerified) _verified.Clear();
+        _verified[stored] = (written, time.GetUtcNow());
     }
 
     private ICachedBody? DeleteDamaged(string path, EntryKey key)

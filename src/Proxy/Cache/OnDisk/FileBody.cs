@@ -1,8 +1,10 @@
 using System.Buffers;
 using System.IO.Hashing;
+using System.Net.Sockets;
 using Microsoft.Win32.SafeHandles;
 using Proxy.Disk;
 using Proxy.Operations;
+using Proxy.Operations.Output;
 using Proxy.Wire.Part10;
 
 namespace Proxy.Cache.OnDisk;
@@ -22,6 +24,10 @@ internal sealed class FileBody(
     private readonly IReadOnlyList<(long Offset, long Length)> _ranges = cut ?? [(0, found.Length)];
     private XxHash128? _hasher = cut is null ? new() : null;
     private byte[]? _buffer;
+    /// <summary>The whole body, when it was read at once; and the offset of the next byte in it.</summary>
+    private List<Memory<byte>>? _whole;
+    private int _wholePosition;
+    private List<byte[]> _rented = [];
     private SafeFileHandle? _file = file;
     private int _range;
     private long _position;
@@ -41,7 +47,69 @@ internal sealed class FileBody(
     /// <summary>Verifies a body that is otherwise verified while it is sent whole; false when it is damaged.</summary>
     public Func<CancellationToken, ValueTask<bool>>? VerifyFirst { get; set; }
 
+    /// <summary>The time of the last write to the file, as it was when the file was opened.</summary>
+    public DateTime Written { get; init; }
+
+    /// <summary>The rest of the body can go from the file to a socket as it is: it is verified and not encrypted.</summary>
+    public bool CanSend => FileSend.IsSupported && _hasher is null && _whole is null && found.Seal is null;
+
+    /// <summary>The number of bytes that were not read or sent yet.</summary>
+    public long Left => _ranges.Skip(_range).Sum(r => r.Length) - _position;
+
+    /// <summary>True after a disk failure while the body was sent: the client's connection must be closed.</summary>
+    public bool IsTruncated { get; private set; }
+
+    /// <summary>Sends the next bytes from the file to a socket, without a copy in this process.</summary>
+    /// <param name="socket">The socket; nothing else is sent on it meanwhile.</param>
+    /// <param name="bytes">The number of bytes, at most <see cref="Left"/>.</param>
+    /// <param name="cancellation">Cancels the sending; the connection is of no use afterwards.</param>
+    /// <exception cref="TruncatedBodyException">The disk failed.</exception>
+    /// <exception cref="SocketException">The client is gone.</exception>
+    public async ValueTask SendAsync(Socket socket, long bytes, CancellationToken cancellation)
+    {
+        while (bytes > 0)
+        {
+            while (_position == _ranges[_range].Length) (_range, _position) = (_range + 1, 0);
+            var (offset, length) = _ranges[_range];
+            var at = found.Start + offset + _position;
+            var count = Math.Min(bytes, length - _position);
+            // A disk that hangs delays this operation, and not the thread of the request.
+            var sent = await folder.RunAsync(() => FileSend.Send(socket, _file!, at, count), cancellation);
+            if (sent is null or { End: FileSendEnd.Truncated })
+            {
+                IsTruncated = true;
+                throw new TruncatedBodyException();
+            }
+            if (sent.End == FileSendEnd.Disconnected) throw new SocketException((int)SocketError.ConnectionReset);
+            _position += sent.Bytes;
+            bytes -= sent.Bytes;
+            if (!sent.IsFull) continue;
+            // The socket takes no more. The runtime sends the next bytes: it knows when the client has made room.
+            var piece = await ReadPieceAsync(cancellation);
+            if (piece.Length > bytes)
+            {
+                _position -= piece.Length - bytes;
+                piece = piece[..(int)bytes];
+            }
+            bytes -= piece.Length;
+            while (!piece.IsEmpty) piece = piece[await socket.SendAsync(piece, cancellation)..];
+        }
+    }
+
+    /// <summary>Counts a small body that is read at once; null to read every body piece by piece.</summary>
+    public InFlightBytes? InFlight { get; init; }
+
     public async ValueTask<ReadOnlyMemory<byte>> ReadAsync(CancellationToken cancellation)
+    {
+        if (_whole is null && CanReadAtOnce && InFlight!.TryReserve(Length)) await ReadAtOnceAsync(cancellation);
+        if (_whole is null) return await ReadPieceAsync(cancellation);
+        if (_wholePosition >= Length) return default;
+        var piece = _whole[_wholePosition / PieceBytes][(_wholePosition % PieceBytes)..];
+        _wholePosition += piece.Length;
+        return piece;
+    }
+
+    private async ValueTask<ReadOnlyMemory<byte>> ReadPieceAsync(CancellationToken cancellation)
     {
         while (_range < _ranges.Count && _position == _ranges[_range].Length) (_range, _position) = (_range + 1, 0);
         if (_range == _ranges.Count) return default;
@@ -54,6 +122,7 @@ internal sealed class FileBody(
         {
             // An operation that hangs on the disk may still write into the buffer: do not return it to the pool.
             _buffer = null;
+            IsTruncated = true;
             throw new TruncatedBodyException();
         }
         _position += buffer.Length;
@@ -66,6 +135,7 @@ internal sealed class FileBody(
         // Bytes that are skipped would not be hashed, so a body that is verified on the way must be verified first.
         if (_hasher is not null && offset > 0 && (VerifyFirst is null || !await VerifyFirst(cancellation)))
             throw new TruncatedBodyException();
+        _wholePosition = (int)Math.Min(offset, int.MaxValue);
         for (_range = 0; _range < _ranges.Count && offset >= _ranges[_range].Length; _range++) offset -= _ranges[_range].Length;
         _position = offset;
     }
@@ -118,6 +188,32 @@ internal sealed class FileBody(
             found.Seal?.Dispose();
         }
         if (Interlocked.Exchange(ref _buffer, null) is { } buffer) ArrayPool<byte>.Shared.Return(buffer);
+        if (Interlocked.Exchange(ref _whole, null) is null) return;
+        _rented.ForEach(static piece => ArrayPool<byte>.Shared.Return(piece));
+        InFlight!.Release(Length);
+    }
+
+    /// <summary>True for a small body that is verified and was not read yet: one operation on the disk, not one for each piece.</summary>
+    private bool CanReadAtOnce =>
+        InFlight is not null && _hasher is null && found.Seal is null && Length <= DiskTier.ReadAtOnceBytes
+            && (_range, _position) == (0, 0) && _ranges is [{ Length: > 0 }];
+
+    private async ValueTask ReadAtOnceAsync(CancellationToken cancellation)
+    {
+        _whole = [];
+        for (var left = Length; left > 0; left -= PieceBytes)
+        {
+            _rented.Add(ArrayPool<byte>.Shared.Rent(PieceBytes));
+            _whole.Add(_rented[^1].AsMemory(0, (int)Math.Min(left, PieceBytes)));
+        }
+        var (pieces, at) = (_whole, _ranges[0].Offset);
+        var rented = _rented;
+        // An operation that hangs on the disk may still write into the arrays: until it ends they do not return to the pool.
+        _rented = [];
+        var length = await folder.RunAsync(() => (object)RandomAccess.Read(_file!, pieces, found.Start + at), cancellation);
+        if (length is not long read) throw new TruncatedBodyException();
+        _rented = rented;
+        if (read != Length) throw new TruncatedBodyException();
     }
 
     private static readonly object Done = new();

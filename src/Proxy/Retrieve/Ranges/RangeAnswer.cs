@@ -109,7 +109,7 @@ internal static class RangeAnswer
                 var bytes = piece[^(int)(behind - at)..];
                 bytes = bytes[..(int)Math.Min(bytes.Length, ranges[i].Last - at + 1)];
                 at += bytes.Length;
-                await steps.WriteAsync(output, bytes, i == ranges.Length - 1 && at > ranges[i].Last ? end : default, cancellation);
+                await steps.WriteAsync(context, bytes, i == ranges.Length - 1 && at > ranges[i].Last ? end : default);
             }
         }
     }
