@@ -19,6 +19,7 @@ internal static class PrefetchServices
         services.AddSingleton<ItemFetch>();
         services.AddSingleton<PixelFetch>();
         services.AddSingleton<StudyFetch>();
+        services.AddSingleton<JobFetch>();
         services.AddSingleton<JobRegistry>();
         services.AddSingleton<JobFile>();
         services.AddSingleton<Prefetcher>();

@@ -36,7 +36,7 @@ public sealed class Prefetcher : BackgroundService
     private readonly DicomMetadataStore _store;
     private readonly WorkLists _lists;
     private readonly PriorSearch _priors;
-    private readonly StudyFetch _fetch;
+    private readonly JobFetch _fetch;
     private readonly JobRegistry _registry;
     private readonly Reloadable<PrefetchOptions> _options;
     private readonly ILogger<Prefetcher> _log;
@@ -46,7 +46,7 @@ public sealed class Prefetcher : BackgroundService
 
     /// <summary>Creates the prefetcher and subscribes it to the registry.</summary>
     public Prefetcher(
-        DicomMetadataStore store, WorkLists lists, PriorSearch priors, StudyFetch fetch, JobRegistry registry,
+        DicomMetadataStore store, WorkLists lists, PriorSearch priors, JobFetch fetch, JobRegistry registry,
         Reloadable<PrefetchOptions> options, ILogger<Prefetcher> log)
     {
         (_store, _lists, _priors, _fetch, _registry, _options, _log) = (store, lists, priors, fetch, registry, options, log);
@@ -92,7 +92,9 @@ public sealed class Prefetcher : BackgroundService
     /// <summary>Records a search for a study by its UID; OHIF sends it just before it opens the study.</summary>
     public void NoteSearched(Access access, Uid study)
     {
-        if (_store.GetStudy(study)?.HasHolder == true) ReadAhead(access, study);
+        if (_store.GetStudy(study)?.HasHolder != true) return;
+        ReadAhead(access, study);
+        if (_options.Value.SeriesReadAhead) _ = SearchPatientAsync(access, study);
     }
 
     /// <summary>Records a frame request.</summary>
@@ -129,6 +131,23 @@ public sealed class Prefetcher : BackgroundService
         catch (OperationCanceledException)
         {
             // The process is stopping, or the search was cancelled.
+        }
+        catch (Exception e)
+        {
+            _log.PrefetchFailed(e);
+        }
+    }
+
+    /// <summary>Searches for the patient's studies at once: OHIF requests them next.</summary>
+    private async Task SearchPatientAsync(Access access, Uid study)
+    {
+        try
+        {
+            await _priors.FindOfPatientAsync(access, study, PrefetchPriority.ReadAhead, _stopping);
+        }
+        catch (OperationCanceledException)
+        {
+            // The process is stopping.
         }
         catch (Exception e)
         {
@@ -205,11 +224,7 @@ public sealed class Prefetcher : BackgroundService
         try
         {
             job.Begin();
-            foreach (var study in job.Job.StudyUids)
-            {
-                await _fetch.RunAsync(job, study, ending.Token);
-                job.Update(j => j with { Studies = j.Studies.Add(1) });
-            }
+            await _fetch.RunAsync(job, ending.Token);
             job.End(j => j with { State = HasFailed(j) ? JobState.Failed : JobState.Done });
         }
         catch (OperationCanceledException) when (ending.IsCancellationRequested)

@@ -133,6 +133,14 @@ public sealed class BodyReader(
         }
     }
 
+    /// <summary>Fetches an instance as stored to its end, so that its frames can be cut out of it.</summary>
+    /// <param name="backend">The owner of the series.</param>
+    /// <param name="path">The instance.</param>
+    /// <param name="cancellation">Cancels the prefetch; the fetch continues when a client has joined it.</param>
+    /// <returns>The number of bytes received; missing when the backend does not have it.</returns>
+    public Task<BackendAnswer<long>> PrefetchFileAsync(BackendOptions backend, InstancePath path, CancellationToken cancellation) =>
+        fetch.FetchInstanceAsync(backend, path, Placement.Prefetched, cancellation);
+
     private static Negotiation GetPrefetchNegotiation(int? frame) => frame is null ? PrefetchedInstances : PrefetchedFrames;
 
     /// <summary>The body from the first of these backends that gives it; null when none does.</summary>
@@ -188,7 +196,7 @@ public sealed class BodyReader(
 
     private async Task<BodyResult?> CutVideoAsync(Wanted wanted, BackendOptions backend, CancellationToken cancellation) =>
         wanted.Body.Frame == 1 && pixels.Find(backend.Name, wanted.Path)?.IsVideo == true
-        && await fetch.FetchInstanceAsync(backend, wanted.Path, wanted.Placement, cancellation)
+        && (await fetch.FetchInstanceAsync(backend, wanted.Path, wanted.Placement, cancellation)).IsFound
         && await cached.FindAnyAsync(backend.Name, wanted.Body, wanted.Negotiation, cancellation) is { } video
             ? BodyResult.Hit(video, backend.Name) with { Status = CacheStatus.Miss }
             : null;

@@ -91,27 +91,27 @@ public sealed class PlannedFetch(
     /// <param name="path">The instance.</param>
     /// <param name="placement">The tiers to store the instance in.</param>
     /// <param name="cancellation">Ends the wait; the fetch continues while another caller waits.</param>
-    /// <returns>True when it was received.</returns>
-    public async Task<bool> FetchInstanceAsync(
+    /// <returns>The number of bytes received, 0 when it was cached; missing when the backend does not have it.</returns>
+    public async Task<BackendAnswer<long>> FetchInstanceAsync(
         BackendOptions backend, InstancePath path, Placement placement, CancellationToken cancellation)
     {
         var (body, asked) = (new BodyPath(path, null), RequestedForms.One(new(BodyFormat.Dicom, BodyFormat.Any)));
         var lookup = cached.Get(
             backend.Name, body, asked, (inFlight, stopped) => fetch.AskAsync(backend, body, asked, inFlight, stopped), placement);
         using var result = await WaitAsync(lookup, backend, body, cancellation);
-        if (result.Body is not InFlightBody.Reader reader) return result.Body is not null;
+        if (result.Body is null) return result.Failures.Count > 0 ? new(result.Failures[0]) : new() { IsMissing = true };
+        var bytes = 0L;
+        if (result.Body is not InFlightBody.Reader reader) return new(bytes);
         try
         {
-            while (!(await reader.ReadAsync(cancellation)).IsEmpty)
-            {
-            }
+            for (ReadOnlyMemory<byte> piece; !(piece = await reader.ReadAsync(cancellation)).IsEmpty;) bytes += piece.Length;
         }
         catch (TruncatedBodyException)
         {
-            return false;
+            return new(new BackendFailure(backend.Name, BackendError.BadAnswer, "the body was truncated"));
         }
         await reader.Ended.WaitAsync(cancellation);
-        return true;
+        return new(bytes);
     }
 
     private Task<BodyResult> WaitAsync(EntryCache.Lookup lookup, BackendOptions backend, BodyPath body, CancellationToken cancellation) =>

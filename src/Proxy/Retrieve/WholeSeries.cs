@@ -12,8 +12,11 @@ namespace Proxy.Retrieve;
 /// <remarks>Each instance is cached as it arrives, so a truncated answer is not lost. Frames are cut out of the instances.</remarks>
 public sealed class WholeSeries(IArchive archive, EntryCache cache, TimeProvider time)
 {
-    /// <summary>A larger instance is skipped here and fetched frame by frame.</summary>
-    private const int MaxBytes = 16 * 1024 * 1024;
+    /// <summary>The largest instance that is used; it is read into memory.</summary>
+    public const int MaxInstanceBytes = 16 * 1024 * 1024;
+
+    /// <summary>The limit of unwanted parts, such as duplicates; beyond it the answer fails.</summary>
+    private const int MaxUnwantedParts = 1000;
 
     private const int FirstBytes = 64 * 1024;
 
@@ -23,23 +26,28 @@ public sealed class WholeSeries(IArchive archive, EntryCache cache, TimeProvider
     /// <summary>Fetches a series before a client requests it.</summary>
     /// <param name="backend">The owner of the series.</param>
     /// <param name="path">The series.</param>
+    /// <param name="isWanted">Whether an instance is wanted and has not arrived; others are skipped.</param>
     /// <param name="received">Called for each cached instance, with its size in bytes.</param>
     /// <param name="cancellation">Cancels the prefetch.</param>
     /// <returns>The number of received instances that frames can be cut out of.</returns>
     public Task<BackendAnswer<int>> PrefetchAsync(
-        BackendOptions backend, SeriesPath path, Action<Uid, long> received, CancellationToken cancellation)
+        BackendOptions backend, SeriesPath path, Predicate<Uid> isWanted, Action<Uid, long> received, CancellationToken cancellation)
     {
         var removals = cache.RemovalCount;
         return archive.OpenSeriesAsync(backend, path, RequestedForms.One(Format), ReadAsync, cancellation);
 
         async Task<int> ReadAsync(ArchiveSeries series, CancellationToken stopped)
         {
-            var count = 0;
+            var (count, unwanted) = (0, 0);
             while (await series.ReadNextAsync(stopped))
             {
                 if (await ReadEntryAsync(series, stopped) is not { } read) continue;
                 var identity = Part10Identity.Read(read.Pieces[0], Tag.SeriesInstanceUid, isAll: true)!;
-                SeriesCheck.Read(identity, path);
+                if (!isWanted(SeriesCheck.Read(identity, path)))
+                {
+                    if (++unwanted > MaxUnwantedParts) throw new MalformedAnswerException("A series answer has too many parts.");
+                    continue;
+                }
                 // The file's own transfer syntax takes precedence over the answer's headers (PS3.18 §8.7.9).
                 var entry = read with { Head = read.Head with { TransferSyntax = identity.TransferSyntaxUid.ToString() } };
                 using var body = new MemoryBody(entry);
@@ -55,13 +63,13 @@ public sealed class WholeSeries(IArchive archive, EntryCache cache, TimeProvider
     /// <summary>Reads one whole instance; null when it is too large.</summary>
     private async Task<Entry?> ReadEntryAsync(ArchiveSeries series, CancellationToken cancellation)
     {
-        if (series.Length > MaxBytes) return null;
+        if (series.Length > MaxInstanceBytes) return null;
         var bytes = GC.AllocateUninitializedArray<byte>((int)(series.Length ?? FirstBytes) + 1);
         var length = 0;
         for (int count; (count = await series.ReadAsync(bytes.AsMemory(length), cancellation)) > 0;)
         {
             length += count;
-            if (length > MaxBytes) return null;
+            if (length > MaxInstanceBytes) return null;
             if (length == bytes.Length) Array.Resize(ref bytes, bytes.Length * 2);
         }
         if (series.Length is { } declared && declared != length)

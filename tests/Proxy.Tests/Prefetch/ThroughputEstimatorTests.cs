@@ -10,39 +10,38 @@ public class ThroughputEstimatorTests
     private readonly ThroughputEstimator _estimator = new();
 
     [Fact]
-    public void MeasuresFramesFirst_ThenWholeSeries_ThenTakesTheFaster()
+    public void PrefersWholeSeries_UntilTheyAreLessThanHalfAsFastAsFrames()
     {
-        Assert.False(_estimator.PrefersWholeSeries("east"));
+        Assert.True(_estimator.PrefersWholeSeries("east"));
         _estimator.Note("east", isWhole: false, 1000, Second);
         Assert.True(_estimator.PrefersWholeSeries("east"));
-        _estimator.Note("east", isWhole: true, 5000, Second);
+        _estimator.Note("east", isWhole: true, 600, Second);
         Assert.True(_estimator.PrefersWholeSeries("east"));
-        Assert.False(_estimator.PrefersWholeSeries("west"));
         for (var i = 0; i < 9; i++) _estimator.Note("east", isWhole: true, 100, Second);
         Assert.False(_estimator.PrefersWholeSeries("east"));
+        Assert.True(_estimator.PrefersWholeSeries("west"));
     }
 
     [Fact]
     public void AvoidsWholeSeriesForAWhile_AfterARefusal()
     {
-        _estimator.Note("east", isWhole: false, 1000, Second);
         _estimator.NoteRefusesWholeSeries("east");
         Assert.False(_estimator.PrefersWholeSeries("east"));
-        for (var i = 0; i < 17; i++) _estimator.Note("east", isWhole: false, 1000, Second);
+        for (var i = 0; i < 18; i++) _estimator.Note("east", isWhole: false, 1000, Second);
         Assert.True(_estimator.PrefersWholeSeries("east"));
     }
 
     [Fact]
-    public void TriesTheSlowerWayAgain_OncePerTwentySeries()
+    public void TriesWholeSeriesAgain_OncePerTwentySeries_WhenTheyAreSlow()
     {
-        _estimator.Note("east", isWhole: false, 1000, Second);
-        _estimator.Note("east", isWhole: true, 5000, Second);
-        var chosen = Enumerable.Range(0, 38).Count(_ =>
+        _estimator.Note("east", isWhole: false, 5000, Second);
+        _estimator.Note("east", isWhole: true, 1000, Second);
+        var chosen = Enumerable.Range(0, 40).Count(_ =>
         {
             var isWhole = _estimator.PrefersWholeSeries("east");
-            _estimator.Note("east", isWhole, isWhole ? 5000 : 1000, Second);
+            _estimator.Note("east", isWhole, isWhole ? 1000 : 5000, Second);
             return isWhole;
         });
-        Assert.Equal(36, chosen);
+        Assert.Equal(2, chosen);
     }
 }

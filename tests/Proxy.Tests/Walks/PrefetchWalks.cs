@@ -1,11 +1,9 @@
-using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 using Proxy.Backends;
 using Proxy.Prefetch;
 using Proxy.Tests.Pacs;
-using Proxy.Tests.Wire;
 using Xunit;
 
 namespace Proxy.Tests.Walks;
@@ -363,66 +361,6 @@ public sealed class PrefetchWalks : IAsyncDisposable
         await Until.TrueAsync(async () => (string)(await JobAsync(again))["state"]! == "done");
         Assert.Equal("1/1 2/2 4/4 4/4 0/0", Progress(await JobAsync(again)));
         Assert.Equal(asked, _east.Requests.Count);
-    }
-
-    [Fact]
-    public async Task FetchesAWholeSeries_WhenThePacsServesItFaster()
-    {
-        _proxy["Prefetch:MaxConcurrentRequests"] = "1";
-        _east.Hold(
-            new HeldStudy("1.6.1").With("1.6.1.1", "CT", 8), new HeldStudy("1.6.2").With("1.6.2.1", "CT", 8),
-            new HeldStudy("1.6.3").With("1.6.3.1", "CT", 8));
-        var pixels = new byte[256 * 240];
-        _east.Respond(GetSeries([.. Enumerable.Range(1, 8).Select(i => $"1.6.2.1.{i}")], pixels), "/series/1.6.2.1");
-        _east.Respond(GetSeries([.. Enumerable.Range(1, 5).Select(i => $"1.6.3.1.{i}")], pixels), "/series/1.6.3.1");
-
-        await PostAsync("""{"studies":["1.6.1","1.6.2"]}""");
-        await DoneAsync("asked");
-        Assert.Equal(
-            (1, 0),
-            (_east.Count("/series/1.6.2.1"), _east.Requests.Count(r => r.Path.Contains("1.6.2.1/instances", StringComparison.Ordinal))));
-        var frame = await FrameAsync("1.6.2", 3);
-        Assert.Equal("Proxy; hit; detail=prefetched", frame.CacheStatus);
-        Assert.Equal(pixels, Assert.Single(Parts.Read(frame)).Body);
-
-        // The proxy fetches the frames that are missing in the answer one by one.
-        var job = await PostAsync("""{"studies":["1.6.3"]}""");
-        await Until.TrueAsync(async () => (string)(await JobAsync(job))["state"]! == "done");
-        Assert.Equal(
-            (1, 3),
-            (_east.Count("/series/1.6.3.1"), _east.Requests.Count(r => r.Path.Contains("1.6.3.1/instances", StringComparison.Ordinal))));
-        Assert.StartsWith("1/1 1/1 8/8 8/8 ", Progress(await JobAsync(job)));
-    }
-
-    [Fact]
-    public async Task IgnoresTheAnswer_WhenItIsOfAnotherSeries()
-    {
-        _proxy["Prefetch:MaxConcurrentRequests"] = "1";
-        _east.Hold(new HeldStudy("1.6.1").With("1.6.1.1", "CT", 8), new HeldStudy("1.6.2").With("1.6.2.1", "CT", 8));
-        _east.Respond(
-            GetSeries([.. Enumerable.Range(1, 8).Select(i => $"1.6.2.1.{i}")], new byte[256 * 240], series: "1.6.9.1"), "/series/1.6.2.1");
-
-        await PostAsync("""{"studies":["1.6.1","1.6.2"]}""");
-        await Until.TrueAsync(
-            async () => (await JobsAsync()).Any(j => (string)j!["why"]! == "asked" && (string)j["state"]! is "done" or "failed"));
-
-        Assert.Equal(
-            (1, 8),
-            (_east.Count("/series/1.6.2.1"), _east.Requests.Count(r => r.Path.Contains("1.6.2.1/instances", StringComparison.Ordinal))));
-    }
-
-    private static PacsAnswer GetSeries(string[] instances, byte[] pixels, string? series = null)
-    {
-        var body = new MemoryStream();
-        foreach (var instance in instances)
-        {
-            body.Write(Encoding.ASCII.GetBytes("--x\r\nContent-Type: application/dicom; transfer-syntax=1.2.840.10008.1.2.1\r\n\r\n"));
-            var file = Part10File.Native(256, 240).Set(0x00080018, "UI", instance).Set(0x7FE00010, "OB", pixels);
-            body.Write((series is null ? file : file.Set(0x0020000E, "UI", series)).ToArray());
-            body.Write("\r\n"u8);
-        }
-        body.Write("--x--\r\n"u8);
-        return new(200, "multipart/related; type=\"application/dicom\"; boundary=x", body.ToArray());
     }
 
     [Fact]

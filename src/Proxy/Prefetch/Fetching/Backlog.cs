@@ -8,8 +8,14 @@ namespace Proxy.Prefetch.Fetching;
 /// <summary>The pixel items of a study that remain to be fetched, by series in viewing order.</summary>
 internal sealed class Backlog(TimeProvider time)
 {
-    /// <summary>The fewest instances of a series that is fetched whole or measured for throughput.</summary>
+    /// <summary>The fewest instances of a series that is measured for throughput.</summary>
     private const int MinInstances = 8;
+
+    /// <summary>The fewest frames that one request for their series or instance replaces.</summary>
+    private const int MinFrames = 4;
+
+    /// <summary>The most requests for one whole series: a client that cancels them would have most of it sent repeatedly.</summary>
+    private const int MaxWholeRequests = 3;
 
     /// <summary>The number of consecutive failed items after which the rest of a series is skipped.</summary>
     public const int MaxFailures = 5;
@@ -35,10 +41,13 @@ internal sealed class Backlog(TimeProvider time)
         private readonly Dictionary<Uid, int> _remainingOf = items.GroupBy(item => item.Instance).ToDictionary(g => g.Key, g => g.Count());
         private int _waiting = items.Length;
         private int _remaining = items.Length;
+        private readonly long _largestInstance =
+            items.GroupBy(item => item.Instance, item => item.Bytes).Select(frames => frames.Sum()).DefaultIfEmpty().Max();
         private long _bytes;
         private long? _startedAt;
         private bool _isInterrupted;
         private int _failures;
+        private int _wholeRequests;
 
         public SeriesPath Path { get; } = path;
 
@@ -51,6 +60,9 @@ internal sealed class Backlog(TimeProvider time)
 
         internal bool HasWaiting => _waiting > 0;
 
+        /// <summary>The size of the waiting frames without compression, as far as it is known.</summary>
+        internal long WaitingBytes => Items.Where((_, at) => !_isStarted[at]).Sum(item => item.Bytes);
+
         /// <summary>The index of a frame; 0 when it is not in the series.</summary>
         internal int GetIndex(Uid instance, int frame)
         {
@@ -60,6 +72,9 @@ internal sealed class Backlog(TimeProvider time)
             }
             return 0;
         }
+
+        /// <summary>The first waiting item; null for none.</summary>
+        internal FetchItem? FindWaiting() => Array.IndexOf(_isStarted, false) is >= 0 and var at ? Items[at] : null;
 
         internal int? Take(int from, long now)
         {
@@ -74,13 +89,37 @@ internal sealed class Backlog(TimeProvider time)
             return null;
         }
 
-        /// <summary>Takes all items, if none is started or cached and they are frames of at least eight instances.</summary>
-        internal IReadOnlyList<int>? TakeWhole(long now)
+        /// <summary>
+        /// Takes all waiting frames, if at least half of the series' frames wait and every instance is small enough for one answer.
+        /// </summary>
+        internal IReadOnlyList<int>? TakeWhole(long maxInstanceBytes, long now)
         {
-            if (_startedAt is not null || _waiting < Items.Length || _remainingOf.Count < MinInstances) return null;
-            if (Items.Any(item => item.Frame is null)) return null;
+            if (_wholeRequests == MaxWholeRequests || _largestInstance > maxInstanceBytes) return null;
+            if (TakeFrames(static _ => true, now) is not { } taken) return null;
+            _wholeRequests++;
             IsWhole = true;
-            return [.. Enumerable.Range(0, Items.Length).Select(_ => Take(0, now)!.Value)];
+            return taken;
+        }
+
+        /// <summary>Takes the waiting frames of one instance, if at least half of its frames wait.</summary>
+        internal IReadOnlyList<int>? TakeInstance(Uid instance, long now)
+        {
+            var taken = TakeFrames(item => item.Instance == instance, now);
+            // Neither frame by frame nor the whole series.
+            _isInterrupted |= taken is not null;
+            return taken;
+        }
+
+        private List<int>? TakeFrames(Predicate<FetchItem> isWanted, long now)
+        {
+            var frames = Enumerable.Range(0, Items.Length)
+                .Where(at => Items[at] is { Frame: not null, NeedsOwnEntry: false } && isWanted(Items[at])).ToList();
+            var waiting = frames.FindAll(at => !_isStarted[at]);
+            if (waiting.Count < MinFrames || 2 * waiting.Count < frames.Count) return null;
+            _startedAt ??= now;
+            foreach (var at in waiting) _isStarted[at] = true;
+            _waiting -= waiting.Count;
+            return waiting;
         }
 
         internal void PutBack(int at)
@@ -134,10 +173,24 @@ internal sealed class Backlog(TimeProvider time)
         lock (_lock) return part.Take(from, time.GetTimestamp());
     }
 
-    /// <summary>Takes all items of a series for one request; null when it is too small, or some items are started or cached.</summary>
-    public IReadOnlyList<int>? TakeWhole(SeriesBacklog part)
+    /// <summary>Takes the waiting frames of a series for one request; null when too few wait.</summary>
+    /// <param name="part">The series.</param>
+    /// <param name="maxInstanceBytes">The size up to which an instance of the answer is used.</param>
+    public IReadOnlyList<int>? TakeWhole(SeriesBacklog part, long maxInstanceBytes)
     {
-        lock (_lock) return part.TakeWhole(time.GetTimestamp());
+        lock (_lock) return part.TakeWhole(maxInstanceBytes, time.GetTimestamp());
+    }
+
+    /// <summary>Takes the waiting frames of the next instance for one request; null when too few wait.</summary>
+    public IReadOnlyList<int>? TakeInstance(SeriesBacklog part)
+    {
+        lock (_lock) return part.FindWaiting() is { } next ? part.TakeInstance(next.Instance, time.GetTimestamp()) : null;
+    }
+
+    /// <summary>The size of the waiting frames of a series without compression, in bytes; 0 when unknown.</summary>
+    public long GetWaitingBytes(SeriesBacklog part)
+    {
+        lock (_lock) return part.WaitingBytes;
     }
 
     /// <summary>Returns an item to the backlog after a cancelled or failed fetch.</summary>

@@ -30,15 +30,27 @@ public sealed class ItemFetch(
         return answer;
     }
 
+    /// <summary>Fetches an instance as stored, so that its frames can be cut out of it.</summary>
+    /// <returns>The number of bytes received; missing when the backend does not have the instance.</returns>
+    public Task<BackendAnswer<long>> FetchFileAsync(
+        BackendOptions backend, SeriesPath path, Uid instance, CancellationToken cancellation) =>
+        bodies.PrefetchFileAsync(backend, new(path.Study, path.Series, instance), cancellation);
+
+    /// <summary>Transcodes a frame that was cut out of its instance.</summary>
+    public void Transcode(BackendOptions backend, SeriesPath path, FetchItem item) =>
+        Transcode(backend, new(path.Study, path.Series, item.Instance), item.Frame ?? 1);
+
     /// <summary>Fetches all instances of a series in one request.</summary>
     /// <param name="backend">The backend.</param>
     /// <param name="path">The series.</param>
+    /// <param name="isWanted">Whether an instance is wanted and has not arrived; others are skipped.</param>
     /// <param name="finished">Called for each instance with its size in bytes.</param>
     /// <param name="cancellation">Cancels the request.</param>
-    public Task FetchAllAsync(
-        BackendOptions backend, SeriesPath path, Action<Uid, long> finished, CancellationToken cancellation) =>
+    /// <returns>The number of instances that frames can be cut out of.</returns>
+    public Task<BackendAnswer<int>> FetchAllAsync(
+        BackendOptions backend, SeriesPath path, Predicate<Uid> isWanted, Action<Uid, long> finished, CancellationToken cancellation) =>
         wholeSeries.PrefetchAsync(
-            backend, path,
+            backend, path, isWanted,
             (instance, bytes) =>
             {
                 Transcode(backend, new(path.Study, path.Series, instance), frame: 1);

@@ -3,6 +3,7 @@ using Proxy.Cache;
 using Proxy.Dicom;
 using Proxy.Operations;
 using Proxy.Prefetch.Jobs;
+using Proxy.Retrieve;
 
 namespace Proxy.Prefetch.Fetching;
 
@@ -10,7 +11,10 @@ namespace Proxy.Prefetch.Fetching;
 /// Fetches the frames, whole instances and bulk data of a study, in viewing order, within the limits of the job and the free
 /// cache space.
 /// </summary>
-/// <remarks>Fetches single frames, or a whole series in one request where that was measured to be faster.</remarks>
+/// <remarks>
+/// Read-ahead fetches single frames, to follow the viewer. Other jobs fetch a whole series in one request, or a large instance with
+/// many frames, unless the backend cannot give them.
+/// </remarks>
 public sealed class PixelFetch(
     JobSlots slots, BackendSet backends, ItemFetch items, ThroughputEstimator throughput, EntryCache cache,
     Reloadable<PrefetchOptions> options, TimeProvider time)
@@ -68,13 +72,29 @@ public sealed class PixelFetch(
             }
             using (slot)
             {
-                // Read-ahead fetches single frames, to follow the viewer.
-                if (job.Job.Reason != PrefetchReason.ReadAhead && throughput.PrefersWholeSeries(part.Backend)
-                    && cache.HasRoomForPrefetched(job.Job.MeanBytes * part.Items.Length) && backlog.TakeWhole(part) is { } all)
-                    await FetchWholeAsync(job, backlog, part, all, backend, slot, cancellation);
-                else if (backlog.Take(part, job.Viewport) is { } at) await FetchAsync(job, backlog, part, at, backend, slot, cancellation);
+                if (await FetchManyAsync(job, backlog, part, backend, slot, cancellation)) continue;
+                if (backlog.Take(part, job.Viewport) is { } at) await FetchAsync(job, backlog, part, at, backend, slot, cancellation);
             }
         }
+    }
+
+    /// <summary>Fetches the waiting frames of a series or of its next instance in one request; false when single frames are due.</summary>
+    private async Task<bool> FetchManyAsync(
+        JobHandle job, Backlog backlog, Backlog.SeriesBacklog part, BackendOptions backend, BackendScheduler.FetchSlot slot,
+        CancellationToken cancellation)
+    {
+        if (job.Job.Reason == PrefetchReason.ReadAhead) return false;
+        var waiting = Math.Max(backlog.GetWaitingBytes(part), job.Job.MeanBytes * part.Items.Length);
+        var hasRoom = cache.HasRoomForPrefetched(waiting) && job.Job.Bytes.Done + waiting <= options.Value.MaxBytes;
+        if (hasRoom && throughput.PrefersWholeSeries(part.Backend)
+            && backlog.TakeWhole(part, WholeSeries.MaxInstanceBytes) is { } all)
+        {
+            await FetchWholeAsync(job, backlog, part, all, backend, slot, cancellation);
+            return true;
+        }
+        if (!hasRoom || !throughput.PrefersWholeInstances(part.Backend) || backlog.TakeInstance(part) is not { } frames) return false;
+        await FetchInstanceAsync(job, backlog, part, frames, backend, slot, cancellation);
+        return true;
     }
 
     private async Task FetchAsync(
@@ -124,14 +144,15 @@ public sealed class PixelFetch(
 
     private async Task FetchWholeAsync(
         JobHandle job, Backlog backlog, Backlog.SeriesBacklog part, IReadOnlyList<int> all, BackendOptions backend,
-        BackendScheduler.FetchSlot slot,
-        CancellationToken cancellation)
+        BackendScheduler.FetchSlot slot, CancellationToken cancellation)
     {
         var remaining = all.GroupBy(at => part.Items[at].Instance).ToDictionary(instance => instance.Key, instance => instance.ToList());
+        var wanted = remaining.Count;
         try
         {
-            await items.FetchAllAsync(backend, part.Path, FinishInstance, slot.Cancelled);
-            if (remaining.Count > 0) throughput.NoteRefusesWholeSeries(part.Backend);
+            var answer = await items.FetchAllAsync(backend, part.Path, remaining.ContainsKey, FinishInstance, slot.Cancelled);
+            // An outage says nothing about the request; what did not arrive is fetched later.
+            if (answer.Failure is not { IsOutage: true } && 2 * remaining.Count > wanted) throughput.NoteRefusesWholeSeries(part.Backend);
         }
         catch (OperationCanceledException)
         {
@@ -139,7 +160,6 @@ public sealed class PixelFetch(
         }
         finally
         {
-            // Fetch the missing instances frame by frame.
             foreach (var at in remaining.Values.SelectMany(missing => missing)) backlog.PutBack(part, at);
         }
 
@@ -147,6 +167,35 @@ public sealed class PixelFetch(
         {
             if (!remaining.Remove(instance, out var done)) return;
             foreach (var at in done) Finish(job, backlog, part, at, bytes / done.Count);
+        }
+    }
+
+    /// <summary>Fetches an instance, out of which its frames are cut; those that cannot be cut are put back.</summary>
+    private async Task FetchInstanceAsync(
+        JobHandle job, Backlog backlog, Backlog.SeriesBacklog part, IReadOnlyList<int> frames, BackendOptions backend,
+        BackendScheduler.FetchSlot slot, CancellationToken cancellation)
+    {
+        var remaining = new Queue<int>(frames);
+        Interlocked.Increment(ref _inFlight);
+        try
+        {
+            var answer = await items.FetchFileAsync(backend, part.Path, part.Items[frames[0]].Instance, slot.Cancelled);
+            while (answer.IsFound && remaining.TryPeek(out var at)
+                && await items.IsCachedAsync(backend, part.Path, part.Items[at], cancellation))
+            {
+                items.Transcode(backend, part.Path, part.Items[at]);
+                Finish(job, backlog, part, remaining.Dequeue(), answer.Value / frames.Count);
+            }
+            if (remaining.Count > 0 && answer.Failure is not { IsOutage: true }) throughput.NoteRefusesInstances(part.Backend);
+        }
+        catch (OperationCanceledException)
+        {
+            cancellation.ThrowIfCancellationRequested();
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _inFlight);
+            foreach (var at in remaining) backlog.PutBack(part, at);
         }
     }
 

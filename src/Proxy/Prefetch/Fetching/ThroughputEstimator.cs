@@ -6,15 +6,26 @@ namespace Proxy.Prefetch.Fetching;
 /// Measures the throughput of each backend for the pixels of a series, frame by frame and in one request. Archives differ, so it
 /// cannot be configured.
 /// </summary>
+/// <remarks>
+/// One request costs an archive less than one per frame, so a whole series is preferred until the archive refuses it or gives it
+/// much more slowly.
+/// </remarks>
 public sealed class ThroughputEstimator
 {
-    /// <summary>The slower way is tried again once per this number of series, because an archive may have been busy.</summary>
+    /// <summary>
+    /// Whole series that are refused or slow are tried again once per this number of series, because an archive may have been busy.
+    /// </summary>
     private const int RetryInterval = 20;
+
+    /// <summary>How many times slower than its frames a whole series may be.</summary>
+    private const double MaxSlowdown = 2;
 
     /// <summary>The weight of a new measurement in the moving average.</summary>
     private const double Weight = 0.3;
 
     private readonly ConcurrentDictionary<string, Estimate> _estimates = new(StringComparer.OrdinalIgnoreCase);
+
+    private readonly ConcurrentDictionary<string, bool> _refusesInstances = new(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>The measured throughput of a backend.</summary>
     /// <param name="Frames">Bytes per second, frame by frame; null when not measured.</param>
@@ -25,10 +36,9 @@ public sealed class ThroughputEstimator
     /// <summary>Whether to fetch the next series in one request.</summary>
     public bool PrefersWholeSeries(string backend)
     {
-        if (_estimates.GetValueOrDefault(backend) is not { Frames: { } frames } estimate) return false;
-        if (estimate.Whole is not { } whole) return true;
-        var isFaster = whole > frames;
-        return estimate.Series % RetryInterval == RetryInterval - 1 ? !isFaster : isFaster;
+        if (_estimates.GetValueOrDefault(backend) is not { Whole: { } whole } estimate) return true;
+        if (whole > 0 && (estimate.Frames is not { } frames || whole * MaxSlowdown >= frames)) return true;
+        return estimate.Series % RetryInterval == RetryInterval - 1;
     }
 
     /// <summary>Adds the measurement of a series that was fetched without interruption.</summary>
@@ -51,6 +61,12 @@ public sealed class ThroughputEstimator
     /// <summary>Records that a backend refused a request for a whole series.</summary>
     public void NoteRefusesWholeSeries(string backend) =>
         _estimates.AddOrUpdate(backend, _ => new(null, 0, 1), (_, estimate) => estimate with { Whole = 0, Series = estimate.Series + 1 });
+
+    /// <summary>Whether to fetch an instance with many frames in one request.</summary>
+    public bool PrefersWholeInstances(string backend) => !_refusesInstances.ContainsKey(backend);
+
+    /// <summary>Records that a backend gives no instances, or such that frames cannot be cut out of.</summary>
+    public void NoteRefusesInstances(string backend) => _refusesInstances[backend] = true;
 
     private static double Mean(double? known, double measured) =>
         known is null or 0 ? measured : known.Value + Weight * (measured - known.Value);

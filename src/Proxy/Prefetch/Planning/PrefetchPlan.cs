@@ -18,6 +18,9 @@ public readonly record struct FetchItem(Uid Instance, int? Frame, BulkDataPath? 
     /// before it is read.
     /// </summary>
     public bool NeedsOwnEntry { get; init; }
+
+    /// <summary>The size of the frame without compression in bytes; 0 when the metadata does not say it.</summary>
+    public long Bytes { get; init; }
 }
 
 /// <summary>Plans which items to prefetch and in which order. Pure: it uses neither clock nor network.</summary>
@@ -52,7 +55,9 @@ public static class PrefetchPlan
 
     private static readonly Tag SopClassUid = new(0x00080016);
     private static readonly Tag AvailableTransferSyntaxUid = new(0x00083002);
+    private static readonly Tag SamplesPerPixel = new(0x00280002);
     private static readonly Tag Rows = new(0x00280010);
+    private static readonly Tag Columns = new(0x00280011);
     private static readonly Tag BitsAllocated = new(0x00280100);
     private static readonly Tag PixelData = new(0x7FE00010);
 
@@ -129,8 +134,18 @@ public static class PrefetchPlan
     private static IEnumerable<FetchItem> GetFrames(Uid instance, Dataset dataset, bool isWhole)
     {
         var needsOwnEntry = isWhole || dataset.FindInt(BitsAllocated) == 1;
+        var bytes = GetFrameBytes(dataset);
         return Enumerable.Range(1, Math.Clamp(dataset.FindInt(Tag.NumberOfFrames) ?? 1, 1, MaxFrames))
-            .Select(frame => new FetchItem(instance, frame) { NeedsOwnEntry = needsOwnEntry });
+            .Select(frame => new FetchItem(instance, frame) { NeedsOwnEntry = needsOwnEntry, Bytes = bytes });
+    }
+
+    /// <summary>The size of a native frame (PS3.5 §8.1.1). Each of the factors is 16 bits wide, so the product does not overflow.</summary>
+    private static long GetFrameBytes(Dataset dataset)
+    {
+        var bits = Get(Rows) * Get(Columns) * Get(SamplesPerPixel, absent: 1);
+        return bits * Get(BitsAllocated, absent: 8) / 8;
+
+        long Get(Tag tag, int absent = 0) => Math.Clamp(dataset.FindInt(tag) ?? absent, 0, ushort.MaxValue);
     }
 
     /// <summary>Whether the instance is a video: viewers play it as one body, and many archives return no frames of it.</summary>

@@ -16,14 +16,27 @@ public sealed class PriorSearch(PrefetchSearch search, DicomMetadataStore store)
     /// <param name="cancellation">Cancels the search.</param>
     public async Task<ImmutableArray<Uid>> FindAsync(Access access, Uid study, int max, CancellationToken cancellation)
     {
+        var (open, rows) = await FindOfPatientAsync(access, study, PrefetchPriority.Priors, cancellation);
+        return PrefetchPlan.Priors(open, GetFacts(rows), max);
+    }
+
+    /// <summary>Finds the studies with the Patient ID of a study, as viewers search for them when they open it.</summary>
+    /// <param name="access">The backends to search.</param>
+    /// <param name="study">The study.</param>
+    /// <param name="priority">The priority of the search.</param>
+    /// <param name="cancellation">Cancels the search.</param>
+    /// <returns>The study as each backend describes it, and the studies that may be of the same patient.</returns>
+    public async Task<(IReadOnlyList<StudyFacts> Study, ImmutableArray<MergedRow> OfPatient)> FindOfPatientAsync(
+        Access access, Uid study, PrefetchPriority priority, CancellationToken cancellation)
+    {
         using var lease = await store.LeaseAsync(study, cancellation);
-        var open = GetFacts(store.GetStudy(study), access);
+        var facts = GetFacts(store.GetStudy(study), access);
         // The study was opened by its URL without a search, so its row is not in the store.
-        if (open.Count == 0) open = GetFacts(await search.FindStudyAsync(access, study, PrefetchPriority.Priors, cancellation));
-        var found = new List<StudyFacts>();
-        foreach (var patientId in open.Select(o => o.PatientId).Where(id => id.Length > 0).Distinct())
-            found.AddRange(GetFacts(await search.FindOfPatientAsync(access, patientId, PrefetchPriority.Priors, cancellation)));
-        return PrefetchPlan.Priors(open, found, max);
+        if (facts.Count == 0) facts = GetFacts(await search.FindStudyAsync(access, study, priority, cancellation));
+        var found = ImmutableArray<MergedRow>.Empty;
+        foreach (var patientId in facts.Select(f => f.PatientId).Where(id => id.Length > 0).Distinct())
+            found = [.. found, .. await search.FindOfPatientAsync(access, patientId, study, priority, cancellation)];
+        return (facts, found);
     }
 
     private static List<StudyFacts> GetFacts(ImmutableArray<MergedRow> rows) =>
