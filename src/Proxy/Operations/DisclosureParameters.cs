@@ -21,8 +21,7 @@ internal static class DisclosureParameters
 
     /// <summary>A problem when the request asks for anonymization (PS3.18 §9.1.2.2.1); null otherwise.</summary>
     private static IResult? RefuseAnonymization(HttpRequest request) =>
-        request.QueryString.HasValue && request.Query.TryGetValue("anonymize", out var values)
-            && values.Any(v => !Off.Contains(v, StringComparer.OrdinalIgnoreCase))
+        request.FindParameter("anonymize") is { } values && values.Any(v => !Off.Contains(v, StringComparer.OrdinalIgnoreCase))
             ? Problems.BadParameter("anonymize", "not implemented; the answer would contain the patient's identity")
             : null;
 

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Microsoft.Extensions.Primitives;
 using Proxy.Dicom;
 
 namespace Proxy.Operations;
@@ -21,7 +20,7 @@ internal static class RequestAccept
     public static Accept ReadAccept(this HttpRequest request)
     {
         var header = request.Headers.Accept.ToString();
-        if (FindInQuery(request, "accept") is { } inQuery) return Accept.Parse(inQuery.ToString(), header);
+        if (request.FindParameter("accept") is { } inQuery) return Accept.Parse(inQuery.ToString(), header);
         if (header.Length > MaxKnownLength) return Accept.Parse(header);
         if (Known.TryGetValue(header, out var known)) return known;
         var parsed = Accept.Parse(header);
@@ -50,16 +49,12 @@ internal static class RequestAccept
     /// </summary>
     private static bool TakesUtf8(HttpRequest request)
     {
-        var inQuery = FindInQuery(request, "charset");
+        var inQuery = request.FindParameter("charset");
         if (inQuery is null && request.Headers.AcceptCharset.Count == 0) return true;
         string[] lists = [inQuery?.ToString() ?? "", request.Headers.AcceptCharset.ToString()];
         var names = lists.SelectMany(l => l.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)).ToList();
         return names.Count == 0 || names.Exists(IsUtf8);
     }
-
-    /// <summary>A query parameter; a request without a query is not parsed.</summary>
-    private static StringValues? FindInQuery(HttpRequest request, string name) =>
-        request.QueryString.HasValue && request.Query.TryGetValue(name, out var values) ? values : default(StringValues?);
 
     private static bool IsUtf8(string element)
     {

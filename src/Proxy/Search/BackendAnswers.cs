@@ -21,6 +21,8 @@ public sealed class BackendAnswers(
 
     private readonly ConcurrentDictionary<string, int> _revisions = new();
 
+    private int _changes;
+
     /// <summary>Identifies an answer. The caller is part of it where the backend decides what each user may see.</summary>
     private sealed record AnswerKey(string Backend, string Caller, string Text, int Depth, int Revision);
 
@@ -46,6 +48,9 @@ public sealed class BackendAnswers(
     /// </summary>
     public int GetRevision(string backend) => _revisions.GetValueOrDefault(backend);
 
+    /// <summary>Grows after each change of a revision.</summary>
+    public int Changes => Volatile.Read(ref _changes);
+
     /// <summary>
     /// Makes the answers of a backend invalid, after a change of a study in it; discards them if it was removed or its address changed.
     /// </summary>
@@ -54,6 +59,7 @@ public sealed class BackendAnswers(
         // A series that is gone is seen by a newer search soon enough; any client can ask for one that never was.
         if (removal is not { Backend: { } backend, Series: null }) return;
         _revisions.AddOrUpdate(backend, 1, static (_, revision) => revision + 1);
+        Interlocked.Increment(ref _changes);
         if (removal.Study is null) _cached.RemoveWhere(answer => answer.Backend == backend);
     }
 

@@ -32,6 +32,11 @@ public sealed class FederatedSearch(
 
     private readonly SharedRequests<(ResultKey Key, bool BypassCache), SearchResult> _running = new(scheduler);
 
+    /// <summary>The last text of revisions: nearly every request is for all backends.</summary>
+    private volatile Revisions? _revisions;
+
+    private sealed record Revisions(IReadOnlyList<BackendOptions> Backends, int Changes, string Text);
+
     /// <summary>Identifies a result. The caller is part of it only where the rights of callers differ.</summary>
     private sealed record ResultKey(string Scope, string Caller, string Backends, string Text, int Depth);
 
@@ -96,8 +101,15 @@ public sealed class FederatedSearch(
     }
 
     /// <summary>The backends with the revisions of their answers, such as <c>east:0,west:2</c>.</summary>
-    private string ReadRevisions(Access access) =>
-        string.Join(',', access.Backends.Select(b => $"{b.Name}:{levels.GetRevision(b.Name)}"));
+    private string ReadRevisions(Access access)
+    {
+        // Before the revisions: a change meanwhile makes this text outdated at once.
+        var changes = levels.Changes;
+        if (_revisions is { } last && last.Changes == changes && ReferenceEquals(last.Backends, access.Backends)) return last.Text;
+        var text = string.Join(',', access.Backends.Select(b => $"{b.Name}:{levels.GetRevision(b.Name)}"));
+        _revisions = new(access.Backends, changes, text);
+        return text;
+    }
 
     private async Task<SearchResult> AskAllAsync(
         Access access, SearchQuery query, ResultKey key, bool bypassCache, CancellationToken cancellation)

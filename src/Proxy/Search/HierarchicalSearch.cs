@@ -28,6 +28,9 @@ public sealed class HierarchicalSearch(BackendAnswers answers, SeriesLocator loc
     /// <inheritdoc cref="BackendAnswers.GetRevision"/>
     public int GetRevision(string backend) => answers.GetRevision(backend);
 
+    /// <inheritdoc cref="BackendAnswers.Changes"/>
+    public int Changes => answers.Changes;
+
     /// <summary>The rights that limit the answers.</summary>
     public StudyRights Rights { get; } = visible.Rights;
 

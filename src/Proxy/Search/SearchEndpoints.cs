@@ -47,7 +47,7 @@ internal static class SearchEndpoints
         if (context.Request.RefuseDatasets("Search results are", out var isXml) is { } refusal) return refusal;
         var access = context.GetAccess();
         if (!context.TryReadUids(out var study, out var series, out _, out var problem)) return problem;
-        if (!SearchParameters.TryRead(level, study, series, context.Request.Query, out var query, out var error))
+        if (!KnownSearches.TryRead(level, study, series, context.Request, out var query, out var error))
             return Problems.BadParameter(error!.Parameter, error.Rule);
 
         var started = time.GetTimestamp();
@@ -59,7 +59,7 @@ internal static class SearchEndpoints
         if (result.IsTooBroad && result.Rows.Count < SearchDepth.GetEnd(query, maxResults)) return Problems.TooBroad(SearchDepth.MaxRows);
         var (root, limit) = (context.GetRootAddress(access), SearchDepth.FindLimit(query, maxResults));
         var key = new PageKey(
-            result.Rows, query.Offset, limit, string.Join(',', query.HiddenFields), root, context.Request.ChooseCoding(), isXml);
+            result.Rows, query.Offset, limit, query.HiddenText, root, context.Request.ChooseCoding(), isXml);
         var pages = answers.For<PageKey, ReadyPage>();
         if (!pages.TryFind(key, out var page))
         {
@@ -74,7 +74,7 @@ internal static class SearchEndpoints
             response.AddWarning($"Unknown parameters were ignored: {string.Join(", ", query.IgnoredParameters)}");
         var remaining = Math.Max(result.Rows.Count - query.Offset - page.Rows.Length, result.HasMore ? 1 : 0);
         AddWarnings(response, result, page.Lacking, remaining);
-        if (level == SearchLevel.Studies) context.Items[typeof(SearchedStudies)] = new SearchedStudies(query, page.Rows);
+        if (level == SearchLevel.Studies) context.Features.Set(new SearchedStudies(query, page.Rows));
         var answer = new CachedAnswer(result.Status)
         {
             IsStored = result.Failures.Count == 0,

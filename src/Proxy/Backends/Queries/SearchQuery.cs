@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text;
 using Proxy.Dicom;
 
@@ -23,6 +24,11 @@ public sealed record SearchQuery
 {
     /// <summary>A search for all studies.</summary>
     public static readonly SearchQuery AllStudies = new();
+
+    /// <summary>What is derived from a query, once for all requests that repeat it; it ends with the query.</summary>
+    private static readonly ConditionalWeakTable<SearchQuery, Derived> DerivedOf = [];
+
+    private sealed record Derived(string CanonicalText, string HiddenText, bool IsWithinStudy, Uid? OnlyStudy);
 
     private SearchQuery()
     {
@@ -109,7 +115,7 @@ public sealed record SearchQuery
     };
 
     /// <summary>True for series or instances of one study: this list is short enough to read completely.</summary>
-    public bool IsWithinStudy => Study is not null || Level != SearchLevel.Studies && FindUids(Tag.StudyInstanceUid) is { Count: 1 };
+    public bool IsWithinStudy => GetDerived().IsWithinStudy;
 
     /// <summary>True when a value contains <c>^</c>, which separates the components of a name (PS3.5 §6.2).</summary>
     public bool HasCarets => Matches.Values.Any(match => match.Value.Contains('^', StringComparison.Ordinal));
@@ -124,11 +130,7 @@ public sealed record SearchQuery
     public bool RequestsEverything => Matches.IsEmpty && !IncludesAll && FurtherFields.IsEmpty;
 
     /// <summary>The study of a search by one Study Instance UID and nothing else; null for other searches.</summary>
-    public Uid? OnlyStudy =>
-        Level == SearchLevel.Studies && !IncludesAll && Matches.Count == 1
-            && Matches.TryGetValue(Tag.StudyInstanceUid.ToString(), out var match) && Uid.TryParse(match.Value, out var uid)
-            ? uid
-            : null;
+    public Uid? OnlyStudy => GetDerived().OnlyStudy;
 
     /// <summary>The attributes that the client requests beyond those of every search.</summary>
     public ImmutableSortedSet<string> FurtherFields => IncludeFields.Except(AskedFor);
@@ -146,6 +148,9 @@ public sealed record SearchQuery
     public IEnumerable<Tag> HiddenFields =>
         (IncludesAll ? [] : SearchFields.GetOwnFields(Level).Except(IncludeFields).Except(Matches.Keys))
             .Union(SearchFields.GetLower(Level)).Select(tag => Tag.TryParse(tag, out var parsed) ? parsed : default);
+
+    /// <summary><see cref="HiddenFields"/> as one text, to tell pages apart.</summary>
+    public string HiddenText => GetDerived().HiddenText;
 
     /// <summary>The attributes that a row must have, with their VRs (PS3.18 Tables 10.6.3-3 to 10.6.3-5).</summary>
     public IEnumerable<(Tag Tag, string Vr)> RequiredFields => SearchFields.GetRequired(Level, Study is not null);
@@ -171,10 +176,7 @@ public sealed record SearchQuery
     /// <summary>
     /// Identifies a search: equal for all its pages, and independent of the standard attributes that it lists.
     /// </summary>
-    public string CanonicalText => string.Join('&',
-        [Path, .. Matches.Select(m => $"{m.Key}={Escape(m.Value.Value)}"),
-            "include=" + (IncludesAll ? "all" : string.Join(',', FurtherFields)), "fuzzy=" + IsFuzzy,
-            .. MatchesEmptyValues ? ["empty"] : (string[])[], .. MatchesMultipleValues ? ["multiple"] : (string[])[]]);
+    public string CanonicalText => GetDerived().CanonicalText;
 
     /// <summary>The UIDs of a match attribute; null when the search does not match it.</summary>
     public IReadOnlyCollection<Uid>? FindUids(Tag tag) =>
@@ -210,6 +212,22 @@ public sealed record SearchQuery
         if (limit is not null) request.Append(CultureInfo.InvariantCulture, $"&limit={limit}");
         if (limit is not null || offset > 0) request.Append(CultureInfo.InvariantCulture, $"&offset={offset}");
         return request.ToString();
+    }
+
+    private Derived GetDerived() => DerivedOf.GetValue(this, static query => query.Derive());
+
+    private Derived Derive()
+    {
+        var canonical = string.Join('&',
+            [Path, .. Matches.Select(m => $"{m.Key}={Escape(m.Value.Value)}"),
+                "include=" + (IncludesAll ? "all" : string.Join(',', FurtherFields)), "fuzzy=" + IsFuzzy,
+                .. MatchesEmptyValues ? ["empty"] : (string[])[], .. MatchesMultipleValues ? ["multiple"] : (string[])[]]);
+        Uid? only = Level == SearchLevel.Studies && !IncludesAll && Matches.Count == 1
+            && Matches.TryGetValue(Tag.StudyInstanceUid.ToString(), out var match) && Uid.TryParse(match.Value, out var uid)
+            ? uid
+            : null;
+        var isWithinStudy = Study is not null || Level != SearchLevel.Studies && FindUids(Tag.StudyInstanceUid) is { Count: 1 };
+        return new(canonical, string.Join(',', HiddenFields), isWithinStudy, only);
     }
 
     private ImmutableSortedSet<string> AskedFor => SearchFields.GetRequested(Level, Study is not null);
