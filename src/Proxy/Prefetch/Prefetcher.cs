@@ -75,6 +75,12 @@ public sealed class Prefetcher : BackgroundService
             _lists.Add(viewer, shown.Studies);
     }
 
+    /// <summary>True when a request for this study opens it: the viewer had another one open, or none.</summary>
+    public bool IsNew(Viewer viewer, Uid study) => !_lists.IsOpen(viewer, study);
+
+    /// <summary>Whether a job reads ahead of a viewer, which the requested frames direct.</summary>
+    public bool ReadsAhead => !_readAhead.IsEmpty;
+
     /// <summary>Records a request within a study; the first one opens it.</summary>
     /// <param name="viewer">The client.</param>
     /// <param name="access">The backends that the client may use.</param>

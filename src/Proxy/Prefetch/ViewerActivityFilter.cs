@@ -9,22 +9,27 @@ namespace Proxy.Prefetch;
 /// <summary>Reports viewer activity to the prefetcher, without changing the request.</summary>
 internal static class ViewerActivityFilter
 {
-    public static async ValueTask<object?> FilterAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
+    public static ValueTask<object?> FilterAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
         var http = context.HttpContext;
         var prefetcher = http.RequestServices.GetRequiredService<Prefetcher>();
-        if (!prefetcher.FollowsClients) return await next(context);
+        if (!prefetcher.FollowsClients) return next(context);
         var access = http.GetAccess();
         var viewer = Viewer.Identify(http, access.Name);
-        if (Uid.TryParse(http.Request.RouteValues["study"] as string, out var study))
-        {
-            prefetcher.NoteOpened(viewer, access, study, isWhole: IsWhole(http, study));
-            if (FindFrame(http, study) is { } frame) prefetcher.NoteFrame(access, frame);
-        }
+        if (!Uid.TryParse(http.Request.RouteValues["study"] as string, out var study))
+            return ReportListAsync(prefetcher, viewer, access, context, next);
+        if (prefetcher.IsNew(viewer, study)) prefetcher.NoteOpened(viewer, access, study, isWhole: IsWhole(http, study));
+        if (prefetcher.ReadsAhead && FindFrame(http, study) is { } frame) prefetcher.NoteFrame(access, frame);
+        return next(context);
+    }
+
+    /// <summary>Reports the studies of a search after the search, which shows what this client may see.</summary>
+    private static async ValueTask<object?> ReportListAsync(
+        Prefetcher prefetcher, Viewer viewer, Access access, EndpointFilterInvocationContext context, EndpointFilterDelegate next)
+    {
         var result = await next(context);
-        if (http.Items[typeof(SearchedStudies)] is not SearchedStudies shown) return result;
+        if (context.HttpContext.Features.Get<SearchedStudies>() is not { } shown) return result;
         prefetcher.NoteListed(viewer, shown);
-        // After the search, which has shown what this client may see.
         if (shown.Query.OnlyStudy is { } lookedUp && shown.Studies.Contains(lookedUp)) prefetcher.NoteSearched(access, lookedUp);
         return result;
     }

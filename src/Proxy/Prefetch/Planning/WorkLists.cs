@@ -43,6 +43,9 @@ public sealed class WorkLists(TimeProvider time) : IDisposable
 
     private static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(30);
 
+    /// <summary>How long the same list is not stored again, which would extend its lifetime.</summary>
+    private static readonly TimeSpan MaxUnextended = TimeSpan.FromMinutes(1);
+
     private readonly Lock _lock = new();
     private readonly MemoryPart _viewers = new(MaxBytes, time, static _ => { });
 
@@ -60,6 +63,7 @@ public sealed class WorkLists(TimeProvider time) : IDisposable
     public void Add(Viewer viewer, ImmutableArray<Uid> studies)
     {
         if (studies.Length < 2) return;
+        if (HasRecently(viewer, studies)) return;
         var list = studies.Length > MaxStudies ? studies[..MaxStudies] : studies;
         lock (_lock)
         {
@@ -69,6 +73,9 @@ public sealed class WorkLists(TimeProvider time) : IDisposable
             Set(viewer, state with { Lists = [list, .. others] });
         }
     }
+
+    /// <summary>True when this study is the open one of a viewer.</summary>
+    public bool IsOpen(Viewer viewer, Uid study) => Find(viewer).Open == study;
 
     /// <summary>Sets the open study of a viewer; true when it has changed.</summary>
     public bool Open(Viewer viewer, Uid study)
@@ -95,6 +102,12 @@ public sealed class WorkLists(TimeProvider time) : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _viewers.Dispose();
+
+    /// <summary>True when this is the viewer's newest list, and its lifetime need not be extended yet.</summary>
+    private bool HasRecently(Viewer viewer, ImmutableArray<Uid> studies) =>
+        _viewers.Find(new Key(viewer)) is { Until: { } until, Value: ViewerState { Lists: [var newest, ..] } }
+            // A cached page has the same array each time.
+            && newest == studies && until - _viewers.Now > Lifetime - MaxUnextended;
 
     private ViewerState Find(Viewer viewer) => _viewers.Find(new Key(viewer))?.Value as ViewerState ?? ViewerState.Empty;
 
