@@ -42,8 +42,8 @@ internal static class Composition
     {
         foreach (var path in (string[])["/dicomweb", $"/backends/{{{AccessFilter.BackendName}}}/dicomweb"])
         {
-            var root = app.MapGroup(path).WithRights().AddEndpointFilter(DisclosureParameters.FilterAsync)
-                .AddEndpointFilter(StudyLoading.FilterAsync).AddEndpointFilter(ViewerActivityFilter.FilterAsync);
+            var root = app.MapGroup(path).WithMetadata(SharedServices.Marker).WithRights()
+                .AddEndpointFilter(DisclosureParameters.FilterAsync).AddEndpointFilter(StudyLoading.FilterAsync).AddEndpointFilter(ViewerActivityFilter.FilterAsync);
             root.MapGroup("").Lists().MapSearch();
             root.MapMetadata();
             root.MapFrames();

@@ -24,7 +24,14 @@ public sealed record Access(string Name, IReadOnlyList<BackendOptions> Backends)
     public bool IsAll => Name.Length == 0;
 
     /// <summary>Whether the access includes the backend.</summary>
-    public bool Has(string backend) => Backends.Any(b => b.Name == backend);
+    public bool Has(string backend)
+    {
+        for (var i = 0; i < Backends.Count; i++)
+        {
+            if (Backends[i].Name == backend) return true;
+        }
+        return false;
+    }
 
     /// <summary>Whether the request may see what concerns this backend; null or empty for what concerns all backends.</summary>
     /// <remarks>With access to all backends, this includes a backend that the settings have added or removed since.</remarks>

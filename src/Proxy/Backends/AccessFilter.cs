@@ -28,7 +28,7 @@ internal static class AccessFilter
         else if (backends.Find(name) is { } backend) access = new(backend.Name, [backend]);
         else return new(UnknownBackend());
         var caller = http.GetCaller();
-        http.Items[typeof(Access)] = ReferenceEquals(caller, Caller.Anonymous) ? access : access with { Caller = caller };
+        http.SetAccess(ReferenceEquals(caller, Caller.Anonymous) ? access : access with { Caller = caller });
         return next(context);
     }
 
@@ -57,10 +57,10 @@ internal static class AccessFilter
     public static string AddOptions(string? allowed) => string.IsNullOrEmpty(allowed) ? "OPTIONS" : allowed + ", OPTIONS";
 
     /// <summary>Replaces the access by a part of it.</summary>
-    public static void SetAccess(this HttpContext context, Access access) => context.Items[typeof(Access)] = access;
+    public static void SetAccess(this HttpContext context, Access access) => context.Features.Set(access);
 
     /// <summary>The access that the filter has set.</summary>
-    public static Access GetAccess(this HttpContext context) => (Access)context.Items[typeof(Access)]!;
+    public static Access GetAccess(this HttpContext context) => context.Features.Get<Access>()!;
 
     /// <summary>
     /// The root's address as the client wrote it, such as <c>https://pacs.example/dicomweb</c>; only the path if the request has
