@@ -43,7 +43,8 @@ internal static class Composition
         foreach (var path in (string[])["/dicomweb", $"/backends/{{{AccessFilter.BackendName}}}/dicomweb"])
         {
             var root = app.MapGroup(path).WithMetadata(SharedServices.Marker).WithRights()
-                .AddEndpointFilter(DisclosureParameters.FilterAsync).AddEndpointFilter(StudyLoading.FilterAsync).AddEndpointFilter(ViewerActivityFilter.FilterAsync);
+                .AddEndpointFilter(DisclosureParameters.FilterAsync)
+                .AddEndpointFilter(StudyLoading.FilterAsync).AddEndpointFilter(ViewerActivityFilter.FilterAsync);
             root.MapGroup("").Lists().MapSearch();
             root.MapMetadata();
             root.MapFrames();

@@ -83,6 +83,10 @@ public sealed class DemoArchive
             CrSeries.Chest(at("chest", 1, "Chest PA and lateral"), 43, inverted: false, views: 2),
         ]));
 
+    /// <summary>One study of a few small instances.</summary>
+    public static DemoArchive Small { get; } = new(
+        Study("small-mr", Yamada, "20250611", "083000", "S25-0001", "MR Brain", at => [MrSeries.T1(at("t1", 1, "T1 axial"), 8, 1)]));
+
     /// <summary>The studies, latest first.</summary>
     public IReadOnlyList<DemoStudy> Studies { get; }
 

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http.Features;
 using Proxy.Demo.Http;
+using Proxy.Operations;
 
 namespace Proxy.Demo;
 
@@ -39,7 +40,7 @@ public sealed class DemoPacs : IAsyncDisposable
         // The empty builder: settings of the proxy must not affect this server.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         var pace = new Pace(line ?? DemoLine.None, time ?? TimeProvider.System);
-        builder.Services.AddRoutingCore().AddSingleton(pace);
+        builder.Services.AddRoutingCore().AddSingleton(pace).AddSingleton<IHostLifetime, QuietLifetime>();
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;

@@ -205,6 +205,10 @@ internal static partial class Log
     [LoggerMessage(1905, LogLevel.Information, "Audit records are delivered to {Sink} again")]
     public static partial void AuditSinkRecovered(this ILogger logger, string sink);
 
+    /// <summary>The warm-up failed or took too long.</summary>
+    [LoggerMessage(1009, LogLevel.Warning, "The warm-up did not complete: {Reason}. The first requests take longer")]
+    public static partial void WarmUpFailed(this ILogger logger, string reason);
+
     /// <summary>A prefetch job failed inside the proxy.</summary>
     [LoggerMessage(2001, LogLevel.Error, "Unhandled exception in a prefetch job")]
     public static partial void PrefetchFailed(this ILogger logger, Exception exception);

@@ -31,6 +31,7 @@ public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyV
     {
         ["hostBuilder:reloadConfigOnChange"] = "false",
         ["Startup:TestBackends"] = "false",
+        ["Startup:WarmUp"] = "false",
         ["Prefetch:NextStudies"] = "0",
         ["Prefetch:Priors"] = "0",
         ["Prefetch:SeriesReadAhead"] = "false",

@@ -6,10 +6,16 @@ namespace Proxy.Admin.Testing;
 /// <param name="TestBackends">Whether every backend is tested once when the server has started. Default true.</param>
 public sealed record StartupOptions(bool TestBackends)
 {
+    /// <summary>Whether the code of requests is made ready before the server listens. Default true.</summary>
+    public bool WarmUp { get; init; } = true;
+
     /// <summary>Reads the section <c>Startup</c>.</summary>
     public static StartupOptions Read(SettingsReader settings)
     {
-        settings.ReportUnknown("Startup", "TestBackends");
-        return new(settings.ReadFlag("Startup:TestBackends", true));
+        settings.ReportUnknown("Startup", "TestBackends", "WarmUp");
+        return new(settings.ReadFlag("Startup:TestBackends", true))
+        {
+            WarmUp = settings.ReadFlag("Startup:WarmUp", true),
+        };
     }
 }
