@@ -34,7 +34,10 @@ public sealed class OhifTests(Lab lab) : IAsyncLifetime
                 await viewer.OpenWorkListAsync("Adler, Berta");
                 var list = await viewer.ReadAsync();
                 foreach (var patient in new[] { Archives.Adler, Archives.Becker, Archives.Sahin, Archives.Yamada, Archives.Doe })
-                    Assert.Contains(patient.Name.Split('=')[0].Replace("^", ", ", StringComparison.Ordinal), list, StringComparison.Ordinal);
+                {
+                    var name = patient.Name.Split('=')[0].Replace("^", ", ", StringComparison.Ordinal);
+                    Assert.Contains(name, list, StringComparison.Ordinal);
+                }
             }
         ),
             ("document", async viewer =>

@@ -31,7 +31,8 @@ public sealed class WireMockPacs : IDisposable
     {
         Archive = new(() => Address);
         Archive.Hold(studies);
-        _server = WireMockServer.Start(new WireMockServerSettings { Urls = [$"http://127.0.0.1:{FreePort.Next()}"], MaxRequestLogCount = 0 });
+        var urls = new[] { $"http://127.0.0.1:{FreePort.Next()}" };
+        _server = WireMockServer.Start(new WireMockServerSettings { Urls = urls, MaxRequestLogCount = 0 });
         _server.Given(Request.Create().UsingAnyMethod()).RespondWith(Response.Create().WithCallback(AnswerAsync));
     }
 
