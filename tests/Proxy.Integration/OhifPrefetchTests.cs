@@ -66,7 +66,6 @@ public sealed class OhifPrefetchTests(Lab lab) : IAsyncLifetime
 
             foreach (var series in new[] { Second, Archives.OnlyWest })
             {
-                await viewer.OpenWorkListAsync("Adler, Berta");
                 await AssertIsShownAsync(viewer, series);
                 Assert.All(await MarksAsync(series.Study), Assert.False);
             }

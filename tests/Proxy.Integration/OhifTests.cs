@@ -18,55 +18,12 @@ public sealed class OhifTests(Lab lab) : IAsyncLifetime
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
-    /// <summary>One session of one reader, because a viewer takes long to start; then another reader, and one without the proxy.</summary>
-    [Fact]
-    public async Task ShowsTheListTheDocumentAndThePictures_WithOneRequestForEach()
-    {
-        await using var proxy = await lab.StartProxyAsync(Cancel);
-        await using var site = await OhifSite.ForProxyAsync(proxy, Cancel);
-        var dataset = Assert.Single((await proxy.Client.GetMetadataAsync(Archives.Letter, Cancel)).Datasets)!;
-        var document = dataset.BulkDataUri(Tags.EncapsulatedDocument)!;
-        ViewerPicture? first = null;
-        await _chromium.SeeAsync(
-            site,
-            ("work-list", async viewer =>
-            {
-                await viewer.OpenWorkListAsync("Adler, Berta");
-                var list = await viewer.ReadAsync();
-                foreach (var patient in new[] { Archives.Adler, Archives.Becker, Archives.Sahin, Archives.Yamada, Archives.Doe })
-                {
-                    var name = patient.Name.Split('=')[0].Replace("^", ", ", StringComparison.Ordinal);
-                    Assert.Contains(name, list, StringComparison.Ordinal);
-                }
-            }
-        ),
-            ("document", async viewer =>
-            {
-                await viewer.OpenDocumentAsync(Archives.Report, document);
-                Assert.DoesNotContain(document, viewer.Errors, StringComparison.Ordinal);
-            }
-        ),
-            ("first-open", async viewer =>
-            {
-                first = await OpenAndScrollAsync(viewer);
-                // The patient's prior in the other archive appears in the panel beside the picture.
-                Assert.Contains("30-Sep-2019", await viewer.ReadAsync(), StringComparison.Ordinal);
-            }
-        ));
-
-        var watch = lab.Watch();
-        await _chromium.SeeAsync(site, "second-open", async viewer => Assert.True(first!.ShowsTheSameAs(await OpenAndScrollAsync(viewer))));
-        Assert.Empty(watch.Asked);
-
-        await using var direct = await OhifSite.ForOrthancAsync(lab.East, Cancel);
-        await _chromium.SeeAsync(direct, "direct", async viewer => Assert.True(first!.ShowsTheSameAs(await OpenAndScrollAsync(viewer))));
-    }
-
     /// <summary>
-    /// After a restart of the proxy, studies from before the restart are still cached. Compressed frames show the same picture.
+    /// One session of one reader, because a viewer takes long to start: the list, a document, and pictures. After a restart of the proxy
+    /// another reader sees the same pictures, which are still cached; the archive alone gives the same ones, too.
     /// </summary>
     [Fact]
-    public async Task ShowsTheSamePictures_WithoutAskingAnArchiveAfterARestart()
+    public async Task ShowsTheListTheDocumentAndThePictures_AndAsksNoArchiveForThemAfterARestart()
     {
         using var scratch = new Scratch("ohif-disk");
         var disk = $"Cache:Disk:Path={Path.Combine(scratch.Folder, "cache")}";
@@ -74,7 +31,24 @@ public sealed class OhifTests(Lab lab) : IAsyncLifetime
         await using (var proxy = await lab.StartProxyAsync(Cancel, disk))
         {
             await using var site = await OhifSite.ForProxyAsync(proxy, Cancel);
-            await _chromium.SeeAsync(site, "before-restart", async viewer => first = await OpenAndScrollAsync(viewer));
+            var dataset = Assert.Single((await proxy.Client.GetMetadataAsync(Archives.Letter, Cancel)).Datasets)!;
+            var document = dataset.BulkDataUri(Tags.EncapsulatedDocument)!;
+            await _chromium.SeeAsync(
+                site,
+                ("work-list", AssertListAsync),
+                ("document", async viewer =>
+                {
+                    await viewer.OpenDocumentAsync(Archives.Report, document);
+                    Assert.DoesNotContain(document, viewer.Errors, StringComparison.Ordinal);
+                }
+            ),
+                ("first-open", async viewer =>
+                {
+                    first = await OpenAndScrollAsync(viewer);
+                    // The patient's prior in the other archive appears in the panel beside the picture.
+                    Assert.Contains("30-Sep-2019", await viewer.ReadAsync(), StringComparison.Ordinal);
+                }
+            ));
             await proxy.StopAsync();
         }
 
@@ -83,9 +57,24 @@ public sealed class OhifTests(Lab lab) : IAsyncLifetime
         var watch = lab.Watch();
         await _chromium.SeeAsync(
             siteAgain, "after-restart", async viewer => Assert.True(first!.ShowsTheSameAs(await OpenAndScrollAsync(viewer))));
+        // The proxy may prefetch other studies meanwhile.
         Assert.DoesNotContain(
-            watch.Asked,
+            watch.Asked.Where(target => target.Contains(Archives.Ct.Uid, StringComparison.Ordinal)),
             target => target.Contains("/frames/", StringComparison.Ordinal) || target.EndsWith("/metadata", StringComparison.Ordinal));
+
+        await using var direct = await OhifSite.ForOrthancAsync(lab.East, Cancel);
+        await _chromium.SeeAsync(direct, "direct", async viewer => Assert.True(first!.ShowsTheSameAs(await OpenAndScrollAsync(viewer))));
+    }
+
+    private static async Task AssertListAsync(Viewer viewer)
+    {
+        await viewer.OpenWorkListAsync("Adler, Berta");
+        var list = await viewer.ReadAsync();
+        foreach (var patient in new[] { Archives.Adler, Archives.Becker, Archives.Sahin, Archives.Yamada, Archives.Doe })
+        {
+            var name = patient.Name.Split('=')[0].Replace("^", ", ", StringComparison.Ordinal);
+            Assert.Contains(name, list, StringComparison.Ordinal);
+        }
     }
 
     private static async Task<ViewerPicture> OpenAndScrollAsync(Viewer viewer)
