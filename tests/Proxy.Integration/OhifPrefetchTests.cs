@@ -45,9 +45,12 @@ public sealed class OhifPrefetchTests(Lab lab) : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
+        // A proxy that is stopped ends the events in good order.
+        if (_proxy is not null)
+            await _proxy.StopAsync();
+        await _listening;
         foreach (var part in Enumerable.Reverse(_parts))
             await part.DisposeAsync();
-        await _listening;
     }
 
     [Fact]

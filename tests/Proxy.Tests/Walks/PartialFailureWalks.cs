@@ -1,4 +1,5 @@
 using System.Text;
+using Microsoft.Extensions.Time.Testing;
 using Proxy.Tests.Pacs;
 using Xunit;
 
@@ -114,11 +115,15 @@ public sealed class PartialFailureWalks(PartialFailureWalks.TwoPacs fixture) : I
     {
         using var east = new WireMockPacs(EastStudy);
         using var west = new WireMockPacs(WestStudy);
-        await using var proxy = new ProxyHost(("east", east.Address), ("west", west.Address)) { ["Search:Deadline"] = "00:00:02" };
+        var time = new FakeTimeProvider();
+        await using var proxy = new ProxyHost(("east", east.Address), ("west", west.Address)) { Time = time };
         var gate = west.Hang();
 
-        AssertOnlyEast(await proxy.GetAsync(Search));
+        var search = proxy.GetAsync(Search);
+        await Until.TrueAsync(async () => await proxy.AskedAsync("east") == 1, "the east has answered");
+        await gate.LetTimePassAsync(time, search, "the deadline passes");
 
+        AssertOnlyEast(await search);
         Assert.False(gate.IsOpen);
         west.Recover();
         Assert.Equal(2, (await proxy.GetAsync(Search)).Rows.Count);
