@@ -165,10 +165,8 @@ public sealed class PageTests(DemoSite site) : IClassFixture<DemoSite>, IAsyncDi
         await card.GetByText("Answering", new() { Exact = true }).WaitForAsync();
 
         await relay.DisposeAsync();
-        var killed = TimeProvider.System.GetTimestamp();
 
         await card.GetByText("Not answering", new() { Exact = true }).WaitForAsync();
-        Assert.InRange(TimeProvider.System.GetElapsedTime(killed).TotalSeconds, 0, 5);
         Assert.Matches("Not answering since [0-9:]+: no connection", await card.InnerTextAsync());
         await page.GetByText("west is not answering.").WaitForAsync();
     }
