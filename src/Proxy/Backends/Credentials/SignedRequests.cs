@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Security.Cryptography;
-using System.Text;
 using System.Web;
 using Amazon.Runtime;
 using Amazon.Runtime.Credentials;
