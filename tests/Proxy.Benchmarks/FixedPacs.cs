@@ -13,9 +13,19 @@ internal sealed class FixedPacs
     public const string Study = "2.25.1001";
     public const string Series = "2.25.1002";
     public const int Instances = 120;
-    private const int FrameBytes = 512 * 512 * 2;
 
-    private static readonly byte[] Frame = MakeFrame();
+    /// <summary>An instance whose frame has low noise, so that gzip saves a third, as with a CT.</summary>
+    public const int PackableInstance = 901;
+
+    /// <summary>An instance with a frame of 8 MiB, as a CR has.</summary>
+    public const int LargeInstance = 902;
+
+    private const int FrameBytes = 512 * 512 * 2;
+    private const int LargeFrameBytes = 8 << 20;
+
+    private static readonly byte[] Frame = MakeFrame(FrameBytes, mask: 0xFF);
+    private static readonly byte[] PackableFrame = MakeFrame(FrameBytes, mask: 0x07);
+    private static readonly byte[] LargeFrame = MakeFrame(LargeFrameBytes, mask: 0xFF);
 
     public static byte[] Metadata { get; } = MakeMetadata();
 
@@ -31,26 +41,38 @@ internal sealed class FixedPacs
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         var app = builder.Build();
-        app.Map("/dicom-web/studies", (HttpContext c) => SendAsync(c, "application/dicom+json", StudyRow()));
+        var list = StudyRows(25);
+        app.Map(
+            "/dicom-web/studies",
+            (HttpContext c) => SendAsync(
+                c, "application/dicom+json",
+                c.Request.Query.Keys.Any(k => k is "0020000D" or "StudyInstanceUID") || !c.Request.Query.ContainsKey("limit")
+                    ? StudyRows(1)
+                    : list));
         app.Map("/dicom-web/studies/{s}/series", (HttpContext c) => SendAsync(c, "application/dicom+json", SeriesRow()));
         app.Map("/dicom-web/studies/{s}/series/{e}/metadata", (HttpContext c) => SendAsync(c, "application/dicom+json", Metadata));
         app.Map(
             "/dicom-web/studies/{s}/series/{e}/instances/{i}/frames/{f}",
-            (HttpContext c) => SendAsync(c, "multipart/related; type=\"application/octet-stream\"; boundary=fixed", Frame));
+            (HttpContext c, string i) => SendAsync(
+                c, "multipart/related; type=\"application/octet-stream\"; boundary=fixed",
+                i == InstanceUid(LargeInstance) ? LargeFrame : i == InstanceUid(PackableInstance) ? PackableFrame : Frame));
         await app.StartAsync();
         return new FixedPacs { Root = new Uri(app.Urls.Single() + "/dicom-web/") };
     }
 
     private static async Task SendAsync(HttpContext context, string type, byte[] body)
     {
+        context.Response.Headers.ETag = $"\"{body.Length}\"";
+        context.Response.Headers.CacheControl = "max-age=600";
         context.Response.ContentType = type;
         context.Response.ContentLength = body.Length;
         await context.Response.Body.WriteAsync(body);
     }
 
-    private static byte[] StudyRow() => Encoding.UTF8.GetBytes(
-        $$$"""[{"0020000D":{"vr":"UI","Value":["{{{Study}}}"]},"00080061":{"vr":"CS","Value":["CT"]},"""
-        + """ "00100020":{"vr":"LO","Value":["P1"]}}]""");
+    private static byte[] StudyRows(int count) => Encoding.UTF8.GetBytes('[' + string.Join(',', Enumerable.Range(0, count).Select(row =>
+        $$$"""{"0020000D":{"vr":"UI","Value":["{{{(row == 0 ? Study : $"2.25.99{row}")}}}"]},"00080061":{"vr":"CS","Value":["CT"]},"""
+        + $$$""" "00100020":{"vr":"LO","Value":["P{{{row}}}"]},"00080020":{"vr":"DA","Value":["202601{{{row % 28 + 1:D2}}}"]},"""
+        + $$$""" "00081030":{"vr":"LO","Value":["CT of the abdomen, number {{{row}}}"]}}""")) + ']');
 
     private static byte[] SeriesRow() => Encoding.UTF8.GetBytes(
         $$$"""[{"00080060":{"vr":"CS","Value":["CT"]},"0020000D":{"vr":"UI","Value":["{{{Study}}}"]},"""
@@ -81,12 +103,14 @@ internal sealed class FixedPacs
                 .Append("\"\n\t\t\t],\n\t\t\t\"vr\" : \"").Append(vr).Append("\"\n\t\t},\n");
     }
 
-    private static byte[] MakeFrame()
+    private static byte[] MakeFrame(int bytes, byte mask)
     {
-        var pixels = new byte[FrameBytes];
+        var pixels = new byte[bytes];
         new Random(1).NextBytes(pixels);
+        // The high byte of a sample varies little.
+        for (var i = 1; i < bytes; i += 2) pixels[i] &= mask;
         var head = "--fixed\r\nContent-Type: application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1\r\n"
-            + $"Content-Length: {FrameBytes}\r\n\r\n";
+            + $"Content-Length: {bytes}\r\n\r\n";
         return [.. Encoding.ASCII.GetBytes(head), .. pixels, .. "\r\n--fixed--\r\n"u8];
     }
 }

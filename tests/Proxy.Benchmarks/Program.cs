@@ -44,6 +44,11 @@ if (args is ["memory", .. var cases])
     await MemoryRun.RunAsync(cases);
     return;
 }
+if (args is ["hits", .. var only])
+{
+    await HitsRun.RunAsync(only);
+    return;
+}
 if (args is ["store", .. var part])
 {
     await StoreRun.RunAsync(part);
