@@ -1,6 +1,7 @@
 using Proxy.Prefetch.Fetching;
 using Proxy.Prefetch.Jobs;
 using Proxy.Prefetch.Planning;
+using Proxy.Search;
 
 namespace Proxy.Prefetch;
 
@@ -22,7 +23,12 @@ internal static class PrefetchServices
         services.AddSingleton<JobFetch>();
         services.AddSingleton<JobRegistry>();
         services.AddSingleton<JobFile>();
-        services.AddSingleton<Prefetcher>();
+        services.AddSingleton(s =>
+        {
+            var prefetcher = ActivatorUtilities.CreateInstance<Prefetcher>(s);
+            s.GetRequiredService<FederatedSearch>().StudyAsked += prefetcher.NoteStudyAsked;
+            return prefetcher;
+        });
         services.AddHostedService(s => s.GetRequiredService<Prefetcher>());
         services.AddSingleton<JobPersistence>();
         services.AddHostedService(s => s.GetRequiredService<JobPersistence>());

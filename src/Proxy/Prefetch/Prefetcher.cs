@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Proxy.Backends;
+using Proxy.Backends.Queries;
 using Proxy.Dicom;
 using Proxy.Identity;
 using Proxy.Metadata;
@@ -93,6 +94,15 @@ public sealed class Prefetcher : BackgroundService
         if (!_lists.Open(viewer, study)) return;
         if (!isWhole) ReadAhead(access, study);
         _ = PlanAsync(viewer, access, study);
+    }
+
+    /// <summary>
+    /// Records a search for a study before it is answered. If it is the one with which OHIF opens a study, its series lists and metadata are requested
+    /// at the same time: over a slow line each answer that OHIF waits for before the next request costs a round trip.
+    /// </summary>
+    public void NoteStudyAsked(Access access, SearchQuery query)
+    {
+        if (PrefetchSearch.FindOpenedByOhif(query) is { } study) ReadAhead(access, study);
     }
 
     /// <summary>Records a search for a study by its UID; OHIF sends it just before it opens the study.</summary>
@@ -250,8 +260,10 @@ public sealed class Prefetcher : BackgroundService
 
     private void Complete(JobHandle job)
     {
-        // Everything was already cached, so drop the job from the list.
-        if (job.Job is { Reason: PrefetchReason.ReadAhead, State: JobState.Done, Fetched: 0 }) _registry.Remove(job.Job.Id);
+        // Everything was already cached, or a client searched for a study that does not exist: drop the job from the list.
+        if (job.Job is { Reason: PrefetchReason.ReadAhead, Fetched: 0 }
+            && (job.Job.State == JobState.Done || _store.GetStudy(job.Job.StudyUids[0])?.HasHolder != true))
+            _registry.Remove(job.Job.Id);
         if (job.Job.Priority == PrefetchPriority.ReadAhead) return;
         lock (_lock) _running--;
         StartWaiting();

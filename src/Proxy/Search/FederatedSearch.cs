@@ -40,6 +40,11 @@ public sealed class FederatedSearch(
     /// <summary>Identifies a result. The caller is part of it only where the rights of callers differ.</summary>
     private sealed record ResultKey(string Scope, string Caller, string Backends, string Text, int Depth);
 
+    /// <summary>
+    /// Raised for a client's search for one study, before a backend is asked, if the client may see every study. A handler must not block.
+    /// </summary>
+    public event Action<Access, SearchQuery>? StudyAsked;
+
     /// <summary>The pages of the results: step 5.</summary>
     public SearchPages Pages { get; } = pages;
 
@@ -58,6 +63,8 @@ public sealed class FederatedSearch(
     public async Task<SearchResult> FindAsync(Access access, SearchQuery query, bool bypassCache, CancellationToken cancellation)
     {
         var isLimited = levels.Rights.AreLimited(access);
+        if (!isLimited && query.OnlyStudy is not null && CurrentPurpose.Value == RequestPurpose.Client)
+            StudyAsked?.Invoke(access, query);
         IReadOnlyList<BackendFailure> undecided = [];
         if (isLimited && query.Study is null && query.FindUids(Tag.StudyInstanceUid) is { } named)
             (access, undecided, _) = await levels.Rights.NarrowAsync(access, named, cancellation);

@@ -10,6 +10,9 @@ public sealed class ReadAheadWalks : IAsyncDisposable
 {
     private const string Study = "/dicomweb/studies/1.2.1";
 
+    private const string OhifSearch = "/dicomweb/studies?limit=101&offset=0&fuzzymatching=false"
+        + "&includefield=00081030%2C00080060%2C00080090%2C00100030&StudyInstanceUID=";
+
     private readonly WireMockPacs _east = new(
         new HeldStudy("1.2.1").With("1.2.1.1", "CT", 9).With("1.2.1.2", "CT", 2).With("1.2.1.3", "SEG", 1));
 
@@ -103,6 +106,24 @@ public sealed class ReadAheadWalks : IAsyncDisposable
         await Until.TrueAsync(() => _east.Count("/metadata") == 3);
         Assert.Empty(Pixels());
         Assert.True((bool)(await _proxy.GetAsync("/store/studies/1.2.1")).Json["seriesLists"]![0]!["madeInClient"]!);
+    }
+
+    [Fact]
+    public async Task RequestsSeriesAndMetadata_WhileOhifSearchesForTheStudy()
+    {
+        var search = _east.Hang("studies");
+        var searching = _proxy.GetAsync(OhifSearch + "1.2.1");
+        await Until.TrueAsync(() => _east.Count("/metadata") == 3);
+        search.Open();
+        Assert.Single((await searching).Rows);
+        Assert.Equal(1, _east.Count("1.2.1/series"));
+    }
+
+    [Fact]
+    public async Task ListsNoJob_WhenOhifSearchesForAStudyThatDoesNotExist()
+    {
+        Assert.Empty((await _proxy.GetAsync(OhifSearch + "1.2.9")).Rows);
+        await Until.TrueAsync(async () => (await _proxy.GetAsync("/prefetch")).Json.AsArray().Count == 0);
     }
 
     [Fact]

@@ -36,6 +36,7 @@ public sealed class StudyFetch(
             StudyListing.GetUids(known, access).Select(uid => locator.GetHolders(known, access, uid).First().FindSeries(uid)!));
         if (series.IsEmpty && failures.Count == 0) job.Update(j => j.With(new(study, null, "no backend has the study")));
         foreach (var failure in failures) job.Update(j => j.With(new(study, null, $"{failure.Backend}: {failure.Detail}")));
+        if (series.IsEmpty) return;
 
         // 2
         job.Update(j => j with { Series = j.Series.Add(0, series.Length) });

@@ -27,6 +27,10 @@ public sealed class PrefetchSearch(
     /// <remarks>OHIF also requests Modality (0008,0060), which no row of a study has.</remarks>
     private static readonly ImmutableSortedSet<string> OhifFields = ["00080090", "00081030", "00100030"];
 
+    /// <summary>The study of a search with which OHIF opens a study; null for other searches.</summary>
+    public static Uid? FindOpenedByOhif(SearchQuery query) =>
+        query.OnlyStudy is { } study && query.IncludeFields.SetEquals(OhifFields) ? study : null;
+
     /// <summary>Finds the studies with this Patient ID.</summary>
     /// <param name="access">The backends to search.</param>
     /// <param name="patientId">The Patient ID.</param>
