@@ -97,8 +97,8 @@ public sealed class Prefetcher : BackgroundService
     }
 
     /// <summary>
-    /// Records a search for a study before it is answered. If it is the one with which OHIF opens a study, its series lists and metadata are requested
-    /// at the same time: over a slow line each answer that OHIF waits for before the next request costs a round trip.
+    /// Records a search for a study before it is answered. If it is the one with which OHIF opens a study, its series lists and metadata
+    /// are requested at the same time: over a slow line each answer that OHIF waits for before the next request costs a round trip.
     /// </summary>
     public void NoteStudyAsked(Access access, SearchQuery query)
     {
