@@ -8,6 +8,7 @@ using Proxy.Backends.PassThrough;
 using Proxy.Cache;
 using Proxy.Capabilities;
 using Proxy.Cli;
+using Proxy.Cluster;
 using Proxy.Demo;
 using Proxy.Disk;
 using Proxy.Events;
@@ -84,6 +85,7 @@ public partial class Program
         builder.Services.AddDisk(settings.Cache.DiskPath, settings.Cache.Encryption);
         builder.Services.AddMetadata(settings.Cache.StoreMaxBytes, settings.Cache.StoreDiskMaxBytes);
         builder.Services.AddCache(settings.Cache);
+        builder.Services.AddCluster(settings.Cluster);
         builder.Services.AddAudit(settings.Audit, Composition.FindPatientAsync);
         builder.Services.AddRights();
         builder.Services.AddLocating();

@@ -3,6 +3,7 @@ using Proxy.Audit;
 using Proxy.Backends;
 using Proxy.Backends.Queries;
 using Proxy.Cache;
+using Proxy.Cluster;
 using Proxy.Identity;
 using Proxy.Operations;
 using Proxy.Operations.Telemetry;
@@ -41,6 +42,9 @@ internal sealed record Settings(
     /// <summary>Where accesses are recorded.</summary>
     public required AuditOptions Audit { get; init; }
 
+    /// <summary>The tier that several proxies share.</summary>
+    public required ClusterOptions Cluster { get; init; }
+
     /// <summary>Every setting with its value, for operators.</summary>
     public SettingsInForce InForce { get; private init; } = SettingsInForce.None;
 
@@ -64,6 +68,7 @@ internal sealed record Settings(
             Telemetry = TelemetryOptions.Read(reader),
             Audit = AuditOptions.Read(reader),
             Access = AccessOptions.Read(reader),
+            Cluster = ClusterOptions.Read(reader),
         };
         settings.Access.Check(reader, settings.Backends);
         var malformed = ListenAddresses.FindErrors(configuration);
@@ -87,7 +92,6 @@ internal sealed record Settings(
         reader.ReportUnknownSections(
             "Backends", "Search", "Retrieve", "Store", "Cache", "Prefetch", "Security", "Startup", "Shutdown", "Telemetry", "Audit",
             "Cluster", "Viewer", "Logging", "Kestrel");
-        reader.ReportUnused("Cluster");
         errors = reader.Errors;
         return settings with
         {
@@ -135,7 +139,7 @@ internal sealed record Settings(
 
     private static readonly string[] StartKeys =
     [
-        "Audit", "Cache:Disk:Path", "Cache:Encryption", "Security:KnownProxies", "Security:Authentication", "Security:Oidc",
+        "Audit", "Cache:Disk:Path", "Cache:Encryption", "Cluster", "Security:KnownProxies", "Security:Authentication", "Security:Oidc",
         "Security:Jwt", "Security:Header", "Security:Certificate", "Security:Tls", "Security:RateLimits", "Security:OperatorPort",
         "Startup", "Shutdown", "Telemetry", "urls", "http_ports", "https_ports",
     ];

@@ -19,7 +19,6 @@ internal static partial class SettingsReference
     [
         ("Logging", "Log levels and formats, see https://learn.microsoft.com/dotnet/core/extensions/logging"),
         ("Kestrel", "Listeners and certificates, see https://learn.microsoft.com/aspnet/core/fundamentals/servers/kestrel/endpoints"),
-        ("Cluster", "Reserved: has no effect in this version"),
     ];
 
     /// <summary>All settings, each with its general key, such as <c>Backends:{name}:Timeout</c>.</summary>

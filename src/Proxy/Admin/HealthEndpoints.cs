@@ -3,6 +3,7 @@ using Proxy.Backends;
 using Proxy.Backends.Health;
 using Proxy.Cache.InMemory;
 using Proxy.Cache.OnDisk;
+using Proxy.Cluster;
 using Proxy.Disk;
 using Proxy.Identity;
 using Proxy.Metadata;
@@ -45,7 +46,12 @@ internal static class HealthEndpoints
             new(counters.IdentityConflicts), new(store.Count, store.Bytes, counters.StoreDamage),
             new(disk.State.Name, disk.State.Reason, disk.Writer.Entries, disk.Writer.Bytes, disk.Writer.MaxBytes),
             new(memory.Entries, memory.Bytes, memory.MaxBytes),
-            context.RequestServices.GetRequiredService<ViewerSite>().IsSet ? ViewerEndpoints.Path : null);
+            context.RequestServices.GetRequiredService<ViewerSite>().IsSet ? ViewerEndpoints.Path : null)
+        {
+            Cluster = context.RequestServices.GetService<ClusterState>() is { } cluster
+                ? new(cluster.Reason is null ? "up" : "degraded", cluster.Reason, cluster.Node)
+                : null,
+        };
         return TypedResults.Json(report, statusCode: code);
     }
 

@@ -17,6 +17,7 @@ internal static class MetricsEndpoints
         ObservedMetrics.AddBackends(meter, app.Services);
         ObservedMetrics.AddWork(meter, app.Services);
         ObservedMetrics.AddAudit(meter, app.Services);
+        ObservedMetrics.AddCluster(meter, app.Services);
         return app.MapPrometheusScrapingEndpoint("/metrics");
     }
 }

@@ -6,6 +6,7 @@ using Proxy.Backends.Transport;
 using Proxy.Cache;
 using Proxy.Cache.InMemory;
 using Proxy.Cache.OnDisk;
+using Proxy.Cluster;
 using Proxy.Events;
 using Proxy.Metadata;
 using Proxy.Operations;
@@ -110,6 +111,26 @@ internal static class ObservedMetrics
         meter.CreateObservableUpDownCounter(
             "proxy.audit.failing", () => outbox is null ? Enumerable.Empty<Measurement<int>>() : [new(outbox.Failure is null ? 0 : 1)],
             "1", "1 while audit records cannot be written, 0 otherwise");
+    }
+
+    /// <summary>The cache that several proxies share; no values without one.</summary>
+    public static void AddCluster(Meter meter, IServiceProvider services)
+    {
+        var cluster = services.GetService<ClusterState>();
+        meter.CreateObservableUpDownCounter(
+            "proxy.cluster.usable", () => cluster is null ? Enumerable.Empty<Measurement<int>>() : [new(cluster.Reason is null ? 1 : 0)],
+            "1", "1 while the shared cache works, 0 otherwise");
+        Add("proxy.cluster.hits", "{lookup}", "Bodies found in the shared cache", c => c.Bodies.Hits);
+        Add("proxy.cluster.misses", "{lookup}", "Look-ups of bodies in the shared cache that found none", c => c.Bodies.Misses);
+        Add("proxy.cluster.skipped", "{operation}", "Operations that were skipped while the shared cache was not used", c => c.Skipped);
+        Add("proxy.cluster.failures", "{operation}", "Operations without an answer of the shared cache in time", c => c.Failures);
+        Add("proxy.cluster.written", "{entry}", "Bodies written to the shared cache", c => c.Written);
+        Add("proxy.cluster.dropped", "{entry}", "Bodies not written to the shared cache, because it or its queue was full", c => c.Dropped);
+        Add("proxy.cluster.damaged", "{entry}", "Damaged values in the shared cache, which were deleted", c => c.Damaged);
+        Add("proxy.cluster.changes", "{change}", "Changes and purges of other nodes that were applied here", c => c.Applied);
+
+        void Add(string name, string unit, string description, Func<ClusterState, long> read) => meter.CreateObservableCounter(
+            name, () => cluster is null ? Enumerable.Empty<Measurement<long>>() : [new(read(cluster))], unit, description);
     }
 
     /// <summary>Prefetch jobs and events.</summary>

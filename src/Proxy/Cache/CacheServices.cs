@@ -30,8 +30,9 @@ internal static class CacheServices
         {
             IsSound = s.GetRequiredService<BodySoundness>(),
         });
+        services.AddSingleton<IBodyTier>(s => s.GetRequiredService<DiskTier>());
         services.AddSingleton(s => new EntryCache(
-            s.GetRequiredService<MemoryTier>(), s.GetRequiredService<DiskTier>(), s.GetRequiredService<TimeProvider>(),
+            s.GetRequiredService<MemoryTier>(), s.GetRequiredService<IBodyTier>(), s.GetRequiredService<TimeProvider>(),
             s.GetRequiredService<ILogger<EntryCache>>())
         {
             MaxBodyBytes = options.MaxBodyBytes,

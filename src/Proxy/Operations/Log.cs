@@ -236,4 +236,12 @@ internal static partial class Log
     /// <summary>A user opens denied studies. The audit has the reason and what was opened.</summary>
     [LoggerMessage(2202, LogLevel.Warning, "Emergency access: user {User}")]
     public static partial void EmergencyGranted(this ILogger logger, string user);
+
+    /// <summary>The engine of the cluster is not used.</summary>
+    [LoggerMessage(2301, LogLevel.Warning, "The shared cache is not used: {Reason}. Requests use the local cache and the backends")]
+    public static partial void EngineFailed(this ILogger logger, string reason);
+
+    /// <summary>The engine of the cluster is used.</summary>
+    [LoggerMessage(2302, LogLevel.Information, "The shared cache is used")]
+    public static partial void EngineRecovered(this ILogger logger);
 }

@@ -186,6 +186,6 @@ public sealed partial class SettingsReader(IConfiguration configuration)
         return distances[^1] <= 2;
     }
 
-    [GeneratedRegex("authentication|pass|pw|token|secret|credential|connectionstring|key$", RegexOptions.IgnoreCase)]
+    [GeneratedRegex("authentication|pass|pw|token|secret|credential|connectionstring|redis|key$", RegexOptions.IgnoreCase)]
     private static partial Regex SecretName();
 }

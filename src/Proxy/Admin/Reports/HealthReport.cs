@@ -11,7 +11,12 @@ internal sealed record LivenessReport(string Status);
 /// </summary>
 internal sealed record HealthReport(
     string Status, IReadOnlyDictionary<string, BackendReport> Backends, SearchHealth Search, StoreHealth Store, DiskHealth Disk,
-    MemoryHealth Memory, string? Viewer);
+    MemoryHealth Memory, string? Viewer)
+{
+    /// <summary>The shared cache; absent without one.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ClusterHealth? Cluster { get; init; }
+}
 
 /// <summary>A backend without requests yet.</summary>
 [JsonDerivedType(typeof(AskedBackendReport))]
@@ -64,3 +69,9 @@ internal sealed record DiskHealth(string State, string? Reason, long Entries, lo
 
 /// <summary>The memory tier.</summary>
 internal sealed record MemoryHealth(long Entries, long Bytes, long MaxBytes);
+
+/// <summary>
+/// The shared cache: <c>State</c> is <c>up</c> or <c>degraded</c>, and <c>Reason</c> is null while it is up. <c>Node</c> names this
+/// process.
+/// </summary>
+internal sealed record ClusterHealth(string State, string? Reason, string Node);
