@@ -40,7 +40,8 @@ internal sealed record HitTarget(string Name, Uri Root, Process Process) : IDisp
         var file = Path.Join(folder, "nginx.conf");
         string[] temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
         File.WriteAllText(file, $$"""
-            {{(Environment.IsPrivilegedProcess ? "user root;" : "")}} daemon off; pid {{folder}}/nginx.pid; error_log {{folder}}/nginx.err; worker_processes 1;
+            {{(Environment.IsPrivilegedProcess ? "user root;" : "")}}
+            daemon off; pid {{folder}}/nginx.pid; error_log {{folder}}/nginx.err; worker_processes 1;
             events { worker_connections 4096; }
             http {
               sendfile on; tcp_nopush on; tcp_nodelay on; keepalive_requests 1000000; access_log off; open_file_cache max=10000;
