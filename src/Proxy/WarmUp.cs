@@ -36,8 +36,21 @@ internal static class WarmUp
     /// <returns>Completes with the reason if it fails; it never throws.</returns>
     public static Task<string?> Begin(StartupOptions options, Func<WebApplicationBuilder, Settings, WebApplication> build) =>
         options.WarmUp && Assembly.GetExecutingAssembly().GetCustomAttribute<DebuggableAttribute>()?.IsJITOptimizerDisabled != true
-            ? Task.Run(() => RunAsync(build, TimeProvider.System))
+            ? LimitAsync(Task.Run(() => RunAsync(build, TimeProvider.System)), TimeProvider.System)
             : Task.FromResult((string?)null);
+
+    /// <summary>Gives up waiting for a warm-up that does not end, not even when it is cancelled.</summary>
+    internal static async Task<string?> LimitAsync(Task<string?> running, TimeProvider time)
+    {
+        try
+        {
+            return await running.WaitAsync(Limit * 2, time);
+        }
+        catch (TimeoutException e)
+        {
+            return e.Message;
+        }
+    }
 
     /// <summary>Warms up.</summary>
     /// <param name="build">Composes a proxy.</param>

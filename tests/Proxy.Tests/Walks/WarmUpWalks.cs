@@ -33,4 +33,15 @@ public sealed class WarmUpWalks
 
         Assert.Equal("no port", reason);
     }
+
+    [Fact]
+    public async Task GivesAReason_WhenItDoesNotEnd()
+    {
+        var time = new FakeTimeProvider();
+        var waiting = WarmUp.LimitAsync(new TaskCompletionSource<string?>().Task, time);
+
+        time.Advance(TimeSpan.FromMinutes(1));
+
+        Assert.NotNull(await waiting);
+    }
 }
