@@ -18,8 +18,8 @@ internal sealed record LogPosition(Guid Epoch, long Number);
 /// </summary>
 /// <remarks>
 /// A shared value carries the number of the last change that its writer had applied. A later change of its study makes it invalid, so
-/// that a node which has not heard of a purge yet cannot bring back what was purged, and no clocks are compared. A value older than the whole log
-/// is invalid too. Reading the log is also the probe of <see cref="EngineHealth"/>: after an outage the engine is not used before the
+/// that a node which has not heard of a purge yet cannot bring back what was purged, and no clocks are compared. A value older than the
+/// whole log is invalid too. Reading the log is also the probe of <see cref="EngineHealth"/>: after an outage the engine is not used before
 /// missed changes are applied and the own ones are announced.
 /// </remarks>
 internal sealed class ChangeLog : BackgroundService

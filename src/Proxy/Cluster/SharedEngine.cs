@@ -15,7 +15,11 @@ internal sealed class SharedEngine(ClusterOptions options, TimeProvider time, IL
 {
     private IConnectionMultiplexer? _small;
     private IConnectionMultiplexer? _bulk;
+    /// <summary>How long an error of the engine itself is shown: a full engine still answers look-ups.</summary>
+    private static readonly TimeSpan ErrorLifetime = TimeSpan.FromSeconds(2);
+
     private string? _lastError;
+    private long _lastErrorAt;
     private long _refused;
 
     /// <summary>The name of this process among the nodes: the machine and a random number.</summary>
@@ -24,8 +28,9 @@ internal sealed class SharedEngine(ClusterOptions options, TimeProvider time, IL
     /// <summary>Whether requests use the engine.</summary>
     public EngineHealth Health { get; } = Follow(new(time), log);
 
-    /// <summary>The last error that the engine itself reported; null since its last success.</summary>
-    public string? LastError => Volatile.Read(ref _lastError);
+    /// <summary>The last error that the engine itself reported; null after 2 s without another one.</summary>
+    public string? LastError =>
+        Volatile.Read(ref _lastError) is { } error && time.GetElapsedTime(Volatile.Read(ref _lastErrorAt)) < ErrorLifetime ? error : null;
 
     /// <summary>Questions that were not sent because the engine is not used.</summary>
     public long Refused => Interlocked.Read(ref _refused);
@@ -95,12 +100,11 @@ internal sealed class SharedEngine(ClusterOptions options, TimeProvider time, IL
         }
         try
         {
-            var value = await ask(connection.GetDatabase()).WaitAsync(limit, time, cancellation);
-            if (_lastError is not null) Volatile.Write(ref _lastError, null);
-            return new(true, value);
+            return new(true, await ask(connection.GetDatabase()).WaitAsync(limit, time, cancellation));
         }
         catch (RedisServerException e)
         {
+            Volatile.Write(ref _lastErrorAt, time.GetTimestamp());
             Volatile.Write(ref _lastError, Describe(e));
             return default;
         }

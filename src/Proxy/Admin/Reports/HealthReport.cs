@@ -13,8 +13,7 @@ internal sealed record HealthReport(
     string Status, IReadOnlyDictionary<string, BackendReport> Backends, SearchHealth Search, StoreHealth Store, DiskHealth Disk,
     MemoryHealth Memory, string? Viewer)
 {
-    /// <summary>The shared cache; absent without one.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    /// <summary>The shared cache; null without one.</summary>
     public ClusterHealth? Cluster { get; init; }
 }
 
