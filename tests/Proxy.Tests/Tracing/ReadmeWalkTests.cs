@@ -71,10 +71,14 @@ public sealed partial class ReadmeWalkTests
         && !path.StartsWith("Dicom/", StringComparison.Ordinal) && !path.StartsWith("Operations/", StringComparison.Ordinal)
         && !path.StartsWith("Security/", StringComparison.Ordinal) && !path.EndsWith("Options.cs", StringComparison.Ordinal);
 
-    /// <summary>True for what takes part in no walk: telemetry observes it, identity and rights decide whether it begins.</summary>
+    /// <summary>
+    /// True for what takes part in no walk: telemetry observes it, identity and rights decide whether it begins, and the output belongs to
+    /// its connection.
+    /// </summary>
     private static bool IsBesideWalks(string file) =>
         Path.GetRelativePath(SourceTree.GetPath("src/Proxy"), file) is var path
-        && (path.StartsWith("Operations/Telemetry/", StringComparison.Ordinal) || path.StartsWith("Identity/", StringComparison.Ordinal)
+        && (path.StartsWith("Operations/Telemetry/", StringComparison.Ordinal)
+            || path.StartsWith("Operations/Output/", StringComparison.Ordinal) || path.StartsWith("Identity/", StringComparison.Ordinal)
             || path.StartsWith("Rights/", StringComparison.Ordinal));
 
     private static WireMockPacs StartPacs() => new(new HeldStudy("1.2.1").With(new HeldSeries("1.2.1.1", "US", 3) { Frames = 2 }));
