@@ -101,8 +101,11 @@ public sealed class StudyCounts(
                 holder, study, IsPrefetched(backend, study) ? ReadPurpose.Prefetch : ReadPurpose.Client, cancellation)));
     }
 
-    /// <summary>Counting is not a client request, so a prefetched list stays marked as prefetched.</summary>
-    private bool IsPrefetched(BackendOptions backend, Uid study) => store.GetStudy(study)?.GetList(backend.Name).MadeInClient == true;
+    /// <summary>
+    /// Counting is not a client request, so a prefetched list stays marked as prefetched; and what a prefetch counts, no client has seen.
+    /// </summary>
+    private bool IsPrefetched(BackendOptions backend, Uid study) =>
+        CurrentPurpose.Value == RequestPurpose.Prefetch || store.GetStudy(study)?.GetList(backend.Name).MadeInClient == true;
 
     /// <summary>Files a backend's series of several studies; returns the studies that must be requested one by one.</summary>
     private async Task<IReadOnlyList<Uid>> AskTogetherAsync(
