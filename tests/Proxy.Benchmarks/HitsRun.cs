@@ -129,7 +129,8 @@ internal static partial class HitsRun
         if (tag is not null) arguments.AddRange(["-H", $"If-None-Match: {tag}"]);
         arguments.Add(new Uri(target.Root, workload.Path).ToString());
         var before = target.ProcessorTime;
-        using var wrk = Process.Start(new ProcessStartInfo("taskset", arguments) { RedirectStandardOutput = true, UseShellExecute = false })!;
+        using var wrk = Process.Start(
+            new ProcessStartInfo("taskset", arguments) { RedirectStandardOutput = true, UseShellExecute = false })!;
         var text = wrk.StandardOutput.ReadToEnd();
         wrk.WaitForExit();
         var used = target.ProcessorTime - before;
