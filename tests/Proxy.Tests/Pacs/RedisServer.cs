@@ -47,7 +47,8 @@ public sealed class RedisServer : IAsyncDisposable
         [
             "--port", $"{Port}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", _folder, "--daemonize", "no",
             "--loglevel", "warning", .. _arguments,
-        ]) { RedirectStandardOutput = true, UseShellExecute = false })!;
+        ])
+    { RedirectStandardOutput = true, UseShellExecute = false })!;
 
     public void Kill()
     {
