@@ -12,7 +12,9 @@ public sealed partial class DicomMetadataStore
     /// <param name="row">The row.</param>
     /// <param name="asked">The time of the answer; null for now.</param>
     /// <param name="fields">The fields requested beyond those of every search, as tag paths.</param>
-    public void AddStudy(string backend, Dataset row, DateTimeOffset? asked = null, IImmutableSet<string>? fields = null)
+    /// <param name="madeInClient">True when a prefetch searched for it: its removal raises no event until a client has seen the study.</param>
+    public void AddStudy(
+        string backend, Dataset row, DateTimeOffset? asked = null, IImmutableSet<string>? fields = null, bool madeInClient = false)
     {
         if (row.FindUid(Tag.StudyInstanceUid) is not { } uid) return;
         var now = time.GetUtcNow();
@@ -21,9 +23,16 @@ public sealed partial class DicomMetadataStore
         {
             var list = study.GetList(backend);
             // A cached result page may be served, and stored here, repeatedly.
-            if (list.StudyRow is not null && list.StudyRowAsked >= when && list.StudyRowAsked < now) return study;
-            return study.With(
-                list with { StudyRow = row, StudyRowAsked = when, StudyRowFields = fields ?? ImmutableSortedSet<string>.Empty });
+            var isUnseen = madeInClient && (list.StudyRow is null || list.StudyRowMadeInClient);
+            if (list.StudyRow is not null && list.StudyRowAsked >= when && list.StudyRowAsked < now && list.StudyRowMadeInClient == isUnseen)
+                return study;
+            return study.With(list with
+            {
+                StudyRow = row,
+                StudyRowMadeInClient = isUnseen,
+                StudyRowAsked = when,
+                StudyRowFields = fields ?? ImmutableSortedSet<string>.Empty,
+            });
         });
     }
 

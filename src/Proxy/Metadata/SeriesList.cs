@@ -14,6 +14,9 @@ public sealed record SeriesList(string Backend)
     /// <summary>The study's row in a search of this backend; null when no search found it.</summary>
     public Dataset? StudyRow { get; init; }
 
+    /// <summary>True when only a prefetch has searched for <see cref="StudyRow"/>: no client has seen it.</summary>
+    public bool StudyRowMadeInClient { get; init; }
+
     /// <summary>The time of the search that gave <see cref="StudyRow"/>.</summary>
     public DateTimeOffset StudyRowAsked { get; init; }
 
@@ -61,6 +64,9 @@ public sealed record SeriesList(string Backend)
 
     /// <summary>True when the backend has reported any part of the study.</summary>
     public bool HoldsStudy => !Series.IsEmpty || StudyRow is not null;
+
+    /// <summary>True when a client has seen any part of the study.</summary>
+    internal bool IsSeen => StudyRow is not null && !StudyRowMadeInClient || Series.Values.Any(s => !s.MadeInClient);
 
     /// <summary>True when the backend listed its series within this time.</summary>
     public bool IsFresh(TimeSpan lifetime, DateTimeOffset now) => ListedAt is { } asked && Freshness.IsWithin(asked, lifetime, now);

@@ -48,7 +48,7 @@ internal static class StoreEvents
             foreach (var series in removed)
                 yield return Create(ProxyEvent.SeriesRemoved, study, after.Backend) with { Series = series.Uid };
         }
-        if (before.HoldsStudy && !after.HoldsStudy && (before.StudyRow is not null || !before.MadeInClient))
+        if (before.IsSeen && !after.HoldsStudy)
             yield return Create(ProxyEvent.StudyRemoved, study, after.Backend);
     }
 

@@ -43,7 +43,8 @@ public sealed class TraitsReader(
         var answer = await AskAsync(backend, [study], cancellation);
         if (answer.Rows.FirstOrDefault(found => found.Uid == study)?.Read() is not { } row) return new(null, answer.Failure);
         using var lease = await store.LeaseAsync(study, cancellation);
-        if (store.GetStudy(study)?.GetList(backend.Name).HoldsStudy == true) store.AddStudy(backend.Name, row, answer.Asked, Fields);
+        if (store.GetStudy(study)?.GetList(backend.Name).HoldsStudy == true)
+            store.AddStudy(backend.Name, row, answer.Asked, Fields, madeInClient: true);
         return new(StudyTraits.Create(row), null);
     }
 

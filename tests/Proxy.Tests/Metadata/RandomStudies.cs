@@ -82,6 +82,7 @@ internal static class RandomStudies
             list = list with
             {
                 StudyRow = Row(random),
+                StudyRowMadeInClient = random.Next(3) == 0,
                 StudyRowAsked = Time(random),
                 StudyRowFields = [
                 .. Enumerable.Range(0, random.Next(4)).Select(i => $"0008{i:0000}.0040A730{(char)('é' + i)}")]

@@ -116,6 +116,22 @@ public class StoreEventTests
     }
 
     [Fact]
+    public void AnnouncesNoRemoval_OfARowThatOnlyAPrefetchHasSeen()
+    {
+        var row = Instance("1.2", "1.2.1", "1.2.1.1");
+        _store.AddStudy("east", row, madeInClient: true);
+        _store.RemoveStudyRow("east", Study);
+        Assert.Empty(Events);
+
+        _store.AddStudy("east", row, madeInClient: true);
+        _store.AddStudy("east", row);
+        // A later prefetch does not hide it again.
+        _store.AddStudy("east", row, madeInClient: true);
+        _store.RemoveStudyRow("east", Study);
+        Assert.Equal(["STUDY_REMOVED east 1.2/: "], Events);
+    }
+
+    [Fact]
     public void AnnouncesARemovedStudy_WhenItsRowIsRemoved()
     {
         _store.AddStudy("east", Instance("1.2", "1.2.1", "1.2.1.1"));

@@ -16,7 +16,7 @@ internal readonly record struct PackedKey(int Backend, Uid Series, bool IsRows);
 /// <code>
 /// study     number of owners · of each: UID of a series, backend
 ///           number of lists  · of each: backend, bytes: list
-/// list      flags (1 study row, 2 asked, 4 unlisted) · [dataset, time, number of fields, texts] · [time]
+/// list      flags (1 study row, 2 asked, 4 unlisted, 8 study row made in client) · [dataset, time, number of fields, texts] · [time]
 ///           number of series · series …
 /// series    UID · flags (1 summary, 2 metadata, 4 rows, 8 made in client, 16 count, 32 outdated,
 ///                        64 metadata's summary, 128 which equals the summary, 256 validators,
@@ -37,6 +37,8 @@ internal static class StudyFormat
         StudyRow = 1,
         Asked = 2,
         Unlisted = 4,
+        StudyRowMadeInClient = 8,
+        All = 15,
     }
 
     [Flags]
@@ -151,7 +153,8 @@ internal static class StudyFormat
     {
         writer.WriteNumber((ulong)((list.StudyRow is null ? 0 : ListParts.StudyRow)
             | (list.ListedAt is null ? 0 : ListParts.Asked)
-            | (list.IsUnlisted ? ListParts.Unlisted : 0)));
+            | (list.IsUnlisted ? ListParts.Unlisted : 0)
+            | (list.StudyRowMadeInClient ? ListParts.StudyRowMadeInClient : 0)));
         if (list.StudyRow is { } row)
         {
             Write(writer, row);
@@ -215,8 +218,12 @@ internal static class StudyFormat
     /// <summary>Null when referenced instances are missing; the reader continues after the list.</summary>
     private static SeriesList? ReadList(ref StoredReader reader, string backend, Func<PackedKey, PackedInstances?> packedOf, bool hasPacked)
     {
-        var parts = (ListParts)reader.ReadNumber(7);
-        var list = new SeriesList(backend) { IsUnlisted = parts.HasFlag(ListParts.Unlisted) };
+        var parts = (ListParts)reader.ReadNumber((int)ListParts.All);
+        var list = new SeriesList(backend)
+        {
+            IsUnlisted = parts.HasFlag(ListParts.Unlisted),
+            StudyRowMadeInClient = parts.HasFlag(ListParts.StudyRowMadeInClient),
+        };
         if (parts.HasFlag(ListParts.StudyRow))
         {
             var (row, asked) = (ReadDataset(ref reader), reader.ReadTime());

@@ -115,7 +115,8 @@ public sealed class PrefetchSearch(
     private void File(SearchQuery query, SearchResult result, MergedRow? study)
     {
         if (study is null || result.IsOutdated || result.Status == CacheStatus.Stale) return;
-        foreach (var (backend, row) in study.Sources) store.AddStudy(backend, row, result.Asked, query.FurtherFields);
+        foreach (var (backend, row) in study.Sources)
+            store.AddStudy(backend, row, result.Asked, query.FurtherFields, madeInClient: true);
     }
 
     /// <summary>Merges the rows of each study, newest first.</summary>
