@@ -42,13 +42,15 @@ public sealed class RedisServer : IAsyncDisposable
     }
 
     /// <summary>Starts it again after <see cref="Kill"/>, empty.</summary>
-    public void Run() => _process = Process.Start(new ProcessStartInfo(
-        Program,
+    public void Run()
+    {
+        string[] arguments =
         [
             "--port", $"{Port}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", _folder, "--daemonize", "no",
             "--loglevel", "warning", .. _arguments,
-        ])
-    { RedirectStandardOutput = true, UseShellExecute = false })!;
+        ];
+        _process = Process.Start(new ProcessStartInfo(Program, arguments) { RedirectStandardOutput = true, UseShellExecute = false })!;
+    }
 
     public void Kill()
     {

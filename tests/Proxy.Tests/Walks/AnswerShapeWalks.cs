@@ -34,7 +34,7 @@ public sealed partial class AnswerShapeWalks : IAsyncDisposable
         "search":{"identityConflicts":0},
         "store":{"studies":0,"bytes":#,"damaged":0},
         "disk":{"state":"not configured","reason":"Cache:Disk:Path is not set","entries":0,"bytes":#,"maxBytes":100663296000},
-        "memory":{"entries":#,"bytes":#,"maxBytes":939524096},"viewer":null}
+        "memory":{"entries":#,"bytes":#,"maxBytes":939524096},"viewer":null,"cluster":null}
         """);
 
     [Fact]
@@ -44,7 +44,7 @@ public sealed partial class AnswerShapeWalks : IAsyncDisposable
             "search":{"identityConflicts":0},
             "store":{"studies":1,"bytes":#,"damaged":0},
             "disk":{"state":"not configured","reason":"Cache:Disk:Path is not set","entries":0,"bytes":#,"maxBytes":100663296000},
-            "memory":{"entries":#,"bytes":#,"maxBytes":939524096},"viewer":null}
+            "memory":{"entries":#,"bytes":#,"maxBytes":939524096},"viewer":null,"cluster":null}
             """;
         await _proxy.GetAsync("/dicomweb/studies");
         await ShowsAsync(
