@@ -12,7 +12,9 @@ public sealed partial class DicomMetadataStore
     /// <param name="row">The row.</param>
     /// <param name="asked">The time of the answer; null for now.</param>
     /// <param name="fields">The fields requested beyond those of every search, as tag paths.</param>
-    /// <param name="madeInClient">True when a prefetch searched for it: its removal raises no event until a client has seen the study.</param>
+    /// <param name="madeInClient">
+    /// True when a prefetch searched for it: its removal raises no event until a client has seen the study.
+    /// </param>
     public void AddStudy(
         string backend, Dataset row, DateTimeOffset? asked = null, IImmutableSet<string>? fields = null, bool madeInClient = false)
     {
@@ -22,10 +24,10 @@ public sealed partial class DicomMetadataStore
         _studies.Update(uid, study =>
         {
             var list = study.GetList(backend);
-            // A cached result page may be served, and stored here, repeatedly.
             var isUnseen = madeInClient && (list.StudyRow is null || list.StudyRowMadeInClient);
-            if (list.StudyRow is not null && list.StudyRowAsked >= when && list.StudyRowAsked < now && list.StudyRowMadeInClient == isUnseen)
-                return study;
+            // A cached result page may be served, and stored here, repeatedly.
+            var isCurrent = list.StudyRow is not null && list.StudyRowAsked >= when && list.StudyRowAsked < now;
+            if (isCurrent && list.StudyRowMadeInClient == isUnseen) return study;
             return study.With(list with
             {
                 StudyRow = row,
