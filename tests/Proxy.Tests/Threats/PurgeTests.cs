@@ -73,7 +73,8 @@ public sealed class PurgeTests : IDisposable
         Assert.Equal(204, (int)(await proxy.SendAsync(HttpMethod.Delete, $"/cache/studies/{large.Uid}", [])).Status);
 
         Assert.DoesNotContain(
-            Directory.EnumerateFiles(Cache, "*", SearchOption.AllDirectories), file => new FileInfo(file).Length > 1 << 20);
+            Directory.EnumerateFiles(Cache, "*", SearchOption.AllDirectories),
+            file => new FileInfo(file) is { Exists: true, Length: > 1 << 20 });
         Assert.Equal(17 << 20, (await answer.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken)).Length);
     }
 
