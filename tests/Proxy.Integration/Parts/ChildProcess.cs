@@ -12,7 +12,7 @@ namespace Proxy.Integration;
 public sealed class ChildProcess : IAsyncDisposable
 {
     private const int MaxLines = 2000, Sigterm = 15;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
     private static readonly ConcurrentDictionary<ChildProcess, byte> Running = [];
 
     private static bool _isOver;

@@ -6,7 +6,7 @@ namespace Proxy.Tests.Pacs;
 /// <summary>Waits for a condition, or fails the test and names the condition.</summary>
 public static class Until
 {
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10);
 

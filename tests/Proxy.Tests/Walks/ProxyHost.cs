@@ -26,7 +26,10 @@ namespace Proxy.Tests.Walks;
 /// <example><c>await using var proxy = new ProxyHost { ["Backends:east:Address"] = east.Address };</c></example>
 public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyValuePair<string, string>>
 {
-    /// <summary>Prefetching and the test at the start are off by default: most tests count the requests to a PACS.</summary>
+    /// <summary>
+    /// Prefetching and the test at the start are off by default: most tests count the requests to a PACS. A search waits for its PACS as
+    /// long as a test does: a machine that stands still for some seconds must not change its result.
+    /// </summary>
     private readonly Dictionary<string, string> _settings = new()
     {
         ["hostBuilder:reloadConfigOnChange"] = "false",
@@ -35,6 +38,7 @@ public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyV
         ["Prefetch:NextStudies"] = "0",
         ["Prefetch:Priors"] = "0",
         ["Prefetch:SeriesReadAhead"] = "false",
+        ["Search:Deadline"] = Until.Patience.ToString(),
     };
     private readonly Lock _starting = new();
     private HttpClient? _client;
@@ -76,9 +80,14 @@ public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyV
     /// <summary>Scheme, host and port, such as <c>http://127.0.0.1:40123</c>.</summary>
     public string Address => Client.BaseAddress!.GetLeftPart(UriPartial.Authority);
 
-    public string this[string setting]
+    /// <summary>Sets a setting; null leaves it to the files of the test.</summary>
+    public string? this[string setting]
     {
-        set => _settings[setting] = value;
+        set
+        {
+            if (value is null) _settings.Remove(setting);
+            else _settings[setting] = value;
+        }
     }
 
     private HttpClient Client
@@ -210,10 +219,17 @@ public sealed class ProxyHost : WebApplicationFactory<Program>, IEnumerable<KeyV
     /// </summary>
     private async Task<Reply> SendAsync(HttpRequestMessage request, CancellationToken cancellation)
     {
-        using var response = await Client.SendAsync(request, HttpCompletionOption.ResponseContentRead, cancellation);
-        var reply = await Reply.ReadAsync(response);
-        await Until.TrueAsync(() => !_cache!.IsStoring);
-        return reply;
+        try
+        {
+            using var response = await Client.SendAsync(request, HttpCompletionOption.ResponseContentRead, cancellation);
+            var reply = await Reply.ReadAsync(response);
+            await Until.TrueAsync(() => !_cache!.IsStoring);
+            return reply;
+        }
+        catch (HttpRequestException e) when (e.InnerException is IOException or SocketException)
+        {
+            throw new HttpRequestException($"{e.Message} The proxy logged: {string.Join('\n', Log.All.TakeLast(20))}", e);
+        }
     }
 
     private HttpRequestMessage MakeRequest(HttpMethod method, string path, (string Name, string Value)[] headers)

@@ -23,7 +23,7 @@ public sealed record Reply(HttpStatusCode Status, ImmutableDictionary<string, st
     public JsonNode Json => JsonNode.Parse(Body)!;
 
     /// <summary>The datasets of a DICOM JSON answer.</summary>
-    public JsonArray Rows => Json.AsArray();
+    public JsonArray Rows => Json as JsonArray ?? throw new InvalidOperationException($"not a list: {(int)Status} {Text}");
 
     public IReadOnlyList<string> Warnings => Headers.GetValueOrDefault("Warning", []);
 

@@ -76,7 +76,7 @@ public sealed class SettingsWalks
         Assert.Equal("00:00:30 True default", (await ReadAsync(proxy))["Shutdown:Drain"]);
     }
 
-    private static ProxyHost Start() => new(("east", "http://canary-host:1/dicom-web"));
+    private static ProxyHost Start() => new(("east", "http://canary-host:1/dicom-web")) { ["Search:Deadline"] = null };
 
     private static async Task<Dictionary<string, string>> ReadAsync(ProxyHost proxy) =>
         (await proxy.GetAsync("/settings")).Json["settings"]!.AsArray().ToDictionary(
