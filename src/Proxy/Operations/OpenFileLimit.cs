@@ -28,14 +28,34 @@ internal static class OpenFileLimit
         }
     }
 
+    /// <summary>The limit; null if there is none, or the system does not report it.</summary>
+    public static int? Find()
+    {
+        try
+        {
+            return OperatingSystem.IsLinux() ? Find(File.ReadAllText(Limits)) : null;
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+
     /// <inheritdoc cref="FindShortage()"/>
     /// <param name="limits">The content of <c>/proc/self/limits</c>.</param>
     public static string? FindShortage(string limits)
     {
-        var line = limits.Split('\n').FirstOrDefault(l => l.StartsWith("Max open files", StringComparison.Ordinal));
-        if (line?.Split(' ', StringSplitOptions.RemoveEmptyEntries) is not [_, _, _, var soft, ..]) return null;
-        if (!int.TryParse(soft, NumberStyles.None, CultureInfo.InvariantCulture, out var limit) || limit >= Min) return null;
+        if (Find(limits) is not { } limit || limit >= Min) return null;
         return $"the limit of open files is {limit}, but the proxy needs at least {Min}: raise it with \"ulimit -n 65536\", "
             + "LimitNOFILE=65536 (systemd) or --ulimit nofile=65536 (docker)";
+    }
+
+    private static int? Find(string limits)
+    {
+        var line = limits.Split('\n').FirstOrDefault(l => l.StartsWith("Max open files", StringComparison.Ordinal));
+        return line?.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [_, _, _, var soft, ..]
+            && int.TryParse(soft, NumberStyles.None, CultureInfo.InvariantCulture, out var limit)
+                ? limit
+                : null;
     }
 }

@@ -41,6 +41,22 @@ public sealed partial class DiskTier
         public void Dispose() => Body.Dispose();
     }
 
+    /// <summary>A verified body whose file is still open: nothing is opened or read.</summary>
+    private FileBody? FindOpen(AcceptableEntry wanted, EntryKey stored)
+    {
+        if (writer.OpenFiles.Find(stored, folder.OwnershipEpoch) is not { } file) return null;
+        if (!IsVerified(stored, file.Written)) writer.OpenFiles.Close(stored);
+        else if (wanted.IsSatisfiedBy(file.Found.Head))
+        {
+            writer.Use(stored, file.SeriesFolder);
+            var body = new FileBody(folder, file, file.Found) { InFlight = inFlight };
+            body.Trust();
+            return body;
+        }
+        file.Release();
+        return null;
+    }
+
     private Found? OpenFirst(List<(AcceptableEntry Wanted, EntryKey Stored)> candidates)
     {
         foreach (var (wanted, stored) in candidates)
@@ -72,6 +88,8 @@ public sealed partial class DiskTier
     private ICachedBody? Open(string path, EntryKey key)
     {
         FileBody? body = null;
+        // Most lookups try several keys, and an exception costs more than a look.
+        if (!File.Exists(path)) return null;
         try
         {
             var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
@@ -87,7 +105,13 @@ public sealed partial class DiskTier
                 if (head.Key != key) return null;
                 if (folder.Keys is not null && head.Length <= ReadAtOnceBytes && inFlight.TryReserve(head.Length))
                     return DecryptAtOnce(file, head, path);
-                return body = new FileBody(folder, file, head) { Written = written, InFlight = inFlight };
+                var opened = new OpenFile(file, head, path)
+                {
+                    Written = written,
+                    OwnershipEpoch = folder.OwnershipEpoch,
+                    SeriesFolder = EntryFile.GetFolder(key),
+                };
+                return body = new FileBody(folder, opened, head) { InFlight = inFlight };
             }
             finally
             {
@@ -213,7 +237,8 @@ public sealed partial class DiskTier
 
     private async ValueTask<bool> VerifyAsync(FileBody file, Found found, CancellationToken cancellation)
     {
-        if (IsVerified(found.Stored, file.Written))
+        var written = file.File!.Written;
+        if (IsVerified(found.Stored, written))
         {
             file.Trust();
             return true;
@@ -224,7 +249,7 @@ public sealed partial class DiskTier
             if (folder.State.CanRead) await folder.RunAsync(() => DeleteDamaged(path, found.Stored), cancellation);
             return false;
         }
-        SetVerified(found.Stored, file.Written);
+        SetVerified(found.Stored, written);
         return true;
     }
 
@@ -247,6 +272,7 @@ public sealed partial class DiskTier
         try
         {
             File.Delete(path);
+            writer.OpenFiles.CloseBelow(path);
             writer.Queue.Recount(key);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

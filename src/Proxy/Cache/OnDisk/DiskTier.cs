@@ -63,10 +63,18 @@ public sealed partial class DiskTier(
                 if (queued.IsPrefetched) writer.Use(stored);
                 return (acceptable.Key, new MemoryBody(queued));
             }
+            if (FindOpen(acceptable, stored) is { } open)
+            {
+                Statistics.Count(acceptable.Key, isHit: true);
+                return (acceptable.Key, open);
+            }
             candidates.Add((acceptable, stored));
         }
+        var changes = writer.OpenFiles.Changes;
         var found = candidates.Count == 0 ? null : await folder.RunAsync(() => OpenFirst(candidates), cancellation);
         if (found?.Body is FileBody file && !await IsValidOrDisposedAsync(file, found, cancellation)) found = null;
+        if (found?.Body is FileBody { File: { } opened } && IsVerified(found.Stored, opened.Written))
+            writer.OpenFiles.Keep(found.Stored, opened, changes);
         Statistics.Count(wanted[0].Key, isHit: found is not null);
         return found is null ? null : (found.Key, found.Body);
     }

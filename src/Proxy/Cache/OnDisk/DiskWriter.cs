@@ -44,7 +44,8 @@ public sealed partial class DiskWriter : BackgroundService
     {
         (_folder, _nameOf, _time, _log) = (folder, nameOf, time, log);
         _index = new(folder, time, log);
-        _entries = new(folder, _index, nameOf);
+        OpenFiles = new(time);
+        _entries = new(folder, _index, OpenFiles, nameOf);
         _entries.Budget.MaxBytes = maxBytes;
         _scan = new(folder, _index, _entries);
     }
@@ -54,6 +55,9 @@ public sealed partial class DiskWriter : BackgroundService
 
     /// <summary>The pending changes.</summary>
     public DiskQueue Queue { get; } = new();
+
+    /// <summary>The files of entries that stay open.</summary>
+    internal OpenFiles OpenFiles { get; }
 
     /// <summary>The bytes on disk, including bodies that arrive in files.</summary>
     public long Bytes => _index.Bytes + _entries.Budget.Spooled;
@@ -98,10 +102,15 @@ public sealed partial class DiskWriter : BackgroundService
     }
 
     /// <summary>Marks an entry as used.</summary>
-    public void Use(EntryKey key)
+    public void Use(EntryKey key) => Use(key, EntryFile.GetFolder(key));
+
+    /// <summary>Marks an entry as used.</summary>
+    /// <param name="key">The entry.</param>
+    /// <param name="seriesFolder">Its folder: the name is a hash.</param>
+    internal void Use(EntryKey key, string seriesFolder)
     {
         Queue.Use(key);
-        _index.Use(EntryFile.GetFolder(key));
+        _index.Use(seriesFolder);
     }
 
     /// <summary>
@@ -138,6 +147,7 @@ public sealed partial class DiskWriter : BackgroundService
     /// <inheritdoc/>
     public override void Dispose()
     {
+        OpenFiles.Dispose();
         _index.Dispose();
         base.Dispose();
     }

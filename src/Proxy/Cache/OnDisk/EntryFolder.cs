@@ -19,16 +19,18 @@ internal sealed class EntryFolder
 {
     private readonly CacheFolder _folder;
     private readonly DiskIndex _index;
+    private readonly OpenFiles _open;
     private readonly Func<string, string?> _nameOf;
     private int _files;
 
     /// <summary>Creates the folder of the entries.</summary>
     /// <param name="folder">The cache folder.</param>
     /// <param name="index">The entries and their bytes, by series.</param>
+    /// <param name="open">The files to close when they are deleted or replaced.</param>
     /// <param name="nameOf">Maps a backend's identity to its configured name; null when it is not configured.</param>
-    public EntryFolder(CacheFolder folder, DiskIndex index, Func<string, string?> nameOf)
+    public EntryFolder(CacheFolder folder, DiskIndex index, OpenFiles open, Func<string, string?> nameOf)
     {
-        (_folder, _index, _nameOf) = (folder, index, nameOf);
+        (_folder, _index, _open, _nameOf) = (folder, index, open, nameOf);
         Budget = new(index, nameOf, Discard);
     }
 
@@ -146,7 +148,7 @@ internal sealed class EntryFolder
             }
             foreach (var file in Directory.EnumerateFiles(path))
             {
-                if (FindHead(file) is { } head && removal.Matches(head.Key)) File.Delete(file);
+                if (FindHead(file) is { } head && removal.Matches(head.Key)) DeleteFile(file);
             }
             _index.Remove(seriesFolder);
             Recount(seriesFolder);
@@ -220,7 +222,14 @@ internal sealed class EntryFolder
         {
             var series = _folder.GetPath("entries", seriesFolder);
             if (_index.Find(seriesFolder) is not { } row || !Directory.Exists(series)) continue;
-            Directory.Delete(series, recursive: true);
+            try
+            {
+                Directory.Delete(series, recursive: true);
+            }
+            finally
+            {
+                _open.CloseBelow(series);
+            }
             Budget.CountEviction(row.Backend, row.Entries);
             if ((remaining -= row.Bytes) <= 0) return;
         }
@@ -237,6 +246,12 @@ internal sealed class EntryFolder
         {
             // Already deleted.
         }
+    }
+
+    private void DeleteFile(string path)
+    {
+        File.Delete(path);
+        _open.CloseBelow(path);
     }
 
     private EntryFile.Found? FindHead(string path) => EntryFile.FindHead(path, _folder.Keys);
@@ -278,6 +293,7 @@ internal sealed class EntryFolder
         var isNew = !File.Exists(to);
         File.Move(from, to, overwrite: true);
         if (isNew) _index.Add(key, EntryBudget.RoundUpToBlocks(bytes), stored, isPrefetched);
+        else _open.CloseBelow(to);
     }
 
     /// <summary>Moves the folder to tmp/ before deleting it: the deletion may take long, and the folder vanishes at once.</summary>
@@ -285,6 +301,7 @@ internal sealed class EntryFolder
     {
         var temporary = NextTemporary();
         Directory.Move(path, temporary);
+        _open.CloseBelow(path);
         Directory.Delete(temporary, recursive: true);
     }
 

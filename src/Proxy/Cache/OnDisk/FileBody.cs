@@ -11,15 +11,18 @@ namespace Proxy.Cache.OnDisk;
 
 /// <summary>A body that is read from an open file while it is sent. Deleting the file meanwhile does not affect it.</summary>
 /// <param name="folder">The cache folder, which runs the reads.</param>
-/// <param name="file">The open file; closed with the body.</param>
+/// <param name="file">The open file, which the body uses until it is disposed.</param>
 /// <param name="found">The head of the file.</param>
 /// <param name="cut">
 /// The ranges of the body to send, as offsets from its start; null to send it whole, verified by its hash on the way.
 /// </param>
 internal sealed class FileBody(
-    CacheFolder folder, SafeFileHandle file, EntryFile.Found found, IReadOnlyList<(long Offset, long Length)>? cut = null) : ICachedBody
+    CacheFolder folder, OpenFile file, EntryFile.Found found, IReadOnlyList<(long Offset, long Length)>? cut = null) : ICachedBody
 {
     private const int PieceBytes = 64 * 1024;
+
+    /// <summary>The bytes that are copied to a socket that takes no more, to learn when it does again.</summary>
+    private const int AwaitedBytes = 4096;
 
     private readonly IReadOnlyList<(long Offset, long Length)> _ranges = cut ?? [(0, found.Length)];
     private XxHash128? _hasher = cut is null ? new() : null;
@@ -28,7 +31,7 @@ internal sealed class FileBody(
     private List<Memory<byte>>? _whole;
     private int _wholePosition;
     private List<byte[]> _rented = [];
-    private SafeFileHandle? _file = file;
+    private OpenFile? _file = file;
     private int _range;
     private long _position;
 
@@ -47,8 +50,8 @@ internal sealed class FileBody(
     /// <summary>Verifies a body that is otherwise verified while it is sent whole; false when it is damaged.</summary>
     public Func<CancellationToken, ValueTask<bool>>? VerifyFirst { get; set; }
 
-    /// <summary>The time of the last write to the file, as it was when the file was opened.</summary>
-    public DateTime Written { get; init; }
+    /// <summary>The file; null after <see cref="Cut"/>.</summary>
+    public OpenFile? File => _file;
 
     /// <summary>The rest of the body can go from the file to a socket as it is: it is verified and not encrypted.</summary>
     public bool CanSend => FileSend.IsSupported && _hasher is null && _whole is null && found.Seal is null;
@@ -73,8 +76,11 @@ internal sealed class FileBody(
             var (offset, length) = _ranges[_range];
             var at = found.Start + offset + _position;
             var count = Math.Min(bytes, length - _position);
-            // A disk that hangs delays this operation, and not the thread of the request.
-            var sent = await folder.RunAsync(() => FileSend.Send(socket, _file!, at, count), cancellation);
+            var from = _file!.Handle;
+            // A disk that hangs delays an operation of the folder, and not the thread of the request.
+            var sent = FileSend.IsInMemory(from, at, count)
+                ? SendAtOnce(socket, from, at, count)
+                : await folder.RunAsync(() => FileSend.Send(socket, from, at, count), cancellation);
             if (sent is null or { End: FileSendEnd.Truncated })
             {
                 IsTruncated = true;
@@ -84,13 +90,9 @@ internal sealed class FileBody(
             _position += sent.Bytes;
             bytes -= sent.Bytes;
             if (!sent.IsFull) continue;
-            // The socket takes no more. The runtime sends the next bytes: it knows when the client has made room.
-            var piece = await ReadPieceAsync(cancellation);
-            if (piece.Length > bytes)
-            {
-                _position -= piece.Length - bytes;
-                piece = piece[..(int)bytes];
-            }
+            // The socket takes no more. The runtime sends the next bytes: it knows when the client has made room, much more than for these.
+            if (bytes == 0) return;
+            var piece = await ReadPieceAsync((int)Math.Min(bytes, AwaitedBytes), cancellation);
             bytes -= piece.Length;
             while (!piece.IsEmpty) piece = piece[await socket.SendAsync(piece, cancellation)..];
         }
@@ -99,25 +101,39 @@ internal sealed class FileBody(
     /// <summary>Counts a small body that is read at once; null to read every body piece by piece.</summary>
     public InFlightBytes? InFlight { get; init; }
 
+    private FileSent? SendAtOnce(Socket socket, SafeFileHandle from, long offset, long count)
+    {
+        try
+        {
+            return FileSend.Send(socket, from, offset, count);
+        }
+        catch (IOException e)
+        {
+            folder.Fail(e, wasWriting: false);
+            return null;
+        }
+    }
+
     public async ValueTask<ReadOnlyMemory<byte>> ReadAsync(CancellationToken cancellation)
     {
         if (_whole is null && CanReadAtOnce && InFlight!.TryReserve(Length)) await ReadAtOnceAsync(cancellation);
-        if (_whole is null) return await ReadPieceAsync(cancellation);
+        if (_whole is null) return await ReadPieceAsync(PieceBytes, cancellation);
         if (_wholePosition >= Length) return default;
         var piece = _whole[_wholePosition / PieceBytes][(_wholePosition % PieceBytes)..];
         _wholePosition += piece.Length;
         return piece;
     }
 
-    private async ValueTask<ReadOnlyMemory<byte>> ReadPieceAsync(CancellationToken cancellation)
+    private async ValueTask<ReadOnlyMemory<byte>> ReadPieceAsync(int maxBytes, CancellationToken cancellation)
     {
         while (_range < _ranges.Count && _position == _ranges[_range].Length) (_range, _position) = (_range + 1, 0);
         if (_range == _ranges.Count) return default;
         _buffer ??= ArrayPool<byte>.Shared.Rent(PieceBytes);
         var (offset, length) = _ranges[_range];
         var at = offset + _position;
-        var buffer = _buffer.AsMemory(0, (int)Math.Min(GetPieceBytes(at), length - _position));
-        var read = await folder.RunAsync(() => ReadFully(_file!, buffer.Span, at) ? Done : null, cancellation);
+        var buffer = _buffer.AsMemory(0, (int)Math.Min(Math.Min(GetPieceBytes(at), maxBytes), length - _position));
+        var from = _file!.Handle;
+        var read = await folder.RunAsync(() => ReadFully(from, buffer.Span, at) ? Done : null, cancellation);
         if (read is null)
         {
             // An operation that hangs on the disk may still write into the buffer: do not return it to the pool.
@@ -163,11 +179,11 @@ internal sealed class FileBody(
 
     public async ValueTask<T?> InspectAsync<T>(Func<ReadAt, T?> inspect, CancellationToken cancellation) where T : class
     {
-        var opened = _file!;
+        var opened = _file!.Handle;
         return await folder.RunAsync(() => inspect((offset, buffer) => ReadAt(opened, offset, buffer)), cancellation);
     }
 
-    public int ReadAt(long offset, Span<byte> buffer) => ReadAt(_file!, offset, buffer);
+    public int ReadAt(long offset, Span<byte> buffer) => ReadAt(_file!.Handle, offset, buffer);
 
     private int ReadAt(SafeFileHandle from, long offset, Span<byte> buffer) =>
         found.Read(from, offset, buffer[..(int)Math.Clamp(Length - offset, 0, buffer.Length)]);
@@ -181,12 +197,8 @@ internal sealed class FileBody(
 
     public void Dispose()
     {
-        // After Cut, file and seal belong to the other body.
-        if (Interlocked.Exchange(ref _file, null) is { } file)
-        {
-            file.Dispose();
-            found.Seal?.Dispose();
-        }
+        // After Cut, the other body uses the file.
+        Interlocked.Exchange(ref _file, null)?.Release();
         if (Interlocked.Exchange(ref _buffer, null) is { } buffer) ArrayPool<byte>.Shared.Return(buffer);
         if (Interlocked.Exchange(ref _whole, null) is null) return;
         _rented.ForEach(static piece => ArrayPool<byte>.Shared.Return(piece));
@@ -210,7 +222,8 @@ internal sealed class FileBody(
         var rented = _rented;
         // An operation that hangs on the disk may still write into the arrays: until it ends they do not return to the pool.
         _rented = [];
-        var length = await folder.RunAsync(() => (object)RandomAccess.Read(_file!, pieces, found.Start + at), cancellation);
+        var from = _file!.Handle;
+        var length = await folder.RunAsync(() => (object)RandomAccess.Read(from, pieces, found.Start + at), cancellation);
         if (length is not long read) throw new TruncatedBodyException();
         _rented = rented;
         if (read != Length) throw new TruncatedBodyException();

@@ -199,6 +199,8 @@ internal sealed class ConnectionOutput(ConnectionContext connection, PipeWriter 
         var send = SocketSend.Rent();
         try
         {
+            // The head, a file and the end leave in full packets, although they are sent by three calls.
+            var isCorked = _sending.Count > 1 && _sending.Exists(static p => p.Send is not null) && TcpCork.TrySet(socket, isOn: true);
             // The piece that is sent next, and the offset in it.
             for (var (next, offset) = (0, 0); next < _sending.Count;)
             {
@@ -220,6 +222,7 @@ internal sealed class ConnectionOutput(ConnectionContext connection, PipeWriter 
                 }
                 offset += sent;
             }
+            if (isCorked) TcpCork.TrySet(socket, isOn: false);
             send.Return();
         }
         catch (Exception e)
