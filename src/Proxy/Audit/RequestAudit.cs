@@ -22,7 +22,7 @@ internal sealed class RequestAudit(RequestDelegate next, AuditTrail trail)
     public async Task InvokeAsync(HttpContext context)
     {
         var notes = new AccessNotes();
-        context.Features.Set(notes);
+        context.SetFeature(notes);
         try
         {
             await next(context);
@@ -36,7 +36,7 @@ internal sealed class RequestAudit(RequestDelegate next, AuditTrail trail)
     private void Record(HttpContext context, AccessNotes notes)
     {
         // AuditGate refused the request.
-        if (context.Features.Get<AccessNotes>() is null) return;
+        if (context.FindFeature<AccessNotes>() is null) return;
         var (request, status) = (context.Request, context.Response.StatusCode);
         var route = context.GetEndpoint() is RouteEndpoint endpoint
             ? _routes.GetValue(endpoint, static endpoint => new(((RouteEndpoint)endpoint).RoutePattern.RawText ?? ""))

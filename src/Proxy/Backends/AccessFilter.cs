@@ -57,10 +57,10 @@ internal static class AccessFilter
     public static string AddOptions(string? allowed) => string.IsNullOrEmpty(allowed) ? "OPTIONS" : allowed + ", OPTIONS";
 
     /// <summary>Replaces the access by a part of it.</summary>
-    public static void SetAccess(this HttpContext context, Access access) => context.Features.Set(access);
+    public static void SetAccess(this HttpContext context, Access access) => context.SetFeature(access);
 
     /// <summary>The access that the filter has set.</summary>
-    public static Access GetAccess(this HttpContext context) => context.Features.Get<Access>()!;
+    public static Access GetAccess(this HttpContext context) => context.FindFeature<Access>()!;
 
     /// <summary>
     /// The root's address as the client wrote it, such as <c>https://pacs.example/dicomweb</c>; only the path if the request has

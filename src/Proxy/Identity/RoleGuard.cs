@@ -41,8 +41,8 @@ internal static class RoleGuardExtensions
         endpoint.WithMetadata(new RequiredRole(Roles.None) { NeedsCaller = true });
 
     /// <summary>The caller of this request.</summary>
-    public static Caller GetCaller(this HttpContext context) => context.Features.Get<Caller>() ?? Caller.Anonymous;
+    public static Caller GetCaller(this HttpContext context) => context.FindFeature<Caller>() ?? Caller.Anonymous;
 
     /// <summary>Sets the caller, once the credential is verified.</summary>
-    public static void SetCaller(this HttpContext context, Caller caller) => context.Features.Set(caller);
+    public static void SetCaller(this HttpContext context, Caller caller) => context.SetFeature(caller);
 }

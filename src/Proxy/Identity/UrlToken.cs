@@ -42,7 +42,7 @@ internal static class UrlToken
         if (token is null) return null;
         request.QueryString = rest.Count == 0 ? QueryString.Empty : new("?" + string.Join('&', rest));
         // The line of the request, as it was sent.
-        if (request.HttpContext.Features.Get<IHttpRequestFeature>() is { } line)
+        if (request.HttpContext.FindFeature<IHttpRequestFeature>() is { } line)
             line.RawTarget = line.RawTarget.Split('?', 2)[0] + request.QueryString;
         if (request.Headers.Authorization.Count > 0) problem ??= Problems.BadParameter("token", "in the header or in the URL, not in both");
         request.Headers.Authorization = "Bearer " + token;

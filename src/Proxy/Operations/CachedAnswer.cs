@@ -52,6 +52,9 @@ internal readonly record struct CachedAnswer(CacheStatus Status)
     /// <summary>The content coding of the body.</summary>
     public Coding Coding { get; init; }
 
+    /// <summary>Less than this is shown as zero.</summary>
+    private const double ShownMilliseconds = 0.05;
+
     /// <summary><c>Cache-Status</c> (RFC 9211).</summary>
     private string StatusText => Status switch
     {
@@ -83,11 +86,13 @@ internal readonly record struct CachedAnswer(CacheStatus Status)
         // Whole seconds (RFC 9111 §5.1).
         if (Age is { } age) headers.Age = ((long)age.TotalSeconds).ToString(CultureInfo.InvariantCulture);
         if ((BackendTime ?? CacheTime) is { TotalMilliseconds: var milliseconds })
-            headers["Server-Timing"] = string.Create(
-                CultureInfo.InvariantCulture, $"{(BackendTime is null ? "cache" : "backend")};dur={milliseconds:F1}");
+            headers["Server-Timing"] = BackendTime is null && milliseconds < ShownMilliseconds
+                ? "cache;dur=0.0"
+                : string.Create(
+                    CultureInfo.InvariantCulture, $"{(BackendTime is null ? "cache" : "backend")};dur={milliseconds:F1}");
         if (headers.CacheControl.Count == 0) context.Response.SetPrivate();
         headers.Vary = Vary;
-        if (Backend is not null && context.Features.Get<AccessNotes>() is { } notes) notes.Backends = [Backend];
+        if (Backend is not null && context.FindFeature<AccessNotes>() is { } notes) notes.Backends = [Backend];
         if (ETag is null) return true;
         var known = FindKnownTag(context.Request);
         headers.ETag = known ?? ETag;

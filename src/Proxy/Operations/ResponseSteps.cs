@@ -93,7 +93,7 @@ public sealed class ResponseSteps
     /// <remarks>Without a declared length the server writes chunks around the bytes, and in HTTP/2 frames.</remarks>
     internal static ConnectionOutput? FindLender(HttpContext context) =>
         context.Response.ContentLength is not null && HttpProtocol.IsHttp11(context.Request.Protocol)
-            ? context.Features.Get<ConnectionOutput>()
+            ? context.FindFeature<ConnectionOutput>()
             : null;
 
     /// <summary>Starts an answer and writes its whole body.</summary>

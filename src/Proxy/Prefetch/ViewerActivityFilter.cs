@@ -1,6 +1,7 @@
 using System.Globalization;
 using Proxy.Backends;
 using Proxy.Dicom;
+using Proxy.Operations;
 using Proxy.Prefetch.Planning;
 using Proxy.Search;
 
@@ -28,7 +29,7 @@ internal static class ViewerActivityFilter
         Prefetcher prefetcher, Viewer viewer, Access access, EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
         var result = await next(context);
-        if (context.HttpContext.Features.Get<SearchedStudies>() is not { } shown) return result;
+        if (context.HttpContext.FindFeature<SearchedStudies>() is not { } shown) return result;
         prefetcher.NoteListed(viewer, shown);
         if (shown.Query.OnlyStudy is { } lookedUp && shown.Studies.Contains(lookedUp)) prefetcher.NoteSearched(access, lookedUp);
         return result;

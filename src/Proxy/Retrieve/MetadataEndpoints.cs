@@ -119,7 +119,7 @@ internal static class MetadataEndpoints
         WarnOfOmissions(context.Response, metadata);
         // A study with one series has the hash of that series, and the same text.
         var hash = metadata.Aggregate(UInt128.Zero, (sum, m) => unchecked(sum * 31 + m.Hash)) ^ tokens.KeyId;
-        if (context.Features.Get<AccessNotes>() is { } notes) notes.Backends = [.. series.Select(r => r.Backend).Distinct()];
+        if (context.FindFeature<AccessNotes>() is { } notes) notes.Backends = [.. series.Select(r => r.Backend).Distinct()];
         var answer = new CachedAnswer(status)
         {
             IsPrefetched = series.TrueForAll(r => r.IsPrefetched),

@@ -72,7 +72,7 @@ internal static class RightsFilter
 
     private static void Note(HttpContext context, AccessOutcome outcome, EmergencyGrant? emergency)
     {
-        if (context.Features.Get<AccessNotes>() is not { } notes) return;
+        if (context.FindFeature<AccessNotes>() is not { } notes) return;
         notes.Outcome = outcome;
         (notes.IsEmergency, notes.Reason) = (emergency is not null, emergency?.Reason);
     }

@@ -52,7 +52,7 @@ internal static class SearchEndpoints
 
         var started = time.GetTimestamp();
         var bypassCache = context.Request.BypassesCache();
-        if (context.Features.Get<AccessNotes>() is { } notes) notes.Backends = [.. access.Backends.Select(backend => backend.Name)];
+        if (context.FindFeature<AccessNotes>() is { } notes) notes.Backends = [.. access.Backends.Select(backend => backend.Name)];
         var result = await search.FindAsync(access, query, bypassCache, context.RequestAborted);
         if (!result.HasAnswer) return result.Failures.ToProblem();
         var maxResults = options.Value.MaxResults;
@@ -74,7 +74,7 @@ internal static class SearchEndpoints
             response.AddWarning($"Unknown parameters were ignored: {string.Join(", ", query.IgnoredParameters)}");
         var remaining = Math.Max(result.Rows.Count - query.Offset - page.Rows.Length, result.HasMore ? 1 : 0);
         AddWarnings(response, result, page.Lacking, remaining);
-        if (level == SearchLevel.Studies) context.Features.Set(new SearchedStudies(query, page.Rows));
+        if (level == SearchLevel.Studies) context.SetFeature(new SearchedStudies(query, page.Rows));
         var answer = new CachedAnswer(result.Status)
         {
             IsStored = result.Failures.Count == 0,

@@ -82,7 +82,7 @@ internal sealed class RequestGuard(
         if (!hosts.Knows(context.Request.Host)) return Problems.Misdirected(context.Request.Host.Host);
 
         // The path as sent: HttpRequest.Path is already decoded and normalized.
-        var path = RequestTarget.GetPath(context.Features.Get<IHttpRequestFeature>()?.RawTarget ?? "");
+        var path = RequestTarget.GetPath(context.FindFeature<IHttpRequestFeature>()?.RawTarget ?? "");
         var joint = RequestTarget.FindDoubleSlashBehindRoot(path);
         var isPlain = joint < 0 ? IsPlain(path) : IsPlain(path[..joint]) && IsPlain(path[(joint + 1)..]);
         if (!isPlain)

@@ -30,7 +30,7 @@ internal sealed class RequestRecorder(Traffic traffic, HttpMetrics metrics, Time
     /// <summary>Notes the begin of a request.</summary>
     public Begun Begin(HttpContext context) => IsOff
         ? default
-        : new(time.GetTimestamp(), context.Features.Get<ClientConnection>()?.SentBytes ?? 0, Spans.StartServer(context));
+        : new(time.GetTimestamp(), context.FindFeature<ClientConnection>()?.SentBytes ?? 0, Spans.StartServer(context));
 
     /// <summary>Records a request whose answer has ended.</summary>
     /// <param name="context">The request.</param>
@@ -54,7 +54,7 @@ internal sealed class RequestRecorder(Traffic traffic, HttpMetrics metrics, Time
 
     /// <summary>The size of an answer; answers of HTTP/2 share a connection, so only a declared length is known.</summary>
     private static long CountBytes(HttpContext context, Begun begun) =>
-        HttpProtocol.IsHttp11(context.Request.Protocol) && context.Features.Get<ClientConnection>() is { } connection
+        HttpProtocol.IsHttp11(context.Request.Protocol) && context.FindFeature<ClientConnection>() is { } connection
             ? connection.SentBytes - begun.SentBytes
             : context.Response.ContentLength ?? 0;
 
