@@ -80,6 +80,18 @@ public interface IArchive
         BackendOptions backend, SeriesPath path, RequestedForms asked, Func<ArchiveSeries, CancellationToken, Task<T>> read,
         CancellationToken cancellation);
 
+    /// <summary>
+    /// Reads all instances of a study in one answer, those of its series in any order. A failure is no evidence against the backend.
+    /// </summary>
+    /// <param name="backend">The backend.</param>
+    /// <param name="study">The study.</param>
+    /// <param name="asked">The requested forms.</param>
+    /// <param name="read">Reads the instances, as in <see cref="OpenBodyAsync"/>.</param>
+    /// <param name="cancellation">Cancels the request.</param>
+    public Task<BackendAnswer<T>> OpenStudyAsync<T>(
+        BackendOptions backend, Uid study, RequestedForms asked, Func<ArchiveSeries, CancellationToken, Task<T>> read,
+        CancellationToken cancellation);
+
     /// <summary>Stores instances, once: the request is neither retried nor hedged. The backend's own refusal is an answer.</summary>
     /// <param name="backend">The backend.</param>
     /// <param name="request">The request.</param>

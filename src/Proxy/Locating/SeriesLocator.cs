@@ -104,6 +104,10 @@ public sealed class SeriesLocator(
     /// <summary>True when the backend need not be asked for its series list of a study.</summary>
     public bool IsKnown(BackendOptions backend, Uid study) => timing.IsKnown(store.GetStudy(study)?.GetList(backend.Name));
 
+    /// <summary>True when the metadata of a series of the study is in the store: its instances may be cached.</summary>
+    public bool HasMetadata(Uid study) =>
+        store.GetStudy(study)?.SeriesLists.Values.Any(list => list.Series.Values.Any(series => series.Metadata is not null)) == true;
+
     /// <inheritdoc cref="OwnerRule.GetHolders"/>
     public IEnumerable<SeriesList> GetHolders(Study? study, Access access, Uid series) => rule.GetHolders(study, access, series);
 

@@ -3,26 +3,37 @@ using Proxy.Wire.Part10;
 
 namespace Proxy.Retrieve;
 
-/// <summary>The instances that a whole-series answer should contain: those of the metadata, or as many as the backend lists.</summary>
+/// <summary>
+/// The instances that a whole answer should contain: of each series those of the metadata, or as many as the backend lists.
+/// </summary>
 /// <param name="series">The requested series.</param>
-internal sealed class ExpectedInstances(SeriesInstances series)
+internal sealed class ExpectedInstances(IReadOnlyList<SeriesInstances> series)
 {
-    private readonly HashSet<Uid> _named = [.. series.Instances];
-    private readonly HashSet<Uid> _arrived = [];
+    private readonly Dictionary<Uid, Expected> _series = series.ToDictionary(one => one.Path.Series, one => new Expected(one));
 
     /// <summary>True until an instance arrives.</summary>
-    public bool HasNone => _arrived.Count == 0;
+    public bool HasNone => _series.Values.All(one => one.Arrived.Count == 0);
 
     /// <summary>True when no further instance is expected.</summary>
-    public bool HasAll => _arrived.Count >= (series.Listed ?? _named.Count);
+    public bool HasAll => _series.Values.All(one => one.HasAll);
 
     /// <summary>
     /// True for an instance that is expected and has not arrived. Without metadata the file itself must name the study and the series.
     /// </summary>
-    public bool Contains(Uid instance, Part10Identity identity) =>
-        !_arrived.Contains(instance)
-        && (series.Listed is null ? _named.Contains(instance) : identity is { StudyInstanceUid: not null, SeriesInstanceUid: not null });
+    public bool Contains(InstancePath path, Part10Identity identity) =>
+        _series.GetValueOrDefault(path.Series) is { } one && !one.Arrived.Contains(path.Instance)
+        && (one.Named is { } named
+            ? named.Contains(path.Instance)
+            : identity is { StudyInstanceUid: not null, SeriesInstanceUid: not null });
 
     /// <summary>Counts an instance as arrived.</summary>
-    public void Add(Uid instance) => _arrived.Add(instance);
+    public void Add(InstancePath path) => _series[path.Series].Arrived.Add(path.Instance);
+
+    private sealed class Expected(SeriesInstances series)
+    {
+        public readonly HashSet<Uid>? Named = series.Listed is null ? [.. series.Instances] : null;
+        public readonly HashSet<Uid> Arrived = [];
+
+        public bool HasAll => Arrived.Count >= (series.Listed ?? Named!.Count);
+    }
 }

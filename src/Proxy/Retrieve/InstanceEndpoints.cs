@@ -86,10 +86,17 @@ internal static class InstanceEndpoints
         var forms = InstanceForms.Read(context.Request, areMany: true);
         if (forms.Negotiation.Forms.IsEmpty) return NotAcceptable();
         var (access, study, stopped) = (context.GetAccess(), uid!.Value, context.RequestAborted);
-        var places = await locator.LocateAsync(access, study, ReadPurpose.Client, stopped);
-        if (!options.Value.AllowPartial && !HttpMethods.IsHead(context.Request.Method)
-            && bodies.FindUnread(places, access, study) is { } unread)
-            return await AnswerAllAsync(context, bodies, time, unread, new(forms, study, _ => { }));
+        var canBeUnread = !options.Value.AllowPartial && !HttpMethods.IsHead(context.Request.Method);
+        // The lists take the open connections and the first permits.
+        var locating = locator.LocateAsync(access, study, ReadPurpose.Client, stopped);
+        using var ahead = canBeUnread && !locating.IsCompleted ? bodies.BeginAhead(access, study, forms.Negotiation) : new([]);
+        var places = await locating;
+        if (canBeUnread && bodies.FindUnread(places, access, study) is { } unread)
+        {
+            var parts = bodies.ReadUnreadAsync(access, places, unread, ahead, forms.Negotiation, stopped);
+            return await AnswerAsync(context, parts, time, new(forms, study, _ => { }));
+        }
+        ahead.DisposeOthers();
         var contents = await StudyContents.ReadAsync(
             places, access, series => seriesReader.ReadAsync(access, new(study, series), bypassCache: false, stopped),
             (series, result) => bodies.HasAllAsync(GetInstances(series, result), forms.Negotiation, stopped));

@@ -19,6 +19,7 @@ public sealed class ObservedForms(AnswerCache cache)
     private readonly Answers<Key, Forms> _forms = cache.For<Key, Forms>();
     private readonly Answers<StoredKey, Stored> _stored = cache.For<StoredKey, Stored>();
     private readonly Answers<NoSeriesKey, NoSeriesKey> _refusals = cache.For<NoSeriesKey, NoSeriesKey>();
+    private readonly Answers<NoStudiesKey, NoStudiesKey> _studyRefusals = cache.For<NoStudiesKey, NoStudiesKey>();
 
     /// <summary>What an observation is about.</summary>
     /// <param name="Backend">The backend's name.</param>
@@ -29,6 +30,8 @@ public sealed class ObservedForms(AnswerCache cache)
     private sealed record StoredKey(string Backend, SeriesPath Series);
 
     private sealed record NoSeriesKey(string Backend, SeriesPath? Series);
+
+    private sealed record NoStudiesKey(string Backend);
 
     private sealed record Forms(ImmutableArray<BodyFormat> Formats);
 
@@ -78,6 +81,16 @@ public sealed class ObservedForms(AnswerCache cache)
     public bool RefusesSeries(string backend, SeriesPath series) =>
         _refusals.TryFind(new NoSeriesKey(backend, null), out _)
             || _refusals.TryFind(new NoSeriesKey(backend, series), out _);
+
+    /// <summary>True when the backend did not give a whole study in one answer in the last ten minutes.</summary>
+    public bool RefusesStudies(string backend) => _studyRefusals.TryFind(new NoStudiesKey(backend), out _);
+
+    /// <summary>Remembers that the backend did not give all instances of a study in one answer.</summary>
+    public void RememberStudyRefusal(string backend)
+    {
+        var key = new NoStudiesKey(backend);
+        _studyRefusals.Add(key, key, BytesPerEntry, Lifetime);
+    }
 
     /// <summary>Remembers that the backend gives instances, but not a whole series in one answer.</summary>
     /// <param name="backend">The backend.</param>

@@ -10,16 +10,16 @@ using Proxy.Wire.Part10;
 
 namespace Proxy.Retrieve;
 
-/// <summary>Requests a whole series in one answer; each instance is forwarded to the clients as it arrives, and cached.</summary>
+/// <summary>Requests a whole series or study in one answer; each instance is forwarded to the clients as it arrives, and cached.</summary>
 /// <remarks>
 /// <code>
 /// backend ──► multipart ──► identity and form of the part ──► in-flight body of the instance ──► clients
 ///                                                                 └──► disk
 /// </code>
-/// Clients that request the same series in the same forms share one request. Parts that no client requested or accepts are skipped.
+/// Clients that request the same resource in the same forms share one request. Parts that no client requested or accepts are skipped.
 /// While the disk keeps up, the backend is read at its own pace, else at the pace of the slowest client.
 /// </remarks>
-public sealed class SeriesAnswer
+public sealed partial class SeriesAnswer
 {
     /// <summary>The bytes of a part that are searched for its identity; values not found there stay unknown.</summary>
     private const int MaxStartBytes = 64 * 1024;
@@ -31,7 +31,7 @@ public sealed class SeriesAnswer
     private readonly EntryCache _cache;
     private readonly ObservedForms _given;
     private readonly BackendScheduler _scheduler;
-    private readonly ConcurrentDictionary<(string Backend, SeriesPath Path, string Forms), SeriesTransfer> _running = new();
+    private readonly ConcurrentDictionary<(string Backend, FetchTarget Target, string Forms), SeriesTransfer> _running = new();
 
     /// <summary>Creates the reader, which follows the removals of the cache.</summary>
     public SeriesAnswer(IArchive archive, EntryCache cache, ObservedForms given, BackendScheduler scheduler)
@@ -54,16 +54,23 @@ public sealed class SeriesAnswer
         BackendOptions backend, SeriesInstances series, Negotiation negotiation, [EnumeratorCancellation] CancellationToken cancellation)
     {
         using var foreground = _scheduler.BeginForeground(backend.Name, new(series.Path.Study, series.Path.Series));
-        using var follower = Join(backend, series, negotiation, out var isCollapsed);
+        using var follower = Join(
+            (backend.Name, new(series.Path.Study, series.Path.Series), negotiation.Name),
+            transfer =>
+            {
+                transfer.Expect([series]);
+                return AskAsync(transfer, backend, series.Path, negotiation);
+            },
+            out var isCollapsed);
         while (await follower.ReadAsync(cancellation) is { } arrival)
         {
             if (await OpenAsync(arrival, backend.Name, isCollapsed, cancellation) is { } result) yield return new(arrival.Path, result);
         }
     }
 
-    private SeriesTransfer.Follower Join(BackendOptions backend, SeriesInstances series, Negotiation negotiation, out bool isCollapsed)
+    private SeriesTransfer.Follower Join(
+        (string, FetchTarget, string) key, Func<SeriesTransfer, Task> ask, out bool isCollapsed)
     {
-        var key = (backend.Name, series.Path, negotiation.Name);
         while (true)
         {
             var transfer = new SeriesTransfer();
@@ -71,7 +78,7 @@ public sealed class SeriesAnswer
             isCollapsed = current != transfer;
             if (current.Join() is { } follower)
             {
-                if (!isCollapsed) _ = RunAsync(key, transfer, backend, series, negotiation);
+                if (!isCollapsed) _ = RunAsync(key, transfer, ask);
                 return follower;
             }
             _running.TryRemove(new(key, current));
@@ -92,13 +99,12 @@ public sealed class SeriesAnswer
         return await _cache.FindAsync([new(arrival.Key)], cancellation) is { } found ? BodyResult.Hit(found.Body, backend) : null;
     }
 
-    private async Task RunAsync(
-        (string, SeriesPath, string) key, SeriesTransfer transfer, BackendOptions backend, SeriesInstances series, Negotiation negotiation)
+    private async Task RunAsync((string, FetchTarget, string) key, SeriesTransfer transfer, Func<SeriesTransfer, Task> ask)
     {
         using var mark = _cache.TrackFetch();
         try
         {
-            await AskAsync(transfer, backend, series, negotiation);
+            await ask(transfer);
         }
         catch (OperationCanceledException)
         {
@@ -112,17 +118,17 @@ public sealed class SeriesAnswer
     }
 
     /// <summary>Asks in one form after the other until the backend gives parts. After a failure, instances are requested alone.</summary>
-    private async Task AskAsync(SeriesTransfer transfer, BackendOptions backend, SeriesInstances series, Negotiation negotiation)
+    private async Task AskAsync(SeriesTransfer transfer, BackendOptions backend, SeriesPath path, Negotiation negotiation)
     {
-        var path = series.Path;
-        var expected = new ExpectedInstances(series);
+        var expected = await transfer.Expected;
         var refusals = 0;
         var plan = new RequestPlan(negotiation, _given.Find(backend.Name, path, negotiation), _given.FindStored(backend.Name, path));
         for (BackendFailure? failure = null; expected.HasNone && plan.Next(failure) is { } asked;)
         {
             var answer = await _archive.OpenSeriesAsync(
                 backend, path, asked,
-                (instances, stopped) => CopyAsync(instances, new(transfer, backend.Name, path, negotiation, asked, expected), stopped),
+                (instances, stopped) => CopyAsync(
+                    instances, new(transfer, backend.Name, new(path.Study, path.Series), negotiation, asked, expected), stopped),
                 transfer.Stopped);
             failure = answer.Failure;
             if (failure is null) return;
@@ -139,12 +145,12 @@ public sealed class SeriesAnswer
     /// <summary>One request of a transfer.</summary>
     /// <param name="Transfer">The clients.</param>
     /// <param name="Backend">The backend.</param>
-    /// <param name="Path">The series.</param>
+    /// <param name="Target">The series, or the study.</param>
     /// <param name="Negotiation">The acceptable forms.</param>
     /// <param name="Asked">The forms of this request.</param>
     /// <param name="Expected">The requested instances.</param>
     private sealed record Request(
-        SeriesTransfer Transfer, string Backend, SeriesPath Path, Negotiation Negotiation, RequestedForms Asked,
+        SeriesTransfer Transfer, string Backend, FetchTarget Target, Negotiation Negotiation, RequestedForms Asked,
         ExpectedInstances Expected);
 
     private async Task<bool> CopyAsync(ArchiveSeries series, Request request, CancellationToken cancellation)
@@ -156,15 +162,15 @@ public sealed class SeriesAnswer
             if (!await series.ReadNextAsync(cancellation) || request.Expected.HasAll) return true;
             var (identity, start) = await ReadStartAsync(series, cancellation);
             if (request.Transfer.IsPurged) return true;
-            var uid = SeriesCheck.Read(identity, request.Path);
+            var path = SeriesCheck.Read(identity, request.Target);
             var head = new EntryHead(BodyFormat.Dicom, identity.TransferSyntaxUid.ToString(), series.Length);
-            if (request.Negotiation.Choose(head) is null || !request.Expected.Contains(uid, identity))
+            if (request.Negotiation.Choose(head) is null || !request.Expected.Contains(path, identity))
             {
-                if (++unwanted > MaxUnwantedParts) throw new MalformedAnswerException("A series answer has too many parts.");
+                if (++unwanted > MaxUnwantedParts) throw new MalformedAnswerException("An answer has too many parts.");
                 continue;
             }
-            await CopyPartAsync(series, request, new(request.Path.Study, request.Path.Series, uid), head, start);
-            request.Expected.Add(uid);
+            await CopyPartAsync(series, request, path, head, start);
+            request.Expected.Add(path);
         }
     }
 
@@ -172,7 +178,7 @@ public sealed class SeriesAnswer
     private async Task CopyPartAsync(
         ArchiveSeries series, Request request, InstancePath path, EntryHead head, ReadOnlyMemory<byte> start)
     {
-        _given.Remember(request.Backend, request.Path, request.Negotiation, request.Asked.Only, head);
+        _given.Remember(request.Backend, new(path.Study, path.Series), request.Negotiation, request.Asked.Only, head);
         var key = new EntryKey(request.Backend, path.ToString(), request.Asked.GetKey(head.MediaType, head.TransferSyntax));
         var (joined, copied) = (NewGate(), NewGate());
         var lookup = _cache.Get(key, CopyAsync, Placement.DiskOnly);
@@ -193,7 +199,21 @@ public sealed class SeriesAnswer
         async Task<BackendAnswer<EntryHead>> CopyAsync(InFlightBody body, CancellationToken stopped)
         {
             await joined.Task;
-            return await CopyBodyAsync(series, request, head, start, body, copied, stopped);
+            try
+            {
+                var answer = await CopyBodyAsync(series, head, start, body, stopped);
+                copied.SetResult();
+                return answer;
+            }
+            catch (Exception e)
+            {
+                // Remember the refusal before clients see the failure, because they may retry immediately.
+                if (e is not OperationCanceledException)
+                    _given.RememberRefusal(request.Backend, new(path.Study, path.Series));
+                copied.TrySetException(e);
+                if (e is OperationCanceledException) throw;
+                return new(new BackendFailure(request.Backend, BackendError.BadAnswer, "the body was truncated"));
+            }
         }
     }
 
@@ -236,50 +256,37 @@ public sealed class SeriesAnswer
     }
 
     /// <summary>Copies one part. An error in the part fails the whole answer.</summary>
-    private async Task<BackendAnswer<EntryHead>> CopyBodyAsync(
-        ArchiveSeries series, Request request, EntryHead head, ReadOnlyMemory<byte> start, InFlightBody body,
-        TaskCompletionSource copied, CancellationToken stopped)
+    private static async Task<BackendAnswer<EntryHead>> CopyBodyAsync(
+        ArchiveSeries series, EntryHead head, ReadOnlyMemory<byte> start, InFlightBody body, CancellationToken stopped)
     {
-        try
+        var walk = new Part10Walk(Uid.Parse(head.TransferSyntax!));
+        walk.Add(start.Span);
+        body.Begin(head);
+        await body.WriteAsync(start, stopped);
+        body.Open();
+        var length = (long)start.Length;
+        while (true)
         {
-            var walk = new Part10Walk(Uid.Parse(head.TransferSyntax!));
-            walk.Add(start.Span);
-            body.Begin(head);
-            await body.WriteAsync(start, stopped);
-            body.Open();
-            var length = (long)start.Length;
-            while (true)
-            {
-                var room = await body.GetBufferAsync(stopped);
-                var count = await series.ReadAsync(room, stopped);
-                if (count == 0) break;
-                walk.Add(room.Span[..count]);
-                body.Commit(count);
-                length += count;
-            }
-            if (walk.IsCut) throw new MalformedAnswerException("The file ends inside a data element.");
-            if (head.Length is { } declared && declared != length)
-                throw new MalformedAnswerException("The length of a part differs from its declared length.");
-            copied.SetResult();
-            return new(head with { Length = length });
+            var room = await body.GetBufferAsync(stopped);
+            var count = await series.ReadAsync(room, stopped);
+            if (count == 0) break;
+            walk.Add(room.Span[..count]);
+            body.Commit(count);
+            length += count;
         }
-        catch (Exception e)
-        {
-            // Remember the refusal before clients see the failure, because they may retry immediately.
-            if (e is not OperationCanceledException) _given.RememberRefusal(request.Backend, request.Path);
-            copied.TrySetException(e);
-            if (e is OperationCanceledException) throw;
-            return new(new BackendFailure(request.Backend, BackendError.BadAnswer, "the body was truncated"));
-        }
+        if (walk.IsCut) throw new MalformedAnswerException("The file ends inside a data element.");
+        if (head.Length is { } declared && declared != length)
+            throw new MalformedAnswerException("The length of a part differs from its declared length.");
+        return new(head with { Length = length });
     }
 
     private void Purge(Removal removal)
     {
         if (removal is not { Instance: null, Representation: null }) return;
-        foreach (var ((backend, path, _), transfer) in _running)
+        foreach (var ((backend, target, _), transfer) in _running)
         {
-            if ((removal.Backend ?? backend) == backend && (removal.Study ?? path.Study) == path.Study
-                && (removal.Series ?? path.Series) == path.Series)
+            if ((removal.Backend ?? backend) == backend && (removal.Study ?? target.Study) == target.Study
+                && (removal.Series ?? target.Series) == (target.Series ?? removal.Series))
                 transfer.IsPurged = true;
         }
     }

@@ -28,6 +28,7 @@ public sealed record InstancePart(InstancePath Path, BodyResult Result);
 /// </summary>
 /// <remarks>
 /// <code>
+/// 0 study      the store has no metadata, and a backend owns every series that it lists: its answer with the whole study
 /// 1 unread     the store has no metadata: the owner's answer; the metadata only if it has fewer instances than the owner lists
 /// 2 whole      the owner's answer, part by part as it arrives; each part is cached as an instance
 /// 3 first      when no part arrived: the first instance from any holder of the series
@@ -36,7 +37,7 @@ public sealed record InstancePart(InstancePath Path, BodyResult Result);
 /// All instances of a series come from one backend: once an instance was sent, no other holder replaces it.
 /// The parts of a whole answer keep the owner's order. With a disk tier a few series are read at once, and sent one after the other.
 /// </remarks>
-public sealed class SeriesBodies(
+public sealed partial class SeriesBodies(
     SeriesAnswer answers, BackendSet backends, CachedBodies cached, ObservedForms given, BodyReader reader, SeriesReader metadata,
     SeriesLocator locator)
 {
@@ -47,34 +48,17 @@ public sealed class SeriesBodies(
     private const int MaxSeries = 4;
 
     /// <summary>
-    /// The series of a study, to be read without their metadata: for a large series an archive needs longer to give that than to give
-    /// the instances. Null when some metadata is in the store, when the failure of a backend could not be reported before the first byte,
-    /// or when a backend does not say how many instances a series has.
-    /// </summary>
-    public IReadOnlyList<SeriesInstances>? FindUnread(StudyHolders places, Access access, Uid study)
-    {
-        var series = places.GetSeries(access);
-        if (places.Failures.Count > 0 || series.Count == 0 || series.Count > 1 && !answers.CanReadAhead) return null;
-        var unread = new List<SeriesInstances>();
-        foreach (var uid in series)
-        {
-            var path = new SeriesPath(study, uid);
-            var owner = locator.GetCandidates(places, access, uid).FirstOrDefault();
-            if (owner.List?.FindSeries(uid) is not { Metadata: null, Summary: { } row } || given.RefusesSeries(owner.Backend.Name, path)
-                || row.FindInt(Tag.NumberOfSeriesRelatedInstances) is not (> 0 and var count))
-                return null;
-            unread.Add(new(owner.Backend.Name, path, []) { Listed = count });
-        }
-        return unread.Skip(MaxSeries).All(later => unread.Take(MaxSeries).Any(first => first.Backend == later.Backend)) ? unread : null;
-    }
-
-    /// <summary>
     /// Reads all instances of several series, one series after the other. Of unread series nothing is given before every backend gave
     /// something, and one that failed by then comes first, so that the failure of a backend can be reported.
     /// </summary>
-    public async IAsyncEnumerable<InstancePart> ReadAsync(
-        Access access, IReadOnlyList<SeriesInstances> series, Negotiation negotiation,
-        [EnumeratorCancellation] CancellationToken cancellation)
+    public IAsyncEnumerable<InstancePart> ReadAsync(
+        Access access, IReadOnlyList<SeriesInstances> series, Negotiation negotiation, CancellationToken cancellation) =>
+        ReadAsync(
+            [.. series.Select(one => new Answer(one.Backend, stopped => ReadAsync(access, one, negotiation, stopped)))],
+            isUnread: false, cancellation);
+
+    private async IAsyncEnumerable<InstancePart> ReadAsync(
+        IReadOnlyList<Answer> answersInTurn, bool isUnread, [EnumeratorCancellation] CancellationToken cancellation)
     {
         using var closing = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         var ahead = answers.CanReadAhead ? MaxSeries : 1;
@@ -82,14 +66,14 @@ public sealed class SeriesBodies(
         try
         {
             var isFirst = true;
-            for (var next = 0; next < series.Count || open.Count > 0;)
+            for (var next = 0; next < answersInTurn.Count || open.Count > 0;)
             {
-                for (; next < series.Count && open.Count < ahead; next++)
+                for (; next < answersInTurn.Count && open.Count < ahead; next++)
                 {
-                    var parts = ReadAsync(access, series[next], negotiation, closing.Token).GetAsyncEnumerator(CancellationToken.None);
-                    open.Enqueue(new(series[next].Backend, parts, parts.MoveNextAsync().AsTask()));
+                    var parts = answersInTurn[next].Read(closing.Token).GetAsyncEnumerator(CancellationToken.None);
+                    open.Enqueue(new(answersInTurn[next].Backend, parts, parts.MoveNextAsync().AsTask()));
                 }
-                if (isFirst && series[0].Listed is not null && await FindFailedAsync(open) is { } failed)
+                if (isFirst && isUnread && await FindFailedAsync(open) is { } failed)
                 {
                     yield return failed;
                     yield break;
@@ -107,14 +91,15 @@ public sealed class SeriesBodies(
             await closing.CancelAsync();
             foreach (var (_, parts, first) in open) await CloseAsync(parts, first);
         }
-        foreach (var one in series)
-        {
-            if (one.Listed is not null) metadata.ReadLater(access, one.Path);
-        }
     }
 
-    /// <summary>A series that is being read.</summary>
+    /// <summary>An answer of a backend with one series or more, to be read.</summary>
     /// <param name="Backend">The owner of the series.</param>
+    /// <param name="Read">Reads the instances.</param>
+    private sealed record Answer(string Backend, Func<CancellationToken, IAsyncEnumerable<InstancePart>> Read);
+
+    /// <summary>An answer that is being read.</summary>
+    /// <param name="Backend">The owner of its series.</param>
     /// <param name="Parts">Its instances.</param>
     /// <param name="First">The move to the first instance.</param>
     private sealed record OpenSeries(string Backend, IAsyncEnumerator<InstancePart> Parts, Task<bool> First);
@@ -158,23 +143,25 @@ public sealed class SeriesBodies(
 
     private IAsyncEnumerable<InstancePart> ReadAsync(
         Access access, SeriesInstances series, Negotiation negotiation, CancellationToken cancellation) =>
-        series.Listed is { } count && backends.Find(series.Backend) is { } owner
-            ? ReadUnreadAsync(access, owner, count, series, negotiation, cancellation)
+        series.Listed is not null && backends.Find(series.Backend) is { } owner
+            ? ReadUnreadAsync(access, owner, series, new(), negotiation, cancellation)
             : ReadKnownAsync(access, series, null, negotiation, cancellation);
 
     private async IAsyncEnumerable<InstancePart> ReadUnreadAsync(
-        Access access, BackendOptions owner, int count, SeriesInstances series, Negotiation negotiation,
+        Access access, BackendOptions owner, SeriesInstances series, HashSet<Uid> arrived, Negotiation negotiation,
         [EnumeratorCancellation] CancellationToken cancellation)
     {
         // 1
-        var arrived = new HashSet<Uid>();
-        await foreach (var part in answers.ReadAsync(owner, series, negotiation, cancellation))
+        if (arrived.Count == 0)
         {
-            if (arrived.Count == 0) locator.SetOwner(access, owner.Name, series.Path);
-            arrived.Add(part.Path.Instance);
-            yield return part;
+            await foreach (var part in answers.ReadAsync(owner, series, negotiation, cancellation))
+            {
+                if (arrived.Count == 0) locator.SetOwner(access, owner.Name, series.Path);
+                arrived.Add(part.Path.Instance);
+                yield return part;
+            }
         }
-        if (arrived.Count >= count) yield break;
+        if (arrived.Count >= series.Listed) yield break;
         var known = await metadata.ReadAsync(access, series.Path, bypassCache: false, cancellation);
         if (known.Metadata is not { } instances)
         {

@@ -4,13 +4,13 @@ using Proxy.Dicom;
 
 namespace Proxy.Retrieve;
 
-/// <summary>An instance of a whole-series answer, for one client.</summary>
+/// <summary>An instance of a whole answer, for one client.</summary>
 /// <param name="Path">The instance.</param>
 /// <param name="Key">The key of its cache entry.</param>
 /// <param name="Reader">The in-flight body; null when the client must read it from the cache.</param>
 public sealed record SeriesArrival(InstancePath Path, EntryKey Key, InFlightBody.Reader? Reader);
 
-/// <summary>A backend's answer with a whole series, shared by its clients and cancelled when the last client disconnects.</summary>
+/// <summary>A backend's answer with a whole series or study, shared by its clients, cancelled when the last one disconnects.</summary>
 /// <remarks>
 /// A client that keeps up reads the bodies as they arrive. A client that is <see cref="MaxWaiting"/> instances behind reads further
 /// instances from disk, so that it does not slow down the backend. Without a disk tier the transfer waits for the client.
@@ -24,14 +24,21 @@ internal sealed class SeriesTransfer
     private readonly List<SeriesArrival> _arrived = [];
     private readonly List<Follower> _followers = [];
     private readonly CancellationTokenSource _stop = new();
+    private readonly TaskCompletionSource<ExpectedInstances> _expected = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TaskCompletionSource _taken = NewSignal();
     private bool _isDone;
 
     /// <summary>Cancelled when the last client has disconnected.</summary>
     public CancellationToken Stopped => _stop.Token;
 
+    /// <summary>The instances to take from the answer. A study is requested before they are known.</summary>
+    public Task<ExpectedInstances> Expected => _expected.Task;
+
     /// <summary>True after a purge of the series: later parts may be the purged objects.</summary>
     public bool IsPurged { get; set; }
+
+    /// <summary>Decides which instances to take from the answer, unless another client has decided it.</summary>
+    public void Expect(IReadOnlyList<SeriesInstances> series) => _expected.TrySetResult(new(series));
 
     /// <summary>Adds a client, which first receives the instances that have already arrived. Null when the transfer has ended.</summary>
     public Follower? Join()
@@ -110,6 +117,9 @@ internal sealed class SeriesTransfer
     {
         private readonly Channel<SeriesArrival> _arrivals = Channel.CreateUnbounded<SeriesArrival>();
         private int _open;
+
+        /// <inheritdoc cref="SeriesTransfer.Expect"/>
+        public void Expect(IReadOnlyList<SeriesInstances> series) => transfer.Expect(series);
 
         internal bool HasRoom => _open < MaxWaiting;
 

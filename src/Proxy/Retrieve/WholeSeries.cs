@@ -43,7 +43,7 @@ public sealed class WholeSeries(IArchive archive, EntryCache cache, TimeProvider
             {
                 if (await ReadEntryAsync(series, stopped) is not { } read) continue;
                 var identity = Part10Identity.Read(read.Pieces[0], Tag.SeriesInstanceUid, isAll: true)!;
-                if (!isWanted(SeriesCheck.Read(identity, path)))
+                if (!isWanted(SeriesCheck.Read(identity, new(path.Study, path.Series)).Instance))
                 {
                     if (++unwanted > MaxUnwantedParts) throw new MalformedAnswerException("A series answer has too many parts.");
                     continue;

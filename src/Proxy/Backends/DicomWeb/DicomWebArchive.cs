@@ -91,17 +91,25 @@ public sealed class DicomWebArchive(BackendClient client, BackendSearch search, 
     /// <inheritdoc/>
     public Task<BackendAnswer<T>> OpenSeriesAsync<T>(
         BackendOptions backend, SeriesPath path, RequestedForms asked, Func<ArchiveSeries, CancellationToken, Task<T>> read,
-        CancellationToken cancellation)
-    {
-        var request = new BackendRequest(path.ToString(), AcceptHeader.Write(asked)) { Target = new(path.Study, path.Series) };
-        return client.AskAsync(backend, request, ReadAsync, cancellation);
+        CancellationToken cancellation) =>
+        OpenInstancesAsync(
+            backend, new(path.ToString(), AcceptHeader.Write(asked)) { Target = new(path.Study, path.Series) }, read, cancellation);
 
-        async Task<T> ReadAsync(BackendResponse response, CancellationToken stopped)
-        {
-            using var multipart = response.OpenMultipart();
-            return await read(new ResponseSeries(multipart), stopped);
-        }
-    }
+    /// <inheritdoc/>
+    public Task<BackendAnswer<T>> OpenStudyAsync<T>(
+        BackendOptions backend, Uid study, RequestedForms asked, Func<ArchiveSeries, CancellationToken, Task<T>> read,
+        CancellationToken cancellation) =>
+        OpenInstancesAsync(
+            backend,
+            new(new StudyPath(study).ToString(), AcceptHeader.Write(asked))
+            {
+                Target = new(study),
+                // It may be sent before the backend has listed the study, and its series can be requested instead.
+                Scope = FailureScope.Prefetch,
+                IsMissing = static status => status is HttpStatusCode.NotFound or HttpStatusCode.Gone or HttpStatusCode.BadRequest
+                    or HttpStatusCode.MethodNotAllowed or HttpStatusCode.NotAcceptable or HttpStatusCode.NotImplemented,
+            },
+            read, cancellation);
 
     /// <inheritdoc/>
     public async Task<StoreOutcome> StoreAsync(BackendOptions backend, StoreRequest request, CancellationToken cancellation)
@@ -160,6 +168,19 @@ public sealed class DicomWebArchive(BackendClient client, BackendSearch search, 
 
     /// <inheritdoc/>
     public void Purge(Uid? study) => client.Purge(study);
+
+    private Task<BackendAnswer<T>> OpenInstancesAsync<T>(
+        BackendOptions backend, BackendRequest request, Func<ArchiveSeries, CancellationToken, Task<T>> read,
+        CancellationToken cancellation)
+    {
+        return client.AskAsync(backend, request, ReadAsync, cancellation);
+
+        async Task<T> ReadAsync(BackendResponse response, CancellationToken stopped)
+        {
+            using var multipart = response.OpenMultipart();
+            return await read(new ResponseSeries(multipart), stopped);
+        }
+    }
 
     private IEnumerable<Uri> GetDestinations(BackendOptions backend) =>
         yarp.TryGetCluster(backend.Name, out var cluster) && cluster.Model.Config.Destinations is { } destinations

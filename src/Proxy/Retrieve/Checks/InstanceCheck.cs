@@ -18,7 +18,7 @@ internal sealed class InstanceCheck(RequestedForms asked, InstancePath path) : B
             throw new MalformedAnswerException("The answer's type is not application/dicom.");
         if (start.IsEmpty && isAll) throw new MalformedAnswerException("The answer's body is empty.");
         if (Part10Identity.Read(start, Tag.SeriesInstanceUid, isAll) is not { } identity) return null;
-        if (SeriesCheck.Read(identity, path.SeriesPath) != path.Instance)
+        if (SeriesCheck.Read(identity, new(path.Study, path.Series)) != path)
             throw new MalformedAnswerException("The file holds another SOP instance than requested.");
 
         // The file's own transfer syntax takes precedence over the answer's headers (PS3.18 §8.7.9).
