@@ -10,6 +10,7 @@ using Proxy.Capabilities;
 using Proxy.Cli;
 using Proxy.Cluster;
 using Proxy.Demo;
+using Proxy.Dimse;
 using Proxy.Disk;
 using Proxy.Events;
 using Proxy.Identity;
@@ -85,6 +86,7 @@ public partial class Program
         builder.Services.AddDisk(settings.Cache.DiskPath, settings.Cache.Encryption);
         builder.Services.AddMetadata(settings.Cache.StoreMaxBytes, settings.Cache.StoreDiskMaxBytes);
         builder.Services.AddCache(settings.Cache);
+        builder.Services.AddDimse();
         builder.Services.AddCluster(settings.Cluster);
         builder.Services.AddAudit(settings.Audit, Composition.FindPatientAsync);
         builder.Services.AddRights();

@@ -29,6 +29,10 @@ internal static partial class SettingsReference
         {
             ["Backends:a:Address"] = "http://127.0.0.1/dicom-web",
             ["Backends:a:Authentication:Scheme"] = "Basic",
+            ["Backends:m:Kind"] = "Dimse",
+            ["Backends:m:Host"] = "127.0.0.1",
+            ["Backends:m:CalledAeTitle"] = "PACS",
+            ["Backends:m:CallingAeTitle"] = "PROXY",
             ["Backends:b:Destinations:d:Address"] = "http://127.0.0.1/dicom-web",
             ["Backends:b:Authentication:Scheme"] = "Bearer",
             ["Backends:c:Address"] = "http://127.0.0.1/dicom-web",

@@ -103,7 +103,7 @@ public sealed record BackendFailure(string Backend, BackendError Error, string D
     };
 
     /// <summary>What an operator can do about the failure, as a sentence that names the setting; null if that is not known.</summary>
-    public string? Remedy => Error switch
+    public string? Remedy => KnownRemedy ?? Error switch
     {
         BackendError.Unreachable => $"Check Backends:{Backend}:Address, and that the PACS runs.",
         BackendError.TimedOut => $"Check the load of the PACS, or raise Backends:{Backend}:Timeout.",
@@ -113,6 +113,9 @@ public sealed record BackendFailure(string Backend, BackendError Error, string D
         BackendError.Overloaded => $"Lower Backends:{Backend}:MaxConcurrentRequests.",
         _ => null,
     };
+
+    /// <summary>A remedy for this failure alone; null for that of its kind.</summary>
+    public string? KnownRemedy { get; init; }
 
     /// <summary>The failure as a part of a sentence, for the client.</summary>
     public string Summary => $"{Reason}, {Detail.TrimEnd('.')}";

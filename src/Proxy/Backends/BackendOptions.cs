@@ -22,6 +22,12 @@ public sealed record BackendOptions(string Name, Uri Address)
     /// <summary>1 GiB: fits an enhanced CT series or a tomosynthesis. The body is streamed and uses no memory.</summary>
     public const long DefaultMaxForwardedBytes = 1L << 30;
 
+    /// <summary>The protocol of the PACS.</summary>
+    public BackendKind Kind => Dimse is null ? BackendKind.DicomWeb : BackendKind.Dimse;
+
+    /// <summary>The settings of a PACS that speaks DIMSE; null for DICOMweb.</summary>
+    public DimseOptions? Dimse { get; init; }
+
     /// <summary>Of two backends that hold the same series, the lower value wins. Default 100.</summary>
     public int Preference { get; init; } = 100;
 
@@ -86,11 +92,12 @@ public sealed record BackendOptions(string Name, Uri Address)
         var key = $"Backends:{name}";
         if (!Regex.IsMatch(name, "^[A-Za-z0-9_-]{1,64}$"))
             settings.AddError(key, name, "a backend's name is 1 to 64 letters, digits, - or _");
+        if (settings.ReadChoice($"{key}:Kind", BackendKind.DicomWeb) == BackendKind.Dimse) return ReadDimse(settings, name, key);
         settings.ReportUnknown(
             key,
             [
-                "Address", .. YarpKeys, "Preference", "Timeout", "MaxConcurrentRequests", "Compression", "Authentication", "FuzzyMatching",
-                "Forward", "MaxForwardedBytes", "Access", "Tls",
+                "Kind", "Address", .. YarpKeys, "Preference", "Timeout", "MaxConcurrentRequests", "Compression", "Authentication",
+                "FuzzyMatching", "Forward", "MaxForwardedBytes", "Access", "Tls",
             ]);
         var address = ReadAddress(settings, key);
         var defaults = new BackendOptions(name, address ?? new Uri("http://invalid"));
@@ -103,7 +110,7 @@ public sealed record BackendOptions(string Name, Uri Address)
                 $"{key}:MaxConcurrentRequests", defaults.MaxConcurrentRequests, 1, 1024),
             Compression = settings.ReadChoice($"{key}:Compression", defaults.Compression),
             Credential = CredentialOptions.Read(settings, $"{key}:Authentication"),
-            CaFile = ReadCaFile(settings, $"{key}:Tls"),
+            CaFile = ReadDicomWebCaFile(settings, $"{key}:Tls"),
             FuzzyMatching = settings.ReadFlag($"{key}:FuzzyMatching", defaults.FuzzyMatching),
             Forward = settings.ReadFlag($"{key}:Forward", defaults.Forward),
             Access = settings.FindText($"{key}:Access") is null ? null : settings.ReadChoice($"{key}:Access", AccessMode.Policy),
@@ -112,9 +119,32 @@ public sealed record BackendOptions(string Name, Uri Address)
         return address is null ? null : options;
     }
 
-    private static string? ReadCaFile(SettingsReader settings, string key)
+    private static BackendOptions? ReadDimse(SettingsReader settings, string name, string key)
+    {
+        settings.ReportUnknown(key, ["Kind", "Preference", "Access", "Tls", .. DimseOptions.Keys]);
+        settings.ReportUnknown($"{key}:Tls", "CaFile", "Certificate", "Key", "KeyPassword", "KeyPasswordFile");
+        var dimse = DimseOptions.Read(settings, key);
+        var defaults = new BackendOptions(name, dimse?.Address ?? new Uri("http://invalid"));
+        var options = defaults with
+        {
+            Dimse = dimse,
+            Preference = (int)settings.ReadNumber($"{key}:Preference", defaults.Preference, 0, int.MaxValue),
+            MaxConcurrentRequests = dimse?.MaxAssociations ?? defaults.MaxConcurrentRequests,
+            Timeout = dimse?.AnswerTimeout ?? defaults.Timeout,
+            CaFile = ReadCaFile(settings, $"{key}:Tls"),
+            Access = settings.FindText($"{key}:Access") is null ? null : settings.ReadChoice($"{key}:Access", AccessMode.Policy),
+        };
+        return dimse is null ? null : options;
+    }
+
+    private static string? ReadDicomWebCaFile(SettingsReader settings, string key)
     {
         settings.ReportUnknown(key, "CaFile");
+        return ReadCaFile(settings, key);
+    }
+
+    private static string? ReadCaFile(SettingsReader settings, string key)
+    {
         if (settings.FindText($"{key}:CaFile") is not { } file) return null;
         var path = Path.GetFullPath(file);
         if (BackendTls.FindRoots(path).Count == 0)

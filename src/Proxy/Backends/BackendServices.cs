@@ -14,6 +14,7 @@ internal static class BackendServices
     public static void AddBackends(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddDicomWebArchive(configuration);
+        services.AddSingleton<IArchive, ArchiveByKind>();
         services.AddSingleton(s =>
         {
             var backends = s.GetRequiredService<BackendSet>();

@@ -46,6 +46,6 @@ public sealed class FileMetadataReader(DicomMetadataStore store)
     }
 
     /// <summary>The BulkDataURI of a value in the file of an instance, in front of its path, as stored metadata holds it.</summary>
-    private static string GetLinks(string backend, InstancePath path) =>
+    internal static string GetLinks(string backend, InstancePath path) =>
         "\uFFFF" + new BulkDataPath(backend, path.ToString(), $"{BulkDataPath.InFile}").Link;
 }

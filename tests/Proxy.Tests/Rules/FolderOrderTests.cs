@@ -8,7 +8,7 @@ public partial class FolderOrderTests
 {
     /// <summary>From what knows nothing to what knows all; folders of one rank do not know each other.</summary>
     private static readonly string[][] Order = [
-        ["Dicom"], ["Wire"], ["Imaging"], ["Disk"], ["Metadata"], ["Backends"], ["Cache"], ["Cluster"], ["Rights"], ["Locating"],
+        ["Dicom"], ["Wire"], ["Imaging"], ["Disk"], ["Metadata"], ["Backends"], ["Cache"], ["Dimse"], ["Cluster"], ["Rights"], ["Locating"],
         ["Search", "Retrieve", "Storing", "Capabilities"], ["Rendering"], ["Prefetch"], ["Viewing"], ["Admin", "Demo"],
         ["Cli"]];
 

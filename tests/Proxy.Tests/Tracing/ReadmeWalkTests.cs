@@ -18,7 +18,7 @@ public sealed partial class ReadmeWalkTests
     [Theory]
     [InlineData("Search", 102, 73, "/dicomweb/studies")]
     [InlineData("Metadata hit", 49, 28, Metadata, Metadata)]
-    [InlineData("Frame miss", 120, 93, Metadata, Frame)]
+    [InlineData("Frame miss", 121, 93, Metadata, Frame)]
     public async Task ARequestExecutesWhatItsWalkNames(string walk, int maxFiles, int maxFeatureFiles, params string[] paths)
     {
         using var east = StartPacs();

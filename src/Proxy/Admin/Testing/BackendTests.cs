@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Proxy.Backends;
 using Proxy.Backends.DicomWeb;
+using Proxy.Dimse;
 using Proxy.Operations;
 
 namespace Proxy.Admin.Testing;
@@ -9,8 +10,10 @@ namespace Proxy.Admin.Testing;
 /// <param name="backends">The configured backends.</param>
 /// <param name="archive">Probes a backend, so that its state is known after a test.</param>
 /// <param name="exchange">Sends the requests of a test.</param>
+/// <param name="dimse">Runs the operations of a test.</param>
 /// <param name="time">The clock.</param>
-internal sealed class BackendTests(BackendSet backends, IArchive archive, BackendExchange exchange, TimeProvider time)
+internal sealed class BackendTests(
+    BackendSet backends, IArchive archive, BackendExchange exchange, DimseClient dimse, TimeProvider time)
 {
     /// <summary>The most tests at once: each reads answers of up to 8 MiB into memory.</summary>
     private const int MaxAtOnce = 4;
@@ -39,7 +42,9 @@ internal sealed class BackendTests(BackendSet backends, IArchive archive, Backen
         try
         {
             var probe = archive.ProbeAsync(backend, stopped);
-            var report = await new BackendTest(exchange, backend, time).RunAsync(stopped);
+            var report = backend.Kind == BackendKind.Dimse
+                ? await new DimseTest(dimse, backend, time).RunAsync(stopped)
+                : await new BackendTest(exchange, backend, time).RunAsync(stopped);
             await probe;
             _last[backend.Name] = report;
             return report;

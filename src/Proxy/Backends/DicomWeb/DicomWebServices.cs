@@ -22,7 +22,7 @@ internal static class DicomWebServices
         services.AddSingleton<BackendExchange>();
         services.AddSingleton<BackendClient>();
         services.AddSingleton<BackendSearch>();
-        services.AddSingleton<IArchive, DicomWebArchive>();
+        services.AddKeyedSingleton<IArchive, DicomWebArchive>(BackendKind.DicomWeb);
     }
 
     private static void AddYarp(this IServiceCollection services, YarpConfiguration configuration)

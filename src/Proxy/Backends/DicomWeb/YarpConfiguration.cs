@@ -35,6 +35,8 @@ internal sealed class YarpConfiguration(IConfiguration settings) : Configuration
         var data = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase);
         foreach (var backend in settings.GetSection("Backends").GetChildren())
         {
+            // A PACS that speaks DIMSE has no requests to forward.
+            if (nameof(BackendKind.Dimse).Equals(backend["Kind"], StringComparison.OrdinalIgnoreCase)) continue;
             var cluster = $"Clusters:{backend.Key}";
             if (backend["Address"] is { } address) data[$"{cluster}:Destinations:address:Address"] = address;
             foreach (var key in BackendOptions.YarpKeys)

@@ -77,6 +77,9 @@ internal static class SearchFields
     /// <summary>True for the path of an attribute that studies are searched by.</summary>
     public static bool IsOfStudy(string path) => StudyKeys.Contains(path.Split('.')[0]);
 
+    /// <summary>True for the path of an attribute of a series.</summary>
+    public static bool IsOfSeries(string path) => SeriesOnly.Contains(path.Split('.')[0]);
+
     /// <summary>The attributes requested in every search, independent of the client's list.</summary>
     public static ImmutableSortedSet<string> GetRequested(SearchLevel level, bool isOfOneStudy) => (level, isOfOneStudy) switch
     {

@@ -92,6 +92,21 @@ internal sealed class CharacterSet
     /// <summary>True when the bytes are UTF-8, so that they need no decoding.</summary>
     public bool IsUtf8(ReadOnlySpan<byte> text) => _extensions is null && _codePage is 0 or Utf8 && System.Text.Unicode.Utf8.IsValid(text);
 
+    /// <summary>
+    /// The encoding of a single-byte or UTF-8 character set, to write text in it: a character that it does not have becomes <c>?</c>. Null
+    /// for a term that is not known or needs escape sequences.
+    /// </summary>
+    public static Encoding? FindEncoding(string term) => term switch
+    {
+        "ISO_IR 192" => new UTF8Encoding(encoderShouldEmitUTF8Identifier: false),
+        "ISO_IR 6" => Encoding.ASCII,
+        "GB18030" => CodeExtensions.GetEncoding(Gb18030),
+        "GBK" => CodeExtensions.GetEncoding(Gbk),
+        _ when term.StartsWith("ISO_IR ", StringComparison.Ordinal) && FindCodePage(term) is > 0 and var page
+            and not (CodeExtensions.Katakana or CodeExtensions.Korean or CodeExtensions.Chinese) => CodeExtensions.GetEncoding(page),
+        _ => null,
+    };
+
     /// <summary>The code page of a term such as <c>ISO_IR 100</c> or <c>ISO 2022 IR 100</c>; 0 for ASCII and for unknown terms.</summary>
     private static int FindCodePage(string term)
     {

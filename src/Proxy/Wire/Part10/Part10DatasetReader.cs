@@ -103,6 +103,22 @@ public sealed class Part10DatasetReader : IDisposable
         return deflated.Read(ElementCoding.Explicit) with { DeflatedAt = cursor.Position };
     }
 
+    /// <summary>Reads a dataset that is not in a file: the identifier of a DIMSE answer (PS3.4 §C.2.2.1).</summary>
+    /// <param name="bytes">The dataset.</param>
+    /// <param name="isImplicit">True for Implicit VR, false for Explicit VR Little Endian.</param>
+    /// <exception cref="MalformedAnswerException">It is not a dataset, or exceeds a limit.</exception>
+    public static Part10Dataset ReadIdentifier(ReadOnlyMemory<byte> bytes, bool isImplicit)
+    {
+        var cursor = new Part10Cursor(bytes.Length, (offset, destination) =>
+        {
+            var count = Math.Min(destination.Length, bytes.Length - (int)offset);
+            bytes.Span.Slice((int)offset, count).CopyTo(destination);
+            return count;
+        });
+        using var reader = new Part10DatasetReader(cursor, default, links: "") { _hasTransferSyntax = true };
+        return reader.Read(isImplicit ? ElementCoding.Implicit : ElementCoding.Explicit);
+    }
+
     /// <summary>Copies a value out of the file, in the form of bulk data: little endian, not deflated.</summary>
     /// <param name="length">The length of the file, in bytes.</param>
     /// <param name="read">Reads bytes of the file; its exceptions pass through.</param>

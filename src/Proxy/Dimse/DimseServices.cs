@@ -1,0 +1,20 @@
+using Proxy.Backends;
+
+namespace Proxy.Dimse;
+
+/// <summary>Registers the archive over DIMSE.</summary>
+internal static class DimseServices
+{
+    /// <summary>Registers what asks a DIMSE backend.</summary>
+    public static void AddDimse(this IServiceCollection services)
+    {
+        services.AddSingleton<DimseMetrics>();
+        services.AddSingleton<DimseConnector>();
+        services.AddSingleton<AssociationPool>();
+        services.AddSingleton<DimseClient>();
+        services.AddSingleton<DimseSearch>();
+        services.AddSingleton<InstanceFiling>();
+        services.AddSingleton<SeriesRetrievals>();
+        services.AddKeyedSingleton<IArchive, DimseArchive>(BackendKind.Dimse);
+    }
+}

@@ -1,0 +1,129 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using System.Net;
+using System.Net.Sockets;
+using Proxy.Dicom;
+using Proxy.Dimse.Protocol;
+using Proxy.Tests.Wire;
+
+namespace Proxy.Tests.Dimse;
+
+/// <summary>A PACS that speaks DIMSE, with faults on request: C-ECHO, C-FIND of one study, C-GET of its one series.</summary>
+internal sealed partial class DimsePacs : IAsyncDisposable
+{
+    public const string Study = "1.2.1";
+    public const string Series = "1.2.1.1";
+
+    private const string CtStorage = "1.2.840.10008.5.1.4.1.1.2";
+
+    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task _serving;
+    private int _connections;
+
+    public DimsePacs(int instances = 3)
+    {
+        Instances = [.. Enumerable.Range(1, instances).Select(i => $"{Series}.{i}")];
+        _listener.Start();
+        _serving = AcceptAsync();
+    }
+
+    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+
+    public ImmutableArray<string> Instances { get; }
+
+    public int Connections => Volatile.Read(ref _connections);
+
+    /// <summary>The identifiers of all requests.</summary>
+    public ConcurrentQueue<Dataset> Identifiers { get; } = new();
+
+    /// <summary>The bytes of all identifiers.</summary>
+    public ConcurrentQueue<byte[]> RawIdentifiers { get; } = new();
+
+    /// <summary>The statuses with which the proxy answered C-STORE.</summary>
+    public ConcurrentQueue<ushort> Stored { get; } = new();
+
+    public int Cancelled { get; private set; }
+
+    public Rejection? Rejects { get; set; }
+
+    public bool AnswersRoles { get; set; } = true;
+
+    /// <summary>Answers C-FIND at the level STUDY with this many studies.</summary>
+    public int Studies { get; set; } = 1;
+
+    public bool Counts { get; set; } = true;
+
+    /// <summary>Closes the connection after each operation.</summary>
+    public bool ClosesAfterOperation { get; set; }
+
+    /// <summary>What C-GET sends; null for what is asked.</summary>
+    public Func<IReadOnlyList<string>, bool, IEnumerable<string>>? Sends { get; set; }
+
+    /// <summary>The final status of C-GET; null for success or B000 as the instances that were sent.</summary>
+    public ushort? GetStatus { get; set; }
+
+    public bool AbortsInside { get; set; }
+
+    public IEnumerable<(string, string)> Settings(string name = "east") =>
+    [
+        ($"Backends:{name}:Kind", "Dimse"), ($"Backends:{name}:Host", "127.0.0.1"), ($"Backends:{name}:Port", $"{Port}"),
+        ($"Backends:{name}:CalledAeTitle", "PACS"), ($"Backends:{name}:CallingAeTitle", "PROXY"),
+    ];
+
+    /// <summary>The dataset of an instance in Explicit VR Little Endian: 2 × 2 pixels.</summary>
+    public static byte[] GetDataset(string uid)
+    {
+        var file = Part10File.Native(2, 2)
+            .Set(0x00080016, "UI", Even(CtStorage)).Set(0x00080018, "UI", Even(uid)).Set(0x00080060, "CS", "CT")
+            .Set(0x0020000D, "UI", Even(Study)).Set(0x0020000E, "UI", Even(Series)).Set(0x00200013, "IS", uid.Split('.')[^1])
+            .Remove(0x00020001).Remove(0x00020010);
+        file.Preamble = [];
+        return file.ToArray();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        _listener.Dispose();
+        await _serving;
+        _stop.Dispose();
+    }
+
+    private static string Even(string uid) => uid.Length % 2 == 0 ? uid : uid + '\0';
+
+    private async Task AcceptAsync()
+    {
+        var serving = new List<Task>();
+        try
+        {
+            while (true)
+            {
+                var client = await _listener.AcceptTcpClientAsync(_stop.Token);
+                client.NoDelay = true;
+                Interlocked.Increment(ref _connections);
+                serving.Add(ServeAsync(client));
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+        {
+            // The test is over.
+        }
+        await Task.WhenAll(serving);
+    }
+
+    private async Task ServeAsync(TcpClient client)
+    {
+        using (client)
+        {
+            try
+            {
+                await new Session(this, client.GetStream(), _stop.Token).RunAsync();
+            }
+            catch (Exception e) when (e is IOException or OperationCanceledException)
+            {
+                // The proxy has closed the connection.
+            }
+        }
+    }
+}
