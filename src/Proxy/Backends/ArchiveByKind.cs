@@ -49,6 +49,11 @@ internal sealed class ArchiveByKind(IServiceProvider services) : IArchive
         CancellationToken cancellation) => Get(backend).OpenSeriesAsync(backend, path, asked, read, cancellation);
 
     /// <inheritdoc/>
+    public Task<BackendAnswer<T>> OpenStudyAsync<T>(
+        BackendOptions backend, Uid study, RequestedForms asked, Func<ArchiveSeries, CancellationToken, Task<T>> read,
+        CancellationToken cancellation) => Get(backend).OpenStudyAsync(backend, study, asked, read, cancellation);
+
+    /// <inheritdoc/>
     public Task<StoreOutcome> StoreAsync(BackendOptions backend, StoreRequest request, CancellationToken cancellation) =>
         Get(backend).StoreAsync(backend, request, cancellation);
 

@@ -78,6 +78,12 @@ internal sealed class DimseArchive(DimseClient client, DimseSearch search, Serie
             (series, stopped) => read(series, stopped), cancellation);
 
     /// <inheritdoc/>
+    /// <remarks>Each series is retrieved by a C-GET of its own.</remarks>
+    public Task<BackendAnswer<T>> OpenStudyAsync<T>(
+        BackendOptions backend, Uid study, RequestedForms asked, Func<ArchiveSeries, CancellationToken, Task<T>> read,
+        CancellationToken cancellation) => Task.FromResult(new BackendAnswer<T> { IsMissing = true });
+
+    /// <inheritdoc/>
     public Task<StoreOutcome> StoreAsync(BackendOptions backend, StoreRequest request, CancellationToken cancellation) =>
         Task.FromResult(new StoreOutcome(
             null,
