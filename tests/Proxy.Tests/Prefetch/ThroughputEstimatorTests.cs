@@ -44,4 +44,18 @@ public class ThroughputEstimatorTests
         });
         Assert.Equal(2, chosen);
     }
+
+    [Fact]
+    public void TriesAWholeInstanceAgain_AfterTwentyInstances()
+    {
+        _estimator.NoteInstance("east");
+        _estimator.NoteRefusesInstances("east");
+        for (var i = 0; i < 20; i++)
+        {
+            Assert.False(_estimator.PrefersWholeInstances("east"));
+            Assert.True(_estimator.PrefersWholeInstances("west"));
+            _estimator.NoteInstance("east");
+        }
+        Assert.True(_estimator.PrefersWholeInstances("east"));
+    }
 }

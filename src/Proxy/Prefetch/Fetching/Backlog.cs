@@ -12,10 +12,13 @@ internal sealed class Backlog(TimeProvider time)
     private const int MinInstances = 8;
 
     /// <summary>The fewest frames that one request for their series or instance replaces.</summary>
-    private const int MinFrames = 4;
+    public const int MinFrames = 4;
 
     /// <summary>The most requests for one whole series: a client that cancels them would have most of it sent repeatedly.</summary>
     private const int MaxWholeRequests = 3;
+
+    /// <summary>The most requests for one whole instance: its frames are fetched one by one after that.</summary>
+    private const int MaxInstanceRequests = 3;
 
     /// <summary>The number of consecutive failed items after which the rest of a series is skipped.</summary>
     public const int MaxFailures = 5;
@@ -39,6 +42,7 @@ internal sealed class Backlog(TimeProvider time)
         private readonly bool[] _isStarted = new bool[items.Length];
         private readonly int[] _attempts = new int[items.Length];
         private readonly Dictionary<Uid, int> _remainingOf = items.GroupBy(item => item.Instance).ToDictionary(g => g.Key, g => g.Count());
+        private readonly Dictionary<Uid, int> _instanceRequests = [];
         private int _waiting = items.Length;
         private int _remaining = items.Length;
         private readonly long _largestInstance =
@@ -104,9 +108,11 @@ internal sealed class Backlog(TimeProvider time)
         /// <summary>Takes the waiting frames of one instance, if at least half of its frames wait.</summary>
         internal IReadOnlyList<int>? TakeInstance(Uid instance, long now)
         {
-            var taken = TakeFrames(item => item.Instance == instance, now);
+            var requests = _instanceRequests.GetValueOrDefault(instance);
+            if (requests == MaxInstanceRequests || TakeFrames(item => item.Instance == instance, now) is not { } taken) return null;
+            _instanceRequests[instance] = requests + 1;
             // Neither frame by frame nor the whole series.
-            _isInterrupted |= taken is not null;
+            _isInterrupted = true;
             return taken;
         }
 

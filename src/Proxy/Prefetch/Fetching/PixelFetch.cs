@@ -202,6 +202,8 @@ public sealed class PixelFetch(
     private void Finish(JobHandle job, Backlog backlog, Backlog.SeriesBacklog part, int at, long? bytes, bool wasCached = false)
     {
         var finished = backlog.Finish(part, at, bytes);
+        // Each instance that is large enough for one request has one such frame.
+        if (!wasCached && part.Items[at].Frame == Backlog.MinFrames) throughput.NoteInstance(part.Backend);
         if (finished.Bytes is { } whole) throughput.Note(part.Backend, part.IsWhole, whole, finished.Elapsed);
         job.Update(j => j.WithItem(part.Items[at].Frame is not null, bytes, wasCached) with
         {

@@ -13,7 +13,8 @@ namespace Proxy.Prefetch.Fetching;
 public sealed class ThroughputEstimator
 {
     /// <summary>
-    /// Whole series that are refused or slow are tried again once per this number of series, because an archive may have been busy.
+    /// Whole series that are refused or slow are tried again once per this number of series, because an archive may have been busy;
+    /// whole instances after this number of instances, because only some may be refused.
     /// </summary>
     private const int RetryInterval = 20;
 
@@ -25,7 +26,8 @@ public sealed class ThroughputEstimator
 
     private readonly ConcurrentDictionary<string, Estimate> _estimates = new(StringComparer.OrdinalIgnoreCase);
 
-    private readonly ConcurrentDictionary<string, bool> _refusesInstances = new(StringComparer.OrdinalIgnoreCase);
+    /// <summary>The number of instances that are fetched frame by frame until a whole one is tried again.</summary>
+    private readonly ConcurrentDictionary<string, int> _refusesInstances = new(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>The measured throughput of a backend.</summary>
     /// <param name="Frames">Bytes per second, frame by frame; null when not measured.</param>
@@ -66,7 +68,15 @@ public sealed class ThroughputEstimator
     public bool PrefersWholeInstances(string backend) => !_refusesInstances.ContainsKey(backend);
 
     /// <summary>Records that a backend gives no instances, or such that frames cannot be cut out of.</summary>
-    public void NoteRefusesInstances(string backend) => _refusesInstances[backend] = true;
+    public void NoteRefusesInstances(string backend) => _refusesInstances[backend] = RetryInterval;
+
+    /// <summary>Counts an instance with many frames that was fetched.</summary>
+    public void NoteInstance(string backend)
+    {
+        if (!_refusesInstances.TryGetValue(backend, out var remaining)) return;
+        if (remaining > 1) _refusesInstances.TryUpdate(backend, remaining - 1, remaining);
+        else _refusesInstances.TryRemove(backend, out _);
+    }
 
     private static double Mean(double? known, double measured) =>
         known is null or 0 ? measured : known.Value + Weight * (measured - known.Value);
