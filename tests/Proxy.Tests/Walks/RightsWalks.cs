@@ -220,4 +220,23 @@ public sealed class RightsWalks : IDisposable
             bypassCache: false, TestContext.Current.CancellationToken);
         Assert.NotNull(result.Metadata);
     }
+
+    [Fact]
+    public async Task APrefetchReadsTheSeriesOfAFewOtherStudies_EachWithItsOwnRight()
+    {
+        HeldStudy[] studies =
+        [
+            .. from i in Enumerable.Range(0, 24)
+               select new HeldStudy($"1.2.79.{i}") { PatientId = "A9" }.With($"1.2.79.{i}.1", i == 1 ? "MR" : "CT", 1),
+        ];
+        _east.Hold(studies);
+        _west.Hold(studies);
+        await using var proxy = Start(("Security:Access:Rules:a:Modalities", "CT"));
+        var job = await proxy.SendAsync(HttpMethod.Post, "/prefetch", [], """{"studies":["1.2.79.0"]}""");
+        await Until.TrueAsync(async () => (string)(await proxy.GetAsync(job["Location"])).Json["state"]! == "done");
+
+        var listed = _east.Requests.Select(r => r.Path).Where(path => path.EndsWith("/series", StringComparison.Ordinal)).ToHashSet();
+        Assert.InRange(listed.Count, 19, 21);
+        Assert.DoesNotContain(listed, path => path.Contains("/1.2.79.1/", StringComparison.Ordinal));
+    }
 }

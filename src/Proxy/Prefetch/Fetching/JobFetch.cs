@@ -14,6 +14,9 @@ public sealed class JobFetch(StudyFetch studies, StudyListing listing, PriorSear
     /// <summary>The most studies that are searched for: a viewer opens one of the first.</summary>
     private const int MaxSearched = 3;
 
+    /// <summary>The most other studies of a patient whose series lists are read.</summary>
+    private const int MaxListed = 20;
+
     /// <summary>Fetches the job; failures become errors of the job.</summary>
     public async Task RunAsync(JobHandle job, CancellationToken cancellation)
     {
@@ -33,7 +36,10 @@ public sealed class JobFetch(StudyFetch studies, StudyListing listing, PriorSear
         var (_, ofPatient) = await priors.FindOfPatientAsync(access, study, job.Job.Priority, cancellation);
         await listing.ReadAsync(job, access, study, cancellation);
         // The counts of a study that several backends hold come from its series lists.
-        foreach (var other in ofPatient.Where(row => row.Uid != study && row.Sources.Length > 1))
-            await listing.ReadAsync(job, access, other.Uid, cancellation);
+        foreach (var other in ofPatient.Where(row => row.Uid != study && row.Sources.Length > 1).Take(MaxListed))
+        {
+            // A right to one study of a patient is none to the others.
+            await listing.ReadAsync(job, await listing.GetAccessAsync(job, other.Uid, cancellation), other.Uid, cancellation);
+        }
     }
 }
