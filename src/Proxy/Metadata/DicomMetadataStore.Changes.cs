@@ -7,7 +7,7 @@ namespace Proxy.Metadata;
 /// <summary>The answers of backends, each of which changes what is known of a study.</summary>
 public sealed partial class DicomMetadataStore
 {
-    /// <summary>Stores the search row of a study. Raises no event, as in OHIF.</summary>
+    /// <summary>Stores the search row of a study, unless a newer one is stored. Raises no event, as in OHIF.</summary>
     /// <param name="backend">The backend that answered.</param>
     /// <param name="row">The row.</param>
     /// <param name="asked">The time of the answer; null for now.</param>
@@ -26,8 +26,9 @@ public sealed partial class DicomMetadataStore
             var list = study.GetList(backend);
             var isUnseen = madeInClient && (list.StudyRow is null || list.StudyRowMadeInClient);
             // A cached result page may be served, and stored here, repeatedly.
-            var isCurrent = list.StudyRow is not null && list.StudyRowAsked >= when && list.StudyRowAsked < now;
-            if (isCurrent && list.StudyRowMadeInClient == isUnseen) return study;
+            var isCurrent = list.StudyRow is not null && list.StudyRowAsked >= when && when < now;
+            if (isCurrent)
+                return list.StudyRowMadeInClient == isUnseen ? study : study.With(list with { StudyRowMadeInClient = isUnseen });
             return study.With(list with
             {
                 StudyRow = row,

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging.Abstractions;
 using Proxy.Dicom;
@@ -129,6 +130,18 @@ public class StoreEventTests
         _store.AddStudy("east", row, madeInClient: true);
         _store.RemoveStudyRow("east", Study);
         Assert.Equal(["STUDY_REMOVED east 1.2/: "], Events);
+    }
+
+    [Fact]
+    public void AnOlderRowDoesNotReplaceANewerOne_ButAClientHasSeenTheStudy()
+    {
+        _store.AddStudy("east", Instance("1.2", "1.2.1", "1.2.1.1", "NEW"), DateTimeOffset.UnixEpoch.AddSeconds(2), madeInClient: true);
+        _store.AddStudy("east", Instance("1.2", "1.2.1", "1.2.1.1", "OLD"), DateTimeOffset.UnixEpoch.AddSeconds(1));
+
+        var list = _store.GetStudy(Study)!.GetList("east");
+        Assert.Contains("NEW", Encoding.UTF8.GetString(list.StudyRow!.Json.Span), StringComparison.Ordinal);
+        Assert.Equal(DateTimeOffset.UnixEpoch.AddSeconds(2), list.StudyRowAsked);
+        Assert.False(list.StudyRowMadeInClient);
     }
 
     [Fact]
