@@ -25,6 +25,21 @@ public sealed partial class EntryCache
     /// <returns>True once no trace is left on disk; false when the disk cannot be changed now.</returns>
     public async Task<bool> RemoveAsync(Removal removal)
     {
+        var begun = _removalLog.Begin(removal);
+        Task<bool> removing;
+        try
+        {
+            removing = RemoveUnloggedAsync(removal);
+        }
+        finally
+        {
+            _removalLog.End(begun);
+        }
+        return await removing;
+    }
+
+    private async Task<bool> RemoveUnloggedAsync(Removal removal)
+    {
         var files = new List<Task>();
         foreach (var (key, inFlight) in _inFlight)
         {
@@ -59,18 +74,30 @@ public sealed partial class EntryCache
 
     private bool IsExpired(DateTimeOffset? stored) => MaxAge != TimeSpan.Zero && stored < _time.GetUtcNow() - MaxAge;
 
-    private async Task RemoveAndLogAsync(Removal removal)
+    private Task RemoveAndLogAsync(Removal removal) => LogAsync(RemoveAsync(removal));
+
+    private async Task LogAsync(Task<bool> removing)
     {
-        if (!await RemoveAsync(removal)) _log.RemovalPostponed();
+        if (!await removing) _log.RemovalPostponed();
     }
 
     /// <summary>Removes one frame or instance.</summary>
     public void Remove(EntryKey key)
     {
-        if (Uid.TryParse(key.Study.ToString(), out var study) && Uid.TryParse(key.Series.ToString(), out var series)
-            && Uid.TryParse(key.Instance.ToString(), out var instance))
-            _ = RemoveAndLogAsync(new(key.Backend, study, series, instance, key.Representation) { Path = key.Path });
+        if (FindRemoval(key) is { } removal) _ = RemoveAndLogAsync(removal);
     }
+
+    /// <summary>Removes an entry that was added too late. Another one that is being added is not late because of that.</summary>
+    private void Undo(EntryKey key)
+    {
+        if (FindRemoval(key) is { } removal) _ = LogAsync(RemoveUnloggedAsync(removal));
+    }
+
+    private static Removal? FindRemoval(EntryKey key) =>
+        Uid.TryParse(key.Study.ToString(), out var study) && Uid.TryParse(key.Series.ToString(), out var series)
+            && Uid.TryParse(key.Instance.ToString(), out var instance)
+            ? new(key.Backend, study, series, instance, key.Representation) { Path = key.Path }
+            : null;
 
     /// <summary>
     /// Removes the entry of the same instance under its own transfer syntax, so that it is not stored twice.

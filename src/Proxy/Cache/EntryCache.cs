@@ -42,6 +42,7 @@ public sealed partial class EntryCache
     private readonly TimeProvider _time;
     private readonly ILogger<EntryCache> _log;
     private readonly ConcurrentDictionary<EntryKey, InFlightBody> _inFlight = new();
+    private readonly RemovalLog _removalLog = new();
     private int _removals;
 
     /// <summary>Creates the cache over its two tiers.</summary>
@@ -83,7 +84,7 @@ public sealed partial class EntryCache
         _next.CanWrite ? _next.HasRoomForPrefetched(bytes) : _memory.HasRoomForPrefetched(bytes);
 
     /// <summary>Counts removals. A fetch that started before the latest one may hold removed data.</summary>
-    public int RemovalCount => Volatile.Read(ref _removals);
+    public int RemovalCount => _removalLog.Count;
 
     /// <summary>Raised when entries are removed, before new ones can take their place.</summary>
     public event Action<Removal>? Removed;
@@ -107,23 +108,26 @@ public sealed partial class EntryCache
     /// <inheritdoc cref="IBodyTier.TrackFetch"/>
     public IDisposable TrackFetch() => _next.TrackFetch();
 
-    /// <summary>Adds a prefetched instance from an answer of many, unless anything was removed since the request.</summary>
+    /// <summary>Adds a prefetched instance from an answer of many, unless it was removed since the request.</summary>
     /// <param name="backend">The backend that answered.</param>
     /// <param name="path">The instance.</param>
     /// <param name="format">The requested format.</param>
     /// <param name="entry">The verified, complete body.</param>
     /// <param name="removals">The value of <see cref="RemovalCount"/> before the request.</param>
-    public async ValueTask AddPrefetchedAsync(string backend, InstancePath path, BodyFormat format, Entry entry, int removals)
+    /// <returns>False when it was removed.</returns>
+    public async ValueTask<bool> AddPrefetchedAsync(string backend, InstancePath path, BodyFormat format, Entry entry, int removals)
     {
-        if (RemovalCount != removals) return;
         var key = new EntryKey(backend, path.ToString(), format);
+        if (_removalLog.HasSince(key, removals)) return false;
         var prefetched = entry with { IsPrefetched = true, Usage = new(_memory.InFlight, entry.Length) };
         _memory.AddPrefetched(key, prefetched);
         await _next.AddAsync(key, prefetched);
-        if (RemovalCount != removals) Remove(backend, path);
+        if (!_removalLog.HasSince(key, removals)) return true;
+        Undo(key);
+        return false;
     }
 
-    /// <summary>Adds a body that the proxy made from a cached one, unless anything was removed since that was read.</summary>
+    /// <summary>Adds a body that the proxy made from a cached one, unless that was removed since it was read.</summary>
     /// <param name="key">The key of the body.</param>
     /// <param name="head">The head of the body.</param>
     /// <param name="bytes">The body.</param>
@@ -134,13 +138,13 @@ public sealed partial class EntryCache
     public async ValueTask AddMadeAsync(EntryKey key, EntryHead head, ReadOnlyMemory<byte> bytes, Placement placement, int removals)
     {
         var isPrefetched = placement == Placement.Prefetched;
-        if (RemovalCount != removals || isPrefetched && !HasRoomForPrefetched(bytes.Length)) return;
+        if (_removalLog.HasSince(key, removals) || isPrefetched && !HasRoomForPrefetched(bytes.Length)) return;
         var entry = new Entry(head, [bytes], bytes.Length, _time.GetUtcNow(), isPrefetched)
         { Usage = new(_memory.InFlight, bytes.Length) };
         if (isPrefetched) _memory.AddPrefetched(key, entry);
         else _memory.Add(key, entry);
         await _next.AddAsync(key, entry);
-        if (RemovalCount != removals) Remove(key);
+        if (_removalLog.HasSince(key, removals)) Undo(key);
     }
 
     /// <summary>Steps 1, 2 and 4. Finds, joins or fetches a body.</summary>

@@ -52,7 +52,8 @@ public sealed class WholeSeries(IArchive archive, EntryCache cache, TimeProvider
                 var entry = read with { Head = read.Head with { TransferSyntax = identity.TransferSyntaxUid.ToString() } };
                 using var body = new MemoryBody(entry);
                 if (Part10Reader.FindFrames(entry.Length, body.ReadAt, out _) is not { } frames) continue;
-                await cache.AddPrefetchedAsync(backend.Name, new(path.Study, path.Series, frames.SopInstanceUid), Format, entry, removals);
+                var instance = new InstancePath(path.Study, path.Series, frames.SopInstanceUid);
+                if (!await cache.AddPrefetchedAsync(backend.Name, instance, Format, entry, removals)) continue;
                 received(frames.SopInstanceUid, entry.Length);
                 count++;
             }

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Time.Testing;
 using Proxy.Cache;
 using Proxy.Cache.InMemory;
 using Proxy.Cache.OnDisk;
+using Proxy.Dicom;
 using Proxy.Tests.Pacs;
 using Xunit;
 
@@ -171,6 +172,30 @@ public sealed class EntryCachePrefetchTests : IAsyncDisposable
         Assert.True(await _cache.RemoveAsync(new()));
         Assert.False(await _cache.HasAsync([new(Frame)], Stopped));
         Assert.Equal((0, 0), (_memory.PrefetchedBytes, _disk.Writer.PrefetchedBytes));
+    }
+
+    [Fact]
+    public async Task AddsAPrefetchedInstance_UnlessItWasRemovedMeanwhile()
+    {
+        var path = new InstancePath(Uid.Parse("1.2"), Uid.Parse("1.2.1"), Uid.Parse("1.2.1.1"));
+        var format = new BodyFormat(BodyFormat.Dicom, BodyFormat.Any);
+        var key = new EntryKey("east", path.ToString(), format);
+        var entry = new Entry(new(BodyFormat.Dicom, null, 3), [new byte[3]], 3, _time.GetUtcNow());
+        var before = _diskless.RemovalCount;
+
+        await _diskless.RemoveAsync(new(Study: Uid.Parse("1.9")));
+        await _diskless.RemoveAsync(new("west", path));
+        Assert.True(await _diskless.AddPrefetchedAsync("east", path, format, entry, before));
+        Assert.True(await _diskless.HasAsync([new(key)], Stopped));
+
+        await _diskless.RemoveAsync(new(Study: path.Study));
+        Assert.False(await _diskless.AddPrefetchedAsync("east", path, format, entry, before));
+        Assert.False(await _diskless.HasAsync([new(key)], Stopped));
+
+        var later = _diskless.RemovalCount;
+        for (var i = 0; i < 300; i++) await _diskless.RemoveAsync(new(Study: Uid.Parse($"1.9.{i + 1}")));
+        Assert.False(await _diskless.AddPrefetchedAsync("east", path, format, entry, later));
+        Assert.True(await _diskless.AddPrefetchedAsync("east", path, format, entry, _diskless.RemovalCount));
     }
 
     private EntryCache NewCache(DiskTier disk) => new(new MemoryTier(_memory), disk, _time, NullLogger<EntryCache>.Instance);

@@ -82,6 +82,33 @@ public sealed class SeriesPrefetchWalks : IAsyncDisposable
     }
 
     [Fact]
+    public async Task FetchesFrameByFrame_AfterThreeFailuresOfAnInstance()
+    {
+        _east.Hold(new HeldStudy("1.6.2").With(new HeldSeries("1.6.2.1", "US", 1) { Frames = 6, Image = (1024, 1024, 3, 8) }));
+        _east.Fail(504, "/instances/1.6.2.1.1");
+        await PrefetchAsync();
+
+        Assert.Equal(3, _east.Count("/instances/1.6.2.1.1"));
+        Assert.Equal(6, _east.Requests.Count(r => r.Path.Contains("/frames/", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task CountsWhatIsCached_WhenStudiesArePurgedMeanwhile()
+    {
+        ServeSeries(8);
+        var gate = _east.Hang("/series/1.6.2.1");
+        var prefetch = PrefetchAsync();
+        await Until.TrueAsync(() => gate.Arrived == 1);
+        await _proxy.SendAsync(HttpMethod.Delete, "/cache/studies/9.9", []);
+        gate.Open();
+        await prefetch;
+
+        Assert.Equal((1, 0), CountRequests());
+        var frame = await _proxy.GetAsync("/dicomweb/studies/1.6.2/series/1.6.2.1/instances/1.6.2.1.3/frames/1", ("Accept", Ohif));
+        Assert.Equal("Proxy; hit; detail=prefetched", frame.CacheStatus);
+    }
+
+    [Fact]
     public async Task AsksNoPacs_WhenOhifOpensAPrefetchedStudy()
     {
         _proxy["Prefetch:NextStudies"] = "1";
