@@ -95,17 +95,14 @@ public sealed partial class InFlightBody
         /// <summary>Reads the part that is no longer in memory from the file.</summary>
         private async Task<ReadOnlyMemory<byte>> ReadBehindAsync(CancellationToken cancellation)
         {
-            _buffer ??= ArrayPool<byte>.Shared.Rent(FirstPieceBytes);
+            // An operation that outlasts its caller still writes into the array: it returns to the pool only after an operation has ended.
+            var rented = Interlocked.Exchange(ref _buffer, null) ?? ArrayPool<byte>.Shared.Rent(FirstPieceBytes);
             var count = await body._spool!.ReadAsync(
-                Position, _buffer.AsMemory(0, (int)Math.Min(_buffer.Length, body._spooled - Position)), cancellation);
-            if (count == 0)
-            {
-                // An operation that hangs on the disk may still write into the buffer: do not return it to the pool.
-                _buffer = null;
-                throw new TruncatedBodyException();
-            }
+                Position, rented.AsMemory(0, (int)Math.Min(rented.Length, body._spooled - Position)), cancellation);
+            if (count == 0) throw new TruncatedBodyException();
+            _buffer = rented;
             lock (body._lock) Move(count);
-            return _buffer.AsMemory(0, count);
+            return rented.AsMemory(0, count);
         }
 
         private void Move(long count)

@@ -128,19 +128,19 @@ internal sealed class FileBody(
     {
         while (_range < _ranges.Count && _position == _ranges[_range].Length) (_range, _position) = (_range + 1, 0);
         if (_range == _ranges.Count) return default;
-        _buffer ??= ArrayPool<byte>.Shared.Rent(PieceBytes);
         var (offset, length) = _ranges[_range];
         var at = offset + _position;
-        var buffer = _buffer.AsMemory(0, (int)Math.Min(Math.Min(GetPieceBytes(at), maxBytes), length - _position));
+        // An operation that outlasts its caller still writes into the array: it returns to the pool only after an operation has ended.
+        var rented = Interlocked.Exchange(ref _buffer, null) ?? ArrayPool<byte>.Shared.Rent(PieceBytes);
+        var buffer = rented.AsMemory(0, (int)Math.Min(Math.Min(GetPieceBytes(at), maxBytes), length - _position));
         var from = _file!.Handle;
         var read = await folder.RunAsync(() => ReadFully(from, buffer.Span, at) ? Done : null, cancellation);
         if (read is null)
         {
-            // An operation that hangs on the disk may still write into the buffer: do not return it to the pool.
-            _buffer = null;
             IsTruncated = true;
             throw new TruncatedBodyException();
         }
+        _buffer = rented;
         _position += buffer.Length;
         Verify(buffer.Span);
         return buffer;
