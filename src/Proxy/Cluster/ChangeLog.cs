@@ -8,7 +8,7 @@ using StackExchange.Redis;
 namespace Proxy.Cluster;
 
 /// <summary>A point in the common log of changes.</summary>
-/// <param name="Epoch">A random number that is new when the engine has lost its data.</param>
+/// <param name="Epoch">A random number that is new when the engine has lost its data, or the latest changes.</param>
 /// <param name="Number">The number of the last change that this node has applied.</param>
 internal sealed record LogPosition(Guid Epoch, long Number);
 
@@ -35,7 +35,7 @@ internal sealed class ChangeLog : BackgroundService
     private const string ReadScript =
         """
         local epoch = redis.call('GET', KEYS[1])
-        if not epoch then
+        if not epoch or (epoch == ARGV[4] and tonumber(redis.call('GET', KEYS[2]) or '0') < tonumber(ARGV[2])) then
           epoch = ARGV[1]
           redis.call('SET', KEYS[1], epoch)
         end
@@ -204,14 +204,14 @@ internal sealed class ChangeLog : BackgroundService
         while (true)
         {
             var after = Position;
-            RedisValue[] arguments = [$"{Guid.NewGuid():n}", after?.Number ?? 0, Page];
+            RedisValue[] arguments = [$"{Guid.NewGuid():n}", after?.Number ?? 0, Page, after is null ? "" : $"{after.Epoch:n}"];
             var answer = await _engine.ProbeAsync(db => db.ScriptEvaluateAsync(ReadScript, _keys.Log, arguments), cancellation);
             if (!answer.IsAnswered) return false;
             var parts = (RedisResult[])answer.Value!;
             var epoch = Guid.ParseExact((string)parts[0]!, "n");
             if (after is not null && after.Epoch != epoch)
             {
-                // The engine has lost its data, and its numbers begin again.
+                // The engine has lost data: numbers above its last one are given a second time.
                 _changes.Clear();
                 (_lowest, _lastOfAll) = (0, 0);
                 Volatile.Write(ref _position, new(epoch, 0));

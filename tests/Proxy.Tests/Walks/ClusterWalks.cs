@@ -1,3 +1,5 @@
+using Microsoft.Extensions.DependencyInjection;
+using Proxy.Cluster;
 using Proxy.Tests.Pacs;
 using StackExchange.Redis;
 using Xunit;
@@ -90,6 +92,25 @@ public sealed class ClusterWalks(ClusterWalks.TwoNodes fixture) : IClassFixture<
         await Until.TrueAsync(async () => (int)(await _nodes.Two.GetAsync("/store/studies/1.2.1")).Status == 404);
         await _nodes.Two.GetAsync(Frame);
         Assert.Equal(2, CountRequests());
+    }
+
+    [Fact]
+    public async Task APurgeReachesTheOtherNode_WhenTheEngineHasLostTheLatestChanges()
+    {
+        for (var i = 1; i <= 5; i++) await _nodes.One.SendAsync(HttpMethod.Delete, $"/cache/studies/9.9.{i}", []);
+        var seq = FindKeys("*:seq").Single();
+        var number = (long)await _redis.Database.StringGetAsync(seq);
+        foreach (var node in fixture.Nodes)
+            await Until.TrueAsync(() => node.Services.GetRequiredService<ChangeLog>().Position?.Number == number);
+        await _nodes.Two.GetAsync(Frame);
+        var loss = _redis.Database.CreateTransaction();
+        _ = loss.StringSetAsync(seq, number - 5);
+        _ = loss.SortedSetRemoveRangeByScoreAsync(FindKeys("*:changes").Single(), number - 4, number);
+        Assert.True(await loss.ExecuteAsync());
+
+        await _nodes.One.SendAsync(HttpMethod.Delete, "/cache/studies/1.2.1", []);
+
+        await Until.TrueAsync(async () => (int)(await _nodes.Two.GetAsync("/store/studies/1.2.1")).Status == 404);
     }
 
     [Fact]
