@@ -96,7 +96,7 @@ public sealed record BackendOptions(string Name, Uri Address)
         settings.ReportUnknown(
             key,
             [
-                "Kind", "Address", .. YarpKeys, "Preference", "Timeout", "MaxConcurrentRequests", "Compression", "Authentication",
+                "Address", "Kind", .. YarpKeys, "Preference", "Timeout", "MaxConcurrentRequests", "Compression", "Authentication",
                 "FuzzyMatching", "Forward", "MaxForwardedBytes", "Access", "Tls",
             ]);
         var address = ReadAddress(settings, key);

@@ -1,5 +1,6 @@
 using Proxy.Admin.Testing;
 using Proxy.Backends;
+using Proxy.Dimse;
 using Proxy.Events;
 using Proxy.Operations;
 using Proxy.Operations.Telemetry;
@@ -22,6 +23,7 @@ internal sealed class LocalBackends : IAsyncDisposable
         builder.Services.AddTelemetry(local.Settings.Telemetry);
         builder.Services.AddEvents();
         builder.Services.AddBackends(builder.Configuration);
+        builder.Services.AddDimse();
         builder.Services.AddSingleton<BackendTests>();
         _app = builder.Build();
         // YARP loads its clusters when its routes are mapped.

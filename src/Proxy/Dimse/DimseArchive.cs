@@ -2,7 +2,6 @@ using Proxy.Backends;
 using Proxy.Backends.Queries;
 using Proxy.Cache;
 using Proxy.Dicom;
-using Proxy.Dimse.Protocol;
 using Proxy.Metadata;
 using Proxy.Wire;
 using Proxy.Wire.Part10;
@@ -14,13 +13,8 @@ namespace Proxy.Dimse;
 /// Metadata, frames and bulk data come from whole instances, because DIMSE has nothing smaller: a series is retrieved once, and everything
 /// is cut out of its files (<see cref="SeriesRetrievals"/>).
 /// </remarks>
-internal sealed class DimseArchive(DimseClient client, DimseSearch search, SeriesRetrievals retrievals, DimseMetrics metrics) : IArchive
+internal sealed class DimseArchive(DimseClient client, DimseSearch search, SeriesRetrievals retrievals) : IArchive
 {
-    /// <summary>The time limit of a health check.</summary>
-    private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(5);
-
-    private static readonly DimseRequest Probe = new(ContextPlan.Queries, "C-ECHO") { Scope = FailureScope.Probe };
-
     /// <inheritdoc/>
     public Task<SearchAnswer> SearchAsync(
         BackendOptions backend, SearchQuery query, int? maxRows, CancellationToken deadline, CancellationToken cancellation) =>
@@ -91,12 +85,7 @@ internal sealed class DimseArchive(DimseClient client, DimseSearch search, Serie
             IsUnknown: false));
 
     /// <inheritdoc/>
-    public async Task ProbeAsync(BackendOptions backend, CancellationToken stopping)
-    {
-        using var timer = new CancellationTokenSource(ProbeTimeout, metrics.Time);
-        var answer = await client.RunAsync(backend, Probe, DimseClient.EchoAsync, timer.Token, stopping);
-        client.Record(backend, Probe, answer.Failure);
-    }
+    public Task ProbeAsync(BackendOptions backend, CancellationToken stopping) => client.ProbeAsync(backend, stopping);
 
     /// <inheritdoc/>
     public bool HasDeleted(string backend, string path) => false;

@@ -39,6 +39,11 @@ internal sealed class DimseClient(
     BackendSet backends, BackendStates states, BackendScheduler scheduler, BackendPermits permits, AssociationPool pool,
     DimseMetrics metrics, ILogger<DimseClient> log) : IDisposable
 {
+    /// <summary>The time limit of a health check.</summary>
+    private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(5);
+
+    private static readonly DimseRequest Probe = new(ContextPlan.Queries, "C-ECHO") { Scope = FailureScope.Probe };
+
     private readonly FailureLog _failures = new(metrics.Time, log);
 
     /// <summary>Runs an operation.</summary>
@@ -106,6 +111,16 @@ internal sealed class DimseClient(
         var isKnown = request.Scope == FailureScope.Probe && !states.GetCircuit(backend.Name).IsClosed;
         if (failure is not null && !isKnown) _failures.Write(failure, request.Service);
         if (failure?.Error != BackendError.Busy) states.Record(backend.Name, new(request.Scope, request.Target?.Study), failure);
+    }
+
+    /// <summary>Sends a C-ECHO, and records whether the backend answers.</summary>
+    /// <param name="backend">A DIMSE backend.</param>
+    /// <param name="stopping">Cancelled when the proxy stops.</param>
+    public async Task ProbeAsync(BackendOptions backend, CancellationToken stopping)
+    {
+        using var timer = new CancellationTokenSource(ProbeTimeout, metrics.Time);
+        var answer = await RunAsync(backend, Probe, EchoAsync, timer.Token, stopping);
+        Record(backend, Probe, answer.Failure);
     }
 
     /// <summary>Sends C-ECHO, as an operation of <see cref="AskAsync"/>.</summary>

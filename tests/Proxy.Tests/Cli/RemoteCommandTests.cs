@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Proxy.Cli;
+using Proxy.Tests.Dimse;
 using Proxy.Tests.Pacs;
 using Proxy.Tests.Walks;
 using Xunit;
@@ -70,11 +71,23 @@ public sealed class RemoteCommandTests : IAsyncDisposable
             "backends", "test", "--json", $"--Backends:east:Address={_east.Address}",
             "--Backends:west:Address=http://pacs.invalid/dicom-web");
 
+        Assert.Equal((ExitCode.Failed, ""), (run.Code, run.Error));
         var reports = JsonNode.Parse(run.Output)!.AsArray();
-        Assert.Equal(ExitCode.Failed, run.Code);
         Assert.Equal(["ok", "failed"], reports.Select(report => (string?)report!["checks"]![0]!["outcome"]));
         Assert.Equal("ok", (string?)reports[0]!["checks"]![5]!["outcome"]);
         Assert.Equal(0, _proxy.Arrived);
+    }
+
+    [Fact]
+    public async Task TestsADimseBackendOfTheLocalSettings()
+    {
+        await using var pacs = new DimsePacs();
+
+        var run = await CommandRun.RunAsync(
+            ["backends", "test", "--json", .. pacs.Settings().Select(setting => $"--{setting.Item1}={setting.Item2}")]);
+
+        Assert.Equal("", run.Error);
+        Assert.Equal("ok", (string?)JsonNode.Parse(run.Output)![0]!["checks"]![0]!["outcome"]);
     }
 
     [Fact]

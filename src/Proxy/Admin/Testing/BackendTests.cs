@@ -8,9 +8,9 @@ namespace Proxy.Admin.Testing;
 
 /// <summary>Runs tests of backends, one at a time per backend, and keeps the last report of each.</summary>
 /// <param name="backends">The configured backends.</param>
-/// <param name="archive">Probes a backend, so that its state is known after a test.</param>
+/// <param name="archive">Probes a DICOMweb backend, so that its state is known after a test.</param>
 /// <param name="exchange">Sends the requests of a test.</param>
-/// <param name="dimse">Runs the operations of a test.</param>
+/// <param name="dimse">Tests and probes a DIMSE backend.</param>
 /// <param name="time">The clock.</param>
 internal sealed class BackendTests(
     BackendSet backends, IArchive archive, BackendExchange exchange, DimseClient dimse, TimeProvider time)
@@ -41,8 +41,9 @@ internal sealed class BackendTests(
         await _slots.WaitAsync(stopped);
         try
         {
-            var probe = archive.ProbeAsync(backend, stopped);
-            var report = backend.Kind == BackendKind.Dimse
+            var isDimse = backend.Kind == BackendKind.Dimse;
+            var probe = isDimse ? dimse.ProbeAsync(backend, stopped) : archive.ProbeAsync(backend, stopped);
+            var report = isDimse
                 ? await new DimseTest(dimse, backend, time).RunAsync(stopped)
                 : await new BackendTest(exchange, backend, time).RunAsync(stopped);
             await probe;
