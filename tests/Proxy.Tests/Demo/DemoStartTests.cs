@@ -8,7 +8,7 @@ namespace Proxy.Tests.Demo;
 /// <summary>The demo as its users start it, in a process of its own.</summary>
 public sealed class DemoStartTests
 {
-    private const string Listening = "Now listening on: ";
+    private const string Listening = "Now listening on: ", QuickLook = "Quick look ";
 
     [Fact]
     public async Task DescribesItself()
@@ -18,8 +18,7 @@ public sealed class DemoStartTests
         using var process = Start(folder);
         try
         {
-            var root = await ReadAsync(process, Listening, stop.Token);
-            var look = await ReadAsync(process, "Quick look ", stop.Token);
+            var (root, look) = await ReadAsync(process, stop.Token);
             using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new(root) };
             var openApi = JsonNode.Parse(await client.GetStringAsync("/openapi.json", stop.Token))!;
             using var options = new HttpRequestMessage(HttpMethod.Options, "/dicomweb/studies");
@@ -73,11 +72,15 @@ public sealed class DemoStartTests
         return Process.Start(start)!;
     }
 
-    private static async Task<string> ReadAsync(Process process, string label, CancellationToken cancellation)
+    /// <summary>Reads the address of the page and that of the quick look. The log is written beside the text, and may come later.</summary>
+    private static async Task<(string Root, string Look)> ReadAsync(Process process, CancellationToken cancellation)
     {
+        var (root, look) = ("", "");
         while (await process.StandardOutput.ReadLineAsync(cancellation) is { } line)
         {
-            if (line.IndexOf(label, StringComparison.Ordinal) is >= 0 and var at) return line[(at + label.Length)..];
+            if (line.IndexOf(Listening, StringComparison.Ordinal) is >= 0 and var at) root = line[(at + Listening.Length)..];
+            if (line.IndexOf(QuickLook, StringComparison.Ordinal) is >= 0 and var start) look = line[(start + QuickLook.Length)..];
+            if (root.Length > 0 && look.Length > 0) return (root, look);
         }
         throw new InvalidOperationException("The demo ended before it said this.");
     }

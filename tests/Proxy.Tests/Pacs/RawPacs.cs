@@ -76,7 +76,7 @@ public sealed class RawPacs : IDisposable
                 _ = ServeAsync(new RawConnection(socket, _stopped.Token));
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+        catch (Exception e) when (e is OperationCanceledException or SocketException or InvalidOperationException)
         {
             // The test has ended.
         }
