@@ -27,9 +27,12 @@ public sealed record Removal(
     /// <summary>The SOP instance UIDs of several instances; null for every instance.</summary>
     public IReadOnlySet<string>? Instances { get; init; }
 
+    /// <summary>True for a change that concerns metadata and search results alone: it selects no body.</summary>
+    public bool KeepsBodies { get; init; }
+
     /// <summary>True when the removal selects this key.</summary>
     public bool Matches(EntryKey key) =>
-        (Backend is null || key.Backend == Backend) && (Representation is null || key.Representation == Representation)
+        !KeepsBodies && (Backend is null || key.Backend == Backend) && (Representation is null || key.Representation == Representation)
             && (Path is null || key.Path == Path) && IsIn(Study, key.Study) && IsIn(Series, key.Series) && IsIn(Instance, key.Instance)
             && (Instances is null || Instances.Contains(key.Instance.ToString()));
 

@@ -44,7 +44,8 @@ public sealed class StudyInvalidation(
         archive.ForgetStudy(change.Backend, change.Study);
         foreach (var bodies in change.Bodies) entries.Remove(bodies);
         // Without a study, the removal would select the whole backend.
-        Invalidated?.Invoke(new(change.Backend, change.Study ?? default(Uid)));
+        Invalidated?.Invoke(new(change.Backend, change.Study ?? default(Uid)) { KeepsBodies = change.Study is not null });
+        foreach (var bodies in change.Bodies) Invalidated?.Invoke(bodies);
     }
 
     /// <summary>Removes a series that a backend no longer holds.</summary>

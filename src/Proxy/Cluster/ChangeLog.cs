@@ -7,11 +7,6 @@ using StackExchange.Redis;
 
 namespace Proxy.Cluster;
 
-/// <summary>A point in the common log of changes.</summary>
-/// <param name="Epoch">A random number that is new when the engine has lost its data, or the latest changes.</param>
-/// <param name="Number">The number of the last change that this node has applied.</param>
-internal sealed record LogPosition(Guid Epoch, long Number);
-
 /// <summary>
 /// Tells the other nodes what was purged or changed, and applies what they tell. It reads the log on each announcement, and at least twice
 /// a second; at the start before the first request.
@@ -71,9 +66,7 @@ internal sealed class ChangeLog : BackgroundService
 
     private ImmutableList<Change> _pending = [];
     private LogPosition? _position;
-    private long _lowest;
-    private long _lastOfAll;
-    private long _applied;
+    private long _lowest, _lastOfAll, _applied;
 
     /// <summary>Creates the log.</summary>
     /// <param name="engine">The connections.</param>
@@ -130,6 +123,7 @@ internal sealed class ChangeLog : BackgroundService
         if (_changes.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(study, out var last) && written.Number < last) return false;
         foreach (var change in Volatile.Read(ref _pending))
         {
+            if (change.Removal.KeepsBodies) continue;
             if (change.Removal.Study is not { } uid || uid == default || study.SequenceEqual(uid.ToString())) return false;
         }
         return true;
@@ -231,9 +225,7 @@ internal sealed class ChangeLog : BackgroundService
         var fields = line.Split('\n');
         var number = long.Parse(fields[0], CultureInfo.InvariantCulture);
         if (ChangeText.Read(fields) is not var (node, removal)) return number;
-        if (removal.Study is { } study && study != default)
-            _changes.AddOrUpdate(study.ToString(), number, (_, before) => Math.Max(before, number));
-        else Interlocked.Exchange(ref _lastOfAll, Math.Max(number, _lastOfAll));
+        Remember(removal, number);
         if (!isNews || node == _engine.Node) return number;
         Interlocked.Increment(ref _applied);
         _isApplying.Value = true;
@@ -241,11 +233,20 @@ internal sealed class ChangeLog : BackgroundService
         else if (removal.Study is not { } changed) await _invalidation.Value.PurgeBackendAsync(removal.Backend);
         else
         {
-            var isKnown = changed != default;
-            _invalidation.Value.Follow(new(removal.Backend, isKnown ? changed : null) { Bodies = isKnown ? [removal] : [] });
+            IReadOnlyList<Removal> bodies = changed == default || removal.KeepsBodies ? [] : [removal];
+            _invalidation.Value.Follow(new(removal.Backend, changed == default ? null : changed) { Bodies = bodies });
         }
         _isApplying.Value = false;
         return number;
+    }
+
+    /// <summary>From here on, the values that the change selects are not valid.</summary>
+    private void Remember(Removal removal, long number)
+    {
+        if (removal.KeepsBodies) return;
+        if (removal.Study is { } study && study != default)
+            _changes.AddOrUpdate(study.ToString(), number, (_, before) => Math.Max(before, number));
+        else Interlocked.Exchange(ref _lastOfAll, Math.Max(number, Interlocked.Read(ref _lastOfAll)));
     }
 
     private async Task<bool> SendAsync(CancellationToken cancellation)
@@ -258,10 +259,8 @@ internal sealed class ChangeLog : BackgroundService
             if (!answer.IsAnswered) return false;
             var number = (long)answer.Value!;
             // Before the change leaves the pending ones: no moment in which the value is valid.
-            if (change.Removal.Study is { } study && study != default)
-                _changes.AddOrUpdate(study.ToString(), number, (_, before) => Math.Max(before, number));
-            else Interlocked.Exchange(ref _lastOfAll, Math.Max(number, Interlocked.Read(ref _lastOfAll)));
-            await DeleteAsync(change.Removal, cancellation);
+            Remember(change.Removal, number);
+            if (!change.Removal.KeepsBodies) await DeleteAsync(change.Removal, cancellation);
             ImmutableInterlocked.Update(ref _pending, static (pending, sent) => pending.Remove(sent), change);
             change.Announced.TrySetResult();
         }

@@ -6,25 +6,28 @@ namespace Proxy.Cluster;
 
 /// <summary>The text of a change in the log.</summary>
 /// <remarks>
-/// <code>number ⏎ node ⏎ ms since 1970 ⏎ backend ⏎ study ⏎ series ⏎ instance</code>
-/// An absent part is empty; a study that is not known is <c>?</c>. Other parts of a removal are left out: the change then selects more.
+/// <code>number ⏎ node ⏎ ms since 1970 ⏎ backend ⏎ study ⏎ series ⏎ instance ⏎ kind</code>
+/// An absent part is empty; a study that is not known is <c>?</c>. The kind is <c>m</c> for a change of metadata alone, and otherwise
+/// empty. Other parts of a removal are left out: the change then selects more.
 /// </remarks>
 internal static class ChangeText
 {
-    private const string Unknown = "?";
+    private const string Unknown = "?", OfMetadata = "m";
 
     /// <summary>Writes all but the number.</summary>
     public static string Write(string node, Removal removal, DateTimeOffset now) => string.Join(
         '\n', node, now.ToUnixTimeMilliseconds().ToString(CultureInfo.InvariantCulture), removal.Backend,
-        removal.Study is { } study ? study == default ? Unknown : study.ToString() : "", $"{removal.Series}", $"{removal.Instance}");
+        removal.Study is { } study ? study == default ? Unknown : study.ToString() : "", $"{removal.Series}", $"{removal.Instance}",
+        removal.KeepsBodies ? OfMetadata : "");
 
     /// <summary>Reads a change; null when it is not one.</summary>
     public static (string Node, Removal Removal)? Read(string[] fields)
     {
-        if (fields is not [_, var node, _, var backend, var study, var series, var instance]) return null;
+        if (fields is not [_, var node, _, var backend, var study, var series, var instance, var kind]) return null;
         if (!TryRead(study, out var studyUid) || !TryRead(series, out var seriesUid) || !TryRead(instance, out var instanceUid))
             return null;
-        return (node, new(backend.Length == 0 ? null : backend, studyUid, seriesUid, instanceUid));
+        return (
+            node, new(backend.Length == 0 ? null : backend, studyUid, seriesUid, instanceUid) { KeepsBodies = kind == OfMetadata });
     }
 
     private static bool TryRead(string text, out Uid? uid)

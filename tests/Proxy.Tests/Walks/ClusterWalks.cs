@@ -1,5 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
+using Proxy.Cache;
 using Proxy.Cluster;
+using Proxy.Dicom;
 using Proxy.Tests.Pacs;
 using StackExchange.Redis;
 using Xunit;
@@ -114,6 +116,23 @@ public sealed class ClusterWalks(ClusterWalks.TwoNodes fixture) : IClassFixture<
     }
 
     [Fact]
+    public async Task AChangeOfOneInstanceLeavesTheOtherBodies_OnTheOtherNode()
+    {
+        await _nodes.Two.GetAsync(Frame);
+        var applied = CountApplied(_nodes.Two);
+        var series = new SeriesPath(Uid.Parse("1.2.1"), Uid.Parse("1.2.1.1"));
+        _nodes.One.Services.GetRequiredService<StudyInvalidation>()
+            .Follow(StudyChange.Of("east", series.Study, series.Series, Uid.Parse("1.2.1.1.999")));
+        // One change of the metadata, and one of the instance.
+        await Until.TrueAsync(() => CountApplied(_nodes.Two) == applied + 2);
+
+        var reply = await _nodes.Two.GetAsync(Frame);
+
+        Assert.Equal("Proxy; hit", reply.CacheStatus);
+        Assert.Equal(1, CountRequests());
+    }
+
+    [Fact]
     public async Task AFrozenEngineFailsNoRequest_AndIsUsedAgain()
     {
         _redis.Freeze();
@@ -175,6 +194,8 @@ public sealed class ClusterWalks(ClusterWalks.TwoNodes fixture) : IClassFixture<
 
     private static async Task<string> ReadStateAsync(ProxyHost node) =>
         (string)(await node.GetAsync("/health/ready")).Json["cluster"]!["state"]!;
+
+    private static long CountApplied(ProxyHost node) => node.Services.GetRequiredService<ChangeLog>().Applied;
 
     private int CountRequests() => fixture.East.Count($"{_uid}/frames/1");
 

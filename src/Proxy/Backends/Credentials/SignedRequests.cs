@@ -69,7 +69,7 @@ internal sealed class SignedRequests(CredentialOptions options, TimeProvider tim
         {
             return await AskAsync().WaitAsync(MaxTime, time, cancellation);
         }
-        catch (Exception e) when (e is AmazonClientException or TimeoutException)
+        catch (Exception e) when (e is AmazonClientException or AmazonServiceException or TimeoutException)
         {
             throw new NoCredentialException("this machine has no AWS credentials", isOfCaller: false);
         }
