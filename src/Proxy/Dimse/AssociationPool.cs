@@ -106,7 +106,7 @@ internal sealed class AssociationPool(DimseConnector connector, TimeProvider tim
         }
     }
 
-    /// <summary>Removes the oldest idle association that matches; null when there is none.</summary>
+    /// <summary>Removes the oldest idle association that matches, or returns null.</summary>
     private Lease? Remove(Predicate<Lease> matches)
     {
         lock (_lock)

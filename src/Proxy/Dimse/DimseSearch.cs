@@ -173,7 +173,7 @@ internal sealed class DimseSearch(DimseClient client, TimeProvider time)
                 if (query.Study is { } study && row.FindUid(Tag.StudyInstanceUid) != study)
                     throw new MalformedAnswerException("A row belongs to another study than requested.");
                 if (row.FindUid(query.Key) is not { } uid) _leftOut++;
-                // The same object twice is one row; one that does not match is none.
+                // A PACS may list an object twice, or ignore a key.
                 else if (!_matcher.Contradicts(row) && _seen.Add(uid)) found.Add(row);
             }
             catch (MalformedAnswerException) when (query.Study is null)

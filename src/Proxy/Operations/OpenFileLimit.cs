@@ -28,7 +28,7 @@ internal static class OpenFileLimit
         }
     }
 
-    /// <summary>The limit; null if there is none, or the system does not report it.</summary>
+    /// <summary>The limit; null if the process has no limit, or the system does not report it.</summary>
     public static int? Find()
     {
         try

@@ -59,7 +59,7 @@ internal sealed class Association : IAsyncDisposable
     public bool CanReceive => _contexts.Values.Any(context => ReceivedClasses.Contains(context.AbstractSyntax));
 
     /// <summary>Requests an association.</summary>
-    /// <param name="stream">The connection; disposed with the association, and if there is none.</param>
+    /// <param name="stream">The connection. The association disposes of it, and so does a request that fails.</param>
     /// <param name="request">The request.</param>
     /// <param name="limits">The time limits.</param>
     /// <param name="time">The clock.</param>
@@ -97,11 +97,11 @@ internal sealed class Association : IAsyncDisposable
         }
     }
 
-    /// <summary>The accepted context of a SOP class; null when there is none.</summary>
+    /// <summary>The accepted context of a SOP class, or null.</summary>
     public PresentationContext? FindContext(string sopClass) =>
         _contexts.Values.Where(context => context.AbstractSyntax == sopClass).MinBy(context => context.Id);
 
-    /// <summary>The accepted context with this ID; null when there is none.</summary>
+    /// <summary>The accepted context with this ID, or null.</summary>
     public PresentationContext? FindContext(byte id) => _contexts.GetValueOrDefault(id);
 
     /// <summary>The ID of the next request.</summary>

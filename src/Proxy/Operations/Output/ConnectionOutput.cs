@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Net.Sockets;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
@@ -30,7 +29,7 @@ namespace Proxy.Operations.Output;
 /// <param name="connection">The connection.</param>
 /// <param name="pipe">The output that this one replaces.</param>
 /// <param name="socket">The client's socket.</param>
-internal sealed class ConnectionOutput(ConnectionContext connection, PipeWriter pipe, Socket socket) : PipeWriter
+internal sealed partial class ConnectionOutput(ConnectionContext connection, PipeWriter pipe, Socket socket) : PipeWriter
 {
     /// <summary>Given to a writer that is about to lend. Nothing reads it.</summary>
     private static readonly byte[] Scratch = new byte[256];
@@ -191,71 +190,6 @@ internal sealed class ConnectionOutput(ConnectionContext connection, PipeWriter 
         {
             (_offered, _offeringThread, _isClaimed) = (default, 0, false);
         }
-    }
-
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<FlushResult> SendAsync(CancellationToken cancellation)
-    {
-        var send = SocketSend.Rent();
-        try
-        {
-            // The head, a file and the end leave in full packets, although they are sent by three calls.
-            var isCorked = _sending.Count > 1 && _sending.Exists(static p => p.Send is not null) && TcpCork.TrySet(socket, isOn: true);
-            // The piece that is sent next, and the offset in it.
-            for (var (next, offset) = (0, 0); next < _sending.Count;)
-            {
-                if (_sending[next].Send is { } other)
-                {
-                    await other(socket, cancellation);
-                    next++;
-                    continue;
-                }
-                for (var i = next; i < _sending.Count && _sending[i].Send is null; i++)
-                {
-                    if (!send.TryAdd(i == next ? _sending[i].Bytes[offset..] : _sending[i].Bytes)) break;
-                }
-                var sent = await SendAsync(send, cancellation);
-                for (; next < _sending.Count && _sending[next].Send is null && sent >= _sending[next].Bytes.Length - offset; next++)
-                {
-                    sent -= _sending[next].Bytes.Length - offset;
-                    offset = 0;
-                }
-                offset += sent;
-            }
-            if (isCorked) TcpCork.TrySet(socket, isOn: false);
-            send.Return();
-        }
-        catch (Exception e)
-        {
-            // The client is gone, the flush was cancelled, or a disk failed: the rest of the answer cannot follow.
-            send.Dispose();
-            Break(e);
-        }
-        lock (_lock)
-        {
-            Release(_sending);
-            _isFlushing = false;
-            _idle?.SetResult();
-            _idle = null;
-            return new(TakeCancellation(), _isBroken);
-        }
-    }
-
-    private async ValueTask<int> SendAsync(SocketSend send, CancellationToken cancellation)
-    {
-        var sending = send.SendAsync(socket);
-        SocketError error;
-        if (sending.IsCompleted) error = sending.Result;
-        else
-        {
-            using (cancellation.UnsafeRegister(
-                static output => ((ConnectionOutput)output!).Break(new ConnectionAbortedException("A flush was cancelled.")), this))
-            {
-                error = await sending;
-            }
-        }
-        if (error != SocketError.Success) throw new SocketException((int)error);
-        return send.BytesTransferred;
     }
 
     /// <summary>Ends a system call that waits for the client; nothing is sent after it.</summary>

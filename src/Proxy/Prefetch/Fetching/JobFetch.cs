@@ -38,7 +38,7 @@ public sealed class JobFetch(StudyFetch studies, StudyListing listing, PriorSear
         // The counts of a study that several backends hold come from its series lists.
         foreach (var other in ofPatient.Where(row => row.Uid != study && row.Sources.Length > 1).Take(MaxListed))
         {
-            // A right to one study of a patient is none to the others.
+            // The rights may differ between the studies of a patient.
             await listing.ReadAsync(job, await listing.GetAccessAsync(job, other.Uid, cancellation), other.Uid, cancellation);
         }
     }
