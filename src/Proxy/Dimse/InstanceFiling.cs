@@ -25,7 +25,7 @@ internal sealed class InstanceFiling(EntryCache cache, TimeProvider time)
     /// <summary>The form of the entries: a file as stored.</summary>
     private static readonly BodyFormat Format = new(BodyFormat.Dicom, BodyFormat.Any);
 
-    /// <summary>The removals so far; a retrieval that began before the last one files nothing.</summary>
+    /// <summary>The number of removals so far: a retrieval files no instance that a later removal selects.</summary>
     public int Removals => cache.RemovalCount;
 
     /// <summary>The file of an instance in the cache; null when it is not there.</summary>

@@ -6,9 +6,9 @@ namespace Proxy.Cache.OnDisk;
 /// <summary>Verified files that stay open after a hit, so that the next hits open, hash and read nothing.</summary>
 /// <remarks>
 /// <para>
-/// Who deletes or replaces a file closes it here afterwards (<see cref="CloseBelow"/>). A lookup that opened the file before may come later
-/// than that: it has read <see cref="Changes"/> before, and a file is not kept if something was changed since. Changes by other programs
-/// show in the <see cref="FileStamp"/> of each hit.
+/// After a file is deleted or replaced, it is closed here (<see cref="CloseBelow"/>). A lookup may have opened the file before that and
+/// keep it afterwards: it reads <see cref="Changes"/> first, and a file is not kept if something was changed since. Changes by other
+/// programs show in the <see cref="FileStamp"/> of each hit.
 /// </para>
 /// <para>
 /// A deleted file holds its room on the disk until it is closed: the files of this class for <see cref="IdleTime"/> at most.
