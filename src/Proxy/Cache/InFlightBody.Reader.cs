@@ -37,14 +37,13 @@ public sealed partial class InFlightBody
         {
             while (true)
             {
-                Task changed;
+                Task? changed = null;
                 lock (body._lock)
                 {
                     if (body._failure is not null) throw new TruncatedBodyException();
                     if (Position < body._written)
                     {
                         if (body._pieces.FindLast(p => p.Start <= Position && Position < p.End) is { } piece) return Next(piece);
-                        changed = Task.CompletedTask;
                     }
                     else
                     {
@@ -52,7 +51,7 @@ public sealed partial class InFlightBody
                         changed = body.WaitForChange();
                     }
                 }
-                if (changed.IsCompleted) return await ReadBehindAsync(cancellation);
+                if (changed is null) return await ReadBehindAsync(cancellation);
                 await changed.WaitAsync(cancellation);
             }
         }

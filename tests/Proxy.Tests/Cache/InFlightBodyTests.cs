@@ -40,6 +40,19 @@ public class InFlightBodyTests
     }
 
     [Fact]
+    public async Task FollowsAWriter_ThatWritesBetweenTwoStepsOfARead()
+    {
+        const int Writes = 100_000;
+        using var reader = _body.Join()!;
+        _body.Begin(Head);
+        _body.Open();
+        var reading = Task.Run(() => ReadAllAsync(reader), Stopped);
+        for (var i = 0; i < Writes; i++) await _body.WriteAsync(Bytes(1, 1), Stopped);
+        await _body.CompleteAsync(Head, default);
+        Assert.Equal(Writes, await reading);
+    }
+
+    [Fact]
     public async Task ContinuesAtAnOffset_ThatArrivesLater()
     {
         using var reader = _body.Join()!;
@@ -230,7 +243,7 @@ public class InFlightBodyTests
         _body.Open();
         Assert.Equal(default, await _body.CompleteAsync(Head, default));
         if (reading is not null) read += (await reading).Length;
-        for (ReadOnlyMemory<byte> some; !(some = await reader.ReadAsync(Stopped)).IsEmpty;) read += some.Length;
+        read += await ReadAllAsync(reader);
         Assert.Equal(written, read);
         Assert.InRange(mostAhead, 1024 * 1024, 5 * 1024 * 1024);
     }
@@ -277,6 +290,13 @@ public class InFlightBodyTests
         for (var i = 0; i < 40; i++) await WriteAndReadAsync(reader);
         GC.Collect();
         Assert.False(first.TryGetTarget(out _));
+    }
+
+    private static async Task<long> ReadAllAsync(InFlightBody.Reader reader)
+    {
+        long read = 0;
+        for (ReadOnlyMemory<byte> some; !(some = await reader.ReadAsync(Stopped)).IsEmpty;) read += some.Length;
+        return read;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
