@@ -20,8 +20,11 @@ namespace Proxy.Dimse;
 /// <param name="time">The clock.</param>
 internal sealed class DimseSearch(DimseClient client, TimeProvider time)
 {
-    /// <summary>The most rows of an answer whose missing counts are counted: each costs an operation.</summary>
-    private const int MaxCounted = 200;
+    /// <summary>The most operations of one search that count what the PACS does not.</summary>
+    private const int MaxCounts = 200;
+
+    /// <summary>The time after which a search counts no more: rows without counts are better than a late answer.</summary>
+    private static readonly TimeSpan MaxCounting = TimeSpan.FromSeconds(3);
 
     private static readonly Tag[] CountedOfStudies =
         [Tag.ModalitiesInStudy, Tag.NumberOfStudyRelatedSeries, Tag.NumberOfStudyRelatedInstances];
@@ -79,7 +82,7 @@ internal sealed class DimseSearch(DimseClient client, TimeProvider time)
         }
     }
 
-    private static async Task<bool> ReadAsync(Association association, SearchQuery part, Rows rows, CancellationToken cancellation)
+    private async Task<bool> ReadAsync(Association association, SearchQuery part, Rows rows, CancellationToken cancellation)
     {
         var context = association.GetContext(SopClass.StudyRootFind, "C-FIND");
         var syntax = context.TransferSyntaxes[0];
@@ -98,10 +101,11 @@ internal sealed class DimseSearch(DimseClient client, TimeProvider time)
         await association.FindAsync(
             context, SearchKeys.Create(part).Write(syntax, rows.CharacterSet),
             bytes => rows.TryRead(bytes, context, above, found), cancellation);
-        for (var i = 0; i < found.Count; i++)
+        var counting = new Counting(association, time);
+        foreach (var row in found)
         {
-            var counts = i < MaxCounted ? await CountAsync(association, part, found[i], cancellation) : null;
-            rows.Add(counts is null ? found[i] : RowText.Join(found[i], counts));
+            var counts = await CountAsync(counting, part, row, cancellation);
+            rows.Add(counts is null ? row : RowText.Join(row, counts));
         }
         rows.IsUnlisted = part.Level == SearchLevel.Instances && found.Count == 0;
         return true;
@@ -114,25 +118,26 @@ internal sealed class DimseSearch(DimseClient client, TimeProvider time)
         }
     }
 
-    /// <summary>What a row lacks of its counts and modalities; null when it lacks nothing.</summary>
-    private static async Task<Dataset?> CountAsync(
-        Association association, SearchQuery query, Dataset row, CancellationToken cancellation)
+    /// <summary>What a row lacks of its counts and modalities, as far as it can be counted; null when it lacks nothing.</summary>
+    private static async Task<Dataset?> CountAsync(Counting counting, SearchQuery query, Dataset row, CancellationToken cancellation)
     {
         if (row.FindUid(Tag.StudyInstanceUid) is not { } study) return null;
         if (query.Level == SearchLevel.Series)
         {
             if (RowText.HasValue(row, Tag.NumberOfSeriesRelatedInstances) || row.FindUid(Tag.SeriesInstanceUid) is not { } uid) return null;
-            var instances = await FindAsync(association, SearchKeys.CreateForCount(study, uid), cancellation);
-            return RowText.OfCounts([(Tag.NumberOfSeriesRelatedInstances, instances.Count)], []);
+            var count = (await counting.FindAsync(study, uid, cancellation))?.Count;
+            return RowText.OfCounts([(Tag.NumberOfSeriesRelatedInstances, count)], []);
         }
         if (query.Level != SearchLevel.Studies || CountedOfStudies.All(tag => RowText.HasValue(row, tag))) return null;
-        var series = await FindAsync(association, SearchKeys.CreateForCount(study, series: null), cancellation);
-        var counts = series.Select(one => one.FindInt(Tag.NumberOfSeriesRelatedInstances)).ToList();
+        if (await counting.FindAsync(study, series: null, cancellation) is not { } series) return null;
+        int? instances = 0;
+        foreach (var one in RowText.HasValue(row, Tag.NumberOfStudyRelatedInstances) ? [] : series)
+        {
+            instances += one.FindInt(Tag.NumberOfSeriesRelatedInstances)
+                ?? (await counting.FindAsync(study, one.FindUid(Tag.SeriesInstanceUid), cancellation))?.Count;
+        }
         return RowText.OfCounts(
-            [
-                (Tag.NumberOfStudyRelatedSeries, series.Count),
-                (Tag.NumberOfStudyRelatedInstances, counts.All(count => count is not null) ? counts.Sum() : null),
-            ],
+            [(Tag.NumberOfStudyRelatedSeries, series.Count), (Tag.NumberOfStudyRelatedInstances, instances)],
             [.. series.Select(one => one.FindString(Tag.Modality)).OfType<string>().Distinct()]);
     }
 
@@ -148,6 +153,19 @@ internal sealed class DimseSearch(DimseClient client, TimeProvider time)
             found.Add(RowText.Read(bytes, context));
             return found.Count < SearchDepth.MaxRows;
         }
+    }
+
+    /// <summary>The operations of one search that count.</summary>
+    private sealed class Counting(Association association, TimeProvider time)
+    {
+        private readonly long _started = time.GetTimestamp();
+        private int _left = MaxCounts;
+
+        /// <summary>The series of a study, or the instances of a series; null when there were enough operations.</summary>
+        public async Task<List<Dataset>?> FindAsync(Uid study, Uid? series, CancellationToken cancellation) =>
+            _left-- > 0 && time.GetElapsedTime(_started) < MaxCounting
+                ? await DimseSearch.FindAsync(association, SearchKeys.CreateForCount(study, series), cancellation)
+                : null;
     }
 
     /// <summary>The rows of one search.</summary>

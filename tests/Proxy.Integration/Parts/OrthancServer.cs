@@ -33,10 +33,18 @@ public sealed class OrthancServer : IAsyncDisposable
     /// <summary>A direct client of the server, with its user name and password if it needs them.</summary>
     public HttpClient Http { get; }
 
-    public static async Task<OrthancServer> StartAsync(string name, NetworkCredential? user, CancellationToken cancellationToken)
+    public static Task<OrthancServer> StartAsync(string name, NetworkCredential? user, CancellationToken cancellationToken) =>
+        StartAsync(name, user, dicomPort: null, cancellationToken);
+
+    /// <param name="name">Its name.</param>
+    /// <param name="user">The user that it requires; null for none.</param>
+    /// <param name="dicomPort">The port of its DIMSE services, for any AE title; null for none.</param>
+    /// <param name="cancellationToken">Cancels the start.</param>
+    public static async Task<OrthancServer> StartAsync(
+        string name, NetworkCredential? user, int? dicomPort, CancellationToken cancellationToken)
     {
         var (scratch, port) = (new Scratch(name), Readiness.FreePort());
-        await File.WriteAllTextAsync(SettingsIn(scratch), Settings(name, port, scratch.Folder, user), cancellationToken);
+        await File.WriteAllTextAsync(SettingsIn(scratch), Settings(name, port, scratch.Folder, user, dicomPort), cancellationToken);
         var server = new OrthancServer(scratch, port, user);
         try
         {
@@ -109,13 +117,18 @@ public sealed class OrthancServer : IAsyncDisposable
     private Task AwaitAsync(CancellationToken cancellationToken) =>
         Readiness.AwaitAsync(Http, $"http://127.0.0.1:{Port}/system", _process, cancellationToken);
 
-    private static string Settings(string name, int port, string folder, NetworkCredential? user) =>
+    private static string Settings(string name, int port, string folder, NetworkCredential? user, int? dicomPort) =>
         JsonSerializer.Serialize(new Dictionary<string, object?>
         {
             ["Name"] = name,
             ["HttpPort"] = port,
             ["RemoteAccessAllowed"] = false,
-            ["DicomServerEnabled"] = false,
+            ["DicomServerEnabled"] = dicomPort is not null,
+            ["DicomPort"] = dicomPort ?? 4242,
+            ["DicomAet"] = "ORTHANC",
+            ["DicomAlwaysAllowEcho"] = true,
+            ["DicomAlwaysAllowFind"] = true,
+            ["DicomAlwaysAllowGet"] = true,
             ["StorageDirectory"] = Path.Combine(folder, "storage"),
             ["IndexDirectory"] = Path.Combine(folder, "storage"),
             ["AuthenticationEnabled"] = user is not null,

@@ -27,6 +27,12 @@ public static class Real
         Require(DicomWebPlugin, "Orthanc's DICOMweb plugin");
     }
 
+    public static string? Dcmqrscp => FindProgram("dcmqrscp");
+
+    public static string? Storescu => FindProgram("storescu");
+
+    public static void RequireDcmtk() => Require(Dcmqrscp is null ? null : Storescu, "dcmtk");
+
     public static void RequireChromium() => Require(Chromium, "Chromium");
 
     public static async Task RequireViewerAsync(CancellationToken cancellationToken)

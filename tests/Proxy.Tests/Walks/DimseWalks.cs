@@ -155,6 +155,7 @@ public sealed class DimseWalks : IAsyncDisposable
         var series = Assert.Single((await _proxy.GetAsync(Study + "/series")).Rows);
 
         Assert.Equal("1", study!["00201206"]!["Value"]![0]!.ToString());
+        Assert.Equal("3", study["00201208"]!["Value"]![0]!.ToString());
         Assert.Equal("3", series!["00201209"]!["Value"]![0]!.ToString());
         Assert.Empty((await _proxy.GetAsync("/dicomweb/studies?ModalitiesInStudy=MR")).Rows);
     }
