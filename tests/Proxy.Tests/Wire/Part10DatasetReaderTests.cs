@@ -1,5 +1,7 @@
 using System.IO.Compression;
+using System.Runtime.InteropServices;
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json.Nodes;
 using Proxy.Wire;
 using Proxy.Wire.Part10;
@@ -39,6 +41,31 @@ public sealed class Part10DatasetReaderTests
             .Set(0x00720065, "OB", [1, 2, 3]);
         Assert.Equal(string.Join(',', expected.Select(line => line.Trim())), ReadText(file));
     }
+
+    [Fact]
+    public void WritesNumbersThatReadBackAsTheSameBits()
+    {
+        double[] doubles = [0, -0.0, 1, -2000, 1.5, 4194303, 4194304, -4194305, 1e15, 1e300, double.Epsilon, 1 / 3.0];
+        float[] singles = [0, -0f, 1, -2000, 1.5f, 4194303, 4194304, 9999999, 1e7f, float.MaxValue, float.Epsilon, 1 / 3f];
+        var json = ReadJson(new Part10File().Set(0x00189073, "FD", MemoryMarshal.AsBytes(doubles.AsSpan()).ToArray())
+            .Set(0x00189074, "FL", MemoryMarshal.AsBytes(singles.AsSpan()).ToArray()));
+        Assert.Equal(
+            doubles.Select(BitConverter.DoubleToInt64Bits),
+            json["00189073"]!["Value"]!.AsArray().Select(n => BitConverter.DoubleToInt64Bits(n!.GetValue<double>())));
+        Assert.Equal(
+            singles.Select(BitConverter.SingleToInt32Bits),
+            json["00189074"]!["Value"]!.AsArray().Select(n => BitConverter.SingleToInt32Bits(n!.GetValue<float>())));
+    }
+
+    [Theory]
+    [InlineData("1\\-2.5\\3e5\\0\\-0.1E-7", "[1,-2.5,3e5,0,-0.1E-7]")]
+    [InlineData("1\\02\\3", "[1,\"02\",3]")]
+    [InlineData("1\\\\3\\", "[1,null,3,null]")]
+    [InlineData("1.\\.5\\1e\\-\\+1\\1 2", "[\"1.\",\".5\",\"1e\",\"-\",\"+1\",\"1 2\"]")]
+    [InlineData("-", "[\"-\"]")]
+    public void KeepsTheTextOfDecimalNumbers(string text, string expected) => Assert.Equal(
+        expected, ReadJson(new Part10File().Set(0x00200032, "DS", text))["00200032"]!["Value"]!.ToJsonString(
+            new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }));
 
     [Fact]
     public void AnswersTheSame_InEveryTransferSyntax()

@@ -87,7 +87,7 @@ internal sealed class Identifier
         else
         {
             BinaryPrimitives.WriteUInt16BigEndian(head[4..], vr);
-            if (Part10Cursor.IsShortVr(vr)) BinaryPrimitives.WriteUInt16LittleEndian(head[6..], checked((ushort)value.Length));
+            if (Vr.Find(vr).IsShort) BinaryPrimitives.WriteUInt16LittleEndian(head[6..], checked((ushort)value.Length));
             else
             {
                 (head[6], head[7], length) = (0, 0, 12);

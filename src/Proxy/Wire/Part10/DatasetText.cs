@@ -14,6 +14,9 @@ internal sealed class DatasetText : IDisposable
 {
     private const int FirstBytes = 16 * 1024;
 
+    /// <summary>Whole numbers below have no exponent in the shortest text of either type.</summary>
+    private const int MaxWhole = 1 << 22;
+
     /// <summary>ASCII that needs no escape in a JSON string (RFC 8259 §7).</summary>
     private static readonly SearchValues<byte> Plain = SearchValues.Create(
         [.. Enumerable.Range(0x20, 0x5F).Select(c => (byte)c).Where(c => c is not ((byte)'"' or (byte)'\\'))]);
@@ -74,17 +77,21 @@ internal sealed class DatasetText : IDisposable
     /// <summary>Writes <c>"00080060":{"vr":"CS"</c>, with a comma in front unless it is the first of its object.</summary>
     public void BeginAttribute(Tag tag, ushort vr, bool isFirst)
     {
-        var room = GetSpan(22);
-        var at = 0;
-        if (!isFirst) room[at++] = (byte)',';
-        room[at++] = (byte)'"';
-        WriteHex(room[at..], tag.Value);
-        "\":{\"vr\":\""u8.CopyTo(room[(at += 8)..]);
-        at += 9;
-        room[at++] = (byte)(vr >> 8);
-        room[at++] = (byte)vr;
-        room[at++] = (byte)'"';
-        Length += at;
+        const int Bytes = 21;
+        var room = GetSpan(Bytes + 1);
+        if (!isFirst)
+        {
+            room[0] = (byte)',';
+            room = room[1..];
+            Length++;
+        }
+        room = room[..Bytes];
+        room[0] = (byte)'"';
+        WriteHex(room[1..], tag.Value);
+        "\":{\"vr\":\""u8.CopyTo(room[9..]);
+        BinaryPrimitives.WriteUInt16BigEndian(room[18..], vr);
+        room[20] = (byte)'"';
+        Length += Bytes;
     }
 
     /// <summary>Writes an AT: eight hexadecimal digits in quotes.</summary>
@@ -117,7 +124,13 @@ internal sealed class DatasetText : IDisposable
     public void WriteNumber<T>(T value)
         where T : struct, IUtf8SpanFormattable, System.Numerics.IBinaryFloatingPointIeee754<T>
     {
-        if (T.IsFinite(value))
+        // Most are whole, which integers are written faster. The sign of -0 is kept.
+        var whole = T.Abs(value) < T.CreateTruncating(MaxWhole) ? long.CreateTruncating(value) : 0;
+        if (whole != 0 && T.CreateTruncating(whole) == value)
+        {
+            WriteInteger(whole);
+        }
+        else if (T.IsFinite(value))
         {
             value.TryFormat(GetSpan(32), out var written, default, CultureInfo.InvariantCulture);
             Length += written;
@@ -126,6 +139,13 @@ internal sealed class DatasetText : IDisposable
         {
             Write(T.IsNaN(value) ? "\"NaN\""u8 : T.IsPositive(value) ? "\"inf\""u8 : "\"-inf\""u8);
         }
+    }
+
+    /// <summary>Writes bytes, one of them replaced everywhere.</summary>
+    public void WriteReplaced(ReadOnlySpan<byte> bytes, byte old, byte replacement)
+    {
+        bytes.Replace(GetSpan(bytes.Length), old, replacement);
+        Length += bytes.Length;
     }
 
     /// <summary>Writes <c>,"Value":["…"]</c> with one string that <see cref="IsPlain"/>.</summary>
@@ -169,24 +189,31 @@ internal sealed class DatasetText : IDisposable
     /// <summary>True for ASCII text that is its own JSON string.</summary>
     public static bool IsPlain(ReadOnlySpan<byte> text) => text.IndexOfAnyExcept(Plain) < 0;
 
-    /// <summary>True for a number in the grammar of JSON (RFC 8259 §6), which has no leading zeros and no plus sign.</summary>
-    public static bool IsNumber(ReadOnlySpan<byte> value)
+    /// <summary>
+    /// True for numbers in the grammar of JSON (RFC 8259 §6), which have no leading zeros and no plus sign, with one delimiter between
+    /// them.
+    /// </summary>
+    public static bool AreNumbers(ReadOnlySpan<byte> value, byte delimiter)
     {
-        if (value[0] == '-') value = value[1..];
-        var digits = CountDigits(value);
-        if (digits == 0 || digits > 1 && value[0] == '0') return false;
-        value = value[digits..];
-        if (!value.IsEmpty && value[0] == '.')
+        for (var at = 0; ; at++)
         {
-            digits = CountDigits(value[1..]);
-            if (digits == 0) return false;
-            value = value[(digits + 1)..];
+            if (Find(value, at) == '-') at++;
+            var first = at;
+            if (!SkipDigits(value, ref at) || value[first] == '0' && at > first + 1) return false;
+            if (Find(value, at) == '.')
+            {
+                at++;
+                if (!SkipDigits(value, ref at)) return false;
+            }
+            if (Find(value, at) is 'e' or 'E')
+            {
+                at++;
+                if (Find(value, at) is '+' or '-') at++;
+                if (!SkipDigits(value, ref at)) return false;
+            }
+            if (at == value.Length) return true;
+            if (value[at] != delimiter) return false;
         }
-        if (value.IsEmpty) return true;
-        if (value[0] is not ((byte)'e' or (byte)'E')) return false;
-        value = value[1..];
-        if (!value.IsEmpty && value[0] is (byte)'+' or (byte)'-') value = value[1..];
-        return !value.IsEmpty && CountDigits(value) == value.Length;
     }
 
     private void Grow(int count)
@@ -200,13 +227,18 @@ internal sealed class DatasetText : IDisposable
 
     private static void WriteHex(Span<byte> room, uint value)
     {
-        for (var i = 6; i >= 0; i -= 2, value >>= 8) BinaryPrimitives.WriteUInt16LittleEndian(room[i..], Hex[(byte)value]);
+        var (high, low) = (Hex[value >> 24] | (uint)Hex[(byte)(value >> 16)] << 16, Hex[(byte)(value >> 8)] | (uint)Hex[(byte)value] << 16);
+        BinaryPrimitives.WriteUInt64LittleEndian(room, high | (ulong)low << 32);
     }
 
-    private static int CountDigits(ReadOnlySpan<byte> value)
+    /// <summary>The byte at an offset; 0 behind the end.</summary>
+    private static int Find(ReadOnlySpan<byte> value, int at) => (uint)at < (uint)value.Length ? value[at] : 0;
+
+    /// <summary>Moves behind the digits; false when there is none.</summary>
+    private static bool SkipDigits(ReadOnlySpan<byte> value, ref int at)
     {
-        var count = 0;
-        while (count < value.Length && value[count] is >= (byte)'0' and <= (byte)'9') count++;
-        return count;
+        var first = at;
+        while (Find(value, at) is >= '0' and <= '9') at++;
+        return at > first;
     }
 }

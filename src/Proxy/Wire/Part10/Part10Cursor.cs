@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Numerics;
 using Proxy.Dicom;
 
 namespace Proxy.Wire.Part10;
@@ -48,39 +49,22 @@ internal sealed class Part10Cursor(long length, ReadAt read)
     private const int MaxHeads = 1 << 22;
 
     private const int WindowBytes = 4096;
-    private const int MaxAheadBytes = 128 * 1024;
-
-    private const int Letters = 26;
-    private const byte Short = 1;
-    private const byte Long = 2;
-
-    // PS3.5 §7.1.2, Table 7.1-2. The VRs of §6.2 that the table does not list have lengths of 32 bits.
-    private static readonly byte[] VrLengths = ReadVrs("AEASATCSDADSDTFDFLISLOLTPNSHSLSSSTTMUIULUS"u8, "OBODOFOLOVOWSQSVUCUNURUTUV"u8);
-
-    /// <summary>Whether a length of 16 bits follows this VR.</summary>
-    public static bool IsShortVr(ushort vr) => FindVrLength(vr) == Short;
-
-    /// <summary>Whether two reserved bytes and a length of 32 bits follow this VR.</summary>
-    public static bool IsLongVr(ushort vr) => FindVrLength(vr) == Long;
-
-    /// <summary>The form of the length behind a VR; 0 for an unknown VR.</summary>
-    private static byte FindVrLength(ushort vr)
-    {
-        var (first, second) = ((uint)(vr >> 8) - 'A', (uint)(vr & 0xFF) - 'A');
-        return first < Letters && second < Letters ? VrLengths[first * Letters + second] : (byte)0;
-    }
+    private const int MaxAheadBytes = 64 * 1024;
 
     private byte[] _window = GC.AllocateUninitializedArray<byte>(WindowBytes);
     private long _length = length;
     private long _windowStart;
-    private int _ahead = WindowBytes;
     private int _windowLength;
+    private int _ahead = WindowBytes;
     private int _heads;
 
-    public long Position { get; private set; }
+    /// <summary>The position in the window; never behind its last byte.</summary>
+    private int _at;
+
+    public long Position => _windowStart + _at;
 
     /// <summary>True behind the last byte of the file.</summary>
-    public bool IsAtEnd => Position == _length || _length == UnknownLength && !Has(1);
+    public bool IsAtEnd => _at == _windowLength && (Position == _length || _length == UnknownLength && !Has(1));
 
     /// <summary>
     /// True at the end, and in front of zeros that pad the file; fewer bytes than a head may also be a line break, as some archives write.
@@ -89,12 +73,11 @@ internal sealed class Part10Cursor(long length, ReadAt read)
     {
         get
         {
-            if (_length - Position >= 8 && IsInWindow(8))
-                return BinaryPrimitives.ReadUInt32LittleEndian(_window.AsSpan((int)(Position - _windowStart))) == 0;
+            if (_windowLength - _at >= 8) return BinaryPrimitives.ReadUInt32LittleEndian(_window.AsSpan(_at)) == 0;
             if (IsAtEnd) return true;
             var count = (int)Math.Min(8, _length - Position);
             if (!Has(count)) count = (int)(_length - Position);
-            var next = _window.AsSpan((int)(Position - _windowStart), count);
+            var next = _window.AsSpan(_at, count);
             return count < 8 ? !next.ContainsAnyExcept("\0\r\n"u8) : next.StartsWith("\0\0\0\0"u8);
         }
     }
@@ -121,27 +104,13 @@ internal sealed class Part10Cursor(long length, ReadAt read)
     public Part10Head ReadHead(bool isImplicit)
     {
         if (++_heads > MaxHeads) throw OverLimit("The file has more attributes than the limit.");
-        var head = Peek(8);
-        var tag = new Tag(((uint)BinaryPrimitives.ReadUInt16LittleEndian(head) << 16) | BinaryPrimitives.ReadUInt16LittleEndian(head[2..]));
-        ushort vr = 0;
-        var headLength = 8;
-        uint valueLength;
-        if (isImplicit || tag.Value >> 16 == 0xFFFE)
-        {
-            valueLength = BinaryPrimitives.ReadUInt32LittleEndian(head[4..]);
-        }
-        else
-        {
-            vr = BinaryPrimitives.ReadUInt16BigEndian(head[4..]);
-            valueLength = BinaryPrimitives.ReadUInt16LittleEndian(head[6..]);
-            if (!IsShortVr(vr))
-            {
-                if (!IsLongVr(vr)) throw new MalformedAnswerException("An attribute has an unknown VR (PS3.5 §6.2).");
-                headLength = 12;
-                valueLength = BinaryPrimitives.ReadUInt32LittleEndian(Peek(12)[8..]);
-            }
-        }
-        return EndHead(tag, vr, headLength, valueLength);
+        var head = BinaryPrimitives.ReadUInt64LittleEndian(Peek(8));
+        var tag = new Tag(BitOperations.RotateLeft((uint)head, 16));
+        if (isImplicit || tag.Value >> 16 == 0xFFFE) return EndHead(tag, 0, 8, (uint)(head >> 32));
+        var vr = BinaryPrimitives.ReverseEndianness((ushort)(head >> 32));
+        return IsShort(vr)
+            ? EndHead(tag, vr, 8, (uint)(head >> 48))
+            : EndHead(tag, vr, 12, BinaryPrimitives.ReadUInt32LittleEndian(Peek(12)[8..]));
     }
 
     private Part10Head ReadBigEndianHead()
@@ -151,15 +120,20 @@ internal sealed class Part10Cursor(long length, ReadAt read)
         var tag = new Tag(BinaryPrimitives.ReadUInt32BigEndian(head));
         if (tag.Value >> 16 == 0xFFFE) return EndHead(tag, 0, 8, BinaryPrimitives.ReadUInt32BigEndian(head[4..]));
         var vr = BinaryPrimitives.ReadUInt16BigEndian(head[4..]);
-        if (IsShortVr(vr)) return EndHead(tag, vr, 8, BinaryPrimitives.ReadUInt16BigEndian(head[6..]));
-        return IsLongVr(vr)
-            ? EndHead(tag, vr, 12, BinaryPrimitives.ReadUInt32BigEndian(Peek(12)[8..]))
-            : throw new MalformedAnswerException("An attribute has an unknown VR (PS3.5 §6.2).");
+        return IsShort(vr)
+            ? EndHead(tag, vr, 8, BinaryPrimitives.ReadUInt16BigEndian(head[6..]))
+            : EndHead(tag, vr, 12, BinaryPrimitives.ReadUInt32BigEndian(Peek(12)[8..]));
+    }
+
+    private static bool IsShort(ushort letters)
+    {
+        var vr = Vr.Find(letters);
+        return vr.IsKnown ? vr.IsShort : throw new MalformedAnswerException("An attribute has an unknown VR (PS3.5 §6.2).");
     }
 
     private Part10Head EndHead(Tag tag, ushort vr, int headLength, uint valueLength)
     {
-        Skip(headLength);
+        _at += headLength;
         var found = new Part10Head(tag, vr, Position, valueLength);
         if (found.IsUndefined && vr is not (0 or Part10Head.Sq or Part10Head.Un or Part10Head.Ob or Part10Head.Ow))
             throw new MalformedAnswerException("A value of undefined length has a VR that requires a length (PS3.5 §7.1.2).");
@@ -171,7 +145,7 @@ internal sealed class Part10Cursor(long length, ReadAt read)
     public ReadOnlySpan<byte> Read(int count)
     {
         var bytes = Peek(count);
-        Position += count;
+        _at += count;
         return bytes;
     }
 
@@ -179,19 +153,24 @@ internal sealed class Part10Cursor(long length, ReadAt read)
     /// <exception cref="MalformedAnswerException">The file ends before.</exception>
     public void Skip(long count)
     {
+        if (count <= _windowLength - _at)
+        {
+            _at += (int)count;
+            return;
+        }
         if (count > _length - Position) throw RunOut();
-        Position += count;
+        MoveTo(Position + count);
     }
 
-    /// <summary>Returns to a value that was skipped.</summary>
-    public void MoveTo(long position) => Position = position;
+    /// <summary>Moves to a position in the file, also back to a value that was skipped.</summary>
+    public void MoveTo(long position) => (_windowStart, _windowLength, _at, _ahead) = (position, 0, 0, WindowBytes);
 
     /// <summary>The next bytes, without moving.</summary>
     /// <exception cref="MalformedAnswerException">The file ends before.</exception>
     public ReadOnlySpan<byte> Peek(int count)
     {
-        if (count > _length - Position) throw RunOut();
-        return IsInWindow(count) || Has(count) ? _window.AsSpan((int)(Position - _windowStart), count) : throw RunOut();
+        if (_windowLength - _at < count && (count > _length - Position || !Has(count))) throw RunOut();
+        return _window.AsSpan(_at, count);
     }
 
     private MalformedAnswerException RunOut()
@@ -200,24 +179,17 @@ internal sealed class Part10Cursor(long length, ReadAt read)
         return new("The file ends too early.");
     }
 
-    private bool IsInWindow(int count)
-    {
-        var at = Position - _windowStart;
-        return at >= 0 && at + count <= _windowLength;
-    }
-
     /// <summary>Fills the window with at least this number of bytes from the position on; false when the source has fewer.</summary>
     private bool Has(int count)
     {
-        if (IsInWindow(count)) return true;
-        var at = Position - _windowStart;
+        var kept = _windowLength - _at;
+        if (kept >= count) return true;
         // A longer run of heads is read in longer pieces.
-        var kept = at >= 0 && at < _windowLength ? _windowLength - (int)at : 0;
-        _ahead = at > 0 && at <= _windowLength ? Math.Min(2 * _ahead, MaxAheadBytes) : WindowBytes;
+        if (_windowLength > 0) _ahead = Math.Min(2 * _ahead, MaxAheadBytes);
         var wanted = Math.Max(count, _ahead);
         var window = wanted > _window.Length ? GC.AllocateUninitializedArray<byte>(wanted) : _window;
-        if (kept > 0) _window.AsSpan((int)at, kept).CopyTo(window);
-        (_window, _windowStart, _windowLength) = (window, Position, kept);
+        _window.AsSpan(_at, kept).CopyTo(window);
+        (_window, _windowStart, _windowLength, _at) = (window, Position, kept, 0);
         while (_windowLength < count)
         {
             var room = (int)Math.Min(wanted - _windowLength, _length - Position - _windowLength);
@@ -232,13 +204,5 @@ internal sealed class Part10Cursor(long length, ReadAt read)
             return false;
         }
         return true;
-    }
-
-    private static byte[] ReadVrs(ReadOnlySpan<byte> withShort, ReadOnlySpan<byte> withLong)
-    {
-        var lengths = new byte[Letters * Letters];
-        for (var i = 0; i < withShort.Length; i += 2) lengths[(withShort[i] - 'A') * Letters + withShort[i + 1] - 'A'] = Short;
-        for (var i = 0; i < withLong.Length; i += 2) lengths[(withLong[i] - 'A') * Letters + withLong[i + 1] - 'A'] = Long;
-        return lengths;
     }
 }

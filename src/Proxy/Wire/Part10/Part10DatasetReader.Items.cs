@@ -35,10 +35,10 @@ public sealed partial class Part10DatasetReader
             throw new MalformedAnswerException("A value is longer than the item or sequence around it (PS3.5 §7.5).");
     }
 
-    private static bool IsBulk(Part10Head head, ushort vr, int depth) =>
-        depth == 0 && head.Tag.Value is >= FirstPixelData and <= PixelData || Part10Values.IsBulk(vr, head.Length);
+    private static bool IsBulk(Part10Head head, Vr vr, int depth) =>
+        depth == 0 && head.Tag.Value is >= FirstPixelData and <= PixelData || vr.IsBulk(head.Length);
 
-    private void AddBulk(Part10Head head, ushort vr, ElementCoding coding)
+    private void AddBulk(Part10Head head, Vr vr, ElementCoding coding)
     {
         List<ByteRange> ranges = [];
         if (head.IsUndefined && coding == ElementCoding.BigEndian)
@@ -54,7 +54,7 @@ public sealed partial class Part10DatasetReader
         }
         if (ranges.Count == 0) return;
         var path = string.Concat(_items.Select(i => string.Create(CultureInfo.InvariantCulture, $"{i.Sequence}.{i.Item}."))) + head.Tag;
-        var unit = coding == ElementCoding.BigEndian ? Part10Values.GetUnit(vr) : 1;
+        var unit = coding == ElementCoding.BigEndian ? vr.Unit : 1;
         _bulk.Add(new(path, ranges, unit) { IsEncapsulated = head.IsUndefined });
         _text.Write(_links);
         _text.Write(Encoding.ASCII.GetBytes(path));

@@ -43,6 +43,7 @@ public sealed partial class Part10DatasetReader : IDisposable
     private const uint Item = 0xFFFEE000;
     private const uint ItemDelimiter = 0xFFFEE00D;
     private const uint SequenceDelimiter = 0xFFFEE0DD;
+    private const ushort Ui = ('U' << 8) | 'I';
     private const ushort Us = ('U' << 8) | 'S';
     private const ushort Ss = ('S' << 8) | 'S';
 
@@ -203,17 +204,18 @@ public sealed partial class Part10DatasetReader : IDisposable
         if (_characterSetAt < 0 && next.Value > SpecificCharacterSet) _characterSetAt = _text.Length + (isFirst ? 0 : 1);
         if (_hasTransferSyntax || next.Value < AvailableTransferSyntaxUid) return;
         _hasTransferSyntax = true;
-        _text.BeginAttribute(new(AvailableTransferSyntaxUid), ('U' << 8) | 'I', isFirst);
-        _values.Write(('U' << 8) | 'I', Encoding.ASCII.GetBytes(_transferSyntax.ToString()), ElementCoding.Explicit, _characters);
+        _text.BeginAttribute(new(AvailableTransferSyntaxUid), Ui, isFirst);
+        _values.Write(Vr.Find(Ui), Encoding.ASCII.GetBytes(_transferSyntax.ToString()), ElementCoding.Explicit, _characters);
         _text.Write("}"u8);
         isFirst = false;
     }
 
     private void ReadElement(Part10Head head, long limit, bool isFirst, ElementCoding coding, int depth)
     {
-        var (vr, valueCoding) = FindVr(head, coding);
-        _text.BeginAttribute(head.Tag, vr, isFirst);
-        if (vr == Part10Head.Sq) ReadItems(head, limit, valueCoding, depth);
+        var (letters, valueCoding) = FindVr(head, coding);
+        var vr = Vr.Find(letters);
+        _text.BeginAttribute(head.Tag, letters, isFirst);
+        if (vr.Form == VrForm.Sequence) ReadItems(head, limit, valueCoding, depth);
         else if (head.IsUndefined || IsBulk(head, vr, depth)) AddBulk(head, vr, coding);
         else if (head.Length > Part10Values.MaxBytes) throw _cursor.OverLimit("A value is longer than the limit.");
         else WriteValue(head.Tag, vr, _cursor.Read((int)head.Length), valueCoding, depth);
@@ -228,10 +230,10 @@ public sealed partial class Part10DatasetReader : IDisposable
         if (coding == ElementCoding.BigEndian) return (Part10Head.Un, coding);
         var vr = DataDictionary.FindVr(head.Tag);
         if (vr == DataDictionary.UsOrSs) vr = _isSigned ? Ss : Us;
-        return head.Length % Part10Values.GetSize(vr) == 0 ? (vr, ElementCoding.Implicit) : (Part10Head.Un, ElementCoding.Implicit);
+        return head.Length % Vr.Find(vr).Size == 0 ? (vr, ElementCoding.Implicit) : (Part10Head.Un, ElementCoding.Implicit);
     }
 
-    private void WriteValue(Tag tag, ushort vr, ReadOnlySpan<byte> value, ElementCoding coding, int depth)
+    private void WriteValue(Tag tag, Vr vr, ReadOnlySpan<byte> value, ElementCoding coding, int depth)
     {
         switch (tag.Value)
         {

@@ -20,42 +20,8 @@ internal sealed class Part10Values(DatasetText text)
     /// <summary>The longest value that is read, in bytes.</summary>
     public const int MaxBytes = 16 * 1024 * 1024;
 
-    /// <summary>A longer binary value is bulk data: it is seldom needed to show an image.</summary>
-    private const int MaxInlineBytes = 1024;
-
-    /// <summary>A longer list of numbers is bulk data. A look-up table of 16 bits fits.</summary>
-    private const int MaxNumberBytes = 128 * 1024;
-
-    private const ushort Ae = ('A' << 8) | 'E', As = ('A' << 8) | 'S', At = ('A' << 8) | 'T', Cs = ('C' << 8) | 'S', Da = ('D' << 8) | 'A',
-        Ds = ('D' << 8) | 'S', Dt = ('D' << 8) | 'T', Fd = ('F' << 8) | 'D', Fl = ('F' << 8) | 'L', Is = ('I' << 8) | 'S',
-        Lo = ('L' << 8) | 'O', Lt = ('L' << 8) | 'T', Ob = ('O' << 8) | 'B', Od = ('O' << 8) | 'D', Of = ('O' << 8) | 'F',
-        Ol = ('O' << 8) | 'L', Ov = ('O' << 8) | 'V', Ow = ('O' << 8) | 'W', Pn = ('P' << 8) | 'N', Sh = ('S' << 8) | 'H',
-        Sl = ('S' << 8) | 'L', Ss = ('S' << 8) | 'S', St = ('S' << 8) | 'T', Sv = ('S' << 8) | 'V', Tm = ('T' << 8) | 'M',
-        Uc = ('U' << 8) | 'C', Ui = ('U' << 8) | 'I', Ul = ('U' << 8) | 'L', Un = ('U' << 8) | 'N', Ur = ('U' << 8) | 'R',
-        Us = ('U' << 8) | 'S', Ut = ('U' << 8) | 'T', Uv = ('U' << 8) | 'V';
-
     /// <summary>True when a text with characters outside of ASCII was written.</summary>
     public bool HasDecoded { get; private set; }
-
-    /// <summary>The number of bytes that a big endian file reverses; 1 for text and bytes.</summary>
-    public static int GetUnit(ushort vr) => vr switch
-    {
-        Us or Ss or Ow or At => 2,
-        Ul or Sl or Fl or Of or Ol => 4,
-        Fd or Sv or Uv or Od or Ov => 8,
-        _ => 1,
-    };
-
-    /// <summary>The number of bytes of one number; 1 for text and bytes.</summary>
-    public static int GetSize(ushort vr) => vr == At ? 4 : GetUnit(vr);
-
-    /// <summary>True when a value is referred to by a BulkDataURI.</summary>
-    public static bool IsBulk(ushort vr, uint length) => vr switch
-    {
-        Ob or Od or Of or Ol or Ov or Ow or Un => length > MaxInlineBytes,
-        At or Fd or Fl or Sl or Ss or Sv or Ul or Us or Uv => length > MaxNumberBytes,
-        _ => false,
-    };
 
     /// <summary>Writes the member with the value; nothing when it is empty.</summary>
     /// <param name="vr">The VR.</param>
@@ -63,27 +29,30 @@ internal sealed class Part10Values(DatasetText text)
     /// <param name="coding">The byte order of numbers.</param>
     /// <param name="characters">The character set of the VRs that use it (PS3.5 §6.1.2.2).</param>
     /// <exception cref="MalformedAnswerException">The length is not a multiple of the size of one number.</exception>
-    public void Write(ushort vr, ReadOnlySpan<byte> value, ElementCoding coding, CharacterSet characters)
+    public void Write(Vr vr, ReadOnlySpan<byte> value, ElementCoding coding, CharacterSet characters)
     {
-        switch (vr)
+        switch (vr.Form)
         {
-            case Ae or As or Cs or Da or Dt or Tm or Ui:
+            case VrForm.Code:
                 WriteTexts(value, CharacterSet.Default, isTrimmed: true);
                 break;
-            case Lo or Sh or Uc:
+            case VrForm.Text:
                 WriteTexts(value, characters, isTrimmed: false);
                 break;
-            case Lt or St or Ut or Ur:
-                WriteText(TrimEnd(value), vr == Ur ? CharacterSet.Default : characters);
+            case VrForm.LongText:
+                WriteText(TrimEnd(value), characters);
                 break;
-            case Ds or Is:
+            case VrForm.Address:
+                WriteText(TrimEnd(value), CharacterSet.Default);
+                break;
+            case VrForm.NumberText:
                 WriteNumberTexts(value);
                 break;
-            case Pn:
+            case VrForm.Name:
                 WriteNames(value, characters);
                 break;
-            case Ob or Od or Of or Ol or Ov or Ow or Un:
-                WriteBinary(value, coding == ElementCoding.BigEndian ? GetUnit(vr) : 1);
+            case VrForm.Binary:
+                WriteBinary(value, coding == ElementCoding.BigEndian ? vr.Unit : 1);
                 break;
             default:
                 WriteNumbers(vr, value, coding == ElementCoding.BigEndian);
@@ -182,18 +151,25 @@ internal sealed class Part10Values(DatasetText text)
         value = TrimEnd(value);
         if (value.IsEmpty) return;
         text.Write(",\"Value\":["u8);
+        // The usual case: numbers of JSON without padding, which become its list in one step.
+        if (DatasetText.AreNumbers(value, (byte)'\\')) text.WriteReplaced(value, (byte)'\\', (byte)',');
+        else WriteEachNumberText(value);
+        text.Write("]"u8);
+    }
+
+    private void WriteEachNumberText(ReadOnlySpan<byte> value)
+    {
         while (true)
         {
             var end = value.IndexOf((byte)'\\');
             var one = TrimEnd(end < 0 ? value : value[..end]).TrimStart((byte)' ');
             if (one.IsEmpty) text.Write("null"u8);
-            else if (DatasetText.IsNumber(one)) text.Write(one);
+            else if (DatasetText.AreNumbers(one, (byte)'\\')) text.Write(one);
             else WriteString(one, CharacterSet.Default, isName: false);
-            if (end < 0) break;
+            if (end < 0) return;
             value = value[(end + 1)..];
             text.Write(","u8);
         }
-        text.Write("]"u8);
     }
 
     /// <summary>The value without the spaces or NULs that pad it to an even length (PS3.5 §6.2).</summary>
@@ -204,49 +180,48 @@ internal sealed class Part10Values(DatasetText text)
         return value[..length];
     }
 
-    private void WriteNumbers(ushort vr, ReadOnlySpan<byte> value, bool isBigEndian)
+    private void WriteNumbers(Vr vr, ReadOnlySpan<byte> value, bool isBigEndian)
     {
-        var size = GetSize(vr);
+        int size = vr.Size;
         if (value.Length % size != 0) throw PartOfNumber();
         if (value.IsEmpty) return;
-        Span<byte> number = stackalloc byte[8];
+        if (isBigEndian) value = Reverse(value.ToArray(), vr.Unit);
         text.Write(",\"Value\":["u8);
-        for (var at = 0; at < value.Length; at += size)
+        WriteNumber(vr.Form, value);
+        for (value = value[size..]; !value.IsEmpty; value = value[size..])
         {
-            if (at > 0) text.Write(","u8);
-            value.Slice(at, size).CopyTo(number);
-            if (isBigEndian) Reverse(number[..size], GetUnit(vr));
-            WriteNumber(vr, number[..size]);
+            text.Write(","u8);
+            WriteNumber(vr.Form, value);
         }
         text.Write("]"u8);
     }
 
-    private void WriteNumber(ushort vr, ReadOnlySpan<byte> one)
+    private void WriteNumber(VrForm form, ReadOnlySpan<byte> one)
     {
-        switch (vr)
+        switch (form)
         {
-            case Us:
+            case VrForm.UInt16:
                 text.WriteInteger(BinaryPrimitives.ReadUInt16LittleEndian(one));
                 break;
-            case Ss:
+            case VrForm.Int16:
                 text.WriteInteger(BinaryPrimitives.ReadInt16LittleEndian(one));
                 break;
-            case Ul:
+            case VrForm.UInt32:
                 text.WriteInteger(BinaryPrimitives.ReadUInt32LittleEndian(one));
                 break;
-            case Sl:
+            case VrForm.Int32:
                 text.WriteInteger(BinaryPrimitives.ReadInt32LittleEndian(one));
                 break;
-            case Uv:
+            case VrForm.UInt64:
                 text.WriteInteger(BinaryPrimitives.ReadUInt64LittleEndian(one));
                 break;
-            case Sv:
+            case VrForm.Int64:
                 text.WriteInteger(BinaryPrimitives.ReadInt64LittleEndian(one));
                 break;
-            case Fl:
+            case VrForm.Single:
                 text.WriteNumber(BinaryPrimitives.ReadSingleLittleEndian(one));
                 break;
-            case Fd:
+            case VrForm.Double:
                 text.WriteNumber(BinaryPrimitives.ReadDoubleLittleEndian(one));
                 break;
             default:

@@ -136,12 +136,12 @@ internal sealed class Part10Walk
         if (isImplicit)
         {
             // Some files write VRs where the standard has none: a length that reads as one is not trusted.
-            return Part10Cursor.IsShortVr(vr) || Part10Cursor.IsLongVr(vr)
+            return Vr.Find(vr).IsKnown
                 ? GiveUp()
                 : ReadValue(8, ReadUInt32(bytes[4..], isBigEndian), vr: 0, isImplicit);
         }
-        if (Part10Cursor.IsShortVr(vr)) return ReadValue(8, ReadUInt16(bytes[6..], isBigEndian), vr, isImplicit);
-        if (!Part10Cursor.IsLongVr(vr)) return GiveUp();
+        if (Vr.Find(vr) is not { IsKnown: true } known) return GiveUp();
+        if (known.IsShort) return ReadValue(8, ReadUInt16(bytes[6..], isBigEndian), vr, isImplicit);
         return bytes.Length < MaxHeadBytes ? 0 : ReadValue(MaxHeadBytes, ReadUInt32(bytes[8..], isBigEndian), vr, isImplicit);
     }
 
