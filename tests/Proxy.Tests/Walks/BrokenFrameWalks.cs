@@ -33,7 +33,7 @@ public sealed class BrokenFrameWalks(BrokenFrameWalks.OnePacs fixture) : IClassF
         public OnePacs()
         {
             Patient = new(("east", East.Address));
-            Hasty = new(("east", East.Address)) { ["Backends:east:Timeout"] = "00:00:01" };
+            Hasty = new(("east", East.Address)) { ["Backends:east:Timeout"] = "00:00:03" };
         }
 
         public RawPacs East { get; } = new(new HeldStudy("1.2.1").With(Held));

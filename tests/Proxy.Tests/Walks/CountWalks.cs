@@ -79,7 +79,7 @@ public sealed class CountWalks : IAsyncDisposable
     [Fact]
     public async Task ReturnsTheLargestKnownCountAndWarns_WhenAListIsLate()
     {
-        await using var proxy = new ProxyHost(("east", _east.Address), ("west", _west.Address)) { ["Search:Deadline"] = "00:00:02" };
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", _west.Address)) { ["Search:Deadline"] = "00:00:05" };
         _west.Hang("series");
 
         var reply = await proxy.GetAsync(Studies);
@@ -95,7 +95,7 @@ public sealed class CountWalks : IAsyncDisposable
     {
         using var north = new WireMockPacs();
         await using var proxy = new ProxyHost(("east", _east.Address), ("west", _west.Address), ("north", north.Address))
-        { ["Search:Deadline"] = "00:00:02" };
+        { ["Search:Deadline"] = "00:00:05" };
         north.Hang();
 
         var reply = await proxy.GetAsync(Studies);

@@ -76,7 +76,7 @@ public sealed class OwnerWalks : IDisposable
     public async Task AsksAnotherHolder_WhenItsSeriesListWasLate()
     {
         using var west = new RawPacs(Study(instances: 3));
-        await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { ["Search:Deadline"] = "00:00:02" };
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { ["Search:Deadline"] = "00:00:05" };
         _east.Hold(Study(instances: 3));
         var isLetGo = new TaskCompletionSource();
         west.On("/series", async c =>
@@ -150,7 +150,7 @@ public sealed class OwnerWalks : IDisposable
     public async Task CancelsALateRequest_AtTheDeadline()
     {
         using var west = new RawPacs();
-        await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { ["Search:Deadline"] = "00:00:02" };
+        await using var proxy = new ProxyHost(("east", _east.Address), ("west", west.Address)) { ["Search:Deadline"] = "00:00:05" };
         _east.Hold(Study(instances: 3));
         var disconnected = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         west.On("/series", async connection =>
