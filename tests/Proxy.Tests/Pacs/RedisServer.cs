@@ -36,7 +36,7 @@ public sealed class RedisServer : IAsyncDisposable
         var server = new RedisServer(arguments);
         server.Run();
         server._client = await ConnectionMultiplexer.ConnectAsync(
-            server.Address + ",abortConnect=false,connectTimeout=10000,allowAdmin=true");
+            server.Address + ",abortConnect=false,connectTimeout=10000,syncTimeout=60000,asyncTimeout=60000,allowAdmin=true");
         await Until.TrueAsync(() => server._client.IsConnected);
         return server;
     }
