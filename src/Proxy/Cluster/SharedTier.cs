@@ -18,6 +18,11 @@ internal sealed class SharedTier(
     /// <summary>How long a purge waits until the other nodes are told.</summary>
     private static readonly TimeSpan MaxAnnouncement = TimeSpan.FromSeconds(1);
 
+    private readonly Lock _lock = new();
+
+    /// <summary>The removals from this node; with <see cref="_lock"/>, a removal comes before or after an addition to the disk.</summary>
+    private readonly RemovalLog _removals = new();
+
     /// <inheritdoc/>
     public CacheStatistics Statistics => disk.Statistics;
 
@@ -36,18 +41,19 @@ internal sealed class SharedTier(
     {
         if (await disk.FindAsync(wanted, cancellation) is { } local) return local;
         if (identityOf(wanted[0].Key.Backend) is not { } identity) return null;
+        var removals = _removals.Count;
         var found = await bodies.FindAsync(Name(wanted, identity), cancellation);
         if (found is var (index, body))
         {
             var key = wanted[index].Key;
-            if (isSound(key, body))
+            var isValid = isSound(key, body);
+            if (isValid && await TryStoreAsync(key, body, removals))
             {
                 bodies.Statistics.Count(key, isHit: true);
-                if (disk.CanWrite && disk.KeepsUp) await disk.AddAsync(key, Copy(body));
                 return (key, body);
             }
             body.Dispose();
-            await bodies.RemoveAsync(key with { Backend = identity });
+            if (!isValid) await bodies.RemoveAsync(key with { Backend = identity });
         }
         bodies.Statistics.Count(wanted[0].Key, isHit: false);
         return null;
@@ -84,11 +90,17 @@ internal sealed class SharedTier(
     /// <inheritdoc/>
     public async Task<bool> RemoveAsync(Removal removal)
     {
-        var onDisk = disk.RemoveAsync(removal);
+        // First: a look-up from now on finds nothing in the engine, and the disk does not get what an earlier one found.
         var announced = Task.CompletedTask;
         if (removal.Path is null) announced = changes.AnnounceAsync(removal);
         else if (identityOf(removal.Backend!) is { } identity)
             announced = bodies.RemoveAsync(new(identity, removal.Path, removal.Representation!.Value));
+        Task<bool> onDisk;
+        lock (_lock)
+        {
+            _removals.End(_removals.Begin(removal));
+            onDisk = disk.RemoveAsync(removal);
+        }
         var isOnDisk = await onDisk;
         try
         {
@@ -106,6 +118,20 @@ internal sealed class SharedTier(
 
     /// <inheritdoc/>
     public IDisposable TrackFetch() => disk.TrackFetch();
+
+    /// <summary>Stores a body of the engine on disk; false when it was removed since the look-up began.</summary>
+    private async ValueTask<bool> TryStoreAsync(EntryKey key, Cache.InMemory.MemoryBody body, int removals)
+    {
+        var copy = disk.CanWrite && disk.KeepsUp ? Copy(body) : null;
+        ValueTask adding = default;
+        lock (_lock)
+        {
+            if (_removals.HasSince(key, removals)) return false;
+            if (copy is not null) adding = disk.AddAsync(key, copy);
+        }
+        await adding;
+        return true;
+    }
 
     private static ImmutableArray<AcceptableEntry> Name(IReadOnlyList<AcceptableEntry> wanted, string identity) =>
         [.. wanted.Select(acceptable => acceptable with { Key = acceptable.Key with { Backend = identity } })];
