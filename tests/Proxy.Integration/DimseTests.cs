@@ -22,18 +22,24 @@ public sealed class DimseTests
     {
         Real.RequireOrthanc();
         Real.RequireDcmtk();
-        var dicomPort = Readiness.FreePort();
+        var (dicomPort, listen) = (Readiness.FreePort(), Readiness.FreePort());
         await using var dcmtk = await DcmtkServer.StartAsync(Cancel);
-        await using var orthanc = await OrthancServer.StartAsync("dimse", null, dicomPort, Cancel);
+        await using var orthanc = await OrthancServer.StartAsync("dimse", null, (dicomPort, listen), Cancel);
         var instances = Stored.SelectMany(series => series.Instances).ToList();
         await Task.WhenAll(orthanc.StoreAsync(instances, Cancel), dcmtk.StoreAsync(instances, Cancel));
         await using var proxy = await ProxyProcess.StartAsync(
-            [.. Dimse("ORTHANC", dicomPort), .. Dimse("DCMTK", dcmtk.Port), .. ProxyProcess.NoPrefetch], Cancel);
+            [
+                .. Dimse("ORTHANC", "ORTHANC", dicomPort), .. Dimse("DCMTK", "DCMTK", dcmtk.Port),
+                .. Dimse("MOVED", "ORTHANC", dicomPort), "Backends:MOVED:Retrieve=Move", $"Backends:MOVED:Listen=127.0.0.1:{listen}",
+                .. ProxyProcess.NoPrefetch,
+            ],
+            Cancel);
 
+        await AskFor("MOVED").AssertSameMetadataAsync(Archives.OldAxial);
+        await AskFor("MOVED").AssertSameMetadataAsync(Archives.Clip);
         foreach (var peer in new[] { "ORTHANC", "DCMTK" })
         {
-            var sides = new Sides(
-                new(proxy.Http, $"{proxy.Root}/backends/{peer}/dicomweb"), proxy.Http, new(orthanc.Http, orthanc.Address));
+            var sides = AskFor(peer);
             await sides.AssertSameRowsAsync("studies", Tags.StudyInstanceUid);
             foreach (var series in Stored)
             {
@@ -47,10 +53,13 @@ public sealed class DimseTests
             }
         }
 
-        static IEnumerable<string> Dimse(string title, int port) =>
+        Sides AskFor(string backend) =>
+            new(new(proxy.Http, $"{proxy.Root}/backends/{backend}/dicomweb"), proxy.Http, new(orthanc.Http, orthanc.Address));
+
+        static IEnumerable<string> Dimse(string name, string title, int port) =>
         [
-            $"Backends:{title}:Kind=Dimse", $"Backends:{title}:Host=127.0.0.1", $"Backends:{title}:CalledAeTitle={title}",
-            $"Backends:{title}:Port={port}", $"Backends:{title}:CallingAeTitle=PROXY",
+            $"Backends:{name}:Kind=Dimse", $"Backends:{name}:Host=127.0.0.1", $"Backends:{name}:CalledAeTitle={title}",
+            $"Backends:{name}:Port={port}", $"Backends:{name}:CallingAeTitle=PROXY",
         ];
     }
 

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.RegularExpressions;
 using Proxy.Operations;
 
@@ -23,6 +24,19 @@ public enum RetrievedSyntaxes
     Uncompressed,
 }
 
+/// <summary>How instances are retrieved from a DIMSE backend.</summary>
+public enum RetrieveService
+{
+    /// <summary>By C-GET, or by C-MOVE if the PACS does not support C-GET and <see cref="DimseOptions.Listen"/> is set.</summary>
+    Auto,
+
+    /// <summary>By C-GET: on the association of the proxy.</summary>
+    Get,
+
+    /// <summary>By C-MOVE: the PACS connects to the proxy.</summary>
+    Move,
+}
+
 /// <summary>The settings of a PACS that speaks DIMSE, in <c>Backends:{name}</c>.</summary>
 /// <param name="Host">Its host name or address.</param>
 /// <param name="Port">Its TCP port.</param>
@@ -34,11 +48,20 @@ public sealed partial record DimseOptions(string Host, int Port, string CalledAe
     internal static readonly string[] Keys =
     [
         "Host", "Port", "CalledAeTitle", "CallingAeTitle", "MaxAssociations", "Syntaxes", "QueryCharacterSet",
-        "AssociationTimeout", "FirstAnswerTimeout", "AnswerTimeout",
+        "AssociationTimeout", "FirstAnswerTimeout", "AnswerTimeout", "Retrieve", "Listen",
     ];
 
     /// <summary>The transfer syntaxes of retrieved instances.</summary>
     public RetrievedSyntaxes Syntaxes { get; init; }
+
+    /// <summary>How instances are retrieved.</summary>
+    public RetrieveService Retrieve { get; init; }
+
+    /// <summary>
+    /// Where the proxy receives instances that it retrieves by C-MOVE, such as <c>0.0.0.0:11112</c>; null where it does not. Several
+    /// backends may share one address.
+    /// </summary>
+    public IPEndPoint? Listen { get; init; }
 
     /// <summary>The most associations at once; further operations wait. Default 4: old archives allow few.</summary>
     public int MaxAssociations { get; init; } = 4;
@@ -79,6 +102,8 @@ public sealed partial record DimseOptions(string Host, int Port, string CalledAe
         var (shortest, longest) = (TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1));
         var options = defaults with
         {
+            Retrieve = settings.ReadChoice($"{key}:Retrieve", defaults.Retrieve),
+            Listen = ReadListen(settings, $"{key}:Listen"),
             Syntaxes = settings.ReadChoice($"{key}:Syntaxes", defaults.Syntaxes),
             MaxAssociations = (int)settings.ReadNumber($"{key}:MaxAssociations", defaults.MaxAssociations, 1, 64),
             QueryCharacterSet = settings.FindText($"{key}:QueryCharacterSet") ?? defaults.QueryCharacterSet,
@@ -94,7 +119,20 @@ public sealed partial record DimseOptions(string Host, int Port, string CalledAe
                 $"{key}:QueryCharacterSet", options.QueryCharacterSet,
                 "a defined term without code extensions, such as ISO_IR 192, ISO_IR 100 or GB18030");
         }
+        if (options is { Retrieve: RetrieveService.Move, Listen: null })
+        {
+            settings.AddError(
+                $"{key}:Listen", null, "required with Retrieve=Move: where the PACS sends the instances, such as 0.0.0.0:11112");
+        }
         return host is null ? null : options;
+    }
+
+    private static IPEndPoint? ReadListen(SettingsReader settings, string key)
+    {
+        if (settings.FindText(key) is not { } text) return null;
+        if (IPEndPoint.TryParse(text, out var address) && address.Port > 0) return address;
+        settings.AddError(key, text, "an address of this machine and a port, such as 127.0.0.1:11112 or 0.0.0.0:11112");
+        return null;
     }
 
     private static string ReadAeTitle(SettingsReader settings, string key)

@@ -5,14 +5,14 @@ using Proxy.Wire;
 
 namespace Proxy.Dimse;
 
-/// <summary>The instances of a C-GET as files: the head that the proxy writes, then the dataset as it arrives.</summary>
+/// <summary>The instances of a C-GET or C-MOVE as files: the head that the proxy writes, then the dataset as it arrives.</summary>
 /// <remarks>
 /// An instance that was not requested, or that arrived before, is skipped. At the end every requested instance must have arrived, also if
 /// the final answer says success; B000 alone is no whole series (PS3.4 §C.4.3.1.4).
 /// </remarks>
 /// <param name="operation">The operation, started.</param>
 /// <param name="expected">The requested instances; empty when they are not known.</param>
-internal sealed class ArrivingSeries(GetOperation operation, IReadOnlyCollection<Uid> expected) : ArchiveSeries
+internal sealed class ArrivingSeries(RetrieveOperation operation, IReadOnlyCollection<Uid> expected) : ArchiveSeries
 {
     private readonly HashSet<Uid> _arrived = [];
     private ReadOnlyMemory<byte> _head;
@@ -93,7 +93,7 @@ internal sealed class ArrivingSeries(GetOperation operation, IReadOnlyCollection
     }
 }
 
-/// <summary>One instance of a C-GET as a file.</summary>
+/// <summary>One retrieved instance as a file.</summary>
 /// <param name="series">Its retrieval, at the instance.</param>
 /// <param name="transferSyntax">The transfer syntax of its dataset.</param>
 internal sealed class ArrivingBody(ArrivingSeries series, string transferSyntax)

@@ -176,6 +176,10 @@ internal static class DimseFailures
         AssociationException { Rejection: { } rejection } ended => FromRejection(backend, rejection, ended.Message),
         AssociationException { End: AssociationEnd.NoContext } none =>
             new(backend.Name, BackendError.BadStatus, none.Message, ErrorStatus.NotImplemented),
+        ListenException closed => new(backend.Name, BackendError.Busy, closed.Message)
+        {
+            KnownRemedy = $"Set Backends:{backend.Name}:Listen to a free address of this machine.",
+        },
         AssociationException ended => new(backend.Name, BackendError.Unreachable, ended.Message),
         DimseStatusException refused => FromStatus(backend, refused),
         MalformedAnswerException e => new(
@@ -222,6 +226,11 @@ internal static class DimseFailures
         0x0122 or 0x0112 => new(backend.Name, BackendError.BadStatus, refused.Message, ErrorStatus.NotImplemented),
         0x0124 => new(backend.Name, BackendError.Refused, refused.Message, ErrorStatus.Rejected),
         0xA900 => new(backend.Name, BackendError.BadStatus, refused.Message, ErrorStatus.BadRequest),
+        0xA801 => new(backend.Name, BackendError.Refused, refused.Message, ErrorStatus.Rejected)
+        {
+            KnownRemedy = $"Add the AE title {backend.Dimse!.CallingAeTitle} to the PACS as a destination of C-MOVE, with the address "
+                + $"of the proxy and the port of Backends:{backend.Name}:Listen.",
+        },
         _ => new(backend.Name, BackendError.BadStatus, refused.Message, ErrorStatus.ServerError),
     };
 

@@ -1,4 +1,5 @@
 using Proxy.Backends;
+using Proxy.Dimse.Receiving;
 
 namespace Proxy.Dimse;
 
@@ -14,6 +15,9 @@ internal static class DimseServices
         services.AddSingleton<DimseClient>();
         services.AddSingleton<DimseSearch>();
         services.AddSingleton<InstanceFiling>();
+        services.AddSingleton<PendingMoves>();
+        services.AddSingleton<MoveListener>();
+        services.AddSingleton<InstanceRetrieval>();
         services.AddSingleton<SeriesRetrievals>();
         services.AddKeyedSingleton<IArchive, DimseArchive>(BackendKind.Dimse);
     }

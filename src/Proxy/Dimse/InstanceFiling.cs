@@ -20,6 +20,9 @@ internal sealed class InstanceFiling(EntryCache cache, TimeProvider time)
     /// <summary>The largest file that is received in memory, in bytes.</summary>
     public const int HeldBytes = 16 * 1024 * 1024;
 
+    /// <summary>Why an instance is not available although it could be retrieved.</summary>
+    public const string NoRoom = "the cache has no room for the instance (Cache:Disk:Path, Cache:Memory:MaxBytes)";
+
     private const int FirstBytes = 1024 * 1024;
 
     /// <summary>The form of the entries: a file as stored.</summary>

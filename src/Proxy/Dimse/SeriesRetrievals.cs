@@ -1,15 +1,14 @@
 using System.Collections.Concurrent;
 using Proxy.Backends;
+using Proxy.Backends.Transport;
 using Proxy.Cache;
 using Proxy.Dicom;
-using Proxy.Dimse.Protocol;
 using Proxy.Metadata;
 using Proxy.Operations;
-using Proxy.Wire;
 
 namespace Proxy.Dimse;
 
-/// <summary>Retrieves series once, by C-GET: their files go into the cache and their datasets become metadata.</summary>
+/// <summary>Retrieves series once: their files go into the cache and their datasets become metadata.</summary>
 /// <remarks>
 /// <code>
 /// 1 list        the instances of the series by C-FIND: what must arrive, and the SOP classes to propose
@@ -19,7 +18,7 @@ namespace Proxy.Dimse;
 /// 5 check       all instances of the list, or a failure
 /// </code>
 /// </remarks>
-internal sealed class SeriesRetrievals(DimseClient client, DimseSearch search, InstanceFiling filing, TimeProvider time)
+internal sealed class SeriesRetrievals(InstanceRetrieval retrieval, DimseSearch search, InstanceFiling filing, TimeProvider time)
 {
     /// <summary>A frame waits this long for its instance in a running retrieval, then it is retrieved by itself.</summary>
     private static readonly TimeSpan MaxWait = TimeSpan.FromMilliseconds(500);
@@ -69,7 +68,7 @@ internal sealed class SeriesRetrievals(DimseClient client, DimseSearch search, I
         if (!answer.IsFound || !answer.Value) return answer.Failure is { } failure ? new(failure) : new() { IsMissing = true };
         return await filing.FindAsync(backend.Name, path, cancellation) is { } found
             ? new(found)
-            : new(new BackendFailure(backend.Name, BackendError.Busy, "the cache has no room for the instance"));
+            : new(new BackendFailure(backend.Name, BackendError.Busy, InstanceFiling.NoRoom));
 
         async Task<BackendAnswer<bool>> RetrieveOneAsync(CancellationToken stopped)
         {
@@ -102,8 +101,8 @@ internal sealed class SeriesRetrievals(DimseClient client, DimseSearch search, I
         if (listed.Value.Count == 0 || instance is { } wanted && !listed.Value.ContainsKey(wanted)) return new() { IsMissing = true };
         IReadOnlyCollection<Uid> expected = instance is { } one ? [one] : [.. listed.Value.Keys];
         var classes = instance is { } only ? [listed.Value[only]] : listed.Value.Values;
-        return await GetAsync(
-            backend, CreatePlan(backend, classes, isUncompressed), path, instance is null ? null : expected, expected, read, cancellation);
+        return await retrieval.RunAsync(
+            backend, new(path, instance is null ? null : expected, expected, [.. classes], isUncompressed), read, cancellation);
     }
 
     /// <summary>Forgets what was learned about the series of a backend.</summary>
@@ -111,6 +110,7 @@ internal sealed class SeriesRetrievals(DimseClient client, DimseSearch search, I
     /// <param name="study">The study; null for all.</param>
     public void Forget(string? backend, Uid? study)
     {
+        if (study is null) retrieval.Forget(backend);
         foreach (var key in _contents.Keys.Where(
             key => (backend ?? key.Backend) == key.Backend && (study ?? key.Path.Study) == key.Path.Study))
             _contents.TryRemove(key, out _);
@@ -138,13 +138,11 @@ internal sealed class SeriesRetrievals(DimseClient client, DimseSearch search, I
         {
             await ReadCachedAsync(state, cancellation);
             var isWhole = state.Missing.Count == listed.Value.Count;
-            var failed = await RetrieveMissingAsync(
-                state, CreatePlan(backend, listed.Value.Values, isUncompressed: false), isWhole, cancellation);
+            var failed = await RetrieveMissingAsync(state, [.. listed.Value.Values], isWhole, cancellation);
             // 4
             if (state.Missing.Count > 0 && failed is null or { Error: BackendError.BadAnswer })
             {
-                failed = await RetrieveMissingAsync(
-                    state, ContextPlan.ForRetrieval([], isUncompressed: true), isWhole: false, cancellation);
+                failed = await RetrieveMissingAsync(state, classes: null, isWhole: false, cancellation);
             }
             // 5
             if (state.Missing.Count == 0) return new(new SeriesMetadata(state.Metadata.Build(), null));
@@ -173,12 +171,14 @@ internal sealed class SeriesRetrievals(DimseClient client, DimseSearch search, I
 
     // 3
     private async Task<BackendFailure?> RetrieveMissingAsync(
-        Retrieval state, ContextPlan plan, bool isWhole, CancellationToken cancellation)
+        Retrieval state, IReadOnlyCollection<string>? classes, bool isWhole, CancellationToken cancellation)
     {
         IEnumerable<Uid[]> requests = isWhole ? [[.. state.Missing]] : state.Missing.Chunk(MaxListed).ToList();
         foreach (var uids in requests)
         {
-            var answer = await GetAsync(state.Backend, plan, state.Path, isWhole ? null : uids, uids, ReceiveAsync, cancellation);
+            var answer = await retrieval.RunAsync(
+                state.Backend, new(state.Path, isWhole ? null : uids, uids, classes ?? [], IsUncompressed: classes is null), ReceiveAsync,
+                cancellation);
             if (answer.Failure is { } failure) return failure;
         }
         return null;
@@ -189,37 +189,10 @@ internal sealed class SeriesRetrievals(DimseClient client, DimseSearch search, I
             {
                 var path = new InstancePath(state.Path.Study, state.Path.Series, instance.SopInstance);
                 using var body = await filing.ReceiveAsync(state.Backend, path, series, state.Removals, stopped);
-                if (body is null) throw new MalformedAnswerException("The cache has no room for an instance.");
+                if (body is null) throw new BackendBusyException(InstanceFiling.NoRoom);
                 await AddAsync(state, path, body, stopped);
             }
             return true;
-        }
-    }
-
-    private async Task<BackendAnswer<T>> GetAsync<T>(
-        BackendOptions backend, ContextPlan plan, SeriesPath path, IReadOnlyCollection<Uid>? instances, IReadOnlyCollection<Uid> expected,
-        Func<ArrivingSeries, CancellationToken, Task<T>> read, CancellationToken cancellation)
-    {
-        var keys = SearchKeys.CreateForRetrieval(path, instances);
-        var isLow = CurrentPurpose.Value == RequestPurpose.Prefetch;
-        return await client.AskAsync(
-            backend, DimseRequest.Within(plan, "C-GET", path.Study, path.Series), RunAsync, CancellationToken.None, cancellation);
-
-        async Task<T> RunAsync(Association association, CancellationToken stopped)
-        {
-            var context = association.GetContext(SopClass.StudyRootGet, "C-GET");
-            if (!association.CanReceive)
-            {
-                throw new AssociationException(
-                    AssociationEnd.NoContext, "it sends no instances by C-GET: it accepted no storage class with the role of the receiver");
-            }
-            var operation = new GetOperation(association);
-            await operation.StartAsync(keys.Write(context.TransferSyntaxes[0], "ISO_IR 6"), isLow, stopped);
-            var series = new ArrivingSeries(operation, expected);
-            var result = await read(series, stopped);
-            if (operation.Outcome is { Status: not (DimseStatus.Success or DimseStatus.SomeFailed) } refused && series.Arrived.Count == 0)
-                throw new DimseStatusException(refused.Status);
-            return result;
         }
     }
 
@@ -229,13 +202,6 @@ internal sealed class SeriesRetrievals(DimseClient client, DimseSearch search, I
         state.Metadata.Add(path.Instance, dataset.Json.Span);
         state.Missing.Remove(path.Instance);
         state.Arrivals.Add(path.Instance);
-    }
-
-    private static ContextPlan CreatePlan(BackendOptions backend, IEnumerable<string> classes, bool isUncompressed)
-    {
-        List<string> known = [.. classes.Distinct()];
-        return ContextPlan.ForRetrieval(
-            known.Contains("") ? [] : known, isUncompressed || backend.Dimse!.Syntaxes == RetrievedSyntaxes.Uncompressed);
     }
 
     /// <summary>One retrieval of a series.</summary>

@@ -244,4 +244,11 @@ internal static partial class Log
     /// <summary>The engine of the cluster is used.</summary>
     [LoggerMessage(2302, LogLevel.Information, "The shared cache is used")]
     public static partial void EngineRecovered(this ILogger logger);
+
+    /// <summary>A peer wanted to store instances that no running C-MOVE requested.</summary>
+    [LoggerMessage(
+        2401, LogLevel.Warning,
+        "The receiver of C-MOVE refused {What} that no running C-MOVE requested. "
+        + "A PACS must store with the AE title that is its CalledAeTitle")]
+    public static partial void StoreRefused(this ILogger log, string what);
 }

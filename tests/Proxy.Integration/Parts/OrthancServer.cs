@@ -34,17 +34,17 @@ public sealed class OrthancServer : IAsyncDisposable
     public HttpClient Http { get; }
 
     public static Task<OrthancServer> StartAsync(string name, NetworkCredential? user, CancellationToken cancellationToken) =>
-        StartAsync(name, user, dicomPort: null, cancellationToken);
+        StartAsync(name, user, dicom: null, cancellationToken);
 
     /// <param name="name">Its name.</param>
     /// <param name="user">The user that it requires; null for none.</param>
-    /// <param name="dicomPort">The port of its DIMSE services, for any AE title; null for none.</param>
+    /// <param name="dicom">The port of its DIMSE services, for any AE title, and that of the receiver PROXY of C-MOVE; null for none.</param>
     /// <param name="cancellationToken">Cancels the start.</param>
     public static async Task<OrthancServer> StartAsync(
-        string name, NetworkCredential? user, int? dicomPort, CancellationToken cancellationToken)
+        string name, NetworkCredential? user, (int Port, int MovesTo)? dicom, CancellationToken cancellationToken)
     {
         var (scratch, port) = (new Scratch(name), Readiness.FreePort());
-        await File.WriteAllTextAsync(SettingsIn(scratch), Settings(name, port, scratch.Folder, user, dicomPort), cancellationToken);
+        await File.WriteAllTextAsync(SettingsIn(scratch), Settings(name, port, scratch.Folder, user, dicom), cancellationToken);
         var server = new OrthancServer(scratch, port, user);
         try
         {
@@ -117,18 +117,22 @@ public sealed class OrthancServer : IAsyncDisposable
     private Task AwaitAsync(CancellationToken cancellationToken) =>
         Readiness.AwaitAsync(Http, $"http://127.0.0.1:{Port}/system", _process, cancellationToken);
 
-    private static string Settings(string name, int port, string folder, NetworkCredential? user, int? dicomPort) =>
+    private static string Settings(string name, int port, string folder, NetworkCredential? user, (int Port, int MovesTo)? dicom) =>
         JsonSerializer.Serialize(new Dictionary<string, object?>
         {
             ["Name"] = name,
             ["HttpPort"] = port,
             ["RemoteAccessAllowed"] = false,
-            ["DicomServerEnabled"] = dicomPort is not null,
-            ["DicomPort"] = dicomPort ?? 4242,
+            ["DicomServerEnabled"] = dicom is not null,
+            ["DicomPort"] = dicom?.Port ?? 4242,
             ["DicomAet"] = "ORTHANC",
             ["DicomAlwaysAllowEcho"] = true,
             ["DicomAlwaysAllowFind"] = true,
             ["DicomAlwaysAllowGet"] = true,
+            ["DicomAlwaysAllowMove"] = true,
+            ["DicomModalities"] = dicom is { } services
+                ? new JsonObject { ["proxy"] = new JsonArray("PROXY", "127.0.0.1", services.MovesTo) }
+                : new JsonObject(),
             ["StorageDirectory"] = Path.Combine(folder, "storage"),
             ["IndexDirectory"] = Path.Combine(folder, "storage"),
             ["AuthenticationEnabled"] = user is not null,

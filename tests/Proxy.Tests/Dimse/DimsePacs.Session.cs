@@ -13,6 +13,8 @@ internal sealed partial class DimsePacs
     /// <summary>One association.</summary>
     private sealed class Session(DimsePacs pacs, NetworkStream stream, CancellationToken stop)
     {
+        private const int MaxFragmentBytes = 128 * 1024 - PduWriter.PdvHeadBytes;
+
         private ImmutableArray<PresentationContext> _contexts = [];
         private bool _isOver;
 
@@ -29,7 +31,7 @@ internal sealed partial class DimsePacs
             await stream.WriteAsync(
                 PduWriter.Write(PduType.AssociateAccept, request with
                 {
-                    Contexts = [.. request.Contexts.Select(c => c with { TransferSyntaxes = [c.TransferSyntaxes[0]] })],
+                    Contexts = [.. request.Contexts.Select(Answer)],
                     Roles = pacs.AnswersRoles ? request.Roles : [],
                 }),
                 stop);
@@ -49,12 +51,23 @@ internal sealed partial class DimsePacs
                 case CommandField.GetRequest:
                     await GetAsync(context, command, Read(context, dataset));
                     break;
+                case CommandField.MoveRequest:
+                    await MoveAsync(context, command, Read(context, dataset));
+                    break;
                 case CommandField.CancelRequest:
                     pacs.Cancelled++;
                     return;
             }
             _isOver = pacs.ClosesAfterOperation;
         }
+
+        private PresentationContext Answer(PresentationContext context) => context with
+        {
+            TransferSyntaxes = [context.TransferSyntaxes[0]],
+            Result = context.AbstractSyntax == SopClass.StudyRootGet && !pacs.SupportsGet
+                ? ContextResult.AbstractSyntaxNotSupported
+                : ContextResult.Acceptance,
+        };
 
         private Dataset Read(byte context, byte[] dataset)
         {
@@ -116,10 +129,41 @@ internal sealed partial class DimsePacs
             return row;
         }
 
-        private async Task GetAsync(byte context, CommandSet command, Dataset keys)
+        private List<string> FindInstances(Dataset keys)
         {
             List<string> asked = [.. keys.FindStrings(Tag.SopInstanceUid).OfType<string>()];
             if (asked.Count == 0) asked.AddRange(pacs.Instances);
+            return asked;
+        }
+
+        private async Task MoveAsync(byte context, CommandSet command, Dataset keys)
+        {
+            pacs.Moves++;
+            if (pacs.MovesTo is not { } port || command.MoveDestination != "PROXY")
+            {
+                await SendAsync(context, Response(CommandField.MoveResponse, command, 0xA801), null);
+                return;
+            }
+            var asked = keys.FindString(Tag.StudyInstanceUid) == Study ? FindInstances(keys) : [];
+            var sent = 0;
+            if (asked.Count > 0)
+            {
+                await using var storing = await StoringPeer.ConnectAsync(pacs.StoresAs, port, stop);
+                foreach (var uid in pacs.Sends?.Invoke(asked, pacs.Stored.IsEmpty) ?? asked)
+                {
+                    ushort? originator = pacs.SendsOriginator ? command.MessageId : null;
+                    pacs.Stored.Enqueue(await storing.StoreAsync(uid, pacs.Dataset(uid), originator, stop));
+                    sent++;
+                }
+            }
+            var status = pacs.GetStatus ?? (sent >= asked.Count ? (ushort)0 : (ushort)0xB000);
+            await SendAsync(context, Response(CommandField.MoveResponse, command, status), null);
+        }
+
+        private async Task GetAsync(byte context, CommandSet command, Dataset keys)
+        {
+            pacs.Gets++;
+            var asked = FindInstances(keys);
             var storage = _contexts.First(c => c.AbstractSyntax == CtStorage);
             var isFirst = pacs.Stored.IsEmpty;
             var sent = 0;
@@ -132,7 +176,7 @@ internal sealed partial class DimsePacs
                     MessageId = (ushort)(100 + sent),
                     HasDataset = true,
                 };
-                await SendAsync(storage.Id, store, GetDataset(uid));
+                await SendAsync(storage.Id, store, pacs.Dataset(uid));
                 if (_isOver) return;
                 var (_, answer, _) = await ReadMessageAsync() ?? throw new IOException("The proxy has gone.");
                 pacs.Stored.Enqueue(answer.Status);
@@ -169,9 +213,15 @@ internal sealed partial class DimsePacs
 
         private async Task WriteAsync(byte context, byte[] bytes, PdvKind kind)
         {
-            var head = new byte[PduWriter.HeadBytes + PduWriter.PdvHeadBytes];
-            PduWriter.WriteDataHead(head, context, bytes.Length, kind);
-            await stream.WriteAsync((byte[])[.. head, .. bytes], stop);
+            for (var at = 0; at == 0 || at < bytes.Length; at += MaxFragmentBytes)
+            {
+                var piece = bytes.AsMemory(at, Math.Min(MaxFragmentBytes, bytes.Length - at));
+                var pdu = new byte[PduWriter.HeadBytes + PduWriter.PdvHeadBytes + piece.Length];
+                PduWriter.WriteDataHead(
+                    pdu, context, piece.Length, at + piece.Length == bytes.Length ? kind : kind & ~PdvKind.Last);
+                piece.CopyTo(pdu.AsMemory(PduWriter.HeadBytes + PduWriter.PdvHeadBytes));
+                await stream.WriteAsync(pdu, stop);
+            }
         }
 
         private async Task<(byte Context, CommandSet Command, byte[] Dataset)?> ReadMessageAsync()

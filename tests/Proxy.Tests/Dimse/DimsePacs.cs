@@ -54,6 +54,23 @@ internal sealed partial class DimsePacs : IAsyncDisposable
 
     public bool Counts { get; set; } = true;
 
+    public bool SupportsGet { get; set; } = true;
+
+    /// <summary>The loopback port of its only destination of C-MOVE; null when it knows none (A801).</summary>
+    public int? MovesTo { get; set; }
+
+    /// <summary>The AE title with which it stores the instances of a C-MOVE.</summary>
+    public string StoresAs { get; set; } = "PACS";
+
+    /// <summary>Whether C-STORE says which C-MOVE it belongs to.</summary>
+    public bool SendsOriginator { get; set; } = true;
+
+    /// <summary>The number of C-GET requests.</summary>
+    public int Gets { get; private set; }
+
+    /// <summary>The number of C-MOVE requests.</summary>
+    public int Moves { get; private set; }
+
     /// <summary>Closes the connection after each operation.</summary>
     public bool ClosesAfterOperation { get; set; }
 
@@ -65,16 +82,19 @@ internal sealed partial class DimsePacs : IAsyncDisposable
 
     public bool AbortsInside { get; set; }
 
+    /// <summary>The datasets of the instances, by their UID.</summary>
+    public Func<string, byte[]> Dataset { get; set; } = uid => GetDataset(uid);
+
     public IEnumerable<(string, string)> Settings(string name = "east") =>
     [
         ($"Backends:{name}:Kind", "Dimse"), ($"Backends:{name}:Host", "127.0.0.1"), ($"Backends:{name}:Port", $"{Port}"),
         ($"Backends:{name}:CalledAeTitle", "PACS"), ($"Backends:{name}:CallingAeTitle", "PROXY"),
     ];
 
-    /// <summary>The dataset of an instance in Explicit VR Little Endian: 2 × 2 pixels.</summary>
-    public static byte[] GetDataset(string uid)
+    /// <summary>The dataset of an instance in Explicit VR Little Endian: 2 × 2 pixels, or other ones.</summary>
+    public static byte[] GetDataset(string uid, Part10File? pixels = null)
     {
-        var file = Part10File.Native(2, 2)
+        var file = (pixels ?? Part10File.Native(2, 2))
             .Set(0x00080016, "UI", Even(CtStorage)).Set(0x00080018, "UI", Even(uid)).Set(0x00080060, "CS", "CT")
             .Set(0x0020000D, "UI", Even(Study)).Set(0x0020000E, "UI", Even(Series)).Set(0x00200013, "IS", uid.Split('.')[^1])
             .Remove(0x00020001).Remove(0x00020010);
@@ -120,7 +140,7 @@ internal sealed partial class DimsePacs : IAsyncDisposable
             {
                 await new Session(this, client.GetStream(), _stop.Token).RunAsync();
             }
-            catch (Exception e) when (e is IOException or OperationCanceledException)
+            catch (Exception e) when (e is IOException or OperationCanceledException or AssociationException)
             {
                 // The proxy has closed the connection.
             }

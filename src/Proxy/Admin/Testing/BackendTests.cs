@@ -11,9 +11,10 @@ namespace Proxy.Admin.Testing;
 /// <param name="archive">Probes a DICOMweb backend, so that its state is known after a test.</param>
 /// <param name="exchange">Sends the requests of a test.</param>
 /// <param name="dimse">Tests and probes a DIMSE backend.</param>
+/// <param name="moves">Tests whether a DIMSE backend sends instances by C-MOVE.</param>
 /// <param name="time">The clock.</param>
 internal sealed class BackendTests(
-    BackendSet backends, IArchive archive, BackendExchange exchange, DimseClient dimse, TimeProvider time)
+    BackendSet backends, IArchive archive, BackendExchange exchange, DimseClient dimse, InstanceRetrieval moves, TimeProvider time)
 {
     /// <summary>The most tests at once: each reads answers of up to 8 MiB into memory.</summary>
     private const int MaxAtOnce = 4;
@@ -44,7 +45,7 @@ internal sealed class BackendTests(
             var isDimse = backend.Kind == BackendKind.Dimse;
             var probe = isDimse ? dimse.ProbeAsync(backend, stopped) : archive.ProbeAsync(backend, stopped);
             var report = isDimse
-                ? await new DimseTest(dimse, backend, time).RunAsync(stopped)
+                ? await new DimseTest(dimse, moves, backend, time).RunAsync(stopped)
                 : await new BackendTest(exchange, backend, time).RunAsync(stopped);
             await probe;
             _last[backend.Name] = report;

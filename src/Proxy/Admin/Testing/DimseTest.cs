@@ -1,26 +1,31 @@
 using Proxy.Backends;
 using Proxy.Backends.Queries;
+using Proxy.Dicom;
 using Proxy.Dimse;
 using Proxy.Dimse.Protocol;
 using static Proxy.Admin.Testing.Finding;
 
 namespace Proxy.Admin.Testing;
 
-/// <summary>Tests a DIMSE backend with four operations: C-ECHO, two C-FIND, and an association for C-GET.</summary>
+/// <summary>Tests a DIMSE backend: C-ECHO, C-FIND, and an association for C-GET or a C-MOVE of nothing.</summary>
 /// <remarks>
 /// <code>
 /// 1 echo       reachable, AE titles, the service
 /// 2 searches   a study that does not exist: does it match?
-/// 3 retrieve   the presentation contexts of C-GET, with the role of the receiver
+/// 3 retrieve   the presentation contexts of C-GET, with the role of the receiver; else whether the PACS knows the destination of C-MOVE
 /// </code>
 /// </remarks>
 /// <param name="client">Runs the operations, regardless of the backend's health.</param>
+/// <param name="moves">Sends C-MOVE.</param>
 /// <param name="backend">The backend.</param>
 /// <param name="time">The clock.</param>
-internal sealed class DimseTest(DimseClient client, BackendOptions backend, TimeProvider time)
+internal sealed class DimseTest(DimseClient client, InstanceRetrieval moves, BackendOptions backend, TimeProvider time)
 {
     /// <summary>The time limit of a whole test.</summary>
     private static readonly TimeSpan MaxTime = TimeSpan.FromSeconds(40);
+
+    /// <summary>A UID that no PACS has (PS3.5 §B.2).</summary>
+    private static readonly Uid Nothing = Uid.Parse("2.25.284091637482910563728194650273819465027");
 
     /// <summary>Runs the test.</summary>
     public async Task<TestReport> RunAsync(CancellationToken cancellation)
@@ -40,12 +45,7 @@ internal sealed class DimseTest(DimseClient client, BackendOptions backend, Time
             var search = await client.RunAsync(backend, new(ContextPlan.Queries, "C-FIND"), CountStrangersAsync, late.Token, cancellation);
             Add([JudgeSearch(search)]);
             // 3
-            var retrieval = await client.RunAsync(
-                backend, new(ContextPlan.ForRetrieval([], isUncompressed: false), "C-GET"),
-                static (association, _) =>
-                    Task.FromResult(association.FindContext(SopClass.StudyRootGet) is not null && association.CanReceive),
-                late.Token, cancellation);
-            Add([JudgeRetrieval(retrieval)]);
+            Add([await TestRetrievalAsync(late.Token, cancellation)]);
         }
         return new(backend.Name, at, Complete(findings), null, null, latency, null);
 
@@ -82,15 +82,30 @@ internal sealed class DimseTest(DimseClient client, BackendOptions backend, Time
         _ => new(Searches, Outcome.Warning, "lists studies that do not match; the proxy matches them itself"),
     };
 
-    private Finding JudgeRetrieval(BackendAnswer<bool> sends)
+    private async Task<Finding> TestRetrievalAsync(CancellationToken late, CancellationToken cancellation)
     {
-        if (sends.Failure is { } failure) return new(Finding.Metadata, Outcome.Failed, failure.Detail, failure.Remedy);
-        return sends.Value
-            ? new(Finding.Metadata, Outcome.Ok, "sends instances by C-GET")
-            : new(
-                Finding.Metadata, Outcome.Failed,
-                "it sends no instances by C-GET: it accepts no storage class with the role of the receiver",
-                $"allow C-GET for the AE title {backend.Dimse!.CallingAeTitle} in the PACS");
+        var options = backend.Dimse!;
+        var finding = new Finding(
+            Finding.Metadata, Outcome.Failed, InstanceRetrieval.NoRole,
+            $"allow C-GET for the AE title {options.CallingAeTitle} in the PACS, or set Backends:{backend.Name}:Listen for C-MOVE");
+        if (options.Retrieve != RetrieveService.Move)
+        {
+            var sends = await client.RunAsync(
+                backend, new(ContextPlan.ForRetrieval([], isUncompressed: false), "C-GET"),
+                static (association, _) => Task.FromResult(InstanceRetrieval.CanGet(association)), late, cancellation);
+            if (sends.Failure is { } failure) return new(Finding.Metadata, Outcome.Failed, failure.Detail, failure.Remedy);
+            if (sends.Value) return new(Finding.Metadata, Outcome.Ok, "sends instances by C-GET");
+            if (options is { Retrieve: RetrieveService.Get } or { Listen: null }) return finding;
+        }
+        var nothing = new WantedInstances(new(Nothing, Nothing), null, [], [], IsUncompressed: false);
+        var moved = await client.RunAsync(
+            backend, new(ContextPlan.Moves, "C-MOVE"), moves.CreateMove(backend, nothing, ReadAsync), late, cancellation);
+        return moved.Failure is { } refused
+            ? new(Finding.Metadata, Outcome.Failed, refused.Detail, refused.Remedy)
+            : new(Finding.Metadata, Outcome.Ok, $"sends instances by C-MOVE to the AE title {options.CallingAeTitle}");
+
+        static async Task<bool> ReadAsync(ArrivingSeries series, CancellationToken stopped) =>
+            await series.FindNextAsync(stopped) is not null;
     }
 
     private static async Task<int> CountStrangersAsync(Association association, CancellationToken cancellation)

@@ -2,16 +2,17 @@ using System.Collections.Immutable;
 
 namespace Proxy.Dimse.Protocol;
 
-/// <summary>An association that the proxy requested (PS3.8 §7, §9.2): messages out, messages in, one at a time.</summary>
+/// <summary>An association (PS3.8 §7, §9.2): messages out, messages in, one at a time.</summary>
 /// <remarks>
 /// <code>
+/// Sta2  connection accepted     RQ → Sta3, answered with AC → Sta6 or RJ → closed      anything else, time-out → closed
 /// Sta5  A-ASSOCIATE-RQ sent     AC → Sta6      RJ, ABORT, time-out → closed
 /// Sta6  open                    P-DATA-TF      RELEASE-RQ → RP, closed      anything else → ABORT, closed
 /// Sta7  A-RELEASE-RQ sent       RP, time-out → closed
 /// </code>
 /// Fragments are passed on as they arrive: memory is one buffer of 64 KiB, however long a dataset is. Not safe for concurrent use.
 /// </remarks>
-internal sealed class Association : IAsyncDisposable
+internal sealed partial class Association : IAsyncDisposable
 {
     /// <summary>The largest P-DATA-TF PDU that the proxy receives and sends, in bytes without its head.</summary>
     public const int MaxPduBytes = 128 * 1024;
@@ -31,71 +32,20 @@ internal sealed class Association : IAsyncDisposable
     private bool _isInDataset;
     private ushort _messageId;
 
-    private Association(PduStream stream, AssociationLimits limits, AssociatePdu request, AssociatePdu accept)
-    {
-        (_stream, _limits) = (stream, limits);
-        var max = accept.MaxPduBytes is 0 or > MaxPduBytes ? MaxPduBytes : (int)accept.MaxPduBytes;
-        _maxFragmentBytes = max - PduWriter.PdvHeadBytes & ~1;
-        if (_maxFragmentBytes < 2) throw PduReader.Malformed("The peer receives PDUs of less than 8 bytes (PS3.8 §D.1).");
-        var proposed = request.Contexts.ToDictionary(context => context.Id);
-        _contexts = accept.Contexts
-            .Where(c => c.Result == ContextResult.Acceptance && proposed.ContainsKey(c.Id) && c.TransferSyntaxes.Length == 1)
-            .DistinctBy(c => c.Id)
-            .ToImmutableDictionary(c => c.Id, c => c with { AbstractSyntax = proposed[c.Id].AbstractSyntax });
-        // Without an answer the roles are the default ones, in which a requester receives nothing (PS3.7 §D.3.3.4).
-        ReceivedClasses = [.. accept.Roles.Where(role => role.Roles.HasFlag(DimseRoles.Scp)).Select(role => role.SopClass)];
-    }
-
     /// <summary>The number of commands that have arrived.</summary>
     public long Received { get; private set; }
 
     /// <summary>The SOP classes whose instances the peer may send to the proxy.</summary>
     public ImmutableHashSet<string> ReceivedClasses { get; }
 
+    /// <summary>True from a request to its final answer.</summary>
+    public bool IsInOperation { get; set; }
+
     /// <summary>True when the association may be used for another operation.</summary>
-    public bool IsIdle => !_stream.IsBroken && !_isInDataset && _pduLeft == 0 && !_stream.HasBuffered;
+    public bool IsIdle => !_stream.IsBroken && !IsInOperation && !_isInDataset && _pduLeft == 0 && !_stream.HasBuffered;
 
     /// <summary>True when at least one storage class may be received: a context was accepted with its role.</summary>
     public bool CanReceive => _contexts.Values.Any(context => ReceivedClasses.Contains(context.AbstractSyntax));
-
-    /// <summary>Requests an association.</summary>
-    /// <param name="stream">The connection. The association disposes of it, and so does a request that fails.</param>
-    /// <param name="request">The request.</param>
-    /// <param name="limits">The time limits.</param>
-    /// <param name="time">The clock.</param>
-    /// <param name="cancellation">Cancels the request.</param>
-    /// <exception cref="AssociationException">The peer rejected it or closed the connection.</exception>
-    /// <exception cref="TimeoutException">The peer did not answer.</exception>
-    /// <exception cref="Wire.MalformedAnswerException">The answer is not valid.</exception>
-    public static async Task<Association> RequestAsync(
-        Stream stream, AssociatePdu request, AssociationLimits limits, TimeProvider time, CancellationToken cancellation)
-    {
-        var pdus = new PduStream(stream, time) { Limit = limits.Association };
-        // One limit for the whole answer: a peer that sends it byte by byte is late too.
-        using var timer = new CancellationTokenSource(limits.Association, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancellation);
-        try
-        {
-            await pdus.WriteAsync(PduWriter.Write(PduType.AssociateRequest, request), either.Token);
-            var (type, length) = await pdus.ReadHeadAsync(either.Token);
-            if (length > PduReader.MaxAssociateBytes) throw PduReader.Malformed("An answer to an association is too long.");
-            var content = await ReadAllAsync(pdus, (int)length, either.Token);
-            return type switch
-            {
-                PduType.AssociateAccept => new(pdus, limits, request, PduReader.ReadAssociate(content)),
-                PduType.AssociateReject => throw AssociationException.From(PduReader.ReadRejection(content)),
-                PduType.Abort => throw Aborted(content),
-                _ => throw PduReader.Malformed("The answer to an association is no such answer (PS3.8 §9.2)."),
-            };
-        }
-        catch (Exception e)
-        {
-            await pdus.CloseAsync(PduWriter.WriteAbort());
-            if (e is OperationCanceledException && !cancellation.IsCancellationRequested)
-                throw new TimeoutException("no answer to the association in time", e);
-            throw;
-        }
-    }
 
     /// <summary>The accepted context of a SOP class, or null.</summary>
     public PresentationContext? FindContext(string sopClass) =>
@@ -104,8 +54,12 @@ internal sealed class Association : IAsyncDisposable
     /// <summary>The accepted context with this ID, or null.</summary>
     public PresentationContext? FindContext(byte id) => _contexts.GetValueOrDefault(id);
 
-    /// <summary>The ID of the next request.</summary>
-    public ushort NextMessageId() => ++_messageId;
+    /// <summary>The ID of the next request, which begins an operation.</summary>
+    public ushort NextMessageId()
+    {
+        IsInOperation = true;
+        return ++_messageId;
+    }
 
     /// <summary>Sends a message: the command and the dataset in PDUs of their own, and all of them at once.</summary>
     /// <remarks>One write: a second small write would wait for the acknowledgement of the first for 40 ms and more.</remarks>
@@ -123,19 +77,22 @@ internal sealed class Association : IAsyncDisposable
     }
 
     /// <summary>Receives the next command; what is left of the dataset before it is skipped.</summary>
-    /// <param name="isFirst">True for the first answer to a request, which may take longer than the others.</param>
+    /// <param name="isFirst">
+    /// True for the first answer to a request, which may take longer than the others; null when the caller limits the wait itself.
+    /// </param>
     /// <param name="cancellation">Cancels the wait, and ends the association.</param>
     /// <exception cref="AssociationException">The peer ended the association.</exception>
     /// <exception cref="TimeoutException">Nothing arrived in time.</exception>
     /// <exception cref="Wire.MalformedAnswerException">The bytes are no message.</exception>
-    public async Task<DimseMessage> ReadMessageAsync(bool isFirst, CancellationToken cancellation)
+    public async Task<DimseMessage> ReadMessageAsync(bool? isFirst, CancellationToken cancellation)
     {
-        var skipped = new byte[4096];
-        while (await ReadDataAsync(skipped, cancellation) > 0)
+        if (_isInDataset) await SkipDataAsync(cancellation);
+        _stream.Limit = isFirst switch
         {
-            // The caller does not want it.
-        }
-        _stream.Limit = isFirst ? _limits.FirstAnswer : _limits.BetweenAnswers;
+            null => Timeout.InfiniteTimeSpan,
+            true => _limits.FirstAnswer,
+            false => _limits.BetweenAnswers,
+        };
         var bytes = new byte[1024];
         var length = 0;
         byte? context = null;
@@ -177,6 +134,17 @@ internal sealed class Association : IAsyncDisposable
                 throw await AbortAsync("A dataset is interrupted by another message (PS3.8 §E.1).");
         }
         return 0;
+    }
+
+    /// <summary>Reads the dataset of the last command to its end, and discards it.</summary>
+    /// <inheritdoc cref="ReadMessageAsync"/>
+    public async ValueTask SkipDataAsync(CancellationToken cancellation)
+    {
+        var skipped = new byte[4096];
+        while (await ReadDataAsync(skipped, cancellation) > 0)
+        {
+            // The caller does not want it.
+        }
     }
 
     /// <summary>Ends the association in order, or aborts it in the middle of an operation.</summary>
@@ -276,13 +244,6 @@ internal sealed class Association : IAsyncDisposable
     {
         _emptyFragments = isEmpty ? _emptyFragments + 1 : 0;
         if (_emptyFragments > MaxEmptyFragments) throw await AbortAsync("A message consists of empty fragments.");
-    }
-
-    private static async Task<byte[]> ReadAllAsync(PduStream pdus, int length, CancellationToken cancellation)
-    {
-        var content = new byte[length];
-        for (var filled = 0; filled < length;) filled += await pdus.ReadAsync(content.AsMemory(filled), cancellation);
-        return content;
     }
 
     private static AssociationException Aborted(ReadOnlySpan<byte> content) => new(

@@ -16,6 +16,9 @@ internal enum CommandField : ushort
     /// <summary>C-FIND-RQ.</summary>
     FindRequest = 0x0020,
 
+    /// <summary>C-MOVE-RQ.</summary>
+    MoveRequest = 0x0021,
+
     /// <summary>C-ECHO-RQ.</summary>
     EchoRequest = 0x0030,
 
@@ -30,6 +33,9 @@ internal enum CommandField : ushort
 
     /// <summary>C-FIND-RSP.</summary>
     FindResponse = 0x8020,
+
+    /// <summary>C-MOVE-RSP.</summary>
+    MoveResponse = 0x8021,
 
     /// <summary>C-ECHO-RSP.</summary>
     EchoResponse = 0x8030,
@@ -95,6 +101,27 @@ internal sealed class CommandSet
     {
         get => GetNumber(0x0900);
         init => SetNumber(0x0900, value);
+    }
+
+    /// <summary>Move Destination (0000,0600): an AE title.</summary>
+    public string MoveDestination
+    {
+        get => GetText(0x0600).Trim(' ');
+        init => SetText(0x0600, value, (byte)' ');
+    }
+
+    /// <summary>Move Originator Application Entity Title (0000,1030); empty when the peer does not say it.</summary>
+    public string MoveOriginator
+    {
+        get => GetText(0x1030).Trim(' ');
+        init => SetText(0x1030, value, (byte)' ');
+    }
+
+    /// <summary>Move Originator Message ID (0000,1031); null when the peer does not say it.</summary>
+    public int? MoveOriginatorId
+    {
+        get => FindNumber(0x1031);
+        init => SetNumber(0x1031, (ushort)(value ?? 0));
     }
 
     /// <summary>Error Comment (0000,0902); empty when it is missing. It may contain what the peer likes.</summary>

@@ -40,6 +40,9 @@ internal sealed record ContextPlan(string Name, ImmutableArray<PresentationConte
     public static ContextPlan Queries { get; } = Create(
         "queries", [(SopClass.Verification, ForQueries), (SopClass.StudyRootFind, ForQueries)], []);
 
+    /// <summary>C-MOVE: the instances arrive on other associations.</summary>
+    public static ContextPlan Moves { get; } = Create("moves", [(SopClass.StudyRootMove, ForQueries)], []);
+
     /// <summary>C-GET with instances of some classes as they are stored.</summary>
     /// <param name="classes">The SOP classes; empty when they are not known.</param>
     /// <param name="isUncompressed">True to receive uncompressed instances only.</param>
@@ -60,6 +63,34 @@ internal sealed record ContextPlan(string Name, ImmutableArray<PresentationConte
         contexts.AddRange(storage.Select(sopClass => (sopClass, ImmutableArray.Create(TransferSyntax.ImplicitLittleEndian))));
         var name = $"{(isUncompressed ? "uncompressed" : "stored")} {(classes.Count > 0 ? string.Join(' ', storage) : "usual")}";
         return Create(name, contexts.Take(AssociatePdu.MaxContexts), storage);
+    }
+
+    /// <summary>
+    /// Answers the contexts of a peer that stores instances here: storage classes and C-ECHO, each with the first known transfer syntax;
+    /// Implicit VR only where nothing else is proposed.
+    /// </summary>
+    /// <param name="proposed">The proposed contexts.</param>
+    /// <param name="isUncompressed">True to receive uncompressed instances only.</param>
+    public static ImmutableArray<PresentationContext> Accept(IEnumerable<PresentationContext> proposed, bool isUncompressed)
+    {
+        return [.. proposed.Select(Answer)];
+
+        PresentationContext Answer(PresentationContext context)
+        {
+            if (context.AbstractSyntax != SopClass.Verification && !SopClass.IsStorage(context.AbstractSyntax))
+                return Refuse(context, ContextResult.AbstractSyntaxNotSupported);
+            var syntax = context.TransferSyntaxes.FirstOrDefault(
+                one => one == BodyFormat.ExplicitLittleEndian || !isUncompressed && Compressed.Contains(one));
+            if (syntax is null && context.TransferSyntaxes.Contains(TransferSyntax.ImplicitLittleEndian))
+                syntax = TransferSyntax.ImplicitLittleEndian;
+            return syntax is null
+                ? Refuse(context, ContextResult.TransferSyntaxesNotSupported)
+                : context with { TransferSyntaxes = [syntax], Result = ContextResult.Acceptance };
+        }
+
+        // The transfer syntax of a rejected context has no meaning, but must be there (PS3.8 §9.3.3.2).
+        static PresentationContext Refuse(PresentationContext context, ContextResult result) =>
+            context with { TransferSyntaxes = [TransferSyntax.ImplicitLittleEndian], Result = result };
     }
 
     private static ContextPlan Create(

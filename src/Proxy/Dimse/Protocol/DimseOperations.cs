@@ -23,6 +23,7 @@ internal static class DimseOperations
         };
         await association.SendAsync(context.Id, command, default, cancellation);
         var answer = await association.ReadAnswerAsync(CommandField.EchoResponse, id, isFirst: true, cancellation);
+        association.IsInOperation = false;
         if (answer.Status != DimseStatus.Success) throw new DimseStatusException(answer.Status);
     }
 
@@ -55,6 +56,7 @@ internal static class DimseOperations
             isFirst = false;
             if (!DimseStatus.IsPending(answer.Status))
             {
+                association.IsInOperation = false;
                 if (answer.Status == DimseStatus.Success || answer.Status == DimseStatus.Cancelled && isEnough) return;
                 throw new DimseStatusException(answer.Status);
             }

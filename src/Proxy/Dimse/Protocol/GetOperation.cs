@@ -11,17 +11,11 @@ namespace Proxy.Dimse.Protocol;
 /// </code>
 /// </remarks>
 /// <param name="association">The association; it is aborted when the operation is left before its end.</param>
-internal sealed class GetOperation(Association association)
+internal sealed class GetOperation(Association association) : RetrieveOperation
 {
-    private const ushort RefusedSopClass = 0x0122;
-    private const ushort CannotUnderstand = 0xC000;
-
     private ushort _id;
     private bool _isFirst = true;
     private DimseMessage? _arriving;
-
-    /// <summary>The final answer; null until <see cref="ReadNextAsync"/> has returned null.</summary>
-    public CommandSet? Outcome { get; private set; }
 
     /// <summary>Sends the request.</summary>
     /// <param name="identifier">What to retrieve, in the transfer syntax of the context.</param>
@@ -41,15 +35,10 @@ internal sealed class GetOperation(Association association)
         return association.SendAsync(context.Id, command, identifier, cancellation);
     }
 
-    /// <summary>
-    /// Accepts the instance before, whose dataset must be read to its end, and goes to the next one; null after the last one.
-    /// </summary>
-    /// <exception cref="AssociationException">The peer ended the association.</exception>
-    /// <exception cref="TimeoutException">Nothing arrived in time.</exception>
-    /// <exception cref="Wire.MalformedAnswerException">The bytes are no message.</exception>
-    public async Task<ArrivingInstance?> ReadNextAsync(CancellationToken cancellation)
+    /// <inheritdoc/>
+    public override async Task<ArrivingInstance?> ReadNextAsync(CancellationToken cancellation)
     {
-        if (_arriving is { } before) await AnswerAsync(before, DimseStatus.Success, cancellation);
+        if (_arriving is { } before) await AnswerAsync(association, before, DimseStatus.Success, cancellation);
         _arriving = null;
         while (true)
         {
@@ -60,6 +49,7 @@ internal sealed class GetOperation(Association association)
             {
                 if (DimseStatus.IsPending(command.Status)) continue;
                 Outcome = command;
+                association.IsInOperation = false;
                 return null;
             }
             if (command.Field != CommandField.StoreRequest)
@@ -67,42 +57,17 @@ internal sealed class GetOperation(Association association)
                 await association.AbortAsync();
                 throw PduReader.Malformed("A message does not belong to the retrieval (PS3.4 §C.4.3).");
             }
-            var context = association.FindContext(message.Context)!;
-            if (!association.ReceivedClasses.Contains(context.AbstractSyntax) || context.AbstractSyntax != command.SopClass)
-                await AnswerAsync(message, RefusedSopClass, cancellation);
-            else if (!command.HasDataset || !Dicom.Uid.TryParse(command.SopInstance, out var instance))
-                await AnswerAsync(message, CannotUnderstand, cancellation);
-            else
-                return Arrive(message, context, instance);
+            var refusal = Check(association, message, out var instance);
+            if (refusal is null)
+            {
+                _arriving = message;
+                return instance;
+            }
+            await AnswerAsync(association, message, refusal.Value, cancellation);
         }
     }
 
-    /// <summary>Reads bytes of the dataset of the current instance; 0 at its end.</summary>
-    /// <inheritdoc cref="ReadNextAsync"/>
-    public ValueTask<int> ReadAsync(Memory<byte> destination, CancellationToken cancellation) =>
+    /// <inheritdoc/>
+    public override ValueTask<int> ReadAsync(Memory<byte> destination, CancellationToken cancellation) =>
         association.ReadDataAsync(destination, cancellation);
-
-    private ArrivingInstance Arrive(DimseMessage message, PresentationContext context, Dicom.Uid instance)
-    {
-        _arriving = message;
-        return new(instance, message.Command.SopClass, context.TransferSyntaxes[0]);
-    }
-
-    private Task AnswerAsync(DimseMessage store, ushort status, CancellationToken cancellation) => association.SendAsync(
-        store.Context,
-        new(CommandField.StoreResponse)
-        {
-            SopClass = store.Command.SopClass,
-            SopInstance = store.Command.SopInstance,
-            RespondedTo = store.Command.MessageId,
-            Status = status,
-            HasDataset = false,
-        },
-        default, cancellation);
 }
-
-/// <summary>An instance that arrives: its command, and the transfer syntax of its context, which is that of its dataset.</summary>
-/// <param name="SopInstance">Affected SOP Instance UID.</param>
-/// <param name="SopClass">Affected SOP Class UID.</param>
-/// <param name="TransferSyntax">The accepted transfer syntax of the context.</param>
-internal sealed record ArrivingInstance(Dicom.Uid SopInstance, string SopClass, string TransferSyntax);

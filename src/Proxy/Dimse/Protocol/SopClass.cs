@@ -11,6 +11,14 @@ internal static class SopClass
 
     /// <summary>Study Root Query/Retrieve, C-GET.</summary>
     public const string StudyRootGet = "1.2.840.10008.5.1.4.1.2.2.3";
+
+    /// <summary>Study Root Query/Retrieve, C-MOVE.</summary>
+    public const string StudyRootMove = "1.2.840.10008.5.1.4.1.2.2.2";
+
+    /// <summary>True for a class of the storage service: a standard one, or a private one (PS3.4 §B.5).</summary>
+    public static bool IsStorage(string sopClass) =>
+        sopClass.StartsWith("1.2.840.10008.5.1.4.1.1.", StringComparison.Ordinal)
+        || sopClass.Length > 0 && !sopClass.StartsWith("1.2.840.10008.", StringComparison.Ordinal);
 }
 
 /// <summary>Statuses of DIMSE answers (PS3.7 §C, PS3.4 §C.4).</summary>
@@ -24,6 +32,15 @@ internal static class DimseStatus
 
     /// <summary>The requester cancelled the operation.</summary>
     public const ushort Cancelled = 0xFE00;
+
+    /// <summary>The peer does not support the SOP class.</summary>
+    public const ushort SopClassNotSupported = 0x0122;
+
+    /// <summary>The peer may not do this.</summary>
+    public const ushort NotAuthorized = 0x0124;
+
+    /// <summary>The peer cannot understand the instance.</summary>
+    public const ushort CannotUnderstand = 0xC000;
 
     /// <summary>True while further answers follow; FF01 also says that the peer does not match optional keys.</summary>
     public static bool IsPending(ushort status) => status is 0xFF00 or 0xFF01;
