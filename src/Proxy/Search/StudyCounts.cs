@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Proxy.Backends;
 using Proxy.Cache;
@@ -25,6 +26,9 @@ public sealed class StudyCounts(
 
     private readonly SharedRequests<(string Backend, string Studies), IReadOnlyList<Uid>> _asking = new(scheduler);
 
+    /// <summary>The studies whose lists are being requested, with the other studies of the same request.</summary>
+    private readonly ConcurrentDictionary<(string Backend, Uid Study), Uid[]> _asked = new();
+
     /// <summary>Counts the studies of a page.</summary>
     /// <param name="access">The backends that the client may use.</param>
     /// <param name="rows">A page of merged rows.</param>
@@ -38,7 +42,7 @@ public sealed class StudyCounts(
     {
         if (rows.All(row => row.Sources.Length == 1)) return (rows, []);
         var unknown = FindUnknown(rows);
-        if (unknown.Count > 0) await AskInTimeAsync(access, unknown, deadline, cancellation);
+        if (unknown.Count > 0) await AskInTimeAsync(access, rows, unknown, deadline, cancellation);
         var lacking = FindUnknown(rows).ToLookup(u => u.Study, u => u.Backend);
         return (
             [.. rows.Select(row => row.Sources.Length == 1 ? row : Count(row, lacking.Contains(row.Uid)))],
@@ -69,7 +73,8 @@ public sealed class StudyCounts(
     private static int Max(MergedRow row, Tag tag, int known) => row.Sources.Max(s => Math.Max(known, s.Row.FindInt(tag) ?? 0));
 
     private async Task AskInTimeAsync(
-        Access access, List<(string Backend, Uid Study)> unknown, CancellationToken deadline, CancellationToken cancellation)
+        Access access, ImmutableArray<MergedRow> rows, List<(string Backend, Uid Study)> unknown, CancellationToken deadline,
+        CancellationToken cancellation)
     {
         using var inTime = CancellationTokenSource.CreateLinkedTokenSource(deadline, cancellation);
         try
@@ -78,8 +83,8 @@ public sealed class StudyCounts(
                 from wanted in unknown.GroupBy(u => u.Backend, u => u.Study)
                 let backend = access.Backends.FirstOrDefault(b => b.Name == wanted.Key)
                 where backend is not null
-                from studies in wanted.Chunk(StudiesPerRequest)
-                select AskAsync(access, backend, studies, deadline, inTime.Token));
+                from studies in GroupIntoRequests(backend.Name, wanted)
+                select AskAsync(access, backend, rows, studies, deadline, inTime.Token));
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
@@ -87,16 +92,25 @@ public sealed class StudyCounts(
         }
     }
 
+    /// <summary>The running requests that list some of the studies, and new ones for the others.</summary>
+    private IEnumerable<Uid[]> GroupIntoRequests(string backend, IEnumerable<Uid> studies)
+    {
+        var byRequest = studies.ToLookup(study => _asked.GetValueOrDefault((backend, study)));
+        return byRequest[null].Chunk(StudiesPerRequest).Concat(byRequest.Select(request => request.Key).OfType<Uid[]>());
+    }
+
     private async Task AskAsync(
-        Access access, BackendOptions backend, Uid[] studies, CancellationToken deadline, CancellationToken cancellation)
+        Access access, BackendOptions backend, ImmutableArray<MergedRow> rows, Uid[] studies, CancellationToken deadline,
+        CancellationToken cancellation)
     {
         IReadOnlyList<Uid> alone = studies;
         if (studies.Length > 1)
             (alone, _) = await _asking.RunAsync(
                 (backend.Name, string.Join(',', studies)), backend.Name, target: null,
-                stopped => AskTogetherAsync(backend, studies, deadline, stopped), cancellation);
+                stopped => AskAgainAsync(backend, rows, studies, deadline, stopped), cancellation);
         var holder = access with { Backends = [backend] };
-        await Task.WhenAll(alone.Select(
+        // A request that was joined lists studies of other pages too.
+        await Task.WhenAll(alone.Intersect(rows.Select(row => row.Uid)).Select(
             study => locator.LocateAsync(
                 holder, study, IsPrefetched(backend, study) ? ReadPurpose.Prefetch : ReadPurpose.Client, cancellation)));
     }
@@ -106,6 +120,23 @@ public sealed class StudyCounts(
     /// </summary>
     private bool IsPrefetched(BackendOptions backend, Uid study) =>
         CurrentPurpose.Value == RequestPurpose.Prefetch || store.GetStudy(study)?.GetList(backend.Name).MadeInClient == true;
+
+    /// <summary>Requests the lists that are still unknown: a request that this one wanted to join may have just ended.</summary>
+    private async Task<IReadOnlyList<Uid>> AskAgainAsync(
+        BackendOptions backend, ImmutableArray<MergedRow> rows, Uid[] studies, CancellationToken deadline, CancellationToken cancellation)
+    {
+        foreach (var study in studies) _asked.TryAdd((backend.Name, study), studies);
+        try
+        {
+            var listed = rows.Select(row => row.Uid).Except(FindUnknown(rows).Where(u => u.Backend == backend.Name).Select(u => u.Study));
+            Uid[] unknown = [.. studies.Except(listed)];
+            return unknown.Length > 1 ? await AskTogetherAsync(backend, unknown, deadline, cancellation) : unknown;
+        }
+        finally
+        {
+            foreach (var study in studies) _asked.TryRemove(new((backend.Name, study), studies));
+        }
+    }
 
     /// <summary>Files a backend's series of several studies; returns the studies that must be requested one by one.</summary>
     private async Task<IReadOnlyList<Uid>> AskTogetherAsync(
