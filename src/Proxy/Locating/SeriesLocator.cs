@@ -43,15 +43,20 @@ public sealed class SeriesLocator(
     }
 
     /// <summary>
-    /// <see cref="LocateAsync"/> that returns shortly after one backend has listed the study, because a viewer waits for pixels. The other
-    /// backends count as failed.
+    /// <see cref="LocateAsync"/> that returns shortly after one backend has listed what is sought, because a viewer waits for pixels. The
+    /// other backends count as failed. As long as none has listed it, a slow backend may be its only holder.
     /// </summary>
-    /// <inheritdoc cref="LocateAsync"/>
-    public async Task<StudyHolders> LocateEarlyAsync(Access access, Uid study, ReadPurpose purpose, CancellationToken cancellation)
+    /// <param name="access">The backends to ask.</param>
+    /// <param name="study">The study.</param>
+    /// <param name="series">The series that is sought; null for any series of the study.</param>
+    /// <param name="purpose">Whether fresh stored lists are sufficient, and whether new series raise events.</param>
+    /// <param name="cancellation">Cancels the requests.</param>
+    public async Task<StudyHolders> LocateEarlyAsync(
+        Access access, Uid study, Uid? series, ReadPurpose purpose, CancellationToken cancellation)
     {
         using var lease = await store.LeaseAsync(study, cancellation);
         var asking = AskUnknown(access, study, purpose, cancellation);
-        await WaitBrieflyAsync(access, study, asking.Values, cancellation);
+        await WaitBrieflyAsync(() => IsListed(access, study, series, asking), asking.Values, cancellation);
         return GetAnswered(study, asking);
     }
 
@@ -150,15 +155,25 @@ public sealed class SeriesLocator(
         return new(store.GetStudy(study), [.. failures.OfType<BackendFailure>()], WasAsked: asking.Count > 0);
     }
 
+    /// <summary>True when a backend lists the series, or any of the study. The old list of a backend that is still asked is no answer.</summary>
+    private bool IsListed(Access access, Uid study, Uid? series, Dictionary<string, Task<BackendFailure?>> asking)
+    {
+        var known = store.GetStudy(study);
+        return access.Backends.Any(b => known?.GetList(b.Name) is { } list
+            && (series is { } uid ? list.FindSeries(uid) is not null && HasAnswered(b.Name) : !list.Series.IsEmpty));
+
+        bool HasAnswered(string backend) =>
+            !asking.TryGetValue(backend, out var answer) || answer is { IsCompletedSuccessfully: true, Result: null };
+    }
+
     private async Task WaitBrieflyAsync(
-        Access access, Uid study, IEnumerable<Task<BackendFailure?>> asking, CancellationToken cancellation)
+        Func<bool> isListed, IEnumerable<Task<BackendFailure?>> asking, CancellationToken cancellation)
     {
         var waiting = asking.ToList();
         Task? grace = null;
         while (waiting.Count > 0)
         {
-            var isListed = access.Backends.Any(b => store.GetStudy(study)?.GetList(b.Name).Series.IsEmpty == false);
-            if (isListed) grace ??= Task.Delay(GraceTime, time, cancellation);
+            if (isListed()) grace ??= Task.Delay(GraceTime, time, cancellation);
             var done = await Task.WhenAny(grace is null ? waiting : [.. waiting, grace]);
             if (done == grace) return;
             waiting.Remove((Task<BackendFailure?>)done);

@@ -58,7 +58,7 @@ public sealed class BodyReader(
         var known = await locator.RevalidateAsync(access, path.Study, cancellation);
         var wanted = new Wanted(access, new(path, frame), negotiation, placement);
         if (await TryHoldersAsync(wanted, FindHolders(known), cancellation) is { } body) return MarkRequested(body);
-        var places = await locator.LocateEarlyAsync(access, path.Study, ReadPurpose.Client, cancellation);
+        var places = await locator.LocateEarlyAsync(access, path.Study, path.Series, ReadPurpose.Client, cancellation);
         wanted.Failures.AddRange(places.Failures.ExceptBy(wanted.Failures.Select(f => f.Backend), f => f.Backend));
         var unlisted = places.FindUnlisted(access, path.Series).Select(l => l.Backend);
         return await TryHoldersAsync(wanted, [.. FindHolders(places.Study), .. unlisted], cancellation) is { } found

@@ -32,9 +32,10 @@ internal static class MetadataEndpoints
         var result = instance is { } single
             ? await ReadInstanceAsync(context, reader, files, access, new(study, series.Value, single))
             : await reader.ReadAsync(access, path, context.Request.BypassesCache(), context.RequestAborted);
-        if (result.Metadata is not { } metadata) return NotFound(context, path, result.Failures);
+        if (result.Metadata is not { } metadata)
+            return NotFound(context, path.ToString(), "No backend holds this study or series.", result);
         if (instance is { } one && !metadata.Has(one))
-            return context.ToMissingProblem(new InstancePath(study, path.Series, one).ToString(), "The series has no such instance.");
+            return NotFound(context, new InstancePath(study, path.Series, one).ToString(), "The series has no such instance.", result);
 
         Warn(context.Response, result.Status, result.Failures);
         WarnOfOmissions(context.Response, [metadata]);
@@ -152,8 +153,8 @@ internal static class MetadataEndpoints
         return context.Request.RefuseDatasets("Metadata is", out isXml);
     }
 
-    private static IResult NotFound(HttpContext context, SeriesPath path, IReadOnlyList<BackendFailure> failures) =>
-        failures.Count > 0 ? failures.ToProblem() : context.ToMissingProblem(path.ToString(), "No backend holds this study or series.");
+    private static IResult NotFound(HttpContext context, string path, string detail, SeriesResult result) =>
+        result.Failures.Count > 0 ? result.Failures.ToProblem() : context.ToMissingProblem(path, detail);
 
     private static void Warn(HttpResponse response, CacheStatus status, IReadOnlyList<BackendFailure> failures)
     {

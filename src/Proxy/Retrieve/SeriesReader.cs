@@ -13,7 +13,7 @@ namespace Proxy.Retrieve;
 /// <param name="Backend">The backend of the metadata.</param>
 /// <param name="Asked">The time at which the backend gave or confirmed the metadata.</param>
 /// <param name="Status">Whether the metadata comes from the store or from a request.</param>
-/// <param name="Failures">The backends that failed.</param>
+/// <param name="Failures">The backends that failed; with metadata, one of them may hold more instances of the series.</param>
 public sealed record SeriesResult(
     PackedInstances? Metadata, string Backend, DateTimeOffset Asked, CacheStatus Status, IReadOnlyList<BackendFailure> Failures)
 {
@@ -110,13 +110,13 @@ public sealed class SeriesReader(
     private async Task<SeriesResult> RefreshAsync(Access access, SeriesPath path, ReadPurpose purpose, CancellationToken cancellation)
     {
         // 3
-        var places = await locator.LocateEarlyAsync(access, path.Study, purpose, cancellation);
+        var places = await locator.LocateEarlyAsync(access, path.Study, path.Series, purpose, cancellation);
         var failures = places.Failures.ToList();
         foreach (var candidate in locator.GetCandidates(places, access, path.Series))
         {
             if (await TryReadAsync(candidate, path, purpose, failures, cancellation) is not { } result) continue;
             if (purpose != ReadPurpose.Prefetch) locator.SetOwner(access, candidate.Backend.Name, path);
-            return result;
+            return result with { Failures = failures };
         }
         // 6
         return FindStale(access, path, failures, static _ => true) ?? new(null, "", default, CacheStatus.Miss, failures);

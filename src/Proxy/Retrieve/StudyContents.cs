@@ -8,7 +8,7 @@ namespace Proxy.Retrieve;
 /// <summary>The contents of a whole-study answer. While a backend fails, its last known series list decides.</summary>
 /// <param name="Series">The available series with their metadata, in order of their UIDs.</param>
 /// <param name="Missing">The series that only failed backends hold, each with the failures.</param>
-/// <param name="Failures">The backends whose current series list is not known.</param>
+/// <param name="Failures">The backends whose current series list is not known, or that did not give a series that another gave.</param>
 public sealed record StudyContents(
     IReadOnlyList<(Uid Uid, SeriesResult Result)> Series, IReadOnlyList<(Uid Uid, IReadOnlyList<BackendFailure> Failures)> Missing,
     IReadOnlyList<BackendFailure> Failures)
@@ -41,7 +41,8 @@ public sealed record StudyContents(
                 series.Add((uid, result));
             }
         }
-        return new(series, missing, places.Failures);
+        var passedOver = series.SelectMany(one => one.Item2.Failures);
+        return new(series, missing, [.. places.Failures.Concat(passedOver).DistinctBy(failure => failure.Backend)]);
     }
 
     /// <summary>

@@ -22,11 +22,12 @@ internal sealed partial record AnswerPage(IReadOnlyList<FoundRow> Rows, int Left
     /// <param name="response">The backend's response.</param>
     /// <param name="reading">The search and the rows read before.</param>
     /// <param name="cancellation">Cancels the reading.</param>
-    /// <exception cref="MalformedAnswerException">The response is not DICOM JSON, or a row belongs to another study.</exception>
+    /// <exception cref="MalformedAnswerException">The response is not DICOM JSON, or a row belongs to another study or series.</exception>
     public static async Task<AnswerPage> ReadAsync(BackendResponse response, AnswerReading reading, CancellationToken cancellation)
     {
         var query = reading.Query;
         var studies = query.Study is { } uid ? [uid] : query.FindUids(Tag.StudyInstanceUid);
+        var series = query.Series is { } one ? [one] : query.FindUids(Tag.SeriesInstanceUid);
         var rows = new List<FoundRow>();
         var others = new List<Uid>();
         int leftOut = 0, attributesLeftOut = 0, first = reading.Rows.Count, max = reading.MaxOfPage;
@@ -43,6 +44,11 @@ internal sealed partial record AnswerPage(IReadOnlyList<FoundRow> Rows, int Left
             {
                 reading.IsSuspect |= query.Study is null;
                 throw new MalformedAnswerException("A row belongs to another study than requested.");
+            }
+            else if (series is not null && row.FindUid(Tag.SeriesInstanceUid) is { } part && !series.Contains(part))
+            {
+                reading.IsSuspect |= query.Series is null;
+                throw new MalformedAnswerException("A row belongs to another series than requested.");
             }
             else if (FoundRow.Find(query, row, study, reading.Packed, first + rows.Count) is { } found)
             {

@@ -54,7 +54,7 @@ internal sealed class RepresentativeFrames(SeriesLocator locator, SeriesReader r
     /// <param name="cancellation">Cancelled when the client disconnects.</param>
     public async Task<RenderableResult> FindInStudyAsync(Access access, Uid study, CancellationToken cancellation)
     {
-        var places = await locator.LocateEarlyAsync(access, study, ReadPurpose.Client, cancellation);
+        var places = await locator.LocateEarlyAsync(access, study, series: null, ReadPurpose.Client, cancellation);
         var failures = places.Failures.ToList();
         RenderableInstance? first = null;
         foreach (var series in Sort(access, places).Take(MaxSeries))
