@@ -16,6 +16,9 @@ internal static class Forwarding
     /// <summary>From this size in bytes, a body waits for 100 Continue: a body that the backend refuses is not sent.</summary>
     internal const long ExpectContinueBytes = 1 << 20;
 
+    /// <summary>The longest wait for 100 Continue. Orthanc, among others, never sends it; the framework's default is 1 s.</summary>
+    internal static readonly TimeSpan ContinueTimeout = TimeSpan.FromMilliseconds(100);
+
     public static void AddForwarding(this IReverseProxyBuilder yarp)
     {
         yarp.Services.AddSingleton<EventChannels>();

@@ -14,17 +14,25 @@ public sealed class FileMetadataReader(DicomMetadataStore store)
     /// <summary>Reads the dataset of a file into the store.</summary>
     /// <param name="backend">The backend that holds the instance.</param>
     /// <param name="path">The instance.</param>
-    /// <param name="body">Its file, as the backend sent or accepted it.</param>
+    /// <param name="body">Its file, as the backend sent it.</param>
     /// <param name="cancellation">Cancelled when the client disconnects.</param>
     /// <returns>The metadata; null when the file is not a dataset of this instance.</returns>
     public async ValueTask<FileMetadata?> ReadAsync(
+        string backend, InstancePath path, ICachedBody body, CancellationToken cancellation) =>
+        await PackAsync(backend, path, body, cancellation) is { } packed
+            ? store.AddFileMetadata(backend, path, new(packed, body.Stored!.Value))
+            : null;
+
+    /// <summary>Reads the dataset of a file in the form of the store, without adding it.</summary>
+    /// <inheritdoc cref="ReadAsync"/>
+    public async ValueTask<PackedInstances?> PackAsync(
         string backend, InstancePath path, ICachedBody body, CancellationToken cancellation)
     {
         await _readers.WaitAsync(cancellation);
         try
         {
             var dataset = await body.InspectAsync(readAt => Read(body.Length, readAt, backend, path), cancellation);
-            return dataset is null ? null : store.AddFileMetadata(backend, path, dataset.Json, body.Stored!.Value);
+            return dataset is null ? null : PackedInstances.Pack(path.Instance, dataset.Json.Span);
         }
         finally
         {

@@ -17,14 +17,10 @@ public sealed partial class DicomMetadataStore
     /// </summary>
     /// <param name="backend">The backend that sent the file.</param>
     /// <param name="path">The instance.</param>
-    /// <param name="json">Its dataset.</param>
-    /// <param name="receivedAt">The time at which the backend sent the file.</param>
+    /// <param name="metadata">Its dataset, and the time at which the backend sent or accepted the file.</param>
     /// <returns>The metadata as stored or, when there is no room for it, as it would be.</returns>
-    public FileMetadata AddFileMetadata(string backend, InstancePath path, ReadOnlyMemory<byte> json, DateTimeOffset receivedAt)
+    public FileMetadata AddFileMetadata(string backend, InstancePath path, FileMetadata metadata)
     {
-        var builder = new PackedInstances.Builder();
-        builder.Add(path.Instance, json.Span);
-        var metadata = new FileMetadata(builder.Build(), receivedAt);
         _studies.Update(path.Study, study =>
         {
             var list = study.GetList(backend);

@@ -165,13 +165,22 @@ public sealed class PackedInstances
 
     private ReadOnlySpan<byte> UidAt(int ordinal) => _uids.AsSpan((ordinal == 0 ? 0 : _uidEnds[ordinal - 1]).._uidEnds[ordinal]);
 
+    /// <summary>Compresses the dataset of one instance.</summary>
+    public static PackedInstances Pack(Uid sopInstanceUid, ReadOnlySpan<byte> json)
+    {
+        var builder = new Builder(json.Length + 1);
+        builder.Add(sopInstanceUid, json);
+        return builder.Build();
+    }
+
     /// <summary>Compresses datasets one by one. Of an instance that is added twice the last dataset counts.</summary>
-    public sealed class Builder
+    /// <param name="capacity">The room for text at the beginning, in bytes; it grows.</param>
+    public sealed class Builder(int capacity = PackedInstances.BlockBytes + 16 * 1024)
     {
         private readonly ImmutableArray<Block>.Builder _packed = ImmutableArray.CreateBuilder<Block>();
-        private readonly ArrayBufferWriter<byte> _text = new(BlockBytes + 16 * 1024);
+        private readonly ArrayBufferWriter<byte> _text = new(capacity);
         private readonly XxHash128 _hash = new();
-        private readonly ArrayBufferWriter<byte> _uids = new(4096);
+        private readonly ArrayBufferWriter<byte> _uids = new(256);
         private readonly List<int> _uidEnds = [];
         private readonly List<int> _datasetEnds = [];
         private readonly HashSet<Uid> _seen = [];

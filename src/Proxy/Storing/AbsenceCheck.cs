@@ -23,8 +23,10 @@ public sealed class AbsenceCheck(SeriesListReader lists, DicomMetadataStore stor
             var list = store.GetStudy(path.Study)?.GetList(backend.Name);
             // A modality that stores a study in many requests: the list is read after each of them anyway (StudyRefresh).
             if (list?.IsChangedSinceListed == true) return false;
-            if (!timing.IsKnown(list)
-                && await CurrentPurpose.RunAsync(
+            if (timing.IsKnown(list)) return list!.Lacks(path);
+            // The body does not wait for the sending of this request.
+            await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            if (await CurrentPurpose.RunAsync(
                     RequestPurpose.Revalidation, () => lists.ReadAsync(backend, path.Study, ReadPurpose.Client, cancellation)) is not null)
                 return false;
             return store.GetStudy(path.Study)?.GetList(backend.Name).Lacks(path) == true;

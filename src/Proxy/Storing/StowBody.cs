@@ -18,7 +18,7 @@ namespace Proxy.Storing;
 /// <param name="mayStore">Whether the client may store into a study; null where the rights of clients do not differ.</param>
 internal sealed class StowBody(Stream source, MediaType form, StowCaptures captures, Func<Uid, ValueTask<bool>>? mayStore)
 {
-    private const int PieceBytes = 64 * 1024;
+    private const int PieceBytes = 256 * 1024;
 
     /// <summary>The first attributes of a file, up to its study and series. Private blocks in front of them can be long.</summary>
     private const int MaxHeadBytes = 256 * 1024;
@@ -43,12 +43,13 @@ internal sealed class StowBody(Stream source, MediaType form, StowCaptures captu
     /// <exception cref="MalformedAnswerException">It is not multipart, has no part, or ends before its closing delimiter.</exception>
     public async Task CopyAsync(Stream output, CancellationToken cancellation)
     {
+        var held = ArrayPool<byte>.Shared.Rent(PieceBytes);
+        var piece = ArrayPool<byte>.Shared.Rent(PieceBytes);
         // A declared length could hide a delimiter, and so an instance, from the check of each part.
-        using var parts = new MultipartReader(new Tee(source, output, captures), form.Find("boundary"))
+        using var parts = new MultipartReader(new Tee(source, output, captures, held), form.Find("boundary"), PieceBytes)
         {
             IgnoresLengths = mayStore is not null,
         };
-        var piece = ArrayPool<byte>.Shared.Rent(PieceBytes);
         try
         {
             var count = 0;
@@ -67,6 +68,7 @@ internal sealed class StowBody(Stream source, MediaType form, StowCaptures captu
         finally
         {
             ArrayPool<byte>.Shared.Return(piece);
+            ArrayPool<byte>.Shared.Return(held);
         }
     }
 
@@ -128,9 +130,8 @@ internal sealed class StowBody(Stream source, MediaType form, StowCaptures captu
     }
 
     /// <summary>Reads from the client, and writes the bytes of the read before to the backend first.</summary>
-    private sealed class Tee(Stream source, Stream output, StowCaptures captures) : ReadOnlyStream
+    private sealed class Tee(Stream source, Stream output, StowCaptures captures, byte[] held) : ReadOnlyStream
     {
-        private readonly byte[] _held = GC.AllocateUninitializedArray<byte>(PieceBytes);
         private int _count;
 
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
@@ -138,10 +139,10 @@ internal sealed class StowBody(Stream source, MediaType form, StowCaptures captu
             if (_count > 0)
             {
                 await captures.WaitAsync(cancellationToken);
-                await output.WriteAsync(_held.AsMemory(0, _count), cancellationToken);
+                await output.WriteAsync(held.AsMemory(0, _count), cancellationToken);
             }
-            _count = await source.ReadAsync(buffer[..Math.Min(buffer.Length, _held.Length)], cancellationToken);
-            buffer.Span[.._count].CopyTo(_held);
+            _count = await source.ReadAsync(buffer[..Math.Min(buffer.Length, held.Length)], cancellationToken);
+            buffer.Span[.._count].CopyTo(held);
             return _count;
         }
     }

@@ -1,6 +1,8 @@
 using Proxy.Backends;
 using Proxy.Cache;
+using Proxy.Cache.InMemory;
 using Proxy.Dicom;
+using Proxy.Metadata;
 
 namespace Proxy.Storing;
 
@@ -13,7 +15,8 @@ namespace Proxy.Storing;
 /// </code>
 /// The stream to the backend waits for nothing here but once, at most 250 ms, for the series list of a study that the store does not know.
 /// </remarks>
-internal sealed class StowCaptures(BackendOptions backend, EntryCache cache, AbsenceCheck absence) : IDisposable
+internal sealed class StowCaptures(
+    BackendOptions backend, EntryCache cache, AbsenceCheck absence, FileMetadataReader reader, TimeProvider time) : IDisposable
 {
     private const long MaxInstanceBytes = 64L << 20;
     private const long MaxRequestBytes = 128L << 20;
@@ -59,11 +62,14 @@ internal sealed class StowCaptures(BackendOptions backend, EntryCache cache, Abs
         capture.Drop();
     }
 
-    /// <summary>Ends the current instance.</summary>
+    /// <summary>Ends the current instance. Its dataset is read while the backend stores it, before the answer.</summary>
     public void End()
     {
-        if (_current is { Bytes.IsDropped: false, IsProven: false }) _ended.Add(_current);
+        var ended = _current;
         _current = null;
+        if (ended is not { Bytes.IsDropped: false }) return;
+        if (!ended.IsProven) _ended.Add(ended);
+        if (ended.MayBeProven) ended.Dataset = Task.Run(() => PackAsync(ended));
     }
 
     /// <summary>Waits, before the end of an instance passes to the backend, for the proof that it was absent until then.</summary>
@@ -74,7 +80,14 @@ internal sealed class StowCaptures(BackendOptions backend, EntryCache cache, Abs
         _ended.Clear();
         if (checks.IsCompleted || _hasWaited) return;
         _hasWaited = true;
-        await Task.WhenAny(checks, Task.Delay(MaxWait, TimeProvider.System, cancellation));
+        await Task.WhenAny(checks, Task.Delay(MaxWait, time, cancellation));
+    }
+
+    private async Task<PackedInstances?> PackAsync(StowCapture one)
+    {
+        if (one.Bytes.Build(one.TransferSyntax, time.GetUtcNow()) is not { } entry) return null;
+        using var body = new MemoryBody(entry);
+        return await reader.PackAsync(backend.Name, one.Path, body, CancellationToken.None);
     }
 
     /// <inheritdoc/>
@@ -95,4 +108,10 @@ internal sealed record StowCapture(InstancePath Path, string TransferSyntax, Ins
 {
     /// <summary>True when the backend certainly did not hold it before, as far as this is known by now.</summary>
     public bool IsProven => Check is { IsCompletedSuccessfully: true, Result: true };
+
+    /// <summary>True while it is not known that nothing will be proved.</summary>
+    public bool MayBeProven => IsProven || !Check.IsCompleted;
+
+    /// <summary>Its dataset, when it may be proven; null for a file that is not a dataset of this instance.</summary>
+    public Task<PackedInstances?> Dataset { get; set; } = Task.FromResult<PackedInstances?>(null);
 }

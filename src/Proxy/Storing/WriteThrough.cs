@@ -1,7 +1,7 @@
 using Proxy.Backends;
 using Proxy.Cache;
-using Proxy.Cache.InMemory;
 using Proxy.Dicom;
+using Proxy.Metadata;
 
 namespace Proxy.Storing;
 
@@ -12,16 +12,17 @@ namespace Proxy.Storing;
 /// <code>
 /// 1 capture   the bytes, while they pass (StowCaptures)
 /// 2 accept    only instances that the backend references with its own Retrieve URL and without a warning, and did not hold before
-/// 3 read      the dataset into the store; a file that is not a dataset of this instance is dropped
+/// 3 add       the dataset to the store; a file that is not a dataset of this instance is dropped
 /// 4 cache     the file as the stored form of the instance
 /// </code>
 /// Call it after the invalidation: that would remove what is added here.
 /// </remarks>
 public sealed class WriteThrough(
-    EntryCache cache, FileMetadataReader reader, StudyInvalidation invalidation, AbsenceCheck absence, TimeProvider time)
+    EntryCache cache, FileMetadataReader reader, DicomMetadataStore store, StudyInvalidation invalidation, AbsenceCheck absence,
+    TimeProvider time)
 {
     /// <summary>Begins with a request that stores in a backend. Dispose the captures after <see cref="KeepAsync"/>.</summary>
-    internal StowCaptures Begin(BackendOptions backend) => new(backend, cache, absence);
+    internal StowCaptures Begin(BackendOptions backend) => new(backend, cache, absence, reader, time);
 
     /// <summary>Keeps what the backend accepted.</summary>
     /// <param name="captures">The instances that passed, all of them completely.</param>
@@ -32,10 +33,11 @@ public sealed class WriteThrough(
         // 2
         foreach (var one in captures.Proven.Where(one => accepted.Contains(one.Path)).ToList())
         {
-            if (one.Bytes.Build(one.TransferSyntax, time.GetUtcNow()) is not { } entry) continue;
+            if (await one.Dataset is not { } dataset) continue;
+            var now = time.GetUtcNow();
+            if (one.Bytes.Build(one.TransferSyntax, now) is not { } entry) continue;
             // 3
-            using var body = new MemoryBody(entry);
-            if (await reader.ReadAsync(backend, one.Path, body, CancellationToken.None) is null) continue;
+            store.AddFileMetadata(backend, one.Path, new(dataset, now));
             // 4
             if (await cache.AddCapturedAsync(one.Bytes, entry)) continue;
             // It was deleted or stored again meanwhile.

@@ -27,7 +27,8 @@ public class DicomMetadataStoreTests
     public void AFileIsNoListOfASeries()
     {
         var path = new InstancePath(Uid.Parse("1.2"), Uid.Parse("1.2.1"), Uid.Parse("1.2.1.1"));
-        _store.AddFileMetadata("east", path, """{"00080060":{"vr":"CS","Value":["CT"]}}"""u8.ToArray(), DateTimeOffset.UnixEpoch);
+        var packed = PackedInstances.Pack(path.Instance, """{"00080060":{"vr":"CS","Value":["CT"]}}"""u8);
+        _store.AddFileMetadata("east", path, new(packed, DateTimeOffset.UnixEpoch));
         var series = _store.GetSeries(path.SeriesPath)!;
         Assert.False(series.IsMetadataComplete);
         Assert.Null(series.Metadata);

@@ -60,10 +60,11 @@ public class StoreEventTests
     public void NamesAnInstanceOnce_WhenItsFileComesFirst()
     {
         var instance = new InstancePath(Study, Path.Series, Uid.Parse("1.2.1.1"));
-        _store.AddFileMetadata("east", instance, "{}"u8.ToArray(), DateTimeOffset.UnixEpoch);
-        _store.AddFileMetadata("east", instance, "{}"u8.ToArray(), DateTimeOffset.UnixEpoch);
+        var file = new FileMetadata(PackedInstances.Pack(instance.Instance, "{}"u8), DateTimeOffset.UnixEpoch);
+        _store.AddFileMetadata("east", instance, file);
+        _store.AddFileMetadata("east", instance, file);
         _store.AddInstances("east", Path, Pack("1.2.1.1", "1.2.1.2"));
-        _store.AddFileMetadata("east", instance, "{}"u8.ToArray(), DateTimeOffset.UnixEpoch);
+        _store.AddFileMetadata("east", instance, file);
         Assert.Equal(["INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.1", "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.2"], Events);
         Assert.Empty(_store.GetSeries(Path)!.FileMetadata);
     }
@@ -71,7 +72,8 @@ public class StoreEventTests
     [Fact]
     public void NamesAnInstanceOnce_WhenItsFileComesBeforeAPrefetch()
     {
-        _store.AddFileMetadata("east", new(Study, Path.Series, Uid.Parse("1.2.1.1")), "{}"u8.ToArray(), DateTimeOffset.UnixEpoch);
+        var instance = new InstancePath(Study, Path.Series, Uid.Parse("1.2.1.1"));
+        _store.AddFileMetadata("east", instance, new(PackedInstances.Pack(instance.Instance, "{}"u8), DateTimeOffset.UnixEpoch));
         _store.AddInstances("east", Path, Pack("1.2.1.1", "1.2.1.2"), madeInClient: true);
         _store.MarkMetadataRequested("east", Path);
         Assert.Equal(["INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.1", "INSTANCES_ADDED east 1.2/1.2.1: 1.2.1.2"], Events);

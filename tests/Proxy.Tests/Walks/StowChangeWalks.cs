@@ -20,11 +20,13 @@ public sealed class StowChangeWalks : IAsyncDisposable
 
     private readonly WireMockPacs _west = new(new HeldStudy("1.2.1").With("1.2.1.2", "MR", 4), new HeldStudy("1.2.2").With("1.2.2.1"));
 
+    private readonly FakeTimeProvider _time = new(DateTimeOffset.UnixEpoch.AddYears(56));
+
     private readonly ProxyHost _proxy;
 
     public StowChangeWalks() => _proxy = new(("east", _east.Address), ("west", _west.Address))
     {
-        Time = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(56)),
+        Time = _time,
         ["Store:Backend"] = "east",
         ["Search:Freshness"] = "01:00:00",
         ["Cache:Metadata:Freshness"] = "01:00:00",
@@ -133,7 +135,14 @@ public sealed class StowChangeWalks : IAsyncDisposable
         await Until.TrueAsync(() => gate.Arrived == 1);
 
         var grown = new HeldStudy("1.2.1").With("1.2.1.1", "CT", 3).With("1.2.1.3", "SR");
-        await StoreAsync(grown, "1.2.1.1.3", also: new HeldStudy("1.2.9").With("1.2.9.1"));
+        var storing = StoreAsync(grown, "1.2.1.1.3", also: new HeldStudy("1.2.9").With("1.2.9.1"));
+        // The body waits a while for a series list.
+        await Until.TrueAsync(() =>
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(10));
+            return storing.IsCompleted;
+        });
+        await storing;
         var during = (await _proxy.GetAsync(path)).Rows.Count;
         gate.Open();
         await before;

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Microsoft.Extensions.Time.Testing;
 using Proxy.Tests.Pacs;
 using Xunit;
 
@@ -100,6 +101,28 @@ public sealed class StowStreamWalks : IAsyncDisposable
         var request = Assert.Single(_east.Requests, r => r.Head.StartsWith("POST", StringComparison.Ordinal));
         Assert.Contains("Expect: 100-continue", request.Head);
         Assert.Contains("Transfer-Encoding: chunked", request.Head);
+    }
+
+    [Fact]
+    public async Task ExpectsNo100Continue_FromABackendThatSentNone()
+    {
+        var time = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        await using var proxy = new ProxyHost(("east", _east.Address)) { Time = time };
+        var body = StowMessage.Join(StowMessage.File("1.2.9", "1.2.9.1", "1.2.9.1.1", 2 << 20));
+        _east.On("/studies", async c =>
+        {
+            time.Advance(TimeSpan.FromSeconds(1));
+            await c.ReadBodyAsync(body.Length);
+            await c.SendAsync(Ok);
+        });
+
+        for (var i = 0; i < 2; i++)
+            Assert.Equal(HttpStatusCode.OK, (await proxy.PostAsync(Studies, StowMessage.WithType(new ByteArrayContent(body)))).Status);
+
+        Assert.Equal(
+            [true, false],
+            _east.Requests.Where(r => r.Head.StartsWith("POST", StringComparison.Ordinal))
+                .Select(r => r.Head.Contains("Expect: 100-continue", StringComparison.Ordinal)));
     }
 
     [Fact]

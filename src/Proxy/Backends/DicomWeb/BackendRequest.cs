@@ -95,8 +95,7 @@ public sealed record BackendRequest(string PathAndQuery, string Accept)
         var address = new Uri(
             $"{root.TrimEnd('/')}/{PathAndQuery}", new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
         var message = new HttpRequestMessage(Body is null ? HttpMethod.Get : HttpMethod.Post, address) { Content = Body };
-        // RFC 9110 §10.1.1: a backend that refuses the body by the head of the request can answer before it closes the connection.
-        message.Headers.ExpectContinue = Body is not null && Body.Headers.ContentLength is null or >= Forwarding.ExpectContinueBytes;
+        message.Headers.ExpectContinue = Body?.BeginHead();
         message.Options.Set(BackendPermits.PermitHeldKey, true);
         message.Options.Set(CallersToken.MayBeBareKey, Scope == FailureScope.Probe);
         message.Headers.TryAddWithoutValidation("Accept", Accept);

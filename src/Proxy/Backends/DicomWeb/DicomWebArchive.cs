@@ -20,6 +20,11 @@ public sealed class DicomWebArchive(BackendClient client, BackendSearch search, 
     /// </summary>
     private readonly ConcurrentDictionary<(string Backend, int Limit), SemaphoreSlim> _storing = new();
 
+    /// <summary>
+    /// The backends that let a body wait for 100 Continue in vain. A long connecting looks the same; then a refusal costs a part of a body.
+    /// </summary>
+    private readonly ConcurrentDictionary<string, bool> _withoutContinue = new();
+
     /// <inheritdoc/>
     public Task<SearchAnswer> SearchAsync(
         BackendOptions backend, SearchQuery query, int? maxRows, CancellationToken deadline, CancellationToken cancellation) =>
@@ -117,7 +122,10 @@ public sealed class DicomWebArchive(BackendClient client, BackendSearch search, 
         var storing = _storing.GetOrAdd((backend.Name, Math.Max(1, backend.MaxConcurrentRequests / 2)), static key => new(key.Limit));
         if (!await storing.WaitAsync(backend.Timeout, cancellation))
             return new(null, new(backend.Name, BackendError.Busy, "too many clients store instances"), null, IsUnknown: false);
-        using var body = new StoreContent(request, backend.Timeout, time);
+        using var body = new StoreContent(request, backend.Timeout, time)
+        {
+            MayExpectContinue = !_withoutContinue.ContainsKey(backend.Name),
+        };
         try
         {
             var path = request.Study is { } study ? new StudyPath(study).ToString() : "studies";
@@ -141,6 +149,7 @@ public sealed class DicomWebArchive(BackendClient client, BackendSearch search, 
         finally
         {
             await body.EndAsync();
+            if (body.HasMissedContinue) _withoutContinue[backend.Name] = true;
             storing.Release();
         }
     }

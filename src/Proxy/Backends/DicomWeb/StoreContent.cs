@@ -19,15 +19,17 @@ internal sealed class StoreContent : HttpContent
 
     private readonly StoreRequest _request;
     private readonly TimeSpan _timeout;
+    private readonly TimeProvider _time;
     private readonly CancellationTokenSource _timer;
     private readonly CancellationTokenSource _stop = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long? _headAt;
     private int _hasBegun;
     private long _sent;
 
     public StoreContent(StoreRequest request, TimeSpan timeout, TimeProvider time)
     {
-        (_request, _timeout) = (request, timeout);
+        (_request, _timeout, _time) = (request, timeout, time);
         // Until the body begins, this limits the connecting.
         _timer = new(timeout, time);
         Headers.TryAddWithoutValidation("Content-Type", request.Form.ToHeader());
@@ -42,6 +44,23 @@ internal sealed class StoreContent : HttpContent
     /// <summary>True when the backend may have received a part of the body.</summary>
     public bool IsSent => Volatile.Read(ref _hasBegun) != 0;
 
+    /// <summary>
+    /// Whether a long body waits until the backend sends 100 Continue (RFC 9110 §10.1.1), so that one which refuses the body by the head of
+    /// the request can answer before it closes the connection.
+    /// </summary>
+    public bool MayExpectContinue { get; init; } = true;
+
+    /// <summary>True when the body waited for 100 Continue as long as it does for a backend that sends none.</summary>
+    public bool HasMissedContinue { get; private set; }
+
+    /// <summary>Call before the head of the request is sent; true when it shall expect 100 Continue.</summary>
+    public bool BeginHead()
+    {
+        if (!MayExpectContinue || _request.Length < Forwarding.ExpectContinueBytes) return false;
+        _headAt = _time.GetTimestamp();
+        return true;
+    }
+
     /// <summary>Ends the writing, and returns when the body of the client is not read any more.</summary>
     public async Task EndAsync()
     {
@@ -55,6 +74,7 @@ internal sealed class StoreContent : HttpContent
     protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
         if (Interlocked.Exchange(ref _hasBegun, 1) != 0) throw new InvalidOperationException("A body is sent once.");
+        HasMissedContinue = _headAt is { } head && _time.GetElapsedTime(head) >= Forwarding.ContinueTimeout;
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stop.Token);
         var output = new Output(this, stream);
         try

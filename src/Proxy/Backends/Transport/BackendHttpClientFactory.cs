@@ -27,8 +27,7 @@ internal sealed class BackendHttpClientFactory(
         handler.UseCookies = false;
         handler.UseProxy = false;
         handler.ConnectTimeout = ReadTimeout(context) is { } timeout && timeout < MaxConnectTime ? timeout : MaxConnectTime;
-        // Orthanc never sends 100 Continue: the default of 1 s would slow down every request that stores.
-        handler.Expect100ContinueTimeout = TimeSpan.FromMilliseconds(100);
+        handler.Expect100ContinueTimeout = Forwarding.ContinueTimeout;
         handler.PooledConnectionIdleTimeout = TimeSpan.FromSeconds(10);
         handler.PooledConnectionLifetime = TimeSpan.FromMinutes(2);
         tls.ConfigureBackend(handler, context.ClusterId);
