@@ -1,6 +1,4 @@
 using Proxy.Cache;
-using Proxy.Cache.InMemory;
-using Proxy.Cache.OnDisk;
 using Proxy.Dicom;
 using Proxy.Metadata;
 using Proxy.Prefetch.Jobs;
@@ -10,8 +8,11 @@ namespace Proxy.Admin;
 /// <summary>Deletes data for an operator: metadata, bodies and jobs, in memory and on disk, so that no byte of it is left.</summary>
 /// <remarks>Each member returns false when the disk cannot be changed now; the data is not served any more, and is deleted later.</remarks>
 internal sealed class CachePurge(
-    StudyInvalidation invalidation, DicomMetadataStore store, MemoryTier memory, DiskTier disk, JobRegistry jobs, JobPersistence jobFile)
+    StudyInvalidation invalidation, DicomMetadataStore store, PatientStudies patients, JobRegistry jobs, JobPersistence jobFile)
 {
+    /// <summary>How long a purge waits until the other proxies are told; they are told later otherwise.</summary>
+    private static readonly TimeSpan MaxAnnouncement = TimeSpan.FromSeconds(1);
+
     /// <summary>Deletes everything.</summary>
     public async Task<bool> PurgeAllAsync(CancellationToken cancellation)
     {
@@ -33,21 +34,13 @@ internal sealed class CachePurge(
     /// <param name="cancellation">Cancelled when the operator disconnects.</param>
     public async Task<bool> PurgePatientAsync(string patientId, CancellationToken cancellation)
     {
-        var (studies, others) = (new HashSet<Uid>(), new HashSet<string>(StringComparer.Ordinal));
-        await foreach (var study in store.ReadStudiesAsync(cancellation))
-        {
-            var ids = FindPatientIds(study).ToHashSet(StringComparer.Ordinal);
-            if (ids.Count == 0 || ids.Contains(patientId.Trim())) studies.Add(study.Uid);
-            else others.Add(study.Uid.ToString());
-        }
-        foreach (var text in disk.Writer.Studies.Concat(memory.ReadAll().Select(found => found.Key.Study.ToString())))
-        {
-            if (!others.Contains(text) && Uid.TryParse(text, out var uid)) studies.Add(uid);
-        }
+        var id = patientId.Trim();
+        var studies = await patients.FindAsync(found => found == id, cancellation);
         jobs.Purge(studies);
         var isDeleted = await jobFile.SaveAsync(cancellation);
         foreach (var study in studies) isDeleted &= await invalidation.PurgeAsync(study);
-        return isDeleted;
+        // Last: what the other proxies purge because of the studies above, they need not purge again.
+        return isDeleted & await TellOthersAsync(id);
     }
 
     /// <summary>Deletes everything of one configured backend. Studies that others hold too stay with those.</summary>
@@ -64,10 +57,17 @@ internal sealed class CachePurge(
         return await jobFile.SaveAsync(cancellation) & await invalidation.PurgeBackendAsync(backend);
     }
 
-    private static IEnumerable<string> FindPatientIds(Study study) =>
-        from list in study.SeriesLists.Values
-        from dataset in list.Series.Values.Select(series => series.MetadataSummary ?? series.Summary).Append(list.StudyRow)
-        let id = dataset?.FindString(Tag.PatientId)?.Trim()
-        where id is { Length: > 0 }
-        select id;
+    /// <summary>Every other proxy deletes the studies of the patient that it knows.</summary>
+    private async Task<bool> TellOthersAsync(string patientId)
+    {
+        try
+        {
+            await (invalidation.PatientPurged?.Invoke(patientId) ?? Task.CompletedTask).WaitAsync(MaxAnnouncement, TimeProvider.System);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+    }
 }

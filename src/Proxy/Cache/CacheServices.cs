@@ -39,6 +39,7 @@ internal static class CacheServices
             MaxAge = options.MaxAge,
         });
         services.AddSingleton<FileMetadataReader>();
+        services.AddSingleton<PatientStudies>();
         services.AddSingleton<StudyInvalidation>();
         services.AddHostedService(CreateTrimmer);
         services.AddHostedService<EvictionLog>();

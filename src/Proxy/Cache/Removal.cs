@@ -30,6 +30,9 @@ public sealed record Removal(
     /// <summary>True for a change that concerns metadata and search results alone: it selects no body.</summary>
     public bool KeepsBodies { get; init; }
 
+    /// <summary>True for a removal that concerns this process alone: the settings of the others are their own.</summary>
+    public bool IsLocal { get; init; }
+
     /// <summary>True when the removal selects this key.</summary>
     public bool Matches(EntryKey key) =>
         !KeepsBodies && (Backend is null || key.Backend == Backend) && (Representation is null || key.Representation == Representation)

@@ -34,18 +34,30 @@ public sealed class StudyInvalidation(
     public event Action<Removal>? Invalidated;
 
     /// <summary>
+    /// Tells the other proxies to purge a patient; its argument is the Patient ID (0010,0020). The task completes when they are told.
+    /// Null for a proxy alone.
+    /// </summary>
+    public Func<string, Task>? PatientPurged { get; set; }
+
+    /// <summary>
     /// Follows a change that a client made, or may have made, through the proxy. Call it before the client gets its answer: the next
     /// request then sees the change.
     /// </summary>
     public void Follow(StudyChange change)
     {
-        var (metadata, results) = (cache.Value.MetadataFreshness, search.Value.Freshness);
-        store.RecordChange(change.Backend, change.Study, change.Series, metadata > results ? metadata : results);
-        archive.ForgetStudy(change.Backend, change.Study);
+        MarkAsChanged(change);
         foreach (var bodies in change.Bodies) entries.Remove(bodies);
-        // Without a study, the removal would select the whole backend.
-        Invalidated?.Invoke(new(change.Backend, change.Study ?? default(Uid)) { KeepsBodies = change.Study is not null });
-        foreach (var bodies in change.Bodies) Invalidated?.Invoke(bodies);
+        RaiseInvalidated(change);
+    }
+
+    /// <summary>Follows a change that another proxy announced.</summary>
+    /// <returns>True once no trace of its bodies is left on disk; false when the disk cannot be changed now.</returns>
+    public async Task<bool> FollowAsync(StudyChange change)
+    {
+        MarkAsChanged(change);
+        var onDisk = Task.WhenAll([.. change.Bodies.Select(entries.RemoveAsync)]);
+        RaiseInvalidated(change);
+        return Array.TrueForAll(await onDisk, isRemoved => isRemoved);
     }
 
     /// <summary>Removes a series that a backend no longer holds.</summary>
@@ -83,9 +95,10 @@ public sealed class StudyInvalidation(
     {
         // A reload has a thread of its own, and its next step must not begin before the removal.
         store.RemoveBackendAsync(backend).GetAwaiter().GetResult();
-        entries.Remove(backend);
+        var removal = new Removal(backend) { IsLocal = true };
+        entries.Remove(removal);
         archive.Forget(backend);
-        Invalidated?.Invoke(new(backend));
+        Invalidated?.Invoke(removal);
     }
 
     /// <summary>Removes a study of all backends, or everything, for an operator.</summary>
@@ -113,6 +126,20 @@ public sealed class StudyInvalidation(
         Invalidated?.Invoke(removal);
         answers.Clear();
         return await onDisk && isStoreCleared;
+    }
+
+    private void MarkAsChanged(StudyChange change)
+    {
+        var (metadata, results) = (cache.Value.MetadataFreshness, search.Value.Freshness);
+        store.RecordChange(change.Backend, change.Study, change.Series, metadata > results ? metadata : results);
+        archive.ForgetStudy(change.Backend, change.Study);
+    }
+
+    private void RaiseInvalidated(StudyChange change)
+    {
+        // Without a study, the removal would select the whole backend.
+        Invalidated?.Invoke(new(change.Backend, change.Study ?? default(Uid)) { KeepsBodies = change.Study is not null });
+        foreach (var bodies in change.Bodies) Invalidated?.Invoke(bodies);
     }
 
     private void RemoveBodies(string backend, SeriesPath path)

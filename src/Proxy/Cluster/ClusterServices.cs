@@ -2,6 +2,7 @@ using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Cache.InMemory;
 using Proxy.Cache.OnDisk;
+using Proxy.Cluster.Changes;
 using Proxy.Disk;
 
 namespace Proxy.Cluster;
@@ -16,10 +17,14 @@ internal static class ClusterServices
         services.AddSingleton(s => new SharedEngine(
             options, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<SharedEngine>>()));
         services.AddSingleton(s => new SharedKeys(s.GetRequiredService<SharedEngine>().Prefix));
+        services.AddSingleton(s => new SharedDeletion(
+            s.GetRequiredService<SharedEngine>(), s.GetRequiredService<SharedKeys>(), s.GetRequiredService<BackendSet>().FindIdentity));
+        services.AddSingleton<ChangeApplication>();
         services.AddSingleton(s => new ChangeLog(
-            s.GetRequiredService<SharedEngine>(), s.GetRequiredService<SharedKeys>(), new(s.GetRequiredService<StudyInvalidation>),
-            s.GetRequiredService<CacheFolder>().IsConfigured, s.GetRequiredService<TimeProvider>(),
-            s.GetRequiredService<ILogger<ChangeLog>>()));
+            s.GetRequiredService<SharedEngine>(), s.GetRequiredService<SharedKeys>(), s.GetRequiredService<SharedDeletion>(),
+            new(s.GetRequiredService<ChangeApplication>),
+            new(s.GetRequiredService<CacheFolder>(), s.GetRequiredService<SharedEngine>().Prefix),
+            s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<ChangeLog>>()));
         services.AddSingleton(s => new SharedBodies(
             s.GetRequiredService<SharedEngine>(), s.GetRequiredService<SharedKeys>(), s.GetRequiredService<ChangeLog>(),
             s.GetRequiredService<MemoryParts>().InFlight, options.MaxBodyBytes));

@@ -1,4 +1,5 @@
 using Proxy.Cache;
+using Proxy.Cluster.Changes;
 
 namespace Proxy.Cluster;
 

@@ -1,6 +1,7 @@
 using System.IO.Hashing;
 using Proxy.Cache;
 using Proxy.Cache.InMemory;
+using Proxy.Cluster.Changes;
 using StackExchange.Redis;
 
 namespace Proxy.Cluster;
@@ -22,7 +23,24 @@ internal sealed class SharedBodies(
     public const int ChunkBytes = 1 << 20;
 
     /// <summary>How long an unused and a used body stay; the engine evicts earlier when it is full.</summary>
-    private static readonly TimeSpan Lifetime = TimeSpan.FromDays(1);
+    public static readonly TimeSpan Lifetime = TimeSpan.FromDays(1);
+
+    /// <summary>
+    /// Writes a value, unless its study changed after the position of the writer. The index is written first and lives longer, so that a
+    /// later purge finds the value.
+    /// </summary>
+    private const string WriteScript =
+        """
+        local changed = redis.call('GET', KEYS[1])
+        if changed then
+          local epoch, number = string.match(changed, '^(%x+):(%d+)$')
+          if epoch ~= ARGV[1] or tonumber(number) > tonumber(ARGV[2]) then return 0 end
+        end
+        redis.call('SADD', KEYS[2], KEYS[3])
+        redis.call('PEXPIRE', KEYS[2], 2 * ARGV[3])
+        redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[3])
+        return 1
+        """;
 
     private long _damaged;
 
@@ -33,34 +51,39 @@ internal sealed class SharedBodies(
     public long Damaged => Interlocked.Read(ref _damaged);
 
     /// <summary>Finds the first of some bodies.</summary>
-    /// <param name="wanted">Entries with the identity of their backend.</param>
+    /// <param name="wanted">Entries of one backend.</param>
+    /// <param name="identity">The identity of the backend.</param>
     /// <param name="cancellation">Cancelled when the client disconnects.</param>
     /// <returns>The body and the index of its entry; null for none.</returns>
     public async ValueTask<(int Index, MemoryBody Body)?> FindAsync(
-        IReadOnlyList<AcceptableEntry> wanted, CancellationToken cancellation)
+        IReadOnlyList<AcceptableEntry> wanted, string identity, CancellationToken cancellation)
     {
         // 1.
-        var heads = await ReadHeadsAsync(wanted, cancellation);
+        var heads = await ReadHeadsAsync(wanted, identity, cancellation);
         for (var i = 0; i < heads.Length; i++)
         {
-            if (heads[i] is not { } found || await ReadAsync(wanted[i].Key, found, cancellation) is not { } body) continue;
+            if (heads[i] is not { } found || await ReadAsync(found, cancellation) is not { } body) continue;
             return (i, body);
         }
         return null;
     }
 
     /// <summary>True when there is a head of one of these.</summary>
-    public async ValueTask<bool> HasAsync(IReadOnlyList<AcceptableEntry> wanted, CancellationToken cancellation) =>
-        (await ReadHeadsAsync(wanted, cancellation)).Any(head => head is not null);
+    public async ValueTask<bool> HasAsync(
+        IReadOnlyList<AcceptableEntry> wanted, string identity, CancellationToken cancellation) =>
+        (await ReadHeadsAsync(wanted, identity, cancellation)).Any(head => head is not null);
 
     /// <summary>Writes a body: the bytes, then the head.</summary>
     /// <param name="position">The position of the change log when the body was added.</param>
-    /// <param name="key">The key, with the identity of the backend.</param>
+    /// <param name="key">The key.</param>
+    /// <param name="identity">The identity of the backend.</param>
     /// <param name="entry">The body.</param>
-    /// <returns>False when it was not written.</returns>
-    public async Task<bool> WriteAsync(LogPosition position, EntryKey key, Entry entry)
+    /// <returns>False when it was not written, also because it was removed meanwhile.</returns>
+    public async Task<bool> WriteAsync(LogPosition position, EntryKey key, string identity, Entry entry)
     {
         if (entry.Length > maxBytes) return true;
+        if (!changes.IsValid(position, key)) return false;
+        key = key with { Backend = identity };
         var hash = new XxHash128();
         foreach (var piece in entry.Pieces) hash.Append(piece.Span);
         if (SharedHead.Write(position, key, entry, hash.GetCurrentHashAsUInt128()) is not { } head) return false;
@@ -68,50 +91,48 @@ internal sealed class SharedBodies(
         var number = 0;
         foreach (var chunk in Split(entry))
         {
-            RedisKey at = $"{name}:{number++}";
-            var written = await engine.AskBulkAsync(chunk.Length, db => db.StringSetAsync(at, chunk, Lifetime), default);
-            if (!written.IsAnswered) return false;
+            if (!await WriteAsync(position, key, $"{name}:{number++}", chunk)) return false;
         }
-        var index = keys.GetIndex(key.Study);
-        RedisValue[] members = [name, .. Enumerable.Range(0, number).Select(n => (RedisValue)$"{name}:{n}")];
-        var indexed = await engine.AskBulkAsync(
-            0,
-            async db =>
-            {
-                await db.SetAddAsync(index, members);
-                return await db.KeyExpireAsync(index, 2 * Lifetime);
-            },
-            default);
-        if (!indexed.IsAnswered) return false;
-        return (await engine.AskBulkAsync(head.Length, db => db.StringSetAsync(name, head, Lifetime), default)).IsAnswered;
+        return await WriteAsync(position, key, name, head);
     }
 
     /// <summary>Deletes one body.</summary>
-    public async Task RemoveAsync(EntryKey key)
+    /// <param name="key">The key, with the identity of the backend.</param>
+    /// <returns>False when the engine did not answer.</returns>
+    public async Task<bool> RemoveAsync(EntryKey key)
     {
         RedisKey name = keys.GetBody(key);
-        await engine.AskAsync(db => db.KeyDeleteAsync(name), default);
+        return (await engine.AskAsync(db => db.KeyDeleteAsync(name), default)).IsAnswered;
+    }
+
+    private async Task<bool> WriteAsync(LogPosition position, EntryKey key, string name, ReadOnlyMemory<byte> value)
+    {
+        RedisKey[] written = [keys.GetChanged(key.Study), keys.GetIndex(key.Study), name];
+        RedisValue[] arguments = [$"{position.Epoch:n}", position.Number, (long)Lifetime.TotalMilliseconds, value];
+        var answer = await engine.AskBulkAsync(value.Length, db => db.ScriptEvaluateAsync(WriteScript, written, arguments), default);
+        return answer.IsAnswered && (int)answer.Value! == 1;
     }
 
     private async ValueTask<Cache.OnDisk.EntryFile.Found?[]> ReadHeadsAsync(
-        IReadOnlyList<AcceptableEntry> wanted, CancellationToken cancellation)
+        IReadOnlyList<AcceptableEntry> wanted, string identity, CancellationToken cancellation)
     {
+        List<EntryKey> stored = [.. wanted.Select(acceptable => acceptable.Key with { Backend = identity })];
         var answer = await engine.AskAsync(
-            db => Task.WhenAll(wanted.Select(acceptable => db.StringGetAsync(keys.GetBody(acceptable.Key)))), cancellation);
+            db => Task.WhenAll(stored.Select(key => db.StringGetAsync(keys.GetBody(key)))), cancellation);
         if (!answer.IsAnswered) return [];
         var heads = new Cache.OnDisk.EntryFile.Found?[wanted.Count];
         for (var i = 0; i < heads.Length; i++)
         {
             if (answer.Value![i].IsNull) continue;
-            if (SharedHead.Read((byte[])answer.Value[i]!) is not var (position, found) || found.Key != wanted[i].Key
+            if (SharedHead.Read((byte[])answer.Value[i]!) is not var (position, found) || found.Key != stored[i]
                 || found.Length > maxBytes)
-                await DropDamagedAsync(wanted[i].Key);
-            else if (changes.IsValid(position, wanted[i].Key.Study) && wanted[i].IsSatisfiedBy(found.Head)) heads[i] = found;
+                await DropDamagedAsync(stored[i]);
+            else if (changes.IsValid(position, wanted[i].Key) && wanted[i].IsSatisfiedBy(found.Head)) heads[i] = found;
         }
         return heads;
     }
 
-    private async ValueTask<MemoryBody?> ReadAsync(EntryKey key, Cache.OnDisk.EntryFile.Found found, CancellationToken cancellation)
+    private async ValueTask<MemoryBody?> ReadAsync(Cache.OnDisk.EntryFile.Found found, CancellationToken cancellation)
     {
         if (!inFlight.TryReserve(found.Length)) return null;
         var leases = new List<Lease<byte>>();
@@ -120,7 +141,7 @@ internal sealed class SharedBodies(
         {
             // 2.
             var count = (int)((found.Length + ChunkBytes - 1) / ChunkBytes);
-            var name = keys.GetBody(key);
+            var name = keys.GetBody(found.Key);
             var answer = await engine.AskBulkAsync(
                 found.Length, db => Task.WhenAll(Enumerable.Range(0, count).Select(n => db.StringGetLeaseAsync($"{name}:{n}"))),
                 cancellation);
@@ -133,7 +154,7 @@ internal sealed class SharedBodies(
                 || hash.GetCurrentHashAsUInt128() != found.Hash)
             {
                 // The engine evicts chunks one by one: a missing one is no damage.
-                if (leases.Count == count) await DropDamagedAsync(key);
+                if (leases.Count == count) await DropDamagedAsync(found.Key);
                 return null;
             }
             isGiven = true;

@@ -42,19 +42,28 @@ internal sealed class SharedEngine(ClusterOptions options, TimeProvider time, IL
     public TimeSpan Timeout => options.Timeout;
 
     /// <summary>Opens the connections; they are opened again in the background as long as the engine cannot be reached.</summary>
-    public async Task ConnectAsync()
+    /// <returns>False when the settings cannot be read now, because they are in a file: call it again.</returns>
+    public async Task<bool> ConnectAsync()
     {
-        if (!options.Redis!.TryRead(out var text, out _) || ClusterOptions.TryParse(text) is not { } parsed) return;
+        if (_bulk is not null) return true;
+        if (!options.Redis!.TryRead(out var text, out _) || ClusterOptions.TryParse(text) is not { } parsed)
+        {
+            Health.FailProbe("the file with the settings of the engine cannot be read");
+            return false;
+        }
         parsed.ClientName = Node;
-        _small = await ConnectionMultiplexer.ConnectAsync(parsed);
+        _small ??= await ConnectionMultiplexer.ConnectAsync(parsed);
         _bulk = await ConnectionMultiplexer.ConnectAsync(parsed);
+        return true;
     }
 
     /// <summary>Calls a handler for each message of a channel.</summary>
-    public async Task SubscribeAsync(string channel, Action handler)
+    /// <returns>False without a connection.</returns>
+    public async Task<bool> SubscribeAsync(string channel, Action handler)
     {
-        if (_small is null) return;
+        if (_small is not { IsConnected: true }) return false;
         await _small.GetSubscriber().SubscribeAsync(RedisChannel.Literal(channel), (_, _) => handler());
+        return true;
     }
 
     /// <summary>Asks for a small value on behalf of a request.</summary>
@@ -76,6 +85,32 @@ internal sealed class SharedEngine(ClusterOptions options, TimeProvider time, IL
         catch (Exception e) when (e is TimeoutException or RedisException)
         {
             Health.FailProbe(Describe(e));
+            return default;
+        }
+    }
+
+    /// <summary>Asks for the background work. An error of the engine itself, such as a missing right, is no failed probe.</summary>
+    public async Task<Answer<T>> WorkAsync<T>(Func<IDatabase, Task<T>> ask, CancellationToken cancellation)
+    {
+        try
+        {
+            return await ProbeAsync(
+                async db =>
+                {
+                    try
+                    {
+                        return new Answer<T>(true, await ask(db));
+                    }
+                    catch (RedisServerException e)
+                    {
+                        Note(e);
+                        return default;
+                    }
+                },
+                cancellation) is { IsAnswered: true } answer ? answer.Value : default;
+        }
+        catch (ObjectDisposedException)
+        {
             return default;
         }
     }
@@ -104,8 +139,7 @@ internal sealed class SharedEngine(ClusterOptions options, TimeProvider time, IL
         }
         catch (RedisServerException e)
         {
-            Volatile.Write(ref _lastErrorAt, time.GetTimestamp());
-            Volatile.Write(ref _lastError, Describe(e));
+            Note(e);
             return default;
         }
         catch (Exception e) when (e is TimeoutException or RedisException or ObjectDisposedException)
@@ -113,6 +147,12 @@ internal sealed class SharedEngine(ClusterOptions options, TimeProvider time, IL
             Health.Fail(Describe(e));
             return default;
         }
+    }
+
+    private void Note(RedisServerException e)
+    {
+        Volatile.Write(ref _lastErrorAt, time.GetTimestamp());
+        Volatile.Write(ref _lastError, Describe(e));
     }
 
     /// <summary>The kind of an error: messages of the client contain addresses, and those of the server keys.</summary>

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.IO.Hashing;
 using Proxy.Cache;
 using Proxy.Cache.OnDisk;
+using Proxy.Cluster.Changes;
 
 namespace Proxy.Cluster;
 

@@ -1,5 +1,5 @@
-using System.Collections.Immutable;
 using Proxy.Cache;
+using Proxy.Cluster.Changes;
 
 namespace Proxy.Cluster;
 
@@ -42,7 +42,7 @@ internal sealed class SharedTier(
         if (await disk.FindAsync(wanted, cancellation) is { } local) return local;
         if (identityOf(wanted[0].Key.Backend) is not { } identity) return null;
         var removals = _removals.Count;
-        var found = await bodies.FindAsync(Name(wanted, identity), cancellation);
+        var found = await bodies.FindAsync(wanted, identity, cancellation);
         if (found is var (index, body))
         {
             var key = wanted[index].Key;
@@ -62,7 +62,7 @@ internal sealed class SharedTier(
     /// <inheritdoc/>
     public async ValueTask<bool> HasAsync(IReadOnlyList<AcceptableEntry> wanted, CancellationToken cancellation) =>
         await disk.HasAsync(wanted, cancellation)
-            || identityOf(wanted[0].Key.Backend) is { } identity && await bodies.HasAsync(Name(wanted, identity), cancellation);
+            || identityOf(wanted[0].Key.Backend) is { } identity && await bodies.HasAsync(wanted, identity, cancellation);
 
     /// <inheritdoc/>
     /// <remarks>Counts those in the engine as missing: a look-up of a whole series would load it.</remarks>
@@ -77,7 +77,7 @@ internal sealed class SharedTier(
     public ValueTask AddAsync(EntryKey key, Entry entry)
     {
         if (entry.Length <= maxBytes && changes.Position is { } position && identityOf(key.Backend) is { } identity)
-            writer.Add(position, key with { Backend = identity }, entry);
+            writer.Add(position, key, identity, entry);
         return disk.AddAsync(key, entry);
     }
 
@@ -91,10 +91,7 @@ internal sealed class SharedTier(
     public async Task<bool> RemoveAsync(Removal removal)
     {
         // First: a look-up from now on finds nothing in the engine, and the disk does not get what an earlier one found.
-        var announced = Task.CompletedTask;
-        if (removal.Path is null) announced = changes.AnnounceAsync(removal);
-        else if (identityOf(removal.Backend!) is { } identity)
-            announced = bodies.RemoveAsync(new(identity, removal.Path, removal.Representation!.Value));
+        var announced = removal.Path is null ? changes.AnnounceAsync(removal) : RemoveOneAsync(removal, removal.Path);
         Task<bool> onDisk;
         lock (_lock)
         {
@@ -133,8 +130,13 @@ internal sealed class SharedTier(
         return true;
     }
 
-    private static ImmutableArray<AcceptableEntry> Name(IReadOnlyList<AcceptableEntry> wanted, string identity) =>
-        [.. wanted.Select(acceptable => acceptable with { Key = acceptable.Key with { Backend = identity } })];
+    /// <summary>Deletes one body; when the engine does not answer, all of its instance is invalid from now on.</summary>
+    private async Task RemoveOneAsync(Removal removal, string path)
+    {
+        if (identityOf(removal.Backend!) is { } identity
+            && !await bodies.RemoveAsync(new(identity, path, removal.Representation!.Value)))
+            await changes.AnnounceAsync(removal with { Path = null, Representation = null });
+    }
 
     /// <summary>The body in arrays of its own, which the disk writes later.</summary>
     private static Entry Copy(Cache.InMemory.MemoryBody body)

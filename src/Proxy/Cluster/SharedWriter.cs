@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Proxy.Cache;
+using Proxy.Cluster.Changes;
 using Proxy.Operations;
 
 namespace Proxy.Cluster;
@@ -12,8 +13,8 @@ internal sealed class SharedWriter(SharedBodies bodies, ILogger<SharedWriter> lo
     /// <summary>The most bytes that wait to be written.</summary>
     private const long MaxBytes = 64L << 20;
 
-    private readonly Channel<(LogPosition Position, EntryKey Key, Entry Entry)> _queue =
-        Channel.CreateBounded<(LogPosition, EntryKey, Entry)>(4096);
+    private readonly Channel<(LogPosition Position, EntryKey Key, string Identity, Entry Entry)> _queue =
+        Channel.CreateBounded<(LogPosition, EntryKey, string, Entry)>(4096);
 
     private long _bytes;
     private long _dropped;
@@ -29,10 +30,14 @@ internal sealed class SharedWriter(SharedBodies bodies, ILogger<SharedWriter> lo
     public long Bytes => Interlocked.Read(ref _bytes);
 
     /// <summary>Queues a body.</summary>
-    public void Add(LogPosition position, EntryKey key, Entry entry)
+    /// <param name="position">The position of the change log now.</param>
+    /// <param name="key">The key.</param>
+    /// <param name="identity">The identity of its backend now.</param>
+    /// <param name="entry">The body.</param>
+    public void Add(LogPosition position, EntryKey key, string identity, Entry entry)
     {
         entry.Usage?.AddReader();
-        if (Interlocked.Add(ref _bytes, entry.Length) <= MaxBytes && _queue.Writer.TryWrite((position, key, entry))) return;
+        if (Interlocked.Add(ref _bytes, entry.Length) <= MaxBytes && _queue.Writer.TryWrite((position, key, identity, entry))) return;
         Release(entry);
         Interlocked.Increment(ref _dropped);
     }
@@ -40,11 +45,11 @@ internal sealed class SharedWriter(SharedBodies bodies, ILogger<SharedWriter> lo
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        await foreach (var (position, key, entry) in _queue.Reader.ReadAllAsync(stoppingToken))
+        await foreach (var (position, key, identity, entry) in _queue.Reader.ReadAllAsync(stoppingToken))
         {
             try
             {
-                if (await bodies.WriteAsync(position, key, entry)) Interlocked.Increment(ref _written);
+                if (await bodies.WriteAsync(position, key, identity, entry)) Interlocked.Increment(ref _written);
                 else Interlocked.Increment(ref _dropped);
             }
             catch (Exception e)

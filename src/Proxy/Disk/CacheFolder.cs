@@ -16,6 +16,7 @@ namespace Proxy.Disk;
 /// {path}/entries.db   size and value of each series in entries/ (a hint)
 /// {path}/studies.db   the metadata store
 /// {path}/prefetch.json  the prefetch jobs
+/// {path}/cluster.position  how far the changes of other proxies are applied (PositionFile)
 /// {path}/codecs/      the machine code of the codecs (CompiledModule)
 /// </code>
 /// A disk may be full, read-only, missing, or too slow to be of use. Then lookups miss, nothing is stored, requests go on to the

@@ -245,6 +245,11 @@ internal static partial class Log
     [LoggerMessage(2302, LogLevel.Information, "The shared cache is used")]
     public static partial void EngineRecovered(this ILogger logger);
 
+    /// <summary>Changes of other nodes are lost.</summary>
+    [LoggerMessage(
+        2303, LogLevel.Warning, "The local cache is dropped: purges of other proxies may be lost with the log of the shared cache")]
+    public static partial void LocalCacheDropped(this ILogger logger);
+
     /// <summary>A peer wanted to store instances that no running C-MOVE requested.</summary>
     [LoggerMessage(
         2401, LogLevel.Warning,

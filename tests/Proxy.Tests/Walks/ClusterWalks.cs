@@ -1,6 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Proxy.Cache;
-using Proxy.Cluster;
+using Proxy.Cluster.Changes;
 using Proxy.Dicom;
 using Proxy.Tests.Pacs;
 using StackExchange.Redis;
@@ -9,7 +9,7 @@ using Xunit;
 namespace Proxy.Tests.Walks;
 
 /// <summary>Two proxies in front of one PACS, with one engine. Each test leaves the engine in use.</summary>
-public sealed class ClusterWalks(ClusterWalks.TwoNodes fixture) : IClassFixture<ClusterWalks.TwoNodes>
+public sealed class ClusterWalks(ClusterWalks.TwoNodes fixture) : IClassFixture<ClusterWalks.TwoNodes>, IAsyncLifetime
 {
     private const string ExplicitLittleEndian = "1.2.840.10008.1.2.1";
 
@@ -53,6 +53,21 @@ public sealed class ClusterWalks(ClusterWalks.TwoNodes fixture) : IClassFixture<
         private ProxyHost CreateNode() =>
             new(("east", East.Address)) { ["Cluster:Redis"] = Redis.Address, ["Cluster:Timeout"] = "00:00:01" };
     }
+
+    /// <summary>What one test has announced is not applied during the next one.</summary>
+    public async ValueTask InitializeAsync()
+    {
+        foreach (var node in fixture.Nodes) await UsedAsync(node);
+        await Until.TrueAsync(async () =>
+        {
+            if (FindKeys("*:epoch").ToList() is not [var epoch]) return false;
+            var number = (long)await _redis.Database.StringGetAsync(epoch.ToString().Replace(":epoch", ":seq", StringComparison.Ordinal));
+            var position = new LogPosition(Guid.ParseExact((string)(await _redis.Database.StringGetAsync(epoch))!, "n"), number);
+            return fixture.Nodes.All(node => node.Services.GetRequiredService<ChangeLog>().Settled == position);
+        });
+    }
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     [Fact]
     public async Task AFrameIsFetchedOnce_ByTheNodesTogether()
@@ -206,7 +221,7 @@ public sealed class ClusterWalks(ClusterWalks.TwoNodes fixture) : IClassFixture<
     /// <summary>Whether the body of this test is in the engine: its head is written last, and contains the path.</summary>
     private async Task<bool> IsWrittenAsync()
     {
-        foreach (var key in FindKeys("*:b:*").Where(key => key.ToString().Split(':').Length == 5))
+        foreach (var key in FindKeys("*:b:*").Where(key => key.ToString().Split(':').Length == 8))
         {
             var head = (string?)await _redis.Database.StringGetAsync(key);
             if (head?.Contains($"{_uid}/", StringComparison.Ordinal) == true) return true;

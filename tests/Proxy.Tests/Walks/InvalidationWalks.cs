@@ -82,7 +82,7 @@ public sealed class InvalidationWalks : IAsyncDisposable
 
         Invalidation.RemoveBackend("east");
 
-        Assert.Equal([new Removal("east")], _removals);
+        Assert.Equal([new Removal("east") { IsLocal = true }], _removals);
         Assert.False(await IsCachedAsync());
         (await _proxy.GetAsync("/store" + Study["/dicomweb".Length..])).IsProblem(404);
         Assert.Equal("Proxy; fwd=miss; stored", (await _proxy.GetAsync("/dicomweb/studies?limit=1")).CacheStatus);

@@ -1,4 +1,4 @@
-namespace Proxy.Cluster;
+namespace Proxy.Cluster.Changes;
 
 /// <summary>A point in the common log of changes.</summary>
 /// <param name="Epoch">A random number that is new when the engine has lost its data, or the latest changes.</param>
