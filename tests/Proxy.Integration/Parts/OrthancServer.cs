@@ -38,7 +38,9 @@ public sealed class OrthancServer : IAsyncDisposable
 
     /// <param name="name">Its name.</param>
     /// <param name="user">The user that it requires; null for none.</param>
-    /// <param name="dicom">The port of its DIMSE services, for any AE title, and that of the receiver PROXY of C-MOVE; null for none.</param>
+    /// <param name="dicom">
+    /// The port of its DIMSE services, for any AE title, and that of the receiver PROXY of C-MOVE; null for none.
+    /// </param>
     /// <param name="cancellationToken">Cancels the start.</param>
     public static async Task<OrthancServer> StartAsync(
         string name, NetworkCredential? user, (int Port, int MovesTo)? dicom, CancellationToken cancellationToken)
