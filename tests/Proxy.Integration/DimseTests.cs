@@ -26,7 +26,7 @@ public sealed class DimseTests
         await using var dcmtk = await DcmtkServer.StartAsync(Cancel);
         await using var orthanc = await OrthancServer.StartAsync("dimse", null, (dicomPort, listen), Cancel);
         var instances = Stored.SelectMany(series => series.Instances).ToList();
-        await Task.WhenAll(orthanc.StoreAsync(instances, Cancel), dcmtk.StoreAsync(instances, Cancel));
+        await orthanc.StoreAsync(instances, Cancel);
         await using var proxy = await ProxyProcess.StartAsync(
             [
                 .. Dimse("ORTHANC", "ORTHANC", dicomPort), .. Dimse("DCMTK", "DCMTK", dcmtk.Port),
@@ -35,6 +35,7 @@ public sealed class DimseTests
             ],
             Cancel);
 
+        await StoreAsync(proxy, "DCMTK", instances);
         await AskFor("MOVED").AssertSameMetadataAsync(Archives.OldAxial);
         await AskFor("MOVED").AssertSameMetadataAsync(Archives.Clip);
         foreach (var peer in new[] { "ORTHANC", "DCMTK" })
@@ -61,6 +62,24 @@ public sealed class DimseTests
             $"Backends:{name}:Kind=Dimse", $"Backends:{name}:Host=127.0.0.1", $"Backends:{name}:CalledAeTitle={title}",
             $"Backends:{name}:Port={port}", $"Backends:{name}:CallingAeTitle=PROXY",
         ];
+    }
+
+    /// <summary>Stores by STOW-RS, which becomes C-STORE; what the proxy cached of it is purged.</summary>
+    private static async Task StoreAsync(ProxyProcess proxy, string backend, IEnumerable<Instance> instances)
+    {
+        await Until.PassesAsync(
+            async () =>
+            {
+                using var content = new MultipartContent("related", "a-part");
+                content.Headers.ContentType!.Parameters.Add(new("type", "\"application/dicom\""));
+                foreach (var instance in instances)
+                    content.Add(new ByteArrayContent(instance.ToPart10()) { Headers = { ContentType = new("application/dicom") } });
+                using var answer = await proxy.Http.PostAsync($"{proxy.Root}/backends/{backend}/dicomweb/studies", content, Cancel);
+                Assert.True(answer.StatusCode == HttpStatusCode.OK, await answer.Content.ReadAsStringAsync(Cancel));
+            },
+            Cancel);
+        using var purged = await proxy.Http.DeleteAsync($"{proxy.Root}/cache", Cancel);
+        Assert.True(purged.IsSuccessStatusCode);
     }
 
     /// <summary>The dataset of a file: each server writes its own group 0002 (PS3.10 §7.1).</summary>

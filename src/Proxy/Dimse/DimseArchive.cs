@@ -2,18 +2,19 @@ using Proxy.Backends;
 using Proxy.Backends.Queries;
 using Proxy.Cache;
 using Proxy.Dicom;
+using Proxy.Dimse.Storing;
 using Proxy.Metadata;
 using Proxy.Wire;
 using Proxy.Wire.Part10;
 
 namespace Proxy.Dimse;
 
-/// <summary>Asks a PACS by DIMSE: C-ECHO, C-FIND and C-GET (PS3.4 §A, §C). It renders nothing and stores nothing.</summary>
+/// <summary>Asks a PACS by DIMSE: C-ECHO, C-FIND, C-GET, C-MOVE and C-STORE (PS3.4 §A to §C). It renders nothing.</summary>
 /// <remarks>
 /// Metadata, frames and bulk data come from whole instances, because DIMSE has nothing smaller: a series is retrieved once, and everything
 /// is cut out of its files (<see cref="SeriesRetrievals"/>).
 /// </remarks>
-internal sealed class DimseArchive(DimseClient client, DimseSearch search, SeriesRetrievals retrievals) : IArchive
+internal sealed class DimseArchive(DimseClient client, DimseSearch search, SeriesRetrievals retrievals, InstanceStore store) : IArchive
 {
     /// <inheritdoc/>
     public Task<SearchAnswer> SearchAsync(
@@ -79,10 +80,7 @@ internal sealed class DimseArchive(DimseClient client, DimseSearch search, Serie
 
     /// <inheritdoc/>
     public Task<StoreOutcome> StoreAsync(BackendOptions backend, StoreRequest request, CancellationToken cancellation) =>
-        Task.FromResult(new StoreOutcome(
-            null,
-            new(backend.Name, BackendError.BadStatus, "instances cannot be stored at a DIMSE backend", ErrorStatus.NotImplemented), null,
-            IsUnknown: false));
+        store.StoreAsync(backend, request, cancellation);
 
     /// <inheritdoc/>
     public Task ProbeAsync(BackendOptions backend, CancellationToken stopping) => client.ProbeAsync(backend, stopping);

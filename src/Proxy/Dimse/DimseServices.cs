@@ -1,5 +1,6 @@
 using Proxy.Backends;
 using Proxy.Dimse.Receiving;
+using Proxy.Dimse.Storing;
 
 namespace Proxy.Dimse;
 
@@ -19,6 +20,7 @@ internal static class DimseServices
         services.AddSingleton<MoveListener>();
         services.AddSingleton<InstanceRetrieval>();
         services.AddSingleton<SeriesRetrievals>();
+        services.AddSingleton<InstanceStore>();
         services.AddKeyedSingleton<IArchive, DimseArchive>(BackendKind.Dimse);
     }
 }

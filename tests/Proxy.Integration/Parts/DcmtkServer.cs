@@ -36,26 +36,6 @@ public sealed class DcmtkServer : IAsyncDisposable
         return new(scratch, ChildProcess.Start(Real.Dcmqrscp!, ["-c", settings], scratch.Folder), port);
     }
 
-    /// <summary>Stores instances, once the server listens.</summary>
-    public async Task StoreAsync(IEnumerable<Instance> instances, CancellationToken cancellationToken)
-    {
-        var files = new List<string>();
-        foreach (var instance in instances)
-        {
-            files.Add(Path.Combine(_scratch.Folder, $"{files.Count}.dcm"));
-            await File.WriteAllBytesAsync(files[^1], instance.ToPart10(), cancellationToken);
-        }
-        await Until.PassesAsync(
-            async () =>
-            {
-                await using var store = ChildProcess.Start(
-                    Real.Storescu!, ["-aec", "DCMTK", "127.0.0.1", $"{Port}", .. files], _scratch.Folder);
-                await store.WaitAsync(cancellationToken);
-                if (store.Log.Contains("Failed", StringComparison.Ordinal)) throw new InvalidOperationException(store.Log);
-            },
-            cancellationToken);
-    }
-
     public async ValueTask DisposeAsync()
     {
         await _process.DisposeAsync();

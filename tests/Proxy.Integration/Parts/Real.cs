@@ -29,9 +29,7 @@ public static class Real
 
     public static string? Dcmqrscp => FindProgram("dcmqrscp");
 
-    public static string? Storescu => FindProgram("storescu");
-
-    public static void RequireDcmtk() => Require(Dcmqrscp is null ? null : Storescu, "dcmtk");
+    public static void RequireDcmtk() => Require(Dcmqrscp, "dcmtk");
 
     public static void RequireChromium() => Require(Chromium, "Chromium");
 

@@ -51,6 +51,13 @@ internal sealed partial class DimsePacs
                 case CommandField.GetRequest:
                     await GetAsync(context, command, Read(context, dataset));
                     break;
+                case CommandField.StoreRequest:
+                    pacs.Received.Enqueue((command.SopInstance, dataset));
+                    var status = pacs.AnswersStore(command.SopInstance);
+                    _isOver = status is null;
+                    if (status is null) await stream.WriteAsync(PduWriter.WriteAbort(), stop);
+                    else await SendAsync(context, Response(CommandField.StoreResponse, command, status.Value), null);
+                    return;
                 case CommandField.MoveRequest:
                     await MoveAsync(context, command, Read(context, dataset));
                     break;
@@ -64,7 +71,7 @@ internal sealed partial class DimsePacs
         private PresentationContext Answer(PresentationContext context) => context with
         {
             TransferSyntaxes = [context.TransferSyntaxes[0]],
-            Result = context.AbstractSyntax == SopClass.StudyRootGet && !pacs.SupportsGet
+            Result = context.AbstractSyntax == SopClass.StudyRootGet && !pacs.SupportsGet || context.AbstractSyntax == pacs.RefusedClass
                 ? ContextResult.AbstractSyntaxNotSupported
                 : ContextResult.Acceptance,
         };

@@ -65,6 +65,15 @@ internal sealed partial class DimsePacs : IAsyncDisposable
     /// <summary>Whether C-STORE says which C-MOVE it belongs to.</summary>
     public bool SendsOriginator { get; set; } = true;
 
+    /// <summary>The instances that the proxy stored, with their datasets.</summary>
+    public ConcurrentQueue<(string Uid, byte[] Dataset)> Received { get; } = new();
+
+    /// <summary>The status with which it answers C-STORE; null to abort.</summary>
+    public Func<string, ushort?> AnswersStore { get; set; } = _ => 0;
+
+    /// <summary>The storage classes that it does not support.</summary>
+    public string? RefusedClass { get; set; }
+
     /// <summary>The number of C-GET requests.</summary>
     public int Gets { get; private set; }
 

@@ -76,6 +76,35 @@ internal sealed partial class Association : IAsyncDisposable
         await _stream.WriteAsync(output.GetBuffer().AsMemory(0, (int)output.Length), cancellation);
     }
 
+    /// <summary>Sends a message whose dataset is read while it is sent, in PDUs as large as the peer accepts.</summary>
+    /// <param name="context">The ID of an accepted context.</param>
+    /// <param name="command">The command.</param>
+    /// <param name="read">Reads bytes of the dataset; 0 at its end.</param>
+    /// <param name="cancellation">Cancels the sending, and ends the association.</param>
+    public async Task SendStreamAsync(
+        byte context, CommandSet command, Func<Memory<byte>, CancellationToken, ValueTask<int>> read, CancellationToken cancellation)
+    {
+        const int headBytes = PduWriter.HeadBytes + PduWriter.PdvHeadBytes;
+        using var start = new MemoryStream();
+        Write(start, context, command.Write(), PdvKind.Command);
+        var pdu = new byte[headBytes + _maxFragmentBytes];
+        for (var isLast = false; !isLast;)
+        {
+            var length = 0;
+            for (int count; length < _maxFragmentBytes; length += count)
+            {
+                count = await read(pdu.AsMemory(headBytes + length, _maxFragmentBytes - length), cancellation);
+                isLast = count == 0;
+                if (isLast) break;
+            }
+            PduWriter.WriteDataHead(pdu, context, length, isLast ? PdvKind.Last : PdvKind.Dataset);
+            start.Write(pdu.AsSpan(0, headBytes + length));
+            _stream.Limit = _limits.BetweenAnswers;
+            await _stream.WriteAsync(start.GetBuffer().AsMemory(0, (int)start.Length), cancellation);
+            start.SetLength(0);
+        }
+    }
+
     /// <summary>Receives the next command; what is left of the dataset before it is skipped.</summary>
     /// <param name="isFirst">
     /// True for the first answer to a request, which may take longer than the others; null when the caller limits the wait itself.

@@ -65,6 +65,10 @@ internal sealed record ContextPlan(string Name, ImmutableArray<PresentationConte
         return Create(name, contexts.Take(AssociatePdu.MaxContexts), storage);
     }
 
+    /// <summary>C-STORE of instances of one class, as they are.</summary>
+    public static ContextPlan ForStorage(string sopClass, string transferSyntax) =>
+        Create($"store {sopClass} {transferSyntax}", [(sopClass, [transferSyntax])], []);
+
     /// <summary>
     /// Answers the contexts of a peer that stores instances here: storage classes and C-ECHO, each with the first known transfer syntax;
     /// Implicit VR only where nothing else is proposed.

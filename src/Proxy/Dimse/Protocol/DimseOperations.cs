@@ -1,6 +1,6 @@
 namespace Proxy.Dimse.Protocol;
 
-/// <summary>C-ECHO and C-FIND on an association (PS3.7 §9.1.2, §9.1.5).</summary>
+/// <summary>C-ECHO, C-FIND and C-STORE on an association (PS3.7 §9.1).</summary>
 internal static class DimseOperations
 {
     /// <summary>The longest identifier of an answer, in bytes.</summary>
@@ -67,6 +67,32 @@ internal static class DimseOperations
         }
         // The peer ignores the C-CANCEL.
         await association.AbortAsync();
+    }
+
+    /// <summary>Sends C-STORE, and waits for its answer.</summary>
+    /// <param name="association">The association.</param>
+    /// <param name="context">Its context for the SOP class and the transfer syntax of the dataset.</param>
+    /// <param name="instance">The instance.</param>
+    /// <param name="read">Reads bytes of the dataset; 0 at its end.</param>
+    /// <param name="cancellation">Ends the association.</param>
+    /// <returns>The status, of success or failure.</returns>
+    public static async Task<ushort> StoreAsync(
+        this Association association, PresentationContext context, Dicom.Uid instance,
+        Func<Memory<byte>, CancellationToken, ValueTask<int>> read, CancellationToken cancellation)
+    {
+        var id = association.NextMessageId();
+        var command = new CommandSet(CommandField.StoreRequest)
+        {
+            SopClass = context.AbstractSyntax,
+            SopInstance = instance.ToString(),
+            MessageId = id,
+            Priority = 0,
+            HasDataset = true,
+        };
+        await association.SendStreamAsync(context.Id, command, read, cancellation);
+        var answer = await association.ReadAnswerAsync(CommandField.StoreResponse, id, isFirst: true, cancellation);
+        association.IsInOperation = false;
+        return answer.Status;
     }
 
     /// <summary>The accepted context of a service.</summary>

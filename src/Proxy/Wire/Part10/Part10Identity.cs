@@ -14,6 +14,7 @@ public sealed record Part10Identity(
 {
     private const int PreambleBytes = 128;
 
+    private const uint MediaStorageSopClass = 0x00020002;
     private const uint MediaStorageSopInstance = 0x00020003;
     private const uint TransferSyntax = 0x00020010;
 
@@ -23,6 +24,12 @@ public sealed record Part10Identity(
     /// <summary>Explicit VR Big Endian and the deflated syntaxes, whose datasets are not read here.</summary>
     private static readonly string[] UnsupportedSyntaxes =
         ["1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"];
+
+    /// <summary>Media Storage SOP Class UID (0002,0002).</summary>
+    public string? MediaStorageSopClassUid { get; private init; }
+
+    /// <summary>The offset of the dataset in the file, in bytes.</summary>
+    public int DatasetAt { get; private init; }
 
     /// <summary>Reads the file meta group and the dataset up to <paramref name="until"/>.</summary>
     /// <param name="start">The first bytes of the file.</param>
@@ -56,18 +63,23 @@ public sealed record Part10Identity(
         if (!cursor.Read(4).SequenceEqual("DICM"u8)) throw new MalformedAnswerException("The answer is not a DICOM file (PS3.10 §7.1).");
 
         Uid? transferSyntax = null;
-        string? stored = null;
+        string? stored = null, sopClass = null;
         while (!cursor.IsAtEnd && BinaryPrimitives.ReadUInt16LittleEndian(cursor.Peek(2)) == 0x0002)
         {
             var head = cursor.ReadHead(isImplicit: false);
-            if (head.Tag.Value == MediaStorageSopInstance) stored = ReadUid(cursor, head);
+            if (head.Tag.Value == MediaStorageSopClass) sopClass = ReadUid(cursor, head);
+            else if (head.Tag.Value == MediaStorageSopInstance) stored = ReadUid(cursor, head);
             else if (head.Tag.Value == TransferSyntax) transferSyntax = Uid.TryParse(ReadUid(cursor, head), out var uid) ? uid : null;
             else Part10Reader.SkipValue(cursor, head, isImplicit: false, depth: 0);
         }
         if (cursor.IsAtEnd && !isAll) return null;
         if (transferSyntax is not { } syntax) throw new MalformedAnswerException("The file names no transfer syntax (PS3.10 §7.1).");
 
-        var identity = new Part10Identity(syntax, stored, null, null, null);
+        var identity = new Part10Identity(syntax, stored, null, null, null)
+        {
+            MediaStorageSopClassUid = sopClass,
+            DatasetAt = (int)cursor.Position,
+        };
         return UnsupportedSyntaxes.Contains(syntax.ToString()) ? identity : ReadDataset(cursor, identity, until, isAll);
     }
 
