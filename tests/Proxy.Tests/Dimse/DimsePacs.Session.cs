@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
-using System.Net.Sockets;
 using Proxy.Dicom;
 using Proxy.Dimse.Protocol;
 using Proxy.Wire;
@@ -11,7 +10,7 @@ namespace Proxy.Tests.Dimse;
 internal sealed partial class DimsePacs
 {
     /// <summary>One association.</summary>
-    private sealed class Session(DimsePacs pacs, NetworkStream stream, CancellationToken stop)
+    private sealed class Session(DimsePacs pacs, Stream stream, CancellationToken stop)
     {
         private const int MaxFragmentBytes = 128 * 1024 - PduWriter.PdvHeadBytes;
 
@@ -28,6 +27,7 @@ internal sealed partial class DimsePacs
                 return;
             }
             _contexts = request.Contexts;
+            foreach (var context in request.Contexts) pacs.Proposed.Enqueue(context);
             await stream.WriteAsync(
                 PduWriter.Write(PduType.AssociateAccept, request with
                 {
@@ -89,7 +89,7 @@ internal sealed partial class DimsePacs
         {
             foreach (var row in FindRows(keys))
                 await SendAsync(
-                    context, Response(CommandField.FindResponse, command, 0xFF00), row.Write(GetSyntax(context), "ISO_IR 192"));
+                    context, Response(CommandField.FindResponse, command, 0xFF00), row.Write(GetSyntax(context), pacs.RowCharacterSet));
             await SendAsync(context, Response(CommandField.FindResponse, command, 0), null);
         }
 
@@ -171,7 +171,8 @@ internal sealed partial class DimsePacs
         {
             pacs.Gets++;
             var asked = FindInstances(keys);
-            var storage = _contexts.First(c => c.AbstractSyntax == CtStorage);
+            var storage = _contexts.First(
+                c => c.AbstractSyntax == CtStorage && c.TransferSyntaxes[0] == (pacs.SentSyntax ?? c.TransferSyntaxes[0]));
             var isFirst = pacs.Stored.IsEmpty;
             var sent = 0;
             foreach (var uid in pacs.Sends?.Invoke(asked, isFirst) ?? asked)

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using Proxy.Dicom;
 using Proxy.Dimse.Protocol;
 using Proxy.Tests.Wire;
@@ -40,6 +41,9 @@ internal sealed partial class DimsePacs : IAsyncDisposable
     /// <summary>The bytes of all identifiers.</summary>
     public ConcurrentQueue<byte[]> RawIdentifiers { get; } = new();
 
+    /// <summary>The presentation contexts that the proxy proposed.</summary>
+    public ConcurrentQueue<PresentationContext> Proposed { get; } = new();
+
     /// <summary>The statuses with which the proxy answered C-STORE.</summary>
     public ConcurrentQueue<ushort> Stored { get; } = new();
 
@@ -73,6 +77,15 @@ internal sealed partial class DimsePacs : IAsyncDisposable
 
     /// <summary>The storage classes that it does not support.</summary>
     public string? RefusedClass { get; set; }
+
+    /// <summary>Begins TLS on a connection; null for none.</summary>
+    public Func<Stream, CancellationToken, Task<Stream>>? Secure { get; set; }
+
+    /// <summary>The transfer syntax of the context that it sends instances on; null for the first one.</summary>
+    public string? SentSyntax { get; set; }
+
+    /// <summary>The character set of its rows.</summary>
+    public string RowCharacterSet { get; set; } = "ISO_IR 192";
 
     /// <summary>The number of C-GET requests.</summary>
     public int Gets { get; private set; }
@@ -147,9 +160,11 @@ internal sealed partial class DimsePacs : IAsyncDisposable
         {
             try
             {
-                await new Session(this, client.GetStream(), _stop.Token).RunAsync();
+                await using var stream = Secure is null ? client.GetStream() : await Secure(client.GetStream(), _stop.Token);
+                await new Session(this, stream, _stop.Token).RunAsync();
             }
-            catch (Exception e) when (e is IOException or OperationCanceledException or AssociationException)
+            catch (Exception e) when (e is IOException or OperationCanceledException or AssociationException
+                or AuthenticationException)
             {
                 // The proxy has closed the connection.
             }

@@ -20,6 +20,9 @@ internal sealed partial class Association : IAsyncDisposable
     /// <summary>The most fragments without a byte in a row: more are no message.</summary>
     private const int MaxEmptyFragments = 1000;
 
+    /// <summary>The most bytes of a dataset that is not wanted.</summary>
+    private const long MaxSkippedBytes = 64 * 1024 * 1024;
+
     private readonly PduStream _stream;
     private readonly AssociationLimits _limits;
     private readonly ImmutableDictionary<byte, PresentationContext> _contexts;
@@ -165,14 +168,15 @@ internal sealed partial class Association : IAsyncDisposable
         return 0;
     }
 
-    /// <summary>Reads the dataset of the last command to its end, and discards it.</summary>
+    /// <summary>Reads the dataset of the last command to its end, and discards it; aborts if it is longer than 64 MiB.</summary>
     /// <inheritdoc cref="ReadMessageAsync"/>
     public async ValueTask SkipDataAsync(CancellationToken cancellation)
     {
         var skipped = new byte[4096];
-        while (await ReadDataAsync(skipped, cancellation) > 0)
+        var left = MaxSkippedBytes;
+        for (int count; (count = await ReadDataAsync(skipped, cancellation)) > 0; left -= count)
         {
-            // The caller does not want it.
+            if (left < 0) throw await AbortAsync("A dataset that was not requested is too long.");
         }
     }
 
