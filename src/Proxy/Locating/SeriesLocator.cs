@@ -155,7 +155,9 @@ public sealed class SeriesLocator(
         return new(store.GetStudy(study), [.. failures.OfType<BackendFailure>()], WasAsked: asking.Count > 0);
     }
 
-    /// <summary>True when a backend lists the series, or any of the study. The old list of a backend that is still asked is no answer.</summary>
+    /// <summary>
+    /// True when a backend lists the series, or any of the study. The old list of a backend that is still asked is no answer.
+    /// </summary>
     private bool IsListed(Access access, Uid study, Uid? series, Dictionary<string, Task<BackendFailure?>> asking)
     {
         var known = store.GetStudy(study);

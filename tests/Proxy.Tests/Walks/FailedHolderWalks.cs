@@ -4,7 +4,9 @@ using Xunit;
 
 namespace Proxy.Tests.Walks;
 
-/// <summary>Two PACS hold parts of one study, and one of them is slow or fails: the client gets its series, or learns what is missing.</summary>
+/// <summary>
+/// Two PACS hold parts of one study, and one of them is slow or fails: the client gets its series, or learns what is missing.
+/// </summary>
 public sealed class FailedHolderWalks : IAsyncDisposable
 {
     private const string Study = "/dicomweb/studies/1.2.1";
@@ -34,7 +36,8 @@ public sealed class FailedHolderWalks : IAsyncDisposable
         var gate = _west.Hang("/series");
         var reply = _proxy.GetAsync(Study + path);
         await Until.TrueAsync(
-            async () => gate.Arrived > 0 && (int)(await _proxy.GetAsync("/store/studies/1.2.1")).Status == 200, "the east has listed the study");
+            async () => gate.Arrived > 0 && (int)(await _proxy.GetAsync("/store/studies/1.2.1")).Status == 200,
+            "the east has listed the study");
 
         for (var i = 0; i < 20; i++)
         {
@@ -76,7 +79,10 @@ public sealed class FailedHolderWalks : IAsyncDisposable
     {
         _west.Respond(request => request.Path.EndsWith("/instances", StringComparison.Ordinal)
             ? PacsAnswer.Json(
-                """[{"0020000D":{"vr":"UI","Value":["1.2.1"]},"0020000E":{"vr":"UI","Value":["9.9"]},"00080018":{"vr":"UI","Value":["9.9.9"]}}]""")
+                """
+                [{"0020000D":{"vr":"UI","Value":["1.2.1"]},"0020000E":{"vr":"UI","Value":["9.9"]},
+                "00080018":{"vr":"UI","Value":["9.9.9"]}}]
+                """)
             : null);
 
         var reply = await _proxy.GetAsync(Study + search);
