@@ -16,13 +16,16 @@ internal sealed class RoleGuard(RequestDelegate next)
         // Without an endpoint there is nothing to see: 404 or 405.
         if (context.GetEndpoint() is not { } endpoint) return next(context);
         var required = endpoint.Metadata.GetMetadata<RequiredRole>()?.Role ?? Roles.Viewer;
-        if (!caller.Has(required)) return Problems.MissingRole(required.ToString().ToLowerInvariant()).ExecuteAsync(context);
+        if (required != Roles.None && (caller.Roles & required) == Roles.None)
+            return Problems.MissingRole(string.Join(" or ", RoleOptions.GetNames(required))).ExecuteAsync(context);
         return caller.IsAnonymous ? next(context) : CurrentCaller.RunAsync(caller, () => next(context));
     }
 }
 
 /// <summary>The role that an endpoint requires.</summary>
-/// <param name="Role">The role; <see cref="Roles.None"/> for an endpoint that is open to everyone.</param>
+/// <param name="Role">
+/// The role, or several of which one is sufficient; <see cref="Roles.None"/> for an endpoint that is open to everyone.
+/// </param>
 internal sealed record RequiredRole(Roles Role)
 {
     /// <summary>Whether the caller has to authenticate although the endpoint requires no role.</summary>

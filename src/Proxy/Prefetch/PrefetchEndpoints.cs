@@ -26,6 +26,9 @@ internal static class PrefetchEndpoints
         ["idle"] = PrefetchPriority.Idle,
     };
 
+    /// <summary>A prefetcher follows the own jobs; an operator sees those of all users.</summary>
+    private const Roles Readers = Roles.Viewer | Roles.Prefetcher | Roles.Operator;
+
     public static void MapPrefetch(this IEndpointRouteBuilder app)
     {
         app.MapPost("/prefetch", PostAsync).Requires(Roles.Prefetcher).WithSummary("Creates a prefetch job; Location names it")
@@ -35,19 +38,19 @@ internal static class PrefetchEndpoints
             "/prefetch",
             (HttpContext context, JobRegistry registry, TimeProvider time) => TypedResults.Json<JobReport[]>(
                 [.. registry.ReadAll(context.GetAccess()).Select(handle => new JobReport(handle.Job, time.GetUtcNow()))]))
-            .WithSummary("All prefetch jobs, the newest first").Produces<JobReport[]>();
+            .Requires(Readers).WithSummary("All prefetch jobs, the newest first").Produces<JobReport[]>();
         app.MapRead("/prefetch/{id}", IResult (HttpContext context, string id, JobRegistry registry, TimeProvider time) =>
             registry.Find(context.GetAccess(), id) is { } handle
                 ? TypedResults.Json(new JobReport(handle.Job, time.GetUtcNow()))
                 : Unknown())
-            .WithSummary("The progress of a prefetch job").Produces<JobReport>().ProducesProblem(404);
+            .Requires(Readers).WithSummary("The progress of a prefetch job").Produces<JobReport>().ProducesProblem(404);
         app.MapDelete("/prefetch/{id}", IResult (HttpContext context, string id, JobRegistry registry, TimeProvider time) =>
         {
             if (registry.Find(context.GetAccess(), id) is not { } handle) return Unknown();
             // A job that has ended is removed from the list.
             if (!handle.Cancel("cancelled by a client")) registry.Remove(id);
             return TypedResults.NoContent();
-        }).WithSummary("Cancels a prefetch job, or removes a finished one").Produces(204).ProducesProblem(404);
+        }).Requires(Readers).WithSummary("Cancels a prefetch job, or removes a finished one").Produces(204).ProducesProblem(404);
     }
 
     /// <summary>What <see cref="TryRead"/> reads, for the OpenAPI document.</summary>

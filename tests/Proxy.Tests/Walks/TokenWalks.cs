@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Proxy.Identity;
 using Proxy.Tests.Identity;
 using Proxy.Tests.Pacs;
 using Xunit;
@@ -144,6 +145,23 @@ public sealed class TokenWalks(TokenWalks.OneProxy fixture) : IClassFixture<Toke
         Assert.Equal("""{"status":"ready"}""", (await viewer.GetAsync("/health/ready")).Text);
         Assert.Equal("up", (string?)(await admin.GetAsync("/health/ready")).Json["backends"]!["east"]!["state"]);
         (await _proxy.As("mallory", "operator").GetAsync("/cache")).IsProblem(403, "operator");
+    }
+
+    [Fact]
+    public async Task ShowsOperatorsTheJobsOfOthers_WithoutTheRoleViewer()
+    {
+        await using var proxy = new ProxyHost(("east", fixture.East.Address))
+        {
+            Identify = request => new Caller($"{request.Headers["X-Role"]}", Enum.Parse<Roles>($"{request.Headers["X-Role"]}")),
+        };
+        (string, string)[] As(Roles role) => [("X-Role", $"{role}")];
+        var job = await proxy.SendAsync(HttpMethod.Post, "/prefetch", As(Roles.Prefetcher), """{"studies":["1.2.1"]}""");
+
+        Assert.Equal(202, (int)job.Status);
+        Assert.Equal(200, (int)(await proxy.GetAsync(job["Location"], As(Roles.Prefetcher))).Status);
+        Assert.Single((await proxy.GetAsync("/prefetch", As(Roles.Operator))).Json.AsArray());
+        Assert.Equal(204, (int)(await proxy.SendAsync(HttpMethod.Delete, job["Location"], As(Roles.Operator))).Status);
+        (await proxy.GetAsync("/prefetch", As(Roles.Emergency))).IsProblem(403, "viewer or prefetcher or operator");
     }
 
     [Fact]
