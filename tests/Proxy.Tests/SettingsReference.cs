@@ -12,7 +12,7 @@ namespace Proxy.Tests;
 /// <summary>The settings that the proxy reads, as tables for people and as a JSON schema for editors.</summary>
 internal static partial class SettingsReference
 {
-    private const string DurationPattern = @"^(\d+\.)?\d{1,2}:\d{2}(:\d{2}(\.\d{1,7})?)?$";
+    private const string DurationPattern = @"^(0|(\d+\.)?\d{1,2}:\d{2}(:\d{2}(\.\d{1,7})?)?)$";
 
     /// <summary>Sections whose keys the platform reads: the proxy passes them on.</summary>
     private static readonly (string Key, string Meaning)[] Platform =

@@ -74,14 +74,14 @@ public sealed partial class SettingsReader(IConfiguration configuration)
         return networks;
     }
 
-    /// <summary>Reads a duration <c>hh:mm:ss</c> between two bounds; the default and an error if it is invalid.</summary>
+    /// <summary>Reads a duration <c>hh:mm:ss</c>, or <c>0</c>, between two bounds; the default and an error if it is invalid.</summary>
     public TimeSpan ReadDuration(string key, TimeSpan byDefault, TimeSpan min, TimeSpan max)
     {
         var known = new KnownSetting(key, SettingKind.Duration, $"{byDefault}") { Min = $"{min}", Max = $"{max}" };
         if (Note(known) is not { } text) return byDefault;
         // TimeSpan.Parse would read a bare number as days.
-        if (text.Contains(':', StringComparison.Ordinal) && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var value)
-            && value >= min && value <= max)
+        if ((text == "0" || text.Contains(':', StringComparison.Ordinal))
+            && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var value) && value >= min && value <= max)
             return value;
         AddError(key, text, $"a duration hh:mm:ss from {min} to {max}");
         return byDefault;

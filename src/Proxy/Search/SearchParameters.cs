@@ -107,8 +107,10 @@ internal static partial class SearchParameters
         var isModalities = path == Tag.ModalitiesInStudy.ToString();
         if (query.Matches.ContainsKey(path) || values.Count > 1 && !isModalities)
             return new(ToLogText(name), "an attribute may be matched once (PS3.18 §8.3.4.1)");
-        var value = string.Join(',', values.ToArray()).TrimEnd('\0');
-        if (value.Length > 16 * 1024 || value.Any(char.IsControl) && !IsUid(path))
+        var padded = string.Join(',', values.ToArray());
+        var value = padded.TrimEnd('\0');
+        // Padding alone is no value: an empty one would match every object.
+        if (value.Length > 16 * 1024 || value.Length == 0 && padded.Length > 0 || value.Any(char.IsControl) && !IsUid(path))
             return new(ToLogText(name), "at most 16384 characters, without control characters");
         if (IsUid(path) && value.Length > 0)
         {

@@ -10,6 +10,7 @@ public class SettingsReaderTests
     [InlineData("00:01:00", 60)]
     [InlineData("1.00:00:00", 86_400)]
     [InlineData("00:00:00.5", 0.5)]
+    [InlineData("0", 0)]
     public void ReadsDurations(string text, double seconds)
     {
         var reader = Create(text);

@@ -126,6 +126,7 @@ public sealed class BadInputWalks(BadInputWalks.OnePacs fixture) : IClassFixture
     [InlineData("PatientID=1&00100020=2", "00100020")]
     [InlineData("PatientID=1&PatientID=2", "PatientID")]
     [InlineData("PatientID=a%0d%0aHost:%20evil", "PatientID")]
+    [InlineData("PatientID=%00", "PatientID")]
     [InlineData("StudyInstanceUID=abc", "StudyInstanceUID")]
     [InlineData("StudyInstanceUID=1.2,,1.3", "StudyInstanceUID")]
     public Task Refuses_WhenAQueryParameterIsInvalid(string query, string parameter) =>
