@@ -282,8 +282,8 @@ internal sealed partial class ChangeLog : BackgroundService
             sent++;
             var parts = (RedisResult[])answer.Value!;
             var position = new LogPosition(Guid.ParseExact((string)parts[0]!, "n"), (long)parts[1]);
-            // Before the change leaves the pending ones: no moment in which the value is valid.
-            if (position.Epoch == Position.Epoch) _known.Add(pending.Change, position.Number);
+            // Before it leaves the pending ones: no moment in which a value is valid, also when this node has not read that log yet.
+            _known.Add(pending.Change, position.Epoch == Position.Epoch ? position.Number : long.MaxValue);
             _recent.Add(pending.Change, position.Epoch);
             pending.Position = position;
             if (await _deletion.DeleteAsync(pending.Change, position, cancellation)) _pending.End(pending);
