@@ -61,9 +61,9 @@ internal sealed class DimseSearch(DimseClient client, TimeProvider time)
         return rows.Build(backend, asked, failure);
     }
 
-    /// <summary>The instances of a series, with their SOP classes if the PACS tells them.</summary>
+    /// <summary>The instances of a series, or one of them, with their SOP classes if the PACS tells them.</summary>
     public async Task<BackendAnswer<IReadOnlyDictionary<Uid, string>>> ListInstancesAsync(
-        BackendOptions backend, SeriesPath path, CancellationToken cancellation)
+        BackendOptions backend, SeriesPath path, Uid? instance, CancellationToken cancellation)
     {
         return await client.AskAsync(
             backend, DimseRequest.Within(ContextPlan.Queries, "C-FIND", path.Study, path.Series), ListAsync, CancellationToken.None,
@@ -72,7 +72,7 @@ internal sealed class DimseSearch(DimseClient client, TimeProvider time)
         async Task<IReadOnlyDictionary<Uid, string>> ListAsync(Association association, CancellationToken stopped)
         {
             var instances = new Dictionary<Uid, string>();
-            foreach (var row in await FindAsync(association, SearchKeys.CreateForCount(path.Study, path.Series), stopped))
+            foreach (var row in await FindAsync(association, SearchKeys.CreateForCount(path.Study, path.Series, instance), stopped))
             {
                 // Some archives ignore the unique keys of the levels above.
                 if (row.FindUid(Tag.SeriesInstanceUid) is { } other && other != path.Series) continue;

@@ -52,15 +52,15 @@ internal static class SearchKeys
         return keys;
     }
 
-    /// <summary>The keys for the series of a study, or the instances of a series, to count them.</summary>
-    public static Identifier CreateForCount(Uid study, Uid? series)
+    /// <summary>The keys for the series of a study, or the instances of a series or one of them, to count them.</summary>
+    public static Identifier CreateForCount(Uid study, Uid? series, Uid? instance = null)
     {
         var keys = StartLevel(series is null ? "SERIES" : "IMAGE");
         keys.Set(Tag.StudyInstanceUid, study.ToString());
         keys.Set(Tag.SeriesInstanceUid, series?.ToString() ?? "");
         if (series is not null)
         {
-            keys.Set(Tag.SopInstanceUid, "");
+            keys.Set(Tag.SopInstanceUid, instance?.ToString() ?? "");
             keys.Set(new(0x00080016), "");
             keys.Set(Tag.InstanceNumber, "");
             return keys;

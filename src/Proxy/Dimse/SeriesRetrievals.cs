@@ -96,7 +96,7 @@ internal sealed class SeriesRetrievals(InstanceRetrieval retrieval, DimseSearch 
         BackendOptions backend, SeriesPath path, Uid? instance, bool isUncompressed, Func<ArrivingSeries, CancellationToken, Task<T>> read,
         CancellationToken cancellation)
     {
-        var listed = await ListAsync(backend, path, isAgain: instance is null, cancellation);
+        var listed = await ListAsync(backend, path, instance, cancellation);
         if (!listed.IsFound) return listed.Failure is { } failure ? new(failure) : new() { IsMissing = true };
         if (listed.Value.Count == 0 || instance is { } wanted && !listed.Value.ContainsKey(wanted)) return new() { IsMissing = true };
         IReadOnlyCollection<Uid> expected = instance is { } one ? [one] : [.. listed.Value.Keys];
@@ -117,11 +117,12 @@ internal sealed class SeriesRetrievals(InstanceRetrieval retrieval, DimseSearch 
     }
 
     private async Task<BackendAnswer<IReadOnlyDictionary<Uid, string>>> ListAsync(
-        BackendOptions backend, SeriesPath path, bool isAgain, CancellationToken cancellation)
+        BackendOptions backend, SeriesPath path, Uid? instance, CancellationToken cancellation)
     {
-        if (!isAgain && _contents.TryGetValue((backend.Name, path), out var known)) return new(known);
+        if (instance is { } one && _contents.TryGetValue((backend.Name, path), out var known) && known.ContainsKey(one)) return new(known);
         // 1
-        var listed = await search.ListInstancesAsync(backend, path, cancellation);
+        var listed = await search.ListInstancesAsync(backend, path, instance, cancellation);
+        if (instance is not null) return listed;
         if (_contents.Count >= MaxRemembered) _contents.Clear();
         if (listed.IsFound) _contents[(backend.Name, path)] = listed.Value;
         return listed;
@@ -129,7 +130,7 @@ internal sealed class SeriesRetrievals(InstanceRetrieval retrieval, DimseSearch 
 
     private async Task<BackendAnswer<SeriesMetadata>> RetrieveAsync(BackendOptions backend, SeriesPath path, CancellationToken cancellation)
     {
-        var listed = await ListAsync(backend, path, isAgain: true, cancellation);
+        var listed = await ListAsync(backend, path, instance: null, cancellation);
         if (!listed.IsFound) return listed.Failure is { } failure ? new(failure) : new() { IsMissing = true };
         if (listed.Value.Count == 0) return new() { IsMissing = true };
         var state = new Retrieval(backend, path, [.. listed.Value.Keys], filing.Removals);
