@@ -90,9 +90,12 @@ public sealed class ResponseSteps
     }
 
     /// <summary>The output that sends bodies of this answer from their own memory; null when they must be copied.</summary>
-    /// <remarks>Without a declared length the server writes chunks around the bytes, and in HTTP/2 frames.</remarks>
+    /// <remarks>
+    /// Without a declared length the server writes chunks around the bytes, unless the application writes them; and in HTTP/2 frames.
+    /// </remarks>
     internal static ConnectionOutput? FindLender(HttpContext context) =>
-        context.Response.ContentLength is not null && HttpProtocol.IsHttp11(context.Request.Protocol)
+        (context.Response.ContentLength is not null || context.Response.Headers.TransferEncoding.Count > 0)
+        && HttpProtocol.IsHttp11(context.Request.Protocol)
             ? context.FindFeature<ConnectionOutput>()
             : null;
 

@@ -40,6 +40,8 @@ internal static class BodyCopy
             left -= piece.Length;
             await steps.WriteAsync(context, piece, left == 0 ? end : default);
         }
+        // A length was declared for it.
+        if (left > 0 && body is ICachedBody) throw new TruncatedBodyException();
         if (left != 0 && !end.IsEmpty) await steps.WriteAsync(context, default, end);
     }
 

@@ -101,20 +101,17 @@ internal static class MultipartAnswer
     public static async Task WriteAllAsync(
         HttpContext context, MultipartWriter writer, IAsyncEnumerator<InstancePart> parts, Func<InstancePath, string> locate)
     {
-        var output = context.Response.BodyWriter;
-        await context.Response.StartAsync(context.RequestAborted);
+        var output = await PartsOutput.StartAsync(context);
         var isFirst = true;
         do
         {
             using var result = parts.Current.Result;
             if (result.Body is not { } body) throw new TruncatedBodyException();
-            output.Write(Wrapping.CreatePartHead(writer, isFirst, body.Head, locate(parts.Current.Path)));
-            await BodyCopy.ToClientAsync(context, body);
+            await output.WriteAsync(Wrapping.CreatePartHead(writer, isFirst, body.Head, locate(parts.Current.Path)), body);
             isFirst = false;
         }
         while (await parts.MoveNextAsync());
-        output.Write(writer.End());
-        await output.FlushAsync(context.RequestAborted);
+        await output.EndAsync(writer.End());
     }
 
     /// <summary>True for a HEAD request, whose answer is complete with its headers. The body is fetched: a GET usually follows.</summary>
