@@ -3,7 +3,6 @@ using System.Runtime.CompilerServices;
 using Proxy.Backends;
 using Proxy.Cache;
 using Proxy.Dicom;
-using Proxy.Operations;
 using Proxy.Retrieve.Checks;
 using Proxy.Wire;
 using Proxy.Wire.Part10;
@@ -169,72 +168,33 @@ public sealed partial class SeriesAnswer
                 if (++unwanted > MaxUnwantedParts) throw new MalformedAnswerException("An answer has too many parts.");
                 continue;
             }
-            await CopyPartAsync(series, request, path, head, start);
+            await CopyPartAsync(series, request, path, head, start, cancellation);
             request.Expected.Add(path);
         }
     }
 
     /// <summary>Copies one part into the in-flight body of its instance, after the clients have joined it.</summary>
     private async Task CopyPartAsync(
-        ArchiveSeries series, Request request, InstancePath path, EntryHead head, ReadOnlyMemory<byte> start)
+        ArchiveSeries series, Request request, InstancePath path, EntryHead head, ReadOnlyMemory<byte> start,
+        CancellationToken cancellation)
     {
         _given.Remember(request.Backend, new(path.Study, path.Series), request.Negotiation, request.Asked.Only, head);
         var key = new EntryKey(request.Backend, path.ToString(), request.Asked.GetKey(head.MediaType, head.TransferSyntax));
-        var (joined, copied) = (NewGate(), NewGate());
-        var lookup = _cache.Get(key, CopyAsync, Placement.DiskOnly);
-        if (lookup is not { Reader: { } own, IsCollapsed: false })
-        {
-            // Cached, or another request fetches it: this part is skipped.
-            lookup.Cached?.Dispose();
-            lookup.Reader?.Dispose();
-            request.Transfer.Add(path, key, join: null);
-            return;
-        }
-        request.Transfer.Add(path, key, own.JoinAgain);
-        joined.SetResult();
-        var kept = KeepAsync(own, request.Transfer.Stopped);
-        await copied.Task;
-        await kept;
+        // Cached, or another request fetches it: this part is skipped.
+        if (!await _cache.TryReceiveAsync(key, Placement.DiskOnly, ReceiveAsync)) request.Transfer.Add(path, key, join: null);
 
-        async Task<BackendAnswer<EntryHead>> CopyAsync(InFlightBody body, CancellationToken stopped)
+        async Task<EntryHead> ReceiveAsync(InFlightBody body)
         {
-            await joined.Task;
+            request.Transfer.Add(path, key, body.Join);
             try
             {
-                var answer = await CopyBodyAsync(series, head, start, body, stopped);
-                copied.SetResult();
-                return answer;
+                return await CopyBodyAsync(series, head, start, body, cancellation);
             }
-            catch (Exception e)
+            catch (Exception e) when (e is not OperationCanceledException)
             {
-                // Remember the refusal before clients see the failure, because they may retry immediately.
-                if (e is not OperationCanceledException)
-                    _given.RememberRefusal(request.Backend, new(path.Study, path.Series));
-                copied.TrySetException(e);
-                if (e is OperationCanceledException) throw;
-                return new(new BackendFailure(request.Backend, BackendError.BadAnswer, "the body was truncated"));
-            }
-        }
-    }
-
-    private static TaskCompletionSource NewGate() => new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    /// <summary>
-    /// Stays until the body is complete, so that a slow or disconnected client does not end the copy. This reader is past the end, so it
-    /// holds up no window.
-    /// </summary>
-    private static async Task KeepAsync(InFlightBody.Reader reader, CancellationToken cancellation)
-    {
-        using (reader)
-        {
-            try
-            {
-                await reader.MoveToAsync(long.MaxValue, cancellation);
-                await reader.ReadAsync(cancellation);
-            }
-            catch (Exception e) when (e is TruncatedBodyException or OperationCanceledException)
-            {
-                // The copy reports the failure. After the last client has disconnected, it ends with this reader.
+                // Before clients see the failure, because they may retry immediately.
+                _given.RememberRefusal(request.Backend, new(path.Study, path.Series));
+                throw;
             }
         }
     }
@@ -256,7 +216,7 @@ public sealed partial class SeriesAnswer
     }
 
     /// <summary>Copies one part. An error in the part fails the whole answer.</summary>
-    private static async Task<BackendAnswer<EntryHead>> CopyBodyAsync(
+    private static async Task<EntryHead> CopyBodyAsync(
         ArchiveSeries series, EntryHead head, ReadOnlyMemory<byte> start, InFlightBody body, CancellationToken stopped)
     {
         var walk = new Part10Walk(Uid.Parse(head.TransferSyntax!));
@@ -277,7 +237,7 @@ public sealed partial class SeriesAnswer
         if (walk.IsCut) throw new MalformedAnswerException("The file ends inside a data element.");
         if (head.Length is { } declared && declared != length)
             throw new MalformedAnswerException("The length of a part differs from its declared length.");
-        return new(head with { Length = length });
+        return head with { Length = length };
     }
 
     private void Purge(Removal removal)
