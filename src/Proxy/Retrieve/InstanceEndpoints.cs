@@ -87,14 +87,22 @@ internal static class InstanceEndpoints
         if (forms.Negotiation.Forms.IsEmpty) return NotAcceptable();
         var (access, study, stopped) = (context.GetAccess(), uid!.Value, context.RequestAborted);
         var canBeUnread = !options.Value.AllowPartial && !HttpMethods.IsHead(context.Request.Method);
-        // The lists take the open connections and the first permits.
-        var locating = locator.LocateAsync(access, study, ReadPurpose.Client, stopped);
-        using var ahead = canBeUnread && !locating.IsCompleted ? bodies.BeginAhead(access, study, forms.Negotiation) : new([]);
+        // Of several backends, the lists say which one holds the study. A single one sends its answer over the connection that is open.
+        var locating = access.Backends.Count > 1 ? LocateAsync() : null;
+        using var ahead = canBeUnread && locating?.IsCompleted != true ? bodies.BeginAhead(access, study, forms.Negotiation) : new([]);
+        locating ??= LocateAsync();
+        var started = time.GetTimestamp();
+        if (await bodies.FindSoleAsync(access, study, ahead, stopped) is { } sole)
+        {
+            await using var parts = bodies.ReadSoleAsync(access, sole, locating, forms.Negotiation, stopped).GetAsyncEnumerator(stopped);
+            if (await parts.MoveNextAsync())
+                return await SendAsync(context, parts, time.GetElapsedTime(started), time, new(forms, study, _ => { }));
+        }
         var places = await locating;
         if (canBeUnread && bodies.FindUnread(places, access, study) is { } unread)
         {
-            var parts = bodies.ReadUnreadAsync(access, places, unread, ahead, forms.Negotiation, stopped);
-            return await AnswerAsync(context, parts, time, new(forms, study, _ => { }));
+            var all = bodies.ReadUnreadAsync(access, places, unread, ahead, forms.Negotiation, stopped);
+            return await AnswerAsync(context, all, time, new(forms, study, _ => { }));
         }
         ahead.DisposeOthers();
         var contents = await StudyContents.ReadAsync(
@@ -103,6 +111,8 @@ internal static class InstanceEndpoints
         if (contents.FindProblem(context, study, options.Value) is { } failed) return failed;
         return await AnswerAllAsync(
             context, bodies, time, [.. contents.Series.Select(s => GetInstances(s.Uid, s.Result))], new(forms, study, contents.Warn));
+
+        Task<StudyHolders> LocateAsync() => locator.LocateAsync(access, study, ReadPurpose.Client, stopped);
 
         SeriesInstances GetInstances(Uid series, SeriesResult result) =>
             new(result.Backend, new(study, series), [.. result.Metadata!.Uids]);
@@ -133,8 +143,15 @@ internal static class InstanceEndpoints
         var started = time.GetTimestamp();
         await using var parts = instances.GetAsyncEnumerator(context.RequestAborted);
         if (!await parts.MoveNextAsync()) return Problems.NotFound("No backend holds an instance of this study or series.");
+        return await SendAsync(context, parts, time.GetElapsedTime(started), time, whole);
+    }
+
+    /// <summary>Sends instances, of which the first is there after <paramref name="elapsed"/>.</summary>
+    private static async Task<IResult> SendAsync(
+        HttpContext context, IAsyncEnumerator<InstancePart> parts, TimeSpan elapsed, TimeProvider time, Whole whole)
+    {
         if (parts.Current.Result.Body is not { } body) return NotFound(context, parts.Current.Path, parts.Current.Result);
-        var writer = Begin(context, parts.Current.Result.ToAnswer(body, time.GetUtcNow(), time.GetElapsedTime(started)), whole);
+        var writer = Begin(context, parts.Current.Result.ToAnswer(body, time.GetUtcNow(), elapsed), whole);
         if (MultipartAnswer.EndHead(context, body))
         {
             parts.Current.Result.Dispose();

@@ -31,16 +31,19 @@ public sealed partial class SeriesAnswer
         return new(backend, follower, _scheduler.BeginForeground(backend.Name, new(study)), isCollapsed);
     }
 
-    /// <summary>The instances of these series in the answer: fewer when it ends early, none when the backend refuses.</summary>
+    /// <summary>The instances of the answer: fewer when it ends early, none when the backend refuses.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="series">The series to take from the answer; null for all.</param>
+    /// <param name="cancellation">Cancelled when the client disconnects.</param>
     internal async IAsyncEnumerable<InstancePart> ReadAsync(
-        StudyRequest request, IReadOnlyList<SeriesInstances> series, [EnumeratorCancellation] CancellationToken cancellation)
+        StudyRequest request, IReadOnlyList<SeriesInstances>? series, [EnumeratorCancellation] CancellationToken cancellation)
     {
         request.Follower.Expect(series);
-        var wanted = series.Select(one => one.Path.Series).ToHashSet();
+        var wanted = series?.Select(one => one.Path.Series).ToHashSet();
         while (await request.Follower.ReadAsync(cancellation) is { } arrival)
         {
             // Another client, which shares the request, may expect more.
-            if (!wanted.Contains(arrival.Path.Series)) arrival.Reader?.Dispose();
+            if (wanted?.Contains(arrival.Path.Series) == false) arrival.Reader?.Dispose();
             else if (await OpenAsync(arrival, request.Backend.Name, request.IsCollapsed, cancellation) is { } result)
                 yield return new(arrival.Path, result);
         }

@@ -90,48 +90,20 @@ public sealed partial class SeriesBodies
             of.Add(part.Path.Instance);
             yield return part;
         }
-        var incomplete = series.Where(one => arrived[one.Path.Series].Count < one.Listed).ToList();
+        await foreach (var part in ReadRestAsync(access, request.Backend, series, arrived, negotiation, cancellation)) yield return part;
+    }
+
+    private async IAsyncEnumerable<InstancePart> ReadRestAsync(
+        Access access, BackendOptions backend, IReadOnlyList<SeriesInstances> series, Dictionary<Uid, HashSet<Uid>> arrived,
+        Negotiation negotiation, [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        var incomplete = series.Where(one => GetArrived(one).Count < one.Listed).ToList();
         if (incomplete.Count == 0) yield break;
-        given.RememberStudyRefusal(request.Backend.Name);
+        given.RememberStudyRefusal(backend.Name);
         var rest = incomplete.Select(one => new Answer(
-            one.Backend,
-            stopped => ReadUnreadAsync(access, request.Backend, one, arrived[one.Path.Series], negotiation, stopped)));
+            one.Backend, stopped => ReadUnreadAsync(access, backend, one, GetArrived(one), negotiation, stopped)));
         await foreach (var part in ReadAsync([.. rest], arrived.Values.All(of => of.Count == 0), cancellation)) yield return part;
-    }
-}
 
-/// <summary>The requests for one study to several backends.</summary>
-/// <param name="requests">The requests.</param>
-internal sealed class StudyRequests(List<StudyRequest> requests) : IDisposable
-{
-    private readonly List<StudyRequest> _used = [];
-
-    /// <summary>The request to a backend, which is used; null for none.</summary>
-    public StudyRequest? Find(string backend)
-    {
-        if (requests.Find(request => request.Backend.Name == backend) is not { } found) return null;
-        _used.Add(found);
-        return found;
-    }
-
-    /// <summary>Adds a request, which is used.</summary>
-    public StudyRequest Add(StudyRequest request)
-    {
-        requests.Add(request);
-        _used.Add(request);
-        return request;
-    }
-
-    /// <summary>Cancels the requests that are not used.</summary>
-    public void DisposeOthers()
-    {
-        foreach (var request in requests.Except(_used)) request.Dispose();
-        requests.RemoveAll(request => !_used.Contains(request));
-    }
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        foreach (var request in requests) request.Dispose();
+        HashSet<Uid> GetArrived(SeriesInstances one) => arrived.GetValueOrDefault(one.Path.Series) ?? [];
     }
 }

@@ -28,7 +28,8 @@ public sealed record InstancePart(InstancePath Path, BodyResult Result);
 /// </summary>
 /// <remarks>
 /// <code>
-/// 0 study      the store has no metadata, and a backend owns every series that it lists: its answer with the whole study
+/// 0 sole       the store has no metadata, and no other backend lists the study: the answer with the whole study, listed or not
+///   study      the store has no metadata, and a backend owns every series that it lists: its answer with the whole study
 /// 1 unread     the store has no metadata: the owner's answer; the metadata only if it has fewer instances than the owner lists
 /// 2 whole      the owner's answer, part by part as it arrives; each part is cached as an instance
 /// 3 first      when no part arrived: the first instance from any holder of the series
@@ -152,7 +153,7 @@ public sealed partial class SeriesBodies(
         [EnumeratorCancellation] CancellationToken cancellation)
     {
         // 1
-        if (arrived.Count == 0)
+        if (arrived.Count == 0 && !given.RefusesSeries(owner.Name, series.Path))
         {
             await foreach (var part in answers.ReadAsync(owner, series, negotiation, cancellation))
             {

@@ -37,8 +37,10 @@ internal sealed class SeriesTransfer
     /// <summary>True after a purge of the series: later parts may be the purged objects.</summary>
     public bool IsPurged { get; set; }
 
-    /// <summary>Decides which instances to take from the answer, unless another client has decided it.</summary>
-    public void Expect(IReadOnlyList<SeriesInstances> series) => _expected.TrySetResult(new(series));
+    /// <summary>
+    /// Decides which instances to take from the answer, null for all, unless another client has decided it.
+    /// </summary>
+    public void Expect(IReadOnlyList<SeriesInstances>? series) => _expected.TrySetResult(new(series));
 
     /// <summary>Adds a client, which first receives the instances that have already arrived. Null when the transfer has ended.</summary>
     public Follower? Join()
@@ -119,7 +121,7 @@ internal sealed class SeriesTransfer
         private int _open;
 
         /// <inheritdoc cref="SeriesTransfer.Expect"/>
-        public void Expect(IReadOnlyList<SeriesInstances> series) => transfer.Expect(series);
+        public void Expect(IReadOnlyList<SeriesInstances>? series) => transfer.Expect(series);
 
         internal bool HasRoom => _open < MaxWaiting;
 

@@ -38,7 +38,7 @@ public sealed class StudyRequestWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task RequestsTheStudy_WhileTheListsAreRequested()
+    public async Task RequestsTheStudyWhileTheListsAreRequested_AndCachesTheInstances()
     {
         var (eastList, westList) = (_east.Hang("1.2.1/series"), _west.Hang("1.2.1/series"));
 
@@ -49,18 +49,10 @@ public sealed class StudyRequestWalks : IAsyncDisposable
 
         Assert.Equal([.. First.InstanceUids, .. Second.InstanceUids], (await getting).Keys);
         Assert.Equal((1, 0, 0), (_east.Count(Whole), _east.Count("series/1.2.1.1"), _east.Count("series/1.2.1.2")));
-    }
-
-    [Fact]
-    public async Task CachesTheInstances()
-    {
-        await GetAsync();
         await Until.TrueAsync(
             async () => (int)(await _proxy.GetAsync("/cache")).Json["disk"]!["entries"]! == 9, "all instances are on disk");
         await Until.TrueAsync(async () => (await _proxy.GetAsync(Study + "/metadata")).Rows.Count == 9, "the metadata is read");
-
         Assert.Equal(9, (await GetAsync()).Count);
-
         Assert.Equal(1, _east.Count(Whole));
     }
 
@@ -81,30 +73,28 @@ public sealed class StudyRequestWalks : IAsyncDisposable
     }
 
     [Fact]
-    public async Task RequestsTheSeriesThatTheAnswerLacks()
+    public async Task RequestsTheInstancesAndTheSeriesThatTheAnswerLacks()
     {
-        Serve(_east, [.. First.InstanceUids]);
+        Serve(_east, [.. First.InstanceUids.Take(4)]);
 
         Assert.Equal([.. First.InstanceUids, .. Second.InstanceUids], (await GetAsync()).Keys);
 
         Assert.Equal((0, 1), (_east.Count("series/1.2.1.1"), _east.Count("series/1.2.1.2")));
-    }
-
-    [Fact]
-    public async Task RequestsTheInstancesThatTheAnswerLacks()
-    {
-        Serve(_east, [.. First.InstanceUids.Take(4), .. Second.InstanceUids]);
-
-        Assert.Equal([.. First.InstanceUids, .. Second.InstanceUids], (await GetAsync()).Keys);
         Assert.Equal(2, First.InstanceUids.Sum(i => _east.Count("/instances/" + i)));
     }
 
-    [Fact]
-    public async Task SkipsRepeatedInstances_AndSeriesThatAreNotListed()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task SkipsRepeatedInstances_AndUnlistedSeriesThatTheOtherPacsMayHold(bool holdsOther)
     {
         Serve(_east, ["1.2.1.9.1", "1.2.1.1.1", "1.2.1.1.1", .. First.InstanceUids, "1.2.1.9.2", .. Second.InstanceUids]);
+        var other = new HeldSeries("1.2.1.3", "CT", 1);
+        if (holdsOther) _west.Hold(new HeldStudy("1.2.1").With(other));
+        ServeSeries(_west, "west", other);
 
-        Assert.Equal([.. First.InstanceUids, .. Second.InstanceUids], (await GetAsync()).Keys);
+        string[] expected = holdsOther ? [.. other.InstanceUids] : ["1.2.1.9.1", "1.2.1.9.2"];
+        Assert.Equal([.. First.InstanceUids, .. Second.InstanceUids, .. expected], (await GetAsync()).Keys);
     }
 
     [Fact]
@@ -170,7 +160,7 @@ public sealed class StudyRequestWalks : IAsyncDisposable
         }
     }
 
-    private static PacsAnswer Answer(IEnumerable<byte[]> files)
+    internal static PacsAnswer Answer(IEnumerable<byte[]> files)
     {
         var body = new List<byte>();
         foreach (var file in files)
@@ -183,9 +173,9 @@ public sealed class StudyRequestWalks : IAsyncDisposable
         return new(200, "multipart/related; type=\"application/dicom\"; boundary=b", [.. body]);
     }
 
-    private static byte[] File(string instance, string source) => Described(instance, source).ToArray();
+    internal static byte[] File(string instance, string source) => Described(instance, source).ToArray();
 
-    private static Part10File Described(string instance, string source) => new Part10File()
+    internal static Part10File Described(string instance, string source) => new Part10File()
         .SetRaw(0x00020003, Part10File.Element(0x00020003, "UI", Part10File.Even(instance, '\0')))
         .Set(0x00080018, "UI", Part10File.Even(instance, '\0'))
         .Set(0x00080080, "LO", source)
