@@ -91,10 +91,11 @@ public sealed class ResponseSteps
 
     /// <summary>The output that sends bodies of this answer from their own memory; null when they must be copied.</summary>
     /// <remarks>
-    /// Without a declared length the server writes chunks around the bytes, unless the application writes them; and in HTTP/2 frames.
+    /// Without a declared length the server writes chunks around the bytes, unless the answer has <see cref="OwnChunks"/>; and in HTTP/2
+    /// frames.
     /// </remarks>
     internal static ConnectionOutput? FindLender(HttpContext context) =>
-        (context.Response.ContentLength is not null || context.Response.Headers.TransferEncoding.Count > 0)
+        (context.Response.ContentLength is not null || context.FindFeature<OwnChunks>() is not null)
         && HttpProtocol.IsHttp11(context.Request.Protocol)
             ? context.FindFeature<ConnectionOutput>()
             : null;

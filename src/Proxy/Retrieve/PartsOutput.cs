@@ -41,7 +41,11 @@ internal sealed class PartsOutput
         var writesChunks = HttpProtocol.IsHttp11(context.Request.Protocol) && context.FindFeature<ITlsConnectionFeature>() is null
             && context.FindFeature<ConnectionOutput>() is not null;
         // The server leaves the coding to the application that names it.
-        if (writesChunks) context.Response.Headers.TransferEncoding = "chunked";
+        if (writesChunks)
+        {
+            context.Response.Headers.TransferEncoding = "chunked";
+            context.SetFeature(OwnChunks.Mark);
+        }
         await context.Response.StartAsync(context.RequestAborted);
         return new(context, writesChunks);
     }

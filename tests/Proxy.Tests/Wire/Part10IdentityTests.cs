@@ -38,7 +38,7 @@ public sealed class Part10IdentityTests
 
         Assert.Equal(
             Whole with { StudyInstanceUid = null, SeriesInstanceUid = null },
-            Part10Identity.Read(file.AsMemory(0, length), Tag.SopInstanceUid, isAll: false));
+            GetUids(Part10Identity.Read(file.AsMemory(0, length), Tag.SopInstanceUid, isAll: false)));
         Assert.Null(Read(file[..length], isAll: false));
     }
 
@@ -85,5 +85,24 @@ public sealed class Part10IdentityTests
         .Set(0x00080018, "UI", "1.2.3\0"u8.ToArray()).Set(0x0020000D, "UI", "1.2 "u8.ToArray()).Set(0x0020000E, "UI", "1.2.1\0"u8.ToArray())
         .Set(0x00280010, "US", 1);
 
-    private static Part10Identity? Read(byte[] bytes, bool isAll) => Part10Identity.Read(bytes, Tag.SeriesInstanceUid, isAll);
+    [Fact]
+    public void FindsTheClassAndTheStartOfTheDataset()
+    {
+        var file = File().SetRaw(0x00020002, Part10File.Element(0x00020002, "UI", "1.2.840.10008.5.1.4.1.1.2\0"u8.ToArray())).ToArray();
+
+        var identity = Part10Identity.Read(file, Tag.SeriesInstanceUid, isAll: true)!;
+
+        Assert.Equal("1.2.840.10008.5.1.4.1.1.2", identity.MediaStorageSopClassUid);
+        // The last element of the meta group is the transfer syntax, of 28 bytes; the first of the dataset is in the group 0008.
+        Assert.Equal([0x02, 0x00, 0x10, 0x00], file[(identity.DatasetAt - 28)..(identity.DatasetAt - 24)]);
+        Assert.Equal([0x08, 0x00], file[identity.DatasetAt..(identity.DatasetAt + 2)]);
+    }
+
+    private static Part10Identity? Read(byte[] bytes, bool isAll) => GetUids(Part10Identity.Read(bytes, Tag.SeriesInstanceUid, isAll));
+
+    private static Part10Identity? GetUids(Part10Identity? found) => found is null
+        ? null
+        : new(
+            found.TransferSyntaxUid, found.MediaStorageSopInstanceUid, found.SopInstanceUid, found.StudyInstanceUid,
+            found.SeriesInstanceUid);
 }
