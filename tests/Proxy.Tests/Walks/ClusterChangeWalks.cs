@@ -109,8 +109,9 @@ public sealed class ClusterChangeWalks(ClusterChangeWalks.TwoNodes fixture) : IC
         {
             await UsedAsync(node);
             await PurgeAsync(_nodes.One);
-            await Until.TrueAsync(() => GetLog(node).Applied > 0);
+            await SettledAsync(node);
             await node.GetAsync(Frame);
+            await Until.TrueAsync(() => IsInMemory(node), "the body is in memory");
             key = FindInMemory(node).Key;
         }
         await using (var node = fixture.CreateNode(folder))
@@ -261,19 +262,22 @@ public sealed class ClusterChangeWalks(ClusterChangeWalks.TwoNodes fixture) : IC
     private static async Task PurgeAsync(ProxyHost node, string study = "1.2.1") =>
         Assert.Equal(204, (int)(await node.SendAsync(HttpMethod.Delete, $"/cache/studies/{study}", [])).Status);
 
-    /// <summary>Waits until both nodes have applied the whole log, and have nothing to announce.</summary>
-    private Task SettledAsync() => Until.TrueAsync(async () =>
+    /// <summary>Waits until both nodes, and these, have applied the whole log, and have nothing to announce.</summary>
+    private Task SettledAsync(params ProxyHost[] more) => Until.TrueAsync(async () =>
     {
         if (FindKeys("*:epoch").ToList() is not [var epoch]) return false;
         var number = (long)await _redis.Database.StringGetAsync(epoch.ToString().Replace(":epoch", ":seq", StringComparison.Ordinal));
         var position = new LogPosition(Guid.ParseExact((string)(await _redis.Database.StringGetAsync(epoch))!, "n"), number);
-        return fixture.Nodes.All(node => GetLog(node).Settled == position);
+        return fixture.Nodes.Concat(more).All(node => GetLog(node).Settled == position);
     });
 
     private async Task<string> ReadLogAsync() => string.Concat(
         await Task.WhenAll(FindKeys("*:changes").Select(async key => string.Concat(await _redis.Database.SortedSetRangeByRankAsync(key)))));
 
     /// <summary>The body of this test, in a node that has fetched it.</summary>
+    private bool IsInMemory(ProxyHost node) =>
+        node.Services.GetRequiredService<MemoryTier>().ReadAll().Any(found => found.Key.Path.Contains($"{_uid}/"));
+
     private (EntryKey Key, Entry Entry) FindInMemory(ProxyHost node) =>
         node.Services.GetRequiredService<MemoryTier>().ReadAll().Single(found => found.Key.Path.Contains($"{_uid}/"));
 
